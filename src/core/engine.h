@@ -1,0 +1,126 @@
+/*  =========================================================================
+    engine - sessions, producers and queues behind one function per event
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The engine is what an active broker does, as a value: requests, finished reads,
+    durable commits and the clock go in; replies, reads and batches come out and are
+    taken with zb_engine_reply, _read and _batch.  It opens nothing, waits for
+    nothing and knows no time but the `now` it is given (monotonic milliseconds).
+    A passive broker's engine is idle and empty: all its memory comes from the
+    tables, lazily, so that taking over does not depend on the backlog.
+
+    Order of a turn:  events -> zb_engine_batch while the store takes one ->
+    zb_engine_read until NULL -> zb_engine_reply until NULL.
+*/
+
+#ifndef ZB_ENGINE_H_INCLUDED
+#define ZB_ENGINE_H_INCLUDED
+
+#include "core/batch.h"
+#include "core/token.h"
+#include "core/wire.h"
+
+typedef struct zb_engine zb_engine_t;
+
+//  When may what is written be answered and shown?  The role decides.
+typedef enum {
+    ZB_RELEASE_HOLD,      //  not now: nothing that depends on the store is answered or delivered
+    ZB_RELEASE_BOTH,      //  synced here and on the peer
+    ZB_RELEASE_HERE       //  synced here
+} zb_release_t;
+
+//  A body in a MSG reply.
+typedef struct {
+    zb_row_t *row;        //  one reference, the reply's
+    uint32_t offset;
+    uint32_t size;
+} zb_slice_t;
+
+//  A reply: sent as routing id, envelope, "ZB1", status, id, token, args, bodies.  All memory is the reply's own.
+typedef struct {
+    zb_frame_t routing;
+    zb_frame_t *envelope;
+    size_t envelopes;
+    const char *status;   //  "OK" "MSG" "PASSIVE" "ERR"
+    zb_frame_t id;
+    zb_frame_t token;
+    zb_frame_t *arg;
+    size_t args;
+    zb_slice_t *body;
+    size_t bodies;
+} zb_reply_t;
+
+void zb_reply_destroy (zb_reply_t **self_p);
+
+//  `limits` and `level`s texts are copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
+zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node);
+void zb_engine_destroy (zb_engine_t **self_p);
+
+//  Starts to serve from a store whose newest commit is `commit`, in `epoch` (ids and tokens carry it).  The engine is
+//  empty before; release is HOLD until zb_engine_release says otherwise.
+void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const uint8_t secret[ZB_SECRET_SIZE]);
+//  From now on ids and tokens carry this epoch, which is larger than the last.  The commit that is filled now and
+//  all later ones belong to it.
+void zb_engine_epoch (zb_engine_t *self, uint64_t epoch);
+//  Puts a row of the meta table into the commit that is filled now.
+void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size);
+//  Sets the rule and the level's word ("both", "solo", "shared", "single") that OK and MSG carry from now on, and
+//  whether tokens say `alone`.  Releases what the new rule allows.
+void zb_engine_release (zb_engine_t *self, zb_release_t rule, const char *level, bool alone);
+//  The broker's endpoints as HELLO's OK tells them (copied; "" for unknown).
+void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive);
+//  While full, PUT and QUEUE are refused with 507; everything else goes on.
+void zb_engine_full (zb_engine_t *self, bool full);
+//  Stops to serve: parked GETs are answered PASSIVE with `active` (may be ""), requests whose commit is on its way
+//  get PASSIVE as well (the client resends), all memory of sessions, queues and producers is dropped.
+void zb_engine_stop (zb_engine_t *self, const char *active);
+bool zb_engine_leads (const zb_engine_t *self);
+
+//  A request of the client with this routing id; frames are those that `request` was parsed from (for the envelope).
+//  Everything is borrowed for the call.  Only while zb_engine_leads.  Requests of STATUS and PING are the caller's.
+//  A request whose queue or producer is not in memory yet waits, and with it all later ones of its session.
+void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
+                        int64_t now);
+//  A finished read comes back; takes ownership.  Reads of an earlier lead are recognized and dropped.
+void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now);
+//  Commits up to `here` are synced on this broker, up to `there` on the peer.  Neither ever falls within one lead,
+//  except `there`, which starts again at 0 with every session of the link.
+void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now);
+//  Time passes: leases end, GETs give up, idle sessions and producers are forgotten.  Returns the time of the next
+//  call that makes sense, INT64_MAX if none.
+int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
+//  The client with this routing id is gone (unreachable): its session, leases and parked GETs end.
+void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
+//  This reply could not be sent (the client's pipe is full): leases of a MSG return to the head of their queue.
+void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now);
+
+//  Closes the batch that is being filled and returns it, numbered; NULL if there is nothing to write or
+//  limits.inflight commits are not synced here yet.  The caller owns the batch and destroys it when it is synced
+//  here.  While the rule is BOTH, commits that the peer has not synced count as in flight, too.
+zb_batch_t *zb_engine_batch (zb_engine_t *self);
+//  The next read for the store; NULL if none.  The caller passes it on and brings it back with zb_engine_loaded.
+zb_read_t *zb_engine_read (zb_engine_t *self);
+//  The next reply to send; NULL if none.  The caller destroys it.
+zb_reply_t *zb_engine_reply (zb_engine_t *self);
+
+//  For the caller's own replies (STATUS, PING, PASSIVE, errors before the engine): a reply to a request with these
+//  texts as arguments.  The token is the newest one while the engine leads, else empty.
+zb_reply_t *zb_engine_answer (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames,
+                              const zb_request_t *request, const char *status, size_t args, const char *const *arg);
+
+//  Figures for STATUS.
+typedef struct {
+    uint64_t epoch, commit, synced_here, synced_there, released;
+    size_t sessions, queues, producers, parked, waiting;
+    uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
+    size_t window_bytes;
+} zb_engine_stats_t;
+void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats);
+//  Whether somebody waits for an answer that only the store or the peer can bring (the pair probes only then).
+bool zb_engine_client_waits (const zb_engine_t *self);
+
+#endif

@@ -1,0 +1,61 @@
+/*  =========================================================================
+    limits - every bound of the broker, with its default
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    One header, so that nobody has to hunt for a bound.  Those in zb_limits_t can
+    be set in the config file's `limits` section under the same names with '-'
+    for '_'; the macros are fixed by the wire or by the store's layout.
+*/
+
+#ifndef ZB_LIMITS_H_INCLUDED
+#define ZB_LIMITS_H_INCLUDED
+
+#include <stddef.h>
+#include <stdint.h>
+
+//  The wire.
+#define ZB_NAME_MAX 255          //  bytes of a queue's, producer's or consumer's name
+#define ZB_ID_MAX 255            //  bytes of a request's id
+#define ZB_ENVELOPE_MAX 8        //  frames before "ZB1", the empty one included
+#define ZB_ENVELOPE_BYTES 512    //  bytes of these together
+#define ZB_WINDOW 256            //  PUTs of one producer in flight, and digests kept of it
+#define ZB_ACKS_MAX 65536        //  bytes of an acks argument
+#define ZB_TOKEN_MAX 128         //  bytes of a token
+#define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
+#define ZB_LIST_MAX 10000        //  queues in one LIST reply
+
+//  The store's layout.
+#define ZB_ROW_MAX (256 * 1024)  //  bytes of one log row, unless a single message is larger
+#define ZB_EPOCH_BITS 24         //  upper bits of a message id
+#define ZB_COUNT_BITS 40         //  lower bits: the message's number in its epoch
+
+typedef struct {
+    size_t body;                 //  bytes of one body: 1 MiB
+    size_t bodies;               //  bodies in one PUT, and in one MSG: 1000
+    size_t request;              //  bytes of a request or of a reply: 16 MiB
+    size_t properties;           //  bytes of a PUT's properties: 64 KiB
+    size_t sessions;             //  clients that said HELLO: 50000
+    size_t queues;               //  queues of a broker: 100000
+    size_t batch;                //  bytes in one commit before it is closed: 1 MiB
+    size_t inflight;             //  commits on their way to disk and peer: 8
+    size_t window;               //  bytes of messages of one queue in memory: 8 MiB
+    size_t windows;              //  bytes of messages of all queues in memory: 128 MiB
+    size_t waiting;              //  bytes of requests that wait for the store: 64 MiB
+    int64_t session_idle;        //  ms without a word until a session is forgotten: 1 hour
+    int64_t producer_idle;       //  ms of uptime without a PUT until a name is forgotten: 7 days
+    int64_t lease;               //  ms until a delivered message goes to others: 30 s
+    uint64_t queue_messages;     //  messages in one queue until PUT gets 429: 0 = no limit
+} zb_limits_t;
+
+#define ZB_LIMITS_DEFAULT                                                                                             \
+    {                                                                                                                  \
+        .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
+        .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
+        .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0  \
+    }
+
+#endif

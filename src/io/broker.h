@@ -1,0 +1,28 @@
+/*  =========================================================================
+    broker - one broker: the core thread, and the actors around it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef ZB_BROKER_H_INCLUDED
+#define ZB_BROKER_H_INCLUDED
+
+#include "io/config.h"
+
+//  Exit codes of a broker, and of `zbroker serve`.
+enum {
+    ZB_EXIT_OK = 0,          //  stopped by SIGTERM or SIGINT
+    ZB_EXIT_USAGE = 2,       //  command line or configuration
+    ZB_EXIT_BUSY = 3,        //  an address or the store is in use by another process
+    ZB_EXIT_STORE = 4,       //  the store failed (I/O error, disk full, panic): restart; the peer takes over
+    ZB_EXIT_DAMAGED = 5      //  the store or the node's own file can't be read: the text says what to do
+};
+
+//  Runs a broker in the calling thread until SIGTERM or SIGINT.  Prints READY and each change of role to standard
+//  output, one line each, and logs with zsys.  Returns an exit code.  After a failure of the store it does not return:
+//  the process exits at once, so that nothing is written after the failure.
+int zb_broker_run (const zb_config_t *config);
+
+#endif

@@ -1,0 +1,125 @@
+/*  =========================================================================
+    store - the store's thread as the rest of the broker sees it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    One thread owns Berkeley DB's environment, the tables, the node's own file and
+    the link to the peer.  Everything goes to it and comes from it as messages, in
+    order; no function here waits for the disk.  Commands are executed in the order
+    in which they were given: SAVE then COMMIT means that the file is on the disk
+    before the transaction is made.
+*/
+
+#ifndef ZB_STORE_H_INCLUDED
+#define ZB_STORE_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/batch.h"
+
+//  The node's own file: what is never replicated and never rolled back.  DIR/node, written with write, fsync,
+//  rename, fsync of the folder; a text with a checksum line; a damaged one stops the start with a clear error.
+typedef struct {
+    bool complete;            //  the current environment holds a whole store
+    bool suspect;             //  an fsync failed here: only a full resync mends it
+    uint64_t alone;           //  the epoch in which this node answered OK without its peer; 0 = it has not
+    uint64_t alone_from;      //  the first message id that the peer has not acked then
+    uint64_t current;         //  number of the folder in use, DIR/env.N; 0 = none yet
+} zb_node_t;
+
+typedef struct {
+    const char *dir;          //  the store's folder; made if absent (mode 0700)
+    bool paired;              //  replicated; else a broker without a pair
+    unsigned node;            //  1 primary or single, 2 backup
+    const char *bind;         //  where shipping listens, "tcp://*:5562"; NULL if not paired
+    const char *peer;         //  the peer's, "tcp://host:5572"; NULL if not paired
+    uint8_t key[32];          //  key of the link (seal.h)
+    size_t cache;             //  bytes of Berkeley DB's cache
+    size_t log_file;          //  bytes of one log file (64 MiB)
+    size_t log_keep;          //  bytes of log files kept for a peer that is away (1 GiB); beyond it resyncs in full
+} zb_store_args_t;
+
+typedef struct zb_store zb_store_t;
+
+typedef enum {
+    ZB_STORE_OPENED,          //  first event: lock held, recovered, a client of the pair (or the single master);
+                              //  node, meta; fresh if it holds no data at all.  Not paired: master already
+    ZB_STORE_FAILED,          //  `text` says why and what to do, `code` the exit code; the thread has ended, nothing
+                              //  was closed or written; the process must exit
+    ZB_STORE_SYNCED,          //  here, there: commits synced on this broker and on the peer
+    ZB_STORE_READ,            //  read: done
+    ZB_STORE_LED,             //  master now, generation above the peer's; meta as found
+    ZB_STORE_FOLLOWS,         //  client now
+    ZB_STORE_SAVED,           //  node: the node's file is on the disk
+    ZB_STORE_LINK,            //  link: what is known of the peer over the shipping link has changed
+    ZB_STORE_GRANTED,         //  as a client: granted is the flag `in step` as it is now
+    ZB_STORE_COMPLETE,        //  as a client: the store has caught up (again); node, meta as found
+    ZB_STORE_PROGRESS,        //  text: what a resync is doing, done and total in bytes (total 0: unknown)
+    ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer
+    ZB_STORE_DIVERGED,        //  as a client: catching up would throw away what this node has OK'd alone; nothing was
+                              //  touched, and it stays so until zb_store_follow is called with rollback allowed
+    ZB_STORE_DUAL             //  as a master: the peer acts as master, too; the role must decide
+} zb_store_kind_t;
+
+//  The peer over the shipping link, as a master sees it.
+typedef enum {
+    ZB_LINK_DOWN,             //  no session
+    ZB_LINK_SYNCING,          //  a session; the peer catches up and acks
+    ZB_LINK_LIVE              //  the peer is a caught-up client of ours; `there` follows `here`
+} zb_link_t;
+
+typedef struct {
+    zb_store_kind_t kind;
+    int code;
+    char *text;
+    uint64_t here, there;
+    zb_read_t *read;          //  the receiver's to keep
+    zb_node_t node;
+    zb_found_t *meta;         //  all rows of the meta table
+    size_t metas;
+    bool fresh;
+    bool granted;
+    bool full;
+    zb_link_t link;
+    uint64_t session;         //  of the link; changes with every new one
+    uint64_t generation;
+    uint64_t done, total;
+} zb_store_event_t;
+
+void zb_store_event_destroy (zb_store_event_t **self_p);
+
+//  Starts the thread.  Returns at once; the first event is OPENED or FAILED.
+zb_store_t *zb_store_new (const zb_store_args_t *args);
+//  Clean stop: finishes what was given, checkpoint, close.  Waits for the thread.  Must not be called after FAILED
+//  (a panicked environment is never closed): exit the process instead.
+void zb_store_destroy (zb_store_t **self_p);
+//  A ZeroMQ socket to poll for input; read events with zb_store_recv only.
+void *zb_store_socket (zb_store_t *self);
+//  The next event, NULL if there is none now.  The caller destroys it.
+zb_store_event_t *zb_store_recv (zb_store_t *self);
+
+//  One transaction, one log flush, shipped to the peer.  Borrowed until SYNCED with here >= its commit.  Only
+//  after LED (or OPENED of a broker without a pair).
+void zb_store_commit (zb_store_t *self, zb_batch_t *batch);
+//  Executes a read; comes back as READ.
+void zb_store_read (zb_store_t *self, zb_read_t *read);
+//  Become the pair's master: as soon as what has arrived is applied, generation above the peer's (CLIENT, MASTER as
+//  often as it takes).  Then LED.
+void zb_store_lead (zb_store_t *self);
+//  Become (or stay) a client.  `rollback`: local commits that the master lacks may be rolled back, and a full resync
+//  into a side folder is allowed; false where this node has answered OK alone since it was last in step.
+void zb_store_follow (zb_store_t *self, bool rollback);
+//  Write the node's own file; `complete` and `current` in it are the store's own and ignored.  Then SAVED.
+void zb_store_save (zb_store_t *self, const zb_node_t *node);
+//  As a master: tell the peer of this session that it is in step.
+void zb_store_grant (zb_store_t *self, uint64_t session);
+//  Time (monotonic ms, zclock_mono) of the last command or turn in which the store did what it should: the heartbeat
+//  carries its age.  Any thread.
+int64_t zb_store_alive (zb_store_t *self);
+
+#endif
