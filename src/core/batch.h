@@ -41,7 +41,7 @@ zb_row_t *zb_row_ref (zb_row_t *self);
 //  Gives one reference back, the last one frees; sets the pointer to NULL.
 void zb_row_unref (zb_row_t **self_p);
 
-//  One change of one row.  Key and value are borrowed from the batch.
+//  One change of one row.  Key and value are borrowed from the batch, until its next put or erase.
 typedef struct {
     zb_table_t table;
     bool erase;        //  erase the key (that it is absent is no error), else put
@@ -55,10 +55,12 @@ typedef struct zb_batch zb_batch_t;
 
 zb_batch_t *zb_batch_new (void);
 void zb_batch_destroy (zb_batch_t **self_p);
-//  Appends a put; key and value are copied.
+//  Appends a put; key (1..ZB_KEY_MAX bytes) and value are copied.  Keys and values lie in one arena: an operation
+//  costs no allocation of its own.
 void zb_batch_put (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size, const void *value,
                    size_t value_size);
 //  Appends a put whose value is the row's data as they are now; takes a reference until the batch is destroyed.
+//  More bytes may be appended to the row meanwhile, those that are there must not change.
 void zb_batch_put_row (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size, zb_row_t *row);
 //  Appends an erase; the key is copied.
 void zb_batch_erase (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size);
@@ -90,7 +92,7 @@ typedef struct {
     zb_row_t *row;     //  one reference, the read's
 } zb_found_t;
 
-#define ZB_READ_RANGES 3
+#define ZB_READ_RANGES 3         //  ranges of one read
 typedef struct {
     int purpose;       //  the engine's
     uint64_t tag;      //  the engine's
