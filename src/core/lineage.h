@@ -1,0 +1,57 @@
+/*  =========================================================================
+    lineage - the epochs that a store has lived through
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    An epoch is one leadership.  Both sides of a split can raise the same number, so
+    an epoch is known by its number and the node that raised it, never by its size
+    alone.  The list is replicated with the data and rolls back with them; it is
+    bounded: of more than ZB_LINEAGE_MAX leaderships the oldest are forgotten, and
+    what is older than the oldest one kept counts as known.
+
+    Row "lineage" of the table meta, big endian, repeated, oldest first:
+      offset size
+        0     8   epoch's number
+        8     8   first commit of the epoch
+       16     1   node that raised it: 1 primary (or single), 2 backup
+*/
+
+#ifndef ZB_LINEAGE_H_INCLUDED
+#define ZB_LINEAGE_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ZB_LINEAGE_MAX 64
+#define ZB_EPOCH_SIZE 17
+
+typedef struct {
+    uint64_t number;
+    uint64_t first;      //  first commit
+    unsigned node;
+} zb_epoch_t;
+
+//  A plain value: copy it, compare it, zero it for an empty one.
+typedef struct {
+    size_t size;
+    zb_epoch_t epoch[ZB_LINEAGE_MAX];    //  oldest first
+} zb_lineage_t;
+
+//  Reads the row.  Returns 0, or -1 if it is malformed; an empty row is an empty lineage.
+int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);
+//  Writes the row; returns its size.
+size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE]);
+//  The newest epoch; number 0 if there is none.
+zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
+//  Adds the next epoch and returns it.
+zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first);
+//  Whether the epoch is in the list (or older than all that are kept).
+bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node);
+//  Whether a store with this lineage whose newest commit is `newest` holds `commit` of that epoch.
+bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t number, unsigned node, uint64_t commit);
+
+#endif
