@@ -1,0 +1,340 @@
+/*  =========================================================================
+    zbroker - the client library of the zbroker message broker
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    This header is the library's manual.  It is C99 and C++, and needs nothing but
+    libc; link with -lzbroker (pkg-config zbroker).
+
+    Two brokers, a primary and a backup, behave as one.  A client object talks to
+    whichever of them is active, and moves to the other when that one takes over.
+    It resends by itself what was not answered, so that a program only sees that a
+    call took a little longer.
+
+    A complete program, which stores three messages and takes them out again:
+
+    EXAMPLE BEGIN
+    #include <stdio.h>
+    #include <string.h>
+    #include <zbroker.h>
+
+    static int s_fail (zb_client_t *client, const char *what)
+    {
+        fprintf (stderr, "%s: %d %s\n", what, zb_client_error (client), zb_client_error_text (client));
+        zb_client_destroy (&client);
+        return 1;
+    }
+
+    int main (int argc, char *argv [])
+    {
+        //  NULL: the brokers that the environment's ZBROKER names, else the default pair on this machine.
+        zb_client_t *client = zb_client_new (argc > 1? argv [1]: NULL);
+        if (!client) {
+            fprintf (stderr, "usage: example [ENDPOINT,ENDPOINT]\n");
+            return 2;
+        }
+        //  With a name, a message is stored once, however often it has to be sent.
+        zb_client_set_name (client, "example");
+        zb_client_set_timeout (client, 10000);
+        if (zb_client_create_queue (client, "orders", NULL))
+            return s_fail (client, "create");
+
+        const char *orders [] = { "one coffee", "two teas", "the bill" };
+        for (int index = 0; index < 3; index++) {
+            zb_receipt_t receipt;
+            if (zb_client_put (client, "orders", orders [index], strlen (orders [index]), &receipt))
+                return s_fail (client, "put");
+            //  "both": on the disks of both brokers.  "solo": one of them is down.
+            printf ("stored %s: %s\n", receipt.first, zb_level_name (receipt.level));
+        }
+        //  Each get acknowledges what the one before it brought.
+        zb_messages_t *done = NULL;
+        while (true) {
+            zb_messages_t *messages = zb_client_get (client, "orders", 10, 200, zb_messages_ids (done));
+            zb_messages_destroy (&done);
+            if (!messages)
+                return s_fail (client, "get");
+            for (size_t index = 0; index < zb_messages_size (messages); index++) {
+                const zb_message_t *message = zb_messages_at (messages, index);
+                printf ("got %.*s\n", (int) message->size, (const char *) message->body);
+            }
+            if (zb_messages_size (messages) == 0) {
+                zb_messages_destroy (&messages);
+                break;
+            }
+            done = messages;
+        }
+        zb_client_destroy (&client);
+        return 0;
+    }
+    EXAMPLE END
+
+    What holds for all functions
+    ----------------------------
+    Units       Times are milliseconds, sizes are bytes.
+    Text        Zero-terminated UTF-8.  Names of queues, producers and consumers have 1..255 bytes without control
+                characters and spaces; '/', '*', '>', '#' and a leading '$' are reserved.
+    Properties  and options are lines "name=value", a newline between; NULL and "" both mean none.
+    Ownership   What is passed in is borrowed for the call and copied where it is needed longer.  What is returned as
+                `const` belongs to the object it came from.  Each object is freed by its own _destroy, which takes the
+                address of the pointer, sets it to NULL, and accepts a pointer to NULL.
+    Errors      int functions return 0, or -1 on failure; functions that return a pointer return NULL on failure.
+                zb_client_error and zb_client_error_text then tell why.  Bad use of an argument is ZB_ERR_ARGUMENT;
+                a NULL client is a bug of the caller and asserts; so is lack of memory.
+    Threads     A client object belongs to one thread at a time; so do the messages and lists it returned.  Different
+                objects are independent: a program with many threads gives each its own client.  After fork (), the
+                child makes its own clients and does not touch its parent's.
+    Waiting     A call waits at most for the client's timeout (and zb_client_get for its own wait beyond that).  While
+                it waits, callbacks of earlier asynchronous PUTs run.  A signal whose handler returns ends waiting with
+                ZB_ERR_INTERRUPTED; the library installs no handlers.
+    Absence     There is no background thread to call into.  The transport keeps connections alive while the program
+                does something else, however long; but resending, moving to the other broker and callbacks happen only
+                inside calls.  Whoever has PUTs in flight and nothing else to do calls zb_client_poll.
+                A message that was not acknowledged within its lease (a queue's option; 30 s by default) is delivered
+                again, whether its consumer has called in or not: see zb_client_extend.
+*/
+
+#ifndef ZBROKER_H_INCLUDED
+#define ZBROKER_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZBROKER_VERSION_MAJOR 0
+#define ZBROKER_VERSION_MINOR 1
+#define ZBROKER_VERSION_PATCH 0
+
+//  The endpoints that a client uses where nobody names others.
+#define ZBROKER_DEFAULT_BROKERS "tcp://127.0.0.1:5560,tcp://127.0.0.1:5570"
+
+typedef struct zb_client zb_client_t;
+typedef struct zb_messages zb_messages_t;
+typedef struct zb_queues zb_queues_t;
+
+//  How safe is what a broker answered OK?
+typedef enum {
+    ZB_LEVEL_NONE,   //  no answer
+    ZB_LEVEL_BOTH,   //  synced to disk on both brokers
+    ZB_LEVEL_SOLO,   //  synced to disk on the one broker that is left of the pair
+    ZB_LEVEL_SHARED, //  synced to the store that both brokers share
+    ZB_LEVEL_SINGLE  //  synced to disk on a broker that has no partner
+} zb_level_t;
+
+//  Why did a call fail?  The codes from 400 are the broker's own.
+enum {
+    ZB_ERR_NONE = 0,
+    ZB_ERR_TIMEOUT = 1,       //  no broker gave an answer in time; whether the request was done is not known
+    ZB_ERR_ARGUMENT = 2,      //  the caller's mistake; nothing was sent
+    ZB_ERR_INTERRUPTED = 3,   //  a signal's handler ran
+    ZB_ERR_WINDOW = 4,        //  the window of PUTs is full, and this call may not wait
+    ZB_ERR_BAD_REQUEST = 400, //  the broker found the request malformed
+    ZB_ERR_FORBIDDEN = 403,   //  the client's past is not of this pair: a client object that talked to one pair and
+                              //  then meets another (a store made anew) cannot go on; make a new one
+    ZB_ERR_NOT_FOUND = 404,   //  no such queue
+    ZB_ERR_CONFLICT = 409,    //  another process works under this name now, or the number of this PUT was taken
+    ZB_ERR_TOO_LARGE = 413,   //  more than the broker takes: by default 1 MiB a body, 1000 bodies, 16 MiB a PUT
+    ZB_ERR_QUEUE_FULL = 429,  //  the queue has reached its limit; nothing was stored
+    ZB_ERR_NOT_READY = 503,   //  brokers answered, but none would serve within the timeout; the text says why
+    ZB_ERR_DISK_FULL = 507    //  the broker's disk is nearly full; nothing was stored
+};
+
+//  --- The client ---------------------------------------------------------------------------------------------------
+
+//  Makes a client of the brokers in this list of endpoints, "tcp://HOST:PORT[,tcp://HOST:PORT]", at most 8 of them.
+//  NULL: the environment's ZBROKER, else ZBROKER_DEFAULT_BROKERS.  Returns at once, whether they run or not; they are
+//  connected to in the background.  Only endpoints in this list are ever used.
+//  Returns NULL if the list is malformed.
+zb_client_t *zb_client_new (const char *brokers);
+
+//  Ends the client without waiting.  PUTs that were not answered may or may not be stored; their callbacks do not run
+//  (zb_client_flush first, if that matters).  Not from a callback.
+void zb_client_destroy (zb_client_t **self_p);
+
+//  The name under which this client puts and gets, before the first call that needs a broker.  Default: none.
+//  - As a producer: its PUTs are numbered and stored exactly once, across resends, reconnects and failovers.  One
+//    process at a time: a newer client of the same name fences the older one, whose calls then fail with
+//    ZB_ERR_CONFLICT for good.  A program that comes back under its name goes on where zb_client_last_number says.
+//  - As a consumer: messages that were delivered under this name and not acknowledged come back at once when the
+//    program, or its connection, starts anew; without a name only when their lease ends.
+//  Without a name, PUTs are resent after a failover as well, but the broker cannot tell: a message MAY BE STORED TWICE.
+int zb_client_set_name (zb_client_t *self, const char *name);
+
+//  How long calls keep trying, in ms, from 0; -1 = for ever.  Default 30000.  It spans restarts and failovers of
+//  brokers, so that it should not be shorter than a few seconds.  For a PUT it counts from the call.
+int zb_client_set_timeout (zb_client_t *self, int64_t timeout);
+
+//  How long a broker may be silent, in ms, while something is asked of it, until the other one is tried; 100 or more.
+//  Default 2000.  A broker that died, or whose machine stopped answering, is noticed sooner, by the transport.
+int zb_client_set_patience (zb_client_t *self, int64_t patience);
+
+//  How many PUTs may be in flight, 1..256.  Default 256.  Only while none are.
+int zb_client_set_window (zb_client_t *self, size_t window);
+
+//  Waits until an active broker has greeted this client.  Optional: every other call does so by itself.
+int zb_client_connect (zb_client_t *self);
+
+//  The endpoint of the broker that serves this client, or was the last to do so; "" before the first.
+const char *zb_client_endpoint (const zb_client_t *self);
+
+//  The number of PUTs that are stored under this client's name, by this process and all before it: the PUT with this
+//  number and all before it are safe.  Valid after zb_client_connect; grows with each OK.  Refused PUTs do not count.
+//  0 without a name.  A program that numbers its input in the same way resumes here after a crash, and has each of
+//  its messages stored exactly once.
+uint64_t zb_client_last_number (const zb_client_t *self);
+
+//  The error of the last call that failed: ZB_ERR_*.  Stays until the next failure.
+int zb_client_error (const zb_client_t *self);
+//  In words, for people; "" if nothing has failed yet.  Valid until the next call.
+const char *zb_client_error_text (const zb_client_t *self);
+
+//  The level of the last OK to an ack, create, purge or delete; ZB_LEVEL_NONE where the broker told none.
+zb_level_t zb_client_level (const zb_client_t *self);
+//  "both" "solo" "shared" "single" or "none".
+const char *zb_level_name (zb_level_t level);
+
+//  --- Putting ------------------------------------------------------------------------------------------------------
+
+//  One body.
+typedef struct {
+    const void *data;
+    size_t size;
+} zb_body_t;
+
+//  What became of a PUT.
+typedef struct {
+    int error;        //  ZB_ERR_NONE: stored, and as safe as `level` says
+    const char *text; //  the error in words, "" if none; valid until the callback returns, or until the next call
+    zb_level_t level;
+    bool duplicate;  //  it had been stored already, and was not stored again
+    uint64_t number; //  the PUT's number under the client's name; without a name, its number in this client
+    char first[32];  //  ids of the first and the last message; "0" if a duplicate's message is gone already
+    char last[32];
+} zb_receipt_t;
+
+//  Stores one message and waits until it is safe.  A body may be empty (data NULL, size 0).  `receipt` may be NULL.
+//  Sends again by itself until there is an answer: see zb_client_set_name for what that means without a name.
+//  Fails with what the broker says, with ZB_ERR_NOT_READY or ZB_ERR_TIMEOUT when time ran out (the message may or may
+//  not be stored; under a name, zb_client_last_number tells after the next zb_client_connect).
+int zb_client_put (zb_client_t *self, const char *queue, const void *data, size_t size, zb_receipt_t *receipt);
+
+//  Stores several messages, all or none, with the same properties: 1..1000 bodies, by default 16 MiB together.
+int zb_client_put_many (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
+                        size_t count, zb_receipt_t *receipt);
+
+//  Is told what became of a PUT.  Runs in the caller's thread, inside a call of this client that waits, once for each
+//  PUT that zb_client_put_async accepted, in the order of the PUTs.  `receipt` is valid until it returns.
+//  It may call zb_client_put_async and what does not wait; other calls fail with ZB_ERR_ARGUMENT.
+typedef void (zb_put_fn) (const zb_receipt_t *receipt, void *arg);
+
+//  Sends a PUT without waiting for its answer; bodies are copied.  `fn` may be NULL.
+//  If the window is full, this call WAITS until there is room (callbacks of earlier PUTs run meanwhile), up to the
+//  client's timeout, and fails with what kept it.  Whoever must not wait looks at zb_client_inflight before.  From a
+//  callback it does not wait, but fails with ZB_ERR_WINDOW.
+//  Order: PUTs of one client are stored in the order of the calls, also across failovers.  If one is refused (say,
+//  404 or 429), those behind it are sent on without it.
+int zb_client_put_async (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
+                         size_t count, zb_put_fn *fn, void *arg);
+
+//  PUTs whose callback has not run yet.
+size_t zb_client_inflight (const zb_client_t *self);
+
+//  Does what there is to do (resend, move, run callbacks) for up to `wait` ms, 0 = only what needs no waiting, and
+//  returns as soon as a callback has run or nothing is in flight.  Interrupted by a signal, it just returns.
+//  Returns the number of PUTs in flight.
+size_t zb_client_poll (zb_client_t *self, int64_t wait);
+
+//  Waits until nothing is in flight.  Fails if one of the PUTs since the last flush failed, with the error of the
+//  first.  All are answered or given up after the timeout, so that this returns.
+int zb_client_flush (zb_client_t *self);
+
+//  --- Getting ------------------------------------------------------------------------------------------------------
+
+//  A delivered message.
+typedef struct {
+    const char *id;   //  opaque text; for ack, nack and extend
+    const void *body; //  not zero-terminated
+    size_t size;
+    unsigned deliveries;    //  1 = the first time; more: somebody had it and did not acknowledge it
+    const char *properties; //  lines "name=value", a newline between; "" if none
+} zb_message_t;
+
+//  Takes up to `max` messages (1..1000) from the head of the queue, and waits up to `wait` ms for the first one.
+//  `acks`, if not NULL, is acknowledged with it (ids as for zb_client_ack): one round trip for both.
+//  Returns the messages: none of them if `wait` ran out.  They are this client's until they are acknowledged, given
+//  back, or their lease ends.  NULL on failure; then the acks may or may not have been taken, and can be sent again.
+//  Interrupted by a signal, it returns what has arrived by then, and fails only if that is nothing.
+zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, int64_t wait, const char *acks);
+
+size_t zb_messages_size (const zb_messages_t *self);
+//  NULL if there is no such message.
+const zb_message_t *zb_messages_at (const zb_messages_t *self, size_t index);
+//  The ids of all messages, ready for ack, nack and extend.  NULL if there are none or self is NULL.
+const char *zb_messages_ids (const zb_messages_t *self);
+//  The queue that they came from.
+const char *zb_messages_queue (const zb_messages_t *self);
+//  Frees the messages and all that was returned of them; acknowledges nothing.
+void zb_messages_destroy (zb_messages_t **self_p);
+
+//  The value of a message's property; NULL if it has none of that name.  Writes at most `size` bytes with the final
+//  zero to `value` and returns it; a longer value is cut.
+const char *zb_message_property (const zb_message_t *self, const char *name, char *value, size_t size);
+
+//  These take ids of one queue: an id, or several with a space between, or zb_messages_ids; at most 64 KiB.
+//  Ids of messages that are gone already are no error.
+
+//  The messages are done and never come again; waits until that is safe.  See zb_client_level.
+int zb_client_ack (zb_client_t *self, const char *queue, const char *ids);
+//  They go back to the queue for others at once.
+int zb_client_nack (zb_client_t *self, const char *queue, const char *ids);
+//  Their leases start anew.
+int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
+
+//  --- Queues and brokers -------------------------------------------------------------------------------------------
+
+//  Creates a queue, or changes the options of an existing one; those not named stay as they are.
+int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options);
+
+//  Deletes all its messages.  If a failover makes the client ask twice, so are those that came in between.
+int zb_client_purge_queue (zb_client_t *self, const char *queue);
+
+//  Deletes the queue with its messages.
+int zb_client_delete_queue (zb_client_t *self, const char *queue);
+
+//  The queues whose names match the pattern; NULL = all.
+zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern);
+
+size_t zb_queues_size (const zb_queues_t *self);
+//  NULL if there is no such queue.
+const char *zb_queues_name (const zb_queues_t *self, size_t index);
+//  Its options and counts: lines "name=value", a newline between.
+const char *zb_queues_lines (const zb_queues_t *self, size_t index);
+void zb_queues_destroy (zb_queues_t **self_p);
+
+//  The brokers of this client's list, in its order.
+size_t zb_client_brokers (const zb_client_t *self);
+//  The endpoint; NULL if there is no such broker.
+const char *zb_client_broker (const zb_client_t *self, size_t index);
+//  What that broker says of itself, as JSON; active or not.  On a connection of its own; it disturbs nothing.
+//  Waits up to `wait` ms.  Valid until the next zb_client_status.
+const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait);
+
+//  --- The library --------------------------------------------------------------------------------------------------
+
+//  The version that the program runs with, which need not be that of this header.  Each pointer may be NULL.
+void zbroker_version (int *major, int *minor, int *patch);
+//  As text, "MAJOR.MINOR.PATCH".
+const char *zbroker_version_text (void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
