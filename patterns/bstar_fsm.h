@@ -15,14 +15,20 @@
     A step depends on the state, the event and three facts, and on nothing else;
     exactly one row of the table fits each combination.
 
-    What the machine guarantees, if both servers run it, hear each other in order,
-    and exactly one of the two is `preferred` when they meet:
-      - both become active believing the other one gone only while the link between
-        them is cut, or while one still believes so of a peer that just came back;
-      - two actives that hear each other meet in the row named "split", where one of
-        them steps back and is told CONFLICT_LOST;
-      - two servers that hear each other end with one active, from any two states.
-    What it does not guarantee: that a cut link leaves one active only.  It cannot
+    What a pair of these guarantees, if exactly one of the two is `preferred` when they
+    meet and what one says reaches the other in order or not at all:
+      - Two that live and hear each other end with one active and one passive, whatever
+        they were before, and stay so.
+      - While the link is whole, a pending backup may not lead alone (the guide's rule),
+        and a dead server's last words are not heard after its restart, the two are
+        never both active.
+      - Without the last two conditions both may be active until they hear each other.
+        But for both to be active *and* believe the other gone, the link must be cut.
+      - Two actives part in the row named "split": the one that is not preferred steps
+        back and is told CONFLICT_LOST.  An active one never steps back otherwise.
+    The unit test walks all states of such a pair for this.
+
+    What it does not guarantee: that a cut link leaves only one active.  It cannot
     know a cut link from a dead peer; the fact `may_lead` is where an application
     that has state puts what it knows better.
 */
