@@ -17,45 +17,50 @@
 #include <stdint.h>
 
 #include "core/limits.h"
+#include "io/log.h"
 
 //  Index of a node's endpoints.
 enum { ZB_SINGLE = 0, ZB_PRIMARY = 1, ZB_BACKUP = 2 };
 
 //  How one broker is reached and where it listens.  Strings are the config's.
 typedef struct {
-    char *endpoint;       //  where clients connect: tcp://HOST:PORT
-    char *bind;           //  where the broker listens for them
-    char *state;          //  PORT+1: state exchange, as the peer connects to it
+    char *endpoint; //  where clients connect: tcp://HOST:PORT
+    char *bind;     //  where the broker listens for them
+    char *state;    //  PORT+1: state exchange, as the peer connects to it
     char *state_bind;
-    char *ship;           //  PORT+2: log shipping, as the peer connects to it
+    char *ship; //  PORT+2: log shipping, as the peer connects to it
     char *ship_bind;
 } zb_host_t;
 
 typedef struct {
-    int as;               //  ZB_SINGLE, ZB_PRIMARY or ZB_BACKUP: which of the hosts this broker is
-    zb_host_t host[3];    //  [ZB_SINGLE] is used without a pair
-    char *pair;           //  the pair's name, "zbroker"; a broker ignores brokers of other names
-    char *secret;         //  shared by the two brokers, may be ""
-    char *store;          //  the store's folder
-    size_t cache;         //  bytes of the database's cache
-    size_t log_file;      //  bytes of one log file
-    size_t log_keep;      //  bytes of log kept for a peer that is away
-    bool peer_loss_wait;  //  peer-loss = wait: answer 503 rather than go on alone
-    int64_t beat;         //  ms between heartbeats: 100
-    int64_t silence;      //  ms without one until the peer is taken for dead: 500
-    int64_t ack_limit;    //  ms without progress of the peer's acks until it is left behind: 1000
+    int as;              //  ZB_SINGLE, ZB_PRIMARY or ZB_BACKUP: which of the hosts this broker is
+    zb_host_t host[3];   //  [ZB_SINGLE] is used without a pair
+    char *pair;          //  the pair's name, "zbroker"; a broker ignores brokers of other names
+    char *secret;        //  shared by the two brokers, may be ""
+    char *store;         //  the store's folder
+    size_t cache;        //  bytes of the database's cache
+    size_t log_file;     //  bytes of one log file
+    size_t log_keep;     //  bytes of log kept for a peer that is away
+    bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone
+    int64_t beat;        //  ms between heartbeats: 100
+    int64_t silence;     //  ms without one until the peer is taken for dead: 500
+    int64_t ack_limit;   //  ms without progress of the peer's acks until it is left behind: 1000
+    zb_log_level_t log_level;
     zb_limits_t limits;
 } zb_config_t;
 
-//  Returns the defaults of a standalone broker at tcp://127.0.0.1:5560.
+//  Returns the defaults.  Endpoints and the store's folder are NULL until zb_config_finish; owned by the caller.
 zb_config_t *zb_config_new (void);
 void zb_config_destroy (zb_config_t **self_p);
 //  Reads a file over what is set.  Returns 0; else -1 and *error is a text that names file, key and remedy (and the
-//  nearest known key), to be freed by the caller.
+//  nearest known key), to be freed by the caller.  After an error part of the file may have been set.
 int zb_config_load (zb_config_t *self, const char *file, char **error);
-//  Sets one key, "section/key", as the command line does.  Returns and errors as above.
+//  Sets one key, "section/key", as the command line does; the key "as" (primary or backup) is for it alone.  Returns
+//  and errors as above.
 int zb_config_set (zb_config_t *self, const char *key, const char *value, char **error);
-//  Derives what was not set (binds, ports + 1 and + 2, the store's folder) and checks that all fits together.
+//  Derives what was not set (endpoints, binds, ports + 1 and + 2, the store's folder) and checks that all fits
+//  together.  Call once, after everything was set; the config is constant from then on.  Returns and errors as above.
+//  A broker listens on the loopback address if its endpoint names it (127.x.y.z or localhost), else on all of them.
 int zb_config_finish (zb_config_t *self, char **error);
 
 #endif

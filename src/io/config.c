@@ -1,0 +1,516 @@
+/*  =========================================================================
+    config - what an operator can set, from defaults, file and command line
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "io/config.h"
+#include "io/nearest.h"
+
+//  State exchange, log shipping and the admin page follow the clients' port.
+#define STATE_PORT 1
+#define SHIP_PORT 2
+#define PORT_MAX (65535 - 3)
+
+#define DEFAULT_SINGLE "tcp://127.0.0.1:5560"
+#define DEFAULT_PRIMARY "tcp://127.0.0.1:5560"
+#define DEFAULT_BACKUP "tcp://127.0.0.1:5570"
+
+static const char *const s_roles[] = {"single", "primary", "backup"};
+#define ROLES (sizeof s_roles / sizeof *s_roles)
+
+//  ---------------------------------------------------------------------------
+//  What can be set
+
+typedef enum { TEXT, NAME, ENDPOINT, BIND, LOSS, LEVEL, SIZE, COUNT, TIME } kind_t;
+
+typedef struct {
+    const char *path; //  section/key
+    kind_t kind;
+    size_t offset;  //  of the field in zb_config_t
+    uint64_t least; //  bounds of SIZE (bytes), COUNT and TIME (ms)
+    uint64_t most;
+} setting_t;
+
+//  SIZE and COUNT fields are size_t or uint64_t, written alike.
+_Static_assert(sizeof (size_t) == sizeof (uint64_t), "sizes have 64 bits");
+
+#define FIELD(name) offsetof (zb_config_t, name)
+#define KIB ((uint64_t) 1 << 10)
+#define MIB ((uint64_t) 1 << 20)
+#define GIB ((uint64_t) 1 << 30)
+#define TIB ((uint64_t) 1 << 40)
+#define MANY ((uint64_t) 10000000)
+#define HOUR ((uint64_t) 3600000)
+#define YEARS (24 * 365 * 10 * HOUR)
+
+static const setting_t s_settings[] = {
+    {"pair/name", NAME, FIELD (pair), 0, 0},
+    {"pair/secret", TEXT, FIELD (secret), 0, 0},
+    {"pair/peer-loss", LOSS, FIELD (peer_loss_wait), 0, 0},
+    {"pair/heartbeat", TIME, FIELD (beat), 10, HOUR},
+    {"pair/silence", TIME, FIELD (silence), 50, HOUR},
+    {"pair/ack-limit", TIME, FIELD (ack_limit), 100, HOUR},
+    {"primary/endpoint", ENDPOINT, FIELD (host[ZB_PRIMARY].endpoint), 0, 0},
+    {"primary/bind", BIND, FIELD (host[ZB_PRIMARY].bind), 0, 0},
+    {"primary/state", ENDPOINT, FIELD (host[ZB_PRIMARY].state), 0, 0},
+    {"primary/state-bind", BIND, FIELD (host[ZB_PRIMARY].state_bind), 0, 0},
+    {"primary/ship", ENDPOINT, FIELD (host[ZB_PRIMARY].ship), 0, 0},
+    {"primary/ship-bind", BIND, FIELD (host[ZB_PRIMARY].ship_bind), 0, 0},
+    {"backup/endpoint", ENDPOINT, FIELD (host[ZB_BACKUP].endpoint), 0, 0},
+    {"backup/bind", BIND, FIELD (host[ZB_BACKUP].bind), 0, 0},
+    {"backup/state", ENDPOINT, FIELD (host[ZB_BACKUP].state), 0, 0},
+    {"backup/state-bind", BIND, FIELD (host[ZB_BACKUP].state_bind), 0, 0},
+    {"backup/ship", ENDPOINT, FIELD (host[ZB_BACKUP].ship), 0, 0},
+    {"backup/ship-bind", BIND, FIELD (host[ZB_BACKUP].ship_bind), 0, 0},
+    {"single/endpoint", ENDPOINT, FIELD (host[ZB_SINGLE].endpoint), 0, 0},
+    {"single/bind", BIND, FIELD (host[ZB_SINGLE].bind), 0, 0},
+    {"store/folder", TEXT, FIELD (store), 0, 0},
+    {"store/cache", SIZE, FIELD (cache), MIB, TIB},
+    {"store/log-file", SIZE, FIELD (log_file), 4 * MIB, GIB},
+    {"store/log-keep", SIZE, FIELD (log_keep), 4 * MIB, TIB},
+    {"log/level", LEVEL, FIELD (log_level), 0, 0},
+    {"limits/body", SIZE, FIELD (limits.body), 1, GIB},
+    {"limits/bodies", COUNT, FIELD (limits.bodies), 1, 65536},
+    {"limits/request", SIZE, FIELD (limits.request), KIB, 2 * GIB - 1},
+    {"limits/properties", SIZE, FIELD (limits.properties), 0, MIB},
+    {"limits/sessions", COUNT, FIELD (limits.sessions), 1, MANY},
+    {"limits/queues", COUNT, FIELD (limits.queues), 1, MANY},
+    {"limits/batch", SIZE, FIELD (limits.batch), KIB, GIB},
+    {"limits/inflight", COUNT, FIELD (limits.inflight), 1, 1024},
+    {"limits/window", SIZE, FIELD (limits.window), 64 * KIB, TIB},
+    {"limits/windows", SIZE, FIELD (limits.windows), 64 * KIB, TIB},
+    {"limits/waiting", SIZE, FIELD (limits.waiting), 64 * KIB, TIB},
+    {"limits/session-idle", TIME, FIELD (limits.session_idle), 1000, YEARS},
+    {"limits/producer-idle", TIME, FIELD (limits.producer_idle), 1000, YEARS},
+    {"limits/lease", TIME, FIELD (limits.lease), 1, YEARS},
+    {"limits/queue-messages", COUNT, FIELD (limits.queue_messages), 0, (uint64_t) 1 << 62},
+};
+#define SETTINGS (sizeof s_settings / sizeof *s_settings)
+
+//  ---------------------------------------------------------------------------
+//  Errors are texts
+
+static int s_fail (char **error, const char *format, ...) CHECK_PRINTF (2);
+
+static int s_fail (char **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    *error = zsys_vprintf (format, arguments);
+    va_end (arguments);
+    return -1;
+}
+
+//  Puts `where` before the text of an error.
+static int s_fail_in (char **error, const char *where)
+{
+    char *text = zsys_sprintf ("%s: %s", where, *error);
+    free (*error);
+    *error = text;
+    return -1;
+}
+
+static int s_unknown (const char *path, char **error)
+{
+    const char *known[SETTINGS];
+    for (size_t index = 0; index < SETTINGS; index++)
+        known[index] = s_settings[index].path;
+    return s_fail (error, "'%s' is unknown; the nearest known key is '%s'", path, zb_nearest (path, known, SETTINGS));
+}
+
+//  ---------------------------------------------------------------------------
+//  Values
+
+static void s_replace (char **field, const char *value)
+{
+    char *copy = strdup (value);
+    assert (copy);
+    free (*field);
+    *field = copy;
+}
+
+//  Splits tcp://HOST:PORT.  Returns the port, or 0 if the endpoint is not of this form.  The host is the `*size` bytes
+//  at *host; it is a name or an IPv4 address or, if `any`, "*".
+static int s_split (const char *endpoint, bool any, const char **host, size_t *size)
+{
+    if (strncmp (endpoint, "tcp://", 6) != 0)
+        return 0;
+    *host = endpoint + 6;
+    *size = strspn (*host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+    if (any && *size == 0 && **host == '*')
+        *size = 1;
+    const char *colon = *host + *size;
+    if (*size == 0 || *size > 255 || *colon != ':')
+        return 0;
+    size_t digits = strspn (colon + 1, "0123456789");
+    if (digits == 0 || digits > 5 || colon[1 + digits])
+        return 0;
+    int port = atoi (colon + 1);
+    return port <= 65535 ? port : 0;
+}
+
+static int s_set_endpoint (char **field, const setting_t *setting, const char *value, char **error)
+{
+    const char *host;
+    size_t size;
+    bool any = setting->kind == BIND;
+    if (!s_split (value, any, &host, &size))
+        return s_fail (error, "%s = '%s' is not of the form tcp://HOST:PORT, with %s", setting->path, value,
+                       any ? "an IPv4 address, an interface or * as HOST" : "a name or an IPv4 address as HOST");
+    s_replace (field, value);
+    return 0;
+}
+
+//  Reads decimal digits and a unit.  Returns 0, or -1 if the value is no such number.
+static int s_number (const char *value, kind_t kind, uint64_t *number)
+{
+    static const struct {
+        kind_t kind;
+        const char *name;
+        uint64_t factor;
+    } units[] = {{COUNT, "", 1},       {SIZE, "", 1},     {SIZE, "k", KIB},      {SIZE, "m", MIB},
+                 {SIZE, "g", GIB},     {TIME, "", 1},     {TIME, "ms", 1},       {TIME, "s", 1000},
+                 {TIME, "min", 60000}, {TIME, "h", HOUR}, {TIME, "d", 24 * HOUR}};
+
+    size_t digits = strspn (value, "0123456789");
+    if (digits == 0 || digits > 19)
+        return -1;
+    uint64_t units_of = strtoull (value, NULL, 10);
+    const char *unit = value + digits;
+    unit += strspn (unit, " ");
+    for (size_t index = 0; index < sizeof units / sizeof *units; index++)
+        if (units[index].kind == kind && strcasecmp (unit, units[index].name) == 0) {
+            if (units_of > UINT64_MAX / units[index].factor)
+                return -1;
+            *number = units_of * units[index].factor;
+            return 0;
+        }
+    return -1;
+}
+
+static int s_set_number (void *field, const setting_t *setting, const char *value, char **error)
+{
+    const char *units = setting->kind == SIZE   ? "bytes, or a number and k, m or g"
+                        : setting->kind == TIME ? "milliseconds, or a number and ms, s, min, h or d"
+                                                : "a number";
+    uint64_t number;
+    if (s_number (value, setting->kind, &number))
+        return s_fail (error, "%s = '%s' is not valid: it takes %s", setting->path, value, units);
+    if (number < setting->least || number > setting->most)
+        return s_fail (error, "%s = '%s' is out of range: %" PRIu64 " to %" PRIu64 "%s", setting->path, value,
+                       setting->least, setting->most,
+                       setting->kind == SIZE   ? " bytes"
+                       : setting->kind == TIME ? " ms"
+                                               : "");
+    memcpy (field, &number, sizeof number);
+    return 0;
+}
+
+static bool s_is_name (const char *value)
+{
+    size_t size = strlen (value);
+    for (const char *byte = value; *byte; byte++)
+        if ((unsigned char) *byte <= ' ' || *byte == 127)
+            return false;
+    return size > 0 && size <= ZB_NAME_MAX;
+}
+
+static int s_set (zb_config_t *self, const char *path, const char *value, char **error)
+{
+    const setting_t *setting = s_settings;
+    while (setting < s_settings + SETTINGS && !streq (setting->path, path))
+        setting++;
+    if (setting == s_settings + SETTINGS)
+        return s_unknown (path, error);
+
+    void *field = (char *) self + setting->offset;
+    switch (setting->kind) {
+    case TEXT:
+        s_replace (field, value);
+        return 0;
+    case NAME:
+        if (!s_is_name (value))
+            return s_fail (error, "%s = '%s' is not a name: 1 to %d bytes without spaces and control characters", path,
+                           value, ZB_NAME_MAX);
+        s_replace (field, value);
+        return 0;
+    case ENDPOINT:
+    case BIND:
+        return s_set_endpoint (field, setting, value, error);
+    case LOSS:
+        if (!streq (value, "solo") && !streq (value, "wait"))
+            return s_fail (error, "%s = '%s' is neither 'solo' nor 'wait'", path, value);
+        *(bool *) field = streq (value, "wait");
+        return 0;
+    case LEVEL:
+        if (zb_log_level (value, field))
+            return s_fail (error, "%s = '%s' is none of error, warning, notice, info, debug", path, value);
+        return 0;
+    case SIZE:
+    case COUNT:
+    case TIME:
+        return s_set_number (field, setting, value, error);
+    }
+    assert (false);
+    return -1;
+}
+
+//  ---------------------------------------------------------------------------
+//  Class
+
+zb_config_t *zb_config_new (void)
+{
+    zb_config_t *self = (zb_config_t *) zmalloc (sizeof *self);
+    assert (self);
+    s_replace (&self->pair, "zbroker");
+    s_replace (&self->secret, "");
+    self->cache = 64 * MIB;
+    self->log_file = 16 * MIB;
+    self->log_keep = GIB;
+    self->beat = 100;
+    self->silence = 500;
+    self->ack_limit = 1000;
+    self->log_level = ZB_LOG_INFO;
+    self->limits = (zb_limits_t) ZB_LIMITS_DEFAULT;
+    return self;
+}
+
+void zb_config_destroy (zb_config_t **self_p)
+{
+    zb_config_t *self = *self_p;
+    if (!self)
+        return;
+    for (size_t index = 0; index < ROLES; index++) {
+        zb_host_t *host = &self->host[index];
+        free (host->endpoint);
+        free (host->bind);
+        free (host->state);
+        free (host->state_bind);
+        free (host->ship);
+        free (host->ship_bind);
+    }
+    free (self->pair);
+    free (self->secret);
+    free (self->store);
+    free (self);
+    *self_p = NULL;
+}
+
+int zb_config_set (zb_config_t *self, const char *key, const char *value, char **error)
+{
+    *error = NULL;
+    if (!streq (key, "as"))
+        return s_set (self, key, value, error);
+    for (int role = ZB_PRIMARY; role <= ZB_BACKUP; role++)
+        if (streq (value, s_roles[role])) {
+            self->as = role;
+            return 0;
+        }
+    return s_fail (error, "'%s' is neither 'primary' nor 'backup'", value);
+}
+
+//  ---------------------------------------------------------------------------
+//  The file
+
+static bool s_is_section (const char *name)
+{
+    size_t size = strlen (name);
+    for (size_t index = 0; index < SETTINGS; index++)
+        if (strncmp (s_settings[index].path, name, size) == 0 && s_settings[index].path[size] == '/')
+            return true;
+    return false;
+}
+
+static const char *s_value (zconfig_t *item)
+{
+    return zconfig_value (item) ? zconfig_value (item) : "";
+}
+
+//  True if an elder sibling has the item's name: the later one would silently win.
+static bool s_is_repeated (zconfig_t *parent, zconfig_t *item)
+{
+    for (zconfig_t *elder = zconfig_child (parent); elder != item; elder = zconfig_next (elder))
+        if (streq (zconfig_name (elder), zconfig_name (item)))
+            return true;
+    return false;
+}
+
+static int s_load_section (zb_config_t *self, zconfig_t *section, char **error)
+{
+    for (zconfig_t *item = zconfig_child (section); item; item = zconfig_next (item)) {
+        char *path = zsys_sprintf ("%s/%s", zconfig_name (section), zconfig_name (item));
+        assert (path);
+        int rc = 0;
+        if (zconfig_child (item))
+            rc = s_fail (error, "%s has keys of its own: sections don't nest", path);
+        else if (s_is_repeated (section, item))
+            rc = s_fail (error, "%s is set twice", path);
+        else
+            rc = s_set (self, path, s_value (item), error);
+        free (path);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int s_load (zb_config_t *self, zconfig_t *root, char **error)
+{
+    for (zconfig_t *section = zconfig_child (root); section; section = zconfig_next (section)) {
+        const char *name = zconfig_name (section);
+        if (streq (name, "as"))
+            return s_fail (error, "'as' is not for the file, which is the same on both machines: say --as %s",
+                           s_value (section));
+        if (!s_is_section (name))
+            return s_unknown (name, error);
+        if (*s_value (section))
+            return s_fail (error, "%s is a section: its keys go below it, indented by four spaces", name);
+        if (s_is_repeated (root, section))
+            return s_fail (error, "the section %s is there twice", name);
+        if (s_load_section (self, section, error))
+            return -1;
+    }
+    return 0;
+}
+
+int zb_config_load (zb_config_t *self, const char *file, char **error)
+{
+    *error = NULL;
+    if (access (file, R_OK))
+        return s_fail (error, "%s: %s", file, strerror (errno));
+    zconfig_t *root = zconfig_load (file);
+    if (!root)
+        return s_fail (error,
+                       "%s: not valid ZPL: sections begin their line, keys are indented by four spaces and "
+                       "look like 'key = value'",
+                       file);
+    int rc = s_load (self, root, error);
+    zconfig_destroy (&root);
+    return rc ? s_fail_in (error, file) : 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  What follows from what was set
+
+//  The address to listen on for those who connect to the endpoint: its own loopback address, else all of them.
+static char *s_bind_for (const char *endpoint)
+{
+    const char *host;
+    size_t size;
+    int port = s_split (endpoint, false, &host, &size);
+    if (size == strlen ("localhost") && strncasecmp (host, "localhost", size) == 0)
+        return zsys_sprintf ("tcp://127.0.0.1:%d", port);
+    bool numeric = strspn (host, "0123456789.") == size;
+    if (numeric && strncmp (host, "127.", 4) == 0)
+        return strdup (endpoint);
+    return zsys_sprintf ("tcp://*:%d", port);
+}
+
+//  The same host, the port moved up.
+static char *s_neighbour (const char *endpoint, int distance)
+{
+    const char *host;
+    size_t size;
+    int port = s_split (endpoint, true, &host, &size);
+    return zsys_sprintf ("tcp://%.*s:%d", (int) size, host, port + distance);
+}
+
+//  The address of `bind`, if one was set, with the port of `endpoint`; else what follows from the endpoint alone.
+static char *s_bind_like (const char *bind, const char *endpoint)
+{
+    if (!bind)
+        return s_bind_for (endpoint);
+    const char *host, *unused_host;
+    size_t size, unused_size;
+    s_split (bind, true, &host, &size);
+    int port = s_split (endpoint, false, &unused_host, &unused_size);
+    return zsys_sprintf ("tcp://%.*s:%d", (int) size, host, port);
+}
+
+static int s_finish_host (zb_host_t *self, const char *role, char **error)
+{
+    const char *host;
+    size_t size;
+    if (s_split (self->endpoint, false, &host, &size) > PORT_MAX)
+        return s_fail (error, "%s/endpoint = '%s': the port is above %d, and the three that follow it are ours, too",
+                       role, self->endpoint, PORT_MAX);
+    if (!self->state)
+        self->state = s_neighbour (self->endpoint, STATE_PORT);
+    if (!self->ship)
+        self->ship = s_neighbour (self->endpoint, SHIP_PORT);
+    if (!self->state_bind)
+        self->state_bind = s_bind_like (self->bind, self->state);
+    if (!self->ship_bind)
+        self->ship_bind = s_bind_like (self->bind, self->ship);
+    if (!self->bind)
+        self->bind = s_bind_for (self->endpoint);
+    return 0;
+}
+
+//  A pair needs both endpoints, and its six addresses must differ.
+static int s_finish_pair (zb_config_t *self, char **error)
+{
+    zb_host_t *primary = &self->host[ZB_PRIMARY], *backup = &self->host[ZB_BACKUP];
+    if (!primary->endpoint != !backup->endpoint)
+        return s_fail (error, "%s/endpoint is set, %s/endpoint is not: a pair needs both",
+                       s_roles[primary->endpoint ? ZB_PRIMARY : ZB_BACKUP],
+                       s_roles[primary->endpoint ? ZB_BACKUP : ZB_PRIMARY]);
+    if (!primary->endpoint) {
+        s_replace (&primary->endpoint, DEFAULT_PRIMARY);
+        s_replace (&backup->endpoint, DEFAULT_BACKUP);
+    }
+    if (s_finish_host (primary, s_roles[ZB_PRIMARY], error) || s_finish_host (backup, s_roles[ZB_BACKUP], error))
+        return -1;
+    const char *address[] = {primary->endpoint, primary->state, primary->ship,
+                             backup->endpoint,  backup->state,  backup->ship};
+    for (size_t one = 0; one < 6; one++)
+        for (size_t other = one + 1; other < 6; other++)
+            if (streq (address[one], address[other]))
+                return s_fail (error,
+                               "%s has two uses: state exchange takes the port after each broker's own, log "
+                               "shipping the one after that",
+                               address[one]);
+    if (self->silence < 3 * self->beat)
+        return s_fail (error,
+                       "pair/silence = %" PRIi64 " ms must be at least three times pair/heartbeat = %" PRIi64
+                       " ms, or one lost heartbeat looks like death",
+                       self->silence, self->beat);
+    return 0;
+}
+
+int zb_config_finish (zb_config_t *self, char **error)
+{
+    *error = NULL;
+    if (self->as == ZB_SINGLE) {
+        if (self->host[ZB_PRIMARY].endpoint || self->host[ZB_BACKUP].endpoint)
+            return s_fail (error, "a pair is configured: say which broker this is, --as primary or --as backup");
+        if (!self->host[ZB_SINGLE].endpoint)
+            s_replace (&self->host[ZB_SINGLE].endpoint, DEFAULT_SINGLE);
+        if (s_finish_host (&self->host[ZB_SINGLE], s_roles[ZB_SINGLE], error))
+            return -1;
+    }
+    else if (s_finish_pair (self, error))
+        return -1;
+
+    if (!self->store || !*self->store) {
+        free (self->store);
+        self->store = zsys_sprintf ("zbroker-%s", s_roles[self->as]);
+        assert (self->store);
+    }
+    zb_limits_t *limits = &self->limits;
+    if (limits->request < limits->body + limits->properties)
+        return s_fail (error, "limits/request = %zu is less than one body and its properties, %zu", limits->request,
+                       limits->body + limits->properties);
+    if (limits->window > limits->windows)
+        return s_fail (error, "limits/window = %zu, of one queue, is more than limits/windows = %zu, of all",
+                       limits->window, limits->windows);
+    if (self->log_keep < self->log_file)
+        return s_fail (error, "store/log-keep = %zu is less than one log file, store/log-file = %zu", self->log_keep,
+                       self->log_file);
+    return 0;
+}

@@ -1,0 +1,57 @@
+/*  =========================================================================
+    log - what the broker tells its operator, on standard error
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Thin over CZMQ's zsys, which lacks two things: a level, and a bound for lines
+    that somebody else can provoke.  One line per event:
+
+      W: 26-01-31 12:00:00 zbroker/primary: the peer is silent for 500 ms
+
+    Standard output is left to what programs read: READY and the changes of role.
+*/
+
+#ifndef ZB_LOG_H_INCLUDED
+#define ZB_LOG_H_INCLUDED
+
+#include <stdint.h>
+
+typedef enum {
+    ZB_LOG_ERROR,   //  the broker can't do its duty
+    ZB_LOG_WARNING, //  it can, but somebody should look
+    ZB_LOG_NOTICE,  //  changes of role, of the peer, of the store: a quiet broker's whole life
+    ZB_LOG_INFO,    //  the default: sessions of operators' interest, resync progress
+    ZB_LOG_DEBUG    //  for those who read the source
+} zb_log_level_t;
+
+#if defined(__GNUC__)
+#define ZB_LOG_FORMAT(text, first) __attribute__ ((format (printf, text, first)))
+#else
+#define ZB_LOG_FORMAT(text, first)
+#endif
+
+//  Sends zsys's lines to standard error, each with the identity (copied), and drops what is above `level`.
+//  Call once, before any other thread runs; until then everything up to ZB_LOG_INFO is logged as zsys likes it.
+void zb_log_open (const char *identity, zb_log_level_t level);
+//  Finds a level by its name: error, warning, notice, info, debug.  Returns 0, or -1 if there is no such level.
+int zb_log_level (const char *name, zb_log_level_t *level);
+//  Logs one line.  Thread: any.
+void zb_log (zb_log_level_t level, const char *format, ...) ZB_LOG_FORMAT (2, 3);
+
+//  A source of lines that others can provoke (bad frames, refused clients): at most one line in `interval` ms, and the
+//  number of lines that were left out.  All zero is a valid start, and means an interval of one second.
+//  Thread: one only; it is a plain value of its owner.
+typedef struct {
+    int64_t interval;
+    int64_t next; //  ms, monotonic: no line before this time
+    uint64_t left_out;
+} zb_log_rate_t;
+
+//  Logs one line at `now` (ms, monotonic) unless the last one was too recent; then only counts it.
+void zb_log_rated (zb_log_rate_t *self, int64_t now, zb_log_level_t level, const char *format, ...)
+    ZB_LOG_FORMAT (4, 5);
+
+#endif

@@ -1,0 +1,374 @@
+/*  =========================================================================
+    test_config - defaults, file, command line, and the errors they give
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <czmq.h>
+
+#include "io/config.h"
+#include "io/nearest.h"
+
+static char s_file[] = "/tmp/zb_test_config.XXXXXX";
+
+static int s_make_file (void **state)
+{
+    (void) state;
+    int handle = mkstemp (s_file);
+    return handle == -1 ? -1 : close (handle);
+}
+
+static int s_remove_file (void **state)
+{
+    (void) state;
+    return unlink (s_file);
+}
+
+//  Loads a text as a file.  Returns the error, or NULL; the caller frees it.
+static char *s_load (zb_config_t *config, const char *text)
+{
+    FILE *file = fopen (s_file, "w");
+    assert_non_null (file);
+    assert_true (fputs (text, file) >= 0);
+    assert_int_equal (fclose (file), 0);
+    char *error;
+    int rc = zb_config_load (config, s_file, &error);
+    assert_int_equal (rc, error ? -1 : 0);
+    return error;
+}
+
+static void s_assert_good (char *error)
+{
+    if (error)
+        fail_msg ("%s", error);
+}
+
+//  Takes the error, which must have all the words.
+#define s_assert_error(...) s_assert_error_has (__VA_ARGS__, NULL)
+static void s_assert_error_has (char *error, ...)
+{
+    assert_non_null (error);
+    va_list words;
+    va_start (words, error);
+    for (const char *word = va_arg (words, const char *); word; word = va_arg (words, const char *))
+        if (!strstr (error, word))
+            fail_msg ("'%s' lacks '%s'", error, word);
+    va_end (words);
+    free (error);
+}
+
+static char *s_set (zb_config_t *config, const char *key, const char *value)
+{
+    char *error;
+    zb_config_set (config, key, value, &error);
+    return error;
+}
+
+static char *s_finish (zb_config_t *config)
+{
+    char *error;
+    zb_config_finish (config, &error);
+    return error;
+}
+
+static void test_defaults_single (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_finish (config));
+    assert_int_equal (config->as, ZB_SINGLE);
+    assert_string_equal (config->host[ZB_SINGLE].endpoint, "tcp://127.0.0.1:5560");
+    assert_string_equal (config->host[ZB_SINGLE].bind, "tcp://127.0.0.1:5560");
+    assert_string_equal (config->store, "zbroker-single");
+    assert_int_equal (config->beat, 100);
+    assert_int_equal (config->silence, 500);
+    assert_int_equal (config->ack_limit, 1000);
+    assert_false (config->peer_loss_wait);
+    assert_int_equal (config->limits.body, 1 << 20);
+    zb_config_destroy (&config);
+    assert_null (config);
+    zb_config_destroy (&config);
+}
+
+static void test_defaults_pair (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_set (config, "as", "backup"));
+    s_assert_good (s_finish (config));
+    assert_int_equal (config->as, ZB_BACKUP);
+    assert_string_equal (config->host[ZB_PRIMARY].endpoint, "tcp://127.0.0.1:5560");
+    assert_string_equal (config->host[ZB_BACKUP].endpoint, "tcp://127.0.0.1:5570");
+    assert_string_equal (config->host[ZB_BACKUP].state, "tcp://127.0.0.1:5571");
+    assert_string_equal (config->host[ZB_BACKUP].ship, "tcp://127.0.0.1:5572");
+    assert_string_equal (config->store, "zbroker-backup");
+    zb_config_destroy (&config);
+}
+
+//  Where a broker listens, for each kind of endpoint and bind.
+static void test_binds (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *endpoint, *bind, *bound, *state, *state_bound, *ship_bound;
+    } cases[] = {
+        {"tcp://127.0.0.1:7000", NULL, "tcp://127.0.0.1:7000", "tcp://127.0.0.1:7001", "tcp://127.0.0.1:7001",
+         "tcp://127.0.0.1:7002"},
+        {"tcp://127.0.0.9:7000", NULL, "tcp://127.0.0.9:7000", "tcp://127.0.0.9:7001", "tcp://127.0.0.9:7001",
+         "tcp://127.0.0.9:7002"},
+        {"tcp://localhost:7000", NULL, "tcp://127.0.0.1:7000", "tcp://localhost:7001", "tcp://127.0.0.1:7001",
+         "tcp://127.0.0.1:7002"},
+        {"tcp://10.1.1.1:7000", NULL, "tcp://*:7000", "tcp://10.1.1.1:7001", "tcp://*:7001", "tcp://*:7002"},
+        {"tcp://a.example:7000", NULL, "tcp://*:7000", "tcp://a.example:7001", "tcp://*:7001", "tcp://*:7002"},
+        {"tcp://127.example:7000", NULL, "tcp://*:7000", "tcp://127.example:7001", "tcp://*:7001", "tcp://*:7002"},
+        {"tcp://a:7000", "tcp://eth1:9000", "tcp://eth1:9000", "tcp://a:7001", "tcp://eth1:7001", "tcp://eth1:7002"},
+        {"tcp://127.0.0.1:7000", "tcp://*:7000", "tcp://*:7000", "tcp://127.0.0.1:7001", "tcp://*:7001",
+         "tcp://*:7002"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        zb_config_t *config = zb_config_new ();
+        s_assert_good (s_set (config, "as", "primary"));
+        s_assert_good (s_set (config, "primary/endpoint", cases[index].endpoint));
+        s_assert_good (s_set (config, "backup/endpoint", "tcp://other:7000"));
+        if (cases[index].bind)
+            s_assert_good (s_set (config, "primary/bind", cases[index].bind));
+        s_assert_good (s_finish (config));
+        zb_host_t *host = &config->host[ZB_PRIMARY];
+        assert_string_equal (host->endpoint, cases[index].endpoint);
+        assert_string_equal (host->bind, cases[index].bound);
+        assert_string_equal (host->state, cases[index].state);
+        assert_string_equal (host->state_bind, cases[index].state_bound);
+        assert_string_equal (host->ship_bind, cases[index].ship_bound);
+        zb_config_destroy (&config);
+    }
+}
+
+static void test_endpoints_refused (void **state)
+{
+    (void) state;
+    static const char *const bad[] = {"",
+                                      "tcp://",
+                                      "host:5560",
+                                      "ipc://x",
+                                      "tcp://host",
+                                      "tcp://host:",
+                                      "tcp://host:0",
+                                      "tcp://host:65536",
+                                      "tcp://host:123456",
+                                      "tcp://host:5560x",
+                                      "tcp://:5560",
+                                      "tcp://*:5560",
+                                      "tcp://ho st:5560",
+                                      "tcp://host:-1",
+                                      "TCP://host:5560"};
+    zb_config_t *config = zb_config_new ();
+    for (size_t index = 0; index < sizeof bad / sizeof *bad; index++)
+        s_assert_error (s_set (config, "primary/endpoint", bad[index]), "primary/endpoint", "tcp://HOST:PORT",
+                        bad[index]);
+    assert_null (config->host[ZB_PRIMARY].endpoint);
+    s_assert_good (s_set (config, "single/endpoint", "tcp://host:65533"));
+    s_assert_error (s_finish (config), "single/endpoint", "65532");
+    zb_config_destroy (&config);
+}
+
+static void test_pair_must_be_whole (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_set (config, "primary/endpoint", "tcp://a:5560"));
+    s_assert_error (s_finish (config), "--as");
+    s_assert_good (s_set (config, "as", "primary"));
+    s_assert_error (s_finish (config), "backup/endpoint");
+    s_assert_good (s_set (config, "backup/endpoint", "tcp://a:5561"));
+    s_assert_error (s_finish (config), "tcp://a:5561", "two uses");
+    s_assert_error (s_set (config, "as", "bakcup"), "primary", "backup");
+    zb_config_destroy (&config);
+}
+
+static void test_file (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_load (config, "#   A comment\n"
+                                   "pair\n"
+                                   "    name = orders\n"
+                                   "    secret = \"a secret # with a hash\"\n"
+                                   "    peer-loss = wait\n"
+                                   "    silence = 2s   #  a comment behind\n"
+                                   "primary\n"
+                                   "    endpoint = tcp://a:5560\n"
+                                   "backup\n"
+                                   "    endpoint = tcp://b:5560\n"
+                                   "store\n"
+                                   "    folder = /var/lib/zbroker\n"
+                                   "    cache = 256m\n"
+                                   "log\n"
+                                   "    level = debug\n"
+                                   "limits\n"
+                                   "    body = 4096\n"
+                                   "    producer-idle = 2d\n"
+                                   "    lease = 1500 ms\n"));
+    assert_string_equal (config->pair, "orders");
+    assert_string_equal (config->secret, "a secret # with a hash");
+    assert_true (config->peer_loss_wait);
+    assert_int_equal (config->silence, 2000);
+    assert_string_equal (config->store, "/var/lib/zbroker");
+    assert_int_equal (config->cache, 256 << 20);
+    assert_int_equal (config->log_level, ZB_LOG_DEBUG);
+    assert_int_equal (config->limits.body, 4096);
+    assert_int_equal (config->limits.producer_idle, 2 * 86400000);
+    assert_int_equal (config->limits.lease, 1500);
+    assert_int_equal (config->as, ZB_SINGLE);
+    //  The command line goes over the file.
+    s_assert_good (s_set (config, "as", "backup"));
+    s_assert_good (s_set (config, "pair/peer-loss", "solo"));
+    s_assert_good (s_finish (config));
+    assert_false (config->peer_loss_wait);
+    assert_string_equal (config->host[ZB_BACKUP].ship, "tcp://b:5562");
+    zb_config_destroy (&config);
+}
+
+static void test_file_sections_may_be_empty (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_load (config, "pair\nlimits\n#    body = 1\n"));
+    s_assert_good (s_load (config, ""));
+    s_assert_good (s_finish (config));
+    zb_config_destroy (&config);
+}
+
+static void test_file_errors (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_error (s_load (config, "limits\n    bdoy = 1\n"), s_file, "'limits/bdoy'", "'limits/body'");
+    s_assert_error (s_load (config, "limits\n    body = many\n"), s_file, "limits/body", "'many'");
+    s_assert_error (s_load (config, "piar\n    name = x\n"), s_file, "'piar'", "'pair/");
+    s_assert_error (s_load (config, "pair = x\n"), s_file, "pair is a section");
+    s_assert_error (s_load (config, "pair\n    name\n        first = x\n"), s_file, "pair/name");
+    s_assert_error (s_load (config, "pair\n    name = x\n    name = y\n"), s_file, "pair/name is set twice");
+    s_assert_error (s_load (config, "pair\npair\n"), s_file, "twice");
+    s_assert_error (s_load (config, "as = primary\n"), s_file, "--as primary");
+    s_assert_error (s_load (config, "log\n    level = loud\n"), s_file, "log/level", "warning");
+    s_assert_error (s_load (config, "pair\n    peer-loss = perhaps\n"), s_file, "pair/peer-loss", "'wait'");
+    s_assert_error (s_load (config, "pair\n    name = \"two words\"\n"), s_file, "pair/name");
+    s_assert_error (s_load (config, "pair\n  name = x\n"), s_file, "ZPL");
+    char *error;
+    assert_int_equal (zb_config_load (config, "/nonexistent/zbroker.conf", &error), -1);
+    s_assert_error (error, "/nonexistent/zbroker.conf", "No such file");
+    zb_config_destroy (&config);
+}
+
+static void test_numbers (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *key, *value;
+        uint64_t number; //  0: refused
+    } cases[] = {
+        {"limits/body", "1", 1},
+        {"limits/body", "64k", 64 << 10},
+        {"limits/body", "2 M", 2 << 20},
+        {"limits/body", "1G", 1 << 30},
+        {"limits/body", "1025m", 0},
+        {"limits/body", "0", 0},
+        {"limits/body", "-1", 0},
+        {"limits/body", "", 0},
+        {"limits/body", "k", 0},
+        {"limits/body", "1kb", 0},
+        {"limits/body", "1s", 0},
+        {"limits/body", "18446744073709551617", 0},
+        {"limits/body", "17179869184g", 0},
+        {"limits/body", "0x10", 0},
+        {"limits/bodies", "1000", 1000},
+        {"limits/bodies", "1k", 0},
+        {"pair/silence", "1s", 1000},
+        {"pair/silence", "250", 250},
+        {"pair/silence", "250ms", 250},
+        {"pair/silence", "1min", 60000},
+        {"pair/silence", "1m", 0},
+        {"pair/silence", "49", 0},
+        {"pair/silence", "2h", 0},
+    };
+    zb_config_t *config = zb_config_new ();
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        char *error = s_set (config, cases[index].key, cases[index].value);
+        if (cases[index].number == 0) {
+            s_assert_error (error, cases[index].key, cases[index].value);
+            continue;
+        }
+        s_assert_good (error);
+        uint64_t number = streq (cases[index].key, "limits/body")     ? config->limits.body
+                          : streq (cases[index].key, "limits/bodies") ? config->limits.bodies
+                                                                      : (uint64_t) config->silence;
+        assert_int_equal (number, cases[index].number);
+    }
+    zb_config_destroy (&config);
+}
+
+static void test_limits_must_fit_together (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *key, *value, *other;
+    } cases[] = {{"limits/body", "32m", "limits/request"},
+                 {"limits/window", "1g", "limits/windows"},
+                 {"store/log-keep", "8m", "store/log-file"}};
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        zb_config_t *config = zb_config_new ();
+        s_assert_good (s_set (config, cases[index].key, cases[index].value));
+        s_assert_error (s_finish (config), cases[index].key + strlen ("limits/"), cases[index].other);
+        zb_config_destroy (&config);
+    }
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_set (config, "as", "primary"));
+    s_assert_good (s_set (config, "pair/heartbeat", "200"));
+    s_assert_error (s_finish (config), "pair/silence", "pair/heartbeat");
+    zb_config_destroy (&config);
+}
+
+static void test_nearest (void **state)
+{
+    (void) state;
+    assert_int_equal (zb_nearest_distance ("", ""), 0);
+    assert_int_equal (zb_nearest_distance ("put", "put"), 0);
+    assert_int_equal (zb_nearest_distance ("", "put"), 3);
+    assert_int_equal (zb_nearest_distance ("putt", "put"), 1);
+    assert_int_equal (zb_nearest_distance ("upt", "put"), 1);
+    assert_int_equal (zb_nearest_distance ("gut", "put"), 1);
+    assert_int_equal (zb_nearest_distance ("status", "serve"), 5);
+    static const char *const known[] = {"serve", "status", "put", "get"};
+    assert_string_equal (zb_nearest ("stauts", known, 4), "status");
+    assert_string_equal (zb_nearest ("pt", known, 4), "put");
+    assert_null (zb_nearest ("x", known, 0));
+    char word[200];
+    memset (word, 'x', sizeof word - 1);
+    word[sizeof word - 1] = 0;
+    assert_non_null (zb_nearest (word, known, 4));
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_defaults_single),
+        cmocka_unit_test (test_defaults_pair),
+        cmocka_unit_test (test_binds),
+        cmocka_unit_test (test_endpoints_refused),
+        cmocka_unit_test (test_pair_must_be_whole),
+        cmocka_unit_test (test_file),
+        cmocka_unit_test (test_file_sections_may_be_empty),
+        cmocka_unit_test (test_file_errors),
+        cmocka_unit_test (test_numbers),
+        cmocka_unit_test (test_limits_must_fit_together),
+        cmocka_unit_test (test_nearest),
+    };
+    return cmocka_run_group_tests (tests, s_make_file, s_remove_file);
+}
