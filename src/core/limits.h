@@ -27,6 +27,7 @@
 #define ZB_TOKEN_MAX 128         //  bytes of a token
 #define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
 #define ZB_LIST_MAX 10000        //  queues in one LIST reply
+#define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
 //  The store's layout.
 #define ZB_ROW_MAX (256 * 1024)  //  bytes of one log row, unless a single message is larger

@@ -41,44 +41,90 @@ enum {
 typedef struct {
     zb_verb_t verb;
     size_t envelope;          //  leading frames that are returned as they came; frames[envelope] is "ZB1"
-    zb_frame_t id;            //  empty where the request is too broken to have one
+    zb_frame_t id;            //  any bytes; empty where the request is too broken to have one
     uint64_t number;          //  the id as a number; 0 if it is not one of 1..2^63-1 without leading zeros
     zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty
-    zb_frame_t token;         //  HELLO
+    zb_frame_t token;         //  HELLO: not checked but for its size, see zb_token_parse
     uint64_t instance;        //  HELLO: 0 if empty
-    zb_frame_t queue;         //  PUT GET ACK NACK EXTEND QUEUE PURGE DELETE; LIST: the pattern
+    zb_frame_t queue;         //  PUT GET ACK NACK EXTEND QUEUE PURGE DELETE; LIST: the pattern, see zb_name_match
     zb_frame_t properties;    //  PUT
     zb_frame_t options;       //  QUEUE
-    uint64_t max;             //  GET
-    uint64_t wait;            //  GET: ms
+    uint64_t max;             //  GET: limits->bodies if the client asks for more
+    uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
     zb_frame_t acks;          //  GET ACK NACK EXTEND: checked by the parse; walk it with zb_acks_next
     const zb_frame_t *body;   //  PUT: the bodies
     size_t bodies;
     size_t body_bytes;        //  PUT: sum of the bodies' sizes
+    char text[160];           //  what *why of zb_wire_parse may point to
 } zb_request_t;
 
 //  Parses one client message, the routing id already taken off.  Returns 0; or the ERR code (400, 413), *why a text
 //  for the client, verb ZB_VERBS where it is unknown, envelope and id as far as they were found; or -1 where the
 //  message is not ZB1 at all, so that nothing can be answered: the caller drops and counts it.
-//  "ZB" followed by another version is answered: 400.
+//  "ZB" followed by another version is answered: 400.  The text lives as long as the request.  Takes time in the
+//  number of frames and the bytes of all arguments but the bodies, and allocates nothing.
 int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, const zb_limits_t *limits,
                    const char **why);
 
 //  The verb's name as on the wire, "?" for ZB_VERBS.
 const char *zb_verb_name (zb_verb_t verb);
 
-//  A valid name: 1..255 bytes of UTF-8, no control characters or spaces, none of / * > #, no leading '$'.
-//  Returns NULL if valid, else what is wrong.
-const char *zb_name_check (zb_frame_t name);
+typedef enum { ZB_ANSWER_OK, ZB_ANSWER_MSG, ZB_ANSWER_PASSIVE, ZB_ANSWER_ERR } zb_answer_status_t;
 
-//  A valid list of properties or options: lines of name=value, see PROTOCOL.md.  NULL if valid, else what is wrong.
+//  A parsed reply, for clients.  All frames point into the caller's.
+typedef struct {
+    zb_answer_status_t status;
+    size_t envelope;          //  leading frames before "ZB1"
+    zb_frame_t id;            //  the request's; empty where the broker could not read it
+    zb_frame_t token;         //  to be presented in the next HELLO; may be empty
+    const zb_frame_t *arg;    //  OK: any;  MSG: level, queue, index;  PASSIVE: endpoint;  ERR: code, text
+    size_t args;
+    const zb_frame_t *body;   //  MSG: one for each line of the index
+    size_t bodies;
+    unsigned code;            //  ERR: 400..599
+} zb_answer_t;
+
+//  Parses one reply as a DEALER or REQ socket receives it.  Returns 0; -1 if it is not a reply of ZB1.  Arguments
+//  beyond those known are left in place: a later broker may add some.
+int zb_wire_parse_reply (zb_answer_t *self, const zb_frame_t *frames, size_t count);
+
+//  One line of MSG's index.
+typedef struct {
+    zb_frame_t id;            //  the message's, opaque: as it is to be acknowledged
+    uint64_t deliveries;      //  how often it was delivered, this time included
+    zb_frame_t properties;    //  walk them with zb_lines_next; may be empty
+} zb_index_t;
+
+//  Takes the next line off an index: returns false at the end; *bad is set to true if the rest is malformed (never
+//  after zb_wire_parse_reply has accepted it), else to false.  *cursor starts at 0.
+bool zb_index_next (zb_frame_t index, size_t *cursor, zb_index_t *line, bool *bad);
+//  Writes a line, without a newline or a zero at its end; returns its length, which is at most ZB_INDEX_LINE_MAX and
+//  the size of the properties.  The properties are lines that zb_lines_check accepts.
+#define ZB_INDEX_LINE_MAX 42
+size_t zb_index_format (uint64_t id, uint64_t deliveries, zb_frame_t properties, char *text);
+
+//  A valid name: 1..255 bytes of UTF-8, no control characters (U+0000..1F, U+007F..9F) or white space, none of
+//  / * > #, no leading '$'.  Returns NULL if valid, else what is wrong.
+const char *zb_name_check (zb_frame_t name);
+//  The same for LIST's pattern, which may have '*' as well.
+const char *zb_pattern_check (zb_frame_t pattern);
+//  Whether the name fits the pattern: '*' stands for any characters or none, '?' for one.  The empty pattern fits
+//  all.  Both are valid.
+bool zb_name_match (zb_frame_t pattern, zb_frame_t name);
+
+//  A valid list of properties or options: lines of name=value, each but the last ended by a newline, which the last
+//  may have, too.  A name has 1..255 bytes without control characters, white space and '='; a value may be empty and
+//  has no control characters; both are UTF-8.  An empty list is valid, an empty line is not.  A name may come again.
+//  Returns NULL if valid, else what is wrong.
 const char *zb_lines_check (zb_frame_t lines);
-//  Takes the next line off: returns false at the end.  *cursor starts at 0.
+//  Takes the next line off: returns false at the end.  *cursor starts at 0.  Properties in an index line have a tab
+//  for the newline, and are walked in the same way.
 bool zb_lines_next (zb_frame_t lines, size_t *cursor, zb_frame_t *name, zb_frame_t *value);
 
 //  Message ids.  On the wire they are decimal text that clients treat as opaque.
 //  Walks an acks argument: "ID" or "ID..ID", one space between.  Returns false at the end; *bad is set to true if
-//  the rest is malformed (never after zb_wire_parse has accepted it).  *cursor starts at 0.
+//  the rest is malformed (never after zb_wire_parse has accepted it), else to false.  *cursor starts at 0.
+//  Ids are 1..2^64-1 and first <= last: a range may be as large as that, so don't count through it.
 bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *last, bool *bad);
 
 //  Decimal text of an unsigned number.  Parse: the whole frame must be digits, no leading zero but "0" itself, at
