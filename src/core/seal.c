@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "core/bytes.h"
 #include "core/seal.h"
 
 #define S_MAGIC "ZBP1"
@@ -18,20 +19,6 @@
 
 _Static_assert(S_SIGNED + crypto_shorthash_BYTES == ZB_SEAL_SIZE, "the checksum ends the header");
 _Static_assert(2 * crypto_shorthash_KEYBYTES == ZB_SEAL_KEY_SIZE, "the key is one half for each hash");
-
-static void s_put64 (uint8_t *data, uint64_t number)
-{
-    for (unsigned index = 0; index < 8; index++)
-        data[index] = (uint8_t) (number >> (56 - 8 * index));
-}
-
-static uint64_t s_get64 (const uint8_t *data)
-{
-    uint64_t number = 0;
-    for (unsigned index = 0; index < 8; index++)
-        number = number << 8 | data[index];
-    return number;
-}
 
 //  The payload is hashed with one half of the key, its hash and the header with the other: header and payload need
 //  not lie side by side, and neither hash can be taken for the other.
@@ -68,8 +55,8 @@ void zb_seal_write (const zb_seal_t *self, const uint8_t key[ZB_SEAL_KEY_SIZE], 
     header[5] = self->kind;
     header[6] = self->node;
     header[7] = 0;
-    s_put64 (header + 8, self->session);
-    s_put64 (header + 16, self->sequence);
+    zb_put64 (header + 8, self->session);
+    zb_put64 (header + 16, self->sequence);
     s_checksum (header + S_SIGNED, key, header, payload, size);
 }
 
@@ -98,8 +85,8 @@ int zb_seal_read (zb_seal_t *self, const uint8_t key[ZB_SEAL_KEY_SIZE], const vo
         return -1;
     self->kind = header[5];
     self->node = header[6];
-    self->session = s_get64 (header + 8);
-    self->sequence = s_get64 (header + 16);
+    self->session = zb_get64 (header + 8);
+    self->sequence = zb_get64 (header + 16);
     *payload = header + ZB_SEAL_SIZE;
     *payload_size = frame_size - ZB_SEAL_SIZE;
     return 0;
