@@ -53,7 +53,6 @@
 #define HEART_HEADER_SIZE 40
 #define HEART_PAYLOAD_MAX 8192 //  bytes of a payload
 #define HEART_SEAL_MAX 256     //  bytes that `seal` may add
-#define HEART_PROBES_MAX 8     //  endpoints to probe
 
 #define HEART_INTERVAL 100 //  ms between two beats, unless set
 #define HEART_SILENCE 500  //  ms until a peer is silent, unless set

@@ -1,0 +1,645 @@
+/*  =========================================================================
+    heart - heartbeats between two peers, with echo and proof of death
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Thread and owner share a letter box under a mutex instead of a queue of messages:
+    it holds the newest state alone, so that an owner that did not look for ten
+    seconds does not work through a hundred old beats.  The actor's pipe carries
+    commands one way, and one byte the other way when the box has something new.
+*/
+
+#include "patterns/heart.h"
+#include "patterns/probe.h"
+
+#include <czmq.h>
+#include <pthread.h>
+
+#define PLAIN_MAX (HEART_HEADER_SIZE + HEART_PAYLOAD_MAX)
+#define FRAME_MAX (PLAIN_MAX + HEART_SEAL_MAX)
+#define FOREIGN_MAX 65536 //  bytes of a frame from which on the connection is not worth keeping
+
+#define SENT 256             //  beats of which we know when they were sent
+#define RECONNECT_MS 50      //  between two attempts to connect, at first
+#define RECONNECT_MAX_MS 200 //  and at last
+#define RETRY_MS 10          //  after a probe that proved nothing, at first; it doubles
+#define RETRY_MAX_MS 10000   //  and at last
+#define LINK_MS 2000         //  a connection that does not answer for this long is given up (ZMTP's own heartbeats)
+
+static const char s_magic[4] = {'H', 'A', 'R', 'T'};
+#define VERSION 1
+
+typedef struct {
+    uint64_t session;
+    uint64_t sequence;
+    uint64_t echo_session;
+    uint64_t echo_sequence;
+} header_t;
+
+_Static_assert(HEART_HEADER_SIZE == 4 + 4 + sizeof (header_t), "the layout in heart.h");
+
+typedef struct {
+    pthread_mutex_t mutex;
+    heart_event_t news; //  the newest state; `kind` is SILENT or DEAD if `gone`
+    bool beat;          //  a beat that the owner hasn't taken
+    bool gone;          //  a SILENT or DEAD that the owner hasn't taken, and that is newer than any beat
+    bool woken;         //  the owner was told that there is something
+    heart_counters_t counters;
+} box_t;
+
+typedef struct {
+    uint64_t sequence;
+    int64_t sent_ms;
+} sent_t;
+
+//  The thread's own.
+typedef struct {
+    heart_args_t args; //  numbers and callbacks; the texts are the caller's
+    char *name;
+    char *peer;
+    box_t *box;
+    zsock_t *pipe;
+    zsock_t *pub;
+    zsock_t *sub;
+    zsock_t *monitor;
+    probe_t *probe;
+    heart_counters_t counters;
+    uint64_t session;
+    unsigned connections; //  SUB sockets so far
+    uint64_t sequence;    //  of the newest beat we sent
+    sent_t sent[SENT];    //  by sequence, modulo
+    uint64_t peer_session;
+    uint64_t peer_sequence;
+    uint64_t replaced; //  the peer's session before
+    uint64_t echoed;   //  the newest of our sequences that this session of the peer has echoed
+    int64_t echoed_ms;
+    int64_t heard_ms;
+    int64_t quiet_ms;    //  since when silence is measured
+    int64_t beat_ms;     //  when the next beat is due
+    int64_t turn_ms;     //  when the thread last ran
+    int64_t closed_ms;   //  when the connection last closed
+    bool seeking;        //  proof of the peer's death
+    int64_t retry_ms;    //  when to probe for it next
+    int64_t retry_after; //  the pause after that one
+    bool silent;
+    bool dead;
+    bool ended;
+    size_t size;
+    uint8_t payload[HEART_PAYLOAD_MAX];
+    uint8_t plain[PLAIN_MAX];
+    uint8_t frame[FRAME_MAX];
+} pulse_t;
+
+struct heart {
+    zactor_t *actor;
+    pulse_t *pulse; //  the thread's, once that runs
+    box_t box;
+    heart_event_t event;   //  the one handed out last
+    uint64_t told_session; //  of the last BEAT handed out
+    uint64_t session;
+    char *endpoint;
+};
+
+//  ---------------------------------------------------------------------------
+//  The frame
+
+static uint8_t *s_put64 (uint8_t *to, uint64_t number)
+{
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *to++ = (uint8_t) (number >> shift);
+    return to;
+}
+
+static const uint8_t *s_get64 (const uint8_t *from, uint64_t *number)
+{
+    *number = 0;
+    for (int i = 0; i < 8; i++)
+        *number = *number << 8 | *from++;
+    return from;
+}
+
+static void s_write (uint8_t *to, const header_t *header)
+{
+    memcpy (to, s_magic, sizeof s_magic);
+    memset (to + 4, 0, 4);
+    to[4] = VERSION;
+    to = s_put64 (to + 8, header->session);
+    to = s_put64 (to, header->sequence);
+    to = s_put64 (to, header->echo_session);
+    s_put64 (to, header->echo_sequence);
+}
+
+static bool s_read (const uint8_t *from, size_t size, header_t *header)
+{
+    if (size < HEART_HEADER_SIZE || size > PLAIN_MAX || memcmp (from, s_magic, sizeof s_magic) != 0)
+        return false;
+    if (from[4] != VERSION || from[5] || from[6] || from[7])
+        return false;
+    from = s_get64 (from + 8, &header->session);
+    from = s_get64 (from, &header->sequence);
+    from = s_get64 (from, &header->echo_session);
+    s_get64 (from, &header->echo_sequence);
+    return header->session != 0 && header->sequence != 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  The connection to the peer
+
+static void s_disconnect (pulse_t *self)
+{
+    if (self->sub)
+        zmq_socket_monitor (zsock_resolve (self->sub), NULL, 0);
+    zsock_destroy (&self->monitor);
+    zsock_destroy (&self->sub);
+}
+
+//  Returns -1 with errno EINVAL if the peer's endpoint is malformed.
+static int s_connect (pulse_t *self)
+{
+    char watch[64];
+    //  libzmq frees such a name some time after its socket is closed, so each connection has its own.
+    snprintf (watch, sizeof watch, "inproc://heart-%016" PRIx64 "-%u", self->session, ++self->connections);
+    self->sub = zsock_new (ZMQ_SUB);
+    assert (self->sub);
+    zsock_set_subscribe (self->sub, "");
+    zsock_set_linger (self->sub, 0);
+    zsock_set_reconnect_ivl (self->sub, RECONNECT_MS);
+    zsock_set_reconnect_ivl_max (self->sub, RECONNECT_MAX_MS);
+    //  A machine that is down answers nothing; the next attempt must not wait for the system's own patience.
+    zsock_set_connect_timeout (self->sub, LINK_MS);
+    zsock_set_heartbeat_ivl (self->sub, LINK_MS);
+    zsock_set_heartbeat_timeout (self->sub, LINK_MS);
+    zsock_set_maxmsgsize (self->sub, FOREIGN_MAX);
+    int rc = zmq_socket_monitor (zsock_resolve (self->sub), watch, ZMQ_EVENT_DISCONNECTED);
+    assert (rc == 0);
+    self->monitor = zsock_new (ZMQ_PAIR);
+    assert (self->monitor);
+    rc = zsock_connect (self->monitor, "%s", watch);
+    assert (rc == 0);
+    if (zsock_connect (self->sub, "%s", self->peer) == 0)
+        return 0;
+    s_disconnect (self);
+    errno = EINVAL;
+    return -1;
+}
+
+//  ---------------------------------------------------------------------------
+//  What the thread does in a turn
+
+static void s_beat (pulse_t *self)
+{
+    uint8_t *plain = self->plain;
+    size_t size = self->args.fill (self->args.context, plain + HEART_HEADER_SIZE, HEART_PAYLOAD_MAX);
+    assert (size <= HEART_PAYLOAD_MAX);
+    if (size == 0) {
+        self->counters.withheld++;
+        return;
+    }
+    const header_t header = {.session = self->session,
+                             .sequence = self->sequence + 1,
+                             .echo_session = self->peer_session,
+                             .echo_sequence = self->peer_sequence};
+    const uint8_t *frame = plain;
+    size += HEART_HEADER_SIZE;
+    s_write (plain, &header);
+    if (self->args.seal) {
+        ssize_t sealed = self->args.seal (self->args.context, plain, size, self->frame, FRAME_MAX);
+        if (sealed < 0) {
+            self->counters.withheld++;
+            return;
+        }
+        assert ((size_t) sealed <= FRAME_MAX);
+        frame = self->frame;
+        size = (size_t) sealed;
+    }
+    self->sequence++;
+    self->counters.sent++;
+    //  Taken before it is sent: an echo may make the peer look less fresh than it is, never more.
+    self->sent[self->sequence % SENT] = (sent_t){.sequence = self->sequence, .sent_ms = zclock_mono ()};
+    zmq_send (zsock_resolve (self->pub), frame, size, ZMQ_DONTWAIT);
+}
+
+static void s_new_session (pulse_t *self, uint64_t session, zmq_msg_t *msg)
+{
+    const char *address = zmq_msg_gets (msg, "Peer-Address");
+    if (address)
+        probe_set_address (self->probe, address);
+    self->replaced = self->peer_session;
+    self->peer_session = session;
+    self->peer_sequence = 0;
+    self->echoed = 0;
+    self->echoed_ms = 0;
+    self->counters.sessions++;
+}
+
+//  Takes one frame.  Returns true if it is a beat that is news.
+static bool s_hear (pulse_t *self, zmq_msg_t *msg, int64_t now)
+{
+    const uint8_t *frame = zmq_msg_data (msg);
+    size_t size = zmq_msg_size (msg);
+    header_t header;
+    if (self->args.open) {
+        ssize_t opened = self->args.open (self->args.context, frame, size, self->plain, PLAIN_MAX);
+        if (opened < 0) {
+            self->counters.refused++;
+            return false;
+        }
+        frame = self->plain;
+        size = (size_t) opened;
+    }
+    if (!s_read (frame, size, &header)) {
+        self->counters.malformed++;
+        return false;
+    }
+    if (header.session == self->session) {
+        self->counters.own++;
+        return false;
+    }
+    if (header.session == self->replaced ||
+        (header.session == self->peer_session && header.sequence <= self->peer_sequence)) {
+        self->counters.stale++;
+        return false;
+    }
+    if (header.session != self->peer_session)
+        s_new_session (self, header.session, msg);
+    self->peer_sequence = header.sequence;
+    self->counters.heard++;
+    self->heard_ms = now;
+    self->size = size - HEART_HEADER_SIZE;
+    memcpy (self->payload, frame + HEART_HEADER_SIZE, self->size);
+
+    const sent_t *sent = &self->sent[header.echo_sequence % SENT];
+    if (header.echo_session == self->session && header.echo_sequence > self->echoed &&
+        sent->sequence == header.echo_sequence) {
+        self->echoed = header.echo_sequence;
+        self->echoed_ms = sent->sent_ms;
+    }
+    return true;
+}
+
+//  Takes all frames that are there, so that what the owner hears is the newest.
+static void s_drain (pulse_t *self, int64_t now)
+{
+    bool news = false;
+    void *sub = zsock_resolve (self->sub);
+    for (;;) {
+        zmq_msg_t msg;
+        zmq_msg_init (&msg);
+        if (zmq_msg_recv (&msg, sub, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (&msg);
+            break;
+        }
+        if (zmq_msg_more (&msg)) {
+            self->counters.malformed++;
+            while (zmq_msg_more (&msg) && zmq_msg_recv (&msg, sub, ZMQ_DONTWAIT) >= 0)
+                ;
+        }
+        else
+            news = s_hear (self, &msg, now) || news;
+        zmq_msg_close (&msg);
+    }
+    if (!news)
+        return;
+    self->quiet_ms = now;
+    self->silent = self->dead = false;
+    //  So soon after a close these are last words: there is no new connection yet.
+    if (now - self->closed_ms >= RECONNECT_MS) {
+        self->seeking = false;
+        probe_cancel (self->probe);
+    }
+    pthread_mutex_lock (&self->box->mutex);
+    heart_event_t *event = &self->box->news;
+    event->heard_ms = self->heard_ms;
+    event->echoed_ms = self->echoed_ms;
+    event->session = self->peer_session;
+    event->size = self->size;
+    memcpy (event->payload, self->payload, self->size);
+    self->box->beat = true;
+    self->box->gone = false;
+    pthread_mutex_unlock (&self->box->mutex);
+}
+
+static void s_gone (pulse_t *self, heart_kind_t kind)
+{
+    pthread_mutex_lock (&self->box->mutex);
+    self->box->news.kind = kind;
+    self->box->gone = true;
+    pthread_mutex_unlock (&self->box->mutex);
+}
+
+//  From now on proof of death is sought, at growing distances.
+static void s_seek_proof (pulse_t *self, int64_t now)
+{
+    if (self->dead || self->seeking)
+        return;
+    self->seeking = true;
+    self->retry_ms = now;
+    self->retry_after = RETRY_MS;
+}
+
+//  Returns true if the connection to the peer has closed.
+static bool s_closed (pulse_t *self)
+{
+    bool closed = false;
+    for (;;) {
+        zmq_msg_t msg;
+        uint16_t event = 0;
+        zmq_msg_init (&msg);
+        int size = zmq_msg_recv (&msg, zsock_resolve (self->monitor), ZMQ_DONTWAIT);
+        if (size >= (int) sizeof event)
+            memcpy (&event, zmq_msg_data (&msg), sizeof event);
+        bool first = size >= 0 && zmq_msg_more (&msg);
+        zmq_msg_close (&msg);
+        if (size < 0)
+            return closed;
+        //  The second frame is an address.
+        if (first && event == ZMQ_EVENT_DISCONNECTED) {
+            self->counters.disconnects++;
+            closed = true;
+        }
+    }
+}
+
+//  A process that is being killed may close its connection before it closes its ports.  So one probe isn't enough.
+static void s_prove (pulse_t *self, int64_t now)
+{
+    if (self->seeking && now >= self->retry_ms && probe_due (self->probe) == INT64_MAX) {
+        if (probe_begin (self->probe, now))
+            self->counters.probes++;
+        else
+            self->seeking = false;
+    }
+    switch (probe_step (self->probe, now)) {
+    case PROBE_PROVEN:
+        self->counters.deaths++;
+        self->seeking = false;
+        self->dead = true;
+        s_gone (self, HEART_DEAD);
+        break;
+    case PROBE_NOT_PROVEN:
+        self->retry_ms = now + self->retry_after;
+        self->retry_after = self->retry_after * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : self->retry_after * 2;
+        break;
+    case PROBE_IDLE:
+    case PROBE_RUNNING:
+        break;
+    }
+}
+
+//  The process was stopped, or starved.  What has piled up in the connection meanwhile is as old as that, and what it
+//  heard or didn't in that time says nothing of the peer.
+static void s_after_pause (pulse_t *self, int64_t now)
+{
+    zsys_warning ("%s: this process did not run for %" PRId64 " ms", self->name, now - self->turn_ms);
+    self->counters.pauses++;
+    self->quiet_ms = now;
+    self->seeking = false;
+    probe_cancel (self->probe);
+    s_disconnect (self);
+    int rc = s_connect (self);
+    assert (rc == 0);
+}
+
+//  Returns true if a beat is to be sent at once.
+static bool s_obey (pulse_t *self)
+{
+    bool update = false;
+    char *command;
+    while ((command = zstr_recv_nowait (self->pipe))) {
+        if (streq (command, "$TERM"))
+            self->ended = true;
+        else
+            update = true;
+        freen (command);
+    }
+    return update;
+}
+
+//  Leaves word for the owner that there is something in the box, once until it has looked.
+static void s_tell (pulse_t *self)
+{
+    box_t *box = self->box;
+    pthread_mutex_lock (&box->mutex);
+    bool wake = (box->beat || box->gone) && !box->woken;
+    if (wake)
+        box->woken = true;
+    box->counters = self->counters;
+    pthread_mutex_unlock (&box->mutex);
+    if (wake)
+        zmq_send (zsock_resolve (self->pipe), "", 0, ZMQ_DONTWAIT);
+}
+
+//  Waits until there is something to do.
+static void s_wait (pulse_t *self)
+{
+    zmq_pollitem_t items[3 + PROBE_MAX] = {{.socket = zsock_resolve (self->pipe), .events = ZMQ_POLLIN},
+                                           {.socket = zsock_resolve (self->sub), .events = ZMQ_POLLIN},
+                                           {.socket = zsock_resolve (self->monitor), .events = ZMQ_POLLIN}};
+    int fds[PROBE_MAX];
+    size_t probes = probe_fds (self->probe, fds);
+    for (size_t i = 0; i < probes; i++)
+        items[3 + i] = (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLOUT};
+
+    int64_t due = self->beat_ms;
+    if (!self->silent && !self->dead && self->quiet_ms + self->args.silence < due)
+        due = self->quiet_ms + self->args.silence;
+    if (probe_due (self->probe) < due)
+        due = probe_due (self->probe);
+    else if (self->seeking && self->retry_ms < due && probe_due (self->probe) == INT64_MAX)
+        due = self->retry_ms;
+    int64_t now = zclock_mono ();
+    if (zmq_poll (items, (int) (3 + probes), due > now ? (long) (due - now) : 0) < 0 && zmq_errno () == ETERM)
+        self->ended = true;
+}
+
+static void s_turn (pulse_t *self)
+{
+    int64_t now = zclock_mono ();
+    if (now - self->turn_ms > self->args.silence)
+        s_after_pause (self, now);
+    self->turn_ms = now;
+    bool update = s_obey (self);
+    if (s_closed (self)) {
+        self->closed_ms = now;
+        s_seek_proof (self, now);
+    }
+    s_drain (self, now);
+    if (!self->silent && !self->dead && now - self->quiet_ms >= self->args.silence) {
+        self->silent = true;
+        s_gone (self, HEART_SILENT);
+        s_seek_proof (self, now);
+    }
+    s_prove (self, now);
+    if (now >= self->beat_ms || update)
+        s_beat (self);
+    if (now >= self->beat_ms) {
+        self->beat_ms += self->args.interval;
+        if (self->beat_ms <= now)
+            self->beat_ms = now + self->args.interval;
+    }
+    s_tell (self);
+}
+
+static void s_run (zsock_t *pipe, void *args)
+{
+    pulse_t *self = args;
+    self->pipe = pipe;
+    pthread_setname_np (pthread_self (), "heart");
+    self->turn_ms = self->quiet_ms = self->beat_ms = zclock_mono ();
+    zsock_signal (pipe, 0);
+    while (!self->ended) {
+        s_turn (self);
+        if (!self->ended)
+            s_wait (self);
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  What the owner calls
+
+static void s_pulse_destroy (pulse_t **self_p)
+{
+    pulse_t *self = *self_p;
+    if (self) {
+        s_disconnect (self);
+        zsock_destroy (&self->pub);
+        probe_destroy (&self->probe);
+        free (self->name);
+        free (self->peer);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+//  Returns NULL with errno set.
+static pulse_t *s_pulse_new (const heart_args_t *args, box_t *box)
+{
+    pulse_t *self = zmalloc (sizeof *self);
+    assert (self);
+    self->args = *args;
+    self->name = strdup (args->name ? args->name : "heart");
+    self->peer = strdup (args->peer);
+    assert (self->name && self->peer);
+    self->args.interval = args->interval ? args->interval : HEART_INTERVAL;
+    self->args.silence = args->silence ? args->silence : HEART_SILENCE;
+    self->box = box;
+    while (self->session == 0)
+        if (getentropy (&self->session, sizeof self->session))
+            assert (!"the system has random numbers");
+    self->pub = zsock_new (ZMQ_PUB);
+    assert (self->pub);
+    zsock_set_linger (self->pub, 0);
+    zsock_set_heartbeat_ivl (self->pub, LINK_MS);
+    zsock_set_heartbeat_timeout (self->pub, LINK_MS);
+    self->probe = probe_new (args->peer, args->probe, args->probes);
+    if (self->probe && self->args.interval > 0 && self->args.silence >= 2 * self->args.interval) {
+        if (zsock_bind (self->pub, "%s", args->bind) >= 0 && s_connect (self) == 0)
+            return self;
+    }
+    else
+        errno = EINVAL;
+    int error = errno;
+    s_pulse_destroy (&self);
+    errno = error;
+    return NULL;
+}
+
+heart_t *heart_new (const heart_args_t *args)
+{
+    assert (args && args->bind && args->peer && args->fill);
+    heart_t *self = zmalloc (sizeof *self);
+    assert (self);
+    pthread_mutex_init (&self->box.mutex, NULL);
+    self->pulse = s_pulse_new (args, &self->box);
+    if (!self->pulse) {
+        int error = errno;
+        heart_destroy (&self);
+        errno = error;
+        return NULL;
+    }
+    self->session = self->pulse->session;
+    self->endpoint = strdup (zsock_endpoint (self->pulse->pub));
+    assert (self->endpoint);
+    self->actor = zactor_new (s_run, self->pulse);
+    assert (self->actor);
+    return self;
+}
+
+void heart_destroy (heart_t **self_p)
+{
+    assert (self_p);
+    heart_t *self = *self_p;
+    if (self) {
+        zactor_destroy (&self->actor);
+        s_pulse_destroy (&self->pulse);
+        pthread_mutex_destroy (&self->box.mutex);
+        free (self->endpoint);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+void *heart_sock (heart_t *self)
+{
+    return zactor_sock (self->actor);
+}
+
+const heart_event_t *heart_recv (heart_t *self)
+{
+    box_t *box = &self->box;
+    heart_event_t *event = &self->event;
+    void *pipe = zsock_resolve (self->actor);
+    bool beat;
+    bool gone;
+    pthread_mutex_lock (&box->mutex);
+    beat = box->beat;
+    gone = !beat && box->gone;
+    if (beat || gone) {
+        memcpy (event, &box->news, offsetof (heart_event_t, payload) + box->news.size);
+        box->beat = false;
+        if (gone)
+            box->gone = false;
+    }
+    else {
+        while (zmq_recv (pipe, NULL, 0, ZMQ_DONTWAIT) >= 0)
+            ;
+        box->woken = false;
+    }
+    pthread_mutex_unlock (&box->mutex);
+    if (!beat && !gone)
+        return NULL;
+    if (beat) {
+        event->kind = HEART_BEAT;
+        event->session_is_new = event->session != self->told_session;
+        self->told_session = event->session;
+    }
+    else
+        event->session_is_new = false;
+    return event;
+}
+
+void heart_update (heart_t *self)
+{
+    zstr_send (self->actor, "UPDATE");
+}
+
+uint64_t heart_session (const heart_t *self)
+{
+    return self->session;
+}
+
+const char *heart_endpoint (const heart_t *self)
+{
+    return self->endpoint;
+}
+
+heart_counters_t heart_counters (heart_t *self)
+{
+    pthread_mutex_lock (&self->box.mutex);
+    heart_counters_t counters = self->box.counters;
+    pthread_mutex_unlock (&self->box.mutex);
+    return counters;
+}
