@@ -1,0 +1,106 @@
+/*  =========================================================================
+    beat - what a broker tells its peer in each heartbeat
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <string.h>
+
+#include "core/beat.h"
+#include "core/bytes.h"
+
+#define BEAT_VERSION 1
+#define BEAT_HEAD 37
+
+enum { FLAG_SETTLED = 1, FLAG_FRESH = 2, FLAG_COMPLETE = 4, FLAG_SUSPECT = 8, FLAG_SERVING = 16, FLAG_IN_STEP = 32 };
+
+size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
+{
+    data[0] = BEAT_VERSION;
+    data[1] = (uint8_t) self->node;
+    data[2] = (uint8_t) self->state;
+    data[3] = (uint8_t) ((self->settled ? FLAG_SETTLED : 0) | (self->fresh ? FLAG_FRESH : 0)
+                         | (self->complete ? FLAG_COMPLETE : 0) | (self->suspect ? FLAG_SUSPECT : 0)
+                         | (self->serving ? FLAG_SERVING : 0) | (self->in_step ? FLAG_IN_STEP : 0));
+    memcpy (data + 4, self->pair, ZB_PAIR_SIZE);
+    zb_put64 (data + 20, self->commit);
+    zb_put64 (data + 28, self->alone);
+    zb_lineage_t tail = self->tail;
+    if (tail.size > ZB_BEAT_EPOCHS) {
+        memmove (tail.epoch, tail.epoch + (tail.size - ZB_BEAT_EPOCHS), ZB_BEAT_EPOCHS * sizeof *tail.epoch);
+        tail.size = ZB_BEAT_EPOCHS;
+    }
+    data[36] = (uint8_t) tail.size;
+    uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    size_t size = zb_lineage_encode (&tail, row);
+    memcpy (data + BEAT_HEAD, row, size);
+    return BEAT_HEAD + size;
+}
+
+int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
+{
+    const uint8_t *byte = data;
+    memset (self, 0, sizeof *self);
+    if (size < BEAT_HEAD || byte[0] != BEAT_VERSION || byte[1] < 1 || byte[1] > 2 || byte[2] < BSTAR_PRIMARY || byte[2] > BSTAR_PASSIVE
+        || byte[36] > ZB_BEAT_EPOCHS || size != BEAT_HEAD + (size_t) byte[36] * ZB_EPOCH_SIZE)
+        return -1;
+    self->node = byte[1];
+    self->state = (bstar_state_t) byte[2];
+    self->settled = byte[3] & FLAG_SETTLED;
+    self->fresh = byte[3] & FLAG_FRESH;
+    self->complete = byte[3] & FLAG_COMPLETE;
+    self->suspect = byte[3] & FLAG_SUSPECT;
+    self->serving = byte[3] & FLAG_SERVING;
+    self->in_step = byte[3] & FLAG_IN_STEP;
+    memcpy (self->pair, byte + 4, ZB_PAIR_SIZE);
+    self->commit = zb_get64 (byte + 20);
+    self->alone = zb_get64 (byte + 28);
+    return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, size - BEAT_HEAD);
+}
+
+bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
+{
+    static const uint8_t none[ZB_PAIR_SIZE];
+    return memcmp (one->pair, other->pair, ZB_PAIR_SIZE) == 0 || memcmp (one->pair, none, ZB_PAIR_SIZE) == 0
+           || memcmp (other->pair, none, ZB_PAIR_SIZE) == 0;
+}
+
+//  Whether the first answered alone in an epoch that the other has never seen.
+static bool s_ahead (const zb_beat_t *one, const zb_beat_t *other)
+{
+    return one->alone && !zb_lineage_has (&other->tail, one->alone, one->node);
+}
+
+static int s_sign (bool plus, bool minus)
+{
+    return (plus ? 1 : 0) - (minus ? 1 : 0);
+}
+
+static int s_compare (uint64_t one, uint64_t other)
+{
+    return s_sign (one > other, other > one);
+}
+
+int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other)
+{
+    if (!zb_beat_same_pair (one, other) || !one->settled || !other->settled)
+        return 0;
+    int primary = s_sign (one->node < other->node, other->node < one->node);
+    if (one->fresh && other->fresh)
+        return primary;
+    bool one_can = one->complete && !one->suspect;
+    bool other_can = other->complete && !other->suspect;
+    if (!one_can || !other_can)
+        return s_sign (one_can, other_can);
+    bool one_ahead = s_ahead (one, other);
+    bool other_ahead = s_ahead (other, one);
+    if (one_ahead != other_ahead)
+        return s_sign (one_ahead, other_ahead);
+    int rank = s_compare (zb_lineage_newest (&one->tail).number, zb_lineage_newest (&other->tail).number);
+    bool leads = one->state == BSTAR_ACTIVE || other->state == BSTAR_ACTIVE;
+    if (rank == 0 && !one_ahead && !leads)
+        rank = s_compare (one->commit, other->commit);
+    return rank ? rank : primary;
+}

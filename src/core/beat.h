@@ -1,0 +1,63 @@
+/*  =========================================================================
+    beat - what a broker tells its peer in each heartbeat
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    State only, never data: PUB/SUB may drop it, the next one says it again.
+
+      offset size
+        0     1   version, 1
+        1     1   node: 1 primary, 2 backup
+        2     1   state of the Binary Star machine, as in bstar_fsm.h
+        3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step
+        4    16   the pair's id, zeros if the store has none
+       20     8   newest commit of the store
+       28     8   alone: the epoch in which this node answered without its peer, 0 = none
+       36     1   number of epochs that follow, newest of the lineage, oldest first
+       37    17   an epoch as in lineage.h
+*/
+
+#ifndef ZB_BEAT_H_INCLUDED
+#define ZB_BEAT_H_INCLUDED
+
+#include "core/lineage.h"
+#include "patterns/bstar_fsm.h"
+
+#define ZB_PAIR_SIZE 16
+#define ZB_BEAT_EPOCHS 8
+#define ZB_BEAT_MAX (37 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE)
+
+typedef struct {
+    unsigned node;
+    bstar_state_t state;
+    bool settled;        //  lineage and commit are what the store holds now, not what it held before the last sync
+    bool fresh;          //  the store has never held anything
+    bool complete;       //  the store is whole
+    bool suspect;        //  an fsync failed here
+    bool serving;        //  active, and clients are answered
+    bool in_step;        //  granted by the active one, and still so
+    uint8_t pair[ZB_PAIR_SIZE];
+    uint64_t commit;
+    uint64_t alone;
+    zb_lineage_t tail;   //  the newest epochs, at most ZB_BEAT_EPOCHS
+} zb_beat_t;
+
+//  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.
+size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX]);
+//  Returns 0; -1 if it is malformed or of another version.
+int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
+
+//  Which of two nodes should lead when both wait or both lead: > 0 the first, < 0 the second, 0 neither may.
+//  Antisymmetric, so that both come to the same answer.  In this order:
+//    nodes of different pairs, or a node that is not settled: neither;
+//    a node that can't lead (not complete, or suspect; a fresh one counts as complete beside a fresh one): the other;
+//    a node whose `alone` epoch the other lacks; if both have one, the larger epoch number, tie: the primary;
+//    the larger epoch number, then (while neither is active) the larger commit, tie: the primary.
+int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other);
+//  Whether the two stores can belong to one pair: equal ids, or one has none yet.
+bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other);
+
+#endif
