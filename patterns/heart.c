@@ -30,7 +30,7 @@
 #define LINK_MS 2000         //  a connection that does not answer for this long is given up (ZMTP's own heartbeats)
 
 static const char s_magic[4] = {'H', 'A', 'R', 'T'};
-#define VERSION 1
+#define FRAME_VERSION 1
 
 typedef struct {
     uint64_t session;
@@ -125,7 +125,7 @@ static void s_write (uint8_t *to, const header_t *header)
 {
     memcpy (to, s_magic, sizeof s_magic);
     memset (to + 4, 0, 4);
-    to[4] = VERSION;
+    to[4] = FRAME_VERSION;
     to = s_put64 (to + 8, header->session);
     to = s_put64 (to, header->sequence);
     to = s_put64 (to, header->echo_session);
@@ -136,7 +136,7 @@ static bool s_read (const uint8_t *from, size_t size, header_t *header)
 {
     if (size < HEART_HEADER_SIZE || size > PLAIN_MAX || memcmp (from, s_magic, sizeof s_magic) != 0)
         return false;
-    if (from[4] != VERSION || from[5] || from[6] || from[7])
+    if (from[4] != FRAME_VERSION || from[5] || from[6] || from[7])
         return false;
     from = s_get64 (from + 8, &header->session);
     from = s_get64 (from, &header->sequence);
