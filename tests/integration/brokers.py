@@ -1,0 +1,151 @@
+"""Real brokers as real processes, on free ports and scratch stores, to be killed for real."""
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+PROGRAM = os.environ.get("ZBROKER_PROGRAM", "zbroker")
+PATIENCE = 60       # seconds for a condition; only a failing test waits that long
+
+
+def wait_for(condition, what, patience=PATIENCE):
+    """Returns the condition's first true value; fails the test if there is none."""
+    end = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, "waited %d s in vain for: %s" % (patience, what)
+        time.sleep(0.01)
+
+
+def free_ports(count):
+    """A base port with `count` free ports from it on, below the range the kernel hands out."""
+    for base in range(20000 + os.getpid() % 600 * 16, 31000, 16):
+        probes = []
+        try:
+            for port in range(base, base + count):
+                probe = socket.socket()
+                probe.bind(("127.0.0.1", port))
+                probes.append(probe)
+            return base
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+    raise OSError("no free ports")
+
+
+class Broker:
+    """One `zbroker serve`.  `lines` is what it printed so far."""
+
+    def __init__(self, arguments, log):
+        self.arguments = [PROGRAM, "serve", *arguments]
+        self.log = log
+        self.process = None
+        self.lines = []
+
+    def start(self, ready=True):
+        assert self.process is None
+        self.lines = []
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=open(self.log, "a"), text=True)
+        self.pipe = queue.Queue()
+        threading.Thread(target=self._read, args=(self.process.stdout, self.pipe), daemon=True).start()
+        if ready:
+            self.wait_line("READY")
+        return self
+
+    @staticmethod
+    def _read(stream, pipe):
+        for line in stream:
+            pipe.put(line.rstrip("\n"))
+        pipe.put(None)
+
+    def wait_line(self, word, patience=PATIENCE):
+        """The first line, old or new, with this word in it."""
+        end = time.monotonic() + patience
+        index = 0
+        while True:
+            while index < len(self.lines):
+                if self.lines[index] and word in self.lines[index]:
+                    return self.lines[index]
+                index += 1
+            try:
+                self.lines.append(self.pipe.get(timeout=max(0.01, end - time.monotonic())))
+            except queue.Empty:
+                raise AssertionError("no line with %r from %s; got %s; log: %s"
+                                     % (word, self.arguments, self.lines, self.tail())) from None
+            if self.lines[-1] is None:
+                raise AssertionError("%s ended with %s: %s" % (self.arguments, self.process.wait(), self.tail()))
+
+    def tail(self):
+        with open(self.log) as log:
+            return log.read()[-3000:]
+
+    def kill(self):
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def stop(self):
+        """A clean end; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(PATIENCE)
+        self.process = None
+        return code
+
+    @property
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+
+class Single:
+    """A broker without a pair."""
+
+    def __init__(self, *extra):
+        self.folder = tempfile.mkdtemp(prefix="zbroker-test-")
+        self.endpoints = ["tcp://127.0.0.1:%d" % free_ports(1)]
+        with open(self.folder + "/zbroker.conf", "w") as config:
+            config.write("single\n    endpoint = \"%s\"\n" % self.endpoints[0])
+        self.broker = Broker(["--config", self.folder + "/zbroker.conf", "--store", self.folder + "/store", *extra],
+                             self.folder + "/log")
+
+    def close(self):
+        if self.broker.process:
+            self.broker.kill()
+        shutil.rmtree(self.folder)
+
+
+class Pair:
+    """Primary and backup on loopback; index 0 is the primary."""
+
+    def __init__(self, *extra):
+        self.folder = tempfile.mkdtemp(prefix="zbroker-test-")
+        base = free_ports(16)
+        self.endpoints = ["tcp://127.0.0.1:%d" % base, "tcp://127.0.0.1:%d" % (base + 8)]
+        self.ports = [base, base + 8]
+        self.brokers = [
+            Broker(["--as", role, "--primary", self.endpoints[0], "--backup", self.endpoints[1],
+                    "--store", "%s/%s" % (self.folder, role), *extra], "%s/%s.log" % (self.folder, role))
+            for role in ("primary", "backup")]
+
+    def start(self):
+        for broker in self.brokers:
+            broker.start(ready=False)
+        for broker in self.brokers:
+            broker.wait_line("READY")
+        return self
+
+    def close(self):
+        for broker in self.brokers:
+            if broker.process:
+                broker.kill()
+        shutil.rmtree(self.folder)

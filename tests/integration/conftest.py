@@ -1,0 +1,47 @@
+import pytest
+
+from brokers import Pair, Single, wait_for
+from zb1 import Client, ask, status
+
+
+@pytest.fixture
+def single():
+    """A running broker without a pair."""
+    single = Single()
+    single.broker.start()
+    yield single
+    single.close()
+
+
+@pytest.fixture
+def pair():
+    """A running pair whose backup is in step."""
+    pair = Pair().start()
+    in_step(pair)
+    yield pair
+    pair.close()
+
+
+def in_step(pair):
+    """Waits until one broker is active and the other in step; returns the index of the active one."""
+    def leader():
+        states = [status(e) if b.alive else None for e, b in zip(pair.endpoints, pair.brokers)]
+        if all(states):
+            for index, state in enumerate(states):
+                if state["phase"] == "paired" and states[1 - index]["in_step"]:
+                    return index + 1
+        return 0
+    return wait_for(leader, "a pair in step: %s" % [b.arguments for b in pair.brokers]) - 1
+
+
+@pytest.fixture
+def client():
+    """Makes clients that are closed at the end."""
+    made = []
+
+    def make(where, name=""):
+        made.append(Client(where.endpoints, name))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()

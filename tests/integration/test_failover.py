@@ -1,0 +1,81 @@
+"""Does the pair keep its promise when its active broker is killed with -9?"""
+import os
+
+from conftest import in_step
+
+KILLS = int(os.environ.get("ZBROKER_KILLS", "10"))
+MESSAGES = int(os.environ.get("ZBROKER_MESSAGES", "100000"))
+
+
+def bodies(first, last):
+    return [b"%d" % number for number in range(first, last + 1)]
+
+
+def test_takeover(pair, client):
+    """A message that was answered OK both is fetched from the backup after the primary is gone."""
+    one = client(pair)
+    one.hello()
+    one.request("QUEUE", 1, "q", "")
+    level, _, _ = one.request("PUT", 2, "q", "", b"hello")
+    assert level == b"both"
+    pair.brokers[0].kill()
+    level, _, index, body = one.request("GET", 3, "q", 1, 1000, "")
+    assert (level, body) == (b"solo", b"hello")
+
+
+def test_kill_series(pair, client, record_property):
+    """A pipelined stream goes on through ten kills of whoever is active: all of it is delivered, once, in order."""
+    put = client(pair, "producer")
+    put.hello()
+    put.request("QUEUE", "q", "q", "")
+    #  The verbs of a named producer that are not PUT don't count.
+    kills, gaps = 0, []
+    share = MESSAGES // KILLS
+    for round_ in range(KILLS):
+        active = in_step(pair)
+
+        def kill(done):
+            nonlocal kills
+            if done == share // 2:
+                pair.brokers[active].kill()
+                kills += 1
+        levels, gap = put.stream("q", bodies(round_ * share + 1, (round_ + 1) * share), progress=kill)
+        assert levels.get("both") and levels.get("solo"), levels
+        gaps.append(max(gap))
+        pair.brokers[active].start()
+    assert kills == KILLS
+    record_property("gaps", gaps)
+    print("client's gap in ms, median %d: %s" % (sorted(gaps)[len(gaps) // 2] * 1000,
+                                                [int(gap * 1000) for gap in gaps]))
+    in_step(pair)
+    got = client(pair, "consumer")
+    assert got.drain("q") == bodies(1, share * KILLS)
+
+
+def test_acknowledged_stays_away(pair, client):
+    """A consumer works while brokers are killed: what it acknowledged with OK never comes back."""
+    put, get = client(pair, "producer"), client(pair, "consumer")
+    put.hello()
+    put.request("QUEUE", "q", "q", "")
+    total, acked, number, seen = 6000, set(), 0, []
+    put.stream("q", bodies(1, total))
+    kill_at = {1500, 3000, 4500}
+    pending = []
+    while len(acked) < total:
+        number += 1
+        _, _, index, *got = get.request("GET", "g%d" % number, "q", 50, 100,
+                                        " ".join(i for i, _ in pending).encode(), wait=1.1)
+        acked.update(body for _, body in pending)
+        ids = [line.split(" ")[0] for line in index.decode().split("\n")] if got else []
+        for body in got:
+            assert body not in acked, "acknowledged %r came back" % body
+        seen.extend(got)
+        pending = list(zip(ids, got))
+        if any(len(acked) >= mark for mark in kill_at):
+            kill_at -= {mark for mark in kill_at if len(acked) >= mark}
+            active = in_step(pair)
+            pair.brokers[active].kill()
+            pair.brokers[active].start(ready=False)
+    assert acked == set(bodies(1, total))
+    first = list(dict.fromkeys(seen))
+    assert first == bodies(1, total), "first deliveries are in the producer's order"
