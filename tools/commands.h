@@ -1,0 +1,21 @@
+/*  =========================================================================
+    commands - one constant for each command of the program
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef ZB_COMMANDS_H_INCLUDED
+#define ZB_COMMANDS_H_INCLUDED
+
+#include "tool.h"
+
+extern const tool_command_t tool_serve;
+extern const tool_command_t tool_put;
+extern const tool_command_t tool_get;
+extern const tool_command_t tool_queue;
+extern const tool_command_t tool_status;
+extern const tool_command_t tool_demo;
+
+#endif

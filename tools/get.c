@@ -1,0 +1,134 @@
+/*  =========================================================================
+    get - zbroker get: messages out of a queue
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define AT_ONCE 500 //  messages taken with one request
+#define WAIT_MAX 86400000
+
+static const tool_option_t s_options[] = {
+    {"count", "N", "take N messages (default: 1); 0 = until none came for the time of --wait"},
+    {"wait", "MS", "how long to wait for each message (default: 1000)"},
+    {"requeue", NULL, "give them back to the queue's head instead of acknowledging them"},
+    {"name", "NAME", "take them under this consumer's name"},
+    TOOL_BROKERS,
+    TOOL_TIMEOUT,
+    {NULL, NULL, NULL}};
+
+//  Prints the bodies.  Returns 0, or -1 if not all of them were written.
+static int s_print (const zb_messages_t *messages)
+{
+    for (size_t index = 0; index < zb_messages_size (messages); index++) {
+        const zb_message_t *message = zb_messages_at (messages, index);
+        fwrite (message->body, 1, message->size, stdout);
+        putchar ('\n');
+    }
+    return fflush (stdout) || ferror (stdout) ? -1 : 0;
+}
+
+//  What was printed and goes back to the queue at the end: earlier, it would come again.
+typedef struct {
+    zb_messages_t **lists;
+    size_t size;
+} held_t;
+
+static void s_hold (held_t *self, zb_messages_t *messages)
+{
+    self->lists = (zb_messages_t **) realloc (self->lists, (self->size + 1) * sizeof *self->lists);
+    assert (self->lists);
+    self->lists[self->size++] = messages;
+}
+
+//  Gives everything back, the last first, so that the order stays.  Returns an exit code.
+static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client)
+{
+    int code = TOOL_OK;
+    while (self->size) {
+        zb_messages_t *messages = self->lists[--self->size];
+        if (code == TOOL_OK && zb_client_nack (client, zb_messages_queue (messages), zb_messages_ids (messages)))
+            code = tool_client_fail (tool, client, "not given back, they come again when their lease ends");
+        zb_messages_destroy (&messages);
+    }
+    free (self->lists);
+    return code;
+}
+
+//  Takes messages until `count` is reached or none came in time.  Returns an exit code.
+static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_t wait, held_t *held)
+{
+    const char *queue = tool->arguments[0];
+    bool requeue = tool_option (tool, "requeue") != NULL;
+    int64_t done = 0;
+    while (count == 0 || done < count) {
+        size_t max = count && count - done < AT_ONCE ? (size_t) (count - done) : AT_ONCE;
+        zb_messages_t *messages = zb_client_get (client, queue, max, wait, NULL);
+        if (!messages)
+            return tool_client_fail (tool, client, queue);
+        size_t size = zb_messages_size (messages);
+        if (size == 0) {
+            zb_messages_destroy (&messages);
+            break;
+        }
+        if (s_print (messages)) {
+            int code = tool_fail (tool, TOOL_FAILED, "standard output: %s", strerror (errno));
+            zb_client_nack (client, queue, zb_messages_ids (messages));
+            zb_messages_destroy (&messages);
+            return code;
+        }
+        done += (int64_t) size;
+        if (requeue) {
+            s_hold (held, messages);
+            continue;
+        }
+        int rc = zb_client_ack (client, queue, zb_messages_ids (messages));
+        zb_messages_destroy (&messages);
+        if (rc)
+            return tool_client_fail (tool, client, "printed, but not acknowledged, so that they may come again");
+    }
+    if (done < count)
+        return tool_fail (tool, TOOL_FAILED, "%s had %lld of %lld messages", queue, (long long) done,
+                          (long long) count);
+    return TOOL_OK;
+}
+
+static int s_run (tool_t *tool)
+{
+    if (tool->size != 1)
+        return tool_misused (tool, tool->size ? "one queue at a time" : "which queue?");
+    int64_t count = 1, wait = 1000;
+    if (tool_number (tool, "count", 0, INT64_MAX, &count) || tool_number (tool, "wait", 0, WAIT_MAX, &wait))
+        return TOOL_USAGE;
+    zb_client_t *client = tool_client (tool);
+    if (!client)
+        return TOOL_USAGE;
+    //  A reader that goes away is an error of writing here, not the end of the process with messages in hand.
+    signal (SIGPIPE, SIG_IGN);
+    held_t held = {NULL, 0};
+    int code = s_get (tool, client, count, wait, &held);
+    int given_back = s_give_back (&held, tool, client);
+    zb_client_destroy (&client);
+    return code == TOOL_OK ? given_back : code;
+}
+
+const tool_command_t tool_get = {
+    .name = "get",
+    .arguments = "QUEUE",
+    .summary = "Take messages: bodies to standard output, one a line",
+    .text = "\n"
+            "A message is acknowledged after it was written, so that none is lost; after a failure one\n"
+            "may come twice.  Ends with 1 if fewer than N messages came.\n",
+    .options = s_options,
+    .run = s_run,
+};

@@ -1,0 +1,172 @@
+/*  =========================================================================
+    queue - zbroker queue: create, list, purge, delete
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "io/nearest.h"
+
+static const tool_option_t s_options[] = {
+    {"json", NULL, "list: as a JSON array"}, TOOL_BROKERS, TOOL_TIMEOUT, {NULL, NULL, NULL}};
+
+//  Prints how safe it is that a queue was changed.
+static int s_changed (const tool_t *tool, const zb_client_t *client, int rc)
+{
+    if (rc)
+        return tool_client_fail (tool, client, tool->arguments[1]);
+    zb_level_t level = zb_client_level (client);
+    printf ("OK%s%s\n", level == ZB_LEVEL_NONE ? "" : " ", level == ZB_LEVEL_NONE ? "" : zb_level_name (level));
+    return TOOL_OK;
+}
+
+static int s_create (const tool_t *tool, zb_client_t *client)
+{
+    if (tool->size < 2)
+        return tool_misused (tool, "create: which queue?");
+    size_t size = 1;
+    for (size_t index = 2; index < tool->size; index++) {
+        if (!strchr (tool->arguments[index], '=') || strchr (tool->arguments[index], '\n'))
+            return tool_misused (tool, "create: '%s' is not of the form OPTION=VALUE", tool->arguments[index]);
+        size += strlen (tool->arguments[index]) + 1;
+    }
+    char *options = (char *) calloc (1, size);
+    assert (options);
+    for (size_t index = 2; index < tool->size; index++) {
+        if (*options)
+            strcat (options, "\n");
+        strcat (options, tool->arguments[index]);
+    }
+    int code = s_changed (tool, client, zb_client_create_queue (client, tool->arguments[1], options));
+    free (options);
+    return code;
+}
+
+static int s_purge (const tool_t *tool, zb_client_t *client)
+{
+    if (tool->size != 2)
+        return tool_misused (tool, "purge: which queue?");
+    return s_changed (tool, client, zb_client_purge_queue (client, tool->arguments[1]));
+}
+
+static int s_delete (const tool_t *tool, zb_client_t *client)
+{
+    if (tool->size != 2)
+        return tool_misused (tool, "delete: which queue?");
+    return s_changed (tool, client, zb_client_delete_queue (client, tool->arguments[1]));
+}
+
+//  The next "name=value" of lines.  Returns false at the end; the words are valid until the line is taken again.
+static bool s_next_line (const char **lines, char *line, size_t room, char **value)
+{
+    if (!**lines)
+        return false;
+    size_t size = strcspn (*lines, "\n");
+    snprintf (line, room, "%.*s", (int) size, *lines);
+    *lines += size + ((*lines)[size] == '\n');
+    *value = strchr (line, '=');
+    if (*value)
+        *(*value)++ = 0;
+    return true;
+}
+
+static bool s_is_number (const char *text)
+{
+    return *text && strlen (text) < 19 && text[strspn (text, "0123456789")] == 0 && (*text != '0' || !text[1]);
+}
+
+static void s_print_json (const zb_queues_t *queues)
+{
+    json_t *list = json_array ();
+    for (size_t index = 0; index < zb_queues_size (queues); index++) {
+        json_t *queue = json_object ();
+        json_object_set_new (queue, "name", json_string (zb_queues_name (queues, index)));
+        const char *lines = zb_queues_lines (queues, index);
+        char line[1024], *value;
+        while (s_next_line (&lines, line, sizeof line, &value))
+            if (value)
+                json_object_set_new (
+                    queue, line, s_is_number (value) ? json_integer (strtoll (value, NULL, 10)) : json_string (value));
+        json_array_append_new (list, queue);
+    }
+    json_dumpf (list, stdout, JSON_INDENT (2));
+    putchar ('\n');
+    json_decref (list);
+}
+
+static void s_print_table (const zb_queues_t *queues)
+{
+    size_t width = 0;
+    for (size_t index = 0; index < zb_queues_size (queues); index++)
+        if (width < strlen (zb_queues_name (queues, index)))
+            width = strlen (zb_queues_name (queues, index));
+    for (size_t index = 0; index < zb_queues_size (queues); index++) {
+        printf ("%-*s", (int) width, zb_queues_name (queues, index));
+        const char *lines = zb_queues_lines (queues, index);
+        char line[1024], *value;
+        while (s_next_line (&lines, line, sizeof line, &value))
+            printf ("  %s%s%s", line, value ? "=" : "", value ? value : "");
+        putchar ('\n');
+    }
+}
+
+static int s_list (const tool_t *tool, zb_client_t *client)
+{
+    if (tool->size > 2)
+        return tool_misused (tool, "list: one pattern at most");
+    zb_queues_t *queues = zb_client_list_queues (client, tool->size == 2 ? tool->arguments[1] : NULL);
+    if (!queues)
+        return tool_client_fail (tool, client, "list");
+    if (tool_option (tool, "json"))
+        s_print_json (queues);
+    else
+        s_print_table (queues);
+    zb_queues_destroy (&queues);
+    return TOOL_OK;
+}
+
+static const struct {
+    const char *name;
+    int (*run) (const tool_t *tool, zb_client_t *client);
+} s_actions[] = {{"create", s_create}, {"list", s_list}, {"purge", s_purge}, {"delete", s_delete}};
+#define ACTIONS (sizeof s_actions / sizeof *s_actions)
+
+static int s_run (tool_t *tool)
+{
+    if (tool->size == 0)
+        return tool_misused (tool, "create, list, purge or delete?");
+    const char *known[ACTIONS];
+    for (size_t index = 0; index < ACTIONS; index++) {
+        known[index] = s_actions[index].name;
+        if (strcmp (tool->arguments[0], known[index]) != 0)
+            continue;
+        zb_client_t *client = tool_client (tool);
+        if (!client)
+            return TOOL_USAGE;
+        int code = s_actions[index].run (tool, client);
+        zb_client_destroy (&client);
+        return code;
+    }
+    return tool_misused (tool, "'%s' is unknown; the nearest known action is '%s'", tool->arguments[0],
+                         zb_nearest (tool->arguments[0], known, ACTIONS));
+}
+
+const tool_command_t tool_queue = {
+    .name = "queue",
+    .arguments = "create QUEUE [OPTION=VALUE...] | list [PATTERN] | purge QUEUE | delete QUEUE",
+    .summary = "Create or change, list, empty, delete queues",
+    .text = "\n"
+            "create sets the options given; it leaves an existing queue's messages and other options.\n"
+            "list prints each queue with its options and counts.\n"
+            "purge deletes the messages, delete the queue with its messages; neither asks back.\n",
+    .options = s_options,
+    .run = s_run,
+};

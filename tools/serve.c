@@ -1,0 +1,81 @@
+/*  =========================================================================
+    serve - zbroker serve: one broker
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "commands.h"
+
+static const tool_option_t s_options[] = {
+    {"config", "FILE", "read this file first, see zbroker.conf(5)"},
+    {"as", "primary|backup", "which broker of the pair this is (default: a broker without a pair)"},
+    {"primary", "EP", "where clients and the backup reach the primary: tcp://HOST:PORT"},
+    {"backup", "EP", "where clients and the primary reach the backup"},
+    {"store", "DIR", "the store's folder (default: zbroker-primary, -backup or -single)"},
+    {"peer-loss", "solo|wait", "without the other broker, go on alone or make clients wait (default: solo)"},
+    {"shared", NULL, "both brokers use one store on a shared file system; not in this version"},
+    {NULL, NULL, NULL}};
+
+//  Options that are settings under another name.
+static const struct {
+    const char *option;
+    const char *key;
+} s_settings[] = {{"as", "as"},
+                  {"primary", "primary/endpoint"},
+                  {"backup", "backup/endpoint"},
+                  {"store", "store/folder"},
+                  {"peer-loss", "pair/peer-loss"}};
+
+//  Returns 0, or -1 and *error.
+static int s_configure (const tool_t *self, zb_config_t *config, char **error)
+{
+    const char *file = tool_option (self, "config");
+    if (file && zb_config_load (config, file, error))
+        return -1;
+    for (size_t index = 0; index < sizeof s_settings / sizeof *s_settings; index++) {
+        const char *value = tool_option (self, s_settings[index].option);
+        if (value && zb_config_set (config, s_settings[index].key, value, error))
+            return -1;
+    }
+    return zb_config_finish (config, error);
+}
+
+static int s_serve (tool_t *self)
+{
+    if (self->size)
+        return tool_misused (self, "'%s': serve takes no arguments", self->arguments[0]);
+    if (tool_option (self, "shared"))
+        return tool_fail (self, TOOL_USAGE, "--shared: the shared store is not part of this version");
+
+    zb_config_t *config = zb_config_new ();
+    char *error = NULL;
+    if (s_configure (self, config, &error)) {
+        tool_misused (self, "%s", error);
+        free (error);
+        zb_config_destroy (&config);
+        return TOOL_USAGE;
+    }
+    //  Programs that wait for READY read a pipe; they get each line when it is printed.
+    setvbuf (stdout, NULL, _IOLBF, 0);
+    static const char *const identities[] = {"zbroker", "zbroker/primary", "zbroker/backup"};
+    zb_log_open (identities[config->as], config->log_level);
+    int code = zb_broker_run (config);
+    zb_config_destroy (&config);
+    return code;
+}
+
+const tool_command_t tool_serve = {
+    .name = "serve",
+    .arguments = "",
+    .summary = "Run one broker until SIGTERM or SIGINT",
+    .text = "\n"
+            "Prints READY when it listens, and each change of role, one line each; the log goes to\n"
+            "standard error.  The two ports after EP's are the brokers' own, for state and for the log.\n"
+            "Without --as it serves alone at tcp://127.0.0.1:5560.\n",
+    .options = s_options,
+    .run = s_serve,
+};

@@ -1,0 +1,335 @@
+/*  =========================================================================
+    status - zbroker status: what both brokers say of themselves
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define BROKERS_MAX 8
+#define COLUMN_MAX 128
+
+static const tool_option_t s_options[] = {{"json", NULL, "as a JSON object"},
+                                          {"wait", "MS", "how long to wait for each broker's answer (default: 1000)"},
+                                          TOOL_BROKERS,
+                                          {NULL, NULL, NULL}};
+
+typedef struct {
+    size_t size;
+    const char *endpoint[BROKERS_MAX];
+    json_t *status[BROKERS_MAX]; //  NULL: no answer
+} brokers_t;
+
+//  ---------------------------------------------------------------------------
+//  The rows of the table: each writes one broker's value, or nothing if the broker does not tell it
+
+typedef void (row_fn) (json_t *status, char *text, size_t size);
+
+//  The member at a path of names with dots; NULL if there is none.
+static json_t *s_member (json_t *status, const char *path)
+{
+    char name[64];
+    while (status && *path) {
+        size_t size = strcspn (path, ".");
+        snprintf (name, sizeof name, "%.*s", (int) size, path);
+        status = json_object_get (status, name);
+        path += size + (path[size] == '.');
+    }
+    return status;
+}
+
+static const char *s_text (json_t *status, const char *path)
+{
+    const char *text = json_string_value (s_member (status, path));
+    return text ? text : "";
+}
+
+static long long s_number (json_t *status, const char *path)
+{
+    return (long long) json_integer_value (s_member (status, path));
+}
+
+static bool s_true (json_t *status, const char *path)
+{
+    return json_is_true (s_member (status, path));
+}
+
+static void s_node (json_t *status, char *text, size_t size)
+{
+    snprintf (text, size, "%s", s_text (status, "node"));
+}
+
+static void s_role (json_t *status, char *text, size_t size)
+{
+    snprintf (text, size, "%s", s_text (status, "role"));
+}
+
+static void s_epoch (json_t *status, char *text, size_t size)
+{
+    snprintf (text, size, "%lld", s_number (status, "epoch"));
+}
+
+static bool s_is_active (json_t *status)
+{
+    return strcmp (s_text (status, "role"), "active") == 0;
+}
+
+static void s_level (json_t *status, char *text, size_t size)
+{
+    if (s_is_active (status))
+        snprintf (text, size, "%s", s_text (status, "level"));
+}
+
+static void s_in_step (json_t *status, char *text, size_t size)
+{
+    if (strcmp (s_text (status, "level"), "single") == 0)
+        return;
+    if (s_true (status, "alone"))
+        snprintf (text, size, "alone since epoch %lld", s_number (status, "epoch"));
+    else
+        snprintf (text, size, "%s", s_true (status, "in_step") ? "yes" : "no");
+}
+
+static void s_peer (json_t *status, char *text, size_t size)
+{
+    if (!s_member (status, "peer") || strcmp (s_text (status, "level"), "single") == 0)
+        return;
+    if (s_true (status, "peer.heard"))
+        snprintf (text, size, "%s", s_text (status, "peer.role"));
+    else
+        snprintf (text, size, "silent");
+}
+
+static void s_lag (json_t *status, char *text, size_t size)
+{
+    if (s_is_active (status) && s_true (status, "peer.heard"))
+        snprintf (text, size, "%lld commits", s_number (status, "peer.lag"));
+}
+
+static void s_synced (json_t *status, char *text, size_t size)
+{
+    snprintf (text, size, "%lld of %lld", s_number (status, "synced_here"), s_number (status, "commit"));
+}
+
+static void s_queues (json_t *status, char *text, size_t size)
+{
+    if (s_is_active (status))
+        snprintf (text, size, "%lld", s_number (status, "queues"));
+}
+
+static void s_sessions (json_t *status, char *text, size_t size)
+{
+    if (s_is_active (status))
+        snprintf (text, size, "%lld", s_number (status, "sessions"));
+}
+
+static void s_messages (json_t *status, char *text, size_t size)
+{
+    if (s_is_active (status))
+        snprintf (text, size, "%lld in, %lld out, %lld acked", s_number (status, "messages_in"),
+                  s_number (status, "messages_out"), s_number (status, "acked"));
+}
+
+static void s_bytes (double bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t unit = 0;
+    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof *units) {
+        bytes /= 1024;
+        unit++;
+    }
+    snprintf (text, size, "%.*f %s", unit ? 1 : 0, bytes, units[unit]);
+}
+
+static void s_disk (json_t *status, char *text, size_t size)
+{
+    if (!s_member (status, "disk"))
+        return;
+    char free_bytes[32];
+    s_bytes ((double) s_number (status, "disk.free"), free_bytes, sizeof free_bytes);
+    snprintf (text, size, "%s free%s", free_bytes, s_true (status, "disk.full") ? ", FULL" : "");
+}
+
+static void s_resync (json_t *status, char *text, size_t size)
+{
+    if (!*s_text (status, "resync.text"))
+        return;
+    char done[32], total[32];
+    s_bytes ((double) s_number (status, "resync.done"), done, sizeof done);
+    s_bytes ((double) s_number (status, "resync.total"), total, sizeof total);
+    snprintf (text, size, "%s, %s of %s", s_text (status, "resync.text"), done, total);
+}
+
+static void s_process (json_t *status, char *text, size_t size)
+{
+    snprintf (text, size, "%lld, version %s", s_number (status, "pid"), s_text (status, "version"));
+}
+
+static void s_why (json_t *status, char *text, size_t size)
+{
+    snprintf (text, size, "%s", s_text (status, "why"));
+}
+
+static const struct {
+    const char *name;
+    row_fn *fn;
+} s_rows[] = {{"node", s_node},         {"role", s_role},       {"why", s_why},        {"epoch", s_epoch},
+              {"OK means", s_level},    {"in step", s_in_step}, {"peer", s_peer},      {"lag", s_lag},
+              {"synced", s_synced},     {"resync", s_resync},   {"queues", s_queues},  {"sessions", s_sessions},
+              {"messages", s_messages}, {"disk", s_disk},       {"process", s_process}};
+#define ROWS (sizeof s_rows / sizeof *s_rows)
+
+//  ---------------------------------------------------------------------------
+//  The whole
+
+//  Says in one line how the pair is.  Returns the exit code: 0 only if nothing needs a look.
+static int s_verdict (const brokers_t *self, const char **verdict)
+{
+    size_t answers = 0, actives = 0;
+    json_t *active = NULL;
+    for (size_t index = 0; index < self->size; index++) {
+        answers += self->status[index] != NULL;
+        if (self->status[index] && s_is_active (self->status[index])) {
+            active = self->status[index];
+            actives++;
+        }
+    }
+    const char *level = s_text (active, "level");
+    if (answers == 0) {
+        *verdict = "no broker answers";
+        return TOOL_NO_ANSWER;
+    }
+    if (actives > 1)
+        *verdict = "two brokers are active: the network between them is cut, or they are two pairs";
+    else if (!active)
+        *verdict = "no broker is active; one takes over when a client asks for it and it may, see 'why'";
+    else if (strcmp (level, "single") == 0) {
+        *verdict = "a broker without a pair is active";
+        return TOOL_OK;
+    }
+    else if (strcmp (level, "both") == 0 && s_true (active, "in_step")) {
+        *verdict = "the pair is in step";
+        return TOOL_OK;
+    }
+    else if (strcmp (level, "solo") == 0)
+        *verdict = "one broker serves alone: the other one is down or catches up";
+    else
+        *verdict = "the active broker is not in step with the other one yet";
+    return TOOL_FAILED;
+}
+
+static void s_print_json (const brokers_t *self)
+{
+    const char *verdict;
+    s_verdict (self, &verdict);
+    json_t *list = json_array ();
+    for (size_t index = 0; index < self->size; index++) {
+        json_t *broker = json_object ();
+        json_object_set_new (broker, "endpoint", json_string (self->endpoint[index]));
+        json_object_set_new (broker, "answers", json_boolean (self->status[index] != NULL));
+        if (self->status[index])
+            json_object_update (broker, self->status[index]);
+        json_array_append_new (list, broker);
+    }
+    json_t *whole = json_pack ("{s:s, s:o}", "verdict", verdict, "brokers", list);
+    json_dumpf (whole, stdout, JSON_INDENT (2));
+    putchar ('\n');
+    json_decref (whole);
+}
+
+static void s_print_table (const brokers_t *self)
+{
+    static char cell[ROWS][BROKERS_MAX][COLUMN_MAX];
+    size_t width[BROKERS_MAX];
+    for (size_t index = 0; index < self->size; index++) {
+        width[index] = strlen (self->endpoint[index]);
+        for (size_t row = 0; row < ROWS; row++) {
+            char *text = cell[row][index];
+            if (self->status[index])
+                s_rows[row].fn (self->status[index], text, COLUMN_MAX);
+            else if (s_rows[row].fn == s_role)
+                snprintf (text, COLUMN_MAX, "no answer");
+            if (width[index] < strlen (text))
+                width[index] = strlen (text);
+        }
+    }
+    printf ("%-10s", "");
+    for (size_t index = 0; index < self->size; index++)
+        printf ("%-*s  ", (int) width[index], self->endpoint[index]);
+    putchar ('\n');
+    for (size_t row = 0; row < ROWS; row++) {
+        bool empty = true;
+        for (size_t index = 0; index < self->size; index++)
+            empty = empty && !*cell[row][index];
+        if (empty)
+            continue;
+        printf ("%-10s", s_rows[row].name);
+        for (size_t index = 0; index < self->size; index++)
+            printf ("%-*s  ", (int) width[index], *cell[row][index] ? cell[row][index] : "-");
+        putchar ('\n');
+    }
+    const char *verdict;
+    s_verdict (self, &verdict);
+    printf ("\n%s\n", verdict);
+}
+
+static int s_ask (const tool_t *tool, zb_client_t *client, int64_t wait, brokers_t *brokers)
+{
+    brokers->size = zb_client_brokers (client);
+    if (brokers->size > BROKERS_MAX)
+        return tool_misused (tool, "more than %d brokers", BROKERS_MAX);
+    for (size_t index = 0; index < brokers->size; index++) {
+        brokers->endpoint[index] = zb_client_broker (client, index);
+        const char *text = zb_client_status (client, index, wait);
+        json_error_t error;
+        brokers->status[index] = text ? json_loads (text, 0, &error) : NULL;
+        if (text && !json_is_object (brokers->status[index]))
+            return tool_fail (tool, TOOL_FAILED, "%s answers what is no JSON object", brokers->endpoint[index]);
+    }
+    return TOOL_OK;
+}
+
+static int s_run (tool_t *tool)
+{
+    if (tool->size)
+        return tool_misused (tool, "'%s': status takes no arguments", tool->arguments[0]);
+    int64_t wait = 1000;
+    if (tool_number (tool, "wait", 1, 600000, &wait))
+        return TOOL_USAGE;
+    zb_client_t *client = tool_client (tool);
+    if (!client)
+        return TOOL_USAGE;
+    brokers_t brokers = {.size = 0};
+    int code = s_ask (tool, client, wait, &brokers);
+    if (code == TOOL_OK) {
+        const char *verdict;
+        code = s_verdict (&brokers, &verdict);
+        if (tool_option (tool, "json"))
+            s_print_json (&brokers);
+        else
+            s_print_table (&brokers);
+    }
+    for (size_t index = 0; index < brokers.size; index++)
+        json_decref (brokers.status[index]);
+    zb_client_destroy (&client);
+    return code;
+}
+
+const tool_command_t tool_status = {
+    .name = "status",
+    .arguments = "",
+    .summary = "Show both brokers: role, epoch, in step or alone, lag, queues, disk",
+    .text = "\n"
+            "Asks each broker by itself; it votes for nothing and changes nothing.  Ends with 0 if the pair\n"
+            "is in step (or a broker without a pair is active), with 1 if something needs a look, with 6 if\n"
+            "no broker answers.\n",
+    .options = s_options,
+    .run = s_run,
+};

@@ -1,0 +1,209 @@
+/*  =========================================================================
+    tool - what the commands of the program have in common
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/nearest.h"
+#include "tool.h"
+
+#define OPTIONS_MAX 32
+
+static size_t s_options (const tool_command_t *command)
+{
+    size_t size = 0;
+    while (command->options[size].name)
+        size++;
+    assert (size <= OPTIONS_MAX);
+    return size;
+}
+
+void tool_help (const tool_command_t *command)
+{
+    size_t size = s_options (command);
+    printf ("usage: zbroker %s%s%s%s\n\n%s.\n%s\noptions:\n", command->name, size ? " [options]" : "",
+            *command->arguments ? " " : "", command->arguments, command->summary, command->text);
+    for (size_t index = 0; index < size; index++) {
+        const tool_option_t *option = &command->options[index];
+        char left[64];
+        snprintf (left, sizeof left, "--%s%s%s", option->name, option->value ? " " : "",
+                  option->value ? option->value : "");
+        printf ("  %-22s %s\n", left, option->text);
+    }
+    printf ("  %-22s %s\n", "--help", "print this");
+}
+
+static void s_print (const tool_t *self, const char *format, va_list arguments)
+{
+    fprintf (stderr, "zbroker %s: ", self->command->name);
+    vfprintf (stderr, format, arguments);
+    fputc ('\n', stderr);
+}
+
+int tool_fail (const tool_t *self, int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    s_print (self, format, arguments);
+    va_end (arguments);
+    return code;
+}
+
+int tool_misused (const tool_t *self, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    s_print (self, format, arguments);
+    va_end (arguments);
+    fprintf (stderr, "See 'zbroker %s --help'.\n", self->command->name);
+    return TOOL_USAGE;
+}
+
+static int s_unknown (const tool_t *self, const char *word, size_t size)
+{
+    const char *known[OPTIONS_MAX + 1];
+    size_t count = s_options (self->command);
+    for (size_t index = 0; index < count; index++)
+        known[index] = self->command->options[index].name;
+    known[count++] = "help";
+    char name[64];
+    snprintf (name, sizeof name, "%.*s", (int) size, word);
+    return tool_misused (self, "'--%s' is unknown; the nearest known option is '--%s'", name,
+                         zb_nearest (name, known, count));
+}
+
+//  Takes one option, at argv [*index], and moves *index to its last word.  Returns 0, or an exit code.
+static int s_take_option (tool_t *self, int argc, char *argv[], int *index)
+{
+    const char *word = argv[*index] + 2;
+    size_t size = strcspn (word, "=");
+    const tool_option_t *options = self->command->options;
+    size_t which = 0;
+    while (options[which].name && (strncmp (options[which].name, word, size) != 0 || options[which].name[size]))
+        which++;
+    if (!options[which].name)
+        return s_unknown (self, word, size);
+    if (!options[which].value) {
+        if (word[size])
+            return tool_misused (self, "--%s takes no value", options[which].name);
+        self->values[which] = "";
+        return 0;
+    }
+    if (word[size])
+        self->values[which] = word + size + 1;
+    else if (*index + 1 < argc)
+        self->values[which] = argv[++*index];
+    else
+        return tool_misused (self, "--%s needs a value: %s", options[which].name, options[which].value);
+    return 0;
+}
+
+static int s_run (tool_t *self, int argc, char *argv[])
+{
+    bool options = true;
+    for (int index = 0; index < argc; index++) {
+        const char *word = argv[index];
+        if (options && strcmp (word, "--") == 0)
+            options = false;
+        else if (options && (strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0)) {
+            tool_help (self->command);
+            return TOOL_OK;
+        }
+        else if (options && strncmp (word, "--", 2) == 0) {
+            int code = s_take_option (self, argc, argv, &index);
+            if (code)
+                return code;
+        }
+        else if (options && word[0] == '-' && word[1])
+            return tool_misused (self, "'%s' is unknown; options begin with two dashes", word);
+        else
+            self->arguments[self->size++] = word;
+    }
+    return self->command->run (self);
+}
+
+int tool_main (const tool_command_t *command, const char *program, int argc, char *argv[])
+{
+    const char *values[OPTIONS_MAX] = {NULL};
+    tool_t self = {.command = command, .program = program, .values = values};
+    self.arguments = (const char **) calloc ((size_t) argc + 1, sizeof *self.arguments);
+    assert (self.arguments);
+    int code = s_run (&self, argc, argv);
+    free (self.arguments);
+    //  What was printed is part of what was asked for.
+    if ((fflush (stdout) || ferror (stdout)) && code == TOOL_OK)
+        code = tool_fail (&self, TOOL_FAILED, "standard output: %s", strerror (errno));
+    return code;
+}
+
+const char *tool_option (const tool_t *self, const char *name)
+{
+    for (size_t index = 0; self->command->options[index].name; index++)
+        if (strcmp (self->command->options[index].name, name) == 0)
+            return self->values[index];
+    return NULL;
+}
+
+int tool_number (const tool_t *self, const char *name, int64_t least, int64_t most, int64_t *number)
+{
+    const char *value = tool_option (self, name);
+    if (!value)
+        return 0;
+    char *end;
+    errno = 0;
+    long long read = strtoll (value, &end, 10);
+    if (errno || end == value || *end || read < least || read > most) {
+        tool_misused (self, "--%s '%s' is not a number from %lld to %lld", name, value, (long long) least,
+                      (long long) most);
+        return -1;
+    }
+    *number = read;
+    return 0;
+}
+
+zb_client_t *tool_client (const tool_t *self)
+{
+    int64_t timeout = 30000;
+    if (tool_number (self, "timeout", -1, INT64_MAX / 2, &timeout))
+        return NULL;
+    zb_client_t *client = zb_client_new (tool_option (self, "brokers"));
+    if (!client) {
+        tool_misused (self, "the brokers are not of the form tcp://HOST:PORT[,tcp://HOST:PORT]");
+        return NULL;
+    }
+    const char *name = tool_option (self, "name");
+    if (zb_client_set_timeout (client, timeout) || (name && zb_client_set_name (client, name))) {
+        tool_client_fail (self, client, name ? name : "timeout");
+        zb_client_destroy (&client);
+    }
+    return client;
+}
+
+int tool_code (int error)
+{
+    switch (error) {
+    case ZB_ERR_NONE:
+        return TOOL_OK;
+    case ZB_ERR_ARGUMENT:
+        return TOOL_USAGE;
+    case ZB_ERR_TIMEOUT:
+    case ZB_ERR_NOT_READY:
+        return TOOL_NO_ANSWER;
+    default:
+        return TOOL_FAILED;
+    }
+}
+
+int tool_client_fail (const tool_t *self, const zb_client_t *client, const char *what)
+{
+    return tool_fail (self, tool_code (zb_client_error (client)), "%s: %s", what, zb_client_error_text (client));
+}
