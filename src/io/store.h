@@ -11,6 +11,9 @@
     order; no function here waits for the disk.  Commands are executed in the order
     in which they were given: SAVE then COMMIT means that the file is on the disk
     before the transaction is made.
+
+    At the start a paired store leads nothing and follows nothing: it announces itself
+    to the peer and waits for zb_store_lead or zb_store_follow.
 */
 
 #ifndef ZB_STORE_H_INCLUDED
@@ -78,7 +81,7 @@ typedef struct {
     int code;
     char *text;
     uint64_t here, there;
-    zb_read_t *read;          //  the receiver's to keep
+    zb_read_t *read;          //  the receiver may keep it and put NULL here; else it goes with the event
     zb_node_t node;
     zb_found_t *meta;         //  all rows of the meta table
     size_t metas;
@@ -95,8 +98,8 @@ void zb_store_event_destroy (zb_store_event_t **self_p);
 
 //  Starts the thread.  Returns at once; the first event is OPENED or FAILED.
 zb_store_t *zb_store_new (const zb_store_args_t *args);
-//  Clean stop: finishes what was given, checkpoint, close.  Waits for the thread.  Must not be called after FAILED
-//  (a panicked environment is never closed): exit the process instead.
+//  Clean stop: finishes what was given, checkpoint, close.  Waits for the thread.  After FAILED it only gives back
+//  memory (a panicked environment is never closed, so some of it stays): exit the process.
 void zb_store_destroy (zb_store_t **self_p);
 //  A ZeroMQ socket to poll for input; read events with zb_store_recv only.
 void *zb_store_socket (zb_store_t *self);
@@ -106,7 +109,8 @@ zb_store_event_t *zb_store_recv (zb_store_t *self);
 //  One transaction, one log flush, shipped to the peer.  Borrowed until SYNCED with here >= its commit.  Only
 //  after LED (or OPENED of a broker without a pair).
 void zb_store_commit (zb_store_t *self, zb_batch_t *batch);
-//  Executes a read; comes back as READ.
+//  Executes a read; comes back as READ.  It sees all commits given before it, synced or not.  A client answers it when
+//  it is level with its master (or has diverged, or leads): while it catches up there is nothing to read.
 void zb_store_read (zb_store_t *self, zb_read_t *read);
 //  Become the pair's master: as soon as what has arrived is applied, generation above the peer's (CLIENT, MASTER as
 //  often as it takes).  Then LED.
@@ -114,7 +118,7 @@ void zb_store_lead (zb_store_t *self);
 //  Become (or stay) a client.  `rollback`: local commits that the master lacks may be rolled back, and a full resync
 //  into a side folder is allowed; false where this node has answered OK alone since it was last in step.
 void zb_store_follow (zb_store_t *self, bool rollback);
-//  Write the node's own file; `complete` and `current` in it are the store's own and ignored.  Then SAVED.
+//  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored.  Then SAVED.
 void zb_store_save (zb_store_t *self, const zb_node_t *node);
 //  As a master: tell the peer of this session that it is in step.
 void zb_store_grant (zb_store_t *self, uint64_t session);

@@ -1,0 +1,330 @@
+/*  =========================================================================
+    env - one environment of Berkeley DB: recovery, log, replication
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+#include <db.h>
+
+#include "io/env.h"
+
+//  Not in the manual of 5.3, but in its db.h: see zb_env_process.
+#ifndef DB_REP_WOULDROLLBACK
+#define DB_REP_WOULDROLLBACK (-30974)
+#endif
+
+#define LOG_BUFFER (16 << 20)  //  the client reads its own log to apply a commit: from memory, if it fits
+#define MEMORY_MAX (512 << 20) //  of the region with locks, transactions and open files
+#define REPLY_MAX (2 << 20)    //  bytes with which a master answers one request, so that it does not stall
+#define REQUEST_MIN 200000     //  us until a gap is asked for again; the link is ordered, so gaps are rare
+#define REQUEST_MAX 1000000
+
+struct zb_env {
+    DB_ENV *env;
+    char *home;
+    unsigned node;
+    bool paired;
+    bool master;
+    size_t log_file;
+    zb_env_send_fn *send;
+    void *arg;
+    zb_lsn_t sent;
+    char *fault;
+    bool suspect;
+    bool damaged;
+    bool io_error;  //  Berkeley DB has reported one; a panic follows and hides its number
+    char last[256]; //  its last words
+};
+
+static zb_lsn_t s_lsn (const DB_LSN *lsn)
+{
+    return (zb_lsn_t) lsn->file << 32 | lsn->offset;
+}
+
+static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
+{
+    (void) prefix;
+    zb_env_t *self = env->app_private;
+    snprintf (self->last, sizeof (self->last), "%s", text);
+    if (strstr (text, strerror (EIO)))
+        self->io_error = true;
+    zsys_warning ("store: %s", text);
+}
+
+void zb_env_fail (zb_env_t *self, int error, const char *what)
+{
+    if (self->fault)
+        return;
+    self->suspect = error == EIO || self->io_error;
+    self->damaged = error == DB_RUNRECOVERY && !self->io_error && strstr (self->last, strerror (ENOSPC)) == NULL;
+    self->fault = zsys_sprintf ("%s: %s failed: %s%s%s", self->home, what, db_strerror (error), *self->last ? "; " : "",
+                                self->last);
+    assert (self->fault);
+}
+
+//  Records a fault unless the call went well; returns whether it did.
+static bool s_ok (zb_env_t *self, int error, const char *what)
+{
+    if (error)
+        zb_env_fail (self, error, what);
+    return error == 0;
+}
+
+//  Runs inside Berkeley DB.
+static int s_send (DB_ENV *env, const DBT *control, const DBT *record, const DB_LSN *lsn, int eid, u_int32_t flags)
+{
+    (void) eid;
+    zb_env_t *self = env->app_private;
+    if (flags & DB_REP_PERMANENT)
+        self->sent = s_lsn (lsn);
+    self->send (self->arg, control->data, control->size, record ? record->data : NULL, record ? record->size : 0);
+    return 0;
+}
+
+//  What must be known before the environment is opened.  Returns 0 or an error.
+static int s_configure (zb_env_t *self, const zb_env_args_t *args)
+{
+    DB_ENV *env = self->env;
+    int rc = env->set_cachesize (env, (u_int32_t) (args->cache >> 30), (u_int32_t) (args->cache & ((1 << 30) - 1)), 1);
+    if (!rc)
+        rc = env->set_memory_max (env, 0, MEMORY_MAX);
+    if (!rc)
+        rc = env->set_lg_max (env, (u_int32_t) args->log_file);
+    //  A record never spans files, so a buffer larger than a file makes no sense, and Berkeley DB refuses it.
+    if (!rc)
+        rc = env->set_lg_bsize (env, (u_int32_t) (args->log_file < 4 * LOG_BUFFER ? args->log_file / 4 : LOG_BUFFER));
+    //  With bulk transfer the client would sync for each record of a commit that syncs by itself: commits never do,
+    //  the log is flushed once for all that came in one go.
+    if (!rc)
+        rc = env->set_flags (env, DB_TXN_NOSYNC, 1);
+    if (rc || !self->paired)
+        return rc;
+    rc = env->rep_set_config (env, DB_REP_CONF_BULK, 1);
+    //  Without it calls wait, for ever, while a resync is going on.
+    if (!rc)
+        rc = env->rep_set_config (env, DB_REP_CONF_NOWAIT, 1);
+    if (!rc)
+        rc = env->rep_set_config (env, DB_REP_CONF_AUTOINIT, args->init);
+    if (!rc)
+        rc = env->rep_set_config (env, DB_REP_CONF_AUTOROLLBACK, args->rollback);
+    //  Else a master's checkpoint sleeps for 30 s.
+    if (!rc)
+        rc = env->rep_set_timeout (env, DB_REP_CHECKPOINT_DELAY, 0);
+    if (!rc)
+        rc = env->rep_set_request (env, REQUEST_MIN, REQUEST_MAX);
+    if (!rc)
+        rc = env->rep_set_limit (env, 0, REPLY_MAX);
+    return rc;
+}
+
+zb_env_t *zb_env_new (const zb_env_args_t *args)
+{
+    zb_env_t *self = zmalloc (sizeof (*self));
+    self->home = strdup (args->home);
+    assert (self->home);
+    self->node = args->node;
+    self->paired = args->paired;
+    self->log_file = args->log_file;
+    self->send = args->send;
+    self->arg = args->arg;
+    if (!s_ok (self, db_env_create (&self->env, 0), "db_env_create"))
+        return self;
+    self->env->app_private = self;
+    self->env->set_errcall (self->env, s_complain);
+    if (!s_ok (self, s_configure (self, args), "configuration"))
+        return self;
+    u_int32_t flags = DB_CREATE | DB_RECOVER | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
+    if (self->paired)
+        flags |= DB_INIT_REP;
+    if (!s_ok (self, self->env->open (self->env, self->home, flags, 0600), "open with recovery"))
+        return self;
+    if (self->paired &&
+        s_ok (self, self->env->rep_set_transport (self->env, (int) self->node, s_send), "rep_set_transport"))
+        zb_env_follow (self);
+    return self;
+}
+
+void zb_env_destroy (zb_env_t **self_p)
+{
+    assert (self_p);
+    zb_env_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (!self->fault) {
+        int rc = self->env->close (self->env, 0);
+        if (rc)
+            zsys_warning ("store: %s: close: %s", self->home, db_strerror (rc));
+    }
+    freen (self->fault);
+    freen (self->home);
+    freen (self);
+}
+
+const char *zb_env_fault (const zb_env_t *self)
+{
+    return self->fault;
+}
+
+bool zb_env_suspect (const zb_env_t *self)
+{
+    return self->suspect;
+}
+
+bool zb_env_damaged (const zb_env_t *self)
+{
+    return self->damaged;
+}
+
+struct __db_env *zb_env_handle (const zb_env_t *self)
+{
+    return self->env;
+}
+
+//  ---------------------------------------------------------------------------
+//  Replication
+
+static void s_rep_start (zb_env_t *self, u_int32_t role)
+{
+    if (self->fault)
+        return;
+    if (s_ok (self, self->env->rep_start (self->env, NULL, role), "rep_start"))
+        self->master = role == DB_REP_MASTER;
+}
+
+void zb_env_follow (zb_env_t *self)
+{
+    s_rep_start (self, DB_REP_CLIENT);
+}
+
+void zb_env_lead (zb_env_t *self, uint32_t above)
+{
+    zb_env_status_t status = {0};
+    do {
+        if (self->master)
+            s_rep_start (self, DB_REP_CLIENT);
+        s_rep_start (self, DB_REP_MASTER);
+        zb_env_status (self, &status);
+    } while (!self->fault && (status.generation <= above || status.generation % 2 != self->node % 2));
+}
+
+void zb_env_allow (zb_env_t *self, bool rollback, bool init)
+{
+    if (self->fault || !self->paired)
+        return;
+    if (s_ok (self, self->env->rep_set_config (self->env, DB_REP_CONF_AUTOROLLBACK, rollback), "rep_set_config"))
+        s_ok (self, self->env->rep_set_config (self->env, DB_REP_CONF_AUTOINIT, init), "rep_set_config");
+}
+
+zb_env_outcome_t zb_env_process (zb_env_t *self, const void *control, size_t control_size, const void *record,
+                                 size_t record_size, zb_lsn_t *lsn)
+{
+    *lsn = 0;
+    if (self->fault)
+        return ZB_ENV_NOTHING;
+    DBT control_dbt = {.data = (void *) (uintptr_t) control, .size = (u_int32_t) control_size};
+    DBT record_dbt = {.data = (void *) (uintptr_t) record, .size = (u_int32_t) record_size};
+    DB_LSN found = {0, 0};
+    int rc = self->env->rep_process_message (self->env, &control_dbt, &record_dbt, (int) (3 - self->node), &found);
+    *lsn = s_lsn (&found);
+    switch (rc) {
+    case DB_REP_ISPERM:
+        return ZB_ENV_APPLIED;
+    case DB_REP_NOTPERM:
+        return ZB_ENV_QUEUED;
+    case DB_REP_IGNORE:
+        return ZB_ENV_IGNORED;
+    case DB_REP_DUPMASTER:
+        return ZB_ENV_DUAL;
+    case DB_REP_JOIN_FAILURE:
+        return ZB_ENV_NO_LOG;
+    case DB_REP_WOULDROLLBACK:
+        return ZB_ENV_DIVERGED;
+    case 0:
+    case DB_REP_NEWSITE:
+    case DB_REP_HOLDELECTION:
+    case DB_LOCK_DEADLOCK: //  lost against a reader; it will be asked for again
+    case DB_REP_LOCKOUT:
+    case EINVAL: //  a message it does not know
+        return ZB_ENV_NOTHING;
+    default:
+        zb_env_fail (self, rc, "rep_process_message");
+        return ZB_ENV_NOTHING;
+    }
+}
+
+void zb_env_status (zb_env_t *self, zb_env_status_t *status)
+{
+    *status = (zb_env_status_t){0};
+    DB_REP_STAT *stat = NULL;
+    if (self->fault || !self->paired || !s_ok (self, self->env->rep_stat (self->env, &stat, 0), "rep_stat"))
+        return;
+    status->generation = stat->st_gen;
+    status->follows = stat->st_status == DB_REP_CLIENT && stat->st_master == (db_ssize_t) (3 - self->node);
+    status->caught_up = status->follows && stat->st_startup_complete;
+    status->applied = s_lsn (&stat->st_max_perm_lsn);
+    status->pages = stat->st_pg_records;
+    free (stat);
+}
+
+zb_lsn_t zb_env_sent (const zb_env_t *self)
+{
+    return self->sent;
+}
+
+//  ---------------------------------------------------------------------------
+//  Log, checkpoints
+
+bool zb_env_flush (zb_env_t *self)
+{
+    if (self->fault)
+        return false;
+    int rc = self->env->log_flush (self->env, NULL);
+    return rc != DB_REP_LOCKOUT && s_ok (self, rc, "log_flush");
+}
+
+void zb_env_sync (zb_env_t *self)
+{
+    if (!self->fault)
+        s_ok (self, self->env->memp_sync (self->env, NULL), "memp_sync");
+}
+
+bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes)
+{
+    if (self->fault)
+        return true;
+    int rc = self->env->txn_checkpoint (self->env, kbytes, 0, 0);
+    if (rc == ENOSPC)
+        return false;
+    //  Any other error is final, even if the next try succeeds: the kernel may have dropped the pages.
+    if (rc != DB_REP_LOCKOUT)
+        s_ok (self, rc, "checkpoint");
+    return true;
+}
+
+void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
+{
+    char **list = NULL;
+    DB_LOG_STAT *stat = NULL;
+    if (self->fault || !s_ok (self, self->env->log_stat (self->env, &stat, 0), "log_stat"))
+        return;
+    uint32_t newest = stat->st_cur_file;
+    free (stat);
+    int rc = self->env->log_archive (self->env, &list, 0);
+    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_archive"))
+        return;
+    for (char **name = list; name && *name; name++) {
+        uint32_t file = (uint32_t) strtoul (*name + strcspn (*name, "0123456789"), NULL, 10);
+        if (file >= from && (uint64_t) (newest - file + 1) * self->log_file <= keep)
+            break;
+        char *path = zsys_sprintf ("%s/%s", self->home, *name);
+        assert (path);
+        if (unlink (path) && errno != ENOENT)
+            zsys_warning ("store: can't remove %s: %s", path, strerror (errno));
+        freen (path);
+    }
+    free (list);
+}

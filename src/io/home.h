@@ -1,0 +1,43 @@
+/*  =========================================================================
+    home - the store's folder: its lock, and the environments in it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+      DIR/LOCK     exclusive lock of the process that uses the store; its pid
+      DIR/node     the node's own file (io/node.h)
+      DIR/env.N/   environments; the node's file names the one that counts, any other is
+                   a resync that did not finish, and is deleted at the next start
+
+    The lock is an open file description's: it ends with the process and with nothing
+    else, and is taken before anything is opened, since recovery would destroy an
+    environment that is in use.  Thread: the store's.
+*/
+
+#ifndef ZB_HOME_H_INCLUDED
+#define ZB_HOME_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct zb_home zb_home_t;
+
+//  Makes the folder if it is absent and takes the lock.  Returns NULL on failure: *error is a text, to be freed by the
+//  caller, and *busy tells whether another process has the lock.
+zb_home_t *zb_home_new (const char *dir, char **error, bool *busy);
+void zb_home_destroy (zb_home_t **self_p);
+const char *zb_home_dir (const zb_home_t *self);
+
+//  Name of environment N; valid until the next call.
+const char *zb_home_env (zb_home_t *self, uint64_t number);
+//  Makes the folder of environment N; one that is there already is emptied.  Returns -1 and errno on failure.
+int zb_home_make (zb_home_t *self, uint64_t number);
+//  Deletes all environments but `keep`.
+void zb_home_purge (zb_home_t *self, uint64_t keep);
+//  Bytes that are left on the disk for us; UINT64_MAX if that is unknown.
+uint64_t zb_home_space (const zb_home_t *self);
+
+#endif

@@ -1,0 +1,43 @@
+/*  =========================================================================
+    node - the node's own file: what is never replicated and never rolled back
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Local facts must not live in a replicated table: there they would be overwritten
+    by the peer's, or rolled back.  The file is replaced as a whole (written beside,
+    synced, renamed, the folder synced), so that it holds the old or the new text
+    after a crash at any point.  Its last line is a checksum over all before it:
+
+      zbroker node 1
+      complete 1
+      suspect 0
+      alone 7
+      alone-from 7696581394433
+      current 3
+      check 0123456789abcdef
+
+    The fields are zb_node_t's of io/store.h.  Thread: any, one at a time.
+*/
+
+#ifndef ZB_NODE_H_INCLUDED
+#define ZB_NODE_H_INCLUDED
+
+#include "io/store.h"
+
+typedef enum {
+    ZB_NODE_FOUND,
+    ZB_NODE_ABSENT,  //  no file yet: the node is new, all fields are 0
+    ZB_NODE_DAMAGED, //  the file is not as it was written; the node is not touched
+    ZB_NODE_ERROR    //  it can't be read: errno
+} zb_node_state_t;
+
+//  Reads DIR/node.
+zb_node_state_t zb_node_load (zb_node_t *self, const char *dir);
+//  Replaces DIR/node; it is on the disk when this returns 0.  Returns -1 and errno on failure: then the old file
+//  still stands, or whether the new one does is unknown (the fsync of the folder failed).
+int zb_node_save (const zb_node_t *self, const char *dir);
+
+#endif
