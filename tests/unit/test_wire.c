@@ -758,6 +758,57 @@ static void test_replies (void **state)
     free (text);
 }
 
+//  Takes a line of the page's conversation apart: who speaks, and the message up to two spaces, with its tabs and
+//  newlines.  NULL if it is none.
+static char *s_spoken (char *line, bool *reply)
+{
+    static const char arrow[] = "\xe2\x86\x92";
+    char *message = strstr (line, "  ZB1|");
+    char *at = strstr (line, arrow);
+    if (!message || !at || at > message)
+        return NULL;
+    *reply = at[strlen (arrow)] == 'C';
+    message += 2;
+    char *end = strstr (message, "  ");
+    message[end ? (size_t) (end - message) : strcspn (message, "\n")] = 0;
+    char *to = message;
+    for (const char *from = message; *from; from++)
+        if (from[0] == '\\' && (from[1] == 't' || from[1] == 'n'))
+            *to++ = *++from == 't' ? '\t' : '\n';
+        else
+            *to++ = *from;
+    *to = 0;
+    return message;
+}
+
+//  What include/PROTOCOL.md shows to authors of clients is what this codec reads.
+static void test_page (void **state)
+{
+    (void) state;
+    const char *source = getenv ("ZBROKER_SOURCE");
+    char name[4096], line[1024];
+    snprintf (name, sizeof (name), "%s/include/PROTOCOL.md", source ? source : ".");
+    FILE *page = fopen (name, "r");
+    assert_non_null (page);
+    size_t requests = 0, replies = 0;
+    while (fgets (line, sizeof (line), page)) {
+        bool reply = false;
+        zb_answer_t answer;
+        const char *message = s_spoken (line, &reply);
+        if (!message)
+            continue;
+        if (!reply)
+            s_check (message, 0, NULL);
+        else if (zb_wire_parse_reply (&answer, s_frames, s_split (message)) != 0)
+            fail_msg ("\"%s\" is no reply", message);
+        requests += !reply;
+        replies += reply;
+    }
+    fclose (page);
+    assert_true (requests > 10);
+    assert_int_equal (replies + 1, requests);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -766,6 +817,7 @@ int main (void)
         cmocka_unit_test (test_counts),   cmocka_unit_test (test_truncated), cmocka_unit_test (test_names),
         cmocka_unit_test (test_match),    cmocka_unit_test (test_numbers),   cmocka_unit_test (test_acks),
         cmocka_unit_test (test_lines),    cmocka_unit_test (test_index),     cmocka_unit_test (test_replies),
+        cmocka_unit_test (test_page),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
