@@ -47,6 +47,7 @@ typedef struct {
     bool beat;          //  a beat that the owner hasn't taken
     bool gone;          //  a SILENT or DEAD that the owner hasn't taken, and that is newer than any beat
     bool woken;         //  the owner was told that there is something
+    bool ended;         //  the thread touches nothing any more
     heart_counters_t counters;
 } box_t;
 
@@ -495,6 +496,9 @@ static void s_run (zsock_t *pipe, void *args)
         if (!self->ended)
             s_wait (self);
     }
+    pthread_mutex_lock (&self->box->mutex);
+    self->box->ended = true;
+    pthread_mutex_unlock (&self->box->mutex);
 }
 
 //  ---------------------------------------------------------------------------
@@ -573,7 +577,12 @@ void heart_destroy (heart_t **self_p)
     assert (self_p);
     heart_t *self = *self_p;
     if (self) {
-        zactor_destroy (&self->actor);
+        if (self->actor) {
+            zactor_destroy (&self->actor);
+            pthread_mutex_lock (&self->box.mutex);
+            assert (self->box.ended);
+            pthread_mutex_unlock (&self->box.mutex);
+        }
         s_pulse_destroy (&self->pulse);
         pthread_mutex_destroy (&self->box.mutex);
         free (self->endpoint);
