@@ -17,7 +17,7 @@
 #endif
 
 #define LOG_BUFFER (16 << 20)  //  the client reads its own log to apply a commit: from memory, if it fits
-#define MEMORY_MAX (512 << 20) //  of the region with locks, transactions and open files
+#define MEMORY_MAX (128 << 20) //  of the region with locks and transactions; its size costs time at each start
 #define REPLY_MAX (2 << 20)    //  bytes with which a master answers one request, so that it does not stall
 #define REQUEST_MIN 200000     //  us until a gap is asked for again; the link is ordered, so gaps are rare
 #define REQUEST_MAX 1000000

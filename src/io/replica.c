@@ -518,7 +518,8 @@ static void s_session_as_client (zb_replica_t *self, uint32_t generation)
     self->touched = true;
     self->generation = generation;
     self->applied = self->acked = self->end = 0;
-    self->fed = self->poked = self->progressed = zclock_mono ();
+    self->fed = self->poked = zclock_mono ();
+    self->progressed = 0;
     s_set_granted (self, false);
     //  Before the master's answer can lock them.
     zb_tables_close (self->tables);
@@ -565,13 +566,20 @@ static void s_look_level (zb_replica_t *self)
     zb_env_status (self->env, &status);
     if (!status.caught_up || status.generation != self->generation || !zb_env_flush (self->env))
         return;
+    if (!zb_tables_open (self->tables, self->env, false))
+        return;
+    if (!zb_tables_are_whole (self->tables)) {
+        s_fail (self, ZB_EXIT_DAMAGED,
+                zsys_sprintf ("the master's store has reached %s, but tables are missing; the store before it is "
+                              "untouched",
+                              zb_home_env (self->home, self->folder)));
+        return;
+    }
     if (self->folder != self->node.current) {
         if (!s_complete (self))
             return;
         zsys_info ("store: the full resync is complete");
     }
-    if (!zb_tables_open (self->tables, self->env, false))
-        return;
     self->live = true;
     self->applied = status.applied;
     self->acked = 0;

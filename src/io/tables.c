@@ -13,8 +13,9 @@
 
 #define PAGE_SIZE 16384
 
-static const char *const s_names[ZB_TABLES] = {"meta.db",    "queues.db", "log.db",
-                                               "cursors.db", "acks.db",   "producers.db"};
+//  Berkeley DB takes what begins with `log.` for a log file, and leaves it out of a resync.
+static const char *const s_names[ZB_TABLES] = {"table.meta",    "table.queues", "table.log",
+                                               "table.cursors", "table.acks",   "table.producers"};
 
 struct zb_tables {
     zb_env_t *env;
@@ -68,6 +69,14 @@ static int s_open (zb_tables_t *self, size_t table, bool create)
     }
     self->db[table] = db;
     return 0;
+}
+
+bool zb_tables_are_whole (const zb_tables_t *self)
+{
+    bool whole = self->open;
+    for (size_t table = 0; table < ZB_TABLES; table++)
+        whole = whole && self->db[table];
+    return whole;
 }
 
 bool zb_tables_open (zb_tables_t *self, zb_env_t *env, bool create)

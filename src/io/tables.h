@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Each table of core/batch.h is a B-tree in a file of its own, `meta.db` and so on,
+    Each table of core/batch.h is a B-tree in a file of its own, `table.meta` and so on,
     with 16 KB pages and checksums, keys in memcmp order.  A value above a quarter of
     a page lies on pages of its own: a batch row of many messages costs little more
     in the log than its bytes.
@@ -33,6 +33,8 @@ void zb_tables_destroy (zb_tables_t **self_p);
 bool zb_tables_open (zb_tables_t *self, zb_env_t *env, bool create);
 void zb_tables_close (zb_tables_t *self);
 bool zb_tables_are_open (const zb_tables_t *self);
+//  Whether they are open and none is absent.
+bool zb_tables_are_whole (const zb_tables_t *self);
 
 //  Executes a batch as one transaction; it is committed, but not yet on the disk.  Returns false on a fault.
 bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch);

@@ -40,7 +40,8 @@ static inline int kit_remove (const char *path, const struct stat *info, int fla
 
 static inline void kit_dir_destroy (char **dir_p)
 {
-    nftw (*dir_p, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
+    if (!getenv ("KIT_KEEP"))
+        nftw (*dir_p, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
     freen (*dir_p);
 }
 
