@@ -71,6 +71,8 @@ int main (int argc, char *argv[])
     local = local ? local : primary ? "tcp://*:5003" : "tcp://*:5004";
     remote = remote ? remote : primary ? "tcp://localhost:5004" : "tcp://localhost:5003";
 
+    //  Standard output is for the changes of role, see below.
+    zsys_set_logstream (stderr);
     static char active[] = "ACTIVE", passive[] = "PASSIVE", conflict[] = "CONFLICT";
     bstar_t *bstar = bstar_new (home, local, remote);
     if (!bstar || bstar_voter (bstar, clients, ZMQ_ROUTER, s_echo, NULL)) {

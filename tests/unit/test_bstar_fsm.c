@@ -120,6 +120,62 @@ static void test_foreign_states_are_no_events (void **unused)
 }
 
 //  ---------------------------------------------------------------------------
+//  The table in the README
+
+static const char *s_set_name (unsigned set, bool events)
+{
+    static const struct {
+        unsigned set;
+        const char *state;
+        const char *event;
+    } names[] = {
+        {BSTAR_BIT (BSTAR_PRIMARY) | BSTAR_BIT (BSTAR_BACKUP), "pending", "peer pending"},
+        {BSTAR_BIT (BSTAR_ACTIVE), "active", "peer active"},
+        {BSTAR_BIT (BSTAR_PASSIVE), "passive", "peer passive"},
+        {BSTAR_BIT (BSTAR_PRIMARY) | BSTAR_BIT (BSTAR_BACKUP) | BSTAR_BIT (BSTAR_PASSIVE), "?",
+         "peer pending or passive"},
+        {BSTAR_BIT (BSTAR_CLIENT_VOTE), "?", "client vote"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].set == set)
+            return events ? names[i].event : names[i].state;
+    return "?";
+}
+
+static void s_markdown (const bstar_row_t *row, char *line, size_t room)
+{
+    snprintf (line, room, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, row->name,
+              s_set_name (row->states, false), s_set_name (row->events, true), bstar_guard_name (row->guard),
+              bstar_next_name (row->next), bstar_verdict_name (row->verdict), row->why);
+}
+
+//  The lines of the README that begin with a number are the table, in its order, and nothing else.
+static void test_the_readme_shows_this_table (void **unused)
+{
+    (void) unused;
+    char line[512];
+    char expected[512];
+    const char *source = getenv ("ZBROKER_SOURCE");
+    snprintf (line, sizeof line, "%s/patterns/README.md", source ? source : ".");
+    FILE *readme = fopen (line, "r");
+    assert_non_null (readme);
+    size_t count;
+    size_t seen = 0;
+    const bstar_row_t *rows = bstar_rows (&count);
+    while (fgets (line, sizeof line, readme)) {
+        if (strncmp (line, "| ", 2) != 0 || line[2] < '0' || line[2] > '9')
+            continue;
+        line[strcspn (line, "\n")] = 0;
+        assert_true (seen < count);
+        s_markdown (&rows[seen++], expected, sizeof expected);
+        assert_null (strchr (expected, '?'));
+        assert_string_equal (line, expected);
+    }
+    fclose (readme);
+    assert_int_equal (seen, count);
+}
+
+//  ---------------------------------------------------------------------------
 //  The pair
 
 #define ROOM 2 //  messages in flight, each way
@@ -515,14 +571,26 @@ static void test_the_survivor_takes_over (void **unused)
     free (reached);
 }
 
-int main (void)
+//  With the argument `table` it prints the README's table.
+int main (int argc, char *argv[])
 {
+    if (argc == 2 && strcmp (argv[1], "table") == 0) {
+        size_t count;
+        const bstar_row_t *rows = bstar_rows (&count);
+        for (size_t i = 0; i < count; i++) {
+            char line[512];
+            s_markdown (&rows[i], line, sizeof line);
+            puts (line);
+        }
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_exactly_one_row_fits),
         cmocka_unit_test (test_no_state_without_an_exit),
         cmocka_unit_test (test_only_the_active_one_serves),
         cmocka_unit_test (test_one_stray_client_is_not_enough),
         cmocka_unit_test (test_foreign_states_are_no_events),
+        cmocka_unit_test (test_the_readme_shows_this_table),
         cmocka_unit_test (test_two_that_hear_each_other_are_never_both_active),
         cmocka_unit_test (test_two_actives_need_a_reason),
         cmocka_unit_test (test_both_believe_the_other_gone_only_after_a_cut),

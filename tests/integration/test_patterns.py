@@ -1,0 +1,272 @@
+"""Do two echo servers behave as one, for a client that knows nothing of Binary Star?
+
+The client does what the guide's bstarcli does: REQ, one frame, and if there is no reply, a new socket to the other
+server.  The servers are real processes that are killed for real.
+"""
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+import zmq
+
+from brokers import free_ports, wait_for
+
+PROGRAM = os.path.join(os.environ.get("ZBROKER_BUILD", "."), "echo_server")
+
+
+class Server:
+    def __init__(self, flag, clients, local, remote):
+        self.endpoint = "tcp://127.0.0.1:%d" % clients
+        self.arguments = [PROGRAM, flag, "-c", self.endpoint, "-l", "tcp://127.0.0.1:%d" % local,
+                          "-r", "tcp://127.0.0.1:%d" % remote]
+        self.process = None
+        self.lines = []
+
+    def start(self):
+        self.lines = lines = []
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=lambda out: lines.extend(map(str.strip, out)),
+                                       args=(self.process.stdout,), daemon=True)
+        self.reader.start()
+        return self.says("READY")
+
+    def says(self, line):
+        wait_for(lambda: line in self.lines, "%s from %s, which said %s" % (line, self.arguments, self.lines), 20)
+        return self
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.reader.join()
+            self.process.stdout.close()
+            self.process = None
+
+
+class Client:
+    """A Lazy Pirate over two endpoints."""
+
+    def __init__(self, *endpoints):
+        self.endpoints = list(endpoints)
+        self.context = zmq.Context()
+        self.socket = None
+        self.moves = 0
+        self.connect()
+
+    def connect(self):
+        self.socket = self.context.socket(zmq.REQ)
+        self.socket.linger = 0
+        self.socket.connect(self.endpoints[self.moves % len(self.endpoints)])
+
+    def attempt(self, text, patience_ms=300):
+        """One request to the current server: its reply, or None."""
+        self.socket.send_string(text)
+        if self.socket.poll(patience_ms):
+            reply = self.socket.recv_multipart()
+            assert reply == [text.encode()]
+            return text
+        self.socket.close()
+        self.moves += 1
+        self.connect()
+        return None
+
+    def ask(self, text):
+        wait_for(lambda: self.attempt(text), "an echo of " + text, 20)
+
+    def close(self):
+        self.socket.close()
+        self.context.term()
+
+
+class Link:
+    """A TCP relay that can be cut: then it takes connections and bytes, and passes on nothing."""
+
+    def __init__(self, port, target):
+        self.target = target
+        self.whole = True
+        self.pairs = []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
+            except OSError:
+                if self.listener.fileno() < 0:
+                    return
+                near.close()
+                continue
+            self.pairs.append((near, far))
+            if far:
+                threading.Thread(target=self.carry, args=(near, far), daemon=True).start()
+                threading.Thread(target=self.carry, args=(far, near), daemon=True).start()
+
+    def carry(self, source, sink):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                if self.whole:
+                    sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def heal(self):
+        """A healed link is a new one: the connections of the cut one lack bytes."""
+        self.whole = True
+        self.drop()
+
+    def drop(self):
+        for pair in self.pairs:
+            for end in pair:
+                if end:
+                    try:
+                        end.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+                    end.close()
+        self.pairs = []
+
+    def close(self):
+        self.listener.close()
+        self.drop()
+
+
+@pytest.fixture
+def ports():
+    base = free_ports(6)
+    return range(base, base + 6)
+
+
+@pytest.fixture
+def made():
+    """What is appended is ended."""
+    made = []
+    yield made
+    for one in reversed(made):
+        one.kill() if isinstance(one, Server) else one.close()
+
+
+def make_pair(ports, made, relays=False):
+    """A started pair: primary active, backup passive; with relays, the states go through ports[4] and ports[5]."""
+    primary = Server("-p", ports[0], ports[2], ports[5] if relays else ports[3])
+    backup = Server("-b", ports[1], ports[3], ports[4] if relays else ports[2])
+    made += [primary, backup]
+    primary.start()
+    backup.start().says("PASSIVE")
+    primary.says("ACTIVE")
+    return primary, backup
+
+
+def make_client(made, *servers):
+    client = Client(*[server.endpoint for server in servers])
+    made.append(client)
+    return client
+
+
+def test_the_backup_takes_over_and_the_primary_comes_back(ports, made):
+    primary, backup = make_pair(ports, made)
+    client = make_client(made, primary, backup)
+    for number in range(3):
+        client.ask("before %d" % number)
+    assert client.moves == 0
+
+    primary.kill()
+    for number in range(3):
+        client.ask("after %d" % number)
+    backup.says("ACTIVE")
+
+    primary.start().says("PASSIVE")
+    client.ask("still at the backup")
+    assert client.endpoints[client.moves % 2] == backup.endpoint
+    assert "ACTIVE" not in primary.lines
+
+    backup.kill()
+    client.ask("back at the primary")
+    primary.says("ACTIVE")
+
+
+def test_a_restarted_server_is_not_split(ports, made):
+    """The active one comes back before any client has asked the other: one leads, whichever."""
+    primary, backup = make_pair(ports, made)
+    client = make_client(made, primary, backup)
+    primary.kill()
+    primary.start().says("PASSIVE")
+    backup.says("ACTIVE")
+    client.ask("served")
+    assert "CONFLICT" not in backup.lines + primary.lines
+
+
+def test_a_stray_client_moves_nothing_while_both_hear_each_other(ports, made):
+    primary, backup = make_pair(ports, made)
+    stray = make_client(made, backup)
+    for number in range(3):
+        assert stray.attempt("stray %d" % number) is None
+    make_client(made, primary).ask("served")
+    assert "ACTIVE" not in backup.lines
+
+
+def test_a_lone_backup_waits(ports, made):
+    backup = Server("-b", ports[1], ports[3], ports[2])
+    made.append(backup)
+    backup.start()
+    client = make_client(made, backup)
+    for number in range(4):
+        assert client.attempt("early %d" % number) is None
+    assert backup.lines == ["READY"]
+
+
+def test_a_stopped_primary_is_replaced_and_steps_out_of_a_split(ports, made):
+    primary, backup = make_pair(ports, made)
+    client = make_client(made, backup)
+    primary.signal(signal.SIGSTOP)
+    client.ask("at the backup")
+    backup.says("ACTIVE")
+    #  It still believes that it is active; the backup is not preferred, and gives way.
+    primary.signal(signal.SIGCONT)
+    backup.says("CONFLICT")
+    wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive", 20)
+    make_client(made, primary).ask("at the primary")
+
+
+def test_a_cut_link_makes_two_and_a_healed_one_makes_one(ports, made):
+    links = [Link(ports[4], ports[2]), Link(ports[5], ports[3])]
+    made += links
+    primary, backup = make_pair(ports, made, relays=True)
+    for link in links:
+        link.whole = False
+    make_client(made, backup).ask("stray")
+    make_client(made, primary).ask("straight")
+    backup.says("ACTIVE")
+    for link in links:
+        link.heal()
+    backup.says("CONFLICT")
+    wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive", 20)
+    client = make_client(made, backup)
+    assert client.attempt("refused") is None
+    make_client(made, primary).ask("served")
+    assert primary.lines == ["READY", "ACTIVE"]
+
+
+def test_an_address_in_use_ends_the_server(ports, made):
+    taken = socket.create_server(("127.0.0.1", ports[0]))
+    with taken:
+        server = Server("-p", ports[0], ports[2], ports[3])
+        done = subprocess.run(server.arguments, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+    assert subprocess.run([PROGRAM], capture_output=True, timeout=20).returncode == 2
