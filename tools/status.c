@@ -91,10 +91,24 @@ static void s_in_step (json_t *status, char *text, size_t size)
 {
     if (strcmp (s_text (status, "level"), "single") == 0)
         return;
-    if (s_true (status, "alone"))
-        snprintf (text, size, "alone since epoch %lld", s_number (status, "epoch"));
+    snprintf (text, size, "%s", s_true (status, "alone") ? "no, alone" : s_true (status, "in_step") ? "yes" : "no");
+}
+
+//  How long it has been as it is.
+static void s_since (json_t *status, char *text, size_t size)
+{
+    if (!s_member (status, "since_ms"))
+        return;
+    long long seconds = s_number (status, "since_ms") / 1000;
+    long long days = seconds / 86400, hours = seconds / 3600 % 24, minutes = seconds / 60 % 60;
+    if (days)
+        snprintf (text, size, "%lld d %lld h", days, hours);
+    else if (hours)
+        snprintf (text, size, "%lld h %lld min", hours, minutes);
+    else if (minutes)
+        snprintf (text, size, "%lld min %lld s", minutes, seconds % 60);
     else
-        snprintf (text, size, "%s", s_true (status, "in_step") ? "yes" : "no");
+        snprintf (text, size, "%lld s", seconds);
 }
 
 static void s_peer (json_t *status, char *text, size_t size)
@@ -121,7 +135,7 @@ static void s_synced (json_t *status, char *text, size_t size)
 static void s_queues (json_t *status, char *text, size_t size)
 {
     if (s_is_active (status))
-        snprintf (text, size, "%lld", s_number (status, "queues"));
+        snprintf (text, size, "%lld queues", s_number (status, "queues_loaded"));
 }
 
 static void s_sessions (json_t *status, char *text, size_t size)
@@ -180,10 +194,10 @@ static void s_why (json_t *status, char *text, size_t size)
 static const struct {
     const char *name;
     row_fn *fn;
-} s_rows[] = {{"node", s_node},         {"role", s_role},       {"why", s_why},        {"epoch", s_epoch},
-              {"OK means", s_level},    {"in step", s_in_step}, {"peer", s_peer},      {"lag", s_lag},
-              {"synced", s_synced},     {"resync", s_resync},   {"queues", s_queues},  {"sessions", s_sessions},
-              {"messages", s_messages}, {"disk", s_disk},       {"process", s_process}};
+} s_rows[] = {{"node", s_node},         {"role", s_role},         {"why", s_why},       {"epoch", s_epoch},
+              {"OK means", s_level},    {"in step", s_in_step},   {"for", s_since},     {"peer", s_peer},
+              {"lag", s_lag},           {"synced", s_synced},     {"resync", s_resync}, {"in use", s_queues},
+              {"sessions", s_sessions}, {"messages", s_messages}, {"disk", s_disk},     {"process", s_process}};
 #define ROWS (sizeof s_rows / sizeof *s_rows)
 
 //  ---------------------------------------------------------------------------

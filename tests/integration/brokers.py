@@ -10,6 +10,7 @@ import threading
 import time
 
 PROGRAM = os.environ.get("ZBROKER_PROGRAM", "zbroker")
+WRAPPER = os.environ.get("ZBROKER_WRAPPER", "").split()     # say, valgrind and its options
 PATIENCE = 60       # seconds for a condition; only a failing test waits that long
 
 
@@ -46,7 +47,7 @@ class Broker:
     """One `zbroker serve`.  `lines` is what it printed so far."""
 
     def __init__(self, arguments, log):
-        self.arguments = [PROGRAM, "serve", *arguments]
+        self.arguments = [*WRAPPER, PROGRAM, "serve", *arguments]
         self.log = log
         self.process = None
         self.lines = []

@@ -1,6 +1,11 @@
+import os
+import shutil
+import subprocess
+import tempfile
+
 import pytest
 
-from brokers import Pair, Single, wait_for
+from brokers import PATIENCE, PROGRAM, Pair, Single, wait_for
 from zb1 import Client, ask, status
 
 
@@ -45,3 +50,23 @@ def client():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def folder():
+    """A scratch folder."""
+    path = tempfile.mkdtemp(prefix="zbroker-test-")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def zbroker():
+    """Runs the program to its end: zbroker (["get", "q"]); a failure fails the test unless check is False."""
+    def run(arguments, text=None, environment=None, check=True):
+        done = subprocess.run([PROGRAM, *arguments], input=text, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}, timeout=3 * PATIENCE)
+        assert not check or done.returncode == 0, "zbroker %s: exit code %d\n%s%s" % (
+            " ".join(arguments), done.returncode, done.stdout, done.stderr)
+        return done
+    return run

@@ -17,7 +17,7 @@ check () {
 
 #  foreign FOLDER ALLOWED: the #include lines of a folder's files that match no allowed pattern
 foreign () {
-    grep -rnE '^[[:space:]]*#[[:space:]]*include' "$source"/$1 --include='*.[ch]' 2>/dev/null | grep -vE "$2"
+    grep -rnE '^[[:space:]]*#[[:space:]]*include' "$source/$1" --include='*.[ch]' 2>/dev/null | grep -vE "$2"
 }
 
 libc='<(assert|ctype|errno|inttypes|limits|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings)\.h>'

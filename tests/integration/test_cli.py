@@ -1,0 +1,249 @@
+"""The command line: its help, its errors, its exit codes, and what it prints for programs."""
+import json
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from brokers import PATIENCE, PROGRAM, free_ports
+from conftest import in_step
+
+COMMANDS = ["serve", "put", "get", "queue", "status", "demo"]
+
+
+def fails(zbroker, arguments, code, *words):
+    done = zbroker(arguments, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    for word in words:
+        assert word in done.stderr
+    return done
+
+
+# --- Without a broker ---
+
+def test_help_names_every_command(zbroker):
+    for word in ("help", "--help", "-h"):
+        text = zbroker([word]).stdout
+        for command in COMMANDS:
+            assert "\n  %s " % command in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(zbroker, command):
+    text = zbroker(["help", command]).stdout
+    assert text.startswith("usage: zbroker " + command)
+    assert zbroker([command, "--help"]).stdout == text
+    assert zbroker([command, "-h"]).stdout == text
+
+
+def test_version(zbroker):
+    assert zbroker(["version"]).stdout.startswith("zbroker 0.")
+    assert zbroker(["--version"]).stdout == zbroker(["version"]).stdout
+
+
+def test_no_command_is_misuse(zbroker):
+    fails(zbroker, [], 2, "usage: zbroker")
+
+
+@pytest.mark.parametrize("word, nearest", [("stauts", "status"), ("sevre", "serve"), ("gte", "get"), ("hlep", "help")])
+def test_unknown_command_names_the_nearest(zbroker, word, nearest):
+    fails(zbroker, [word], 2, "'%s'" % word, "'%s'" % nearest)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["put", "--broker", "x", "q"], ["'--broker'", "'--brokers'"]),
+    (["get", "--cuont", "1", "q"], ["'--cuont'", "'--count'"]),
+    (["serve", "--peerloss=wait"], ["'--peerloss'", "'--peer-loss'"]),
+    (["status", "-j"], ["'-j'", "two dashes"]),
+    (["status", "--json=yes"], ["--json takes no value"]),
+    (["get", "q", "--count"], ["--count needs a value"]),
+    (["get", "q", "--count", "many"], ["--count 'many'", "number"]),
+    (["get", "q", "--count", "-1"], ["--count '-1'", "number"]),
+    (["get", "q", "--wait", "99999999999999999999"], ["--wait"]),
+    (["get"], ["which queue"]),
+    (["get", "a", "b"], ["one queue"]),
+    (["put"], ["which queue"]),
+    (["queue"], ["create, list, purge or delete"]),
+    (["queue", "craete", "q"], ["'craete'", "'create'"]),
+    (["queue", "create", "q", "nonsense", "--brokers", "tcp://127.0.0.1:1"], ["OPTION=VALUE"]),
+    (["status", "x"], ["no arguments"]),
+    (["put", "q", "x", "--brokers", "nonsense"], ["tcp://HOST:PORT"]),
+    (["serve", "x"], ["no arguments"]),
+    (["serve", "--as", "primray"], ["'primray'", "'primary'"]),
+    (["serve", "--as", "primary", "--primary", "tcp://a:1"], ["backup/endpoint"]),
+    (["serve", "--primary", "tcp://a:1"], ["--as"]),
+    (["serve", "--as", "primary", "--primary", "a:1", "--backup", "tcp://b:1"], ["primary/endpoint", "tcp://HOST:PORT"]),
+    (["serve", "--peer-loss", "perhaps"], ["'solo'", "'wait'"]),
+    (["serve", "--config", "/nonexistent/zbroker.conf"], ["/nonexistent/zbroker.conf", "No such file"]),
+    (["serve", "--shared"], ["not part of this version"]),
+])
+def test_misuse(zbroker, arguments, words):
+    fails(zbroker, arguments, 2, *words)
+
+
+def test_unknown_config_key_names_file_key_and_nearest(zbroker, folder):
+    path = os.path.join(folder, "zbroker.conf")
+    with open(path, "w") as file:
+        file.write("limits\n    bdoy = 1\n")
+    fails(zbroker, ["serve", "--config", path], 2, path, "'limits/bdoy'", "'limits/body'")
+
+
+def test_no_broker_is_its_own_exit_code(zbroker):
+    brokers = "tcp://127.0.0.1:%d" % free_ports(4)
+    fails(zbroker, ["get", "q", "--brokers", brokers, "--timeout", "200"], 6)
+    fails(zbroker, ["put", "q", "x", "--brokers", brokers, "--timeout", "200"], 6)
+
+
+def test_status_without_brokers(zbroker):
+    brokers = "tcp://127.0.0.1:%d" % free_ports(4)
+    done = zbroker(["status", "--brokers", brokers, "--wait", "100"], check=False)
+    assert done.returncode == 6
+    assert "no answer" in done.stdout
+    done = zbroker(["status", "--json", "--brokers", brokers, "--wait", "100"], check=False)
+    assert done.returncode == 6
+    assert json.loads(done.stdout)["brokers"] == [{"endpoint": brokers, "answers": False}]
+
+
+def test_output_that_cannot_be_written_is_a_failure():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+
+
+# --- With a broker that has no pair ---
+
+def test_put_and_get(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    assert zbroker(["queue", "create", "orders"] + brokers).stdout.startswith("OK")
+    done = zbroker(["put", "orders", "one", "two", ""] + brokers)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3 and all(line.startswith("OK single ") for line in lines)
+    assert len(set(lines)) == 3
+    assert zbroker(["get", "orders"] + brokers).stdout == "one\n"
+    assert zbroker(["get", "orders", "--count", "2"] + brokers).stdout == "two\n\n"
+    done = zbroker(["get", "orders", "--wait", "0"] + brokers, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "0 of 1" in done.stderr
+
+
+def test_lines_from_standard_input(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "lines"] + brokers)
+    text = "".join("line %d\n" % number for number in range(2000))
+    done = zbroker(["put", "lines", "--name", "reader"] + brokers, text=text + "without an end")
+    assert len(done.stdout.splitlines()) == 2001
+    assert zbroker(["get", "lines", "--count", "0", "--wait", "100"] + brokers).stdout == text + "without an end\n"
+
+
+def test_requeue_leaves_the_messages(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "again"] + brokers)
+    zbroker(["put", "again", "a", "b", "c"] + brokers)
+    for _ in range(2):
+        assert zbroker(["get", "again", "--count", "3", "--requeue"] + brokers).stdout == "a\nb\nc\n"
+    assert zbroker(["get", "again", "--count", "3"] + brokers).stdout == "a\nb\nc\n"
+
+
+def test_get_into_a_closed_pipe_loses_nothing(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "pipe"] + brokers)
+    zbroker(["put", "pipe", "kept"] + brokers)
+    end, other = os.pipe()
+    os.close(end)
+    done = subprocess.run([PROGRAM, "get", "pipe"] + brokers, stdout=other, stderr=subprocess.PIPE, text=True)
+    os.close(other)
+    assert done.returncode == 1
+    assert zbroker(["get", "pipe"] + brokers).stdout == "kept\n"
+
+
+def test_queue_list_purge_delete(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "a"] + brokers)
+    zbroker(["queue", "create", "b", "lease=1000"] + brokers)
+    zbroker(["put", "b", "x"] + brokers)
+    listed = {item["name"]: item for item in json.loads(zbroker(["queue", "list", "--json"] + brokers).stdout)}
+    assert set(listed) == {"a", "b"}
+    assert listed["b"]["lease"] == 1000
+    assert [line.split()[0] for line in zbroker(["queue", "list"] + brokers).stdout.splitlines()] == ["a", "b"]
+    zbroker(["queue", "purge", "b"] + brokers)
+    assert zbroker(["get", "b", "--wait", "0"] + brokers, check=False).returncode == 1
+    zbroker(["queue", "delete", "b"] + brokers)
+    fails(zbroker, ["put", "b", "x"] + brokers, 1, "message 1")
+    fails(zbroker, ["get", "b", "--wait", "0"] + brokers, 1)
+
+
+def test_environment_names_the_brokers(zbroker, single):
+    environment = {"ZBROKER": single.endpoints[0]}
+    zbroker(["queue", "create", "q"], environment=environment)
+    assert zbroker(["put", "q", "x"], environment=environment).stdout.startswith("OK single ")
+
+
+def test_status_of_one(zbroker, single):
+    zbroker(["queue", "list", "--brokers", single.endpoints[0]])
+    done = zbroker(["status", "--brokers", single.endpoints[0]])
+    assert "without a pair is active" in done.stdout
+    status = json.loads(zbroker(["status", "--json", "--brokers", single.endpoints[0]]).stdout)["brokers"][0]
+    assert (status["node"], status["role"], status["level"]) == ("single", "active", "single")
+    assert status["pid"] == single.broker.process.pid
+
+
+def test_serve_ends_with_0_on_sigterm_and_sigint(single):
+    assert single.broker.stop() == 0
+    single.broker.start()
+    single.broker.process.send_signal(signal.SIGINT)
+    assert single.broker.process.wait(PATIENCE) == 0
+
+
+def test_serve_tells_that_the_address_is_taken(zbroker, folder):
+    port = free_ports(4)
+    config = os.path.join(folder, "zbroker.conf")
+    with open(config, "w") as file:
+        file.write("single\n    endpoint = tcp://127.0.0.1:%d\nstore\n    folder = %s/store\n" % (port, folder))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        done = zbroker(["serve", "--config", config], check=False)
+    assert done.returncode == 3
+    assert "READY" not in done.stdout
+
+
+def test_serve_tells_that_the_store_is_in_use(zbroker, single, folder):
+    config = os.path.join(folder, "other.conf")
+    with open(config, "w") as file:
+        file.write("single\n    endpoint = tcp://127.0.0.1:%d\n" % free_ports(4))
+    done = zbroker(["serve", "--config", config, "--store", single.folder + "/store"], check=False)
+    assert done.returncode == 3
+    assert "READY" not in done.stdout
+
+
+# --- With a pair ---
+
+def test_status_of_a_pair(zbroker, pair):
+    brokers = ["--brokers", ",".join(pair.endpoints)]
+    assert zbroker(["status"] + brokers).stdout.rstrip().endswith("the pair is in step")
+    whole = json.loads(zbroker(["status", "--json"] + brokers).stdout)
+    assert sorted(broker["role"] for broker in whole["brokers"]) == ["active", "passive"]
+    pair.brokers[1 - in_step(pair)].kill()
+    done = zbroker(["status"] + brokers, check=False)
+    assert done.returncode == 1
+    assert "no answer" in done.stdout
+
+
+def test_put_kill_get(zbroker, pair):
+    brokers = ["--brokers", ",".join(pair.endpoints)]
+    zbroker(["queue", "create", "orders"] + brokers)
+    assert zbroker(["put", "orders", "kept"] + brokers).stdout.startswith("OK both ")
+    pair.brokers[in_step(pair)].kill()
+    assert zbroker(["get", "orders"] + brokers).stdout == "kept\n"
+    assert zbroker(["put", "orders", "alone"] + brokers).stdout.startswith("OK solo ")
+
+
+def test_demo(zbroker, folder):
+    done = zbroker(["demo"], environment={"TMPDIR": folder})
+    assert "OK both" in done.stdout
+    assert "kill -9" in done.stdout
+    assert "the takeover took" in done.stdout.splitlines()[-1]
+    assert os.listdir(folder) == []
