@@ -114,7 +114,9 @@ static zsock_t *s_pull (const char *bind)
 //  Watches the connection to the peer: when it breaks, frames are lost.
 static zsock_t *s_watch (zb_ship_t *self)
 {
-    char *endpoint = zsys_sprintf ("inproc://zb-ship-%p", (void *) self);
+    //  Numbered: a name is free again only some time after its socket was closed.
+    static _Atomic unsigned count;
+    char *endpoint = zsys_sprintf ("inproc://zb-ship-%u", ++count);
     assert (endpoint);
     int rc = zmq_socket_monitor (zsock_resolve (self->out), endpoint, ZMQ_EVENT_DISCONNECTED);
     assert (rc == 0);

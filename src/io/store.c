@@ -157,7 +157,9 @@ zb_store_t *zb_store_new (const zb_store_args_t *args)
     self->args.bind = self->bind = s_dup (args->bind);
     self->args.peer = self->peer = s_dup (args->peer);
     self->alive = zclock_mono ();
-    char *endpoint = zsys_sprintf ("inproc://zb-store-%p", (void *) self);
+    //  Numbered: a name is free again only some time after its socket was closed.
+    static _Atomic unsigned count;
+    char *endpoint = zsys_sprintf ("inproc://zb-store-%u", ++count);
     assert (endpoint);
     self->front = s_pipe_end (endpoint, true);
     self->back = s_pipe_end (endpoint, false);
