@@ -94,9 +94,9 @@ void *pirate_socket (pirate_t *self);
 //  Waits up to `timeout` ms (-1 = for ever) for something to happen.  What has been received is reported before a loss.
 pirate_event_t pirate_wait (pirate_t *self, int64_t timeout);
 
-//  Moves to the next server whose connection stands; if none does, to the next in the list; if the current one is the
-//  only one that does, stays.  `clean` tells that nothing is unanswered on the connection that is left: it is kept.
-//  Else it is renewed, so that nothing old comes from it or goes to it later.
+//  Moves to the next server in the list whose connection stands; stays if no other one does.  `clean` tells that
+//  nothing is unanswered on the connection that is left: it is kept.  Else it is renewed, so that nothing old comes
+//  from it or goes to it later.
 void pirate_next (pirate_t *self, bool clean);
 
 //  Moves to this server, connected or not; `clean` as above.

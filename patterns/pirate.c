@@ -1,0 +1,410 @@
+/*  =========================================================================
+    pirate - Lazy Pirate: a client that does not get stuck
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    One DEALER with a monitor for each server.  ZMQ_IMMEDIATE keeps the sockets
+    honest: a pipe exists only while its connection stands, so that a send to a
+    server that is away fails at once, and nothing is queued to be delivered when it
+    comes back.  "Renewing" is to close the socket and to open another one.
+*/
+
+#include "patterns/pirate.h"
+
+//  The first attempt to reconnect comes after some 10 ms, so that a restarted server is found at once; further ones at
+//  most this far apart.
+#define S_RECONNECT_MIN 10
+#define S_RECONNECT_MAX 100
+//  An address that swallows packets, or a server that was stopped while it accepts, must not hold an attempt for long.
+#define S_CONNECT_TIMEOUT 1000
+//  pirate_request: ms that the current server has to get connected, until another one is used.
+#define S_PAUSE 10
+
+//  One server.
+typedef struct {
+    char endpoint[PIRATE_ENDPOINT_MAX + 1];
+    void *socket;   //  DEALER
+    void *monitor;  //  PAIR: what happens to its connection
+    bool connected; //  the handshake is done
+    bool lost;      //  it was connected, is not, and nobody was told yet
+} server_t;
+
+struct pirate {
+    void *context;
+    server_t server[PIRATE_ENDPOINTS];
+    size_t size;
+    size_t current;
+    size_t moves;
+    uint64_t serial; //  of the last monitor's address
+    int64_t timeout;
+    int64_t patience;
+    int interval; //  of heartbeats
+    int deadline; //  for their answer
+};
+
+static void s_set (void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt (socket, option, &value, sizeof (value));
+    assert (rc == 0);
+}
+
+static void s_open (pirate_t *self, server_t *server)
+{
+    server->socket = zmq_socket (self->context, ZMQ_DEALER);
+    assert (server->socket);
+    s_set (server->socket, ZMQ_LINGER, 0);
+    s_set (server->socket, ZMQ_IMMEDIATE, 1);
+    s_set (server->socket, ZMQ_SNDTIMEO, 0);
+    s_set (server->socket, ZMQ_RECONNECT_IVL, S_RECONNECT_MIN);
+    s_set (server->socket, ZMQ_RECONNECT_IVL_MAX, S_RECONNECT_MAX);
+    s_set (server->socket, ZMQ_CONNECT_TIMEOUT, S_CONNECT_TIMEOUT);
+    s_set (server->socket, ZMQ_HANDSHAKE_IVL, S_CONNECT_TIMEOUT);
+    s_set (server->socket, ZMQ_HEARTBEAT_IVL, self->interval);
+    s_set (server->socket, ZMQ_HEARTBEAT_TIMEOUT, self->deadline);
+
+    //  Each monitor has an address of its own: closing the last one is not finished when close returns.
+    char address[64];
+    snprintf (address, sizeof (address), "inproc://pirate-%p-%" PRIu64, (void *) self, ++self->serial);
+    int rc = zmq_socket_monitor (server->socket, address, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
+    assert (rc == 0);
+    server->monitor = zmq_socket (self->context, ZMQ_PAIR);
+    assert (server->monitor);
+    s_set (server->monitor, ZMQ_LINGER, 0);
+    rc = zmq_connect (server->monitor, address);
+    assert (rc == 0);
+
+    server->connected = false;
+    server->lost = false;
+    //  A name that does not resolve now may do so later: libzmq resolves tcp names at each attempt.  What it refuses
+    //  here was refused by pirate_new, too.
+    zmq_connect (server->socket, server->endpoint);
+}
+
+static void s_close (server_t *server)
+{
+    zmq_close (server->monitor);
+    zmq_close (server->socket);
+}
+
+//  Cuts the list at its commas.  Returns false if one of the endpoints is empty, too long or one too many.
+static bool s_split (pirate_t *self, const char *endpoints)
+{
+    while (true) {
+        size_t length = strcspn (endpoints, ",");
+        if (length == 0 || length > PIRATE_ENDPOINT_MAX || self->size == PIRATE_ENDPOINTS)
+            return false;
+        memcpy (self->server[self->size++].endpoint, endpoints, length);
+        if (!endpoints[length])
+            return true;
+        endpoints += length + 1;
+    }
+}
+
+//  Whether libzmq takes all endpoints.
+static bool s_valid (pirate_t *self)
+{
+    void *probe = zmq_socket (self->context, ZMQ_DEALER);
+    assert (probe);
+    s_set (probe, ZMQ_LINGER, 0);
+    bool valid = true;
+    for (size_t index = 0; index < self->size && valid; index++)
+        valid = zmq_connect (probe, self->server[index].endpoint) == 0;
+    zmq_close (probe);
+    return valid;
+}
+
+pirate_t *pirate_new (const char *endpoints)
+{
+    assert (endpoints);
+    pirate_t *self = (pirate_t *) zmalloc (sizeof (pirate_t));
+    assert (self);
+    self->context = zmq_ctx_new ();
+    assert (self->context);
+    self->timeout = 10000;
+    self->patience = 2000;
+    self->interval = 250;
+    self->deadline = 500;
+    if (!s_split (self, endpoints) || !s_valid (self)) {
+        zmq_ctx_term (self->context);
+        free (self);
+        return NULL;
+    }
+    for (size_t index = 0; index < self->size; index++)
+        s_open (self, &self->server[index]);
+    return self;
+}
+
+void pirate_destroy (pirate_t **self_p)
+{
+    assert (self_p);
+    if (*self_p) {
+        pirate_t *self = *self_p;
+        for (size_t index = 0; index < self->size; index++)
+            s_close (&self->server[index]);
+        while (zmq_ctx_term (self->context) == -1 && errno == EINTR)
+            ;
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+void pirate_set_timeout (pirate_t *self, int64_t timeout)
+{
+    assert (self && timeout >= -1);
+    self->timeout = timeout;
+}
+
+void pirate_set_patience (pirate_t *self, int64_t patience)
+{
+    assert (self && patience > 0);
+    self->patience = patience;
+}
+
+void pirate_set_heartbeat (pirate_t *self, int interval, int timeout)
+{
+    assert (self && interval > 0 && timeout > 0);
+    self->interval = interval;
+    self->deadline = timeout;
+    for (size_t index = 0; index < self->size; index++) {
+        s_close (&self->server[index]);
+        s_open (self, &self->server[index]);
+    }
+}
+
+size_t pirate_size (const pirate_t *self)
+{
+    assert (self);
+    return self->size;
+}
+
+const char *pirate_endpoint (const pirate_t *self, size_t index)
+{
+    assert (self && index < self->size);
+    return self->server[index].endpoint;
+}
+
+size_t pirate_find (const pirate_t *self, const char *endpoint)
+{
+    assert (self && endpoint);
+    size_t index = 0;
+    while (index < self->size && !streq (self->server[index].endpoint, endpoint))
+        index++;
+    return index;
+}
+
+size_t pirate_current (const pirate_t *self)
+{
+    assert (self);
+    return self->current;
+}
+
+bool pirate_connected (const pirate_t *self, size_t index)
+{
+    assert (self && index < self->size);
+    return self->server[index].connected;
+}
+
+size_t pirate_moves (const pirate_t *self)
+{
+    assert (self);
+    return self->moves;
+}
+
+void *pirate_socket (pirate_t *self)
+{
+    assert (self);
+    return self->server[self->current].socket;
+}
+
+void pirate_renew (pirate_t *self)
+{
+    assert (self);
+    server_t *server = &self->server[self->current];
+    s_close (server);
+    s_open (self, server);
+}
+
+void pirate_move (pirate_t *self, size_t index, bool clean)
+{
+    assert (self && index < self->size);
+    if (!clean)
+        pirate_renew (self);
+    if (index != self->current) {
+        self->current = index;
+        self->moves++;
+        //  A connection that closed while nobody used it took nothing with it.
+        self->server[index].lost = false;
+    }
+}
+
+void pirate_next (pirate_t *self, bool clean)
+{
+    assert (self);
+    //  The others in the order of the list, then the current one itself.
+    for (size_t step = 1; step <= self->size; step++) {
+        size_t index = (self->current + step) % self->size;
+        if (self->server[index].connected) {
+            pirate_move (self, index, clean);
+            return;
+        }
+    }
+    pirate_move (self, self->current, clean);
+}
+
+//  --- Waiting ------------------------------------------------------------------------------------------------------
+
+//  Takes one event off a monitor; returns 0 if there is none.
+static int s_event (void *monitor)
+{
+    zmq_msg_t frame;
+    zmq_msg_init (&frame);
+    int event = 0;
+    if (zmq_msg_recv (&frame, monitor, ZMQ_DONTWAIT) >= 2) {
+        uint16_t number;
+        memcpy (&number, zmq_msg_data (&frame), sizeof (number));
+        event = number;
+        //  The second frame is the address, which is known.
+        if (zmq_msg_more (&frame))
+            zmq_msg_recv (&frame, monitor, ZMQ_DONTWAIT);
+    }
+    zmq_msg_close (&frame);
+    return event;
+}
+
+//  Learns what happened to the connections.  Returns true if one of them came up.
+static bool s_watch (pirate_t *self)
+{
+    bool up = false;
+    for (size_t index = 0; index < self->size; index++) {
+        server_t *server = &self->server[index];
+        int event;
+        while ((event = s_event (server->monitor)) != 0) {
+            if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+                server->connected = true;
+                up = true;
+            }
+            else if (server->connected) {
+                server->connected = false;
+                server->lost = true;
+            }
+        }
+    }
+    return up;
+}
+
+static bool s_readable (pirate_t *self)
+{
+    int events = 0;
+    size_t size = sizeof (events);
+    int rc = zmq_getsockopt (pirate_socket (self), ZMQ_EVENTS, &events, &size);
+    return rc == 0 && (events & ZMQ_POLLIN);
+}
+
+pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
+{
+    assert (self);
+    int64_t until = timeout < 0 ? INT64_MAX : zclock_mono () + timeout;
+    while (true) {
+        //  The monitors first and the socket second: what a connection brought before it closed is then in the socket.
+        bool up = s_watch (self);
+        if (s_readable (self))
+            return PIRATE_READY;
+        if (self->server[self->current].lost) {
+            pirate_renew (self);
+            return PIRATE_LOST;
+        }
+        if (up)
+            return PIRATE_UP;
+
+        if (timeout == 0)
+            return PIRATE_NOTHING;
+        int64_t left = -1;
+        if (timeout >= 0) {
+            left = until - zclock_mono ();
+            if (left <= 0)
+                return PIRATE_NOTHING;
+        }
+        zmq_pollitem_t items[PIRATE_ENDPOINTS + 1] = {{.socket = pirate_socket (self), .events = ZMQ_POLLIN}};
+        for (size_t index = 0; index < self->size; index++)
+            items[index + 1] = (zmq_pollitem_t){.socket = self->server[index].monitor, .events = ZMQ_POLLIN};
+        if (zmq_poll (items, (int) self->size + 1, (long) left) == -1)
+            return PIRATE_INTERRUPTED;
+    }
+}
+
+//  --- The simple call ----------------------------------------------------------------------------------------------
+
+//  Sends a copy of the request behind an empty delimiter.  Returns false if there is no connection.
+static bool s_send (pirate_t *self, zmsg_t *request)
+{
+    if (zmq_send (pirate_socket (self), "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1)
+        return false;
+    zmsg_t *copy = zmsg_dup (request);
+    assert (copy);
+    bool sent = zmsg_send (&copy, pirate_socket (self)) == 0;
+    if (!sent) {
+        //  A message that was cut in its middle would spoil the next one.
+        pirate_renew (self);
+        zmsg_destroy (&copy);
+    }
+    return sent;
+}
+
+//  Takes the reply off the socket; NULL if what came has no delimiter and so cannot be a reply.
+static zmsg_t *s_recv (pirate_t *self)
+{
+    zmsg_t *reply = zmsg_recv (pirate_socket (self));
+    zframe_t *delimiter = reply ? zmsg_pop (reply) : NULL;
+    if (!delimiter || zframe_size (delimiter) != 0)
+        zmsg_destroy (&reply);
+    zframe_destroy (&delimiter);
+    return reply;
+}
+
+zmsg_t *pirate_request (pirate_t *self, zmsg_t **request_p)
+{
+    assert (self && request_p && *request_p);
+    zmsg_t *request = *request_p;
+    *request_p = NULL;
+    zmsg_t *reply = NULL;
+    int64_t now = zclock_mono ();
+    int64_t until = self->timeout < 0 ? INT64_MAX : now + self->timeout;
+    //  Until when to wait for the reply or, if nothing is sent yet, for the current server's connection.
+    int64_t limit = now + S_PAUSE;
+    bool sent = false;
+    int error = EAGAIN;
+    while (!reply && now < until) {
+        if (!sent && s_send (self, request)) {
+            sent = true;
+            limit = now + self->patience;
+        }
+        else if (now >= limit) {
+            pirate_next (self, !sent);
+            sent = false;
+            limit = now + S_PAUSE;
+            continue;
+        }
+        pirate_event_t event = pirate_wait (self, (limit < until ? limit : until) - now);
+        now = zclock_mono ();
+        if (event == PIRATE_READY)
+            reply = s_recv (self);
+        else if (event == PIRATE_LOST) {
+            pirate_next (self, true);
+            sent = false;
+            limit = now + S_PAUSE;
+        }
+        else if (event == PIRATE_INTERRUPTED) {
+            error = EINTR;
+            break;
+        }
+    }
+    //  The reply may still come; it must not be taken for that of the next request.
+    if (!reply && sent)
+        pirate_renew (self);
+    zmsg_destroy (&request);
+    errno = error;
+    return reply;
+}

@@ -1,0 +1,116 @@
+/*  =========================================================================
+    admin - the public functions for queues and brokers
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+*/
+
+#include "client/client.h"
+
+int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, queue))
+        return -1;
+    const char *wrong = options ? zb_lines_check (zb_frame (options)) : NULL;
+    if (wrong)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "options: %s", wrong);
+    zb_frame_t args[] = {zb_frame (queue), zb_frame (options ? options : "")};
+    return zb_client_ask (self, ZB_QUEUE, args, 2);
+}
+
+int zb_client_purge_queue (zb_client_t *self, const char *queue)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, queue))
+        return -1;
+    zb_frame_t args[] = {zb_frame (queue)};
+    return zb_client_ask (self, ZB_PURGE, args, 1);
+}
+
+int zb_client_delete_queue (zb_client_t *self, const char *queue)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, queue))
+        return -1;
+    zb_frame_t args[] = {zb_frame (queue)};
+    int rc = zb_client_ask (self, ZB_DELETE, args, 1);
+    //  Asked twice, the second finds what the first has left: nothing.
+    if (rc && self->error == ZB_ERR_NOT_FOUND && self->call.resent)
+        rc = 0;
+    return rc;
+}
+
+zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
+{
+    if (zb_client_may_wait (self))
+        return NULL;
+    const char *wrong = pattern ? zb_pattern_check (zb_frame (pattern)) : NULL;
+    if (wrong) {
+        zb_client_fail (self, ZB_ERR_ARGUMENT, "pattern: %s", wrong);
+        return NULL;
+    }
+    zb_frame_t args[] = {zb_frame (pattern ? pattern : "")};
+    if (zb_client_ask (self, ZB_LIST, args, 1))
+        return NULL;
+    zb_queues_t *queues = zb_queues_new (zb_conn_answer (self->conn));
+    if (!queues)
+        zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer is malformed");
+    return queues;
+}
+
+//  Keeps the JSON of the answer to a STATUS; returns NULL if it is none.
+static const char *s_status (zb_client_t *self, zmsg_t *reply)
+{
+    size_t count = zmsg_size (reply);
+    zb_frame_t *frame = (zb_frame_t *) calloc (count + 1, sizeof (zb_frame_t));
+    assert (frame);
+    size_t index = 0;
+    for (zframe_t *part = zmsg_first (reply); part; part = zmsg_next (reply)) {
+        frame[index].data = zframe_data (part);
+        frame[index++].size = zframe_size (part);
+    }
+    zb_answer_t answer;
+    const char *status = NULL;
+    if (zb_wire_parse_reply (&answer, frame, count) == 0 && answer.status == ZB_ANSWER_OK && answer.args > 0) {
+        free (self->status);
+        self->status = (char *) malloc (answer.arg[0].size + 1);
+        assert (self->status);
+        memcpy (self->status, answer.arg[0].data, answer.arg[0].size);
+        self->status[answer.arg[0].size] = 0;
+        status = self->status;
+    }
+    else
+        zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer to STATUS is not one");
+    free (frame);
+    return status;
+}
+
+const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait)
+{
+    if (zb_client_may_wait (self))
+        return NULL;
+    const char *endpoint = zb_client_broker (self, index);
+    if (!endpoint || wait < 0) {
+        zb_client_fail (self, ZB_ERR_ARGUMENT, endpoint ? "wait is 0 or more" : "no such broker");
+        return NULL;
+    }
+    pirate_t *pirate = pirate_new (endpoint);
+    assert (pirate);
+    pirate_set_timeout (pirate, wait);
+    zmsg_t *message = zmsg_new ();
+    zmsg_addstr (message, "ZB1");
+    zmsg_addstr (message, zb_verb_name (ZB_STATUS));
+    zmsg_addstr (message, "1");
+    zmsg_t *reply = pirate_request (pirate, &message);
+    const char *status = NULL;
+    if (reply)
+        status = s_status (self, reply);
+    else if (errno == EINTR)
+        zb_client_fail (self, ZB_ERR_INTERRUPTED, "interrupted");
+    else
+        zb_client_fail (self, ZB_ERR_TIMEOUT, "%s %s", endpoint,
+                        pirate_connected (pirate, 0) ? "does not answer" : "cannot be reached");
+    zmsg_destroy (&reply);
+    pirate_destroy (&pirate);
+    return status;
+}

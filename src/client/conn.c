@@ -1,0 +1,534 @@
+/*  =========================================================================
+    conn - a client's way to the broker that serves it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+          +------ retry_at, or a connection comes up -------+
+          |                                                  v
+        AWAY <-- PASSIVE, 503, silence, loss, no HELLO -- GREETING
+          ^                                                  |
+          |                                                  | OK
+          +------- loss, silence, PASSIVE, 401, 503 -----  READY
+*/
+
+#include "client/conn.h"
+
+//  ms between two HELLOs while nobody serves: a takeover lasts some 10 to 100 ms, so that the first hundred attempts
+//  come fast.
+#define S_PAUSE 10
+#define S_PAUSE_LONG 50
+#define S_PAUSE_MANY 100
+
+typedef enum { S_AWAY, S_GREETING, S_READY } state_t;
+
+struct zb_conn {
+    pirate_t *pirate;
+    state_t state;
+    char name[ZB_NAME_MAX + 1];
+    char token[ZB_TOKEN_MAX]; //  of the last OK or MSG
+    size_t token_size;
+    uint64_t instance; //  0 = none yet
+    uint64_t last_number;
+    int64_t patience;
+
+    uint64_t serial;     //  of HELLOs and PINGs
+    char hello[24];      //  id of the HELLO under way
+    uint64_t generation; //  of the connection
+    bool started;
+    bool used;          //  requests were sent on this connection
+    bool pinged;        //  a PING is under way
+    bool paused;        //  the last broker that greeted us sent us away
+    int64_t retry_at;   //  AWAY: when to greet
+    int64_t greeted_at; //  GREETING: when HELLO was sent
+    int64_t heard_at;   //  the last sign of life, or the last question
+    int64_t pinged_at;  //  when the PING was sent
+    size_t tries;       //  since the last READY
+    unsigned why_code;  //  why nobody serves us
+    char why[256];
+    bool rejected; //  for good
+    const char *endpoint;
+
+    zmq_msg_t *message; //  the frames of the last reply
+    zb_frame_t *frame;  //  the same, borrowed
+    size_t frames;
+    size_t room;
+    zb_answer_t answer;
+};
+
+zb_conn_t *zb_conn_new (const char *brokers)
+{
+    pirate_t *pirate = pirate_new (brokers);
+    if (!pirate)
+        return NULL;
+    zb_conn_t *self = (zb_conn_t *) zmalloc (sizeof (zb_conn_t));
+    assert (self);
+    self->pirate = pirate;
+    self->patience = 2000;
+    self->endpoint = "";
+    return self;
+}
+
+static void s_clear (zb_conn_t *self)
+{
+    for (size_t index = 0; index < self->frames; index++)
+        zmq_msg_close (&self->message[index]);
+    self->frames = 0;
+}
+
+void zb_conn_destroy (zb_conn_t **self_p)
+{
+    assert (self_p);
+    if (*self_p) {
+        zb_conn_t *self = *self_p;
+        s_clear (self);
+        free (self->message);
+        free (self->frame);
+        pirate_destroy (&self->pirate);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+void zb_conn_set_name (zb_conn_t *self, const char *name)
+{
+    assert (!self->started && strlen (name) <= ZB_NAME_MAX);
+    snprintf (self->name, sizeof (self->name), "%s", name);
+}
+
+void zb_conn_set_patience (zb_conn_t *self, int64_t patience)
+{
+    assert (patience > 0);
+    self->patience = patience;
+}
+
+bool zb_conn_ready (const zb_conn_t *self)
+{
+    return self->state == S_READY;
+}
+
+bool zb_conn_started (const zb_conn_t *self)
+{
+    return self->started;
+}
+
+uint64_t zb_conn_generation (const zb_conn_t *self)
+{
+    return self->generation;
+}
+
+uint64_t zb_conn_last_number (const zb_conn_t *self)
+{
+    return self->last_number;
+}
+
+const zb_answer_t *zb_conn_answer (const zb_conn_t *self)
+{
+    return &self->answer;
+}
+
+zmq_msg_t *zb_conn_take (zb_conn_t *self, size_t *count)
+{
+    zmq_msg_t *message = self->message;
+    *count = self->frames;
+    self->message = NULL;
+    self->frames = 0;
+    self->room = 0;
+    return message;
+}
+
+const pirate_t *zb_conn_pirate (const zb_conn_t *self)
+{
+    return self->pirate;
+}
+
+const char *zb_conn_endpoint (const zb_conn_t *self)
+{
+    return self->endpoint;
+}
+
+//  --- Moving -------------------------------------------------------------------------------------------------------
+
+static const char *s_current (const zb_conn_t *self)
+{
+    return pirate_endpoint (self->pirate, pirate_current (self->pirate));
+}
+
+static void s_why (zb_conn_t *self, unsigned code, const char *format, ...) CHECK_PRINTF (3);
+static void s_why (zb_conn_t *self, unsigned code, const char *format, ...)
+{
+    va_list argptr;
+    va_start (argptr, format);
+    vsnprintf (self->why, sizeof (self->why), format, argptr);
+    va_end (argptr);
+    self->why_code = code;
+}
+
+//  The text of an ERR, fit for people's eyes and our buffers.
+static void s_why_frame (zb_conn_t *self, unsigned code, zb_frame_t text)
+{
+    int size = text.size > 200 ? 200 : (int) text.size;
+    s_why (self, code, "%s: %.*s", s_current (self), size, size ? (const char *) text.data : "");
+}
+
+unsigned zb_conn_why (const zb_conn_t *self, char *text, size_t size)
+{
+    if (self->why[0])
+        snprintf (text, size, "%s", self->why);
+    else if (self->state == S_READY)
+        snprintf (text, size, "%s does not answer", s_current (self));
+    else {
+        size_t used = (size_t) snprintf (text, size, "no answer from");
+        for (size_t index = 0; index < pirate_size (self->pirate) && used < size; index++)
+            used += (size_t) snprintf (text + used, size - used, "%s %s%s", index ? "," : "",
+                                       pirate_endpoint (self->pirate, index),
+                                       pirate_connected (self->pirate, index) ? "" : " (no connection)");
+    }
+    return self->why_code;
+}
+
+//  No broker serves us, until one is greeted at `retry_at` or later.
+static void s_away (zb_conn_t *self, int64_t retry_at)
+{
+    self->state = S_AWAY;
+    self->retry_at = retry_at;
+}
+
+//  What was sent on the connection is given up.
+static void s_new_generation (zb_conn_t *self)
+{
+    self->generation++;
+    self->used = false;
+    self->pinged = false;
+}
+
+//  Whether the current connection can be kept for later when we move.
+static bool s_clean (const zb_conn_t *self)
+{
+    return !self->used && !self->pinged;
+}
+
+static int64_t s_pause (zb_conn_t *self)
+{
+    return self->tries++ < S_PAUSE_MANY ? S_PAUSE : S_PAUSE_LONG;
+}
+
+//  Moves to the next broker, if there is one; `clean` as for pirate_next.
+static void s_next (zb_conn_t *self, bool clean)
+{
+    pirate_next (self->pirate, clean);
+    s_new_generation (self);
+}
+
+void zb_conn_leave (zb_conn_t *self, const char *reason)
+{
+    s_why (self, 0, "%s %s", s_current (self), reason);
+    s_next (self, false);
+    s_away (self, zclock_mono ());
+}
+
+void zb_conn_greet (zb_conn_t *self)
+{
+    if (self->state == S_READY)
+        s_away (self, zclock_mono ());
+}
+
+void zb_conn_pause (zb_conn_t *self, unsigned code, zb_frame_t text)
+{
+    if (self->state == S_READY) {
+        s_why_frame (self, code, text);
+        self->paused = true;
+        s_away (self, zclock_mono () + s_pause (self));
+    }
+}
+
+void zb_conn_reject (zb_conn_t *self, unsigned code, zb_frame_t text)
+{
+    s_why_frame (self, code, text);
+    self->rejected = true;
+    self->state = S_AWAY;
+}
+
+void zb_conn_passive (zb_conn_t *self, zb_frame_t endpoint)
+{
+    //  Only brokers of our own list are used, and only if they can be reached.
+    size_t index = 0;
+    size_t size = pirate_size (self->pirate);
+    while (index < size && !zb_frame_is (endpoint, pirate_endpoint (self->pirate, index)))
+        index++;
+    bool known = index < size && index != pirate_current (self->pirate) && pirate_connected (self->pirate, index);
+
+    s_why (self, ZB_NOT_READY, "%s is passive", s_current (self));
+    int64_t now = zclock_mono ();
+    int64_t pause = s_pause (self);
+    if (known) {
+        //  At once; but two brokers that send us to each other must not keep us running in circles.
+        if (self->tries == 1)
+            pause = 0;
+        pirate_move (self->pirate, index, s_clean (self));
+        s_new_generation (self);
+    }
+    else
+        s_next (self, s_clean (self));
+    s_away (self, now + pause);
+}
+
+//  --- Sending ------------------------------------------------------------------------------------------------------
+
+static bool s_send_frame (void *socket, const void *data, size_t size, bool more)
+{
+    return zmq_send (socket, data, size, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) != -1;
+}
+
+static bool s_send_head (void *socket, zb_verb_t verb, const char *id, bool more)
+{
+    const char *name = zb_verb_name (verb);
+    return s_send_frame (socket, "ZB1", 3, true) && s_send_frame (socket, name, strlen (name), true) &&
+           s_send_frame (socket, id, strlen (id), more);
+}
+
+bool zb_conn_send (zb_conn_t *self, zb_verb_t verb, const char *id, zmq_msg_t *args, size_t count)
+{
+    if (self->state != S_READY)
+        return false;
+    void *socket = pirate_socket (self->pirate);
+    bool sent = s_send_head (socket, verb, id, count > 0);
+    for (size_t index = 0; index < count && sent; index++) {
+        //  Shares the bytes where they are many.
+        zmq_msg_t copy;
+        zmq_msg_init (&copy);
+        zmq_msg_copy (&copy, &args[index]);
+        sent = zmq_msg_send (&copy, socket, ZMQ_DONTWAIT | (index + 1 < count ? ZMQ_SNDMORE : 0)) != -1;
+        zmq_msg_close (&copy);
+    }
+    if (sent) {
+        self->used = true;
+        self->heard_at = zclock_mono ();
+    }
+    else
+        zb_conn_leave (self, "is gone");
+    return sent;
+}
+
+//  Sends HELLO to the current broker, or goes on to the next one if that is not possible.
+static void s_greet (zb_conn_t *self, int64_t now)
+{
+    char instance[21] = "";
+    if (self->instance)
+        zb_number_format (self->instance, instance);
+    snprintf (self->hello, sizeof (self->hello), "h%" PRIu64, ++self->serial);
+    self->started = true;
+    if (!pirate_connected (self->pirate, pirate_current (self->pirate)))
+        s_next (self, true);
+    void *socket = pirate_socket (self->pirate);
+    //  While there is no connection the first frame fails, and nothing has to be cleaned up.
+    if (s_send_frame (socket, "ZB1", 3, true)) {
+        if (s_send_frame (socket, "HELLO", 5, true) && s_send_frame (socket, self->hello, strlen (self->hello), true) &&
+            s_send_frame (socket, self->name, strlen (self->name), true) &&
+            s_send_frame (socket, self->token, self->token_size, true) &&
+            s_send_frame (socket, instance, strlen (instance), false)) {
+            self->state = S_GREETING;
+            self->greeted_at = now;
+            return;
+        }
+        s_next (self, false);
+    }
+    s_away (self, now + s_pause (self));
+}
+
+static void s_ping (zb_conn_t *self)
+{
+    char id[24];
+    snprintf (id, sizeof (id), "p%" PRIu64, ++self->serial);
+    if (s_send_head (pirate_socket (self->pirate), ZB_PING, id, false)) {
+        self->pinged = true;
+        self->pinged_at = zclock_mono ();
+    }
+    else
+        zb_conn_leave (self, "is gone");
+}
+
+//  --- Receiving ----------------------------------------------------------------------------------------------------
+
+//  Receives a whole message; returns false if there is none.
+static bool s_receive (zb_conn_t *self)
+{
+    s_clear (self);
+    void *socket = pirate_socket (self->pirate);
+    do {
+        if (self->frames == self->room) {
+            self->room = self->room ? self->room * 2 : 16;
+            self->message = (zmq_msg_t *) realloc (self->message, self->room * sizeof (zmq_msg_t));
+            self->frame = (zb_frame_t *) realloc (self->frame, self->room * sizeof (zb_frame_t));
+            assert (self->message && self->frame);
+        }
+        zmq_msg_t *message = &self->message[self->frames];
+        zmq_msg_init (message);
+        if (zmq_msg_recv (message, socket, ZMQ_DONTWAIT) == -1) {
+            zmq_msg_close (message);
+            s_clear (self);
+            return false;
+        }
+        self->frames++;
+    } while (zmq_msg_more (&self->message[self->frames - 1]));
+    //  Small messages live in their zmq_msg_t, so that borrowing waits until these don't move any more.
+    for (size_t index = 0; index < self->frames; index++) {
+        self->frame[index].data = zmq_msg_data (&self->message[index]);
+        self->frame[index].size = zmq_msg_size (&self->message[index]);
+    }
+    return true;
+}
+
+//  There was trouble, and it is over.
+static void s_well (zb_conn_t *self)
+{
+    self->why[0] = 0;
+    self->why_code = 0;
+    self->tries = 0;
+}
+
+//  The answer to our HELLO.
+static zb_conn_event_t s_greeted (zb_conn_t *self, int64_t now)
+{
+    const zb_answer_t *answer = &self->answer;
+    zb_frame_t none = {"", 0};
+    uint64_t instance = 0;
+    uint64_t last = 0;
+    switch (answer->status) {
+    case ZB_ANSWER_OK:
+        //  Without a name there is nothing to number.
+        if (self->name[0] && (answer->args < 2 || !zb_number_parse (answer->arg[0], INT64_MAX, &instance) ||
+                              !zb_number_parse (answer->arg[1], INT64_MAX, &last)))
+            return ZB_CONN_NOTHING;
+        self->instance = instance;
+        self->last_number = last;
+        self->state = S_READY;
+        self->heard_at = now;
+        if (!self->paused)
+            s_well (self);
+        self->paused = false;
+        self->endpoint = s_current (self);
+        return ZB_CONN_READY;
+    case ZB_ANSWER_PASSIVE:
+        zb_conn_passive (self, answer->args ? answer->arg[0] : none);
+        return ZB_CONN_NOTHING;
+    case ZB_ANSWER_ERR:
+        switch (answer->code) {
+        case ZB_BAD_REQUEST:
+        case ZB_FORBIDDEN:
+        case ZB_CONFLICT:
+            zb_conn_reject (self, answer->code, answer->args > 1 ? answer->arg[1] : none);
+            return ZB_CONN_REJECTED;
+        default:
+            s_why_frame (self, answer->code, answer->args > 1 ? answer->arg[1] : none);
+            s_next (self, s_clean (self));
+            s_away (self, now + s_pause (self));
+            return ZB_CONN_NOTHING;
+        }
+    default:
+        return ZB_CONN_NOTHING;
+    }
+}
+
+//  Looks at a message; what is not a reply of ZB1 is as good as silence.
+static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
+{
+    zb_answer_t *answer = &self->answer;
+    if (zb_wire_parse_reply (answer, self->frame, self->frames) != 0 || answer->id.size == 0)
+        return ZB_CONN_NOTHING;
+    self->heard_at = now;
+    bool good = answer->status == ZB_ANSWER_OK || answer->status == ZB_ANSWER_MSG;
+    if (good && answer->token.size > 0 && answer->token.size <= sizeof (self->token)) {
+        memcpy (self->token, answer->token.data, answer->token.size);
+        self->token_size = answer->token.size;
+    }
+    switch (*(const char *) answer->id.data) {
+    case 'h':
+        if (self->state == S_GREETING && zb_frame_is (answer->id, self->hello))
+            return s_greeted (self, now);
+        return ZB_CONN_NOTHING;
+    case 'p':
+        self->pinged = false;
+        return ZB_CONN_NOTHING;
+    default:
+        if (good)
+            s_well (self);
+        return ZB_CONN_REPLY;
+    }
+}
+
+//  --- Waiting ------------------------------------------------------------------------------------------------------
+
+//  When silence ends our patience, or is worth a PING.
+static int64_t s_limit (const zb_conn_t *self, bool waiting)
+{
+    switch (self->state) {
+    case S_AWAY:
+        return self->retry_at;
+    case S_GREETING:
+        return self->greeted_at + self->patience;
+    default:
+        if (!waiting)
+            return INT64_MAX;
+        return (self->pinged ? self->pinged_at : self->heard_at) + self->patience / 2;
+    }
+}
+
+//  The limit has come.
+static void s_expire (zb_conn_t *self, int64_t now)
+{
+    if (self->state == S_AWAY)
+        s_greet (self, now);
+    else if (self->state == S_READY && !self->pinged)
+        s_ping (self);
+    else
+        zb_conn_leave (self, "is silent");
+}
+
+zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
+{
+    if (self->rejected)
+        return ZB_CONN_REJECTED;
+    int64_t now = zclock_mono ();
+    while (true) {
+        int64_t limit = s_limit (self, waiting);
+        int64_t next = limit < until ? limit : until;
+        bool expired = false;
+        bool connected = pirate_connected (self->pirate, pirate_current (self->pirate));
+        switch (pirate_wait (self->pirate, next > now ? next - now : 0)) {
+        case PIRATE_READY:
+            now = zclock_mono ();
+            if (s_receive (self)) {
+                zb_conn_event_t event = s_take (self, now);
+                if (event != ZB_CONN_NOTHING)
+                    return event;
+            }
+            break;
+        case PIRATE_LOST:
+            now = zclock_mono ();
+            if (self->state != S_AWAY || !self->why[0])
+                s_why (self, 0, "%s closed the connection", s_current (self));
+            s_next (self, true);
+            s_away (self, now);
+            break;
+        case PIRATE_UP:
+            now = zclock_mono ();
+            //  If that is what we have waited for, then no longer.
+            if (self->state == S_AWAY && !connected)
+                self->retry_at = now;
+            break;
+        case PIRATE_INTERRUPTED:
+            return ZB_CONN_INTERRUPTED;
+        case PIRATE_NOTHING:
+            now = zclock_mono ();
+            expired = true;
+            break;
+        }
+        if (expired && now >= s_limit (self, waiting))
+            s_expire (self, now);
+        if (expired && now >= until)
+            return ZB_CONN_NOTHING;
+    }
+}

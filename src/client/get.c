@@ -1,0 +1,80 @@
+/*  =========================================================================
+    get - the public functions that take messages and give them back
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+*/
+
+#include "client/client.h"
+
+//  The most messages in one GET, by the broker's default limit.
+#define S_MESSAGES_MAX 1000
+
+static int s_check_acks (zb_client_t *self, const char *acks)
+{
+    if (acks && strlen (acks) > ZB_ACKS_MAX)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "more than %d bytes of ids", ZB_ACKS_MAX);
+    return 0;
+}
+
+zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, int64_t wait, const char *acks)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, queue) || s_check_acks (self, acks))
+        return NULL;
+    if (max < 1 || max > S_MESSAGES_MAX || wait < 0) {
+        zb_client_fail (self, ZB_ERR_ARGUMENT, "max is 1 to %d, wait is 0 or more", S_MESSAGES_MAX);
+        return NULL;
+    }
+    int64_t most = INT64_MAX / 4;
+    wait = wait < most ? wait : most;
+    int64_t deadline = zb_client_deadline (self, wait);
+    int64_t until = zclock_mono () + wait;
+    char number[21];
+    zb_number_format (max, number);
+    while (true) {
+        int64_t now = zclock_mono ();
+        zb_frame_t args[] = {zb_frame (queue), zb_frame (number), zb_frame ("0"), zb_frame (acks ? acks : "")};
+        if (zb_client_call (self, ZB_GET, args, 4, until > now ? until - now : 0, deadline) || zb_client_answer (self))
+            return NULL;
+        //  A GET with acks is answered as soon as these are safe, with or without messages: then wait for some.
+        const zb_answer_t *answer = zb_conn_answer (self->conn);
+        if (answer->bodies > 0 || zclock_mono () >= until) {
+            self->level = zb_level_parse (answer->arg[0]);
+            size_t frames;
+            zmq_msg_t *frame = zb_conn_take (self->conn, &frames);
+            return zb_messages_new (answer, frame, frames);
+        }
+        if (self->call.interrupted) {
+            zb_client_fail (self, ZB_ERR_INTERRUPTED, "interrupted");
+            return NULL;
+        }
+        acks = NULL;
+    }
+}
+
+static int s_acks (zb_client_t *self, zb_verb_t verb, const char *queue, const char *ids)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, queue) || s_check_acks (self, ids))
+        return -1;
+    if (!ids || !*ids)
+        return 0;
+    zb_frame_t args[] = {zb_frame (queue), zb_frame (ids)};
+    return zb_client_ask (self, verb, args, 2);
+}
+
+int zb_client_ack (zb_client_t *self, const char *queue, const char *ids)
+{
+    return s_acks (self, ZB_ACK, queue, ids);
+}
+
+int zb_client_nack (zb_client_t *self, const char *queue, const char *ids)
+{
+    return s_acks (self, ZB_NACK, queue, ids);
+}
+
+int zb_client_extend (zb_client_t *self, const char *queue, const char *ids)
+{
+    return s_acks (self, ZB_EXTEND, queue, ids);
+}

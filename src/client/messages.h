@@ -1,0 +1,26 @@
+/*  =========================================================================
+    messages - what a get or a list brought
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    zbroker.h documents what programs do with them; this is how they are made.
+*/
+
+#ifndef ZB_MESSAGES_H_INCLUDED
+#define ZB_MESSAGES_H_INCLUDED
+
+#include <zmq.h>
+
+#include "core/wire.h"
+#include "zbroker.h"
+
+//  From a MSG that zb_wire_parse_reply accepted.  Takes the frames that it points into, and their array.
+zb_messages_t *zb_messages_new (const zb_answer_t *answer, zmq_msg_t *frame, size_t frames);
+
+//  From the OK of a LIST; copies.  NULL if its arguments are not pairs.
+zb_queues_t *zb_queues_new (const zb_answer_t *answer);
+
+#endif
