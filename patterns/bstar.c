@@ -17,7 +17,6 @@ struct bstar {
     zloop_t *loop;
     heart_t *heart;
     bstar_fsm_t fsm;
-    bool peer_gone;
     bool in_conflict; //  the last word of the peer was that it is active, too
     zsock_t *voter;
     zloop_reader_fn *voter_fn;
@@ -54,7 +53,7 @@ static int s_call (bstar_t *self, bstar_fn *handler, void *arg)
 static int s_step (bstar_t *self, bstar_event_t event, bstar_verdict_t *verdict)
 {
     //  The guide's rule: a pending backup knows nothing of its primary, and does not lead without it.
-    const bstar_facts_t facts = {.peer_gone = self->peer_gone,
+    const bstar_facts_t facts = {.peer_gone = heart_peer_gone (self->heart),
                                  .may_lead = self->fsm.state != BSTAR_BACKUP,
                                  .preferred = self->fsm.home == BSTAR_PRIMARY};
     const bstar_state_t before = self->fsm.state;
@@ -83,7 +82,6 @@ static int s_heard (bstar_t *self, const heart_event_t *event)
 {
     bstar_event_t heard;
     bstar_verdict_t verdict;
-    self->peer_gone = false;
     if (event->size != BEAT_SIZE || !bstar_event_of_peer (event->payload[0], &heard) ||
         event->payload[1] == (uint8_t) self->fsm.home) {
         if (event->session_is_new)
@@ -101,8 +99,9 @@ static int s_news (zloop_t *loop, zsock_t *reader, void *arg)
     bstar_t *self = arg;
     const heart_event_t *event;
     while ((event = heart_recv (self->heart))) {
+        //  That it is gone matters when a client asks, not before.
         if (event->kind != HEART_BEAT)
-            self->peer_gone = true;
+            zsys_info ("bstar: the peer is %s", event->kind == HEART_DEAD ? "dead" : "silent");
         else if (s_heard (self, event))
             return -1;
     }

@@ -43,11 +43,13 @@ _Static_assert(HEART_HEADER_SIZE == 4 + 4 + sizeof (header_t), "the layout in he
 
 typedef struct {
     pthread_mutex_t mutex;
-    heart_event_t news; //  the newest state; `kind` is SILENT or DEAD if `gone`
-    bool beat;          //  a beat that the owner hasn't taken
-    bool gone;          //  a SILENT or DEAD that the owner hasn't taken, and that is newer than any beat
-    bool woken;         //  the owner was told that there is something
-    bool ended;         //  the thread touches nothing any more
+    heart_event_t newest; //  the newest state; `kind` is SILENT or DEAD if `gone`
+    bool beat;            //  a beat that the owner hasn't taken
+    bool gone;            //  a SILENT or DEAD that the owner hasn't taken, and that is newer than any beat
+    bool woken;           //  the owner was told that there is something
+    bool peer_gone;       //  silent or dead,
+    int64_t turn_ms;      //  as of then
+    bool ended;           //  the thread touches nothing any more
     heart_counters_t counters;
 } box_t;
 
@@ -87,6 +89,8 @@ typedef struct {
     int64_t retry_after; //  the pause after that one
     bool silent;
     bool dead;
+    bool news; //  in this turn: a beat was heard
+    bool loss; //  in this turn: the peer was found silent or dead
     bool ended;
     size_t size;
     uint8_t payload[HEART_PAYLOAD_MAX];
@@ -101,6 +105,7 @@ struct heart {
     heart_event_t event;   //  the one handed out last
     uint64_t told_session; //  of the last BEAT handed out
     uint64_t session;
+    int64_t silence;
     char *endpoint;
 };
 
@@ -305,30 +310,13 @@ static void s_drain (pulse_t *self, int64_t now)
     if (!news)
         return;
     self->quiet_ms = now;
+    self->news = true;
     self->silent = self->dead = false;
     //  So soon after a close these are last words: there is no new connection yet.
     if (now - self->closed_ms >= RECONNECT_MS) {
         self->seeking = false;
         probe_cancel (self->probe);
     }
-    pthread_mutex_lock (&self->box->mutex);
-    heart_event_t *event = &self->box->news;
-    event->heard_ms = self->heard_ms;
-    event->echoed_ms = self->echoed_ms;
-    event->session = self->peer_session;
-    event->size = self->size;
-    memcpy (event->payload, self->payload, self->size);
-    self->box->beat = true;
-    self->box->gone = false;
-    pthread_mutex_unlock (&self->box->mutex);
-}
-
-static void s_gone (pulse_t *self, heart_kind_t kind)
-{
-    pthread_mutex_lock (&self->box->mutex);
-    self->box->news.kind = kind;
-    self->box->gone = true;
-    pthread_mutex_unlock (&self->box->mutex);
 }
 
 //  From now on proof of death is sought, at growing distances.
@@ -377,8 +365,7 @@ static void s_prove (pulse_t *self, int64_t now)
     case PROBE_PROVEN:
         self->counters.deaths++;
         self->seeking = false;
-        self->dead = true;
-        s_gone (self, HEART_DEAD);
+        self->dead = self->loss = true;
         break;
     case PROBE_NOT_PROVEN:
         self->retry_ms = now + self->retry_after;
@@ -391,13 +378,13 @@ static void s_prove (pulse_t *self, int64_t now)
 }
 
 //  The process was stopped, or starved.  What has piled up in the connection meanwhile is as old as that, and what it
-//  heard or didn't in that time says nothing of the peer.
+//  heard or didn't in that time says nothing of the peer.  Nor does what was known before.
 static void s_after_pause (pulse_t *self, int64_t now)
 {
     zsys_warning ("%s: this process did not run for %" PRId64 " ms", self->name, now - self->turn_ms);
     self->counters.pauses++;
     self->quiet_ms = now;
-    self->seeking = false;
+    self->silent = self->dead = self->seeking = false;
     probe_cancel (self->probe);
     s_disconnect (self);
     int rc = s_connect (self);
@@ -419,16 +406,33 @@ static bool s_obey (pulse_t *self)
     return update;
 }
 
-//  Leaves word for the owner that there is something in the box, once until it has looked.
+//  Puts what this turn has found into the box, and wakes the owner, once until it has looked.
 static void s_tell (pulse_t *self)
 {
     box_t *box = self->box;
     pthread_mutex_lock (&box->mutex);
+    if (self->news) {
+        heart_event_t *event = &box->newest;
+        event->heard_ms = self->heard_ms;
+        event->echoed_ms = self->echoed_ms;
+        event->session = self->peer_session;
+        event->size = self->size;
+        memcpy (event->payload, self->payload, self->size);
+        box->beat = true;
+        box->gone = false;
+    }
+    if (self->loss) {
+        box->newest.kind = self->dead ? HEART_DEAD : HEART_SILENT;
+        box->gone = true;
+    }
+    box->peer_gone = self->silent || self->dead;
+    box->turn_ms = self->turn_ms;
+    box->counters = self->counters;
     bool wake = (box->beat || box->gone) && !box->woken;
     if (wake)
         box->woken = true;
-    box->counters = self->counters;
     pthread_mutex_unlock (&box->mutex);
+    self->news = self->loss = false;
     if (wake)
         zmq_send (zsock_resolve (self->pipe), "", 0, ZMQ_DONTWAIT);
 }
@@ -469,8 +473,7 @@ static void s_turn (pulse_t *self)
     }
     s_drain (self, now);
     if (!self->silent && !self->dead && now - self->quiet_ms >= self->args.silence) {
-        self->silent = true;
-        s_gone (self, HEART_SILENT);
+        self->silent = self->loss = true;
         s_seek_proof (self, now);
     }
     s_prove (self, now);
@@ -565,6 +568,7 @@ heart_t *heart_new (const heart_args_t *args)
         return NULL;
     }
     self->session = self->pulse->session;
+    self->silence = self->pulse->args.silence;
     self->endpoint = strdup (zsock_endpoint (self->pulse->pub));
     assert (self->endpoint);
     self->actor = zactor_new (s_run, self->pulse);
@@ -607,7 +611,7 @@ const heart_event_t *heart_recv (heart_t *self)
     beat = box->beat;
     gone = !beat && box->gone;
     if (beat || gone) {
-        memcpy (event, &box->news, offsetof (heart_event_t, payload) + box->news.size);
+        memcpy (event, &box->newest, offsetof (heart_event_t, payload) + box->newest.size);
         box->beat = false;
         if (gone)
             box->gone = false;
@@ -628,6 +632,14 @@ const heart_event_t *heart_recv (heart_t *self)
     else
         event->session_is_new = false;
     return event;
+}
+
+bool heart_peer_gone (heart_t *self)
+{
+    pthread_mutex_lock (&self->box.mutex);
+    bool gone = self->box.peer_gone && zclock_mono () - self->box.turn_ms <= self->silence;
+    pthread_mutex_unlock (&self->box.mutex);
+    return gone;
 }
 
 void heart_update (heart_t *self)

@@ -27,7 +27,7 @@
     Old news never passes for new.  The owner gets the newest state, however long it
     did not ask.  If this process was stopped for longer than the silence limit, the
     connection to the peer is renewed, which throws away what piled up in it, and
-    the silence is measured afresh.
+    silence and death are found afresh.
 
     The frame, integers big endian; `seal` may wrap it:
 
@@ -124,9 +124,13 @@ void heart_destroy (heart_t **self_p);
 void *heart_sock (heart_t *self);
 
 //  The next event, or NULL if there is nothing new; never waits.  Only the newest BEAT is delivered; a SILENT or a DEAD
-//  that came after it follows, and holds until the next BEAT.  DEAD may follow SILENT.  The event is valid until the
+//  that came after it follows, and holds until the next BEAT or a stop of this process.  DEAD may follow SILENT.  The event is valid until the
 //  next call.
 const heart_event_t *heart_recv (heart_t *self);
+
+//  The peer is silent or dead, and this process was running and listening until now: ask it before you act on a peer's
+//  absence.  After a stop of this process it is false until SILENT or DEAD is found, and told, afresh.
+bool heart_peer_gone (heart_t *self);
 
 //  Publishes at once, besides the regular beats: the payload has changed.
 void heart_update (heart_t *self);

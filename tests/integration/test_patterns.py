@@ -23,15 +23,23 @@ class Server:
         self.arguments = [PROGRAM, flag, "-c", self.endpoint, "-l", "tcp://127.0.0.1:%d" % local,
                           "-r", "tcp://127.0.0.1:%d" % remote]
         self.process = None
-        self.lines = []
+        self.lines, self.log = [], []
 
     def start(self):
-        self.lines = lines = []
-        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=lambda out: lines.extend(map(str.strip, out)),
-                                       args=(self.process.stdout,), daemon=True)
-        self.reader.start()
+        self.lines, self.log = [], []
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        self.readers = [threading.Thread(target=self.read, args=pair, daemon=True)
+                        for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.log))]
+        for reader in self.readers:
+            reader.start()
         return self.says("READY")
+
+    @staticmethod
+    def read(pipe, lines):
+        for line in pipe:
+            lines.append(line.strip())
+        pipe.close()
 
     def says(self, line):
         wait_for(lambda: line in self.lines, "%s from %s, which said %s" % (line, self.arguments, self.lines), 20)
@@ -44,8 +52,8 @@ class Server:
         if self.process:
             self.process.kill()
             self.process.wait()
-            self.reader.join()
-            self.process.stdout.close()
+            for reader in self.readers:
+                reader.join()
             self.process = None
 
 
@@ -241,6 +249,22 @@ def test_a_stopped_primary_is_replaced_and_steps_out_of_a_split(ports, made):
     backup.says("CONFLICT")
     wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive", 20)
     make_client(made, primary).ask("at the primary")
+
+
+def test_a_stopped_backup_does_not_trust_what_it_knew(ports, made):
+    """It knows that the primary is dead, is stopped, and wakes up with a client's request when the primary is back."""
+    primary, backup = make_pair(ports, made)
+    client = make_client(made, backup)
+    primary.kill()
+    wait_for(lambda: any("the peer is dead" in line for line in backup.log), "the death known", 20)
+    backup.signal(signal.SIGSTOP)
+    primary.start()
+    make_client(made, primary).ask("at the primary")
+    client.socket.send_string("late")
+    backup.signal(signal.SIGCONT)
+    assert client.socket.poll(1000) == 0
+    assert "ACTIVE" not in backup.lines
+    assert "CONFLICT" not in primary.lines + backup.lines
 
 
 def test_a_cut_link_makes_two_and_a_healed_one_makes_one(ports, made):

@@ -98,7 +98,7 @@ static void s_next_saying (heart_t *heart, const char *text)
 static heart_t *s_heart (const char *bind, const char *peer, voice_t *voice)
 {
     const heart_args_t args = {
-        .name = "test", .bind = bind, .peer = peer, .interval = 20, .silence = 200, .fill = s_say, .context = voice};
+        .name = "test", .bind = bind, .peer = peer, .interval = 20, .silence = 500, .fill = s_say, .context = voice};
     heart_t *heart = heart_new (&args);
     assert_non_null (heart);
     return heart;
@@ -166,7 +166,9 @@ static void test_a_hung_owner_is_silent_not_dead (void **unused)
     heart_t *b = s_heart ("inproc://hung-b", "inproc://hung-a", &there);
     s_next_saying (a, "there");
     atomic_store (&there.silent, true);
+    assert_false (heart_peer_gone (a));
     const heart_event_t *event = s_next_kind (a, HEART_SILENT);
+    assert_true (heart_peer_gone (a));
     assert_true (s_says (event, "there"));
     assert_true (event->session == heart_session (b));
     assert_false (event->session_is_new);
@@ -175,6 +177,7 @@ static void test_a_hung_owner_is_silent_not_dead (void **unused)
     event = s_next (a);
     assert_int_equal (event->kind, HEART_BEAT);
     assert_false (event->session_is_new);
+    assert_false (heart_peer_gone (a));
     assert_int_equal (heart_counters (a).deaths, 0);
     heart_destroy (&a);
     heart_destroy (&b);
@@ -451,7 +454,7 @@ static void test_what_cannot_work_is_refused_at_once (void **unused)
 //  A heart, and one in a process of its own
 
 #define CHILD_INTERVAL 50
-#define CHILD_SILENCE 300
+#define CHILD_SILENCE 1000
 
 //  What the child says: how often it was stopped, and what it heard first after that.
 static atomic_int s_child_pauses;
@@ -591,7 +594,7 @@ static void test_a_stopped_process_is_silent_not_dead (void **unused)
     //  It has been looked for in vain more than once.
     WAIT_FOR (heart, probes, 3);
     const uint64_t sent = heart_counters (heart).sent;
-    WAIT_FOR (heart, sent, sent + 30);
+    WAIT_FOR (heart, sent, sent + 75);
     assert_int_equal (heart_counters (heart).deaths, 0);
 
     //  What the child hears first is news, not what has piled up.
@@ -606,7 +609,7 @@ static void test_a_stopped_process_is_silent_not_dead (void **unused)
         memcpy (text, event->payload, event->size < 63 ? event->size : 63);
         assert_int_equal (sscanf (text, "%d %d", &pauses, &first), 2);
     }
-    assert_int_equal (pauses, 1);
+    assert_true (pauses > 0);
     assert_true (first > number);
     s_kill (child);
     s_next_kind (heart, HEART_DEAD);
