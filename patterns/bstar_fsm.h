@@ -131,8 +131,8 @@ const bstar_row_t *bstar_rows (size_t *count);
 //  Whether these facts satisfy the guard.
 bool bstar_guard_holds (bstar_guard_t guard, const bstar_facts_t *facts);
 
-//  Words for logs: "primary" "backup" "active" "passive"; "peer primary" ... "client vote"; and so on.  "?" for a number
-//  that is none of the enumeration.
+//  Words for logs: "primary" "backup" "active" "passive"; "peer primary" ... "client vote"; and so on.  "?" for a
+//  number that is none of the enumeration.
 const char *bstar_state_name (bstar_state_t state);
 const char *bstar_event_name (bstar_event_t event);
 const char *bstar_guard_name (bstar_guard_t guard);

@@ -22,6 +22,7 @@
 #define FRAME_MAX (PLAIN_MAX + HEART_SEAL_MAX)
 #define FOREIGN_MAX 65536 //  bytes of a frame from which on the connection is not worth keeping
 
+#define DRAIN_MAX 10000      //  frames taken in one turn
 #define SENT 256             //  beats of which we know when they were sent
 #define RECONNECT_MS 50      //  between two attempts to connect, at first
 #define RECONNECT_MAX_MS 200 //  and at last
@@ -253,6 +254,7 @@ static bool s_hear (pulse_t *self, zmq_msg_t *msg, int64_t now)
             self->counters.refused++;
             return false;
         }
+        assert ((size_t) opened <= PLAIN_MAX);
         frame = self->plain;
         size = (size_t) opened;
     }
@@ -286,12 +288,13 @@ static bool s_hear (pulse_t *self, zmq_msg_t *msg, int64_t now)
     return true;
 }
 
-//  Takes all frames that are there, so that what the owner hears is the newest.
+//  Takes all frames that are there, so that what the owner hears is the newest.  The bound is for a flood: our own beats
+//  go on.
 static void s_drain (pulse_t *self, int64_t now)
 {
     bool news = false;
     void *sub = zsock_resolve (self->sub);
-    for (;;) {
+    for (int i = 0; i < DRAIN_MAX; i++) {
         zmq_msg_t msg;
         zmq_msg_init (&msg);
         if (zmq_msg_recv (&msg, sub, ZMQ_DONTWAIT) < 0) {

@@ -124,8 +124,8 @@ void heart_destroy (heart_t **self_p);
 void *heart_sock (heart_t *self);
 
 //  The next event, or NULL if there is nothing new; never waits.  Only the newest BEAT is delivered; a SILENT or a DEAD
-//  that came after it follows, and holds until the next BEAT or a stop of this process.  DEAD may follow SILENT.  The event is valid until the
-//  next call.
+//  that came after it follows, and holds until the next BEAT or a stop of this process.  DEAD may follow SILENT.  The
+//  event is valid until the next call.
 const heart_event_t *heart_recv (heart_t *self);
 
 //  The peer is silent or dead, and this process was running and listening until now: ask it before you act on a peer's
