@@ -51,8 +51,8 @@ void bstar_destroy (bstar_t **self_p);
 //  taken or malformed.
 int bstar_voter (bstar_t *self, const char *endpoint, int type, zloop_reader_fn *handler, void *arg);
 
-//  Sets the handlers of changes, each may be missing.  An active server serves, a passive one follows its peer; one that
-//  is neither waits, see bstar_fsm.h.
+//  Sets the handlers of changes, each may be missing.  An active server serves, a passive one follows its peer; one
+//  that is neither waits, see bstar_fsm.h.
 void bstar_new_active (bstar_t *self, bstar_fn *handler, void *arg);
 void bstar_new_passive (bstar_t *self, bstar_fn *handler, void *arg);
 //  Both were active, and this one has to step back: what it did alone is not its peer's.  The handler decides what

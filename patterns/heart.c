@@ -288,8 +288,8 @@ static bool s_hear (pulse_t *self, zmq_msg_t *msg, int64_t now)
     return true;
 }
 
-//  Takes all frames that are there, so that what the owner hears is the newest.  The bound is for a flood: our own beats
-//  go on.
+//  Takes all frames that are there, so that what the owner hears is the newest.  The bound is for a flood: our own
+//  beats go on.
 static void s_drain (pulse_t *self, int64_t now)
 {
     bool news = false;
