@@ -28,14 +28,14 @@ typedef struct zb_engine zb_engine_t;
 
 //  When may what is written be answered and shown?  The role decides.
 typedef enum {
-    ZB_RELEASE_HOLD,      //  not now: nothing that depends on the store is answered or delivered
-    ZB_RELEASE_BOTH,      //  synced here and on the peer
-    ZB_RELEASE_HERE       //  synced here
+    ZB_RELEASE_HOLD, //  not now: nothing that depends on the store is answered or delivered
+    ZB_RELEASE_BOTH, //  synced here and on the peer
+    ZB_RELEASE_HERE  //  synced here
 } zb_release_t;
 
 //  A body in a MSG reply.
 typedef struct {
-    zb_row_t *row;        //  one reference, the reply's
+    zb_row_t *row; //  one reference, the reply's
     uint32_t offset;
     uint32_t size;
 } zb_slice_t;
@@ -45,13 +45,14 @@ typedef struct {
     zb_frame_t routing;
     zb_frame_t *envelope;
     size_t envelopes;
-    const char *status;   //  "OK" "MSG" "PASSIVE" "ERR"
+    const char *status; //  "OK" "MSG" "PASSIVE" "ERR"
     zb_frame_t id;
     zb_frame_t token;
     zb_frame_t *arg;
     size_t args;
     zb_slice_t *body;
     size_t bodies;
+    uint64_t lease; //  the engine's: what MSG has leased
 } zb_reply_t;
 
 void zb_reply_destroy (zb_reply_t **self_p);
@@ -60,13 +61,15 @@ void zb_reply_destroy (zb_reply_t **self_p);
 zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node);
 void zb_engine_destroy (zb_engine_t **self_p);
 
-//  Starts to serve from a store whose newest commit is `commit`, in `epoch` (ids and tokens carry it).  The engine is
-//  empty before; release is HOLD until zb_engine_release says otherwise.
+//  Starts to serve from a store whose newest commit is `commit`, in `epoch` (less than 2^ZB_EPOCH_BITS, ids carry it),
+//  which is larger than all before.  The engine is empty before; release is HOLD until zb_engine_release says otherwise.
+//  The first commit is made even if nothing is written, and nothing is answered or delivered before it is released.
 void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const uint8_t secret[ZB_SECRET_SIZE]);
-//  From now on ids and tokens carry this epoch, which is larger than the last.  The commit that is filled now and
-//  all later ones belong to it.
+//  From now on ids carry this epoch, which is larger than the last.  The next commit that zb_engine_batch returns and
+//  all later ones belong to it; there is such a commit even if nothing else is written.  A token carries the epoch of
+//  the commit that it names.
 void zb_engine_epoch (zb_engine_t *self, uint64_t epoch);
-//  Puts a row of the meta table into the commit that is filled now.
+//  Puts a row of the meta table into the next commit that zb_engine_batch returns.
 void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size);
 //  Sets the rule and the level's word ("both", "solo", "shared", "single") that OK and MSG carry from now on, and
 //  whether tokens say `alone`.  Releases what the new rule allows.
@@ -79,6 +82,12 @@ void zb_engine_full (zb_engine_t *self, bool full);
 //  get PASSIVE as well (the client resends), all memory of sessions, queues and producers is dropped.
 void zb_engine_stop (zb_engine_t *self, const char *active);
 bool zb_engine_leads (const zb_engine_t *self);
+//  NULL; or a text: the store holds a row that no broker of this format can have written.  Nothing is done any more
+//  then, the caller must end the process (exit code ZB_EXIT_DAMAGED).
+const char *zb_engine_fault (const zb_engine_t *self);
+//  Whether so much waits for the store that the caller does better not to read more requests for now.  It may; what
+//  goes beyond limits.waiting is refused with 503.
+bool zb_engine_busy (const zb_engine_t *self);
 
 //  A request of the client with this routing id; frames are those that `request` was parsed from (for the envelope).
 //  Everything is borrowed for the call.  Only while zb_engine_leads.  Requests of STATUS and PING are the caller's.
@@ -100,7 +109,8 @@ void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t 
 
 //  Closes the batch that is being filled and returns it, numbered; NULL if there is nothing to write or
 //  limits.inflight commits are not synced here yet.  The caller owns the batch and destroys it when it is synced
-//  here.  While the rule is BOTH, commits that the peer has not synced count as in flight, too.
+//  here.  While the rule is BOTH, commits that the peer has not synced count as in flight, too.  A batch goes to the
+//  store before any read that is taken later: the engine relies on that such a read sees it.
 zb_batch_t *zb_engine_batch (zb_engine_t *self);
 //  The next read for the store; NULL if none.  The caller passes it on and brings it back with zb_engine_loaded.
 zb_read_t *zb_engine_read (zb_engine_t *self);

@@ -29,6 +29,9 @@
 #define ZB_LIST_MAX 10000        //  queues in one LIST reply
 #define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
+//  The engine's memory.
+#define ZB_PRODUCERS_KEPT 8192   //  producers in memory beyond those with PUTs in flight
+
 //  The store's layout.
 #define ZB_ROW_MAX (256 * 1024)  //  bytes of one log row, unless a single message is larger
 #define ZB_EPOCH_BITS 24         //  upper bits of a message id

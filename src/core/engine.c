@@ -1,0 +1,710 @@
+/*  =========================================================================
+    engine - sessions, producers and queues behind one function per event
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    This file: the engine's life, and commits from the first byte to their release.
+*/
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_self.h"
+
+//  The store's "uptime" lags by at most this much of a busy broker's, and by an hour of an idle one's.
+#define UPTIME_STEP 60000
+//  Queues that had no room to read try again after this.
+#define STARVED_STEP 100
+
+static char *s_text (const char *text)
+{
+    size_t size = strlen (text) + 1;
+    char *copy = (char *) malloc (size);
+    assert (copy);
+    memcpy (copy, text, size);
+    return copy;
+}
+
+//  Life
+
+zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
+{
+    assert (limits && (node == 1 || node == 2));
+    zb_engine_t *self = (zb_engine_t *) calloc (1, sizeof (zb_engine_t));
+    assert (self);
+    self->limits = *limits;
+    self->node = node;
+    self->active = s_text ("");
+    self->passive = s_text ("");
+    zb_ring_t *ring[] = {&self->commits,
+                         &self->touched_queues,
+                         &self->touched_producers,
+                         &self->held,
+                         &self->out,
+                         &self->idle_sessions,
+                         &self->all_queues,
+                         &self->idle_producers,
+                         &self->demand,
+                         &self->strays,
+                         &self->gone,
+                         &self->asks,
+                         &self->tombs};
+    for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
+        zb_ring_init (ring[index]);
+    return self;
+}
+
+static void s_drop_replies (zb_ring_t *ring)
+{
+    for (zb_ring_t *link = zb_ring_pop (ring); link; link = zb_ring_pop (ring)) {
+        zb_pending_t *pending = ZB_ITEM (link, zb_pending_t, ring);
+        zb_pending_destroy (&pending);
+    }
+}
+
+void zb_engine_destroy (zb_engine_t **self_p)
+{
+    assert (self_p);
+    zb_engine_t *self = *self_p;
+    if (self) {
+        if (self->leads)
+            zb_engine_stop (self, "");
+        s_drop_replies (&self->out);
+        free (self->active);
+        free (self->passive);
+        sodium_memzero (self->secret, sizeof self->secret);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+static void s_fill_next (zb_engine_t *self)
+{
+    zb_commit_t *fill = (zb_commit_t *) calloc (1, sizeof (zb_commit_t));
+    assert (fill);
+    zb_ring_init (&fill->ring);
+    zb_ring_init (&fill->pending);
+    zb_ring_init (&fill->gets);
+    zb_ring_init (&fill->rows);
+    fill->number = self->commit + 1;
+    fill->epoch = self->epoch;
+    fill->batch = zb_batch_new ();
+    self->fill = fill;
+}
+
+static void s_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
+{
+    zb_commit_t *commit = *commit_p;
+    assert (zb_ring_empty (&commit->ring) && zb_ring_empty (&commit->pending) && zb_ring_empty (&commit->gets));
+    for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
+        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+        zb_sealed_destroy (&sealed);
+    }
+    if (commit->batch)
+        self->waiting -= commit->bytes;
+    zb_batch_destroy (&commit->batch);
+    free (commit);
+    *commit_p = NULL;
+}
+
+static void s_key (uint8_t key[ZB_MAP_KEY_SIZE], const uint8_t secret[ZB_SECRET_SIZE], const char *use)
+{
+    crypto_generichash (key, ZB_MAP_KEY_SIZE, (const uint8_t *) use, strlen (use), secret, ZB_SECRET_SIZE);
+}
+
+static void s_raise (zb_engine_t *self, uint64_t epoch)
+{
+    assert (epoch > self->epoch && epoch >> ZB_EPOCH_BITS == 0);
+    self->epoch = epoch;
+    self->newest = epoch << ZB_COUNT_BITS;
+    self->must = true;
+}
+
+void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const uint8_t secret[ZB_SECRET_SIZE])
+{
+    assert (!self->leads && zb_ring_empty (&self->all_queues) && zb_ring_empty (&self->commits));
+    memcpy (self->secret, secret, ZB_SECRET_SIZE);
+    s_key (self->map_key, secret, "map");
+    s_key (self->digest_key, secret, "digest");
+    zb_map_init (&self->sessions, self->map_key);
+    zb_map_init (&self->names, self->map_key);
+    zb_map_init (&self->queues, self->map_key);
+    zb_map_init (&self->producers, self->map_key);
+    zb_map_init (&self->loads, self->map_key);
+    zb_map_init (&self->tags, self->map_key);
+    zb_map_init (&self->buried, self->map_key);
+    self->leads = true;
+    self->rule = ZB_RELEASE_HOLD;
+    self->epoch = 0;
+    s_raise (self, epoch);
+    self->before = self->taken_id = self->newest;
+    self->commit = self->taken = self->here = commit;
+    self->gate = self->names_commit = commit + 1;
+    self->there = self->released = self->released_epoch = 0;
+    self->started = 0;
+    self->uptime = self->uptime_kept = 0;
+    s_fill_next (self);
+    zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
+}
+
+void zb_engine_epoch (zb_engine_t *self, uint64_t epoch)
+{
+    assert (self->leads);
+    s_raise (self, epoch);
+    self->fill->epoch = epoch;
+    ZB_RING_EACH (link, after, &self->commits)
+    {
+        zb_commit_t *commit = ZB_ITEM (link, zb_commit_t, ring);
+        if (commit->batch)
+            commit->epoch = epoch;
+    }
+}
+
+void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size)
+{
+    assert (self->leads);
+    zb_commit_t *next = self->fill;
+    for (zb_ring_t *link = self->commits.prev; link != &self->commits; link = link->prev)
+        if (ZB_ITEM (link, zb_commit_t, ring)->batch)
+            next = ZB_ITEM (link, zb_commit_t, ring);
+    zb_batch_put (next->batch, ZB_META, key, strlen (key), value, size);
+}
+
+bool zb_engine_leads (const zb_engine_t *self)
+{
+    return self->leads;
+}
+
+const char *zb_engine_fault (const zb_engine_t *self)
+{
+    return self->fault;
+}
+
+void zb_engine_fail (zb_engine_t *self, const char *fault)
+{
+    self->fault = fault;
+}
+
+bool zb_engine_busy (const zb_engine_t *self)
+{
+    return self->waiting > self->limits.waiting / 2;
+}
+
+void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive)
+{
+    free (self->active);
+    free (self->passive);
+    self->active = s_text (active);
+    self->passive = s_text (passive);
+}
+
+void zb_engine_full (zb_engine_t *self, bool full)
+{
+    self->full = full;
+}
+
+uint64_t zb_engine_uptime (const zb_engine_t *self)
+{
+    return self->uptime + (self->started ? (uint64_t) (self->now - self->started) : 0);
+}
+
+//  Takes note of the time of an event.
+static void s_now (zb_engine_t *self, int64_t now)
+{
+    self->now = now;
+    if (self->leads && self->started == 0)
+        self->started = now;
+}
+
+//  Replies
+
+static void s_token (zb_engine_t *self)
+{
+    self->token_size = 0;
+    if (self->leads && self->released_epoch) {
+        zb_token_t token = {self->released_epoch, self->node, self->released, self->alone};
+        self->token_size = zb_token_format (&token, self->secret, self->token);
+    }
+}
+
+void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
+{
+    zb_pending_t *pending = *pending_p;
+    *pending_p = NULL;
+    if (pending->producer)
+        pending->producer->inflight--;
+    pending->producer = NULL;
+    zb_pending_finish (pending, self->level, (zb_frame_t){self->token, self->token_size});
+    self->stats.messages_out += pending->reply.bodies;
+    zb_ring_append (&self->out, &pending->ring);
+}
+
+bool zb_engine_may (const zb_engine_t *self, uint64_t commit)
+{
+    return self->rule != ZB_RELEASE_HOLD && self->released >= self->gate && self->released >= commit;
+}
+
+zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number)
+{
+    if (number < self->gate)
+        number = self->gate;
+    assert (number > self->released && number <= self->fill->number);
+    if (number == self->fill->number)
+        return self->fill;
+    zb_ring_t *link = self->commits.prev;
+    while (ZB_ITEM (link, zb_commit_t, ring)->number != number)
+        link = link->prev;
+    return ZB_ITEM (link, zb_commit_t, ring);
+}
+
+void zb_engine_give (zb_engine_t *self, zb_pending_t **pending_p, uint64_t commit)
+{
+    zb_pending_t *pending = *pending_p;
+    if (zb_engine_may (self, commit)) {
+        zb_engine_give_now (self, pending_p);
+        return;
+    }
+    *pending_p = NULL;
+    self->waits++;
+    self->waiting += zb_pending_bytes (pending);
+    bool held = self->released >= self->gate && self->released >= commit;
+    zb_ring_append (held ? &self->held : &zb_engine_commit (self, commit)->pending, &pending->ring);
+}
+
+//  Takes a reply off the ring of those that wait; NULL if there is none.
+static zb_pending_t *s_next_pending (zb_engine_t *self, zb_ring_t *ring)
+{
+    zb_ring_t *link = zb_ring_pop (ring);
+    if (!link)
+        return NULL;
+    zb_pending_t *pending = ZB_ITEM (link, zb_pending_t, ring);
+    self->waits--;
+    self->waiting -= zb_pending_bytes (pending);
+    return pending;
+}
+
+static void s_give_all (zb_engine_t *self, zb_ring_t *ring)
+{
+    for (zb_pending_t *pending = s_next_pending (self, ring); pending; pending = s_next_pending (self, ring))
+        zb_engine_give_now (self, &pending);
+}
+
+zb_reply_t *zb_engine_reply (zb_engine_t *self)
+{
+    zb_ring_t *link = zb_ring_pop (&self->out);
+    return link ? &ZB_ITEM (link, zb_pending_t, ring)->reply : NULL;
+}
+
+zb_reply_t *zb_engine_answer (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames,
+                              const zb_request_t *request, const char *status, size_t args, const char *const *arg)
+{
+    zb_frame_t frame[8];
+    assert (args <= sizeof frame / sizeof frame[0]);
+    for (size_t index = 0; index < args; index++)
+        frame[index] = zb_frame (arg[index]);
+    zb_pending_t *pending = zb_pending_new (routing, frames, request->envelope, request->id, status, args, frame);
+    zb_pending_finish (pending, self->level, (zb_frame_t){self->token, self->leads ? self->token_size : 0});
+    return &pending->reply;
+}
+
+//  Commits
+
+void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue)
+{
+    queue->commit = self->fill->number;
+    if (zb_ring_empty (&queue->touched))
+        zb_ring_append (&self->touched_queues, &queue->touched);
+}
+
+void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer)
+{
+    producer->commit = self->fill->number;
+    if (zb_ring_empty (&producer->touched))
+        zb_ring_append (&self->touched_producers, &producer->touched);
+}
+
+//  Closes the commit that is being filled, if it writes anything.
+static void s_close (zb_engine_t *self)
+{
+    zb_commit_t *fill = self->fill;
+    if (!self->must && zb_batch_size (fill->batch) == 0 && zb_ring_empty (&self->touched_queues) &&
+        zb_ring_empty (&self->touched_producers))
+        return;
+    for (zb_ring_t *link = zb_ring_pop (&self->touched_queues); link; link = zb_ring_pop (&self->touched_queues))
+        zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill->batch, fill->number, &fill->rows);
+    for (zb_ring_t *link = zb_ring_pop (&self->touched_producers); link; link = zb_ring_pop (&self->touched_producers))
+        zb_producer_write (ZB_ITEM (link, zb_producer_t, touched), fill->batch, fill->number);
+    uint8_t value[8];
+    uint64_t uptime = zb_engine_uptime (self);
+    if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
+        zb_put64 (value, uptime);
+        zb_batch_put (fill->batch, ZB_META, ZB_META_UPTIME, strlen (ZB_META_UPTIME), value, sizeof value);
+        self->uptime_kept = uptime;
+    }
+    zb_put64 (value, fill->number);
+    zb_batch_put (fill->batch, ZB_META, ZB_META_COMMIT, strlen (ZB_META_COMMIT), value, sizeof value);
+    zb_batch_set_commit (fill->batch, fill->number);
+    fill->last_id = self->newest;
+    self->commit = fill->number;
+    self->must = false;
+    zb_ring_append (&self->commits, &fill->ring);
+    s_fill_next (self);
+}
+
+//  Keeps commits small while the store can't take them.
+void zb_engine_close_large (zb_engine_t *self)
+{
+    if (self->fill->bytes >= self->limits.batch)
+        s_close (self);
+}
+
+//  Commits that are on their way.
+static uint64_t s_inflight (const zb_engine_t *self)
+{
+    uint64_t synced = self->here;
+    if (self->rule == ZB_RELEASE_BOTH && self->there < synced)
+        synced = self->there > self->released ? self->there : self->released;
+    if (synced < self->gate - 1)
+        synced = self->gate - 1;
+    return self->taken > synced ? self->taken - synced : 0;
+}
+
+zb_batch_t *zb_engine_batch (zb_engine_t *self)
+{
+    if (!self->leads || self->fault || s_inflight (self) >= self->limits.inflight)
+        return NULL;
+    zb_engine_free_some (self);
+    if (self->taken == self->commit)
+        s_close (self);
+    if (self->taken == self->commit)
+        return NULL;
+    zb_commit_t *next = NULL;
+    for (zb_ring_t *link = self->commits.prev; link != &self->commits; link = link->prev) {
+        zb_commit_t *commit = ZB_ITEM (link, zb_commit_t, ring);
+        if (!commit->batch)
+            break;
+        next = commit;
+    }
+    assert (next && next->number == self->taken + 1);
+    zb_batch_t *batch = next->batch;
+    next->batch = NULL;
+    self->waiting -= next->bytes;
+    self->taken = next->number;
+    self->taken_id = next->last_id;
+    ZB_RING_EACH (link, after, &self->strays)
+    {
+        zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, strays);
+        zb_queue_tidy (queue, self->taken);
+        if (queue->pages == queue->window)
+            zb_ring_remove (link);
+    }
+    return batch;
+}
+
+//  Queues that were deleted leave memory when the store knows and nothing points to them.
+static void s_drop_gone (zb_engine_t *self)
+{
+    ZB_RING_EACH (link, after, &self->gone)
+    {
+        zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
+        if (queue->commit > self->taken)
+            continue;
+        zb_map_remove (&self->queues, &queue->entry);
+        if (queue->users == 0) {
+            zb_ring_remove (link);
+            zb_queue_destroy (&queue);
+        }
+    }
+}
+
+//  Shows the rows of a commit that is released, and gives its replies out.
+static void s_show (zb_engine_t *self, zb_commit_t *commit)
+{
+    for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
+        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+        zb_queue_t *queue = sealed->queue;
+        if (!queue->gone) {
+            bool room = queue->bytes + sealed->row->size <= self->limits.window &&
+                        self->windows + sealed->row->size <= self->limits.windows;
+            zb_queue_show (queue, sealed, room);
+            zb_engine_serve (self, queue);
+        }
+        zb_sealed_destroy (&sealed);
+    }
+    s_give_all (self, &commit->pending);
+}
+
+//  Releases what the rule allows.
+static void s_release (zb_engine_t *self)
+{
+    if (self->rule == ZB_RELEASE_HOLD)
+        return;
+    uint64_t target = self->here;
+    if (self->rule == ZB_RELEASE_BOTH && self->there < target)
+        target = self->there;
+    if (target > self->taken)
+        target = self->taken;
+    if (target <= self->released || target < self->gate)
+        return;
+    self->released = target;
+    zb_ring_t done;
+    zb_ring_init (&done);
+    while (!zb_ring_empty (&self->commits) && ZB_ITEM (self->commits.next, zb_commit_t, ring)->number <= target)
+        zb_ring_append (&done, zb_ring_pop (&self->commits));
+    assert (!zb_ring_empty (&done));
+    self->released_epoch = ZB_ITEM (done.prev, zb_commit_t, ring)->epoch;
+    s_token (self);
+    for (zb_ring_t *link = done.next; link != &done; link = link->next)
+        s_show (self, ZB_ITEM (link, zb_commit_t, ring));
+    for (zb_ring_t *link = zb_ring_pop (&done); link; link = zb_ring_pop (&done)) {
+        zb_commit_t *commit = ZB_ITEM (link, zb_commit_t, ring);
+        for (zb_ring_t *get = zb_ring_pop (&commit->gets); get; get = zb_ring_pop (&commit->gets))
+            zb_engine_got (self, ZB_ITEM (get, zb_get_t, turn));
+        s_drop_commit (self, &commit);
+    }
+    s_drop_gone (self);
+    if (self->starved && self->windows < self->limits.windows) {
+        self->starved = false;
+        zb_engine_serve_all (self);
+    }
+}
+
+void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now)
+{
+    assert (self->leads);
+    s_now (self, now);
+    if (here > self->here)
+        self->here = here;
+    self->there = there;
+    if (!self->fault)
+        s_release (self);
+}
+
+void zb_engine_release (zb_engine_t *self, zb_release_t rule, const char *level, bool alone)
+{
+    assert (self->leads && strlen (level) <= ZB_LEVEL_MAX);
+    if (self->rule == rule && self->alone == alone && strcmp (self->level, level) == 0)
+        return;
+    bool held = self->rule == ZB_RELEASE_HOLD;
+    self->rule = rule;
+    self->alone = alone;
+    strcpy (self->level, level);
+    s_token (self);
+    if (self->fault || rule == ZB_RELEASE_HOLD)
+        return;
+    s_release (self);
+    if (held && zb_engine_may (self, 0)) {
+        s_give_all (self, &self->held);
+        zb_engine_serve_all (self);
+    }
+}
+
+//  Events
+
+void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
+                        int64_t now)
+{
+    assert (self->leads);
+    s_now (self, now);
+    if (self->fault)
+        return;
+    zb_task_t task = {.frames = frames, .request = *request};
+    zb_ring_init (&task.ring);
+    zb_entry_t *entry = zb_map_find (&self->sessions, routing);
+    zb_session_t *session = entry ? ZB_ITEM (entry, zb_session_t, entry) : NULL;
+    if (self->waiting > self->limits.waiting) {
+        zb_engine_refuse (self, routing, &task, ZB_NOT_READY, "too much waits for the store, send it again", ZB_NOW);
+        return;
+    }
+    if (!session) {
+        if (request->verb != ZB_HELLO) {
+            zb_engine_refuse (self, routing, &task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
+            return;
+        }
+        if (self->sessions.count >= self->limits.sessions) {
+            zb_engine_refuse (self, routing, &task, ZB_NOT_READY, "too many clients", ZB_NOW);
+            return;
+        }
+        session = zb_session_new (routing);
+        zb_map_add (&self->sessions, &session->entry, session->routing);
+    }
+    session->heard = now;
+    zb_ring_remove (&session->idle);
+    zb_ring_append (&self->idle_sessions, &session->idle);
+    zb_load_t *load = zb_ring_empty (&session->tasks) ? zb_engine_run (self, session, &task) : session->load;
+    if (load) {
+        zb_task_t *copy = zb_task_copy (&task);
+        self->waiting += copy->bytes;
+        zb_ring_append (&session->tasks, &copy->ring);
+        if (!session->load)
+            zb_engine_wait (self, session, load);
+    }
+    else if (!session->hello)
+        zb_engine_forget_session (self, session);
+    zb_engine_close_large (self);
+}
+
+void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now)
+{
+    s_now (self, now);
+    if (self->leads && !self->fault) {
+        zb_engine_take_load (self, *read_p);
+        zb_engine_close_large (self);
+    }
+    zb_read_destroy (read_p);
+}
+
+void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
+{
+    assert (self->leads);
+    s_now (self, now);
+    zb_entry_t *entry = zb_map_find (&self->sessions, routing);
+    if (entry && !self->fault)
+        zb_engine_forget_session (self, ZB_ITEM (entry, zb_session_t, entry));
+}
+
+int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
+{
+    assert (self->leads);
+    s_now (self, now);
+    if (self->fault)
+        return INT64_MAX;
+    zb_timer_t *timer = zb_timer_first (&self->timers);
+    while (timer && timer->when <= now) {
+        if (timer->kind == ZB_TIMER_LEASE) {
+            zb_lease_t *lease = ZB_ITEM (timer, zb_lease_t, timer);
+            zb_queue_t *queue = lease->queue;
+            self->stats.expired += lease->left;
+            zb_engine_return (self, lease);
+            zb_engine_serve (self, queue);
+        }
+        else {
+            zb_timer_stop (&self->timers, timer);
+            zb_engine_serve (self, ZB_ITEM (timer, zb_get_t, timer)->queue);
+        }
+        timer = zb_timer_first (&self->timers);
+    }
+    int64_t next = zb_engine_sweep (self);
+    if (self->starved) {
+        self->starved = false;
+        zb_engine_serve_all (self);
+        next = self->starved ? now + STARVED_STEP : next;
+    }
+    zb_engine_close_large (self);
+    timer = zb_timer_first (&self->timers);
+    return timer && timer->when < next ? timer->when : next;
+}
+
+//  The end
+
+static void s_passive (zb_engine_t *self, zb_ring_t *ring, const char *active)
+{
+    for (zb_pending_t *pending = s_next_pending (self, ring); pending; pending = s_next_pending (self, ring)) {
+        zb_pending_turn (pending, "PASSIVE", active);
+        zb_engine_give_now (self, &pending);
+    }
+}
+
+static void s_stop_commit (zb_engine_t *self, zb_commit_t *commit, const char *active)
+{
+    s_passive (self, &commit->pending, active);
+    ZB_RING_EACH (link, after, &commit->gets)
+    zb_engine_end_get (self, ZB_ITEM (link, zb_get_t, turn), "PASSIVE", active);
+    s_drop_commit (self, &commit);
+}
+
+static void s_drop_sessions (zb_engine_t *self, const char *active)
+{
+    while (!zb_ring_empty (&self->idle_sessions)) {
+        zb_session_t *session = ZB_ITEM (self->idle_sessions.next, zb_session_t, idle);
+        while (!zb_ring_empty (&session->gets))
+            zb_engine_end_get (self, ZB_ITEM (session->gets.next, zb_get_t, mine), "PASSIVE", active);
+        ZB_RING_EACH (link, after, &session->tasks)
+        {
+            zb_frame_t arg = zb_frame (active);
+            zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
+            zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "PASSIVE", 1, &arg);
+            zb_engine_give_now (self, &pending);
+        }
+        zb_engine_forget_session (self, session);
+    }
+}
+
+static void s_drop_values (zb_engine_t *self)
+{
+    zb_ring_t *ring[] = {&self->all_queues, &self->gone};
+    for (size_t index = 0; index < 2; index++)
+        for (zb_ring_t *link = zb_ring_pop (ring[index]); link; link = zb_ring_pop (ring[index])) {
+            zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
+            zb_map_remove (&self->queues, &queue->entry);
+            zb_ring_remove (&queue->touched);
+            zb_ring_remove (&queue->strays);
+            queue->load = NULL;
+            zb_queue_destroy (&queue);
+        }
+    for (zb_ring_t *link = zb_ring_pop (&self->idle_producers); link; link = zb_ring_pop (&self->idle_producers)) {
+        zb_producer_t *producer = ZB_ITEM (link, zb_producer_t, idle);
+        zb_map_remove (&self->producers, &producer->entry);
+        zb_ring_remove (&producer->touched);
+        zb_producer_destroy (&producer);
+    }
+    for (zb_ring_t *link = zb_ring_pop (&self->tombs); link; link = zb_ring_pop (&self->tombs)) {
+        zb_tomb_t *tomb = ZB_ITEM (link, zb_tomb_t, ring);
+        zb_map_remove (&self->buried, &tomb->entry);
+        free (tomb);
+    }
+}
+
+void zb_engine_stop (zb_engine_t *self, const char *active)
+{
+    assert (self->leads);
+    //  Nothing is delivered from here on.
+    self->rule = ZB_RELEASE_HOLD;
+    s_passive (self, &self->held, active);
+    for (zb_ring_t *link = zb_ring_pop (&self->commits); link; link = zb_ring_pop (&self->commits))
+        s_stop_commit (self, ZB_ITEM (link, zb_commit_t, ring), active);
+    s_stop_commit (self, self->fill, active);
+    self->fill = NULL;
+    s_drop_sessions (self, active);
+    zb_engine_drop_loads (self);
+    s_drop_values (self);
+    zb_map_t *map[] = {&self->sessions, &self->names, &self->queues, &self->producers,
+                       &self->loads,    &self->tags,  &self->buried};
+    for (size_t index = 0; index < sizeof map / sizeof map[0]; index++) {
+        assert (map[index]->count == 0);
+        zb_map_clear (map[index]);
+    }
+    assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
+    zb_timers_clear (&self->timers);
+    self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
+    self->sweep_size = 0;
+    self->sweep_at = 0;
+    self->token_size = 0;
+}
+
+//  Figures
+
+bool zb_engine_client_waits (const zb_engine_t *self)
+{
+    return self->waits || self->backlog;
+}
+
+void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)
+{
+    *stats = self->stats;
+    stats->epoch = self->epoch;
+    stats->commit = self->commit;
+    stats->synced_here = self->here;
+    stats->synced_there = self->there;
+    stats->released = self->released;
+    stats->sessions = self->sessions.count;
+    stats->queues = self->queue_count;
+    stats->producers = self->producers.count;
+    stats->waiting = self->waits;
+    stats->window_bytes = self->windows;
+}

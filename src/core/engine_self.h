@@ -1,0 +1,290 @@
+/*  =========================================================================
+    engine_self - the engine's parts, for the files that make up the engine
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    engine.c   its life, the order of a turn, commits and their release
+    verbs.c    what each request does
+    acking.c   acknowledgements, also of messages that are on disk only
+    giving.c   GETs, deliveries and leases
+    loads.c    what is read from the store, and who waits for it
+    list.c     LIST
+    upkeep.c   what nobody asked for: space of purged messages, idle sessions, names that are not used any more
+
+    Nobody else includes this header.
+*/
+
+#ifndef ZB_ENGINE_SELF_H_INCLUDED
+#define ZB_ENGINE_SELF_H_INCLUDED
+
+#include "core/engine.h"
+#include "core/pending.h"
+#include "core/producer.h"
+#include "core/queue.h"
+#include "core/session.h"
+
+//  A commit from the first byte that it writes until it is released.
+typedef struct {
+    zb_ring_t ring;
+    uint64_t number;
+    uint64_t epoch;
+    uint64_t last_id;  //  the newest message id when it was closed
+    zb_batch_t *batch; //  until the caller takes it
+    size_t bytes;      //  that it holds back, about
+    zb_ring_t pending; //  replies that wait for it,
+    zb_ring_t gets;    //  GETs whose acks it carries,
+    zb_ring_t rows;    //  and rows that it shows
+} zb_commit_t;
+
+//  A GET that is not answered yet.
+typedef struct {
+    zb_timer_t timer;
+    zb_ring_t turn; //  on its queue's ring of parked ones, or on a commit's
+    zb_ring_t mine; //  on its session's
+    zb_session_t *session;
+    zb_queue_t *queue;
+    zb_pending_t *pending;
+    uint64_t max;
+    int64_t deadline;
+    bool parked; //  on the queue's ring
+    bool waits;  //  on a commit's
+    size_t bytes;
+} zb_get_t;
+
+//  Kinds of timers.
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE };
+
+//  What a load reads.
+typedef enum {
+    ZB_LOAD_BOOT, //  once per lead: the meta table's rows, and tombstones
+    ZB_LOAD_PRODUCER,
+    ZB_LOAD_QUEUE,  //  by name,
+    ZB_LOAD_CURSOR, //  then its cursor by id
+    ZB_LOAD_WINDOW, //  rows of the log for consumers
+    ZB_LOAD_STRAYS, //  rows of the log for an acknowledgement
+    ZB_LOAD_LIST,   //  for LIST: all queues,
+    ZB_LOAD_DEPTHS, //  then all cursors
+    ZB_LOAD_PURGED, //  rows whose space is to be freed
+    ZB_LOAD_NAMES   //  producers, to find those that are to be forgotten
+} zb_load_kind_t;
+
+typedef struct zb_load {
+    zb_entry_t entry;   //  in the map of loads by kind and name
+    zb_entry_t tagged;  //  in the map of loads by tag
+    zb_ring_t ask;      //  on the ring of reads that wait to be taken
+    zb_ring_t sessions; //  that wait for it
+    zb_load_kind_t kind;
+    uint64_t tag;
+    zb_read_t *read;   //  until it is taken
+    zb_queue_t *queue; //  WINDOW, STRAYS
+    uint64_t from;     //  STRAYS: the first and the last id wanted
+    uint64_t last;
+    zb_queue_row_t row;   //  CURSOR: what QUEUE found
+    struct zb_list *list; //  LIST, DEPTHS: what has been found
+    size_t name_size;
+    uint8_t name[1 + ZB_NAME_MAX]; //  kind, name
+} zb_load_t;
+
+//  A queue whose messages up to `mark` are gone while their rows are still there.
+typedef struct {
+    zb_ring_t ring;
+    uint32_t queue;
+    uint64_t mark;
+    uint64_t commit;  //  the newest commit that says so, or that freed some
+    zb_entry_t entry; //  in the map of tombs by queue id
+    uint8_t key[4];
+} zb_tomb_t;
+
+struct zb_engine {
+    zb_limits_t limits;
+    unsigned node;
+    bool leads;
+    const char *fault;
+    zb_release_t rule;
+    char level[ZB_LEVEL_MAX + 1];
+    bool alone;
+    bool full;
+    char *active; //  endpoints
+    char *passive;
+    int64_t now;
+    int64_t started; //  time of the first event of this lead, 0 = none yet
+    uint8_t secret[ZB_SECRET_SIZE];
+    uint8_t map_key[ZB_MAP_KEY_SIZE];
+    uint8_t digest_key[ZB_MAP_KEY_SIZE];
+    uint64_t epoch;
+    uint64_t newest; //  id of the newest message of this epoch, or the epoch's lowest id - 1
+    uint64_t before; //  ids up to here are of earlier leads
+
+    uint64_t commit;   //  the newest closed one
+    uint64_t taken;    //  the newest that the store has got,
+    uint64_t taken_id; //  and the newest message id up to it
+    uint64_t gate;     //  the first commit of this lead: nothing is answered before its release
+    uint64_t here, there;
+    uint64_t released;
+    uint64_t released_epoch;
+    zb_ring_t commits;     //  closed and not released, oldest first
+    zb_commit_t *fill;     //  the one that is being filled
+    bool must;             //  it is closed even if nothing was written
+    uint64_t names_commit; //  the newest one that makes or deletes a queue
+    zb_ring_t touched_queues;
+    zb_ring_t touched_producers;
+
+    zb_ring_t held; //  replies that wait for the end of HOLD
+    zb_ring_t out;  //  replies to be taken
+    size_t waits;   //  replies that wait for a commit
+    size_t backlog; //  sessions that wait for a load
+    size_t waiting; //  bytes of all that waits
+    char token[ZB_TOKEN_MAX];
+    size_t token_size;
+
+    zb_map_t sessions;
+    zb_map_t names; //  newest session of a name
+    zb_map_t queues;
+    zb_map_t producers;
+    zb_map_t loads;
+    zb_map_t tags;
+    zb_map_t buried; //  tombs by queue id
+    zb_ring_t idle_sessions;
+    zb_ring_t all_queues;
+    zb_ring_t idle_producers;
+    zb_ring_t demand; //  queues with parked GETs
+    zb_ring_t strays; //  queues with strays
+    zb_ring_t gone;   //  queues that were deleted and are still known
+    zb_ring_t asks;   //  loads whose read is to be taken
+    zb_timers_t timers;
+    uint64_t next_lease;
+    uint64_t next_tag;
+    size_t windows;     //  bytes of all pages
+    bool starved;       //  a queue could not read because of that
+    zb_load_t *listing; //  the LIST that is under way
+
+    //  What the load that has just come back says, while those who waited for it go on.
+    zb_frame_t absent;      //  no such queue
+    zb_queue_t *read_queue; //  these ids of this queue are in memory or gone
+    uint64_t read_from;
+    uint64_t read_last;
+    struct zb_list *list; //  LIST's result
+
+    bool booted;
+    uint32_t queue_id; //  the highest given
+    uint32_t queue_count;
+    uint64_t uptime;      //  when this lead began, and
+    uint64_t uptime_kept; //  as it was last written
+    zb_ring_t tombs;
+    bool freeing;              //  a read for the first of them is under way
+    bool more_tombs;           //  the store has more of them than were read
+    uint8_t sweep[ZB_KEY_MAX]; //  where the search for forgotten names goes on
+    size_t sweep_size;
+    int64_t sweep_at;
+    bool sweeping;
+
+    zb_engine_stats_t stats;
+};
+
+//  engine.c
+//  Stops everything: the store holds what no broker of this format has written.
+void zb_engine_fail (zb_engine_t *self, const char *fault);
+//  Gives a reply out as soon as `commit` is released (0: as soon as anything is).  Takes ownership.
+void zb_engine_give (zb_engine_t *self, zb_pending_t **pending_p, uint64_t commit);
+//  Gives it out now.
+void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p);
+//  The commit with this number, which is not released.
+zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number);
+//  Closes the commit that is being filled if it is large.
+void zb_engine_close_large (zb_engine_t *self);
+//  Whether what depends on this commit may be said now.
+bool zb_engine_may (const zb_engine_t *self, uint64_t commit);
+//  The next batch writes this queue's, this producer's rows.
+void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue);
+void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
+//  Milliseconds for which the store has been led.
+uint64_t zb_engine_uptime (const zb_engine_t *self);
+
+//  verbs.c
+//  Handles a request; returns what it must wait for, NULL if it is done.
+zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *task);
+//  A reply to a task; texts are copied.
+zb_pending_t *zb_engine_reply_to (zb_frame_t routing, const zb_task_t *task, const char *status, size_t args,
+                                  const zb_frame_t *arg);
+//  Gives an ERR out, as soon as `commit` is released, or now if it depends on nothing (commit SIZE_MAX).
+#define ZB_NOW UINT64_MAX
+void zb_engine_refuse (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task, int code, const char *text,
+                       uint64_t commit);
+//  Finds a queue: returns NULL and the queue, or NULL and no queue if there is none of this name; else what to wait for.
+zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **queue);
+//  Ends a session.
+void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
+
+//  acking.c
+//  Acknowledges what the task names; returns what it must wait for, NULL if it is done.
+zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
+void zb_engine_nack (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_frame_t acks);
+void zb_engine_extend (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_frame_t acks);
+
+//  giving.c
+//  Takes a GET on; its pending reply is MSG with three arguments.  With `commit` it waits for this one first and then
+//  not any longer.
+void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, uint64_t commit);
+//  The commit that the GET has waited for is released.
+void zb_engine_got (zb_engine_t *self, zb_get_t *get);
+//  Answers a GET without a message; `status` NULL: drops it.
+void zb_engine_end_get (zb_engine_t *self, zb_get_t *get, const char *status, const char *arg);
+//  Ends the parked GETs of a session, of this queue or (NULL) of all.
+void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue, const char *status);
+//  Refuses the parked GETs of a queue that was deleted.
+void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue);
+//  Delivers what the parked GETs of this queue can have.
+void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue);
+//  The same for all queues.
+void zb_engine_serve_all (zb_engine_t *self);
+//  How long a lease of this queue is.
+int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue);
+//  Bytes that one read of a window brings, about.
+size_t zb_engine_chunk (const zb_engine_t *self);
+//  Puts what a lease covers back.  Does not serve.
+void zb_engine_return (zb_engine_t *self, zb_lease_t *lease);
+//  All leases of a session.
+void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
+
+//  loads.c
+//  A load of this kind and name; the same one while it is under way.
+zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t name);
+//  A load of rows of the log.
+zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from,
+                                uint64_t last);
+//  The LIST that is under way; one is started if there is none.
+zb_load_t *zb_engine_load_list (zb_engine_t *self, zb_frame_t pattern);
+//  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.
+zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind);
+//  A read has come back.
+void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read);
+//  The session's first task waits for the load.
+void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load);
+//  Drops all of it.
+void zb_engine_drop_loads (zb_engine_t *self);
+//  The session's tasks go on until one has to wait or none is left.  The session may be gone then.
+void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
+
+//  list.c
+//  The reply to a LIST whose pattern is self->list's.
+zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task);
+
+//  upkeep.c
+//  Marks what is up to `mark` as gone; its space will be freed.
+void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark);
+//  Frees some space, if it is time to.
+void zb_engine_free_some (zb_engine_t *self);
+//  The rows of purged messages, the names of producers: what these loads found.
+void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+//  Reads a tombstone that was found.
+void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found);
+//  Lets producers go that are not used now, while there are too many of them in memory.
+void zb_engine_let_go (zb_engine_t *self);
+void zb_engine_swept (zb_engine_t *self, const zb_read_t *read);
+//  Sessions and producers that are idle; returns when to call again.
+int64_t zb_engine_sweep (zb_engine_t *self);
+
+#endif

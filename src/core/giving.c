@@ -1,0 +1,310 @@
+/*  =========================================================================
+    giving - the engine's GETs, deliveries and leases
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_self.h"
+
+//  Leases
+
+int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return queue->lease ? (int64_t) queue->lease : self->limits.lease;
+}
+
+static void s_return (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+{
+    if (page->message[index].lease == (zb_lease_t *) context)
+        zb_queue_return (queue, page, index);
+}
+
+void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
+{
+    (void) self;
+    //  One more, so that it lives until its last span is done.
+    lease->left++;
+    for (uint32_t index = 0; index < lease->spans; index++)
+        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, 0);
+    lease->left--;
+    zb_lease_destroy (&lease);
+}
+
+void zb_engine_return_all (zb_engine_t *self, zb_session_t *session)
+{
+    while (!zb_ring_empty (&session->leases)) {
+        zb_lease_t *lease = ZB_ITEM (session->leases.next, zb_lease_t, mine);
+        zb_queue_t *queue = lease->queue;
+        zb_engine_return (self, lease);
+        zb_engine_serve (self, queue);
+    }
+}
+
+void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now)
+{
+    self->now = now;
+    zb_entry_t *entry = self->leads && !self->fault ? zb_map_find (&self->sessions, reply->routing) : NULL;
+    if (!entry || !reply->lease)
+        return;
+    zb_session_t *session = ZB_ITEM (entry, zb_session_t, entry);
+    ZB_RING_EACH (link, after, &session->leases)
+    {
+        zb_lease_t *lease = ZB_ITEM (link, zb_lease_t, mine);
+        if (lease->number == reply->lease) {
+            //  What could not be sent would go to this session again at once: its GETs here end.
+            zb_queue_t *queue = lease->queue;
+            zb_engine_end_gets (self, session, queue, NULL);
+            zb_engine_return (self, lease);
+            zb_engine_serve (self, queue);
+            break;
+        }
+    }
+}
+
+//  Deliveries
+
+//  Appends a line to the index, whose room is kept in *room.
+static size_t s_line (char **text, size_t size, size_t *room, const zb_page_t *page, uint32_t index)
+{
+    zb_frame_t properties = zb_page_properties (page, index);
+    size_t need = size + 1 + ZB_INDEX_LINE_MAX + properties.size;
+    if (need > *room) {
+        *room = need * 2 > 1024 ? need * 2 : 1024;
+        *text = (char *) realloc (*text, *room);
+        assert (*text);
+    }
+    if (size)
+        (*text)[size++] = '\n';
+    return size + zb_index_format (zb_page_id (page, index), page->message[index].deliveries, properties, *text + size);
+}
+
+//  Fills a GET's reply with what is ready.
+static void s_fill (zb_engine_t *self, zb_get_t *get)
+{
+    zb_queue_t *queue = get->queue;
+    zb_pending_t *pending = get->pending;
+    zb_reply_t *reply = &pending->reply;
+    zb_lease_t *lease =
+        zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
+    lease->session = get->session;
+    lease->queue = queue;
+    zb_ring_append (&get->session->leases, &lease->mine);
+    size_t max = get->max < queue->ready ? (size_t) get->max : (size_t) queue->ready;
+    reply->body = (zb_slice_t *) malloc (max * sizeof (zb_slice_t));
+    assert (reply->body);
+    size_t bytes = 0, size = 0, room = 0;
+    uint32_t index = 0;
+    zb_page_t *page = NULL;
+    while (reply->bodies < max && (page = zb_queue_next (queue, &index))) {
+        zb_message_t *message = &page->message[index];
+        size_t more = message->size + ZB_INDEX_LINE_MAX + 1 + zb_page_properties (page, index).size;
+        if (reply->bodies && bytes + more > self->limits.request)
+            break;
+        bytes += more;
+        zb_queue_deliver (queue, page, index, lease);
+        size = s_line (&pending->index, size, &room, page, index);
+        reply->body[reply->bodies++] = (zb_slice_t){zb_row_ref (page->row), message->offset, message->size};
+    }
+    assert (reply->bodies && reply->args == 3);
+    reply->arg[2] = (zb_frame_t){pending->index, size};
+    reply->lease = lease->number;
+}
+
+//  Takes a GET off everything; its reply is the caller's.
+static zb_pending_t *s_finish (zb_engine_t *self, zb_get_t *get)
+{
+    zb_pending_t *pending = get->pending;
+    zb_queue_t *queue = get->queue;
+    zb_timer_stop (&self->timers, &get->timer);
+    zb_ring_remove (&get->turn);
+    zb_ring_remove (&get->mine);
+    if (get->parked)
+        self->stats.parked--;
+    if (get->waits)
+        self->waits--;
+    if (zb_ring_empty (&queue->parked))
+        zb_ring_remove (&queue->demand);
+    get->session->asked--;
+    queue->users--;
+    self->waiting -= get->bytes;
+    free (get);
+    return pending;
+}
+
+void zb_engine_end_get (zb_engine_t *self, zb_get_t *get, const char *status, const char *arg)
+{
+    zb_pending_t *pending = s_finish (self, get);
+    if (!status) {
+        zb_pending_destroy (&pending);
+        return;
+    }
+    if (strcmp (status, "MSG"))
+        zb_pending_turn (pending, status, arg);
+    zb_engine_give_now (self, &pending);
+}
+
+void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue, const char *status)
+{
+    ZB_RING_EACH (link, after, &session->gets)
+    {
+        zb_get_t *get = ZB_ITEM (link, zb_get_t, mine);
+        if ((get->parked || !status) && (!queue || get->queue == queue)) {
+            if (status) {
+                zb_pending_t *pending = s_finish (self, get);
+                zb_engine_give (self, &pending, 0);
+            }
+            else
+                zb_engine_end_get (self, get, NULL, NULL);
+        }
+    }
+}
+
+size_t zb_engine_chunk (const zb_engine_t *self)
+{
+    size_t less = self->limits.window < self->limits.windows ? self->limits.window : self->limits.windows;
+    return less / 4;
+}
+
+void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
+{
+    while (!zb_ring_empty (&queue->parked)) {
+        zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        zb_session_t *session = get->session;
+        zb_pending_t *pending = s_finish (self, get);
+        zb_reply_t *reply = &pending->reply;
+        zb_task_t task = {.frames = reply->envelope, .request = {.envelope = reply->envelopes, .id = reply->id}};
+        zb_engine_refuse (self, session->routing, &task, ZB_NOT_FOUND, "the queue was deleted", queue->commit);
+        zb_pending_destroy (&pending);
+    }
+}
+
+//  Has the window read on when little of it is left to be delivered.
+static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
+{
+    if (queue->load || queue->reach == queue->tail || queue->ready >= 2 * self->limits.bodies)
+        return;
+    size_t chunk = zb_engine_chunk (self);
+    if (queue->window && queue->bytes + chunk > self->limits.window)
+        return;
+    if (self->starved)
+        return;
+    if (self->windows + chunk > self->limits.windows) {
+        ZB_RING_EACH (link, after, &self->all_queues)
+        {
+            zb_queue_t *other = ZB_ITEM (link, zb_queue_t, ring);
+            if (self->windows + chunk <= self->limits.windows)
+                break;
+            if (other != queue)
+                zb_queue_shed (other, self->taken, self->limits.windows - chunk);
+        }
+        if (self->windows + chunk > self->limits.windows) {
+            self->starved = true;
+            return;
+        }
+    }
+    zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, queue->reach + 1, UINT64_MAX);
+}
+
+void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
+{
+    if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
+        return;
+    while (queue->ready && !zb_ring_empty (&queue->parked)) {
+        zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        s_fill (self, get);
+        zb_engine_end_get (self, get, "MSG", NULL);
+    }
+    s_read_ahead (self, queue);
+    if (queue->load)
+        return;
+    ZB_RING_EACH (link, after, &queue->parked)
+    {
+        zb_get_t *get = ZB_ITEM (link, zb_get_t, turn);
+        if (get->deadline <= self->now)
+            zb_engine_end_get (self, get, "MSG", NULL);
+    }
+}
+
+void zb_engine_serve_all (zb_engine_t *self)
+{
+    zb_ring_t all;
+    zb_ring_init (&all);
+    while (!zb_ring_empty (&self->demand)) {
+        zb_ring_t *link = zb_ring_pop (&self->demand);
+        zb_ring_append (&all, link);
+    }
+    for (zb_ring_t *link = zb_ring_pop (&all); link; link = zb_ring_pop (&all)) {
+        zb_ring_append (&self->demand, link);
+        zb_engine_serve (self, ZB_ITEM (link, zb_queue_t, demand));
+    }
+}
+
+//  GETs
+
+static void s_park (zb_engine_t *self, zb_get_t *get)
+{
+    zb_queue_t *queue = get->queue;
+    zb_ring_append (&queue->parked, &get->turn);
+    get->parked = true;
+    self->stats.parked++;
+    if (zb_ring_empty (&queue->demand))
+        zb_ring_append (&self->demand, &queue->demand);
+    if (get->deadline > self->now)
+        zb_timer_set (&self->timers, &get->timer, get->deadline);
+    zb_engine_serve (self, queue);
+}
+
+void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, uint64_t commit)
+{
+    const zb_request_t *request = &task->request;
+    zb_frame_t arg[] = {zb_frame (""), queue->name, zb_frame ("")};
+    zb_get_t *get = (zb_get_t *) calloc (1, sizeof (zb_get_t));
+    assert (get);
+    get->timer.kind = ZB_TIMER_GET;
+    get->session = session;
+    get->queue = queue;
+    get->max = request->max;
+    get->pending = zb_engine_reply_to (session->routing, task, "MSG", 3, arg);
+    get->pending->leveled = true;
+    get->bytes = sizeof *get + zb_pending_bytes (get->pending);
+    self->waiting += get->bytes;
+    queue->users++;
+    session->asked++;
+    zb_ring_init (&get->turn);
+    zb_ring_init (&get->mine);
+    zb_ring_append (&session->gets, &get->mine);
+    //  Far beyond any life of a process is as good as never, and can't overflow.
+    uint64_t wait = request->wait < INT32_MAX ? request->wait : INT32_MAX;
+    get->deadline = self->now + (int64_t) wait;
+    if (commit && (self->released < commit || self->released < self->gate)) {
+        zb_ring_append (&zb_engine_commit (self, commit)->gets, &get->turn);
+        get->waits = true;
+        self->waits++;
+        return;
+    }
+    if (commit)
+        get->deadline = self->now;
+    if (get->max == 0) {
+        zb_pending_t *pending = s_finish (self, get);
+        zb_engine_give (self, &pending, 0);
+        return;
+    }
+    s_park (self, get);
+}
+
+void zb_engine_got (zb_engine_t *self, zb_get_t *get)
+{
+    get->deadline = self->now;
+    get->waits = false;
+    self->waits--;
+    if (get->max == 0 || get->queue->gone)
+        zb_engine_end_get (self, get, "MSG", NULL);
+    else
+        s_park (self, get);
+}

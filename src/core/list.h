@@ -1,0 +1,37 @@
+/*  =========================================================================
+    list - the queues that a LIST has found
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef ZB_LIST_H_INCLUDED
+#define ZB_LIST_H_INCLUDED
+
+#include "core/rows.h"
+
+typedef struct {
+    zb_queue_row_t row;
+    zb_cursor_row_t cursor;
+    zb_frame_t name;
+} zb_listed_t;
+
+typedef struct zb_list {
+    zb_frame_t pattern;
+    uint8_t bytes[ZB_NAME_MAX];
+    zb_listed_t *item;
+    size_t items;
+    size_t room;
+} zb_list_t;
+
+zb_list_t *zb_list_new (zb_frame_t pattern);
+void zb_list_destroy (zb_list_t **self_p);
+//  Adds a row of the table queues if it fits the pattern and there is room; -1 if it is malformed.
+int zb_list_queue (zb_list_t *self, const zb_found_t *found);
+//  All queues are there; cursors come now.
+void zb_list_sort (zb_list_t *self);
+//  Adds what a row of the table cursors says; -1 if it is malformed.
+int zb_list_cursor (zb_list_t *self, const zb_found_t *found);
+
+#endif

@@ -1,0 +1,119 @@
+/*  =========================================================================
+    pending - a reply that may still have to wait for its truth
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/pending.h"
+
+static zb_frame_t s_keep (uint8_t **byte, zb_frame_t frame)
+{
+    zb_frame_t copy = {*byte, frame.size};
+    if (frame.size)
+        memcpy (*byte, frame.data, frame.size);
+    *byte += frame.size;
+    return copy;
+}
+
+zb_pending_t *zb_pending_new (zb_frame_t routing, const zb_frame_t *frames, size_t envelopes, zb_frame_t id,
+                              const char *status, size_t args, const zb_frame_t *arg)
+{
+    size_t room = args ? args : 1;
+    size_t bytes = sizeof (zb_pending_t) + (envelopes + room) * sizeof (zb_frame_t) + routing.size + id.size;
+    for (size_t index = 0; index < envelopes; index++)
+        bytes += frames[index].size;
+    for (size_t index = 0; index < args; index++)
+        bytes += arg[index].size;
+    zb_pending_t *self = (zb_pending_t *) malloc (bytes);
+    assert (self);
+    memset (self, 0, sizeof *self);
+    zb_ring_init (&self->ring);
+    zb_frame_t *frame = (zb_frame_t *) (void *) (self + 1);
+    uint8_t *byte = (uint8_t *) (frame + envelopes + room);
+    zb_reply_t *reply = &self->reply;
+    reply->status = status;
+    reply->routing = s_keep (&byte, routing);
+    reply->id = s_keep (&byte, id);
+    reply->token = (zb_frame_t){self->token, 0};
+    reply->envelope = frame;
+    reply->envelopes = envelopes;
+    for (size_t index = 0; index < envelopes; index++)
+        frame[index] = s_keep (&byte, frames[index]);
+    reply->arg = frame + envelopes;
+    reply->args = args;
+    for (size_t index = 0; index < args; index++)
+        reply->arg[index] = s_keep (&byte, arg[index]);
+    return self;
+}
+
+void zb_pending_destroy (zb_pending_t **self_p)
+{
+    zb_pending_t *self = *self_p;
+    if (self) {
+        assert (zb_ring_empty (&self->ring));
+        zb_pending_turn (self, "", NULL);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+size_t zb_pending_bytes (const zb_pending_t *self)
+{
+    const zb_reply_t *reply = &self->reply;
+    size_t bytes = sizeof (zb_pending_t) + reply->routing.size + reply->id.size;
+    for (size_t index = 0; index < reply->envelopes; index++)
+        bytes += sizeof (zb_frame_t) + reply->envelope[index].size;
+    for (size_t index = 0; index < reply->args; index++)
+        bytes += sizeof (zb_frame_t) + reply->arg[index].size;
+    return bytes;
+}
+
+void zb_pending_turn (zb_pending_t *self, const char *status, const char *arg)
+{
+    zb_reply_t *reply = &self->reply;
+    for (size_t index = 0; index < reply->bodies; index++)
+        zb_row_unref (&reply->body[index].row);
+    free (reply->body);
+    free (self->index);
+    self->index = NULL;
+    reply->body = NULL;
+    reply->bodies = 0;
+    reply->status = status;
+    self->leveled = false;
+    reply->args = arg ? 1 : 0;
+    if (arg) {
+        size_t size = strlen (arg);
+        self->index = (char *) malloc (size + 1);
+        assert (self->index);
+        memcpy (self->index, arg, size + 1);
+        reply->arg[0] = (zb_frame_t){self->index, size};
+    }
+}
+
+void zb_pending_finish (zb_pending_t *self, const char *level, zb_frame_t token)
+{
+    assert (token.size < ZB_TOKEN_MAX);
+    if (self->leveled) {
+        size_t size = strlen (level);
+        assert (size <= ZB_LEVEL_MAX && self->reply.args);
+        memcpy (self->level, level, size);
+        self->reply.arg[0] = (zb_frame_t){self->level, size};
+    }
+    if (token.size)
+        memcpy (self->token, token.data, token.size);
+    self->reply.token = (zb_frame_t){self->token, token.size};
+}
+
+void zb_reply_destroy (zb_reply_t **self_p)
+{
+    assert (self_p);
+    zb_pending_t *pending = (zb_pending_t *) (void *) *self_p;
+    zb_pending_destroy (&pending);
+    *self_p = NULL;
+}

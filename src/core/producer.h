@@ -1,0 +1,65 @@
+/*  =========================================================================
+    producer - a name's numbers: what comes next, and what has been before
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A producer numbers its PUTs 1, 2, 3, ...; the last ZB_WINDOW of them are kept
+    with a digest of what they carried.  So a PUT that is sent again is known for
+    what it is: the same one (answer it as before), another one under a used number
+    (refuse it), too old to tell (refuse it), or ahead of its time (refuse it).
+*/
+
+#ifndef ZB_PRODUCER_H_INCLUDED
+#define ZB_PRODUCER_H_INCLUDED
+
+#include "core/map.h"
+#include "core/ring.h"
+#include "core/rows.h"
+
+typedef struct {
+    zb_entry_t entry;  //  in the engine's map of names
+    zb_ring_t idle;    //  on the engine's ring, least recently used first
+    zb_ring_t touched; //  on the ring of those whose rows the next batch writes
+    zb_frame_t name;
+    uint64_t instance;    //  0 = the name is not known
+    uint64_t last;        //  number of the newest PUT
+    uint64_t seen;        //  uptime of the newest one, roughly
+    uint64_t commit;      //  the newest commit that writes its rows
+    unsigned inflight;    //  PUTs that are not answered yet
+    bool dirty;           //  the row of the name is to be written
+    uint8_t dirty_groups; //  a bit for each group that is to be written
+    zb_slot_t *group[ZB_GROUPS];
+    char text[];
+} zb_producer_t;
+
+//  A name that is not known yet.
+zb_producer_t *zb_producer_new (zb_frame_t name);
+//  The producer must be in no map and on no ring.
+void zb_producer_destroy (zb_producer_t **self_p);
+//  Takes what a read found: the row of the name, or NULL, and the rows of its groups.  -1 if one is malformed.
+int zb_producer_load (zb_producer_t *self, const zb_row_t *row, const zb_found_t *group, size_t groups);
+
+typedef enum {
+    ZB_PUT_NEXT,  //  the number that is expected
+    ZB_PUT_AGAIN, //  stored already, the same digest
+    ZB_PUT_OTHER, //  stored already, another digest
+    ZB_PUT_PAST,  //  older than what is kept
+    ZB_PUT_GAP    //  beyond the number that is expected
+} zb_put_t;
+
+//  What the number means.
+zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest);
+//  The slot of a number that zb_producer_check called ZB_PUT_AGAIN.
+const zb_slot_t *zb_producer_slot (const zb_producer_t *self, uint64_t number);
+//  Keeps the next PUT; slot->number must be the one that is expected.
+void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot);
+//  Appends the rows that have changed to the batch.
+void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit);
+
+//  Digest of what a PUT carries, chained over its queue, properties, sizes and bodies.
+uint64_t zb_put_digest (const zb_request_t *request, const uint8_t key[ZB_MAP_KEY_SIZE]);
+
+#endif

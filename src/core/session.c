@@ -1,0 +1,101 @@
+/*  =========================================================================
+    session - a client that has said HELLO on a connection
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/session.h"
+
+//  Copies a frame's bytes to *byte and moves it on; returns the copy.
+static zb_frame_t s_keep (uint8_t **byte, zb_frame_t frame)
+{
+    zb_frame_t copy = {*byte, frame.size};
+    if (frame.size)
+        memcpy (*byte, frame.data, frame.size);
+    *byte += frame.size;
+    return copy;
+}
+
+zb_task_t *zb_task_copy (const zb_task_t *from)
+{
+    const zb_request_t *request = &from->request;
+    const zb_frame_t *one[] = {&request->id,         &request->name,    &request->token, &request->queue,
+                               &request->properties, &request->options, &request->acks};
+    enum { ONES = sizeof one / sizeof one[0] };
+    size_t frames = request->envelope + request->bodies;
+    size_t bytes = sizeof (zb_task_t) + frames * sizeof (zb_frame_t) + request->body_bytes;
+    for (size_t index = 0; index < ONES; index++)
+        bytes += one[index]->size;
+    for (size_t index = 0; index < request->envelope; index++)
+        bytes += from->frames[index].size;
+    zb_task_t *self = (zb_task_t *) malloc (bytes);
+    assert (self);
+    *self = *from;
+    self->bytes = bytes;
+    zb_ring_init (&self->ring);
+    zb_frame_t *frame = (zb_frame_t *) (void *) (self + 1);
+    uint8_t *byte = (uint8_t *) (frame + frames);
+    zb_frame_t *copy[] = {&self->request.id,         &self->request.name,    &self->request.token, &self->request.queue,
+                          &self->request.properties, &self->request.options, &self->request.acks};
+    for (size_t index = 0; index < ONES; index++)
+        *copy[index] = s_keep (&byte, *one[index]);
+    self->frames = frame;
+    for (size_t index = 0; index < request->envelope; index++)
+        *frame++ = s_keep (&byte, from->frames[index]);
+    self->request.body = frame;
+    for (size_t index = 0; index < request->bodies; index++)
+        *frame++ = s_keep (&byte, request->body[index]);
+    assert (byte == (uint8_t *) self + bytes);
+    return self;
+}
+
+void zb_task_destroy (zb_task_t **self_p)
+{
+    zb_task_t *self = *self_p;
+    if (self) {
+        assert (self->bytes && zb_ring_empty (&self->ring));
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+zb_session_t *zb_session_new (zb_frame_t routing)
+{
+    zb_session_t *self = (zb_session_t *) calloc (1, sizeof (zb_session_t) + routing.size + ZB_NAME_MAX);
+    assert (self);
+    memcpy (self->bytes, routing.data, routing.size);
+    self->routing = (zb_frame_t){self->bytes, routing.size};
+    self->name = (zb_frame_t){self->bytes + routing.size, 0};
+    zb_ring_init (&self->idle);
+    zb_ring_init (&self->leases);
+    zb_ring_init (&self->gets);
+    zb_ring_init (&self->tasks);
+    zb_ring_init (&self->waits);
+    return self;
+}
+
+void zb_session_destroy (zb_session_t **self_p)
+{
+    zb_session_t *self = *self_p;
+    if (self) {
+        assert (!self->entry.in && !self->named.in && zb_ring_empty (&self->idle) && zb_ring_empty (&self->waits));
+        assert (zb_ring_empty (&self->leases) && zb_ring_empty (&self->gets) && zb_ring_empty (&self->tasks));
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+void zb_session_rename (zb_session_t *self, zb_frame_t name)
+{
+    assert (!self->named.in && name.size <= ZB_NAME_MAX);
+    char *place = self->bytes + self->routing.size;
+    if (name.size)
+        memmove (place, name.data, name.size);
+    self->name = (zb_frame_t){place, name.size};
+}

@@ -1,0 +1,61 @@
+/*  =========================================================================
+    session - a client that has said HELLO on a connection
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A session is known by its routing id.  Its requests are handled in the order in
+    which they came: when one has to wait for the store, a copy of it waits, and all
+    later ones of the session wait behind it.
+*/
+
+#ifndef ZB_SESSION_H_INCLUDED
+#define ZB_SESSION_H_INCLUDED
+
+#include "core/map.h"
+#include "core/ring.h"
+
+//  A request that waits, with all its bytes; or on its way through the engine, with borrowed ones.
+typedef struct {
+    zb_ring_t ring;
+    size_t bytes;             //  of memory; 0 = borrowed
+    const zb_frame_t *frames; //  the envelope
+    zb_request_t request;
+    size_t cursor; //  how far its acks are done: the next item,
+    uint64_t next; //  and what is left of the current one; next 0 = nothing
+    uint64_t last;
+} zb_task_t;
+
+//  Copies a task with all its bytes.
+zb_task_t *zb_task_copy (const zb_task_t *from);
+void zb_task_destroy (zb_task_t **self_p);
+
+typedef struct zb_session {
+    zb_entry_t entry; //  in the engine's map of routing ids
+    zb_entry_t named; //  in its map of names: the newest session of the name
+    zb_ring_t idle;   //  on its ring, the longest silent first
+    int64_t heard;    //  ms, when it said something
+    zb_frame_t routing;
+    zb_frame_t name;   //  size 0 = none
+    uint64_t instance; //  of the producer of this name
+    bool hello;        //  HELLO was accepted
+    bool fenced;       //  a newer process has taken the name
+    zb_ring_t leases;
+    zb_ring_t gets;       //  that are not answered yet
+    size_t asked;         //  how many
+    zb_ring_t tasks;      //  that wait
+    struct zb_load *load; //  what the first of them waits for
+    zb_ring_t waits;      //  on that one's ring
+    char bytes[];         //  routing, name
+} zb_session_t;
+
+//  A session that has said nothing yet.
+zb_session_t *zb_session_new (zb_frame_t routing);
+//  The session must be in no map and on no ring, and its own rings empty.
+void zb_session_destroy (zb_session_t **self_p);
+//  Sets the name; the session must not be in the map of names.
+void zb_session_rename (zb_session_t *self, zb_frame_t name);
+
+#endif

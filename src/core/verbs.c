@@ -1,0 +1,514 @@
+/*  =========================================================================
+    verbs - what the engine does with each request
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A verb either is done with its request (it has given a reply out, or left one with
+    a commit), or returns the load that it has to wait for; then it is called again
+    with the same task.  Until then it has changed nothing that it would change twice.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_self.h"
+#include "core/list.h"
+
+//  A producer that PUTs now and then has its row written this often, so that it is not taken for one that is away.
+#define SEEN_STEP 3600000
+
+//  Replies
+
+zb_pending_t *zb_engine_reply_to (zb_frame_t routing, const zb_task_t *task, const char *status, size_t args,
+                                  const zb_frame_t *arg)
+{
+    return zb_pending_new (routing, task->frames, task->request.envelope, task->request.id, status, args, arg);
+}
+
+static void s_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, size_t args,
+                  const zb_frame_t *arg, uint64_t commit)
+{
+    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", args, arg);
+    zb_engine_give (self, &pending, commit);
+}
+
+//  OK and the level.
+static void s_ok_level (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t commit)
+{
+    zb_frame_t arg = zb_frame ("");
+    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 1, &arg);
+    pending->leveled = true;
+    zb_engine_give (self, &pending, commit);
+}
+
+void zb_engine_refuse (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task, int code, const char *text,
+                       uint64_t commit)
+{
+    char number[21];
+    zb_number_format ((uint64_t) code, number);
+    zb_frame_t arg[] = {zb_frame (number), zb_frame (text)};
+    zb_pending_t *pending = zb_engine_reply_to (routing, task, "ERR", 2, arg);
+    self->stats.refused++;
+    if (commit == ZB_NOW)
+        zb_engine_give_now (self, &pending);
+    else
+        zb_engine_give (self, &pending, commit);
+}
+
+static void s_refuse (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, int code, const char *text,
+                      uint64_t commit)
+{
+    zb_engine_refuse (self, session->routing, task, code, text, commit);
+}
+
+//  409 with the number that is expected.
+static void s_expect (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
+                      const zb_producer_t *producer)
+{
+    char number[21];
+    zb_number_format (producer->last + 1, number);
+    s_refuse (self, session, task, ZB_CONFLICT, number, producer->commit);
+}
+
+//  HELLO
+
+void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
+{
+    if (session->load) {
+        session->load = NULL;
+        self->backlog--;
+    }
+    zb_ring_remove (&session->waits);
+    for (zb_ring_t *link = zb_ring_pop (&session->tasks); link; link = zb_ring_pop (&session->tasks)) {
+        zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
+        self->waiting -= task->bytes;
+        zb_task_destroy (&task);
+    }
+    zb_map_remove (&self->names, &session->named);
+    zb_map_remove (&self->sessions, &session->entry);
+    zb_ring_remove (&session->idle);
+    zb_engine_end_gets (self, session, NULL, NULL);
+    zb_engine_return_all (self, session);
+    zb_session_destroy (&session);
+}
+
+//  The session stands for this name from now on.  What an earlier one of the name was given returns to the queues, and
+//  so does what this one was given under another name.
+static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t name, uint64_t instance)
+{
+    zb_entry_t *entry = name.size ? zb_map_find (&self->names, name) : NULL;
+    zb_session_t *earlier = entry ? ZB_ITEM (entry, zb_session_t, named) : NULL;
+    if (earlier && earlier != session) {
+        zb_map_remove (&self->names, &earlier->named);
+        earlier->fenced = earlier->instance != instance;
+        zb_engine_end_gets (self, earlier, NULL, "MSG");
+        zb_engine_return_all (self, earlier);
+    }
+    if (session->hello && !zb_frame_eq (session->name, name)) {
+        zb_engine_end_gets (self, session, NULL, "MSG");
+        zb_engine_return_all (self, session);
+    }
+    zb_map_remove (&self->names, &session->named);
+    zb_session_rename (session, name);
+    if (name.size)
+        zb_map_add (&self->names, &session->named, session->name);
+    session->instance = instance;
+    session->hello = true;
+    session->fenced = false;
+}
+
+static void s_welcome (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t instance,
+                       uint64_t last, uint64_t commit)
+{
+    char number[2][21];
+    zb_number_format (instance, number[0]);
+    zb_number_format (last, number[1]);
+    zb_frame_t arg[] = {zb_frame (number[0]), zb_frame (number[1]), zb_frame (self->active), zb_frame (self->passive)};
+    s_ok (self, session, task, 4, arg, commit);
+}
+
+//  Finds a producer; returns NULL, or what to wait for.
+static zb_load_t *s_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer)
+{
+    zb_entry_t *entry = zb_map_find (&self->producers, name);
+    if (!entry)
+        return zb_engine_load (self, ZB_LOAD_PRODUCER, name);
+    *producer = ZB_ITEM (entry, zb_producer_t, entry);
+    zb_ring_remove (&(*producer)->idle);
+    zb_ring_append (&self->idle_producers, &(*producer)->idle);
+    return NULL;
+}
+
+static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    if (request->name.size == 0) {
+        s_take_name (self, session, request->name, 0);
+        s_welcome (self, session, task, 0, 0, 0);
+        return NULL;
+    }
+    zb_producer_t *producer = NULL;
+    zb_load_t *load = s_producer (self, request->name, &producer);
+    if (load)
+        return load;
+    if (request->instance > INT64_MAX) {
+        s_refuse (self, session, task, ZB_BAD_REQUEST, "no such instance was ever given", ZB_NOW);
+        return NULL;
+    }
+    if (request->instance && request->instance < producer->instance) {
+        s_refuse (self, session, task, ZB_CONFLICT, "fenced: a newer process has taken this name", producer->commit);
+        return NULL;
+    }
+    //  An instance that the store doesn't know was given to a name that it has forgotten since: it goes on.
+    if (request->instance == 0)
+        producer->instance++;
+    else if (request->instance > producer->instance)
+        producer->instance = request->instance;
+    producer->seen = zb_engine_uptime (self);
+    producer->dirty = true;
+    zb_engine_touch_producer (self, producer);
+    s_take_name (self, session, request->name, producer->instance);
+    s_welcome (self, session, task, producer->instance, producer->last, producer->commit);
+    return NULL;
+}
+
+//  Queues
+
+zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **queue)
+{
+    *queue = NULL;
+    zb_entry_t *entry = zb_map_find (&self->queues, name);
+    if (!entry)
+        return zb_frame_eq (self->absent, name) ? NULL : zb_engine_load (self, ZB_LOAD_QUEUE, name);
+    zb_queue_t *found = ZB_ITEM (entry, zb_queue_t, entry);
+    if (found->gone)
+        return NULL;
+    zb_ring_remove (&found->ring);
+    zb_ring_append (&self->all_queues, &found->ring);
+    *queue = found;
+    return NULL;
+}
+
+//  The same for verbs that need one: answers 404 if there is none.
+static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, zb_queue_t **queue)
+{
+    zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
+    if (!load && !*queue)
+        s_refuse (self, session, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
+    return load;
+}
+
+//  Reads one option; returns what is wrong, or NULL.
+static const char *s_option (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value)
+{
+    if (zb_frame_is (name, "lease"))
+        return zb_number_parse (value, INT32_MAX, &row->lease) ? NULL
+                                                               : "lease is a number of milliseconds, 0 for the default";
+    if (zb_frame_is (name, "max-messages"))
+        return zb_number_parse (value, INT64_MAX, &row->max) ? NULL : "max-messages is a number, 0 for the default";
+    return "the options of a queue are lease and max-messages";
+}
+
+static void s_write_queue (zb_engine_t *self, const zb_queue_t *queue)
+{
+    uint8_t value[ZB_QUEUE_ROW_SIZE];
+    zb_queue_row_t row = {queue->id, queue->lease, queue->max};
+    zb_queue_row_encode (&row, value);
+    zb_batch_put (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size, value, sizeof value);
+    self->names_commit = self->fill->number;
+}
+
+static void s_write_queues (zb_engine_t *self)
+{
+    uint8_t value[ZB_META_QUEUES_SIZE];
+    zb_put32 (value, self->queue_id);
+    zb_put32 (value + 4, self->queue_count);
+    zb_batch_put (self->fill->batch, ZB_META, ZB_META_QUEUES, strlen (ZB_META_QUEUES), value, sizeof value);
+}
+
+static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name)
+{
+    //  A deleted one of the name has its id and its rows; it needs the name no more.
+    zb_entry_t *entry = zb_map_find (&self->queues, name);
+    if (entry)
+        zb_map_remove (&self->queues, entry);
+    self->queue_id++;
+    self->queue_count++;
+    s_write_queues (self);
+    zb_queue_t *queue = zb_queue_new (name, self->queue_id, self->newest, &self->windows);
+    zb_map_add (&self->queues, &queue->entry, queue->name);
+    zb_ring_append (&self->all_queues, &queue->ring);
+    zb_engine_touch_queue (self, queue);
+    return queue;
+}
+
+static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, request->queue, &queue);
+    if (load)
+        return load;
+    zb_queue_row_t row = {0, queue ? queue->lease : 0, queue ? queue->max : 0};
+    size_t cursor = 0;
+    zb_frame_t name, value;
+    while (zb_lines_next (request->options, &cursor, &name, &value)) {
+        const char *wrong = s_option (&row, name, value);
+        if (wrong) {
+            s_refuse (self, session, task, ZB_BAD_REQUEST, wrong, ZB_NOW);
+            return NULL;
+        }
+    }
+    if (self->full) {
+        s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full", 0);
+        return NULL;
+    }
+    if (!queue && (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
+        s_refuse (self, session, task, ZB_QUEUE_FULL, "no more queues are allowed", self->names_commit);
+        return NULL;
+    }
+    if (!queue)
+        queue = s_new_queue (self, request->queue);
+    else if (queue->lease == row.lease && queue->max == row.max) {
+        s_ok (self, session, task, 0, NULL, self->names_commit);
+        return NULL;
+    }
+    queue->lease = row.lease;
+    queue->max = row.max;
+    s_write_queue (self, queue);
+    s_ok (self, session, task, 0, NULL, self->names_commit);
+    return NULL;
+}
+
+static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = s_queue (self, session, task, &queue);
+    if (load || !queue)
+        return load;
+    zb_queue_purge (queue, self->newest);
+    zb_engine_bury (self, queue->id, self->newest);
+    zb_engine_touch_queue (self, queue);
+    queue->ack_commit = queue->commit;
+    s_ok_level (self, session, task, queue->commit);
+    zb_engine_serve (self, queue);
+    return NULL;
+}
+
+static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = s_queue (self, session, task, &queue);
+    if (load || !queue)
+        return load;
+    uint8_t key[ZB_CURSOR_KEY_SIZE];
+    zb_cursor_key (queue->id, key);
+    zb_batch_erase (self->fill->batch, ZB_CURSORS, key, sizeof key);
+    zb_batch_erase (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size);
+    self->queue_count--;
+    s_write_queues (self);
+    zb_engine_bury (self, queue->id, UINT64_MAX);
+    zb_queue_purge (queue, self->newest);
+    queue->gone = true;
+    queue->commit = self->names_commit = self->fill->number;
+    zb_ring_remove (&queue->touched);
+    zb_ring_remove (&queue->strays);
+    zb_ring_remove (&queue->ring);
+    zb_ring_append (&self->gone, &queue->ring);
+    zb_engine_end_queue (self, queue);
+    s_ok_level (self, session, task, queue->commit);
+    return NULL;
+}
+
+//  PUT
+
+static void s_put_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t first,
+                      uint64_t count, bool again, zb_producer_t *producer, uint64_t commit)
+{
+    char number[2][21];
+    zb_number_format (first, number[0]);
+    zb_number_format (first + count - 1, number[1]);
+    zb_frame_t arg[] = {zb_frame (""), zb_frame (number[0]), zb_frame (number[1]), zb_frame ("duplicate")};
+    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", again ? 4 : 3, arg);
+    pending->leveled = true;
+    pending->producer = producer;
+    if (producer)
+        producer->inflight++;
+    zb_engine_give (self, &pending, commit);
+}
+
+//  Whether the number is the one that is expected; else answers.
+static bool s_expected (zb_engine_t *self, zb_session_t *session, zb_task_t *task, zb_producer_t *producer,
+                        uint64_t digest)
+{
+    uint64_t number = task->request.number;
+    switch (zb_producer_check (producer, number, digest)) {
+    case ZB_PUT_NEXT:
+        if (producer->inflight < ZB_WINDOW)
+            return true;
+        s_refuse (self, session, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
+        return false;
+    case ZB_PUT_AGAIN: {
+        const zb_slot_t *slot = zb_producer_slot (producer, number);
+        self->stats.duplicates++;
+        s_put_ok (self, session, task, slot->first, slot->count, true, NULL, producer->commit);
+        return false;
+    }
+    default:
+        s_expect (self, session, task, producer);
+        return false;
+    }
+}
+
+//  Stores what may be stored.
+static void s_store (zb_engine_t *self, zb_session_t *session, zb_task_t *task, zb_queue_t *queue,
+                     zb_producer_t *producer, uint64_t digest)
+{
+    const zb_request_t *request = &task->request;
+    uint64_t first = self->newest + 1;
+    zb_piece_t piece = {.first = first, .properties = request->properties};
+    if (producer) {
+        piece.name = producer->name;
+        piece.number = request->number;
+    }
+    zb_queue_put (queue, &piece, request->body, request->bodies);
+    self->newest += request->bodies;
+    zb_engine_touch_queue (self, queue);
+    size_t bytes = request->body_bytes + request->properties.size + 64;
+    self->fill->bytes += bytes;
+    self->waiting += bytes;
+    self->stats.puts++;
+    self->stats.messages_in += request->bodies;
+    if (producer) {
+        zb_slot_t slot = {request->number, digest, first, (uint32_t) request->bodies, queue->id};
+        zb_producer_keep (producer, &slot);
+        if (zb_engine_uptime (self) - producer->seen >= SEEN_STEP) {
+            producer->seen = zb_engine_uptime (self);
+            producer->dirty = true;
+        }
+        zb_engine_touch_producer (self, producer);
+    }
+    s_put_ok (self, session, task, first, request->bodies, false, producer, self->fill->number);
+}
+
+static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    zb_producer_t *producer = NULL;
+    uint64_t digest = 0;
+    if (session->name.size) {
+        zb_load_t *load = s_producer (self, session->name, &producer);
+        if (load)
+            return load;
+        if (producer->instance != session->instance) {
+            s_refuse (self, session, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
+            return NULL;
+        }
+        if (request->number == 0) {
+            s_refuse (self, session, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
+            return NULL;
+        }
+        digest = zb_put_digest (request, self->digest_key);
+        if (!s_expected (self, session, task, producer, digest))
+            return NULL;
+    }
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = s_queue (self, session, task, &queue);
+    if (load || !queue)
+        return load;
+    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
+    if (self->full)
+        s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full", 0);
+    else if (max && zb_queue_depth (queue) + request->bodies > max)
+        s_refuse (self, session, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
+    else if (self->newest + request->bodies >= (self->epoch + 1) << ZB_COUNT_BITS)
+        s_refuse (self, session, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);
+    else
+        s_store (self, session, task, queue, producer, digest);
+    return NULL;
+}
+
+//  GET, ACK, NACK, EXTEND, LIST
+
+static zb_load_t *s_get (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = s_queue (self, session, task, &queue);
+    if (load || !queue)
+        return load;
+    if (session->asked >= ZB_WINDOW) {
+        s_refuse (self, session, task, ZB_QUEUE_FULL, "more than 256 GETs of this client wait", ZB_NOW);
+        return NULL;
+    }
+    load = zb_engine_ack (self, queue, task);
+    if (load)
+        return load;
+    if (request->max == 0)
+        zb_engine_end_gets (self, session, queue, "MSG");
+    zb_engine_get (self, session, queue, task, request->acks.size ? queue->ack_commit + (queue->ack_commit == 0) : 0);
+    return NULL;
+}
+
+static zb_load_t *s_ack (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = s_queue (self, session, task, &queue);
+    if (load || !queue)
+        return load;
+    load = zb_engine_ack (self, queue, task);
+    if (load)
+        return load;
+    s_ok_level (self, session, task, queue->ack_commit);
+    zb_engine_serve (self, queue);
+    return NULL;
+}
+
+static zb_load_t *s_nack (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = s_queue (self, session, task, &queue);
+    if (load || !queue)
+        return load;
+    if (task->request.verb == ZB_NACK)
+        zb_engine_nack (self, session, queue, task->request.acks);
+    else
+        zb_engine_extend (self, session, queue, task->request.acks);
+    s_ok (self, session, task, 0, NULL, 0);
+    return NULL;
+}
+
+static zb_load_t *s_list (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    if (!self->list || !zb_frame_eq (self->list->pattern, task->request.queue))
+        return zb_engine_load_list (self, task->request.queue);
+    zb_pending_t *pending = zb_engine_listed (self, session->routing, task);
+    zb_engine_give (self, &pending, self->names_commit);
+    return NULL;
+}
+
+zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_session_t *, zb_task_t *);
+    static s_verb_t *const verb[ZB_VERBS] = {
+        [ZB_HELLO] = s_hello, [ZB_PUT] = s_put,       [ZB_GET] = s_get,   [ZB_ACK] = s_ack,
+        [ZB_NACK] = s_nack,   [ZB_EXTEND] = s_nack,   [ZB_LIST] = s_list, [ZB_QUEUE] = s_make_queue,
+        [ZB_PURGE] = s_purge, [ZB_DELETE] = s_delete,
+    };
+    assert (task->request.verb < ZB_VERBS && verb[task->request.verb]);
+    if (task->request.verb != ZB_HELLO && !session->hello) {
+        s_refuse (self, session, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
+        return NULL;
+    }
+    if (task->request.verb != ZB_HELLO && session->fenced) {
+        s_refuse (self, session, task, ZB_CONFLICT, "fenced: a newer process has taken this name", ZB_NOW);
+        return NULL;
+    }
+    if (!self->booted)
+        return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
+    return verb[task->request.verb](self, session, task);
+}
