@@ -21,9 +21,9 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     data[0] = BEAT_VERSION;
     data[1] = (uint8_t) self->node;
     data[2] = (uint8_t) self->state;
-    data[3] = (uint8_t) ((self->settled ? FLAG_SETTLED : 0) | (self->fresh ? FLAG_FRESH : 0)
-                         | (self->complete ? FLAG_COMPLETE : 0) | (self->suspect ? FLAG_SUSPECT : 0)
-                         | (self->serving ? FLAG_SERVING : 0) | (self->in_step ? FLAG_IN_STEP : 0));
+    data[3] = (uint8_t) ((self->settled ? FLAG_SETTLED : 0) | (self->fresh ? FLAG_FRESH : 0) |
+                         (self->complete ? FLAG_COMPLETE : 0) | (self->suspect ? FLAG_SUSPECT : 0) |
+                         (self->serving ? FLAG_SERVING : 0) | (self->in_step ? FLAG_IN_STEP : 0));
     memcpy (data + 4, self->pair, ZB_PAIR_SIZE);
     zb_put64 (data + 20, self->commit);
     zb_put64 (data + 28, self->alone);
@@ -43,8 +43,8 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
 {
     const uint8_t *byte = data;
     memset (self, 0, sizeof *self);
-    if (size < BEAT_HEAD || byte[0] != BEAT_VERSION || byte[1] < 1 || byte[1] > 2 || byte[2] < BSTAR_PRIMARY || byte[2] > BSTAR_PASSIVE
-        || byte[36] > ZB_BEAT_EPOCHS || size != BEAT_HEAD + (size_t) byte[36] * ZB_EPOCH_SIZE)
+    if (size < BEAT_HEAD || byte[0] != BEAT_VERSION || byte[1] < 1 || byte[1] > 2 || byte[2] < BSTAR_PRIMARY ||
+        byte[2] > BSTAR_PASSIVE || byte[36] > ZB_BEAT_EPOCHS || size != BEAT_HEAD + (size_t) byte[36] * ZB_EPOCH_SIZE)
         return -1;
     self->node = byte[1];
     self->state = (bstar_state_t) byte[2];
@@ -63,14 +63,19 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
 bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
 {
     static const uint8_t none[ZB_PAIR_SIZE];
-    return memcmp (one->pair, other->pair, ZB_PAIR_SIZE) == 0 || memcmp (one->pair, none, ZB_PAIR_SIZE) == 0
-           || memcmp (other->pair, none, ZB_PAIR_SIZE) == 0;
+    return memcmp (one->pair, other->pair, ZB_PAIR_SIZE) == 0 || memcmp (one->pair, none, ZB_PAIR_SIZE) == 0 ||
+           memcmp (other->pair, none, ZB_PAIR_SIZE) == 0;
 }
 
-//  Whether the first answered alone in an epoch that the other has never seen.
-static bool s_ahead (const zb_beat_t *one, const zb_beat_t *other)
+bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other)
 {
     return one->alone && !zb_lineage_has (&other->tail, one->alone, one->node);
+}
+
+bool zb_beat_last (const zb_beat_t *self)
+{
+    zb_epoch_t newest = zb_lineage_newest (&self->tail);
+    return self->alone && newest.node == self->node && newest.number >= self->alone;
 }
 
 static int s_sign (bool plus, bool minus)
@@ -92,13 +97,16 @@ int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other)
         return primary;
     bool one_can = one->complete && !one->suspect;
     bool other_can = other->complete && !other->suspect;
+    bool one_ahead = zb_beat_ahead (one, other);
+    bool other_ahead = zb_beat_ahead (other, one);
     if (!one_can || !other_can)
-        return s_sign (one_can, other_can);
-    bool one_ahead = s_ahead (one, other);
-    bool other_ahead = s_ahead (other, one);
+        return s_sign (one_can && !other_ahead, other_can && !one_ahead);
     if (one_ahead != other_ahead)
         return s_sign (one_ahead, other_ahead);
-    int rank = s_compare (zb_lineage_newest (&one->tail).number, zb_lineage_newest (&other->tail).number);
+    int rank = one_ahead ? 0 : s_sign (zb_beat_last (one), zb_beat_last (other));
+    if (rank)
+        return rank;
+    rank = s_compare (zb_lineage_newest (&one->tail).number, zb_lineage_newest (&other->tail).number);
     bool leads = one->state == BSTAR_ACTIVE || other->state == BSTAR_ACTIVE;
     if (rank == 0 && !one_ahead && !leads)
         rank = s_compare (one->commit, other->commit);

@@ -15,7 +15,7 @@
         3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step
         4    16   the pair's id, zeros if the store has none
        20     8   newest commit of the store
-       28     8   alone: the epoch in which this node answered without its peer, 0 = none
+       28     8   alone: the first epoch in which this node answered without its peer, 0 = none
        36     1   number of epochs that follow, newest of the lineage, oldest first
        37    17   an epoch as in lineage.h
 */
@@ -33,16 +33,16 @@
 typedef struct {
     unsigned node;
     bstar_state_t state;
-    bool settled;        //  lineage and commit are what the store holds now, not what it held before the last sync
-    bool fresh;          //  the store has never held anything
-    bool complete;       //  the store is whole
-    bool suspect;        //  an fsync failed here
-    bool serving;        //  active, and clients are answered
-    bool in_step;        //  granted by the active one, and still so
+    bool settled;  //  lineage and commit are what the store holds now, not what it held before the last sync
+    bool fresh;    //  the store has never held anything
+    bool complete; //  the store is whole
+    bool suspect;  //  an fsync failed here
+    bool serving;  //  active, and clients are answered
+    bool in_step;  //  granted by the active one, and still so
     uint8_t pair[ZB_PAIR_SIZE];
     uint64_t commit;
     uint64_t alone;
-    zb_lineage_t tail;   //  the newest epochs, at most ZB_BEAT_EPOCHS
+    zb_lineage_t tail; //  the newest epochs, at most ZB_BEAT_EPOCHS
 } zb_beat_t;
 
 //  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.
@@ -53,10 +53,16 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
 //  Which of two nodes should lead when both wait or both lead: > 0 the first, < 0 the second, 0 neither may.
 //  Antisymmetric, so that both come to the same answer.  In this order:
 //    nodes of different pairs, or a node that is not settled: neither;
-//    a node that can't lead (not complete, or suspect; a fresh one counts as complete beside a fresh one): the other;
+//    a node that can't lead (not complete, or suspect; a fresh one counts as complete beside a fresh one): the other,
+//    but neither if the one that can't has answered alone what the other lacks: only an operator may give that up;
 //    a node whose `alone` epoch the other lacks; if both have one, the larger epoch number, tie: the primary;
+//    a node that has `alone` set and raised the newest of its epochs: it may lead by itself, so it must not follow;
 //    the larger epoch number, then (while neither is active) the larger commit, tie: the primary.
 int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other);
+//  Whether the first has answered alone in an epoch that the other has never seen.
+bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other);
+//  Whether this node has answered alone, and no other has led since.
+bool zb_beat_last (const zb_beat_t *self);
 //  Whether the two stores can belong to one pair: equal ids, or one has none yet.
 bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other);
 

@@ -19,9 +19,9 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
         return -1;
     const uint8_t *byte = data;
     for (size_t index = 0; index < size / ZB_EPOCH_SIZE; index++, byte += ZB_EPOCH_SIZE) {
-        zb_epoch_t epoch = { zb_get64 (byte), zb_get64 (byte + 8), byte[16] };
-        bool ordered = index == 0 || (epoch.number > self->epoch[index - 1].number
-                                      && epoch.first > self->epoch[index - 1].first);
+        zb_epoch_t epoch = {zb_get64 (byte), zb_get64 (byte + 8), byte[16]};
+        bool ordered =
+            index == 0 || (epoch.number > self->epoch[index - 1].number && epoch.first > self->epoch[index - 1].first);
         if (!ordered || epoch.number == 0 || epoch.node < 1 || epoch.node > 2)
             return -1;
         self->epoch[self->size++] = epoch;
@@ -42,12 +42,12 @@ size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX 
 
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self)
 {
-    return self->size ? self->epoch[self->size - 1] : (zb_epoch_t) { 0, 0, 0 };
+    return self->size ? self->epoch[self->size - 1] : (zb_epoch_t){0, 0, 0};
 }
 
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first)
 {
-    zb_epoch_t epoch = { zb_lineage_newest (self).number + 1, first, node };
+    zb_epoch_t epoch = {zb_lineage_newest (self).number + 1, first, node};
     assert (first > zb_lineage_newest (self).first);
     if (self->size == ZB_LINEAGE_MAX) {
         memmove (self->epoch, self->epoch + 1, (ZB_LINEAGE_MAX - 1) * sizeof *self->epoch);

@@ -31,14 +31,14 @@
 
 typedef struct {
     uint64_t number;
-    uint64_t first;      //  first commit
+    uint64_t first; //  first commit
     unsigned node;
 } zb_epoch_t;
 
 //  A plain value: copy it, compare it, zero it for an empty one.
 typedef struct {
     size_t size;
-    zb_epoch_t epoch[ZB_LINEAGE_MAX];    //  oldest first
+    zb_epoch_t epoch[ZB_LINEAGE_MAX]; //  oldest first
 } zb_lineage_t;
 
 //  Reads the row.  Returns 0, or -1 if it is malformed; an empty row is an empty lineage.

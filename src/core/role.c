@@ -12,86 +12,12 @@
 #include "core/bytes.h"
 #include "core/role.h"
 
-#define ON(event) (1u << ZB_PHASE_##event)
-#define DO(kind) (1u << ZB_DO_##kind)
+#define BIT(kind) (1u << ZB_DO_##kind)
 #define META_FORMAT 1
 
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_FIRST 1000
 #define REJOIN_MAX 30000
-
-static const zb_phase_row_t s_rows[] = {
-    { 1, ZB_PHASE_IDLE, ON (LEAD), 0, 0, ZB_PHASE_RISING, DO (LEAD) | DO (SAY),
-      "Binary Star decided; the store must be the master before anything is answered" },
-    { 2, ZB_PHASE_IDLE, ~ON (LEAD), 0, 0, ZB_PHASE_IDLE, 0, "late news of a leadership that is over" },
-    { 3, ZB_PHASE_RISING, ON (LED), 0, ZB_IF_SOLO, ZB_PHASE_RAISING, DO (START),
-      "the peer is alive, or there is none: the epoch is raised, nothing is answered without the peer" },
-    { 4, ZB_PHASE_RISING, ON (LED), ZB_IF_SOLO, 0, ZB_PHASE_RAISING, DO (SAVE) | DO (START) | DO (BEAT),
-      "taking over is going alone: `alone` is on the disk before the first OK solo" },
-    { 5, ZB_PHASE_RISING, ~(ON (LED) | ON (DOWN)), 0, 0, ZB_PHASE_RISING, 0, "nothing counts before the store is the master" },
-    { 6, ZB_PHASE_RAISING, ON (RAISED), ZB_IF_SINGLE, 0, ZB_PHASE_SINGLE, DO (SAY), "no peer to wait for" },
-    { 7, ZB_PHASE_RAISING, ON (RAISED), ZB_IF_ALONE, ZB_IF_SINGLE, ZB_PHASE_ALONE, DO (SAY) | DO (BEAT),
-      "the epoch and `alone` are on the disk: serve" },
-    { 8, ZB_PHASE_RAISING, ON (RAISED), 0, ZB_IF_SINGLE | ZB_IF_ALONE, ZB_PHASE_JOINING, DO (MARK) | DO (SAY) | DO (BEAT),
-      "the peer was met: it must have this epoch before the first OK" },
-    { 9, ZB_PHASE_RAISING, ~(ON (RAISED) | ON (DOWN)), 0, 0, ZB_PHASE_RAISING, 0, "wait for the disk" },
-    { 10, ZB_PHASE_SINGLE, ~ON (DOWN), 0, 0, ZB_PHASE_SINGLE, 0, "nothing outside concerns a broker without a pair" },
-    { 11, ZB_PHASE_ALONE, ON (BACK), 0, 0, ZB_PHASE_JOINING, DO (MARK) | DO (SAY),
-      "from now on only what both have is answered; what was answered alone is the mark" },
-    { 12, ZB_PHASE_ALONE, ~(ON (BACK) | ON (DOWN)), 0, 0, ZB_PHASE_ALONE, 0, "served without the peer anyway" },
-    { 13, ZB_PHASE_JOINING, ON (ACKED), ZB_IF_ALONE, 0, ZB_PHASE_CLEARING, DO (SAVE),
-      "the peer has all that was answered alone: `alone` leaves the disk before the peer may lead" },
-    { 14, ZB_PHASE_JOINING, ON (ACKED), 0, ZB_IF_ALONE, ZB_PHASE_PAIRED, DO (GRANT) | DO (SAY) | DO (BEAT),
-      "all that was ever answered is on both: the peer may take over" },
-    { 15, ZB_PHASE_JOINING, ON (LOST), ZB_IF_ALONE, 0, ZB_PHASE_ALONE, DO (SAY),
-      "the peer was never granted and `alone` still stands: go on without it at once" },
-    { 16, ZB_PHASE_JOINING, ON (STALLED), 0, 0, ZB_PHASE_PROBING, DO (PROBE) | DO (SAY) | DO (BEAT),
-      "the timer may have expired while this process was stopped: look again first" },
-    { 17, ZB_PHASE_JOINING, ~(ON (ACKED) | ON (STALLED) | ON (DOWN)), 0, 0, ZB_PHASE_JOINING, 0, "wait for the peer's acks" },
-    { 18, ZB_PHASE_CLEARING, ON (SAVED), 0, 0, ZB_PHASE_JOINING, 0,
-      "`alone` is off the disk; the mark still holds, so the grant follows unless the peer was lost meanwhile" },
-    { 19, ZB_PHASE_CLEARING, ~(ON (SAVED) | ON (DOWN)), 0, 0, ZB_PHASE_CLEARING, 0, "wait for the disk" },
-    { 20, ZB_PHASE_PAIRED, ON (LOST), 0, 0, ZB_PHASE_JOINING, DO (MARK) | DO (SAY),
-      "`in step` holds for one session of the link only" },
-    { 21, ZB_PHASE_PAIRED, ON (STALLED), 0, 0, ZB_PHASE_PROBING, DO (PROBE) | DO (SAY) | DO (BEAT), "as row 16" },
-    { 22, ZB_PHASE_PAIRED, ~(ON (LOST) | ON (STALLED) | ON (DOWN)), 0, 0, ZB_PHASE_PAIRED, 0, "all is well" },
-    { 23, ZB_PHASE_PROBING, ON (PROGRESS), ZB_IF_GRANTED, 0, ZB_PHASE_PAIRED, DO (SAY), "only slow, and still in step" },
-    { 24, ZB_PHASE_PROBING, ON (PROGRESS), 0, ZB_IF_GRANTED, ZB_PHASE_JOINING, DO (SAY), "the peer is back" },
-    { 25, ZB_PHASE_PROBING, ON (PROBED), ZB_IF_ALONE, 0, ZB_PHASE_ALONE, DO (SAY),
-      "`alone` never left the disk, the peer was never granted: no new epoch is needed" },
-    { 26, ZB_PHASE_PROBING, ON (PROBED), ZB_IF_WAIT, ZB_IF_ALONE, ZB_PHASE_PROBING, 0,
-      "peer-loss = wait: clients are told 503 until the peer's acks move" },
-    { 27, ZB_PHASE_PROBING, ON (PROBED), 0, ZB_IF_WAIT | ZB_IF_ALONE, ZB_PHASE_SEVERING, DO (SAVE) | DO (RAISE) | DO (BEAT) | DO (SAY),
-      "the peer is left behind: `alone` and a new epoch before the first OK solo" },
-    { 28, ZB_PHASE_PROBING, ~(ON (PROGRESS) | ON (PROBED) | ON (DOWN)), 0, 0, ZB_PHASE_PROBING, 0, "the interval runs" },
-    { 29, ZB_PHASE_SEVERING, ON (RAISED), ZB_IF_TOLD, 0, ZB_PHASE_ALONE, DO (SAY),
-      "on the disk, and a peer that hears us knows that it may no longer lead" },
-    { 30, ZB_PHASE_SEVERING, ON (RAISED), 0, ZB_IF_TOLD, ZB_PHASE_SEVERING, 0,
-      "the peer hears us but has not echoed `alone` yet: it would still lead if we died now" },
-    { 31, ZB_PHASE_SEVERING, ~(ON (RAISED) | ON (DOWN)), 0, 0, ZB_PHASE_SEVERING, 0, "wait for the disk" },
-    { 32, ZB_PHASES, ON (DOWN), 0, 0, ZB_PHASE_IDLE, DO (STOP) | DO (FOLLOW) | DO (BEAT) | DO (SAY),
-      "from any phase: another leads; what this one OK'd alone is kept from being rolled back" },
-};
-
-const zb_phase_row_t *zb_phase_rows (size_t *count)
-{
-    *count = sizeof s_rows / sizeof *s_rows;
-    return s_rows;
-}
-
-const char *zb_phase_name (zb_phase_t phase)
-{
-    static const char *const names[ZB_PHASES] = { "idle",    "rising",   "raising", "single",  "alone",
-                                                  "joining", "clearing", "paired",  "probing", "severing" };
-    return phase < ZB_PHASES ? names[phase] : "any";
-}
-
-const char *zb_phase_event_name (zb_phase_event_t event)
-{
-    static const char *const names[ZB_PHASE_EVENTS] = { "lead", "led",     "raised",   "acked",  "saved", "back",
-                                                        "lost", "stalled", "progress", "probed", "down" };
-    return event < ZB_PHASE_EVENTS ? names[event] : "?";
-}
 
 //  ---------------------------------------------------------------------------------------------------------------
 //  Effects
@@ -128,23 +54,42 @@ static void s_follow (zb_role_t *self)
     s_do (self, ZB_DO_FOLLOW)->rollback = self->alone == 0;
 }
 
-//  `alone` changes: the next leadership, or none.
+//  The epoch of the first commit that the peer may lack.
+static uint64_t s_unacked (const zb_role_t *self)
+{
+    size_t index = self->lineage.size;
+    while (index > 1 && self->lineage.epoch[index - 1].first > self->acked + 1)
+        index--;
+    return index ? self->lineage.epoch[index - 1].number : 0;
+}
+
+static void s_save_node (zb_role_t *self)
+{
+    zb_do_t *effect = s_do (self, ZB_DO_SAVE);
+    effect->suspect = self->suspect;
+    effect->alone = self->alone;
+    effect->alone_from = self->alone_from;
+}
+
+//  From now on heartbeats say `alone`: the epoch about to be raised, unless an earlier one stands.
+static void s_tell_alone (zb_role_t *self, int64_t now)
+{
+    if (self->alone)
+        return;
+    self->alone = zb_lineage_newest (&self->lineage).number + 1;
+    self->alone_from = s_unacked (self) << ZB_COUNT_BITS | 1;
+    self->alone_since = now;
+}
+
 static void s_save (zb_role_t *self, int64_t now)
 {
     if (self->phase == ZB_PHASE_CLEARING) {
         self->alone = 0;
         self->alone_from = 0;
     }
-    else {
-        self->alone = zb_lineage_newest (&self->lineage).number + 1;
-        if (self->alone_from == 0)
-            self->alone_from = self->alone << ZB_COUNT_BITS | 1;
-        self->alone_since = now;
-    }
-    zb_do_t *effect = s_do (self, ZB_DO_SAVE);
-    effect->suspect = self->suspect;
-    effect->alone = self->alone;
-    effect->alone_from = self->alone_from;
+    else
+        s_tell_alone (self, now);
+    s_save_node (self);
 }
 
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
@@ -162,75 +107,94 @@ static bool s_echo_fresh (const zb_role_t *self, int64_t now)
     return self->echoed_ms && now - self->echoed_ms < self->silence;
 }
 
-static unsigned s_conditions (const zb_role_t *self, int64_t now)
+static unsigned s_conditions (const zb_role_t *self)
 {
-    bool told = self->alone && (self->echoed_ms > self->alone_since || !s_echo_fresh (self, now));
-    return (self->paired ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0)
-           | (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) | (self->wait ? ZB_IF_WAIT : 0)
-           | (told ? ZB_IF_TOLD : 0);
-}
-
-static const zb_phase_row_t *s_row (const zb_role_t *self, zb_phase_event_t event, unsigned conditions)
-{
-    for (size_t index = 0; index < sizeof s_rows / sizeof *s_rows; index++) {
-        const zb_phase_row_t *row = &s_rows[index];
-        bool here = row->phase == self->phase || row->phase == ZB_PHASES;
-        if (here && (row->events & 1u << event) && (row->when & conditions) == row->when && !(row->unless & conditions))
-            return row;
-    }
-    assert (!"the table is total");
-    return NULL;
+    return (self->paired ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0) |
+           (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) | (self->wait ? ZB_IF_WAIT : 0);
 }
 
 static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
 {
-    const zb_phase_row_t *row = s_row (self, event, s_conditions (self, now));
-    self->phase = row->next;
+    const zb_phase_row_t *row = zb_phase_row (self->phase, event, s_conditions (self));
+    zb_phase_t before = self->phase;
+    self->phase = row->next == ZB_PHASES ? before : row->next;
+    self->phase_rows |= 1ull << row->number;
     for (unsigned kind = 0; kind < ZB_DO_KINDS; kind++) {
         if (!(row->effects & 1u << kind))
             continue;
         if (kind == ZB_DO_SAVE || kind == ZB_DO_FOLLOW)
             continue;
         if (kind == ZB_DO_START || kind == ZB_DO_RAISE) {
-            if (row->effects & DO (SAVE))
+            if (row->effects & BIT (SAVE))
                 s_save (self, now);
             s_raise (self, (zb_do_kind_t) kind);
         }
         else if (kind == ZB_DO_MARK)
             self->mark = self->closed;
+        else if (kind == ZB_DO_TELL)
+            s_tell_alone (self, now);
         else if (kind == ZB_DO_PROBE)
             self->probe_ms = now;
         else if (kind == ZB_DO_GRANT) {
             s_do (self, ZB_DO_GRANT)->session = self->granted = self->session;
             self->granted_ms = now;
-            self->rejoin_delay = REJOIN_FIRST;
         }
         else
             s_do (self, (zb_do_kind_t) kind);
     }
-    if (row->effects & DO (FOLLOW))
+    if (row->effects & BIT (FOLLOW)) {
+        if ((before == ZB_PHASE_RAISING || before == ZB_PHASE_SEVERING) &&
+            self->alone >= zb_lineage_newest (&self->lineage).number) {
+            //  Nothing was answered in the epoch that was to be raised: there is nothing to keep.
+            self->alone = self->alone_from = 0;
+            s_save_node (self);
+        }
         s_follow (self);
-    if (row->next == ZB_PHASE_CLEARING && row->effects & DO (SAVE))
+    }
+    if (row->next == ZB_PHASE_CLEARING && row->effects & BIT (SAVE))
         s_save (self, now);
-    if (row->phase == ZB_PHASE_PROBING && row->next == ZB_PHASE_ALONE) {
+    if (before == ZB_PHASE_PROBING && (row->next == ZB_PHASE_ALONE || row->next == ZB_PHASE_SEVERING)) {
+        if (now - self->granted_ms > REJOIN_MAX)
+            self->rejoin_delay = REJOIN_FIRST;
         self->rejoin_ms = now + self->rejoin_delay;
         self->rejoin_delay = self->rejoin_delay * 2 > REJOIN_MAX ? REJOIN_MAX : self->rejoin_delay * 2;
     }
 }
 
+//  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
+static bool s_settled_up (const zb_role_t *self, int64_t now)
+{
+    return self->live && self->there >= self->closed && (self->alone || s_echo_fresh (self, now));
+}
+
+//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for longer than
+//  an active peer waits for acks, it may have been left behind.
+static void s_wake (zb_role_t *self, int64_t now)
+{
+    int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
+    if (gap > self->silence)
+        self->awake_ms = self->probe_ms = now;
+    if (gap > self->ack_limit)
+        self->in_step = false;
+}
+
 //  The events that are nothing but what the facts have become.
 static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
 {
+    s_wake (self, now);
     zb_phase_t before;
     do {
         before = self->phase;
         bool caught_up = self->live && self->there >= self->mark;
-        bool forgotten = !self->peer.in_step && now - self->granted_ms > self->ack_limit
-                         && self->heard_ms > self->granted_ms;
+        bool forgotten =
+            !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
+        bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence;
         bool stuck = client_waits && now - self->progress_ms >= self->ack_limit;
-        if ((before == ZB_PHASE_RAISING || before == ZB_PHASE_SEVERING) && self->here >= self->raising)
+        if (before == ZB_PHASE_RAISING && self->here >= self->raising)
             s_phase (self, ZB_PHASE_RAISED, now);
-        else if (before == ZB_PHASE_ALONE && self->live && now >= self->rejoin_ms)
+        else if (before == ZB_PHASE_SEVERING && (self->echoed_ms > self->alone_since || deaf))
+            s_phase (self, ZB_PHASE_TOLD, now);
+        else if (before == ZB_PHASE_ALONE && self->live && now >= self->rejoin_ms && s_echo_fresh (self, now))
             s_phase (self, ZB_PHASE_BACK, now);
         else if (before == ZB_PHASE_JOINING && caught_up)
             s_phase (self, ZB_PHASE_ACKED, now);
@@ -240,8 +204,11 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
             s_phase (self, ZB_PHASE_LOST, now);
         else if ((before == ZB_PHASE_JOINING || before == ZB_PHASE_PAIRED) && stuck)
             s_phase (self, ZB_PHASE_STALLED, now);
-        else if (before == ZB_PHASE_PROBING && self->live && self->progress_ms > self->probe_ms)
+        else if (before == ZB_PHASE_PROBING && self->live &&
+                 (self->progress_ms > self->probe_ms || s_settled_up (self, now))) {
+            self->progress_ms = now;
             s_phase (self, ZB_PHASE_PROGRESS, now);
+        }
         else if (before == ZB_PHASE_PROBING && client_waits && now - self->probe_ms >= self->silence)
             s_phase (self, ZB_PHASE_PROBED, now);
     } while (self->phase != before);
@@ -252,7 +219,8 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
 
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now)
 {
-    return self->dead || now - self->heard_ms > self->silence;
+    int64_t since = self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
+    return self->dead || now - since > self->silence;
 }
 
 bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
@@ -263,9 +231,11 @@ bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
 //  Rules (a) and (b) of who may lead without asking the peer, but for the token.
 static bool s_may_lead (const zb_role_t *self)
 {
-    bool own = self->alone && self->settled && self->alone == zb_lineage_newest (&self->lineage).number
-               && zb_lineage_newest (&self->lineage).node == self->node;
-    return self->opened && self->complete && !self->suspect && (self->in_step || own);
+    zb_beat_t own;
+    zb_role_tell (self, &own);
+    bool behind = self->heard && zb_beat_ahead (&self->peer, &own);
+    bool last = self->settled && zb_beat_last (&own) && !behind;
+    return self->opened && self->complete && !self->suspect && (self->in_step || last);
 }
 
 static bstar_facts_t s_facts (const zb_role_t *self, bool may_lead, int64_t now)
@@ -273,7 +243,7 @@ static bstar_facts_t s_facts (const zb_role_t *self, bool may_lead, int64_t now)
     zb_beat_t own;
     zb_role_tell (self, &own);
     bool preferred = self->opened && self->heard && zb_beat_rank (&own, &self->peer) > 0;
-    return (bstar_facts_t) { .peer_gone = zb_role_peer_gone (self, now), .may_lead = may_lead, .preferred = preferred };
+    return (bstar_facts_t){.peer_gone = zb_role_peer_gone (self, now), .may_lead = may_lead, .preferred = preferred};
 }
 
 //  Takes one step of Binary Star and what follows from it.
@@ -282,13 +252,14 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
     bstar_state_t before = self->bstar.state;
     bstar_facts_t facts = s_facts (self, may_lead, now);
     const bstar_row_t *row = bstar_step (&self->bstar, event, &facts);
+    self->bstar_rows |= 1ull << row->number;
     bstar_state_t after = self->bstar.state;
     if (after == before)
         return row;
     if (after == BSTAR_ACTIVE) {
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
         self->in_step = false;
-        self->solo = self->alone || before == BSTAR_PASSIVE || event == BSTAR_CLIENT_VOTE;
+        self->solo = !self->wait && (self->alone || before == BSTAR_PASSIVE || event == BSTAR_CLIENT_VOTE);
         self->diverged = false;
         self->leads++;
         s_phase (self, ZB_PHASE_LEAD, now);
@@ -309,8 +280,8 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
     return row;
 }
 
-void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_wait, int64_t silence,
-                   int64_t ack_limit, const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE])
+void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_wait, int64_t silence, int64_t ack_limit,
+                   const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE])
 {
     assert (node == 1 || node == 2);
     memset (self, 0, sizeof *self);
@@ -337,6 +308,11 @@ void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, u
     self->alone_from = alone_from;
     if (self->heard_ms == 0)
         self->heard_ms = now;
+    if (alone && !zb_lineage_has (&self->lineage, alone, self->node)) {
+        //  The epoch never came to the disk, so nothing was answered in it.
+        self->alone = self->alone_from = 0;
+        s_save_node (self);
+    }
     s_do (self, ZB_DO_BEAT);
     if (self->paired)
         return;
@@ -349,10 +325,13 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
 {
     self->reading = false;
     if (self->phase != ZB_PHASE_IDLE && self->phase != ZB_PHASE_RISING)
-        return 0;    //  an answer from before: what this leadership has raised since is newer
+        return 0; //  an answer from before: what this leadership has raised since is newer
+    self->lineage.size = 0;
+    self->commit = 0;
+    self->formed = false;
     for (size_t index = 0; index < count; index++) {
         const zb_found_t *found = &rows[index];
-        zb_frame_t key = { found->key, found->key_size };
+        zb_frame_t key = {found->key, found->key_size};
         const uint8_t *data = found->row->data;
         size_t size = found->row->size;
         bool bad = false;
@@ -390,11 +369,12 @@ void zb_role_led (zb_role_t *self, int64_t now)
     if (self->leads)
         self->leads--;
     if (self->phase != ZB_PHASE_RISING || self->leads)
-        return;    //  of a leadership that was over before the store was the master
+        return; //  of a leadership that was over before the store was the master
     self->settled = true;
     self->complete = true;
-    self->closed = self->here = self->commit;
-    self->there = 0;
+    self->closed = self->here = self->acked = self->commit;
+    self->there = self->session = self->granted = 0;
+    self->live = false;
     self->progress_ms = now;
     s_phase (self, ZB_PHASE_LED, now);
     self->fresh = false;
@@ -403,26 +383,33 @@ void zb_role_led (zb_role_t *self, int64_t now)
 void zb_role_complete (zb_role_t *self, int64_t now)
 {
     self->complete = true;
-    self->fresh = self->diverged = false;
+    self->fresh = self->suspect = self->diverged = false;
     if (self->alone && self->bstar.state == BSTAR_PASSIVE) {
         //  The master has all that was answered here alone, else the store would have diverged.
         self->alone = self->alone_from = 0;
-        s_do (self, ZB_DO_SAVE)->suspect = self->suspect;
+        s_save_node (self);
     }
     s_settle (self, false, now);
 }
 
 void zb_role_diverged (zb_role_t *self)
 {
-    self->diverged = true;
     self->in_step = false;
+    if (self->alone == 0) {
+        //  The store has not heard yet that there is nothing to keep.
+        if (self->bstar.state == BSTAR_PASSIVE)
+            s_follow (self);
+        return;
+    }
+    self->diverged = true;
     s_do (self, ZB_DO_SAY);
 }
 
 void zb_role_granted (zb_role_t *self, bool granted)
 {
-    self->in_step = granted && self->bstar.state != BSTAR_ACTIVE;
-    self->in_step_epoch = zb_lineage_newest (&self->peer.tail).number;
+    //  A grant can be late: only one of a peer that is heard, and is not alone, is true.
+    bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
+    self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone == 0;
     s_do (self, ZB_DO_SAY);
 }
 
@@ -434,8 +421,11 @@ void zb_role_saved (zb_role_t *self, int64_t now)
 
 void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now)
 {
-    if (session != self->session)
+    if (session != self->session) {
+        //  What has acked in the last session may have lost its disk since.
         self->there = 0;
+        self->mark = self->closed;
+    }
     self->live = live;
     self->session = session;
     s_settle (self, false, now);
@@ -448,10 +438,11 @@ void zb_role_closed (zb_role_t *self, uint64_t commit)
 
 void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now)
 {
-    if (there > self->there || there >= self->closed)
+    if (there > self->there && (self->alone || s_echo_fresh (self, now)))
         self->progress_ms = now;
     self->here = here;
     self->there = there;
+    self->acked = there > self->acked ? there : self->acked;
     s_settle (self, false, now);
 }
 
@@ -459,13 +450,14 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
 {
     if (beat->node == self->node)
         return;
+    s_wake (self, now);
     self->peer = *beat;
     self->heard = true;
     self->dead = false;
     self->heard_ms = now;
     self->echoed_ms = echoed;
-    //  An active peer that went alone after it granted `in step` has answered what this store lacks.
-    if (beat->alone > self->in_step_epoch)
+    //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.
+    if (beat->alone)
         self->in_step = false;
     bstar_event_t event;
     if (!self->opened || !bstar_event_of_peer ((int) beat->state, &event))
@@ -491,13 +483,15 @@ void zb_role_dead (zb_role_t *self, int64_t now)
 
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
 {
-    //  A process that was stopped for longer than an active peer waits may have been left behind meanwhile.
-    if (self->ticked_ms && now - self->ticked_ms > self->ack_limit + self->silence)
-        self->in_step = false;
+    s_wake (self, now);
     self->ticked_ms = now;
-    //  Nothing is owed by the peer while all that was closed has been acked.
-    if (!client_waits || (self->live && self->there >= self->closed))
-        self->progress_ms = self->phase == ZB_PHASE_PROBING ? self->progress_ms : now;
+    //  The limit and the fresh interval run while the peer owes an ack, or an echo, for which a client waits.
+    if (!client_waits || s_settled_up (self, now)) {
+        if (self->phase == ZB_PHASE_PROBING)
+            self->probe_ms = now;
+        else
+            self->progress_ms = now;
+    }
     s_settle (self, client_waits, now);
 }
 
@@ -524,6 +518,7 @@ static const char *s_token_refused (const zb_role_t *self, const zb_frame_t *tex
 
 zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, int *code, const char **why)
 {
+    s_wake (self, now);
     *code = ZB_NOT_READY;
     if (self->bstar.state == BSTAR_ACTIVE) {
         if (self->phase == ZB_PHASE_RISING || self->phase == ZB_PHASE_IDLE)
@@ -536,7 +531,7 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
     if (zb_role_peer_leads (self, now) || (self->bstar.state == BSTAR_PASSIVE && !zb_role_peer_gone (self, now)))
         return ZB_VOTE_PASSIVE;
     *why = zb_role_why (self, now);
-    if (!self->opened || !zb_role_peer_gone (self, now))
+    if (!self->opened || !zb_role_peer_gone (self, now) || self->wait)
         return ZB_VOTE_REFUSE;
     if (!self->settled) {
         s_read (self);
@@ -613,7 +608,7 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         [ZB_PHASE_CLEARING] = "active: the peer has caught up",
         [ZB_PHASE_PAIRED] = "active, the peer is in step",
         [ZB_PHASE_PROBING] = "active: the peer does not acknowledge",
-        [ZB_PHASE_SEVERING] = "active: leaving the peer behind",
+        [ZB_PHASE_SEVERING] = "active: telling the peer that it is left behind",
     };
     if (self->bstar.state == BSTAR_ACTIVE && phases[self->phase])
         return phases[self->phase];
@@ -630,20 +625,25 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         return "waiting for the peer: this store is not complete";
     if (self->fresh && !self->heard)
         return "waiting for the peer: a new pair forms when both brokers meet";
+    if (zb_role_peer_gone (self, now) && self->wait)
+        return "waiting for the peer: peer-loss = wait";
     if (zb_role_peer_gone (self, now))
-        return self->in_step ? "ready to take over" : "waiting for the peer: this broker was not in step when it was "
-                                                      "last heard, so the peer may hold newer messages";
+        return self->in_step ? "ready to take over"
+                             : "waiting for the peer: this broker was not in step when it was "
+                               "last heard, so the peer may hold newer messages";
     zb_beat_t own;
     zb_role_tell (self, &own);
     if (!zb_beat_same_pair (&own, &self->peer))
         return "waiting: the other broker's store belongs to another pair";
+    if (zb_beat_ahead (&self->peer, &own) && (self->peer.suspect || !self->peer.complete))
+        return "waiting: the other broker has answered OK what this one lacks, and its store is not trusted";
     return "waiting: the brokers are agreeing who leads";
 }
 
 bool zb_role_row (const zb_role_t *self, size_t index, uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE],
                   const char **key, const void **value, size_t *size)
 {
-    static const uint8_t format[4] = { 0, 0, 0, META_FORMAT };
+    static const uint8_t format[4] = {0, 0, 0, META_FORMAT};
     switch (index) {
     case 0:
         *key = "lineage";

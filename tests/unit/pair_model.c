@@ -1,0 +1,1068 @@
+/*  =========================================================================
+    pair_model - two roles and a small model of what is around them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include "pair_model.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/bytes.h"
+
+static const uint8_t s_entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1, 2, 3};
+
+static void s_fault (model_t *self, const char *fault)
+{
+    if (!self->fault)
+        self->fault = fault;
+}
+
+#define CHECK(condition, fault)    \
+    do {                           \
+        if (!(condition))          \
+            s_fault (self, fault); \
+    } while (0)
+
+//  ---------------------------------------------------------------------------
+//  The table meta, as the log says
+
+typedef struct {
+    zb_row_t head;
+    uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+} meta_row_t;
+
+static void s_meta (model_t *self, int at)
+{
+    static zb_row_t *row[5];
+    static const char *const key[5] = {"commit", "lineage", "secret", "pair", "format"};
+    static uint64_t memory[5][256];
+    node_t *node = &self->node[at];
+    zb_found_t found[5];
+    zb_lineage_t lineage = {0};
+    for (int i = 0; i < node->size; i++) {
+        uint8_t serial = node->log[i];
+        if (self->raise[serial])
+            lineage.epoch[lineage.size++] =
+                (zb_epoch_t){self->epoch[serial], (uint64_t) i + 1, self->writer[serial] + 1u};
+    }
+    for (int i = 0; i < 5; i++) {
+        row[i] = (zb_row_t *) memory[i];
+        found[i].key_size = (uint16_t) strlen (key[i]);
+        memcpy (found[i].key, key[i], found[i].key_size);
+        found[i].row = row[i];
+    }
+    assert (lineage.size * ZB_EPOCH_SIZE < sizeof memory[1] - sizeof (zb_row_t));
+    zb_put64 (row[0]->data, node->size);
+    row[0]->size = 8;
+    row[1]->size = (uint32_t) zb_lineage_encode (&lineage, row[1]->data);
+    memcpy (row[2]->data, s_entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
+    row[2]->size = ZB_SECRET_SIZE;
+    memcpy (row[3]->data, s_entropy, ZB_PAIR_SIZE);
+    row[3]->size = ZB_PAIR_SIZE;
+    zb_put32 (row[4]->data, 1);
+    row[4]->size = 4;
+    int rc = zb_role_meta (&node->role, found, node->size ? 5 : 0, self->now);
+    assert (rc == 0);
+}
+
+//  ---------------------------------------------------------------------------
+//  What a role wants
+
+static void s_command (model_t *self, int at, command_t command)
+{
+    node_t *node = &self->node[at];
+    if (node->queued == MODEL_QUEUE) {
+        self->over = true;
+        return;
+    }
+    node->queue[node->queued++] = command;
+}
+
+static void s_write (model_t *self, int at, bool raise)
+{
+    node_t *node = &self->node[at];
+    if (self->serials + 1 >= MODEL_LOG || self->left.commits == 0) {
+        self->over = true;
+        return;
+    }
+    self->left.commits--;
+    uint8_t serial = ++self->serials;
+    self->epoch[serial] = node->epoch;
+    self->writer[serial] = (uint8_t) at;
+    self->raise[serial] = raise;
+    zb_role_closed (&node->role, node->role.closed + 1);
+    s_command (self, at, (command_t){.verb = ZB_DO_START, .number = serial});
+    node->serial = raise ? node->serial : serial;
+    node->waiting = raise ? node->waiting : (uint8_t) node->role.closed;
+}
+
+static void s_carry_out (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    zb_do_t effect;
+    while (zb_role_next (&node->role, &effect)) {
+        command_t command = {.verb = (uint8_t) effect.kind};
+        switch (effect.kind) {
+        case ZB_DO_START:
+        case ZB_DO_RAISE:
+            if (effect.kind == ZB_DO_START)
+                node->waiting = 0;
+            node->leads = true;
+            node->epoch = (uint8_t) effect.epoch;
+            s_write (self, at, true);
+            break;
+        case ZB_DO_STOP:
+            node->leads = false;
+            node->waiting = 0;
+            break;
+        case ZB_DO_SAVE:
+            command.number = (uint8_t) effect.alone;
+            command.from = (uint8_t) (effect.alone_from >> ZB_COUNT_BITS);
+            command.flag = effect.suspect;
+            s_command (self, at, command);
+            break;
+        case ZB_DO_FOLLOW:
+            command.flag = effect.rollback;
+            s_command (self, at, command);
+            break;
+        case ZB_DO_GRANT:
+            command.number = (uint8_t) effect.session;
+            s_command (self, at, command);
+            break;
+        case ZB_DO_LEAD:
+        case ZB_DO_READ:
+            s_command (self, at, command);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  Stores and their link
+
+static bool s_has (const node_t *node, uint8_t serial, bool synced)
+{
+    return memchr (node->log, serial, synced ? node->synced : node->size) != NULL;
+}
+
+//  The node whose store leads the session, or could: -1 if not exactly one is a master.
+static int s_master (const model_t *self)
+{
+    bool zero = self->node[0].alive && self->node[0].master, one = self->node[1].alive && self->node[1].master;
+    return zero == one ? -1 : one;
+}
+
+static bool s_runs (const node_t *node)
+{
+    return node->alive && !node->paused;
+}
+
+//  Whether frames of the session pass.
+static bool s_flows (const model_t *self)
+{
+    return self->session && !self->ended && !self->cut && s_runs (&self->node[0]) && s_runs (&self->node[1]);
+}
+
+static void s_end_session (model_t *self)
+{
+    int master = s_master (self);
+    self->ended = self->session && master >= 0;
+    if (!self->ended)
+        self->session = 0;
+    self->live = false;
+    self->grant_at = 0;
+}
+
+static bool s_execute (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (!s_runs (node) || node->queued == 0)
+        return false;
+    command_t command = node->queue[0];
+    memmove (node->queue, node->queue + 1, sizeof *node->queue * --node->queued);
+    switch (command.verb) {
+    case ZB_DO_LEAD:
+        node->synced = node->size;
+        self->session = 0;
+        self->live = self->ended = false;
+        self->grant_at = 0;
+        node->master = node->complete = true;
+        node->diverged = false;
+        s_meta (self, at);
+        zb_role_led (&node->role, self->now);
+        break;
+    case ZB_DO_FOLLOW:
+        node->synced = node->size;
+        node->master = false;
+        node->rollback = command.flag;
+        node->diverged = node->suspect && !command.flag;
+        s_end_session (self);
+        if (node->diverged)
+            zb_role_diverged (&node->role);
+        break;
+    case ZB_DO_SAVE:
+        node->alone = command.number;
+        node->alone_from = command.from;
+        node->suspect = command.flag;
+        zb_role_saved (&node->role, self->now);
+        break;
+    case ZB_DO_START:
+        assert (node->master);
+        node->log[node->size++] = command.number;
+        break;
+    case ZB_DO_GRANT:
+        if (self->session == command.number && !self->ended && s_master (self) == at)
+            self->grant_at = (uint8_t) (node->size + 1);
+        break;
+    case ZB_DO_READ:
+        s_meta (self, at);
+        break;
+    default:
+        assert (!"a command");
+    }
+    s_carry_out (self, at);
+    return true;
+}
+
+//  What the client has and the master lacks goes, if it may; what was answered OK never does.
+static bool s_roll_back (model_t *self, node_t *client, const node_t *master)
+{
+    uint8_t common = 0;
+    while (common < client->size && common < master->size && client->log[common] == master->log[common])
+        common++;
+    bool full = client->suspect;
+    if (!client->rollback && (full || common < client->size))
+        return false;
+    CHECK (client->alone == 0 || (common == client->size && !full), "rolled back a node with `alone` on its disk");
+    for (int i = full ? 0 : common; i < client->size; i++)
+        CHECK (!self->ok[client->log[i]] || s_has (master, client->log[i], false), "rolled back what was answered OK");
+    if (full) {
+        common = 0;
+        client->complete = false;
+        self->replaced = true;
+    }
+    client->size = common;
+    client->synced = common < client->synced ? common : client->synced;
+    return true;
+}
+
+static bool s_link (model_t *self, int at)
+{
+    node_t *master = &self->node[at], *client = &self->node[1 - at];
+    bool possible = s_master (self) == at && client->alive && !self->cut && s_runs (master) && s_runs (client);
+    if (!possible || (self->session && !self->ended) || client->diverged)
+        return false;
+    if (!s_roll_back (self, client, master)) {
+        client->diverged = true;
+        zb_role_diverged (&client->role);
+        s_carry_out (self, 1 - at);
+        return true;
+    }
+    uint8_t number = 1;
+    while (number == self->session || number == master->role.session || number == master->role.granted)
+        number++;
+    self->session = number;
+    self->there = self->grant_at = 0;
+    self->ended = self->live = false;
+    zb_role_granted (&client->role, false);
+    s_carry_out (self, 1 - at);
+    zb_role_link (&master->role, false, number, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+static bool s_ship (model_t *self, int at)
+{
+    node_t *master = &self->node[at], *client = &self->node[1 - at];
+    if (s_master (self) != at || !s_flows (self) || client->size >= master->size)
+        return false;
+    client->log[client->size] = master->log[client->size];
+    client->synced = ++client->size;
+    return true;
+}
+
+static bool s_live (model_t *self, int at)
+{
+    node_t *master = &self->node[at], *client = &self->node[1 - at];
+    if (s_master (self) != at || !s_flows (self) || client->size < master->size || self->live)
+        return false;
+    self->live = true;
+    client->complete = true;
+    client->suspect = false;
+    s_meta (self, 1 - at);
+    zb_role_complete (&client->role, self->now);
+    s_carry_out (self, 1 - at);
+    zb_role_link (&master->role, true, self->session, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+static bool s_ack (model_t *self, int at)
+{
+    node_t *master = &self->node[at], *client = &self->node[1 - at];
+    if (s_master (self) != at || !s_flows (self) || self->there >= client->synced)
+        return false;
+    self->there = client->synced;
+    zb_role_synced (&master->role, master->synced, self->there, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+static bool s_granted (model_t *self, int at)
+{
+    node_t *client = &self->node[1 - at];
+    if (s_master (self) != at || !s_flows (self) || !self->live || !self->grant_at || client->size + 1 < self->grant_at)
+        return false;
+    self->grant_at = 0;
+    zb_role_granted (&client->role, true);
+    s_carry_out (self, 1 - at);
+    return true;
+}
+
+static bool s_drop (model_t *self, int at)
+{
+    if (s_master (self) != at || !s_runs (&self->node[at]) || !self->session || !(self->cut || self->ended))
+        return false;
+    self->session = 0;
+    self->ended = self->live = false;
+    self->grant_at = 0;
+    zb_role_link (&self->node[at].role, false, 0, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+static bool s_sync (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (!s_runs (node) || !node->master || node->synced == node->size)
+        return false;
+    node->synced = node->size;
+    zb_role_synced (&node->role, node->synced, self->session ? self->there : 0, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+//  ---------------------------------------------------------------------------
+//  Packing
+
+typedef struct {
+    uint8_t *data;
+    const uint8_t *from;
+    size_t at;
+    int64_t now;
+} pack_t;
+
+//  Ages in steps, clipped; 255 for never.
+#define OLDEST 4
+#define NEVER 255
+
+static void s_put (pack_t *pack, uint64_t byte)
+{
+    assert (byte < 256);
+    pack->data[pack->at++] = (uint8_t) byte;
+}
+
+static uint8_t s_get (pack_t *pack)
+{
+    return pack->from[pack->at++];
+}
+
+static void s_put_time (pack_t *pack, int64_t time)
+{
+    int64_t age = (pack->now - time) / MODEL_STEP;
+    s_put (pack, time == 0 ? NEVER : age > OLDEST ? OLDEST : (uint64_t) age);
+}
+
+static int64_t s_get_time (pack_t *pack)
+{
+    uint8_t age = s_get (pack);
+    return age == NEVER ? 0 : pack->now - age * MODEL_STEP;
+}
+
+static void s_put_lineage (pack_t *pack, const zb_lineage_t *lineage)
+{
+    s_put (pack, lineage->size);
+    for (size_t i = 0; i < lineage->size; i++) {
+        s_put (pack, lineage->epoch[i].number << 1 | (lineage->epoch[i].node - 1));
+        s_put (pack, lineage->epoch[i].first);
+    }
+}
+
+static void s_get_lineage (pack_t *pack, zb_lineage_t *lineage)
+{
+    lineage->size = s_get (pack);
+    for (size_t i = 0; i < lineage->size; i++) {
+        uint8_t byte = s_get (pack);
+        lineage->epoch[i] = (zb_epoch_t){byte >> 1, s_get (pack), (byte & 1) + 1u};
+    }
+}
+
+static void s_put_beat (pack_t *pack, const zb_beat_t *beat)
+{
+    s_put (pack, beat->node | (uint64_t) beat->state << 2 | (uint64_t) beat->serving << 5 |
+                     (uint64_t) (beat->pair[0] != 0) << 6);
+    s_put (pack, beat->settled | (uint64_t) beat->fresh << 1 | (uint64_t) beat->complete << 2 |
+                     (uint64_t) beat->suspect << 3 | (uint64_t) beat->in_step << 4);
+    s_put (pack, beat->commit);
+    s_put (pack, beat->alone);
+    s_put_lineage (pack, &beat->tail);
+}
+
+static void s_get_beat (pack_t *pack, zb_beat_t *beat)
+{
+    uint8_t byte = s_get (pack);
+    beat->node = byte & 3;
+    beat->state = (bstar_state_t) (byte >> 2 & 7);
+    beat->serving = byte >> 5 & 1;
+    if (byte >> 6 & 1)
+        memcpy (beat->pair, s_entropy, ZB_PAIR_SIZE);
+    byte = s_get (pack);
+    beat->settled = byte & 1;
+    beat->fresh = byte >> 1 & 1;
+    beat->complete = byte >> 2 & 1;
+    beat->suspect = byte >> 3 & 1;
+    beat->in_step = byte >> 4 & 1;
+    beat->commit = s_get (pack);
+    beat->alone = s_get (pack);
+    s_get_lineage (pack, &beat->tail);
+}
+
+static void s_put_role (pack_t *pack, const zb_role_t *role)
+{
+    s_put (pack, role->bstar.state | (uint64_t) role->phase << 3 | (uint64_t) role->solo << 7);
+    s_put (pack, role->opened | (uint64_t) role->fresh << 1 | (uint64_t) role->complete << 2 |
+                     (uint64_t) role->suspect << 3 | (uint64_t) role->settled << 4 | (uint64_t) role->reading << 5 |
+                     (uint64_t) role->diverged << 6 | (uint64_t) role->in_step << 7);
+    s_put (pack, role->formed | (uint64_t) role->heard << 1 | (uint64_t) role->dead << 2 | (uint64_t) role->live << 3 |
+                     (uint64_t) role->leads << 4);
+    s_put (pack, role->alone);
+    s_put (pack, role->alone_from >> ZB_COUNT_BITS);
+    s_put (pack, role->commit);
+    s_put (pack, role->closed);
+    s_put (pack, role->here);
+    s_put (pack, role->there);
+    s_put (pack, role->acked);
+    s_put (pack, role->phase == ZB_PHASE_RAISING || role->phase == ZB_PHASE_SEVERING ? role->raising : 0);
+    s_put (pack, role->mark);
+    s_put (pack, role->session);
+    s_put (pack, role->granted);
+    s_put_time (pack, role->phase == ZB_PHASE_SEVERING ? role->alone_since : 0);
+    s_put_time (pack, role->heard_ms);
+    s_put_time (pack, role->echoed_ms);
+    s_put_time (pack, role->progress_ms);
+    s_put_time (pack, role->phase == ZB_PHASE_PROBING ? role->probe_ms : 0);
+    s_put_time (pack, role->granted_ms);
+    s_put_time (pack, role->ticked_ms);
+    s_put_time (pack, role->awake_ms);
+    int64_t rejoin = (role->rejoin_ms - pack->now) / MODEL_STEP;
+    s_put (pack, rejoin < 0 ? 0 : rejoin > 2 ? 2 : (uint64_t) rejoin);
+    s_put_lineage (pack, &role->lineage);
+    if (role->heard)
+        s_put_beat (pack, &role->peer);
+    assert (role->todo_size == 0);
+}
+
+static void s_get_role (pack_t *pack, zb_role_t *role)
+{
+    uint8_t byte = s_get (pack);
+    role->bstar.state = (bstar_state_t) (byte & 7);
+    role->phase = (zb_phase_t) (byte >> 3 & 15);
+    role->solo = byte >> 7;
+    byte = s_get (pack);
+    role->opened = byte & 1;
+    role->fresh = byte >> 1 & 1;
+    role->complete = byte >> 2 & 1;
+    role->suspect = byte >> 3 & 1;
+    role->settled = byte >> 4 & 1;
+    role->reading = byte >> 5 & 1;
+    role->diverged = byte >> 6 & 1;
+    role->in_step = byte >> 7 & 1;
+    byte = s_get (pack);
+    role->formed = byte & 1;
+    role->heard = byte >> 1 & 1;
+    role->dead = byte >> 2 & 1;
+    role->live = byte >> 3 & 1;
+    role->leads = byte >> 4;
+    role->alone = s_get (pack);
+    role->alone_from = (uint64_t) s_get (pack) << ZB_COUNT_BITS | (role->alone ? 1 : 0);
+    role->commit = s_get (pack);
+    role->closed = s_get (pack);
+    role->here = s_get (pack);
+    role->there = s_get (pack);
+    role->acked = s_get (pack);
+    role->raising = s_get (pack);
+    role->mark = s_get (pack);
+    role->session = s_get (pack);
+    role->granted = s_get (pack);
+    role->alone_since = s_get_time (pack);
+    role->heard_ms = s_get_time (pack);
+    role->echoed_ms = s_get_time (pack);
+    role->progress_ms = s_get_time (pack);
+    role->probe_ms = s_get_time (pack);
+    role->granted_ms = s_get_time (pack);
+    role->ticked_ms = s_get_time (pack);
+    role->awake_ms = s_get_time (pack);
+    role->rejoin_ms = pack->now + s_get (pack) * MODEL_STEP;
+    s_get_lineage (pack, &role->lineage);
+    if (role->heard)
+        s_get_beat (pack, &role->peer);
+}
+
+//  A heartbeat on its way: when it was sent, the time it echoes, what it says.
+static void s_pack_flight (uint8_t *data, int64_t sent, int64_t echo, const zb_beat_t *beat)
+{
+    pack_t pack = {.data = data + 17};
+    zb_put64 (data, (uint64_t) sent);
+    zb_put64 (data + 8, (uint64_t) echo);
+    s_put_beat (&pack, beat);
+    assert (pack.at + 17 < MODEL_BEAT);
+    data[16] = (uint8_t) pack.at;
+}
+
+static void s_put_node (pack_t *pack, const node_t *node)
+{
+    s_put (pack, node->alive | (uint64_t) node->paused << 1 | (uint64_t) node->late << 2 |
+                     (uint64_t) node->complete << 3 | (uint64_t) node->suspect << 4);
+    s_put (pack, node->alone);
+    s_put (pack, node->alone_from);
+    s_put (pack, node->size);
+    s_put (pack, node->synced);
+    for (int i = 0; i < node->size; i++)
+        s_put (pack, node->log[i]);
+    s_put (pack, node->beats);
+    for (int i = 0; i < node->beats; i++) {
+        s_put_time (pack, (int64_t) zb_get64 (node->beat[i]));
+        s_put_time (pack, (int64_t) zb_get64 (node->beat[i] + 8));
+        s_put (pack, node->beat[i][16]);
+        memcpy (pack->data + pack->at, node->beat[i] + 17, node->beat[i][16]);
+        pack->at += node->beat[i][16];
+    }
+    if (!node->alive)
+        return;
+    s_put (pack, node->master | (uint64_t) node->diverged << 1 | (uint64_t) node->rollback << 2 |
+                     (uint64_t) node->leads << 3);
+    s_put (pack, node->leads ? node->epoch : 0);
+    s_put (pack, node->waiting);
+    s_put (pack, node->waiting ? node->serial : 0);
+    s_put_time (pack, node->heard_sent);
+    s_put (pack, node->queued);
+    for (int i = 0; i < node->queued; i++) {
+        s_put (pack, node->queue[i].verb | (uint64_t) node->queue[i].flag << 7);
+        s_put (pack, node->queue[i].number);
+        s_put (pack, node->queue[i].from);
+    }
+    s_put_role (pack, &node->role);
+}
+
+static void s_role_init (model_t *self, int at)
+{
+    zb_role_init (&self->node[at].role, at + 1u, true, self->wait, MODEL_SILENCE, MODEL_ACK_LIMIT, s_entropy);
+}
+
+static void s_get_node (model_t *self, int at, pack_t *pack)
+{
+    node_t *node = &self->node[at];
+    uint8_t byte = s_get (pack);
+    node->alive = byte & 1;
+    node->paused = byte >> 1 & 1;
+    node->late = byte >> 2 & 1;
+    node->complete = byte >> 3 & 1;
+    node->suspect = byte >> 4 & 1;
+    node->alone = s_get (pack);
+    node->alone_from = s_get (pack);
+    node->size = s_get (pack);
+    node->synced = s_get (pack);
+    for (int i = 0; i < node->size; i++)
+        node->log[i] = s_get (pack);
+    node->beats = s_get (pack);
+    for (int i = 0; i < node->beats; i++) {
+        zb_put64 (node->beat[i], (uint64_t) s_get_time (pack));
+        zb_put64 (node->beat[i] + 8, (uint64_t) s_get_time (pack));
+        node->beat[i][16] = s_get (pack);
+        memcpy (node->beat[i] + 17, pack->from + pack->at, node->beat[i][16]);
+        pack->at += node->beat[i][16];
+    }
+    s_role_init (self, at);
+    if (!node->alive)
+        return;
+    byte = s_get (pack);
+    node->master = byte & 1;
+    node->diverged = byte >> 1 & 1;
+    node->rollback = byte >> 2 & 1;
+    node->leads = byte >> 3 & 1;
+    node->epoch = s_get (pack);
+    node->waiting = s_get (pack);
+    node->serial = s_get (pack);
+    node->heard_sent = s_get_time (pack);
+    node->queued = s_get (pack);
+    for (int i = 0; i < node->queued; i++) {
+        byte = s_get (pack);
+        node->queue[i] = (command_t){.verb = byte & 127, .flag = byte >> 7, .number = s_get (pack)};
+        node->queue[i].from = s_get (pack);
+    }
+    s_get_role (pack, &node->role);
+}
+
+size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
+{
+    pack_t pack = {.data = data, .now = self->now};
+    s_put (&pack, self->wait | (uint64_t) self->cut << 1 | (uint64_t) self->ended << 2 | (uint64_t) self->live << 3 |
+                      (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5);
+    s_put (&pack, self->session);
+    s_put (&pack, self->there);
+    s_put (&pack, self->grant_at);
+    s_put (&pack, self->token);
+    memcpy (data + pack.at, &self->left, sizeof self->left);
+    pack.at += sizeof self->left;
+    s_put (&pack, self->serials);
+    for (int i = 1; i <= self->serials; i++) {
+        s_put (&pack, self->epoch[i]);
+        s_put (&pack, self->writer[i] | (uint64_t) self->ok[i] << 1 | (uint64_t) self->raise[i] << 3);
+    }
+    s_put_node (&pack, &self->node[0]);
+    s_put_node (&pack, &self->node[1]);
+    assert (pack.at <= MODEL_PACKED);
+    return pack.at;
+}
+
+void model_unpack (model_t *self, const uint8_t *data)
+{
+    memset (self, 0, sizeof *self);
+    self->now = 1000 * MODEL_STEP;
+    pack_t pack = {.from = data, .now = self->now};
+    uint8_t byte = s_get (&pack);
+    self->wait = byte & 1;
+    self->cut = byte >> 1 & 1;
+    self->ended = byte >> 2 & 1;
+    self->live = byte >> 3 & 1;
+    self->strained = byte >> 4 & 1;
+    self->replaced = byte >> 5 & 1;
+    self->session = s_get (&pack);
+    self->there = s_get (&pack);
+    self->grant_at = s_get (&pack);
+    self->token = s_get (&pack);
+    memcpy (&self->left, data + pack.at, sizeof self->left);
+    pack.at += sizeof self->left;
+    self->serials = s_get (&pack);
+    for (int i = 1; i <= self->serials; i++) {
+        self->epoch[i] = s_get (&pack);
+        byte = s_get (&pack);
+        self->writer[i] = byte & 1;
+        self->ok[i] = byte >> 1 & 3;
+        self->raise[i] = byte >> 3 & 1;
+    }
+    s_get_node (self, 0, &pack);
+    s_get_node (self, 1, &pack);
+}
+
+//  ---------------------------------------------------------------------------
+//  Heartbeats, time and clients
+
+static bool s_send (model_t *self, int at, uint8_t room)
+{
+    node_t *node = &self->node[at], *peer = &self->node[1 - at];
+    if (!s_runs (node) || !peer->alive || self->cut || peer->beats >= room)
+        return false;
+    zb_beat_t beat;
+    zb_role_tell (&node->role, &beat);
+    s_pack_flight (peer->beat[peer->beats++], self->now, node->heard_sent, &beat);
+    return true;
+}
+
+static bool s_forget_beat (node_t *node)
+{
+    if (node->beats == 0)
+        return false;
+    memmove (node->beat, node->beat + 1, sizeof node->beat[0] * --node->beats);
+    return true;
+}
+
+static bool s_hear (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (!s_runs (node) || node->beats == 0)
+        return false;
+    zb_beat_t beat;
+    memset (&beat, 0, sizeof beat);
+    pack_t pack = {.from = node->beat[0] + 17};
+    s_get_beat (&pack, &beat);
+    int64_t echo = (int64_t) zb_get64 (node->beat[0] + 8);
+    node->heard_sent = (int64_t) zb_get64 (node->beat[0]);
+    s_forget_beat (node);
+    zb_role_beat (&node->role, &beat, echo, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+static void s_tick (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    zb_role_tick (&node->role, node->leads && node->waiting, self->now);
+    s_carry_out (self, at);
+}
+
+//  Time passes.  Two that run and hear each other exchange heartbeats before their next turn, unless one is deaf to it.
+static bool s_time (model_t *self, int deaf)
+{
+    self->now += MODEL_STEP;
+    bool heard = s_runs (&self->node[0]) && s_runs (&self->node[1]) && !self->cut;
+    for (int round = 0; round < 4 && heard; round++) {
+        int to = 1 - round % 2;
+        while (s_hear (self, to))
+            ;
+        if (to != deaf && s_send (self, 1 - to, MODEL_ROOM))
+            s_hear (self, to);
+    }
+    for (int at = 0; at < 2; at++)
+        if (s_runs (&self->node[at]) && !self->node[at].late)
+            s_tick (self, at);
+    return true;
+}
+
+bool model_serves (const model_t *self, int at)
+{
+    const node_t *node = &self->node[at];
+    const char *level;
+    bool alone;
+    return s_runs (node) && !node->late && node->leads &&
+           zb_role_release (&node->role, self->now, &level, &alone) != ZB_RELEASE_HOLD;
+}
+
+static bool s_hello (model_t *self, int at, bool with_token)
+{
+    node_t *node = &self->node[at];
+    if (!s_runs (node) || node->late || (with_token && self->token == 0))
+        return false;
+    char text[ZB_TOKEN_MAX];
+    zb_frame_t frame = {text, 0};
+    if (with_token) {
+        uint8_t serial = self->token;
+        const node_t *holder = s_has (&self->node[0], serial, false) ? &self->node[0] : &self->node[1];
+        const uint8_t *found = memchr (holder->log, serial, holder->size);
+        CHECK (found, "a commit that was answered OK is on no disk");
+        if (!found)
+            return true;
+        zb_token_t token = {self->epoch[serial], self->writer[serial] + 1u, (uint64_t) (found - holder->log) + 1,
+                            self->ok[serial] == OK_SOLO};
+        frame.size = zb_token_format (&token, s_entropy + ZB_PAIR_SIZE, text);
+    }
+    bool led = node->role.bstar.state == BSTAR_ACTIVE;
+    zb_beat_t own;
+    zb_role_tell (&node->role, &own);
+    bool behind = node->role.heard && zb_beat_ahead (&node->role.peer, &own);
+    int code;
+    const char *why;
+    zb_vote_t vote = zb_role_vote (&node->role, with_token ? &frame : NULL, self->now, &code, &why);
+    if (vote == ZB_VOTE_SERVE && with_token)
+        CHECK (s_has (node, self->token, false), "serves a client whose commit it lacks");
+    if (!led && node->role.bstar.state == BSTAR_ACTIVE) {
+        CHECK (node->complete && !node->suspect, "leads with a store that is not whole");
+        CHECK (!behind, "leads although it knows that the peer has answered what it lacks");
+        CHECK (!self->wait, "goes alone under peer-loss = wait");
+    }
+    s_carry_out (self, at);
+    return true;
+}
+
+static bool s_ok (model_t *self, int at)
+{
+    node_t *node = &self->node[at], *peer = &self->node[1 - at];
+    if (!s_runs (node) || node->late || !node->leads || node->waiting == 0)
+        return false;
+    const char *level;
+    bool alone;
+    zb_release_t rule = zb_role_release (&node->role, self->now, &level, &alone);
+    uint64_t here = node->role.here, there = node->role.there;
+    if (rule == ZB_RELEASE_HOLD || here < node->waiting || (rule == ZB_RELEASE_BOTH && there < node->waiting))
+        return false;
+    if (rule == ZB_RELEASE_BOTH)
+        CHECK (s_has (node, node->serial, true) && s_has (peer, node->serial, true), "OK both, but not on both disks");
+    else {
+        CHECK (s_has (node, node->serial, true), "OK solo, but not on the disk");
+        CHECK (node->alone, "OK solo without `alone` on the disk");
+        CHECK (!self->wait, "OK solo under peer-loss = wait");
+    }
+    self->ok[node->serial] = rule == ZB_RELEASE_BOTH ? OK_BOTH : OK_SOLO;
+    self->token = node->serial;
+    node->waiting = 0;
+    return true;
+}
+
+static bool s_put_message (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (!s_runs (node) || node->late || !node->leads || node->waiting || self->left.puts == 0)
+        return false;
+    self->left.puts--;
+    s_write (self, at, false);
+    return true;
+}
+
+//  ---------------------------------------------------------------------------
+//  Faults
+
+static bool s_kill (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (!node->alive || self->left.kills == 0)
+        return false;
+    self->left.kills--;
+    bool led = node->master;
+    node_t disk = {.size = node->synced,
+                   .synced = node->synced,
+                   .complete = node->complete,
+                   .suspect = node->suspect,
+                   .alone = node->alone,
+                   .alone_from = node->alone_from};
+    memcpy (disk.log, node->log, node->synced);
+    *node = disk;
+    s_role_init (self, at);
+    self->node[1 - at].heard_sent = 0;
+    if (led) {
+        self->session = 0;
+        self->ended = self->live = false;
+        self->grant_at = 0;
+    }
+    s_end_session (self);
+    return true;
+}
+
+static bool s_start (model_t *self, int at, bool suspect)
+{
+    node_t *node = &self->node[at];
+    if (node->alive || (suspect && self->left.suspects == 0))
+        return false;
+    if (suspect) {
+        self->left.suspects--;
+        node->suspect = true;
+    }
+    node->alive = true;
+    s_meta (self, at);
+    zb_role_opened (&node->role, node->size == 0, node->complete, node->suspect, node->alone,
+                    node->alone ? (uint64_t) node->alone_from << ZB_COUNT_BITS | 1 : 0, self->now);
+    zb_role_tick (&node->role, false, self->now);
+    s_carry_out (self, at);
+    return true;
+}
+
+static bool s_spend (uint8_t *left, bool *flag, bool value)
+{
+    if (*flag == value || (value && *left == 0))
+        return false;
+    *left = (uint8_t) (*left - value);
+    *flag = value;
+    return true;
+}
+
+static bool s_cut (model_t *self, bool cut)
+{
+    if (!s_spend (&self->left.cuts, &self->cut, cut))
+        return false;
+    self->strained = true;
+    if (cut)
+        self->node[0].beats = self->node[1].beats = 0;
+    return true;
+}
+
+static bool s_pause (model_t *self, int at, bool pause)
+{
+    node_t *node = &self->node[at];
+    if (!node->alive || !s_spend (&self->left.pauses, &node->paused, pause))
+        return false;
+    self->strained = true;
+    node->late = true;
+    return true;
+}
+
+static bool s_act (model_t *self, act_t act, int at)
+{
+    node_t *node = &self->node[at], *peer = &self->node[1 - at];
+    switch (act) {
+    case ACT_EXECUTE:
+        return s_execute (self, at);
+    case ACT_SYNC:
+        return s_sync (self, at);
+    case ACT_LINK:
+        return s_link (self, at);
+    case ACT_SHIP:
+        return s_ship (self, at);
+    case ACT_LIVE:
+        return s_live (self, at);
+    case ACT_ACK:
+        return s_ack (self, at);
+    case ACT_GRANTED:
+        return s_granted (self, at);
+    case ACT_DROP:
+        return s_drop (self, at);
+    case ACT_SEND:
+        return s_send (self, at, self->left.room);
+    case ACT_HEAR:
+        return s_hear (self, at);
+    case ACT_DEAD:
+        if (!s_runs (node) || peer->alive || self->cut || node->role.dead || node->role.heard_ms == 0)
+            return false;
+        zb_role_dead (&node->role, self->now);
+        s_carry_out (self, at);
+        return true;
+    case ACT_TURN:
+        if (!s_runs (node) || !node->late)
+            return false;
+        node->late = false;
+        s_tick (self, at);
+        return true;
+    case ACT_HELLO:
+    case ACT_TOKEN:
+        return s_hello (self, at, act == ACT_TOKEN);
+    case ACT_PUT:
+        return s_put_message (self, at);
+    case ACT_OK:
+        return s_ok (self, at);
+    case ACT_TIME:
+        return at == 0 && !(node->late && s_runs (node)) && !(peer->late && s_runs (peer)) && s_time (self, -1);
+    case ACT_KILL:
+        return s_kill (self, at);
+    case ACT_START:
+    case ACT_SUSPECT:
+        return s_start (self, at, act == ACT_SUSPECT);
+    case ACT_PAUSE:
+    case ACT_RESUME:
+        return s_pause (self, at, act == ACT_PAUSE);
+    case ACT_LOSE:
+        if (self->left.losses == 0 || !s_forget_beat (node))
+            return false;
+        self->left.losses--;
+        return true;
+    case ACT_CUT:
+    case ACT_HEAL:
+        return at == 0 && s_cut (self, act == ACT_CUT);
+    case ACT_DEAF:
+        if (self->left.deafs == 0 || self->cut || !s_runs (node) || !s_runs (peer) || node->late || peer->late)
+            return false;
+        self->left.deafs--;
+        self->strained = true;
+        return s_time (self, 1 - at);
+    default:
+        return false;
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  What must hold
+
+static void s_check_disks (model_t *self)
+{
+    for (uint8_t serial = 1; serial <= self->serials; serial++) {
+        bool zero = s_has (&self->node[0], serial, true), one = s_has (&self->node[1], serial, true);
+        bool mine = self->writer[serial] ? one : zero;
+        if (self->ok[serial] == OK_BOTH)
+            CHECK (self->replaced ? zero || one : zero && one, "what was answered `both` has left a disk");
+        if (self->ok[serial] == OK_SOLO)
+            CHECK (self->replaced ? zero || one : mine, "what was answered `solo` has left its disk");
+    }
+}
+
+void model_check (model_t *self)
+{
+    s_check_disks (self);
+    bool serves[2] = {model_serves (self, 0), model_serves (self, 1)};
+    for (int at = 0; at < 2; at++) {
+        const node_t *node = &self->node[at];
+        if (!node->alive)
+            continue;
+        if (serves[at])
+            CHECK (node->complete && !node->suspect, "serves from a store that is not whole");
+        for (uint8_t serial = 1; serial <= self->serials && !self->strained; serial++) {
+            if (self->ok[serial] && (serves[at] || node->role.in_step))
+                CHECK (s_has (node, serial, false),
+                       serves[at] ? "serves without what was answered OK" : "may lead without what was answered OK");
+        }
+        if (!self->strained)
+            CHECK (!node->role.diverged, "diverged, but nothing was strained");
+    }
+    if (serves[0] && serves[1]) {
+        CHECK (self->strained, "two serve, but nothing was strained");
+        CHECK (self->node[0].alone || self->node[1].alone, "two serve, and none has `alone` on its disk");
+        for (int at = 0; at < 2; at++)
+            CHECK (self->node[at].role.phase != ZB_PHASE_ALONE || self->node[at].alone, "alone, but not on the disk");
+    }
+}
+
+bool model_act (model_t *self, act_t act, int at)
+{
+    if (!s_act (self, act, at))
+        return false;
+    bool more = self->left.quick;
+    while (more) {
+        more = self->ended && (s_act (self, ACT_DROP, 0) || s_act (self, ACT_DROP, 1));
+        for (act_t quick = ACT_EXECUTE; quick <= ACT_GRANTED; quick++)
+            for (int node = 0; node < 2; node++)
+                more = s_act (self, quick, node) || more;
+    }
+    return true;
+}
+
+const char *model_act_name (act_t act)
+{
+    static const char *const names[ACTS] = {"execute", "sync", "link", "ship", "live",  "ack",     "granted",
+                                            "drop",    "send", "hear", "dead", "turn",  "hello",   "token",
+                                            "put",     "ok",   "time", "kill", "start", "suspect", "pause",
+                                            "resume",  "lose", "cut",  "heal", "deaf"};
+    return names[act];
+}
+
+static void s_print_node (const model_t *self, int at)
+{
+    const node_t *node = &self->node[at];
+    printf ("   %c ", "PB"[at]);
+    for (int i = 0; i < node->size; i++)
+        printf ("%s%d:%d%c%s",
+                i == node->synced ? "|"
+                : i               ? ","
+                                  : "",
+                node->log[i], self->epoch[node->log[i]], "PB"[self->writer[node->log[i]]],
+                self -> raise[node->log[i]] ? "^" : "");
+    if (node->alone)
+        printf (" alone=%d", node->alone);
+    if (!node->alive) {
+        printf (" down\n");
+        return;
+    }
+    const zb_role_t *role = &node->role;
+    printf (" %s/%s%s%s%s%s%s%s%s here=%d there=%d closed=%d mark=%d alone=%d lineage=",
+            bstar_state_name (role->bstar.state), zb_phase_name (role->phase), node->master ? " master" : "",
+            role->in_step ? " in-step" : "", role->settled ? " settled" : "", role->live ? " live" : "",
+            node->diverged ? " diverged" : "", node->paused ? " paused" : "", model_serves (self, at) ? " SERVES" : "",
+            (int) role->here, (int) role->there, (int) role->closed, (int) role->mark, (int) role->alone);
+    for (size_t i = 0; i < role->lineage.size; i++)
+        printf ("%s%d%c", i ? "," : "", (int) role->lineage.epoch[i].number, "?PB"[role->lineage.epoch[i].node]);
+    printf (" queue=");
+    for (int i = 0; i < node->queued; i++)
+        printf ("%d(%d) ", node->queue[i].verb, node->queue[i].number);
+    printf ("beats=%d\n", node->beats);
+}
+
+void model_print (const model_t *self)
+{
+    printf ("     %s session=%d%s%s there=%d grant=%d token=%d%s\n", self->cut ? "CUT" : "", self->session,
+            self->ended ? " ended" : "", self->live ? " live" : "", self->there, self->grant_at, self->token,
+            self->over ? " OVER" : "");
+    s_print_node (self, 0);
+    s_print_node (self, 1);
+}
+
+void model_init (model_t *self, const bounds_t *bounds, bool wait)
+{
+    memset (self, 0, sizeof *self);
+    self->now = 1000 * MODEL_STEP;
+    self->wait = wait;
+    self->left = *bounds;
+    s_role_init (self, 0);
+    s_role_init (self, 1);
+}

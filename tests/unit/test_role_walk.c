@@ -1,0 +1,467 @@
+/*  =========================================================================
+    test_role_walk - is a pair of roles safe, whatever happens, and does it always recover?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Walks two roles with their stores, link, heartbeats and clients (pair_model.h)
+    breadth first through every order of what can happen, within bounds.  What
+    model_act and model_check say must hold, holds in each state that was reached; and
+    from each of them the pair recovers when nothing is broken any more: one serves,
+    the other stands by in step, or rests untouched after a split.
+
+    A failure prints the acts that lead to it, with the state after each.
+
+    test_role_walk [STATES]     visits at most so many states in each walk
+*/
+
+#include "pair_model.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+static size_t s_most = 40000;
+
+//  ---------------------------------------------------------------------------
+//  Sets of states, by a hash of 128 bits
+
+typedef struct {
+    uint64_t one, other;
+} mark_t;
+
+typedef struct {
+    mark_t *slot;
+    size_t room, size;
+} marks_t;
+
+static mark_t s_mark (const uint8_t *data, size_t size)
+{
+    mark_t mark = {0x9e3779b97f4a7c15u ^ size, 0xc2b2ae3d27d4eb4fu};
+    for (size_t i = 0; i < size; i++) {
+        mark.one = (mark.one ^ data[i]) * 0x100000001b3u;
+        mark.one ^= mark.one >> 29;
+        mark.other = (mark.other + data[i] + 1) * 0xff51afd7ed558ccdu;
+        mark.other ^= mark.other >> 32;
+    }
+    mark.one |= 1;
+    return mark;
+}
+
+static void s_marks_grow (marks_t *self);
+
+//  Returns whether it was not there before.
+static bool s_marks_add (marks_t *self, mark_t mark)
+{
+    if (2 * self->size >= self->room)
+        s_marks_grow (self);
+    size_t at = mark.other & (self->room - 1);
+    while (self->slot[at].one) {
+        if (self->slot[at].one == mark.one && self->slot[at].other == mark.other)
+            return false;
+        at = (at + 1) & (self->room - 1);
+    }
+    self->slot[at] = mark;
+    self->size++;
+    return true;
+}
+
+static void s_marks_grow (marks_t *self)
+{
+    marks_t old = *self;
+    self->room = old.room ? 2 * old.room : 1 << 16;
+    self->size = 0;
+    self->slot = calloc (self->room, sizeof *self->slot);
+    assert_non_null (self->slot);
+    for (size_t i = 0; i < old.room; i++)
+        if (old.slot[i].one)
+            s_marks_add (self, old.slot[i]);
+    free (old.slot);
+}
+
+//  ---------------------------------------------------------------------------
+//  A walk
+
+typedef struct {
+    uint32_t parent;
+    uint8_t act, at;
+} step_t;
+
+typedef struct {
+    uint8_t *data;
+    size_t size, room, at;
+} line_t;
+
+typedef struct {
+    const char *name;
+    uint8_t start[MODEL_PACKED];
+    marks_t seen, recovers;
+    step_t *step;
+    size_t steps, room;
+    line_t now, next;
+    size_t moves, over, both_active, both_gone, both_serve, diverged, depth;
+    bool complete;
+    uint64_t phase_rows, bstar_rows;
+    //  Where it is, for a trace if an assertion of the role fails.
+    size_t at;
+    act_t act;
+    int act_at;
+} walk_t;
+
+static walk_t *s_walking;
+static uint64_t s_phase_rows, s_bstar_rows;
+static size_t s_named; //  states in which both are active, and each believes the other gone
+
+static void s_line_add (line_t *self, uint32_t index, const uint8_t *data, size_t size)
+{
+    if (self->size + size + 8 > self->room) {
+        self->room = 2 * self->room + (1 << 16);
+        self->data = realloc (self->data, self->room);
+        assert_non_null (self->data);
+    }
+    uint16_t length = (uint16_t) size;
+    memcpy (self->data + self->size, &index, 4);
+    memcpy (self->data + self->size + 4, &length, 2);
+    memcpy (self->data + self->size + 6, data, size);
+    self->size += size + 6;
+}
+
+static void s_explain (const walk_t *self, size_t index, act_t last, int last_at)
+{
+    size_t length = 0;
+    for (size_t at = index; at; at = self->step[at].parent)
+        length++;
+    size_t *path = calloc (length + 1, sizeof *path);
+    for (size_t at = index, i = length; i; at = self->step[at].parent)
+        path[--i] = at;
+    model_t model;
+    uint8_t data[MODEL_PACKED];
+    model_unpack (&model, self->start);
+    model_print (&model);
+    for (size_t i = 0; i < length; i++) {
+        printf ("%s %c\n", model_act_name (self->step[path[i]].act), "PB"[self->step[path[i]].at]);
+        model_act (&model, self->step[path[i]].act, self->step[path[i]].at);
+        model_pack (&model, data);
+        model_unpack (&model, data);
+        model_print (&model);
+    }
+    free (path);
+    if (last != ACTS) {
+        printf ("%s %c\n", model_act_name (last), "PB"[last_at]);
+        fflush (stdout);
+        model_act (&model, last, last_at);
+        model_print (&model);
+    }
+    fflush (stdout);
+}
+
+static void s_aborted (int signal_number)
+{
+    signal (signal_number, SIG_DFL);
+    if (s_walking)
+        s_explain (s_walking, s_walking->at, s_walking->act, s_walking->act_at);
+}
+
+static void s_count (walk_t *self, model_t *model)
+{
+    for (int at = 0; at < 2; at++) {
+        self->phase_rows |= model->node[at].role.phase_rows;
+        self->bstar_rows |= model->node[at].role.bstar_rows;
+    }
+}
+
+//  Adds the state after an act, if it is new.
+static void s_reach (walk_t *self, model_t *model, size_t parent, act_t act, int at)
+{
+    uint8_t data[MODEL_PACKED];
+    size_t size = model_pack (model, data);
+    self->moves++;
+    if (!s_marks_add (&self->seen, s_mark (data, size)))
+        return;
+    if (self->steps == self->room) {
+        self->room = self->room ? 2 * self->room : 1 << 16;
+        self->step = realloc (self->step, self->room * sizeof *self->step);
+        assert_non_null (self->step);
+    }
+    self->step[self->steps] = (step_t){(uint32_t) parent, (uint8_t) act, (uint8_t) at};
+    s_line_add (&self->next, (uint32_t) self->steps++, data, size);
+}
+
+//  ---------------------------------------------------------------------------
+//  Recovery
+
+static void s_all (model_t *self, act_t act)
+{
+    for (int at = 0; at < 2; at++)
+        for (int times = 0; times < 20 && model_act (self, act, at); times++)
+            ;
+}
+
+//  One serves; the other is in step, or has diverged and is left alone.
+static bool s_recovered (const model_t *self)
+{
+    for (int at = 0; at < 2; at++) {
+        const node_t *node = &self->node[at], *peer = &self->node[1 - at];
+        if (!model_serves (self, at) || model_serves (self, 1 - at) || peer->role.bstar.state != BSTAR_PASSIVE)
+            continue;
+        if (node->role.phase == ZB_PHASE_PAIRED && peer->role.in_step)
+            return true;
+        if (node->role.phase == ZB_PHASE_ALONE && peer->diverged && peer->alone && node->alone)
+            return true;
+    }
+    return false;
+}
+
+//  Only one of the stores holds what was answered solo, and that one is not trusted: nobody may give that up by himself.
+static bool s_needs_operator (const model_t *self)
+{
+    for (int at = 0; at < 2; at++)
+        if (self->node[at].suspect && self->node[at].alone && !model_serves (self, 0) && !model_serves (self, 1))
+            return true;
+    return false;
+}
+
+static void s_fair_round (model_t *self)
+{
+    //  What is written during the recovery is bounded by what the model has room for.
+    self->left.commits = 20;
+    self->left.room = MODEL_ROOM;
+    self->left.puts = 20;
+    s_all (self, ACT_EXECUTE);
+    s_all (self, ACT_SYNC);
+    s_all (self, ACT_DROP);
+    s_all (self, ACT_LINK);
+    s_all (self, ACT_SHIP);
+    s_all (self, ACT_LIVE);
+    s_all (self, ACT_ACK);
+    s_all (self, ACT_EXECUTE);
+    s_all (self, ACT_GRANTED);
+    s_all (self, ACT_OK);
+    for (int at = 0; at < 2; at++) {
+        model_act (self, ACT_TOKEN, at);
+        model_act (self, ACT_HELLO, at);
+    }
+    model_act (self, ACT_TIME, 0);
+}
+
+#define ROUNDS 40
+
+//  Brings the pair to rest from here; false if it does not come there.
+static bool s_recover (model_t *model, marks_t *known, bool talk)
+{
+    uint8_t data[MODEL_PACKED];
+    model_act (model, ACT_HEAL, 0);
+    for (int at = 0; at < 2; at++) {
+        model_act (model, ACT_RESUME, at);
+        model_act (model, ACT_START, at);
+        model_act (model, ACT_TURN, at);
+    }
+    bool done = false;
+    for (int round = 0; round < ROUNDS && !done; round++) {
+        bounds_t left = model->left;
+        model->left = (bounds_t){0};
+        mark_t mark = s_mark (data, model_pack (model, data));
+        model->left = left;
+        if (known && !s_marks_add (known, mark))
+            return true;
+        s_fair_round (model);
+        model_check (model);
+        if (talk) {
+            printf ("round %d\n", round);
+            model_print (model);
+        }
+        if (model->fault)
+            break;
+        done = s_recovered (model);
+    }
+    return (done || s_needs_operator (model)) && !model->fault;
+}
+
+//  ---------------------------------------------------------------------------
+
+static void s_broken (walk_t *self, size_t index, act_t act, int at, const char *fault)
+{
+    printf ("%s: %s, after\n", self->name, fault);
+    s_explain (self, index, act, at);
+    fail_msg ("%s: %s", self->name, fault);
+}
+
+static void s_look (walk_t *self, model_t *model, size_t index, const uint8_t *data)
+{
+    const zb_role_t *zero = &model->node[0].role, *one = &model->node[1].role;
+    if (zero->bstar.state == BSTAR_ACTIVE && one->bstar.state == BSTAR_ACTIVE) {
+        self->both_active++;
+        self->both_serve += model_serves (model, 0) && model_serves (model, 1);
+        self->both_gone += zb_role_peer_gone (zero, model->now) && zb_role_peer_gone (one, model->now) &&
+                           model->node[0].complete && model->node[1].complete;
+    }
+    self->diverged += zero->diverged || one->diverged;
+    model_t after = *model;
+    if (s_recover (&after, &self->recovers, false))
+        return;
+    printf ("%s: does not recover, after\n", self->name);
+    s_explain (self, index, ACTS, 0);
+    model_unpack (model, data);
+    s_recover (model, NULL, true);
+    fail_msg ("%s: %s", self->name, model->fault ? model->fault : "does not recover");
+}
+
+static void s_expand (walk_t *self, size_t index, const uint8_t *data)
+{
+    model_t before, after;
+    model_unpack (&before, data);
+    self->at = index;
+    self->act = ACTS;
+    s_look (self, &before, index, data);
+    model_unpack (&before, data);
+    for (act_t act = 0; act < ACTS; act++)
+        for (int at = 0; at < 2; at++) {
+            after = before;
+            self->act = act;
+            self->act_at = at;
+            if (!model_act (&after, act, at))
+                continue;
+            s_count (self, &after);
+            if (!after.fault && !after.over)
+                model_check (&after);
+            if (after.fault)
+                s_broken (self, index, act, at, after.fault);
+            if (after.over)
+                self->over++;
+            else
+                s_reach (self, &after, index, act, at);
+        }
+}
+
+static void s_walk (const char *name, const model_t *start)
+{
+    walk_t *self = calloc (1, sizeof *self);
+    clock_t began = clock ();
+    self->name = name;
+    model_pack (start, self->start);
+    s_walking = self;
+    signal (SIGABRT, s_aborted);
+    model_t model;
+    model_unpack (&model, self->start);
+    s_reach (self, &model, 0, ACTS, 0);
+    size_t left = s_most;
+    while (self->next.size && left) {
+        line_t line = self->now;
+        self->now = self->next;
+        self->next = line;
+        self->next.size = 0;
+        self->depth++;
+        for (size_t at = 0; at < self->now.size && left; left--) {
+            uint32_t index;
+            uint16_t size;
+            uint8_t data[MODEL_PACKED];
+            memcpy (&index, self->now.data + at, 4);
+            memcpy (&size, self->now.data + at + 4, 2);
+            memcpy (data, self->now.data + at + 6, size);
+            at += size + 6u;
+            s_expand (self, index, data);
+        }
+    }
+    self->complete = self->next.size == 0 && left;
+    signal (SIGABRT, SIG_DFL);
+    s_walking = NULL;
+    printf (
+        "# %s: %zu states%s, %zu moves, depth %zu, %zu at a bound; both active %zu, both serve %zu, each believes the "
+        "other gone %zu; diverged %zu; %.1f s\n",
+        name, self->steps, self->complete ? " (all)" : "", self->moves, self->depth, self->over, self->both_active,
+        self->both_serve, self->both_gone, self->diverged, (double) (clock () - began) / CLOCKS_PER_SEC);
+    fflush (stdout);
+    s_phase_rows |= self->phase_rows;
+    s_bstar_rows |= self->bstar_rows;
+    s_named += self->both_gone;
+    free (self->seen.slot);
+    free (self->recovers.slot);
+    free (self->step);
+    free (self->now.data);
+    free (self->next.data);
+    free (self);
+}
+
+//  A pair that has come to rest, with these bounds from now on.
+static void s_pair (model_t *model, const bounds_t *bounds, bool wait)
+{
+    model_init (model, bounds, wait);
+    bool recovers = s_recover (model, NULL, false);
+    if (!recovers)
+        s_recover (model, NULL, true);
+    assert_true (recovers);
+    model->left = *bounds;
+    model->strained = false;
+}
+
+static void test_walk (void **unused)
+{
+    (void) unused;
+    static const struct {
+        const char *name;
+        bounds_t bounds;
+        bool fresh, wait;
+    } walks[] = {
+        {"quick: killed", {.kills = 4, .commits = 8, .puts = 3, .quick = true}, false, false},
+        {"quick: cut and killed", {.cuts = 2, .kills = 3, .commits = 8, .puts = 3, .quick = true}, false, false},
+        {"quick: paused and killed", {.pauses = 2, .kills = 2, .commits = 7, .puts = 3, .quick = true}, false, false},
+        {"quick: deaf and killed", {.deafs = 8, .kills = 2, .commits = 7, .puts = 3, .quick = true}, false, false},
+        {"quick: heartbeats, killed", {.room = 1, .kills = 2, .commits = 6, .puts = 2, .quick = true}, false, false},
+        {"quick: heartbeats, cut",
+         {.room = 1, .cuts = 1, .kills = 1, .commits = 6, .puts = 2, .quick = true},
+         false,
+         false},
+        {"stores: killed", {.kills = 2, .commits = 5, .puts = 2}, false, false},
+        {"stores: cut", {.kills = 1, .cuts = 1, .commits = 5, .puts = 2}, false, false},
+        {"stores: paused", {.kills = 1, .pauses = 1, .commits = 5, .puts = 2}, false, false},
+
+        {"a new pair", {.commits = 3, .puts = 1, .room = 1}, true, false},
+        {"one killed", {.kills = 1, .commits = 3, .puts = 1, .room = 1}, false, false},
+        {"killed twice", {.kills = 2, .commits = 4, .puts = 1, .room = 1}, false, false},
+        {"killed often", {.kills = 4, .commits = 6, .puts = 2, .room = 1}, false, false},
+        {"a heartbeat lost", {.deafs = 4, .losses = 1, .kills = 1, .commits = 4, .puts = 1, .room = 1}, false, false},
+        {"a cut", {.cuts = 1, .commits = 5, .puts = 2, .room = 1}, false, false},
+        {"a cut, one killed", {.cuts = 1, .kills = 1, .commits = 5, .puts = 2, .room = 1}, false, false},
+        {"a pause", {.pauses = 1, .commits = 4, .puts = 2, .room = 1}, false, false},
+        {"a pause, one killed", {.pauses = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1}, false, false},
+        {"a disk not trusted", {.suspects = 1, .kills = 2, .commits = 4, .puts = 1, .room = 1}, false, false},
+        {"peer-loss = wait", {.cuts = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1}, false, true},
+    };
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
+        model_t model;
+        if (walks[i].fresh)
+            model_init (&model, &walks[i].bounds, walks[i].wait);
+        else
+            s_pair (&model, &walks[i].bounds, walks[i].wait);
+        s_walk (walks[i].name, &model);
+    }
+    printf ("# two actives that both believe the other gone: %zu states\n", s_named);
+    size_t count;
+    const zb_phase_row_t *rows = zb_phase_rows (&count);
+    for (size_t i = 0; i < count; i++)
+        if (!(s_phase_rows >> rows[i].number & 1))
+            printf ("# phase row %d not taken\n", rows[i].number);
+    const bstar_row_t *bstar = bstar_rows (&count);
+    for (size_t i = 0; i < count; i++)
+        if (!(s_bstar_rows >> bstar[i].number & 1))
+            printf ("# bstar row %d not taken\n", bstar[i].number);
+}
+
+int main (int argc, char **argv)
+{
+    if (argc > 1)
+        s_most = strtoul (argv[1], NULL, 10);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_walk),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
