@@ -7,9 +7,80 @@
     =========================================================================  */
 
 #include <stdio.h>
+#include <string.h>
 
-int main (void)
+#include "io/nearest.h"
+#include "commands.h"
+
+static const tool_command_t *const s_commands[] = {&tool_serve,  &tool_put,  &tool_get, &tool_queue,
+                                                   &tool_status, &tool_demo, NULL};
+
+static const char s_more[] = "\n"
+                             "'zbroker help COMMAND' and 'zbroker COMMAND --help' tell more; so do zbroker(1) and "
+                             "zbroker.conf(5).\n"
+                             "'zbroker version' prints the version.\n"
+                             "\n"
+                             "exit codes:\n"
+                             "  0  done\n"
+                             "  1  refused, or not wholly done\n"
+                             "  2  the command line or the configuration is wrong\n"
+                             "  3  serve: an address or the store is in use by another process\n"
+                             "  4  serve: the store failed; restart it, the other broker takes over\n"
+                             "  5  serve: the store is damaged; the text says what to do\n"
+                             "  6  no broker that serves was found in time\n";
+
+static void s_help (FILE *out)
 {
-    puts ("zbroker " PACKAGE_VERSION);
-    return 0;
+    fputs ("usage: zbroker COMMAND [options] [arguments]\n"
+           "\n"
+           "A message broker of two machines: put a message, lose a machine, get the message.\n"
+           "\n"
+           "commands:\n",
+           out);
+    for (size_t index = 0; s_commands[index]; index++)
+        fprintf (out, "  %-8s %s\n", s_commands[index]->name, s_commands[index]->summary);
+    fputs (s_more, out);
+}
+
+static const tool_command_t *s_find (const char *name)
+{
+    for (size_t index = 0; s_commands[index]; index++)
+        if (strcmp (s_commands[index]->name, name) == 0)
+            return s_commands[index];
+
+    const char *known[sizeof s_commands / sizeof *s_commands + 1];
+    size_t size = 0;
+    for (; s_commands[size]; size++)
+        known[size] = s_commands[size]->name;
+    known[size++] = "help";
+    known[size++] = "version";
+    fprintf (stderr, "zbroker: '%s' is unknown; the nearest known command is '%s'\nSee 'zbroker help'.\n", name,
+             zb_nearest (name, known, size));
+    return NULL;
+}
+
+int main (int argc, char *argv[])
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (!*word) {
+        s_help (stderr);
+        return TOOL_USAGE;
+    }
+    if (strcmp (word, "version") == 0 || strcmp (word, "--version") == 0) {
+        puts ("zbroker " PACKAGE_VERSION);
+        return TOOL_OK;
+    }
+    bool help = strcmp (word, "help") == 0 || strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0;
+    if (help && argc == 2) {
+        s_help (stdout);
+        return TOOL_OK;
+    }
+    const tool_command_t *command = s_find (help ? argv[2] : word);
+    if (!command)
+        return TOOL_USAGE;
+    if (help) {
+        tool_help (command);
+        return TOOL_OK;
+    }
+    return tool_main (command, argv[0], argc - 2, argv + 2);
 }

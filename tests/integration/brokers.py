@@ -1,6 +1,8 @@
 """Real brokers as real processes, on free ports and scratch stores, to be killed for real."""
 import os
 import queue
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -10,8 +12,12 @@ import threading
 import time
 
 PROGRAM = os.environ.get("ZBROKER_PROGRAM", "zbroker")
-WRAPPER = os.environ.get("ZBROKER_WRAPPER", "").split()     # say, valgrind and its options
-PATIENCE = 60       # seconds for a condition; only a failing test waits that long
+#  What runs the program: valgrind and its options, say.
+WRAPPER = shlex.split(os.environ.get("ZBROKER_WRAPPER", ""))
+PATIENCE = 60 if not WRAPPER else 300      # seconds for a condition; only a failing test waits that long
+#  What sanitizers and valgrind print about a process, whether it ended by itself or was killed.
+FINDINGS = re.compile("ERROR: .*Sanitizer|runtime error:|WARNING: ThreadSanitizer|== (Invalid|Use of|Conditional)|"
+                      "Assertion .* failed|definitely lost: [1-9]")
 
 
 def wait_for(condition, what, patience=PATIENCE):
@@ -49,6 +55,7 @@ class Broker:
     def __init__(self, arguments, log):
         self.arguments = [*WRAPPER, PROGRAM, "serve", *arguments]
         self.log = log
+        open(log, "a").close()
         self.process = None
         self.lines = []
 
@@ -103,6 +110,13 @@ class Broker:
         self.process = None
         return code
 
+    def finish(self):
+        """Stops it if it runs, and fails the test if it left a complaint behind."""
+        code = self.stop() if self.alive else 0
+        with open(self.log) as log:
+            finding = FINDINGS.search(text := log.read())
+        assert code == 0 and not finding, "exit code %s; %s" % (code, text[finding.start():][:3000] if finding else text[-3000:])
+
     @property
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -120,9 +134,10 @@ class Single:
                              self.folder + "/log")
 
     def close(self):
-        if self.broker.process:
-            self.broker.kill()
-        shutil.rmtree(self.folder)
+        try:
+            self.broker.finish()
+        finally:
+            shutil.rmtree(self.folder)
 
 
 class Pair:
@@ -146,7 +161,11 @@ class Pair:
         return self
 
     def close(self):
-        for broker in self.brokers:
-            if broker.process:
-                broker.kill()
-        shutil.rmtree(self.folder)
+        try:
+            for broker in self.brokers:
+                broker.finish()
+        finally:
+            for broker in self.brokers:
+                if broker.alive:
+                    broker.kill()
+            shutil.rmtree(self.folder)

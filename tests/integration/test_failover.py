@@ -1,10 +1,13 @@
 """Does the pair keep its promise when its active broker is killed with -9?"""
 import os
+import subprocess
 
 from conftest import in_step
 
 KILLS = int(os.environ.get("ZBROKER_KILLS", "10"))
 MESSAGES = int(os.environ.get("ZBROKER_MESSAGES", "100000"))
+
+STREAM = os.path.join(os.environ.get("ZBROKER_BUILD", "."), "tests/integration/stream")
 
 
 def bodies(first, last):
@@ -79,3 +82,25 @@ def test_acknowledged_stays_away(pair, client):
     assert acked == set(bodies(1, total))
     first = list(dict.fromkeys(seen))
     assert first == bodies(1, total), "first deliveries are in the producer's order"
+
+
+def test_kill_series_of_the_library(pair, client):
+    """The same through libzbroker's asynchronous window."""
+    setup = client(pair)
+    setup.request("QUEUE", 1, "q", "")
+    share, gaps = MESSAGES // KILLS, []
+    for round_ in range(KILLS):
+        active = in_step(pair)
+        stream = subprocess.Popen([STREAM, ",".join(pair.endpoints), "producer", "q", str(round_ * share + 1),
+                                   str((round_ + 1) * share)], stdout=subprocess.PIPE, text=True)
+        for line in stream.stdout:
+            if line == "at %d\n" % (share // 2000 * 1000):
+                pair.brokers[active].kill()
+        assert stream.wait() == 0
+        _, both, solo, _, longest = line.split()
+        assert int(both) and int(solo) and int(both) + int(solo) == share
+        gaps.append(int(longest))
+        pair.brokers[active].start()
+    print("client's gap in ms, median %d: %s" % (sorted(gaps)[len(gaps) // 2], gaps))
+    in_step(pair)
+    assert client(pair, "consumer").drain("q") == bodies(1, share * KILLS)

@@ -56,7 +56,8 @@ class Client:
         sock.linger = 0
         sock.reconnect_ivl = 20
         sock.reconnect_ivl_max = 100
-        self.monitors[index] = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self.monitors[index] = sock.get_monitor_socket(
+            zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED)
         sock.connect(self.endpoints[index])
         self.socks[index] = sock
 
@@ -78,8 +79,10 @@ class Client:
         if self.socks[self.current] in ready:
             return self.socks[self.current].recv_multipart()
         if self.monitors[self.current] in ready:
+            #  Closed, or refused: this broker is gone.
             recv_monitor_message(self.monitors[self.current])
             self.greeted = False
+            self.current = (self.current + 1) % len(self.endpoints)
         return None
 
     def hello(self, patience=PATIENCE):
@@ -94,6 +97,7 @@ class Client:
             self.send("HELLO", number, self.name, self.token, self.instance)
             self.greeted = True
             until = time.monotonic() + SILENCE
+            asked = self.current
             while self.greeted and time.monotonic() < until:
                 reply = self.recv(until - time.monotonic())
                 if reply is None or reply[2] != number:
@@ -106,7 +110,8 @@ class Client:
                 why = reply
                 break
             self.greeted = False
-            self.current = (self.current + 1) % len(self.endpoints)
+            if self.current == asked:
+                self.current = (self.current + 1) % len(self.endpoints)
             time.sleep(0.01)
         raise AssertionError("nobody served within %d s: %r" % (patience, why))
 

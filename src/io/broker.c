@@ -1,0 +1,594 @@
+/*  =========================================================================
+    broker - one broker: the core thread, and the actors around it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Each turn drains what is there, steps the values, and carries out what they
+    want.  Nothing in here waits but the poll at the start of a turn.
+*/
+
+#include <assert.h>
+#include <sodium.h>
+#include <unistd.h>
+#include <czmq.h>
+
+#include "core/engine.h"
+#include "core/role.h"
+#include "core/seal.h"
+#include "io/broker.h"
+#include "io/front.h"
+#include "io/ha.h"
+#include "io/held.h"
+#include "io/log.h"
+#include "io/status.h"
+#include "io/store.h"
+
+//  Messages that one turn takes from clients before the store is looked at again.
+#define TURN_MESSAGES 1000
+//  Longest sleep, ms: the role watches the peer's acks and echoes.
+#define TURN_PAIRED 20
+#define TURN_SINGLE 100
+//  A HELLO waits this long for a broker that is about to lead, ms; and how many may.
+#define HELD_LONGEST 5000
+#define HELD_MOST 10000
+//  Reads of this purpose are the broker's own; the engine's are not negative.
+#define READ_META (-1)
+
+typedef struct {
+    const zb_config_t *config;
+    zb_front_t *front;
+    zb_store_t *store;
+    zb_ha_t *ha;               //  NULL without a pair
+    zb_engine_t *engine;
+    zb_role_t role;
+    zb_held_t *held;           //  HELLOs that wait for us to lead
+    zlistx_t *batches;         //  given to the store and not synced here
+    zb_status_t status;
+    int64_t now;
+    bool ready;
+    zb_release_t rule;         //  as the engine was told last
+    const char *level;
+    zb_log_rate_t noise;       //  of lines about bad input
+} zb_broker_t;
+
+static const zb_host_t *s_own (const zb_broker_t *self)
+{
+    return &self->config->host[self->config->as];
+}
+
+static const char *s_peer_endpoint (const zb_broker_t *self)
+{
+    switch (self->config->as) {
+    case ZB_PRIMARY:
+        return self->config->host[ZB_BACKUP].endpoint;
+    case ZB_BACKUP:
+        return self->config->host[ZB_PRIMARY].endpoint;
+    default:
+        return "";
+    }
+}
+
+//  Where a client should go instead: only to whom we hear as active now.
+static const char *s_active (const zb_broker_t *self)
+{
+    return self->config->as != ZB_SINGLE && zb_role_peer_leads (&self->role, self->now) ? s_peer_endpoint (self) : "";
+}
+
+//  Prints a line for programs that watch us.
+static void s_say (const char *word, const char *text)
+{
+    printf ("%s %s\n", word, text);
+    fflush (stdout);
+}
+
+//  The store can't be trusted any more: no clean-up, nothing more is written, the peer takes over.
+static void s_die (int code, const char *text)
+{
+    zb_log (ZB_LOG_ERROR, "%s", text);
+    fflush (NULL);
+    _exit (code);
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  What the role wants
+
+static void s_meta_rows (zb_broker_t *self)
+{
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    const char *key;
+    const void *value;
+    size_t size;
+    for (size_t index = 0; zb_role_row (&self->role, index, lineage, &key, &value, &size); index++)
+        zb_engine_meta (self->engine, key, value, size);
+}
+
+static void s_read_meta (zb_broker_t *self)
+{
+    zb_read_t *read = zb_read_new (READ_META, 0);
+    zb_read_add (read, ZB_META, "", 0, 0, 100, 1 << 20);
+    zb_store_read (self->store, read);
+}
+
+static void s_tell_peer (zb_broker_t *self, bool now)
+{
+    if (!self->ha)
+        return;
+    zb_beat_t beat;
+    zb_role_tell (&self->role, &beat);
+    zb_ha_tell (self->ha, &beat, now);
+}
+
+static void s_carry_out (zb_broker_t *self)
+{
+    zb_do_t effect;
+    while (zb_role_next (&self->role, &effect)) {
+        switch (effect.kind) {
+        case ZB_DO_LEAD:
+            zb_store_lead (self->store);
+            break;
+        case ZB_DO_FOLLOW:
+            zb_store_follow (self->store, effect.rollback);
+            break;
+        case ZB_DO_START:
+            zb_engine_lead (self->engine, effect.epoch, self->role.commit, self->role.secret);
+            self->rule = ZB_RELEASE_HOLD;
+            s_meta_rows (self);
+            break;
+        case ZB_DO_RAISE:
+            zb_engine_epoch (self->engine, effect.epoch);
+            s_meta_rows (self);
+            break;
+        case ZB_DO_SAVE: {
+            zb_node_t node = { .suspect = effect.suspect, .alone = effect.alone, .alone_from = effect.alone_from };
+            zb_store_save (self->store, &node);
+            break;
+        }
+        case ZB_DO_GRANT:
+            zb_store_grant (self->store, effect.session);
+            break;
+        case ZB_DO_STOP:
+            zb_engine_stop (self->engine, s_active (self));
+            break;
+        case ZB_DO_READ:
+            s_read_meta (self);
+            break;
+        case ZB_DO_BEAT:
+            s_tell_peer (self, true);
+            break;
+        case ZB_DO_SAY: {
+            char *line = zb_status_line (&self->role, self->now);
+            self->status.phase_since = self->now;
+            if (self->ready)
+                s_say ("ROLE", line);
+            zstr_free (&line);
+            break;
+        }
+        default:
+            assert (!"an effect for the broker");
+        }
+    }
+}
+
+//  Tells the engine the rule of this turn.  Asked before anything is answered: if this process was stopped, the peer's
+//  echoes are old by now and the answer is to hold.
+static void s_apply_rule (zb_broker_t *self)
+{
+    const char *level;
+    bool alone;
+    zb_release_t rule = zb_role_release (&self->role, self->now, &level, &alone);
+    if (rule == self->rule && level == self->level)
+        return;
+    self->rule = rule;
+    self->level = level;
+    if (zb_engine_leads (self->engine))
+        zb_engine_release (self->engine, rule, level, alone);
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  Clients
+
+//  Sends and destroys a reply.
+static void s_send (zb_broker_t *self, zb_reply_t *reply)
+{
+    if (zb_front_send (self->front, reply)) {
+        self->status.undeliverable++;
+        if (zb_engine_leads (self->engine)) {
+            zb_engine_undelivered (self->engine, reply, self->now);
+            if (errno == EHOSTUNREACH)
+                zb_engine_gone (self->engine, reply->routing, self->now);
+        }
+    }
+    zb_reply_destroy (&reply);
+}
+
+static void s_answer (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
+                      const char *status, const char *first, const char *second)
+{
+    const char *arg[] = { first, second };
+    size_t args = first ? second ? 2 : 1 : 0;
+    s_send (self, zb_engine_answer (self->engine, routing, frames, request, status, args, arg));
+}
+
+static void s_refuse (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
+                      int code, const char *why)
+{
+    char text[16];
+    snprintf (text, sizeof text, "%d", code);
+    s_answer (self, routing, frames, request, "ERR", text, why);
+}
+
+static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request)
+{
+    self->status.now = self->now;
+    self->status.oversize = zb_front_oversize (self->front);
+    self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;
+    zb_engine_stats (self->engine, &self->status.stats);
+    char *json = zb_status_json (&self->status);
+    s_answer (self, routing, frames, request, "OK", json, NULL);
+    free (json);
+}
+
+//  A HELLO is a client's vote: serve, wait, go elsewhere, or be refused.
+static void s_hello (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count,
+                     const zb_request_t *request)
+{
+    int code;
+    const char *why;
+    const zb_frame_t *token = request->token.size ? &request->token : NULL;
+    zb_vote_t vote = zb_role_vote (&self->role, token, self->now, &code, &why);
+    s_carry_out (self);
+    switch (vote) {
+    case ZB_VOTE_SERVE:
+        zb_engine_request (self->engine, routing, frames, request, self->now);
+        break;
+    case ZB_VOTE_LATER:
+        if (!zb_held_add (self->held, routing, frames, count, self->now))
+            s_refuse (self, routing, frames, request, ZB_NOT_READY, "too many clients wait for this broker to lead");
+        break;
+    case ZB_VOTE_PASSIVE:
+        s_answer (self, routing, frames, request, "PASSIVE", s_active (self), NULL);
+        break;
+    case ZB_VOTE_REFUSE:
+        s_refuse (self, routing, frames, request, code, why);
+        break;
+    }
+}
+
+static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count)
+{
+    zb_request_t request;
+    const char *why;
+    int code = zb_wire_parse (&request, frames, count, &self->config->limits, &why);
+    if (code == -1) {
+        self->status.not_zb1++;
+        zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING, "dropped a message that is not ZB1");
+        return;
+    }
+    const char *withholds = zb_role_withholds (&self->role, self->now);
+    if (code) {
+        self->status.refused++;
+        s_refuse (self, routing, frames, &request, code, why);
+    }
+    else if (request.verb == ZB_PING)
+        s_answer (self, routing, frames, &request, "OK", NULL, NULL);
+    else if (request.verb == ZB_STATUS)
+        s_status (self, routing, frames, &request);
+    else if (request.verb == ZB_HELLO)
+        s_hello (self, routing, frames, count, &request);
+    else if (withholds)
+        s_refuse (self, routing, frames, &request, ZB_NOT_READY, withholds);
+    else if (zb_engine_leads (self->engine))
+        zb_engine_request (self->engine, routing, frames, &request, self->now);
+    else
+        s_answer (self, routing, frames, &request, "PASSIVE", s_active (self), NULL);
+}
+
+static void s_clients (zb_broker_t *self)
+{
+    zb_frame_t routing;
+    const zb_frame_t *frames;
+    size_t count;
+    for (int taken = 0; taken < TURN_MESSAGES && !zb_engine_busy (self->engine)
+                        && (count = zb_front_recv (self->front, &routing, &frames)); taken++)
+        s_message (self, routing, frames, count);
+}
+
+//  Those that waited vote again; who waits too long is told so.
+static void s_held (zb_broker_t *self)
+{
+    zb_held_t *held = self->held;
+    if (zb_held_size (held) == 0)
+        return;
+    self->held = zb_held_new (HELD_MOST);
+    const zb_hello_t *hello;
+    while ((hello = zb_held_next (held))) {
+        zb_request_t request;
+        const char *why;
+        int code = zb_wire_parse (&request, hello->frame, hello->frames, &self->config->limits, &why);
+        assert (code == 0);
+        if (self->now - hello->since > HELD_LONGEST)
+            s_refuse (self, hello->routing, hello->frame, &request, ZB_NOT_READY, zb_role_why (&self->role, self->now));
+        else {
+            int64_t since = hello->since;
+            size_t before = zb_held_size (self->held);
+            s_hello (self, hello->routing, hello->frame, hello->frames, &request);
+            if (zb_held_size (self->held) > before)
+                zb_held_since (self->held, since);
+        }
+    }
+    zb_held_destroy (&held);
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  The store
+
+//  The role is told what the table meta holds; rows that make no sense stop the broker.
+static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
+{
+    if (zb_role_meta (&self->role, rows, count, self->now))
+        s_die (ZB_EXIT_DAMAGED, "the store's table meta is damaged or of a newer version: restore a backup, or remove "
+                                "the store's folder and let this broker copy its peer's");
+}
+
+static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
+{
+    s_meta (self, event->meta, event->metas);
+    for (size_t index = 0; index < event->metas; index++) {
+        zb_frame_t key = { event->meta[index].key, event->meta[index].key_size };
+        if (!self->role.paired && zb_frame_is (key, "pair"))
+            s_die (ZB_EXIT_USAGE, "this store belongs to a pair: start the broker with --as primary or --as backup, or "
+                                  "name another folder with --store");
+    }
+    zb_role_opened (&self->role, event->fresh, event->node.complete, event->node.suspect, event->node.alone,
+                    event->node.alone_from, self->now);
+    self->ready = true;
+    s_say ("READY", s_own (self)->endpoint);
+    s_carry_out (self);
+}
+
+static void s_synced (zb_broker_t *self, const zb_store_event_t *event)
+{
+    zb_batch_t *batch;
+    while ((batch = (zb_batch_t *) zlistx_first (self->batches)) && zb_batch_commit (batch) <= event->here)
+        zlistx_delete (self->batches, zlistx_cursor (self->batches));
+    if (zb_engine_leads (self->engine))
+        zb_engine_synced (self->engine, event->here, event->there, self->now);
+    zb_role_synced (&self->role, event->here, event->there, self->now);
+}
+
+static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
+{
+    if (event->read->purpose == READ_META)
+        s_meta (self, event->read->found[0], event->read->count[0]);
+    else if (zb_engine_leads (self->engine))
+        zb_engine_loaded (self->engine, &event->read, self->now);
+    zb_read_destroy (&event->read);
+}
+
+static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
+{
+    free (self->status.resync);
+    self->status.resync = event->text ? strdup (event->text) : NULL;
+    self->status.done = event->done;
+    self->status.total = event->total;
+}
+
+static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
+{
+    switch (event->kind) {
+    case ZB_STORE_OPENED:
+        s_opened (self, event);
+        break;
+    case ZB_STORE_FAILED:
+        s_die (event->code, event->text);
+        break;
+    case ZB_STORE_SYNCED:
+        s_synced (self, event);
+        break;
+    case ZB_STORE_READ:
+        s_read_done (self, event);
+        break;
+    case ZB_STORE_LED:
+        s_meta (self, event->meta, event->metas);
+        zb_role_led (&self->role, self->now);
+        break;
+    case ZB_STORE_SAVED:
+        zb_role_saved (&self->role, self->now);
+        break;
+    case ZB_STORE_LINK:
+        zb_role_link (&self->role, event->link == ZB_LINK_LIVE, event->session, self->now);
+        break;
+    case ZB_STORE_GRANTED:
+        zb_role_granted (&self->role, event->granted);
+        break;
+    case ZB_STORE_COMPLETE:
+        s_meta (self, event->meta, event->metas);
+        zb_role_complete (&self->role, self->now);
+        free (self->status.resync);
+        self->status.resync = NULL;
+        break;
+    case ZB_STORE_PROGRESS:
+        s_progress (self, event);
+        break;
+    case ZB_STORE_SPACE:
+        self->status.full = event->full;
+        zb_engine_full (self->engine, event->full);
+        zb_log (ZB_LOG_WARNING, event->full ? "the disk is nearly full: PUT is refused with 507" : "the disk has room again");
+        break;
+    case ZB_STORE_DIVERGED:
+        zb_role_diverged (&self->role);
+        break;
+    case ZB_STORE_DUAL:
+        zb_log (ZB_LOG_WARNING, "the peer's store acts as master, too; heartbeats decide");
+        break;
+    case ZB_STORE_FOLLOWS:
+        //  Whatever was given to it before is done or thrown away by now.
+        zlistx_purge (self->batches);
+        break;
+    }
+    s_carry_out (self);
+}
+
+static void s_store (zb_broker_t *self)
+{
+    zb_store_event_t *event;
+    while ((event = zb_store_recv (self->store))) {
+        s_store_event (self, event);
+        zb_store_event_destroy (&event);
+    }
+}
+
+//  What the engine wants written and read, and what it answers.
+static void s_engine (zb_broker_t *self)
+{
+    zb_batch_t *batch;
+    while ((batch = zb_engine_batch (self->engine))) {
+        zlistx_add_end (self->batches, batch);
+        zb_role_closed (&self->role, zb_batch_commit (batch));
+        zb_store_commit (self->store, batch);
+    }
+    zb_read_t *read;
+    while ((read = zb_engine_read (self->engine)))
+        zb_store_read (self->store, read);
+    zb_reply_t *reply;
+    while ((reply = zb_engine_reply (self->engine)))
+        s_send (self, reply);
+    const char *fault = zb_engine_fault (self->engine);
+    if (fault)
+        s_die (ZB_EXIT_DAMAGED, fault);
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  The peer
+
+static void s_peer (zb_broker_t *self)
+{
+    if (!self->ha)
+        return;
+    zb_beat_t beat;
+    int64_t echoed, heard;
+    zb_ha_kind_t kind;
+    while ((kind = zb_ha_recv (self->ha, &beat, &echoed, &heard)) != ZB_HA_NOTHING) {
+        if (kind == ZB_HA_BEAT)
+            zb_role_beat (&self->role, &beat, echoed, self->now);
+        else
+            zb_role_dead (&self->role, self->now);
+        s_carry_out (self);
+    }
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  Life
+
+static void s_batch_free (void **item_p)
+{
+    zb_batch_destroy ((zb_batch_t **) item_p);
+}
+
+static int s_listen_failed (const char *what, const char *endpoint)
+{
+    zb_log (ZB_LOG_ERROR, "can't listen for %s at %s: %s%s", what, endpoint, zmq_strerror (errno),
+            errno == EADDRINUSE ? "; stop the other process or choose another port" : "");
+    return errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE;
+}
+
+static zb_store_t *s_store_new (const zb_config_t *config)
+{
+    bool paired = config->as != ZB_SINGLE;
+    zb_store_args_t args = {
+        .dir = config->store, .paired = paired, .node = config->as == ZB_BACKUP ? 2 : 1,
+        .bind = paired ? config->host[config->as].ship_bind : NULL,
+        .peer = paired ? config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY].ship : NULL,
+        .cache = config->cache, .log_file = config->log_file, .log_keep = config->log_keep
+    };
+    zb_seal_key (args.key, config->pair, config->secret);
+    return zb_store_new (&args);
+}
+
+static int s_open (zb_broker_t *self, const zb_config_t *config)
+{
+    bool paired = config->as != ZB_SINGLE;
+    uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE];
+    self->config = self->status.config = config;
+    self->status.role = &self->role;
+    self->now = self->status.started = self->status.phase_since = zclock_mono ();
+    randombytes_buf (entropy, sizeof entropy);
+    zb_role_init (&self->role, config->as == ZB_BACKUP ? 2 : 1, paired, config->peer_loss_wait, config->silence,
+                  config->ack_limit, entropy);
+    self->engine = zb_engine_new (&config->limits, self->role.node);
+    zb_engine_endpoints (self->engine, s_own (self)->endpoint, s_peer_endpoint (self));
+    self->held = zb_held_new (HELD_MOST);
+    self->batches = zlistx_new ();
+    zlistx_set_destructor (self->batches, s_batch_free);
+    self->level = "";
+    self->front = zb_front_new (s_own (self)->bind, &config->limits);
+    if (!self->front)
+        return s_listen_failed ("clients", s_own (self)->bind);
+    self->store = s_store_new (config);
+    if (paired) {
+        self->ha = zb_ha_new (config, self->store);
+        if (!self->ha)
+            return s_listen_failed ("the peer's heartbeats", s_own (self)->state_bind);
+        s_tell_peer (self, false);
+    }
+    return ZB_EXIT_OK;
+}
+
+static void s_close (zb_broker_t *self)
+{
+    if (self->engine && zb_engine_leads (self->engine)) {
+        zb_engine_stop (self->engine, "");
+        zb_reply_t *reply;
+        while ((reply = zb_engine_reply (self->engine)))
+            s_send (self, reply);
+    }
+    zb_ha_destroy (&self->ha);
+    zb_store_destroy (&self->store);
+    zb_front_destroy (&self->front);
+    zb_engine_destroy (&self->engine);
+    zb_held_destroy (&self->held);
+    zlistx_destroy (&self->batches);
+    free (self->status.resync);
+}
+
+static void s_turn (zb_broker_t *self)
+{
+    self->now = zclock_mono ();
+    if (self->ha)
+        zb_ha_turned (self->ha, self->now);
+    s_peer (self);
+    s_apply_rule (self);
+    s_store (self);
+    zb_role_tick (&self->role, zb_engine_leads (self->engine) && zb_engine_client_waits (self->engine), self->now);
+    s_carry_out (self);
+    s_apply_rule (self);
+    s_held (self);
+    s_clients (self);
+    s_apply_rule (self);
+    s_engine (self);
+    s_tell_peer (self, false);
+}
+
+int zb_broker_run (const zb_config_t *config)
+{
+    zsys_init ();
+    if (sodium_init () == -1)
+        return ZB_EXIT_USAGE;
+    zb_broker_t broker = { 0 }, *self = &broker;
+    int code = s_open (self, config);
+    while (code == ZB_EXIT_OK && !zsys_interrupted) {
+        int64_t next = zb_engine_leads (self->engine) ? zb_engine_tick (self->engine, self->now) - self->now : INT64_MAX;
+        int64_t most = self->ha ? TURN_PAIRED : TURN_SINGLE;
+        //  While the store has more than enough to do, clients wait in their sockets.
+        zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
+                                   { zb_front_socket (self->front), 0, zb_engine_busy (self->engine) ? 0 : ZMQ_POLLIN, 0 },
+                                   { self->ha ? zb_ha_socket (self->ha) : NULL, 0, ZMQ_POLLIN, 0 } };
+        zmq_poll (items, self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
+        s_turn (self);
+    }
+    s_close (self);
+    return code;
+}

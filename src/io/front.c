@@ -1,0 +1,170 @@
+/*  =========================================================================
+    front - the clients' socket
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <czmq.h>
+
+#include "io/front.h"
+
+//  Low water marks: what a client may pile up here, in messages each way.  Its window is 256 PUTs.
+#define FRONT_RECV 300
+#define FRONT_SEND 1000
+//  A frozen broker is dropped by its unchanged clients, and a frozen client by the broker.
+#define FRONT_HEARTBEAT 500
+#define FRONT_TIMEOUT 2000
+
+struct zb_front {
+    void *socket;
+    zsock_t *owner;          //  of the socket
+    size_t frames_max;
+    size_t bytes_max;
+    zmq_msg_t *message;      //  of the current message, routing id first
+    zb_frame_t *frame;
+    size_t size;
+    uint64_t oversize;
+};
+
+zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
+{
+    zsock_t *owner = zsock_new (ZMQ_ROUTER);
+    assert (owner);
+    zsock_set_router_mandatory (owner, 1);
+    zsock_set_router_handover (owner, 1);
+    zsock_set_linger (owner, 0);
+    zsock_set_rcvhwm (owner, FRONT_RECV);
+    zsock_set_sndhwm (owner, FRONT_SEND);
+    zsock_set_backlog (owner, 1024);
+    zsock_set_maxmsgsize (owner, (int) limits->request);
+    zsock_set_heartbeat_ivl (owner, FRONT_HEARTBEAT);
+    zsock_set_heartbeat_timeout (owner, FRONT_TIMEOUT);
+    zsock_set_heartbeat_ttl (owner, FRONT_TIMEOUT);
+    if (zsock_attach (owner, bind, true) == -1) {
+        int error = errno;
+        zsock_destroy (&owner);
+        errno = error;
+        return NULL;
+    }
+    zb_front_t *self = (zb_front_t *) zmalloc (sizeof *self);
+    self->owner = owner;
+    self->socket = zsock_resolve (owner);
+    //  Routing id, envelope, "ZB1", verb, id and three arguments around the bodies.
+    self->frames_max = limits->bodies + ZB_ENVELOPE_MAX + 8;
+    self->bytes_max = limits->request;
+    self->message = (zmq_msg_t *) zmalloc (self->frames_max * sizeof *self->message);
+    self->frame = (zb_frame_t *) zmalloc (self->frames_max * sizeof *self->frame);
+    return self;
+}
+
+static void s_release (zb_front_t *self)
+{
+    for (size_t index = 0; index < self->size; index++)
+        zmq_msg_close (&self->message[index]);
+    self->size = 0;
+}
+
+void zb_front_destroy (zb_front_t **self_p)
+{
+    assert (self_p);
+    zb_front_t *self = *self_p;
+    if (self) {
+        s_release (self);
+        zsock_destroy (&self->owner);
+        free (self->message);
+        free (self->frame);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+void *zb_front_socket (zb_front_t *self)
+{
+    return self->socket;
+}
+
+//  Reads one whole message.  Returns false if none waits; *whole tells whether it is within the limits.
+static bool s_read (zb_front_t *self, bool *whole)
+{
+    size_t bytes = 0;
+    bool more = true;
+    *whole = true;
+    while (more) {
+        zmq_msg_t message;
+        zmq_msg_init (&message);
+        if (zmq_msg_recv (&message, self->socket, ZMQ_DONTWAIT) == -1) {
+            zmq_msg_close (&message);
+            return false;
+        }
+        more = zmq_msg_more (&message);
+        bytes += zmq_msg_size (&message);
+        if (*whole && self->size < self->frames_max && bytes <= self->bytes_max) {
+            zmq_msg_t *kept = &self->message[self->size];
+            zmq_msg_init (kept);
+            zmq_msg_move (kept, &message);
+            self->frame[self->size] = (zb_frame_t) { zmq_msg_data (kept), zmq_msg_size (kept) };
+            self->size++;
+        }
+        else
+            *whole = false;
+        zmq_msg_close (&message);
+    }
+    return true;
+}
+
+size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames)
+{
+    bool whole = false;
+    while (true) {
+        s_release (self);
+        if (!s_read (self, &whole)) {
+            s_release (self);
+            return 0;
+        }
+        if (whole && self->size > 1)
+            break;
+        self->oversize++;
+    }
+    *routing = self->frame[0];
+    *frames = self->frame + 1;
+    return self->size - 1;
+}
+
+//  The first frame decides whether the client can be reached and has room; libzmq then takes the whole message.
+static int s_send (zb_front_t *self, const void *data, size_t size, int flags)
+{
+    int rc = zmq_send (self->socket, data, size, flags | ZMQ_DONTWAIT);
+    return rc == -1 ? -1 : 0;
+}
+
+static int s_send_frame (zb_front_t *self, zb_frame_t frame, bool more)
+{
+    return s_send (self, frame.data, frame.size, more ? ZMQ_SNDMORE : 0);
+}
+
+int zb_front_send (zb_front_t *self, const zb_reply_t *reply)
+{
+    if (s_send_frame (self, reply->routing, true))
+        return -1;
+    for (size_t index = 0; index < reply->envelopes; index++)
+        s_send_frame (self, reply->envelope[index], true);
+    s_send (self, "ZB1", 3, ZMQ_SNDMORE);
+    s_send (self, reply->status, strlen (reply->status), ZMQ_SNDMORE);
+    s_send_frame (self, reply->id, true);
+    s_send_frame (self, reply->token, reply->args + reply->bodies > 0);
+    for (size_t index = 0; index < reply->args; index++)
+        s_send_frame (self, reply->arg[index], index + 1 < reply->args + reply->bodies);
+    for (size_t index = 0; index < reply->bodies; index++) {
+        const zb_slice_t *body = &reply->body[index];
+        s_send (self, body->row->data + body->offset, body->size, index + 1 < reply->bodies ? ZMQ_SNDMORE : 0);
+    }
+    return 0;
+}
+
+uint64_t zb_front_oversize (const zb_front_t *self)
+{
+    return self->oversize;
+}

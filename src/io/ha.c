@@ -1,0 +1,155 @@
+/*  =========================================================================
+    ha - this broker's heartbeats: a heart that carries beats under a seal
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <czmq.h>
+
+#include "core/seal.h"
+#include "io/ha.h"
+#include "patterns/heart.h"
+
+//  Ages in ms beyond which a heartbeat would be a lie.  An fsync may take seconds on a bad day.
+#define HA_CORE_AGE 1000
+#define HA_STORE_AGE 5000
+#define HA_KIND_BEAT 1
+
+struct zb_ha {
+    heart_t *heart;
+    zb_store_t *store;
+    uint8_t node;
+    uint8_t key[ZB_SEAL_KEY_SIZE];
+    atomic_int_least64_t turned;
+    uint64_t malformed;          //  beats inside good frames that made no sense
+    pthread_mutex_t guard;       //  of the beat, which the heart's thread reads
+    uint8_t beat[ZB_BEAT_MAX];
+    size_t size;                 //  0 until the core has told one
+};
+
+//  In the heart's thread.
+static size_t s_fill (void *context, uint8_t *payload, size_t room)
+{
+    zb_ha_t *self = context;
+    int64_t now = zclock_mono ();
+    if (now - atomic_load (&self->turned) > HA_CORE_AGE || now - zb_store_alive (self->store) > HA_STORE_AGE)
+        return 0;
+    pthread_mutex_lock (&self->guard);
+    assert (self->size <= room);
+    size_t size = self->size;
+    memcpy (payload, self->beat, size);
+    pthread_mutex_unlock (&self->guard);
+    return size;
+}
+
+static ssize_t s_seal (void *context, const uint8_t *in, size_t size, uint8_t *out, size_t room)
+{
+    zb_ha_t *self = context;
+    if (room < size + ZB_SEAL_SIZE)
+        return -1;
+    //  Session and sequence are the heart's own and inside.
+    zb_seal_t seal = { .kind = HA_KIND_BEAT, .node = self->node };
+    zb_seal_write (&seal, self->key, out, in, size);
+    memcpy (out + ZB_SEAL_SIZE, in, size);
+    return (ssize_t) (size + ZB_SEAL_SIZE);
+}
+
+static ssize_t s_open (void *context, const uint8_t *in, size_t size, uint8_t *out, size_t room)
+{
+    zb_ha_t *self = context;
+    zb_seal_t seal;
+    const void *payload;
+    size_t payload_size;
+    const char *why;
+    if (zb_seal_read (&seal, self->key, in, size, &payload, &payload_size, &why) || seal.kind != HA_KIND_BEAT
+        || seal.node == self->node || payload_size > room)
+        return -1;
+    memcpy (out, payload, payload_size);
+    return (ssize_t) payload_size;
+}
+
+zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store)
+{
+    const zb_host_t *own = &config->host[config->as];
+    const zb_host_t *peer = &config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY];
+    zb_ha_t *self = (zb_ha_t *) zmalloc (sizeof *self);
+    self->store = store;
+    self->node = (uint8_t) config->as;
+    zb_seal_key (self->key, config->pair, config->secret);
+    pthread_mutex_init (&self->guard, NULL);
+    atomic_init (&self->turned, zclock_mono ());
+    const char *probes[] = { peer->endpoint, peer->state, peer->ship };
+    heart_args_t args = {
+        .name = "ha", .bind = own->state_bind, .peer = peer->state, .interval = config->beat,
+        .silence = config->silence, .probe = probes, .probes = 3, .fill = s_fill, .seal = s_seal, .open = s_open,
+        .context = self
+    };
+    self->heart = heart_new (&args);
+    if (!self->heart) {
+        int error = errno;
+        zb_ha_destroy (&self);
+        errno = error;
+    }
+    return self;
+}
+
+void zb_ha_destroy (zb_ha_t **self_p)
+{
+    assert (self_p);
+    zb_ha_t *self = *self_p;
+    if (self) {
+        heart_destroy (&self->heart);
+        pthread_mutex_destroy (&self->guard);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+void *zb_ha_socket (zb_ha_t *self)
+{
+    return heart_sock (self->heart);
+}
+
+zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_t *heard)
+{
+    const heart_event_t *event;
+    while ((event = heart_recv (self->heart))) {
+        if (event->kind == HEART_DEAD)
+            return ZB_HA_DEAD;
+        if (event->kind != HEART_BEAT)
+            continue;
+        if (zb_beat_decode (beat, event->payload, event->size)) {
+            self->malformed++;
+            continue;
+        }
+        *echoed = event->echoed_ms;
+        *heard = event->heard_ms;
+        return ZB_HA_BEAT;
+    }
+    return ZB_HA_NOTHING;
+}
+
+void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now)
+{
+    pthread_mutex_lock (&self->guard);
+    self->size = zb_beat_encode (beat, self->beat);
+    pthread_mutex_unlock (&self->guard);
+    if (now)
+        heart_update (self->heart);
+}
+
+void zb_ha_turned (zb_ha_t *self, int64_t now)
+{
+    atomic_store (&self->turned, now);
+}
+
+uint64_t zb_ha_dropped (zb_ha_t *self)
+{
+    heart_counters_t counters = heart_counters (self->heart);
+    return counters.malformed + counters.refused + counters.own + self->malformed;
+}

@@ -1,0 +1,40 @@
+/*  =========================================================================
+    ha - this broker's heartbeats: a heart that carries beats under a seal
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The heart's thread publishes what the core told it last, as long as the core
+    turns and the store answers: a hung broker falls silent, and its peer takes
+    over.  Frames are sealed with the pair's key.
+*/
+
+#ifndef ZB_HA_H_INCLUDED
+#define ZB_HA_H_INCLUDED
+
+#include "core/beat.h"
+#include "io/config.h"
+#include "io/store.h"
+
+typedef struct zb_ha zb_ha_t;
+
+typedef enum { ZB_HA_NOTHING, ZB_HA_BEAT, ZB_HA_DEAD } zb_ha_kind_t;
+
+//  Listens and connects as the config says.  `store` must outlive it.  Returns NULL with errno set if it can't listen.
+zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store);
+void zb_ha_destroy (zb_ha_t **self_p);
+//  A ZeroMQ socket to poll for input.
+void *zb_ha_socket (zb_ha_t *self);
+//  The next news of the peer.  BEAT: *beat, when it was *heard, and when we sent our newest beat that the peer has
+//  *echoed (ms, zclock_mono).  DEAD: its process is gone.
+zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_t *heard);
+//  From now on this is what we tell; published at once if `now`.
+void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now);
+//  The core has made a turn.
+void zb_ha_turned (zb_ha_t *self, int64_t now);
+//  Frames that were dropped: malformed or not of this pair.
+uint64_t zb_ha_dropped (zb_ha_t *self);
+
+#endif

@@ -1,0 +1,96 @@
+/*  =========================================================================
+    held - HELLOs that wait until this broker leads
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <czmq.h>
+
+#include "io/held.h"
+
+struct zb_held {
+    size_t most;
+    zlistx_t *hellos;
+    zb_hello_t *taken;
+};
+
+//  One block: the hello, its frames, and their bytes.
+static zb_hello_t *s_hello_new (zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now)
+{
+    size_t size = sizeof (zb_hello_t) + count * sizeof (zb_frame_t) + routing.size;
+    for (size_t index = 0; index < count; index++)
+        size += frames[index].size;
+    zb_hello_t *self = (zb_hello_t *) zmalloc (size);
+    self->since = now;
+    self->frame = (zb_frame_t *) (self + 1);
+    self->frames = count;
+    uint8_t *byte = (uint8_t *) (self->frame + count);
+    memcpy (byte, routing.data, routing.size);
+    self->routing = (zb_frame_t) { byte, routing.size };
+    byte += routing.size;
+    for (size_t index = 0; index < count; index++) {
+        if (frames[index].size)
+            memcpy (byte, frames[index].data, frames[index].size);
+        self->frame[index] = (zb_frame_t) { byte, frames[index].size };
+        byte += frames[index].size;
+    }
+    return self;
+}
+
+static void s_hello_free (void **item_p)
+{
+    free (*item_p);
+    *item_p = NULL;
+}
+
+zb_held_t *zb_held_new (size_t most)
+{
+    zb_held_t *self = (zb_held_t *) zmalloc (sizeof *self);
+    self->most = most;
+    self->hellos = zlistx_new ();
+    zlistx_set_destructor (self->hellos, s_hello_free);
+    return self;
+}
+
+void zb_held_destroy (zb_held_t **self_p)
+{
+    assert (self_p);
+    zb_held_t *self = *self_p;
+    if (self) {
+        free (self->taken);
+        zlistx_destroy (&self->hellos);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+bool zb_held_add (zb_held_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now)
+{
+    if (zlistx_size (self->hellos) >= self->most)
+        return false;
+    zlistx_add_end (self->hellos, s_hello_new (routing, frames, count, now));
+    return true;
+}
+
+void zb_held_since (zb_held_t *self, int64_t since)
+{
+    zb_hello_t *last = (zb_hello_t *) zlistx_last (self->hellos);
+    assert (last);
+    last->since = since;
+}
+
+size_t zb_held_size (const zb_held_t *self)
+{
+    return zlistx_size (self->hellos);
+}
+
+const zb_hello_t *zb_held_next (zb_held_t *self)
+{
+    free (self->taken);
+    zlistx_first (self->hellos);
+    self->taken = (zb_hello_t *) zlistx_detach (self->hellos, NULL);
+    return self->taken;
+}

@@ -1,0 +1,142 @@
+/*  =========================================================================
+    status - what a broker says of itself, as JSON
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <jansson.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <czmq.h>
+
+#include "io/status.h"
+
+static const char *s_role_word (const zb_role_t *role)
+{
+    switch (role->bstar.state) {
+    case BSTAR_ACTIVE:
+        return "active";
+    case BSTAR_PASSIVE:
+        return "passive";
+    default:
+        return "waiting";
+    }
+}
+
+static const char *s_level (const zb_role_t *role, int64_t now)
+{
+    const char *level;
+    bool alone;
+    return zb_role_release (role, now, &level, &alone) == ZB_RELEASE_HOLD ? "hold" : level;
+}
+
+static json_t *s_number (uint64_t number)
+{
+    return json_integer ((json_int_t) number);
+}
+
+static json_t *s_peer (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    if (!role->paired)
+        return json_null ();
+    bool heard = role->heard && !zb_role_peer_gone (role, self->now);
+    bool active = role->bstar.state == BSTAR_ACTIVE;
+    uint64_t lag = active && role->closed > role->there ? role->closed - role->there : 0;
+    json_t *peer = json_object ();
+    json_object_set_new (peer, "heard", json_boolean (heard));
+    json_object_set_new (peer, "role", heard ? json_string (bstar_state_name (role->peer.state)) : json_null ());
+    json_object_set_new (peer, "live", json_boolean (role->live));
+    json_object_set_new (peer, "lag", s_number (lag));
+    json_object_set_new (peer, "silent_ms", role->heard ? s_number ((uint64_t) (self->now - role->heard_ms)) : json_null ());
+    return peer;
+}
+
+static json_t *s_disk (const zb_status_t *self)
+{
+    struct statvfs disk;
+    json_t *free_bytes = statvfs (self->config->store, &disk) == 0
+                             ? s_number ((uint64_t) disk.f_bavail * disk.f_frsize) : json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "free", free_bytes);
+    json_object_set_new (object, "full", json_boolean (self->full));
+    return object;
+}
+
+static json_t *s_resync (const zb_status_t *self)
+{
+    if (!self->resync)
+        return json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "text", json_string (self->resync));
+    json_object_set_new (object, "done", s_number (self->done));
+    json_object_set_new (object, "total", s_number (self->total));
+    return object;
+}
+
+static void s_counts (json_t *object, const zb_status_t *self)
+{
+    const zb_engine_stats_t *stats = &self->stats;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {
+        { "sessions", stats->sessions },         { "queues_loaded", stats->queues },
+        { "producers_loaded", stats->producers }, { "parked", stats->parked },
+        { "puts", stats->puts },                 { "messages_in", stats->messages_in },
+        { "messages_out", stats->messages_out }, { "acked", stats->acked },
+        { "duplicates", stats->duplicates },     { "refused", stats->refused + self->refused },
+        { "expired", stats->expired },           { "window_bytes", stats->window_bytes }
+    };
+    for (size_t index = 0; index < sizeof counts / sizeof *counts; index++)
+        json_object_set_new (object, counts[index].name, s_number (counts[index].value));
+    json_t *dropped = json_object ();
+    json_object_set_new (dropped, "not_zb1", s_number (self->not_zb1));
+    json_object_set_new (dropped, "oversize", s_number (self->oversize));
+    json_object_set_new (dropped, "undeliverable", s_number (self->undeliverable));
+    json_object_set_new (dropped, "beats", s_number (self->beats));
+    json_object_set_new (object, "dropped", dropped);
+}
+
+char *zb_status_json (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    static const char *const nodes[] = { "single", "primary", "backup" };
+    json_t *object = json_object ();
+    json_object_set_new (object, "node", json_string (nodes[self->config->as]));
+    json_object_set_new (object, "role", json_string (s_role_word (role)));
+    json_object_set_new (object, "phase", json_string (zb_phase_name (role->phase)));
+    json_object_set_new (object, "why", json_string (zb_role_why (role, self->now)));
+    json_object_set_new (object, "since_ms", s_number ((uint64_t) (self->now - self->phase_since)));
+    json_object_set_new (object, "epoch", s_number (zb_lineage_newest (&role->lineage).number));
+    json_object_set_new (object, "level", json_string (s_level (role, self->now)));
+    json_object_set_new (object, "in_step", json_boolean (role->in_step || role->phase == ZB_PHASE_PAIRED));
+    json_object_set_new (object, "alone", json_boolean (role->alone != 0));
+    json_object_set_new (object, "complete", json_boolean (role->complete));
+    json_object_set_new (object, "peer", s_peer (self));
+    json_object_set_new (object, "commit", s_number (role->closed > role->commit ? role->closed : role->commit));
+    json_object_set_new (object, "synced_here", s_number (role->here));
+    json_object_set_new (object, "synced_there", s_number (role->there));
+    json_object_set_new (object, "disk", s_disk (self));
+    json_object_set_new (object, "resync", s_resync (self));
+    s_counts (object, self);
+    json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
+    json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
+    json_object_set_new (object, "version", json_string (PACKAGE_VERSION));
+    char *text = json_dumps (object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref (object);
+    return text;
+}
+
+char *zb_status_line (const zb_role_t *role, int64_t now)
+{
+    const char *word = s_role_word (role);
+    bool active = role->bstar.state == BSTAR_ACTIVE;
+    char upper[16] = "";
+    for (size_t index = 0; word[index]; index++)
+        upper[index] = (char) toupper ((unsigned char) word[index]);
+    return zsys_sprintf ("%s%s%s epoch %" PRIu64 ": %s", upper, active ? " " : "", active ? s_level (role, now) : "",
+                         zb_lineage_newest (&role->lineage).number, zb_role_why (role, now));
+}

@@ -1,0 +1,41 @@
+/*  =========================================================================
+    status - what a broker says of itself, as JSON
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The answer to STATUS; the fields are listed in PROTOCOL.md.
+*/
+
+#ifndef ZB_STATUS_H_INCLUDED
+#define ZB_STATUS_H_INCLUDED
+
+#include "core/role.h"
+#include "io/config.h"
+
+//  What is not in the role or the engine.
+typedef struct {
+    const zb_config_t *config;
+    const zb_role_t *role;
+    zb_engine_stats_t stats;
+    int64_t now;
+    int64_t started;           //  ms, as now
+    int64_t phase_since;       //  ms: since when role and phase are what they are
+    uint64_t not_zb1;          //  dropped messages: not ZB1 at all
+    uint64_t oversize;         //  over the limits
+    uint64_t undeliverable;    //  replies whose client was gone or full
+    uint64_t refused;          //  answered 400 or 413
+    uint64_t beats;            //  heartbeats that were not the peer's
+    bool full;                 //  the disk is below its low-water mark
+    char *resync;              //  what a resync is doing, NULL if none
+    uint64_t done, total;      //  bytes of it
+} zb_status_t;
+
+//  Returns the text, to be freed by the caller.
+char *zb_status_json (const zb_status_t *self);
+//  One line for an operator: "ACTIVE both epoch 3: active, the peer is in step".  To be freed by the caller.
+char *zb_status_line (const zb_role_t *role, int64_t now);
+
+#endif

@@ -1,0 +1,114 @@
+"""Does a broker that was away come back with the same store, whatever it missed?"""
+import os
+import shutil
+import subprocess
+
+from brokers import Pair, wait_for
+from conftest import in_step
+from zb1 import Client, status
+
+MIB = int(os.environ.get("ZBROKER_RESYNC_MIB", "1024"))
+BODY = os.urandom(64 << 10)
+
+
+def fill(client, queue, mib):
+    """Puts 64 KiB messages, sixteen a PUT, pipelined."""
+    first = client.last + 1
+    sent = acked = client.last
+    total = client.last + mib
+    while acked < total:
+        while sent < total and sent - acked < 8:
+            sent += 1
+            client.send("PUT", sent, queue, "", *[b"%d " % sent + BODY] * 16)
+        reply = client.recv(10)
+        assert reply and reply[1] == b"OK", reply
+        acked += 1
+    client.last = total
+    return first
+
+
+def digest(folder):
+    """The digest of all tables of a stopped broker's store."""
+    program = os.path.join(os.environ.get("ZBROKER_BUILD", "."), "tests/integration/digest")
+    return subprocess.run([program, folder], check=True, capture_output=True, text=True).stdout.split()[-1]
+
+
+def same_stores(pair):
+    """Stops both and compares what they hold."""
+    for broker in (pair.brokers[1], pair.brokers[0]):
+        assert broker.stop() == 0
+    return digest(pair.folder + "/primary") == digest(pair.folder + "/backup")
+
+
+def test_incremental(pair, client):
+    """What a broker missed comes by log, and its store's folder stays the same."""
+    one = client(pair, "producer")
+    one.request("QUEUE", "q", "q", "")
+    pair.brokers[1].kill()
+    fill(one, "q", 20)
+    before = sorted(name for name in os.listdir(pair.folder + "/backup") if name.startswith("env"))
+    pair.brokers[1].start()
+    in_step(pair)
+    assert sorted(name for name in os.listdir(pair.folder + "/backup") if name.startswith("env")) == before
+    assert same_stores(pair)
+
+
+def test_full(client):
+    """A store of 1 GiB whose log is gone is copied while the active serves; killed in the middle, it starts over."""
+    pair = Pair("--config", "resync.conf")
+    config = pair.folder + "/resync.conf"
+    with open(config, "w") as text:
+        text.write("store\n    log-keep = 64m\n")
+    for broker in pair.brokers:
+        broker.arguments[broker.arguments.index("resync.conf")] = config
+    try:
+        pair.start()
+        in_step(pair)
+        one = client(pair, "producer")
+        one.request("QUEUE", "q", "q", "")
+        pair.brokers[1].kill()
+        fill(one, "q", MIB)
+        for interrupt in (True, False):
+            pair.brokers[1].start()
+            wait_for(lambda: (status(pair.endpoints[1]) or {}).get("resync"), "a full resync to begin")
+            one.request("PUT", one.last + 1, "q", "", b"while it goes on")
+            one.last += 1
+            if interrupt:
+                pair.brokers[1].kill()
+        in_step(pair)
+        assert same_stores(pair)
+    finally:
+        pair.close()
+
+
+def test_half_a_store_never_leads(client):
+    """The receiver of a first copy is killed in the middle, then it is alone: it waits."""
+    pair = Pair()
+    try:
+        pair.start()
+        in_step(pair)
+        one = client(pair, "producer")
+        one.request("QUEUE", "q", "q", "")
+        pair.brokers[1].kill()
+        fill(one, "q", 200)
+        shutil.rmtree(pair.folder + "/backup")
+        pair.brokers[1].start()
+        wait_for(lambda: (status(pair.endpoints[1]) or {}).get("resync"), "a full resync to begin")
+        pair.brokers[1].kill()
+        pair.brokers[0].kill()
+        pair.brokers[1].start()
+        state = status(pair.endpoints[1])
+        assert not state["complete"] and state["role"] == "waiting"
+        lone = Client(pair.endpoints[1:])
+        try:
+            lone.hello(patience=2)
+            raise SystemError("half a store leads")
+        except AssertionError:
+            pass
+        finally:
+            lone.close()
+        pair.brokers[0].start()
+        in_step(pair)
+        assert same_stores(pair)
+    finally:
+        pair.close()
