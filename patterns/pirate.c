@@ -73,6 +73,8 @@ static void s_open (pirate_t *self, server_t *server)
     server->monitor = zmq_socket (self->context, ZMQ_PAIR);
     assert (server->monitor);
     s_set (server->monitor, ZMQ_LINGER, 0);
+    //  No bound: it would block the I/O thread of a program that does not call us for long.
+    s_set (server->monitor, ZMQ_RCVHWM, 0);
     rc = zmq_connect (server->monitor, address);
     assert (rc == 0);
 
@@ -85,6 +87,8 @@ static void s_open (pirate_t *self, server_t *server)
 
 static void s_close (server_t *server)
 {
+    //  libzmq's I/O thread blocks if it has to report an event and nobody listens; so it must stop reporting first.
+    zmq_socket_monitor (server->socket, NULL, 0);
     zmq_close (server->monitor);
     zmq_close (server->socket);
 }

@@ -15,6 +15,8 @@
 #ifndef FAKE_BROKER_H_INCLUDED
 #define FAKE_BROKER_H_INCLUDED
 
+#include <stdatomic.h>
+
 #include <czmq.h>
 
 #include "core/wire.h"
@@ -85,6 +87,9 @@ struct fake {
     char parked_id[32];
     int64_t parked_until;
     size_t parked_broker;
+
+    //  Sockets order what actor and test do; this one is for tools that don't see it.
+    atomic_bool fence;
 };
 
 static inline zmsg_t *fake_reply (const char *status, const char *id, fake_t *self, size_t broker)
@@ -135,7 +140,8 @@ static inline void fake_open (fake_t *self, size_t broker)
     //  The port of a closed socket is free a moment later.
     while (zsock_bind (self->router[broker], "%s", endpoint) == -1)
         zclock_sleep (1);
-    snprintf (self->endpoint[broker], sizeof (self->endpoint[broker]), "%s", zsock_endpoint (self->router[broker]));
+    if (!self->endpoint[broker][0])
+        snprintf (self->endpoint[broker], sizeof (self->endpoint[broker]), "%s", zsock_endpoint (self->router[broker]));
 }
 
 static inline void fake_close (fake_t *self, size_t broker)
@@ -455,6 +461,7 @@ static inline void fake_actor (zsock_t *pipe, void *arg)
     fake_t *self = (fake_t *) arg;
     fake_open (self, 0);
     fake_open (self, 1);
+    atomic_store (&self->fence, true);
     zsock_signal (pipe, 0);
     while (true) {
         zmq_pollitem_t items[3] = {{.socket = zsock_resolve (pipe), .events = ZMQ_POLLIN}};
@@ -483,6 +490,7 @@ static inline void fake_actor (zsock_t *pipe, void *arg)
     fake_close (self, 0);
     fake_close (self, 1);
     zframe_destroy (&self->parked);
+    atomic_store (&self->fence, true);
 }
 
 static inline fake_t *fake_new (script_fn *script)
@@ -491,6 +499,21 @@ static inline fake_t *fake_new (script_fn *script)
     assert (self);
     self->script = script;
     return self;
+}
+
+//  Runs the brokers.
+static inline zactor_t *fake_run (fake_t *self)
+{
+    zactor_t *actor = zactor_new (fake_actor, self);
+    assert (actor && atomic_load (&self->fence));
+    return actor;
+}
+
+//  Ends them; what they have seen can then be looked at.
+static inline void fake_stop (fake_t *self, zactor_t **actor_p)
+{
+    zactor_destroy (actor_p);
+    assert (atomic_load (&self->fence));
 }
 
 static inline void fake_destroy (fake_t **self_p)

@@ -37,7 +37,7 @@ static pair_t *s_start (script_fn *script, const char *name)
 {
     pair_t *self = (pair_t *) zmalloc (sizeof (pair_t));
     self->fake = fake_new (script);
-    self->actor = zactor_new (fake_actor, self->fake);
+    self->actor = fake_run (self->fake);
     char brokers[160];
     snprintf (brokers, sizeof (brokers), "%s,%s", self->fake->endpoint[0], self->fake->endpoint[1]);
     self->client = zb_client_new (brokers);
@@ -53,7 +53,7 @@ static pair_t *s_start (script_fn *script, const char *name)
 static void s_stop (pair_t *self)
 {
     zb_client_destroy (&self->client);
-    zactor_destroy (&self->actor);
+    fake_stop (self->fake, &self->actor);
     assert_int_equal (self->fake->bad, 0);
 }
 
@@ -458,10 +458,10 @@ static void test_early (void **state)
     zb_body_t body = {"x", 1};
     assert_int_equal (zb_client_put_async (client, "orders", NULL, &body, 1, NULL, NULL), 0);
     assert_int_equal (zb_client_poll (client, 50), 1);
-    zactor_t *actor = zactor_new (fake_actor, fake);
+    zactor_t *actor = fake_run (fake);
     assert_int_equal (zb_client_flush (client), 0);
     zb_client_destroy (&client);
-    zactor_destroy (&actor);
+    fake_stop (fake, &actor);
     assert_int_equal (fake->messages, 1);
     fake_destroy (&fake);
 }

@@ -1,0 +1,403 @@
+/*  =========================================================================
+    test_pirate - does a request get its own reply, from whichever server lives?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+*/
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/time.h>
+#include <cmocka.h>
+
+#include "patterns/pirate.h"
+
+//  A server of one socket.  It does what its pipe tells:
+//  OPEN, CLOSE the socket; SERVE, MUTE (take requests, say nothing), LATE (answer the next request only together with
+//  the one after it, the older reply first).
+typedef struct {
+    int type; //  ZMQ_REP or ZMQ_ROUTER
+    char endpoint[64];
+    zactor_t *actor;
+    size_t requests;
+} server_t;
+
+//  Sockets order what actor and test do; this is for tools that don't see it.
+static atomic_bool fence;
+
+static zsock_t *s_bind (server_t *self)
+{
+    zsock_t *socket = zsock_new (self->type);
+    assert (socket);
+    zsock_set_linger (socket, 0);
+    while (zsock_bind (socket, "%s", self->endpoint[0] ? self->endpoint : "tcp://127.0.0.1:*") == -1)
+        zclock_sleep (1);
+    if (!self->endpoint[0])
+        snprintf (self->endpoint, sizeof (self->endpoint), "%s", zsock_endpoint (socket));
+    return socket;
+}
+
+static void s_server (zsock_t *pipe, void *arg)
+{
+    server_t *self = (server_t *) arg;
+    zsock_t *socket = s_bind (self);
+    zmsg_t *kept = NULL;
+    char mode = 'S';
+    bool end = false;
+    atomic_store (&fence, true);
+    zsock_signal (pipe, 0);
+    while (!end) {
+        zmq_pollitem_t items[] = {{.socket = zsock_resolve (pipe), .events = ZMQ_POLLIN},
+                                  {.socket = socket ? zsock_resolve (socket) : NULL, .events = ZMQ_POLLIN}};
+        if (zmq_poll (items, socket ? 2 : 1, -1) == -1)
+            continue;
+        if (items[0].revents) {
+            char *command = zstr_recv (pipe);
+            end = streq (command, "$TERM");
+            if (streq (command, "CLOSE"))
+                zsock_destroy (&socket);
+            else if (streq (command, "OPEN"))
+                socket = s_bind (self);
+            else
+                mode = command[0];
+            free (command);
+            atomic_store (&fence, true);
+            zsock_signal (pipe, 0);
+        }
+        else if (items[1].revents) {
+            zmsg_t *request = zmsg_recv (socket);
+            self->requests++;
+            if (mode == 'M')
+                zmsg_destroy (&request);
+            else if (mode == 'L') {
+                kept = request;
+                mode = 'S';
+            }
+            else {
+                if (kept)
+                    zmsg_send (&kept, socket);
+                zmsg_send (&request, socket);
+            }
+        }
+    }
+    zmsg_destroy (&kept);
+    zsock_destroy (&socket);
+    atomic_store (&fence, true);
+}
+
+static void s_start (server_t *self, int type)
+{
+    *self = (server_t){.type = type};
+    self->actor = zactor_new (s_server, self);
+    assert_true (atomic_load (&fence));
+}
+
+static void s_tell (server_t *self, const char *command)
+{
+    zstr_send (self->actor, command);
+    zsock_wait (self->actor);
+    assert_true (atomic_load (&fence));
+}
+
+static void s_stop (server_t *self)
+{
+    zactor_destroy (&self->actor);
+    assert_true (atomic_load (&fence));
+}
+
+//  Two servers and a client of both.
+static pirate_t *s_pair (server_t server[2], int type)
+{
+    s_start (&server[0], type);
+    s_start (&server[1], type);
+    char endpoints[160];
+    snprintf (endpoints, sizeof (endpoints), "%s,%s", server[0].endpoint, server[1].endpoint);
+    pirate_t *pirate = pirate_new (endpoints);
+    assert_non_null (pirate);
+    return pirate;
+}
+
+static void s_end (server_t server[2], pirate_t **pirate_p)
+{
+    pirate_destroy (pirate_p);
+    assert_null (*pirate_p);
+    s_stop (&server[0]);
+    s_stop (&server[1]);
+}
+
+//  Returns whether an echo came back, and came back whole.
+static bool s_echo (pirate_t *pirate, const char *text)
+{
+    zmsg_t *request = zmsg_new ();
+    zmsg_addstr (request, text);
+    zmsg_addstr (request, "");
+    zmsg_t *reply = pirate_request (pirate, &request);
+    assert_null (request);
+    if (!reply)
+        return false;
+    assert_int_equal (zmsg_size (reply), 2);
+    char *first = zmsg_popstr (reply);
+    assert_string_equal (first, text);
+    free (first);
+    zmsg_destroy (&reply);
+    return true;
+}
+
+static void s_connect (pirate_t *pirate)
+{
+    while (!pirate_connected (pirate, 0) || !pirate_connected (pirate, 1))
+        assert_int_equal (pirate_wait (pirate, -1), PIRATE_UP);
+}
+
+static void test_new (void **state)
+{
+    (void) state;
+    assert_null (pirate_new (""));
+    assert_null (pirate_new (","));
+    assert_null (pirate_new ("tcp://127.0.0.1:1,"));
+    assert_null (pirate_new ("nonsense"));
+    assert_null (pirate_new ("tcp://127.0.0.1:1,udp:"));
+    char text[400];
+    memset (text, 'a', sizeof (text));
+    text[399] = 0;
+    assert_null (pirate_new (text));
+    assert_null (pirate_new ("inproc://1,inproc://2,inproc://3,inproc://4,inproc://5,inproc://6,inproc://7,inproc://8,"
+                             "inproc://9"));
+    pirate_t *pirate = pirate_new ("tcp://127.0.0.1:1,tcp://127.0.0.1:2");
+    assert_int_equal (pirate_size (pirate), 2);
+    assert_string_equal (pirate_endpoint (pirate, 1), "tcp://127.0.0.1:2");
+    assert_int_equal (pirate_find (pirate, "tcp://127.0.0.1:2"), 1);
+    assert_int_equal (pirate_find (pirate, "tcp://127.0.0.1:3"), 2);
+    assert_int_equal (pirate_current (pirate), 0);
+    assert_false (pirate_connected (pirate, 0));
+    assert_int_equal (pirate_wait (pirate, 0), PIRATE_NOTHING);
+    pirate_destroy (&pirate);
+    pirate_destroy (&pirate);
+}
+
+static void test_echo (void **state)
+{
+    (void) state;
+    for (int type = 0; type < 2; type++) {
+        server_t server[2];
+        pirate_t *pirate = s_pair (server, type ? ZMQ_ROUTER : ZMQ_REP);
+        for (int count = 0; count < 50; count++)
+            assert_true (s_echo (pirate, "hello"));
+        s_end (server, &pirate);
+        assert_int_equal (server[0].requests + server[1].requests, 50);
+    }
+}
+
+//  Nobody answers: the call ends in time.
+static void test_nobody (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_REP);
+    s_tell (&server[0], "CLOSE");
+    s_tell (&server[1], "CLOSE");
+    pirate_set_timeout (pirate, 100);
+    assert_false (s_echo (pirate, "hello"));
+    assert_int_equal (errno, EAGAIN);
+    //  And it recovers, without the request of before.
+    s_tell (&server[1], "OPEN");
+    pirate_set_timeout (pirate, 10000);
+    assert_true (s_echo (pirate, "again"));
+    s_end (server, &pirate);
+    assert_int_equal (server[1].requests, 1);
+}
+
+//  A server that dies is left at once, not after the patience.
+static void test_death (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_REP);
+    s_connect (pirate);
+    pirate_set_timeout (pirate, -1);
+    pirate_set_patience (pirate, 1000000);
+    for (int count = 0; count < 10; count++) {
+        size_t current = pirate_current (pirate);
+        assert_true (s_echo (pirate, "before"));
+        s_tell (&server[current], "CLOSE");
+        assert_true (s_echo (pirate, "after"));
+        assert_int_equal (pirate_current (pirate), 1 - current);
+        s_tell (&server[current], "OPEN");
+        while (!pirate_connected (pirate, current))
+            pirate_wait (pirate, -1);
+    }
+    assert_int_equal (pirate_moves (pirate), 10);
+    s_end (server, &pirate);
+}
+
+//  A server that takes requests and says nothing costs one patience.
+static void test_mute (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_ROUTER);
+    s_connect (pirate);
+    pirate_set_patience (pirate, 50);
+    s_tell (&server[0], "MUTE");
+    assert_true (s_echo (pirate, "hello"));
+    assert_int_equal (pirate_current (pirate), 1);
+    //  Both: the end of time.
+    s_tell (&server[1], "MUTE");
+    pirate_set_timeout (pirate, 200);
+    assert_false (s_echo (pirate, "hello"));
+    s_end (server, &pirate);
+    assert_true (server[0].requests > 1);
+}
+
+//  The reply to a request that was given up is not taken for the reply to the next one.
+static void test_late (void **state)
+{
+    (void) state;
+    server_t server;
+    s_start (&server, ZMQ_ROUTER);
+    pirate_t *pirate = pirate_new (server.endpoint);
+    assert_true (s_echo (pirate, "zero"));
+    s_tell (&server, "LATE");
+    pirate_set_timeout (pirate, 50);
+    assert_false (s_echo (pirate, "one"));
+    pirate_set_timeout (pirate, 10000);
+    assert_true (s_echo (pirate, "two"));
+    assert_true (s_echo (pirate, "three"));
+    pirate_destroy (&pirate);
+    s_stop (&server);
+}
+
+//  The same when the request is sent again, to the only server there is.
+static void test_again (void **state)
+{
+    (void) state;
+    server_t server;
+    s_start (&server, ZMQ_ROUTER);
+    pirate_t *pirate = pirate_new (server.endpoint);
+    assert_true (s_echo (pirate, "zero"));
+    s_tell (&server, "LATE");
+    pirate_set_patience (pirate, 50);
+    assert_true (s_echo (pirate, "one"));
+    assert_true (s_echo (pirate, "two"));
+    pirate_destroy (&pirate);
+    s_stop (&server);
+    assert_int_equal (server.requests, 4);
+}
+
+static void s_nothing (int number)
+{
+    (void) number;
+}
+
+static void test_interrupted (void **state)
+{
+    (void) state;
+    pirate_t *pirate = pirate_new ("tcp://127.0.0.1:1");
+    struct sigaction action = {.sa_handler = s_nothing};
+    struct sigaction previous;
+    sigaction (SIGALRM, &action, &previous);
+    struct itimerval timer = {{0, 20000}, {0, 20000}};
+    struct itimerval off = {{0, 0}, {0, 0}};
+    setitimer (ITIMER_REAL, &timer, NULL);
+    pirate_set_timeout (pirate, -1);
+    assert_false (s_echo (pirate, "hello"));
+    assert_int_equal (errno, EINTR);
+    setitimer (ITIMER_REAL, &off, NULL);
+    sigaction (SIGALRM, &previous, NULL);
+    pirate_destroy (&pirate);
+}
+
+//  The lower level: what was received comes before the loss, and the loss is told once.
+static void test_lost (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_ROUTER);
+    s_connect (pirate);
+    for (int count = 0; count < 3; count++)
+        assert_int_not_equal (zmq_send (pirate_socket (pirate), "x", 1, ZMQ_DONTWAIT), -1);
+    //  All three are answered when the fourth one is.
+    assert_int_not_equal (zmq_send (pirate_socket (pirate), "last", 4, ZMQ_DONTWAIT), -1);
+    char buffer[8];
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_READY);
+    assert_int_equal (zmq_recv (pirate_socket (pirate), buffer, sizeof (buffer), 0), 1);
+    while (zmq_recv (pirate_socket (pirate), buffer, sizeof (buffer), ZMQ_DONTWAIT) != 4)
+        pirate_wait (pirate, 10);
+    s_tell (&server[0], "CLOSE");
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_LOST);
+    assert_false (pirate_connected (pirate, 0));
+    assert_int_equal (pirate_wait (pirate, 0), PIRATE_NOTHING);
+    //  Nothing is queued for a server that is away.
+    assert_int_equal (zmq_send (pirate_socket (pirate), "x", 1, ZMQ_DONTWAIT), -1);
+    assert_int_equal (errno, EAGAIN);
+    pirate_next (pirate, true);
+    assert_int_equal (pirate_current (pirate), 1);
+    assert_int_not_equal (zmq_send (pirate_socket (pirate), "x", 1, ZMQ_DONTWAIT), -1);
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_READY);
+    //  There is no other one to go to.
+    pirate_next (pirate, true);
+    assert_int_equal (pirate_current (pirate), 1);
+    s_tell (&server[0], "OPEN");
+    assert_int_equal (zmq_recv (pirate_socket (pirate), buffer, sizeof (buffer), 0), 1);
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_UP);
+    assert_true (pirate_connected (pirate, 0));
+    s_end (server, &pirate);
+}
+
+//  A renewed connection brings nothing of the old one.
+static void test_renew (void **state)
+{
+    (void) state;
+    server_t server;
+    s_start (&server, ZMQ_ROUTER);
+    pirate_t *pirate = pirate_new (server.endpoint);
+    pirate_set_heartbeat (pirate, 100, 1000);
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_UP);
+    assert_int_not_equal (zmq_send (pirate_socket (pirate), "old", 3, ZMQ_DONTWAIT), -1);
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_READY);
+    pirate_renew (pirate);
+    assert_false (pirate_connected (pirate, 0));
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_UP);
+    assert_int_not_equal (zmq_send (pirate_socket (pirate), "new", 3, ZMQ_DONTWAIT), -1);
+    assert_int_equal (pirate_wait (pirate, -1), PIRATE_READY);
+    char buffer[8];
+    assert_int_equal (zmq_recv (pirate_socket (pirate), buffer, sizeof (buffer), 0), 3);
+    assert_memory_equal (buffer, "new", 3);
+    pirate_destroy (&pirate);
+    s_stop (&server);
+}
+
+//  A program's signals are its own.
+static void test_signals (void **state)
+{
+    (void) state;
+    struct sigaction action = {.sa_handler = s_nothing};
+    struct sigaction previous;
+    sigaction (SIGINT, &action, &previous);
+    server_t server;
+    s_start (&server, ZMQ_REP);
+    pirate_t *pirate = pirate_new (server.endpoint);
+    assert_true (s_echo (pirate, "hello"));
+    pirate_destroy (&pirate);
+    s_stop (&server);
+    sigaction (SIGINT, &previous, &action);
+    assert_true (action.sa_handler == s_nothing);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_new),   cmocka_unit_test (test_echo),        cmocka_unit_test (test_nobody),
+        cmocka_unit_test (test_death), cmocka_unit_test (test_mute),        cmocka_unit_test (test_late),
+        cmocka_unit_test (test_again), cmocka_unit_test (test_interrupted), cmocka_unit_test (test_lost),
+        cmocka_unit_test (test_renew), cmocka_unit_test (test_signals),
+    };
+    zsys_handler_set (NULL);
+    return cmocka_run_group_tests_name ("pirate", tests, NULL, NULL);
+}
