@@ -16,6 +16,9 @@
 #define SHIP_PORT 2
 #define PORT_MAX (65535 - 3)
 
+//  Bytes of a configuration file; what is longer is none.
+#define FILE_MAX (1 << 20)
+
 #define DEFAULT_SINGLE "tcp://127.0.0.1:5560"
 #define DEFAULT_PRIMARY "tcp://127.0.0.1:5560"
 #define DEFAULT_BACKUP "tcp://127.0.0.1:5570"
@@ -381,9 +384,16 @@ static int s_load (zb_config_t *self, zconfig_t *root, char **error)
 int zb_config_load (zb_config_t *self, const char *file, char **error)
 {
     *error = NULL;
-    if (access (file, R_OK))
+    struct stat info;
+    if (stat (file, &info) || access (file, R_OK))
         return s_fail (error, "%s: %s", file, strerror (errno));
-    zconfig_t *root = zconfig_load (file);
+    if (!S_ISREG (info.st_mode))
+        return s_fail (error, "%s: not a regular file", file);
+    //  Not zconfig_load, which leaks its file when it finds an error.
+    zchunk_t *text = zchunk_slurp (file, FILE_MAX);
+    assert (text);
+    zconfig_t *root = zchunk_size (text) < FILE_MAX ? zconfig_chunk_load (text) : NULL;
+    zchunk_destroy (&text);
     if (!root)
         return s_fail (error,
                        "%s: not valid ZPL: sections begin their line, keys are indented by four spaces and "

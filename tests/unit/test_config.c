@@ -262,6 +262,8 @@ static void test_file_errors (void **state)
     s_assert_error (s_load (config, "pair\n    name = \"two words\"\n"), s_file, "pair/name");
     s_assert_error (s_load (config, "pair\n  name = x\n"), s_file, "ZPL");
     char *error;
+    assert_int_equal (zb_config_load (config, "/", &error), -1);
+    s_assert_error (error, "/: ");
     assert_int_equal (zb_config_load (config, "/nonexistent/zbroker.conf", &error), -1);
     s_assert_error (error, "/nonexistent/zbroker.conf", "No such file");
     zb_config_destroy (&config);
