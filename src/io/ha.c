@@ -119,7 +119,7 @@ zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_
 {
     const heart_event_t *event;
     while ((event = heart_recv (self->heart))) {
-        if (event->kind == HEART_DEAD)
+        if (event->kind == HEART_DEAD && heart_peer_gone (self->heart))
             return ZB_HA_DEAD;
         if (event->kind != HEART_BEAT)
             continue;

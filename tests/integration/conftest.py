@@ -27,7 +27,7 @@ def pair():
     pair.close()
 
 
-def in_step(pair):
+def in_step(pair, patience=PATIENCE):
     """Waits until one broker is active and the other in step; returns the index of the active one."""
     def leader():
         states = [status(e) if b.alive else None for e, b in zip(pair.endpoints, pair.brokers)]
@@ -36,7 +36,7 @@ def in_step(pair):
                 if state["phase"] == "paired" and states[1 - index]["in_step"]:
                     return index + 1
         return 0
-    return wait_for(leader, "a pair in step: %s" % [b.arguments for b in pair.brokers]) - 1
+    return wait_for(leader, "a pair in step: %s" % [b.arguments for b in pair.brokers], patience) - 1
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 
-from brokers import Pair, wait_for
+from brokers import PATIENCE, Pair, wait_for
 from conftest import in_step
 from zb1 import Client, status
 
