@@ -256,6 +256,8 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
     bstar_state_t after = self->bstar.state;
     if (after == before)
         return row;
+    if (after == BSTAR_PASSIVE)
+        self->passive_ms = now;
     if (after == BSTAR_ACTIVE) {
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
         self->in_step = false;
@@ -466,7 +468,11 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     zb_role_tell (self, &own);
     if (!zb_beat_same_pair (&own, beat))
         return;
-    s_step (self, event, s_may_lead (self), now);
+    //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It can't
+    //  any more once it knows that this one is passive.
+    bool waits = event == BSTAR_PEER_PRIMARY || event == BSTAR_PEER_BACKUP;
+    if (!waits || self->bstar.state != BSTAR_PASSIVE || echoed > self->passive_ms)
+        s_step (self, event, s_may_lead (self), now);
     //  What an active peer sends may be applied at any time: the last look at the store is old.
     if (self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE)
         self->settled = false;

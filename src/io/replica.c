@@ -706,8 +706,11 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
         s_ack_as_master (self, event);
         break;
     case ZB_SHIP_GRANT:
-        if (self->live)
-            s_set_granted (self, true);
+        //  Also when it is said again: the role may have stopped believing an earlier one.
+        if (self->live) {
+            self->granted = true;
+            s_post (self, ZB_STORE_GRANTED);
+        }
         break;
     case ZB_SHIP_TICK:
         self->end = event->lsn;

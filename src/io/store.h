@@ -60,7 +60,7 @@ typedef enum {
     ZB_STORE_FOLLOWS,         //  client now
     ZB_STORE_SAVED,           //  node: the node's file is on the disk
     ZB_STORE_LINK,            //  link: what is known of the peer over the shipping link has changed
-    ZB_STORE_GRANTED,         //  as a client: granted is the flag `in step` as it is now
+    ZB_STORE_GRANTED,         //  as a client: granted is the flag `in step` as it is now; true at every grant
     ZB_STORE_COMPLETE,        //  as a client: the store has caught up (again); node, meta as found
     ZB_STORE_PROGRESS,        //  text: what a resync is doing, done and total in bytes (total 0: unknown)
     ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer

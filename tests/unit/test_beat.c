@@ -1,0 +1,217 @@
+/*  =========================================================================
+    test_beat - is a heartbeat read strictly, and do two nodes agree who should lead?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/beat.h"
+
+static zb_beat_t s_beat (unsigned node)
+{
+    zb_beat_t beat = {.node = node, .state = BSTAR_PASSIVE, .settled = true, .complete = true, .pair = {7}};
+    return beat;
+}
+
+static void test_what_is_written_is_read (void **unused)
+{
+    (void) unused;
+    uint8_t data[ZB_BEAT_MAX];
+    for (unsigned bits = 0; bits < 64; bits++) {
+        zb_beat_t beat = s_beat (1 + bits % 2), back;
+        beat.state = (bstar_state_t) (1 + bits % 4);
+        beat.settled = bits & 1;
+        beat.fresh = bits & 2;
+        beat.complete = bits & 4;
+        beat.suspect = bits & 8;
+        beat.serving = bits & 16;
+        beat.in_step = bits & 32;
+        beat.commit = 0x0123456789abcdef;
+        beat.alone = 1 + bits;
+        for (uint64_t i = 0; i < bits % 9; i++)
+            zb_lineage_raise (&beat.tail, 2, 100 + i);
+        size_t size = zb_beat_encode (&beat, data);
+        assert_int_equal (size, 37 + ZB_EPOCH_SIZE * (bits % 9));
+        assert_int_equal (zb_beat_decode (&back, data, size), 0);
+        assert_memory_equal (&back, &beat, sizeof beat);
+    }
+}
+
+static void test_of_a_long_lineage_the_newest_are_told (void **unused)
+{
+    (void) unused;
+    uint8_t data[ZB_BEAT_MAX];
+    zb_beat_t beat = s_beat (1), back;
+    for (uint64_t i = 1; i <= ZB_LINEAGE_MAX; i++)
+        zb_lineage_raise (&beat.tail, 1, i);
+    assert_int_equal (zb_beat_encode (&beat, data), ZB_BEAT_MAX);
+    assert_int_equal (zb_beat_decode (&back, data, ZB_BEAT_MAX), 0);
+    assert_int_equal (back.tail.size, ZB_BEAT_EPOCHS);
+    assert_int_equal (zb_lineage_newest (&back.tail).number, ZB_LINEAGE_MAX);
+}
+
+static void test_malformed_ones_are_refused (void **unused)
+{
+    (void) unused;
+    uint8_t data[ZB_BEAT_MAX + 1] = {0}, bad[ZB_BEAT_MAX + 1];
+    zb_beat_t beat = s_beat (1), back;
+    zb_lineage_raise (&beat.tail, 1, 1);
+    zb_lineage_raise (&beat.tail, 2, 5);
+    size_t size = zb_beat_encode (&beat, data);
+    for (size_t cut = 0; cut < size; cut++)
+        assert_int_equal (zb_beat_decode (&back, data, cut), -1);
+    assert_int_equal (zb_beat_decode (&back, data, size + 1), -1);
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } wrong[] = {{0, 0}, {0, 2}, {1, 0}, {1, 3}, {2, 0}, {2, 5}, {36, 1}, {36, 3}, {36, 9}, {37 + 16, 3}, {37 + 7, 2}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        memcpy (bad, data, size);
+        bad[wrong[i].at] = wrong[i].value;
+        assert_int_equal (zb_beat_decode (&back, bad, size), -1);
+    }
+    //  Flags that this version does not know are for later ones.
+    memcpy (bad, data, size);
+    bad[3] |= 0x80;
+    assert_int_equal (zb_beat_decode (&back, bad, size), 0);
+}
+
+//  Every beat of a small domain: flags, state, alone, lineages that share their beginning or not, commits, pairs.
+static bool s_number (unsigned number, unsigned node, zb_beat_t *beat)
+{
+    *beat = s_beat (node);
+    beat->settled = number % 2;
+    beat->fresh = number / 2 % 2;
+    beat->complete = number / 4 % 2;
+    beat->suspect = number / 8 % 2;
+    beat->state = number / 16 % 2 ? BSTAR_ACTIVE : BSTAR_PASSIVE;
+    beat->commit = 10 + number / 32 % 2;
+    number /= 64;
+    unsigned epochs = number % 7;
+    if (epochs)
+        zb_lineage_raise (&beat->tail, 1, 1);
+    if (epochs > 1)
+        zb_lineage_raise (&beat->tail, 1 + epochs % 2, 5);
+    if (epochs > 3)
+        zb_lineage_raise (&beat->tail, 1 + epochs / 5 % 2, 8);
+    beat->alone = number / 7 % 4;
+    if (number / 28 == 1)
+        beat->pair[0] = 0;
+    else if (number / 28 == 2)
+        beat->pair[0] = 8;
+    return number / 28 < 3;
+}
+
+#define NUMBERS (64 * 7 * 4 * 3)
+
+static void test_two_agree_who_should_lead (void **unused)
+{
+    (void) unused;
+    size_t ranked = 0, unranked = 0;
+    static zb_beat_t one[NUMBERS], other[NUMBERS];
+    for (unsigned i = 0; i < NUMBERS; i++) {
+        assert_true (s_number (i, 1, &one[i]));
+        assert_true (s_number (i, 2, &other[i]));
+    }
+    //  A prime step through the second keeps it short; every pair of properties is met.
+    for (unsigned i = 0; i < NUMBERS; i++)
+        for (unsigned j = i % 7; j < NUMBERS; j += 7) {
+            int rank = zb_beat_rank (&one[i], &other[j]);
+            assert_int_equal (rank, -zb_beat_rank (&other[j], &one[i]));
+            bool can = (one[i].complete && !one[i].suspect) || (other[j].complete && !other[j].suspect) ||
+                       (one[i].fresh && other[j].fresh);
+            if (rank == 0)
+                unranked++;
+            else {
+                ranked++;
+                assert_true (one[i].settled && other[j].settled && can && zb_beat_same_pair (&one[i], &other[j]));
+                const zb_beat_t *winner = rank > 0 ? &one[i] : &other[j];
+                assert_true ((winner->complete && !winner->suspect) || winner->fresh);
+            }
+        }
+    assert_true (ranked > 1000 && unranked > 1000);
+}
+
+static void test_one_that_answered_alone_leads (void **unused)
+{
+    (void) unused;
+    zb_beat_t one = s_beat (1), other = s_beat (2);
+    zb_lineage_raise (&one.tail, 1, 1);
+    other.tail = one.tail;
+    assert_true (zb_beat_rank (&one, &other) > 0);
+    other.commit = 9;
+    assert_true (zb_beat_rank (&one, &other) < 0);
+    //  An active one is not asked how many commits it has: they are on their way.
+    one.state = BSTAR_ACTIVE;
+    assert_true (zb_beat_rank (&one, &other) > 0);
+    zb_lineage_raise (&other.tail, 2, 5);
+    assert_true (zb_beat_rank (&one, &other) < 0);
+    //  Alone in epoch 2, which the other lacks, beats a larger number.
+    zb_lineage_raise (&other.tail, 2, 9);
+    zb_lineage_raise (&one.tail, 1, 5);
+    one.alone = 2;
+    assert_true (zb_beat_ahead (&one, &other));
+    assert_true (zb_beat_rank (&one, &other) > 0);
+    //  Both: the larger number, tie: the primary.
+    other.alone = 2;
+    assert_true (zb_beat_rank (&one, &other) < 0);
+    zb_lineage_raise (&one.tail, 1, 12);
+    assert_true (zb_beat_rank (&one, &other) > 0);
+}
+
+//  What one was alone with is on the other, too, but not off its disk yet: it may lead by itself, so it must lead.
+static void test_one_that_was_alone_last_does_not_follow (void **unused)
+{
+    (void) unused;
+    zb_beat_t one = s_beat (1), other = s_beat (2);
+    zb_lineage_raise (&one.tail, 1, 1);
+    zb_lineage_raise (&one.tail, 2, 5);
+    other.tail = one.tail;
+    one.commit = 9;
+    other.alone = 2;
+    assert_true (zb_beat_last (&other));
+    assert_false (zb_beat_ahead (&other, &one));
+    assert_true (zb_beat_rank (&one, &other) < 0);
+    //  Once another has led, it is one that follows.
+    zb_lineage_raise (&one.tail, 1, 9);
+    zb_lineage_raise (&other.tail, 1, 9);
+    assert_false (zb_beat_last (&other));
+    assert_true (zb_beat_rank (&one, &other) > 0);
+}
+
+static void test_what_a_bad_disk_holds_is_not_given_up (void **unused)
+{
+    (void) unused;
+    zb_beat_t one = s_beat (1), other = s_beat (2);
+    zb_lineage_raise (&one.tail, 1, 1);
+    other.tail = one.tail;
+    other.suspect = true;
+    assert_true (zb_beat_rank (&one, &other) > 0);
+    zb_lineage_raise (&other.tail, 2, 5);
+    other.alone = 2;
+    assert_int_equal (zb_beat_rank (&one, &other), 0);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_what_is_written_is_read),
+        cmocka_unit_test (test_of_a_long_lineage_the_newest_are_told),
+        cmocka_unit_test (test_malformed_ones_are_refused),
+        cmocka_unit_test (test_two_agree_who_should_lead),
+        cmocka_unit_test (test_one_that_answered_alone_leads),
+        cmocka_unit_test (test_one_that_was_alone_last_does_not_follow),
+        cmocka_unit_test (test_what_a_bad_disk_holds_is_not_given_up),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/*  =========================================================================
+    test_lineage - is the list of epochs read strictly and asked rightly?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/lineage.h"
+
+static void s_raise (zb_lineage_t *self, unsigned node, uint64_t first, uint64_t number)
+{
+    zb_epoch_t epoch = zb_lineage_raise (self, node, first);
+    assert_int_equal (epoch.number, number);
+    assert_int_equal (epoch.node, node);
+    assert_int_equal (epoch.first, first);
+    assert_int_equal (zb_lineage_newest (self).number, number);
+}
+
+static void test_an_empty_lineage_knows_nothing (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    assert_int_equal (zb_lineage_newest (&lineage).number, 0);
+    assert_false (zb_lineage_has (&lineage, 1, 1));
+    assert_false (zb_lineage_holds (&lineage, 9, 1, 1, 1));
+    assert_int_equal (zb_lineage_decode (&lineage, "", 0), 0);
+    assert_int_equal (lineage.size, 0);
+}
+
+static void test_what_is_written_is_read (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0}, back;
+    uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    s_raise (&lineage, 1, 1, 1);
+    s_raise (&lineage, 2, 10, 2);
+    s_raise (&lineage, 2, 1ull << 40, 3);
+    size_t size = zb_lineage_encode (&lineage, data);
+    assert_int_equal (size, 3 * ZB_EPOCH_SIZE);
+    static const uint8_t second[ZB_EPOCH_SIZE] = {0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 10, 2};
+    assert_memory_equal (data + ZB_EPOCH_SIZE, second, ZB_EPOCH_SIZE);
+    assert_int_equal (zb_lineage_decode (&back, data, size), 0);
+    assert_memory_equal (&back, &lineage, sizeof lineage);
+}
+
+static void test_malformed_rows_are_refused (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0}, back;
+    uint8_t data[(ZB_LINEAGE_MAX + 1) * ZB_EPOCH_SIZE] = {0}, bad[2 * ZB_EPOCH_SIZE];
+    s_raise (&lineage, 1, 1, 1);
+    s_raise (&lineage, 2, 10, 2);
+    size_t size = zb_lineage_encode (&lineage, data);
+    for (size_t cut = 1; cut < size; cut++)
+        assert_int_equal (zb_lineage_decode (&back, data, cut), cut % ZB_EPOCH_SIZE ? -1 : 0);
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } wrong[] = {{7, 0}, {7, 2}, {16, 0}, {16, 3}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        memcpy (bad, data, size);
+        bad[wrong[i].at] = wrong[i].value;
+        assert_int_equal (zb_lineage_decode (&back, bad, size), -1);
+    }
+    for (size_t i = 0; i <= ZB_LINEAGE_MAX; i++) {
+        uint8_t *epoch = data + i * ZB_EPOCH_SIZE;
+        epoch[7] = epoch[15] = (uint8_t) (i + 1);
+        epoch[16] = 1;
+    }
+    assert_int_equal (zb_lineage_decode (&back, data, ZB_LINEAGE_MAX * ZB_EPOCH_SIZE), 0);
+    assert_int_equal (zb_lineage_decode (&back, data, (ZB_LINEAGE_MAX + 1) * ZB_EPOCH_SIZE), -1);
+}
+
+//  Of the same number by two nodes, only the one that is in the list is known; and only commits of its own are held.
+static void test_an_epoch_is_a_number_and_a_node (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    s_raise (&lineage, 1, 1, 1);
+    s_raise (&lineage, 2, 10, 2);
+    assert_true (zb_lineage_has (&lineage, 2, 2));
+    assert_false (zb_lineage_has (&lineage, 2, 1));
+    assert_false (zb_lineage_has (&lineage, 3, 1));
+    assert_true (zb_lineage_holds (&lineage, 12, 1, 1, 9));
+    assert_false (zb_lineage_holds (&lineage, 12, 1, 1, 10));
+    assert_true (zb_lineage_holds (&lineage, 12, 2, 2, 12));
+    assert_false (zb_lineage_holds (&lineage, 12, 2, 2, 13));
+    assert_false (zb_lineage_holds (&lineage, 12, 2, 1, 10));
+}
+
+static void test_the_oldest_are_forgotten_and_count_as_known (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    for (uint64_t number = 1; number <= ZB_LINEAGE_MAX + 2; number++)
+        s_raise (&lineage, 1, 10 * number, number);
+    assert_int_equal (lineage.size, ZB_LINEAGE_MAX);
+    assert_int_equal (lineage.epoch[0].number, 3);
+    assert_true (zb_lineage_has (&lineage, 2, 2));
+    assert_true (zb_lineage_holds (&lineage, 1000, 2, 2, 29));
+    assert_false (zb_lineage_holds (&lineage, 1000, 2, 2, 30));
+    assert_false (zb_lineage_has (&lineage, 3, 2));
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_an_empty_lineage_knows_nothing),
+        cmocka_unit_test (test_what_is_written_is_read),
+        cmocka_unit_test (test_malformed_rows_are_refused),
+        cmocka_unit_test (test_an_epoch_is_a_number_and_a_node),
+        cmocka_unit_test (test_the_oldest_are_forgotten_and_count_as_known),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
