@@ -136,12 +136,14 @@ static inline void fake_open (fake_t *self, size_t broker)
     assert (self->router[broker]);
     zsock_set_linger (self->router[broker], 0);
     zsock_set_rcvhwm (self->router[broker], 0);
-    const char *endpoint = self->endpoint[broker][0] ? self->endpoint[broker] : "tcp://127.0.0.1:*";
+    //  Not a port that the system gives away: while a broker is closed, another process could get it.
+    for (int port = 10000 + getpid () % 2500 * 8; !self->endpoint[broker][0] && port < 32768; port++)
+        if (zsock_bind (self->router[broker], "tcp://127.0.0.1:%d", port) == port)
+            snprintf (self->endpoint[broker], sizeof (self->endpoint[broker]), "tcp://127.0.0.1:%d", port);
     //  The port of a closed socket is free a moment later.
-    while (zsock_bind (self->router[broker], "%s", endpoint) == -1)
-        zclock_sleep (1);
-    if (!self->endpoint[broker][0])
-        snprintf (self->endpoint[broker], sizeof (self->endpoint[broker]), "%s", zsock_endpoint (self->router[broker]));
+    while (!zsock_endpoint (self->router[broker]))
+        if (zsock_bind (self->router[broker], "%s", self->endpoint[broker]) == -1)
+            zclock_sleep (1);
 }
 
 static inline void fake_close (fake_t *self, size_t broker)

@@ -36,10 +36,14 @@ static zsock_t *s_bind (server_t *self)
     zsock_t *socket = zsock_new (self->type);
     assert (socket);
     zsock_set_linger (socket, 0);
-    while (zsock_bind (socket, "%s", self->endpoint[0] ? self->endpoint : "tcp://127.0.0.1:*") == -1)
-        zclock_sleep (1);
-    if (!self->endpoint[0])
-        snprintf (self->endpoint, sizeof (self->endpoint), "%s", zsock_endpoint (socket));
+    //  Not a port that the system gives away: while a server is closed, another process could get it.
+    for (int port = 10000 + getpid () % 2500 * 8; !self->endpoint[0] && port < 32768; port++)
+        if (zsock_bind (socket, "tcp://127.0.0.1:%d", port) == port)
+            snprintf (self->endpoint, sizeof (self->endpoint), "tcp://127.0.0.1:%d", port);
+    //  The port of a closed socket is free a moment later.
+    while (!zsock_endpoint (socket))
+        if (zsock_bind (socket, "%s", self->endpoint) == -1)
+            zclock_sleep (1);
     return socket;
 }
 
@@ -111,6 +115,15 @@ static void s_stop (server_t *self)
     assert_true (atomic_load (&fence));
 }
 
+//  A client that a busy machine does not make nervous.
+static pirate_t *s_client (const char *endpoints)
+{
+    pirate_t *pirate = pirate_new (endpoints);
+    assert_non_null (pirate);
+    pirate_set_heartbeat (pirate, 1000, 10000);
+    return pirate;
+}
+
 //  Two servers and a client of both.
 static pirate_t *s_pair (server_t server[2], int type)
 {
@@ -118,9 +131,7 @@ static pirate_t *s_pair (server_t server[2], int type)
     s_start (&server[1], type);
     char endpoints[160];
     snprintf (endpoints, sizeof (endpoints), "%s,%s", server[0].endpoint, server[1].endpoint);
-    pirate_t *pirate = pirate_new (endpoints);
-    assert_non_null (pirate);
-    return pirate;
+    return s_client (endpoints);
 }
 
 static void s_end (server_t server[2], pirate_t **pirate_p)
@@ -261,7 +272,7 @@ static void test_late (void **state)
     (void) state;
     server_t server;
     s_start (&server, ZMQ_ROUTER);
-    pirate_t *pirate = pirate_new (server.endpoint);
+    pirate_t *pirate = s_client (server.endpoint);
     assert_true (s_echo (pirate, "zero"));
     s_tell (&server, "LATE");
     pirate_set_timeout (pirate, 50);
@@ -279,7 +290,7 @@ static void test_again (void **state)
     (void) state;
     server_t server;
     s_start (&server, ZMQ_ROUTER);
-    pirate_t *pirate = pirate_new (server.endpoint);
+    pirate_t *pirate = s_client (server.endpoint);
     assert_true (s_echo (pirate, "zero"));
     s_tell (&server, "LATE");
     pirate_set_patience (pirate, 50);
@@ -356,8 +367,7 @@ static void test_renew (void **state)
     (void) state;
     server_t server;
     s_start (&server, ZMQ_ROUTER);
-    pirate_t *pirate = pirate_new (server.endpoint);
-    pirate_set_heartbeat (pirate, 100, 1000);
+    pirate_t *pirate = s_client (server.endpoint);
     assert_int_equal (pirate_wait (pirate, -1), PIRATE_UP);
     assert_int_not_equal (zmq_send (pirate_socket (pirate), "old", 3, ZMQ_DONTWAIT), -1);
     assert_int_equal (pirate_wait (pirate, -1), PIRATE_READY);
@@ -382,7 +392,7 @@ static void test_signals (void **state)
     sigaction (SIGINT, &action, &previous);
     server_t server;
     s_start (&server, ZMQ_REP);
-    pirate_t *pirate = pirate_new (server.endpoint);
+    pirate_t *pirate = s_client (server.endpoint);
     assert_true (s_echo (pirate, "hello"));
     pirate_destroy (&pirate);
     s_stop (&server);
