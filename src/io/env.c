@@ -59,7 +59,8 @@ void zb_env_fail (zb_env_t *self, int error, const char *what)
     if (self->fault)
         return;
     self->suspect = error == EIO || self->io_error;
-    self->damaged = error == DB_RUNRECOVERY && !self->io_error && strstr (self->last, strerror (ENOSPC)) == NULL;
+    //  Berkeley DB's own errors are negative.  A full disk ends in a panic, too.
+    self->damaged = error < 0 && !self->suspect && strstr (self->last, strerror (ENOSPC)) == NULL;
     self->fault = zsys_sprintf ("%s: %s failed: %s%s%s", self->home, what, db_strerror (error), *self->last ? "; " : "",
                                 self->last);
     assert (self->fault);
@@ -309,11 +310,14 @@ void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
 {
     char **list = NULL;
     DB_LOG_STAT *stat = NULL;
-    if (self->fault || !s_ok (self, self->env->log_stat (self->env, &stat, 0), "log_stat"))
+    if (self->fault)
+        return;
+    int rc = self->env->log_stat (self->env, &stat, 0);
+    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_stat"))
         return;
     uint32_t newest = stat->st_cur_file;
     free (stat);
-    int rc = self->env->log_archive (self->env, &list, 0);
+    rc = self->env->log_archive (self->env, &list, 0);
     if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_archive"))
         return;
     for (char **name = list; name && *name; name++) {

@@ -123,6 +123,18 @@ int zb_home_make (zb_home_t *self, uint64_t number)
     return 0;
 }
 
+int zb_home_sync (zb_home_t *self, uint64_t number)
+{
+    int fd = open (zb_home_env (self, number), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int rc = fsync (fd);
+    int error = errno;
+    close (fd);
+    errno = error;
+    return rc;
+}
+
 void zb_home_purge (zb_home_t *self, uint64_t keep)
 {
     DIR *dir = opendir (self->dir);

@@ -6,21 +6,10 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include <czmq.h>
-
 #include "io/broker.h"
-#include "io/env.h"
-#include "io/home.h"
-#include "io/inflight.h"
 #include "io/node.h"
-#include "io/replica.h"
-#include "io/ship.h"
-#include "io/tables.h"
+#include "io/replica_inner.h"
 
-#define BURST_FRAMES 256 //  frames applied before they are synced and acked together
-#define BURST_BYTES (4 << 20)
-#define POKE_EVERY 300               //  ms of silence until a client that lacks something asks again
-#define PROGRESS_EVERY 500           //  ms
 #define CHECKPOINT_KBYTES (48 << 10) //  of log between checkpoints: bounds the stall here and on the peer
 #define CHECKPOINT_LOOK 250          //  ms
 #define CHECKPOINT_EVERY 30000       //  ms
@@ -29,46 +18,10 @@
 #define SPACE_RESERVE (64 << 20)     //  bytes beside two log files that must be free
 #define META_MAX 1000                //  rows of the meta table
 
-typedef enum { RESTING, FOLLOWING, LEADING, DIVERGED } zb_replica_role_t;
-
-struct zb_replica {
-    zb_store_args_t args;
-    zb_replica_post_fn *post;
-    void *arg;
-    bool failed;
-    zb_home_t *home;
-    zb_node_t node;
-    uint64_t folder; //  the environment in use; node.current, or a resync's
-    bool touched;    //  a master has written to it
-    zb_env_t *env;
-    zb_tables_t *tables;
-    zb_ship_t *ship;
-    zb_replica_role_t role;
-    zlist_t *reads; //  wait until the tables can be read again
-
-    //  As a client.
-    bool rollback;
-    bool live; //  level with the master of this session
-    bool granted;
-    uint32_t generation;            //  the master's
-    zb_lsn_t applied, acked;        //  newest commit applied, and told to the master
-    zb_lsn_t end;                   //  of the master's log
-    int64_t fed, poked, progressed; //  when: a record came, we asked, we told
-
-    //  As a master.
-    zb_link_t link;
-    zb_lsn_t reached;              //  newest position that the peer has acked in this session
-    uint64_t written, here, there; //  commits
-    zb_inflight_t inflight;
-
-    int64_t looked, checkpointed, trimmed, measured, dual;
-    bool full;
-};
-
 //  ---------------------------------------------------------------------------
 //  Events
 
-static zb_store_event_t *s_event (zb_replica_t *self, zb_store_kind_t kind)
+zb_store_event_t *zb_replica_event (zb_replica_t *self, zb_store_kind_t kind)
 {
     zb_store_event_t *event = zmalloc (sizeof (*event));
     event->kind = kind;
@@ -82,26 +35,24 @@ static zb_store_event_t *s_event (zb_replica_t *self, zb_store_kind_t kind)
     return event;
 }
 
-static void s_post (zb_replica_t *self, zb_store_kind_t kind)
+void zb_replica_post (zb_replica_t *self, zb_store_kind_t kind)
 {
-    self->post (self->arg, s_event (self, kind));
+    self->post (self->arg, zb_replica_event (self, kind));
 }
 
-//  Ends it all; takes the text.
-static void s_fail (zb_replica_t *self, int code, char *text)
+void zb_replica_fail (zb_replica_t *self, int code, char *text)
 {
     assert (text);
     self->failed = true;
     if (self->env)
         zb_env_fail (self->env, ECANCELED, "the store");
-    zb_store_event_t *event = s_event (self, ZB_STORE_FAILED);
+    zb_store_event_t *event = zb_replica_event (self, ZB_STORE_FAILED);
     event->code = code;
     event->text = text;
     self->post (self->arg, event);
 }
 
-//  Returns whether all is well; the first time that it is not, FAILED goes out.
-static bool s_sound (zb_replica_t *self)
+bool zb_replica_sound (zb_replica_t *self)
 {
     const char *fault = self->env ? zb_env_fault (self->env) : NULL;
     if (self->failed || !fault)
@@ -113,12 +64,14 @@ static bool s_sound (zb_replica_t *self)
             zsys_error ("store: can't note in %s/node that the store is suspect: %s", self->args.dir, strerror (errno));
     }
     if (zb_env_damaged (self->env))
-        s_fail (self, ZB_EXIT_DAMAGED,
-                zsys_sprintf ("the store is damaged: %s. Of a pair: move %s away and start again, all of it is fetched "
-                              "from the peer. Else restore it from a backup",
-                              fault, self->args.dir));
+        zb_replica_fail (
+            self, ZB_EXIT_DAMAGED,
+            zsys_sprintf ("the store is damaged: %s. Of a pair: move %s away and start again, all of it is fetched "
+                          "from the peer. Else restore it from a backup",
+                          fault, self->args.dir));
     else
-        s_fail (self, ZB_EXIT_STORE, zsys_sprintf ("the store failed: %s. Mend the cause and start again", fault));
+        zb_replica_fail (self, ZB_EXIT_STORE,
+                         zsys_sprintf ("the store failed: %s. Mend the cause and start again", fault));
     return false;
 }
 
@@ -127,17 +80,16 @@ static bool s_save_node (zb_replica_t *self)
 {
     if (zb_node_save (&self->node, self->args.dir) == 0)
         return true;
-    s_fail (self, ZB_EXIT_STORE, zsys_sprintf ("can't write %s/node: %s", self->args.dir, strerror (errno)));
+    zb_replica_fail (self, ZB_EXIT_STORE, zsys_sprintf ("can't write %s/node: %s", self->args.dir, strerror (errno)));
     return false;
 }
 
-//  Puts all rows of the meta table, and what is known of the pair, into an event and posts it.
-static void s_post_meta (zb_replica_t *self, zb_store_kind_t kind)
+void zb_replica_post_meta (zb_replica_t *self, zb_store_kind_t kind)
 {
     zb_read_t *read = zb_read_new (0, 0);
     zb_read_add (read, ZB_META, NULL, 0, 0, META_MAX, SIZE_MAX);
     if (zb_tables_read (self->tables, read)) {
-        zb_store_event_t *event = s_event (self, kind);
+        zb_store_event_t *event = zb_replica_event (self, kind);
         event->meta = read->found[0];
         event->metas = read->count[0];
         event->fresh = event->metas == 0;
@@ -172,13 +124,12 @@ static void s_close_env (zb_replica_t *self)
     }
 }
 
-//  Opens environment N in place of the one that is open.  An empty one may be filled by a full resync.
-static bool s_open_env (zb_replica_t *self, uint64_t number, bool empty)
+bool zb_replica_open (zb_replica_t *self, uint64_t number, bool empty)
 {
     s_close_env (self);
     if (empty && zb_home_make (self->home, number) != 0) {
-        s_fail (self, ZB_EXIT_STORE,
-                zsys_sprintf ("can't make %s: %s", zb_home_env (self->home, number), strerror (errno)));
+        zb_replica_fail (self, ZB_EXIT_STORE,
+                         zsys_sprintf ("can't make %s: %s", zb_home_env (self->home, number), strerror (errno)));
         return false;
     }
     zb_env_args_t args = {
@@ -195,22 +146,26 @@ static bool s_open_env (zb_replica_t *self, uint64_t number, bool empty)
     self->folder = number;
     self->touched = false;
     self->env = zb_env_new (&args);
-    return s_sound (self);
+    return zb_replica_sound (self);
 }
 
-static uint32_t s_generation (zb_replica_t *self)
+uint32_t zb_replica_generation (zb_replica_t *self)
 {
     zb_env_status_t status;
     zb_env_status (self->env, &status);
     return status.generation;
 }
 
-//  The store in this folder is whole from now on, and the one that counts.
-static bool s_complete (zb_replica_t *self)
+bool zb_replica_complete (zb_replica_t *self)
 {
     zb_env_sync (self->env);
-    if (!zb_env_flush (self->env) || !s_sound (self))
+    if (!zb_env_flush (self->env) || !zb_replica_sound (self))
         return false;
+    if (zb_home_sync (self->home, self->folder) != 0) {
+        zb_replica_fail (self, ZB_EXIT_STORE,
+                         zsys_sprintf ("can't sync %s: %s", zb_home_env (self->home, self->folder), strerror (errno)));
+        return false;
+    }
     self->node.complete = true;
     self->node.suspect = false;
     self->node.current = self->folder;
@@ -221,8 +176,7 @@ static bool s_complete (zb_replica_t *self)
     return true;
 }
 
-//  Answers the reads that had to wait.
-static void s_read_waiting (zb_replica_t *self)
+void zb_replica_read_waiting (zb_replica_t *self)
 {
     size_t waiting = zlist_size (self->reads);
     while (waiting-- && !self->failed)
@@ -239,18 +193,20 @@ static bool s_enter (zb_replica_t *self)
     bool busy;
     self->home = zb_home_new (self->args.dir, &error, &busy);
     if (!self->home) {
-        s_fail (self, busy ? ZB_EXIT_BUSY : ZB_EXIT_STORE, error);
+        zb_replica_fail (self, busy ? ZB_EXIT_BUSY : ZB_EXIT_STORE, error);
         return false;
     }
     switch (zb_node_load (&self->node, self->args.dir)) {
     case ZB_NODE_DAMAGED:
-        s_fail (self, ZB_EXIT_DAMAGED,
-                zsys_sprintf ("%s/node is damaged, so it is unknown whether this store is complete. Of a pair: move %s "
-                              "away and start again, all of it is fetched from the peer. Else restore the file",
-                              self->args.dir, self->args.dir));
+        zb_replica_fail (
+            self, ZB_EXIT_DAMAGED,
+            zsys_sprintf ("%s/node is damaged, so it is unknown whether this store is complete. Of a pair: move %s "
+                          "away and start again, all of it is fetched from the peer. Else restore the file",
+                          self->args.dir, self->args.dir));
         return false;
     case ZB_NODE_ERROR:
-        s_fail (self, ZB_EXIT_STORE, zsys_sprintf ("can't read %s/node: %s", self->args.dir, strerror (errno)));
+        zb_replica_fail (self, ZB_EXIT_STORE,
+                         zsys_sprintf ("can't read %s/node: %s", self->args.dir, strerror (errno)));
         return false;
     default:
         zb_home_purge (self->home, self->node.current);
@@ -263,12 +219,12 @@ static bool s_connect (zb_replica_t *self)
     const char *what;
     self->ship = zb_ship_new (self->args.node, self->args.bind, self->args.peer, self->args.key, &what);
     if (self->ship) {
-        zb_ship_act (self->ship, ZB_SHIP_IDLE, s_generation (self));
+        zb_ship_act (self->ship, ZB_SHIP_IDLE, zb_replica_generation (self));
         return true;
     }
     char *text = zsys_sprintf ("can't use %s for shipping: %s", what, zmq_strerror (errno));
     s_close_env (self);
-    s_fail (self, ZB_EXIT_BUSY, text);
+    zb_replica_fail (self, ZB_EXIT_BUSY, text);
     return false;
 }
 
@@ -285,15 +241,15 @@ zb_replica_t *zb_replica_new (const zb_store_args_t *args, zb_replica_post_fn *p
     if (!s_enter (self))
         return self;
     empty = self->node.current == 0;
-    if (!s_open_env (self, empty ? 1 : self->node.current, empty) || (args->paired && !s_connect (self)))
+    if (!zb_replica_open (self, empty ? 1 : self->node.current, empty) || (args->paired && !s_connect (self)))
         return self;
     if (zb_tables_open (self->tables, self->env, !args->paired) && !args->paired && !self->node.complete)
-        s_complete (self);
-    if (s_sound (self))
-        s_post_meta (self, ZB_STORE_OPENED);
+        zb_replica_complete (self);
+    if (zb_replica_sound (self))
+        zb_replica_post_meta (self, ZB_STORE_OPENED);
     if (!args->paired)
         self->role = LEADING;
-    s_sound (self);
+    zb_replica_sound (self);
     return self;
 }
 
@@ -335,7 +291,7 @@ void zb_replica_commit (zb_replica_t *self, const zb_batch_t *batch)
     uint64_t commit = zb_batch_commit (batch);
     assert (commit > self->written);
     if (!zb_tables_commit (self->tables, batch)) {
-        s_sound (self);
+        zb_replica_sound (self);
         return;
     }
     self->written = commit;
@@ -349,9 +305,9 @@ void zb_replica_flush (zb_replica_t *self)
         return;
     if (zb_env_flush (self->env)) {
         self->here = self->written;
-        s_post (self, ZB_STORE_SYNCED);
+        zb_replica_post (self, ZB_STORE_SYNCED);
     }
-    s_sound (self);
+    zb_replica_sound (self);
 }
 
 void zb_replica_read (zb_replica_t *self, zb_read_t *read)
@@ -362,7 +318,7 @@ void zb_replica_read (zb_replica_t *self, zb_read_t *read)
         done = zb_tables_open (self->tables, self->env, false) && zb_tables_read (self->tables, read);
     }
     if (done) {
-        zb_store_event_t *event = s_event (self, ZB_STORE_READ);
+        zb_store_event_t *event = zb_replica_event (self, ZB_STORE_READ);
         event->read = read;
         self->post (self->arg, event);
     }
@@ -370,7 +326,7 @@ void zb_replica_read (zb_replica_t *self, zb_read_t *read)
         int rc = zlist_append (self->reads, read);
         assert (rc == 0);
     }
-    s_sound (self);
+    zb_replica_sound (self);
 }
 
 void zb_replica_save (zb_replica_t *self, const zb_node_t *node)
@@ -378,7 +334,7 @@ void zb_replica_save (zb_replica_t *self, const zb_node_t *node)
     self->node.alone = node->alone;
     self->node.alone_from = node->alone_from;
     if (s_save_node (self))
-        s_post (self, ZB_STORE_SAVED);
+        zb_replica_post (self, ZB_STORE_SAVED);
 }
 
 void zb_replica_grant (zb_replica_t *self, uint64_t session)
@@ -387,20 +343,20 @@ void zb_replica_grant (zb_replica_t *self, uint64_t session)
         zb_ship_grant (self->ship);
 }
 
-static void s_set_granted (zb_replica_t *self, bool granted)
+void zb_replica_set_granted (zb_replica_t *self, bool granted)
 {
     if (self->granted == granted)
         return;
     self->granted = granted;
-    s_post (self, ZB_STORE_GRANTED);
+    zb_replica_post (self, ZB_STORE_GRANTED);
 }
 
-static void s_set_link (zb_replica_t *self, zb_link_t link)
+void zb_replica_set_link (zb_replica_t *self, zb_link_t link)
 {
     if (self->link == link && link == ZB_LINK_DOWN)
         return;
     self->link = link;
-    s_post (self, ZB_STORE_LINK);
+    zb_replica_post (self, ZB_STORE_LINK);
 }
 
 //  ---------------------------------------------------------------------------
@@ -412,21 +368,20 @@ static bool s_abandon_resync (zb_replica_t *self)
     if (self->folder == self->node.current || (self->node.current == 0 && !self->touched))
         return true;
     if (self->node.current == 0)
-        return s_open_env (self, self->folder + 1, true);
-    return s_open_env (self, self->node.current, false);
+        return zb_replica_open (self, self->folder + 1, true);
+    return zb_replica_open (self, self->node.current, false);
 }
 
-//  Becomes master with a generation above the peer's, and opens the tables.
-static bool s_take_lead (zb_replica_t *self)
+bool zb_replica_take_lead (zb_replica_t *self)
 {
     zb_env_flush (self->env);
     zb_tables_close (self->tables);
     zb_env_lead (self->env, zb_ship_peer_generation (self->ship));
-    if (!s_sound (self))
+    if (!zb_replica_sound (self))
         return false;
     if (!zb_tables_open (self->tables, self->env, true) && !zb_env_fault (self->env))
         zb_env_fail (self->env, EINVAL, "opening the tables as master");
-    return s_sound (self);
+    return zb_replica_sound (self);
 }
 
 void zb_replica_lead (zb_replica_t *self)
@@ -434,9 +389,9 @@ void zb_replica_lead (zb_replica_t *self)
     assert (self->ship);
     while (self->role == FOLLOWING && !self->failed && zb_replica_receive (self))
         ;
-    if (self->failed || !s_abandon_resync (self) || !s_take_lead (self))
+    if (self->failed || !s_abandon_resync (self) || !zb_replica_take_lead (self))
         return;
-    if (!self->node.complete && !s_complete (self))
+    if (!self->node.complete && !zb_replica_complete (self))
         return;
     self->role = LEADING;
     self->live = false;
@@ -444,34 +399,33 @@ void zb_replica_lead (zb_replica_t *self)
     self->written = self->here = self->there = 0;
     self->inflight.size = 0;
     self->link = ZB_LINK_DOWN;
-    zb_ship_act (self->ship, ZB_SHIP_MASTER, s_generation (self));
-    s_post_meta (self, ZB_STORE_LED);
-    s_set_granted (self, false);
-    s_read_waiting (self);
-    s_sound (self);
+    zb_ship_act (self->ship, ZB_SHIP_MASTER, zb_replica_generation (self));
+    zb_replica_post_meta (self, ZB_STORE_LED);
+    zb_replica_set_granted (self, false);
+    zb_replica_read_waiting (self);
+    zb_replica_sound (self);
 }
 
-//  Fetches everything anew, into a folder of its own.
-static void s_start_over (zb_replica_t *self)
+void zb_replica_start_over (zb_replica_t *self)
 {
     uint64_t newest = self->folder > self->node.current ? self->folder : self->node.current;
     zsys_info ("store: a full resync begins, into %s", zb_home_env (self->home, newest + 1));
-    if (s_open_env (self, newest + 1, true))
-        zb_ship_act (self->ship, ZB_SHIP_CLIENT, s_generation (self));
+    self->live = false;
+    if (zb_replica_open (self, newest + 1, true))
+        zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
 }
 
-//  Going on would throw away what must not go without the role's consent: rest, readable, until it comes.
-static void s_diverge (zb_replica_t *self)
+void zb_replica_diverge (zb_replica_t *self)
 {
     self->role = DIVERGED;
     self->live = false;
-    zb_ship_act (self->ship, ZB_SHIP_IDLE, s_generation (self));
+    zb_ship_act (self->ship, ZB_SHIP_IDLE, zb_replica_generation (self));
     if (!zb_tables_are_open (self->tables))
         zb_tables_open (self->tables, self->env, false);
-    if (!s_sound (self))
+    if (!zb_replica_sound (self))
         return;
-    s_post (self, ZB_STORE_DIVERGED);
-    s_read_waiting (self);
+    zb_replica_post (self, ZB_STORE_DIVERGED);
+    zb_replica_read_waiting (self);
 }
 
 void zb_replica_follow (zb_replica_t *self, bool rollback)
@@ -488,257 +442,27 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
             zb_tables_open (self->tables, self->env, false);
         self->link = ZB_LINK_DOWN;
     }
-    if (!s_sound (self))
+    if (!zb_replica_sound (self))
         return;
     self->role = FOLLOWING;
-    self->live = false;
-    s_post (self, ZB_STORE_FOLLOWS);
+    zb_replica_post (self, ZB_STORE_FOLLOWS);
     if (full && !rollback)
-        s_diverge (self);
+        zb_replica_diverge (self);
     else if (full)
-        s_start_over (self);
+        zb_replica_start_over (self);
     else {
         if (was == DIVERGED && rollback)
             //  Berkeley DB does not take up what it has refused: it has to begin anew.
-            s_open_env (self, self->folder, false);
+            zb_replica_open (self, self->folder, false);
         else if (self->folder == self->node.current)
             zb_env_allow (self->env, rollback, false);
-        if (s_sound (self))
-            zb_ship_act (self->ship, ZB_SHIP_CLIENT, s_generation (self));
-    }
-    s_sound (self);
-}
-
-//  ---------------------------------------------------------------------------
-//  The link, as a client
-
-static void s_session_as_client (zb_replica_t *self, uint32_t generation)
-{
-    self->live = false;
-    self->touched = true;
-    self->generation = generation;
-    self->applied = self->acked = self->end = 0;
-    self->fed = self->poked = zclock_mono ();
-    self->progressed = 0;
-    s_set_granted (self, false);
-    //  Before the master's answer can lock them.
-    zb_tables_close (self->tables);
-    zb_env_follow (self->env);
-}
-
-static void s_record_as_client (zb_replica_t *self, const zb_ship_event_t *event)
-{
-    zb_lsn_t lsn;
-    self->fed = zclock_mono ();
-    switch (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size, &lsn)) {
-    case ZB_ENV_APPLIED:
-        if (lsn > self->applied)
-            self->applied = lsn;
-        break;
-    case ZB_ENV_QUEUED:
-        //  A duplicate of what is applied already: the master may have missed our ack.
-        if (lsn <= self->applied)
-            self->acked = 0;
-        break;
-    case ZB_ENV_NO_LOG:
-        if (self->rollback)
-            s_start_over (self);
-        else
-            s_diverge (self);
-        break;
-    case ZB_ENV_DIVERGED:
-        if (self->rollback) {
-            if (s_open_env (self, self->folder, false))
-                zb_ship_act (self->ship, ZB_SHIP_CLIENT, s_generation (self));
-        }
-        else
-            s_diverge (self);
-        break;
-    default:
-        break;
-    }
-}
-
-//  Looks whether we are level with the master now; says so.
-static void s_look_level (zb_replica_t *self)
-{
-    zb_env_status_t status;
-    zb_env_status (self->env, &status);
-    if (!status.caught_up || status.generation != self->generation || !zb_env_flush (self->env))
-        return;
-    if (!zb_tables_open (self->tables, self->env, false))
-        return;
-    if (!zb_tables_are_whole (self->tables)) {
-        s_fail (self, ZB_EXIT_DAMAGED,
-                zsys_sprintf ("the master's store has reached %s, but tables are missing; the store before it is "
-                              "untouched",
-                              zb_home_env (self->home, self->folder)));
-        return;
-    }
-    if (self->folder != self->node.current) {
-        if (!s_complete (self))
-            return;
-        zsys_info ("store: the full resync is complete");
-    }
-    self->live = true;
-    self->applied = status.applied;
-    self->acked = 0;
-    s_post_meta (self, ZB_STORE_COMPLETE);
-    s_read_waiting (self);
-}
-
-//  Syncs and acks what a burst has brought.
-static void s_settle_as_client (zb_replica_t *self)
-{
-    if (!self->live)
-        s_look_level (self);
-    if (self->live && self->applied > self->acked && zb_env_flush (self->env)) {
-        zb_ship_ack (self->ship, self->applied, true);
-        self->acked = self->applied;
-    }
-}
-
-//  Asks again when something is missing and nothing comes; tells how far a resync is.
-static void s_tick_as_client (zb_replica_t *self, int64_t now)
-{
-    s_settle_as_client (self);
-    bool lacking = !self->live || self->end > self->applied;
-    if (lacking && now - self->fed > POKE_EVERY && now - self->poked > POKE_EVERY) {
-        self->poked = now;
-        zb_env_follow (self->env);
-    }
-    if (!self->live && now - self->progressed > PROGRESS_EVERY) {
-        self->progressed = now;
-        zb_ship_stats_t stats;
-        zb_ship_stats (self->ship, &stats);
-        zb_store_event_t *event = s_event (self, ZB_STORE_PROGRESS);
-        event->text = strdup (self->folder != self->node.current ? "full resync" : "catching up");
-        event->done = stats.received;
-        self->post (self->arg, event);
-    }
-}
-
-//  ---------------------------------------------------------------------------
-//  The link, as a master
-
-static void s_post_dual (zb_replica_t *self)
-{
-    int64_t now = zclock_mono ();
-    if (now - self->dual < 1000)
-        return;
-    self->dual = now;
-    s_post (self, ZB_STORE_DUAL);
-}
-
-static void s_session_as_master (zb_replica_t *self)
-{
-    self->reached = 0;
-    self->there = 0;
-    s_set_link (self, ZB_LINK_SYNCING);
-}
-
-static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
-{
-    if (event->lsn > self->reached) {
-        self->reached = event->lsn;
-        uint64_t there = zb_inflight_acked (&self->inflight, self->reached);
-        if (there > self->there) {
-            self->there = there;
-            s_post (self, ZB_STORE_SYNCED);
+        //  A client that is told again keeps its session.
+        if (was != FOLLOWING && zb_replica_sound (self)) {
+            self->live = false;
+            zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
         }
     }
-    if (event->caught_up && self->link != ZB_LINK_LIVE)
-        s_set_link (self, ZB_LINK_LIVE);
-}
-
-//  A client with a generation above ours would ignore us for ever: lead again, above it.
-static void s_lead_higher (zb_replica_t *self)
-{
-    zb_replica_flush (self);
-    if (self->failed || !s_take_lead (self))
-        return;
-    zb_ship_act (self->ship, ZB_SHIP_MASTER, s_generation (self));
-    s_set_link (self, ZB_LINK_DOWN);
-}
-
-//  ---------------------------------------------------------------------------
-//  The link
-
-void *zb_replica_socket (zb_replica_t *self)
-{
-    return self->ship ? zb_ship_socket (self->ship) : NULL;
-}
-
-void *zb_replica_monitor (zb_replica_t *self)
-{
-    return self->ship ? zb_ship_monitor (self->ship) : NULL;
-}
-
-static void s_session_ended (zb_replica_t *self)
-{
-    self->live = false;
-    if (self->role == LEADING)
-        s_set_link (self, ZB_LINK_DOWN);
-}
-
-static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
-{
-    bool leads = self->role == LEADING;
-    zb_lsn_t lsn;
-    switch (event->kind) {
-    case ZB_SHIP_OPENED:
-        if (leads)
-            s_session_as_master (self);
-        else
-            s_session_as_client (self, event->generation);
-        break;
-    case ZB_SHIP_CLOSED:
-        s_session_ended (self);
-        break;
-    case ZB_SHIP_RECORD:
-        if (!leads)
-            s_record_as_client (self, event);
-        else if (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size,
-                                 &lsn) == ZB_ENV_DUAL)
-            s_post_dual (self);
-        break;
-    case ZB_SHIP_ACK:
-        s_ack_as_master (self, event);
-        break;
-    case ZB_SHIP_GRANT:
-        //  Also when it is said again: the role may have stopped believing an earlier one.
-        if (self->live) {
-            self->granted = true;
-            s_post (self, ZB_STORE_GRANTED);
-        }
-        break;
-    case ZB_SHIP_TICK:
-        self->end = event->lsn;
-        break;
-    case ZB_SHIP_BEHIND:
-        s_lead_higher (self);
-        break;
-    case ZB_SHIP_DUAL:
-        s_post_dual (self);
-        break;
-    }
-}
-
-bool zb_replica_receive (zb_replica_t *self)
-{
-    if (!self->ship)
-        return false;
-    size_t frames = 0, bytes = 0;
-    zb_ship_event_t event;
-    int64_t now = zclock_mono ();
-    while (s_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES && zb_ship_recv (self->ship, &event, now)) {
-        s_handle (self, &event);
-        frames++;
-        bytes += event.record_size;
-    }
-    if (frames && self->role == FOLLOWING && zb_ship_session (self->ship) && s_sound (self))
-        s_settle_as_client (self);
-    return s_sound (self) && (frames == BURST_FRAMES || bytes >= BURST_BYTES);
+    zb_replica_sound (self);
 }
 
 //  ---------------------------------------------------------------------------
@@ -749,7 +473,7 @@ static void s_set_full (zb_replica_t *self, bool full)
     if (self->full == full)
         return;
     self->full = full;
-    s_post (self, ZB_STORE_SPACE);
+    zb_replica_post (self, ZB_STORE_SPACE);
 }
 
 static void s_measure_space (zb_replica_t *self)
@@ -770,14 +494,17 @@ static void s_checkpoint (zb_replica_t *self, uint32_t kbytes)
 }
 
 //  What the peer may still need of the log: all from the file in which it stands, and one more, in which the newest
-//  record that both have may lie.  While it is away, what the operator allows.
+//  record that both have may lie.  While it is away, what the operator allows.  A client that is not level leaves the log
+//  alone: a resync may be going on.
 static void s_trim (zb_replica_t *self)
 {
     zb_lsn_t stands = 0;
-    if (self->role == LEADING && self->link == ZB_LINK_LIVE)
-        stands = self->reached;
-    else if (self->role == FOLLOWING && self->live)
+    if (self->role == FOLLOWING && self->live)
         stands = self->applied;
+    else if (self->role != LEADING)
+        return;
+    else if (self->link == ZB_LINK_LIVE)
+        stands = self->reached;
     uint32_t from = ZB_LSN_FILE (stands);
     if (!self->ship)
         zb_env_trim (self->env, UINT32_MAX, SIZE_MAX);
@@ -788,10 +515,8 @@ static void s_trim (zb_replica_t *self)
 void zb_replica_tick (zb_replica_t *self)
 {
     int64_t now = zclock_mono ();
-    if (self->ship && !zb_ship_tick (self->ship, self->role == LEADING ? zb_env_sent (self->env) : 0, now))
-        s_session_ended (self);
-    if (self->role == FOLLOWING && zb_ship_session (self->ship))
-        s_tick_as_client (self, now);
+    if (self->ship)
+        zb_replica_tick_link (self, now);
     if (self->role == LEADING && now - self->looked >= CHECKPOINT_LOOK) {
         self->looked = now;
         bool due = now - self->checkpointed >= CHECKPOINT_EVERY;
@@ -799,13 +524,13 @@ void zb_replica_tick (zb_replica_t *self)
             self->checkpointed = now;
         s_checkpoint (self, due ? 0 : CHECKPOINT_KBYTES);
     }
-    if (s_sound (self) && now - self->trimmed >= TRIM_EVERY) {
+    if (zb_replica_sound (self) && now - self->trimmed >= TRIM_EVERY) {
         self->trimmed = now;
         s_trim (self);
     }
-    if (s_sound (self) && now - self->measured >= SPACE_EVERY) {
+    if (zb_replica_sound (self) && now - self->measured >= SPACE_EVERY) {
         self->measured = now;
         s_measure_space (self);
     }
-    s_sound (self);
+    zb_replica_sound (self);
 }

@@ -6,7 +6,31 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+
 #include "store_kit.h"
+
+//  Stand in for the C library's, also for Berkeley DB: a disk that fails, and one that is full.
+static _Atomic bool s_log_fails;
+static _Atomic uint64_t s_space = UINT64_MAX;
+
+//  Berkeley DB syncs its log with it.
+int fdatasync (int fd)
+{
+    if (s_log_fails) {
+        errno = EIO;
+        return -1;
+    }
+    return (int) syscall (SYS_fdatasync, fd);
+}
+
+int statvfs (const char *restrict path, struct statvfs *restrict info)
+{
+    (void) path;
+    *info = (struct statvfs){.f_frsize = 1, .f_bavail = s_space};
+    return 0;
+}
 
 static zb_store_t *s_open (const char *dir)
 {
@@ -196,19 +220,99 @@ static void test_kill (void **state)
     kit_dir_destroy (&dir);
 }
 
-static void s_expect_failure (const char *dir, int code, const char *words)
+static void s_expect_failed (zb_store_t *store, int code, const char *words)
 {
-    zb_store_t *store = s_open (dir);
     zb_store_event_t *event = NULL;
     while (!(event = zb_store_recv (store))) {
         zmq_pollitem_t item = {.socket = zb_store_socket (store), .events = ZMQ_POLLIN};
         zmq_poll (&item, 1, 1000);
     }
     assert_int_equal (event->kind, ZB_STORE_FAILED);
-    assert_int_equal (event->code, code);
-    assert_non_null (strstr (event->text, words));
+    if (event->code != code || !strstr (event->text, words))
+        fail_msg ("failed with %d: %s", event->code, event->text);
+    zb_store_event_destroy (&event);
+}
+
+static void s_expect_failure (const char *dir, int code, const char *words)
+{
+    zb_store_t *store = s_open (dir);
+    s_expect_failed (store, code, words);
+    zb_store_destroy (&store);
+}
+
+//  An fsync fails: FAILED, nothing is answered, and the next start knows.
+static void test_sync_error (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new ();
+    zb_store_t *store = s_open (dir);
+    kit_expect (store, ZB_STORE_OPENED);
+    kit_commit (store, 1, 5, 1000, false);
+    zb_batch_t *batch = kit_batch (6, 1000);
+    s_log_fails = true;
+    zb_store_commit (store, batch);
+    s_expect_failed (store, ZB_EXIT_STORE, "Input/output error");
+    s_log_fails = false;
+    assert_null (zb_store_recv (store));
+    zb_store_destroy (&store);
+    zb_batch_destroy (&batch);
+
+    store = s_open (dir);
+    zb_store_event_t *event = kit_wait (store, ZB_STORE_OPENED);
+    assert_int_equal (event->metas, 1);
+    assert_true (event->node.suspect);
     zb_store_event_destroy (&event);
     zb_store_destroy (&store);
+    kit_dir_destroy (&dir);
+}
+
+static void test_space (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new ();
+    zb_store_t *store = s_open (dir);
+    kit_expect (store, ZB_STORE_OPENED);
+    for (int round = 0; round < 4; round++) {
+        s_space = round % 2 ? UINT64_MAX : 60 << 20;
+        zb_store_event_t *event = kit_wait (store, ZB_STORE_SPACE);
+        assert_int_equal (event->full, round % 2 == 0);
+        zb_store_event_destroy (&event);
+        //  The broker refuses producers; the store goes on.
+        kit_commit (store, (uint64_t) round + 1, (uint64_t) round + 1, 1000, false);
+    }
+    zb_store_destroy (&store);
+    kit_dir_destroy (&dir);
+}
+
+static void s_spoil (const char *dir, const char *name, long from, size_t size)
+{
+    char path[300];
+    snprintf (path, sizeof (path), "%s/env.1/%s", dir, name);
+    FILE *file = fopen (path, "r+");
+    assert_non_null (file);
+    fseek (file, from, SEEK_SET);
+    while (size--)
+        fputc ('?', file);
+    fclose (file);
+}
+
+//  Bytes of a table or of the log change on the disk: noticed, not served.
+static void test_damaged_store (void **state)
+{
+    (void) state;
+    for (int what = 0; what < 2; what++) {
+        char *dir = kit_dir_new ();
+        zb_store_t *store = s_open (dir);
+        kit_expect (store, ZB_STORE_OPENED);
+        kit_commit (store, 1, 10, 1000, false);
+        zb_store_destroy (&store);
+        if (what == 0)
+            s_spoil (dir, "table.meta", 16384 + 100, 16384 - 200);
+        else
+            s_spoil (dir, "log.0000000001", 0, 200);
+        s_expect_failure (dir, ZB_EXIT_DAMAGED, "the store is damaged");
+        kit_dir_destroy (&dir);
+    }
 }
 
 static void test_busy (void **state)
@@ -275,7 +379,8 @@ int main (void)
         cmocka_unit_test (test_fresh),  cmocka_unit_test (test_commit_and_restart),
         cmocka_unit_test (test_ranges), cmocka_unit_test (test_long_log),
         cmocka_unit_test (test_busy),   cmocka_unit_test (test_damaged_node),
-        cmocka_unit_test (test_save),
+        cmocka_unit_test (test_save),   cmocka_unit_test (test_sync_error),
+        cmocka_unit_test (test_space),  cmocka_unit_test (test_damaged_store),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,0 +1,92 @@
+/*  =========================================================================
+    replica_inner - what the files of the class replica share
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    replica.c has the life, the commands and the roles, replica_link.c what comes over
+    the link.  Nobody else includes this.
+*/
+
+#ifndef ZB_REPLICA_INNER_H_INCLUDED
+#define ZB_REPLICA_INNER_H_INCLUDED
+
+#include <czmq.h>
+
+#include "io/env.h"
+#include "io/home.h"
+#include "io/inflight.h"
+#include "io/replica.h"
+#include "io/ship.h"
+#include "io/tables.h"
+
+typedef enum { RESTING, FOLLOWING, LEADING, DIVERGED } zb_replica_role_t;
+
+struct zb_replica {
+    zb_store_args_t args;
+    zb_replica_post_fn *post;
+    void *arg;
+    bool failed;
+    zb_home_t *home;
+    zb_node_t node;
+    uint64_t folder; //  the environment in use; node.current, or a resync's
+    bool touched;    //  a master has written to it
+    zb_env_t *env;
+    zb_tables_t *tables;
+    zb_ship_t *ship;
+    zb_replica_role_t role;
+    zlist_t *reads; //  wait until the tables can be read again
+
+    //  As a client.
+    bool rollback;
+    bool live; //  level with the master of this session
+    bool granted;
+    uint32_t generation;            //  the master's
+    zb_lsn_t applied, acked;        //  newest commit applied, and told to the master
+    zb_lsn_t end;                   //  of the master's log
+    int64_t fed, poked, progressed; //  when: a record came, we asked, we told
+
+    //  As a master.
+    zb_link_t link;
+    zb_lsn_t reached;              //  newest position that the peer has acked in this session
+    uint64_t written, here, there; //  commits
+    zb_inflight_t inflight;
+
+    int64_t looked, checkpointed, trimmed, measured, dual;
+    bool full;
+};
+
+//  An event with what is known of the pair; the same, posted; with all rows of the meta table, posted.
+zb_store_event_t *zb_replica_event (zb_replica_t *self, zb_store_kind_t kind);
+void zb_replica_post (zb_replica_t *self, zb_store_kind_t kind);
+void zb_replica_post_meta (zb_replica_t *self, zb_store_kind_t kind);
+//  Ends it all: posts FAILED; takes the text.
+void zb_replica_fail (zb_replica_t *self, int code, char *text);
+//  Returns whether all is well; the first time that it is not, FAILED goes out.
+bool zb_replica_sound (zb_replica_t *self);
+
+//  Opens environment N in place of the one that is open.  An empty one may be filled by a full resync.
+bool zb_replica_open (zb_replica_t *self, uint64_t number, bool empty);
+//  The store in this folder is whole from now on, and the one that counts.
+bool zb_replica_complete (zb_replica_t *self);
+uint32_t zb_replica_generation (zb_replica_t *self);
+//  Answers the reads that had to wait.
+void zb_replica_read_waiting (zb_replica_t *self);
+
+//  Change what is known, and post that.
+void zb_replica_set_granted (zb_replica_t *self, bool granted);
+void zb_replica_set_link (zb_replica_t *self, zb_link_t link);
+
+//  Becomes master with a generation above the peer's, and opens the tables.
+bool zb_replica_take_lead (zb_replica_t *self);
+//  Fetches everything anew, into a folder of its own.
+void zb_replica_start_over (zb_replica_t *self);
+//  Going on would throw away what must not go without the role's consent: rests, readable, until it comes.
+void zb_replica_diverge (zb_replica_t *self);
+
+//  What is due on the link.
+void zb_replica_tick_link (zb_replica_t *self, int64_t now);
+
+#endif

@@ -1,0 +1,257 @@
+/*  =========================================================================
+    replica_link - what comes over the link, as a client and as a master
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include "io/broker.h"
+#include "io/replica_inner.h"
+
+#define BURST_FRAMES 256 //  frames applied before they are synced and acked together
+#define BURST_BYTES (4 << 20)
+#define POKE_EVERY 300     //  ms of silence until a client that lacks something asks again
+#define PROGRESS_EVERY 500 //  ms
+
+//  ---------------------------------------------------------------------------
+//  The link, as a client
+
+static void s_session_as_client (zb_replica_t *self, uint32_t generation)
+{
+    self->live = false;
+    self->touched = true;
+    self->generation = generation;
+    self->applied = self->acked = self->end = 0;
+    self->fed = self->poked = zclock_mono ();
+    self->progressed = 0;
+    zb_replica_set_granted (self, false);
+    //  Before the master's answer can lock them.
+    zb_tables_close (self->tables);
+    zb_env_follow (self->env);
+}
+
+static void s_record_as_client (zb_replica_t *self, const zb_ship_event_t *event)
+{
+    zb_lsn_t lsn;
+    self->fed = zclock_mono ();
+    switch (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size, &lsn)) {
+    case ZB_ENV_APPLIED:
+        if (lsn > self->applied)
+            self->applied = lsn;
+        break;
+    case ZB_ENV_QUEUED:
+        //  A duplicate of what is applied already: the master may have missed our ack.
+        if (lsn <= self->applied)
+            self->acked = 0;
+        break;
+    case ZB_ENV_NO_LOG:
+        if (self->rollback)
+            zb_replica_start_over (self);
+        else
+            zb_replica_diverge (self);
+        break;
+    case ZB_ENV_DIVERGED:
+        if (self->rollback) {
+            if (zb_replica_open (self, self->folder, false))
+                zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
+        }
+        else
+            zb_replica_diverge (self);
+        break;
+    default:
+        break;
+    }
+}
+
+//  Looks whether we are level with the master now; says so.
+static void s_look_level (zb_replica_t *self)
+{
+    zb_env_status_t status;
+    zb_env_status (self->env, &status);
+    if (!status.caught_up || status.generation != self->generation || !zb_env_flush (self->env))
+        return;
+    if (!zb_tables_open (self->tables, self->env, false))
+        return;
+    if (!zb_tables_are_whole (self->tables)) {
+        zb_replica_fail (
+            self, ZB_EXIT_DAMAGED,
+            zsys_sprintf ("the master's store has reached %s, but tables are missing; the store before it is "
+                          "untouched",
+                          zb_home_env (self->home, self->folder)));
+        return;
+    }
+    if (self->folder != self->node.current) {
+        if (!zb_replica_complete (self))
+            return;
+        zsys_info ("store: the full resync is complete");
+    }
+    self->live = true;
+    self->applied = status.applied;
+    self->acked = 0;
+    zb_replica_post_meta (self, ZB_STORE_COMPLETE);
+    zb_replica_read_waiting (self);
+}
+
+//  Syncs and acks what a burst has brought.
+static void s_settle_as_client (zb_replica_t *self)
+{
+    if (!self->live)
+        s_look_level (self);
+    if (self->live && self->applied > self->acked && zb_env_flush (self->env)) {
+        zb_ship_ack (self->ship, self->applied, true);
+        self->acked = self->applied;
+    }
+}
+
+//  Asks again when something is missing and nothing comes; tells how far a resync is.
+static void s_tick_as_client (zb_replica_t *self, int64_t now)
+{
+    s_settle_as_client (self);
+    bool lacking = !self->live || self->end > self->applied;
+    if (lacking && now - self->fed > POKE_EVERY && now - self->poked > POKE_EVERY) {
+        self->poked = now;
+        zb_env_follow (self->env);
+    }
+    if (!self->live && now - self->progressed > PROGRESS_EVERY) {
+        self->progressed = now;
+        zb_ship_stats_t stats;
+        zb_ship_stats (self->ship, &stats);
+        zb_store_event_t *event = zb_replica_event (self, ZB_STORE_PROGRESS);
+        event->text = strdup (self->folder != self->node.current ? "full resync" : "catching up");
+        event->done = stats.received;
+        self->post (self->arg, event);
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  The link, as a master
+
+static void s_post_dual (zb_replica_t *self)
+{
+    int64_t now = zclock_mono ();
+    if (now - self->dual < 1000)
+        return;
+    self->dual = now;
+    zb_replica_post (self, ZB_STORE_DUAL);
+}
+
+static void s_session_as_master (zb_replica_t *self)
+{
+    self->reached = 0;
+    self->there = 0;
+    zb_replica_set_link (self, ZB_LINK_SYNCING);
+}
+
+static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
+{
+    if (event->lsn > self->reached) {
+        self->reached = event->lsn;
+        uint64_t there = zb_inflight_acked (&self->inflight, self->reached);
+        if (there > self->there) {
+            self->there = there;
+            zb_replica_post (self, ZB_STORE_SYNCED);
+        }
+    }
+    if (event->caught_up && self->link != ZB_LINK_LIVE)
+        zb_replica_set_link (self, ZB_LINK_LIVE);
+}
+
+//  A client with a generation above ours would ignore us for ever: lead again, above it.
+static void s_lead_higher (zb_replica_t *self)
+{
+    zb_replica_flush (self);
+    if (self->failed || !zb_replica_take_lead (self))
+        return;
+    zb_ship_act (self->ship, ZB_SHIP_MASTER, zb_replica_generation (self));
+    zb_replica_set_link (self, ZB_LINK_DOWN);
+}
+
+//  ---------------------------------------------------------------------------
+//  The link
+
+void *zb_replica_socket (zb_replica_t *self)
+{
+    return self->ship ? zb_ship_socket (self->ship) : NULL;
+}
+
+void *zb_replica_monitor (zb_replica_t *self)
+{
+    return self->ship ? zb_ship_monitor (self->ship) : NULL;
+}
+
+static void s_session_ended (zb_replica_t *self)
+{
+    self->live = false;
+    if (self->role == LEADING)
+        zb_replica_set_link (self, ZB_LINK_DOWN);
+}
+
+static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
+{
+    bool leads = self->role == LEADING;
+    zb_lsn_t lsn;
+    switch (event->kind) {
+    case ZB_SHIP_OPENED:
+        if (leads)
+            s_session_as_master (self);
+        else
+            s_session_as_client (self, event->generation);
+        break;
+    case ZB_SHIP_CLOSED:
+        s_session_ended (self);
+        break;
+    case ZB_SHIP_RECORD:
+        if (!leads)
+            s_record_as_client (self, event);
+        else if (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size,
+                                 &lsn) == ZB_ENV_DUAL)
+            s_post_dual (self);
+        break;
+    case ZB_SHIP_ACK:
+        s_ack_as_master (self, event);
+        break;
+    case ZB_SHIP_GRANT:
+        //  Also when it is said again: the role may have stopped believing an earlier one.
+        if (self->live) {
+            self->granted = true;
+            zb_replica_post (self, ZB_STORE_GRANTED);
+        }
+        break;
+    case ZB_SHIP_TICK:
+        self->end = event->lsn;
+        break;
+    case ZB_SHIP_BEHIND:
+        s_lead_higher (self);
+        break;
+    case ZB_SHIP_DUAL:
+        s_post_dual (self);
+        break;
+    }
+}
+
+bool zb_replica_receive (zb_replica_t *self)
+{
+    if (!self->ship)
+        return false;
+    size_t frames = 0, bytes = 0;
+    zb_ship_event_t event;
+    int64_t now = zclock_mono ();
+    while (zb_replica_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES &&
+           zb_ship_recv (self->ship, &event, now)) {
+        s_handle (self, &event);
+        frames++;
+        bytes += event.record_size;
+    }
+    if (frames && self->role == FOLLOWING && zb_ship_session (self->ship) && zb_replica_sound (self))
+        s_settle_as_client (self);
+    return zb_replica_sound (self) && (frames == BURST_FRAMES || bytes >= BURST_BYTES);
+}
+
+void zb_replica_tick_link (zb_replica_t *self, int64_t now)
+{
+    if (!zb_ship_tick (self->ship, self->role == LEADING ? zb_env_sent (self->env) : 0, now))
+        s_session_ended (self);
+    if (self->role == FOLLOWING && zb_ship_session (self->ship))
+        s_tick_as_client (self, now);
+}
