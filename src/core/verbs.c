@@ -243,6 +243,7 @@ static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name)
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);
     zb_engine_touch_queue (self, queue);
+    queue->ack_commit = queue->commit;
     return queue;
 }
 

@@ -1,0 +1,312 @@
+/*  =========================================================================
+    rig - an engine on a fake store, spoken to in lines
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "rig.h"
+
+static const uint8_t s_secret[ZB_SECRET_SIZE] = "a secret of two brokers";
+
+static void s_lead (rig_t *self)
+{
+    self->epoch++;
+    zb_engine_lead (self->engine, self->epoch, fake_store_newest (self->store), s_secret);
+    uint8_t epoch = (uint8_t) self->epoch;
+    zb_engine_meta (self->engine, "lineage", &epoch, 1);
+}
+
+rig_t *rig_new (const zb_limits_t *limits)
+{
+    rig_t *self = (rig_t *) calloc (1, sizeof (rig_t));
+    assert_non_null (self);
+    self->limits = limits ? *limits : (zb_limits_t) ZB_LIMITS_DEFAULT;
+    self->store = fake_store_new ();
+    self->engine = zb_engine_new (&self->limits, 1);
+    zb_engine_endpoints (self->engine, "tcp://a", "tcp://b");
+    self->now = 1000;
+    self->sync_here = self->sync_there = true;
+    s_lead (self);
+    rig_rule (self, ZB_RELEASE_BOTH);
+    return self;
+}
+
+static void s_drop_replies (rig_t *self)
+{
+    for (size_t index = 0; index < self->count; index++) {
+        free (self->replies[index].text);
+        free (self->replies[index].token);
+        zb_reply_destroy (&self->replies[index].reply);
+    }
+    self->count = self->next = 0;
+}
+
+static void s_drop_reads (rig_t *self)
+{
+    for (size_t index = 0; index < self->reads; index++)
+        zb_read_destroy (&self->read[index]);
+    self->reads = 0;
+}
+
+void rig_destroy (rig_t **self_p)
+{
+    rig_t *self = *self_p;
+    s_drop_reads (self);
+    s_drop_replies (self);
+    zb_engine_destroy (&self->engine);
+    fake_store_destroy (&self->store);
+    free (self->replies);
+    free (self);
+    *self_p = NULL;
+}
+
+//  Text, in which ids are seen: numbers of 2^40 and more.
+static void s_print_text (FILE *file, zb_frame_t frame)
+{
+    const char *text = (const char *) frame.data;
+    for (size_t index = 0; index < frame.size;) {
+        size_t digits = 0;
+        while (index + digits < frame.size && isdigit ((unsigned char) text[index + digits]))
+            digits++;
+        if (digits > 12) {
+            char number[32] = "";
+            memcpy (number, text + index, digits < 31 ? digits : 31);
+            uint64_t id = strtoull (number, NULL, 10);
+            fprintf (file, "%" PRIu64 ":%" PRIu64, id >> ZB_COUNT_BITS, id & ((UINT64_C (1) << ZB_COUNT_BITS) - 1));
+        }
+        else if (digits)
+            fprintf (file, "%.*s", (int) digits, text + index);
+        else
+            fputc (text[index], file);
+        index += digits ? digits : 1;
+    }
+}
+
+static void s_keep (rig_t *self, zb_reply_t *reply)
+{
+    if (self->count == self->room) {
+        self->room = self->room ? self->room * 2 : 16;
+        self->replies = (rig_reply_t *) realloc (self->replies, self->room * sizeof (rig_reply_t));
+        assert_non_null (self->replies);
+    }
+    rig_reply_t *kept = &self->replies[self->count++];
+    size_t size = 0;
+    FILE *file = open_memstream (&kept->text, &size);
+    fprintf (file, "%.*s> %s|%.*s", (int) reply->routing.size, (const char *) reply->routing.data, reply->status,
+             (int) reply->id.size, (const char *) reply->id.data);
+    for (size_t index = 0; index < reply->args; index++) {
+        fputc ('|', file);
+        s_print_text (file, reply->arg[index]);
+    }
+    for (size_t index = 0; index < reply->bodies; index++) {
+        const zb_slice_t *body = &reply->body[index];
+        fputc ('|', file);
+        fwrite (body->row->data + body->offset, 1, body->size, file);
+    }
+    fclose (file);
+    kept->token = strndup ((const char *) reply->token.data, reply->token.size);
+    kept->reply = reply;
+}
+
+static bool s_turn (rig_t *self)
+{
+    bool moved = false;
+    for (zb_batch_t *batch = zb_engine_batch (self->engine); batch; batch = zb_engine_batch (self->engine)) {
+        self->batches++;
+        if (zb_batch_size (batch) > self->most_ops)
+            self->most_ops = zb_batch_size (batch);
+        fake_store_commit (self->store, batch);
+        moved = true;
+    }
+    for (zb_read_t *read = zb_engine_read (self->engine); read; read = zb_engine_read (self->engine)) {
+        fake_store_read (self->store, read);
+        self->read_count++;
+        assert_true (self->reads < 64);
+        self->read[self->reads++] = read;
+    }
+    for (zb_reply_t *reply = zb_engine_reply (self->engine); reply; reply = zb_engine_reply (self->engine))
+        s_keep (self, reply);
+    uint64_t newest = fake_store_newest (self->store);
+    if (self->sync_here)
+        fake_store_sync_here (self->store, newest);
+    if (self->sync_there)
+        fake_store_sync_there (self->store, newest);
+    if (moved)
+        zb_engine_synced (self->engine, fake_store_here (self->store), fake_store_there (self->store), self->now);
+    if (!self->stuck)
+        for (; self->reads; moved = true) {
+            zb_read_t *read = self->read[0];
+            memmove (self->read, self->read + 1, --self->reads * sizeof read);
+            zb_engine_loaded (self->engine, &read, self->now);
+        }
+    zb_engine_tick (self->engine, self->now);
+    return moved;
+}
+
+void rig_run (rig_t *self)
+{
+    while (s_turn (self)) {
+    }
+    s_turn (self);
+}
+
+void rig_wait (rig_t *self, int64_t ms)
+{
+    self->now += ms;
+    rig_run (self);
+}
+
+void rig_sync (rig_t *self, bool here, bool there)
+{
+    if (here)
+        fake_store_sync_here (self->store, fake_store_newest (self->store));
+    if (there)
+        fake_store_sync_there (self->store, fake_store_newest (self->store));
+    zb_engine_synced (self->engine, fake_store_here (self->store), fake_store_there (self->store), self->now);
+    rig_run (self);
+}
+
+void rig_rule (rig_t *self, zb_release_t rule)
+{
+    static const char *const level[] = {"", "both", "solo"};
+    zb_engine_release (self->engine, rule, level[rule], rule == ZB_RELEASE_HERE);
+    rig_run (self);
+}
+
+static void s_change (rig_t *self, void (*change) (fake_store_t *))
+{
+    zb_engine_stop (self->engine, "tcp://other");
+    for (zb_reply_t *reply = zb_engine_reply (self->engine); reply; reply = zb_engine_reply (self->engine))
+        s_keep (self, reply);
+    //  A read that is on its way comes back to the next lead.
+    change (self->store);
+    s_lead (self);
+    rig_rule (self, ZB_RELEASE_BOTH);
+}
+
+void rig_takeover (rig_t *self)
+{
+    s_change (self, fake_store_takeover);
+}
+
+void rig_restart (rig_t *self)
+{
+    s_change (self, fake_store_restart);
+}
+
+void rig_gone (rig_t *self, const char *client)
+{
+    zb_engine_gone (self->engine, zb_frame (client), self->now);
+    rig_run (self);
+}
+
+//  Copies a line, ids of the form EPOCH:COUNT made into numbers.
+static char *s_ids (const char *line)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream (&text, &size);
+    while (*line) {
+        size_t digits = strspn (line, "0123456789");
+        if (digits && line[digits] == ':' && isdigit ((unsigned char) line[digits + 1])) {
+            uint64_t epoch = strtoull (line, NULL, 10);
+            uint64_t count = strtoull (line + digits + 1, NULL, 10);
+            fprintf (file, "%" PRIu64, (epoch << ZB_COUNT_BITS) + count);
+            line += digits + 1;
+            line += strspn (line, "0123456789");
+        }
+        else {
+            size_t step = digits ? digits : 1;
+            fwrite (line, 1, step, file);
+            line += step;
+        }
+    }
+    fclose (file);
+    return text;
+}
+
+static void s_request (rig_t *self, const char *client, const zb_frame_t *frames, size_t count)
+{
+    zb_request_t request;
+    const char *why = NULL;
+    int code = zb_wire_parse (&request, frames, count, &self->limits, &why);
+    if (code)
+        fail_msg ("a test's request is malformed: %s", why);
+    zb_engine_request (self->engine, zb_frame (client), frames, &request, self->now);
+}
+
+void rig_push (rig_t *self, const char *client, const char *line)
+{
+    char *text = s_ids (line);
+    zb_frame_t frames[64] = {zb_frame ("ZB1")};
+    size_t count = 1;
+    for (char *at = text; at;) {
+        char *end = strchr (at, '|');
+        assert_true (count < 64);
+        frames[count++] = (zb_frame_t){at, end ? (size_t) (end - at) : strlen (at)};
+        at = end ? end + 1 : NULL;
+    }
+    s_request (self, client, frames, count);
+    free (text);
+}
+
+void rig_say (rig_t *self, const char *client, const char *line)
+{
+    rig_push (self, client, line);
+    rig_run (self);
+}
+
+void rig_put (rig_t *self, const char *client, const char *id, const char *queue, size_t count, size_t size)
+{
+    zb_frame_t *frames = (zb_frame_t *) calloc (count + 5, sizeof (zb_frame_t));
+    uint8_t *bytes = (uint8_t *) calloc (1, size + 1);
+    assert_non_null (frames);
+    assert_non_null (bytes);
+    memset (bytes, 'x', size);
+    frames[0] = zb_frame ("ZB1");
+    frames[1] = zb_frame ("PUT");
+    frames[2] = zb_frame (id);
+    frames[3] = zb_frame (queue);
+    for (size_t index = 0; index < count; index++)
+        frames[5 + index] = (zb_frame_t){bytes, size};
+    s_request (self, client, frames, count + 5);
+    free (frames);
+    free (bytes);
+}
+
+void rig_expect_ (rig_t *self, const char *text, const char *file, int line)
+{
+    const char *have = self->next < self->count ? self->replies[self->next].text : NULL;
+    size_t size = text ? strlen (text) : 0;
+    bool open = size && text[size - 1] == '*';
+    bool same = text && have ? (open ? strncmp (text, have, size - 1) == 0 : strcmp (text, have) == 0) : text == have;
+    if (!same) {
+        print_error ("expected: %s\n    have: %s\n", text ? text : "nothing", have ? have : "nothing");
+        _fail (file, line);
+    }
+    if (have)
+        self->next++;
+}
+
+const rig_reply_t *rig_last (rig_t *self)
+{
+    assert_true (self->count);
+    return &self->replies[self->count - 1];
+}
+
+void rig_skip (rig_t *self)
+{
+    s_drop_replies (self);
+}
