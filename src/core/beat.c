@@ -100,7 +100,8 @@ int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other)
     bool one_ahead = zb_beat_ahead (one, other);
     bool other_ahead = zb_beat_ahead (other, one);
     if (!one_can || !other_can)
-        return s_sign (one_can && !other_ahead, other_can && !one_ahead);
+        return s_sign (one_can && !other_ahead && !(zb_beat_last (other) && other->commit > one->commit),
+                       other_can && !one_ahead && !(zb_beat_last (one) && one->commit > other->commit));
     if (one_ahead != other_ahead)
         return s_sign (one_ahead, other_ahead);
     int rank = one_ahead ? 0 : s_sign (zb_beat_last (one), zb_beat_last (other));

@@ -468,6 +468,10 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     zb_role_tell (self, &own);
     if (!zb_beat_same_pair (&own, beat))
         return;
+    //  A peer that answered what this store lacks was active, whatever it is now: this one is left behind, or has lost.
+    if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) &&
+        (!zb_beat_ahead (&own, beat) || zb_beat_rank (&own, beat) < 0))
+        event = BSTAR_PEER_ACTIVE;
     //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It can't
     //  any more once it knows that this one is passive.
     bool waits = event == BSTAR_PEER_PRIMARY || event == BSTAR_PEER_BACKUP;
@@ -476,6 +480,15 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     //  What an active peer sends may be applied at any time: the last look at the store is old.
     if (self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE)
         self->settled = false;
+    zb_epoch_t newest = zb_lineage_newest (&self->lineage);
+    if (self->diverged && self->suspect && self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE &&
+        zb_lineage_holds (&beat->tail, beat->commit, newest.number, newest.node, self->commit)) {
+        //  The store is not trusted, and all that was answered from it alone is safe with the peer.
+        self->alone = self->alone_from = 0;
+        self->diverged = false;
+        s_save_node (self);
+        s_follow (self);
+    }
     s_settle (self, false, now);
 }
 

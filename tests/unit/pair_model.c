@@ -167,8 +167,8 @@ static bool s_flows (const model_t *self)
 
 static void s_end_session (model_t *self)
 {
-    int master = s_master (self);
-    self->ended = self->session && master >= 0;
+    const node_t *owner = &self->node[self->owner];
+    self->ended = self->session && owner->alive && owner->master;
     if (!self->ended)
         self->session = 0;
     self->live = false;
@@ -185,9 +185,7 @@ static bool s_execute (model_t *self, int at)
     switch (command.verb) {
     case ZB_DO_LEAD:
         node->synced = node->size;
-        self->session = 0;
-        self->live = self->ended = false;
-        self->grant_at = 0;
+        s_end_session (self);
         node->master = node->complete = true;
         node->diverged = false;
         s_meta (self, at);
@@ -264,6 +262,7 @@ static bool s_link (model_t *self, int at)
     while (number == self->session || number == master->role.session || number == master->role.granted)
         number++;
     self->session = number;
+    self->owner = (uint8_t) at;
     self->there = self->grant_at = 0;
     self->ended = self->live = false;
     zb_role_granted (&client->role, false);
@@ -323,7 +322,7 @@ static bool s_granted (model_t *self, int at)
 
 static bool s_drop (model_t *self, int at)
 {
-    if (s_master (self) != at || !s_runs (&self->node[at]) || !self->session || !(self->cut || self->ended))
+    if (self->owner != at || !s_runs (&self->node[at]) || !self->session || !(self->cut || self->ended))
         return false;
     self->session = 0;
     self->ended = self->live = false;
@@ -612,7 +611,7 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
     pack_t pack = {.data = data, .now = self->now};
     s_put (&pack, self->wait | (uint64_t) self->cut << 1 | (uint64_t) self->ended << 2 | (uint64_t) self->live << 3 |
                       (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5);
-    s_put (&pack, self->session);
+    s_put (&pack, self->session | (uint64_t) self->owner << 4);
     s_put (&pack, self->there);
     s_put (&pack, self->grant_at);
     s_put (&pack, self->token);
@@ -642,6 +641,8 @@ void model_unpack (model_t *self, const uint8_t *data)
     self->strained = byte >> 4 & 1;
     self->replaced = byte >> 5 & 1;
     self->session = s_get (&pack);
+    self->owner = self->session >> 4;
+    self->session &= 15;
     self->there = s_get (&pack);
     self->grant_at = s_get (&pack);
     self->token = s_get (&pack);
@@ -811,7 +812,6 @@ static bool s_kill (model_t *self, int at)
     if (!node->alive || self->left.kills == 0)
         return false;
     self->left.kills--;
-    bool led = node->master;
     node_t disk = {.size = node->synced,
                    .synced = node->synced,
                    .complete = node->complete,
@@ -822,11 +822,6 @@ static bool s_kill (model_t *self, int at)
     *node = disk;
     s_role_init (self, at);
     self->node[1 - at].heard_sent = 0;
-    if (led) {
-        self->session = 0;
-        self->ended = self->live = false;
-        self->grant_at = 0;
-    }
     s_end_session (self);
     return true;
 }
@@ -973,6 +968,10 @@ void model_check (model_t *self)
         const node_t *node = &self->node[at];
         if (!node->alive)
             continue;
+        zb_beat_t own;
+        zb_role_tell (&node->role, &own);
+        if (serves[at] && node->role.heard && zb_beat_ahead (&node->role.peer, &own))
+            CHECK (zb_beat_ahead (&own, &node->role.peer), "serves although it knows that the peer has answered more");
         if (serves[at])
             CHECK (node->complete && !node->suspect, "serves from a store that is not whole");
         for (uint8_t serial = 1; serial <= self->serials && !self->strained; serial++) {
@@ -981,7 +980,7 @@ void model_check (model_t *self)
                        serves[at] ? "serves without what was answered OK" : "may lead without what was answered OK");
         }
         if (!self->strained)
-            CHECK (!node->role.diverged, "diverged, but nothing was strained");
+            CHECK (!node->role.diverged || node->suspect, "diverged, but nothing was strained");
     }
     if (serves[0] && serves[1]) {
         CHECK (self->strained, "two serve, but nothing was strained");

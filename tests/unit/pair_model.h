@@ -102,7 +102,7 @@ typedef struct {
     int64_t now;
     bool wait; //  peer-loss = wait
     bool cut;
-    uint8_t session, there, grant_at;
+    uint8_t session, owner, there, grant_at;
     bool ended, live; //  the session has ended, and the master has not noticed; the client has caught up
     //  What was ever written: its epoch, the node, whether it raised the epoch, and who was told OK at which level.
     uint8_t serials;

@@ -200,6 +200,12 @@ static void test_what_a_bad_disk_holds_is_not_given_up (void **unused)
     zb_lineage_raise (&other.tail, 2, 5);
     other.alone = 2;
     assert_int_equal (zb_beat_rank (&one, &other), 0);
+    //  The epoch alone is not enough, its commits must be there.
+    one.tail = other.tail;
+    other.commit = 1;
+    assert_int_equal (zb_beat_rank (&one, &other), 0);
+    one.commit = 1;
+    assert_true (zb_beat_rank (&one, &other) > 0);
 }
 
 int main (void)

@@ -14,7 +14,7 @@
 
     A failure prints the acts that lead to it, with the state after each.
 
-    test_role_walk [STATES]     visits at most so many states in each walk
+    test_role_walk [STATES [RUNS]]     at most so many states in each walk, so many long runs
 */
 
 #include "pair_model.h"
@@ -30,7 +30,8 @@
 #include <time.h>
 #include <cmocka.h>
 
-static size_t s_most = 40000;
+static size_t s_most = 30000;
+static size_t s_runs = 1500;
 
 //  ---------------------------------------------------------------------------
 //  Sets of states, by a hash of 128 bits
@@ -221,13 +222,18 @@ static bool s_recovered (const model_t *self)
     return false;
 }
 
-//  Only one of the stores holds what was answered solo, and that one is not trusted: nobody may give that up by himself.
+static bool s_trusted (const node_t *self)
+{
+    return self->complete && !self->suspect;
+}
+
+//  No store is trusted, or the one that alone holds what was answered solo is not: nobody may give that up by himself.
 static bool s_needs_operator (const model_t *self)
 {
-    for (int at = 0; at < 2; at++)
-        if (self->node[at].suspect && self->node[at].alone && !model_serves (self, 0) && !model_serves (self, 1))
-            return true;
-    return false;
+    const node_t *zero = &self->node[0], *one = &self->node[1];
+    if (model_serves (self, 0) || model_serves (self, 1))
+        return false;
+    return (!s_trusted (zero) && (zero->alone || !s_trusted (one))) || (!s_trusted (one) && one->alone);
 }
 
 static void s_fair_round (model_t *self)
@@ -456,12 +462,81 @@ static void test_walk (void **unused)
             printf ("# bstar row %d not taken\n", bstar[i].number);
 }
 
+//  ---------------------------------------------------------------------------
+//  Long runs by chance, far deeper than all orders can be tried.  The seed of a run is its number.
+
+#define RUN_ACTS 200
+
+static uint32_t s_chance (uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t) (*state >> 33);
+}
+
+static const char *s_run (uint64_t seed, bool talk)
+{
+    static const bounds_t all = {
+        .kills = 8, .pauses = 3, .losses = 4, .cuts = 4, .deafs = 8, .puts = 12, .commits = 24};
+    uint64_t state = seed;
+    model_t model, after;
+    bounds_t bounds = all;
+    bounds.room = (uint8_t) (seed % 3);
+    bounds.quick = seed / 3 % 2;
+    if (seed % 5 == 0)
+        bounds.cuts = bounds.pauses = bounds.losses = bounds.deafs = 0;
+    bounds.suspects = seed % 7 == 0 ? 2 : 0;
+    s_pair (&model, &bounds, seed % 11 == 0);
+    for (int number = 0; number < RUN_ACTS; number++) {
+        after = model;
+        //  Faults are rare, else nothing ever gets far.
+        act_t act = (act_t) (s_chance (&state) % (s_chance (&state) % 6 ? ACT_FAULTS : ACTS));
+        int at = (int) (s_chance (&state) % 2);
+        if (!model_act (&after, act, at) || after.over)
+            continue;
+        uint8_t data[MODEL_PACKED];
+        if (!after.fault) {
+            s_phase_rows |= after.node[0].role.phase_rows | after.node[1].role.phase_rows;
+            s_bstar_rows |= after.node[0].role.bstar_rows | after.node[1].role.bstar_rows;
+            model_check (&after);
+            model_pack (&after, data);
+            model_unpack (&model, data);
+        }
+        if (talk) {
+            printf ("%s %c\n", model_act_name (act), "PB"[at]);
+            model_print (&after);
+        }
+        if (after.fault)
+            return after.fault;
+        after = model;
+        if (number % 20 == 19 && !s_recover (&after, NULL, false)) {
+            after = model;
+            if (talk)
+                s_recover (&after, NULL, true);
+            return after.fault ? after.fault : "does not recover";
+        }
+    }
+    return NULL;
+}
+
+static void test_long_runs (void **unused)
+{
+    (void) unused;
+    for (uint64_t seed = 1; seed <= s_runs; seed++)
+        if (s_run (seed, false)) {
+            const char *fault = s_run (seed, true);
+            fail_msg ("run %llu: %s", (unsigned long long) seed, fault);
+        }
+}
+
 int main (int argc, char **argv)
 {
     if (argc > 1)
         s_most = strtoul (argv[1], NULL, 10);
+    if (argc > 2)
+        s_runs = strtoul (argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_walk),
+        cmocka_unit_test (test_long_runs),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
