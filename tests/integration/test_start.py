@@ -1,0 +1,128 @@
+"""Who leads when brokers start, in which order ever, and who waits?"""
+import pytest
+
+from brokers import Broker, Pair, wait_for
+from conftest import in_step
+from zb1 import ask, status
+
+
+def refused(endpoint):
+    """The text of the 503 that a HELLO gets once this broker knows that it has to wait; None until then."""
+    reply = ask(endpoint, "HELLO", "1")
+    return reply[5].decode() if reply and reply[1] == b"ERR" and reply[4] == b"503" else None
+
+
+def waits(pair, index):
+    """The broker answers 503 and says that it waits for its peer, and goes on saying so to one who votes again."""
+    wait_for(lambda: "waiting for the peer" in (refused(pair.endpoints[index]) or ""), "503, waiting for the peer")
+    for _ in range(20):
+        assert refused(pair.endpoints[index])
+    assert status(pair.endpoints[index])["role"] == "waiting"
+
+
+@pytest.fixture
+def stopped():
+    """A pair that was never started."""
+    pair = Pair()
+    yield pair
+    pair.close()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_new_pair_forms_when_both_meet(stopped, first):
+    """One broker of a new pair waits, whichever it is; when the other comes, the primary leads."""
+    stopped.brokers[first].start()
+    waits(stopped, first)
+    stopped.brokers[1 - first].start()
+    assert in_step(stopped) == 0
+
+
+def put(client, number, body, level):
+    assert client.request("PUT", number, "q", "", body)[0] == level
+
+
+@pytest.mark.parametrize("survivor", [0, 1])
+def test_after_both_were_killed(pair, client, survivor):
+    """One alone waits, whichever it is; with both the pair comes back, and nothing is lost."""
+    one = client(pair, "producer")
+    one.request("QUEUE", "q", "q", "")
+    put(one, 1, b"one", b"both")
+    for broker in pair.brokers:
+        broker.kill()
+    pair.brokers[survivor].start()
+    waits(pair, survivor)
+    pair.brokers[1 - survivor].start()
+    in_step(pair)
+    put(one, 2, b"two", b"both")
+    assert client(pair, "consumer").drain("q") == [b"one", b"two"]
+
+
+def test_the_one_that_was_alone_goes_on(pair, client):
+    """Who answered solo last knows that nobody knows more: it leads at once, and its stale peer waits for it."""
+    one = client(pair, "producer")
+    one.request("QUEUE", "q", "q", "")
+    put(one, 1, b"one", b"both")
+    pair.brokers[0].kill()
+    put(one, 2, b"two", b"solo")
+    pair.brokers[1].kill()
+    pair.brokers[0].start()
+    waits(pair, 0)
+    pair.brokers[0].kill()
+    pair.brokers[1].start()
+    put(one, 3, b"three", b"solo")
+    pair.brokers[0].start()
+    assert in_step(pair) == 1
+    put(one, 4, b"four", b"both")
+    assert client(pair, "consumer").drain("q") == [b"one", b"two", b"three", b"four"]
+
+
+def test_stale_one_first(pair, client):
+    """The stale broker is there first and waits; when the other comes, the newer store leads."""
+    one = client(pair, "producer")
+    one.request("QUEUE", "q", "q", "")
+    pair.brokers[0].kill()
+    put(one, 1, b"one", b"solo")
+    pair.brokers[1].kill()
+    pair.brokers[0].start()
+    waits(pair, 0)
+    pair.brokers[1].start()
+    assert in_step(pair) == 1
+    assert client(pair, "consumer").drain("q") == [b"one"]
+
+
+def test_peer_loss_wait(client):
+    """With peer-loss = wait nothing is answered OK without the peer: 503 until it is back, and then it goes on."""
+    pair = Pair("--peer-loss", "wait")
+    try:
+        pair.start()
+        active = in_step(pair)
+        one = client(pair, "producer")
+        one.request("QUEUE", "q", "q", "")
+        put(one, 1, b"one", b"both")
+        pair.brokers[1 - active].kill()
+        one.send("PUT", 2, "q", "", b"two")
+        wait_for(lambda: "peer-loss" in (refused(pair.endpoints[active]) or ""), "503, peer-loss = wait")
+        pair.brokers[1 - active].start()
+        in_step(pair)
+        put(one, 2, b"two", b"both")
+        assert client(pair, "consumer").drain("q") == [b"one", b"two"]
+    finally:
+        pair.close()
+
+
+def test_a_store_of_a_pair_does_not_run_alone(pair):
+    """Without --as, on the store of a pair: refused with a text, not served."""
+    pair.brokers[0].kill()
+    pair.brokers[0].arguments = pair.brokers[0].arguments[:2] + ["--store", pair.folder + "/primary"]
+    pair.brokers[0].start(ready=False)
+    assert pair.brokers[0].process.wait(30) == 2
+    assert "belongs to a pair" in pair.brokers[0].tail()
+    pair.brokers[0].process = None
+
+
+def test_one_store_one_process(single):
+    """A second process on the same store ends with exit code 3 and says whose it is."""
+    other = Broker(["--store", single.folder + "/store"], single.folder + "/other.log")
+    other.start(ready=False)
+    assert other.process.wait(30) == 3
+    assert str(single.broker.process.pid) in other.tail()
