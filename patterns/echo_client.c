@@ -60,6 +60,8 @@ int main (int argc, char *argv[])
         pirate_destroy (&pirate);
         return 2;
     }
+    //  A passive server says nothing, and an active one answers within a few ms.
+    pirate_set_patience (pirate, 100);
     size_t server = pirate_size (pirate);
     size_t number = 1;
     bool answered = true;
