@@ -229,7 +229,7 @@ int zb_client_put (zb_client_t *self, const char *queue, const void *data, size_
 int zb_client_put_many (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
                         size_t count, zb_receipt_t *receipt);
 
-//  Is told what became of a PUT.  Runs in the caller's thread, inside a call of this client that waits, once for each
+//  Is told what became of a PUT.  Runs in the caller's thread, inside any call that talks to brokers, once for each
 //  PUT that zb_client_put_async accepted, in the order of the PUTs.  `receipt` is valid until it returns.
 //  It may call zb_client_put_async and what does not wait; other calls fail with ZB_ERR_ARGUMENT.
 typedef void (zb_put_fn) (const zb_receipt_t *receipt, void *arg);

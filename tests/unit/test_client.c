@@ -744,6 +744,8 @@ static void test_get_interrupted (void **state)
     zb_messages_destroy (&messages);
     s_stop (pair);
     assert_int_equal (pair->fake->cancels, 1);
+    //  The GET has ended in peace: its connection was not given up.
+    assert_int_equal (pair->fake->seen[ZB_HELLO], 1);
     s_free (&pair);
 }
 
