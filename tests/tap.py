@@ -4,6 +4,7 @@
 pytest's own report goes to standard error, which `make check` keeps in the test's .log file.
 """
 import os
+import signal
 import sys
 
 import pytest
@@ -34,7 +35,13 @@ class Tap:
             self.line(False, name + " (" + report.when + ")")
 
 
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
 def main():
+    #  So that a test that takes too long still ends the processes that it started.
+    signal.signal(signal.SIGTERM, interrupt)
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     tap = Tap(out)

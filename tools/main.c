@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ static const tool_command_t *s_find (const char *name)
     return NULL;
 }
 
-int main (int argc, char *argv[])
+static int s_main (int argc, char *argv[])
 {
     const char *word = argc > 1 ? argv[1] : "";
     if (!*word) {
@@ -83,4 +84,15 @@ int main (int argc, char *argv[])
         return TOOL_OK;
     }
     return tool_main (command, argv[0], argc - 2, argv + 2);
+}
+
+int main (int argc, char *argv[])
+{
+    int code = s_main (argc, argv);
+    //  What was printed is part of what was asked for.
+    if ((fflush (stdout) || ferror (stdout)) && code == TOOL_OK) {
+        fprintf (stderr, "zbroker: standard output: %s\n", strerror (errno));
+        code = TOOL_FAILED;
+    }
+    return code;
 }

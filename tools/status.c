@@ -129,7 +129,8 @@ static void s_lag (json_t *status, char *text, size_t size)
 
 static void s_synced (json_t *status, char *text, size_t size)
 {
-    snprintf (text, size, "%lld of %lld", s_number (status, "synced_here"), s_number (status, "commit"));
+    if (s_is_active (status))
+        snprintf (text, size, "%lld of %lld", s_number (status, "synced_here"), s_number (status, "commit"));
 }
 
 static void s_queues (json_t *status, char *text, size_t size)
@@ -258,6 +259,14 @@ static void s_print_json (const brokers_t *self)
     json_decref (whole);
 }
 
+static void s_print_row (const char *name, const char *const *texts, const size_t *width, size_t size)
+{
+    printf ("%-10s", name);
+    for (size_t index = 0; index + 1 < size; index++)
+        printf ("%-*s  ", (int) width[index], texts[index]);
+    puts (texts[size - 1]);
+}
+
 static void s_print_table (const brokers_t *self)
 {
     static char cell[ROWS][BROKERS_MAX][COLUMN_MAX];
@@ -274,20 +283,17 @@ static void s_print_table (const brokers_t *self)
                 width[index] = strlen (text);
         }
     }
-    printf ("%-10s", "");
-    for (size_t index = 0; index < self->size; index++)
-        printf ("%-*s  ", (int) width[index], self->endpoint[index]);
-    putchar ('\n');
+    const char *texts[BROKERS_MAX];
+    s_print_row ("", self->endpoint, width, self->size);
     for (size_t row = 0; row < ROWS; row++) {
         bool empty = true;
         for (size_t index = 0; index < self->size; index++)
             empty = empty && !*cell[row][index];
         if (empty)
             continue;
-        printf ("%-10s", s_rows[row].name);
         for (size_t index = 0; index < self->size; index++)
-            printf ("%-*s  ", (int) width[index], *cell[row][index] ? cell[row][index] : "-");
-        putchar ('\n');
+            texts[index] = *cell[row][index] ? cell[row][index] : "-";
+        s_print_row (s_rows[row].name, texts, width, self->size);
     }
     const char *verdict;
     s_verdict (self, &verdict);

@@ -139,9 +139,6 @@ int tool_main (const tool_command_t *command, const char *program, int argc, cha
     assert (self.arguments);
     int code = s_run (&self, argc, argv);
     free (self.arguments);
-    //  What was printed is part of what was asked for.
-    if ((fflush (stdout) || ferror (stdout)) && code == TOOL_OK)
-        code = tool_fail (&self, TOOL_FAILED, "standard output: %s", strerror (errno));
     return code;
 }
 
