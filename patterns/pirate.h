@@ -10,8 +10,8 @@
     retries when there is no answer, moves to the next server at the first sign of
     trouble, and gives up after a time that the caller has set.
 
-    Problem     A REQ socket sticks for ever when a reply is lost, and a client that learns of a dead server by a timeout
-                alone wastes that timeout at every failover.
+    Problem     A REQ socket sticks for ever when a reply is lost, and a client that learns of a dead server by a
+                timeout alone wastes that timeout at every failover.
     Guarantee   A call returns within its time.  A reply is the reply to the current request or, where the server
                 answers twice, to a copy of it: before a request is sent again elsewhere or again, the connection it
                 was sent on is given up, and with it whatever still comes from there.  Sends never block.  Requests do

@@ -71,7 +71,7 @@ int zb_client_check_queue (zb_client_t *self, const char *queue);
 //  When a call that begins now has to end.
 int64_t zb_client_deadline (const zb_client_t *self, int64_t wait);
 
-//  Turns the wheel once: sends what can be sent, waits until something happens or `until` comes, and lets callbacks run.
+//  Turns the wheel once: sends what can be sent, waits until something happens or `until` comes, lets callbacks run.
 //  Returns what happened; after ZB_CONN_REJECTED nothing will ever be sent again, and the error is set.
 zb_conn_event_t zb_client_turn (zb_client_t *self, int64_t until);
 
