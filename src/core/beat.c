@@ -93,7 +93,7 @@ int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other)
     if (!zb_beat_same_pair (one, other) || !one->settled || !other->settled)
         return 0;
     int primary = s_sign (one->node < other->node, other->node < one->node);
-    if (one->fresh && other->fresh)
+    if (one->fresh && other->fresh && !one->suspect && !other->suspect)
         return primary;
     bool one_can = one->complete && !one->suspect;
     bool other_can = other->complete && !other->suspect;

@@ -256,8 +256,7 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
     bstar_state_t after = self->bstar.state;
     if (after == before)
         return row;
-    if (after == BSTAR_PASSIVE)
-        self->passive_ms = now;
+    self->changed_ms = now;
     if (after == BSTAR_ACTIVE) {
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
         self->in_step = false;
@@ -308,6 +307,7 @@ void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, u
     self->suspect = suspect;
     self->alone = alone;
     self->alone_from = alone_from;
+    self->changed_ms = now;
     if (self->heard_ms == 0)
         self->heard_ms = now;
     if (alone && !zb_lineage_has (&self->lineage, alone, self->node)) {
@@ -385,6 +385,7 @@ void zb_role_led (zb_role_t *self, int64_t now)
 void zb_role_complete (zb_role_t *self, int64_t now)
 {
     self->complete = true;
+    self->changed_ms = now;
     self->fresh = self->suspect = self->diverged = false;
     if (self->alone && self->bstar.state == BSTAR_PASSIVE) {
         //  The master has all that was answered here alone, else the store would have diverged.
@@ -472,10 +473,10 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) &&
         (!zb_beat_ahead (&own, beat) || zb_beat_rank (&own, beat) < 0))
         event = BSTAR_PEER_ACTIVE;
-    //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It can't
-    //  any more once it knows that this one is passive.
+    //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It counts
+    //  once the peer knows what this one is now: then both decide by the same facts.
     bool waits = event == BSTAR_PEER_PRIMARY || event == BSTAR_PEER_BACKUP;
-    if (!waits || self->bstar.state != BSTAR_PASSIVE || echoed > self->passive_ms)
+    if (!waits || self->bstar.state == BSTAR_ACTIVE || echoed > self->changed_ms)
         s_step (self, event, s_may_lead (self), now);
     //  What an active peer sends may be applied at any time: the last look at the store is old.
     if (self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE)

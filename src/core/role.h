@@ -68,7 +68,7 @@ typedef struct {
     bool live;                    //  the peer is a caught-up client in this session
     uint64_t session, granted;    //  the link's session; the one that was granted `in step`
     int64_t progress_ms, probe_ms, rejoin_ms, rejoin_delay, granted_ms;
-    int64_t passive_ms;              //  when it became passive
+    int64_t changed_ms;              //  when what the peer must know before it counts on it changed last
     int64_t ticked_ms, awake_ms;     //  the last tick; when this process woke up last
     unsigned leads;                  //  LEADs that the store has not answered yet
     uint64_t phase_rows, bstar_rows; //  rows that were ever taken, bits 1 << number

@@ -1,0 +1,563 @@
+/*  =========================================================================
+    test_role - is the table of phases total, and does a pair keep each rule?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Transcripts on the model of a pair (pair_model.h): each is a list of acts, P and B
+    are primary and backup.  Stores and their link do at once what is to be done.
+    test_role_walk tries all orders; here the ones that matter have a name.
+
+    test_role table     prints the table for src/README.md
+*/
+
+#include "pair_model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+//  ---------------------------------------------------------------------------
+//  The table
+
+static void test_a_row_fits_whatever_happens (void **unused)
+{
+    (void) unused;
+    size_t count;
+    const zb_phase_row_t *rows = zb_phase_rows (&count);
+    bool hit[64] = {false};
+    assert_true (count < 64);
+    for (zb_phase_t phase = 0; phase < ZB_PHASES; phase++)
+        for (zb_phase_event_t event = 0; event < ZB_PHASE_EVENTS; event++)
+            for (unsigned conditions = 0; conditions < 32; conditions++) {
+                const zb_phase_row_t *row = zb_phase_row (phase, event, conditions);
+                assert_true (row >= rows && row < rows + count);
+                hit[row - rows] = true;
+            }
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal (rows[i].number, i + 1);
+        assert_true (strlen (rows[i].why) > 0);
+        if (!hit[i])
+            fail_msg ("row %d fits nothing", rows[i].number);
+    }
+}
+
+//  Out of every phase there is a way that does not need another one to lead.
+static void test_no_phase_without_an_exit (void **unused)
+{
+    (void) unused;
+    for (zb_phase_t phase = 0; phase < ZB_PHASES; phase++) {
+        bool exits = phase == ZB_PHASE_SINGLE;
+        for (zb_phase_event_t event = 0; event < ZB_PHASE_DOWN; event++)
+            for (unsigned conditions = 0; conditions < 32; conditions++) {
+                zb_phase_t next = zb_phase_row (phase, event, conditions)->next;
+                exits = exits || (next != phase && next != ZB_PHASES);
+            }
+        assert_true (exits);
+    }
+}
+
+static void s_words (char *text, size_t room, unsigned set, const char *const *words, size_t count)
+{
+    *text = 0;
+    for (size_t i = 0; i < count; i++)
+        if (set & 1u << i && words[i])
+            snprintf (text + strlen (text), room - strlen (text), "%s%s", *text ? ", " : "", words[i]);
+}
+
+static void s_markdown (const zb_phase_row_t *row, char *line, size_t room)
+{
+    static const char *const conditions[] = {"no pair", "alone", "solo", "granted", "peer-loss = wait"};
+    static const char *const effects[ZB_DO_KINDS] = {"lead",  "follow", "start epoch", "raise epoch", "save node",
+                                                     "grant", "stop",   "read meta",   "beat",        NULL,
+                                                     "mark",  "probe",  "tell alone"};
+    char events[128] = "any", when[64], unless[64], does[128];
+    if (row->events != ~0u) {
+        const char *names[ZB_PHASE_EVENTS];
+        for (zb_phase_event_t event = 0; event < ZB_PHASE_EVENTS; event++)
+            names[event] = zb_phase_event_name (event);
+        s_words (events, sizeof events, row->events, names, ZB_PHASE_EVENTS);
+    }
+    s_words (when, sizeof when, row->when, conditions, 5);
+    s_words (unless, sizeof unless, row->unless, conditions, 5);
+    s_words (does, sizeof does, row->effects, effects, ZB_DO_KINDS);
+    snprintf (line, room, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, zb_phase_name (row->phase), events,
+              when, unless, row->next == ZB_PHASES ? "same" : zb_phase_name (row->next), does, row->why);
+}
+
+//  The lines of the README that begin with a number are the table, in its order, and nothing else.
+static void test_the_readme_shows_this_table (void **unused)
+{
+    (void) unused;
+    char line[512], expected[512];
+    const char *source = getenv ("ZBROKER_SOURCE");
+    snprintf (line, sizeof line, "%s/src/README.md", source ? source : ".");
+    FILE *readme = fopen (line, "r");
+    assert_non_null (readme);
+    size_t count, seen = 0;
+    const zb_phase_row_t *rows = zb_phase_rows (&count);
+    while (fgets (line, sizeof line, readme)) {
+        if (strncmp (line, "| ", 2) != 0 || line[2] < '0' || line[2] > '9')
+            continue;
+        line[strcspn (line, "\n")] = 0;
+        assert_true (seen < count);
+        s_markdown (&rows[seen++], expected, sizeof expected);
+        assert_string_equal (line, expected);
+    }
+    fclose (readme);
+    assert_int_equal (seen, count);
+}
+
+//  ---------------------------------------------------------------------------
+//  Transcripts
+
+static const bounds_t s_bounds = {.kills = 9,
+                                  .suspects = 9,
+                                  .pauses = 9,
+                                  .losses = 9,
+                                  .cuts = 9,
+                                  .deafs = 99,
+                                  .puts = 9,
+                                  .commits = 20,
+                                  .room = MODEL_ROOM,
+                                  .quick = true};
+
+//  Plays "act node, act node, ..."; "act node * 3" three times.  Each act must be possible, and safe.
+static void s_play (model_t *self, const char *acts)
+{
+    char text[512];
+    snprintf (text, sizeof text, "%s", acts);
+    for (char *next, *word = strtok_r (text, ",", &next); word; word = strtok_r (NULL, ",", &next)) {
+        char name[16], node;
+        int times = 1;
+        assert_true (sscanf (word, " %15s %c * %d", name, &node, &times) >= 2);
+        act_t act = 0;
+        while (act < ACTS && strcmp (model_act_name (act), name) != 0)
+            act++;
+        assert_true (act < ACTS);
+        for (int i = 0; i < times; i++) {
+            if (!model_act (self, act, node == 'B'))
+                fail_msg ("%s: impossible in %s", word, acts);
+            model_check (self);
+            if (self->fault)
+                fail_msg ("%s: %s", word, self->fault);
+        }
+    }
+}
+
+//  The primary serves, the backup is in step, and one message has been answered.
+static model_t s_pair (bool wait)
+{
+    model_t model;
+    model_init (&model, &s_bounds, wait);
+    s_play (&model, "start P, start B, time P * 4");
+    assert_int_equal (model.node[0].role.phase, ZB_PHASE_PAIRED);
+    assert_true (model.node[1].role.in_step);
+    s_play (&model, "put P, ok P");
+    assert_int_equal (model.ok[model.token], OK_BOTH);
+    return model;
+}
+
+#define P (&model.node[0])
+#define B (&model.node[1])
+
+static void s_assert_leads (const node_t *node, bool leads)
+{
+    assert_int_equal (node->role.bstar.state == BSTAR_ACTIVE, leads);
+}
+
+static zb_vote_t s_ask (model_t *model, int at)
+{
+    int code = 0;
+    const char *why = "";
+    zb_vote_t vote = zb_role_vote (&model->node[at].role, NULL, model->now, &code, &why);
+    if (vote == ZB_VOTE_REFUSE)
+        assert_int_equal (code, ZB_NOT_READY);
+    return vote;
+}
+
+static void test_a_new_pair_forms_when_both_meet (void **unused)
+{
+    (void) unused;
+    model_t model;
+    model_init (&model, &s_bounds, false);
+    s_play (&model, "start B, time P * 5, hello B");
+    s_assert_leads (B, false);
+    assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
+    s_play (&model, "start P, time P * 4");
+    s_assert_leads (P, true);
+    assert_true (B->role.in_step);
+}
+
+static void test_the_passive_takes_over_with_a_client_and_a_death (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    assert_int_equal (s_ask (&model, 1), ZB_VOTE_PASSIVE);
+    s_play (&model, "kill P, hello B");
+    s_assert_leads (B, false);
+    s_play (&model, "dead B, time P, hello B, token B");
+    s_assert_leads (B, true);
+    assert_int_equal (B->role.phase, ZB_PHASE_ALONE);
+    s_play (&model, "put B, ok B");
+    assert_int_equal (model.ok[model.token], OK_SOLO);
+    s_play (&model, "start P, time P * 4");
+    assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
+    assert_int_equal (B->alone, 0);
+    assert_true (P->role.in_step);
+}
+
+static void test_trace_1_local_facts_are_not_replicated (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill B, put P, time P * 7, ok P");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+    s_play (&model, "start B, kill P, kill B, start B, time P * 3, hello B");
+    assert_int_equal (B->size, P->size);
+    assert_int_equal (B->alone, 0);
+    s_assert_leads (B, false);
+    s_play (&model, "kill B, start P, time P * 3, hello P");
+    s_assert_leads (P, true);
+}
+
+static void test_trace_2_the_epoch_is_not_the_tail (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill B, put P, time P * 7, ok P, put P, ok P");
+    model.left.quick = false;
+    s_play (&model, "start B, link P, ship P, ship P, kill P, time P * 3, token B * 2, hello B * 2");
+    s_assert_leads (B, false);
+}
+
+static void test_trace_3_a_restarted_node_alone_waits (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start P, time P * 5, hello P, token P");
+    s_assert_leads (P, false);
+    s_play (&model, "start B, time P * 4");
+    s_assert_leads (B, true);
+}
+
+static void test_trace_4_epochs_are_not_compared_by_size (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P");
+    assert_true (model_serves (&model, 0) && model_serves (&model, 1));
+    assert_int_equal (P->alone, B->alone);
+    //  The newest token is the primary's, of epoch 2: the backup has an epoch 2 of its own, but not that one.
+    int code = 0;
+    const char *why = NULL;
+    assert_int_equal (model.writer[model.token], 0);
+    s_play (&model, "token P, token B");
+    char text[ZB_TOKEN_MAX];
+    zb_token_t token = {2, 1, P->role.closed, true};
+    zb_frame_t frame = {text, zb_token_format (&token, P->role.secret, text)};
+    assert_int_equal (zb_role_vote (&B->role, &frame, model.now, &code, &why), ZB_VOTE_REFUSE);
+    assert_int_equal (code, ZB_NOT_READY);
+    assert_non_null (strstr (why, "merging"));
+    //  A forged one is not of this pair.
+    text[0]++;
+    assert_int_equal (zb_role_vote (&B->role, &frame, model.now, &code, &why), ZB_VOTE_REFUSE);
+    assert_int_equal (code, ZB_FORBIDDEN);
+    //  They meet: one goes on, the other rests with all that it has answered.
+    s_play (&model, "heal P, time P * 4");
+    assert_true (model_serves (&model, 0) && !model_serves (&model, 1));
+    assert_true (B->diverged && B->alone);
+}
+
+static void test_trace_8_alone_begins_with_what_the_peer_has_not_acked (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, ok P, kill B, put P, time P * 7, ok P");
+    assert_int_equal (P->alone, 2);
+    assert_int_equal (P->alone_from, 1);
+}
+
+static void test_trace_9_an_answer_of_an_earlier_lead_counts_for_nothing (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "kill P, time P * 2, hello B, execute B, hello B");
+    assert_int_equal (B->role.phase, ZB_PHASE_RISING);
+    zb_role_t role = B->role;
+    role.leads = 2;
+    zb_role_led (&role, model.now);
+    assert_int_equal (role.phase, ZB_PHASE_RISING);
+    zb_role_led (&role, model.now);
+    assert_int_equal (role.phase, ZB_PHASE_RAISING);
+}
+
+static void test_trace_10_an_ordinary_kill_rolls_back (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "put P, execute P, sync P, kill P");
+    model.left.quick = true;
+    s_play (&model, "time P * 2, hello B * 2, put B, ok B, start P, time P * 5");
+    assert_true (P->role.in_step && !P->diverged);
+    assert_memory_equal (P->log, B->log, B->size);
+}
+
+static void test_serious_1_one_that_was_stopped_looks_again (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P");
+    model.left.quick = true;
+    s_play (&model, "pause P, time P * 20, resume P, turn P");
+    assert_false (model_serves (&model, 0));
+    assert_true (P->role.phase == ZB_PHASE_PAIRED || P->role.phase == ZB_PHASE_PROBING);
+    s_play (&model, "time P * 2");
+    assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+}
+
+static void test_serious_1_one_that_was_left_behind_steps_down (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "pause P, time P * 2, hello B * 2, put B, ok B, time P * 20, resume P, turn P");
+    assert_false (model_serves (&model, 0));
+    s_play (&model, "time P * 6");
+    assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
+    assert_true (P->role.in_step);
+}
+
+static void test_one_that_was_left_behind_steps_down_before_a_restarted_peer (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model,
+            "pause P, time P * 2, hello B * 2, put B, ok B, kill B, time P, resume P, turn P, start B, time P * 6");
+    assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
+    assert_true (P->role.in_step);
+}
+
+static void test_serious_2_acks_without_echo_are_not_enough (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    //  The link works, but the peer's heartbeats don't come: whether it hears us is unknown.
+    s_play (&model, "put P, deaf B * 2");
+    assert_false (model_act (&model, ACT_OK, 0));
+    s_play (&model, "deaf B * 5, ok P");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+    assert_int_equal (model.ok[model.token], OK_SOLO);
+    //  The peer has heard that, and will not lead.
+    assert_false (B->role.in_step);
+    s_play (&model, "kill P, time P * 3, hello B");
+    s_assert_leads (B, false);
+}
+
+static void test_serious_9_peer_loss_wait_answers_503 (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (true);
+    s_play (&model, "kill P, time P * 3, hello B");
+    s_assert_leads (B, false);
+    assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
+    s_play (&model, "start P, time P * 5");
+    assert_true (model_serves (&model, 0) || model_serves (&model, 1));
+    model = s_pair (true);
+    s_play (&model, "kill B, put P, time P * 6");
+    assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
+    assert_non_null (zb_role_withholds (&P->role, model.now));
+    assert_int_equal (s_ask (&model, 0), ZB_VOTE_REFUSE);
+    s_play (&model, "start B, time P * 3, ok P");
+    assert_null (zb_role_withholds (&P->role, model.now));
+    assert_int_equal (model.ok[model.token], OK_BOTH);
+}
+
+static void test_serious_10_only_who_is_heard_active_is_named (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    assert_true (zb_role_peer_leads (&B->role, model.now));
+    assert_false (zb_role_peer_leads (&P->role, model.now));
+    s_play (&model, "kill P, dead B");
+    assert_false (zb_role_peer_leads (&B->role, model.now));
+    model = s_pair (false);
+    s_play (&model, "cut P, time P * 2");
+    assert_false (zb_role_peer_leads (&B->role, model.now));
+}
+
+static void test_serious_13_a_peer_that_stalls_again_is_taken_back_later (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    int64_t delay = 0;
+    for (int i = 0; i < 3; i++) {
+        s_play (&model, "put P, deaf B * 7");
+        assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+        assert_true (P->role.rejoin_delay > delay);
+        delay = P->role.rejoin_delay;
+        s_play (&model, "ok P, time P * 12");
+        assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+    }
+}
+
+static void test_the_peer_is_told_before_alone_is_on_the_disk (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "put P, time P * 4");
+    assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
+    assert_int_equal (P->alone, 0);
+    s_play (&model, "kill P, time P * 3, start P");
+    assert_int_equal (P->role.alone, 0);
+}
+
+static void test_alone_without_its_epoch_is_void (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "kill P, time P * 2, hello B, execute B, hello B, execute B, execute B");
+    assert_int_equal (B->alone, 2);
+    s_play (&model, "kill B, start B, execute B");
+    assert_int_equal (B->alone, 0);
+}
+
+static void test_a_late_grant_is_not_believed (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_t role = B->role;
+    role.in_step = false;
+    zb_role_granted (&role, true);
+    assert_true (role.in_step);
+    role.peer.alone = 2;
+    zb_role_granted (&role, true);
+    assert_false (role.in_step);
+    role.peer.alone = 0;
+    role.ticked_ms = role.heard_ms + MODEL_SILENCE + 1;
+    zb_role_granted (&role, true);
+    assert_false (role.in_step);
+}
+
+static void test_one_that_was_stopped_may_not_lead (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, pause B, time P * 7, ok P, kill P, resume B, turn B, time P * 3, hello B");
+    s_assert_leads (B, false);
+}
+
+static void test_a_store_that_is_not_trusted_waits_and_is_replaced (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill P, kill B, suspect P, time P * 3, hello P");
+    s_assert_leads (P, false);
+    s_play (&model, "start B, time P * 5");
+    s_assert_leads (B, true);
+    assert_true (P->role.in_step && !P->suspect && !P->role.suspect);
+}
+
+static void test_a_broker_without_a_pair_serves_at_once (void **unused)
+{
+    (void) unused;
+    static const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1};
+    zb_role_t role;
+    zb_do_t effect;
+    const char *level, *key, *why;
+    const void *value;
+    size_t size;
+    bool alone;
+    int code;
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    zb_role_init (&role, 1, false, false, 500, 1000, entropy);
+    assert_int_equal (zb_role_meta (&role, NULL, 0, 1), 0);
+    zb_role_opened (&role, true, true, false, 0, 0, 1);
+    bool started = false;
+    while (zb_role_next (&role, &effect))
+        started = started || (effect.kind == ZB_DO_START && effect.epoch == 1);
+    assert_true (started);
+    assert_int_equal (zb_role_release (&role, 1, &level, &alone), ZB_RELEASE_HOLD);
+    zb_role_closed (&role, 1);
+    zb_role_synced (&role, 1, 0, 2);
+    assert_int_equal (role.phase, ZB_PHASE_SINGLE);
+    assert_int_equal (zb_role_release (&role, 2, &level, &alone), ZB_RELEASE_HERE);
+    assert_string_equal (level, "single");
+    assert_int_equal (zb_role_vote (&role, NULL, 3, &code, &why), ZB_VOTE_SERVE);
+    size_t rows = 0;
+    while (zb_role_row (&role, rows, lineage, &key, &value, &size))
+        rows++;
+    assert_int_equal (rows, 3);
+    zb_role_tick (&role, true, 99999);
+    assert_int_equal (role.phase, ZB_PHASE_SINGLE);
+}
+
+static void test_damaged_meta_rows_are_refused (void **unused)
+{
+    (void) unused;
+    static const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1};
+    static const char *const keys[] = {"format", "commit", "lineage", "pair", "secret"};
+    for (size_t i = 0; i < 5; i++) {
+        zb_role_t role;
+        zb_role_init (&role, 1, true, false, 500, 1000, entropy);
+        zb_row_t *row = zb_row_new (8);
+        row->size = 3;
+        zb_found_t found = {.key_size = (uint16_t) strlen (keys[i]), .row = row};
+        memcpy (found.key, keys[i], found.key_size);
+        assert_int_equal (zb_role_meta (&role, &found, 1, 1), -1);
+        zb_row_unref (&row);
+    }
+}
+
+int main (int argc, char **argv)
+{
+    if (argc == 2 && strcmp (argv[1], "table") == 0) {
+        size_t count;
+        char line[512];
+        const zb_phase_row_t *rows = zb_phase_rows (&count);
+        for (size_t i = 0; i < count; i++) {
+            s_markdown (&rows[i], line, sizeof line);
+            puts (line);
+        }
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_a_row_fits_whatever_happens),
+        cmocka_unit_test (test_no_phase_without_an_exit),
+        cmocka_unit_test (test_the_readme_shows_this_table),
+        cmocka_unit_test (test_a_new_pair_forms_when_both_meet),
+        cmocka_unit_test (test_the_passive_takes_over_with_a_client_and_a_death),
+        cmocka_unit_test (test_trace_1_local_facts_are_not_replicated),
+        cmocka_unit_test (test_trace_2_the_epoch_is_not_the_tail),
+        cmocka_unit_test (test_trace_3_a_restarted_node_alone_waits),
+        cmocka_unit_test (test_trace_4_epochs_are_not_compared_by_size),
+        cmocka_unit_test (test_trace_8_alone_begins_with_what_the_peer_has_not_acked),
+        cmocka_unit_test (test_trace_9_an_answer_of_an_earlier_lead_counts_for_nothing),
+        cmocka_unit_test (test_trace_10_an_ordinary_kill_rolls_back),
+        cmocka_unit_test (test_serious_1_one_that_was_stopped_looks_again),
+        cmocka_unit_test (test_serious_1_one_that_was_left_behind_steps_down),
+        cmocka_unit_test (test_one_that_was_left_behind_steps_down_before_a_restarted_peer),
+        cmocka_unit_test (test_serious_2_acks_without_echo_are_not_enough),
+        cmocka_unit_test (test_serious_9_peer_loss_wait_answers_503),
+        cmocka_unit_test (test_serious_10_only_who_is_heard_active_is_named),
+        cmocka_unit_test (test_serious_13_a_peer_that_stalls_again_is_taken_back_later),
+        cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
+        cmocka_unit_test (test_alone_without_its_epoch_is_void),
+        cmocka_unit_test (test_a_late_grant_is_not_believed),
+        cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
+        cmocka_unit_test (test_a_store_that_is_not_trusted_waits_and_is_replaced),
+        cmocka_unit_test (test_a_broker_without_a_pair_serves_at_once),
+        cmocka_unit_test (test_damaged_meta_rows_are_refused),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
