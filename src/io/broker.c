@@ -586,7 +586,8 @@ int zb_broker_run (const zb_config_t *config)
         zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
                                    { zb_front_socket (self->front), 0, zb_engine_busy (self->engine) ? 0 : ZMQ_POLLIN, 0 },
                                    { self->ha ? zb_ha_socket (self->ha) : NULL, 0, ZMQ_POLLIN, 0 } };
-        zmq_poll (items, self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
+        int rc = zmq_poll (items, self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
+        assert (rc >= 0 || errno == EINTR);
         s_turn (self);
     }
     s_close (self);

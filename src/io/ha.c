@@ -112,7 +112,7 @@ void zb_ha_destroy (zb_ha_t **self_p)
 
 void *zb_ha_socket (zb_ha_t *self)
 {
-    return heart_sock (self->heart);
+    return zsock_resolve (heart_sock (self->heart));
 }
 
 zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_t *heard)
