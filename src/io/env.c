@@ -36,8 +36,12 @@ struct zb_env {
     bool suspect;
     bool damaged;
     bool io_error;  //  Berkeley DB has reported one; a panic follows and hides its number
+    zb_env_t *next; //  of those abandoned
     char last[256]; //  its last words
 };
+
+//  Environments with a fault.
+static zb_env_t *s_abandoned;
 
 static zb_lsn_t s_lsn (const DB_LSN *lsn)
 {
@@ -155,12 +159,15 @@ void zb_env_destroy (zb_env_t **self_p)
     if (!self)
         return;
     *self_p = NULL;
-    if (!self->fault) {
-        int rc = self->env->close (self->env, 0);
-        if (rc)
-            zsys_warning ("store: %s: close: %s", self->home, db_strerror (rc));
+    if (self->fault) {
+        //  Not closed, so its memory stays in use; the list says that this is meant.
+        self->next = s_abandoned;
+        s_abandoned = self;
+        return;
     }
-    freen (self->fault);
+    int rc = self->env->close (self->env, 0);
+    if (rc)
+        zsys_warning ("store: %s: close: %s", self->home, db_strerror (rc));
     freen (self->home);
     freen (self);
 }

@@ -51,7 +51,7 @@ typedef struct {
 
 //  Opens with recovery.  Never returns NULL: look at zb_env_fault.
 zb_env_t *zb_env_new (const zb_env_args_t *args);
-//  Closes; with a fault it only frees memory.  Tables must be closed.
+//  Closes; with a fault it leaves all as it is.  Tables must be closed.
 void zb_env_destroy (zb_env_t **self_p);
 
 //  NULL while all is well, else what happened.

@@ -266,8 +266,8 @@ void zb_replica_destroy (zb_replica_t **self_p)
             zb_env_checkpoint (self->env, 0);
         zb_tables_close (self->tables);
     }
-    zb_env_destroy (&self->env);
     zb_tables_destroy (&self->tables);
+    zb_env_destroy (&self->env);
     zb_ship_destroy (&self->ship);
     zb_home_destroy (&self->home);
     zb_read_t *read;

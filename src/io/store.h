@@ -14,6 +14,17 @@
 
     At the start a paired store leads nothing and follows nothing: it announces itself
     to the peer and waits for zb_store_lead or zb_store_follow.
+
+    Order of the events:
+      start      OPENED (or FAILED, and nothing after it)
+      lead       LED; the link counts as DOWN from here; GRANTED false if it was true;
+                 then LINK SYNCING, LINK LIVE, LINK DOWN as the peer comes and goes,
+                 SYNCED in between: `there` is 0 at each LINK SYNCING and rises from it
+      follow     FOLLOWS; per session of the link GRANTED false if it was true,
+                 PROGRESS while it lasts, COMPLETE, then GRANTED true when the master
+                 grants; or DIVERGED instead, and rest until the next command
+    A commit of before LED is never reported: the first commit of the new lead covers
+    all before it, here and there.
 */
 
 #ifndef ZB_STORE_H_INCLUDED
