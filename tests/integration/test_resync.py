@@ -1,4 +1,5 @@
 """Does a broker that was away come back with the same store, whatever it missed?"""
+import glob
 import os
 import shutil
 import subprocess
@@ -25,6 +26,19 @@ def fill(client, queue, mib):
         acked += 1
     client.last = total
     return first
+
+
+def full_resync(pair, mib=0):
+    """Waits until the backup copies the whole store, and has got that much of it."""
+    def copies():
+        resync = (status(pair.endpoints[1]) or {}).get("resync")
+        return resync and resync["text"] == "full resync" and resync["done"] >= mib << 20
+    wait_for(copies, "%d MiB of a full resync" % mib)
+
+
+def log_is_gone(pair):
+    """Waits until the primary has removed the log that its store began with."""
+    wait_for(lambda: not glob.glob(pair.folder + "/primary/env.*/log.0000000001"), "the oldest log to be removed")
 
 
 def digest(folder):
@@ -68,9 +82,10 @@ def test_full(client):
         one.request("QUEUE", "q", "q", "")
         pair.brokers[1].kill()
         fill(one, "q", MIB)
+        log_is_gone(pair)
         for interrupt in (True, False):
             pair.brokers[1].start()
-            wait_for(lambda: (status(pair.endpoints[1]) or {}).get("resync"), "a full resync to begin")
+            full_resync(pair, MIB // 3)
             one.request("PUT", one.last + 1, "q", "", b"while it goes on")
             one.last += 1
             if interrupt:
@@ -93,7 +108,7 @@ def test_half_a_store_never_leads(client):
         fill(one, "q", 200)
         shutil.rmtree(pair.folder + "/backup")
         pair.brokers[1].start()
-        wait_for(lambda: (status(pair.endpoints[1]) or {}).get("resync"), "a full resync to begin")
+        full_resync(pair, 50)
         pair.brokers[1].kill()
         pair.brokers[0].kill()
         pair.brokers[1].start()
