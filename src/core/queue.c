@@ -500,11 +500,14 @@ void zb_queue_tidy (zb_queue_t *self, uint64_t taken)
 void zb_queue_shed (zb_queue_t *self, uint64_t taken, size_t limit)
 {
     zb_queue_tidy (self, taken);
+    //  A row that was erased in a batch which is not taken yet would be read again.
+    if (self->ack_commit > taken)
+        return;
     while (self->pages && self->pages == self->window && !self->load && *self->total > limit) {
         zb_page_t *page = s_page (self, self->pages - 1);
-        if (page->ready < page->open || page->commit > taken || !zb_ring_empty (&page->dirty))
+        if (page->ready < page->open || !zb_ring_empty (&page->dirty))
             return;
-        self->reach = self->pages > 1 ? s_page (self, self->pages - 2)->last : page->first - 1;
+        self->reach = page->first - 1;
         s_drop (self, self->pages - 1);
     }
 }

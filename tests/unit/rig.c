@@ -120,6 +120,12 @@ static void s_keep (rig_t *self, zb_reply_t *reply)
     kept->reply = reply;
 }
 
+void rig_collect (rig_t *self)
+{
+    for (zb_reply_t *reply = zb_engine_reply (self->engine); reply; reply = zb_engine_reply (self->engine))
+        s_keep (self, reply);
+}
+
 static bool s_turn (rig_t *self)
 {
     bool moved = false;
@@ -136,8 +142,7 @@ static bool s_turn (rig_t *self)
         assert_true (self->reads < 64);
         self->read[self->reads++] = read;
     }
-    for (zb_reply_t *reply = zb_engine_reply (self->engine); reply; reply = zb_engine_reply (self->engine))
-        s_keep (self, reply);
+    rig_collect (self);
     uint64_t newest = fake_store_newest (self->store);
     if (self->sync_here)
         fake_store_sync_here (self->store, newest);
@@ -188,8 +193,7 @@ void rig_rule (rig_t *self, zb_release_t rule)
 static void s_change (rig_t *self, void (*change) (fake_store_t *))
 {
     zb_engine_stop (self->engine, "tcp://other");
-    for (zb_reply_t *reply = zb_engine_reply (self->engine); reply; reply = zb_engine_reply (self->engine))
-        s_keep (self, reply);
+    rig_collect (self);
     //  A read that is on its way comes back to the next lead.
     change (self->store);
     s_lead (self);

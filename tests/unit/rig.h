@@ -52,6 +52,8 @@ void rig_say (rig_t *self, const char *client, const char *line);
 void rig_push (rig_t *self, const char *client, const char *line);
 //  A PUT of `count` bodies of `size` bytes.
 void rig_put (rig_t *self, const char *client, const char *id, const char *queue, size_t count, size_t size);
+//  Takes the replies that are there.
+void rig_collect (rig_t *self);
 //  Turns until nothing moves any more.
 void rig_run (rig_t *self);
 //  Time passes.
