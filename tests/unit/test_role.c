@@ -188,7 +188,7 @@ static void test_a_new_pair_forms_when_both_meet (void **unused)
     (void) unused;
     model_t model;
     model_init (&model, &s_bounds, false);
-    s_play (&model, "start B, time P * 5, hello B");
+    s_play (&model, "start B, time P * 5, hello B * 3");
     s_assert_leads (B, false);
     assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
     s_play (&model, "start P, time P * 4");
@@ -201,7 +201,7 @@ static void test_the_passive_takes_over_with_a_client_and_a_death (void **unused
     (void) unused;
     model_t model = s_pair (false);
     assert_int_equal (s_ask (&model, 1), ZB_VOTE_PASSIVE);
-    s_play (&model, "kill P, hello B");
+    s_play (&model, "kill P, hello B * 3");
     s_assert_leads (B, false);
     s_play (&model, "dead B, time P, hello B, token B");
     s_assert_leads (B, true);
@@ -242,7 +242,8 @@ static void test_trace_3_a_restarted_node_alone_waits (void **unused)
 {
     (void) unused;
     model_t model = s_pair (false);
-    s_play (&model, "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start P, time P * 5, hello P, token P");
+    s_play (&model,
+            "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start P, time P * 5, hello P * 3, token P * 3");
     s_assert_leads (P, false);
     s_play (&model, "start B, time P * 4");
     s_assert_leads (B, true);
@@ -358,7 +359,7 @@ static void test_serious_2_acks_without_echo_are_not_enough (void **unused)
     assert_int_equal (model.ok[model.token], OK_SOLO);
     //  The peer has heard that, and will not lead.
     assert_false (B->role.in_step);
-    s_play (&model, "kill P, time P * 3, hello B");
+    s_play (&model, "kill P, time P * 3, hello B * 3");
     s_assert_leads (B, false);
 }
 
@@ -366,11 +367,12 @@ static void test_serious_9_peer_loss_wait_answers_503 (void **unused)
 {
     (void) unused;
     model_t model = s_pair (true);
-    s_play (&model, "kill P, time P * 3, hello B");
+    s_play (&model, "kill P, time P * 3, hello B * 3");
     s_assert_leads (B, false);
     assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
     s_play (&model, "start P, time P * 5");
     assert_true (model_serves (&model, 0) || model_serves (&model, 1));
+    assert_false (B->role.solo || P->alone || B->alone);
     model = s_pair (true);
     s_play (&model, "kill B, put P, time P * 6");
     assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
@@ -453,15 +455,106 @@ static void test_one_that_was_stopped_may_not_lead (void **unused)
 {
     (void) unused;
     model_t model = s_pair (false);
-    s_play (&model, "put P, pause B, time P * 7, ok P, kill P, resume B, turn B, time P * 3, hello B");
+    s_play (&model, "put P, pause B, time P * 7, ok P, kill P, resume B, turn B, time P * 3, hello B * 3");
     s_assert_leads (B, false);
+}
+
+static void test_one_that_was_stopped_for_a_moment_listens_afresh (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "pause B, time P * 2, resume B, turn B, hello B * 3");
+    assert_true (B->role.in_step);
+    s_assert_leads (B, false);
+    s_play (&model, "kill P, time P * 2, hello B * 3");
+    s_assert_leads (B, true);
+}
+
+static void test_one_that_was_alone_but_is_not_trusted_may_not_lead (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start B, time P * 2, hello B * 2");
+    s_assert_leads (B, true);
+    s_play (&model, "kill B, suspect B, time P * 3, hello B * 3, start P, time P * 5, hello P * 3, hello B * 3");
+    s_assert_leads (P, false);
+    s_assert_leads (B, false);
+}
+
+static void test_the_loser_of_a_split_knows_that_it_lacks_something (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
+    assert_true (B->diverged);
+    s_play (&model, "kill P, time P * 3, hello B * 3");
+    s_assert_leads (B, false);
+}
+
+//  Another one leads while `alone` is on its way: nothing was answered in that epoch, so nothing is kept.
+static void test_alone_is_given_up_before_it_was_used (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "put P, time P * 4");
+    assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
+    zb_role_t role = P->role;
+    zb_beat_t beat;
+    zb_role_tell (&B->role, &beat);
+    beat.state = BSTAR_ACTIVE;
+    beat.tail = role.lineage;
+    beat.alone = zb_lineage_raise (&beat.tail, 2, 9).number + 1;
+    zb_lineage_raise (&beat.tail, 2, 10);
+    zb_role_beat (&role, &beat, 0, model.now);
+    assert_int_equal (role.phase, ZB_PHASE_IDLE);
+    assert_int_equal (role.alone, 0);
+    zb_do_t effect;
+    bool saved = false, followed = false;
+    while (zb_role_next (&role, &effect)) {
+        saved = saved || (effect.kind == ZB_DO_SAVE && effect.alone == 0);
+        followed = followed || (effect.kind == ZB_DO_FOLLOW && effect.rollback && saved);
+    }
+    assert_true (followed);
+}
+
+//  The store may still believe that nothing must be rolled back: it is told again.
+static void test_nothing_diverges_without_alone (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_t role = B->role;
+    zb_do_t effect;
+    zb_role_diverged (&role);
+    assert_false (role.diverged);
+    assert_true (zb_role_next (&role, &effect));
+    assert_true (effect.kind == ZB_DO_FOLLOW && effect.rollback);
+}
+
+static void test_a_new_session_or_lead_starts_afresh (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_t role = P->role;
+    assert_true (role.mark < role.closed);
+    role.phase = ZB_PHASE_JOINING;
+    zb_role_link (&role, true, role.session + 1, model.now);
+    assert_int_equal (role.mark, role.closed);
+    assert_int_equal (role.there, 0);
+    assert_int_equal (role.phase, ZB_PHASE_JOINING);
+    role = P->role;
+    role.phase = ZB_PHASE_RISING;
+    role.leads = 1;
+    role.commit = role.closed;
+    zb_role_led (&role, model.now);
+    assert_false (role.live);
 }
 
 static void test_a_store_that_is_not_trusted_waits_and_is_replaced (void **unused)
 {
     (void) unused;
     model_t model = s_pair (false);
-    s_play (&model, "kill P, kill B, suspect P, time P * 3, hello P");
+    s_play (&model, "kill P, kill B, suspect P, time P * 3, hello P * 3");
     s_assert_leads (P, false);
     s_play (&model, "start B, time P * 5");
     s_assert_leads (B, true);
@@ -555,6 +648,12 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
+        cmocka_unit_test (test_one_that_was_stopped_for_a_moment_listens_afresh),
+        cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
+        cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
+        cmocka_unit_test (test_alone_is_given_up_before_it_was_used),
+        cmocka_unit_test (test_nothing_diverges_without_alone),
+        cmocka_unit_test (test_a_new_session_or_lead_starts_afresh),
         cmocka_unit_test (test_a_store_that_is_not_trusted_waits_and_is_replaced),
         cmocka_unit_test (test_a_broker_without_a_pair_serves_at_once),
         cmocka_unit_test (test_damaged_meta_rows_are_refused),
