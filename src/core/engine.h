@@ -15,6 +15,23 @@
 
     Order of a turn:  events -> zb_engine_batch while the store takes one ->
     zb_engine_read until NULL -> zb_engine_reply until NULL.
+
+    What always holds; tests and assertions cite the numbers:
+
+    I1  What depends on a commit is answered or shown only when that commit is released, and nothing is before the
+        first commit of the lead, which raises the epoch, is.
+    I2  A message has at most one lease.
+    I3  A message that is done is never ready again: its bit, or the erase of its row, is in a batch before or with
+        the commit that its acknowledgement's answer waits for.
+    I4  What the store has not got yet is in memory: pages, queues and producers leave it only when the batch that
+        writes them was taken.  So no read brings an older state back.
+    I5  A queue's window is the head of its log without a gap: ids up to `reach` are in memory or gone.
+    I6  Ids ascend: in a PUT, in a row, in a queue, from epoch to epoch.  None is given twice.
+    I7  A bitmap row exists only while its log row does and is partly done.
+    I8  A producer's number belongs to one PUT.  It is used by the PUT that is stored, never by one that is refused.
+    I9  Rows up to a tombstone's mark are gone, whoever reads the store; the tombstone goes when they do.
+    I10 Memory is bounded: sessions and queues by their limits, pages by limits.window and limits.windows, what waits
+        by limits.waiting, producers at rest by ZB_PRODUCERS_KEPT, commits on their way by limits.inflight.
 */
 
 #ifndef ZB_ENGINE_H_INCLUDED

@@ -25,7 +25,7 @@ zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t 
 
 void zb_lease_cover (zb_lease_t *self, uint64_t id, zb_message_t *message)
 {
-    assert (!message->lease);
+    assert (!message->lease); //  I2
     message->lease = self;
     self->left++;
     zb_span_t *newest = self->spans ? &self->span[self->spans - 1] : NULL;

@@ -87,7 +87,7 @@ zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t
 
 void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot)
 {
-    assert (slot->number == self->last + 1);
+    assert (slot->number == self->last + 1); //  I8
     unsigned group = (unsigned) (slot->number % ZB_WINDOW / ZB_GROUP_SLOTS);
     s_group (self, group)[slot->number % ZB_GROUP_SLOTS] = *slot;
     self->dirty_groups |= (uint8_t) (1u << group);

@@ -275,7 +275,7 @@ static void s_insert (zb_queue_t *self, size_t index, zb_page_t *page)
 static void s_adopt (zb_queue_t *self)
 {
     zb_page_t *page = s_page (self, self->window);
-    assert (self->window == 0 || page->first > s_page (self, self->window - 1)->last);
+    assert (self->window == 0 || page->first > s_page (self, self->window - 1)->last); //  I5, I6
     self->window++;
     self->reach = page->last;
     self->ready += page->ready;
@@ -285,7 +285,7 @@ void zb_queue_show (zb_queue_t *self, const zb_sealed_t *sealed, bool join)
 {
     if (sealed->last <= self->floor)
         return;
-    assert (sealed->last > self->tail);
+    assert (sealed->last > self->tail); //  I6
     if (join && !self->load && self->reach == self->tail) {
         zb_page_t *page = zb_page_new (sealed->row, sealed->last, NULL);
         assert (page && self->window == self->pages);
@@ -380,7 +380,7 @@ uint64_t zb_queue_load (zb_queue_t *self, const zb_read_t *read, uint64_t end, u
 void zb_queue_finish (zb_queue_t *self, zb_page_t *page, uint32_t index, uint64_t commit)
 {
     zb_message_t *message = &page->message[index];
-    assert (!message->done && page->open);
+    assert (!message->done && page->open); //  I3
     if (message->lease) {
         zb_lease_uncover (message);
         self->leased--;

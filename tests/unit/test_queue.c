@@ -1,0 +1,385 @@
+/*  =========================================================================
+    test_queue - a queue's window on its log, and the values beneath it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/queue.h"
+#include "fake_store.h"
+
+//  A queue on a fake store; each commit is executed at once and shown when the test says so.
+typedef struct {
+    zb_queue_t *queue;
+    fake_store_t *store;
+    zb_batch_t *batch;
+    zb_ring_t rows;
+    uint64_t commit;
+    uint64_t next;
+    size_t total;
+    zb_timers_t timers;
+} s_bench_t;
+
+static s_bench_t *s_new (void)
+{
+    s_bench_t *self = (s_bench_t *) calloc (1, sizeof (s_bench_t));
+    assert_non_null (self);
+    self->store = fake_store_new ();
+    self->batch = zb_batch_new ();
+    self->commit = self->next = 1;
+    zb_ring_init (&self->rows);
+    self->queue = zb_queue_new (zb_frame ("q"), 1, 0, &self->total);
+    return self;
+}
+
+static void s_destroy (s_bench_t *self)
+{
+    for (zb_ring_t *link = zb_ring_pop (&self->rows); link; link = zb_ring_pop (&self->rows)) {
+        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+        zb_sealed_destroy (&sealed);
+    }
+    zb_queue_destroy (&self->queue);
+    assert_int_equal (self->total, 0);
+    assert_int_equal (self->timers.count, 0);
+    zb_timers_clear (&self->timers);
+    zb_batch_destroy (&self->batch);
+    fake_store_destroy (&self->store);
+    free (self);
+}
+
+static void s_put (s_bench_t *self, size_t count)
+{
+    zb_frame_t body[10];
+    for (size_t index = 0; index < count; index++)
+        body[index] = zb_frame ("body");
+    zb_piece_t piece = {.first = self->next};
+    zb_queue_put (self->queue, &piece, body, count);
+    self->next += count;
+}
+
+static void s_commit (s_bench_t *self)
+{
+    zb_queue_write (self->queue, self->batch, self->commit, &self->rows);
+    zb_batch_set_commit (self->batch, self->commit++);
+    fake_store_commit (self->store, self->batch);
+    self->batch = zb_batch_new ();
+}
+
+static void s_show (s_bench_t *self, bool join)
+{
+    for (zb_ring_t *link = zb_ring_pop (&self->rows); link; link = zb_ring_pop (&self->rows)) {
+        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+        zb_queue_show (self->queue, sealed, join);
+        zb_sealed_destroy (&sealed);
+    }
+}
+
+//  Ten rows of two messages; the first `joined` of them in the window.
+static s_bench_t *s_rows (int joined)
+{
+    s_bench_t *self = s_new ();
+    for (int row = 0; row < 10; row++) {
+        s_put (self, 2);
+        s_commit (self);
+        s_show (self, row < joined);
+    }
+    return self;
+}
+
+static uint64_t s_load (s_bench_t *self, uint64_t from, size_t rows, uint64_t want)
+{
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    zb_acks_key (1, from, key);
+    zb_read_t *read = zb_read_new (0, 0);
+    zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, rows, SIZE_MAX);
+    zb_read_add (read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, rows, SIZE_MAX);
+    fake_store_read (self->store, read);
+    uint64_t last = zb_queue_load (self->queue, read, self->queue->tail, want);
+    zb_read_destroy (&read);
+    return last;
+}
+
+static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+{
+    zb_queue_finish (queue, page, index, *(uint64_t *) context);
+}
+
+static void s_ack (s_bench_t *self, uint64_t first, uint64_t last)
+{
+    zb_queue_visit (self->queue, first, last, s_finish, &self->commit, self->batch, self->commit);
+}
+
+//  Delivers one message; returns its id, 0 if there is none.
+static uint64_t s_deliver (s_bench_t *self, zb_lease_t *lease)
+{
+    uint32_t index = 0;
+    zb_page_t *page = zb_queue_next (self->queue, &index);
+    if (!page)
+        return 0;
+    uint64_t id = zb_page_id (page, index);
+    zb_queue_deliver (self->queue, page, index, lease);
+    return id;
+}
+
+static void s_shown_rows_join (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (3);
+    assert_int_equal (self->queue->ready, 6);
+    assert_int_equal (self->queue->reach, 6);
+    assert_int_equal (self->queue->tail, 20);
+    //  Once there is something behind the window, what is new stays behind it.
+    s_put (self, 1);
+    assert_int_equal (self->queue->ready, 6);
+    s_commit (self);
+    s_show (self, true);
+    assert_int_equal (self->queue->ready, 6);
+    assert_int_equal (s_load (self, 7, 4, 0), 14);
+    assert_int_equal (self->queue->ready, 14);
+    assert_int_equal (s_load (self, 15, 100, 0), 21);
+    assert_int_equal (self->queue->ready, 21);
+    assert_int_equal (self->queue->reach, 21);
+    s_destroy (self);
+}
+
+static void s_order_is_that_of_ids (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (10);
+    zb_lease_t *lease = zb_lease_new (&self->timers, 0, 1, 1);
+    lease->queue = self->queue;
+    for (uint64_t id = 1; id <= 20; id++)
+        assert_int_equal (s_deliver (self, lease), id);
+    assert_int_equal (s_deliver (self, lease), 0);
+    assert_int_equal (lease->spans, 1);
+    //  Returned out of order, they come back in order.
+    static const uint64_t back[] = {13, 2, 7, 20};
+    for (size_t index = 0; index < 4; index++) {
+        zb_page_t *page = self->queue->page[self->queue->from + (back[index] - 1) / 2];
+        zb_queue_return (self->queue, page, (uint32_t) ((back[index] - 1) % 2));
+    }
+    zb_lease_t *other = zb_lease_new (&self->timers, 0, 1, 2);
+    other->queue = self->queue;
+    assert_int_equal (s_deliver (self, other), 2);
+    assert_int_equal (s_deliver (self, other), 7);
+    assert_int_equal (s_deliver (self, other), 13);
+    assert_int_equal (s_deliver (self, other), 20);
+    assert_int_equal (other->left, 4);
+    assert_int_equal (lease->left, 16);
+    s_destroy (self);
+}
+
+static void s_rows_go_when_all_is_done (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (10);
+    s_ack (self, 3, 4);
+    s_ack (self, 6, 6);
+    s_commit (self);
+    assert_int_equal (fake_store_rows (self->store, ZB_LOG), 9);
+    assert_int_equal (fake_store_rows (self->store, ZB_ACKS), 1);
+    s_ack (self, 5, 5);
+    s_ack (self, 3, 6);
+    s_commit (self);
+    assert_int_equal (fake_store_rows (self->store, ZB_LOG), 8);
+    assert_int_equal (fake_store_rows (self->store, ZB_ACKS), 0);
+    assert_int_equal (zb_queue_depth (self->queue), 16);
+    s_ack (self, 1, UINT64_MAX);
+    s_commit (self);
+    assert_int_equal (fake_store_rows (self->store, ZB_LOG), 0);
+    assert_int_equal (self->queue->bytes, 0);
+    s_destroy (self);
+}
+
+static void s_strays_hold_until_the_store_knows (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (1);
+    assert_int_equal (s_load (self, 10, 5, 11), 12);
+    assert_int_equal (self->queue->pages, 3);
+    assert_int_equal (self->queue->ready, 2);
+    s_ack (self, 9, 11);
+    //  The store doesn't know yet: a read of the window brings row 9..10 back, and must not show it.
+    zb_queue_tidy (self->queue, self->commit - 1);
+    assert_int_equal (self->queue->pages, 2 + 1);
+    assert_int_equal (s_load (self, 3, 100, 0), 20);
+    assert_int_equal (self->queue->ready, 20 - 3);
+    s_commit (self);
+    assert_int_equal (fake_store_rows (self->store, ZB_LOG), 9);
+    assert_int_equal (fake_store_rows (self->store, ZB_ACKS), 1);
+    s_destroy (self);
+
+    self = s_rows (1);
+    assert_int_equal (s_load (self, 10, 5, 10), 10);
+    s_ack (self, 9, 10);
+    s_commit (self);
+    zb_queue_tidy (self->queue, self->commit - 1);
+    assert_int_equal (self->queue->pages, 1);
+    s_destroy (self);
+}
+
+static void s_memory_is_given_back_from_the_end (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (10);
+    zb_lease_t *lease = zb_lease_new (&self->timers, 0, 1, 1);
+    lease->queue = self->queue;
+    for (int count = 0; count < 5; count++)
+        s_deliver (self, lease);
+    zb_queue_shed (self->queue, self->commit - 1, self->total - 1);
+    assert_int_equal (self->queue->pages, 9);
+    assert_int_equal (self->queue->reach, 18);
+    //  What is leased stays.
+    zb_queue_shed (self->queue, self->commit - 1, 0);
+    assert_int_equal (self->queue->pages, 3);
+    assert_int_equal (self->queue->ready, 1);
+    assert_int_equal (s_load (self, 7, 100, 0), 20);
+    assert_int_equal (self->queue->ready, 15);
+    //  And so does everything while the store doesn't know of an acknowledgement: row 19..20 is erased in a batch that
+    //  it has not got, and would be read again.
+    s_ack (self, 19, 20);
+    zb_queue_shed (self->queue, self->commit - 1, 0);
+    assert_int_equal (self->queue->pages, 9);
+    s_commit (self);
+    zb_queue_shed (self->queue, self->commit - 1, 0);
+    assert_int_equal (self->queue->pages, 3);
+    assert_int_equal (s_load (self, 7, 100, 0), 20);
+    assert_int_equal (self->queue->ready, 13);
+    s_destroy (self);
+}
+
+static void s_purge_forgets_all (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (5);
+    zb_lease_t *lease = zb_lease_new (&self->timers, 0, 1, 1);
+    lease->queue = self->queue;
+    s_deliver (self, lease);
+    s_ack (self, 2, 2);
+    s_put (self, 2);
+    s_commit (self);
+    s_put (self, 2);
+    zb_queue_purge (self->queue, self->next - 1);
+    assert_int_equal (zb_queue_depth (self->queue), 0);
+    assert_int_equal (self->total, 0);
+    assert_int_equal (self->timers.count, 0);
+    s_put (self, 2);
+    s_commit (self);
+    s_show (self, true);
+    assert_int_equal (self->queue->ready, 2);
+    assert_int_equal (zb_queue_depth (self->queue), 2);
+    //  The rows are still there; a window that begins anew passes by them.
+    zb_queue_shed (self->queue, self->commit - 1, 0);
+    assert_int_equal (s_load (self, 1, 100, 0), self->next - 1);
+    assert_int_equal (self->queue->ready, 2);
+    s_destroy (self);
+}
+
+static void s_malformed_rows_are_seen (void **state)
+{
+    (void) state;
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    s_bench_t *self = s_rows (0);
+    //  Rows that overlap.
+    zb_log_key (1, 3, key);
+    size_t size = 0;
+    uint8_t other[ZB_LOG_KEY_SIZE];
+    zb_log_key (1, 4, other);
+    const void *value = fake_store_get (self->store, ZB_LOG, other, sizeof other, &size);
+    fake_store_put (self->store, ZB_LOG, key, ZB_LOG_KEY_SIZE, value, size);
+    assert_int_equal (s_load (self, 1, 100, 0), 0);
+    s_destroy (self);
+
+    self = s_rows (0);
+    zb_acks_key (1, 4, key);
+    fake_store_put (self->store, ZB_ACKS, key, sizeof key, "\3", 1);
+    assert_int_equal (s_load (self, 1, 100, 0), 0);
+    s_destroy (self);
+
+    self = s_rows (0);
+    zb_acks_key (1, 4, key);
+    key[15] = 1;
+    fake_store_put (self->store, ZB_ACKS, key, sizeof key, "\1", 1);
+    assert_int_equal (s_load (self, 1, 100, 0), 0);
+    s_destroy (self);
+}
+
+//  What lies beneath
+
+static void s_timers_come_in_order (void **state)
+{
+    (void) state;
+    enum { COUNT = 500 };
+    static zb_timer_t timer[COUNT];
+    zb_timers_t timers = {0};
+    unsigned random = 1;
+    memset (timer, 0, sizeof timer);
+    for (int round = 0; round < 3 * COUNT; round++) {
+        random = random * 1103515245 + 12345;
+        zb_timer_t *one = &timer[random / 65536 % COUNT];
+        random = random * 1103515245 + 12345;
+        if (random / 65536 % 4)
+            zb_timer_set (&timers, one, random / 65536 % 1000);
+        else
+            zb_timer_stop (&timers, one);
+    }
+    int64_t last = 0;
+    size_t left = timers.count;
+    for (zb_timer_t *first = zb_timer_first (&timers); first; first = zb_timer_first (&timers), left--) {
+        assert_true (first->when >= last);
+        last = first->when;
+        zb_timer_stop (&timers, first);
+        zb_timer_stop (&timers, first);
+    }
+    assert_int_equal (left, 0);
+    zb_timers_clear (&timers);
+}
+
+static void s_maps_find_what_is_in_them (void **state)
+{
+    (void) state;
+    enum { COUNT = 1000 };
+    static const uint8_t key[ZB_MAP_KEY_SIZE] = "key";
+    static zb_entry_t entry[COUNT];
+    static char name[COUNT][16];
+    zb_map_t map;
+    zb_map_init (&map, key);
+    assert_null (zb_map_find (&map, zb_frame ("x")));
+    for (int index = 0; index < COUNT; index++) {
+        snprintf (name[index], sizeof name[index], "n%d", index);
+        zb_map_add (&map, &entry[index], zb_frame (name[index]));
+    }
+    for (int index = 0; index < COUNT; index += 2) {
+        zb_map_remove (&map, &entry[index]);
+        zb_map_remove (&map, &entry[index]);
+    }
+    assert_int_equal (map.count, COUNT / 2);
+    for (int index = 0; index < COUNT; index++)
+        assert_ptr_equal (zb_map_find (&map, zb_frame (name[index])), index % 2 ? &entry[index] : NULL);
+    zb_map_clear (&map);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (s_shown_rows_join),
+        cmocka_unit_test (s_order_is_that_of_ids),
+        cmocka_unit_test (s_rows_go_when_all_is_done),
+        cmocka_unit_test (s_strays_hold_until_the_store_knows),
+        cmocka_unit_test (s_memory_is_given_back_from_the_end),
+        cmocka_unit_test (s_purge_forgets_all),
+        cmocka_unit_test (s_malformed_rows_are_seen),
+        cmocka_unit_test (s_timers_come_in_order),
+        cmocka_unit_test (s_maps_find_what_is_in_them),
+    };
+    return cmocka_run_group_tests_name ("queue", tests, NULL, NULL);
+}
