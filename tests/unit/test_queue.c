@@ -145,9 +145,17 @@ static void s_shown_rows_join (void **state)
     assert_int_equal (self->queue->ready, 6);
     assert_int_equal (s_load (self, 7, 4, 0), 14);
     assert_int_equal (self->queue->ready, 14);
-    assert_int_equal (s_load (self, 15, 100, 0), 21);
-    assert_int_equal (self->queue->ready, 21);
-    assert_int_equal (self->queue->reach, 21);
+    //  Nor does it join while the window is being read: the read may bring it as well.
+    self->queue->load = (struct zb_load *) self;
+    zb_queue_purge (self->queue, 21);
+    s_put (self, 1);
+    s_commit (self);
+    s_show (self, true);
+    assert_int_equal (self->queue->ready, 0);
+    self->queue->load = NULL;
+    assert_int_equal (s_load (self, 15, 100, 0), 22);
+    assert_int_equal (self->queue->ready, 1);
+    assert_int_equal (self->queue->reach, 22);
     s_destroy (self);
 }
 
