@@ -541,6 +541,8 @@ static pulse_t *s_pulse_new (const heart_args_t *args, box_t *box)
             assert (!"the system has random numbers");
     self->pub = zsock_new (ZMQ_PUB);
     assert (self->pub);
+    //  It hears subscriptions; a stranger's length must not become an allocation.
+    zsock_set_maxmsgsize (self->pub, FOREIGN_MAX);
     zsock_set_linger (self->pub, 0);
     zsock_set_heartbeat_ivl (self->pub, LINK_MS);
     zsock_set_heartbeat_timeout (self->pub, LINK_MS);

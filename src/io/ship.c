@@ -94,6 +94,8 @@ static zsock_t *s_push (const char *peer)
     zsock_set_connect_timeout (sock, 2000);
     zsock_set_heartbeat_ivl (sock, 1000);
     zsock_set_heartbeat_timeout (sock, SILENCE);
+    //  It hears nothing that it asked for; a stranger's length must not become an allocation.
+    zsock_set_maxmsgsize (sock, FRAME_MAX);
     if (zsock_connect (sock, "%s", peer) != 0)
         zsock_destroy (&sock);
     return sock;
