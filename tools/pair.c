@@ -1,0 +1,285 @@
+/*  =========================================================================
+    pair - a pair of brokers on loopback, in a scratch folder
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <arpa/inet.h>
+#include <czmq.h>
+#include <jansson.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "pair.h"
+
+#define START_LIMIT 30000 //  ms for a broker to say READY, and for the pair to be in step
+
+typedef struct {
+    const char *role;
+    char endpoint[64];
+    char log[PATH_MAX];
+    pid_t pid;  //  0: not running
+    int output; //  its standard output, -1: none
+} node_t;
+
+struct pair {
+    const tool_t *tool;
+    char folder[PATH_MAX / 2];
+    char brokers[2 * 64];
+    node_t node[PAIR_SIZE];
+};
+
+static volatile sig_atomic_t s_interrupted;
+
+static void s_on_signal (int number)
+{
+    s_interrupted = number;
+}
+
+bool pair_interrupted (void)
+{
+    return s_interrupted != 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  Ports
+
+//  Binds a TCP port of the loopback address, 0 = any.  Returns the socket, or -1.
+static int s_bind (int port)
+{
+    int handle = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons ((uint16_t) port)};
+    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    if (handle != -1 && bind (handle, (struct sockaddr *) &address, sizeof address)) {
+        close (handle);
+        handle = -1;
+    }
+    return handle;
+}
+
+//  Returns the first of PAIR_PORTS free ports, which stay bound in `handles` until both brokers have theirs; 0 if none.
+static int s_find_ports (int handles[PAIR_PORTS])
+{
+    for (int attempt = 0; attempt < 100; attempt++) {
+        struct sockaddr_in address;
+        socklen_t size = sizeof address;
+        int count = 0, port = 0;
+        handles[count] = s_bind (0);
+        if (handles[count] != -1 && getsockname (handles[count], (struct sockaddr *) &address, &size) == 0) {
+            port = ntohs (address.sin_port);
+            do
+                count++;
+            while (count < PAIR_PORTS && port + count < 65536 && (handles[count] = s_bind (port + count)) != -1);
+            if (count == PAIR_PORTS)
+                return port;
+        }
+        while (count-- > 0)
+            close (handles[count]);
+    }
+    return 0;
+}
+
+int pair_find_ports (int port[], size_t size)
+{
+    assert (size <= PAIR_SIZE);
+    int handles[PAIR_SIZE][PAIR_PORTS];
+    size_t found = 0;
+    while (found < size && (port[found] = s_find_ports (handles[found])) != 0)
+        found++;
+    for (size_t index = 0; index < found; index++)
+        for (int handle = 0; handle < PAIR_PORTS; handle++)
+            close (handles[index][handle]);
+    return found == size ? 0 : -1;
+}
+
+//  ---------------------------------------------------------------------------
+//  The brokers
+
+static int s_choose_endpoints (pair_t *self)
+{
+    int port[PAIR_SIZE];
+    if (pair_find_ports (port, PAIR_SIZE))
+        return -1;
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        snprintf (self->node[index].endpoint, sizeof self->node[index].endpoint, "tcp://127.0.0.1:%d", port[index]);
+    snprintf (self->brokers, sizeof self->brokers, "%s,%s", self->node[0].endpoint, self->node[1].endpoint);
+    return 0;
+}
+
+//  In the child: becomes the broker.
+static void s_become (const pair_t *self, const node_t *node, int output)
+{
+    char store[PATH_MAX];
+    snprintf (store, sizeof store, "%s/%s", self->folder, node->role);
+    //  Whatever happens to the command, its brokers go with it.
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    int log = open (node->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (log == -1 || dup2 (output, STDOUT_FILENO) == -1 || dup2 (log, STDERR_FILENO) == -1)
+        _exit (TOOL_FAILED);
+    execl ("/proc/self/exe", "zbroker", "serve", "--as", node->role, "--primary", self->node[0].endpoint, "--backup",
+           self->node[1].endpoint, "--store", store, (char *) NULL);
+    _exit (TOOL_FAILED);
+}
+
+static int s_start (pair_t *self, node_t *node)
+{
+    int pipes[2];
+    if (pipe2 (pipes, O_CLOEXEC))
+        return -1;
+    node->pid = fork ();
+    if (node->pid == 0)
+        s_become (self, node, pipes[1]);
+    close (pipes[1]);
+    node->output = pipes[0];
+    return node->pid == -1 ? -1 : 0;
+}
+
+//  Waits for the line READY.  Returns 0, or -1 if the broker ended or took too long.
+static int s_await_ready (const node_t *node)
+{
+    char text[4096] = "";
+    size_t size = 0;
+    int64_t limit = zclock_mono () + START_LIMIT;
+    while (!s_interrupted) {
+        int64_t left = limit - zclock_mono ();
+        struct pollfd item = {.fd = node->output, .events = POLLIN};
+        if (left <= 0 || poll (&item, 1, (int) left) <= 0)
+            return -1;
+        ssize_t got = read (node->output, text + size, sizeof text - 1 - size);
+        if (got <= 0)
+            return -1;
+        size += (size_t) got;
+        text[size] = 0;
+        if (strncmp (text, "READY", 5) == 0 || strstr (text, "\nREADY"))
+            return 0;
+    }
+    return -1;
+}
+
+static void s_kill (node_t *node)
+{
+    if (node->pid > 0) {
+        kill (node->pid, SIGKILL);
+        waitpid (node->pid, NULL, 0);
+    }
+    node->pid = 0;
+    if (node->output != -1)
+        close (node->output);
+    node->output = -1;
+}
+
+//  ---------------------------------------------------------------------------
+//  The pair
+
+pair_t *pair_new (const tool_t *tool)
+{
+    pair_t *self = (pair_t *) zmalloc (sizeof *self);
+    self->tool = tool;
+    const char *parent = getenv ("TMPDIR");
+    snprintf (self->folder, sizeof self->folder, "%s/zbroker-%s.XXXXXX", parent && *parent ? parent : "/tmp",
+              tool->command->name);
+    if (!mkdtemp (self->folder)) {
+        tool_fail (tool, TOOL_FAILED, "%s: %s", self->folder, strerror (errno));
+        free (self);
+        return NULL;
+    }
+    for (size_t index = 0; index < PAIR_SIZE; index++) {
+        node_t *node = &self->node[index];
+        node->role = index ? "backup" : "primary";
+        node->output = -1;
+        snprintf (node->log, sizeof node->log, "%s/%s.log", self->folder, node->role);
+    }
+    //  CZMQ would install handlers of its own, which pair_interrupted knows nothing of.
+    zsys_handler_set (NULL);
+    struct sigaction action = {.sa_handler = s_on_signal};
+    sigaction (SIGINT, &action, NULL);
+    sigaction (SIGTERM, &action, NULL);
+    return self;
+}
+
+int pair_destroy (pair_t **self_p, int code)
+{
+    assert (self_p);
+    pair_t *self = *self_p;
+    if (!self)
+        return code;
+    *self_p = NULL;
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        pair_kill (self, index);
+    if (s_interrupted)
+        code = tool_fail (self->tool, TOOL_FAILED, "interrupted");
+    if (code != TOOL_OK && !s_interrupted && *self->brokers)
+        tool_fail (self->tool, code, "what the brokers said and stored is kept in %s", self->folder);
+    else {
+        zdir_t *folder = zdir_new (self->folder, NULL);
+        if (folder)
+            zdir_remove (folder, true);
+        zdir_destroy (&folder);
+    }
+    free (self);
+    return code;
+}
+
+int pair_start (pair_t *self)
+{
+    if (s_choose_endpoints (self))
+        return tool_fail (self->tool, TOOL_FAILED, "no free ports on 127.0.0.1");
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        if (s_start (self, &self->node[index]))
+            return tool_fail (self->tool, TOOL_FAILED, "start: %s", strerror (errno));
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        if (s_await_ready (&self->node[index]))
+            return tool_fail (self->tool, TOOL_FAILED, "the %s did not start", self->node[index].role);
+    return TOOL_OK;
+}
+
+int pair_await_in_step (pair_t *self, zb_client_t *client)
+{
+    int64_t limit = zclock_mono () + START_LIMIT;
+    while (!s_interrupted && zclock_mono () < limit) {
+        for (size_t index = 0; index < PAIR_SIZE; index++) {
+            const char *text = zb_client_status (client, index, 1000);
+            json_t *status = text ? json_loads (text, 0, NULL) : NULL;
+            const char *role = json_string_value (json_object_get (status, "role"));
+            bool done = role && streq (role, "active") && json_is_true (json_object_get (status, "in_step"));
+            json_decref (status);
+            if (done)
+                return TOOL_OK;
+        }
+        zclock_sleep (20);
+    }
+    return tool_fail (self->tool, TOOL_FAILED, "the pair is not in step after %d s", START_LIMIT / 1000);
+}
+
+void pair_kill (pair_t *self, size_t index)
+{
+    s_kill (&self->node[index]);
+}
+
+const char *pair_brokers (const pair_t *self)
+{
+    return self->brokers;
+}
+
+const char *pair_endpoint (const pair_t *self, size_t index)
+{
+    return self->node[index].endpoint;
+}
+
+const char *pair_role (const pair_t *self, size_t index)
+{
+    return self->node[index].role;
+}
+
+pid_t pair_pid (const pair_t *self, size_t index)
+{
+    return self->node[index].pid;
+}
+
+const char *pair_folder (const pair_t *self)
+{
+    return self->folder;
+}
