@@ -17,5 +17,6 @@ extern const tool_command_t tool_get;
 extern const tool_command_t tool_queue;
 extern const tool_command_t tool_status;
 extern const tool_command_t tool_demo;
+extern const tool_command_t tool_bench;
 
 #endif

@@ -13,8 +13,8 @@
 #include "io/nearest.h"
 #include "commands.h"
 
-static const tool_command_t *const s_commands[] = {&tool_serve,  &tool_put,  &tool_get, &tool_queue,
-                                                   &tool_status, &tool_demo, NULL};
+static const tool_command_t *const s_commands[] = {&tool_serve,  &tool_put,  &tool_get,   &tool_queue,
+                                                   &tool_status, &tool_demo, &tool_bench, NULL};
 
 static const char s_more[] = "\n"
                              "'zbroker help COMMAND' and 'zbroker COMMAND --help' tell more; so do zbroker(1) and "

@@ -10,7 +10,7 @@ import pytest
 from brokers import PATIENCE, PROGRAM, free_ports
 from conftest import in_step
 
-COMMANDS = ["serve", "put", "get", "queue", "status", "demo"]
+COMMANDS = ["serve", "put", "get", "queue", "status", "demo", "bench"]
 
 
 def fails(zbroker, arguments, code, *words):

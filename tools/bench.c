@@ -1,0 +1,294 @@
+/*  =========================================================================
+    bench - zbroker bench: how fast is a pair, beside what the machine could do
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    This file: the modes and their options, from the pair's start to its figures.
+    The clients are bench_load, the machine's limits bench_limits, and what is
+    printed bench_report.
+*/
+
+#include <czmq.h>
+#include <sys/resource.h>
+
+#include "core/limits.h"
+#include "bench_limits.h"
+#include "bench_load.h"
+#include "bench_report.h"
+#include "commands.h"
+#include "pair.h"
+
+#define IN_FLIGHT ((size_t) 1 << 30) //  bytes that the bodies in flight may take here
+#define FILL_BATCH 100               //  bodies of a PUT that only fills a queue
+
+static const tool_option_t s_options[] = {
+    {"body", "BYTES", "size of a body (default: 100)"},
+    {"batch", "BODIES", "bodies of a PUT (default: 100; latency: 1)"},
+    {"window", "PUTS", "PUTs in flight, of each producer (default: 100)"},
+    {"producers", "N", "how many clients put (default: 1)"},
+    {"consumers", "N", "how many clients get (default: 1)"},
+    {"queues", "N", "how many queues (default: 1)"},
+    {"gets", "N", "GETs in flight, of each consumer and queue (default: 4)"},
+    {"take", "BODIES", "bodies that a GET asks for (default: 1000)"},
+    {"messages", "N", "put so many messages (get: default 200000) ..."},
+    {"seconds", "S", "... or put for so long (default: 5)"},
+    {"rate", "MSG/S", "put at this rate (default: as fast as possible; latency: 1000)"},
+    {"named", NULL, "producers give a name: the broker looks for duplicates"},
+    {"brokers", "EP[,EP]", "load these brokers (default: a pair of its own, started here)"},
+    {"no-limits", NULL, "do not measure what the machine can do without a broker"},
+    {"json", NULL, "print an object for programs"},
+    {NULL, NULL, NULL}};
+
+typedef struct {
+    const tool_t *tool;
+    bench_report_t report;
+    bool limits, own;
+    pair_t *pair;
+    zb_client_t *client;
+    bench_limits_t *limiter;
+    char queue[64];
+} bench_t;
+
+//  ---------------------------------------------------------------------------
+//  Options
+
+static int s_count (const tool_t *tool, const char *name, int64_t least, int64_t most, size_t *count)
+{
+    int64_t number = (int64_t) *count;
+    int rc = tool_number (tool, name, least, most, &number);
+    *count = (size_t) number;
+    return rc;
+}
+
+//  Sets what depends on the mode.  Returns 0, or -1 if there is no such mode.
+static int s_mode (bench_load_t *load, const char *mode)
+{
+    load->producers = load->consumers = 1;
+    load->batch = 100;
+    if (strcmp (mode, "put") == 0)
+        load->consumers = 0;
+    else if (strcmp (mode, "get") == 0) {
+        load->producers = 0;
+        load->messages = 200000;
+    }
+    else if (strcmp (mode, "latency") == 0) {
+        load->batch = 1;
+        load->rate = 1000;
+    }
+    else if (strcmp (mode, "through") != 0)
+        return -1;
+    return 0;
+}
+
+static int s_read_counts (const tool_t *tool, bench_load_t *load)
+{
+    const zb_limits_t most = ZB_LIMITS_DEFAULT;
+    load->body = 100;
+    load->window = 100;
+    load->queues = 1;
+    load->gets = 4;
+    load->take = most.bodies;
+    return s_count (tool, "body", 0, (int64_t) most.body, &load->body) ||
+           s_count (tool, "batch", 1, (int64_t) most.bodies, &load->batch) ||
+           s_count (tool, "window", 1, load->named ? ZB_WINDOW : 100000, &load->window) ||
+           (load->producers && s_count (tool, "producers", 1, 20000, &load->producers)) ||
+           (load->consumers && s_count (tool, "consumers", 1, 20000, &load->consumers)) ||
+           s_count (tool, "queues", 1, (int64_t) most.queues, &load->queues) ||
+           s_count (tool, "gets", 1, ZB_WINDOW, &load->gets) ||
+           s_count (tool, "take", 1, (int64_t) most.bodies, &load->take);
+}
+
+static int s_read_options (const tool_t *tool, const char *mode, bench_load_t *load)
+{
+    int64_t messages = (int64_t) load->messages, seconds = 5, rate = (int64_t) load->rate;
+    load->named = tool_option (tool, "named") != NULL;
+    if (s_read_counts (tool, load) || tool_number (tool, "messages", 1, INT64_MAX, &messages) ||
+        tool_number (tool, "seconds", 1, 1000000, &seconds) || tool_number (tool, "rate", 1, 100000000, &rate))
+        return TOOL_USAGE;
+    load->messages = (uint64_t) messages;
+    load->duration = seconds * 1000000000;
+    load->rate = (double) rate;
+    if (tool_option (tool, "seconds") && (tool_option (tool, "messages") || !load->producers))
+        return tool_misused (tool, load->producers ? "--messages or --seconds, not both" : "get takes --messages");
+    if (tool_option (tool, "rate") && !load->producers)
+        return tool_misused (tool, "get takes no --rate");
+    if (strcmp (mode, "latency") == 0 && load->body < BENCH_STAMP)
+        return tool_misused (tool, "latency needs a --body of at least %d bytes", BENCH_STAMP);
+    //  Each GET in flight counts, and a session may have so many.
+    if (load->consumers && ((load->queues - 1) / load->consumers + 1) * load->gets > ZB_WINDOW)
+        return tool_misused (tool, "more than %d GETs for each consumer: more --consumers, or fewer --queues or --gets",
+                             ZB_WINDOW);
+    if (load->body * load->batch + 65536 > ((zb_limits_t) ZB_LIMITS_DEFAULT).request)
+        return tool_misused (tool, "a PUT of %zu bodies of %zu bytes is too large", load->batch, load->body);
+    if (load->body * load->window * load->producers > IN_FLIGHT)
+        return tool_misused (tool, "too much in flight: a smaller --window or --body, or fewer --producers");
+    return TOOL_OK;
+}
+
+//  ---------------------------------------------------------------------------
+//  The run
+
+//  Finds the active broker, and makes the queues.
+static int s_prepare (bench_t *self)
+{
+    bench_load_t *load = &self->report.load;
+    if (self->own) {
+        int code = pair_start (self->pair);
+        if (code != TOOL_OK)
+            return code;
+    }
+    self->client = zb_client_new (self->own ? pair_brokers (self->pair) : tool_option (self->tool, "brokers"));
+    if (!self->client)
+        return tool_misused (self->tool, "the brokers are not of the form tcp://HOST:PORT[,tcp://HOST:PORT]");
+    snprintf (self->queue, sizeof self->queue, "bench-%d", (int) getpid ());
+    load->queue = self->queue;
+    for (size_t index = 0; index < load->queues && !pair_interrupted (); index++) {
+        char name[128];
+        snprintf (name, sizeof name, "%s-%zu", self->queue, index);
+        //  Nothing is to come twice because this machine was slow.
+        if (zb_client_create_queue (self->client, name, "lease=600000"))
+            return tool_client_fail (self->tool, self->client, name);
+    }
+    load->endpoint = zb_client_endpoint (self->client);
+    return self->own ? pair_await_in_step (self->pair, self->client) : TOOL_OK;
+}
+
+static void s_clean_up (bench_t *self)
+{
+    for (size_t index = 0; !self->own && index < self->report.load.queues; index++) {
+        char name[128];
+        snprintf (name, sizeof name, "%s-%zu", self->queue, index);
+        if (zb_client_delete_queue (self->client, name))
+            break;
+    }
+    zb_client_destroy (&self->client);
+    for (size_t index = 0; self->own && index < PAIR_SIZE; index++)
+        pair_kill (self->pair, index);
+}
+
+//  CPU time of the brokers that are ours, in seconds.
+static double s_cpu (const bench_t *self)
+{
+    double sum = 0;
+    for (size_t index = 0; self->own && index < PAIR_SIZE; index++) {
+        char name[64], text[1024] = "";
+        snprintf (name, sizeof name, "/proc/%d/stat", (int) pair_pid (self->pair, index));
+        FILE *file = fopen (name, "r");
+        if (!file)
+            continue;
+        //  User and system time are the fields 14 and 15; the second one, the name, ends with the last ')'.
+        unsigned long user, system;
+        const char *rest = fgets (text, sizeof text, file) ? strrchr (text, ')') : NULL;
+        if (rest && sscanf (rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2)
+            sum += (double) (user + system) / (double) sysconf (_SC_CLK_TCK);
+        fclose (file);
+    }
+    return sum;
+}
+
+static int s_load (bench_t *self, const bench_load_t *load, bench_result_t *result)
+{
+    int rc = bench_load (load, result);
+    bench_report_progress (NULL);
+    if (rc == 0 || pair_interrupted ())
+        return rc == 0 ? TOOL_OK : TOOL_FAILED;
+    return tool_fail (self->tool, TOOL_FAILED, "%s", result->error);
+}
+
+//  What is to be got has to be there.
+static int s_fill (bench_t *self)
+{
+    bench_load_t load = self->report.load;
+    load.producers = 1;
+    load.consumers = 0;
+    load.window = load.body * FILL_BATCH * 100 < 16 << 20 ? 100 : 2;
+    if (load.batch < FILL_BATCH && load.body * FILL_BATCH < 1 << 20)
+        load.batch = FILL_BATCH;
+    return s_load (self, &load, &self->report.result);
+}
+
+static int s_measure (bench_t *self)
+{
+    bench_report_t *report = &self->report;
+    int code = s_prepare (self);
+    if (code == TOOL_OK && !report->load.producers)
+        code = s_fill (self);
+    if (code == TOOL_OK) {
+        double before = s_cpu (self);
+        code = s_load (self, &report->load, &report->result);
+        report->cpu = s_cpu (self) - before;
+    }
+    //  Also after a failure: what was made elsewhere is to go.
+    if (self->client)
+        s_clean_up (self);
+    if (code == TOOL_OK && self->limiter)
+        code = bench_limits_measure (self->limiter, report->load.body, report->load.batch,
+                                     report->load.window * (report->load.producers ? report->load.producers : 1),
+                                     &report->limit);
+    return code;
+}
+
+//  Each client needs two handles here, and one in the broker, which inherits this.
+static void s_raise_handles (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit (RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int s_run (tool_t *tool)
+{
+    const char *mode = tool->size ? tool->arguments[0] : "through";
+    //  On the heap for its histograms.
+    bench_t *self = (bench_t *) zmalloc (sizeof *self);
+    self->tool = tool;
+    self->own = tool_option (tool, "brokers") == NULL;
+    self->report.mode = mode;
+    self->report.own = self->own;
+    self->report.limited = tool_option (tool, "no-limits") == NULL;
+    self->report.load.progress = isatty (STDERR_FILENO) ? bench_report_progress : NULL;
+    int code = TOOL_OK;
+    if (tool->size > 1 || s_mode (&self->report.load, mode))
+        code = tool_misused (tool, "one of put, get, through and latency, not '%s'", tool->arguments[tool->size - 1]);
+    if (code == TOOL_OK)
+        code = s_read_options (tool, mode, &self->report.load);
+    if (code == TOOL_OK) {
+        s_raise_handles ();
+        self->pair = pair_new (tool);
+        code = self->pair ? TOOL_OK : TOOL_FAILED;
+    }
+    if (code == TOOL_OK && self->report.limited) {
+        self->limiter = bench_limits_new (tool, pair_folder (self->pair));
+        code = self->limiter ? TOOL_OK : TOOL_FAILED;
+    }
+    if (code == TOOL_OK)
+        code = s_measure (self);
+    bench_limits_destroy (&self->limiter);
+    code = pair_destroy (&self->pair, code);
+    if (code == TOOL_OK)
+        bench_report_print (&self->report, tool_option (tool, "json") != NULL);
+    free (self);
+    return code;
+}
+
+const tool_command_t tool_bench = {
+    .name = "bench",
+    .arguments = "[put|get|through|latency]",
+    .summary = "Measure how fast a pair is, beside what this machine could do",
+    .text = "\n"
+            "  put      store messages\n"
+            "  get      take and acknowledge messages that are stored already\n"
+            "  through  both at once; the default\n"
+            "  latency  both at a fixed rate: how long until OK, and until a message is with its consumer,\n"
+            "           counted from the time at which it was meant to be sent\n"
+            "Starts a pair of its own on free ports of 127.0.0.1 with its store in $TMPDIR or /tmp, and leaves\n"
+            "nothing behind.  Then measures the same bytes without a broker: through a ZeroMQ relay, committed\n"
+            "by two stores, and synced to a file.\n",
+    .options = s_options,
+    .run = s_run,
+};
