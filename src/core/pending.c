@@ -12,15 +12,6 @@
 
 #include "core/pending.h"
 
-static zb_frame_t s_keep (uint8_t **byte, zb_frame_t frame)
-{
-    zb_frame_t copy = {*byte, frame.size};
-    if (frame.size)
-        memcpy (*byte, frame.data, frame.size);
-    *byte += frame.size;
-    return copy;
-}
-
 zb_pending_t *zb_pending_new (zb_frame_t routing, const zb_frame_t *frames, size_t envelopes, zb_frame_t id,
                               const char *status, size_t args, const zb_frame_t *arg)
 {
@@ -38,17 +29,17 @@ zb_pending_t *zb_pending_new (zb_frame_t routing, const zb_frame_t *frames, size
     uint8_t *byte = (uint8_t *) (frame + envelopes + room);
     zb_reply_t *reply = &self->reply;
     reply->status = status;
-    reply->routing = s_keep (&byte, routing);
-    reply->id = s_keep (&byte, id);
+    reply->routing = zb_frame_copy (&byte, routing);
+    reply->id = zb_frame_copy (&byte, id);
     reply->token = (zb_frame_t){self->token, 0};
     reply->envelope = frame;
     reply->envelopes = envelopes;
     for (size_t index = 0; index < envelopes; index++)
-        frame[index] = s_keep (&byte, frames[index]);
+        frame[index] = zb_frame_copy (&byte, frames[index]);
     reply->arg = frame + envelopes;
     reply->args = args;
     for (size_t index = 0; index < args; index++)
-        reply->arg[index] = s_keep (&byte, arg[index]);
+        reply->arg[index] = zb_frame_copy (&byte, arg[index]);
     return self;
 }
 

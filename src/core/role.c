@@ -172,8 +172,10 @@ static bool s_settled_up (const zb_role_t *self, int64_t now)
 static void s_wake (zb_role_t *self, int64_t now)
 {
     int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
-    if (gap > self->silence)
+    if (gap > self->silence) {
         self->awake_ms = self->probe_ms = now;
+        self->dead = false;
+    }
     if (gap > self->ack_limit)
         self->in_step = false;
 }

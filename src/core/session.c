@@ -12,16 +12,6 @@
 
 #include "core/session.h"
 
-//  Copies a frame's bytes to *byte and moves it on; returns the copy.
-static zb_frame_t s_keep (uint8_t **byte, zb_frame_t frame)
-{
-    zb_frame_t copy = {*byte, frame.size};
-    if (frame.size)
-        memcpy (*byte, frame.data, frame.size);
-    *byte += frame.size;
-    return copy;
-}
-
 zb_task_t *zb_task_copy (const zb_task_t *from)
 {
     const zb_request_t *request = &from->request;
@@ -44,13 +34,13 @@ zb_task_t *zb_task_copy (const zb_task_t *from)
     zb_frame_t *copy[] = {&self->request.id,         &self->request.name,    &self->request.token, &self->request.queue,
                           &self->request.properties, &self->request.options, &self->request.acks};
     for (size_t index = 0; index < ONES; index++)
-        *copy[index] = s_keep (&byte, *one[index]);
+        *copy[index] = zb_frame_copy (&byte, *one[index]);
     self->frames = frame;
     for (size_t index = 0; index < request->envelope; index++)
-        *frame++ = s_keep (&byte, from->frames[index]);
+        *frame++ = zb_frame_copy (&byte, from->frames[index]);
     self->request.body = frame;
     for (size_t index = 0; index < request->bodies; index++)
-        *frame++ = s_keep (&byte, request->body[index]);
+        *frame++ = zb_frame_copy (&byte, request->body[index]);
     assert (byte == (uint8_t *) self + bytes);
     return self;
 }

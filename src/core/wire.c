@@ -21,6 +21,15 @@ zb_frame_t zb_frame (const char *text)
     return (zb_frame_t){text, strlen (text)};
 }
 
+zb_frame_t zb_frame_copy (uint8_t **byte, zb_frame_t frame)
+{
+    zb_frame_t copy = {*byte, frame.size};
+    if (frame.size)
+        memcpy (*byte, frame.data, frame.size);
+    *byte += frame.size;
+    return copy;
+}
+
 bool zb_frame_is (zb_frame_t frame, const char *text)
 {
     return zb_frame_eq (frame, zb_frame (text));

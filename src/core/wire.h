@@ -134,6 +134,8 @@ size_t zb_number_format (uint64_t number, char text[21]);
 
 //  Frames from a string; comparison with one.
 zb_frame_t zb_frame (const char *text);
+//  Copies a frame's bytes to *byte, where there is room for them, and moves it on; returns the copy.
+zb_frame_t zb_frame_copy (uint8_t **byte, zb_frame_t frame);
 bool zb_frame_is (zb_frame_t frame, const char *text);
 bool zb_frame_eq (zb_frame_t one, zb_frame_t other);
 

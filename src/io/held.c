@@ -28,15 +28,9 @@ static zb_hello_t *s_hello_new (zb_frame_t routing, const zb_frame_t *frames, si
     self->frame = (zb_frame_t *) (self + 1);
     self->frames = count;
     uint8_t *byte = (uint8_t *) (self->frame + count);
-    memcpy (byte, routing.data, routing.size);
-    self->routing = (zb_frame_t) { byte, routing.size };
-    byte += routing.size;
-    for (size_t index = 0; index < count; index++) {
-        if (frames[index].size)
-            memcpy (byte, frames[index].data, frames[index].size);
-        self->frame[index] = (zb_frame_t) { byte, frames[index].size };
-        byte += frames[index].size;
-    }
+    self->routing = zb_frame_copy (&byte, routing);
+    for (size_t index = 0; index < count; index++)
+        self->frame[index] = zb_frame_copy (&byte, frames[index]);
     return self;
 }
 

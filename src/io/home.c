@@ -123,9 +123,9 @@ int zb_home_make (zb_home_t *self, uint64_t number)
     return 0;
 }
 
-int zb_home_sync (zb_home_t *self, uint64_t number)
+int zb_home_sync (const char *folder)
 {
-    int fd = open (zb_home_env (self, number), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     int rc = fsync (fd);

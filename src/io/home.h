@@ -35,8 +35,8 @@ const char *zb_home_dir (const zb_home_t *self);
 const char *zb_home_env (zb_home_t *self, uint64_t number);
 //  Makes the folder of environment N; one that is there already is emptied.  Returns -1 and errno on failure.
 int zb_home_make (zb_home_t *self, uint64_t number);
-//  Syncs the folder of environment N, so that the names of its files are on the disk.  Returns -1 and errno on failure.
-int zb_home_sync (zb_home_t *self, uint64_t number);
+//  Syncs a folder, so that the names of its files are on the disk.  Returns -1 and errno on failure.
+int zb_home_sync (const char *folder);
 //  Deletes all environments but `keep`.
 void zb_home_purge (zb_home_t *self, uint64_t keep);
 //  Bytes that are left on the disk for us; UINT64_MAX if that is unknown.

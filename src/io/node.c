@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
+#include "io/home.h"
 #include "io/node.h"
 
 #define NODE_TEXT_MAX 512
@@ -94,18 +95,6 @@ static int s_write (const char *path, const char *text, size_t size)
     return rc;
 }
 
-static int s_sync_dir (const char *dir)
-{
-    int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int rc = fsync (fd);
-    int error = errno;
-    close (fd);
-    errno = error;
-    return rc;
-}
-
 int zb_node_save (const zb_node_t *self, const char *dir)
 {
     char text[NODE_TEXT_MAX];
@@ -120,5 +109,5 @@ int zb_node_save (const zb_node_t *self, const char *dir)
     freen (fresh);
     freen (path);
     errno = error;
-    return rc == 0 ? s_sync_dir (dir) : -1;
+    return rc == 0 ? zb_home_sync (dir) : -1;
 }

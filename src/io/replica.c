@@ -161,7 +161,7 @@ bool zb_replica_complete (zb_replica_t *self)
     zb_env_sync (self->env);
     if (!zb_env_flush (self->env) || !zb_replica_sound (self))
         return false;
-    if (zb_home_sync (self->home, self->folder) != 0) {
+    if (zb_home_sync (zb_home_env (self->home, self->folder)) != 0) {
         zb_replica_fail (self, ZB_EXIT_STORE,
                          zsys_sprintf ("can't sync %s: %s", zb_home_env (self->home, self->folder), strerror (errno)));
         return false;
