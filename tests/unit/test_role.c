@@ -470,6 +470,19 @@ static void test_one_that_was_stopped_for_a_moment_listens_afresh (void **unused
     s_assert_leads (B, true);
 }
 
+static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_t *role = &B->role;
+    int64_t now = role->ticked_ms;
+    zb_role_dead (role, now);
+    assert_true (zb_role_peer_gone (role, now));
+    now += 2 * role->silence;
+    zb_role_tick (role, false, now);
+    assert_false (zb_role_peer_gone (role, now));
+}
+
 static void test_one_that_was_alone_but_is_not_trusted_may_not_lead (void **unused)
 {
     (void) unused;
@@ -649,6 +662,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_a_late_grant_is_not_believed),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
         cmocka_unit_test (test_one_that_was_stopped_for_a_moment_listens_afresh),
+        cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
         cmocka_unit_test (test_alone_is_given_up_before_it_was_used),
