@@ -21,7 +21,7 @@
 #include "io/broker.h"
 #include "io/store.h"
 
-#define KIT_PATIENCE 20000 //  ms until a test gives up; nothing is timed
+#define KIT_PATIENCE 60000 //  ms until a test gives up; nothing is timed
 
 static inline char *kit_dir_new (void)
 {
