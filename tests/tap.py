@@ -45,7 +45,7 @@ def main():
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     tap = Tap(out)
-    code = pytest.main(["-p", "no:cacheprovider", "-v", "--tb=short"] + sys.argv[1:], plugins=[tap])
+    code = pytest.main(["-p", "no:cacheprovider", "-v", "-rP", "--tb=short"] + sys.argv[1:], plugins=[tap])
     print("1..%d" % tap.count, file=out, flush=True)
     return 0 if code in (0, 1) else int(code)
 

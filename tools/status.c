@@ -136,7 +136,7 @@ static void s_synced (json_t *status, char *text, size_t size)
 static void s_queues (json_t *status, char *text, size_t size)
 {
     if (s_is_active (status))
-        snprintf (text, size, "%lld queues", s_number (status, "queues_loaded"));
+        snprintf (text, size, "%lld queues", s_number (status, "queues"));
 }
 
 static void s_sessions (json_t *status, char *text, size_t size)

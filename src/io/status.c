@@ -83,8 +83,8 @@ static void s_counts (json_t *object, const zb_status_t *self)
         const char *name;
         uint64_t value;
     } counts[] = {
-        { "sessions", stats->sessions },         { "queues_loaded", stats->queues },
-        { "producers_loaded", stats->producers }, { "parked", stats->parked },
+        { "sessions", stats->sessions },         { "queues", stats->queues },
+        { "producers", stats->producers }, { "parked", stats->parked },
         { "puts", stats->puts },                 { "messages_in", stats->messages_in },
         { "messages_out", stats->messages_out }, { "acked", stats->acked },
         { "duplicates", stats->duplicates },     { "refused", stats->refused + self->refused },
