@@ -18,6 +18,7 @@ PATIENCE = 60 if not WRAPPER else 300      # seconds for a condition; only a fai
 #  What sanitizers and valgrind print about a process, whether it ended by itself or was killed.
 FINDINGS = re.compile("ERROR: .*Sanitizer|runtime error:|WARNING: ThreadSanitizer|== (Invalid|Use of|Conditional)|"
                       "Assertion .* failed|definitely lost: [1-9]")
+LOCKS = []          #  on port ranges, until this process ends
 
 
 def wait_for(condition, what, patience=PATIENCE):
@@ -32,14 +33,19 @@ def wait_for(condition, what, patience=PATIENCE):
 
 
 def free_ports(count):
-    """A base port with `count` free ports from it on, below the range the kernel hands out."""
-    for base in range(20000 + os.getpid() % 600 * 16, 31000, 16):
+    """A base port with `count` free ports from it on, below the range the kernel hands out, and this process's alone:
+    tests run side by side."""
+    for number in range(os.getpid(), os.getpid() + 680):
+        base = 20000 + number % 680 * 16
+        lock = socket.socket(socket.AF_UNIX)
         probes = []
         try:
+            lock.bind("\0zbroker-test-port-%d" % base)
             for port in range(base, base + count):
                 probe = socket.socket()
                 probe.bind(("127.0.0.1", port))
                 probes.append(probe)
+            LOCKS.append(lock)
             return base
         except OSError:
             continue
@@ -52,8 +58,8 @@ def free_ports(count):
 class Broker:
     """One `zbroker serve`.  `lines` is what it printed so far."""
 
-    def __init__(self, arguments, log):
-        self.arguments = [*WRAPPER, PROGRAM, "serve", *arguments]
+    def __init__(self, options, log):
+        self.options = options
         self.log = log
         open(log, "a").close()
         self.process = None
@@ -62,7 +68,7 @@ class Broker:
     def start(self, ready=True):
         assert self.process is None
         self.lines = []
-        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*WRAPPER, PROGRAM, "serve", *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=open(self.log, "a"), text=True)
         self.pipe = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, self.pipe), daemon=True).start()
@@ -89,9 +95,9 @@ class Broker:
                 self.lines.append(self.pipe.get(timeout=max(0.01, end - time.monotonic())))
             except queue.Empty:
                 raise AssertionError("no line with %r from %s; got %s; log: %s"
-                                     % (word, self.arguments, self.lines, self.tail())) from None
+                                     % (word, self.options, self.lines, self.tail())) from None
             if self.lines[-1] is None:
-                raise AssertionError("%s ended with %s: %s" % (self.arguments, self.process.wait(), self.tail()))
+                raise AssertionError("%s ended with %s: %s" % (self.options, self.process.wait(), self.tail()))
 
     def tail(self):
         with open(self.log) as log:
@@ -112,6 +118,8 @@ class Broker:
 
     def finish(self):
         """Stops it if it runs, and fails the test if it left a complaint behind."""
+        if self.alive:
+            self.wait_line("READY")
         code = self.stop() if self.alive else 0
         with open(self.log) as log:
             finding = FINDINGS.search(text := log.read())

@@ -36,7 +36,7 @@ def in_step(pair, patience=PATIENCE):
                 if state["phase"] == "paired" and states[1 - index]["in_step"]:
                     return index + 1
         return 0
-    return wait_for(leader, "a pair in step: %s" % [b.arguments for b in pair.brokers], patience) - 1
+    return wait_for(leader, "a pair in step: %s" % [b.options for b in pair.brokers], patience) - 1
 
 
 @pytest.fixture

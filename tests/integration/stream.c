@@ -7,7 +7,7 @@
     =========================================================================
 
     stream BROKERS NAME QUEUE FIRST LAST: puts the numbers from FIRST to LAST, one a
-    message, and prints "at N" after each thousandth OK, and at the end one line:
+    message, and prints "at N" after each hundredth OK, and at the end one line:
     "done BOTH SOLO DUPLICATES LONGEST", the last one in ms between two OKs.
 */
 
@@ -44,7 +44,7 @@ static void s_done (const zb_receipt_t *receipt, void *arg)
     counts->both += receipt->level == ZB_LEVEL_BOTH;
     counts->solo += receipt->level == ZB_LEVEL_SOLO;
     counts->duplicates += receipt->duplicate;
-    if (counts->oks % 1000 == 0) {
+    if (counts->oks % 100 == 0) {
         printf ("at %lu\n", counts->oks);
         fflush (stdout);
     }

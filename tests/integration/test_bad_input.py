@@ -182,7 +182,7 @@ def test_another_pairs_broker():
         other = pair.folder + "/other.conf"
         with open(other, "w") as config:
             config.write("pair\n    name = other\n")
-        pair.brokers[1].arguments[2:2] = ["--config", other]
+        pair.brokers[1].options[:0] = ["--config", other]
         pair.start()
         wait_for(lambda: status(pair.endpoints[0])["dropped"]["beats"] > 5, "dropped heartbeats")
         assert [status(e)["role"] for e in pair.endpoints] == ["waiting", "waiting"]

@@ -94,7 +94,7 @@ def test_kill_series_of_the_library(pair, client):
         stream = subprocess.Popen([STREAM, ",".join(pair.endpoints), "producer", "q", str(round_ * share + 1),
                                    str((round_ + 1) * share)], stdout=subprocess.PIPE, text=True)
         for line in stream.stdout:
-            if line == "at %d\n" % (share // 2000 * 1000):
+            if line == "at %d\n" % (share // 200 * 100):
                 pair.brokers[active].kill()
         assert stream.wait() == 0
         _, both, solo, _, longest = line.split()

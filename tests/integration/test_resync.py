@@ -74,7 +74,7 @@ def test_full(client):
     with open(config, "w") as text:
         text.write("store\n    log-keep = 64m\n")
     for broker in pair.brokers:
-        broker.arguments[broker.arguments.index("resync.conf")] = config
+        broker.options[broker.options.index("resync.conf")] = config
     try:
         pair.start()
         in_step(pair)

@@ -113,7 +113,7 @@ def test_peer_loss_wait(client):
 def test_a_store_of_a_pair_does_not_run_alone(pair):
     """Without --as, on the store of a pair: refused with a text, not served."""
     pair.brokers[0].kill()
-    pair.brokers[0].arguments = pair.brokers[0].arguments[:2] + ["--store", pair.folder + "/primary"]
+    pair.brokers[0].options = ["--store", pair.folder + "/primary"]
     pair.brokers[0].start(ready=False)
     assert pair.brokers[0].process.wait(30) == 2
     assert "belongs to a pair" in pair.brokers[0].tail()
