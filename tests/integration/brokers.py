@@ -130,14 +130,20 @@ class Broker:
         return self.process is not None and self.process.poll() is None
 
 
+def single_config(path):
+    """Writes the config file of a broker without a pair that listens at a free port; returns the endpoint."""
+    endpoint = "tcp://127.0.0.1:%d" % free_ports(1)
+    with open(path, "w") as config:
+        config.write("single\n    endpoint = \"%s\"\n" % endpoint)
+    return endpoint
+
+
 class Single:
     """A broker without a pair."""
 
     def __init__(self, *extra):
         self.folder = tempfile.mkdtemp(prefix="zbroker-test-")
-        self.endpoints = ["tcp://127.0.0.1:%d" % free_ports(1)]
-        with open(self.folder + "/zbroker.conf", "w") as config:
-            config.write("single\n    endpoint = \"%s\"\n" % self.endpoints[0])
+        self.endpoints = [single_config(self.folder + "/zbroker.conf")]
         self.broker = Broker(["--config", self.folder + "/zbroker.conf", "--store", self.folder + "/store", *extra],
                              self.folder + "/log")
 

@@ -1,7 +1,7 @@
 """Who leads when brokers start, in which order ever, and who waits?"""
 import pytest
 
-from brokers import Broker, Pair, wait_for
+from brokers import Broker, Pair, single_config, wait_for
 from conftest import in_step
 from zb1 import ask, status
 
@@ -113,7 +113,8 @@ def test_peer_loss_wait(client):
 def test_a_store_of_a_pair_does_not_run_alone(pair):
     """Without --as, on the store of a pair: refused with a text, not served."""
     pair.brokers[0].kill()
-    pair.brokers[0].options = ["--store", pair.folder + "/primary"]
+    single_config(pair.folder + "/single.conf")
+    pair.brokers[0].options = ["--config", pair.folder + "/single.conf", "--store", pair.folder + "/primary"]
     pair.brokers[0].start(ready=False)
     assert pair.brokers[0].process.wait(30) == 2
     assert "belongs to a pair" in pair.brokers[0].tail()
@@ -122,7 +123,9 @@ def test_a_store_of_a_pair_does_not_run_alone(pair):
 
 def test_one_store_one_process(single):
     """A second process on the same store ends with exit code 3 and says whose it is."""
-    other = Broker(["--store", single.folder + "/store"], single.folder + "/other.log")
+    single_config(single.folder + "/other.conf")
+    other = Broker(["--config", single.folder + "/other.conf", "--store", single.folder + "/store"],
+                   single.folder + "/other.log")
     other.start(ready=False)
     assert other.process.wait(30) == 3
     assert str(single.broker.process.pid) in other.tail()
