@@ -1,0 +1,88 @@
+"""Bounded memory: what clients do costs their own time, or disk, but not the broker's memory."""
+import os
+import signal
+import time
+
+import zmq
+
+from brokers import Pair, wait_for
+from conftest import in_step
+from zb1 import status
+
+MIB = 1 << 20
+
+
+def resident(broker):
+    """Bytes of a broker's memory, now and at their most."""
+    with open("/proc/%d/status" % broker.process.pid) as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+
+
+class Flood:
+    """Clients that send PUTs as if there were no window."""
+
+    def __init__(self, endpoint, clients):
+        self.context = zmq.Context()
+        self.socks = []
+        for _ in range(clients):
+            sock = self.context.socket(zmq.DEALER)
+            sock.linger = 0
+            sock.sndhwm = 0
+            sock.connect(endpoint)
+            sock.send_multipart([b"ZB1", b"HELLO", b"h"])
+            self.socks.append(sock)
+        for sock in self.socks:
+            assert sock.recv_multipart()[1] == b"OK"
+        self.socks[0].send_multipart([b"ZB1", b"QUEUE", b"q", b"q", b""])
+        assert self.socks[0].recv_multipart()[1] == b"OK"
+
+    def put(self, body, count):
+        for number in range(count):
+            for sock in self.socks:
+                sock.send_multipart([b"ZB1", b"PUT", b"%d" % number, b"q", b"", body], copy=False)
+
+    def replies(self):
+        """All replies that are there."""
+        got = []
+        for sock in self.socks:
+            while sock.poll(0):
+                got.append(sock.recv_multipart())
+        return got
+
+    def close(self):
+        for sock in self.socks:
+            sock.close(0)
+        self.context.term()
+
+
+def test_a_flood_of_large_puts_stays_with_its_senders(single):
+    #  100 clients with 100 PUTs of 128 KiB each: 1.2 GiB.  The broker may take 128 MiB of them unread, and its own bounds.
+    flood = Flood(single.endpoints[0], 100)
+    flood.put(os.urandom(128 << 10), 100)
+    answers = []
+    wait_for(lambda: answers.extend(flood.replies()) or len(answers) == 100 * 100, "an answer to each PUT")
+    assert all(reply[1] == b"OK" for reply in answers)
+    assert status(single.endpoints[0])["messages_in"] == 100 * 100
+    flood.close()
+    assert resident(single.broker)[1] < 600 * MIB
+
+
+def test_a_client_that_is_not_read_for_long_is_not_dropped(folder):
+    #  The passive one stands still, and the active one may wait for it: soon so much waits that it reads nothing any
+    #  more, for longer than any heartbeat's limit.  Each client's PUTs stay where they are, and none has to say HELLO
+    #  again.
+    with open(folder + "/zbroker.conf", "w") as config:
+        config.write("pair\n    ack-limit = 10min\n    silence = 10min\nlimits\n    waiting = 64k\n")
+    pair = Pair("--config", folder + "/zbroker.conf").start()
+    active = in_step(pair)
+    flood = Flood(pair.endpoints[active], 3)
+    pair.brokers[1 - active].process.send_signal(signal.SIGSTOP)
+    flood.put(bytes(10000), 300)
+    time.sleep(5)
+    pair.brokers[1 - active].process.send_signal(signal.SIGCONT)
+    answers = []
+    wait_for(lambda: answers.extend(flood.replies()) or len(answers) == 3 * 300, "an answer to each PUT")
+    assert {reply[1] for reply in answers} == {b"OK"}
+    flood.close()
+    pair.close()
