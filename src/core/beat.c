@@ -69,7 +69,14 @@ bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
 
 bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other)
 {
-    return one->alone && !zb_lineage_has (&other->tail, one->alone, one->node);
+    //  The newest epoch in which it may have done so: an earlier one may have been replayed to the other since.
+    uint64_t newest = one->alone;
+    for (size_t index = 0; index < one->tail.size; index++) {
+        const zb_epoch_t *epoch = &one->tail.epoch[index];
+        if (epoch->node == one->node && epoch->first && epoch->number > newest)
+            newest = epoch->number;
+    }
+    return one->alone && !zb_lineage_has (&other->tail, newest, one->node);
 }
 
 bool zb_beat_last (const zb_beat_t *self)

@@ -17,7 +17,7 @@
        20     8   newest commit of the store
        28     8   alone: the first epoch in which this node answered without its peer, 0 = none
        36     1   number of epochs that follow, newest of the lineage, oldest first
-       37    17   an epoch as in lineage.h
+       37    25   an epoch as in lineage.h
 */
 
 #ifndef ZB_BEAT_H_INCLUDED

@@ -121,7 +121,7 @@ static void s_raise (zb_engine_t *self, uint64_t epoch)
 {
     assert (epoch > self->epoch && epoch >> ZB_EPOCH_BITS == 0);
     self->epoch = epoch;
-    self->newest = epoch << ZB_COUNT_BITS;
+    self->newest = zb_epoch_base (epoch, self->node);
     self->must = true;
 }
 
@@ -178,6 +178,11 @@ void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size
 bool zb_engine_leads (const zb_engine_t *self)
 {
     return self->leads;
+}
+
+uint64_t zb_engine_newest (const zb_engine_t *self)
+{
+    return self->newest;
 }
 
 const char *zb_engine_fault (const zb_engine_t *self)
@@ -339,14 +344,15 @@ static void s_close (zb_engine_t *self)
         zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill->batch, fill->number, &fill->rows);
     for (zb_ring_t *link = zb_ring_pop (&self->touched_producers); link; link = zb_ring_pop (&self->touched_producers))
         zb_producer_write (ZB_ITEM (link, zb_producer_t, touched), fill->batch, fill->number);
-    uint8_t value[8];
+    uint8_t value[ZB_META_COMMIT_SIZE];
     uint64_t uptime = zb_engine_uptime (self);
     if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
         zb_put64 (value, uptime);
-        zb_batch_put (fill->batch, ZB_META, ZB_META_UPTIME, strlen (ZB_META_UPTIME), value, sizeof value);
+        zb_batch_put (fill->batch, ZB_META, ZB_META_UPTIME, strlen (ZB_META_UPTIME), value, 8);
         self->uptime_kept = uptime;
     }
     zb_put64 (value, fill->number);
+    zb_put64 (value + 8, self->newest);
     zb_batch_put (fill->batch, ZB_META, ZB_META_COMMIT, strlen (ZB_META_COMMIT), value, sizeof value);
     zb_batch_set_commit (fill->batch, fill->number);
     fill->last_id = self->newest;

@@ -99,6 +99,8 @@ void zb_engine_full (zb_engine_t *self, bool full);
 //  get PASSIVE as well (the client resends), all memory of sessions, queues and producers is dropped.
 void zb_engine_stop (zb_engine_t *self, const char *active);
 bool zb_engine_leads (const zb_engine_t *self);
+//  The newest message id that was given.
+uint64_t zb_engine_newest (const zb_engine_t *self);
 //  NULL; or a text: the store holds a row that no broker of this format can have written.  Nothing is done any more
 //  then, the caller must end the process (exit code ZB_EXIT_DAMAGED).
 const char *zb_engine_fault (const zb_engine_t *self);

@@ -21,6 +21,7 @@
 #define ZB_ENGINE_SELF_H_INCLUDED
 
 #include "core/engine.h"
+#include "core/lineage.h"
 #include "core/pending.h"
 #include "core/producer.h"
 #include "core/queue.h"

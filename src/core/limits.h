@@ -34,8 +34,8 @@
 
 //  The store's layout.
 #define ZB_ROW_MAX (256 * 1024)  //  bytes of one log row, unless a single message is larger
-#define ZB_EPOCH_BITS 24         //  upper bits of a message id
-#define ZB_COUNT_BITS 40         //  lower bits: the message's number in its epoch
+#define ZB_EPOCH_BITS 24         //  upper bits of a message id: the epoch's number,
+#define ZB_COUNT_BITS 40         //  the bits below: one that says who raised it (lineage.h), the message's number in it
 
 typedef struct {
     size_t body;                 //  bytes of one body: 1 MiB

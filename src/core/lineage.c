@@ -10,7 +10,30 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/limits.h"
 #include "core/lineage.h"
+
+#define NODE_BIT (UINT64_C (1) << (ZB_COUNT_BITS - 1))
+#define COUNT_MASK (NODE_BIT - 1)
+
+//  What epochs are ordered by.
+static uint64_t s_rank (uint64_t number, unsigned node)
+{
+    return number << 1 | (node == 1);
+}
+
+static bool s_ordered (const zb_lineage_t *self, const zb_epoch_t *next)
+{
+    if (self->size == 0)
+        return true;
+    const zb_epoch_t *last = &self->epoch[self->size - 1];
+    if (s_rank (next->number, next->node) <= s_rank (last->number, last->node))
+        return false;
+    for (size_t index = self->size; next->first && index-- > 0;)
+        if (self->epoch[index].first)
+            return next->first > self->epoch[index].first;
+    return true;
+}
 
 int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
 {
@@ -19,10 +42,8 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
         return -1;
     const uint8_t *byte = data;
     for (size_t index = 0; index < size / ZB_EPOCH_SIZE; index++, byte += ZB_EPOCH_SIZE) {
-        zb_epoch_t epoch = {zb_get64 (byte), zb_get64 (byte + 8), byte[16]};
-        bool ordered =
-            index == 0 || (epoch.number > self->epoch[index - 1].number && epoch.first > self->epoch[index - 1].first);
-        if (!ordered || epoch.number == 0 || epoch.node < 1 || epoch.node > 2)
+        zb_epoch_t epoch = {zb_get64 (byte), zb_get64 (byte + 8), byte[24], zb_get64 (byte + 16)};
+        if (epoch.number == 0 || epoch.node < 1 || epoch.node > 2 || !s_ordered (self, &epoch))
             return -1;
         self->epoch[self->size++] = epoch;
     }
@@ -35,26 +56,46 @@ size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX 
         uint8_t *byte = data + index * ZB_EPOCH_SIZE;
         zb_put64 (byte, self->epoch[index].number);
         zb_put64 (byte + 8, self->epoch[index].first);
-        byte[16] = (uint8_t) self->epoch[index].node;
+        zb_put64 (byte + 16, self->epoch[index].before);
+        byte[24] = (uint8_t) self->epoch[index].node;
     }
     return self->size * ZB_EPOCH_SIZE;
 }
 
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self)
 {
-    return self->size ? self->epoch[self->size - 1] : (zb_epoch_t){0, 0, 0};
+    return self->size ? self->epoch[self->size - 1] : (zb_epoch_t){0, 0, 0, 0};
+}
+
+static void s_insert (zb_lineage_t *self, size_t index, zb_epoch_t epoch)
+{
+    if (self->size == ZB_LINEAGE_MAX) {
+        if (index == 0)
+            return; //  older than all that are kept
+        memmove (self->epoch, self->epoch + 1, (ZB_LINEAGE_MAX - 1) * sizeof *self->epoch);
+        self->size--;
+        index--;
+    }
+    memmove (self->epoch + index + 1, self->epoch + index, (self->size - index) * sizeof *self->epoch);
+    self->epoch[index] = epoch;
+    self->size++;
 }
 
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first)
 {
-    zb_epoch_t epoch = {zb_lineage_newest (self).number + 1, first, node};
+    zb_epoch_t epoch = {zb_lineage_newest (self).number + 1, first, node, 0};
     assert (first > zb_lineage_newest (self).first);
-    if (self->size == ZB_LINEAGE_MAX) {
-        memmove (self->epoch, self->epoch + 1, (ZB_LINEAGE_MAX - 1) * sizeof *self->epoch);
-        self->size--;
-    }
-    self->epoch[self->size++] = epoch;
+    s_insert (self, self->size, epoch);
     return epoch;
+}
+
+void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    size_t index = self->size;
+    while (index && s_rank (self->epoch[index - 1].number, self->epoch[index - 1].node) > s_rank (number, node))
+        index--;
+    if (!zb_lineage_lists (self, number, node))
+        s_insert (self, index, (zb_epoch_t){number, 0, node, 0});
 }
 
 //  Index of the epoch in the list, -1 if it is not there.
@@ -66,20 +107,70 @@ static long s_find (const zb_lineage_t *self, uint64_t number, unsigned node)
     return -1;
 }
 
+bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    return s_find (self, number, node) >= 0;
+}
+
 bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node)
 {
     if (self->size && number < self->epoch[0].number)
         return true;
-    return s_find (self, number, node) >= 0;
+    return zb_lineage_lists (self, number, node);
+}
+
+//  The epoch that this store went on with after the one at the index; NULL if it is the newest.
+static const zb_epoch_t *s_next (const zb_lineage_t *self, size_t index)
+{
+    while (++index < self->size)
+        if (self->epoch[index].first)
+            return &self->epoch[index];
+    return NULL;
 }
 
 bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t number, unsigned node, uint64_t commit)
 {
     if (self->size && number < self->epoch[0].number)
-        return commit < self->epoch[0].first;
+        return self->epoch[0].first == 0 || commit < self->epoch[0].first;
     long index = s_find (self, number, node);
     if (index < 0)
         return false;
-    size_t next = (size_t) index + 1;
-    return next < self->size ? commit < self->epoch[next].first : commit <= newest;
+    if (self->epoch[index].first == 0)
+        return true;
+    const zb_epoch_t *next = s_next (self, (size_t) index);
+    return next ? commit < next->first : commit <= newest;
+}
+
+//  Message ids
+
+uint64_t zb_epoch_base (uint64_t number, unsigned node)
+{
+    return number << ZB_COUNT_BITS | (node == 1 ? NODE_BIT : 0);
+}
+
+uint64_t zb_epoch_number (uint64_t id)
+{
+    return id >> ZB_COUNT_BITS;
+}
+
+unsigned zb_epoch_node (uint64_t id)
+{
+    return id & NODE_BIT ? 1 : 2;
+}
+
+uint64_t zb_lineage_upto (const zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    uint64_t last = zb_epoch_base (number, node) | COUNT_MASK;
+    if (self->size && number < self->epoch[0].number)
+        return last;
+    long index = s_find (self, number, node);
+    if (index < 0)
+        return 0;
+    const zb_epoch_t *next = self->epoch[index].first ? s_next (self, (size_t) index) : NULL;
+    return next && next->before < last ? next->before : last;
+}
+
+bool zb_lineage_had (const zb_lineage_t *self, uint64_t id)
+{
+    return id <= zb_lineage_upto (self, zb_epoch_number (id), zb_epoch_node (id));
 }

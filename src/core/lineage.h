@@ -12,11 +12,21 @@
     bounded: of more than ZB_LINEAGE_MAX leaderships the oldest are forgotten, and
     what is older than the oldest one kept counts as known.
 
+    After a split the winner absorbs the loser's epochs: it has not lived through them,
+    but all that was answered in them has been replayed to it.  Epochs are in the order
+    of their number, the backup's before the primary's: in a split the larger one wins,
+    so that the newest of a store is always its own.
+
+    A message id carries its epoch: number u24, 1 bit that is set for the primary's,
+    the message's number in the epoch u39.  So no two messages of a pair have one id,
+    and the winner's ids are above the loser's.
+
     Row "lineage" of the table meta, big endian, repeated, oldest first:
       offset size
         0     8   epoch's number
-        8     8   first commit of the epoch
-       16     1   node that raised it: 1 primary (or single), 2 backup
+        8     8   first commit of the epoch; 0 if it was absorbed
+       16     8   newest message id of the store when the epoch was raised; 0 if it was absorbed
+       24     1   node that raised it: 1 primary (or single), 2 backup
 */
 
 #ifndef ZB_LINEAGE_H_INCLUDED
@@ -27,12 +37,13 @@
 #include <stdint.h>
 
 #define ZB_LINEAGE_MAX 64
-#define ZB_EPOCH_SIZE 17
+#define ZB_EPOCH_SIZE 25
 
 typedef struct {
     uint64_t number;
-    uint64_t first; //  first commit
+    uint64_t first; //  first commit; 0 = absorbed
     unsigned node;
+    uint64_t before; //  newest message id of the store when it was raised
 } zb_epoch_t;
 
 //  A plain value: copy it, compare it, zero it for an empty one.
@@ -47,11 +58,26 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);
 size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE]);
 //  The newest epoch; number 0 if there is none.
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
-//  Adds the next epoch and returns it.
+//  Adds the next epoch and returns it; its `before` is the caller's to set.
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first);
 //  Whether the epoch is in the list (or older than all that are kept).
 bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether a store with this lineage whose newest commit is `newest` holds `commit` of that epoch.
 bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t number, unsigned node, uint64_t commit);
+
+//  Adds an epoch of another lineage whose messages have all been replayed to this store.
+void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node);
+//  Whether the list itself says so: false for what is older than the oldest one kept.
+bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node);
+
+//  Message ids.  The id before the first of an epoch; the epoch of an id.
+uint64_t zb_epoch_base (uint64_t number, unsigned node);
+uint64_t zb_epoch_number (uint64_t id);
+unsigned zb_epoch_node (uint64_t id);
+//  The newest message id of an epoch that a store with this lineage has held at any time, at least; 0 if it has not
+//  lived through any of it.
+uint64_t zb_lineage_upto (const zb_lineage_t *self, uint64_t number, unsigned node);
+//  Whether a store with this lineage has held the message with this id, be it done by now or not.
+bool zb_lineage_had (const zb_lineage_t *self, uint64_t id);
 
 #endif

@@ -96,6 +96,7 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 {
     self->raising = self->closed + 1;
     s_do (self, kind)->epoch = zb_lineage_raise (&self->lineage, self->node, self->raising).number;
+    zb_role_newest (self, self->newest_id);
     self->formed = true;
 }
 
@@ -331,7 +332,7 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
     if (self->phase != ZB_PHASE_IDLE && self->phase != ZB_PHASE_RISING)
         return 0; //  an answer from before: what this leadership has raised since is newer
     self->lineage.size = 0;
-    self->commit = 0;
+    self->commit = self->newest_id = 0;
     self->formed = false;
     for (size_t index = 0; index < count; index++) {
         const zb_found_t *found = &rows[index];
@@ -342,8 +343,9 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
         if (zb_frame_is (key, "format"))
             bad = size != 4 || zb_get32 (data) != META_FORMAT;
         else if (zb_frame_is (key, "commit")) {
-            bad = size != 8;
+            bad = size != 16;
             self->commit = bad ? 0 : zb_get64 (data);
+            self->newest_id = bad ? 0 : zb_get64 (data + 8);
         }
         else if (zb_frame_is (key, "lineage"))
             bad = zb_lineage_decode (&self->lineage, data, size) != 0;
@@ -434,6 +436,12 @@ void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now)
     self->live = live;
     self->session = session;
     s_settle (self, false, now);
+}
+
+void zb_role_newest (zb_role_t *self, uint64_t id)
+{
+    self->newest_id = id;
+    self->lineage.epoch[self->lineage.size - 1].before = id;
 }
 
 void zb_role_closed (zb_role_t *self, uint64_t commit)

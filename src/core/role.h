@@ -56,7 +56,8 @@ typedef struct {
     uint8_t secret[ZB_SECRET_SIZE];
     bool formed; //  secret (and the pair's id) are in the store
     zb_lineage_t lineage;
-    uint64_t commit; //  newest commit of the store when it was last looked at
+    uint64_t commit;    //  newest commit of the store when it was last looked at,
+    uint64_t newest_id; //  and its newest message id
     //  The peer.
     zb_beat_t peer;
     bool heard, dead;
@@ -105,6 +106,8 @@ void zb_role_saved (zb_role_t *self, int64_t now);
 void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now);
 //  The engine gave a commit to the store; commits are synced.
 void zb_role_closed (zb_role_t *self, uint64_t commit);
+//  RAISE is about to be carried out, and this is the newest message id that was given before.
+void zb_role_newest (zb_role_t *self, uint64_t id);
 void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now);
 //  A heartbeat of the peer; echoed is when we sent the newest one of ours that it has heard, 0 if none.
 void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now);

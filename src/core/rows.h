@@ -11,7 +11,7 @@
     encode can have written.
 
     table      key                               value
-    meta       "commit"                          u64  number of the newest commit
+    meta       "commit"                          u64  number of the newest commit, u64  newest message id given
                "queues"                          u32  the highest queue id given, u32  number of queues
                "uptime"                          u64  ms for which this store has been led, by all its leaders
     queues     name                              u32  queue id
@@ -57,6 +57,7 @@
 #define ZB_META_COMMIT "commit"
 #define ZB_META_QUEUES "queues"
 #define ZB_META_UPTIME "uptime"
+#define ZB_META_COMMIT_SIZE 16
 #define ZB_META_QUEUES_SIZE 8
 
 //  Queues.

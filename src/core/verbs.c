@@ -426,7 +426,8 @@ static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
         s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full", 0);
     else if (max && zb_queue_depth (queue) + request->bodies > max)
         s_refuse (self, session, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
-    else if (self->newest + request->bodies >= (self->epoch + 1) << ZB_COUNT_BITS)
+    else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
+             zb_epoch_node (self->newest + request->bodies) != self->node)
         s_refuse (self, session, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);
     else
         s_store (self, session, task, queue, producer, digest);

@@ -138,6 +138,7 @@ static void s_carry_out (zb_broker_t *self)
             s_meta_rows (self);
             break;
         case ZB_DO_RAISE:
+            zb_role_newest (&self->role, zb_engine_newest (self->engine));
             zb_engine_epoch (self->engine, effect.epoch);
             s_meta_rows (self);
             break;

@@ -43,7 +43,7 @@ static void s_meta (model_t *self, int at)
         uint8_t serial = node->log[i];
         if (self->raise[serial])
             lineage.epoch[lineage.size++] =
-                (zb_epoch_t){self->epoch[serial], (uint64_t) i + 1, self->writer[serial] + 1u};
+                (zb_epoch_t){self->epoch[serial], (uint64_t) i + 1, self->writer[serial] + 1u, 0};
     }
     for (int i = 0; i < 5; i++) {
         row[i] = (zb_row_t *) memory[i];
@@ -53,7 +53,8 @@ static void s_meta (model_t *self, int at)
     }
     assert (lineage.size * ZB_EPOCH_SIZE < sizeof memory[1] - sizeof (zb_row_t));
     zb_put64 (row[0]->data, node->size);
-    row[0]->size = 8;
+    zb_put64 (row[0]->data + 8, 0);
+    row[0]->size = 16;
     row[1]->size = (uint32_t) zb_lineage_encode (&lineage, row[1]->data);
     memcpy (row[2]->data, s_entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
     row[2]->size = ZB_SECRET_SIZE;
@@ -394,7 +395,7 @@ static void s_get_lineage (pack_t *pack, zb_lineage_t *lineage)
     lineage->size = s_get (pack);
     for (size_t i = 0; i < lineage->size; i++) {
         uint8_t byte = s_get (pack);
-        lineage->epoch[i] = (zb_epoch_t){byte >> 1, s_get (pack), (byte & 1) + 1u};
+        lineage->epoch[i] = (zb_epoch_t){byte >> 1, s_get (pack), (byte & 1) + 1u, 0};
     }
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/lineage.h"
 #include "rig.h"
 
 static const uint8_t s_secret[ZB_SECRET_SIZE] = "a secret of two brokers";
@@ -84,7 +85,9 @@ static void s_print_text (FILE *file, zb_frame_t frame)
             char number[32] = "";
             memcpy (number, text + index, digits < 31 ? digits : 31);
             uint64_t id = strtoull (number, NULL, 10);
-            fprintf (file, "%" PRIu64 ":%" PRIu64, id >> ZB_COUNT_BITS, id & ((UINT64_C (1) << ZB_COUNT_BITS) - 1));
+            uint64_t base = zb_epoch_base (zb_epoch_number (id), zb_epoch_node (id));
+            fprintf (file, "%" PRIu64 "%s:%" PRIu64, zb_epoch_number (id), zb_epoch_node (id) == 1 ? "" : "b",
+                     id - base);
         }
         else if (digits)
             fprintf (file, "%.*s", (int) digits, text + index);
@@ -216,7 +219,7 @@ void rig_gone (rig_t *self, const char *client)
     rig_run (self);
 }
 
-//  Copies a line, ids of the form EPOCH:COUNT made into numbers.
+//  Copies a line, ids of the form EPOCH:COUNT, or EPOCHb:COUNT of the backup's, made into numbers.
 static char *s_ids (const char *line)
 {
     char *text = NULL;
@@ -224,11 +227,12 @@ static char *s_ids (const char *line)
     FILE *file = open_memstream (&text, &size);
     while (*line) {
         size_t digits = strspn (line, "0123456789");
-        if (digits && line[digits] == ':' && isdigit ((unsigned char) line[digits + 1])) {
+        bool backup = digits && line[digits] == 'b';
+        if (digits && line[digits + backup] == ':' && isdigit ((unsigned char) line[digits + backup + 1])) {
             uint64_t epoch = strtoull (line, NULL, 10);
-            uint64_t count = strtoull (line + digits + 1, NULL, 10);
-            fprintf (file, "%" PRIu64, (epoch << ZB_COUNT_BITS) + count);
-            line += digits + 1;
+            uint64_t count = strtoull (line + digits + backup + 1, NULL, 10);
+            fprintf (file, "%" PRIu64, zb_epoch_base (epoch, backup ? 2 : 1) + count);
+            line += digits + backup + 1;
             line += strspn (line, "0123456789");
         }
         else {

@@ -44,10 +44,12 @@ static void test_what_is_written_is_read (void **unused)
     uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
     s_raise (&lineage, 1, 1, 1);
     s_raise (&lineage, 2, 10, 2);
+    lineage.epoch[1].before = 7;
     s_raise (&lineage, 2, 1ull << 40, 3);
     size_t size = zb_lineage_encode (&lineage, data);
     assert_int_equal (size, 3 * ZB_EPOCH_SIZE);
-    static const uint8_t second[ZB_EPOCH_SIZE] = {0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 10, 2};
+    static const uint8_t second[ZB_EPOCH_SIZE] = {0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0,
+                                                  0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 7, 2};
     assert_memory_equal (data + ZB_EPOCH_SIZE, second, ZB_EPOCH_SIZE);
     assert_int_equal (zb_lineage_decode (&back, data, size), 0);
     uint8_t again[sizeof data];
@@ -68,7 +70,7 @@ static void test_malformed_rows_are_refused (void **unused)
     static const struct {
         size_t at;
         uint8_t value;
-    } wrong[] = {{7, 0}, {7, 2}, {16, 0}, {16, 3}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
+    } wrong[] = {{7, 0}, {7, 2}, {24, 0}, {24, 3}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         memcpy (bad, data, size);
         bad[wrong[i].at] = wrong[i].value;
@@ -77,7 +79,7 @@ static void test_malformed_rows_are_refused (void **unused)
     for (size_t i = 0; i <= ZB_LINEAGE_MAX; i++) {
         uint8_t *epoch = data + i * ZB_EPOCH_SIZE;
         epoch[7] = epoch[15] = (uint8_t) (i + 1);
-        epoch[16] = 1;
+        epoch[24] = 1;
     }
     assert_int_equal (zb_lineage_decode (&back, data, ZB_LINEAGE_MAX * ZB_EPOCH_SIZE), 0);
     assert_int_equal (zb_lineage_decode (&back, data, (ZB_LINEAGE_MAX + 1) * ZB_EPOCH_SIZE), -1);
@@ -114,6 +116,57 @@ static void test_the_oldest_are_forgotten_and_count_as_known (void **unused)
     assert_false (zb_lineage_has (&lineage, 3, 2));
 }
 
+//  The winner of a split is at 3 of the primary, and was at 1 before; the loser was at 2 and 3 of the backup.
+static void test_absorbed_epochs_are_known_and_never_the_newest (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0}, back;
+    s_raise (&lineage, 1, 1, 1);
+    s_raise (&lineage, 1, 10, 2);
+    s_raise (&lineage, 1, 20, 3);
+    zb_lineage_absorb (&lineage, 3, 2);
+    zb_lineage_absorb (&lineage, 2, 2);
+    zb_lineage_absorb (&lineage, 2, 2);
+    zb_lineage_absorb (&lineage, 1, 1);
+    assert_int_equal (lineage.size, 5);
+    assert_int_equal (zb_lineage_newest (&lineage).node, 1);
+    assert_true (zb_lineage_has (&lineage, 2, 2));
+    assert_true (zb_lineage_lists (&lineage, 3, 2));
+    assert_true (zb_lineage_holds (&lineage, 25, 2, 2, 1000));
+    assert_true (zb_lineage_holds (&lineage, 25, 2, 1, 19));
+    assert_false (zb_lineage_holds (&lineage, 25, 2, 1, 20));
+    uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE], again[sizeof data];
+    size_t size = zb_lineage_encode (&lineage, data);
+    assert_int_equal (zb_lineage_decode (&back, data, size), 0);
+    assert_int_equal (zb_lineage_encode (&back, again), size);
+    assert_memory_equal (data, again, size);
+    s_raise (&lineage, 2, 30, 4);
+}
+
+static void test_a_store_knows_which_messages_it_has_held (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    uint64_t one = zb_epoch_base (1, 1), two = zb_epoch_base (2, 2);
+    s_raise (&lineage, 1, 1, 1);
+    s_raise (&lineage, 2, 10, 2);
+    lineage.epoch[1].before = one + 5;
+    assert_true (zb_lineage_had (&lineage, one + 5));
+    assert_false (zb_lineage_had (&lineage, one + 6));
+    assert_true (zb_lineage_had (&lineage, two + 1000000));
+    assert_false (zb_lineage_had (&lineage, zb_epoch_base (2, 1) + 1));
+    assert_false (zb_lineage_had (&lineage, zb_epoch_base (3, 2) + 1));
+    zb_lineage_absorb (&lineage, 1, 2);
+    assert_true (zb_lineage_had (&lineage, zb_epoch_base (1, 2) + 9));
+    assert_true (zb_lineage_had (&lineage, one + 5));
+    assert_false (zb_lineage_had (&lineage, one + 6));
+    //  Ids say who raised their epoch, and the primary's are above.
+    assert_int_equal (zb_epoch_number (one + 5), 1);
+    assert_int_equal (zb_epoch_node (one + 5), 1);
+    assert_int_equal (zb_epoch_node (two + 5), 2);
+    assert_true (zb_epoch_base (2, 1) > two + (UINT64_C (1) << 38));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +175,8 @@ int main (void)
         cmocka_unit_test (test_malformed_rows_are_refused),
         cmocka_unit_test (test_an_epoch_is_a_number_and_a_node),
         cmocka_unit_test (test_the_oldest_are_forgotten_and_count_as_known),
+        cmocka_unit_test (test_absorbed_epochs_are_known_and_never_the_newest),
+        cmocka_unit_test (test_a_store_knows_which_messages_it_has_held),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
