@@ -8,6 +8,8 @@
 
 #include <czmq.h>
 #include <db.h>
+#include <fcntl.h>
+#include <glob.h>
 
 #include "io/env.h"
 
@@ -21,6 +23,8 @@
 #define REPLY_MAX (2 << 20)    //  bytes with which a master answers one request, so that it does not stall
 #define REQUEST_MIN 200000     //  us until a gap is asked for again; the link is ordered, so gaps are rare
 #define REQUEST_MAX 1000000
+#define DIRTY_MOST (12 << 20) //  bytes of changed pages that may be left for a checkpoint, about
+#define TRICKLE_EVERY 10      //  ms, for each GiB of cache: a look at all of it costs time
 
 struct zb_env {
     DB_ENV *env;
@@ -35,9 +39,11 @@ struct zb_env {
     char *fault;
     bool suspect;
     bool damaged;
-    bool io_error;  //  Berkeley DB has reported one; a panic follows and hides its number
-    zb_env_t *next; //  of those abandoned
-    char last[256]; //  its last words
+    size_t cache;
+    int64_t trickled; //  when
+    bool io_error;    //  Berkeley DB has reported one; a panic follows and hides its number
+    zb_env_t *next;   //  of those abandoned
+    char last[256];   //  its last words
 };
 
 //  Environments with a fault.
@@ -133,6 +139,7 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     self->node = args->node;
     self->paired = args->paired;
     self->log_file = args->log_file;
+    self->cache = args->cache;
     self->send = args->send;
     self->arg = args->arg;
     if (!s_ok (self, db_env_create (&self->env, 0), "db_env_create"))
@@ -311,6 +318,50 @@ bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes)
     if (rc != DB_REP_LOCKOUT)
         s_ok (self, rc, "checkpoint");
     return true;
+}
+
+//  Starts the way to the disk for what was written to the tables' files.  Their syncs, which report errors, are Berkeley
+//  DB's; here it is only begun, so that a sync has little to wait for and does not hold up the log's.
+static void s_push_out (const zb_env_t *self)
+{
+    char *pattern = zsys_sprintf ("%s/table.*", self->home);
+    assert (pattern);
+    glob_t found = {0};
+    if (glob (pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t index = 0; index < found.gl_pathc; index++) {
+            int file = open (found.gl_pathv[index], O_RDONLY | O_CLOEXEC);
+            if (file != -1) {
+                sync_file_range (file, 0, 0, SYNC_FILE_RANGE_WRITE);
+                close (file);
+            }
+        }
+    globfree (&found);
+    freen (pattern);
+}
+
+void zb_env_trickle (zb_env_t *self)
+{
+    int64_t now = zclock_mono ();
+    if (self->fault || now - self->trickled < TRICKLE_EVERY * (int64_t) (1 + (self->cache >> 30)))
+        return;
+    self->trickled = now;
+    DB_MPOOL_STAT *stat = NULL;
+    int rc = self->env->memp_stat (self->env, &stat, NULL, 0);
+    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "memp_stat"))
+        return;
+    uint64_t changed = stat->st_page_dirty, all = changed + stat->st_page_clean;
+    free (stat);
+    uint64_t most = (self->cache / 4 < DIRTY_MOST ? self->cache / 4 : DIRTY_MOST) / ZB_PAGE_SIZE;
+    if (changed <= most)
+        return;
+    //  Of 100 pages so many are to be clean.
+    int wrote = 0;
+    rc = self->env->memp_trickle (self->env, (int) (100 * (all - most) / all), &wrote);
+    //  Locked by a resync; or full, which the next checkpoint meets, too.
+    if (rc != DB_REP_LOCKOUT && rc != ENOSPC)
+        s_ok (self, rc, "writing pages");
+    if (wrote)
+        s_push_out (self);
 }
 
 void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)

@@ -28,6 +28,9 @@
 //  A position in the log, file << 32 | offset: comparable within one history, 0 is before everything.
 typedef uint64_t zb_lsn_t;
 
+//  Bytes of a page of every table.
+#define ZB_PAGE_SIZE 16384
+
 #define ZB_LSN_FILE(lsn) ((uint32_t) ((lsn) >> 32))
 
 typedef struct zb_env zb_env_t;
@@ -106,6 +109,9 @@ zb_lsn_t zb_env_sent (const zb_env_t *self);
 //  Checkpoint once `kbytes` of log were written since the last one (0: if anything was).  Returns false if the disk is
 //  full: it can be tried again.  On a client it does nothing: the master's checkpoints arrive.
 bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes);
+//  To be called often on an environment that changes: keeps few changed pages in memory, by writing the others and
+//  starting their way to the disk, so that a checkpoint finds little to write and to wait for.  Takes some ms at most.
+void zb_env_trickle (zb_env_t *self);
 //  Removes log files that recovery does not need if they are older than file `from`, or make the log longer than
 //  `keep` bytes.  A client then may need a full resync.
 void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep);

@@ -517,6 +517,8 @@ void zb_replica_tick (zb_replica_t *self)
     int64_t now = zclock_mono ();
     if (self->ship)
         zb_replica_tick_link (self, now);
+    if (self->role == LEADING || self->live)
+        zb_env_trickle (self->env);
     if (self->role == LEADING && now - self->looked >= CHECKPOINT_LOOK) {
         self->looked = now;
         bool due = now - self->checkpointed >= CHECKPOINT_EVERY;

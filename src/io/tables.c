@@ -11,8 +11,6 @@
 
 #include "io/tables.h"
 
-#define PAGE_SIZE 16384
-
 //  Berkeley DB takes what begins with `log.` for a log file, and leaves it out of a resync.
 static const char *const s_names[ZB_TABLES] = {"table.meta",    "table.queues", "table.log",
                                                "table.cursors", "table.acks",   "table.producers"};
@@ -57,7 +55,7 @@ static int s_open (zb_tables_t *self, size_t table, bool create)
     int rc = db_create (&db, zb_env_handle (self->env), 0);
     if (rc)
         return rc;
-    rc = db->set_pagesize (db, PAGE_SIZE);
+    rc = db->set_pagesize (db, ZB_PAGE_SIZE);
     if (!rc)
         rc = db->set_flags (db, DB_CHKSUM);
     if (!rc)
