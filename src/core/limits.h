@@ -23,6 +23,7 @@
 #define ZB_ENVELOPE_MAX 8        //  frames before "ZB1", the empty one included
 #define ZB_ENVELOPE_BYTES 512    //  bytes of these together
 #define ZB_WINDOW 256            //  PUTs of one producer in flight, and digests kept of it
+#define ZB_AHEAD 32              //  requests of a client that are taken from the network before they are read
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument
 #define ZB_TOKEN_MAX 128         //  bytes of a token
 #define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
@@ -49,7 +50,6 @@ typedef struct {
     size_t window;               //  bytes of messages of one queue in memory: 8 MiB
     size_t windows;              //  bytes of messages of all queues in memory: 128 MiB
     size_t waiting;              //  bytes of requests that wait for the store: 64 MiB
-    size_t inbox;                //  bytes of requests that were not read yet, about: 128 MiB
     int64_t session_idle;        //  ms without a word until a session is forgotten: 1 hour
     int64_t producer_idle;       //  ms of uptime without a PUT until a name is forgotten: 7 days
     int64_t lease;               //  ms until a delivered message goes to others: 30 s
@@ -60,8 +60,7 @@ typedef struct {
     {                                                                                                                  \
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
         .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
-        .waiting = 64 << 20, .inbox = 128 << 20, .session_idle = 3600000, .producer_idle = 604800000,                  \
-        .lease = 30000, .queue_messages = 0                                                                            \
+        .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0  \
     }
 
 #endif

@@ -292,9 +292,6 @@ static void s_clients (zb_broker_t *self)
     zb_frame_t routing;
     const zb_frame_t *frames;
     size_t count;
-    zb_engine_stats_t stats;
-    zb_engine_stats (self->engine, &stats);
-    zb_front_bound (self->front, stats.sessions);
     for (int taken = 0; taken < TURN_MESSAGES && !zb_engine_busy (self->engine)
                         && (count = zb_front_recv (self->front, &routing, &frames)); taken++)
         s_message (self, routing, frames, count);

@@ -88,7 +88,6 @@ static const setting_t s_settings[] = {
     {"limits/window", SIZE, FIELD (limits.window), 64 * KIB, TIB},
     {"limits/windows", SIZE, FIELD (limits.windows), 64 * KIB, TIB},
     {"limits/waiting", SIZE, FIELD (limits.waiting), 64 * KIB, TIB},
-    {"limits/inbox", SIZE, FIELD (limits.inbox), 64 * KIB, TIB},
     {"limits/session-idle", TIME, FIELD (limits.session_idle), 1000, YEARS},
     {"limits/producer-idle", TIME, FIELD (limits.producer_idle), 1000, YEARS},
     {"limits/lease", TIME, FIELD (limits.lease), 1, YEARS},

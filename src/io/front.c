@@ -11,12 +11,11 @@
 
 #include "io/front.h"
 
-//  Low water marks: what a client may pile up here, in messages each way.  Lower ones cost small PUTs their speed; at the
-//  least, one is read while the next one comes.
-#define FRONT_RECV 64
-#define FRONT_RECV_LEAST 2
+//  Low water marks: what a client may pile up here, in messages each way.  Lower ones cost small PUTs their speed.  They
+//  can't follow the load: when libzmq changes the mark of a pipe in use, the writer may sleep for ever, since it hears
+//  of what was read only at every half of the old mark.
+#define FRONT_RECV ZB_AHEAD
 #define FRONT_SEND 1000
-#define FRONT_FRAME 96 //  bytes that libzmq needs for a frame beside its own, about
 //  A frozen broker is dropped by its unchanged clients.  But a client is not dropped for its silence: while its requests
 //  fill its pipe nothing is read from it, and it would lose them because others are served before it.  A client whose
 //  machine is gone is dropped when TCP gets no answer for so long.
@@ -33,10 +32,6 @@ struct zb_front {
     zb_frame_t *frame;
     size_t size;
     uint64_t oversize;
-    size_t inbox;            //  bytes that may lie unread, of all clients
-    int64_t typical;         //  bytes of a request, a moving average
-    int mark;                //  of messages that may lie unread, of each client; and how many clients there were then
-    size_t clients;
 };
 
 zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
@@ -67,8 +62,6 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     //  Routing id, envelope, "ZB1", verb, id and three arguments around the bodies.
     self->frames_max = limits->bodies + ZB_ENVELOPE_MAX + 8;
     self->bytes_max = limits->request;
-    self->inbox = limits->inbox;
-    self->mark = FRONT_RECV;
     self->message = (zmq_msg_t *) zmalloc (self->frames_max * sizeof *self->message);
     self->frame = (zb_frame_t *) zmalloc (self->frames_max * sizeof *self->frame);
     return self;
@@ -100,25 +93,10 @@ void *zb_front_socket (zb_front_t *self)
     return self->socket;
 }
 
-void zb_front_bound (zb_front_t *self, size_t clients)
-{
-    int64_t fair = (int64_t) (self->inbox / (clients + 1)) / (self->typical + 1);
-    int mark = FRONT_RECV;
-    while (mark > FRONT_RECV_LEAST && mark > fair)
-        mark /= 2;
-    //  Never raised: libzmq may leave a full pipe asleep then.  New connections begin at the highest mark, so it is set
-    //  again when there are many of them.
-    if (mark < self->mark || (mark < FRONT_RECV && clients > self->clients + self->clients / 8)) {
-        self->mark = mark < self->mark ? mark : self->mark;
-        self->clients = clients;
-        zmq_setsockopt (self->socket, ZMQ_RCVHWM, &self->mark, sizeof self->mark);
-    }
-}
-
 //  Reads one whole message.  Returns false if none waits; *whole tells whether it is within the limits.
 static bool s_read (zb_front_t *self, bool *whole)
 {
-    size_t bytes = 0, frames = 0;
+    size_t bytes = 0;
     bool more = true;
     *whole = true;
     while (more) {
@@ -130,7 +108,6 @@ static bool s_read (zb_front_t *self, bool *whole)
         }
         more = zmq_msg_more (&message);
         bytes += zmq_msg_size (&message);
-        frames++;
         if (*whole && self->size < self->frames_max && bytes <= self->bytes_max) {
             zmq_msg_t *kept = &self->message[self->size];
             zmq_msg_init (kept);
@@ -142,7 +119,6 @@ static bool s_read (zb_front_t *self, bool *whole)
             *whole = false;
         zmq_msg_close (&message);
     }
-    self->typical += ((int64_t) (bytes + frames * FRONT_FRAME) - self->typical) / 64;
     return true;
 }
 

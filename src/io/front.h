@@ -32,11 +32,6 @@ void *zb_front_socket (zb_front_t *self);
 //  *frames stay valid until the next call.  A message that is over the limits is answered by nobody: it is skipped.
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames);
 
-//  Keeps what lies unread here within limits.inbox bytes, about, whatever clients send: the more of them there are and
-//  the larger their requests, the fewer of each are taken from the network before they are read (from 64 down to 2).
-//  The rest stays with the clients, whose sends then wait.  To be called now and then with the number of clients.
-void zb_front_bound (zb_front_t *self, size_t clients);
-
 //  Sends a reply; never waits.  Returns 0; or -1 with errno EHOSTUNREACH if the client is gone, EAGAIN if its pipe is
 //  full.  Then nothing of the reply was sent.
 int zb_front_send (zb_front_t *self, const zb_reply_t *reply);

@@ -57,7 +57,7 @@ class Flood:
 
 
 def test_a_flood_of_large_puts_stays_with_its_senders(single):
-    #  100 clients with 100 PUTs of 128 KiB each: 1.2 GiB.  The broker may take 128 MiB of them unread, and its own bounds.
+    #  100 clients with 100 PUTs of 128 KiB each: 1.2 GiB.  The broker may take 32 of each, and its own bounds.
     flood = Flood(single.endpoints[0], 100)
     flood.put(os.urandom(128 << 10), 100)
     answers = []
@@ -65,7 +65,7 @@ def test_a_flood_of_large_puts_stays_with_its_senders(single):
     assert all(reply[1] == b"OK" for reply in answers)
     assert status(single.endpoints[0])["messages_in"] == 100 * 100
     flood.close()
-    assert resident(single.broker)[1] < 600 * MIB
+    assert resident(single.broker)[1] < 800 * MIB
 
 
 def test_a_client_that_is_not_read_for_long_is_not_dropped(folder):
