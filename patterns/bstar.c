@@ -99,6 +99,8 @@ static int s_news (zloop_t *loop, zsock_t *reader, void *arg)
     bstar_t *self = arg;
     const heart_event_t *event;
     while ((event = heart_recv (self->heart))) {
+        if (event->paused_ms)
+            zsys_warning ("bstar: this process did not run for %" PRId64 " ms", event->paused_ms);
         //  That it is gone matters when a client asks, not before.
         if (event->kind != HEART_BEAT)
             zsys_info ("bstar: the peer is %s", event->kind == HEART_DEAD ? "dead" : "silent");

@@ -84,6 +84,7 @@ typedef struct {
     int64_t quiet_ms;    //  since when silence is measured
     int64_t beat_ms;     //  when the next beat is due
     int64_t turn_ms;     //  when the thread last ran
+    int64_t paused_ms;   //  in this turn: it is over, and lasted so long
     int64_t closed_ms;   //  when the connection last closed
     bool seeking;        //  proof of the peer's death
     int64_t retry_ms;    //  when to probe for it next
@@ -384,7 +385,7 @@ static void s_prove (pulse_t *self, int64_t now)
 //  heard or didn't in that time says nothing of the peer.  Nor does what was known before.
 static void s_after_pause (pulse_t *self, int64_t now)
 {
-    zsys_warning ("%s: this process did not run for %" PRId64 " ms", self->name, now - self->turn_ms);
+    self->paused_ms += now - self->turn_ms;
     self->counters.pauses++;
     self->quiet_ms = now;
     self->silent = self->dead = self->seeking = false;
@@ -428,6 +429,7 @@ static void s_tell (pulse_t *self)
         box->newest.kind = self->dead ? HEART_DEAD : HEART_SILENT;
         box->gone = true;
     }
+    box->newest.paused_ms += self->paused_ms;
     box->peer_gone = self->silent || self->dead;
     box->turn_ms = self->turn_ms;
     box->counters = self->counters;
@@ -436,6 +438,7 @@ static void s_tell (pulse_t *self)
         box->woken = true;
     pthread_mutex_unlock (&box->mutex);
     self->news = self->loss = false;
+    self->paused_ms = 0;
     if (wake)
         zmq_send (zsock_resolve (self->pipe), "", 0, ZMQ_DONTWAIT);
 }
@@ -617,6 +620,7 @@ const heart_event_t *heart_recv (heart_t *self)
     gone = !beat && box->gone;
     if (beat || gone) {
         memcpy (event, &box->newest, offsetof (heart_event_t, payload) + box->newest.size);
+        box->newest.paused_ms = 0;
         box->beat = false;
         if (gone)
             box->gone = false;

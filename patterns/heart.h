@@ -90,6 +90,7 @@ typedef struct {
     int64_t heard_ms;    //  when the newest beat was heard; 0 if never
     int64_t echoed_ms;   //  when we sent our newest beat that the peer has echoed in its session; 0 if none
     uint64_t session;    //  the peer's; 0 if never heard
+    int64_t paused_ms;   //  how long this process did not run, beyond the limit, since the last event; 0: it did
     bool session_is_new; //  BEAT: another one than that of the last BEAT the owner got: the peer has restarted
     size_t size;         //  the newest payload, also in SILENT and DEAD: the peer's last words
     uint8_t payload[HEART_PAYLOAD_MAX];

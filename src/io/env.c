@@ -12,6 +12,7 @@
 #include <glob.h>
 
 #include "io/env.h"
+#include "io/log.h"
 
 //  Not in the manual of 5.3, but in its db.h: see zb_env_process.
 #ifndef DB_REP_WOULDROLLBACK
@@ -61,7 +62,7 @@ static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
     snprintf (self->last, sizeof (self->last), "%s", text);
     if (strstr (text, strerror (EIO)))
         self->io_error = true;
-    zsys_warning ("store: %s", text);
+    zb_log (ZB_LOG_WARNING, "store: %s", text);
 }
 
 void zb_env_fail (zb_env_t *self, int error, const char *what)
@@ -174,7 +175,7 @@ void zb_env_destroy (zb_env_t **self_p)
     }
     int rc = self->env->close (self->env, 0);
     if (rc)
-        zsys_warning ("store: %s: close: %s", self->home, db_strerror (rc));
+        zb_log (ZB_LOG_WARNING, "store: %s: close: %s", self->home, db_strerror (rc));
     freen (self->home);
     freen (self);
 }
@@ -385,7 +386,7 @@ void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
         char *path = zsys_sprintf ("%s/%s", self->home, *name);
         assert (path);
         if (unlink (path) && errno != ENOENT)
-            zsys_warning ("store: can't remove %s: %s", path, strerror (errno));
+            zb_log (ZB_LOG_WARNING, "store: can't remove %s: %s", path, strerror (errno));
         freen (path);
     }
     free (list);

@@ -13,6 +13,7 @@
 
 #include "core/seal.h"
 #include "io/ha.h"
+#include "io/log.h"
 #include "patterns/heart.h"
 
 //  Ages in ms beyond which a heartbeat would be a lie.  An fsync may take seconds on a bad day.
@@ -119,6 +120,8 @@ zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_
 {
     const heart_event_t *event;
     while ((event = heart_recv (self->heart))) {
+        if (event->paused_ms)
+            zb_log (ZB_LOG_WARNING, "this process did not run for %" PRId64 " ms", event->paused_ms);
         if (event->kind == HEART_DEAD && heart_peer_gone (self->heart))
             return ZB_HA_DEAD;
         if (event->kind != HEART_BEAT)

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 
 #include "io/home.h"
+#include "io/log.h"
 
 struct zb_home {
     char *dir;
@@ -107,7 +108,7 @@ static void s_empty (const char *folder)
         if (streq (entry->d_name, ".") || streq (entry->d_name, ".."))
             continue;
         if (unlinkat (dirfd (dir), entry->d_name, 0) != 0)
-            zsys_warning ("store: can't remove %s/%s: %s", folder, entry->d_name, strerror (errno));
+            zb_log (ZB_LOG_WARNING, "store: can't remove %s/%s: %s", folder, entry->d_name, strerror (errno));
     }
     closedir (dir);
 }
@@ -151,7 +152,7 @@ void zb_home_purge (zb_home_t *self, uint64_t keep)
         const char *env = zb_home_env (self, number);
         s_empty (env);
         if (rmdir (env) != 0)
-            zsys_warning ("store: can't remove %s: %s", env, strerror (errno));
+            zb_log (ZB_LOG_WARNING, "store: can't remove %s: %s", env, strerror (errno));
     }
     closedir (dir);
 }

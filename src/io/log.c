@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <czmq.h>
+#include <pthread.h>
 
 #include "io/log.h"
 
@@ -14,6 +15,8 @@
 #define RATE_INTERVAL 1000
 
 static zb_log_level_t s_level = ZB_LOG_INFO;
+//  zsys makes the date in a place that all threads share.
+static pthread_mutex_t s_guard = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const s_names[] = {"error", "warning", "notice", "info", "debug"};
 
@@ -36,6 +39,7 @@ int zb_log_level (const char *name, zb_log_level_t *level)
 
 static void s_write (zb_log_level_t level, const char *line)
 {
+    pthread_mutex_lock (&s_guard);
     switch (level) {
     case ZB_LOG_ERROR:
         zsys_error ("%s", line);
@@ -53,6 +57,7 @@ static void s_write (zb_log_level_t level, const char *line)
         zsys_debug ("%s", line);
         break;
     }
+    pthread_mutex_unlock (&s_guard);
 }
 
 void zb_log (zb_log_level_t level, const char *format, ...)

@@ -35,6 +35,7 @@ typedef enum {
 
 //  Sends zsys's lines to standard error, each with the identity (copied), and drops what is above `level`.
 //  Call once, before any other thread runs; until then everything up to ZB_LOG_INFO is logged as zsys likes it.
+//  From then on nobody calls zsys's own functions, which are not safe with several threads.
 void zb_log_open (const char *identity, zb_log_level_t level);
 //  Finds a level by its name: error, warning, notice, info, debug.  Returns 0, or -1 if there is no such level.
 int zb_log_level (const char *name, zb_log_level_t *level);

@@ -61,7 +61,8 @@ bool zb_replica_sound (zb_replica_t *self)
         //  The kernel may have dropped what it could not write: nothing that was not synced before is certain.
         self->node.suspect = true;
         if (zb_node_save (&self->node, self->args.dir) != 0)
-            zsys_error ("store: can't note in %s/node that the store is suspect: %s", self->args.dir, strerror (errno));
+            zb_log (ZB_LOG_ERROR, "store: can't note in %s/node that the store is suspect: %s", self->args.dir,
+                    strerror (errno));
     }
     if (zb_env_damaged (self->env))
         zb_replica_fail (
@@ -409,7 +410,7 @@ void zb_replica_lead (zb_replica_t *self)
 void zb_replica_start_over (zb_replica_t *self)
 {
     uint64_t newest = self->folder > self->node.current ? self->folder : self->node.current;
-    zsys_info ("store: a full resync begins, into %s", zb_home_env (self->home, newest + 1));
+    zb_log (ZB_LOG_INFO, "store: a full resync begins, into %s", zb_home_env (self->home, newest + 1));
     self->live = false;
     if (zb_replica_open (self, newest + 1, true))
         zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));

@@ -18,6 +18,7 @@
 #include "io/env.h"
 #include "io/home.h"
 #include "io/inflight.h"
+#include "io/log.h"
 #include "io/replica.h"
 #include "io/ship.h"
 #include "io/tables.h"

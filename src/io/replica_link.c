@@ -84,7 +84,7 @@ static void s_look_level (zb_replica_t *self)
     if (self->folder != self->node.current) {
         if (!zb_replica_complete (self))
             return;
-        zsys_info ("store: the full resync is complete");
+        zb_log (ZB_LOG_INFO, "store: the full resync is complete");
     }
     self->live = true;
     self->applied = status.applied;

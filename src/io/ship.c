@@ -12,6 +12,7 @@
 #include "core/bytes.h"
 #include "core/seal.h"
 #include "io/ship.h"
+#include "io/log.h"
 
 #define FRAME_MAX (4 << 20) //  bytes of a frame; Berkeley DB's bulk messages have 1 MB
 #define WINDOW (64 << 20)   //  bytes under way to the peer, not yet received by its store
@@ -57,7 +58,7 @@ static void s_count (uint64_t *counter, const char *what, const char *why)
 {
     uint64_t count = ++*counter;
     if ((count & (count - 1)) == 0)
-        zsys_warning ("link: %s (%s), %" PRIu64 " so far", what, why, count);
+        zb_log (ZB_LOG_WARNING, "link: %s (%s), %" PRIu64 " so far", what, why, count);
 }
 
 //  Ends the session, if there is one, and begins anew.
@@ -438,7 +439,8 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
         return false;
     }
     if (seal.sequence != self->received + 1) {
-        zsys_warning ("link: %" PRIu64 " frames are missing, a new session begins", seal.sequence - self->received - 1);
+        zb_log (ZB_LOG_WARNING, "link: %" PRIu64 " frames are missing, a new session begins",
+                seal.sequence - self->received - 1);
         s_reset (self);
         event->kind = ZB_SHIP_CLOSED;
         return true;
