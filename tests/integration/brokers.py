@@ -11,10 +11,11 @@ import tempfile
 import threading
 import time
 
+from patience import PATIENCE
+
 PROGRAM = os.environ.get("ZBROKER_PROGRAM", "zbroker")
-#  What runs the program: valgrind and its options, say.
+#  What runs the programs: valgrind and its options, say.
 WRAPPER = shlex.split(os.environ.get("ZBROKER_WRAPPER", ""))
-PATIENCE = 60 if not WRAPPER else 300      # seconds for a condition; only a failing test waits that long
 #  What sanitizers and valgrind print about a process, whether it ended by itself or was killed.
 FINDINGS = re.compile("ERROR: .*Sanitizer|runtime error:|WARNING: ThreadSanitizer|== (Invalid|Use of|Conditional)|"
                       "Assertion .* failed|definitely lost: [1-9]")

@@ -5,7 +5,8 @@ import tempfile
 
 import pytest
 
-from brokers import PATIENCE, PROGRAM, Pair, Single, wait_for
+from brokers import PROGRAM, WRAPPER, Pair, Single, wait_for
+from patience import PATIENCE
 from zb1 import Client, ask, status
 
 
@@ -64,7 +65,7 @@ def folder():
 def zbroker():
     """Runs the program to its end: zbroker (["get", "q"]); a failure fails the test unless check is False."""
     def run(arguments, text=None, environment=None, check=True):
-        done = subprocess.run([PROGRAM, *arguments], input=text, text=True, stdout=subprocess.PIPE,
+        done = subprocess.run([*WRAPPER, PROGRAM, *arguments], input=text, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}, timeout=3 * PATIENCE)
         assert not check or done.returncode == 0, "zbroker %s: exit code %d\n%s%s" % (
             " ".join(arguments), done.returncode, done.stdout, done.stderr)

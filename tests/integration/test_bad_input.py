@@ -10,6 +10,7 @@ import zmq
 
 from brokers import Pair, wait_for
 from conftest import in_step
+from patience import PATIENCE
 from zb1 import Client, ask, status
 
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 30)))
@@ -46,7 +47,7 @@ def session(single):
     def request(*frames):
         client.socks[0].send_multipart(
             [b"ZB1"] + [f if isinstance(f, bytes) else str(f).encode() for f in frames])
-        assert client.socks[0].poll(10000), "no answer to %r" % (frames[:3],)
+        assert client.socks[0].poll(PATIENCE * 1000), "no answer to %r" % (frames[:3],)
         return client.socks[0].recv_multipart()
     request.client = client
     yield request
@@ -101,7 +102,7 @@ def test_other_version(single):
         sock.linger = 0
         sock.connect(single.endpoints[0])
         sock.send_multipart([b"ZB9", b"PING", b"1"])
-        assert sock.poll(10000) and code(sock.recv_multipart()) == 400
+        assert sock.poll(PATIENCE * 1000) and code(sock.recv_multipart()) == 400
 
 
 def test_random_bytes(single):

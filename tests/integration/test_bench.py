@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from brokers import PROGRAM, wait_for
+from brokers import PROGRAM, WRAPPER, wait_for
+from patience import PATIENCE
 
 MESSAGES = 2000
 OPTIONS = ["--messages", str(MESSAGES)]
@@ -61,8 +62,9 @@ def test_a_rate_is_kept_to(bench):
 def test_a_stall_is_charged_with_all_that_was_meant_to_be_sent(single):
     #  The broker stands still for 0.3 s of each 0.5 s or so.  With 5 PUTs in flight few would be late, did their time
     #  count from when they were sent; from when they were meant to be sent, most are.
-    process = subprocess.Popen([PROGRAM, "bench", "latency", "--no-limits", "--json", "--window", "5", "--rate", "2000",
-                                "--messages", "4000", "--brokers", single.endpoints[0]], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*WRAPPER, PROGRAM, "bench", "latency", "--no-limits", "--json", "--window", "5",
+                                "--rate", "2000", "--messages", "4000", "--brokers", single.endpoints[0]],
+                               stdout=subprocess.PIPE, text=True)
     while process.poll() is None:
         single.broker.process.send_signal(signal.SIGSTOP)
         time.sleep(0.3)
@@ -121,11 +123,11 @@ def test_brokers_of_others(zbroker, single):
 
 
 def test_interruption_leaves_nothing(folder):
-    process = subprocess.Popen([PROGRAM, "bench", "--seconds", "600"], env={**os.environ, "TMPDIR": folder},
+    process = subprocess.Popen([*WRAPPER, PROGRAM, "bench", "--seconds", "600"], env={**os.environ, "TMPDIR": folder},
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: glob.glob(folder + "/*/backup.log"), "the brokers")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1 and out == "" and err.endswith("zbroker bench: interrupted\n")
     assert os.listdir(folder) == []
 

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from brokers import PATIENCE, PROGRAM, free_ports
+from brokers import PROGRAM, WRAPPER, free_ports
 from conftest import in_step
+from patience import PATIENCE
 
 COMMANDS = ["serve", "put", "get", "queue", "status", "demo", "bench"]
 
@@ -109,7 +110,7 @@ def test_status_without_brokers(zbroker):
 
 def test_output_that_cannot_be_written_is_a_failure():
     with open("/dev/full", "w") as full:
-        done = subprocess.run([PROGRAM, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([*WRAPPER, PROGRAM, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
 
 
@@ -153,7 +154,7 @@ def test_get_into_a_closed_pipe_loses_nothing(zbroker, single):
     zbroker(["put", "pipe", "kept"] + brokers)
     end, other = os.pipe()
     os.close(end)
-    done = subprocess.run([PROGRAM, "get", "pipe"] + brokers, stdout=other, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([*WRAPPER, PROGRAM, "get", "pipe"] + brokers, stdout=other, stderr=subprocess.PIPE, text=True)
     os.close(other)
     assert done.returncode == 1
     assert zbroker(["get", "pipe"] + brokers).stdout == "kept\n"

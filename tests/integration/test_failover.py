@@ -2,6 +2,7 @@
 import os
 import subprocess
 
+from brokers import WRAPPER
 from conftest import in_step
 
 KILLS = int(os.environ.get("ZBROKER_KILLS", "10"))
@@ -91,7 +92,7 @@ def test_kill_series_of_the_library(pair, client):
     share, gaps = MESSAGES // KILLS, []
     for round_ in range(KILLS):
         active = in_step(pair)
-        stream = subprocess.Popen([STREAM, ",".join(pair.endpoints), "producer", "q", str(round_ * share + 1),
+        stream = subprocess.Popen([*WRAPPER, STREAM, ",".join(pair.endpoints), "producer", "q", str(round_ * share + 1),
                                    str((round_ + 1) * share)], stdout=subprocess.PIPE, text=True)
         for line in stream.stdout:
             if line == "at %d\n" % (share // 200 * 100):

@@ -12,7 +12,8 @@ import threading
 import pytest
 import zmq
 
-from brokers import free_ports, wait_for
+from brokers import WRAPPER, free_ports, wait_for
+from patience import PATIENCE, SLOWER
 
 PROGRAM = os.path.join(os.environ.get("ZBROKER_BUILD", "."), "echo_server")
 
@@ -20,7 +21,7 @@ PROGRAM = os.path.join(os.environ.get("ZBROKER_BUILD", "."), "echo_server")
 class Server:
     def __init__(self, flag, clients, local, remote):
         self.endpoint = "tcp://127.0.0.1:%d" % clients
-        self.arguments = [PROGRAM, flag, "-c", self.endpoint, "-l", "tcp://127.0.0.1:%d" % local,
+        self.arguments = [*WRAPPER, PROGRAM, flag, "-c", self.endpoint, "-l", "tcp://127.0.0.1:%d" % local,
                           "-r", "tcp://127.0.0.1:%d" % remote]
         self.process = None
         self.lines, self.log = [], []
@@ -42,7 +43,7 @@ class Server:
         pipe.close()
 
     def says(self, line):
-        wait_for(lambda: line in self.lines, "%s from %s, which said %s" % (line, self.arguments, self.lines), 20)
+        wait_for(lambda: line in self.lines, "%s from %s, which said %s" % (line, self.arguments, self.lines))
         return self
 
     def signal(self, number):
@@ -72,10 +73,10 @@ class Client:
         self.socket.linger = 0
         self.socket.connect(self.endpoints[self.moves % len(self.endpoints)])
 
-    def attempt(self, text, patience_ms=300):
+    def attempt(self, text, patience=0.3 * SLOWER):
         """One request to the current server: its reply, or None."""
         self.socket.send_string(text)
-        if self.socket.poll(patience_ms):
+        if self.socket.poll(patience * 1000):
             reply = self.socket.recv_multipart()
             assert reply == [text.encode()]
             return text
@@ -85,7 +86,7 @@ class Client:
         return None
 
     def ask(self, text):
-        wait_for(lambda: self.attempt(text), "an echo of " + text, 20)
+        wait_for(lambda: self.attempt(text), "an echo of " + text)
 
     def close(self):
         self.socket.close()
@@ -247,7 +248,7 @@ def test_a_stopped_primary_is_replaced_and_steps_out_of_a_split(ports, made):
     #  It still believes that it is active; the backup is not preferred, and gives way.
     primary.signal(signal.SIGCONT)
     backup.says("CONFLICT")
-    wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive", 20)
+    wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive")
     make_client(made, primary).ask("at the primary")
 
 
@@ -256,7 +257,7 @@ def test_a_stopped_backup_does_not_trust_what_it_knew(ports, made):
     primary, backup = make_pair(ports, made)
     client = make_client(made, backup)
     primary.kill()
-    wait_for(lambda: any("the peer is dead" in line for line in backup.log), "the death known", 20)
+    wait_for(lambda: any("the peer is dead" in line for line in backup.log), "the death known")
     backup.signal(signal.SIGSTOP)
     primary.start()
     make_client(made, primary).ask("at the primary")
@@ -279,7 +280,7 @@ def test_a_cut_link_makes_two_and_a_healed_one_makes_one(ports, made):
     for link in links:
         link.heal()
     backup.says("CONFLICT")
-    wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive", 20)
+    wait_for(lambda: backup.lines[-1] == "PASSIVE", "the backup passive")
     client = make_client(made, backup)
     assert client.attempt("refused") is None
     make_client(made, primary).ask("served")
@@ -290,7 +291,7 @@ def test_an_address_in_use_ends_the_server(ports, made):
     taken = socket.create_server(("127.0.0.1", ports[0]))
     with taken:
         server = Server("-p", ports[0], ports[2], ports[3])
-        done = subprocess.run(server.arguments, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(server.arguments, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert "in use" in done.stderr
-    assert subprocess.run([PROGRAM], capture_output=True, timeout=20).returncode == 2
+    assert subprocess.run([*WRAPPER, PROGRAM], capture_output=True, timeout=PATIENCE).returncode == 2

@@ -4,8 +4,8 @@ import re
 import subprocess
 import sys
 
-from brokers import PATIENCE
 from conftest import in_step
+from patience import PATIENCE
 
 PAGE = os.path.join(os.environ.get("ZBROKER_SOURCE", "."), "include", "PROTOCOL.md")
 

@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 
-from brokers import PATIENCE, Pair, wait_for
+from brokers import Pair, wait_for
 from conftest import in_step
+from patience import PATIENCE, REPLY
 from zb1 import Client, status
 
 MIB = int(os.environ.get("ZBROKER_RESYNC_MIB", "1024"))
+HALF = min(200, MIB)    #  enough to be killed in the middle of
+KEEP = max(4, min(64, MIB // 8))
 BODY = os.urandom(64 << 10)
 
 
@@ -21,7 +24,7 @@ def fill(client, queue, mib):
         while sent < total and sent - acked < 8:
             sent += 1
             client.send("PUT", sent, queue, "", *[b"%d " % sent + BODY] * 16)
-        reply = client.recv(10)
+        reply = client.recv(PATIENCE)
         assert reply and reply[1] == b"OK", reply
         acked += 1
     client.last = total
@@ -72,7 +75,7 @@ def test_full(client):
     pair = Pair("--config", "resync.conf")
     config = pair.folder + "/resync.conf"
     with open(config, "w") as text:
-        text.write("store\n    log-keep = 64m\n")
+        text.write("store\n    log-keep = %dm\n    log-file = %dm\n" % (KEEP, min(16, KEEP)))
     for broker in pair.brokers:
         broker.options[broker.options.index("resync.conf")] = config
     try:
@@ -105,10 +108,10 @@ def test_half_a_store_never_leads(client):
         one = client(pair, "producer")
         one.request("QUEUE", "q", "q", "")
         pair.brokers[1].kill()
-        fill(one, "q", 200)
+        fill(one, "q", HALF)
         shutil.rmtree(pair.folder + "/backup")
         pair.brokers[1].start()
-        full_resync(pair, 50)
+        full_resync(pair, HALF // 4)
         pair.brokers[1].kill()
         pair.brokers[0].kill()
         pair.brokers[1].start()
@@ -116,7 +119,7 @@ def test_half_a_store_never_leads(client):
         assert not state["complete"] and state["role"] == "waiting"
         lone = Client(pair.endpoints[1:])
         try:
-            lone.hello(patience=2)
+            lone.hello(patience=REPLY)
             raise SystemError("half a store leads")
         except AssertionError:
             pass

@@ -3,6 +3,7 @@ import pytest
 
 from brokers import Broker, Pair, single_config, wait_for
 from conftest import in_step
+from patience import PATIENCE
 from zb1 import ask, status
 
 
@@ -110,15 +111,24 @@ def test_peer_loss_wait(client):
         pair.close()
 
 
-def test_a_store_of_a_pair_does_not_run_alone(pair):
-    """Without --as, on the store of a pair: refused with a text, not served."""
+def test_a_store_of_a_pair_does_not_run_alone(pair, client):
+    """Without --as, on the store of a pair: refused with a text, not served, and none the worse for it."""
+    one = client(pair, "producer")
+    one.request("QUEUE", "q", "q", "")
+    put(one, 1, b"one", b"both")
     pair.brokers[0].kill()
     single_config(pair.folder + "/single.conf")
-    pair.brokers[0].options = ["--config", pair.folder + "/single.conf", "--store", pair.folder + "/primary"]
-    pair.brokers[0].start(ready=False)
-    assert pair.brokers[0].process.wait(30) == 2
-    assert "belongs to a pair" in pair.brokers[0].tail()
-    pair.brokers[0].process = None
+    alone = Broker(["--config", pair.folder + "/single.conf", "--store", pair.folder + "/primary"],
+                   pair.folder + "/alone.log")
+    alone.start(ready=False)
+    assert alone.process.wait(PATIENCE) == 2
+    assert "belongs to a pair" in alone.tail()
+    put(one, 2, b"two", b"solo")
+    pair.brokers[0].start()
+    assert in_step(pair) == 1
+    pair.brokers[1].kill()
+    put(one, 3, b"three", b"solo")
+    assert client(pair, "consumer").drain("q") == [b"one", b"two", b"three"]
 
 
 def test_one_store_one_process(single):
@@ -127,5 +137,5 @@ def test_one_store_one_process(single):
     other = Broker(["--config", single.folder + "/other.conf", "--store", single.folder + "/store"],
                    single.folder + "/other.log")
     other.start(ready=False)
-    assert other.process.wait(30) == 3
+    assert other.process.wait(PATIENCE) == 3
     assert str(single.broker.process.pid) in other.tail()

@@ -9,8 +9,7 @@ import time
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-PATIENCE = 60
-SILENCE = 0.2       # seconds without any reply until the client asks elsewhere
+from patience import PATIENCE, REPLY, SILENCE
 
 
 class Refused(Exception):
@@ -19,7 +18,7 @@ class Refused(Exception):
         self.code = code
 
 
-def ask(endpoint, *frames, patience=2.0):
+def ask(endpoint, *frames, patience=REPLY):
     """One request on a connection of its own; returns the reply's frames or None."""
     with zmq.Context.instance().socket(zmq.DEALER) as sock:
         sock.linger = 0
@@ -28,7 +27,7 @@ def ask(endpoint, *frames, patience=2.0):
         return sock.recv_multipart() if sock.poll(patience * 1000) else None
 
 
-def status(endpoint, patience=2.0):
+def status(endpoint, patience=REPLY):
     reply = ask(endpoint, "STATUS", "1", patience=patience)
     return json.loads(reply[4]) if reply else None
 

@@ -20,8 +20,8 @@
 #include "core/seal.h"
 #include "io/broker.h"
 #include "io/store.h"
+#include "patience.h"
 
-#define KIT_PATIENCE 60000 //  ms until a test gives up; nothing is timed
 
 static inline char *kit_dir_new (void)
 {
@@ -54,7 +54,7 @@ static inline zb_store_args_t kit_args (const char *dir)
 //  Waits for the next event of this kind and returns it; others before it are dropped, FAILED ends the test.
 static inline zb_store_event_t *kit_wait (zb_store_t *store, zb_store_kind_t kind)
 {
-    int64_t end = zclock_mono () + KIT_PATIENCE;
+    int64_t end = zclock_mono () + patience_ms ();
     while (zclock_mono () < end) {
         zb_store_event_t *event = zb_store_recv (store);
         if (!event) {

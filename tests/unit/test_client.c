@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "fake_broker.h"
+#include "patience.h"
 #include "zbroker.h"
 
 #define MANY 300
@@ -47,7 +48,7 @@ static pair_t *s_start (script_fn *script, const char *name)
     assert_non_null (self->client);
     if (name)
         assert_int_equal (zb_client_set_name (self->client, name), 0);
-    zb_client_set_timeout (self->client, 8000);
+    zb_client_set_timeout (self->client, patience_ms ());
     zb_client_set_patience (self->client, script ? IMPATIENT : 5000);
     return self;
 }
@@ -598,7 +599,7 @@ static void test_given_up (void **state)
     assert_int_equal (zb_client_put (pair->client, "orders", "2", 1, NULL), 0);
     assert_int_equal (zb_client_put (pair->client, "orders", "3", 1, NULL), -1);
     assert_int_equal (zb_client_error (pair->client), ZB_ERR_TIMEOUT);
-    zb_client_set_timeout (pair->client, 8000);
+    zb_client_set_timeout (pair->client, patience_ms ());
     zb_receipt_t receipt;
     assert_int_equal (zb_client_put (pair->client, "orders", "4", 1, &receipt), 0);
     assert_int_equal (receipt.number, 4);

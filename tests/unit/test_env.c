@@ -52,7 +52,7 @@ static void test_pages_trickle_to_the_disk (void **unused)
     assert_true (zb_env_flush (env));
     //  The cache holds all of it.
     assert_true (s_size (dir) < ROW);
-    int64_t end = zclock_mono () + KIT_PATIENCE;
+    int64_t end = zclock_mono () + patience_ms ();
     while (s_size (dir) < ROWS * (off_t) ROW / 2 && zclock_mono () < end) {
         zb_env_trickle (env);
         assert_null (zb_env_fault (env));

@@ -20,8 +20,8 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <cmocka.h>
+#include "patience.h"
 
-#define PATIENCE_MS 8000 //  until a test gives up; no test waits for it to end
 
 //  What one side says.
 typedef struct {
@@ -47,7 +47,7 @@ static size_t s_count (void *context, uint8_t *payload, size_t room)
 //  The next event; fails the test if none comes.  It waits for the socket's word, as an owner does.
 static const heart_event_t *s_next (heart_t *heart)
 {
-    const int64_t end = zclock_mono () + PATIENCE_MS;
+    const int64_t end = zclock_mono () + patience_ms ();
     for (;;) {
         const heart_event_t *event = heart_recv (heart);
         if (event)
@@ -61,7 +61,7 @@ static const heart_event_t *s_next (heart_t *heart)
 
 static const heart_event_t *s_next_kind (heart_t *heart, heart_kind_t kind)
 {
-    const int64_t end = zclock_mono () + PATIENCE_MS;
+    const int64_t end = zclock_mono () + patience_ms ();
     for (;;) {
         const heart_event_t *event = s_next (heart);
         if (event->kind == kind)
@@ -77,7 +77,7 @@ static bool s_says (const heart_event_t *event, const char *text)
 
 static void s_next_saying (heart_t *heart, const char *text)
 {
-    const int64_t end = zclock_mono () + PATIENCE_MS;
+    const int64_t end = zclock_mono () + patience_ms ();
     while (!s_says (s_next_kind (heart, HEART_BEAT), text))
         assert_true (zclock_mono () < end);
 }
@@ -85,7 +85,7 @@ static void s_next_saying (heart_t *heart, const char *text)
 //  Waits until a counter has reached a number.
 #define WAIT_FOR(heart, counter, least)                               \
     do {                                                              \
-        const int64_t end = zclock_mono () + PATIENCE_MS;             \
+        const int64_t end = zclock_mono () + patience_ms ();          \
         while (heart_counters (heart).counter < (uint64_t) (least)) { \
             assert_true (zclock_mono () < end);                       \
             zclock_sleep (1);                                         \
@@ -285,7 +285,7 @@ static zsock_t *s_fake (const char *endpoint, heart_t **heart, voice_t *voice)
     char bind[64];
     snprintf (bind, sizeof bind, "%s-heart", endpoint);
     *heart = s_heart (bind, endpoint, voice);
-    zsock_set_rcvtimeo (peer, PATIENCE_MS);
+    zsock_set_rcvtimeo (peer, patience_ms ());
     zframe_t *subscription = zframe_recv (peer);
     assert_non_null (subscription);
     zframe_destroy (&subscription);

@@ -40,6 +40,9 @@ check "only the store includes db.h" \
     "$(grep -rlE '#[[:space:]]*include[[:space:]]*<db\.h>' "$source"/src "$source"/patterns "$source"/tools "$source"/include 2>/dev/null |
         grep -vE '/src/io/(store|env|tables|ship)[a-z_]*\.c$')"
 
+check "the broker logs through io/log alone: zsys's own functions are not for several threads" \
+    "$(grep -rnE 'zsys_(error|warning|notice|info|debug) \(' "$source/src" --include='*.[ch]' | grep -v '/io/log\.c:')"
+
 check "io includes nothing of the client and the tools" \
     "$(grep -rnE '#[[:space:]]*include[[:space:]]*"(client|tools)/' "$source"/src/io 2>/dev/null)"
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "patterns/pirate.h"
+#include "patience.h"
 
 //  A server of one socket.  It does what its pipe tells:
 //  OPEN, CLOSE the socket; SERVE, MUTE (take requests, say nothing), LATE (answer the next request only together with
@@ -218,7 +219,7 @@ static void test_nobody (void **state)
     assert_int_equal (errno, EAGAIN);
     //  And it recovers, without the request of before.
     s_tell (&server[1], "OPEN");
-    pirate_set_timeout (pirate, 10000);
+    pirate_set_timeout (pirate, patience_ms ());
     assert_true (s_echo (pirate, "again"));
     s_end (server, &pirate);
     assert_int_equal (server[1].requests, 1);
@@ -277,7 +278,7 @@ static void test_late (void **state)
     s_tell (&server, "LATE");
     pirate_set_timeout (pirate, 50);
     assert_false (s_echo (pirate, "one"));
-    pirate_set_timeout (pirate, 10000);
+    pirate_set_timeout (pirate, patience_ms ());
     assert_true (s_echo (pirate, "two"));
     assert_true (s_echo (pirate, "three"));
     pirate_destroy (&pirate);

@@ -812,7 +812,7 @@ static void test_garbage (void **state)
     zb_seal_key (key[1], "test", "secret");
     for (int side = 0; side < 2; side++) {
         zsock_connect (push[side], "tcp://127.0.0.1:%d", side ? pair->b.port : pair->a.port);
-        zsock_set_sndtimeo (push[side], 5000);
+        zsock_set_sndtimeo (push[side], patience_ms ());
     }
     uint64_t seed = 1;
     for (int round = 0; round < 3000; round++) {

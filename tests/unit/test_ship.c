@@ -45,7 +45,7 @@ static void s_turn (end_t *end)
 //  Turns both until the one has had this many events of a kind.
 static void s_until (end_t *one, end_t *other, end_t *which, zb_ship_kind_t kind, uint64_t count)
 {
-    int64_t end = zclock_mono () + KIT_PATIENCE;
+    int64_t end = zclock_mono () + patience_ms ();
     while (which->events[kind] < count) {
         if (zclock_mono () > end)
             fail_msg ("no event %d", kind);
