@@ -28,7 +28,8 @@ static const char s_more[] = "\n"
                              "  3  serve: an address or the store is in use by another process\n"
                              "  4  serve: the store failed; restart it, the other broker takes over\n"
                              "  5  serve: the store is damaged; the text says what to do\n"
-                             "  6  no broker that serves was found in time\n";
+                             "  6  no broker that serves was found in time\n"
+                             "  7  serve: the lock on the shared store was lost; another broker may have it\n";
 
 static void s_help (FILE *out)
 {

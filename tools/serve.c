@@ -17,7 +17,7 @@ static const tool_option_t s_options[] = {
     {"backup", "EP", "where clients and the primary reach the backup"},
     {"store", "DIR", "the store's folder (default: zbroker-primary, -backup or -single)"},
     {"peer-loss", "solo|wait", "without the other broker, go on alone or make clients wait (default: solo)"},
-    {"shared", NULL, "both brokers use one store on a shared file system; not in this version"},
+    {"shared", NULL, "both brokers use one store: --store names the same folder on a shared file system"},
     {NULL, NULL, NULL}};
 
 //  Options that are settings under another name.
@@ -41,6 +41,8 @@ static int s_configure (const tool_t *self, zb_config_t *config, char **error)
         if (value && zb_config_set (config, s_settings[index].key, value, error))
             return -1;
     }
+    if (tool_option (self, "shared") && zb_config_set (config, "store/shared", "yes", error))
+        return -1;
     return zb_config_finish (config, error);
 }
 
@@ -48,8 +50,6 @@ static int s_serve (tool_t *self)
 {
     if (self->size)
         return tool_misused (self, "'%s': serve takes no arguments", self->arguments[0]);
-    if (tool_option (self, "shared"))
-        return tool_fail (self, TOOL_USAGE, "--shared: the shared store is not part of this version");
 
     zb_config_t *config = zb_config_new ();
     char *error = NULL;

@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "commands.h"
 
 #define BROKERS_MAX 8
-#define COLUMN_MAX 128
+#define COLUMN_MAX 192
 
 static const tool_option_t s_options[] = {{"json", NULL, "as a JSON object"},
                                           {"wait", "MS", "how long to wait for each broker's answer (default: 1000)"},
@@ -81,6 +82,11 @@ static bool s_is_active (json_t *status)
     return strcmp (s_text (status, "role"), "active") == 0;
 }
 
+static bool s_is_shared (json_t *status)
+{
+    return json_is_object (s_member (status, "lock"));
+}
+
 static void s_level (json_t *status, char *text, size_t size)
 {
     if (s_is_active (status))
@@ -123,8 +129,28 @@ static void s_peer (json_t *status, char *text, size_t size)
 
 static void s_lag (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status) && s_true (status, "peer.heard"))
+    if (s_is_active (status) && s_true (status, "peer.heard") && !s_is_shared (status))
         snprintf (text, size, "%lld commits", s_number (status, "peer.lag"));
+}
+
+//  A shared store: who has it open.
+static void s_store (json_t *status, char *text, size_t size)
+{
+    if (!s_is_shared (status))
+        return;
+    time_t since = (time_t) s_number (status, "lock.since");
+    char when[32], took[32] = "";
+    struct tm parts;
+    strftime (when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", gmtime_r (&since, &parts));
+    if (json_is_integer (s_member (status, "lock.takeover_ms")))
+        snprintf (took, sizeof took, ", taken in %lld ms", s_number (status, "lock.takeover_ms"));
+    if (s_true (status, "lock.open_here"))
+        snprintf (text, size, "shared, open since %s%s", when, took);
+    else if (s_true (status, "lock.held"))
+        snprintf (text, size, "shared, not open; locked by process %lld on %s since %s", s_number (status, "lock.pid"),
+                  s_text (status, "lock.host"), when);
+    else
+        snprintf (text, size, "shared, not open; nobody has the lock");
 }
 
 static void s_synced (json_t *status, char *text, size_t size)
@@ -197,8 +223,8 @@ static const struct {
     row_fn *fn;
 } s_rows[] = {{"node", s_node},         {"role", s_role},         {"why", s_why},       {"epoch", s_epoch},
               {"OK means", s_level},    {"in step", s_in_step},   {"for", s_since},     {"peer", s_peer},
-              {"lag", s_lag},           {"synced", s_synced},     {"resync", s_resync}, {"in use", s_queues},
-              {"sessions", s_sessions}, {"messages", s_messages}, {"disk", s_disk},     {"process", s_process}};
+              {"lag", s_lag},           {"synced", s_synced},     {"resync", s_resync}, {"store", s_store},
+              {"in use", s_queues},                   {"sessions", s_sessions}, {"messages", s_messages}, {"disk", s_disk},     {"process", s_process}};
 #define ROWS (sizeof s_rows / sizeof *s_rows)
 
 //  ---------------------------------------------------------------------------
@@ -233,6 +259,12 @@ static int s_verdict (const brokers_t *self, const char **verdict)
         *verdict = "the pair is in step";
         return TOOL_OK;
     }
+    else if (strcmp (level, "shared") == 0 && s_true (active, "in_step")) {
+        *verdict = "the pair is in step, on one shared store";
+        return TOOL_OK;
+    }
+    else if (strcmp (level, "shared") == 0)
+        *verdict = "one broker serves from the shared store: the other one is down, or does not see the same store";
     else if (strcmp (level, "solo") == 0)
         *verdict = "one broker serves alone: the other one is down or catches up";
     else

@@ -14,7 +14,7 @@
 #define BEAT_VERSION 1
 #define BEAT_HEAD 37
 
-enum { FLAG_SETTLED = 1, FLAG_FRESH = 2, FLAG_COMPLETE = 4, FLAG_SUSPECT = 8, FLAG_SERVING = 16, FLAG_IN_STEP = 32 };
+enum { FLAG_SETTLED = 1, FLAG_FRESH = 2, FLAG_COMPLETE = 4, FLAG_SUSPECT = 8, FLAG_SERVING = 16, FLAG_IN_STEP = 32, FLAG_SHARED = 64 };
 
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
 {
@@ -23,7 +23,8 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     data[2] = (uint8_t) self->state;
     data[3] = (uint8_t) ((self->settled ? FLAG_SETTLED : 0) | (self->fresh ? FLAG_FRESH : 0) |
                          (self->complete ? FLAG_COMPLETE : 0) | (self->suspect ? FLAG_SUSPECT : 0) |
-                         (self->serving ? FLAG_SERVING : 0) | (self->in_step ? FLAG_IN_STEP : 0));
+                         (self->serving ? FLAG_SERVING : 0) | (self->in_step ? FLAG_IN_STEP : 0) |
+                         (self->shared ? FLAG_SHARED : 0));
     memcpy (data + 4, self->pair, ZB_PAIR_SIZE);
     zb_put64 (data + 20, self->commit);
     zb_put64 (data + 28, self->alone);
@@ -54,6 +55,7 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     self->suspect = byte[3] & FLAG_SUSPECT;
     self->serving = byte[3] & FLAG_SERVING;
     self->in_step = byte[3] & FLAG_IN_STEP;
+    self->shared = byte[3] & FLAG_SHARED;
     memcpy (self->pair, byte + 4, ZB_PAIR_SIZE);
     self->commit = zb_get64 (byte + 20);
     self->alone = zb_get64 (byte + 28);
@@ -63,6 +65,8 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
 bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
 {
     static const uint8_t none[ZB_PAIR_SIZE];
+    if (one->shared != other->shared)
+        return false;
     return memcmp (one->pair, other->pair, ZB_PAIR_SIZE) == 0 || memcmp (one->pair, none, ZB_PAIR_SIZE) == 0 ||
            memcmp (other->pair, none, ZB_PAIR_SIZE) == 0;
 }

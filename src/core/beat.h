@@ -12,7 +12,7 @@
         0     1   version, 1
         1     1   node: 1 primary, 2 backup
         2     1   state of the Binary Star machine, as in bstar_fsm.h
-        3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step
+        3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step, 64 shared
         4    16   the pair's id, zeros if the store has none
        20     8   newest commit of the store
        28     8   alone: the first epoch in which this node answered without its peer, 0 = none
@@ -39,6 +39,7 @@ typedef struct {
     bool suspect;  //  an fsync failed here
     bool serving;  //  active, and clients are answered
     bool in_step;  //  granted by the active one, and still so
+    bool shared;   //  the store is the one that both brokers use
     uint8_t pair[ZB_PAIR_SIZE];
     uint64_t commit;
     uint64_t alone;
@@ -63,7 +64,7 @@ int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other);
 bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other);
 //  Whether this node has answered alone, and no other has led since.
 bool zb_beat_last (const zb_beat_t *self);
-//  Whether the two stores can belong to one pair: equal ids, or one has none yet.
+//  Whether the two stores can belong to one pair: of the same kind, and equal ids, or one has none yet.
 bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other);
 
 #endif

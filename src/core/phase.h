@@ -31,7 +31,7 @@ typedef enum {
     ZB_PHASE_IDLE,     //  not active
     ZB_PHASE_RISING,   //  active; the store becomes the master
     ZB_PHASE_RAISING,  //  the new epoch is on its way to the disk
-    ZB_PHASE_SINGLE,   //  serves without a pair
+    ZB_PHASE_SINGLE,   //  serves, and no second copy is waited for: no pair, or a shared store
     ZB_PHASE_ALONE,    //  serves without its peer
     ZB_PHASE_JOINING,  //  serves with its peer, which may not lead yet
     ZB_PHASE_CLEARING, //  the same, while `alone` is taken off the disk
@@ -59,7 +59,7 @@ typedef enum {
 
 //  What the phase machine looks at beside phase and event.
 enum {
-    ZB_IF_SINGLE = 1,  //  a broker without a pair
+    ZB_IF_SINGLE = 1,  //  no pair, or one store for both: there is no second copy
     ZB_IF_ALONE = 2,   //  `alone` is set
     ZB_IF_SOLO = 4,    //  this leadership begins without the peer
     ZB_IF_GRANTED = 8, //  the peer was granted `in step` in this session of the link

@@ -18,6 +18,8 @@
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_FIRST 1000
 #define REJOIN_MAX 30000
+//  ms: a look at the lock of a shared store that is older is not the answer to a client that wants us to lead.
+#define LOOK_OLD 20
 
 //  ---------------------------------------------------------------------------------------------------------------
 //  Effects
@@ -110,7 +112,7 @@ static bool s_echo_fresh (const zb_role_t *self, int64_t now)
 
 static unsigned s_conditions (const zb_role_t *self)
 {
-    return (self->paired ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0) |
+    return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0) |
            (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) | (self->wait ? ZB_IF_WAIT : 0);
 }
 
@@ -231,9 +233,48 @@ bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
     return self->heard && !zb_role_peer_gone (self, now) && self->peer.state == BSTAR_ACTIVE;
 }
 
+//  What is wrong with the folder of a shared store, by all that the peer was heard to say; NULL if nothing.
+static const char *s_other_store (const zb_role_t *self)
+{
+    zb_beat_t own;
+    zb_role_tell (self, &own);
+    if (!self->heard)
+        return NULL;
+    if (!self->peer.shared)
+        return "waiting: the other broker's store is not a shared one: start both with --shared, or neither";
+    if (!zb_beat_same_pair (&own, &self->peer))
+        return "waiting: the other broker uses another folder: both must name the same one";
+    if (self->lock_epoch < zb_lineage_newest (&self->peer.tail).number)
+        return "waiting: the folder holds an older copy of the store that the other broker has served from";
+    if (self->blind)
+        return "waiting: the other broker serves, and nobody is seen to hold the lock: this is another folder, or the "
+               "file system's locks do not reach the other machine";
+    return NULL;
+}
+
+//  A shared store: whoever gets the lock may lead; but nobody begins a new store alone, and nobody takes for the peer's
+//  store what is another one.
+static bool s_may_take (const zb_role_t *self)
+{
+    bool met = self->heard && memcmp (self->pair, self->peer.pair, ZB_PAIR_SIZE) == 0;
+    return self->opened && !self->held && (met || !self->fresh) && !s_other_store (self) &&
+           self->ticked_ms >= self->retry_ms;
+}
+
+//  What a passive broker knows of the shared store: it may take it over if it is the one that the peer serves from.
+static void s_judge_share (zb_role_t *self)
+{
+    bool was = self->in_step;
+    self->in_step = self->bstar.state == BSTAR_PASSIVE && self->heard && !self->fresh && !s_other_store (self);
+    if (self->in_step != was)
+        s_do (self, ZB_DO_SAY);
+}
+
 //  Rules (a) and (b) of who may lead without asking the peer, but for the token.
 static bool s_may_lead (const zb_role_t *self)
 {
+    if (self->shared)
+        return s_may_take (self);
     zb_beat_t own;
     zb_role_tell (self, &own);
     bool behind = self->heard && zb_beat_ahead (&self->peer, &own);
@@ -246,6 +287,10 @@ static bstar_facts_t s_facts (const zb_role_t *self, bool may_lead, int64_t now)
     zb_beat_t own;
     zb_role_tell (self, &own);
     bool preferred = self->opened && self->heard && zb_beat_rank (&own, &self->peer) > 0;
+    //  Only the lock takes a shared store from an active broker.
+    if (self->shared)
+        preferred = self->opened && self->heard &&
+                    (self->bstar.state == BSTAR_ACTIVE || (self->node < self->peer.node && s_may_take (self)));
     return (bstar_facts_t){.peer_gone = zb_role_peer_gone (self, now), .may_lead = may_lead, .preferred = preferred};
 }
 
@@ -263,7 +308,7 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
     if (after == BSTAR_ACTIVE) {
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
         self->in_step = false;
-        self->solo = !self->wait && (self->alone || before == BSTAR_PASSIVE || event == BSTAR_CLIENT_VOTE);
+        self->solo = !self->wait && !self->shared && (self->alone || before == BSTAR_PASSIVE || event == BSTAR_CLIENT_VOTE);
         self->diverged = false;
         self->leads++;
         s_phase (self, ZB_PHASE_LEAD, now);
@@ -299,6 +344,12 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
     if (paired)
         memcpy (self->pair, entropy, ZB_PAIR_SIZE);
     memcpy (self->secret, entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
+}
+
+void zb_role_share (zb_role_t *self, int64_t lease)
+{
+    self->shared = true;
+    self->lease = lease;
 }
 
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,
@@ -351,7 +402,8 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
             bad = zb_lineage_decode (&self->lineage, data, size) != 0;
         else if (zb_frame_is (key, "pair")) {
             bad = size != ZB_PAIR_SIZE;
-            if (!bad)
+            //  A shared store's id is that of its lock.
+            if (!bad && !self->shared)
                 memcpy (self->pair, data, ZB_PAIR_SIZE);
         }
         else if (zb_frame_is (key, "secret")) {
@@ -378,6 +430,7 @@ void zb_role_led (zb_role_t *self, int64_t now)
         return; //  of a leadership that was over before the store was the master
     self->settled = true;
     self->complete = true;
+    self->denied = NULL;
     self->closed = self->here = self->acked = self->commit;
     self->there = self->session = self->granted = 0;
     self->live = false;
@@ -418,6 +471,48 @@ void zb_role_granted (zb_role_t *self, bool granted)
     bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
     self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone == 0;
     s_do (self, ZB_DO_SAY);
+}
+
+void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE], uint64_t epoch, const char *holder,
+                   int64_t now)
+{
+    memcpy (self->pair, store, ZB_PAIR_SIZE);
+    self->held = held;
+    self->lock_epoch = epoch;
+    self->holder = holder;
+    self->looked_ms = now;
+    self->settled = true;
+    bool doubt = !held && self->heard && self->peer.serving && !zb_role_peer_gone (self, now);
+    if (!doubt)
+        self->doubt_ms = 0;
+    else if (!self->doubt_ms) {
+        self->doubt_ms = now;
+        self->doubt_epoch = zb_lineage_newest (&self->peer.tail).number;
+    }
+    if (held)
+        self->blind = false;
+    if (self->bstar.state == BSTAR_ACTIVE)
+        return;
+    self->fresh = epoch == 0;
+    s_judge_share (self);
+}
+
+void zb_role_denied (zb_role_t *self, const char *text, int64_t now)
+{
+    if (self->leads)
+        self->leads--;
+    if (self->phase != ZB_PHASE_RISING || self->leads)
+        return;
+    self->denied = text;
+    self->retry_ms = text ? now + self->lease : 0;
+    self->bstar.state = self->bstar.home;
+    self->changed_ms = now;
+    s_phase (self, ZB_PHASE_DOWN, now);
+}
+
+void zb_role_proved (zb_role_t *self, int64_t proved)
+{
+    self->proved_ms = proved;
 }
 
 void zb_role_saved (zb_role_t *self, int64_t now)
@@ -469,6 +564,10 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     self->dead = false;
     self->heard_ms = now;
     self->echoed_ms = echoed;
+    //  The peer has served before and after we saw that nobody holds the lock: what we see is not what it holds.
+    if (self->doubt_ms && beat->serving && echoed > self->doubt_ms &&
+        self->doubt_epoch == zb_lineage_newest (&beat->tail).number)
+        self->blind = true;
     //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.
     if (beat->alone)
         self->in_step = false;
@@ -491,6 +590,8 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     //  What an active peer sends may be applied at any time: the last look at the store is old.
     if (self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE)
         self->settled = false;
+    if (self->shared && self->bstar.state != BSTAR_ACTIVE)
+        s_judge_share (self);
     zb_epoch_t newest = zb_lineage_newest (&self->lineage);
     if (self->diverged && self->suspect && self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE &&
         zb_lineage_holds (&beat->tail, beat->commit, newest.number, newest.node, self->commit)) {
@@ -563,12 +664,15 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
     *why = zb_role_why (self, now);
     if (!self->opened || !zb_role_peer_gone (self, now) || self->wait)
         return ZB_VOTE_REFUSE;
+    //  The lock may have been given back since the last look, or the one whose it was is gone.
+    if (self->shared && now - self->looked_ms > LOOK_OLD)
+        self->settled = false;
     if (!self->settled) {
         s_read (self);
         return ZB_VOTE_LATER;
     }
     bool may_lead = s_may_lead (self);
-    if (may_lead) {
+    if (may_lead && !self->shared) {
         const char *refused = s_token_refused (self, token, code);
         if (refused) {
             *why = refused;
@@ -591,9 +695,11 @@ const char *zb_role_withholds (const zb_role_t *self, int64_t now)
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone)
 {
     *alone = self->phase == ZB_PHASE_ALONE;
-    *level = self->phase == ZB_PHASE_SINGLE ? "single" : *alone ? "solo" : "both";
+    *level = self->phase == ZB_PHASE_SINGLE ? self->shared ? "shared" : "single" : *alone ? "solo" : "both";
     switch (self->phase) {
     case ZB_PHASE_SINGLE:
+        //  A process that was stopped may have lost the lock meanwhile.
+        return !self->shared || now - self->proved_ms < self->lease ? ZB_RELEASE_HERE : ZB_RELEASE_HOLD;
     case ZB_PHASE_ALONE:
         return ZB_RELEASE_HERE;
     case ZB_PHASE_JOINING:
@@ -618,13 +724,33 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
     beat->suspect = self->suspect;
     beat->in_step = self->in_step;
     beat->serving = self->phase >= ZB_PHASE_SINGLE;
-    if (self->formed)
+    beat->shared = self->shared;
+    if (self->formed || (self->shared && self->opened))
         memcpy (beat->pair, self->pair, ZB_PAIR_SIZE);
     beat->commit = self->closed > self->commit ? self->closed : self->commit;
     beat->alone = self->alone;
     size_t from = self->lineage.size > ZB_BEAT_EPOCHS ? self->lineage.size - ZB_BEAT_EPOCHS : 0;
     beat->tail.size = self->lineage.size - from;
     memcpy (beat->tail.epoch, self->lineage.epoch + from, beat->tail.size * sizeof *beat->tail.epoch);
+}
+
+//  Why a broker with a shared store does not lead.
+static const char *s_why_shared (const zb_role_t *self, int64_t now)
+{
+    const char *other = s_other_store (self);
+    bool gone = zb_role_peer_gone (self, now);
+    if (other)
+        return other;
+    if (self->bstar.state == BSTAR_PASSIVE && !gone)
+        return self->in_step ? "passive, in step: only the other broker has the shared store open"
+                             : "passive: the shared store is new";
+    if (self->held)
+        return self->holder;
+    if (self->fresh && !self->heard)
+        return "waiting for the peer: a new pair forms when both brokers meet";
+    if (self->denied)
+        return self->denied;
+    return gone ? "ready to take the shared store over" : "waiting: the brokers are agreeing who leads";
 }
 
 const char *zb_role_why (const zb_role_t *self, int64_t now)
@@ -640,10 +766,16 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         [ZB_PHASE_PROBING] = "active: the peer does not acknowledge",
         [ZB_PHASE_SEVERING] = "active: telling the peer that it is left behind",
     };
+    if (self->shared && self->phase == ZB_PHASE_RISING)
+        return "active: the lock of the shared store is being taken, the fence run, the store recovered";
+    if (self->shared && self->phase == ZB_PHASE_SINGLE)
+        return "active on the shared store";
     if (self->bstar.state == BSTAR_ACTIVE && phases[self->phase])
         return phases[self->phase];
     if (!self->opened)
         return "the store is being opened";
+    if (self->shared)
+        return s_why_shared (self, now);
     if (self->diverged)
         return "diverged: this store holds messages that were answered without the peer and that the peer lacks; "
                "nothing was deleted";

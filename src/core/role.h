@@ -44,6 +44,8 @@ typedef struct {
     bool wait;         //  peer-loss = wait
     int64_t silence;   //  ms
     int64_t ack_limit; //  ms
+    bool shared;       //  both brokers use one store, and its lock decides who leads
+    int64_t lease;     //  ms, of that lock
     //  The machines.
     bstar_fsm_t bstar;
     zb_phase_t phase;
@@ -58,6 +60,17 @@ typedef struct {
     zb_lineage_t lineage;
     uint64_t commit;    //  newest commit of the store when it was last looked at,
     uint64_t newest_id; //  and its newest message id
+    //  The lock of a shared store, as it was last looked at.
+    bool held;           //  somebody has it
+    bool blind;          //  the peer serves, and nobody is seen to have it: it does not reach the peer's machine
+    uint64_t lock_epoch; //  the holder's epoch, the last one's if nobody holds it
+    const char *holder;  //  a sentence that names it, borrowed
+    const char *denied;  //  why the store could not be opened though the lock was ours; borrowed, NULL if it could
+    int64_t looked_ms;   //  the last look
+    int64_t doubt_ms;    //  when it was first seen free while the peer said that it serves, 0 = it was not
+    uint64_t doubt_epoch; //  the peer's then
+    int64_t retry_ms;    //  after a denial: no other try before
+    int64_t proved_ms;   //  when it was proved to be ours
     //  The peer.
     zb_beat_t peer;
     bool heard, dead;
@@ -90,6 +103,9 @@ typedef enum {
 void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_wait, int64_t silence, int64_t ack_limit,
                    const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE]);
 
+//  Both brokers use one store: called right after zb_role_init.  `lease` in ms.
+void zb_role_share (zb_role_t *self, int64_t lease);
+
 //  What is learned.  The store has opened (or completed a resync: complete); its own file says suspect and alone.
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,
                      int64_t now);
@@ -102,6 +118,14 @@ void zb_role_complete (zb_role_t *self, int64_t now);
 //  As a client: catching up would throw away what was answered alone.
 void zb_role_diverged (zb_role_t *self);
 void zb_role_granted (zb_role_t *self, bool granted);
+//  Of a shared store.  A look at the lock: whether somebody has it, and what its file says: the store's id, the epoch,
+//  and a sentence (borrowed until the next call).  Called before zb_role_opened, too.
+void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE], uint64_t epoch, const char *holder,
+                   int64_t now);
+//  The store was not opened: the lock is another's, or the text (borrowed) says why.
+void zb_role_denied (zb_role_t *self, const char *text, int64_t now);
+//  When the lock was last proved to be ours; said with everything that the store says.
+void zb_role_proved (zb_role_t *self, int64_t proved);
 void zb_role_saved (zb_role_t *self, int64_t now);
 void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now);
 //  The engine gave a commit to the store; commits are synced.

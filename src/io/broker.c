@@ -52,6 +52,7 @@ typedef struct {
     zb_release_t rule;         //  as the engine was told last
     const char *level;
     zb_log_rate_t noise;       //  of lines about bad input
+    char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
 
 static const zb_host_t *s_own (const zb_broker_t *self)
@@ -151,7 +152,8 @@ static void s_carry_out (zb_broker_t *self)
             zb_store_grant (self->store, effect.session);
             break;
         case ZB_DO_STOP:
-            zb_engine_stop (self->engine, s_active (self));
+            if (zb_engine_leads (self->engine))
+                zb_engine_stop (self->engine, s_active (self));
             break;
         case ZB_DO_READ:
             s_read_meta (self);
@@ -334,8 +336,37 @@ static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
                                 "the store's folder and let this broker copy its peer's");
 }
 
+//  The role is told what a look at the lock of a shared store has found.
+static void s_lock (zb_broker_t *self, const zb_store_event_t *event)
+{
+    self->status.lock = event->holder;
+    self->status.held = event->held;
+    self->status.took = event->took;
+    char *who = zb_holder_text (&event->holder);
+    char *text = zsys_sprintf ("waiting: the shared store is locked by %s", who);
+    assert (text);
+    free (who);
+    zb_role_lock (&self->role, event->held, event->holder.store, event->holder.epoch, text, self->now);
+    free (self->holder);
+    self->holder = text;
+}
+
+//  The shared store could not be taken over.
+static void s_denied (zb_broker_t *self, const zb_store_event_t *event)
+{
+    char *text = event->text ? strdup (event->text) : NULL;
+    if (text)
+        zb_log (ZB_LOG_ERROR, "%s", text);
+    s_lock (self, event);
+    zb_role_denied (&self->role, text, self->now);
+    free (self->denied);
+    self->denied = text;
+}
+
 static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
 {
+    if (self->config->shared)
+        s_lock (self, event);
     s_meta (self, event->meta, event->metas);
     for (size_t index = 0; index < event->metas; index++) {
         zb_frame_t key = { event->meta[index].key, event->meta[index].key_size };
@@ -379,6 +410,7 @@ static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
 
 static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
 {
+    zb_role_proved (&self->role, event->proved);
     switch (event->kind) {
     case ZB_STORE_OPENED:
         s_opened (self, event);
@@ -391,6 +423,12 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         break;
     case ZB_STORE_READ:
         s_read_done (self, event);
+        break;
+    case ZB_STORE_LOCK:
+        s_lock (self, event);
+        break;
+    case ZB_STORE_DENIED:
+        s_denied (self, event);
         break;
     case ZB_STORE_LED:
         s_meta (self, event->meta, event->metas);
@@ -498,9 +536,10 @@ static int s_listen_failed (const char *what, const char *endpoint)
 
 static zb_store_t *s_store_new (const zb_config_t *config)
 {
-    bool paired = config->as != ZB_SINGLE;
+    bool paired = config->as != ZB_SINGLE && !config->shared;
     zb_store_args_t args = {
-        .dir = config->store, .paired = paired, .node = config->as == ZB_BACKUP ? 2 : 1,
+        .dir = config->store, .paired = paired, .shared = config->shared, .fence = config->fence,
+        .unfenced_ok = config->unfenced_ok, .lease = config->lease, .node = config->as == ZB_BACKUP ? 2 : 1,
         .bind = paired ? config->host[config->as].ship_bind : NULL,
         .peer = paired ? config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY].ship : NULL,
         .cache = config->cache, .log_file = config->log_file, .log_keep = config->log_keep
@@ -519,6 +558,8 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     randombytes_buf (entropy, sizeof entropy);
     zb_role_init (&self->role, config->as == ZB_BACKUP ? 2 : 1, paired, config->peer_loss_wait, config->silence,
                   config->ack_limit, entropy);
+    if (config->shared)
+        zb_role_share (&self->role, config->lease);
     self->engine = zb_engine_new (&config->limits, self->role.node);
     zb_engine_endpoints (self->engine, s_own (self)->endpoint, s_peer_endpoint (self));
     self->held = zb_held_new (HELD_MOST);
@@ -553,6 +594,8 @@ static void s_close (zb_broker_t *self)
     zb_held_destroy (&self->held);
     zlistx_destroy (&self->batches);
     free (self->status.resync);
+    free (self->holder);
+    free (self->denied);
 }
 
 static void s_turn (zb_broker_t *self)

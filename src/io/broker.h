@@ -17,7 +17,8 @@ enum {
     ZB_EXIT_USAGE = 2,       //  command line or configuration
     ZB_EXIT_BUSY = 3,        //  an address or the store is in use by another process
     ZB_EXIT_STORE = 4,       //  the store failed (I/O error, disk full, panic): restart; the peer takes over
-    ZB_EXIT_DAMAGED = 5      //  the store or the node's own file can't be read: the text says what to do
+    ZB_EXIT_DAMAGED = 5,     //  the store or the node's own file can't be read: the text says what to do
+    ZB_EXIT_LOCK = 7         //  the lock on the shared store was lost: another broker may have the store
 };
 
 //  Runs a broker in the calling thread until SIGTERM or SIGINT.  Prints READY and each change of role to standard

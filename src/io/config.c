@@ -29,7 +29,7 @@ static const char *const s_roles[] = {"single", "primary", "backup"};
 //  ---------------------------------------------------------------------------
 //  What can be set
 
-typedef enum { TEXT, NAME, ENDPOINT, BIND, LOSS, LEVEL, SIZE, COUNT, TIME } kind_t;
+typedef enum { TEXT, NAME, ENDPOINT, BIND, LOSS, BOOL, LEVEL, SIZE, COUNT, TIME } kind_t;
 
 typedef struct {
     const char *path; //  section/key
@@ -73,6 +73,10 @@ static const setting_t s_settings[] = {
     {"single/endpoint", ENDPOINT, FIELD (host[ZB_SINGLE].endpoint), 0, 0},
     {"single/bind", BIND, FIELD (host[ZB_SINGLE].bind), 0, 0},
     {"store/folder", TEXT, FIELD (store), 0, 0},
+    {"store/shared", BOOL, FIELD (shared), 0, 0},
+    {"store/fence", TEXT, FIELD (fence), 0, 0},
+    {"store/unfenced-ok", BOOL, FIELD (unfenced_ok), 0, 0},
+    {"store/lease", TIME, FIELD (lease), 500, HOUR},
     {"store/cache", SIZE, FIELD (cache), MIB, TIB},
     {"store/log-file", SIZE, FIELD (log_file), 4 * MIB, GIB},
     {"store/log-keep", SIZE, FIELD (log_keep), 4 * MIB, TIB},
@@ -250,6 +254,11 @@ static int s_set (zb_config_t *self, const char *path, const char *value, char *
             return s_fail (error, "%s = '%s' is neither 'solo' nor 'wait'", path, value);
         *(bool *) field = streq (value, "wait");
         return 0;
+    case BOOL:
+        if (!streq (value, "yes") && !streq (value, "no"))
+            return s_fail (error, "%s = '%s' is neither 'yes' nor 'no'", path, value);
+        *(bool *) field = streq (value, "yes");
+        return 0;
     case LEVEL:
         if (zb_log_level (value, field))
             return s_fail (error, "%s = '%s' is none of error, warning, notice, info, debug", path, value);
@@ -275,6 +284,7 @@ zb_config_t *zb_config_new (void)
     self->cache = 64 * MIB;
     self->log_file = 16 * MIB;
     self->log_keep = GIB;
+    self->lease = 10000;
     self->beat = 100;
     self->silence = 500;
     self->ack_limit = 1000;
@@ -300,6 +310,7 @@ void zb_config_destroy (zb_config_t **self_p)
     free (self->pair);
     free (self->secret);
     free (self->store);
+    free (self->fence);
     free (self);
     *self_p = NULL;
 }
@@ -493,9 +504,30 @@ static int s_finish_pair (zb_config_t *self, char **error)
     return 0;
 }
 
+//  What makes no sense with a shared store, or without one.
+static int s_finish_shared (zb_config_t *self, char **error)
+{
+    if (self->fence && !*self->fence) {
+        free (self->fence);
+        self->fence = NULL;
+    }
+    if (!self->shared)
+        return self->fence ? s_fail (error, "store/fence is set, but the store is not shared: say --shared, or "
+                                            "store/shared = yes") : 0;
+    if (self->as == ZB_SINGLE)
+        return s_fail (error, "a shared store is a pair's: say which broker this is, --as primary or --as backup");
+    if (!self->store || !*self->store)
+        return s_fail (error, "--shared needs the folder that both brokers use: --store DIR, or store/folder");
+    if (self->peer_loss_wait)
+        return s_fail (error, "peer-loss = wait is for two copies; a shared store has one: leave it out");
+    return 0;
+}
+
 int zb_config_finish (zb_config_t *self, char **error)
 {
     *error = NULL;
+    if (s_finish_shared (self, error))
+        return -1;
     if (self->as == ZB_SINGLE) {
         if (self->host[ZB_PRIMARY].endpoint || self->host[ZB_BACKUP].endpoint)
             return s_fail (error, "a pair is configured: say which broker this is, --as primary or --as backup");

@@ -41,6 +41,10 @@ typedef struct {
     size_t cache;        //  bytes of the database's cache
     size_t log_file;     //  bytes of one log file
     size_t log_keep;     //  bytes of log kept for a peer that is away
+    bool shared;         //  both brokers use one store, in one folder
+    char *fence;         //  shared: the command that is run before the place of a holder that died is taken; NULL = none
+    bool unfenced_ok;    //  shared: do without one on a network file system
+    int64_t lease;       //  ms: how long a shared store's lock counts without a new proof: 10000
     bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone
     int64_t beat;        //  ms between heartbeats: 100
     int64_t silence;     //  ms without one until the peer is taken for dead: 500

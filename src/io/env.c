@@ -152,6 +152,8 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     u_int32_t flags = DB_CREATE | DB_RECOVER | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
     if (self->paired)
         flags |= DB_INIT_REP;
+    if (args->shared)
+        flags |= DB_PRIVATE;
     if (!s_ok (self, self->env->open (self->env, self->home, flags, 0600), "open with recovery"))
         return self;
     if (self->paired &&

@@ -43,6 +43,7 @@ typedef void (zb_env_send_fn) (void *arg, const void *control, size_t control_si
 typedef struct {
     const char *home; //  the environment's folder; it exists
     bool paired;
+    bool shared; //  other machines see the folder: nothing of this process's memory may lie in it
     unsigned node; //  1 or 2
     bool rollback; //  as a client: commits that the master lacks may be rolled back
     bool init;     //  as a client: everything may be deleted and fetched anew.  Only where nothing is lost

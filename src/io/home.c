@@ -12,62 +12,92 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "io/broker.h"
 #include "io/home.h"
 #include "io/log.h"
 
 struct zb_home {
     char *dir;
     char *env;
-    int lock;
+    zb_lock_t *lock;
 };
 
-//  Takes the lock and writes the pid into it.  Returns the descriptor, or -1.
-static int s_lock (const char *path, char **error, bool *busy)
+//  What is wrong with the words in the lock's file for a store of this kind; NULL if nothing.
+static char *s_misfit (const char *dir, zb_kind_t kind, const zb_holder_t *holder)
 {
-    int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        *error = zsys_sprintf ("can't open %s: %s", path, strerror (errno));
-        return -1;
-    }
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char pid[32] = "";
-    if (fcntl (fd, F_OFD_SETLK, &lock) == 0) {
-        int size = snprintf (pid, sizeof (pid), "%d\n", (int) getpid ());
-        if (ftruncate (fd, 0) == 0 && pwrite (fd, pid, (size_t) size, 0) == size)
-            return fd;
-        *error = zsys_sprintf ("can't write %s: %s", path, strerror (errno));
-    }
-    else if (errno == EAGAIN || errno == EACCES) {
-        *busy = true;
-        if (pread (fd, pid, sizeof (pid) - 1, 0) < 0)
-            *pid = 0;
-        pid[strcspn (pid, "\n")] = 0;
-        *error = zsys_sprintf ("the store is in use by process %s (%s is locked)", *pid ? pid : "?", path);
-    }
-    else
-        *error = zsys_sprintf ("can't lock %s: %s", path, strerror (errno));
-    close (fd);
-    return -1;
+    if ((kind == ZB_KIND_SHARED) == (holder->kind == ZB_KIND_SHARED))
+        return NULL;
+    if (kind == ZB_KIND_SHARED)
+        return zsys_sprintf ("%s holds a %s store, not a shared one: start without --shared, or name another folder "
+                             "with --store", dir, zb_kind_name (holder->kind));
+    return zsys_sprintf ("%s holds a store that a pair shares: start with --shared and --as, or name another folder "
+                         "with --store", dir);
 }
 
-zb_home_t *zb_home_new (const char *dir, char **error, bool *busy)
+//  Why the lock's file is of no use, from errno.
+static char *s_useless (const char *dir)
+{
+    if (errno == EBADMSG)
+        return zsys_sprintf ("%s/LOCK is not what a broker has written: if no broker uses this store, remove the file",
+                             dir);
+    return zsys_sprintf ("can't use %s/LOCK: %s", dir, strerror (errno));
+}
+
+//  Takes the lock of a store that is not shared.  Returns 0, or an exit code and *error.
+static int s_take (zb_home_t *self, zb_kind_t kind, char **error)
+{
+    zb_holder_t holder;
+    bool held;
+    if (zb_lock_look (self->lock, &holder, &held) != 0) {
+        *error = s_useless (self->dir);
+        return ZB_EXIT_STORE;
+    }
+    *error = s_misfit (self->dir, kind, &holder);
+    if (*error)
+        return ZB_EXIT_USAGE;
+    if (kind == ZB_KIND_SHARED)
+        return ZB_EXIT_OK;
+    if (held || zb_lock_take (self->lock) != 0) {
+        char *who = zb_holder_text (&holder);
+        bool busy = held || errno == EAGAIN;
+        *error = busy ? zsys_sprintf ("the store is in use by %s (%s/LOCK is locked)", who, self->dir)
+                      : s_useless (self->dir);
+        free (who);
+        return busy ? ZB_EXIT_BUSY : ZB_EXIT_STORE;
+    }
+    if (zb_lock_sign (self->lock, kind, holder.epoch, ZB_LOCK_HELD) == 0)
+        return ZB_EXIT_OK;
+    *error = zsys_sprintf ("can't write %s/LOCK: %s", self->dir, strerror (errno));
+    return ZB_EXIT_STORE;
+}
+
+bool zb_home_used (const char *dir)
+{
+    char *path = zsys_sprintf ("%s/node", dir);
+    assert (path);
+    bool used = access (path, F_OK) == 0;
+    freen (path);
+    return used;
+}
+
+zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code)
 {
     *error = NULL;
-    *busy = false;
+    *code = ZB_EXIT_STORE;
     if (mkdir (dir, 0700) != 0 && errno != EEXIST) {
         *error = zsys_sprintf ("can't make the store's folder %s: %s", dir, strerror (errno));
         return NULL;
     }
-    char *path = zsys_sprintf ("%s/LOCK", dir);
-    assert (path);
-    int lock = s_lock (path, error, busy);
-    freen (path);
-    if (lock < 0)
-        return NULL;
     zb_home_t *self = zmalloc (sizeof (*self));
     self->dir = strdup (dir);
     assert (self->dir);
-    self->lock = lock;
+    self->lock = zb_lock_new (dir);
+    if (zb_lock_make (self->lock, kind, zb_home_used (dir)) != 0)
+        *error = zsys_sprintf ("can't make %s/LOCK: %s", dir, strerror (errno));
+    else
+        *code = s_take (self, kind, error);
+    if (*error)
+        zb_home_destroy (&self);
     return self;
 }
 
@@ -78,7 +108,7 @@ void zb_home_destroy (zb_home_t **self_p)
     if (!self)
         return;
     *self_p = NULL;
-    close (self->lock);
+    zb_lock_destroy (&self->lock);
     freen (self->dir);
     freen (self->env);
     freen (self);
@@ -87,6 +117,11 @@ void zb_home_destroy (zb_home_t **self_p)
 const char *zb_home_dir (const zb_home_t *self)
 {
     return self->dir;
+}
+
+zb_lock_t *zb_home_lock (zb_home_t *self)
+{
+    return self->lock;
 }
 
 const char *zb_home_env (zb_home_t *self, uint64_t number)

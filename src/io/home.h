@@ -6,14 +6,14 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-      DIR/LOCK     exclusive lock of the process that uses the store; its pid
+      DIR/LOCK     exclusive lock of the process that uses the store (io/lock.h)
       DIR/node     the node's own file (io/node.h)
       DIR/env.N/   environments; the node's file names the one that counts, any other is
                    a resync that did not finish, and is deleted at the next start
 
-    The lock is an open file description's: it ends with the process and with nothing
-    else, and is taken before anything is opened, since recovery would destroy an
-    environment that is in use.  Thread: the store's.
+    The lock (io/lock.h) is taken before anything is opened, since recovery would destroy
+    an environment that is in use.  Of a shared store it is taken by whoever leads, later.
+    Thread: the store's.
 */
 
 #ifndef ZB_HOME_H_INCLUDED
@@ -23,13 +23,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/lock.h"
+
 typedef struct zb_home zb_home_t;
 
-//  Makes the folder if it is absent and takes the lock.  Returns NULL on failure: *error is a text, to be freed by the
-//  caller, and *busy tells whether another process has the lock.
-zb_home_t *zb_home_new (const char *dir, char **error, bool *busy);
+//  Makes the folder and the lock's file if they are absent, and takes the lock, but not of a shared store.  Returns NULL
+//  on failure: *error is a text, to be freed by the caller, *code an exit code of the broker.
+zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code);
 void zb_home_destroy (zb_home_t **self_p);
 const char *zb_home_dir (const zb_home_t *self);
+//  Whether there has been a store in it.
+bool zb_home_used (const char *dir);
+zb_lock_t *zb_home_lock (zb_home_t *self);
 
 //  Name of environment N; valid until the next call.
 const char *zb_home_env (zb_home_t *self, uint64_t number);

@@ -31,6 +31,7 @@ zb_store_event_t *zb_replica_event (zb_replica_t *self, zb_store_kind_t kind)
     event->granted = self->granted;
     event->full = self->full;
     event->link = self->link;
+    event->proved = self->proved;
     event->session = self->ship ? zb_ship_session (self->ship) : 0;
     return event;
 }
@@ -57,7 +58,7 @@ bool zb_replica_sound (zb_replica_t *self)
     const char *fault = self->env ? zb_env_fault (self->env) : NULL;
     if (self->failed || !fault)
         return !self->failed;
-    if (zb_env_suspect (self->env)) {
+    if (zb_env_suspect (self->env) && !self->args.shared) {
         //  The kernel may have dropped what it could not write: nothing that was not synced before is certain.
         self->node.suspect = true;
         if (zb_node_save (&self->node, self->args.dir) != 0)
@@ -136,6 +137,7 @@ bool zb_replica_open (zb_replica_t *self, uint64_t number, bool empty)
     zb_env_args_t args = {
         .home = zb_home_env (self->home, number),
         .paired = self->args.paired,
+        .shared = self->args.shared,
         .node = self->args.node,
         .rollback = empty || self->rollback,
         .init = empty,
@@ -187,16 +189,22 @@ void zb_replica_read_waiting (zb_replica_t *self)
 //  ---------------------------------------------------------------------------
 //  Life
 
-//  Takes the lock and reads the node's own file.
+//  Goes into the folder and, unless the store is shared, takes the lock.
 static bool s_enter (zb_replica_t *self)
 {
     char *error;
-    bool busy;
-    self->home = zb_home_new (self->args.dir, &error, &busy);
-    if (!self->home) {
-        zb_replica_fail (self, busy ? ZB_EXIT_BUSY : ZB_EXIT_STORE, error);
-        return false;
-    }
+    int code;
+    zb_kind_t kind = self->args.shared   ? ZB_KIND_SHARED
+                     : self->args.paired ? ZB_KIND_REPLICATED
+                                         : ZB_KIND_SINGLE;
+    self->home = zb_home_new (self->args.dir, kind, &error, &code);
+    if (!self->home)
+        zb_replica_fail (self, code, error);
+    return self->home != NULL;
+}
+
+bool zb_replica_load_node (zb_replica_t *self)
+{
     switch (zb_node_load (&self->node, self->args.dir)) {
     case ZB_NODE_DAMAGED:
         zb_replica_fail (
@@ -241,6 +249,12 @@ zb_replica_t *zb_replica_new (const zb_store_args_t *args, zb_replica_post_fn *p
     bool empty;
     if (!s_enter (self))
         return self;
+    if (args->shared) {
+        zb_replica_share (self);
+        return self;
+    }
+    if (!zb_replica_load_node (self))
+        return self;
     empty = self->node.current == 0;
     if (!zb_replica_open (self, empty ? 1 : self->node.current, empty) || (args->paired && !s_connect (self)))
         return self;
@@ -263,12 +277,16 @@ void zb_replica_destroy (zb_replica_t **self_p)
     *self_p = NULL;
     if (!self->failed) {
         zb_replica_flush (self);
+        if (self->args.shared && self->role == LEADING)
+            zb_replica_prove (self, true);
         if (self->role == LEADING)
             zb_env_checkpoint (self->env, 0);
         zb_tables_close (self->tables);
     }
     zb_tables_destroy (&self->tables);
     zb_env_destroy (&self->env);
+    if (self->args.shared && !self->failed)
+        zb_replica_release (self);
     zb_ship_destroy (&self->ship);
     zb_home_destroy (&self->home);
     zb_read_t *read;
@@ -291,6 +309,8 @@ void zb_replica_commit (zb_replica_t *self, const zb_batch_t *batch)
     assert (self->role == LEADING);
     uint64_t commit = zb_batch_commit (batch);
     assert (commit > self->written);
+    if (self->args.shared)
+        zb_replica_prove (self, false);
     if (!zb_tables_commit (self->tables, batch)) {
         zb_replica_sound (self);
         return;
@@ -305,6 +325,9 @@ void zb_replica_flush (zb_replica_t *self)
     if (self->here == self->written)
         return;
     if (zb_env_flush (self->env)) {
+        //  What was written without the lock is no promise.
+        if (self->args.shared)
+            zb_replica_prove (self, true);
         self->here = self->written;
         zb_replica_post (self, ZB_STORE_SYNCED);
     }
@@ -313,6 +336,10 @@ void zb_replica_flush (zb_replica_t *self)
 
 void zb_replica_read (zb_replica_t *self, zb_read_t *read)
 {
+    if (self->args.shared && self->role != LEADING) {
+        zb_replica_share_read (self, read);
+        return;
+    }
     bool done = zb_tables_read (self->tables, read);
     if (!done && zb_tables_are_open (self->tables) && !zb_env_fault (self->env)) {
         zb_tables_close (self->tables);
@@ -387,6 +414,10 @@ bool zb_replica_take_lead (zb_replica_t *self)
 
 void zb_replica_lead (zb_replica_t *self)
 {
+    if (self->args.shared) {
+        zb_replica_share_lead (self);
+        return;
+    }
     assert (self->ship);
     while (self->role == FOLLOWING && !self->failed && zb_replica_receive (self))
         ;
@@ -431,6 +462,10 @@ void zb_replica_diverge (zb_replica_t *self)
 
 void zb_replica_follow (zb_replica_t *self, bool rollback)
 {
+    if (self->args.shared) {
+        zb_replica_share_follow (self);
+        return;
+    }
     assert (self->ship);
     zb_replica_role_t was = self->role;
     self->rollback = rollback;
@@ -518,6 +553,8 @@ void zb_replica_tick (zb_replica_t *self)
     int64_t now = zclock_mono ();
     if (self->ship)
         zb_replica_tick_link (self, now);
+    if (self->args.shared)
+        zb_replica_share_tick (self, now);
     if (self->role == LEADING || self->live)
         zb_env_trickle (self->env);
     if (self->role == LEADING && now - self->looked >= CHECKPOINT_LOOK) {

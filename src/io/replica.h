@@ -21,6 +21,9 @@
     A full resync goes to a folder of its own and the old environment stays untouched
     until all has arrived; then the node's file names the new one, and the old goes.
 
+    A shared store knows three: RESTING, with a look at the lock now and then; TAKING, with
+    the lock and behind the fence; LEADING, with the database open (replica_shared.c).
+
     Thread: the store's.  After a fault (zb_replica_failed) nothing is called but
     zb_replica_destroy, which then closes nothing.
 */

@@ -7,7 +7,8 @@
     =========================================================================
 
     replica.c has the life, the commands and the roles, replica_link.c what comes over
-    the link.  Nobody else includes this.
+    the link, replica_shared.c what a shared store does instead.  Nobody else includes
+    this.
 */
 
 #ifndef ZB_REPLICA_INNER_H_INCLUDED
@@ -20,10 +21,11 @@
 #include "io/inflight.h"
 #include "io/log.h"
 #include "io/replica.h"
+#include "io/shared.h"
 #include "io/ship.h"
 #include "io/tables.h"
 
-typedef enum { RESTING, FOLLOWING, LEADING, DIVERGED } zb_replica_role_t;
+typedef enum { RESTING, FOLLOWING, LEADING, DIVERGED, TAKING } zb_replica_role_t;
 
 struct zb_replica {
     zb_store_args_t args;
@@ -54,6 +56,14 @@ struct zb_replica {
     zb_lsn_t reached;              //  newest position that the peer has acked in this session
     uint64_t written, here, there; //  commits
     zb_inflight_t inflight;
+
+    //  Of a shared store.
+    zb_fs_t fs;
+    zb_holder_t holder; //  what the lock's file says
+    bool held;
+    pid_t fence;                         //  its process; 0 if none runs
+    int64_t lead_at, open_at;            //  when we were told to lead; not to open before
+    int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it
 
     int64_t looked, checkpointed, trimmed, measured, dual;
     bool full;
@@ -86,6 +96,20 @@ bool zb_replica_take_lead (zb_replica_t *self);
 void zb_replica_start_over (zb_replica_t *self);
 //  Going on would throw away what must not go without the role's consent: rests, readable, until it comes.
 void zb_replica_diverge (zb_replica_t *self);
+
+//  Reads the node's own file and clears what a resync that did not finish has left.  False after a failure.
+bool zb_replica_load_node (zb_replica_t *self);
+
+//  A shared store: the start, and the commands and the tick that are different from a replicated one's.
+void zb_replica_share (zb_replica_t *self);
+void zb_replica_share_lead (zb_replica_t *self);
+void zb_replica_share_follow (zb_replica_t *self);
+void zb_replica_share_read (zb_replica_t *self, zb_read_t *read);
+void zb_replica_share_tick (zb_replica_t *self, int64_t now);
+//  As the holder: ends the process unless the lock is ours; with `renew` it is written, too, which is the proof.
+void zb_replica_prove (zb_replica_t *self, bool renew);
+//  The store is closed: gives the lock back.
+void zb_replica_release (zb_replica_t *self);
 
 //  What is due on the link.
 void zb_replica_tick_link (zb_replica_t *self, int64_t now);

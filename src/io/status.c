@@ -32,6 +32,21 @@ static const char *s_level (const zb_role_t *role, int64_t now)
     return zb_role_release (role, now, &level, &alone) == ZB_RELEASE_HOLD ? "hold" : level;
 }
 
+//  The newest leadership, as far as this broker knows; of a shared store that is not open here the lock tells it.
+static uint64_t s_epoch (const zb_role_t *role)
+{
+    uint64_t newest = zb_lineage_newest (&role->lineage).number;
+    return newest == 0 && role->shared ? role->lock_epoch : newest;
+}
+
+//  Whether the passive broker, this one or the other, may take over.
+static bool s_in_step (const zb_role_t *role, int64_t now)
+{
+    bool shared = role->shared && role->phase == ZB_PHASE_SINGLE;
+    return role->in_step || role->phase == ZB_PHASE_PAIRED ||
+           (shared && role->heard && !zb_role_peer_gone (role, now) && role->peer.in_step);
+}
+
 static json_t *s_number (uint64_t number)
 {
     return json_integer ((json_int_t) number);
@@ -44,7 +59,7 @@ static json_t *s_peer (const zb_status_t *self)
         return json_null ();
     bool heard = role->heard && !zb_role_peer_gone (role, self->now);
     bool active = role->bstar.state == BSTAR_ACTIVE;
-    uint64_t lag = active && role->closed > role->there ? role->closed - role->there : 0;
+    uint64_t lag = active && !role->shared && role->closed > role->there ? role->closed - role->there : 0;
     json_t *peer = json_object ();
     json_object_set_new (peer, "heard", json_boolean (heard));
     json_object_set_new (peer, "role", heard ? json_string (bstar_state_name (role->peer.state)) : json_null ());
@@ -62,6 +77,24 @@ static json_t *s_disk (const zb_status_t *self)
     json_t *object = json_object ();
     json_object_set_new (object, "free", free_bytes);
     json_object_set_new (object, "full", json_boolean (self->full));
+    return object;
+}
+
+//  Of a shared store: whether it is open here, and whose the lock is.
+static json_t *s_lock (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    if (!role->shared)
+        return json_null ();
+    bool open = role->bstar.state == BSTAR_ACTIVE && role->phase != ZB_PHASE_RISING;
+    json_t *object = json_object ();
+    json_object_set_new (object, "open_here", json_boolean (open));
+    json_object_set_new (object, "held", json_boolean (self->held));
+    json_object_set_new (object, "host", json_string (self->lock.host));
+    json_object_set_new (object, "pid", s_number ((uint64_t) self->lock.pid));
+    json_object_set_new (object, "epoch", s_number (self->lock.epoch));
+    json_object_set_new (object, "since", s_number ((uint64_t) self->lock.since));
+    json_object_set_new (object, "takeover_ms", open ? s_number ((uint64_t) self->took) : json_null ());
     return object;
 }
 
@@ -110,9 +143,9 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "phase", json_string (zb_phase_name (role->phase)));
     json_object_set_new (object, "why", json_string (zb_role_why (role, self->now)));
     json_object_set_new (object, "since_ms", s_number ((uint64_t) (self->now - self->phase_since)));
-    json_object_set_new (object, "epoch", s_number (zb_lineage_newest (&role->lineage).number));
+    json_object_set_new (object, "epoch", s_number (s_epoch (role)));
     json_object_set_new (object, "level", json_string (s_level (role, self->now)));
-    json_object_set_new (object, "in_step", json_boolean (role->in_step || role->phase == ZB_PHASE_PAIRED));
+    json_object_set_new (object, "in_step", json_boolean (s_in_step (role, self->now)));
     json_object_set_new (object, "alone", json_boolean (role->alone != 0));
     json_object_set_new (object, "complete", json_boolean (role->complete));
     json_object_set_new (object, "peer", s_peer (self));
@@ -121,6 +154,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "synced_there", s_number (role->there));
     json_object_set_new (object, "disk", s_disk (self));
     json_object_set_new (object, "resync", s_resync (self));
+    json_object_set_new (object, "lock", s_lock (self));
     s_counts (object, self);
     json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
     json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
@@ -138,5 +172,5 @@ char *zb_status_line (const zb_role_t *role, int64_t now)
     for (size_t index = 0; word[index]; index++)
         upper[index] = (char) toupper ((unsigned char) word[index]);
     return zsys_sprintf ("%s%s%s epoch %" PRIu64 ": %s", upper, active ? " " : "", active ? s_level (role, now) : "",
-                         zb_lineage_newest (&role->lineage).number, zb_role_why (role, now));
+                         s_epoch (role), zb_role_why (role, now));
 }

@@ -14,6 +14,7 @@
 
 #include "core/role.h"
 #include "io/config.h"
+#include "io/lock.h"
 
 //  What is not in the role or the engine.
 typedef struct {
@@ -31,6 +32,9 @@ typedef struct {
     bool full;                 //  the disk is below its low-water mark
     char *resync;              //  what a resync is doing, NULL if none
     uint64_t done, total;      //  bytes of it
+    zb_holder_t lock;          //  of a shared store: what the lock's file says
+    bool held;                 //  somebody has the lock
+    int64_t took;              //  ms that the takeover took, if this broker leads
 } zb_status_t;
 
 //  Returns the text, to be freed by the caller.

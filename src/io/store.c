@@ -30,7 +30,7 @@ typedef struct {
 
 struct zb_store {
     zb_store_args_t args; //  its texts are ours
-    char *dir, *bind, *peer;
+    char *dir, *bind, *peer, *fence;
     zsock_t *front, *back; //  the pipe: ours, the thread's
     pthread_t thread;
     _Atomic int64_t alive;
@@ -166,6 +166,7 @@ zb_store_t *zb_store_new (const zb_store_args_t *args)
     self->args.dir = self->dir = s_dup (args->dir);
     self->args.bind = self->bind = s_dup (args->bind);
     self->args.peer = self->peer = s_dup (args->peer);
+    self->args.fence = self->fence = s_dup (args->fence);
     self->alive = zclock_mono ();
     //  Numbered: a name is free again only some time after its socket was closed.
     static _Atomic unsigned count;
@@ -203,6 +204,7 @@ void zb_store_destroy (zb_store_t **self_p)
     freen (self->dir);
     freen (self->bind);
     freen (self->peer);
+    freen (self->fence);
     freen (self);
 }
 

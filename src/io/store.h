@@ -12,6 +12,11 @@
     in which they were given: SAVE then COMMIT means that the file is on the disk
     before the transaction is made.
 
+    A shared store is opened by whoever leads, and by nobody else: before LED and after
+    FOLLOWS there is a lock to be looked at, and no database.  After LED the lock is proved
+    to be ours before each SYNCED, and now and then; if it is not, the thread ends the
+    process with ZB_EXIT_LOCK.
+
     At the start a paired store leads nothing and follows nothing: it announces itself
     to the peer and waits for zb_store_lead or zb_store_follow.
 
@@ -20,6 +25,7 @@
       lead       LED; the link counts as DOWN from here; GRANTED false if it was true;
                  then LINK SYNCING, LINK LIVE, LINK DOWN as the peer comes and goes,
                  SYNCED in between: `there` is 0 at each LINK SYNCING and rises from it
+      lead       of a shared store: LED, or DENIED, and nothing was opened; LOCK at any time
       follow     FOLLOWS; per session of the link GRANTED false if it was true,
                  PROGRESS while it lasts, COMPLETE, then GRANTED true when the master
                  grants; or DIVERGED instead, and rest until the next command
@@ -35,6 +41,7 @@
 #include <stdint.h>
 
 #include "core/batch.h"
+#include "io/lock.h"
 
 //  The node's own file: what is never replicated and never rolled back.  DIR/node, written with write, fsync,
 //  rename, fsync of the folder; a text with a checksum line; a damaged one stops the start with a clear error.
@@ -48,7 +55,11 @@ typedef struct {
 
 typedef struct {
     const char *dir;          //  the store's folder; made if absent (mode 0700)
-    bool paired;              //  replicated; else a broker without a pair
+    bool paired;              //  replicated; else a broker without a pair, or a shared store
+    bool shared;              //  both brokers of a pair use this very folder
+    const char *fence;        //  shared: the command that is run before the place of a holder that died is taken; or NULL
+    bool unfenced_ok;         //  shared: do without one on a network file system
+    int64_t lease;            //  shared, ms: after so long without a proof that the lock is ours nothing is answered
     unsigned node;            //  1 primary or single, 2 backup
     const char *bind;         //  where shipping listens, "tcp://*:5562"; NULL if not paired
     const char *peer;         //  the peer's, "tcp://host:5572"; NULL if not paired
@@ -77,7 +88,10 @@ typedef enum {
     ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer
     ZB_STORE_DIVERGED,        //  as a client: catching up would throw away what this node has OK'd alone; nothing was
                               //  touched, and it stays so until zb_store_follow is called with rollback allowed
-    ZB_STORE_DUAL             //  as a master: the peer acts as master, too; the role must decide
+    ZB_STORE_DUAL,            //  as a master: the peer acts as master, too; the role must decide
+    ZB_STORE_LOCK,            //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
+                              //  after LED: it was proved again
+    ZB_STORE_DENIED           //  shared, not LED: holder, held; text is NULL if the lock is held, else what went wrong
 } zb_store_kind_t;
 
 //  The peer over the shipping link, as a master sees it.
@@ -103,6 +117,10 @@ typedef struct {
     uint64_t session;         //  of the link; changes with every new one
     uint64_t generation;
     uint64_t done, total;
+    zb_holder_t holder;       //  shared: what the lock's file says
+    bool held;                //  shared: somebody has the lock, be it this process
+    int64_t proved;           //  shared, from LED on: when (zclock_mono) the lock was last proved to be ours
+    int64_t took;             //  LED, shared: ms that taking the store over took
 } zb_store_event_t;
 
 void zb_store_event_destroy (zb_store_event_t **self_p);
@@ -121,13 +139,15 @@ zb_store_event_t *zb_store_recv (zb_store_t *self);
 //  after LED (or OPENED of a broker without a pair).
 void zb_store_commit (zb_store_t *self, zb_batch_t *batch);
 //  Executes a read; comes back as READ.  It sees all commits given before it, synced or not.  A client answers it when
-//  it is level with its master (or has diverged, or leads): while it catches up there is nothing to read.
+//  it is level with its master (or has diverged, or leads): while it catches up there is nothing to read.  Of a shared
+//  store that is not open it finds nothing; the event LOCK comes before it.
 void zb_store_read (zb_store_t *self, zb_read_t *read);
 //  Become the pair's master: as soon as what has arrived is applied, generation above the peer's (CLIENT, MASTER as
-//  often as it takes).  Then LED.
+//  often as it takes).  Then LED.  Of a shared store: take the lock, run the fence, recover and open.  LED or DENIED.
 void zb_store_lead (zb_store_t *self);
 //  Become (or stay) a client.  `rollback`: local commits that the master lacks may be rolled back, and a full resync
-//  into a side folder is allowed; false where this node has answered OK alone since it was last in step.
+//  into a side folder is allowed; false where this node has answered OK alone since it was last in step.  Of a shared
+//  store: close it and give the lock back.
 void zb_store_follow (zb_store_t *self, bool rollback);
 //  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored.  Then SAVED.
 void zb_store_save (zb_store_t *self, const zb_node_t *node);

@@ -79,7 +79,9 @@ def test_unknown_command_names_the_nearest(zbroker, word, nearest):
     (["serve", "--as", "primary", "--primary", "a:1", "--backup", "tcp://b:1"], ["primary/endpoint", "tcp://HOST:PORT"]),
     (["serve", "--peer-loss", "perhaps"], ["'solo'", "'wait'"]),
     (["serve", "--config", "/nonexistent/zbroker.conf"], ["/nonexistent/zbroker.conf", "No such file"]),
-    (["serve", "--shared"], ["not part of this version"]),
+    (["serve", "--shared"], ["--as primary or --as backup"]),
+    (["serve", "--shared", "--as", "primary"], ["--store DIR"]),
+    (["serve", "--shared", "--as", "primary", "--store", "x", "--peer-loss", "wait"], ["peer-loss = wait"]),
 ])
 def test_misuse(zbroker, arguments, words):
     fails(zbroker, arguments, 2, *words)

@@ -235,6 +235,37 @@ static void test_file (void **state)
     zb_config_destroy (&config);
 }
 
+static void test_shared (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text, *words; //  NULL: good
+    } cases[] = {
+        {"store\n    folder = /san\n    shared = yes\n    fence = \"off $ZBROKER_HOST\"\n    lease = 5s\n", NULL},
+        {"store\n    folder = /san\n    shared = no\n", NULL},
+        {"store\n    shared = yes\n", "--store DIR"},
+        {"store\n    folder = /san\n    shared = true\n", "neither 'yes' nor 'no'"},
+        {"store\n    folder = /san\n    fence = off\n", "not shared"},
+        {"store\n    folder = /san\n    shared = yes\npair\n    peer-loss = wait\n", "peer-loss"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        zb_config_t *config = zb_config_new ();
+        s_assert_good (s_set (config, "as", "primary"));
+        char *error = s_load (config, cases[index].text);
+        error = error ? error : s_finish (config);
+        assert_int_equal (error != NULL, cases[index].words != NULL);
+        if (error)
+            assert_non_null (strstr (error, cases[index].words));
+        else if (index == 0) {
+            assert_true (config->shared && !config->unfenced_ok);
+            assert_string_equal (config->fence, "off $ZBROKER_HOST");
+            assert_int_equal (config->lease, 5000);
+        }
+        free (error);
+        zb_config_destroy (&config);
+    }
+}
+
 static void test_file_sections_may_be_empty (void **state)
 {
     (void) state;
@@ -367,6 +398,7 @@ int main (void)
         cmocka_unit_test (test_pair_must_be_whole),
         cmocka_unit_test (test_file),
         cmocka_unit_test (test_file_sections_may_be_empty),
+        cmocka_unit_test (test_shared),
         cmocka_unit_test (test_file_errors),
         cmocka_unit_test (test_numbers),
         cmocka_unit_test (test_limits_must_fit_together),
