@@ -27,6 +27,8 @@
                                                              |   serves    |
                                                              '-------------'
 
+    An operator's words: from ACTIVE to PENDING (18), from PENDING or PASSIVE to ACTIVE (20, 21).
+
     Of a pending and a passive one, the passive one decides (4, 7, 8): if both did,
     both could become active at once while they hear each other well.
 */
@@ -43,6 +45,8 @@
 #define HEARS_PASSIVE BSTAR_BIT (BSTAR_PEER_PASSIVE)
 #define HEARS_ACTIVE BSTAR_BIT (BSTAR_PEER_ACTIVE)
 #define VOTE BSTAR_BIT (BSTAR_CLIENT_VOTE)
+#define YIELD BSTAR_BIT (BSTAR_YIELD)
+#define CLAIM BSTAR_BIT (BSTAR_CLAIM)
 
 static const bstar_row_t s_rows[] = {
     {1, "lead", PENDING, HEARS_PENDING, BSTAR_IF_PREFERRED, BSTAR_GO_ACTIVE, BSTAR_NONE,
@@ -75,6 +79,16 @@ static const bstar_row_t s_rows[] = {
     {16, "split", ACTIVE, HEARS_ACTIVE, BSTAR_IF_NOT_PREFERRED, BSTAR_GO_PASSIVE, BSTAR_CONFLICT_LOST,
      "both served without each other; this one steps back, and what it did meanwhile its peer lacks"},
     {17, "serve", ACTIVE, VOTE, BSTAR_ALWAYS, BSTAR_STAY, BSTAR_ACCEPT, "this one serves"},
+    {18, "hand over", ACTIVE, YIELD, BSTAR_ALWAYS, BSTAR_GO_PENDING, BSTAR_NONE,
+     "the operator wants the peer to lead: this one waits, and the passive one succeeds it"},
+    {19, "nothing to hand over", PENDING | PASSIVE, YIELD, BSTAR_ALWAYS, BSTAR_STAY, BSTAR_NONE,
+     "this one does not serve"},
+    {20, "promote", PENDING, CLAIM, BSTAR_ALWAYS, BSTAR_GO_ACTIVE, BSTAR_NONE,
+     "the operator answers for what the peer may know more"},
+    {21, "promote", PASSIVE, CLAIM, BSTAR_IF_GONE, BSTAR_GO_ACTIVE, BSTAR_NONE,
+     "the active one is gone, and the operator answers for what it may know more"},
+    {22, "not needed", PASSIVE, CLAIM, BSTAR_IF_HEARD, BSTAR_STAY, BSTAR_NONE, "the active one is there"},
+    {23, "not needed", ACTIVE, CLAIM, BSTAR_ALWAYS, BSTAR_STAY, BSTAR_NONE, "this one leads already"},
 };
 
 bstar_fsm_t bstar_fsm (bstar_state_t home)
@@ -102,6 +116,8 @@ bool bstar_guard_holds (bstar_guard_t guard, const bstar_facts_t *facts)
         return !(facts->peer_gone && facts->may_lead);
     case BSTAR_IF_ORPHAN:
         return facts->peer_gone && !facts->may_lead;
+    case BSTAR_IF_GONE:
+        return facts->peer_gone;
     case BSTAR_IF_HEARD:
         return !facts->peer_gone;
     }
@@ -112,7 +128,7 @@ bool bstar_guard_holds (bstar_guard_t guard, const bstar_facts_t *facts)
 const bstar_row_t *bstar_peek (const bstar_fsm_t *self, bstar_event_t event, const bstar_facts_t *facts)
 {
     assert (self->state >= BSTAR_PRIMARY && self->state <= BSTAR_PASSIVE);
-    assert (event >= BSTAR_PEER_PRIMARY && event <= BSTAR_CLIENT_VOTE);
+    assert (event >= BSTAR_PEER_PRIMARY && event <= BSTAR_CLAIM);
     for (size_t i = 0; i < sizeof s_rows / sizeof s_rows[0]; i++) {
         const bstar_row_t *row = &s_rows[i];
         if ((row->states & BSTAR_BIT (self->state)) && (row->events & BSTAR_BIT (event)) &&
@@ -182,7 +198,9 @@ const char *bstar_event_name (bstar_event_t event)
                                         [BSTAR_PEER_BACKUP] = "peer backup",
                                         [BSTAR_PEER_ACTIVE] = "peer active",
                                         [BSTAR_PEER_PASSIVE] = "peer passive",
-                                        [BSTAR_CLIENT_VOTE] = "client vote"};
+                                        [BSTAR_CLIENT_VOTE] = "client vote",
+                                        [BSTAR_YIELD] = "yield",
+                                        [BSTAR_CLAIM] = "claim"};
     return WORD (words, event);
 }
 
@@ -196,6 +214,7 @@ const char *bstar_guard_name (bstar_guard_t guard)
                                         [BSTAR_IF_HEIR] = "peer gone and may lead",
                                         [BSTAR_IF_NOT_HEIR] = "not (peer gone and may lead)",
                                         [BSTAR_IF_ORPHAN] = "peer gone and may not lead",
+                                        [BSTAR_IF_GONE] = "peer gone",
                                         [BSTAR_IF_HEARD] = "peer not gone"};
     return WORD (words, guard);
 }

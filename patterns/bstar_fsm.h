@@ -25,8 +25,15 @@
       - Without the last two conditions both may be active until they hear each other.
         But for both to be active *and* believe the other gone, the link must be cut.
       - Two actives part in the row named "split": the one that is not preferred steps
-        back and is told CONFLICT_LOST.  An active one never steps back otherwise.
+        back and is told CONFLICT_LOST.  An active one never steps back otherwise, unless
+        it is told to YIELD.
     The unit test walks all states of such a pair for this.
+
+    An operator has two words.  YIELD makes an active server wait, as one that has just
+    restarted does, and the passive one succeeds it.  It is for two that hear each other,
+    one of them passive, and what that one has said before must not be heard afterwards, else an old "I wait"
+    makes both lead: that is the application's part.  CLAIM makes a server lead that would wait: whoever
+    says it answers for it that the peer does not serve.
 
     What it does not guarantee: that a cut link leaves only one active.  It cannot
     know a cut link from a dead peer; the fact `may_lead` is where an application
@@ -49,7 +56,9 @@ typedef enum {
     BSTAR_PEER_BACKUP = 2,
     BSTAR_PEER_ACTIVE = 3,
     BSTAR_PEER_PASSIVE = 4,
-    BSTAR_CLIENT_VOTE = 5 //  a client asks this server for service
+    BSTAR_CLIENT_VOTE = 5, //  a client asks this server for service
+    BSTAR_YIELD = 6,       //  the operator wants the peer to lead
+    BSTAR_CLAIM = 7        //  the operator wants this server to lead, whatever the peer may know
 } bstar_event_t;
 
 //  What the application knows at the time of a step.
@@ -78,6 +87,7 @@ typedef enum {
     BSTAR_IF_HEIR,          //  peer_gone and may_lead
     BSTAR_IF_NOT_HEIR,      //  not both
     BSTAR_IF_ORPHAN,        //  peer_gone, but not may_lead
+    BSTAR_IF_GONE,          //  peer_gone
     BSTAR_IF_HEARD          //  not peer_gone
 } bstar_guard_t;
 

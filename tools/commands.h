@@ -18,5 +18,7 @@ extern const tool_command_t tool_queue;
 extern const tool_command_t tool_status;
 extern const tool_command_t tool_demo;
 extern const tool_command_t tool_bench;
+extern const tool_command_t tool_switchover;
+extern const tool_command_t tool_promote;
 
 #endif

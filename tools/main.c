@@ -13,8 +13,9 @@
 #include "io/nearest.h"
 #include "commands.h"
 
-static const tool_command_t *const s_commands[] = {&tool_serve,  &tool_put,  &tool_get,   &tool_queue,
-                                                   &tool_status, &tool_demo, &tool_bench, NULL};
+static const tool_command_t *const s_commands[] = {
+    &tool_serve,      &tool_put,     &tool_get,  &tool_queue, &tool_status,
+    &tool_switchover, &tool_promote, &tool_demo, &tool_bench, NULL};
 
 static const char s_more[] = "\n"
                              "'zbroker help COMMAND' and 'zbroker COMMAND --help' tell more; so do zbroker(1) and "
@@ -40,7 +41,7 @@ static void s_help (FILE *out)
            "commands:\n",
            out);
     for (size_t index = 0; s_commands[index]; index++)
-        fprintf (out, "  %-8s %s\n", s_commands[index]->name, s_commands[index]->summary);
+        fprintf (out, "  %-10s %s\n", s_commands[index]->name, s_commands[index]->summary);
     fputs (s_more, out);
 }
 

@@ -58,8 +58,8 @@ zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
     return queues;
 }
 
-//  Keeps the JSON of the answer to a STATUS; returns NULL if it is none.
-static const char *s_status (zb_client_t *self, zmsg_t *reply)
+//  Keeps the text of the answer; returns NULL if it is no OK with one.
+static const char *s_text (zb_client_t *self, zmsg_t *reply, zb_verb_t verb)
 {
     size_t count = zmsg_size (reply);
     zb_frame_t *frame = (zb_frame_t *) calloc (count + 1, sizeof (zb_frame_t));
@@ -79,13 +79,16 @@ static const char *s_status (zb_client_t *self, zmsg_t *reply)
         self->status[answer.arg[0].size] = 0;
         status = self->status;
     }
+    else if (answer.status == ZB_ANSWER_ERR && answer.args > 1)
+        zb_client_fail_frame (self, (int) answer.code, answer.arg[1]);
     else
-        zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer to STATUS is not one");
+        zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer to %s is not one", zb_verb_name (verb));
     free (frame);
     return status;
 }
 
-const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait)
+//  Asks this broker, whatever it is, on a connection of its own.  Args end with NULL.
+static const char *s_ask (zb_client_t *self, size_t index, zb_verb_t verb, const char *const *args, int64_t wait)
 {
     if (zb_client_may_wait (self))
         return NULL;
@@ -97,14 +100,19 @@ const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait)
     pirate_t *pirate = pirate_new (endpoint);
     assert (pirate);
     pirate_set_timeout (pirate, wait);
+    //  What moves the role is not sent twice because it takes its time.
+    if (verb != ZB_STATUS)
+        pirate_set_patience (pirate, wait + 1);
     zmsg_t *message = zmsg_new ();
     zmsg_addstr (message, "ZB1");
-    zmsg_addstr (message, zb_verb_name (ZB_STATUS));
+    zmsg_addstr (message, zb_verb_name (verb));
     zmsg_addstr (message, "1");
+    for (; *args; args++)
+        zmsg_addstr (message, *args);
     zmsg_t *reply = pirate_request (pirate, &message);
     const char *status = NULL;
     if (reply)
-        status = s_status (self, reply);
+        status = s_text (self, reply, verb);
     else if (errno == EINTR)
         zb_client_fail (self, ZB_ERR_INTERRUPTED, "interrupted");
     else
@@ -113,4 +121,16 @@ const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait)
     zmsg_destroy (&reply);
     pirate_destroy (&pirate);
     return status;
+}
+
+const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait)
+{
+    return s_ask (self, index, ZB_STATUS, (const char *const[]){NULL}, wait);
+}
+
+const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, const char *proof, bool accept_loss,
+                               int64_t wait)
+{
+    const char *const args[] = {proof, accept_loss ? "accept-loss" : NULL, NULL};
+    return s_ask (self, index, verb, args, wait);
 }

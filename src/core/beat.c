@@ -14,7 +14,16 @@
 #define BEAT_VERSION 1
 #define BEAT_HEAD 37
 
-enum { FLAG_SETTLED = 1, FLAG_FRESH = 2, FLAG_COMPLETE = 4, FLAG_SUSPECT = 8, FLAG_SERVING = 16, FLAG_IN_STEP = 32, FLAG_SHARED = 64 };
+enum {
+    FLAG_SETTLED = 1,
+    FLAG_FRESH = 2,
+    FLAG_COMPLETE = 4,
+    FLAG_SUSPECT = 8,
+    FLAG_SERVING = 16,
+    FLAG_IN_STEP = 32,
+    FLAG_SHARED = 64,
+    FLAG_YIELDS = 128
+};
 
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
 {
@@ -24,7 +33,7 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     data[3] = (uint8_t) ((self->settled ? FLAG_SETTLED : 0) | (self->fresh ? FLAG_FRESH : 0) |
                          (self->complete ? FLAG_COMPLETE : 0) | (self->suspect ? FLAG_SUSPECT : 0) |
                          (self->serving ? FLAG_SERVING : 0) | (self->in_step ? FLAG_IN_STEP : 0) |
-                         (self->shared ? FLAG_SHARED : 0));
+                         (self->shared ? FLAG_SHARED : 0) | (self->yields ? FLAG_YIELDS : 0));
     memcpy (data + 4, self->pair, ZB_PAIR_SIZE);
     zb_put64 (data + 20, self->commit);
     zb_put64 (data + 28, self->alone);
@@ -56,6 +65,7 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     self->serving = byte[3] & FLAG_SERVING;
     self->in_step = byte[3] & FLAG_IN_STEP;
     self->shared = byte[3] & FLAG_SHARED;
+    self->yields = byte[3] & FLAG_YIELDS;
     memcpy (self->pair, byte + 4, ZB_PAIR_SIZE);
     self->commit = zb_get64 (byte + 20);
     self->alone = zb_get64 (byte + 28);

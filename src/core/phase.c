@@ -53,9 +53,15 @@ static const zb_phase_row_t s_rows[] = {
     {20, ZB_PHASE_SEVERING, ON (TOLD), 0, 0, ZB_PHASE_RAISING, DO (SAVE) | DO (RAISE),
      "the peer knows that it may no longer lead, or does not hear us: `alone` and a new epoch before the first OK "
      "solo"},
-    {21, ZB_PHASES, ON (DOWN), 0, 0, ZB_PHASE_IDLE, DO (STOP) | DO (FOLLOW) | DO (BEAT) | DO (SAY),
-     "from any phase: another leads; what this one OK'd alone is kept from being rolled back"},
-    {22, ZB_PHASES, ~0u, 0, 0, ZB_PHASES, 0, "anything else: late news, or not this phase's concern"},
+    {21, ZB_PHASE_PAIRED, ON (YIELD), 0, 0, ZB_PHASE_DRAINING, DO (SAY),
+     "the peer shall lead: what was taken is finished on both, clients' next requests wait in their sockets"},
+    {22, ZB_PHASE_DRAINING, ON (LOST), 0, 0, ZB_PHASE_JOINING, DO (MARK) | DO (SAY),
+     "as row 13: the role is handed over only to a peer that is in step"},
+    {23, ZB_PHASE_DRAINING, ON (STALLED), 0, 0, ZB_PHASE_PAIRED, DO (SAY),
+     "not drained within the limit: clients do not wait longer for an operator's wish"},
+    {24, ZB_PHASES, ON (DOWN), 0, 0, ZB_PHASE_IDLE, DO (STOP) | DO (FOLLOW) | DO (BEAT) | DO (SAY),
+     "from any phase: another leads, or shall lead; what this one OK'd alone is kept from being rolled back"},
+    {25, ZB_PHASES, ~0u, 0, 0, ZB_PHASES, 0, "anything else: late news, or not this phase's concern"},
 };
 
 const zb_phase_row_t *zb_phase_row (zb_phase_t phase, zb_phase_event_t event, unsigned conditions)
@@ -78,14 +84,15 @@ const zb_phase_row_t *zb_phase_rows (size_t *count)
 
 const char *zb_phase_name (zb_phase_t phase)
 {
-    static const char *const names[ZB_PHASES] = {"idle",    "rising",   "raising", "single",  "alone",
-                                                 "joining", "clearing", "paired",  "probing", "severing"};
+    static const char *const names[ZB_PHASES] = {"idle",     "rising", "raising", "single",   "alone",   "joining",
+                                                 "clearing", "paired", "probing", "severing", "draining"};
     return phase < ZB_PHASES ? names[phase] : "any";
 }
 
 const char *zb_phase_event_name (zb_phase_event_t event)
 {
-    static const char *const names[ZB_PHASE_EVENTS] = {"lead", "led",     "raised",   "acked",  "saved", "back",
-                                                       "lost", "stalled", "progress", "probed", "told",  "down"};
+    static const char *const names[ZB_PHASE_EVENTS] = {"lead", "led",   "raised",  "acked",    "saved",
+                                                       "back", "lost",  "stalled", "progress", "probed",
+                                                       "told", "yield", "down"};
     return event < ZB_PHASE_EVENTS ? names[event] : "?";
 }

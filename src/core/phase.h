@@ -17,7 +17,8 @@
           |                       |         | probed, alone          | CLEARING        |
           |                       |         |                        |                 |
           |                       +-----PROBING <-----stalled--------+-----------------+
-          +- down, from anywhere
+          |                                                                            |
+          +- down, from anywhere (when drained, too)        DRAINING <-----yield-------+
 
     A table of numbered rows, with the reason for each; it is in src/README.md, too.
 */
@@ -38,6 +39,7 @@ typedef enum {
     ZB_PHASE_PAIRED,   //  serves with its peer, which is in step
     ZB_PHASE_PROBING,  //  the peer's acks have stopped; one fresh interval decides
     ZB_PHASE_SEVERING, //  the peer is told that it is left behind
+    ZB_PHASE_DRAINING, //  the role is to be handed over: what was taken is finished, nothing new is taken
     ZB_PHASES
 } zb_phase_t;
 
@@ -53,6 +55,7 @@ typedef enum {
     ZB_PHASE_PROGRESS, //  they move again
     ZB_PHASE_PROBED,   //  a fresh interval went by without progress, and a client still waits
     ZB_PHASE_TOLD,     //  the peer has echoed a heartbeat that says `alone`, or echoes none any more
+    ZB_PHASE_YIELD,    //  the operator wants the peer to lead
     ZB_PHASE_DOWN,     //  Binary Star took the role away
     ZB_PHASE_EVENTS
 } zb_phase_event_t;

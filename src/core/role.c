@@ -209,6 +209,10 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
             s_phase (self, ZB_PHASE_LOST, now);
         else if ((before == ZB_PHASE_JOINING || before == ZB_PHASE_PAIRED) && stuck)
             s_phase (self, ZB_PHASE_STALLED, now);
+        else if (before == ZB_PHASE_DRAINING && (!self->live || self->granted != self->session || forgotten))
+            s_phase (self, ZB_PHASE_LOST, now);
+        else if (before == ZB_PHASE_DRAINING && now - self->yield_ms >= self->ack_limit)
+            s_phase (self, ZB_PHASE_STALLED, now);
         else if (before == ZB_PHASE_PROBING && self->live &&
                  (self->progress_ms > self->probe_ms || s_settled_up (self, now))) {
             self->progress_ms = now;
@@ -307,18 +311,23 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
     self->changed_ms = now;
     if (after == BSTAR_ACTIVE) {
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
-        self->in_step = false;
-        self->solo = !self->wait && !self->shared && (self->alone || before == BSTAR_PASSIVE || event == BSTAR_CLIENT_VOTE);
+        //  One that has handed over has all that its peer may answer with it, so that the peer goes on with it.
+        bool gone = (before == BSTAR_PASSIVE && !self->peer.yields) || event >= BSTAR_CLIENT_VOTE;
+        self->in_step = self->yields = false;
+        self->solo = !self->wait && !self->shared && (self->alone || gone);
         self->diverged = false;
         self->leads++;
         s_phase (self, ZB_PHASE_LEAD, now);
     }
     else if (before == BSTAR_ACTIVE) {
-        self->in_step = self->settled = false;
+        //  Who has handed over is what a passive one in step is: it lacks nothing that was answered, and until the new
+        //  active one says `alone`, nothing is answered without it.
+        self->yields = self->in_step = self->settled = event == BSTAR_YIELD;
+        self->commit = self->closed;
         s_phase (self, ZB_PHASE_DOWN, now);
     }
     else {
-        self->settled = false;
+        self->settled = self->yields = false;
         if (after == BSTAR_PASSIVE)
             s_follow (self);
         else
@@ -624,6 +633,85 @@ void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
             self->progress_ms = now;
     }
     s_settle (self, client_waits, now);
+    //  The last moment to look: from the heartbeat that says so, the peer leads.
+    if (self->phase == ZB_PHASE_DRAINING && !client_waits && self->here >= self->closed &&
+        self->there >= self->closed && s_echo_fresh (self, now))
+        s_step (self, BSTAR_YIELD, false, now);
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  Operators
+
+const char *zb_role_yield (zb_role_t *self, int64_t now, int *code)
+{
+    s_wake (self, now);
+    *code = ZB_FORBIDDEN;
+    if (!self->paired)
+        return "this broker has no pair";
+    if (self->shared)
+        return "with a shared store the role moves when the active broker is stopped";
+    *code = ZB_NOT_READY;
+    if (self->bstar.state != BSTAR_ACTIVE)
+        return "this broker is not active";
+    if (self->phase == ZB_PHASE_DRAINING)
+        return "it is being done already";
+    if (self->phase != ZB_PHASE_PAIRED)
+        return "the other broker is not in step";
+    if (zb_role_peer_gone (self, now) || self->peer.state != BSTAR_PASSIVE || !s_echo_fresh (self, now))
+        return "the brokers do not hear each other";
+    self->yield_ms = now;
+    s_phase (self, ZB_PHASE_YIELD, now);
+    return NULL;
+}
+
+//  Why an operator's word is not needed; NULL if it is.
+static const char *s_not_needed (const zb_role_t *self, int64_t now)
+{
+    if (!self->paired)
+        return "not needed: this broker has no pair";
+    if (self->shared)
+        return "not needed: who has the lock of the shared store leads";
+    if (self->bstar.state == BSTAR_ACTIVE)
+        return "not needed: this broker is active";
+    if (zb_role_peer_leads (self, now))
+        return "not needed: the other broker is active";
+    if (zb_role_peer_gone (self, now))
+        return s_may_lead (self) && !self->wait ? "not needed: this broker leads as soon as a client asks for it"
+                                                : NULL;
+    zb_beat_t own;
+    zb_role_tell (self, &own);
+    if (self->bstar.state == BSTAR_PASSIVE || zb_beat_rank (&own, &self->peer) != 0)
+        return "not needed: the other broker is there, and the two agree by themselves";
+    return NULL;
+}
+
+const char *zb_role_claim (zb_role_t *self, int64_t now, int *code)
+{
+    s_wake (self, now);
+    *code = ZB_NOT_READY;
+    if (!self->opened)
+        return "the store is being opened";
+    const char *why = s_not_needed (self, now);
+    *code = why ? ZB_FORBIDDEN : ZB_NOT_READY;
+    if (why)
+        return why;
+    if (!self->settled) {
+        s_read (self);
+        return "the store is being read, ask again";
+    }
+    if (!zb_role_peer_gone (self, now) && (!self->heard || !self->peer.settled))
+        return "it is not known yet whether the other broker is there, ask again";
+    *code = ZB_FORBIDDEN;
+    if (self->wait)
+        return "peer-loss = wait: it would lead and answer nothing; start this broker with --peer-loss solo first";
+    if (self->suspect)
+        return "a sync to this disk failed, its store is not trusted: it can only be fetched anew from the other "
+               "broker";
+    if (!self->complete)
+        return self->fresh ? "this store is empty: a new pair forms when both brokers meet"
+                           : "this store is not complete: there is nothing to lead with";
+    s_step (self, BSTAR_CLAIM, true, now);
+    return NULL;
 }
 
 //  ---------------------------------------------------------------------------------------------------------------
@@ -706,11 +794,22 @@ zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **l
     case ZB_PHASE_CLEARING:
     case ZB_PHASE_PAIRED:
     case ZB_PHASE_PROBING:
+    case ZB_PHASE_DRAINING:
         //  A process that was stopped may have been replaced meanwhile: only a peer that hears us proves otherwise.
         return self->alone || s_echo_fresh (self, now) ? ZB_RELEASE_BOTH : ZB_RELEASE_HOLD;
     default:
         return ZB_RELEASE_HOLD;
     }
+}
+
+bool zb_role_drains (const zb_role_t *self)
+{
+    return self->phase == ZB_PHASE_DRAINING;
+}
+
+bool zb_role_yields (const zb_role_t *self, int64_t now)
+{
+    return self->yields && !zb_role_peer_gone (self, now) && now - self->changed_ms < self->silence;
 }
 
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
@@ -723,6 +822,7 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
     beat->complete = self->complete;
     beat->suspect = self->suspect;
     beat->in_step = self->in_step;
+    beat->yields = self->yields;
     beat->serving = self->phase >= ZB_PHASE_SINGLE;
     beat->shared = self->shared;
     if (self->formed || (self->shared && self->opened))
@@ -765,6 +865,7 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         [ZB_PHASE_PAIRED] = "active, the peer is in step",
         [ZB_PHASE_PROBING] = "active: the peer does not acknowledge",
         [ZB_PHASE_SEVERING] = "active: telling the peer that it is left behind",
+        [ZB_PHASE_DRAINING] = "active: handing over, nothing new is taken",
     };
     if (self->shared && self->phase == ZB_PHASE_RISING)
         return "active: the lock of the shared store is being taken, the fence run, the store recovered";
@@ -781,6 +882,8 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
                "nothing was deleted";
     if (self->bstar.state == BSTAR_PASSIVE && !zb_role_peer_gone (self, now))
         return self->in_step ? "passive, in step" : "passive, catching up";
+    if (zb_role_yields (self, now))
+        return "waiting: the role was handed over, the other broker is about to lead";
     if (self->suspect)
         return "waiting for the peer: a sync to this disk failed, the store is not trusted";
     if (!self->complete && !self->fresh)

@@ -52,6 +52,7 @@ typedef struct {
     bool solo;
     //  The store.
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
+    bool yields; //  the role was handed over, and nobody has taken it yet
     uint64_t alone, alone_from; //  first epoch, and message id, that was answered without the peer; 0 = none
     int64_t alone_since;        //  when `alone` first went into a heartbeat, ms
     uint8_t pair[ZB_PAIR_SIZE];
@@ -82,6 +83,7 @@ typedef struct {
     bool live;                    //  the peer is a caught-up client in this session
     uint64_t session, granted;    //  the link's session; the one that was granted `in step`
     int64_t progress_ms, probe_ms, rejoin_ms, rejoin_delay, granted_ms;
+    int64_t yield_ms; //  when draining began
     int64_t changed_ms;              //  when what the peer must know before it counts on it changed last
     int64_t ticked_ms, awake_ms;     //  the last tick; when this process woke up last
     unsigned leads;                  //  LEADs that the store has not answered yet
@@ -142,6 +144,14 @@ void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now);
 //  A client says HELLO; token is NULL without one.  *code and *why are set on REFUSE.
 zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, int *code, const char **why);
 
+//  An operator's words.  Both return NULL, or why not; *code is then 403 where it is not needed or never right, 503
+//  where it may be later.
+//  The peer shall lead.  This broker drains (zb_role_drains), for no longer than the limit of acks, then waits until the
+//  peer leads (zb_role_yields): all that was answered is on both disks then, and the first answer of the new one will be.
+const char *zb_role_yield (zb_role_t *self, int64_t now, int *code);
+//  This broker shall lead although its peer may have answered what it lacks.
+const char *zb_role_claim (zb_role_t *self, int64_t now, int *code);
+
 //  What to do next; false if nothing.  After every call above, take all before the next one.
 bool zb_role_next (zb_role_t *self, zb_do_t *effect);
 
@@ -150,6 +160,11 @@ bool zb_role_next (zb_role_t *self, zb_do_t *effect);
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone);
 //  Under peer-loss = wait: why clients get 503 now; NULL if they don't.
 const char *zb_role_withholds (const zb_role_t *self, int64_t now);
+//  The role is being handed over: nothing new may be taken from clients.
+bool zb_role_drains (const zb_role_t *self);
+//  It was handed over, and the peer, which is there, does not lead yet: clients may wait that moment, up to the limit of
+//  silence.
+bool zb_role_yields (const zb_role_t *self, int64_t now);
 //  The heartbeat to publish.
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat);
 //  The peer is heard as active now.

@@ -367,6 +367,8 @@ static const s_verb_t s_verbs[ZB_VERBS] = {
     [ZB_DELETE] = {"DELETE", 1, 1, "DELETE id queue"},
     [ZB_STATUS] = {"STATUS", 0, 0, "STATUS id"},
     [ZB_PING] = {"PING", 0, 0, "PING id"},
+    [ZB_SWITCHOVER] = {"SWITCHOVER", 1, 1, "SWITCHOVER id proof"},
+    [ZB_PROMOTE] = {"PROMOTE", 1, 2, "PROMOTE id proof accept-loss"},
 };
 
 const char *zb_verb_name (zb_verb_t verb)
@@ -491,11 +493,22 @@ static int s_parse_get (zb_request_t *self, const zb_frame_t *arg, const zb_limi
     return s_parse_acks (self, arg[3]);
 }
 
+static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    self->proof = arg[0];
+    self->accept_loss = args > 1 && zb_frame_is (arg[1], "accept-loss");
+    if (self->verb == ZB_PROMOTE && !self->accept_loss)
+        return s_bad (self, "promote", "messages may be lost, and the word accept-loss is missing");
+    return 0;
+}
+
 //  The arguments after the id; their number is right for the verb.
 static int s_parse_args (zb_request_t *self, const zb_frame_t *arg, size_t args, const zb_limits_t *limits)
 {
     if (self->verb == ZB_HELLO)
         return s_parse_hello (self, arg, args);
+    if (self->verb == ZB_SWITCHOVER || self->verb == ZB_PROMOTE)
+        return s_parse_operator (self, arg, args);
     if (args == 0 || (self->verb == ZB_LIST && arg[0].size == 0))
         return 0;
     const char *wrong = self->verb == ZB_LIST ? zb_pattern_check (arg[0]) : zb_name_check (arg[0]);

@@ -28,7 +28,7 @@ typedef struct {
 
 typedef enum {
     ZB_HELLO, ZB_PUT, ZB_GET, ZB_ACK, ZB_NACK, ZB_EXTEND, ZB_QUEUE, ZB_LIST, ZB_PURGE, ZB_DELETE, ZB_STATUS, ZB_PING,
-    ZB_VERBS
+    ZB_SWITCHOVER, ZB_PROMOTE, ZB_VERBS
 } zb_verb_t;
 
 //  Error codes of ERR.
@@ -51,6 +51,8 @@ typedef struct {
     zb_frame_t options;       //  QUEUE
     uint64_t max;             //  GET: limits->bodies if the client asks for more
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
+    zb_frame_t proof;         //  SWITCHOVER PROMOTE: see core/proof.h
+    bool accept_loss;         //  PROMOTE
     zb_frame_t acks;          //  GET ACK NACK EXTEND: checked by the parse; walk it with zb_acks_next
     const zb_frame_t *body;   //  PUT: the bodies
     size_t bodies;

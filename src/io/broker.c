@@ -23,6 +23,7 @@
 #include "io/ha.h"
 #include "io/held.h"
 #include "io/log.h"
+#include "io/operator.h"
 #include "io/status.h"
 #include "io/store.h"
 
@@ -34,6 +35,8 @@
 //  A HELLO waits this long for a broker that is about to lead, ms; and how many may.
 #define HELD_LONGEST 5000
 #define HELD_MOST 10000
+//  An operator's SWITCHOVER is answered after this time at the latest, ms.
+#define SWITCH_LONGEST 5000
 //  Reads of this purpose are the broker's own; the engine's are not negative.
 #define READ_META (-1)
 
@@ -45,6 +48,7 @@ typedef struct {
     zb_engine_t *engine;
     zb_role_t role;
     zb_held_t *held;           //  HELLOs that wait for us to lead
+    zb_operator_t *operator;
     zlistx_t *batches;         //  given to the store and not synced here
     zb_status_t status;
     int64_t now;
@@ -122,6 +126,8 @@ static void s_tell_peer (zb_broker_t *self, bool now)
     zb_ha_tell (self->ha, &beat, now);
 }
 
+static void s_replies (zb_broker_t *self);
+
 static void s_carry_out (zb_broker_t *self)
 {
     zb_do_t effect;
@@ -152,8 +158,10 @@ static void s_carry_out (zb_broker_t *self)
             zb_store_grant (self->store, effect.session);
             break;
         case ZB_DO_STOP:
+            //  What is released goes out now; the rest is told where to go when the peer leads.
+            s_replies (self);
             if (zb_engine_leads (self->engine))
-                zb_engine_stop (self->engine, s_active (self));
+                zb_engine_stop (self->engine, self->role.yields ? s_peer_endpoint (self) : s_active (self));
             break;
         case ZB_DO_READ:
             s_read_meta (self);
@@ -228,6 +236,7 @@ static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *f
     self->status.now = self->now;
     self->status.oversize = zb_front_oversize (self->front);
     self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;
+    self->status.challenge = zb_operator_challenge (self->operator);
     zb_engine_stats (self->engine, &self->status.stats);
     char *json = zb_status_json (&self->status);
     s_answer (self, routing, frames, request, "OK", json, NULL);
@@ -260,6 +269,73 @@ static void s_hello (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *fr
     }
 }
 
+//  PROMOTE is answered with what may be lost.
+static void s_promote (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request)
+{
+    const zb_role_t *role = &self->role;
+    char *text = zsys_sprintf ("this broker leads from commit %" PRIu64 " of epoch %" PRIu64 " on; what the other one has "
+                               "answered OK after that is not here",
+                               role->commit, zb_lineage_newest (&role->lineage).number);
+    int code;
+    const char *why = zb_role_claim (&self->role, self->now, &code);
+    s_carry_out (self);
+    if (why)
+        s_refuse (self, routing, frames, request, code, why);
+    else {
+        zb_log (ZB_LOG_WARNING, "promoted by an operator who accepts loss: %s", text);
+        s_answer (self, routing, frames, request, "OK", text, NULL);
+    }
+    zstr_free (&text);
+}
+
+//  SWITCHOVER is answered when it is over.
+static void s_switchover (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count,
+                          const zb_request_t *request)
+{
+    int code = ZB_NOT_READY;
+    const char *why = zb_operator_since (self->operator) ? "it is being done already"
+                                                        : zb_role_yield (&self->role, self->now, &code);
+    s_carry_out (self);
+    if (why)
+        s_refuse (self, routing, frames, request, code, why);
+    else
+        zb_operator_hold (self->operator, routing, frames, count, self->now);
+}
+
+static void s_operate (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count,
+                       const zb_request_t *request)
+{
+    if (!zb_operator_proven (self->operator, request))
+        s_refuse (self, routing, frames, request, ZB_FORBIDDEN,
+                  "the proof is wrong: it takes this pair's name and secret, and the newest challenge");
+    else if (request->verb == ZB_PROMOTE)
+        s_promote (self, routing, frames, request);
+    else
+        s_switchover (self, routing, frames, count, request);
+}
+
+//  Tells the operator how the switchover has ended, if it has.
+static void s_switched (zb_broker_t *self)
+{
+    int64_t since = zb_operator_since (self->operator);
+    bool leads = self->role.bstar.state != BSTAR_ACTIVE && zb_role_peer_leads (&self->role, self->now);
+    bool on = zb_role_drains (&self->role) || (self->role.yields && self->now - since < SWITCH_LONGEST);
+    if (!since || (on && !leads))
+        return;
+    const zb_hello_t *asked = zb_operator_take (self->operator);
+    zb_request_t request;
+    const char *why;
+    int code = zb_wire_parse (&request, asked->frame, asked->frames, &self->config->limits, &why);
+    assert (code == 0);
+    if (leads)
+        s_answer (self, asked->routing, asked->frame, &request, "OK", s_peer_endpoint (self), NULL);
+    else {
+        char *text = zsys_sprintf ("the role was not handed over; %s", zb_role_why (&self->role, self->now));
+        s_refuse (self, asked->routing, asked->frame, &request, ZB_NOT_READY, text);
+        zstr_free (&text);
+    }
+}
+
 static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count)
 {
     zb_request_t request;
@@ -279,6 +355,8 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
         s_answer (self, routing, frames, &request, "OK", NULL, NULL);
     else if (request.verb == ZB_STATUS)
         s_status (self, routing, frames, &request);
+    else if (request.verb == ZB_SWITCHOVER || request.verb == ZB_PROMOTE)
+        s_operate (self, routing, frames, count, &request);
     else if (request.verb == ZB_HELLO)
         s_hello (self, routing, frames, count, &request);
     else if (withholds)
@@ -289,12 +367,19 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
         s_answer (self, routing, frames, &request, "PASSIVE", s_active (self), NULL);
 }
 
+//  Whether clients' requests are left in their sockets: the store has more than enough to do, or the role is being handed
+//  over, which takes a moment; then they learn where to go.
+static bool s_waits (const zb_broker_t *self)
+{
+    return zb_engine_busy (self->engine) || zb_role_drains (&self->role) || zb_role_yields (&self->role, self->now);
+}
+
 static void s_clients (zb_broker_t *self)
 {
     zb_frame_t routing;
     const zb_frame_t *frames;
     size_t count;
-    for (int taken = 0; taken < TURN_MESSAGES && !zb_engine_busy (self->engine)
+    for (int taken = 0; taken < TURN_MESSAGES && !s_waits (self)
                         && (count = zb_front_recv (self->front, &routing, &frames)); taken++)
         s_message (self, routing, frames, count);
 }
@@ -303,7 +388,7 @@ static void s_clients (zb_broker_t *self)
 static void s_held (zb_broker_t *self)
 {
     zb_held_t *held = self->held;
-    if (zb_held_size (held) == 0)
+    if (zb_held_size (held) == 0 || zb_role_yields (&self->role, self->now))
         return;
     self->held = zb_held_new (HELD_MOST);
     const zb_hello_t *hello;
@@ -480,11 +565,20 @@ static void s_store (zb_broker_t *self)
     }
 }
 
+static void s_replies (zb_broker_t *self)
+{
+    zb_reply_t *reply;
+    while ((reply = zb_engine_reply (self->engine)))
+        s_send (self, reply);
+}
+
 //  What the engine wants written and read, and what it answers.
 static void s_engine (zb_broker_t *self)
 {
     zb_batch_t *batch;
-    while ((batch = zb_engine_batch (self->engine))) {
+    //  Draining ends with the last answer: the engine's own housekeeping is not waited for.
+    while ((!zb_role_drains (&self->role) || zb_engine_client_waits (self->engine))
+           && (batch = zb_engine_batch (self->engine))) {
         zlistx_add_end (self->batches, batch);
         zb_role_closed (&self->role, zb_batch_commit (batch));
         zb_store_commit (self->store, batch);
@@ -492,9 +586,8 @@ static void s_engine (zb_broker_t *self)
     zb_read_t *read;
     while ((read = zb_engine_read (self->engine)))
         zb_store_read (self->store, read);
-    zb_reply_t *reply;
-    while ((reply = zb_engine_reply (self->engine)))
-        s_send (self, reply);
+    if (!zb_role_yields (&self->role, self->now))
+        s_replies (self);
     const char *fault = zb_engine_fault (self->engine);
     if (fault)
         s_die (ZB_EXIT_DAMAGED, fault);
@@ -563,6 +656,7 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     self->engine = zb_engine_new (&config->limits, self->role.node);
     zb_engine_endpoints (self->engine, s_own (self)->endpoint, s_peer_endpoint (self));
     self->held = zb_held_new (HELD_MOST);
+    self->operator = zb_operator_new (config);
     self->batches = zlistx_new ();
     zlistx_set_destructor (self->batches, s_batch_free);
     self->level = "";
@@ -583,15 +677,14 @@ static void s_close (zb_broker_t *self)
 {
     if (self->engine && zb_engine_leads (self->engine)) {
         zb_engine_stop (self->engine, "");
-        zb_reply_t *reply;
-        while ((reply = zb_engine_reply (self->engine)))
-            s_send (self, reply);
+        s_replies (self);
     }
     zb_ha_destroy (&self->ha);
     zb_store_destroy (&self->store);
     zb_front_destroy (&self->front);
     zb_engine_destroy (&self->engine);
     zb_held_destroy (&self->held);
+    zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);
     free (self->status.resync);
     free (self->holder);
@@ -609,6 +702,7 @@ static void s_turn (zb_broker_t *self)
     zb_role_tick (&self->role, zb_engine_leads (self->engine) && zb_engine_client_waits (self->engine), self->now);
     s_carry_out (self);
     s_apply_rule (self);
+    s_switched (self);
     s_held (self);
     s_clients (self);
     s_apply_rule (self);
@@ -628,7 +722,7 @@ int zb_broker_run (const zb_config_t *config)
         int64_t most = self->ha ? TURN_PAIRED : TURN_SINGLE;
         //  While the store has more than enough to do, clients wait in their sockets.
         zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
-                                   { zb_front_socket (self->front), 0, zb_engine_busy (self->engine) ? 0 : ZMQ_POLLIN, 0 },
+                                   { zb_front_socket (self->front), 0, s_waits (self) ? 0 : ZMQ_POLLIN, 0 },
                                    { self->ha ? zb_ha_socket (self->ha) : NULL, 0, ZMQ_POLLIN, 0 } };
         int rc = zmq_poll (items, self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
         assert (rc >= 0 || errno == EINTR);

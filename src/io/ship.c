@@ -346,6 +346,9 @@ static bool s_got_hello (zb_ship_t *self, const uint8_t *payload, zb_ship_event_
         event->kind = ZB_SHIP_CLOSED;
         return true;
     }
+    //  Whoever has just become master is asked to let us in now, not at our next turn.
+    if (self->role == ZB_SHIP_CLIENT && role == ZB_SHIP_MASTER)
+        s_hello (self);
     event->kind = ZB_SHIP_DUAL;
     return self->role == ZB_SHIP_MASTER && role == ZB_SHIP_MASTER;
 }

@@ -159,6 +159,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
     json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
     json_object_set_new (object, "version", json_string (PACKAGE_VERSION));
+    json_object_set_new (object, "challenge", json_string (self->challenge));
     char *text = json_dumps (object, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref (object);
     return text;

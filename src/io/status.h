@@ -35,6 +35,7 @@ typedef struct {
     zb_holder_t lock;          //  of a shared store: what the lock's file says
     bool held;                 //  somebody has the lock
     int64_t took;              //  ms that the takeover took, if this broker leads
+    const char *challenge;     //  for operators
 } zb_status_t;
 
 //  Returns the text, to be freed by the caller.

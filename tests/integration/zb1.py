@@ -44,6 +44,7 @@ class Client:
         self.monitors = [None] * len(endpoints)
         self.greeted = False
         self.hellos = 0
+        self.errors = []        #  every ERR that HELLO or a stream was answered
         for index in range(len(endpoints)):
             self._connect(index)
 
@@ -104,6 +105,8 @@ class Client:
                 if reply[1] == b"OK":
                     self.token, self.instance, self.last = reply[3], reply[4], int(reply[5])
                     return self.last
+                if reply[1] == b"ERR":
+                    self.errors.append(reply)
                 if reply[1] == b"ERR" and int(reply[4]) not in (503,):
                     raise Refused(int(reply[4]), reply[5].decode())
                 why = reply
@@ -173,6 +176,8 @@ class Client:
                 if progress:
                     progress(acked - first + 1)
             elif reply[1] != b"OK":
+                if reply[1] == b"ERR":
+                    self.errors.append(reply)
                 assert reply[1] == b"PASSIVE" or int(reply[4]) in (401, 503, 409), reply
                 self.greeted = False
         self.last = total

@@ -404,7 +404,7 @@ static void s_put_beat (pack_t *pack, const zb_beat_t *beat)
     s_put (pack, beat->node | (uint64_t) beat->state << 2 | (uint64_t) beat->serving << 5 |
                      (uint64_t) (beat->pair[0] != 0) << 6);
     s_put (pack, beat->settled | (uint64_t) beat->fresh << 1 | (uint64_t) beat->complete << 2 |
-                     (uint64_t) beat->suspect << 3 | (uint64_t) beat->in_step << 4);
+                     (uint64_t) beat->suspect << 3 | (uint64_t) beat->in_step << 4 | (uint64_t) beat->yields << 5);
     s_put (pack, beat->commit);
     s_put (pack, beat->alone);
     s_put_lineage (pack, &beat->tail);
@@ -424,6 +424,7 @@ static void s_get_beat (pack_t *pack, zb_beat_t *beat)
     beat->complete = byte >> 2 & 1;
     beat->suspect = byte >> 3 & 1;
     beat->in_step = byte >> 4 & 1;
+    beat->yields = byte >> 5 & 1;
     beat->commit = s_get (pack);
     beat->alone = s_get (pack);
     s_get_lineage (pack, &beat->tail);
@@ -436,7 +437,7 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
                      (uint64_t) role->suspect << 3 | (uint64_t) role->settled << 4 | (uint64_t) role->reading << 5 |
                      (uint64_t) role->diverged << 6 | (uint64_t) role->in_step << 7);
     s_put (pack, role->formed | (uint64_t) role->heard << 1 | (uint64_t) role->dead << 2 | (uint64_t) role->live << 3 |
-                     (uint64_t) role->leads << 4);
+                     (uint64_t) role->leads << 4 | (uint64_t) role->yields << 7);
     s_put (pack, role->alone);
     s_put (pack, role->alone_from >> ZB_COUNT_BITS);
     s_put (pack, role->commit);
@@ -454,6 +455,7 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
     s_put_time (pack, role->progress_ms);
     s_put_time (pack, role->phase == ZB_PHASE_PROBING ? role->probe_ms : 0);
     s_put_time (pack, role->granted_ms);
+    s_put_time (pack, role->phase == ZB_PHASE_DRAINING ? role->yield_ms : 0);
     s_put_time (pack, role->ticked_ms);
     s_put_time (pack, role->awake_ms);
     s_put_time (pack, role->bstar.state == BSTAR_ACTIVE ? 0 : role->changed_ms);
@@ -485,7 +487,8 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->heard = byte >> 1 & 1;
     role->dead = byte >> 2 & 1;
     role->live = byte >> 3 & 1;
-    role->leads = byte >> 4;
+    role->leads = byte >> 4 & 7;
+    role->yields = byte >> 7;
     role->alone = s_get (pack);
     role->alone_from = (uint64_t) s_get (pack) << ZB_COUNT_BITS | (role->alone ? 1 : 0);
     role->commit = s_get (pack);
@@ -503,6 +506,7 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->progress_ms = s_get_time (pack);
     role->probe_ms = s_get_time (pack);
     role->granted_ms = s_get_time (pack);
+    role->yield_ms = s_get_time (pack);
     role->ticked_ms = s_get_time (pack);
     role->awake_ms = s_get_time (pack);
     role->changed_ms = s_get_time (pack);
@@ -797,7 +801,8 @@ static bool s_ok (model_t *self, int at)
 static bool s_put_message (model_t *self, int at)
 {
     node_t *node = &self->node[at];
-    if (!s_runs (node) || node->late || !node->leads || node->waiting || self->left.puts == 0)
+    if (!s_runs (node) || node->late || !node->leads || node->waiting || self->left.puts == 0 ||
+        zb_role_drains (&node->role))
         return false;
     self->left.puts--;
     s_write (self, at, false);
@@ -874,6 +879,24 @@ static bool s_pause (model_t *self, int at, bool pause)
     return true;
 }
 
+//  An operator's word: that this one shall not lead, or that it shall.
+static bool s_operate (model_t *self, int at, bool claim)
+{
+    node_t *node = &self->node[at];
+    uint8_t *left = claim ? &self->left.claims : &self->left.yields;
+    int code;
+    if (!s_runs (node) || node->late || *left == 0)
+        return false;
+    const char *why =
+        claim ? zb_role_claim (&node->role, self->now, &code) : zb_role_yield (&node->role, self->now, &code);
+    if (why && node->role.todo_size == 0)
+        return false;
+    (*left)--;
+    self->strained = self->strained || claim;
+    s_carry_out (self, at);
+    return true;
+}
+
 static bool s_act (model_t *self, act_t act, int at)
 {
     node_t *node = &self->node[at], *peer = &self->node[1 - at];
@@ -941,6 +964,9 @@ static bool s_act (model_t *self, act_t act, int at)
         self->left.deafs--;
         self->strained = true;
         return s_time (self, 1 - at);
+    case ACT_YIELD:
+    case ACT_CLAIM:
+        return s_operate (self, at, act == ACT_CLAIM);
     default:
         return false;
     }
@@ -1010,7 +1036,7 @@ const char *model_act_name (act_t act)
     static const char *const names[ACTS] = {"execute", "sync", "link", "ship", "live",  "ack",     "granted",
                                             "drop",    "send", "hear", "dead", "turn",  "hello",   "token",
                                             "put",     "ok",   "time", "kill", "start", "suspect", "pause",
-                                            "resume",  "lose", "cut",  "heal", "deaf"};
+                                            "resume",  "lose", "cut",  "heal", "deaf",  "yield",   "claim"};
     return names[act];
 }
 

@@ -58,13 +58,15 @@ typedef enum {
     ACT_LOSE,              //  the next heartbeat on its way is lost
     ACT_CUT,               //  the network between the two is cut
     ACT_HEAL,
-    ACT_DEAF, //  time passes, and no heartbeat of this node is heard
+    ACT_DEAF,  //  time passes, and no heartbeat of this node is heard
+    ACT_YIELD, //  the operator wants the other one to lead
+    ACT_CLAIM, //  the operator wants this one to lead, and accepts what that loses
     ACTS
 } act_t;
 
 //  How often something may happen in a run.
 typedef struct {
-    uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits;
+    uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits, yields, claims;
     uint8_t room; //  heartbeats on their way to a node; 0: they pass at once when time passes
     bool quick;   //  stores and their link do what is to be done before anything else happens
 } bounds_t;
@@ -110,7 +112,7 @@ typedef struct {
     bool raise[MODEL_LOG];
     uint8_t token; //  serial of the last OK
     bounds_t left;
-    bool strained; //  the network was cut, a heartbeat lost, or a process stopped
+    bool strained; //  the network was cut, a heartbeat lost, a process stopped, or an operator has accepted loss
     bool replaced; //  a suspect store was thrown away
     bool over;     //  a bound of the model was reached: the state is not looked at
     const char *fault;

@@ -126,6 +126,8 @@ static const bounds_t s_bounds = {.kills = 9,
                                   .deafs = 99,
                                   .puts = 9,
                                   .commits = 20,
+                                  .yields = 9,
+                                  .claims = 9,
                                   .room = MODEL_ROOM,
                                   .quick = true};
 
@@ -608,6 +610,117 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     assert_int_equal (role.phase, ZB_PHASE_SINGLE);
 }
 
+//  Every answer on the way is `both`, and the old active one is in step at the end.
+static void test_the_role_is_handed_over (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, ok P, yield P, time P * 5");
+    s_assert_leads (P, false);
+    s_assert_leads (B, true);
+    assert_false (B->role.solo);
+    assert_int_equal (B->alone, 0);
+    assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
+    assert_true (P->role.in_step && !P->role.yields);
+    s_play (&model, "token B, put B, ok B");
+    assert_int_equal (model.ok[model.token], OK_BOTH);
+    s_play (&model, "yield B, time P * 5");
+    s_assert_leads (P, true);
+    assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+}
+
+//  What was taken is answered first; nothing new is taken.
+static void test_it_drains_before_it_hands_over (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "put P, yield P");
+    assert_true (zb_role_drains (&P->role));
+    assert_false (model_act (&model, ACT_PUT, 0));
+    zb_role_tick (&P->role, true, model.now);
+    s_assert_leads (P, true);
+    s_play (&model, "execute P, sync P, ship P, ack P, ok P");
+    assert_int_equal (model.ok[model.token], OK_BOTH);
+    s_play (&model, "time P");
+    s_assert_leads (P, false);
+    assert_true (zb_role_yields (&P->role, model.now));
+}
+
+//  A peer that does not acknowledge in time gets nothing: clients are served again.
+static void test_a_hand_over_is_given_up_after_the_limit (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    model.left.quick = false;
+    s_play (&model, "put P, yield P, time P * 2");
+    assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
+    s_play (&model, "execute P, sync P, ship P, ack P, time P, ok P");
+    assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+    model.left.quick = true;
+    s_play (&model, "yield P, kill B, time P");
+    s_assert_leads (P, true);
+    assert_false (zb_role_drains (&P->role));
+}
+
+//  The one that has handed over is as good as a passive one in step, until the other one answers without it.
+static void test_the_peer_dies_when_the_role_is_handed_over (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "yield P");
+    //  The heartbeat is not delivered before the peer dies.
+    model.left.quick = false;
+    zb_role_tick (&P->role, false, model.now);
+    assert_true (P->role.yields && P->role.in_step);
+    model.left.quick = true;
+    s_play (&model, "kill B, time P * 2, hello P * 2");
+    s_assert_leads (P, true);
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+}
+
+static void test_a_hand_over_needs_a_peer_in_step (void **unused)
+{
+    (void) unused;
+    int code;
+    model_t model = s_pair (false);
+    assert_non_null (zb_role_yield (&B->role, model.now, &code));
+    assert_int_equal (code, ZB_NOT_READY);
+    s_play (&model, "kill B");
+    assert_non_null (zb_role_yield (&P->role, model.now, &code));
+    model = s_pair (false);
+    s_play (&model, "cut P, time P * 2");
+    assert_non_null (zb_role_yield (&P->role, model.now, &code));
+}
+
+static void test_an_operator_promotes_one_that_waits (void **unused)
+{
+    (void) unused;
+    int code;
+    model_t model = s_pair (false);
+    //  Not needed: the other one leads, or this one does.
+    assert_non_null (zb_role_claim (&P->role, model.now, &code));
+    assert_int_equal (code, ZB_FORBIDDEN);
+    s_play (&model, "time P * 2");
+    model_t both = model;
+    s_play (&model, "kill B, put P, time P * 7, ok P, kill P, start B, time P * 3, hello B * 2");
+    s_assert_leads (B, false);
+    s_play (&model, "claim B, time P");
+    s_assert_leads (B, true);
+    assert_int_equal (B->role.phase, ZB_PHASE_ALONE);
+    assert_true (B->alone);
+    s_play (&model, "put B, ok B");
+    //  The other one comes back: it keeps what it has answered.
+    s_play (&model, "start P, time P * 6");
+    assert_true (P->diverged || B->diverged);
+    //  Not needed: in step, and the active one dead: a client is enough.
+    model = both;
+    s_play (&model, "kill P, time P * 3");
+    assert_true (zb_role_peer_gone (&B->role, model.now));
+    assert_non_null (zb_role_claim (&B->role, model.now, &code));
+    assert_int_equal (code, ZB_FORBIDDEN);
+}
+
 static void test_damaged_meta_rows_are_refused (void **unused)
 {
     (void) unused;
@@ -670,6 +783,12 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_a_new_session_or_lead_starts_afresh),
         cmocka_unit_test (test_a_store_that_is_not_trusted_waits_and_is_replaced),
         cmocka_unit_test (test_a_broker_without_a_pair_serves_at_once),
+        cmocka_unit_test (test_the_role_is_handed_over),
+        cmocka_unit_test (test_it_drains_before_it_hands_over),
+        cmocka_unit_test (test_a_hand_over_is_given_up_after_the_limit),
+        cmocka_unit_test (test_the_peer_dies_when_the_role_is_handed_over),
+        cmocka_unit_test (test_a_hand_over_needs_a_peer_in_step),
+        cmocka_unit_test (test_an_operator_promotes_one_that_waits),
         cmocka_unit_test (test_damaged_meta_rows_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -154,6 +154,13 @@ static void test_good (void **state)
     assert_int_equal (s_request.verb, ZB_STATUS);
     s_check ("ZB1|PING|g", 0, NULL);
     assert_int_equal (s_request.verb, ZB_PING);
+    s_check ("ZB1|SWITCHOVER|g|0a", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_SWITCHOVER);
+    s_is (s_request.proof, "0a");
+    s_check ("ZB1|PROMOTE|g|0a|accept-loss", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_PROMOTE);
+    s_is (s_request.proof, "0a");
+    assert_true (s_request.accept_loss);
 }
 
 static void test_bad (void **state)
@@ -188,6 +195,10 @@ static void test_bad (void **state)
         {"ZB1|DELETE|1", "expected: DELETE id queue"},
         {"ZB1|STATUS|1|", "expected: STATUS id"},
         {"ZB1|PING|1|", "expected: PING id"},
+        {"ZB1|SWITCHOVER|1", "expected: SWITCHOVER id proof"},
+        {"ZB1|PROMOTE|1", "expected: PROMOTE id proof accept-loss"},
+        {"ZB1|PROMOTE|1|0a", "promote: messages may be lost, and the word accept-loss is missing"},
+        {"ZB1|PROMOTE|1|0a|yes", "promote: messages may be lost, and the word accept-loss is missing"},
         {"ZB1|PUT|1|||b", "queue: empty"},
         {"ZB1|PUT|1|a b||b", "queue: a space"},
         {"ZB1|PUT|1|a/b||b", "queue: a reserved character"},

@@ -1,0 +1,104 @@
+/*  =========================================================================
+    operate - what the commands that move the role have in common
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "client/client.h"
+#include "core/proof.h"
+#include "core/seal.h"
+#include "operate.h"
+
+#define LOOK_WAIT 2000 //  ms for the answer to a STATUS
+#define LOOK_EVERY 10  //  ms
+
+//  Takes key and, where nothing else names them, endpoints from the config.  Returns an exit code.
+static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
+{
+    zb_config_t *config = zb_config_new ();
+    char *error = NULL;
+    const char *file = tool_option (tool, "config");
+    bool wrong = (file && zb_config_load (config, file, &error)) || zb_config_set (config, "as", "primary", &error) ||
+                 zb_config_finish (config, &error);
+    if (!wrong) {
+        zb_seal_key (self->key, config->pair, config->secret);
+        if (file && !tool_option (tool, "brokers") && !getenv ("ZBROKER"))
+            *brokers = zsys_sprintf ("%s,%s", config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint);
+    }
+    zb_config_destroy (&config);
+    int code = wrong ? tool_misused (tool, "%s", error) : TOOL_OK;
+    free (error);
+    return code;
+}
+
+int operate_open (operate_t *self, const tool_t *tool)
+{
+    *self = (operate_t){.timeout = 10000};
+    char *brokers = NULL;
+    if (tool_number (tool, "timeout", 1, 600000, &self->timeout))
+        return TOOL_USAGE;
+    int code = s_configure (self, tool, &brokers);
+    if (code)
+        return code;
+    self->client = brokers ? zb_client_new (brokers) : tool_client (tool);
+    free (brokers);
+    if (!self->client)
+        return TOOL_USAGE;
+    self->size = zb_client_brokers (self->client);
+    if (self->size > OPERATE_BROKERS)
+        return tool_misused (tool, "more than %d brokers", OPERATE_BROKERS);
+    for (size_t index = 0; index < self->size; index++) {
+        self->endpoint[index] = zb_client_broker (self->client, index);
+        operate_look (self, index);
+    }
+    return TOOL_OK;
+}
+
+void operate_close (operate_t *self)
+{
+    for (size_t index = 0; index < self->size; index++)
+        json_decref (self->status[index]);
+    zb_client_destroy (&self->client);
+}
+
+bool operate_look (operate_t *self, size_t index)
+{
+    const char *text = zb_client_status (self->client, index, LOOK_WAIT);
+    json_decref (self->status[index]);
+    self->status[index] = text ? json_loads (text, 0, NULL) : NULL;
+    return self->status[index] != NULL;
+}
+
+const char *operate_text (const operate_t *self, size_t index, const char *name)
+{
+    const char *text = json_string_value (json_object_get (self->status[index], name));
+    return text ? text : "";
+}
+
+long long operate_number (const operate_t *self, size_t index, const char *name)
+{
+    return (long long) json_integer_value (json_object_get (self->status[index], name));
+}
+
+const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss)
+{
+    char proof[ZB_PROOF_SIZE + 1];
+    zb_proof_make (proof, self->key, zb_verb_name (verb), operate_text (self, index, "challenge"));
+    return zb_client_operate (self->client, index, verb, proof, accept_loss, self->timeout);
+}
+
+bool operate_wait_active (operate_t *self, size_t index)
+{
+    int64_t end = zclock_mono () + self->timeout;
+    do {
+        if (operate_look (self, index) && streq (operate_text (self, index, "role"), "active") &&
+            !streq (operate_text (self, index, "level"), "hold"))
+            return true;
+        zclock_sleep (LOOK_EVERY);
+    } while (zclock_mono () < end && !zsys_interrupted);
+    return false;
+}

@@ -1,0 +1,52 @@
+/*  =========================================================================
+    operate - what the commands that move the role have in common
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef ZB_OPERATE_H_INCLUDED
+#define ZB_OPERATE_H_INCLUDED
+
+#include <jansson.h>
+
+#include "core/wire.h"
+#include "tool.h"
+
+#define OPERATE_BROKERS 8
+
+//  The brokers of a pair, asked for their status one by one, and the key that their config gives.
+typedef struct {
+    zb_client_t *client;
+    uint8_t key[32];
+    int64_t timeout;
+    size_t size;
+    const char *endpoint[OPERATE_BROKERS];
+    json_t *status[OPERATE_BROKERS]; //  NULL: no answer
+} operate_t;
+
+//  Options of these commands.
+#define OPERATE_CONFIG                                                                              \
+    {                                                                                               \
+        "config", "FILE", "the brokers' config file: the pair's name and secret, and its endpoints" \
+    }
+#define OPERATE_TIMEOUT                                          \
+    {                                                            \
+        "timeout", "MS", "how long it may take (default: 10000)" \
+    }
+
+//  Reads --config, --brokers and --timeout and asks the brokers.  Returns an exit code; it has printed what is wrong.
+int operate_open (operate_t *self, const tool_t *tool);
+void operate_close (operate_t *self);
+//  Asks one broker again; whether it answers.
+bool operate_look (operate_t *self, size_t index);
+//  A member of the broker's status; "" and 0 if there is none.
+const char *operate_text (const operate_t *self, size_t index, const char *name);
+long long operate_number (const operate_t *self, size_t index, const char *name);
+//  Sends the request with its proof.  Returns the text of the OK, NULL after a refusal: the client's error tells.
+const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss);
+//  Waits until the broker is active and answers clients; false if it does not within the time.
+bool operate_wait_active (operate_t *self, size_t index);
+
+#endif

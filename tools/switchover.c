@@ -1,0 +1,78 @@
+/*  =========================================================================
+    switchover - zbroker switchover: the passive broker becomes the active one
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "commands.h"
+#include "operate.h"
+
+static const tool_option_t s_options[] = {OPERATE_CONFIG, TOOL_BROKERS, OPERATE_TIMEOUT, {NULL, NULL, NULL}};
+
+//  The one broker that is active; the number of brokers if there is none, or more than one.
+static size_t s_active (const operate_t *self)
+{
+    size_t active = self->size;
+    for (size_t index = 0; index < self->size; index++) {
+        if (!streq (operate_text (self, index, "role"), "active"))
+            continue;
+        if (active < self->size)
+            return self->size;
+        active = index;
+    }
+    return active;
+}
+
+static int s_switch (tool_t *tool, operate_t *pair)
+{
+    size_t from = s_active (pair);
+    if (from == pair->size)
+        return tool_fail (tool, TOOL_NO_ANSWER, "not one broker is active; see 'zbroker status'");
+    const char *to = operate_ask (pair, from, ZB_SWITCHOVER, false);
+    if (!to) {
+        int code = zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED;
+        return tool_fail (tool, code, "%s: %s", pair->endpoint[from], zb_client_error_text (pair->client));
+    }
+    size_t index = 0;
+    while (index < pair->size && !streq (pair->endpoint[index], to))
+        index++;
+    if (index == pair->size) {
+        printf ("%s leads; it is not one of the brokers that were named\n", to);
+        return TOOL_OK;
+    }
+    if (!operate_wait_active (pair, index))
+        return tool_fail (tool, TOOL_NO_ANSWER, "%s leads, but does not answer clients yet; see 'zbroker status'",
+                          pair->endpoint[index]);
+    printf ("%s leads, OK means %s; %s follows\n", pair->endpoint[index], operate_text (pair, index, "level"),
+            pair->endpoint[from]);
+    return TOOL_OK;
+}
+
+static int s_run (tool_t *tool)
+{
+    if (tool->size)
+        return tool_misused (tool, "'%s': switchover takes no arguments", tool->arguments[0]);
+    operate_t pair;
+    int code = operate_open (&pair, tool);
+    if (code == TOOL_OK)
+        code = s_switch (tool, &pair);
+    operate_close (&pair);
+    return code;
+}
+
+const tool_command_t tool_switchover = {
+    .name = "switchover",
+    .arguments = "",
+    .summary = "Have the passive broker become the active one, without an error at any client",
+    .text = "\n"
+            "The active broker finishes what it has taken, hands the role over, and sends its clients to\n"
+            "the other one.  Nothing is answered by one broker alone.  Refused unless the other broker is\n"
+            "in step; given up if that takes longer than the pair's ack-limit.  Takes the pair's name and\n"
+            "secret from the config file, as an operator's proof.\n",
+    .options = s_options,
+    .run = s_run,
+};
