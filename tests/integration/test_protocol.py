@@ -20,8 +20,15 @@ def page_client(folder):
     return name
 
 
+def test_page_client_is_short(folder):
+    """The pages promise twenty lines."""
+    with open(page_client(folder)) as program:
+        assert sum(1 for line in program if line.strip()) == 20
+
+
 def test_page_client(pair, client):
     """It stores every line it is given, once and in order, though the active broker is killed in between."""
+    client(pair).request("QUEUE", "q", "orders", "")
     lines, half = [b"line %d" % number for number in range(1, 41)], 20
     program = subprocess.Popen([sys.executable, page_client(pair.folder), *pair.endpoints],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -43,6 +50,7 @@ def test_page_client(pair, client):
 
 def test_page_client_fences(pair, client):
     """A second process under its name takes over; the first one ends with 409 instead of going on."""
+    client(pair).request("QUEUE", "q", "orders", "")
     name = page_client(pair.folder)
     first = subprocess.Popen([sys.executable, name, *pair.endpoints], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
