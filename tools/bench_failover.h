@@ -1,0 +1,32 @@
+/*  =========================================================================
+    bench_failover - how long clients wait when the active broker goes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A pair of its own, a producer and a consumer that follow it through libzbroker,
+    and the active broker is killed, or stopped, again and again.  What is measured
+    is what the client sees: from the last OK before to the first OK after.
+*/
+
+#ifndef BENCH_FAILOVER_H_INCLUDED
+#define BENCH_FAILOVER_H_INCLUDED
+
+#include "tool.h"
+
+//  Options of `zbroker bench --failover`; the command has --body, --rate, --window and --json, too.
+#define BENCH_FAILOVER_OPTIONS                                                                                        \
+    {"failover", NULL, "how long do clients wait when the active broker goes?"},                                      \
+        {"kills", "N", "failover: kill -9 the active broker so often (default: 50)"},                                  \
+        {"stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"},                                  \
+    {                                                                                                                  \
+        "backlog", "N", "failover: messages that are stored before (default: 0)"                                       \
+    }
+
+//  Runs it and prints the distribution.  Returns an exit code: TOOL_FAILED if a client saw an error, or a message was
+//  lost, came twice or out of order.
+int bench_failover (tool_t *tool);
+
+#endif
