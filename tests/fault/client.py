@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""Clients of one host: producers and consumers, plain pyzmq, that write down what they sent and heard.
+
+    client.py HISTORY BROKERS ROLE...
+
+A role is producer:NAME:QUEUE:RATE (named, pipelined), nameless:NAME:QUEUE:RATE (one PUT at a time) or
+consumer:NAME:QUEUE.  HISTORY gets the events of history.py, one a line.  Each line on standard input is a word for all
+roles of a kind: "pause producers" lets what is under way be answered, and is answered "paused producers" when it is;
+"go producers" goes on; likewise consumers, which acknowledge what they hold before they pause.  The end of the input
+is the end of the process.
+"""
+import os
+import random
+import sys
+import threading
+import time
+
+import zmq
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+import zb1  # noqa: E402
+
+PATIENCE = 150              #  seconds without an OK until a client gives up: the pair is stuck
+LARGEST = int(os.environ.get("ZBROKER_FAULT_BODY", "5000"))
+LOCK = threading.Lock()
+
+
+class Role(threading.Thread):
+    kind = ""
+
+    def __init__(self, history, brokers, name, queue):
+        super().__init__(daemon=True)
+        self.history = history
+        self.name_, self.queue = name, queue
+        self.client = zb1.Client(brokers, "" if self.kind == "nameless" else name)
+        self.random = random.Random(name)
+        self.go = threading.Event()
+        self.idle = threading.Event()
+
+    def note(self, *event):
+        self.history.write("\t".join([event[0], "%.6f" % time.monotonic(), *map(str, event[1:])]) + "\n")
+
+    def run(self):
+        try:
+            while True:
+                if not self.go.is_set():
+                    self.rest()
+                    self.idle.set()
+                    self.go.wait()
+                    self.idle.clear()
+                    self.back()
+                self.work()
+        except BaseException as error:  # noqa: BLE001  a thread's end must be seen
+            with LOCK:
+                print("failed\t%s\t%s: %s" % (self.name_, type(error).__name__, str(error).replace("\n", " ")), flush=True)
+            raise
+
+    def rest(self):
+        """Before it pauses."""
+
+    def back(self):
+        """After it paused."""
+
+
+class Producer(Role):
+    """Keeps PUTs in flight, and resends all that is not answered after each HELLO."""
+    kind = "producers"
+
+    def __init__(self, history, brokers, name, queue, rate):
+        super().__init__(history, brokers, name, queue)
+        self.rate = float(rate)
+        self.sent = self.acked = None
+        self.highest = 0            #  number that was ever sent
+        self.bodies = {}
+        self.heard = self.began = time.monotonic()
+        self.allowance = 0.0
+
+    def body(self, number):
+        if number not in self.bodies:
+            size = self.random.choice((0, 0, 10, 100, 1000, LARGEST))
+            self.bodies[number] = b"%s %d %s" % (self.name_.encode(), number, os.urandom(size))
+        return self.bodies[number]
+
+    def back(self):
+        self.began, self.allowance = time.monotonic(), 0.0
+        self.heard = self.began
+
+    def greet(self):
+        last = self.client.hello(PATIENCE)
+        if self.acked is None:
+            self.acked = self.highest = last
+        if not self.acked <= last <= self.highest:
+            raise AssertionError("HELLO says %d, but %d were answered and %d sent" % (last, self.acked, self.highest))
+        self.sent = self.acked
+        self.spoken = time.monotonic()
+
+    def send(self):
+        self.sent += 1
+        self.highest = max(self.highest, self.sent)
+        self.note("put", self.name_, self.sent)
+        self.client.send("PUT", self.sent, self.queue, "", self.body(self.sent))
+
+    def window(self):
+        now = time.monotonic()
+        self.allowance = min(self.allowance + (now - self.began) * self.rate, 100.0)
+        self.began = now
+        #  Again what was sent before; new ones at the rate, and none before a pause.
+        while self.sent < self.highest:
+            self.send()
+        while self.go.is_set() and self.allowance >= 1 and self.sent - self.acked < 100:
+            self.allowance -= 1
+            self.send()
+
+    def work(self):
+        if not self.client.greeted:
+            self.greet()
+        self.window()
+        reply = self.client.recv(0.02)
+        now = time.monotonic()
+        if reply is None:
+            if self.sent == self.acked:
+                self.heard = self.spoken = now
+            if now - self.heard > PATIENCE:
+                raise AssertionError("no OK for %d s" % PATIENCE)
+            if now - self.spoken > zb1.SILENCE:
+                self.client.greeted = False
+            return
+        self.spoken = now
+        self.take(reply, now)
+
+    def take(self, reply, now):
+        if reply[1] == b"OK":
+            if reply[2] == b"%d" % (self.acked + 1):
+                self.acked += 1
+                self.client.token = reply[3]
+                self.heard = now
+                self.bodies.pop(self.acked, None)
+                level, first, _, *duplicate = (frame.decode() for frame in reply[4:])
+                self.note("stored", self.name_, self.acked, level, first, int(bool(duplicate)))
+        elif reply[1] == b"PASSIVE" or reply[4] in (b"401", b"503"):
+            self.client.greeted = False
+            time.sleep(0.01)
+        elif reply[4] in (b"429", b"507"):
+            #  What is behind it is refused, too; later, from there on.
+            time.sleep(0.2)
+            self.client.greeted = False
+        elif reply[4] == b"409" and reply[5].isdigit() and int(reply[5]) <= int(reply[2]):
+            self.client.greeted = False
+        else:
+            raise AssertionError("refused: %r" % reply)
+
+    def rest(self):
+        while self.acked is None or self.acked < self.highest:
+            self.work()
+
+
+class Nameless(Producer):
+    """One PUT at a time, under any id; resent until OK."""
+    kind = "nameless"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.highest = 0
+        send = self.client.send
+
+        def noted(verb, *rest):
+            if verb == "PUT":
+                self.note("put", self.name_, self.highest)
+            send(verb, *rest)
+        self.client.send = noted
+
+    def work(self):
+        self.highest += 1
+        number = self.highest
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                level, first, _ = self.client.request("PUT", "n%d" % number, self.queue, "", self.body(number), patience=1)[:3]
+                break
+            except zb1.Refused as refused:
+                if refused.code not in (429, 507):
+                    raise
+                time.sleep(0.2)
+            except AssertionError:
+                pass
+            if time.monotonic() > end:
+                raise AssertionError("no OK for %d s" % PATIENCE)
+        self.bodies.clear()
+        self.note("stored", self.name_, number, level.decode(), first.decode(), 0)
+        time.sleep(1 / self.rate)
+
+    def rest(self):
+        pass
+
+
+class Consumer(Role):
+    """GETs, and acknowledges with the next GET."""
+    kind = "consumers"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.round = 0
+        self.held = []
+
+    def acked(self, level):
+        for identity in self.held:
+            self.note("acked", self.name_, identity, level.decode())
+        self.held = []
+
+    def work(self, most=None):
+        self.round += 1
+        number = "g%d" % self.round
+        self.note("get", self.name_, number)
+        most = self.random.choice((1, 10, 100)) if most is None else most
+        level, _, index, *bodies = self.client.request("GET", number, self.queue, most, 100, " ".join(self.held),
+                                                       patience=PATIENCE, wait=0.1)
+        self.acked(level)
+        lines = index.decode().split("\n") if bodies else []
+        if len(lines) != len(bodies):
+            raise AssertionError("%d lines and %d bodies" % (len(lines), len(bodies)))
+        for line, body in zip(lines, bodies):
+            identity, count = line.split(" ")[:2]
+            producer, name = body.split(b" ")[:2]
+            self.note("got", self.name_, number, identity, count, producer.decode(), name.decode())
+            self.held.append(identity)
+
+    def rest(self):
+        if self.held:
+            level, = self.client.request("ACK", "a%d" % self.round, self.queue, " ".join(self.held), patience=PATIENCE)
+            self.acked(level)
+
+
+KINDS = {"producer": Producer, "nameless": Nameless, "consumer": Consumer}
+
+
+def main():
+    history, brokers, *roles = sys.argv[1:]
+    #  Impatient clients are the harder ones: they ask the other broker at once.
+    zb1.SILENCE = float(os.environ.get("ZBROKER_FAULT_SILENCE", "0.4"))
+    zmq.Context.instance().io_threads = 1
+    parts = []
+    with open(history, "a", buffering=1) as file:
+        for role in roles:
+            kind, *arguments = role.split(":")
+            parts.append(KINDS[kind](file, brokers.split(","), *arguments))
+            parts[-1].start()
+        for line in sys.stdin:
+            word, whom = line.split()
+            chosen = [part for part in parts if ("consumers" if part.kind == "consumers" else "producers") == whom]
+            for part in chosen:
+                part.go.set() if word == "go" else part.go.clear()
+            if word == "pause":
+                threading.Thread(target=paused, args=(chosen, whom), daemon=True).start()
+    os._exit(0)
+
+
+def paused(parts, whom):
+    for part in parts:
+        part.idle.wait()
+    with LOCK:
+        print("paused\t%s" % whom, flush=True)
+
+
+if __name__ == "__main__":
+    main()

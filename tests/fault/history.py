@@ -1,0 +1,170 @@
+"""What clients saw, and what may not be in it: the total queue, in the manner of Jepsen.
+
+Every request and every answer is an event with a time of the monotonic clock, which all processes of a machine share:
+
+    put     time producer number                     a PUT is sent, again or for the first time
+    stored  time producer number level first dup     it was answered OK; first is the id of its message, 0 if gone
+    get     time consumer round                      a GET is sent
+    got     time consumer round id count producer number        one message of its answer
+    acked   time consumer id level                   its acknowledgement was answered OK
+
+A message is known by its producer and number, which are in its body; ids are opaque.  The ledger is fed while the
+test runs, and judged when nothing breaks any more and the queue was drained.  What it counts:
+
+    acknowledged  PUTs answered OK, by level
+    lost          answered OK, and never delivered
+    unexpected    delivered, and never sent
+    duplicated    stored twice: delivered under two ids, or answered OK with two ids.  Allowed for nameless producers
+                  that sent a PUT more than once
+    recovered     delivered, though no OK was heard
+    redelivered   delivered again before the acknowledgement was OK: at least once is what is promised
+    resurrected   delivered by a GET that was sent after its acknowledgement had been answered OK
+    disordered    delivered for the first time, by the only consumer of the queue, after a later one of its producer
+    unlevelled    answered OK with a level that this pair cannot have
+"""
+from collections import Counter
+
+FAULTS = ("lost", "unexpected", "duplicated", "resurrected", "disordered", "unlevelled")
+LEVELS = ("both", "solo")
+
+
+class Message:
+    """One PUT of one body, as far as it is known."""
+    __slots__ = ("sent", "level", "ids", "deliveries", "judged")
+
+    def __init__(self):
+        self.sent = 0               #  how often
+        self.level = None           #  of the first OK
+        self.ids = ()               #  under which it was stored or delivered
+        self.deliveries = 0
+        self.judged = False         #  lost or recovered, and counted
+
+
+class Ledger:
+    """Feed it events of all clients in the order of their times; then ask for the verdict."""
+
+    def __init__(self, nameless=(), unordered=(), levels=LEVELS):
+        self.nameless = set(nameless)
+        self.unordered = set(unordered)     #  producers whose queue has several consumers
+        self.levels = levels
+        self.messages = {}                  #  by producer and number
+        self.done = {}                      #  numbers that earlier rounds are done with, by producer
+        self.keys = {}                      #  producer and number of an id
+        self.acked = {}                     #  when an id's acknowledgement was answered OK, and its level
+        self.asked = {}                     #  each consumer's GET that is under way
+        self.newest = {}                    #  each producer's newest first delivery
+        self.told = {}                      #  when each producer heard its last OK
+        self.gaps = Counter()               #  each producer's longest time between two of them
+        self.split = False                  #  both brokers have answered without each other, and it is not merged yet
+        self.counts = Counter()
+        self.findings = {fault: [] for fault in FAULTS}
+
+    def feed(self, event):
+        kind, time, *rest = event
+        getattr(self, "_" + kind)(float(time), *rest)
+
+    def verdict(self):
+        """The counts, once the queue was drained; `findings` has what may not be."""
+        for key, message in self.messages.items():
+            if message.judged or not message.sent:
+                continue
+            if message.level and not message.deliveries:
+                message.judged = True
+                self._find("lost", key, message.level, message.ids)
+            elif message.deliveries and not message.level:
+                message.judged = True
+                self.counts["recovered"] += 1
+        return self.counts
+
+    @property
+    def good(self):
+        return not any(self.findings.values())
+
+    def settle(self):
+        """Begins a new round: what was acknowledged is kept in a short form, since it may still come back."""
+        for identity in self.acked:
+            producer, number = self.keys.pop(identity)
+            self.done.setdefault(producer, set()).add(number)
+            self.messages.pop((producer, number), None)
+        self.acked.clear()
+        self.told.clear()
+        self.gaps.clear()
+        self.counts = Counter()
+        self.findings = {fault: [] for fault in FAULTS}
+
+    #  What was seen, one by one.
+
+    def _put(self, time, producer, number):
+        self._message((producer, int(number))).sent += 1
+
+    def _stored(self, time, producer, number, level, first, duplicate):
+        key = (producer, int(number))
+        message = self._message(key)
+        if level not in self.levels:
+            self._find("unlevelled", key, level)
+        if duplicate == "1":
+            self.counts["answered duplicate"] += 1
+        if message.level is None:
+            message.level = level
+            self.counts["acknowledged " + level] += 1
+        self.gaps[producer] = max(self.gaps[producer], time - self.told.get(producer, time))
+        self.told[producer] = time
+        self._known_as(message, key, first)
+
+    def _get(self, time, consumer, round_):
+        self.asked[consumer] = (round_, time)
+
+    def _got(self, time, consumer, round_, identity, count, producer, number):
+        key = (producer, int(number))
+        asked_round, asked = self.asked[consumer]
+        assert asked_round == round_, "an answer to a GET that is not under way"
+        if key[1] in self.done.get(producer, ()):
+            self._find("resurrected", key, identity, "acknowledged in an earlier round")
+            return
+        message = self._message(key)
+        if not message.sent:
+            self._find("unexpected", key, identity)
+        acked = self.acked.get(identity)
+        if acked and acked[0] < asked:
+            self._find("resurrected", key, identity, "acknowledged %s %.3f s before it was asked for"
+                       % (acked[1], asked - acked[0]))
+        self.keys[identity] = key
+        self._known_as(message, key, identity)
+        message.deliveries += 1
+        if message.deliveries > 1:
+            self.counts["redelivered"] += 1
+        elif producer not in self.unordered:
+            newest = self.newest.get(producer, 0)
+            if key[1] < newest:
+                self._find("disordered", key, "after %d" % newest)
+            self.newest[producer] = max(newest, key[1])
+
+    def _acked(self, time, consumer, identity, level):
+        if level not in self.levels:
+            self._find("unlevelled", identity, level)
+        if identity not in self.acked:
+            self.acked[identity] = (time, level)
+            self.counts["done " + level] += 1
+
+    #  Helpers.
+
+    def _find(self, fault, *what):
+        if self.split and fault in ("resurrected", "disordered"):
+            self.counts["split " + fault] += 1
+            return
+        self.counts[fault] += 1
+        self.findings[fault].append(what)
+
+    def _message(self, key):
+        return self.messages.setdefault(key, Message())
+
+    def _known_as(self, message, key, identity):
+        if identity == "0" or identity in message.ids:
+            return
+        message.ids += (identity,)
+        if len(message.ids) == 1:
+            return
+        if key[0] in self.nameless and message.sent > 1:
+            self.counts["stored twice, nameless"] += 1
+        else:
+            self._find("duplicated", key, message.ids)

@@ -1,0 +1,356 @@
+"""A pair and its clients, each on a host of its own; what breaks them is in faults.py, what they saw in history.py."""
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import zmq
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+from brokers import Broker, FINDINGS  # noqa: E402
+from history import Ledger  # noqa: E402
+from zb1 import status  # noqa: E402
+
+BUILD = os.environ.get("ZBROKER_BUILD", ".")
+PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
+DIVERGED = float(os.environ.get("ZBROKER_FAULT_DIVERGED", "5"))     #  seconds until a split that lasts is one for the operator
+PORT = 5560
+KNOBS = ("hold", "leak", "fail_sync", "fail_write", "delay_us", "clock_ns", "syncs", "dropped")
+
+PRIMARY, BACKUP, ONE, OTHER = range(4)      #  hosts: the brokers, and the clients'
+
+
+class Stuck(Exception):
+    """The pair or its clients did not come to rest, though nothing is broken any more."""
+
+
+class Diverged(Stuck):
+    """Both brokers have answered without each other, and the pair does not merge what they took."""
+
+
+class Node(Broker):
+    """A broker on its host, with a disk and a clock that can fail."""
+
+    def __init__(self, host, options, folder, role):
+        super().__init__([*options, "--as", role, "--store", "%s/%s" % (folder, role)], "%s/%s.log" % (folder, role))
+        self.store = "%s/%s" % (folder, role)
+        self.knobs = "%s/%s.knobs" % (folder, role)
+        with open(self.knobs, "wb") as file:
+            file.write(bytes(8 * len(KNOBS)))
+        shim = os.path.join(BUILD, "tests/fault/.libs/shim.so")
+        self.wrapper = [*host.inside, "env", "LD_PRELOAD=" + shim, "ZB_SHIM=" + self.knobs, "ZB_SHIM_FOLDER=" + self.store]
+        self.role = role
+        self.endpoint = "tcp://%s:%d" % (host.address, PORT)
+        self.exits = []             #  how it ended by itself
+
+    def _read(self, stream, pipe):
+        with open(self.log[:-4] + ".out", "a", buffering=1) as out:
+            for line in stream:
+                out.write("%.3f %s" % (time.monotonic(), line))
+                pipe.put(line.rstrip("\n"))
+        pipe.put(None)
+
+    def say(self, *what):
+        """What is done to it, beside what it says itself."""
+        with open(self.log[:-4] + ".out", "a") as out:
+            out.write("%.3f -- %s\n" % (time.monotonic(), " ".join(map(str, what))))
+
+    def knob(self, name, value):
+        self.say(name, value)
+        with open(self.knobs, "r+b") as file:
+            file.seek(8 * KNOBS.index(name))
+            file.write(struct.pack("=q", value))
+
+    def calm(self):
+        for name in KNOBS[2:5]:
+            self.knob(name, 0)
+
+    @property
+    def status(self):
+        return status(self.endpoint, patience=1.0) if self.alive else None
+
+    def reap(self):
+        """Notes that it has ended by itself, if it has."""
+        if self.process is not None and self.process.poll() is not None:
+            self.exits.append(self.process.returncode)
+            self.process = None
+
+    def signal(self, number):
+        self.reap()
+        self.say("signal", number)
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def kill(self):
+        self.reap()
+        self.say("killed")
+        if self.process is not None:
+            super().kill()
+
+    def cut_power(self):
+        """kill -9 of a broker whose knob `hold` was set at its start: what was not synced is gone, renames included."""
+        self.kill()
+        journal = self.knobs + ".renames"
+        if os.path.exists(journal):
+            with open(journal) as file:
+                lines = file.read().splitlines()
+            for line in reversed(lines):
+                source, target, keep = line.split("\t")
+                if os.path.exists(target):
+                    os.rename(target, source)
+                if keep:
+                    os.rename(keep, target)
+            os.unlink(journal)
+
+    def restart(self):
+        """Starts it unless it runs; does not wait."""
+        self.reap()
+        if self.process is None:
+            self.start(ready=False)
+
+
+class Clients:
+    """One process of client.py on a host."""
+
+    def __init__(self, host, folder, name, brokers, body, roles):
+        self.history = "%s/%s.history" % (folder, name)
+        open(self.history, "w").close()
+        self.read = open(self.history)
+        self.process = subprocess.Popen(
+            [*host.inside, sys.executable, HERE + "/client.py", self.history, ",".join(brokers), *roles],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open("%s/%s.err" % (folder, name), "a"), text=True,
+            env={**os.environ, "ZBROKER_FAULT_BODY": str(body)})
+        self.failed = []
+        self.paused = {}
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self.process.stdout:
+            word, *rest = line.rstrip("\n").split("\t")
+            if word == "paused":
+                self.paused[rest[0]] = True
+            else:
+                self.failed.append(" ".join(rest))
+
+    def tell(self, word, kind):
+        self.paused[kind] = False
+        self.process.stdin.write("%s %s\n" % (word, kind))
+        self.process.stdin.flush()
+
+    def events(self):
+        """What came since the last time."""
+        return [line.rstrip("\n").split("\t") for line in self.read]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Rig:
+    """Two brokers, and clients on two hosts.  Rounds: go, break something, rest, judge."""
+
+    def __init__(self, network, options=(), config="", hold=False, leak=0, disk=0, body=5000, rate=150):
+        self.folder = tempfile.mkdtemp(prefix="zbroker-fault-")
+        self.network = network
+        endpoints = ["tcp://%s:%d" % (self.network.hosts[index].address, PORT) for index in (PRIMARY, BACKUP)]
+        options = [*options, "--primary", endpoints[0], "--backup", endpoints[1]]
+        if config:
+            with open(self.folder + "/zbroker.conf", "w") as file:
+                file.write(config)
+            options += ["--config", self.folder + "/zbroker.conf"]
+        self.nodes = [Node(self.network.hosts[index], options, self.folder, role)
+                      for index, role in enumerate(("primary", "backup"))]
+        self.mounts = []
+        for node in self.nodes if disk else ():
+            os.mkdir(node.store)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % disk, "none", node.store], check=True)
+            self.mounts.append(node.store)
+        self.notes = []             #  what a fault has to say
+        for node in self.nodes:
+            node.knob("hold", int(hold))
+            node.knob("leak", leak)
+            node.start(ready=False)
+        self.endpoints = endpoints
+        self.expected = set()       #  codes with which a broker may end by itself
+        self.in_step()
+        self.clients = []
+        self._queues("one", "other")
+        self.clients = [
+            Clients(self.network.hosts[ONE], self.folder, "one", endpoints, body,
+                    ["producer:P:one:%d" % rate, "consumer:A:one", "consumer:B:other"]),
+            Clients(self.network.hosts[OTHER], self.folder, "other", endpoints, body,
+                    ["producer:Q:one:%d" % rate, "nameless:N:one:%d" % rate, "producer:R:other:%d" % rate, "consumer:C:other"])]
+        self.ledger = Ledger(nameless=("N",), unordered=("R", "N"))
+
+    def _queues(self, *names):
+        for name in names:
+            self.ask_active("QUEUE", "q", name, "lease=5000")
+
+    def ask_active(self, *frames):
+        """One request on a session of its own, from the router, until somebody answers OK."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for endpoint in self.endpoints:
+                with zmq.Context.instance().socket(zmq.DEALER) as sock:
+                    sock.linger = 0
+                    sock.connect(endpoint)
+                    sock.send_multipart([b"ZB1", b"HELLO", b"h"])
+                    sock.send_multipart([b"ZB1"] + [frame.encode() for frame in frames])
+                    while sock.poll(1000):
+                        reply = sock.recv_multipart()
+                        if reply[1] == b"OK" and reply[2] == frames[1].encode():
+                            return reply[4:]
+                        if reply[1] != b"OK":
+                            break
+            time.sleep(0.05)
+        raise Stuck("nobody answers %s" % frames[0])
+
+    #  Who is what.
+
+    def states(self):
+        return [node.status for node in self.nodes]
+
+    @property
+    def active(self):
+        """The broker that leads, or either of them when none or both do."""
+        for index, state in enumerate(self.states()):
+            if state and state["role"] == "active":
+                return index
+        return 0
+
+    def in_step(self):
+        def at_rest():
+            for node in self.nodes:
+                node.reap()
+                if node.process is None:
+                    node.start(ready=False)
+            states = self.states()
+            for index, state in enumerate(states):
+                other = states[1 - index]
+                if state and other and state["phase"] == "paired" and other["role"] == "passive" and other["in_step"]:
+                    return True
+            return None
+        end = time.monotonic() + PATIENCE
+        since = None
+        while not at_rest():
+            since = (since or time.monotonic()) if self.diverged else None
+            if since and time.monotonic() - since > DIVERGED:
+                raise Diverged(self.describe())
+            if time.monotonic() > end:
+                raise Stuck("not in step within %d s: %s" % (PATIENCE, self.describe()))
+            time.sleep(0.05)
+
+    def describe(self):
+        lines = []
+        for node, state in zip(self.nodes, self.states()):
+            if state:
+                lines.append("%s %s %s epoch %s commit %s alone %s: %s" % (
+                    node.role, state["role"], state["phase"], state["epoch"], state["commit"], state["alone"], state["why"]))
+            else:
+                lines.append("%s %s, exits %s: %s" % (node.role, "silent" if node.alive else "dead", node.exits,
+                                                      node.tail()[-300:].replace("\n", " | ")))
+        return "; ".join(lines)
+
+    @property
+    def diverged(self):
+        return any(state and "diverged" in state["why"] for state in self.states())
+
+    #  A round.
+
+    def tell(self, word, kind):
+        for clients in self.clients:
+            clients.tell(word, kind)
+
+    def go(self):
+        self.tell("go", "producers")
+        self.tell("go", "consumers")
+
+    def heal(self):
+        """Mends everything: network, disks, processes."""
+        self.network.heal()
+        for node in self.nodes:
+            node.calm()
+            node.signal(signal.SIGCONT)
+        for mount in self.mounts:
+            for name in os.listdir(mount):
+                if name == "filler":
+                    os.unlink(mount + "/" + name)
+        for clients in self.clients:
+            clients.process.send_signal(signal.SIGCONT)
+
+    def rest(self):
+        """Everything is mended: waits until the pair is in step, all PUTs are answered, and the queues are empty."""
+        self.heal()
+        self.in_step()
+        self.tell("pause", "producers")
+        self._wait_paused("producers")
+        end = time.monotonic() + PATIENCE
+        while True:
+            lines = self.ask_active("LIST", "l")
+            left = sum(int(dict(line.split("=", 1) for line in text.decode().split("\n"))["messages"]) for text in lines[1::2])
+            if not left:
+                break
+            self._check_clients()
+            if time.monotonic() > end:
+                raise Stuck("%d messages can't be drained: %s" % (left, self.describe()))
+            time.sleep(0.05)
+        self.tell("pause", "consumers")
+        self._wait_paused("consumers")
+
+    def _wait_paused(self, kind):
+        end = time.monotonic() + PATIENCE
+        while not all(clients.paused[kind] for clients in self.clients):
+            self._check_clients()
+            if time.monotonic() > end:
+                raise Stuck("%s do not end: %s" % (kind, self.describe()))
+            time.sleep(0.01)
+
+    def _check_clients(self):
+        for clients in self.clients:
+            if clients.failed:
+                raise Stuck("a client gave up: %s; %s" % ("; ".join(clients.failed), self.describe()))
+
+    def judge(self):
+        """Feeds the ledger; returns what it says, and what else is wrong with the brokers."""
+        events = sorted((event for clients in self.clients for event in clients.events()), key=lambda event: float(event[1]))
+        for event in events:
+            self.ledger.feed(event)
+        self.ledger.verdict()
+        wrong = []
+        for node in self.nodes:
+            node.reap()
+            wrong += ["%s ended by itself with %d" % (node.role, code) for code in node.exits if code not in self.expected]
+            node.exits = []
+            with open(node.log) as log:
+                if FINDINGS.search(log.read()):
+                    wrong.append("%s complains in its log" % node.role)
+        return wrong
+
+    def same_stores(self):
+        """Stops both brokers and compares what they hold."""
+        digest = os.path.join(BUILD, "tests/integration/digest")
+        sums = []
+        for node in self.nodes:
+            code = node.stop()
+            assert code == 0, "%s ended with %d: %s" % (node.role, code, node.tail())
+        for node in self.nodes:
+            done = subprocess.run([digest, node.store], capture_output=True, text=True)
+            sums.append(done.stdout.split()[-1] if done.returncode == 0 else done.stderr)
+        return sums[0] == sums[1], sums
+
+    def close(self, keep=False):
+        for clients in self.clients:
+            clients.close()
+        for node in self.nodes:
+            node.kill()
+        self.network.heal()
+        for mount in self.mounts:
+            subprocess.run(["umount", mount], check=False)
+        if not keep:
+            shutil.rmtree(self.folder)

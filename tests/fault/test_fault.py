@@ -1,0 +1,30 @@
+"""Does the pair keep its promise whatever breaks?  A row of faults.py a test, ZBROKER_FAULT_SEEDS seeds each.
+
+Without ZBROKER_FAULT_SEEDS, as in `make check`, a chosen few run with one seed; `make check-fault` runs them all with
+five.
+"""
+import os
+import subprocess
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import network  # noqa: E402
+from faults import FAULTS  # noqa: E402
+
+SEEDS = int(os.environ.get("ZBROKER_FAULT_SEEDS", "0"))
+FEW = ("kill_active", "stop_active_long", "stop_then_kill", "cut_client", "power_both", "fsync_fails_once")
+ROUNDS = os.environ.get("ZBROKER_FAULT_ROUNDS", "2")
+MISSING = network.missing()
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING or "can run")
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1 if SEEDS else 2))
+@pytest.mark.parametrize("row", FAULTS if SEEDS else FEW)
+def test_fault(row, seed):
+    done = subprocess.run([sys.executable, HERE + "/torture.py", "--row", row, "--seed", str(seed), "--rounds", ROUNDS],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,221 @@
+"""Does the checker see what it is there for?  Histories made by hand, good ones and bad ones."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from history import Ledger  # noqa: E402
+
+
+def judge(text, **settings):
+    """The ledger after a history: a line each, the time is the line's number."""
+    ledger = Ledger(**settings)
+    for time, line in enumerate(text.strip().split("\n")):
+        kind, *rest = line.split()
+        ledger.feed([kind, str(time), *rest])
+    ledger.verdict()
+    return ledger
+
+
+def found(ledger):
+    return {fault: len(what) for fault, what in ledger.findings.items() if what}
+
+
+GOOD = """
+    put P 1
+    put P 2
+    stored P 1 both 11 0
+    stored P 2 solo 12 0
+    get A g1
+    got A g1 11 1 P 1
+    got A g1 12 1 P 2
+    acked A 11 both
+    acked A 12 solo
+    """
+
+
+def test_good():
+    ledger = judge(GOOD)
+    assert ledger.good and not found(ledger)
+    assert ledger.counts == {"acknowledged both": 1, "acknowledged solo": 1, "done both": 1, "done solo": 1}
+    assert ledger.gaps["P"] == 1
+
+
+def test_lost():
+    """Answered OK, never delivered, whatever the level; and counted once only."""
+    ledger = judge("""
+        put P 1
+        put P 2
+        put P 3
+        stored P 1 both 11 0
+        stored P 2 solo 12 0
+        get A g1
+        got A g1 11 1 P 1
+        """)
+    assert found(ledger) == {"lost": 1}
+    assert ledger.findings["lost"][0][0] == ("P", 2)
+    ledger.settle()
+    ledger.verdict()
+    assert ledger.good
+
+
+def test_not_answered_may_be_missing():
+    assert judge("put P 1\nget A g1").good
+
+
+def test_recovered():
+    """No OK was heard, and it is there: allowed, and told."""
+    ledger = judge("put P 1\nget A g1\ngot A g1 11 1 P 1")
+    assert ledger.good and ledger.counts["recovered"] == 1
+
+
+def test_unexpected():
+    assert found(judge("get A g1\ngot A g1 11 1 P 1")) == {"unexpected": 1}
+
+
+def test_delivered_again():
+    """Before the acknowledgement is OK: at least once is what is promised."""
+    ledger = judge("""
+        put P 1
+        stored P 1 both 11 0
+        get A g1
+        got A g1 11 1 P 1
+        get A g2
+        got A g2 11 2 P 1
+        """)
+    assert ledger.good and ledger.counts["redelivered"] == 1
+
+
+def test_resurrected():
+    """Delivered by a GET that was sent after the acknowledgement had been answered."""
+    assert found(judge(GOOD + "get A g2\ngot A g2 11 2 P 1")) == {"resurrected": 1}
+
+
+def test_resurrected_at_another_consumer():
+    assert found(judge(GOOD + "get B g1\ngot B g1 12 1 P 2", unordered="P")) == {"resurrected": 1}
+
+
+def test_not_resurrected_if_it_was_under_way():
+    """The other consumer had asked before the acknowledgement was answered."""
+    assert judge("""
+        put P 1
+        stored P 1 both 11 0
+        get A g1
+        got A g1 11 1 P 1
+        get B g1
+        acked A 11 both
+        got B g1 11 2 P 1
+        """).good
+
+
+def test_resurrected_in_a_later_round():
+    ledger = judge(GOOD)
+    ledger.settle()
+    ledger.feed(["get", "20", "A", "g2"])
+    ledger.feed(["got", "21", "A", "g2", "11", "2", "P", "1"])
+    assert found(ledger) == {"resurrected": 1}
+
+
+def test_what_was_not_acknowledged_outlives_a_round():
+    ledger = judge("put P 1\nstored P 1 both 11 0\nget A g1\ngot A g1 11 1 P 1")
+    ledger.settle()
+    for event in (["get", "20", "A", "g2"], ["got", "21", "A", "g2", "11", "2", "P", "1"], ["acked", "22", "A", "11", "both"]):
+        ledger.feed(event)
+    ledger.verdict()
+    assert ledger.good
+
+
+def test_duplicated_in_the_queue():
+    """One PUT, two messages."""
+    assert found(judge("""
+        put P 1
+        put P 1
+        stored P 1 both 11 0
+        get A g1
+        got A g1 11 1 P 1
+        got A g1 12 1 P 1
+        """)) == {"duplicated": 1}
+
+
+def test_duplicated_in_the_answers():
+    """One PUT answered OK with two ids."""
+    assert found(judge("""
+        put P 1
+        stored P 1 both 11 0
+        put P 1
+        stored P 1 both 12 1
+        get A g1
+        got A g1 11 1 P 1
+        """)) == {"duplicated": 1}
+
+
+def test_told_duplicate():
+    """The same id, or none any more."""
+    ledger = judge("""
+        put P 1
+        stored P 1 both 11 0
+        get A g1
+        got A g1 11 1 P 1
+        put P 1
+        stored P 1 both 11 1
+        put P 1
+        stored P 1 both 0 1
+        """)
+    assert ledger.good and ledger.counts["answered duplicate"] == 2
+
+
+NAMELESS = """
+    put N 1
+    put N 1
+    stored N 1 both 12 0
+    get A g1
+    got A g1 11 1 N 1
+    got A g1 12 1 N 1
+    """
+
+
+def test_nameless_may_store_twice_what_it_resends():
+    ledger = judge(NAMELESS, nameless="N")
+    assert ledger.good and ledger.counts["stored twice, nameless"] == 1
+
+
+def test_nameless_may_not_store_twice_what_it_sent_once():
+    assert found(judge(NAMELESS.replace("put N 1\n", "", 1), nameless="N")) == {"duplicated": 1}
+
+
+DISORDER = """
+    put P 1
+    put P 2
+    stored P 1 both 11 0
+    stored P 2 both 12 0
+    get A g1
+    got A g1 12 1 P 2
+    got A g1 11 1 P 1
+    """
+
+
+def test_disordered():
+    assert found(judge(DISORDER)) == {"disordered": 1}
+
+
+def test_two_consumers_have_no_order():
+    assert judge(DISORDER, unordered="P").good
+
+
+@pytest.mark.parametrize("line", ["put P 1\nstored P 1 single 11 0\nget A g1\ngot A g1 11 1 P 1", GOOD + "acked A 12 none"])
+def test_unlevelled(line):
+    assert found(judge(line)) == {"unlevelled": 1}
+
+
+def test_split():
+    """While a split is not merged, what the promise takes back is counted by its own name; a loss is a loss."""
+    ledger = judge(GOOD)
+    ledger.split = True
+    ledger.feed(["put", "19", "P", "3"])
+    ledger.feed(["stored", "20", "P", "3", "solo", "13", "0"])
+    ledger.feed(["get", "20", "A", "g2"])
+    ledger.feed(["got", "21", "A", "g2", "11", "2", "P", "1"])
+    ledger.verdict()
+    assert found(ledger) == {"lost": 1}
+    assert ledger.counts["split resurrected"] == 1
