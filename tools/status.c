@@ -259,7 +259,7 @@ static int s_verdict (const brokers_t *self, const char **verdict)
         *verdict = "the pair is in step";
         return TOOL_OK;
     }
-    else if (strcmp (level, "shared") == 0 && s_true (active, "in_step")) {
+    else if (strcmp (level, "shared") == 0 && s_true (active, "in_step") && answers == self->size) {
         *verdict = "the pair is in step, on one shared store";
         return TOOL_OK;
     }

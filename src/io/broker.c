@@ -422,13 +422,13 @@ static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
 }
 
 //  The role is told what a look at the lock of a shared store has found.
-static void s_lock (zb_broker_t *self, const zb_store_event_t *event)
+static void s_lock (zb_broker_t *self, const zb_store_event_t *event, const char *unread)
 {
     self->status.lock = event->holder;
     self->status.held = event->held;
     self->status.took = event->took;
     char *who = zb_holder_text (&event->holder);
-    char *text = zsys_sprintf ("waiting: the shared store is locked by %s", who);
+    char *text = unread ? strdup (unread) : zsys_sprintf ("waiting: the shared store is locked by %s", who);
     assert (text);
     free (who);
     zb_role_lock (&self->role, event->held, event->holder.store, event->holder.epoch, text, self->now);
@@ -442,7 +442,7 @@ static void s_denied (zb_broker_t *self, const zb_store_event_t *event)
     char *text = event->text ? strdup (event->text) : NULL;
     if (text)
         zb_log (ZB_LOG_ERROR, "%s", text);
-    s_lock (self, event);
+    s_lock (self, event, NULL);
     zb_role_denied (&self->role, text, self->now);
     free (self->denied);
     self->denied = text;
@@ -451,7 +451,7 @@ static void s_denied (zb_broker_t *self, const zb_store_event_t *event)
 static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
 {
     if (self->config->shared)
-        s_lock (self, event);
+        s_lock (self, event, NULL);
     s_meta (self, event->meta, event->metas);
     for (size_t index = 0; index < event->metas; index++) {
         zb_frame_t key = { event->meta[index].key, event->meta[index].key_size };
@@ -510,7 +510,7 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         s_read_done (self, event);
         break;
     case ZB_STORE_LOCK:
-        s_lock (self, event);
+        s_lock (self, event, event->text);
         break;
     case ZB_STORE_DENIED:
         s_denied (self, event);

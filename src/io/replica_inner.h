@@ -61,6 +61,7 @@ struct zb_replica {
     zb_fs_t fs;
     zb_holder_t holder; //  what the lock's file says
     bool held;
+    int unread; //  errno of the last look, 0 if it went well
     pid_t fence;                         //  its process; 0 if none runs
     int64_t lead_at, open_at;            //  when we were told to lead; not to open before
     int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it

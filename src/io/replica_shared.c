@@ -40,14 +40,30 @@ static bool s_look (zb_replica_t *self)
 {
     zb_holder_t was = self->holder;
     bool was_held = self->held;
+    int was_unread = self->unread;
     self->lock_looked = zclock_mono ();
     int rc = zb_lock_look (s_lock (self), &self->holder, &self->held);
     if (rc != 0 && errno == ENOENT && zb_lock_make (s_lock (self), ZB_KIND_SHARED, zb_home_used (self->args.dir)) == 0)
         rc = zb_lock_look (s_lock (self), &self->holder, &self->held);
+    self->unread = rc == 0 ? 0 : errno;
     if (rc != 0)
         self->held = true;
-    return self->held != was_held || self->holder.epoch != was.epoch || self->holder.state != was.state ||
-           self->holder.pid != was.pid || memcmp (self->holder.store, was.store, ZB_LOCK_ID_SIZE) != 0;
+    return self->unread != was_unread || self->held != was_held || self->holder.epoch != was.epoch ||
+           self->holder.state != was.state || self->holder.pid != was.pid ||
+           memcmp (self->holder.store, was.store, ZB_LOCK_ID_SIZE) != 0;
+}
+
+//  Says what the last look has found.
+static void s_tell_lock (zb_replica_t *self)
+{
+    char *text = NULL;
+    if (self->unread)
+        text = zsys_sprintf ("waiting: %s/LOCK can't be read: %s", self->args.dir,
+                             self->unread == EBADMSG
+                                 ? "it is not what a broker has written; if no broker uses this store, "
+                                   "remove the file"
+                                 : strerror (self->unread));
+    s_post_lock (self, ZB_STORE_LOCK, text);
 }
 
 //  What the folder must offer; FAILED if it does not.
@@ -103,7 +119,7 @@ void zb_replica_share_read (zb_replica_t *self, zb_read_t *read)
 {
     if (self->role != TAKING) {
         s_look (self);
-        s_post_lock (self, ZB_STORE_LOCK, NULL);
+        s_tell_lock (self);
     }
     zb_store_event_t *event = zb_replica_event (self, ZB_STORE_READ);
     event->read = read;
@@ -298,5 +314,5 @@ void zb_replica_share_tick (zb_replica_t *self, int64_t now)
             s_post_lock (self, ZB_STORE_LOCK, NULL);
     }
     else if (now - self->lock_looked >= LOOK_EVERY && s_look (self))
-        s_post_lock (self, ZB_STORE_LOCK, NULL);
+        s_tell_lock (self);
 }

@@ -90,7 +90,8 @@ typedef enum {
                               //  touched, and it stays so until zb_store_follow is called with rollback allowed
     ZB_STORE_DUAL,            //  as a master: the peer acts as master, too; the role must decide
     ZB_STORE_LOCK,            //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
-                              //  after LED: it was proved again
+                              //  after LED: it was proved again; text: NULL, or why nothing can be
+                              //  known of it
     ZB_STORE_DENIED           //  shared, not LED: holder, held; text is NULL if the lock is held, else what went wrong
 } zb_store_kind_t;
 

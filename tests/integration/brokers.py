@@ -20,6 +20,7 @@ WRAPPER = shlex.split(os.environ.get("ZBROKER_WRAPPER", ""))
 FINDINGS = re.compile("ERROR: .*Sanitizer|runtime error:|WARNING: ThreadSanitizer|== (Invalid|Use of|Conditional)|"
                       "Assertion .* failed|definitely lost: [1-9]")
 LOCKS = []          #  on port ranges, until this process ends
+STORES = ["replicated", "shared"]       #  what a pair keeps its messages in; tests run over both
 
 
 def wait_for(condition, what, patience=PATIENCE):
@@ -157,17 +158,23 @@ class Single:
 
 
 class Pair:
-    """Primary and backup on loopback; index 0 is the primary."""
+    """Primary and backup on loopback; index 0 is the primary.  Each with a store of its own, or both with one."""
 
-    def __init__(self, *extra):
+    def __init__(self, *extra, store="replicated"):
+        self.shared = store == "shared"
         self.folder = tempfile.mkdtemp(prefix="zbroker-test-")
         base = free_ports(16)
         self.endpoints = ["tcp://127.0.0.1:%d" % base, "tcp://127.0.0.1:%d" % (base + 8)]
         self.ports = [base, base + 8]
         self.brokers = [
             Broker(["--as", role, "--primary", self.endpoints[0], "--backup", self.endpoints[1],
-                    "--store", "%s/%s" % (self.folder, role), *extra], "%s/%s.log" % (self.folder, role))
+                    "--store", "%s/%s" % (self.folder, "store" if self.shared else role),
+                    *(["--shared"] if self.shared else []), *extra], "%s/%s.log" % (self.folder, role))
             for role in ("primary", "backup")]
+
+    def level(self, replicated):
+        """What OK says on this pair where one with two stores says `both` or `solo`."""
+        return "shared" if self.shared else replicated
 
     def start(self):
         for broker in self.brokers:

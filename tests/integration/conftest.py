@@ -5,9 +5,13 @@ import tempfile
 
 import pytest
 
-from brokers import PROGRAM, WRAPPER, Pair, Single, wait_for
+from brokers import PROGRAM, STORES, WRAPPER, Pair, Single, wait_for
 from patience import PATIENCE
 from zb1 import Client, ask, status
+
+
+#  A test with `pair` runs over both kinds of store; one that has this mark, only over two stores.
+two_stores = pytest.mark.parametrize("pair", ["replicated"], indirect=True)
 
 
 @pytest.fixture
@@ -19,10 +23,10 @@ def single():
     single.close()
 
 
-@pytest.fixture
-def pair():
-    """A running pair whose backup is in step."""
-    pair = Pair().start()
+@pytest.fixture(params=STORES)
+def pair(request):
+    """A running pair whose backup is in step, over each kind of store."""
+    pair = Pair(store=request.param).start()
     in_step(pair)
     yield pair
     pair.close()
@@ -34,7 +38,7 @@ def in_step(pair, patience=PATIENCE):
         states = [status(e) if b.alive else None for e, b in zip(pair.endpoints, pair.brokers)]
         if all(states):
             for index, state in enumerate(states):
-                if state["phase"] == "paired" and states[1 - index]["in_step"]:
+                if state["role"] == "active" and state["in_step"] and states[1 - index]["in_step"]:
                     return index + 1
         return 0
     return wait_for(leader, "a pair in step: %s" % [b.options for b in pair.brokers], patience) - 1

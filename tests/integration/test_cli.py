@@ -11,7 +11,7 @@ from brokers import PROGRAM, WRAPPER, free_ports
 from conftest import in_step
 from patience import PATIENCE
 
-COMMANDS = ["serve", "put", "get", "queue", "status", "demo", "bench"]
+COMMANDS = ["serve", "put", "get", "queue", "status", "doctor", "demo", "bench"]
 
 
 def fails(zbroker, arguments, code, *words):
@@ -71,6 +71,8 @@ def test_unknown_command_names_the_nearest(zbroker, word, nearest):
     (["queue", "craete", "q"], ["'craete'", "'create'"]),
     (["queue", "create", "q", "nonsense", "--brokers", "tcp://127.0.0.1:1"], ["OPTION=VALUE"]),
     (["status", "x"], ["no arguments"]),
+    (["doctor"], ["--store DIR"]),
+    (["doctor", "x"], ["--store DIR"]),
     (["put", "q", "x", "--brokers", "nonsense"], ["tcp://HOST:PORT"]),
     (["serve", "x"], ["no arguments"]),
     (["serve", "--as", "primray"], ["'primray'", "'primary'"]),
@@ -114,6 +116,33 @@ def test_output_that_cannot_be_written_is_a_failure():
     with open("/dev/full", "w") as full:
         done = subprocess.run([*WRAPPER, PROGRAM, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
+
+
+def findings(zbroker, *arguments, code=0):
+    done = zbroker(["doctor", "--json", *arguments], check=False)
+    assert done.returncode == code, done.stdout
+    whole = json.loads(done.stdout)
+    return {finding["check"]: finding for finding in whole["findings"]}
+
+
+def test_doctor(zbroker, folder):
+    found = findings(zbroker, "--store", folder, "--shared")
+    assert {name: finding["verdict"] for name, finding in found.items() if name != "fsync"} == dict.fromkeys(
+        ["folder", "file system", "lock", "store", "space"], "ok")
+    assert found["fsync"]["median_ms"] > 0 and found["space"]["free"] > 0
+    text = zbroker(["doctor", "--store", folder]).stdout
+    assert [line.split("  ")[0] for line in text.splitlines()] == list(found)
+    assert os.listdir(folder) == []
+
+
+def test_doctor_of_what_is_unfit(zbroker, folder):
+    found = findings(zbroker, "--store", folder + "/absent", code=1)
+    assert found["folder"]["verdict"] == "bad" and len(found) == 1
+    found = findings(zbroker, "--store", "/proc/self/fdinfo", "--shared", code=1)
+    assert found["folder"]["verdict"] == "bad" or found["lock"]["verdict"] == "bad"
+    with open(folder + "/LOCK", "w") as lock:
+        lock.write("mine")
+    assert findings(zbroker, "--store", folder, code=1)["store"]["verdict"] == "bad"
 
 
 # --- With a broker that has no pair ---
@@ -193,6 +222,14 @@ def test_status_of_one(zbroker, single):
     assert status["pid"] == single.broker.process.pid
 
 
+def test_doctor_names_who_uses_the_store(zbroker, single):
+    found = findings(zbroker, "--store", single.folder + "/store")["store"]
+    assert found["held"] and found["pid"] == single.broker.process.pid and found["kind"] == "single"
+    assert "%d" % single.broker.process.pid in found["text"]
+    #  A folder of one broker is not for two.
+    assert findings(zbroker, "--store", single.folder + "/store", "--shared", code=1)["store"]["verdict"] == "bad"
+
+
 def test_serve_ends_with_0_on_sigterm_and_sigint(single):
     assert single.broker.stop() == 0
     single.broker.start()
@@ -226,7 +263,7 @@ def test_serve_tells_that_the_store_is_in_use(zbroker, single, folder):
 
 def test_status_of_a_pair(zbroker, pair):
     brokers = ["--brokers", ",".join(pair.endpoints)]
-    assert zbroker(["status"] + brokers).stdout.rstrip().endswith("the pair is in step")
+    assert zbroker(["status"] + brokers).stdout.splitlines()[-1].startswith("the pair is in step")
     whole = json.loads(zbroker(["status", "--json"] + brokers).stdout)
     assert sorted(broker["role"] for broker in whole["brokers"]) == ["active", "passive"]
     pair.brokers[1 - in_step(pair)].kill()
@@ -238,10 +275,10 @@ def test_status_of_a_pair(zbroker, pair):
 def test_put_kill_get(zbroker, pair):
     brokers = ["--brokers", ",".join(pair.endpoints)]
     zbroker(["queue", "create", "orders"] + brokers)
-    assert zbroker(["put", "orders", "kept"] + brokers).stdout.startswith("OK both ")
+    assert zbroker(["put", "orders", "kept"] + brokers).stdout.startswith("OK %s " % pair.level("both"))
     pair.brokers[in_step(pair)].kill()
     assert zbroker(["get", "orders"] + brokers).stdout == "kept\n"
-    assert zbroker(["put", "orders", "alone"] + brokers).stdout.startswith("OK solo ")
+    assert zbroker(["put", "orders", "alone"] + brokers).stdout.startswith("OK %s " % pair.level("solo"))
 
 
 def test_demo(zbroker, folder):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from brokers import Pair, wait_for
-from conftest import in_step
+from conftest import in_step, two_stores
 from zb1 import Client, Refused, ask, status
 
 SWITCHES = int(os.environ.get("ZBROKER_SWITCHES", "10"))
@@ -27,6 +27,7 @@ def percentile(gaps, share):
     return sorted(gaps)[min(len(gaps) - 1, int(len(gaps) * share))]
 
 
+@two_stores
 def test_switchover_series(pair, client, zbroker):
     """The role moves to and fro under a pipelined stream: each PUT is OK both, no request is answered ERR."""
     put = client(pair, "producer")
@@ -52,6 +53,7 @@ def test_switchover_series(pair, client, zbroker):
     assert client(pair, "consumer").drain("q") == bodies(1, share * SWITCHES)
 
 
+@two_stores
 def test_switchover_of_the_library(pair, client, zbroker):
     """The same through libzbroker's window."""
     client(pair).request("QUEUE", 1, "q", "")
@@ -71,6 +73,7 @@ def test_switchover_of_the_library(pair, client, zbroker):
     assert client(pair, "consumer").drain("q") == bodies(1, share * SWITCHES)
 
 
+@two_stores
 def test_consumers_and_acks_go_along(pair, client, zbroker):
     """A GET that waits is told where to go; what was acknowledged before stays away, what was not comes again."""
     one = client(pair, "consumer")
@@ -92,6 +95,7 @@ def test_consumers_and_acks_go_along(pair, client, zbroker):
     assert parked.errors == [] and one.errors == []
 
 
+@two_stores
 def test_switchover_needs_a_peer_in_step(pair, client, zbroker):
     pair.brokers[1].kill()
     done = zbroker(["switchover", *brokers(pair)], check=False)
@@ -128,6 +132,7 @@ def test_it_takes_the_pairs_secret(folder, zbroker):
         pair.close()
 
 
+@two_stores
 def test_promote(pair, client, zbroker):
     """One that waits leads on an operator's word alone; the other one keeps what it has answered."""
     one = client(pair)
@@ -160,6 +165,7 @@ def test_promote(pair, client, zbroker):
     wait_for(lambda: any("diverged" in (status(e) or {"why": ""})["why"] for e in pair.endpoints), "one to be diverged")
 
 
+@two_stores
 def test_promote_is_refused_where_it_is_not_needed(pair, client, zbroker):
     in_step(pair)
     done = zbroker(["promote", "--accept-loss", *brokers(pair)], check=False)

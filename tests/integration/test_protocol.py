@@ -44,7 +44,7 @@ def test_page_client(pair, client):
     said += out.splitlines(keepends=True)
     assert program.returncode == 0
     assert len(said) == len(lines)
-    assert [line.split()[0] for line in said] == [b"both"] * half + [b"solo"] * half
+    assert [line.split()[0].decode() for line in said] == [pair.level("both")] * half + [pair.level("solo")] * half
     assert client(pair).drain("orders") == lines
 
 
@@ -57,10 +57,11 @@ def test_page_client_fences(pair, client):
     try:
         first.stdin.write(b"one\n")
         first.stdin.flush()
-        assert first.stdout.readline().startswith(b"both ")
+        level = pair.level("both").encode() + b" "
+        assert first.stdout.readline().startswith(level)
         second = subprocess.run([sys.executable, name, *pair.endpoints], input=b"two\n", stdout=subprocess.PIPE,
                                 timeout=PATIENCE)
-        assert second.returncode == 0 and second.stdout.startswith(b"both ")
+        assert second.returncode == 0 and second.stdout.startswith(level)
         _, error = first.communicate(b"three\n", timeout=PATIENCE)
         assert first.returncode != 0 and b"409" in error
     finally:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 from brokers import Pair, wait_for
-from conftest import in_step
+from conftest import in_step, two_stores
 from patience import PATIENCE, REPLY
 from zb1 import Client, status
 
@@ -57,6 +57,7 @@ def same_stores(pair):
     return digest(pair.folder + "/primary") == digest(pair.folder + "/backup")
 
 
+@two_stores
 def test_incremental(pair, client):
     """What a broker missed comes by log, and its store's folder stays the same."""
     one = client(pair, "producer")

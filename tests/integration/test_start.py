@@ -1,8 +1,8 @@
 """Who leads when brokers start, in which order ever, and who waits?"""
 import pytest
 
-from brokers import Broker, Pair, single_config, wait_for
-from conftest import in_step
+from brokers import STORES, Broker, Pair, single_config, wait_for
+from conftest import in_step, two_stores
 from patience import PATIENCE
 from zb1 import ask, status
 
@@ -21,10 +21,10 @@ def waits(pair, index):
     assert status(pair.endpoints[index])["role"] == "waiting"
 
 
-@pytest.fixture
-def stopped():
-    """A pair that was never started."""
-    pair = Pair()
+@pytest.fixture(params=STORES)
+def stopped(request):
+    """A pair that was never started, over each kind of store."""
+    pair = Pair(store=request.param)
     yield pair
     pair.close()
 
@@ -44,20 +44,24 @@ def put(client, number, body, level):
 
 @pytest.mark.parametrize("survivor", [0, 1])
 def test_after_both_were_killed(pair, client, survivor):
-    """One alone waits, whichever it is; with both the pair comes back, and nothing is lost."""
+    """One alone waits, whichever it is, but not for a shared store; with both the pair comes back, and nothing is lost."""
     one = client(pair, "producer")
     one.request("QUEUE", "q", "q", "")
-    put(one, 1, b"one", b"both")
+    put(one, 1, b"one", pair.level("both").encode())
     for broker in pair.brokers:
         broker.kill()
     pair.brokers[survivor].start()
-    waits(pair, survivor)
+    if pair.shared:
+        put(one, 2, b"two", b"shared")
+    else:
+        waits(pair, survivor)
     pair.brokers[1 - survivor].start()
     in_step(pair)
-    put(one, 2, b"two", b"both")
+    put(one, 2, b"two", pair.level("both").encode())
     assert client(pair, "consumer").drain("q") == [b"one", b"two"]
 
 
+@two_stores
 def test_the_one_that_was_alone_goes_on(pair, client):
     """Who answered solo last knows that nobody knows more: it leads at once, and its stale peer waits for it."""
     one = client(pair, "producer")
@@ -77,6 +81,7 @@ def test_the_one_that_was_alone_goes_on(pair, client):
     assert client(pair, "consumer").drain("q") == [b"one", b"two", b"three", b"four"]
 
 
+@two_stores
 def test_stale_one_first(pair, client):
     """The stale broker is there first and waits; when the other comes, the newer store leads."""
     one = client(pair, "producer")
@@ -115,19 +120,20 @@ def test_a_store_of_a_pair_does_not_run_alone(pair, client):
     """Without --as, on the store of a pair: refused with a text, not served, and none the worse for it."""
     one = client(pair, "producer")
     one.request("QUEUE", "q", "q", "")
-    put(one, 1, b"one", b"both")
+    put(one, 1, b"one", pair.level("both").encode())
     pair.brokers[0].kill()
     single_config(pair.folder + "/single.conf")
-    alone = Broker(["--config", pair.folder + "/single.conf", "--store", pair.folder + "/primary"],
+    alone = Broker(["--config", pair.folder + "/single.conf", "--store",
+                    pair.folder + ("/store" if pair.shared else "/primary")],
                    pair.folder + "/alone.log")
     alone.start(ready=False)
     assert alone.process.wait(PATIENCE) == 2
-    assert "belongs to a pair" in alone.tail()
-    put(one, 2, b"two", b"solo")
+    assert ("a pair shares" if pair.shared else "belongs to a pair") in alone.tail()
+    put(one, 2, b"two", pair.level("solo").encode())
     pair.brokers[0].start()
     assert in_step(pair) == 1
     pair.brokers[1].kill()
-    put(one, 3, b"three", b"solo")
+    put(one, 3, b"three", pair.level("solo").encode())
     assert client(pair, "consumer").drain("q") == [b"one", b"two", b"three"]
 
 
