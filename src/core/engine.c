@@ -145,7 +145,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->before = self->taken_id = self->newest;
     self->commit = self->taken = self->here = commit;
     self->gate = self->names_commit = commit + 1;
-    self->there = self->released = self->released_epoch = 0;
+    self->there = self->shared = self->released = self->released_epoch = 0;
     self->started = 0;
     self->uptime = self->uptime_kept = 0;
     s_fill_next (self);
@@ -237,6 +237,12 @@ static void s_token (zb_engine_t *self)
     }
 }
 
+//  The level's word.  When the peer is back, what was answered without it is safe here alone until it has caught up.
+static const char *s_level (const zb_engine_t *self)
+{
+    return self->rule == ZB_RELEASE_BOTH && self->released > self->shared ? "solo" : self->level;
+}
+
 void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
 {
     zb_pending_t *pending = *pending_p;
@@ -244,7 +250,7 @@ void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
     if (pending->producer)
         pending->producer->inflight--;
     pending->producer = NULL;
-    zb_pending_finish (pending, self->level, (zb_frame_t){self->token, self->token_size});
+    zb_pending_finish (pending, s_level (self), (zb_frame_t){self->token, self->token_size});
     self->stats.messages_out += pending->reply.bodies;
     zb_ring_append (&self->out, &pending->ring);
 }
@@ -487,6 +493,7 @@ void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t
     if (here > self->here)
         self->here = here;
     self->there = there;
+    self->shared = there > self->shared ? there : self->shared;
     if (!self->fault)
         s_release (self);
 }

@@ -124,6 +124,7 @@ struct zb_engine {
     uint64_t taken_id; //  and the newest message id up to it
     uint64_t gate;     //  the first commit of this lead: nothing is answered before its release
     uint64_t here, there;
+    uint64_t shared; //  the most that the peer has synced in this lead, in whatever session of the link
     uint64_t released;
     uint64_t released_epoch;
     zb_ring_t commits;     //  closed and not released, oldest first

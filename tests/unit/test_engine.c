@@ -669,6 +669,32 @@ static void s_nothing_is_said_before_both_have_it (void **state)
     rig_destroy (&rig);
 }
 
+//  The peer is back and catches up: what was answered without it is not on its disk because the rule says so.
+static void s_both_is_said_of_what_the_peer_has (void **state)
+{
+    (void) state;
+    rig_t *rig = s_rig (NULL);
+    rig->sync_there = false;
+    rig_rule (rig, ZB_RELEASE_HERE);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|solo|1:1|1:1");
+    rig_say (rig, "c", "ACK|a|q|1:1");
+    rig_expect (rig, "c> OK|a|solo");
+    rig_rule (rig, ZB_RELEASE_BOTH);
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|solo|1:1|1:1|duplicate");
+    rig_say (rig, "c", "ACK|a|q|1:1");
+    rig_expect (rig, "c> OK|a|solo");
+    rig_sync (rig, true, true);
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|both|1:1|1:1|duplicate");
+    rig_say (rig, "c", "ACK|a|q|1:1");
+    rig_expect (rig, "c> OK|a|both");
+    rig_destroy (&rig);
+}
+
 static void s_hold_says_and_delivers_nothing (void **state)
 {
     (void) state;
@@ -1105,6 +1131,7 @@ int main (void)
         cmocka_unit_test (s_delete_then_make_again),
         cmocka_unit_test (s_a_deleted_queue_is_not_read_again),
         cmocka_unit_test (s_nothing_is_said_before_both_have_it),
+        cmocka_unit_test (s_both_is_said_of_what_the_peer_has),
         cmocka_unit_test (s_hold_says_and_delivers_nothing),
         cmocka_unit_test (s_nothing_is_said_before_the_epoch_stands),
         cmocka_unit_test (s_the_token_names_what_was_said),
