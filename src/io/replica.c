@@ -548,11 +548,26 @@ static void s_trim (zb_replica_t *self)
         zb_env_trim (self->env, from ? from - 1 : 0, self->args.log_keep);
 }
 
+//  The master was lost before this client was level with it.  Somebody asks what is here now, and may lead only by that:
+//  the environment is opened anew, as at a start, and shows what has arrived.
+static void s_stand_still (zb_replica_t *self)
+{
+    bool whole = self->folder == self->node.current;
+    if (!(whole ? zb_replica_open (self, self->folder, false) : s_abandon_resync (self)))
+        return;
+    zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
+    if (zb_tables_open (self->tables, self->env, false))
+        zb_replica_read_waiting (self);
+}
+
 void zb_replica_tick (zb_replica_t *self)
 {
     int64_t now = zclock_mono ();
     if (self->ship)
         zb_replica_tick_link (self, now);
+    if (self->role == FOLLOWING && self->ship && zb_ship_session (self->ship) == 0 && zlist_size (self->reads) > 0 &&
+        !zb_tables_are_open (self->tables) && zb_replica_sound (self))
+        s_stand_still (self);
     if (self->args.shared)
         zb_replica_share_tick (self, now);
     if (self->role == LEADING || self->live)

@@ -631,6 +631,28 @@ static void test_lead_in_resync (void **state)
     s_couple_destroy (&pair);
 }
 
+//  The master is lost in the middle of a catch-up: what the client holds by then can be read, and it goes on later.
+static void test_read_without_master (void **state)
+{
+    (void) state;
+    couple_t *pair = s_couple_formed (64);
+    DO (&pair->a, COMMIT, true, 1, 20, 1000);
+    s_stop (&pair->b);
+    DO (&pair->a, COMMIT, false, 21, 400, 60000);
+    s_restart (&pair->b);
+    DO (&pair->b, FOLLOW, true);
+    DO (&pair->b, WAIT, ZB_STORE_PROGRESS);
+    s_kill (&pair->a);
+    answer_t answer = DO (&pair->b, DIGEST);
+    assert_true (answer.rows > 0);
+    s_restart (&pair->a);
+    DO (&pair->a, LEAD);
+    answer = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
+    assert_int_equal (answer.commit, 400);
+    s_assert_same (pair);
+    s_couple_destroy (&pair);
+}
+
 //  An fsync has failed once: nothing but a full resync mends that, and not without consent.
 static void test_suspect (void **state)
 {
@@ -889,7 +911,8 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_form),           cmocka_unit_test (test_catch_up),
         cmocka_unit_test (test_failover),       cmocka_unit_test (test_diverged),
         cmocka_unit_test (test_full_resync),    cmocka_unit_test (test_first_resync),
-        cmocka_unit_test (test_lead_in_resync), cmocka_unit_test (test_suspect),
+        cmocka_unit_test (test_lead_in_resync), cmocka_unit_test (test_read_without_master),
+        cmocka_unit_test (test_suspect),
         cmocka_unit_test (test_alternate),      cmocka_unit_test (test_generations),
         cmocka_unit_test (test_grant),          cmocka_unit_test (test_cut),
         cmocka_unit_test (test_dual),           cmocka_unit_test (test_garbage),
