@@ -1,0 +1,451 @@
+/*  =========================================================================
+    clients - programs that use a pair, as its protocol says
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Two kinds: those of the client library, and plain ones with one request at a
+    time on a DEALER, which do what include/PROTOCOL.md asks for and nothing more.
+    Some have a name, some have none; plain ones lose their memory now and then, as
+    a process does that is started again.
+*/
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "clients.h"
+#include "zbroker.h"
+
+#define BROKERS "tcp://10.0.0.1:5560,tcp://10.0.0.2:5560"
+#define QUEUE "work"
+#define PATIENCE 1200 //  ms
+#define FRAMES 64
+
+typedef struct {
+    int index; //  as a producer, or a consumer
+    const char *name;
+    int64_t until;
+    //  A plain client's.
+    int broker;
+    void *socket;
+    char token[160], instance[24];
+    uint64_t number, serial;
+    zmq_msg_t frame[FRAMES];
+    int frames;
+} client_t;
+
+//  A frame to be sent.
+typedef struct {
+    const void *data;
+    size_t size;
+} frame_t;
+
+static int s_producing;
+
+bool clients_are_done (void)
+{
+    return s_producing == 0;
+}
+
+static void s_nap (int64_t least, int64_t most)
+{
+    fiber_sleep (world_now () + least + (int64_t) world_random ((uint64_t) (most - least + 1)));
+}
+
+//  ---------------------------------------------------------------------------
+//  A plain client
+
+static const char *s_text (client_t *self, int index)
+{
+    static char text[4][BODY_MAX + 1];
+    static int turn;
+    char *copy = text[turn++ % 4];
+    size_t size = index < self->frames ? zmq_msg_size (&self->frame[index]) : 0;
+    size = size > BODY_MAX ? BODY_MAX : size;
+    if (size)
+        memcpy (copy, zmq_msg_data (&self->frame[index]), size);
+    copy[size] = 0;
+    return copy;
+}
+
+static void s_forget_reply (client_t *self)
+{
+    while (self->frames)
+        zmq_msg_close (&self->frame[--self->frames]);
+}
+
+static void s_leave (client_t *self)
+{
+    zmq_close (self->socket);
+    self->socket = NULL;
+    self->broker = 1 - self->broker;
+    s_nap (20 * MS, 150 * MS);
+}
+
+static bool s_receive (client_t *self)
+{
+    s_forget_reply (self);
+    bool more = true;
+    while (more && self->frames < FRAMES) {
+        zmq_msg_t *frame = &self->frame[self->frames];
+        zmq_msg_init (frame);
+        if (zmq_msg_recv (frame, self->socket, ZMQ_DONTWAIT) < 0)
+            return false;
+        self->frames++;
+        more = zmq_msg_more (frame);
+    }
+    return true;
+}
+
+//  Sends the frames "ZB1" verb id ..., waits for its reply.  True: OK or MSG.
+static bool s_ask (client_t *self, const frame_t *frame, size_t frames, int64_t patience)
+{
+    for (size_t index = 0; index < frames; index++)
+        if (zmq_send (self->socket, frame[index].data, frame[index].size, index + 1 < frames ? ZMQ_SNDMORE : 0) < 0)
+            return false;
+    int64_t until = world_now () / MS + patience;
+    for (int64_t left; (left = until - world_now () / MS) > 0;) {
+        zmq_pollitem_t item = {self->socket, 0, ZMQ_POLLIN, 0};
+        zmq_poll (&item, 1, (long) left);
+        while (s_receive (self)) {
+            const char *id = s_text (self, 2);
+            if (strlen (id) != frame[2].size || memcmp (id, frame[2].data, frame[2].size))
+                continue;
+            if (zmq_msg_size (&self->frame[3]))
+                snprintf (self->token, sizeof self->token, "%s", s_text (self, 3));
+            const char *status = s_text (self, 1);
+            bool good = strcmp (status, "OK") == 0 || strcmp (status, "MSG") == 0;
+            if (!good)
+                world_note ("%s %.*s: %s %s %s", (const char *) frame[1].data, (int) frame[2].size,
+                            (const char *) frame[2].data, status, s_text (self, 4), s_text (self, 5));
+            return good;
+        }
+    }
+    return false;
+}
+
+#define TEXT(text)          \
+    {                       \
+        text, strlen (text) \
+    }
+
+static void s_greet (client_t *self)
+{
+    for (;;) {
+        self->socket = zmq_socket (NULL, ZMQ_DEALER);
+        zmq_connect (self->socket, self->broker ? "tcp://10.0.0.2:5560" : "tcp://10.0.0.1:5560");
+        char id[24];
+        snprintf (id, sizeof id, "h%" PRIu64, ++self->serial);
+        frame_t frame[] = {TEXT ("ZB1"),      TEXT ("HELLO"),     TEXT (id),
+                           TEXT (self->name), TEXT (self->token), TEXT (self->instance)};
+        if (s_ask (self, frame, 6, PATIENCE)) {
+            snprintf (self->instance, sizeof self->instance, "%s", s_text (self, 4));
+            self->number = strtoull (s_text (self, 5), NULL, 10);
+            return;
+        }
+        s_leave (self);
+    }
+}
+
+//  Until the answer is OK.
+static void s_do (client_t *self, const frame_t *frame, size_t frames, int64_t patience)
+{
+    if (!self->socket)
+        s_greet (self);
+    while (!s_ask (self, frame, frames, patience)) {
+        s_leave (self);
+        s_greet (self);
+    }
+}
+
+static void s_create (client_t *self)
+{
+    char id[24];
+    snprintf (id, sizeof id, "q%" PRIu64, ++self->serial);
+    frame_t frame[] = {TEXT ("ZB1"), TEXT ("QUEUE"), TEXT (id), TEXT (QUEUE), TEXT ("lease=3000")};
+    s_do (self, frame, 5, PATIENCE);
+}
+
+static void s_put (client_t *self, uint64_t number)
+{
+    char id[24], body[BODIES][BODY_MAX];
+    bool named = *self->name;
+    snprintf (id, sizeof id, "%s%" PRIu64, named ? "" : "x", number);
+    frame_t frame[5 + BODIES] = {TEXT ("ZB1"), TEXT ("PUT"), TEXT (id), TEXT (QUEUE), TEXT ("")};
+    int bodies = history_bodies (self->index, number);
+    for (int index = 0; index < bodies; index++)
+        frame[5 + index] = (frame_t){body[index], history_body (self->index, number, index, body[index])};
+    s_do (self, frame, 5 + (size_t) bodies, PATIENCE);
+    char level[16], first[32], last[32];
+    snprintf (level, sizeof level, "%s", s_text (self, 4));
+    snprintf (first, sizeof first, "%s", s_text (self, 5));
+    snprintf (last, sizeof last, "%s", s_text (self, 6));
+    world_note ("PUT %s: OK %s %s%s", id, level, first, self->frames > 7 ? " duplicate" : "");
+    history_stats.duplicates += self->frames > 7;
+    history_ok (self->index, number, named, level, first, last);
+}
+
+static void s_be_producer (client_t *self)
+{
+    uint64_t next = 1;
+    s_create (self);
+    while (world_now () < self->until && next <= PUTS) {
+        s_put (self, next++);
+        s_nap (0, 60 * MS);
+        if (!*self->name || !world_chance (20))
+            continue;
+        //  Another process takes up the name, without anything but it.
+        world_note ("%s starts anew", self->name);
+        if (self->socket)
+            s_leave (self);
+        self->token[0] = self->instance[0] = 0;
+        s_greet (self);
+        if (!history_is_split () && self->number + 1 < next)
+            world_finding ("H2: %s has stored %" PRIu64 ", and is told %" PRIu64, self->name, next - 1, self->number);
+    }
+}
+
+static void *s_plain_producer (void *arg)
+{
+    s_be_producer (arg);
+    s_producing--;
+    return NULL;
+}
+
+//  ---------------------------------------------------------------------------
+//  A plain consumer
+
+typedef struct {
+    history_message_t *message[16];
+    char ids[16][32];
+    int size;
+} taken_t;
+
+static void s_acks (const taken_t *taken, char text[600])
+{
+    text[0] = 0;
+    for (int index = 0; index < taken->size; index++) {
+        strcat (text, index ? " " : "");
+        strcat (text, taken->ids[index]);
+        history_acking (taken->message[index]);
+    }
+}
+
+static void s_acked (taken_t *taken)
+{
+    for (int index = 0; index < taken->size; index++)
+        history_acked (taken->message[index]);
+    taken->size = 0;
+}
+
+//  What MSG has brought.
+static void s_take (client_t *self, taken_t *taken)
+{
+    char index_text[BODY_MAX + 1];
+    snprintf (index_text, sizeof index_text, "%s", s_text (self, 6));
+    char *line = index_text;
+    for (int body = 7; body < self->frames && taken->size < 16; body++) {
+        size_t size = strcspn (line, " ");
+        taken->message[taken->size] =
+            history_got (zmq_msg_data (&self->frame[body]), zmq_msg_size (&self->frame[body]), line, size);
+        snprintf (taken->ids[taken->size++], 32, "%.*s", (int) size, line);
+        line += strcspn (line, "\n");
+        line += *line == '\n';
+    }
+}
+
+static void s_get (client_t *self, taken_t *taken)
+{
+    char id[24], most[16], wait[16], acks[600];
+    snprintf (id, sizeof id, "g%" PRIu64, ++self->serial);
+    snprintf (most, sizeof most, "%d", 1 + (int) world_random (8));
+    snprintf (wait, sizeof wait, "%d", 50 + (int) world_random (500));
+    s_acks (taken, acks);
+    frame_t frame[] = {TEXT ("ZB1"), TEXT ("GET"), TEXT (id), TEXT (QUEUE), TEXT (most), TEXT (wait), TEXT (acks)};
+    if (!self->socket)
+        s_greet (self);
+    while (!s_ask (self, frame, 7, PATIENCE + 600)) {
+        s_leave (self);
+        s_greet (self);
+    }
+    s_acked (taken);
+    s_take (self, taken);
+}
+
+static void s_ack_or_nack (client_t *self, taken_t *taken, const char *verb)
+{
+    char id[24], acks[600];
+    snprintf (id, sizeof id, "a%" PRIu64, ++self->serial);
+    s_acks (taken, acks);
+    frame_t frame[] = {TEXT ("ZB1"), TEXT (verb), TEXT (id), TEXT (QUEUE), TEXT (acks)};
+    s_do (self, frame, 5, PATIENCE);
+    if (verb[0] == 'A')
+        s_acked (taken);
+    taken->size = 0;
+}
+
+static void *s_plain_consumer (void *arg)
+{
+    client_t *self = arg;
+    taken_t taken = {.size = 0};
+    s_create (self);
+    for (;;) {
+        s_get (self, &taken);
+        s_nap (0, 30 * MS);
+        if (taken.size && world_chance (60))
+            s_ack_or_nack (self, &taken, world_chance (500) ? "ACK" : "NACK");
+        else if (world_chance (15)) {
+            //  It forgets what it had.
+            taken.size = 0;
+            if (self->socket)
+                s_leave (self);
+            if (world_chance (500))
+                self->token[0] = 0;
+        }
+    }
+    return NULL;
+}
+
+//  ---------------------------------------------------------------------------
+//  Programs of the client library
+
+//  A PUT on its way.
+typedef struct {
+    const client_t *client;
+    uint64_t number;
+} put_t;
+
+static void s_receipt (const zb_receipt_t *receipt, void *arg)
+{
+    put_t *put = arg;
+    const client_t *self = put->client;
+    if (receipt->error && receipt->error != ZB_ERR_DISK_FULL)
+        world_finding ("%s is told %d %s for PUT %" PRIu64, self->name, receipt->error, receipt->text, put->number);
+    if (receipt->error)
+        world_note ("PUT %" PRIu64 ": %s", put->number, receipt->text);
+    else
+        world_note ("PUT %" PRIu64 ": OK %s %s%s", put->number, zb_level_name (receipt->level), receipt->first,
+                    receipt->duplicate ? " duplicate" : "");
+    history_stats.duplicates += receipt->duplicate;
+    if (!receipt->error)
+        history_ok (self->index, put->number, *self->name, zb_level_name (receipt->level), receipt->first,
+                    receipt->last);
+    free (put);
+}
+
+static zb_client_t *s_client (const client_t *self)
+{
+    zb_client_t *client = zb_client_new (BROKERS);
+    assert (client);
+    if (*self->name)
+        zb_client_set_name (client, self->name);
+    zb_client_set_timeout (client, -1);
+    zb_client_set_patience (client, PATIENCE);
+    zb_client_create_queue (client, QUEUE, "lease=3000");
+    return client;
+}
+
+static void *s_library_producer (void *arg)
+{
+    client_t *self = arg;
+    zb_client_t *client = s_client (self);
+    for (uint64_t number = 1; world_now () < self->until && number <= PUTS; number++) {
+        char body[BODIES][BODY_MAX];
+        zb_body_t bodies[BODIES];
+        int count = history_bodies (self->index, number);
+        for (int index = 0; index < count; index++)
+            bodies[index] = (zb_body_t){body[index], history_body (self->index, number, index, body[index])};
+        put_t *put = malloc (sizeof *put);
+        assert (put);
+        *put = (put_t){self, number};
+        int rc = zb_client_put_async (client, QUEUE, NULL, bodies, (size_t) count, s_receipt, put);
+        if (rc)
+            world_finding ("%s: %s", self->name, zb_client_error_text (client));
+        if (world_chance (300)) {
+            s_nap (0, 80 * MS);
+            zb_client_poll (client, 0);
+        }
+        if (world_chance (40))
+            zb_client_flush (client);
+    }
+    while (zb_client_inflight (client))
+        zb_client_poll (client, 1000);
+    zb_client_destroy (&client);
+    s_producing--;
+    return NULL;
+}
+
+static void *s_library_consumer (void *arg)
+{
+    client_t *self = arg;
+    zb_client_t *client = s_client (self);
+    zb_messages_t *done = NULL;
+    history_message_t *message[16];
+    size_t taken = 0;
+    for (;;) {
+        for (size_t index = 0; index < taken; index++)
+            history_acking (message[index]);
+        zb_messages_t *messages = zb_client_get (client, QUEUE, 1 + world_random (8), 300, zb_messages_ids (done));
+        if (!messages)
+            world_finding ("%s: %s", self->name, zb_client_error_text (client));
+        for (size_t index = 0; index < taken; index++)
+            history_acked (message[index]);
+        zb_messages_destroy (&done);
+        done = messages;
+        taken = zb_messages_size (messages);
+        for (size_t index = 0; index < taken; index++) {
+            const zb_message_t *at = zb_messages_at (messages, index);
+            message[index] = history_got (at->body, at->size, at->id, strlen (at->id));
+        }
+        s_nap (0, 30 * MS);
+    }
+    return NULL;
+}
+
+//  ---------------------------------------------------------------------------
+
+static void s_start (const char *process, const char *name, int index, fiber_fn *fn, int64_t until)
+{
+    client_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->name = name;
+    self->index = index;
+    self->until = until;
+    self->broker = (int) world_random (2);
+    process_start (process, CLIENTS, fn, self);
+}
+
+void clients_start (int64_t until)
+{
+    static const struct {
+        const char *process, *name;
+        fiber_fn *fn;
+    } producer[] = {{"p0", "till", s_plain_producer}, {"p1", "desk", s_library_producer},
+                    {"p2", "", s_plain_producer},     {"p3", "door", s_plain_producer},
+                    {"p4", "", s_library_producer},   {"p5", "mill", s_library_producer}},
+      consumer[] = {{"c0", "eater", s_plain_consumer},
+                    {"c1", "", s_plain_consumer},
+                    {"c2", "crew", s_library_consumer},
+                    {"c3", "", s_library_consumer}};
+    for (int index = 0; index < PRODUCERS; index++) {
+        bool takes_part = index < 2 || world_chance (500);
+        if (*producer[index].name)
+            history_name (index);
+        if (takes_part) {
+            s_producing++;
+            s_start (producer[index].process, producer[index].name, index, producer[index].fn, until);
+        }
+    }
+    size_t first = world_random (4);
+    size_t count = 1 + world_random (3);
+    for (size_t index = 0; index < count; index++) {
+        size_t at = (first + index) % 4;
+        s_start (consumer[at].process, consumer[at].name, (int) at, consumer[at].fn, until);
+    }
+}

@@ -1,0 +1,19 @@
+/*  =========================================================================
+    clients - programs that use a pair, as its protocol says
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef SIM_CLIENTS_H_INCLUDED
+#define SIM_CLIENTS_H_INCLUDED
+
+#include "history.h"
+
+//  Starts producers and consumers.  Producers put until `until`, and end when all is answered.
+void clients_start (int64_t until);
+//  All producers have ended.
+bool clients_are_done (void);
+
+#endif

@@ -1,0 +1,231 @@
+/*  =========================================================================
+    disk - two disks: what is synced stays, what is not is lost with the process
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Stands in for io/node and io/home.
+*/
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+#include "io/home.h"
+#include "io/node.h"
+
+static disk_t s_disk[MACHINES];
+
+disk_t *disk_of (int machine)
+{
+    return &s_disk[machine];
+}
+
+static disk_t *s_own (void)
+{
+    return &s_disk[process_self ()->machine];
+}
+
+void disk_delay (int machine, int64_t most)
+{
+    s_disk[machine].delay = most;
+}
+
+void disk_fail (int machine)
+{
+    s_disk[machine].fail = true;
+}
+
+bool disk_fails (int machine)
+{
+    return s_disk[machine].fail;
+}
+
+void disk_full (int machine, bool full)
+{
+    s_disk[machine].full = full;
+}
+
+bool disk_alone (int machine)
+{
+    return s_disk[machine].node.alone != 0;
+}
+
+bool disk_suspect (int machine)
+{
+    return s_disk[machine].node.suspect;
+}
+
+bool disk_sync (void)
+{
+    disk_t *self = s_own ();
+    fiber_sleep (world_now () + 150 + (int64_t) world_random ((uint64_t) self->delay + 1));
+    if (!self->fail)
+        return true;
+    self->fail = false;
+    world_note ("the disk reports an I/O error");
+    return false;
+}
+
+environment_t *disk_environment (int machine, uint64_t number)
+{
+    for (environment_t *self = s_disk[machine].environments; self; self = self->next)
+        if (self->number == number)
+            return self;
+    return NULL;
+}
+
+void environment_cut (environment_t *self, size_t size)
+{
+    if (size < self->size)
+        self->size = size;
+    if (self->synced > self->size)
+        self->synced = self->size;
+}
+
+void environment_add (environment_t *self, record_t *record)
+{
+    if (self->size == self->room) {
+        self->room = self->room ? self->room * 2 : 64;
+        self->log = realloc (self->log, self->room * sizeof *self->log);
+        assert (self->log);
+    }
+    self->log[self->size++] = record;
+}
+
+//  What was written and not synced may be there, up to some record; after a power cut nothing of it.
+void disk_crash (int machine, bool power)
+{
+    for (environment_t *self = s_disk[machine].environments; self; self = self->next) {
+        environment_cut (self, self->synced + (power ? 0 : (size_t) world_random (self->size - self->synced + 1)));
+        if (sim_mutant == MUTANT_FORGET && self->size > 4)
+            environment_cut (self, self->size - 3);
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  The node's own file
+
+zb_node_state_t zb_node_load (zb_node_t *self, const char *dir)
+{
+    (void) dir;
+    *self = s_own ()->written ? s_own ()->node : (zb_node_t){0};
+    return s_own ()->written ? ZB_NODE_FOUND : ZB_NODE_ABSENT;
+}
+
+int zb_node_save (const zb_node_t *self, const char *dir)
+{
+    (void) dir;
+    zb_node_t node = *self;
+    //  A crash leaves the old one or the new one.
+    bool early = world_chance (500);
+    if (early) {
+        s_own ()->node = node;
+        s_own ()->written = true;
+    }
+    if (!disk_sync ()) {
+        errno = EIO;
+        return -1;
+    }
+    s_own ()->node = node;
+    s_own ()->written = true;
+    world_note ("  node: complete %d suspect %d alone %d folder %d", node.complete, node.suspect, (int) node.alone,
+                (int) node.current);
+    return 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  The folder
+
+struct zb_home {
+    char path[32];
+};
+
+zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code)
+{
+    (void) dir;
+    (void) kind;
+    *error = NULL;
+    *code = 0;
+    zb_home_t *self = calloc (1, sizeof *self);
+    assert (self);
+    return self;
+}
+
+void zb_home_destroy (zb_home_t **self_p)
+{
+    free (*self_p);
+    *self_p = NULL;
+}
+
+const char *zb_home_dir (const zb_home_t *self)
+{
+    (void) self;
+    return "store";
+}
+
+zb_lock_t *zb_home_lock (zb_home_t *self)
+{
+    (void) self;
+    return NULL;
+}
+
+bool zb_home_used (const char *dir)
+{
+    (void) dir;
+    return s_own ()->written;
+}
+
+const char *zb_home_env (zb_home_t *self, uint64_t number)
+{
+    snprintf (self->path, sizeof self->path, "env.%llu", (unsigned long long) number);
+    return self->path;
+}
+
+int zb_home_make (zb_home_t *self, uint64_t number)
+{
+    (void) self;
+    environment_t *environment = disk_environment (process_self ()->machine, number);
+    if (!environment) {
+        environment = calloc (1, sizeof *environment);
+        assert (environment);
+        environment->number = number;
+        environment->next = s_own ()->environments;
+        s_own ()->environments = environment;
+    }
+    environment_cut (environment, 0);
+    environment->half = false;
+    environment->trimmed = 0;
+    environment->generation = 0;
+    return 0;
+}
+
+int zb_home_sync (const char *folder)
+{
+    (void) folder;
+    if (disk_sync ())
+        return 0;
+    errno = EIO;
+    return -1;
+}
+
+void zb_home_purge (zb_home_t *self, uint64_t keep)
+{
+    (void) self;
+    for (environment_t **at = &s_own ()->environments; *at;)
+        if ((*at)->number != keep)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+}
+
+uint64_t zb_home_space (const zb_home_t *self)
+{
+    (void) self;
+    return s_own ()->full ? 1 << 20 : UINT64_MAX;
+}

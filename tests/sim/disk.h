@@ -1,0 +1,60 @@
+/*  =========================================================================
+    disk - two disks: what is synced stays, what is not is lost with the process
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef SIM_DISK_H_INCLUDED
+#define SIM_DISK_H_INCLUDED
+
+#include "io/store.h"
+#include "sim.h"
+
+//  What a log holds at one place.  A record is never changed; its number is used once.
+typedef struct {
+    uint64_t number;
+    enum { RECORD_COMMIT, RECORD_LEAD, RECORD_CHECKPOINT } kind;
+    uint64_t commit; //  of a batch; 0 else
+    uint64_t epoch;  //  in force after it
+    unsigned node;
+    uint64_t first;
+    size_t ops;
+    struct op {
+        zb_table_t table;
+        bool erase;
+        size_t key_size, size;
+        uint8_t *key, *value;
+    } * op;
+} record_t;
+
+//  An environment: its log, and the generation that outlives crashes.
+typedef struct environment {
+    struct environment *next;
+    uint64_t number; //  of the folder
+    record_t **log;
+    size_t size, synced, room;
+    size_t trimmed; //  records that are no longer there to be sent
+    uint32_t generation;
+    bool half; //  a full resync is going on: it holds nothing yet
+} environment_t;
+
+typedef struct {
+    zb_node_t node;
+    bool written; //  the node's file is there
+    environment_t *environments;
+    int64_t delay;
+    bool fail, full;
+} disk_t;
+
+disk_t *disk_of (int machine);
+environment_t *disk_environment (int machine, uint64_t number);
+//  The running process waits as long as a write with a sync takes.  Returns false if it fails.
+bool disk_sync (void);
+
+//  Cuts the log to this size.
+void environment_cut (environment_t *self, size_t size);
+void environment_add (environment_t *self, record_t *record);
+
+#endif

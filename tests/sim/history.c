@@ -1,0 +1,353 @@
+/*  =========================================================================
+    history - what the clients saw, and what must hold of it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "history.h"
+#include "io/front.h"
+
+#define COMMITS 65536
+#define EPOCHS 512
+
+struct history_message {
+    bool named, ok, acking, acked, sent;
+    bool passed; //  a later one of its producer was delivered before it
+    char id[32];
+};
+
+typedef struct {
+    uint64_t epoch, commit, record;
+    unsigned node;
+} commit_t;
+
+history_stats_t history_stats;
+
+static history_message_t s_message[PRODUCERS][PUTS + 1][BODIES];
+static size_t s_ok, s_acked;
+static bool s_strained, s_split;
+static commit_t s_commit[COMMITS];
+//  Who answers in which epoch.
+static struct {
+    uint64_t epoch;
+    unsigned node, process;
+    bool over;
+} s_epoch[EPOCHS];
+static size_t s_epochs, s_last;
+//  Newest record that each broker has answered OK.
+static uint64_t s_newest[MACHINES];
+
+void history_strain (void)
+{
+    s_strained = true;
+}
+
+bool history_is_split (void)
+{
+    return s_split;
+}
+
+int history_bodies (int producer, uint64_t number)
+{
+    return 1 + (int) ((number * 7 + (uint64_t) producer) % 5 == 0) * (int) (number % BODIES);
+}
+
+size_t history_body (int producer, uint64_t number, int index, char body[BODY_MAX])
+{
+    int size = snprintf (body, BODY_MAX, "<p%d.%04d.%d>", producer, (int) number, index);
+    size_t fill = (number * 31 + (uint64_t) index) % 11 == 0 ? (size_t) (number * 97 % 2500) : number % 40;
+    memset (body + size, '.', fill);
+    return (size_t) size + fill;
+}
+
+static history_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
+{
+    char text[32] = "";
+    memcpy (text, body, size < sizeof text - 1 ? size : sizeof text - 1);
+    if (sscanf (text, "<p%d.%d.%d>", producer, number, index) != 3 || *producer >= PRODUCERS || *number > PUTS)
+        world_finding ("a message that nobody has stored was delivered: %s", text);
+    return &s_message[*producer][*number][*index];
+}
+
+//  ---------------------------------------------------------------------------
+//  Tokens
+
+static bool s_parse (const void *token, size_t size, uint64_t *epoch, unsigned *node, uint64_t *commit)
+{
+    char text[128] = "";
+    unsigned long long numbers[2];
+    memcpy (text, token, size < sizeof text ? size : sizeof text - 1);
+    if (sscanf (text, "%llu.%u.%llu.", &numbers[0], node, &numbers[1]) != 3)
+        return false;
+    *epoch = numbers[0];
+    *commit = numbers[1];
+    return true;
+}
+
+//  The one content of a commit.
+static void s_check_commit (uint64_t epoch, unsigned node, uint64_t commit, uint64_t record)
+{
+    size_t at = (size_t) (epoch * 7919 + node * 104729 + commit * 31) % COMMITS;
+    while (s_commit[at].record &&
+           (s_commit[at].epoch != epoch || s_commit[at].node != node || s_commit[at].commit != commit))
+        at = (at + 1) % COMMITS;
+    if (s_commit[at].record && s_commit[at].record != record)
+        world_finding ("H6: commit %d of epoch %d%c was answered with two contents", (int) commit, (int) epoch,
+                       "?PB"[node]);
+    s_commit[at] = (commit_t){epoch, commit, record, node};
+}
+
+static void s_look_for_split (int machine, uint64_t record)
+{
+    s_newest[machine] = record;
+    int other = PRIMARY + BACKUP - machine;
+    if (s_split || !s_newest[other])
+        return;
+    bool one = base_holds (other, s_newest[machine]) || !base_holds (machine, s_newest[machine]);
+    bool two = base_holds (machine, s_newest[other]) || !base_holds (other, s_newest[other]);
+    if (!one && !two) {
+        s_split = true;
+        world_note ("both brokers have answered what the other one lacks");
+        if (!s_strained)
+            world_finding ("R1: a split, but nothing was strained");
+    }
+}
+
+static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t commit, const char *level)
+{
+    int other = PRIMARY + BACKUP - machine;
+    uint64_t record = base_record (machine, epoch, node, commit);
+    bool both = strcmp (level, "both") == 0;
+    if (!record || !base_holds (machine, record))
+        world_finding ("H1: commit %d of epoch %d%c is answered %s, and is not synced", (int) commit, (int) epoch,
+                       "?PB"[node], level);
+    if (both && !base_holds (other, record))
+        world_finding ("H1: commit %d of epoch %d%c is answered both, and is not synced on the peer's disk",
+                       (int) commit, (int) epoch, "?PB"[node]);
+    if (!both && !disk_alone (machine))
+        world_finding ("H1: commit %d of epoch %d%c is answered solo, and the disk does not say so", (int) commit,
+                       (int) epoch, "?PB"[node]);
+    s_check_commit (epoch, node, commit, record);
+    s_look_for_split (machine, record);
+}
+
+//  ---------------------------------------------------------------------------
+//  What brokers send
+
+static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node)
+{
+    size_t at = 0;
+    while (at < s_epochs && (s_epoch[at].epoch != epoch || s_epoch[at].node != node))
+        at++;
+    if ((int) node != from->machine)
+        world_finding ("H6: %s answers in epoch %d%c, which is not its own", from->name, (int) epoch, "?PB"[node]);
+    if (at == s_epochs) {
+        assert (s_epochs < EPOCHS);
+        s_epoch[s_epochs].epoch = epoch;
+        s_epoch[s_epochs].node = node;
+        s_epoch[s_epochs++].process = from->serial;
+        history_stats.epochs++;
+    }
+    if (s_epoch[at].process != from->serial)
+        world_finding ("H6: two processes answer in epoch %d%c", (int) epoch, "?PB"[node]);
+    //  Who has been succeeded stays silent.
+    if (s_epoch[at].over && !s_strained)
+        world_finding ("H7: %s answers in epoch %d%c after another has taken over, and nothing was strained",
+                       from->name, (int) epoch, "?PB"[node]);
+    if (s_epoch[s_last].process != from->serial)
+        s_epoch[s_last].over = true;
+    s_last = at;
+}
+
+//  All before it have been delivered, or were refused and never will be.
+static void s_pass (int producer, int number, int index)
+{
+    for (int before = 1; before <= number; before++)
+        for (int body = 0; body < history_bodies (producer, (uint64_t) before); body++) {
+            if (before == number && body >= index)
+                return;
+            history_message_t *message = &s_message[producer][before][body];
+            if (!message->sent)
+                message->passed = true;
+        }
+}
+
+//  A body leaves the queue for a consumer; `sent`: the consumer can get it.
+static void s_hand_out (const process_t *from, const void *body, size_t size, bool sent)
+{
+    int producer, number, index;
+    history_message_t *message = s_find (body, size, &producer, &number, &index);
+    if (sent && message->acked && message->named && !s_split)
+        world_finding ("H3: %s delivers message %d.%d of producer %d, which was acknowledged with OK", from->name,
+                       number, index, producer);
+    history_stats.deliveries++;
+    history_stats.redeliveries += message->sent;
+    if (!message->sent && message->named && !s_split) {
+        if (message->passed)
+            world_finding ("H4: message %d.%d of producer %d is delivered after a later one", number, index, producer);
+        s_pass (producer, number, index);
+    }
+    message->sent = true;
+}
+
+static const char *s_level (const zb_reply_t *reply)
+{
+    static const char *const levels[] = {"both", "solo"};
+    for (size_t index = 0; index < 2 && reply->args; index++)
+        if (zb_frame_is (reply->arg[0], levels[index]))
+            return levels[index];
+    return NULL;
+}
+
+static void s_reply (const zb_reply_t *reply, bool sent)
+{
+    const process_t *from = process_self ();
+    bool msg = strcmp (reply->status, "MSG") == 0;
+    uint64_t epoch, commit;
+    unsigned node;
+    if (!msg && strcmp (reply->status, "OK"))
+        return;
+    if (sent && reply->token.size && s_parse (reply->token.data, reply->token.size, &epoch, &node, &commit)) {
+        s_check_epoch (from, epoch, node);
+        const char *level = s_level (reply);
+        if (level)
+            world_note ("> %s %.*s %s %.*s, commit %d of %d%c", reply->status, (int) reply->id.size,
+                        (const char *) reply->id.data, level, reply->args > 1 ? (int) reply->arg[1].size : 0,
+                        reply->args > 1 ? (const char *) reply->arg[1].data : "", (int) commit, (int) epoch,
+                        "?PB"[node]);
+        if (level)
+            s_check_disks (from->machine, epoch, node, commit, level);
+    }
+    for (size_t index = 0; index < reply->bodies; index++) {
+        const zb_slice_t *body = &reply->body[index];
+        s_hand_out (from, body->row->data + body->offset, body->size, sent);
+    }
+}
+
+//  The linker puts it before the broker's own.
+int __real_zb_front_send (zb_front_t *self, const zb_reply_t *reply);
+int __wrap_zb_front_send (zb_front_t *self, const zb_reply_t *reply);
+int __wrap_zb_front_send (zb_front_t *self, const zb_reply_t *reply)
+{
+    int rc = __real_zb_front_send (self, reply);
+    int error = errno;
+    s_reply (reply, rc == 0);
+    errno = error;
+    return rc;
+}
+
+//  ---------------------------------------------------------------------------
+//  What clients see
+
+static void s_place (history_message_t *message, const char *id, const char *what)
+{
+    if (s_split || strcmp (id, "0") == 0)
+        return;
+    if (message->id[0] && strcmp (message->id, id))
+        world_finding ("H5: %s is at %s and at %s", what, message->id, id);
+    snprintf (message->id, sizeof message->id, "%s", id);
+}
+
+void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last)
+{
+    assert (number && number <= PUTS);
+    int bodies = history_bodies (producer, number);
+    history_stats.oks++;
+    history_stats.both += strcmp (level, "both") == 0;
+    history_stats.solo += strcmp (level, "solo") == 0;
+    for (int index = 0; index < bodies; index++) {
+        history_message_t *message = &s_message[producer][number][index];
+        char what[48];
+        snprintf (what, sizeof what, "message %d.%d of producer %d", (int) number, index, producer);
+        if (named && index == 0)
+            s_place (message, first, what);
+        if (named && index == bodies - 1)
+            s_place (message, last, what);
+        if (named && message->passed && !message->sent && !s_split)
+            world_finding ("H4: %s is stored behind a later one", what);
+        s_ok += !message->ok;
+        if (message->acked && !message->ok)
+            s_acked++;
+        message->ok = true;
+    }
+}
+
+history_message_t *history_got (const void *body, size_t size, const char *id, size_t id_size)
+{
+    int producer, number, index;
+    history_message_t *message = s_find (body, size, &producer, &number, &index);
+    char text[32], what[48];
+    char whole[BODY_MAX];
+    if (history_body (producer, (uint64_t) number, index, whole) != size || memcmp (whole, body, size))
+        world_finding ("H5: message %d.%d of producer %d is not what was stored", number, index, producer);
+    snprintf (text, sizeof text, "%.*s", (int) id_size, id);
+    snprintf (what, sizeof what, "message %d.%d of producer %d", number, index, producer);
+    if (message->named)
+        s_place (message, text, what);
+    return message;
+}
+
+void history_name (int producer)
+{
+    for (int number = 0; number <= PUTS; number++)
+        for (int index = 0; index < BODIES; index++)
+            s_message[producer][number][index].named = true;
+}
+
+void history_acking (history_message_t *message)
+{
+    message->acking = true;
+}
+
+void history_acked (history_message_t *message)
+{
+    if (message->acked)
+        return;
+    message->acked = true;
+    s_acked += message->ok;
+}
+
+size_t history_oks (void)
+{
+    return s_ok;
+}
+
+size_t history_open (void)
+{
+    return s_ok - s_acked;
+}
+
+size_t history_end (bool diverged)
+{
+    size_t kept = 0;
+    for (int producer = 0; producer < PRODUCERS; producer++)
+        for (int number = 1; number <= PUTS; number++)
+            for (int index = 0; index < BODIES; index++) {
+                history_message_t *message = &s_message[producer][number][index];
+                if (!message->ok || message->acked)
+                    continue;
+                char text[40];
+                snprintf (text, sizeof text, "<p%d.%04d.%d>", producer, number, index);
+                bool there = base_has_body (PRIMARY, text) || base_has_body (BACKUP, text);
+                //  An acknowledgement can be safe, and its answer still to come from a broker that serves no more.
+                if (diverged && message->acking)
+                    continue;
+                if (!diverged || !there)
+                    world_finding ("H2: message %d.%d of producer %d was answered OK and is %s", number, index,
+                                   producer,
+                                   there             ? "stored, but never delivered or acknowledged"
+                                   : message->acking ? "gone; an acknowledgement was sent, and got no OK"
+                                   : message->sent   ? "gone; it was delivered, and nobody has acknowledged it"
+                                                     : "gone");
+                kept++;
+            }
+    return kept;
+}

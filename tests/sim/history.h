@@ -1,0 +1,64 @@
+/*  =========================================================================
+    history - what the clients saw, and what must hold of it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    H1  What is answered OK is on the disks that the answer names, when the broker says so.
+    H2  What was answered OK is delivered in the end, or acknowledged.
+    H3  What was acknowledged with OK is not delivered again.
+    H4  The messages of a named producer are handed out in its order, the first time.
+    H5  A producer's number has one position, a position one message.
+    H6  An epoch has one process that answers in it, a commit of it one content.
+    H7  Unless the network was cut, late, or a process stopped, nobody answers after another has taken over.
+    H8  When all faults have ended, all of it is stored, delivered and acknowledged, and one broker serves with the
+        other one in step.
+
+    Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
+
+    After a split (both brokers have answered what the other one lacks) H3, H4 and H5 are not looked at, and H2 holds
+    for what is still on one of the two disks.
+*/
+
+#ifndef SIM_HISTORY_H_INCLUDED
+#define SIM_HISTORY_H_INCLUDED
+
+#include "sim.h"
+
+#define PRODUCERS 6
+#define PUTS 400
+#define BODIES 3
+#define BODY_MAX 3000
+
+//  A body of a PUT: "<pPRODUCER.NUMBER.INDEX>" and what fills it up.  Returns its size.
+size_t history_body (int producer, uint64_t number, int index, char body[BODY_MAX]);
+int history_bodies (int producer, uint64_t number);
+
+//  The world was strained: without that there can be no split.
+void history_strain (void);
+bool history_is_split (void);
+
+//  A producer is told OK for a PUT.  `named`: it numbers its PUTs.
+void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last);
+//  A consumer has got a message; has sent an acknowledgement of it; was told OK.
+typedef struct history_message history_message_t;
+history_message_t *history_got (const void *body, size_t size, const char *id, size_t id_size);
+void history_acking (history_message_t *message);
+void history_acked (history_message_t *message);
+//  Messages that were answered OK, and of them not acknowledged yet.
+size_t history_oks (void);
+size_t history_open (void);
+//  At the end: H2.  Returns the messages that are on the disk of a diverged broker only.
+size_t history_end (bool diverged);
+//  All PUTs of this producer are numbered.
+void history_name (int producer);
+
+//  Figures of a run.
+typedef struct {
+    size_t oks, both, solo, duplicates, deliveries, redeliveries, epochs, stored_twice;
+} history_stats_t;
+extern history_stats_t history_stats;
+
+#endif

@@ -1,0 +1,152 @@
+/*  =========================================================================
+    sim - a virtual world in which the real brokers and clients run
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    All code of the broker and of the client library runs as it is, above a world
+    that is made of link-time doubles:
+
+      world     clock, threads as fibers, processes, events: one thread of the machine, one seed
+      message   zmq_msg_t
+      net       libzmq's sockets over a virtual TCP
+      disk      io/node and io/home: files that lose what was not synced
+      base      io/env and io/tables: a replicated log, as Berkeley DB promises it
+      system    clock, entropy, logs, threads, exit, and patterns/probe
+
+    Whatever happens is decided by the seed, in one order.  Times here are virtual
+    microseconds; what the broker sees are milliseconds.
+*/
+
+#ifndef SIM_H_INCLUDED
+#define SIM_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MS 1000
+#define SECOND (1000 * MS)
+
+//  Machines: the two brokers', and all clients'.  An address is 10.0.0.MACHINE.
+enum { NOWHERE, PRIMARY, BACKUP, CLIENTS, MACHINES };
+
+typedef struct process process_t;
+typedef struct fiber fiber_t;
+
+//  Bugs that are put into the world on purpose, to see that the checkers find them.
+typedef enum {
+    MUTANT_NONE,
+    MUTANT_FORGET,   //  a disk forgets at a crash what it has synced last
+    MUTANT_SYNC,     //  a sync does nothing
+    MUTANT_ACKS,     //  the peer's store loses acknowledgements
+    MUTANT_PRODUCER, //  the peer's store loses producers' numbers
+    MUTANT_ORDER,    //  two bodies of a row change their places
+    MUTANT_DEATH,    //  a living peer is proven dead, and its heartbeats are lost
+    MUTANT_EPOCH,    //  two leaderships get the same epoch
+    MUTANT_LINK,     //  a connection between the brokers that has broken is not made again
+    MUTANTS
+} mutant_t;
+
+extern mutant_t sim_mutant;
+const char *sim_mutant_name (mutant_t mutant);
+
+//  --- world: time, chance, events ---------------------------------------------------------------------------------
+
+void world_init (uint64_t seed);
+int64_t world_now (void);
+//  A number below `below`.
+uint64_t world_random (uint64_t below);
+//  True that often of a thousand times.
+bool world_chance (unsigned permille);
+//  From a stream of its own, so that what is secret does not move what is not.
+void world_entropy (void *data, size_t size);
+
+//  Calls fn (arg, number) at that time, outside of any fiber.
+typedef void (world_fn) (void *arg, uint64_t number);
+void world_at (int64_t when, world_fn *fn, void *arg, uint64_t number);
+//  Runs what happens until then.
+void world_run (int64_t until);
+
+//  A line of the transcript: time, process, text.  Transcripts of equal seeds are equal.
+void world_note (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
+extern bool world_verbose;
+//  Something that must not happen.  The first one ends the run.
+void world_finding (const char *format, ...) __attribute__ ((format (printf, 1, 2), noreturn));
+
+//  --- world: processes and fibers ---------------------------------------------------------------------------------
+
+typedef void *(fiber_fn) (void *arg);
+
+struct process {
+    const char *name;
+    int machine;
+    unsigned serial;
+    bool alive, paused;
+    int stop;         //  zsys_interrupted, as this process sees it
+    bool interrupted; //  a call of it has returned for that
+    int code;         //  how it ended
+    fiber_t *fibers;
+    process_t *next;
+};
+
+//  The process whose fiber runs; NULL outside.
+process_t *process_self (void);
+process_t *process_start (const char *name, int machine, fiber_fn *fn, void *arg);
+//  kill -9: its sockets close, its memory is gone.
+void process_kill (process_t *self);
+//  SIGSTOP, SIGCONT, SIGTERM.
+void process_pause (process_t *self, bool paused);
+void process_stop (process_t *self);
+//  Ends the process from inside.
+void process_exit (int code) __attribute__ ((noreturn));
+
+fiber_t *fiber_self (void);
+fiber_t *fiber_new (fiber_fn *fn, void *arg);
+//  Waits until the other one has ended; what it returned.
+void *fiber_join (fiber_t *self);
+//  The running fiber sleeps until then, or until it is woken.
+void fiber_sleep (int64_t until);
+void fiber_wake (fiber_t *self);
+
+//  --- net ---------------------------------------------------------------------------------------------------------
+
+//  Frames from one machine to another pass, or wait.
+void net_cut (int from, int to, bool cut);
+bool net_is_cut (int from, int to);
+//  Longest delay of a frame now, us.
+void net_delay (int64_t most);
+//  Breaks all connections between two machines.
+void net_reset (int one, int other);
+//  Called by processes: all sockets of this one close.
+void net_close_all (process_t *process, bool power);
+//  A process goes on.
+void net_resumed (process_t *process);
+//  Somebody listens there and its machine can be reached.
+bool net_refuses (int from, int machine, unsigned port);
+//  --- disk and base -----------------------------------------------------------------------------------------------
+
+//  Longest time that a sync takes now, us; and whether the next one fails.
+void disk_delay (int machine, int64_t most);
+void disk_fail (int machine);
+bool disk_fails (int machine);
+void disk_full (int machine, bool full);
+//  The process that used this disk is gone; `power`: also what the system had not written.
+void disk_crash (int machine, bool power);
+
+//  Whether the store that counts on this disk holds the commit, on the disk.
+bool base_holds (int machine, uint64_t record);
+//  The record (a number that is never used twice) that this machine's store holds as this commit of this epoch; 0 if
+//  none.
+uint64_t base_record (int machine, uint64_t epoch, unsigned node, uint64_t commit);
+//  Whether a message with this body is in a log row of the store that counts.
+bool base_has_body (int machine, const char *body);
+//  A line about the disk.
+void base_print (int machine, char *line, size_t size);
+//  The node's own file.
+bool disk_alone (int machine);
+bool disk_suspect (int machine);
+
+#endif
