@@ -203,7 +203,7 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
             s_phase (self, ZB_PHASE_BACK, now);
         else if (before == ZB_PHASE_JOINING && caught_up)
             s_phase (self, ZB_PHASE_ACKED, now);
-        else if (before == ZB_PHASE_JOINING && self->alone && !self->live)
+        else if (before == ZB_PHASE_JOINING && self->alone && !self->live && !self->wait)
             s_phase (self, ZB_PHASE_LOST, now);
         else if (before == ZB_PHASE_PAIRED && (!self->live || self->granted != self->session || forgotten))
             s_phase (self, ZB_PHASE_LOST, now);

@@ -385,6 +385,58 @@ static void test_serious_9_peer_loss_wait_answers_503 (void **unused)
     assert_int_equal (model.ok[model.token], OK_BOTH);
 }
 
+//  What a node's own store has to do, it does; the link does nothing.
+static void s_alone_in_time (model_t *self, int at, int times)
+{
+    for (int i = 0; i < times; i++) {
+        assert_true (model_act (self, ACT_TIME, at));
+        while (model_act (self, ACT_EXECUTE, at) || model_act (self, ACT_SYNC, at))
+            ;
+        model_check (self);
+        assert_null (self->fault);
+    }
+}
+
+//  One that answered alone and is started again with peer-loss = wait: `alone` still stands, but nothing more is answered
+//  alone, neither before its peer is back nor when it dies before it has caught up.
+static void test_one_that_was_alone_answers_nothing_alone_under_wait (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill B, put P, time P * 7, ok P");
+    assert_int_equal (model.ok[model.token], OK_SOLO);
+    model.wait = true;
+    s_play (&model, "kill P, start P, time P * 3");
+    assert_int_equal (s_ask (&model, 0), ZB_VOTE_REFUSE);
+    s_assert_leads (P, false);
+    s_play (&model, "start B");
+    model.left.quick = false;
+    s_alone_in_time (&model, 0, 4);
+    assert_int_equal (P->role.phase, ZB_PHASE_JOINING);
+    assert_true (P->alone);
+    s_play (&model, "kill B, put P");
+    s_alone_in_time (&model, 0, 8);
+    assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
+    assert_false (model_act (&model, ACT_OK, 0));
+    assert_non_null (zb_role_withholds (&P->role, model.now));
+}
+
+//  A peer that is silent for no longer than the limit is not gone, and its client is sent back to it.
+static void test_nobody_takes_over_within_the_limit (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    int code;
+    const char *why;
+    int64_t last = B->role.heard_ms + MODEL_SILENCE;
+    assert_false (zb_role_peer_gone (&B->role, last));
+    assert_true (zb_role_peer_gone (&B->role, last + 1));
+    assert_int_equal (zb_role_vote (&B->role, NULL, last, &code, &why), ZB_VOTE_PASSIVE);
+    s_assert_leads (B, false);
+    zb_role_tick (&B->role, false, last);
+    assert_int_not_equal (zb_role_vote (&B->role, NULL, last + 1, &code, &why), ZB_VOTE_PASSIVE);
+}
+
 static void test_serious_10_only_who_is_heard_active_is_named (void **unused)
 {
     (void) unused;
@@ -768,6 +820,8 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_one_that_was_left_behind_steps_down_before_a_restarted_peer),
         cmocka_unit_test (test_serious_2_acks_without_echo_are_not_enough),
         cmocka_unit_test (test_serious_9_peer_loss_wait_answers_503),
+        cmocka_unit_test (test_one_that_was_alone_answers_nothing_alone_under_wait),
+        cmocka_unit_test (test_nobody_takes_over_within_the_limit),
         cmocka_unit_test (test_serious_10_only_who_is_heard_active_is_named),
         cmocka_unit_test (test_serious_13_a_peer_that_stalls_again_is_taken_back_later),
         cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
