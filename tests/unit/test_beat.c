@@ -172,6 +172,20 @@ static void test_one_that_answered_alone_leads (void **unused)
     assert_true (zb_beat_rank (&one, &other) > 0);
 }
 
+//  Their commits count up while they serve: neither may ask for them.
+static void test_of_two_that_answered_alone_in_the_same_epoch_the_primary_leads (void **unused)
+{
+    (void) unused;
+    zb_beat_t one = s_beat (1), other = s_beat (2);
+    zb_lineage_raise (&one.tail, 1, 1);
+    other.tail = one.tail;
+    zb_lineage_raise (&one.tail, 1, 5);
+    zb_lineage_raise (&other.tail, 2, 5);
+    one.alone = other.alone = 2;
+    other.commit = 9;
+    assert_true (zb_beat_rank (&one, &other) > 0 && zb_beat_rank (&other, &one) < 0);
+}
+
 //  What one was alone with is on the other, too, but not off its disk yet: it may lead by itself, so it must lead.
 static void test_one_that_was_alone_last_does_not_follow (void **unused)
 {
@@ -238,6 +252,7 @@ int main (void)
         cmocka_unit_test (test_ahead_is_the_newest_epoch_answered_alone),
         cmocka_unit_test (test_two_agree_who_should_lead),
         cmocka_unit_test (test_one_that_answered_alone_leads),
+        cmocka_unit_test (test_of_two_that_answered_alone_in_the_same_epoch_the_primary_leads),
         cmocka_unit_test (test_one_that_was_alone_last_does_not_follow),
         cmocka_unit_test (test_what_a_bad_disk_holds_is_not_given_up),
     };
