@@ -112,14 +112,19 @@ static int s_choose_endpoints (pair_t *self)
 //  In the child: becomes the broker.
 static void s_become (const pair_t *self, const node_t *node, int output)
 {
-    char store[PATH_MAX];
+    char store[PATH_MAX], program[PATH_MAX];
+    //  Read, for under valgrind the link itself is valgrind.
+    ssize_t size = readlink ("/proc/self/exe", program, sizeof program - 1);
+    if (size == -1)
+        _exit (TOOL_FAILED);
+    program[size] = 0;
     snprintf (store, sizeof store, "%s/%s", self->folder, node->role);
     //  Whatever happens to the command, its brokers go with it.
     prctl (PR_SET_PDEATHSIG, SIGKILL);
     int log = open (node->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (log == -1 || dup2 (output, STDOUT_FILENO) == -1 || dup2 (log, STDERR_FILENO) == -1)
         _exit (TOOL_FAILED);
-    execl ("/proc/self/exe", "zbroker", "serve", "--as", node->role, "--primary", self->node[0].endpoint, "--backup",
+    execl (program, "zbroker", "serve", "--as", node->role, "--primary", self->node[0].endpoint, "--backup",
            self->node[1].endpoint, "--store", store, (char *) NULL);
     _exit (TOOL_FAILED);
 }
