@@ -123,8 +123,8 @@ def test_brokers_of_others(zbroker, single):
 
 
 def test_interruption_leaves_nothing(folder):
-    process = subprocess.Popen([*WRAPPER, PROGRAM, "bench", "--seconds", "600"], env={**os.environ, "TMPDIR": folder},
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*WRAPPER, PROGRAM, "bench", "--no-limits", "--seconds", "600"],
+                               env={**os.environ, "TMPDIR": folder}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: glob.glob(folder + "/*/backup.log"), "the brokers")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
