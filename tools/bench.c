@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "core/limits.h"
+#include "bench_failover.h"
 #include "bench_limits.h"
 #include "bench_load.h"
 #include "bench_report.h"
@@ -39,6 +40,7 @@ static const tool_option_t s_options[] = {
     {"named", NULL, "producers give a name: the broker looks for duplicates"},
     {"brokers", "EP[,EP]", "load these brokers (default: a pair of its own, started here)"},
     {"no-limits", NULL, "do not measure what the machine can do without a broker"},
+    BENCH_FAILOVER_OPTIONS,
     {"json", NULL, "print an object for programs"},
     {NULL, NULL, NULL}};
 
@@ -243,6 +245,8 @@ static void s_raise_handles (void)
 
 static int s_run (tool_t *tool)
 {
+    if (tool_option (tool, "failover"))
+        return bench_failover (tool);
     const char *mode = tool->size ? tool->arguments[0] : "through";
     //  On the heap for its histograms.
     bench_t *self = (bench_t *) zmalloc (sizeof *self);

@@ -241,22 +241,49 @@ int pair_start (pair_t *self)
     return TOOL_OK;
 }
 
-int pair_await_in_step (pair_t *self, zb_client_t *client)
+int pair_restart (pair_t *self, size_t index)
+{
+    node_t *node = &self->node[index];
+    if (s_start (self, node))
+        return tool_fail (self->tool, TOOL_FAILED, "start: %s", strerror (errno));
+    if (s_await_ready (node))
+        return tool_fail (self->tool, TOOL_FAILED, "the %s did not start again", node->role);
+    return TOOL_OK;
+}
+
+//  Whether a broker says that it is active, and if `in_step`, that the other one is in step with it.
+static bool s_is_active (zb_client_t *client, size_t index, bool in_step)
+{
+    const char *text = zb_client_status (client, index, 1000);
+    json_t *status = text ? json_loads (text, 0, NULL) : NULL;
+    const char *role = json_string_value (json_object_get (status, "role"));
+    bool active = role && streq (role, "active") && (!in_step || json_is_true (json_object_get (status, "in_step")));
+    json_decref (status);
+    return active;
+}
+
+static int s_await_active (pair_t *self, zb_client_t *client, bool in_step, size_t *index)
 {
     int64_t limit = zclock_mono () + START_LIMIT;
     while (!s_interrupted && zclock_mono () < limit) {
-        for (size_t index = 0; index < PAIR_SIZE; index++) {
-            const char *text = zb_client_status (client, index, 1000);
-            json_t *status = text ? json_loads (text, 0, NULL) : NULL;
-            const char *role = json_string_value (json_object_get (status, "role"));
-            bool done = role && streq (role, "active") && json_is_true (json_object_get (status, "in_step"));
-            json_decref (status);
-            if (done)
+        for (*index = 0; *index < PAIR_SIZE; ++*index)
+            if (s_is_active (client, *index, in_step))
                 return TOOL_OK;
-        }
         zclock_sleep (20);
     }
-    return tool_fail (self->tool, TOOL_FAILED, "the pair is not in step after %d s", START_LIMIT / 1000);
+    return tool_fail (self->tool, TOOL_FAILED, "%s after %d s", in_step ? "the pair is not in step" : "no broker is active",
+                      START_LIMIT / 1000);
+}
+
+int pair_active (pair_t *self, zb_client_t *client, size_t *index)
+{
+    return s_await_active (self, client, false, index);
+}
+
+int pair_await_in_step (pair_t *self, zb_client_t *client)
+{
+    size_t index;
+    return s_await_active (self, client, true, &index);
 }
 
 void pair_kill (pair_t *self, size_t index)

@@ -37,6 +37,10 @@ int pair_start (pair_t *self);
 //  Waits until the active broker says that the other one is in step with it; `client` is one of this pair's.  Returns
 //  as pair_start.
 int pair_await_in_step (pair_t *self, zb_client_t *client);
+//  Which of the two says that it is active, in *index.  Returns as pair_start.
+int pair_active (pair_t *self, zb_client_t *client, size_t *index);
+//  Starts a broker that was killed, and waits until it listens.  Returns as pair_start.
+int pair_restart (pair_t *self, size_t index);
 //  Kills one broker with SIGKILL.
 void pair_kill (pair_t *self, size_t index);
 

@@ -113,7 +113,8 @@ static bool s_echo_fresh (const zb_role_t *self, int64_t now)
 static unsigned s_conditions (const zb_role_t *self)
 {
     return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0) |
-           (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) | (self->wait ? ZB_IF_WAIT : 0);
+           (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) |
+           (self->wait || self->overtaken_ms ? ZB_IF_WAIT : 0);
 }
 
 static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
@@ -181,6 +182,12 @@ static void s_wake (zb_role_t *self, int64_t now)
     }
     if (gap > self->ack_limit)
         self->in_step = false;
+    //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long may
+    //  lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes alone.
+    //  The peer counts from the last heartbeat before the stop, hence the tenth less.
+    bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
+    if (gap > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !s_echo_fresh (self, now))
+        self->overtaken_ms = now;
 }
 
 //  The events that are nothing but what the facts have become.
@@ -193,7 +200,7 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
         bool caught_up = self->live && self->there >= self->mark;
         bool forgotten =
             !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
-        bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence;
+        bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !self->overtaken_ms;
         bool stuck = client_waits && now - self->progress_ms >= self->ack_limit;
         if (before == ZB_PHASE_RAISING && self->here >= self->raising)
             s_phase (self, ZB_PHASE_RAISED, now);
@@ -324,6 +331,7 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
         //  active one says `alone`, nothing is answered without it.
         self->yields = self->in_step = self->settled = event == BSTAR_YIELD;
         self->commit = self->closed;
+        self->overtaken_ms = 0;
         s_phase (self, ZB_PHASE_DOWN, now);
     }
     else {
@@ -591,6 +599,9 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) &&
         (!zb_beat_ahead (&own, beat) || zb_beat_rank (&own, beat) < 0))
         event = BSTAR_PEER_ACTIVE;
+    //  It follows, has heard this one since, and lacks nothing to say of its own: it has not led meanwhile.
+    if (self->overtaken_ms && echoed > self->overtaken_ms && beat->state == BSTAR_PASSIVE && !zb_beat_ahead (beat, &own))
+        self->overtaken_ms = 0;
     //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It counts
     //  once the peer knows what this one is now: then both decide by the same facts.
     bool waits = event == BSTAR_PEER_PRIMARY || event == BSTAR_PEER_BACKUP;
@@ -672,7 +683,7 @@ static const char *s_not_needed (const zb_role_t *self, int64_t now)
     if (self->shared)
         return "not needed: who has the lock of the shared store leads";
     if (self->bstar.state == BSTAR_ACTIVE)
-        return "not needed: this broker is active";
+        return self->overtaken_ms ? NULL : "not needed: this broker is active";
     if (zb_role_peer_leads (self, now))
         return "not needed: the other broker is active";
     if (zb_role_peer_gone (self, now))
@@ -695,6 +706,11 @@ const char *zb_role_claim (zb_role_t *self, int64_t now, int *code)
     *code = why ? ZB_FORBIDDEN : ZB_NOT_READY;
     if (why)
         return why;
+    if (self->bstar.state == BSTAR_ACTIVE) {
+        self->overtaken_ms = 0;
+        s_settle (self, false, now);
+        return NULL;
+    }
     if (!self->settled) {
         s_read (self);
         return "the store is being read, ask again";
@@ -776,8 +792,12 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
 
 const char *zb_role_withholds (const zb_role_t *self, int64_t now)
 {
-    bool waits = self->phase == ZB_PHASE_PROBING && self->wait && now - self->probe_ms >= self->silence;
-    return waits ? "the other broker does not acknowledge, and peer-loss = wait" : NULL;
+    bool probed = now - self->probe_ms >= self->silence;
+    if (self->overtaken_ms && (self->phase == ZB_PHASE_SEVERING || (self->phase == ZB_PHASE_PROBING && probed)))
+        return "waiting for the peer: this process was stopped, and the peer may have answered meanwhile";
+    return self->phase == ZB_PHASE_PROBING && self->wait && probed
+               ? "the other broker does not acknowledge, and peer-loss = wait"
+               : NULL;
 }
 
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone)
@@ -871,8 +891,9 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         return "active: the lock of the shared store is being taken, the fence run, the store recovered";
     if (self->shared && self->phase == ZB_PHASE_SINGLE)
         return "active on the shared store";
+    const char *withheld = zb_role_withholds (self, now);
     if (self->bstar.state == BSTAR_ACTIVE && phases[self->phase])
-        return phases[self->phase];
+        return withheld ? withheld : phases[self->phase];
     if (!self->opened)
         return "the store is being opened";
     if (self->shared)

@@ -86,6 +86,8 @@ typedef struct {
     int64_t yield_ms; //  when draining began
     int64_t changed_ms;              //  when what the peer must know before it counts on it changed last
     int64_t ticked_ms, awake_ms;     //  the last tick; when this process woke up last
+    int64_t overtaken_ms;            //  when this active process saw that it was stopped so long that the peer may have led
+                                     //  meanwhile; 0 = it was not, or the peer has said since that it did not
     unsigned leads;                  //  LEADs that the store has not answered yet
     uint64_t phase_rows, bstar_rows; //  rows that were ever taken, bits 1 << number
     //  Effects not taken yet.

@@ -357,9 +357,9 @@ void zb_env_trickle (zb_env_t *self)
     uint64_t most = (self->cache / 4 < DIRTY_MOST ? self->cache / 4 : DIRTY_MOST) / ZB_PAGE_SIZE;
     if (changed <= most)
         return;
-    //  Of 100 pages so many are to be clean.
-    int wrote = 0;
-    rc = self->env->memp_trickle (self->env, (int) (100 * (all - most) / all), &wrote);
+    //  Of 100 pages so many are to be clean; Berkeley DB does not take 0.
+    int wrote = 0, clean = (int) (100 * (all - most) / all);
+    rc = self->env->memp_trickle (self->env, clean > 0 ? clean : 1, &wrote);
     //  Locked by a resync; or full, which the next checkpoint meets, too.
     if (rc != DB_REP_LOCKOUT && rc != ENOSPC)
         s_ok (self, rc, "writing pages");

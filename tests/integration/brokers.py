@@ -59,6 +59,7 @@ def free_ports(count):
 
 class Broker:
     """One `zbroker serve`.  `lines` is what it printed so far."""
+    wrapper = WRAPPER
 
     def __init__(self, options, log):
         self.options = options
@@ -70,7 +71,7 @@ class Broker:
     def start(self, ready=True):
         assert self.process is None
         self.lines = []
-        self.process = subprocess.Popen([*WRAPPER, PROGRAM, "serve", *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*self.wrapper, PROGRAM, "serve", *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=open(self.log, "a"), text=True)
         self.pipe = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, self.pipe), daemon=True).start()

@@ -153,3 +153,14 @@ def test_misuse(zbroker, folder, arguments, words):
     for word in words:
         assert word in done.stderr
     assert os.listdir(folder) == []
+
+
+def test_failover(bench):
+    """Clients follow the role around, and all that was stored was taken, in order."""
+    figures = bench("--failover", "--kills", "2", "--stops", "1", "--backlog", "3000", "--rate", "500")
+    assert (figures["mode"], figures["backlog"]) == ("failover", 3000)
+    assert figures["stored"] > 0
+    for event, count in (("kill", 2), ("stop", 1)):
+        for times in figures[event].values():
+            assert times["count"] == count and 0 < times["p50"] <= times["p99"] <= times["max"]
+    assert figures["kill"].keys() == figures["stop"].keys() == {"put_ms", "get_ms"}

@@ -458,6 +458,7 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
     s_put_time (pack, role->phase == ZB_PHASE_DRAINING ? role->yield_ms : 0);
     s_put_time (pack, role->ticked_ms);
     s_put_time (pack, role->awake_ms);
+    s_put_time (pack, role->overtaken_ms);
     s_put_time (pack, role->bstar.state == BSTAR_ACTIVE ? 0 : role->changed_ms);
     int64_t rejoin = (role->rejoin_ms - pack->now) / MODEL_STEP;
     s_put (pack, rejoin < 0 ? 0 : rejoin > 2 ? 2 : (uint64_t) rejoin);
@@ -509,6 +510,7 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->yield_ms = s_get_time (pack);
     role->ticked_ms = s_get_time (pack);
     role->awake_ms = s_get_time (pack);
+    role->overtaken_ms = s_get_time (pack);
     role->changed_ms = s_get_time (pack);
     role->rejoin_ms = pack->now + s_get (pack) * MODEL_STEP;
     s_get_lineage (pack, &role->lineage);

@@ -524,6 +524,35 @@ static void test_one_that_was_stopped_for_a_moment_listens_afresh (void **unused
     s_assert_leads (B, true);
 }
 
+//  The backup took over while the primary was stopped, and died before the primary heard of it: who alone knows of it is
+//  the backup.
+static void test_one_that_was_stopped_does_not_go_alone_unheard (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "pause P, time P * 3, hello B * 3, put B, ok B");
+    s_assert_leads (B, true);
+    s_play (&model, "kill B, resume P, turn P, put P, time P * 20");
+    assert_false (model_serves (&model, 0));
+    assert_int_equal (P->alone, 0);
+    int code = 0;
+    const char *why = NULL;
+    assert_int_equal (zb_role_vote (&P->role, NULL, model.now, &code, &why), ZB_VOTE_REFUSE);
+    assert_int_equal (code, ZB_NOT_READY);
+    s_play (&model, "start B, time P * 6");
+    s_assert_leads (B, true);
+    assert_true (P->role.in_step);
+}
+
+//  Nobody took over while it was stopped, and the peer says so.
+static void test_one_that_was_stopped_goes_alone_once_it_has_heard (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "pause P, time P * 3, resume P, turn P, time P * 2, put P, kill B, time P * 9, ok P");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+}
+
 static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
 {
     (void) unused;
@@ -829,6 +858,8 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_a_late_grant_is_not_believed),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
         cmocka_unit_test (test_one_that_was_stopped_for_a_moment_listens_afresh),
+        cmocka_unit_test (test_one_that_was_stopped_does_not_go_alone_unheard),
+        cmocka_unit_test (test_one_that_was_stopped_goes_alone_once_it_has_heard),
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
