@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "core/limits.h"
+#include "bench_cost.h"
 #include "bench_failover.h"
 #include "bench_limits.h"
 #include "bench_load.h"
@@ -22,20 +23,25 @@
 #include "commands.h"
 #include "pair.h"
 
-#define IN_FLIGHT ((size_t) 1 << 30) //  bytes that the bodies in flight may take here
-#define FILL_BATCH 100               //  bodies of a PUT that only fills a queue
+#define IN_FLIGHT ((size_t) 1 << 30) //  bytes that the PUTs in flight may take here
+#define FRAME 64                     //  bytes that a body in flight takes here beside its own, which PUTs share
+#define WINDOW 100                   //  PUTs in flight, of each of up to as many producers; more share
+#define FILL_BATCH 1000              //  bodies of a PUT that only fills a queue
+#define FILL_BYTES (256 << 10)       //  and their bytes, about
 
 static const tool_option_t s_options[] = {
     {"body", "BYTES", "size of a body (default: 100)"},
     {"batch", "BODIES", "bodies of a PUT (default: 100; latency: 1)"},
-    {"window", "PUTS", "PUTs in flight, of each producer (default: 100)"},
+    {"window", "PUTS", "PUTs in flight, of each producer (default: 100; less with more than 100 producers)"},
     {"producers", "N", "how many clients put (default: 1)"},
     {"consumers", "N", "how many clients get (default: 1)"},
     {"queues", "N", "how many queues (default: 1)"},
     {"gets", "N", "GETs in flight, of each consumer and queue (default: 4)"},
+    {"idle", "N", "how many more clients are connected and silent (default: 0)"},
     {"take", "BODIES", "bodies that a GET asks for (default: 1000)"},
     {"messages", "N", "put so many messages (get: default 200000) ..."},
     {"seconds", "S", "... or put for so long (default: 5)"},
+    {"backlog", "N", "put, through, failover: store so many messages first; they stay stored (default: 0)"},
     {"rate", "MSG/S", "put at this rate (default: as fast as possible; latency: 1000)"},
     {"named", NULL, "producers give a name: the broker looks for duplicates"},
     {"brokers", "EP[,EP]", "load these brokers (default: a pair of its own, started here)"},
@@ -47,7 +53,7 @@ static const tool_option_t s_options[] = {
 typedef struct {
     const tool_t *tool;
     bench_report_t report;
-    bool limits, own;
+    bool own;
     pair_t *pair;
     zb_client_t *client;
     bench_limits_t *limiter;
@@ -89,25 +95,30 @@ static int s_read_counts (const tool_t *tool, bench_load_t *load)
 {
     const zb_limits_t most = ZB_LIMITS_DEFAULT;
     load->body = 100;
-    load->window = 100;
     load->queues = 1;
     load->gets = 4;
     load->take = most.bodies;
+    if (load->producers && s_count (tool, "producers", 1, 20000, &load->producers))
+        return TOOL_USAGE;
+    load->window = load->producers <= WINDOW ? WINDOW : WINDOW * WINDOW / load->producers + 1;
     return s_count (tool, "body", 0, (int64_t) most.body, &load->body) ||
            s_count (tool, "batch", 1, (int64_t) most.bodies, &load->batch) ||
            s_count (tool, "window", 1, load->named ? ZB_WINDOW : 100000, &load->window) ||
-           (load->producers && s_count (tool, "producers", 1, 20000, &load->producers)) ||
            (load->consumers && s_count (tool, "consumers", 1, 20000, &load->consumers)) ||
+           s_count (tool, "idle", 0, 20000, &load->idle) ||
            s_count (tool, "queues", 1, (int64_t) most.queues, &load->queues) ||
            s_count (tool, "gets", 1, ZB_WINDOW, &load->gets) ||
            s_count (tool, "take", 1, (int64_t) most.bodies, &load->take);
 }
 
-static int s_read_options (const tool_t *tool, const char *mode, bench_load_t *load)
+static int s_read_options (bench_t *self, const char *mode)
 {
+    const tool_t *tool = self->tool;
+    bench_load_t *load = &self->report.load;
     int64_t messages = (int64_t) load->messages, seconds = 5, rate = (int64_t) load->rate;
     load->named = tool_option (tool, "named") != NULL;
-    if (s_read_counts (tool, load) || tool_number (tool, "messages", 1, INT64_MAX, &messages) ||
+    if (s_count (tool, "backlog", 0, INT32_MAX, &self->report.backlog) || s_read_counts (tool, load) ||
+        tool_number (tool, "messages", 1, INT64_MAX, &messages) ||
         tool_number (tool, "seconds", 1, 1000000, &seconds) || tool_number (tool, "rate", 1, 100000000, &rate))
         return TOOL_USAGE;
     load->messages = (uint64_t) messages;
@@ -117,6 +128,9 @@ static int s_read_options (const tool_t *tool, const char *mode, bench_load_t *l
         return tool_misused (tool, load->producers ? "--messages or --seconds, not both" : "get takes --messages");
     if (tool_option (tool, "rate") && !load->producers)
         return tool_misused (tool, "get takes no --rate");
+    load->steady = self->report.backlog > 0;
+    if (self->report.backlog && (!load->producers || strcmp (mode, "latency") == 0))
+        return tool_misused (tool, "--backlog is for put and through");
     if (strcmp (mode, "latency") == 0 && load->body < BENCH_STAMP)
         return tool_misused (tool, "latency needs a --body of at least %d bytes", BENCH_STAMP);
     //  Each GET in flight counts, and a session may have so many.
@@ -125,7 +139,7 @@ static int s_read_options (const tool_t *tool, const char *mode, bench_load_t *l
                              ZB_WINDOW);
     if (load->body * load->batch + 65536 > ((zb_limits_t) ZB_LIMITS_DEFAULT).request)
         return tool_misused (tool, "a PUT of %zu bodies of %zu bytes is too large", load->batch, load->body);
-    if (load->body * load->window * load->producers > IN_FLIGHT)
+    if ((load->body + load->batch * FRAME) * load->window * load->producers > IN_FLIGHT)
         return tool_misused (tool, "too much in flight: a smaller --window or --body, or fewer --producers");
     return TOOL_OK;
 }
@@ -171,24 +185,11 @@ static void s_clean_up (bench_t *self)
         pair_kill (self->pair, index);
 }
 
-//  CPU time of the brokers that are ours, in seconds.
-static double s_cpu (const bench_t *self)
+//  What our brokers have cost until now.
+static void s_cost (const bench_t *self, bench_cost_t cost[PAIR_SIZE])
 {
-    double sum = 0;
-    for (size_t index = 0; self->own && index < PAIR_SIZE; index++) {
-        char name[64], text[1024] = "";
-        snprintf (name, sizeof name, "/proc/%d/stat", (int) pair_pid (self->pair, index));
-        FILE *file = fopen (name, "r");
-        if (!file)
-            continue;
-        //  User and system time are the fields 14 and 15; the second one, the name, ends with the last ')'.
-        unsigned long user, system;
-        const char *rest = fgets (text, sizeof text, file) ? strrchr (text, ')') : NULL;
-        if (rest && sscanf (rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2)
-            sum += (double) (user + system) / (double) sysconf (_SC_CLK_TCK);
-        fclose (file);
-    }
-    return sum;
+    for (size_t index = 0; self->own && index < PAIR_SIZE; index++)
+        cost[index] = bench_cost (self->pair, index);
 }
 
 static int s_load (bench_t *self, const bench_load_t *load, bench_result_t *result)
@@ -200,36 +201,44 @@ static int s_load (bench_t *self, const bench_load_t *load, bench_result_t *resu
     return tool_fail (self->tool, TOOL_FAILED, "%s", result->error);
 }
 
-//  What is to be got has to be there.
-static int s_fill (bench_t *self)
+//  What is to be got, or to stay, has to be there.
+static int s_fill (bench_t *self, uint64_t messages)
 {
     bench_load_t load = self->report.load;
+    size_t batch = FILL_BYTES / (load.body + 1);
+    load.messages = messages;
+    load.rate = 0;
     load.producers = 1;
-    load.consumers = 0;
-    load.window = load.body * FILL_BATCH * 100 < 16 << 20 ? 100 : 2;
-    if (load.batch < FILL_BATCH && load.body * FILL_BATCH < 1 << 20)
-        load.batch = FILL_BATCH;
-    return s_load (self, &load, &self->report.result);
+    load.consumers = load.idle = 0;
+    load.window = 20;
+    load.batch = batch < 1 ? 1 : batch < FILL_BATCH ? batch : FILL_BATCH;
+    bench_report_phase ("filling");
+    int code = s_load (self, &load, &self->report.result);
+    bench_report_phase (NULL);
+    return code;
 }
 
 static int s_measure (bench_t *self)
 {
     bench_report_t *report = &self->report;
+    bench_load_t *load = &report->load;
     int code = s_prepare (self);
-    if (code == TOOL_OK && !report->load.producers)
-        code = s_fill (self);
+    if (code == TOOL_OK && (self->report.backlog || !load->producers))
+        code = s_fill (self, self->report.backlog ? self->report.backlog : load->messages);
     if (code == TOOL_OK) {
-        double before = s_cpu (self);
-        code = s_load (self, &report->load, &report->result);
-        report->cpu = s_cpu (self) - before;
+        s_cost (self, report->before);
+        code = s_load (self, load, &report->result);
+        s_cost (self, report->after);
     }
     //  Also after a failure: what was made elsewhere is to go.
     if (self->client)
         s_clean_up (self);
-    if (code == TOOL_OK && self->limiter)
-        code = bench_limits_measure (self->limiter, report->load.body, report->load.batch,
-                                     report->load.window * (report->load.producers ? report->load.producers : 1),
-                                     &report->limit);
+    if (code == TOOL_OK && self->limiter) {
+        bench_report_phase ("measuring what the machine does without a broker");
+        code = bench_limits_measure (self->limiter, load->body, load->batch,
+                                     load->window * (load->producers ? load->producers : 1), &report->limit);
+        bench_report_phase (NULL);
+    }
     return code;
 }
 
@@ -260,7 +269,7 @@ static int s_run (tool_t *tool)
     if (tool->size > 1 || s_mode (&self->report.load, mode))
         code = tool_misused (tool, "one of put, get, through and latency, not '%s'", tool->arguments[tool->size - 1]);
     if (code == TOOL_OK)
-        code = s_read_options (tool, mode, &self->report.load);
+        code = s_read_options (self, mode);
     if (code == TOOL_OK) {
         s_raise_handles ();
         self->pair = pair_new (tool);

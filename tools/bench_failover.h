@@ -16,13 +16,13 @@
 
 #include "tool.h"
 
-//  Options of `zbroker bench --failover`; the command has --body, --rate, --window and --json, too.
+//  Options of `zbroker bench --failover`; the command has --body, --rate, --window, --backlog and --json,
+//  too.
 #define BENCH_FAILOVER_OPTIONS                                                                                        \
     {"failover", NULL, "how long do clients wait when the active broker goes?"},                                      \
         {"kills", "N", "failover: kill -9 the active broker so often (default: 50)"},                                  \
-        {"stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"},                                  \
     {                                                                                                                  \
-        "backlog", "N", "failover: messages that are stored before (default: 0)"                                       \
+        "stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"                                     \
     }
 
 //  Runs it and prints the distribution.  Returns an exit code: TOOL_FAILED if a client saw an error, or a message was

@@ -20,6 +20,7 @@
 #define TURN_MESSAGES 100 //  answers of one client in a row
 #define GET_WAIT "10000"  //  ms
 #define FRAMES 1100       //  of an answer: the most bodies and what is around them
+#define GREETINGS 100     //  HELLOs of idle clients under way
 
 //  A PUT in flight.  Its bodies are all the same bytes, which libzmq sends from here.
 typedef struct {
@@ -31,7 +32,9 @@ typedef struct {
 
 typedef struct {
     size_t queue;
-    size_t acks; //  messages that it acknowledges
+    size_t acks;  //  messages that it acknowledges
+    size_t asked; //  messages that it asks for
+    char *later;  //  the acks of a GET that may not be sent yet, else NULL
 } get_t;
 
 typedef struct {
@@ -58,6 +61,10 @@ typedef struct {
     zmq_msg_t *message; //  the answer's frames
     zb_frame_t *frame;
     char *acks;
+    void **idle;      //  sockets
+    size_t gets;      //  of all consumers
+    uint64_t asked;   //  messages that GETs in flight ask for
+    size_t postponed; //  GETs that may not be sent yet
 } bench_t;
 
 int64_t bench_now (void)
@@ -129,18 +136,57 @@ static void s_put (bench_t *self, client_t *client, put_t *put, int64_t meant)
     self->result->sent += put->bodies;
 }
 
-static void s_get (const bench_t *self, client_t *client, size_t which, const char *acks)
+//  How many messages a GET may ask for: in a steady load, no more than were put and nobody has asked for; and enough to
+//  begin with.
+static size_t s_share (const bench_t *self)
 {
+    const bench_load_t *load = self->load;
+    if (!load->steady)
+        return load->take;
+    uint64_t most = self->result->stored + 2 * load->take * self->gets;
+    uint64_t given = self->result->taken + self->asked;
+    uint64_t left = most > given ? most - given : 0;
+    return left < load->take ? (size_t) left : load->take;
+}
+
+static void s_get (bench_t *self, client_t *client, size_t which, const char *acks)
+{
+    get_t *get = &client->get[which];
+    get->asked = s_share (self);
+    if (get->asked == 0) {
+        self->postponed++;
+        get->later = strdup (acks);
+        assert (get->later);
+        return;
+    }
+    self->asked += get->asked;
     char id[21], take[21];
     zb_number_format (which, id);
-    zb_number_format (self->load->take, take);
+    zb_number_format (get->asked, take);
     s_send (client, "ZB1", true);
     s_send (client, "GET", true);
     s_send (client, id, true);
-    s_send_queue (self, client, client->get[which].queue);
+    s_send_queue (self, client, get->queue);
     s_send (client, take, true);
     s_send (client, GET_WAIT, true);
     s_send (client, acks, false);
+}
+
+//  Sends what was postponed, as far as it may be sent now.
+static void s_get_postponed (bench_t *self)
+{
+    for (size_t index = self->load->producers; index < self->clients && self->postponed; index++) {
+        client_t *client = &self->client[index];
+        for (size_t which = 0; which < client->gets && s_share (self); which++) {
+            char *acks = client->get[which].later;
+            if (acks) {
+                client->get[which].later = NULL;
+                self->postponed--;
+                s_get (self, client, which, acks);
+                free (acks);
+            }
+        }
+    }
 }
 
 //  When the producer's next PUT is meant to be sent: at a rate, all producers take turns.
@@ -257,6 +303,7 @@ static void s_taken (bench_t *self, client_t *client, const zb_answer_t *answer)
     get_t *get = &client->get[which];
     self->result->acked += get->acks;
     get->acks = answer->bodies;
+    self->asked -= get->asked;
     self->result->taken += answer->bodies;
     self->acks[0] = 0;
     if (answer->bodies)
@@ -265,7 +312,7 @@ static void s_taken (bench_t *self, client_t *client, const zb_answer_t *answer)
         const zb_frame_t *body = &answer->body[index];
         if (body->size != self->load->body)
             s_fail (self, "a body of %zu bytes came back with %zu", self->load->body, body->size);
-        else if (body->size >= BENCH_STAMP && self->load->producers) {
+        else if (body->size >= BENCH_STAMP && self->load->producers && !self->load->steady) {
             int64_t meant;
             memcpy (&meant, body->data, sizeof meant);
             histogram_record (&self->result->delivery, (uint64_t) (self->now - meant), 1);
@@ -364,6 +411,7 @@ static void s_new_consumer (bench_t *self, client_t *client)
     const bench_load_t *load = self->load;
     size_t queues = load->queues > client->index ? (load->queues - client->index - 1) / load->consumers + 1 : 1;
     client->gets = queues * load->gets;
+    self->gets += client->gets;
     client->get = (get_t *) zmalloc (client->gets * sizeof *client->get);
     for (size_t index = 0; index < client->gets; index++)
         client->get[index].queue = client->index + index % queues * load->consumers;
@@ -393,8 +441,56 @@ static void s_connect (bench_t *self, size_t index)
     s_hello (self, client);
 }
 
+//  Asks an idle client's broker, or takes its answer.
+static void s_idle_ask (void *socket, const char *verb)
+{
+    zmq_send (socket, "ZB1", 3, ZMQ_SNDMORE);
+    zmq_send (socket, verb, strlen (verb), ZMQ_SNDMORE);
+    zmq_send (socket, "idle", 4, 0);
+}
+
+static void s_idle_answer (bench_t *self, void *socket, const char *verb)
+{
+    char status[16] = "";
+    if (zmq_recv (socket, status, sizeof status, 0) != -1 && zmq_recv (socket, status, sizeof status - 1, 0) != -1)
+        while (zmq_recv (socket, NULL, 0, ZMQ_DONTWAIT) != -1)
+            ;
+    if (strncmp (status, "OK", 2))
+        s_fail (self, "an idle client's %s: %s", verb, *status ? status : "no answer");
+}
+
+//  Each idle client asks once.
+static void s_idle_round (bench_t *self, const char *verb)
+{
+    size_t most = self->load->idle;
+    for (size_t index = 0; index < most + GREETINGS && !*self->result->error && !pair_interrupted (); index++) {
+        if (index < most)
+            s_idle_ask (self->idle[index], verb);
+        if (index >= GREETINGS && index - GREETINGS < most)
+            s_idle_answer (self, self->idle[index - GREETINGS], verb);
+    }
+}
+
+static void s_idle_connect (bench_t *self)
+{
+    int none = 0, patience = (int) (PATIENCE / 1000000);
+    for (size_t index = 0; index < self->load->idle && !*self->result->error; index++) {
+        void *socket = self->idle[index] = zmq_socket (self->context, ZMQ_DEALER);
+        if (!socket) {
+            s_fail (self, "idle client %zu: %s", index + 1, zmq_strerror (errno));
+            return;
+        }
+        zmq_setsockopt (socket, ZMQ_LINGER, &none, sizeof none);
+        zmq_setsockopt (socket, ZMQ_RCVTIMEO, &patience, sizeof patience);
+        int rc = zmq_connect (socket, self->load->endpoint);
+        assert (rc == 0);
+    }
+}
+
 static void s_run (bench_t *self)
 {
+    s_idle_connect (self);
+    s_idle_round (self, "HELLO");
     self->heard = bench_now ();
     for (size_t index = 0; index < self->clients && !*self->result->error; index++)
         s_connect (self, index);
@@ -409,8 +505,11 @@ static void s_run (bench_t *self)
         int64_t next = s_put_due (self);
         if (!s_done (self))
             s_turn (self, next);
+        s_get_postponed (self);
     }
     self->result->elapsed = self->now - self->start;
+    //  They are still there, with what they were told before.
+    s_idle_round (self, "PING");
 }
 
 int bench_load (const bench_load_t *load, bench_result_t *result)
@@ -419,7 +518,8 @@ int bench_load (const bench_load_t *load, bench_result_t *result)
     memset (result, 0, sizeof *result);
     self.context = zmq_ctx_new ();
     assert (self.context);
-    zmq_ctx_set (self.context, ZMQ_MAX_SOCKETS, (int) self.clients + 16);
+    zmq_ctx_set (self.context, ZMQ_MAX_SOCKETS, (int) (self.clients + load->idle) + 16);
+    self.idle = (void **) zmalloc ((load->idle + 1) * sizeof *self.idle);
     self.client = (client_t *) zmalloc (self.clients * sizeof *self.client);
     self.item = (zmq_pollitem_t *) zmalloc ((self.clients + 1) * sizeof *self.item);
     self.message = (zmq_msg_t *) zmalloc (FRAMES * sizeof *self.message);
@@ -431,12 +531,17 @@ int bench_load (const bench_load_t *load, bench_result_t *result)
     for (size_t index = 0; index < self.clients; index++)
         if (self.client[index].socket)
             zmq_close (self.client[index].socket);
+    for (size_t index = 0; index < load->idle; index++)
+        if (self.idle[index])
+            zmq_close (self.idle[index]);
     //  Only then nothing of a body is on its way any more.
     zmq_ctx_term (self.context);
     for (size_t index = 0; index < self.clients; index++) {
         client_t *client = &self.client[index];
         for (size_t which = 0; client->put && which < load->window; which++)
             free (client->put[which].body);
+        for (size_t which = 0; client->get && which < client->gets; which++)
+            free (client->get[which].later);
         free (client->put);
         free (client->get);
     }
@@ -446,5 +551,6 @@ int bench_load (const bench_load_t *load, bench_result_t *result)
     free (self.message);
     free (self.frame);
     free (self.acks);
+    free (self.idle);
     return *result->error ? -1 : 0;
 }

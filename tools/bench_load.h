@@ -41,6 +41,8 @@ typedef struct {
     size_t consumers;  //  0: nothing is taken
     size_t gets;       //  GETs in flight, of each consumer and queue
     size_t take;       //  bodies that a GET asks for
+    size_t idle;       //  clients that say HELLO and then nothing until the load is over, when each asks once
+    bool steady;       //  consumers take no more than is put meanwhile: what was in the queues before stays as much
     bool named;        //  producers give a name, so that the broker looks for duplicates
     uint64_t messages; //  to be put; without producers: to be taken
     int64_t duration;  //  ns in which to put, if messages is 0

@@ -13,6 +13,7 @@
 
 #define SECOND 1e9
 #define MS 1e6
+#define MIB 1048576.0
 
 static const struct {
     const char *name;
@@ -40,10 +41,30 @@ static double s_whole_rate (const bench_report_t *self)
     return s_rate (s_messages (self), self->load.consumers ? self->result.elapsed : self->result.put_elapsed);
 }
 
-static double s_cpu (const bench_report_t *self)
+//  The messages that the brokers had to do with: put, or taken only.
+static double s_per_message (const bench_report_t *self, double cost)
 {
     uint64_t messages = s_messages (self);
-    return messages ? self->cpu * 1e6 / (double) messages : 0;
+    return messages ? cost / (double) messages : 0;
+}
+
+static double s_cpu (const bench_report_t *self)
+{
+    double cpu = 0;
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        cpu += self->after[index].cpu - self->before[index].cpu;
+    return s_per_message (self, cpu * 1e6);
+}
+
+//  Of the primary; the backup's has the same records, but may have begun anew meanwhile.
+static double s_log (const bench_report_t *self)
+{
+    return s_per_message (self, self->after[0].log - self->before[0].log);
+}
+
+static double s_written (const bench_report_t *self, size_t index)
+{
+    return s_per_message (self, self->after[index].written - self->before[index].written);
 }
 
 static double s_lower (const bench_report_t *self)
@@ -100,9 +121,23 @@ static void s_print_load (const bench_report_t *self)
     if (load->consumers)
         printf (", %zu consumer%s", load->consumers, load->consumers > 1 ? "s" : "");
     printf (", %zu queue%s%s", load->queues, load->queues > 1 ? "s" : "", load->named ? ", named" : "");
+    if (load->idle)
+        printf (", %zu idle client%s", load->idle, load->idle > 1 ? "s" : "");
+    if (self->backlog)
+        printf (", behind %s stored", s_number ((double) self->backlog));
     if (load->rate > 0)
         printf (", at %s messages/s", s_number (load->rate));
     printf ("\n");
+}
+
+static void s_print_cost (const bench_report_t *self)
+{
+    printf ("  %-12s%.1f s of CPU per million messages\n", "brokers", s_cpu (self));
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        printf ("  %-12s%.0f MiB of memory, %.0f at most; %.0f bytes written to disk per message\n",
+                index ? "backup" : "primary", self->after[index].rss / MIB, self->after[index].hwm / MIB,
+                s_written (self, index));
+    printf ("  %-12s%.0f bytes per message\n", "log", s_log (self));
 }
 
 static void s_print_result (const bench_report_t *self)
@@ -122,7 +157,7 @@ static void s_print_result (const bench_report_t *self)
     if (result->delivery.count)
         s_print_times ("end to end", &result->delivery);
     if (self->own)
-        printf ("  %-12s%.1f s of CPU per million messages\n", "brokers", s_cpu (self));
+        s_print_cost (self);
 }
 
 static void s_print_limits (const bench_report_t *self)
@@ -158,11 +193,11 @@ static json_t *s_times (const histogram_t *times)
 
 static json_t *s_options (const bench_load_t *load)
 {
-    return json_pack ("{sI sI sI sI sI sI sI sI sf sb}", "body", (json_int_t) load->body, "batch",
+    return json_pack ("{sI sI sI sI sI sI sI sI sI sf sb}", "body", (json_int_t) load->body, "batch",
                       (json_int_t) load->batch, "window", (json_int_t) load->window, "producers",
                       (json_int_t) load->producers, "consumers", (json_int_t) load->consumers, "queues",
                       (json_int_t) load->queues, "gets", (json_int_t) load->gets, "take", (json_int_t) load->take,
-                      "rate", load->rate, "named", (int) load->named);
+                      "idle", (json_int_t) load->idle, "rate", load->rate, "named", (int) load->named);
 }
 
 static json_t *s_limits (const bench_report_t *self)
@@ -171,6 +206,12 @@ static json_t *s_limits (const bench_report_t *self)
     return json_pack ("{sf sf sf sI sf so so}", "relay", limit->relay, "commits", limit->commits, "grouped",
                       limit->grouped, "group", (json_int_t) limit->group, "fdatasync", limit->syncs, "relay_ms",
                       s_times (&limit->trip), "commit_ms", s_times (&limit->commit));
+}
+
+static json_t *s_cost (const bench_report_t *self, size_t index)
+{
+    return json_pack ("{sI sI sf}", "rss", (json_int_t) self->after[index].rss, "hwm",
+                      (json_int_t) self->after[index].hwm, "written_per_message", s_written (self, index));
 }
 
 static void s_print_json (const bench_report_t *self)
@@ -186,8 +227,13 @@ static void s_print_json (const bench_report_t *self)
         json_object_set_new (whole, "confirm_ms", s_times (&result->confirm));
     if (result->delivery.count)
         json_object_set_new (whole, "delivery_ms", s_times (&result->delivery));
-    if (self->own)
+    json_object_set_new (whole, "backlog", json_integer ((json_int_t) self->backlog));
+    if (self->own) {
         json_object_set_new (whole, "cpu_per_million", json_real (s_cpu (self)));
+        json_object_set_new (whole, "log_per_message", json_real (s_log (self)));
+        json_object_set_new (whole, "primary", s_cost (self, 0));
+        json_object_set_new (whole, "backup", s_cost (self, 1));
+    }
     if (self->limited) {
         json_object_set_new (whole, "limits", s_limits (self));
         if (s_alone (self))
@@ -214,18 +260,39 @@ void bench_report_print (const bench_report_t *self, bool json)
         s_print_limits (self);
 }
 
+static const char *s_phase = "";
+static bool s_shown;
+
+void bench_report_phase (const char *text)
+{
+    s_phase = text ? text : "";
+    if (!isatty (STDERR_FILENO))
+        return;
+    fprintf (stderr, "\r%s%s\033[K", s_phase, text ? " ..." : "");
+    fflush (stderr);
+}
+
 void bench_report_progress (const bench_result_t *result)
 {
-    static bool shown;
-    if (result) {
-        double rate = s_rate (result->acked ? result->acked : result->stored, result->elapsed);
-        fprintf (stderr, "\r%5.1f s  stored %s  acknowledged %s  %s messages/s \033[K",
-                 (double) result->elapsed / SECOND, s_number ((double) result->stored),
-                 s_number ((double) result->acked), s_number (rate));
-        shown = true;
+    //  The rate of the last second, so that a stall is seen when it happens.
+    static uint64_t before;
+    static int64_t since;
+    if (!result) {
+        if (s_shown)
+            fprintf (stderr, "\r\033[K");
+        s_shown = false;
+        before = 0;
+        since = 0;
+        return;
     }
-    else if (shown) {
-        fprintf (stderr, "\r\033[K");
-        shown = false;
+    uint64_t done = result->acked ? result->acked : result->stored;
+    double rate = done > before ? s_rate (done - before, result->elapsed - since) : 0;
+    fprintf (stderr, "\r%s%s%5.1f s  stored %s  acknowledged %s  %s messages/s \033[K", s_phase, *s_phase ? " " : "",
+             (double) result->elapsed / SECOND, s_number ((double) result->stored), s_number ((double) result->acked),
+             s_number (rate));
+    s_shown = true;
+    if (result->elapsed - since > (int64_t) SECOND) {
+        before = done;
+        since = result->elapsed;
     }
 }

@@ -11,21 +11,26 @@
 
 #include <stdbool.h>
 
+#include "bench_cost.h"
 #include "bench_limits.h"
 #include "bench_load.h"
 
 typedef struct {
     const char *mode;
-    bool own;     //  the brokers were ours: their CPU time is known
+    bool own;     //  the brokers were ours: their costs are known
     bool limited; //  the limits were measured
     bench_load_t load;
     bench_result_t result;
     bench_limit_t limit;
-    double cpu; //  seconds of both brokers during the load
+    size_t backlog; //  messages that were stored before the load
+    //  The brokers' costs at both ends of the load, if they were ours.
+    bench_cost_t before[PAIR_SIZE], after[PAIR_SIZE];
 } bench_report_t;
 
 //  Prints the figures to standard output.
 void bench_report_print (const bench_report_t *self, bool json);
+//  Says on a terminal what is going on before and after the load; NULL takes it away.
+void bench_report_phase (const char *text);
 //  Shows the result so far on one line of the terminal, in the place of the one before; NULL takes it away.
 void bench_report_progress (const bench_result_t *result);
 

@@ -10,6 +10,7 @@ import pytest
 
 from brokers import PROGRAM, WRAPPER, wait_for
 from patience import PATIENCE
+from zb1 import status
 
 MESSAGES = 2000
 OPTIONS = ["--messages", str(MESSAGES)]
@@ -50,6 +51,34 @@ def test_each_mode(bench, mode, arguments):
             assert percentiles_rise(figures[name])
             assert count in (None, figures[name]["count"])
     assert "limits" not in figures
+
+
+def test_the_brokers_costs(bench):
+    figures = bench("put", "--no-limits", *OPTIONS)
+    for broker in ("primary", "backup"):
+        cost = figures[broker]
+        assert cost["hwm"] >= cost["rss"] > 1 << 20 and cost["written_per_message"] > 0
+    #  Each body of 100 bytes is in the log once, and what is around it is no more than that again.
+    assert 100 < figures["log_per_message"] < 200
+
+
+def test_a_backlog_stays(single, zbroker):
+    #  2 GETs of 10 in flight: beyond what was put meanwhile no more than twice that is taken.
+    figures = json.loads(zbroker(["bench", "--no-limits", "--json", "--brokers", single.endpoints[0], *OPTIONS, "--backlog",
+                                  "3000", "--gets", "2", "--take", "10"]).stdout)
+    assert figures["backlog"] == 3000
+    assert figures["sent"] == figures["stored"] == MESSAGES
+    assert MESSAGES <= figures["acked"] <= figures["taken"] <= MESSAGES + 2 * 2 * 10
+    assert "delivery_ms" not in figures
+
+
+def test_idle_clients(single, zbroker):
+    #  All of them are connected at once, and are still served at the end.
+    process = subprocess.Popen([PROGRAM, "bench", "--no-limits", "--json", "--brokers", single.endpoints[0], "--idle", "200",
+                                "--messages", "4000", "--rate", "2000"], stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: status(single.endpoints[0])["sessions"] >= 202, "200 idle clients and two busy ones")
+    figures = json.loads(process.communicate()[0])
+    assert figures["options"]["idle"] == 200 and figures["acked"] == 4000
 
 
 def test_a_rate_is_kept_to(bench):
@@ -145,6 +174,9 @@ def test_interruption_leaves_nothing(folder):
     (["through", "--queues", "1000"], ["GETs"]),
     (["put", "--body", "1000000", "--batch", "100"], ["too large"]),
     (["put", "--body", "1000000", "--batch", "1", "--window", "2000"], ["in flight"]),
+    (["put", "--producers", "5000", "--window", "100"], ["in flight"]),
+    (["get", "--backlog", "5"], ["--backlog"]),
+    (["latency", "--backlog", "5"], ["--backlog"]),
     (["put", "--brokers", "nonsense"], ["tcp://HOST:PORT"]),
 ])
 def test_misuse(zbroker, folder, arguments, words):
