@@ -367,29 +367,32 @@ void zb_env_trickle (zb_env_t *self)
         s_push_out (self);
 }
 
-void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
+bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
 {
     char **list = NULL;
     DB_LOG_STAT *stat = NULL;
     if (self->fault)
-        return;
+        return false;
     int rc = self->env->log_stat (self->env, &stat, 0);
     if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_stat"))
-        return;
+        return false;
     uint32_t newest = stat->st_cur_file;
     free (stat);
+    //  In order, the oldest first.
     rc = self->env->log_archive (self->env, &list, 0);
-    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_archive"))
-        return;
-    for (char **name = list; name && *name; name++) {
-        uint32_t file = (uint32_t) strtoul (*name + strcspn (*name, "0123456789"), NULL, 10);
-        if (file >= from && (uint64_t) (newest - file + 1) * self->log_file <= keep)
-            break;
-        char *path = zsys_sprintf ("%s/%s", self->home, *name);
+    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_archive") || !list)
+        return false;
+    const char *name = *list;
+    uint32_t file = (uint32_t) strtoul (name + strcspn (name, "0123456789"), NULL, 10);
+    bool old = file < from || (uint64_t) (newest - file + 1) * self->log_file > keep, removed = false;
+    if (old) {
+        char *path = zsys_sprintf ("%s/%s", self->home, name);
         assert (path);
-        if (unlink (path) && errno != ENOENT)
+        removed = unlink (path) == 0;
+        if (!removed && errno != ENOENT)
             zb_log (ZB_LOG_WARNING, "store: can't remove %s: %s", path, strerror (errno));
         freen (path);
     }
     free (list);
+    return removed;
 }

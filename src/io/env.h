@@ -113,9 +113,10 @@ bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes);
 //  To be called often on an environment that changes: keeps few changed pages in memory, by writing the others and
 //  starting their way to the disk, so that a checkpoint finds little to write and to wait for.  Takes some ms at most.
 void zb_env_trickle (zb_env_t *self);
-//  Removes log files that recovery does not need if they are older than file `from`, or make the log longer than
-//  `keep` bytes.  A client then may need a full resync.
-void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep);
+//  Removes the oldest log file if recovery does not need it and it is older than file `from`, or makes the log longer
+//  than `keep` bytes.  A client then may need a full resync.  Returns whether it did: there may be more, but a removal
+//  takes some ms, and what was kept for a peer for long is many files.
+bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep);
 
 //  Berkeley DB's handle, for the tables.
 struct __db_env;

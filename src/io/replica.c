@@ -14,6 +14,7 @@
 #define CHECKPOINT_LOOK 250          //  ms
 #define CHECKPOINT_EVERY 30000       //  ms
 #define TRIM_EVERY 2000              //  ms
+#define TRIM_AGAIN 20                //  ms between files when there is more than one
 #define SPACE_EVERY 500              //  ms
 #define SPACE_RESERVE (64 << 20)     //  bytes beside two log files that must be free
 #define META_MAX 1000                //  rows of the meta table
@@ -531,21 +532,20 @@ static void s_checkpoint (zb_replica_t *self, uint32_t kbytes)
 
 //  What the peer may still need of the log: all from the file in which it stands, and one more, in which the newest
 //  record that both have may lie.  While it is away, what the operator allows.  A client that is not level leaves the log
-//  alone: a resync may be going on.
-static void s_trim (zb_replica_t *self)
+//  alone: a resync may be going on.  Returns whether a file was removed: one at a time, for it takes a while.
+static bool s_trim (zb_replica_t *self)
 {
     zb_lsn_t stands = 0;
     if (self->role == FOLLOWING && self->live)
         stands = self->applied;
     else if (self->role != LEADING)
-        return;
+        return false;
     else if (self->link == ZB_LINK_LIVE)
         stands = self->reached;
     uint32_t from = ZB_LSN_FILE (stands);
     if (!self->ship)
-        zb_env_trim (self->env, UINT32_MAX, SIZE_MAX);
-    else
-        zb_env_trim (self->env, from ? from - 1 : 0, self->args.log_keep);
+        return zb_env_trim (self->env, UINT32_MAX, SIZE_MAX);
+    return zb_env_trim (self->env, from ? from - 1 : 0, self->args.log_keep);
 }
 
 //  The master was lost before this client was level with it.  Somebody asks what is here now, and may lead only by that:
@@ -579,10 +579,8 @@ void zb_replica_tick (zb_replica_t *self)
             self->checkpointed = now;
         s_checkpoint (self, due ? 0 : CHECKPOINT_KBYTES);
     }
-    if (zb_replica_sound (self) && now - self->trimmed >= TRIM_EVERY) {
-        self->trimmed = now;
-        s_trim (self);
-    }
+    if (zb_replica_sound (self) && now >= self->trim)
+        self->trim = now + (s_trim (self) ? TRIM_AGAIN : TRIM_EVERY);
     if (zb_replica_sound (self) && now - self->measured >= SPACE_EVERY) {
         self->measured = now;
         s_measure_space (self);

@@ -66,7 +66,8 @@ struct zb_replica {
     int64_t lead_at, open_at;            //  when we were told to lead; not to open before
     int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it
 
-    int64_t looked, checkpointed, trimmed, measured, dual;
+    int64_t looked, checkpointed, measured, dual;
+    int64_t trim; //  when to look next for log files that nobody needs
     bool full;
 };
 

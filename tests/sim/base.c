@@ -355,15 +355,15 @@ void zb_env_trickle (zb_env_t *self)
     (void) self;
 }
 
-void zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
+bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
 {
     uint32_t newest = ZB_LSN_FILE (s_lsn (self->on->size));
     uint32_t file = ZB_LSN_FILE (s_lsn (self->on->trimmed + 1));
     //  The last file but one stays: recovery needs it.
-    while (file + 1 < newest && (file < from || (size_t) (newest - file + 1) * (4 << 20) > keep)) {
+    bool old = file + 1 < newest && (file < from || (size_t) (newest - file + 1) * (4 << 20) > keep);
+    if (old)
         self->on->trimmed = file * LOG_FILE;
-        file++;
-    }
+    return old;
 }
 
 void zb_env_status (zb_env_t *self, zb_env_status_t *status)

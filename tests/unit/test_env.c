@@ -1,10 +1,12 @@
 /*  =========================================================================
-    test_env - one environment: what waits for a checkpoint
+    test_env - one environment: what waits for a checkpoint, and what it leaves behind
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
+
+#include <glob.h>
 
 #include "io/env.h"
 #include "io/tables.h"
@@ -22,6 +24,29 @@ static off_t s_size (const char *dir)
     return info.st_size;
 }
 
+static zb_env_t *s_open (const char *dir, size_t log_file)
+{
+    zb_env_args_t args = {.home = dir, .node = 1, .cache = 128 << 20, .log_file = log_file};
+    zb_env_t *env = zb_env_new (&args);
+    assert_null (zb_env_fault (env));
+    return env;
+}
+
+static zb_tables_t *s_tables (zb_env_t *env)
+{
+    zb_tables_t *tables = zb_tables_new ();
+    assert_true (zb_tables_open (tables, env, true));
+    return tables;
+}
+
+static void s_close (zb_env_t **env_p, zb_tables_t **tables_p, char **dir_p)
+{
+    zb_tables_close (*tables_p);
+    zb_tables_destroy (tables_p);
+    zb_env_destroy (env_p);
+    kit_dir_destroy (dir_p);
+}
+
 static void s_commit (zb_tables_t *tables, uint64_t number)
 {
     zb_batch_t *batch = zb_batch_new ();
@@ -37,16 +62,24 @@ static void s_commit (zb_tables_t *tables, uint64_t number)
     zb_row_unref (&row);
 }
 
+static size_t s_logs (const char *dir)
+{
+    char pattern[PATH_MAX];
+    snprintf (pattern, sizeof pattern, "%s/log.*", dir);
+    glob_t found = {0};
+    glob (pattern, 0, NULL, &found);
+    size_t count = found.gl_pathc;
+    globfree (&found);
+    return count;
+}
+
 //  The pages are written before anybody asks for a checkpoint, all but a few.
 static void test_pages_trickle_to_the_disk (void **unused)
 {
     (void) unused;
     char *dir = kit_dir_new ();
-    zb_env_args_t args = {.home = dir, .node = 1, .cache = 128 << 20, .log_file = 64 << 20};
-    zb_env_t *env = zb_env_new (&args);
-    assert_null (zb_env_fault (env));
-    zb_tables_t *tables = zb_tables_new ();
-    assert_true (zb_tables_open (tables, env, true));
+    zb_env_t *env = s_open (dir, 64 << 20);
+    zb_tables_t *tables = s_tables (env);
     for (uint64_t number = 1; number <= ROWS; number++)
         s_commit (tables, number);
     assert_true (zb_env_flush (env));
@@ -58,16 +91,43 @@ static void test_pages_trickle_to_the_disk (void **unused)
         assert_null (zb_env_fault (env));
     }
     assert_true (s_size (dir) >= ROWS * (off_t) ROW / 2);
-    zb_tables_close (tables);
-    zb_tables_destroy (&tables);
-    zb_env_destroy (&env);
-    kit_dir_destroy (&dir);
+    s_close (&env, &tables, &dir);
+}
+
+//  Many old log files go one at a time, the oldest first, and as far as is said.
+static void test_log_files_go_one_at_a_time (void **unused)
+{
+    (void) unused;
+    char *dir = kit_dir_new ();
+    zb_env_t *env = s_open (dir, 4 << 20);
+    zb_tables_t *tables = s_tables (env);
+    for (uint64_t number = 1; number <= ROWS; number++)
+        s_commit (tables, number);
+    assert_true (zb_env_checkpoint (env, 0));
+    size_t count = s_logs (dir);
+    assert_true (count > 6);
+    assert_false (zb_env_trim (env, 0, SIZE_MAX));
+    assert_int_equal (s_logs (dir), count);
+    assert_true (zb_env_trim (env, 3, SIZE_MAX));
+    assert_int_equal (s_logs (dir), count - 1);
+    assert_true (zb_env_trim (env, 3, SIZE_MAX));
+    assert_false (zb_env_trim (env, 3, SIZE_MAX));
+    assert_int_equal (s_logs (dir), count - 2);
+    //  Too long a log goes whoever needs it, but for what recovery needs.
+    assert_true (zb_env_trim (env, 0, 16 << 20));
+    assert_int_equal (s_logs (dir), count - 3);
+    while (zb_env_trim (env, UINT32_MAX, SIZE_MAX))
+        ;
+    assert_in_range (s_logs (dir), 1, 2);
+    assert_null (zb_env_fault (env));
+    s_close (&env, &tables, &dir);
 }
 
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_pages_trickle_to_the_disk),
+        cmocka_unit_test (test_log_files_go_one_at_a_time),
     };
     return cmocka_run_group_tests_name ("env", tests, NULL, NULL);
 }
