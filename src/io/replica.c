@@ -570,8 +570,10 @@ void zb_replica_tick (zb_replica_t *self)
         s_stand_still (self);
     if (self->args.shared)
         zb_replica_share_tick (self, now);
-    if (self->role == LEADING || self->live)
+    if ((self->role == LEADING || self->live) && self->trickled != self->written + self->applied) {
+        self->trickled = self->written + self->applied;
         zb_env_trickle (self->env);
+    }
     if (self->role == LEADING && now - self->looked >= CHECKPOINT_LOOK) {
         self->looked = now;
         bool due = now - self->checkpointed >= CHECKPOINT_EVERY;

@@ -9,7 +9,10 @@
     Each table of core/batch.h is a B-tree in a file of its own, `table.meta` and so on,
     with 16 KB pages and checksums, keys in memcmp order.  A value above a quarter of
     a page lies on pages of its own: a batch row of many messages costs little more
-    in the log than its bytes.
+    in the log than its bytes.  Its erase logs them once more, for a client may have to
+    take it back; freed pages are used again, so a file grows with the backlog and not
+    with what has passed.  Files that are removed whole would save that half of the log,
+    but a file does not come back when a log is rolled back.
 
     Handles die when a client rolls back or is resynced, and Berkeley DB notices that
     only a second later.  So tables are closed before such a thing can begin and are
