@@ -22,6 +22,8 @@ def fault(hold=False, leak=0, config="", options=(), exits=(), disk=0, body=5000
     def add(function):
         function.needs = {"hold": hold, "leak": leak, "config": config, "options": options, "disk": disk,
                           "body": body}
+        #  A disk of its own, or a page cache, is what each broker has with a replicated store.
+        function.on_shared = in_torture and not (hold or disk)
         function.exits, function.may_split, function.in_torture = set(exits), may_split, in_torture
         FAULTS[function.__name__] = function
         return function

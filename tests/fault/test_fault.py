@@ -15,16 +15,19 @@ import network  # noqa: E402
 from faults import FAULTS  # noqa: E402
 
 SEEDS = int(os.environ.get("ZBROKER_FAULT_SEEDS", "0"))
-FEW = ("kill_active", "stop_active_long", "stop_then_kill", "cut_client", "power_both", "fsync_fails_once")
+FEW = {"replicated": ("kill_active", "stop_active_long", "stop_then_kill", "cut_client", "power_both", "fsync_fails_once"),
+       "shared": ("kill_active", "stop_then_kill", "cut_brokers", "fsync_fails")}
+ROWS = [(store, row) for store in FEW for row in (FAULTS if SEEDS else FEW[store])
+        if store == "replicated" or FAULTS[row].on_shared]
 ROUNDS = os.environ.get("ZBROKER_FAULT_ROUNDS", "2")
 MISSING = network.missing()
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "can run")
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1 if SEEDS else 2))
-@pytest.mark.parametrize("row", FAULTS if SEEDS else FEW)
-def test_fault(row, seed):
-    done = subprocess.run([sys.executable, HERE + "/torture.py", "--row", row, "--seed", str(seed), "--rounds", ROUNDS],
+@pytest.mark.parametrize("store, row", ROWS)
+def test_fault(store, row, seed):
+    done = subprocess.run([sys.executable, HERE + "/torture.py", "--store", store, "--row", row, "--seed", str(seed), "--rounds", ROUNDS],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
     print(done.stdout)
     assert done.returncode == 0, done.stdout

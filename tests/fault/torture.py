@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks a real pair in random ways under load, and judges what its clients saw.
 
-    torture.py [--seed N] [--minutes M | --rounds N] [--row NAME]... [--json FILE] [--keep] [--list]
+    torture.py [--seed N] [--minutes M | --rounds N] [--row NAME]... [--store KIND] [--json FILE] [--keep] [--list]
 
 Needs root (it makes network namespaces of its own, and leaves nothing).  Prints a line for each fault, and a table at
 the end.  The exit code is 0 if nothing was lost, doubled, resurrected, out of order or stuck, 1 if something was, and
@@ -23,6 +23,8 @@ from faults import FAULTS  # noqa: E402
 from history import FAULTS as FINDINGS  # noqa: E402
 from rig import Diverged, Rig, Stuck  # noqa: E402
 
+LEVELS = ("both", "solo", "shared")
+LOST = 7                    #  exit code of a broker with a shared store: its lock was lost, or could not be proved
 ROUNDS = 25                 #  rounds of one pair; then a new one with other settings
 
 
@@ -46,8 +48,8 @@ def text(function):
 def line(name, number, seconds, counts, gap, wrong):
     found = ["%s %d" % (fault, counts[fault]) for fault in FINDINGS if counts[fault]]
     other = ["%s %d" % item for item in sorted(counts.items()) if item[0].startswith("split")]
-    return "%4d %-22s %5.1f s  both %5d  solo %5d  recovered %3d  again %4d  gap %5.2f s  %s" % (
-        number, name, seconds, counts["acknowledged both"], counts["acknowledged solo"], counts["recovered"],
+    return "%4d %-22s %5.1f s  both %5d  solo %5d  shared %5d  recovered %3d  again %4d  gap %5.2f s  %s" % (
+        number, name, seconds, *(counts["acknowledged " + level] for level in LEVELS), counts["recovered"],
         counts["redelivered"], gap, "; ".join(found + other + wrong) or "ok")
 
 
@@ -60,6 +62,9 @@ class Torture:
         self.number = 0
         self.rig = None
         self.network = network.Network(4)
+        self.shared = arguments.store == "shared"
+        #  The others break a disk of which each broker has its own.
+        self.known = [name for name, function in FAULTS.items() if not self.shared or function.on_shared]
         self.current = ""
         self.end = time.monotonic() + arguments.minutes * 60
 
@@ -70,7 +75,7 @@ class Torture:
 
     def choose(self):
         """A fault, and for how many rounds its pair is kept."""
-        names = self.arguments.row or [name for name, function in FAULTS.items() if function.in_torture]
+        names = self.arguments.row or [name for name in self.known if FAULTS[name].in_torture]
         return FAULTS[self.dice.choice(names)]
 
     def run(self):
@@ -78,7 +83,7 @@ class Torture:
         while self.more() and len(self.bad) < 20:
             #  Faults with the same needs share a pair.
             first = self.choose()
-            group = [FAULTS[name] for name in self.arguments.row or FAULTS
+            group = [FAULTS[name] for name in self.arguments.row or self.known
                      if needs(FAULTS[name]) == needs(first) and (self.arguments.row or FAULTS[name].in_torture)]
             self.pair(first, group)
         self.table()
@@ -87,7 +92,7 @@ class Torture:
     def pair(self, first, group):
         good = False
         try:
-            self.rig = Rig(self.network, **first.needs)
+            self.rig = Rig(self.network, **first.needs, shared=self.shared)
             for round_ in range(ROUNDS if len(group) > 5 else 5):
                 if not self.more():
                     break
@@ -121,7 +126,7 @@ class Torture:
         rig, row = self.rig, self.rows[function.__name__]
         began = time.monotonic()
         rig.notes = []
-        rig.expected = function.exits
+        rig.expected = function.exits | ({LOST} if self.shared and function.exits else set())
         rig.go()
         time.sleep(self.dice.uniform(0.2, 1))
         function(rig, self.dice)
@@ -145,9 +150,9 @@ class Torture:
 
     def table(self):
         print()
-        print("| fault | rounds | OK both | OK solo | recovered | again | lost | resurrected | out of order | doubled | "
+        print("| fault | rounds | OK both | OK solo | OK shared | recovered | again | lost | resurrected | out of order | doubled | "
               "other | longest gap, median and worst |")
-        print("|---|" + "---:|" * 11)
+        print("|---|" + "---:|" * 12)
         total = Row()
         for name in sorted(self.rows, key=list(FAULTS).index):
             self.print_row(name, self.rows[name])
@@ -157,7 +162,7 @@ class Torture:
         self.print_row("all", total)
         print()
         print("%d rounds, %d messages, %d findings" % (
-            total.rounds, total.counts["acknowledged both"] + total.counts["acknowledged solo"], len(self.bad)))
+            total.rounds, sum(total.counts["acknowledged " + level] for level in LEVELS), len(self.bad)))
         for name, found in self.bad:
             print("  %s: %s" % (name, "; ".join(found)[:2000]))
         if self.arguments.json:
@@ -169,8 +174,8 @@ class Torture:
     def print_row(name, row):
         counts = row.counts
         gaps = sorted(row.gaps) or [0]
-        print("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.2f s, %.2f s |" % (
-            name, row.rounds, counts["acknowledged both"], counts["acknowledged solo"], counts["recovered"],
+        print("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.2f s, %.2f s |" % (
+            name, row.rounds, *(counts["acknowledged " + level] for level in LEVELS), counts["recovered"],
             counts["redelivered"], counts["lost"], counts["resurrected"], counts["disordered"], counts["duplicated"],
             counts["unexpected"] + counts["unlevelled"], gaps[len(gaps) // 2], gaps[-1]))
 
@@ -181,6 +186,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--row", action="append", choices=list(FAULTS))
+    parser.add_argument("--store", choices=("replicated", "shared"), default="replicated", help="what the pair stores in")
     parser.add_argument("--json")
     parser.add_argument("--keep", action="store_true", help="keep the folder with stores, logs and histories")
     parser.add_argument("--list", action="store_true", help="print the faults")
