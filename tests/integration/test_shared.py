@@ -296,6 +296,8 @@ def test_one_opener_through_a_storm(pair, client):
                 victim.kill()
             end = time.monotonic() + chance.random() * 0.4
             while time.monotonic() < end:
+                #  A client asks one of them to lead, whichever it is.
+                ask(chance.choice(endpoints), "HELLO", "1", patience=0.05)
                 look()
             if chance.random() < 0.5:
                 for broker in brokers:
