@@ -46,7 +46,7 @@
 #define HEARS_ACTIVE BSTAR_BIT (BSTAR_PEER_ACTIVE)
 #define VOTE BSTAR_BIT (BSTAR_CLIENT_VOTE)
 #define YIELD BSTAR_BIT (BSTAR_YIELD)
-#define CLAIM BSTAR_BIT (BSTAR_CLAIM)
+#define PROMOTE BSTAR_BIT (BSTAR_PROMOTE)
 
 static const bstar_row_t s_rows[] = {
     {1, "lead", PENDING, HEARS_PENDING, BSTAR_IF_PREFERRED, BSTAR_GO_ACTIVE, BSTAR_NONE,
@@ -83,12 +83,12 @@ static const bstar_row_t s_rows[] = {
      "the operator wants the peer to lead: this one waits, and the passive one succeeds it"},
     {19, "nothing to hand over", PENDING | PASSIVE, YIELD, BSTAR_ALWAYS, BSTAR_STAY, BSTAR_NONE,
      "this one does not serve"},
-    {20, "promote", PENDING, CLAIM, BSTAR_ALWAYS, BSTAR_GO_ACTIVE, BSTAR_NONE,
+    {20, "promote", PENDING, PROMOTE, BSTAR_ALWAYS, BSTAR_GO_ACTIVE, BSTAR_NONE,
      "the operator answers for what the peer may know more"},
-    {21, "promote", PASSIVE, CLAIM, BSTAR_IF_GONE, BSTAR_GO_ACTIVE, BSTAR_NONE,
+    {21, "promote", PASSIVE, PROMOTE, BSTAR_IF_GONE, BSTAR_GO_ACTIVE, BSTAR_NONE,
      "the active one is gone, and the operator answers for what it may know more"},
-    {22, "not needed", PASSIVE, CLAIM, BSTAR_IF_HEARD, BSTAR_STAY, BSTAR_NONE, "the active one is there"},
-    {23, "not needed", ACTIVE, CLAIM, BSTAR_ALWAYS, BSTAR_STAY, BSTAR_NONE, "this one leads already"},
+    {22, "not needed", PASSIVE, PROMOTE, BSTAR_IF_HEARD, BSTAR_STAY, BSTAR_NONE, "the active one is there"},
+    {23, "not needed", ACTIVE, PROMOTE, BSTAR_ALWAYS, BSTAR_STAY, BSTAR_NONE, "this one leads already"},
 };
 
 bstar_fsm_t bstar_fsm (bstar_state_t home)
@@ -128,7 +128,7 @@ bool bstar_guard_holds (bstar_guard_t guard, const bstar_facts_t *facts)
 const bstar_row_t *bstar_peek (const bstar_fsm_t *self, bstar_event_t event, const bstar_facts_t *facts)
 {
     assert (self->state >= BSTAR_PRIMARY && self->state <= BSTAR_PASSIVE);
-    assert (event >= BSTAR_PEER_PRIMARY && event <= BSTAR_CLAIM);
+    assert (event >= BSTAR_PEER_PRIMARY && event <= BSTAR_PROMOTE);
     for (size_t i = 0; i < sizeof s_rows / sizeof s_rows[0]; i++) {
         const bstar_row_t *row = &s_rows[i];
         if ((row->states & BSTAR_BIT (self->state)) && (row->events & BSTAR_BIT (event)) &&
@@ -200,7 +200,7 @@ const char *bstar_event_name (bstar_event_t event)
                                         [BSTAR_PEER_PASSIVE] = "peer passive",
                                         [BSTAR_CLIENT_VOTE] = "client vote",
                                         [BSTAR_YIELD] = "yield",
-                                        [BSTAR_CLAIM] = "claim"};
+                                        [BSTAR_PROMOTE] = "promotion"};
     return WORD (words, event);
 }
 

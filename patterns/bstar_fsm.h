@@ -32,7 +32,7 @@
     An operator has two words.  YIELD makes an active server wait, as one that has just
     restarted does, and the passive one succeeds it.  It is for two that hear each other,
     one of them passive, and what that one has said before must not be heard afterwards, else an old "I wait"
-    makes both lead: that is the application's part.  CLAIM makes a server lead that would wait: whoever
+    makes both lead: that is the application's part.  PROMOTE makes a server lead that would wait: whoever
     says it answers for it that the peer does not serve.
 
     What it does not guarantee: that a cut link leaves only one active.  It cannot
@@ -58,7 +58,7 @@ typedef enum {
     BSTAR_PEER_PASSIVE = 4,
     BSTAR_CLIENT_VOTE = 5, //  a client asks this server for service
     BSTAR_YIELD = 6,       //  the operator wants the peer to lead
-    BSTAR_CLAIM = 7        //  the operator wants this server to lead, whatever the peer may know
+    BSTAR_PROMOTE = 7        //  the operator wants this server to lead, whatever the peer may know
 } bstar_event_t;
 
 //  What the application knows at the time of a step.

@@ -21,5 +21,6 @@ extern const tool_command_t tool_demo;
 extern const tool_command_t tool_bench;
 extern const tool_command_t tool_switchover;
 extern const tool_command_t tool_promote;
+extern const tool_command_t tool_witness;
 
 #endif

@@ -83,8 +83,13 @@ static void s_insert (zb_lineage_t *self, size_t index, zb_epoch_t epoch)
 
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first)
 {
-    zb_epoch_t epoch = {zb_lineage_newest (self).number + 1, first, node, 0};
-    assert (first > zb_lineage_newest (self).first);
+    return zb_lineage_raise_to (self, zb_lineage_newest (self).number + 1, node, first);
+}
+
+zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned node, uint64_t first)
+{
+    zb_epoch_t epoch = {number, first, node, 0};
+    assert (first > zb_lineage_newest (self).first && number > zb_lineage_newest (self).number);
     s_insert (self, self->size, epoch);
     return epoch;
 }

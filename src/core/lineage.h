@@ -60,6 +60,8 @@ size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX 
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
 //  Adds the next epoch and returns it; its `before` is the caller's to set.
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first);
+//  The same for an epoch of this number, which is above the newest one's.
+zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned node, uint64_t first);
 //  Whether the epoch is in the list (or older than all that are kept).
 bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether a store with this lineage whose newest commit is `newest` holds `commit` of that epoch.

@@ -66,8 +66,10 @@ enum {
     ZB_IF_ALONE = 2,   //  `alone` is set
     ZB_IF_SOLO = 4,    //  this leadership begins without the peer
     ZB_IF_GRANTED = 8, //  the peer was granted `in step` in this session of the link
-    ZB_IF_WAIT = 16    //  peer-loss = wait
+    ZB_IF_WAIT = 16,   //  peer-loss = wait
+    ZB_IF_BOUND = 32   //  there is a witness, and it has not consented that this broker goes on alone
 };
+#define ZB_IFS 6
 
 //  A row: in `phase` on `event`, if all of `when` and none of `unless` hold, go to `next` and do `effects`.
 //  ZB_PHASES stands for any phase, and as `next` for the same one.  The first row that fits is taken.
@@ -105,6 +107,7 @@ typedef enum {
     ZB_DO_MARK,   //  inside: remember what the peer must ack
     ZB_DO_PROBE,  //  inside: start the fresh interval
     ZB_DO_TELL,   //  inside: heartbeats say `alone` from now on
+    ZB_DO_ASK,    //  inside: ask the witness
     ZB_DO_KINDS
 } zb_do_kind_t;
 

@@ -56,6 +56,24 @@ static void s_follow (zb_role_t *self)
     s_do (self, ZB_DO_FOLLOW)->rollback = self->alone == 0;
 }
 
+//  The number of the newest epoch of this store.
+static uint64_t s_newest (const zb_role_t *self)
+{
+    return zb_lineage_newest (&self->lineage).number;
+}
+
+//  The witness has not consented that this broker goes on alone.
+static bool s_bound (const zb_role_t *self)
+{
+    return !zb_consent_given (&self->consent, self->alone, s_newest (self));
+}
+
+//  The peer may have led while this process was stopped.  A witness would have noted it.
+static bool s_overtaken (const zb_role_t *self)
+{
+    return self->overtaken_ms && !self->consent.needed;
+}
+
 //  The epoch of the first commit that the peer may lack.
 static uint64_t s_unacked (const zb_role_t *self)
 {
@@ -78,7 +96,7 @@ static void s_tell_alone (zb_role_t *self, int64_t now)
 {
     if (self->alone)
         return;
-    self->alone = zb_lineage_newest (&self->lineage).number + 1;
+    self->alone = zb_consent_epoch (&self->consent, s_newest (self));
     self->alone_from = s_unacked (self) << ZB_COUNT_BITS | 1;
     self->alone_since = now;
 }
@@ -97,7 +115,8 @@ static void s_save (zb_role_t *self, int64_t now)
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 {
     self->raising = self->closed + 1;
-    s_do (self, kind)->epoch = zb_lineage_raise (&self->lineage, self->node, self->raising).number;
+    uint64_t number = zb_consent_epoch (&self->consent, s_newest (self));
+    s_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
     zb_role_newest (self, self->newest_id);
     self->formed = true;
 }
@@ -114,7 +133,8 @@ static unsigned s_conditions (const zb_role_t *self)
 {
     return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0) |
            (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) |
-           (self->wait || self->overtaken_ms ? ZB_IF_WAIT : 0);
+           (self->wait || s_overtaken (self) ? ZB_IF_WAIT : 0) |
+           (s_bound (self) ? ZB_IF_BOUND : 0);
 }
 
 static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
@@ -139,9 +159,12 @@ static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
             s_tell_alone (self, now);
         else if (kind == ZB_DO_PROBE)
             self->probe_ms = now;
+        else if (kind == ZB_DO_ASK)
+            zb_consent_ask (&self->consent, self->alone, s_newest (self), now);
         else if (kind == ZB_DO_GRANT) {
             s_do (self, ZB_DO_GRANT)->session = self->granted = self->session;
             self->granted_ms = now;
+            zb_consent_share (&self->consent, now);
         }
         else
             s_do (self, (zb_do_kind_t) kind);
@@ -200,7 +223,7 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
         bool caught_up = self->live && self->there >= self->mark;
         bool forgotten =
             !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
-        bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !self->overtaken_ms;
+        bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !s_overtaken (self);
         bool stuck = client_waits && now - self->progress_ms >= self->ack_limit;
         if (before == ZB_PHASE_RAISING && self->here >= self->raising)
             s_phase (self, ZB_PHASE_RAISED, now);
@@ -321,7 +344,7 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
         //  One that has handed over has all that its peer may answer with it, so that the peer goes on with it.
         bool gone = (before == BSTAR_PASSIVE && !self->peer.yields) || event >= BSTAR_CLIENT_VOTE;
         self->in_step = self->yields = false;
-        self->solo = !self->wait && !self->shared && (self->alone || gone);
+        self->solo = !self->wait && !self->shared && !s_bound (self) && (self->alone || gone);
         self->diverged = false;
         self->leads++;
         s_phase (self, ZB_PHASE_LEAD, now);
@@ -632,10 +655,31 @@ void zb_role_dead (zb_role_t *self, int64_t now)
     s_settle (self, false, now);
 }
 
+void zb_role_bind (zb_role_t *self)
+{
+    self->consent.needed = true;
+}
+
+void zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now)
+{
+    zb_consent_ruled (&self->consent, verdict, record, now);
+}
+
+bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch)
+{
+    return zb_consent_wish (&self->consent, s_newest (self), event, epoch);
+}
+
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
 {
     s_wake (self, now);
     self->ticked_ms = now;
+    //  Consent that is not needed: the two are together, and this one holds nothing that the other lacks.
+    if (self->phase == ZB_PHASE_PAIRED ||
+        (self->bstar.state == BSTAR_PASSIVE && !self->alone && zb_role_peer_leads (self, now)))
+        zb_consent_return (&self->consent, now);
+    if (self->phase == ZB_PHASE_PAIRED)
+        zb_consent_refresh (&self->consent, now);
     //  The limit and the fresh interval run while the peer owes an ack, or an echo, for which a client waits.
     if (!client_waits || s_settled_up (self, now)) {
         if (self->phase == ZB_PHASE_PROBING)
@@ -696,7 +740,7 @@ static const char *s_not_needed (const zb_role_t *self, int64_t now)
     return NULL;
 }
 
-const char *zb_role_claim (zb_role_t *self, int64_t now, int *code)
+const char *zb_role_promote (zb_role_t *self, int64_t now, int *code)
 {
     s_wake (self, now);
     *code = ZB_NOT_READY;
@@ -726,7 +770,12 @@ const char *zb_role_claim (zb_role_t *self, int64_t now, int *code)
     if (!self->complete)
         return self->fresh ? "this store is empty: a new pair forms when both brokers meet"
                            : "this store is not complete: there is nothing to lead with";
-    s_step (self, BSTAR_CLAIM, true, now);
+    if (s_bound (self)) {
+        *code = ZB_NOT_READY;
+        zb_consent_force (&self->consent, s_newest (self), now);
+        return "the witness is being told, ask again";
+    }
+    s_step (self, BSTAR_PROMOTE, true, now);
     return NULL;
 }
 
@@ -782,6 +831,12 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
             *why = refused;
             return ZB_VOTE_REFUSE;
         }
+        if (s_bound (self)) {
+            zb_consent_ask (&self->consent, self->alone, s_newest (self), now);
+            const char *waits = zb_consent_why (&self->consent, self->silence, now);
+            *why = waits ? waits : *why;
+            return waits ? ZB_VOTE_REFUSE : ZB_VOTE_LATER;
+        }
     }
     const bstar_row_t *row = s_step (self, BSTAR_CLIENT_VOTE, may_lead, now);
     return row->verdict == BSTAR_ACCEPT ? ZB_VOTE_LATER : ZB_VOTE_REFUSE;
@@ -793,11 +848,13 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
 const char *zb_role_withholds (const zb_role_t *self, int64_t now)
 {
     bool probed = now - self->probe_ms >= self->silence;
-    if (self->overtaken_ms && (self->phase == ZB_PHASE_SEVERING || (self->phase == ZB_PHASE_PROBING && probed)))
+    if (s_overtaken (self) && (self->phase == ZB_PHASE_SEVERING || (self->phase == ZB_PHASE_PROBING && probed)))
         return "waiting for the peer: this process was stopped, and the peer may have answered meanwhile";
-    return self->phase == ZB_PHASE_PROBING && self->wait && probed
-               ? "the other broker does not acknowledge, and peer-loss = wait"
-               : NULL;
+    if (self->phase != ZB_PHASE_PROBING || !probed)
+        return NULL;
+    if (self->wait)
+        return "the other broker does not acknowledge, and peer-loss = wait";
+    return s_bound (self) ? zb_consent_why (&self->consent, self->silence, now) : NULL;
 }
 
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone)
@@ -913,6 +970,9 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         return "waiting for the peer: a new pair forms when both brokers meet";
     if (zb_role_peer_gone (self, now) && self->wait)
         return "waiting for the peer: peer-loss = wait";
+    const char *witness = zb_consent_why (&self->consent, self->silence, now);
+    if (zb_role_peer_gone (self, now) && witness)
+        return witness;
     if (zb_role_peer_gone (self, now))
         return self->in_step ? "ready to take over"
                              : "waiting for the peer: this broker was not in step when it was "

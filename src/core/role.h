@@ -20,6 +20,7 @@
 
 #include "core/batch.h"
 #include "core/beat.h"
+#include "core/consent.h"
 #include "core/engine.h"
 #include "core/phase.h"
 #include "core/token.h"
@@ -72,6 +73,8 @@ typedef struct {
     uint64_t doubt_epoch; //  the peer's then
     int64_t retry_ms;    //  after a denial: no other try before
     int64_t proved_ms;   //  when it was proved to be ours
+    //  The witness.
+    zb_consent_t consent;
     //  The peer.
     zb_beat_t peer;
     bool heard, dead;
@@ -110,6 +113,9 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
 //  Both brokers use one store: called right after zb_role_init.  `lease` in ms.
 void zb_role_share (zb_role_t *self, int64_t lease);
 
+//  There is a witness: it is asked before this broker goes on alone.  Right after zb_role_init.
+void zb_role_bind (zb_role_t *self);
+
 //  What is learned.  The store has opened (or completed a resync: complete); its own file says suspect and alone.
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,
                      int64_t now);
@@ -141,6 +147,8 @@ void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now
 void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now);
 //  The peer's process is proven dead.
 void zb_role_dead (zb_role_t *self, int64_t now);
+//  The witness has answered what zb_role_wish said last.
+void zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now);
 //  Time passes.  client_waits: somebody waits for an answer that only the peer's ack can bring.
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now);
 //  A client says HELLO; token is NULL without one.  *code and *why are set on REFUSE.
@@ -152,7 +160,7 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
 //  peer leads (zb_role_yields): all that was answered is on both disks then, and the first answer of the new one will be.
 const char *zb_role_yield (zb_role_t *self, int64_t now, int *code);
 //  This broker shall lead although its peer may have answered what it lacks.
-const char *zb_role_claim (zb_role_t *self, int64_t now, int *code);
+const char *zb_role_promote (zb_role_t *self, int64_t now, int *code);
 
 //  What to do next; false if nothing.  After every call above, take all before the next one.
 bool zb_role_next (zb_role_t *self, zb_do_t *effect);
@@ -167,6 +175,8 @@ bool zb_role_drains (const zb_role_t *self);
 //  It was handed over, and the peer, which is there, does not lead yet: clients may wait that moment, up to the limit of
 //  silence.
 bool zb_role_yields (const zb_role_t *self, int64_t now);
+//  What is to be said to the witness, until it is answered; false if nothing is.  Ask in every turn.
+bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch);
 //  The heartbeat to publish.
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat);
 //  The peer is heard as active now.

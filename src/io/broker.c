@@ -19,6 +19,7 @@
 #include "core/role.h"
 #include "core/seal.h"
 #include "io/broker.h"
+#include "io/claimant.h"
 #include "io/front.h"
 #include "io/ha.h"
 #include "io/held.h"
@@ -45,6 +46,7 @@ typedef struct {
     zb_front_t *front;
     zb_store_t *store;
     zb_ha_t *ha;               //  NULL without a pair
+    zb_claimant_t *claimant;   //  NULL without a witness
     zb_engine_t *engine;
     zb_role_t role;
     zb_held_t *held;           //  HELLOs that wait for us to lead
@@ -277,7 +279,7 @@ static void s_promote (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
                                "answered OK after that is not here",
                                role->commit, zb_lineage_newest (&role->lineage).number);
     int code;
-    const char *why = zb_role_claim (&self->role, self->now, &code);
+    const char *why = zb_role_promote (&self->role, self->now, &code);
     s_carry_out (self);
     if (why)
         s_refuse (self, routing, frames, request, code, why);
@@ -612,6 +614,21 @@ static void s_peer (zb_broker_t *self)
     }
 }
 
+static void s_hear_witness (zb_broker_t *self)
+{
+    zb_ruling_t ruling;
+    while (self->claimant && zb_claimant_recv (self->claimant, &ruling))
+        zb_role_ruled (&self->role, ruling.verdict, &ruling.record, self->now);
+}
+
+static void s_tell_witness (zb_broker_t *self)
+{
+    witness_event_t event;
+    uint64_t epoch;
+    if (self->claimant && zb_role_wish (&self->role, &event, &epoch))
+        zb_claimant_say (self->claimant, event, epoch, self->now);
+}
+
 //  ---------------------------------------------------------------------------------------------------------------
 //  Life
 
@@ -669,6 +686,10 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
         if (!self->ha)
             return s_listen_failed ("the peer's heartbeats", s_own (self)->state_bind);
         s_tell_peer (self, false);
+        if (config->witness) {
+            self->claimant = zb_claimant_new (config);
+            zb_role_bind (&self->role);
+        }
     }
     return ZB_EXIT_OK;
 }
@@ -679,6 +700,7 @@ static void s_close (zb_broker_t *self)
         zb_engine_stop (self->engine, "");
         s_replies (self);
     }
+    zb_claimant_destroy (&self->claimant);
     zb_ha_destroy (&self->ha);
     zb_store_destroy (&self->store);
     zb_front_destroy (&self->front);
@@ -697,6 +719,7 @@ static void s_turn (zb_broker_t *self)
     if (self->ha)
         zb_ha_turned (self->ha, self->now);
     s_peer (self);
+    s_hear_witness (self);
     s_apply_rule (self);
     s_store (self);
     zb_role_tick (&self->role, zb_engine_leads (self->engine) && zb_engine_client_waits (self->engine), self->now);
@@ -707,6 +730,7 @@ static void s_turn (zb_broker_t *self)
     s_clients (self);
     s_apply_rule (self);
     s_engine (self);
+    s_tell_witness (self);
     s_tell_peer (self, false);
 }
 
@@ -723,8 +747,9 @@ int zb_broker_run (const zb_config_t *config)
         //  While the store has more than enough to do, clients wait in their sockets.
         zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
                                    { zb_front_socket (self->front), 0, s_waits (self) ? 0 : ZMQ_POLLIN, 0 },
-                                   { self->ha ? zb_ha_socket (self->ha) : NULL, 0, ZMQ_POLLIN, 0 } };
-        int rc = zmq_poll (items, self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
+                                   { self->ha ? zb_ha_socket (self->ha) : NULL, 0, ZMQ_POLLIN, 0 },
+                                   { self->claimant ? zb_claimant_socket (self->claimant) : NULL, 0, ZMQ_POLLIN, 0 } };
+        int rc = zmq_poll (items, self->claimant ? 4 : self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
         assert (rc >= 0 || errno == EINTR);
         s_turn (self);
     }

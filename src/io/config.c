@@ -54,6 +54,7 @@ _Static_assert(sizeof (size_t) == sizeof (uint64_t), "sizes have 64 bits");
 static const setting_t s_settings[] = {
     {"pair/name", NAME, FIELD (pair), 0, 0},
     {"pair/secret", TEXT, FIELD (secret), 0, 0},
+    {"pair/witness", ENDPOINT, FIELD (witness), 0, 0},
     {"pair/peer-loss", LOSS, FIELD (peer_loss_wait), 0, 0},
     {"pair/heartbeat", TIME, FIELD (beat), 10, HOUR},
     {"pair/silence", TIME, FIELD (silence), 50, HOUR},
@@ -309,6 +310,7 @@ void zb_config_destroy (zb_config_t **self_p)
     }
     free (self->pair);
     free (self->secret);
+    free (self->witness);
     free (self->store);
     free (self->fence);
     free (self);
@@ -418,8 +420,7 @@ int zb_config_load (zb_config_t *self, const char *file, char **error)
 //  ---------------------------------------------------------------------------
 //  What follows from what was set
 
-//  The address to listen on for those who connect to the endpoint: its own loopback address, else all of them.
-static char *s_bind_for (const char *endpoint)
+char *zb_config_bind_for (const char *endpoint)
 {
     const char *host;
     size_t size;
@@ -445,7 +446,7 @@ static char *s_neighbour (const char *endpoint, int distance)
 static char *s_bind_like (const char *bind, const char *endpoint)
 {
     if (!bind)
-        return s_bind_for (endpoint);
+        return zb_config_bind_for (endpoint);
     const char *host, *unused_host;
     size_t size, unused_size;
     s_split (bind, true, &host, &size);
@@ -469,7 +470,7 @@ static int s_finish_host (zb_host_t *self, const char *role, char **error)
     if (!self->ship_bind)
         self->ship_bind = s_bind_like (self->bind, self->ship);
     if (!self->bind)
-        self->bind = s_bind_for (self->endpoint);
+        self->bind = zb_config_bind_for (self->endpoint);
     return 0;
 }
 
@@ -520,6 +521,8 @@ static int s_finish_shared (zb_config_t *self, char **error)
         return s_fail (error, "--shared needs the folder that both brokers use: --store DIR, or store/folder");
     if (self->peer_loss_wait)
         return s_fail (error, "peer-loss = wait is for two copies; a shared store has one: leave it out");
+    if (self->witness)
+        return s_fail (error, "pair/witness is for two copies; of a shared store the lock decides: leave it out");
     return 0;
 }
 

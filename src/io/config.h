@@ -45,6 +45,7 @@ typedef struct {
     char *fence;         //  shared: the command that is run before the place of a holder that died is taken; NULL = none
     bool unfenced_ok;    //  shared: do without one on a network file system
     int64_t lease;       //  ms: how long a shared store's lock counts without a new proof: 10000
+    char *witness;       //  pair/witness: tcp://HOST:PORT of the witness; NULL = none
     bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone
     int64_t beat;        //  ms between heartbeats: 100
     int64_t silence;     //  ms without one until the peer is taken for dead: 500
@@ -66,5 +67,8 @@ int zb_config_set (zb_config_t *self, const char *key, const char *value, char *
 //  together.  Call once, after everything was set; the config is constant from then on.  Returns and errors as above.
 //  A broker listens on the loopback address if its endpoint names it (127.x.y.z or localhost), else on all of them.
 int zb_config_finish (zb_config_t *self, char **error);
+//  Where to listen for those who connect to this endpoint, which is of the form tcp://HOST:PORT: its own loopback address,
+//  else all of them.  To be freed by the caller.
+char *zb_config_bind_for (const char *endpoint);
 
 #endif

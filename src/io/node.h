@@ -7,9 +7,8 @@
     =========================================================================
 
     Local facts must not live in a replicated table: there they would be overwritten
-    by the peer's, or rolled back.  The file is replaced as a whole (written beside,
-    synced, renamed, the folder synced), so that it holds the old or the new text
-    after a crash at any point.  Its last line is a checksum over all before it:
+    by the peer's, or rolled back.  The file is a record (io/record.h): it holds the
+    old or the new text after a crash at any point.
 
       zbroker node 1
       complete 1

@@ -69,6 +69,20 @@ static json_t *s_peer (const zb_status_t *self)
     return peer;
 }
 
+static json_t *s_witness (const zb_status_t *self)
+{
+    const zb_consent_t *consent = &self->role->consent;
+    if (!consent->needed)
+        return json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "endpoint", json_string (self->config->witness));
+    json_object_set_new (object, "consent", json_string (zb_consent_name (consent)));
+    json_object_set_new (object, "epoch", s_number (consent->seen));
+    json_object_set_new (object, "silent_ms",
+                         consent->heard ? s_number ((uint64_t) (self->now - consent->heard_ms)) : json_null ());
+    return object;
+}
+
 static json_t *s_disk (const zb_status_t *self)
 {
     struct statvfs disk;
@@ -149,6 +163,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "alone", json_boolean (role->alone != 0));
     json_object_set_new (object, "complete", json_boolean (role->complete));
     json_object_set_new (object, "peer", s_peer (self));
+    json_object_set_new (object, "witness", s_witness (self));
     json_object_set_new (object, "commit", s_number (role->closed > role->commit ? role->closed : role->commit));
     json_object_set_new (object, "synced_here", s_number (role->here));
     json_object_set_new (object, "synced_there", s_number (role->there));

@@ -58,8 +58,9 @@ def free_ports(count):
 
 
 class Broker:
-    """One `zbroker serve`.  `lines` is what it printed so far."""
+    """One `zbroker serve`, or another command that runs until it is stopped.  `lines` is what it printed so far."""
     wrapper = WRAPPER
+    command = "serve"
 
     def __init__(self, options, log):
         self.options = options
@@ -71,7 +72,7 @@ class Broker:
     def start(self, ready=True):
         assert self.process is None
         self.lines = []
-        self.process = subprocess.Popen([*self.wrapper, PROGRAM, "serve", *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*self.wrapper, PROGRAM, self.command, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=open(self.log, "a"), text=True)
         self.pipe = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, self.pipe), daemon=True).start()

@@ -430,8 +430,35 @@ static void s_get_beat (pack_t *pack, zb_beat_t *beat)
     s_get_lineage (pack, &beat->tail);
 }
 
+static void s_put_consent (pack_t *pack, const zb_consent_t *consent)
+{
+    s_put (pack, consent->word | (uint64_t) consent->sharing << 2 | (uint64_t) consent->heard << 3 |
+                     (uint64_t) consent->refused << 4);
+    s_put (pack, consent->given);
+    s_put (pack, consent->asked);
+    s_put (pack, consent->seen);
+    s_put_time (pack, consent->asked ? consent->asked_ms : 0);
+}
+
+static void s_get_consent (pack_t *pack, zb_consent_t *consent)
+{
+    uint8_t byte = s_get (pack);
+    consent->word = (witness_event_t) (byte & 3);
+    consent->sharing = byte >> 2 & 1;
+    consent->heard = byte >> 3 & 1;
+    consent->refused = (witness_verdict_t) (byte >> 4);
+    consent->given = s_get (pack);
+    consent->asked = s_get (pack);
+    consent->seen = s_get (pack);
+    consent->asked_ms = s_get_time (pack);
+    //  What is refreshed now and then is not looked at: a lost record is not in this model.
+    consent->shared_ms = pack->now;
+}
+
 static void s_put_role (pack_t *pack, const zb_role_t *role)
 {
+    if (role->consent.needed)
+        s_put_consent (pack, &role->consent);
     s_put (pack, role->bstar.state | (uint64_t) role->phase << 3 | (uint64_t) role->solo << 7);
     s_put (pack, role->opened | (uint64_t) role->fresh << 1 | (uint64_t) role->complete << 2 |
                      (uint64_t) role->suspect << 3 | (uint64_t) role->settled << 4 | (uint64_t) role->reading << 5 |
@@ -470,6 +497,8 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
 
 static void s_get_role (pack_t *pack, zb_role_t *role)
 {
+    if (role->consent.needed)
+        s_get_consent (pack, &role->consent);
     uint8_t byte = s_get (pack);
     role->bstar.state = (bstar_state_t) (byte & 7);
     role->phase = (zb_phase_t) (byte >> 3 & 15);
@@ -567,6 +596,8 @@ static void s_put_node (pack_t *pack, const node_t *node)
 static void s_role_init (model_t *self, int at)
 {
     zb_role_init (&self->node[at].role, at + 1u, true, self->wait, MODEL_SILENCE, MODEL_ACK_LIMIT, s_entropy);
+    if (self->witness)
+        zb_role_bind (&self->node[at].role);
 }
 
 static void s_get_node (model_t *self, int at, pack_t *pack)
@@ -617,7 +648,9 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
 {
     pack_t pack = {.data = data, .now = self->now};
     s_put (&pack, self->wait | (uint64_t) self->cut << 1 | (uint64_t) self->ended << 2 | (uint64_t) self->live << 3 |
-                      (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5);
+                      (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5 | (uint64_t) self->promoted << 6);
+    s_put (&pack, self->witness | (uint64_t) self->record.state << 1 | (uint64_t) self->record.holder << 3);
+    s_put (&pack, self->record.epoch);
     s_put (&pack, self->session | (uint64_t) self->owner << 4);
     s_put (&pack, self->there);
     s_put (&pack, self->grant_at);
@@ -646,7 +679,11 @@ void model_unpack (model_t *self, const uint8_t *data)
     self->ended = byte >> 2 & 1;
     self->live = byte >> 3 & 1;
     self->strained = byte >> 4 & 1;
+    self->promoted = byte >> 6 & 1;
     self->replaced = byte >> 5 & 1;
+    byte = s_get (&pack);
+    self->witness = byte & 1;
+    self->record = (witness_record_t){(witness_state_t) (byte >> 1 & 3), byte >> 3, s_get (&pack)};
     self->session = s_get (&pack);
     self->owner = self->session >> 4;
     self->session &= 15;
@@ -793,10 +830,28 @@ static bool s_ok (model_t *self, int at)
         CHECK (s_has (node, node->serial, true), "OK solo, but not on the disk");
         CHECK (node->alone, "OK solo without `alone` on the disk");
         CHECK (!self->wait, "OK solo under peer-loss = wait");
+        CHECK (!self->witness || self->promoted || (self->record.state == WITNESS_HELD && self->record.holder == at + 1u),
+               "OK solo without the witness's consent");
     }
     self->ok[node->serial] = rule == ZB_RELEASE_BOTH ? OK_BOTH : OK_SOLO;
     self->token = node->serial;
     node->waiting = 0;
+    return true;
+}
+
+static bool s_ask (model_t *self, int at, bool heard)
+{
+    node_t *node = &self->node[at];
+    witness_event_t event;
+    uint64_t epoch;
+    if (!s_runs (node) || node->late || !zb_role_wish (&node->role, &event, &epoch))
+        return false;
+    witness_record_t before = self->record;
+    const witness_row_t *row = witness_step (&self->record, event, at + 1u, epoch);
+    if (!heard)
+        return before.state != self->record.state || before.epoch != self->record.epoch;
+    zb_role_ruled (&node->role, row->verdict, &self->record, self->now);
+    s_carry_out (self, at);
     return true;
 }
 
@@ -882,19 +937,22 @@ static bool s_pause (model_t *self, int at, bool pause)
 }
 
 //  An operator's word: that this one shall not lead, or that it shall.
-static bool s_operate (model_t *self, int at, bool claim)
+static bool s_operate (model_t *self, int at, bool promote)
 {
     node_t *node = &self->node[at];
-    uint8_t *left = claim ? &self->left.claims : &self->left.yields;
+    uint8_t *left = promote ? &self->left.promotions : &self->left.yields;
     int code;
     if (!s_runs (node) || node->late || *left == 0)
         return false;
     const char *why =
-        claim ? zb_role_claim (&node->role, self->now, &code) : zb_role_yield (&node->role, self->now, &code);
-    if (why && node->role.todo_size == 0)
+        promote ? zb_role_promote (&node->role, self->now, &code) : zb_role_yield (&node->role, self->now, &code);
+    //  Of a broker that has a witness, the first word is passed on to it, and the second one counts.
+    bool passed = why && promote && self->witness && node->role.consent.word == WITNESS_FORCE && node->role.consent.asked;
+    if (why && node->role.todo_size == 0 && !passed)
         return false;
-    (*left)--;
-    self->strained = self->strained || claim;
+    *left = (uint8_t) (*left - !passed);
+    self->strained = self->strained || promote;
+    self->promoted = self->promoted || promote;
     s_carry_out (self, at);
     return true;
 }
@@ -942,6 +1000,9 @@ static bool s_act (model_t *self, act_t act, int at)
         return s_put_message (self, at);
     case ACT_OK:
         return s_ok (self, at);
+    case ACT_ASK:
+    case ACT_UNHEARD:
+        return self->witness && s_ask (self, at, act == ACT_ASK);
     case ACT_TIME:
         return at == 0 && !(node->late && s_runs (node)) && !(peer->late && s_runs (peer)) && s_time (self, -1);
     case ACT_KILL:
@@ -967,8 +1028,8 @@ static bool s_act (model_t *self, act_t act, int at)
         self->strained = true;
         return s_time (self, 1 - at);
     case ACT_YIELD:
-    case ACT_CLAIM:
-        return s_operate (self, at, act == ACT_CLAIM);
+    case ACT_PROMOTE:
+        return s_operate (self, at, act == ACT_PROMOTE);
     default:
         return false;
     }
@@ -992,6 +1053,8 @@ static void s_check_disks (model_t *self)
 void model_check (model_t *self)
 {
     s_check_disks (self);
+    CHECK (!self->witness || self->promoted || !self->node[0].alone || !self->node[1].alone,
+           "both are alone, beside a witness");
     bool serves[2] = {model_serves (self, 0), model_serves (self, 1)};
     for (int at = 0; at < 2; at++) {
         const node_t *node = &self->node[at];
@@ -1037,8 +1100,9 @@ const char *model_act_name (act_t act)
 {
     static const char *const names[ACTS] = {"execute", "sync", "link", "ship", "live",  "ack",     "granted",
                                             "drop",    "send", "hear", "dead", "turn",  "hello",   "token",
-                                            "put",     "ok",   "time", "kill", "start", "suspect", "pause",
-                                            "resume",  "lose", "cut",  "heal", "deaf",  "yield",   "claim"};
+                                            "put",     "ok",   "ask",  "unheard", "time", "kill", "start",
+                                            "suspect", "pause", "resume", "lose", "cut", "heal", "deaf",
+                                            "yield",   "promote"};
     return names[act];
 }
 
@@ -1070,11 +1134,15 @@ static void s_print_node (const model_t *self, int at)
     printf (" queue=");
     for (int i = 0; i < node->queued; i++)
         printf ("%d(%d) ", node->queue[i].verb, node->queue[i].number);
-    printf ("beats=%d\n", node->beats);
+    printf ("beats=%d consent=%s,%d,%d,%d\n", node->beats, zb_consent_name (&role->consent), (int) role->consent.given,
+            (int) role->consent.asked, (int) role->consent.seen);
 }
 
 void model_print (const model_t *self)
 {
+    if (self->witness)
+        printf ("     witness: %s %c %d\n", witness_state_name (self->record.state), "?PB"[self->record.holder],
+                (int) self->record.epoch);
     printf ("     %s session=%d%s%s there=%d grant=%d token=%d%s\n", self->cut ? "CUT" : "", self->session,
             self->ended ? " ended" : "", self->live ? " live" : "", self->there, self->grant_at, self->token,
             self->over ? " OVER" : "");
@@ -1082,11 +1150,12 @@ void model_print (const model_t *self)
     s_print_node (self, 1);
 }
 
-void model_init (model_t *self, const bounds_t *bounds, bool wait)
+void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness)
 {
     memset (self, 0, sizeof *self);
     self->now = 1000 * MODEL_STEP;
     self->wait = wait;
+    self->witness = witness;
     self->left = *bounds;
     s_role_init (self, 0);
     s_role_init (self, 1);

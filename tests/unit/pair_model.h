@@ -48,6 +48,8 @@ typedef enum {
     ACT_TOKEN,             //  a client with the newest token
     ACT_PUT,               //  a client wants a message stored
     ACT_OK,                //  it is told so
+    ACT_ASK,               //  what the role wants of the witness reaches it, and the answer the role
+    ACT_UNHEARD,           //  it reaches it, and the answer is lost
     ACT_TIME,              //  time passes; two that hear each other exchange heartbeats
     ACT_FAULTS,            //  what follows costs:
     ACT_KILL = ACT_FAULTS, //  kill -9
@@ -60,13 +62,13 @@ typedef enum {
     ACT_HEAL,
     ACT_DEAF,  //  time passes, and no heartbeat of this node is heard
     ACT_YIELD, //  the operator wants the other one to lead
-    ACT_CLAIM, //  the operator wants this one to lead, and accepts what that loses
+    ACT_PROMOTE, //  the operator wants this one to lead, and accepts what that loses
     ACTS
 } act_t;
 
 //  How often something may happen in a run.
 typedef struct {
-    uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits, yields, claims;
+    uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits, yields, promotions;
     uint8_t room; //  heartbeats on their way to a node; 0: they pass at once when time passes
     bool quick;   //  stores and their link do what is to be done before anything else happens
 } bounds_t;
@@ -103,6 +105,8 @@ typedef struct {
     node_t node[2];
     int64_t now;
     bool wait; //  peer-loss = wait
+    bool witness;
+    witness_record_t record;
     bool cut;
     uint8_t session, owner, there, grant_at;
     bool ended, live; //  the session has ended, and the master has not noticed; the client has caught up
@@ -112,6 +116,7 @@ typedef struct {
     bool raise[MODEL_LOG];
     uint8_t token; //  serial of the last OK
     bounds_t left;
+    bool promoted; //  an operator has accepted loss
     bool strained; //  the network was cut, a heartbeat lost, a process stopped, or an operator has accepted loss
     bool replaced; //  a suspect store was thrown away
     bool over;     //  a bound of the model was reached: the state is not looked at
@@ -121,7 +126,7 @@ typedef struct {
 enum { OK_NOT, OK_BOTH, OK_SOLO };
 
 //  Both nodes down, nothing on their disks.
-void model_init (model_t *self, const bounds_t *bounds, bool wait);
+void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness);
 //  Does the act at node 0 or 1; returns false, and changes nothing, if it is impossible now.
 bool model_act (model_t *self, act_t act, int at);
 //  What must hold in every state; sets `fault`.

@@ -38,7 +38,7 @@ static void test_exactly_one_row_fits (void **unused)
     bool hit[64] = {false};
     assert_true (count < 64);
     for (int state = BSTAR_PRIMARY; state <= BSTAR_PASSIVE; state++)
-        for (int event = BSTAR_PEER_PRIMARY; event <= BSTAR_CLAIM; event++)
+        for (int event = BSTAR_PEER_PRIMARY; event <= BSTAR_PROMOTE; event++)
             for (unsigned bits = 0; bits < 8; bits++) {
                 bstar_facts_t facts = s_facts (bits);
                 size_t fitting = 0;
@@ -66,7 +66,7 @@ static void test_no_state_without_an_exit (void **unused)
     (void) unused;
     for (int state = BSTAR_PRIMARY; state <= BSTAR_PASSIVE; state++) {
         bool exits = false;
-        for (int event = BSTAR_PEER_PRIMARY; event <= BSTAR_CLAIM; event++)
+        for (int event = BSTAR_PEER_PRIMARY; event <= BSTAR_PROMOTE; event++)
             for (unsigned bits = 0; bits < 8; bits++) {
                 bstar_facts_t facts = s_facts (bits);
                 bstar_fsm_t fsm = {.home = state == BSTAR_PRIMARY ? BSTAR_PRIMARY : BSTAR_BACKUP, .state = state};
@@ -115,7 +115,7 @@ static void test_an_operator_has_the_last_word (void **unused)
             bstar_fsm_t other = fsm;
             bstar_step (&fsm, BSTAR_YIELD, &facts);
             assert_int_equal (fsm.state, state == BSTAR_ACTIVE ? (int) fsm.home : state);
-            bstar_step (&other, BSTAR_CLAIM, &facts);
+            bstar_step (&other, BSTAR_PROMOTE, &facts);
             bool stays = state == BSTAR_PASSIVE && !facts.peer_gone;
             assert_int_equal (other.state, stays ? BSTAR_PASSIVE : BSTAR_ACTIVE);
         }
@@ -153,7 +153,7 @@ static const char *s_set_name (unsigned set, bool events)
          "peer pending or passive"},
         {BSTAR_BIT (BSTAR_CLIENT_VOTE), "?", "client vote"},
         {BSTAR_BIT (BSTAR_YIELD), "?", "yield"},
-        {BSTAR_BIT (BSTAR_CLAIM), "?", "claim"},
+        {BSTAR_BIT (BSTAR_PROMOTE), "?", "promotion"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].set == set)

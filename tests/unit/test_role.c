@@ -36,7 +36,7 @@ static void test_a_row_fits_whatever_happens (void **unused)
     assert_true (count < 64);
     for (zb_phase_t phase = 0; phase < ZB_PHASES; phase++)
         for (zb_phase_event_t event = 0; event < ZB_PHASE_EVENTS; event++)
-            for (unsigned conditions = 0; conditions < 32; conditions++) {
+            for (unsigned conditions = 0; conditions < 1u << ZB_IFS; conditions++) {
                 const zb_phase_row_t *row = zb_phase_row (phase, event, conditions);
                 assert_true (row >= rows && row < rows + count);
                 hit[row - rows] = true;
@@ -56,7 +56,7 @@ static void test_no_phase_without_an_exit (void **unused)
     for (zb_phase_t phase = 0; phase < ZB_PHASES; phase++) {
         bool exits = phase == ZB_PHASE_SINGLE;
         for (zb_phase_event_t event = 0; event < ZB_PHASE_DOWN; event++)
-            for (unsigned conditions = 0; conditions < 32; conditions++) {
+            for (unsigned conditions = 0; conditions < 1u << ZB_IFS; conditions++) {
                 zb_phase_t next = zb_phase_row (phase, event, conditions)->next;
                 exits = exits || (next != phase && next != ZB_PHASES);
             }
@@ -74,10 +74,11 @@ static void s_words (char *text, size_t room, unsigned set, const char *const *w
 
 static void s_markdown (const zb_phase_row_t *row, char *line, size_t room)
 {
-    static const char *const conditions[] = {"no pair", "alone", "solo", "granted", "peer-loss = wait"};
+    static const char *const conditions[ZB_IFS] = {"no pair", "alone",            "solo",
+                                                      "granted", "peer-loss = wait", "no consent"};
     static const char *const effects[ZB_DO_KINDS] = {"lead",  "follow", "start epoch", "raise epoch", "save node",
                                                      "grant", "stop",   "read meta",   "beat",        NULL,
-                                                     "mark",  "probe",  "tell alone"};
+                                                     "mark",  "probe",  "tell alone",  "ask witness"};
     char events[128] = "any", when[64], unless[64], does[128];
     if (row->events != ~0u) {
         const char *names[ZB_PHASE_EVENTS];
@@ -85,8 +86,8 @@ static void s_markdown (const zb_phase_row_t *row, char *line, size_t room)
             names[event] = zb_phase_event_name (event);
         s_words (events, sizeof events, row->events, names, ZB_PHASE_EVENTS);
     }
-    s_words (when, sizeof when, row->when, conditions, 5);
-    s_words (unless, sizeof unless, row->unless, conditions, 5);
+    s_words (when, sizeof when, row->when, conditions, ZB_IFS);
+    s_words (unless, sizeof unless, row->unless, conditions, ZB_IFS);
     s_words (does, sizeof does, row->effects, effects, ZB_DO_KINDS);
     snprintf (line, room, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, zb_phase_name (row->phase), events,
               when, unless, row->next == ZB_PHASES ? "same" : zb_phase_name (row->next), does, row->why);
@@ -127,7 +128,7 @@ static const bounds_t s_bounds = {.kills = 9,
                                   .puts = 9,
                                   .commits = 20,
                                   .yields = 9,
-                                  .claims = 9,
+                                  .promotions = 9,
                                   .room = MODEL_ROOM,
                                   .quick = true};
 
@@ -158,7 +159,7 @@ static void s_play (model_t *self, const char *acts)
 static model_t s_pair (bool wait)
 {
     model_t model;
-    model_init (&model, &s_bounds, wait);
+    model_init (&model, &s_bounds, wait, false);
     s_play (&model, "start P, start B, time P * 4");
     assert_int_equal (model.node[0].role.phase, ZB_PHASE_PAIRED);
     assert_true (model.node[1].role.in_step);
@@ -189,7 +190,7 @@ static void test_a_new_pair_forms_when_both_meet (void **unused)
 {
     (void) unused;
     model_t model;
-    model_init (&model, &s_bounds, false);
+    model_init (&model, &s_bounds, false, false);
     s_play (&model, "start B, time P * 5, hello B * 3");
     s_assert_leads (B, false);
     assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
@@ -780,13 +781,13 @@ static void test_an_operator_promotes_one_that_waits (void **unused)
     int code;
     model_t model = s_pair (false);
     //  Not needed: the other one leads, or this one does.
-    assert_non_null (zb_role_claim (&P->role, model.now, &code));
+    assert_non_null (zb_role_promote (&P->role, model.now, &code));
     assert_int_equal (code, ZB_FORBIDDEN);
     s_play (&model, "time P * 2");
     model_t both = model;
     s_play (&model, "kill B, put P, time P * 7, ok P, kill P, start B, time P * 3, hello B * 2");
     s_assert_leads (B, false);
-    s_play (&model, "claim B, time P");
+    s_play (&model, "promote B, time P");
     s_assert_leads (B, true);
     assert_int_equal (B->role.phase, ZB_PHASE_ALONE);
     assert_true (B->alone);
@@ -798,7 +799,7 @@ static void test_an_operator_promotes_one_that_waits (void **unused)
     model = both;
     s_play (&model, "kill P, time P * 3");
     assert_true (zb_role_peer_gone (&B->role, model.now));
-    assert_non_null (zb_role_claim (&B->role, model.now, &code));
+    assert_non_null (zb_role_promote (&B->role, model.now, &code));
     assert_int_equal (code, ZB_FORBIDDEN);
 }
 

@@ -222,6 +222,11 @@ static bool s_recovered (const model_t *self)
     return false;
 }
 
+static bool s_paired (const model_t *self)
+{
+    return self->node[0].role.phase == ZB_PHASE_PAIRED || self->node[1].role.phase == ZB_PHASE_PAIRED;
+}
+
 static bool s_trusted (const node_t *self)
 {
     return self->complete && !self->suspect;
@@ -255,11 +260,26 @@ static void s_fair_round (model_t *self)
     for (int at = 0; at < 2; at++) {
         model_act (self, ACT_TOKEN, at);
         model_act (self, ACT_HELLO, at);
+        model_act (self, ACT_ASK, at);
     }
     model_act (self, ACT_TIME, 0);
 }
 
 #define ROUNDS 40
+
+//  A pair at rest, with a witness: when its active one dies, the other one goes on, since the consent of earlier times was
+//  handed back.
+static bool s_survives (model_t *model)
+{
+    s_fair_round (model);
+    int active = model_serves (model, 0) ? 0 : 1;
+    model->left.kills = 1;
+    if (!model_act (model, ACT_KILL, active))
+        return false;
+    for (int round = 0; round < ROUNDS && !model_serves (model, 1 - active); round++)
+        s_fair_round (model);
+    return model_serves (model, 1 - active) && !model->fault;
+}
 
 //  Brings the pair to rest from here; false if it does not come there.
 static bool s_recover (model_t *model, marks_t *known, bool talk)
@@ -289,6 +309,8 @@ static bool s_recover (model_t *model, marks_t *known, bool talk)
             break;
         done = s_recovered (model);
     }
+    if (done && model->witness && !model->wait && !model->fault && s_paired (model))
+        return s_survives (model);
     return (done || s_needs_operator (model)) && !model->fault;
 }
 
@@ -389,7 +411,7 @@ static void s_walk (const char *name, const model_t *start)
     s_phase_rows |= self->phase_rows;
     s_bstar_rows |= self->bstar_rows;
     s_named += self->both_gone;
-    if (!start->left.cuts && !start->left.pauses && !start->left.deafs && !start->left.losses && !start->left.claims)
+    if (!start->left.cuts && !start->left.pauses && !start->left.deafs && !start->left.losses && !start->left.promotions)
         assert_int_equal (self->both_gone, 0);
     free (self->seen.slot);
     free (self->recovers.slot);
@@ -400,9 +422,9 @@ static void s_walk (const char *name, const model_t *start)
 }
 
 //  A pair that has come to rest, with these bounds from now on.
-static void s_pair (model_t *model, const bounds_t *bounds, bool wait)
+static void s_pair (model_t *model, const bounds_t *bounds, bool wait, bool witness)
 {
-    model_init (model, bounds, wait);
+    model_init (model, bounds, wait, witness);
     bool recovers = s_recover (model, NULL, false);
     if (!recovers)
         s_recover (model, NULL, true);
@@ -435,61 +457,75 @@ static void test_walk (void **unused)
         const char *name;
         bounds_t bounds;
         enum { FRESH, PAIRED, LEFT } from;
-        bool wait;
+        bool wait, witness;
     } walks[] = {
-        {"taken back", {.kills = 1, .commits = 4, .puts = 1}, LEFT, false},
-        {"taken back, cut", {.cuts = 1, .kills = 1, .commits = 4, .puts = 1, .quick = true}, LEFT, false},
-        {"taken back, heartbeats", {.kills = 1, .commits = 4, .puts = 1, .room = 1}, LEFT, false},
-        {"quick: killed", {.kills = 4, .commits = 8, .puts = 3, .quick = true}, PAIRED, false},
-        {"quick: cut and killed", {.cuts = 2, .kills = 3, .commits = 8, .puts = 3, .quick = true}, PAIRED, false},
-        {"quick: paused and killed", {.pauses = 2, .kills = 2, .commits = 7, .puts = 3, .quick = true}, PAIRED, false},
-        {"quick: deaf and killed", {.deafs = 8, .kills = 2, .commits = 7, .puts = 3, .quick = true}, PAIRED, false},
-        {"quick: heartbeats, killed", {.room = 1, .kills = 2, .commits = 6, .puts = 2, .quick = true}, PAIRED, false},
-        {"quick: heartbeats, cut", {.room = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, PAIRED, false},
-        {"quick: new", {.room = 2, .kills = 2, .commits = 6, .puts = 2, .quick = true}, FRESH, false},
-        {"quick: new, cut", {.room = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, FRESH, false},
-        {"quick: handed over", {.yields = 2, .kills = 2, .commits = 8, .puts = 2, .quick = true}, PAIRED, false},
+        {"taken back", {.kills = 1, .commits = 4, .puts = 1}, LEFT, false, false},
+        {"taken back, cut", {.cuts = 1, .kills = 1, .commits = 4, .puts = 1, .quick = true}, LEFT, false, false},
+        {"taken back, heartbeats", {.kills = 1, .commits = 4, .puts = 1, .room = 1}, LEFT, false, false},
+        {"quick: killed", {.kills = 4, .commits = 8, .puts = 3, .quick = true}, PAIRED, false, false},
+        {"quick: cut and killed", {.cuts = 2, .kills = 3, .commits = 8, .puts = 3, .quick = true}, PAIRED, false, false},
+        {"quick: paused and killed", {.pauses = 2, .kills = 2, .commits = 7, .puts = 3, .quick = true}, PAIRED, false, false},
+        {"quick: deaf and killed", {.deafs = 8, .kills = 2, .commits = 7, .puts = 3, .quick = true}, PAIRED, false, false},
+        {"quick: heartbeats, killed", {.room = 1, .kills = 2, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, false},
+        {"quick: heartbeats, cut", {.room = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, false},
+        {"quick: new", {.room = 2, .kills = 2, .commits = 6, .puts = 2, .quick = true}, FRESH, false, false},
+        {"quick: new, cut", {.room = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, FRESH, false, false},
+        {"quick: handed over", {.yields = 2, .kills = 2, .commits = 8, .puts = 2, .quick = true}, PAIRED, false, false},
         {"quick: handed over, cut",
          {.yields = 1, .cuts = 1, .kills = 1, .commits = 7, .puts = 2, .quick = true},
          PAIRED,
-         false},
+         false, false},
         {"quick: handed over, paused",
          {.yields = 1, .pauses = 1, .kills = 1, .commits = 7, .puts = 2, .quick = true},
          PAIRED,
-         false},
+         false, false},
         {"quick: promoted",
-         {.claims = 2, .kills = 4, .suspects = 1, .commits = 8, .puts = 3, .quick = true},
+         {.promotions = 2, .kills = 4, .suspects = 1, .commits = 8, .puts = 3, .quick = true},
          PAIRED,
-         false},
+         false, false},
         {"quick: promoted, cut",
-         {.claims = 1, .cuts = 1, .kills = 2, .commits = 8, .puts = 3, .quick = true},
+         {.promotions = 1, .cuts = 1, .kills = 2, .commits = 8, .puts = 3, .quick = true},
          PAIRED,
-         false},
-        {"stores: handed over", {.yields = 1, .kills = 1, .commits = 5, .puts = 2}, PAIRED, false},
-        {"handed over, heartbeats", {.yields = 1, .kills = 1, .commits = 5, .puts = 1, .room = 1}, PAIRED, false},
-        {"handed over, peer-loss = wait", {.yields = 1, .kills = 1, .commits = 5, .puts = 1, .room = 1}, PAIRED, true},
-        {"stores: killed", {.kills = 2, .commits = 5, .puts = 2}, PAIRED, false},
-        {"stores: cut", {.kills = 1, .cuts = 1, .commits = 5, .puts = 2}, PAIRED, false},
-        {"stores: paused", {.kills = 1, .pauses = 1, .commits = 5, .puts = 2}, PAIRED, false},
+         false, false},
+        {"stores: handed over", {.yields = 1, .kills = 1, .commits = 5, .puts = 2}, PAIRED, false, false},
+        {"handed over, heartbeats", {.yields = 1, .kills = 1, .commits = 5, .puts = 1, .room = 1}, PAIRED, false, false},
+        {"handed over, peer-loss = wait", {.yields = 1, .kills = 1, .commits = 5, .puts = 1, .room = 1}, PAIRED, true, false},
+        {"witness: killed", {.kills = 2, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: cut", {.cuts = 2, .commits = 7, .puts = 3, .quick = true}, PAIRED, false, true},
+        {"witness: cut and killed", {.cuts = 1, .kills = 2, .commits = 7, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: paused, cut", {.pauses = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: handed over, cut", {.yields = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: heartbeats, cut", {.room = 1, .cuts = 1, .commits = 5, .puts = 2}, PAIRED, false, true},
+        {"witness: a new pair", {.room = 1, .cuts = 1, .kills = 1, .commits = 4, .puts = 1}, FRESH, false, true},
+        {"stores: killed", {.kills = 2, .commits = 5, .puts = 2}, PAIRED, false, false},
+        {"stores: cut", {.kills = 1, .cuts = 1, .commits = 5, .puts = 2}, PAIRED, false, false},
+        {"stores: paused", {.kills = 1, .pauses = 1, .commits = 5, .puts = 2}, PAIRED, false, false},
 
-        {"a new pair", {.commits = 3, .puts = 1, .room = 1}, FRESH, false},
-        {"one killed", {.kills = 1, .commits = 3, .puts = 1, .room = 1}, PAIRED, false},
-        {"killed twice", {.kills = 2, .commits = 4, .puts = 1, .room = 1}, PAIRED, false},
-        {"killed often", {.kills = 4, .commits = 6, .puts = 2, .room = 1}, PAIRED, false},
-        {"a heartbeat lost", {.deafs = 4, .losses = 1, .kills = 1, .commits = 4, .puts = 1, .room = 1}, PAIRED, false},
-        {"a cut", {.cuts = 1, .commits = 5, .puts = 2, .room = 1}, PAIRED, false},
-        {"a cut, one killed", {.cuts = 1, .kills = 1, .commits = 5, .puts = 2, .room = 1}, PAIRED, false},
-        {"a pause", {.pauses = 1, .commits = 4, .puts = 2, .room = 1}, PAIRED, false},
-        {"a pause, one killed", {.pauses = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1}, PAIRED, false},
-        {"a disk not trusted", {.suspects = 1, .kills = 2, .commits = 4, .puts = 1, .room = 1}, PAIRED, false},
-        {"peer-loss = wait", {.cuts = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1}, PAIRED, true},
+        {"a new pair", {.commits = 3, .puts = 1, .room = 1}, FRESH, false, false},
+        {"one killed", {.kills = 1, .commits = 3, .puts = 1, .room = 1}, PAIRED, false, false},
+        {"killed twice", {.kills = 2, .commits = 4, .puts = 1, .room = 1}, PAIRED, false, false},
+        {"killed often", {.kills = 4, .commits = 6, .puts = 2, .room = 1}, PAIRED, false, false},
+        {"a heartbeat lost", {.deafs = 4, .losses = 1, .kills = 1, .commits = 4, .puts = 1, .room = 1}, PAIRED, false, false},
+        {"a cut", {.cuts = 1, .commits = 5, .puts = 2, .room = 1}, PAIRED, false, false},
+        {"a cut, one killed", {.cuts = 1, .kills = 1, .commits = 5, .puts = 2, .room = 1}, PAIRED, false, false},
+        {"a pause", {.pauses = 1, .commits = 4, .puts = 2, .room = 1}, PAIRED, false, false},
+        {"a pause, one killed", {.pauses = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1}, PAIRED, false, false},
+        {"a disk not trusted", {.suspects = 1, .kills = 2, .commits = 4, .puts = 1, .room = 1}, PAIRED, false, false},
+        {"peer-loss = wait", {.cuts = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1}, PAIRED, true, false},
+        {"witness: killed", {.kills = 2, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: cut", {.cuts = 2, .commits = 7, .puts = 3, .quick = true}, PAIRED, false, true},
+        {"witness: cut and killed", {.cuts = 1, .kills = 2, .commits = 7, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: paused, cut", {.pauses = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: handed over, cut", {.yields = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"witness: heartbeats, cut", {.room = 1, .cuts = 1, .commits = 5, .puts = 2}, PAIRED, false, true},
+        {"witness: a new pair", {.room = 1, .cuts = 1, .kills = 1, .commits = 4, .puts = 1}, FRESH, false, true},
     };
     for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
         model_t model;
         if (walks[i].from == FRESH)
-            model_init (&model, &walks[i].bounds, walks[i].wait);
+            model_init (&model, &walks[i].bounds, walks[i].wait, walks[i].witness);
         else
-            s_pair (&model, &walks[i].bounds, walks[i].wait);
+            s_pair (&model, &walks[i].bounds, walks[i].wait, walks[i].witness);
         if (walks[i].from == LEFT)
             s_leave (&model, &walks[i].bounds);
         s_walk (walks[i].name, &model);
@@ -522,11 +558,11 @@ static const char *s_run (uint64_t seed, bool talk)
     if (seed % 5 == 0)
         bounds.cuts = bounds.pauses = bounds.losses = bounds.deafs = 0;
     bounds.suspects = seed % 7 == 0 ? 2 : 0;
-    bounds.claims = seed % 6 == 0 ? 2 : 0;
+    bounds.promotions = seed % 6 == 0 ? 2 : 0;
     if (seed % 4 == 3)
-        model_init (&model, &bounds, seed % 11 == 0);
+        model_init (&model, &bounds, seed % 11 == 0, seed % 13 < 4);
     else
-        s_pair (&model, &bounds, seed % 11 == 0);
+        s_pair (&model, &bounds, seed % 11 == 0, seed % 13 < 4);
     for (int number = 0; number < RUN_ACTS; number++) {
         after = model;
         //  Faults are rare, else nothing ever gets far.

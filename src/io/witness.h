@@ -1,0 +1,30 @@
+/*  =========================================================================
+    witness - a third machine's vote for any number of pairs
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    patterns/witness_fsm with a socket and a disk.  The records of all pairs are one
+    small file, FOLDER/pairs, a line each behind the first:
+
+      zbroker witness 1
+      orders held 2 7
+
+    name, state, holder (1 primary, 2 backup, 0 none) and epoch.  It is on the disk
+    before a ruling that changes it leaves.  Frames as in core/claim.h.
+*/
+
+#ifndef ZB_WITNESS_H_INCLUDED
+#define ZB_WITNESS_H_INCLUDED
+
+#include "io/config.h"
+
+//  Runs a witness in the calling thread until SIGTERM or SIGINT, for the pairs that these configurations name (name and
+//  secret are read, names differ).  Prints READY and the endpoint when it listens, and logs each claim.  Returns an exit
+//  code of io/broker.h: BUSY if the address or the folder is in use, STORE if the records can't be read or written,
+//  DAMAGED if they are not as they were written.
+int zb_witness_run (const char *bind, const char *folder, const zb_config_t *const *pairs, size_t count);
+
+#endif

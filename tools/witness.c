@@ -1,0 +1,76 @@
+/*  =========================================================================
+    witness - zbroker witness: a third machine's vote
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "io/witness.h"
+#include "commands.h"
+
+#define DEFAULT_BIND "tcp://127.0.0.1:5580"
+#define DEFAULT_FOLDER "zbroker-witness"
+
+static const tool_option_t s_options[] = {
+    {"bind", "EP", "listen here: tcp://HOST:PORT, or tcp://*:PORT (default: where the first file says)"},
+    {"store", "DIR", "the folder of its records (default: " DEFAULT_FOLDER ")"},
+    {NULL, NULL, NULL}};
+
+//  Reads the files of the pairs.  Returns 0, or -1 and *error.
+static int s_load (const tool_t *self, zb_config_t **pair, size_t count, char **error)
+{
+    for (size_t index = 0; index < count; index++)
+        if (index < self->size && zb_config_load (pair[index], self->arguments[index], error))
+            return -1;
+    for (size_t one = 0; one < count; one++)
+        for (size_t other = one + 1; other < count; other++)
+            if (streq (pair[one]->pair, pair[other]->pair)) {
+                *error = zsys_sprintf ("%s and %s are both of the pair '%s': give each pair a name (pair/name)",
+                                       self->arguments[one], self->arguments[other], pair[one]->pair);
+                return -1;
+            }
+    return 0;
+}
+
+static int s_witness (tool_t *self)
+{
+    size_t count = self->size ? self->size : 1;
+    zb_config_t **pair = (zb_config_t **) zmalloc (count * sizeof *pair);
+    for (size_t index = 0; index < count; index++)
+        pair[index] = zb_config_new ();
+    char *error = NULL;
+    int code = TOOL_USAGE;
+    if (s_load (self, pair, count, &error))
+        tool_misused (self, "%s", error);
+    else {
+        const char *given = tool_option (self, "bind");
+        const char *folder = tool_option (self, "store");
+        char *bind = given              ? strdup (given)
+                     : pair[0]->witness ? zb_config_bind_for (pair[0]->witness)
+                                        : strdup (DEFAULT_BIND);
+        setvbuf (stdout, NULL, _IOLBF, 0);
+        zb_log_open ("zbroker/witness", pair[0]->log_level);
+        code = zb_witness_run (bind, folder ? folder : DEFAULT_FOLDER, (const zb_config_t *const *) pair, count);
+        free (bind);
+    }
+    free (error);
+    for (size_t index = 0; index < count; index++)
+        zb_config_destroy (&pair[index]);
+    free (pair);
+    return code;
+}
+
+const tool_command_t tool_witness = {
+    .name = "witness",
+    .arguments = "[CONFIG...]",
+    .summary = "Run a witness on a third machine until SIGTERM or SIGINT",
+    .text = "\n"
+            "Each CONFIG is the file of a pair, of which name, secret and pair/witness are read; without\n"
+            "one it serves the pair 'zbroker'.  Of each pair it lets at most one broker go on without the\n"
+            "other.  It holds no messages.  Prints READY when it listens; the log goes to standard error.\n",
+    .options = s_options,
+    .run = s_witness,
+};
