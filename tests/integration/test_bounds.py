@@ -22,7 +22,7 @@ def resident(broker):
 class Flood:
     """Clients that send PUTs as if there were no window."""
 
-    def __init__(self, endpoint, clients):
+    def __init__(self, endpoint, clients, options=""):
         self.context = zmq.Context()
         self.socks = []
         for _ in range(clients):
@@ -34,7 +34,7 @@ class Flood:
             self.socks.append(sock)
         for sock in self.socks:
             assert sock.recv_multipart()[1] == b"OK"
-        self.socks[0].send_multipart([b"ZB1", b"QUEUE", b"q", b"q", b""])
+        self.socks[0].send_multipart([b"ZB1", b"QUEUE", b"q", b"q", options.encode()])
         assert self.socks[0].recv_multipart()[1] == b"OK"
 
     def put(self, body, count):
@@ -66,6 +66,29 @@ def test_a_flood_of_large_puts_stays_with_its_senders(single):
     assert status(single.endpoints[0])["messages_in"] == 100 * 100
     flood.close()
     assert resident(single.broker)[1] < 800 * MIB
+
+
+def test_a_consumer_that_does_not_read_costs_disk(single, client):
+    #  200 MB for a consumer that asks for all of it and reads nothing; a window of 8 MiB is all that is in memory of it,
+    #  and what was sent.  When it is gone others get everything.
+    flood = Flood(single.endpoints[0], 1, "lease=1000")
+    lazy = zmq.Context.instance().socket(zmq.DEALER)
+    lazy.linger, lazy.rcvhwm, lazy.rcvbuf = 0, 1, 4096
+    lazy.connect(single.endpoints[0])
+    lazy.send_multipart([b"ZB1", b"HELLO", b"h"])
+    for number in range(250):
+        lazy.send_multipart([b"ZB1", b"GET", b"%d" % number, b"q", b"1000", b"60000", b""])
+    for number in range(100):
+        flood.socks[0].send_multipart([b"ZB1", b"PUT", b"%d" % number, b"q", b""] + [bytes(2000)] * 1000)
+    wait_for(lambda: status(single.endpoints[0])["expired"] > 5000, "leases to end")
+    now = status(single.endpoints[0])
+    print("%d messages went to the one that reads nothing" % now["messages_out"])
+    assert now["window_bytes"] < 10 * MIB
+    lazy.close(0)
+    assert len(client(single).drain("q", wait=3000)) == 100 * 1000
+    flood.close()
+    print("%d MiB of memory, %d at most" % tuple(value / MIB for value in resident(single.broker)))
+    assert resident(single.broker)[1] < 400 * MIB
 
 
 def test_a_client_that_is_not_read_for_long_is_not_dropped(folder):
