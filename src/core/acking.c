@@ -20,6 +20,8 @@ static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_
 {
     zb_engine_t *self = (zb_engine_t *) context;
     zb_queue_finish (queue, page, index, self->fill->number);
+    if (page->open == 0)
+        zb_engine_note_done (self, queue->name, page->first, page->last);
     self->stats.acked++;
 }
 

@@ -108,6 +108,7 @@ static void s_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
     if (commit->batch)
         self->waiting -= commit->bytes;
     zb_batch_destroy (&commit->batch);
+    zb_row_unref (&commit->done);
     free (commit);
     *commit_p = NULL;
 }
@@ -148,6 +149,8 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->there = self->shared = self->released = self->released_epoch = 0;
     self->started = 0;
     self->uptime = self->uptime_kept = 0;
+    self->lineage.size = 0;
+    self->keep = ZB_KEEP_OFF;
     s_fill_next (self);
     zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
 }
@@ -168,11 +171,21 @@ void zb_engine_epoch (zb_engine_t *self, uint64_t epoch)
 void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size)
 {
     assert (self->leads);
+    zb_batch_put (zb_engine_next (self)->batch, ZB_META, key, strlen (key), value, size);
+}
+
+zb_commit_t *zb_engine_next (zb_engine_t *self)
+{
     zb_commit_t *next = self->fill;
     for (zb_ring_t *link = self->commits.prev; link != &self->commits; link = link->prev)
         if (ZB_ITEM (link, zb_commit_t, ring)->batch)
             next = ZB_ITEM (link, zb_commit_t, ring);
-    zb_batch_put (next->batch, ZB_META, key, strlen (key), value, size);
+    return next;
+}
+
+void zb_engine_lineage (zb_engine_t *self, const zb_lineage_t *lineage)
+{
+    self->lineage = *lineage;
 }
 
 bool zb_engine_leads (const zb_engine_t *self)
@@ -391,6 +404,7 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     if (!self->leads || self->fault || s_inflight (self) >= self->limits.inflight)
         return NULL;
     zb_engine_free_some (self);
+    zb_engine_clear_journal (self);
     if (self->taken == self->commit)
         s_close (self);
     if (self->taken == self->commit)
@@ -444,9 +458,13 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit)
             bool room = queue->bytes + sealed->row->size <= self->limits.window &&
                         self->windows + sealed->row->size <= self->limits.windows;
             zb_queue_show (queue, sealed, room);
-            zb_engine_serve (self, queue);
         }
+        bool shed = sealed->inserted && queue->bytes > self->limits.window;
         zb_sealed_destroy (&sealed);
+        if (shed)
+            zb_queue_shed (queue, self->taken, self->windows - (queue->bytes - self->limits.window));
+        if (!queue->gone)
+            zb_engine_serve (self, queue);
     }
     s_give_all (self, &commit->pending);
 }
@@ -535,7 +553,7 @@ void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t 
         return;
     }
     if (!session) {
-        if (request->verb != ZB_HELLO) {
+        if (request->verb != ZB_HELLO && request->verb != ZB_REPLAY) {
             zb_engine_refuse (self, routing, &task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
             return;
         }
@@ -695,6 +713,9 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
     self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
+    self->clearing = self->journal = self->absorbs = false;
+    memset (self->replay, 0, sizeof self->replay);
+    self->merging = NULL;
     self->sweep_size = 0;
     self->sweep_at = 0;
     self->token_size = 0;
@@ -720,4 +741,5 @@ void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)
     stats->producers = self->producers.count;
     stats->waiting = self->waits;
     stats->window_bytes = self->windows;
+    stats->merging = zb_engine_merges (self);
 }

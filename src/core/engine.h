@@ -26,18 +26,25 @@
     I4  What the store has not got yet is in memory: pages, queues and producers leave it only when the batch that
         writes them was taken.  So no read brings an older state back.
     I5  A queue's window is the head of its log without a gap: ids up to `reach` are in memory or gone.
-    I6  Ids ascend: in a PUT, in a row, in a queue, from epoch to epoch.  None is given twice.
+    I6  Ids ascend: in a PUT, in a row, in a queue, from epoch to epoch, but for rows that a replay brings: they go where
+        their ids belong.  None is given twice.
     I7  A bitmap row exists only while its log row does and is partly done.
     I8  A producer's number belongs to one PUT.  It is used by the PUT that is stored, never by one that is refused.
     I9  Rows up to a tombstone's mark are gone, whoever reads the store; the tombstone goes when they do.
     I10 Memory is bounded: sessions and queues by their limits, pages by limits.window and limits.windows, what waits
         by limits.waiting, producers at rest by ZB_PRODUCERS_KEPT, commits on their way by limits.inflight.
+    I11 While this broker answers alone, what is done of messages that are older than its epoch and leaves the log is
+        in the journal, in the same commit: after a split the other side can be told.  What the peer may lack when
+        this broker goes alone is put there before the first OK solo.
+    I12 An item of a replay and its number are in one commit.  Nothing is answered for an id of an epoch that this store
+        does not know.
 */
 
 #ifndef ZB_ENGINE_H_INCLUDED
 #define ZB_ENGINE_H_INCLUDED
 
 #include "core/batch.h"
+#include "core/lineage.h"
 #include "core/token.h"
 #include "core/wire.h"
 
@@ -86,6 +93,20 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
 //  all later ones belong to it; there is such a commit even if nothing else is written.  A token carries the epoch of
 //  the commit that it names.
 void zb_engine_epoch (zb_engine_t *self, uint64_t epoch);
+//  What this store has lived through and absorbed, to be told after LEAD and EPOCH and whenever it changes; until then
+//  every epoch counts as known.
+void zb_engine_lineage (zb_engine_t *self, const zb_lineage_t *lineage);
+//  Whether what is done of older messages is kept for the peer.  After LEAD: off.  To be told after LEAD, after EPOCH,
+//  in the same turn, and when `alone` is off the disk.
+typedef enum {
+    ZB_KEEP_OFF,  //  no: there is no peer
+    ZB_KEEP_NOTE, //  it is remembered until its commit is released: this broker may go alone any time
+    ZB_KEEP_WRITE //  it goes to the journal, what is remembered first
+} zb_keep_t;
+void zb_engine_keep (zb_engine_t *self, zb_keep_t keep);
+//  True once when all that the loser of a split has was taken: its lineage.  The caller writes the lineage with these
+//  epochs absorbed before it takes the next batch (zb_engine_meta), and tells it with zb_engine_lineage.
+bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser);
 //  Puts a row of the meta table into the next commit that zb_engine_batch returns.
 void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size);
 //  Sets the rule and the level's word ("both", "solo", "shared", "single") that OK and MSG carry from now on, and
@@ -147,6 +168,9 @@ typedef struct {
     size_t sessions, queues, producers, parked, waiting;
     uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
     size_t window_bytes;
+    uint64_t replayed, replayed_acks, replayed_twice; //  taken from the loser of a split: messages, acknowledgements of
+                                                      //  earlier ones, and messages that were here already
+    bool merging;                                     //  it sends now
 } zb_engine_stats_t;
 void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats);
 //  Whether somebody waits for an answer that only the store or the peer can bring (the pair probes only then).

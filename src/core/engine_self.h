@@ -12,6 +12,8 @@
     giving.c   GETs, deliveries and leases
     loads.c    what is read from the store, and who waits for it
     list.c     LIST
+    journal.c  what is done of older messages, kept for the peer
+    merge.c    what the loser of a split has, taken item by item
     upkeep.c   what nobody asked for: space of purged messages, idle sessions, names that are not used any more
 
     Nobody else includes this header.
@@ -21,10 +23,10 @@
 #define ZB_ENGINE_SELF_H_INCLUDED
 
 #include "core/engine.h"
-#include "core/lineage.h"
 #include "core/pending.h"
 #include "core/producer.h"
 #include "core/queue.h"
+#include "core/replay.h"
 #include "core/session.h"
 
 //  A commit from the first byte that it writes until it is released.
@@ -38,7 +40,20 @@ typedef struct {
     zb_ring_t pending; //  replies that wait for it,
     zb_ring_t gets;    //  GETs whose acks it carries,
     zb_ring_t rows;    //  and rows that it shows
+    zb_row_t *done;    //  what of older messages it takes off the log (journal.c), or NULL
 } zb_commit_t;
+
+//  How far the replay of a loser has come: the row replay.EPOCH.NODE of the table meta.
+typedef struct {
+    uint64_t epoch; //  its newest one; 0 = unused
+    unsigned node;
+    uint64_t n; //  items that were taken,
+    size_t size;
+    uint8_t position[ZB_POSITION_MAX]; //  and the position of the newest
+} zb_progress_t;
+
+//  Losers whose replay has begun and not ended: more than one if the loser went alone again meanwhile.
+#define ZB_REPLAYS 16
 
 //  A GET that is not answered yet.
 typedef struct {
@@ -69,6 +84,7 @@ typedef enum {
     ZB_LOAD_LIST,   //  for LIST: all queues,
     ZB_LOAD_DEPTHS, //  then all cursors
     ZB_LOAD_PURGED, //  rows whose space is to be freed
+    ZB_LOAD_JOURNAL, //  rows of the journal, to be erased
     ZB_LOAD_NAMES   //  producers, to find those that are to be forgotten
 } zb_load_kind_t;
 
@@ -183,6 +199,19 @@ struct zb_engine {
     int64_t sweep_at;
     bool sweeping;
 
+    zb_lineage_t lineage;
+    zb_keep_t keep;
+    bool journal;  //  it may hold rows
+    bool clearing; //  some are being read, to be erased
+
+    zb_progress_t replay[ZB_REPLAYS];
+    zb_progress_t *merging; //  the one that is sent now,
+    zb_session_t *merger;   //  by this session,
+    int64_t merger_ms;      //  heard then,
+    zb_lineage_t loser;     //  of a broker that has this lineage
+    uint64_t merged;        //  the newest commit with an item
+    bool absorbs;
+
     zb_engine_stats_t stats;
 };
 
@@ -199,6 +228,8 @@ zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number);
 void zb_engine_close_large (zb_engine_t *self);
 //  Whether what depends on this commit may be said now.
 bool zb_engine_may (const zb_engine_t *self, uint64_t commit);
+//  The commit that goes to the store next.
+zb_commit_t *zb_engine_next (zb_engine_t *self);
 //  The next batch writes this queue's, this producer's rows.
 void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
@@ -217,6 +248,11 @@ void zb_engine_refuse (zb_engine_t *self, zb_frame_t routing, const zb_task_t *t
                        uint64_t commit);
 //  Finds a queue: returns NULL and the queue, or NULL and no queue if there is none of this name; else what to wait for.
 zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **queue);
+//  The same for a producer: it is always found.
+zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer);
+//  Makes a queue of which there is none; its options are to be set and written.
+zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
+void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 
@@ -269,6 +305,24 @@ void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load);
 void zb_engine_drop_loads (zb_engine_t *self);
 //  The session's tasks go on until one has to wait or none is left.  The session may be gone then.
 void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
+
+//  journal.c
+//  A row of the log (or, with first 1, all of a queue up to last) is done, in the commit that is being filled.
+void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+//  Erases some of the journal, if it is to be.
+void zb_engine_clear_journal (zb_engine_t *self);
+void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read);
+
+//  merge.c
+//  Takes an item; returns what it must wait for, NULL if it is answered.
+zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t *task);
+//  Reads the progress rows that were found; false if one is malformed.
+bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count);
+//  Whether a loser is sending now.
+bool zb_engine_merges (const zb_engine_t *self);
+//  Whether an id is named whose epoch this store does not know.
+bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks);
+#define ZB_MERGING "merging: the other broker's messages are not all here yet"
 
 //  list.c
 //  The reply to a LIST whose pattern is self->list's.

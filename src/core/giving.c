@@ -187,6 +187,9 @@ void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
 //  Has the window read on when little of it is left to be delivered.
 static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
 {
+    //  I1: what was inserted and is not released would be read as well.
+    if (queue->inserting)
+        return;
     if (queue->load || queue->reach == queue->tail || queue->ready >= 2 * self->limits.bodies)
         return;
     size_t chunk = zb_engine_chunk (self);

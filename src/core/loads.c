@@ -56,6 +56,8 @@ static void s_ask_boot (zb_load_t *load)
     zb_read_add (load->read, ZB_META, ZB_META_QUEUES, strlen (ZB_META_QUEUES), strlen (ZB_META_QUEUES), 1, BYTES_MAX);
     zb_read_add (load->read, ZB_META, ZB_META_UPTIME, strlen (ZB_META_UPTIME), strlen (ZB_META_UPTIME), 1, BYTES_MAX);
     zb_read_add (load->read, ZB_QUEUES, &tomb, 1, 1, TOMBS_MAX, BYTES_MAX);
+    zb_read_add (load->read, ZB_META, ZB_META_REPLAY, strlen (ZB_META_REPLAY), strlen (ZB_META_REPLAY), ZB_REPLAYS,
+                 BYTES_MAX);
 }
 
 static void s_ask_producer (zb_load_t *load, zb_frame_t name)
@@ -207,6 +209,8 @@ static bool s_boot (zb_engine_t *self, const zb_read_t *read)
                 return false;
             self->uptime = self->uptime_kept = zb_get64 (read->found[1][0].row->data);
         }
+        if (!zb_engine_replays (self, read->found[3], read->count[3]))
+            return false;
     }
     self->more_tombs = read->more[2];
     for (size_t index = 0; index < read->count[2]; index++)
@@ -362,6 +366,9 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         return s_depths (self, load, read);
     case ZB_LOAD_PURGED:
         zb_engine_purged (self, load, read);
+        break;
+    case ZB_LOAD_JOURNAL:
+        zb_engine_cleared (self, read);
         break;
     case ZB_LOAD_NAMES:
         zb_engine_swept (self, read);

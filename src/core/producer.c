@@ -85,12 +85,26 @@ zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t
     return slot->digest == digest ? ZB_PUT_AGAIN : ZB_PUT_OTHER;
 }
 
-void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot)
+static void s_keep (zb_producer_t *self, const zb_slot_t *slot)
 {
-    assert (slot->number == self->last + 1); //  I8
     unsigned group = (unsigned) (slot->number % ZB_WINDOW / ZB_GROUP_SLOTS);
     s_group (self, group)[slot->number % ZB_GROUP_SLOTS] = *slot;
     self->dirty_groups |= (uint8_t) (1u << group);
+}
+
+void zb_producer_merge (zb_producer_t *self, const zb_slot_t *slot)
+{
+    const zb_slot_t *kept = zb_producer_slot (self, slot->number);
+    if (!kept || kept->number < slot->number)
+        s_keep (self, slot);
+    if (slot->number > self->last)
+        self->last = slot->number;
+}
+
+void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot)
+{
+    assert (slot->number == self->last + 1); //  I8
+    s_keep (self, slot);
     self->last = slot->number;
 }
 

@@ -56,6 +56,8 @@ zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t
 const zb_slot_t *zb_producer_slot (const zb_producer_t *self, uint64_t number);
 //  Keeps the next PUT; slot->number must be the one that is expected.
 void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot);
+//  Takes over a PUT that was kept elsewhere under this name: its number may be any.  What is kept here stands.
+void zb_producer_merge (zb_producer_t *self, const zb_slot_t *slot);
 //  Appends the rows that have changed to the batch.
 void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit);
 

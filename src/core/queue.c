@@ -128,6 +128,7 @@ static void s_seal (zb_queue_t *self)
     sealed->queue = self;
     sealed->row = self->fill;
     sealed->last = self->fill_last;
+    sealed->purges = self->purges;
     zb_ring_init (&sealed->ring);
     zb_ring_append (&self->sealed, &sealed->ring);
     self->users++;
@@ -141,7 +142,9 @@ void zb_sealed_destroy (zb_sealed_t **self_p)
     if (self) {
         assert (zb_ring_empty (&self->ring) && self->queue->users);
         self->queue->users--;
+        self->queue->inserting -= self->inserted ? 1 : 0;
         zb_row_unref (&self->row);
+        zb_row_unref (&self->bits);
         free (self);
         *self_p = NULL;
     }
@@ -225,6 +228,8 @@ void zb_queue_write (zb_queue_t *self, zb_batch_t *batch, uint64_t commit, zb_ri
     for (zb_ring_t *link = zb_ring_pop (&self->dirty); link; link = zb_ring_pop (&self->dirty))
         s_write_bits (self, ZB_ITEM (link, zb_page_t, dirty), batch, commit);
     zb_cursor_row_t cursor = {(self->window ? s_page (self, 0)->first : self->reach + 1), self->put, self->done};
+    if (self->inserting && self->inserted < cursor.low)
+        cursor.low = self->inserted;
     uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_SIZE];
     zb_cursor_key (self->id, key);
     zb_cursor_row_encode (&cursor, value);
@@ -281,13 +286,66 @@ static void s_adopt (zb_queue_t *self)
     self->ready += page->ready;
 }
 
+void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
+                      zb_ring_t *rows)
+{
+    uint64_t first = 0;
+    uint32_t count = 0, done = 0;
+    int rc = zb_log_head (row, &first, &count);
+    assert (rc == 0 && !self->load);
+    for (uint32_t byte = 0; bits && byte < bits->size; byte++)
+        for (uint8_t mask = bits->data[byte]; mask; mask &= (uint8_t) (mask - 1))
+            done++;
+    assert (done < count);
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    zb_acks_key (self->id, last, key);
+    zb_batch_put_row (batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
+    if (bits)
+        zb_batch_put_row (batch, ZB_ACKS, key, sizeof key, bits);
+    self->put += count;
+    self->done += done;
+    if (self->floor >= first)
+        self->floor = first - 1;
+    if (self->inserting++ == 0 || first < self->inserted)
+        self->inserted = first;
+    zb_sealed_t *sealed = (zb_sealed_t *) calloc (1, sizeof (zb_sealed_t));
+    assert (sealed);
+    *sealed = (zb_sealed_t){.queue = self, .row = zb_row_ref (row), .last = last, .inserted = true, .first = first,
+                            .purges = self->purges};
+    sealed->bits = bits ? zb_row_ref (bits) : NULL;
+    zb_ring_init (&sealed->ring);
+    zb_ring_append (rows, &sealed->ring);
+    self->users++;
+}
+
+//  Shows a row that was inserted below the tail: it joins the window if it lies in it, however full that is; what is
+//  too much is shed at the other end.
+static void s_show_inserted (zb_queue_t *self, const zb_sealed_t *sealed)
+{
+    size_t place = s_find (self, sealed->last);
+    bool here = place < self->pages && s_page (self, place)->last == sealed->last;
+    if (sealed->last > self->reach || here)
+        return;
+    zb_page_t *page = zb_page_new (sealed->row, sealed->last, sealed->bits);
+    assert (page && place <= self->window);
+    s_insert (self, place, page);
+    self->window++;
+    self->ready += page->ready;
+    if (place < self->scan)
+        self->scan = place;
+}
+
 void zb_queue_show (zb_queue_t *self, const zb_sealed_t *sealed, bool join)
 {
-    if (sealed->last <= self->floor)
+    if (sealed->purges != self->purges)
         return;
+    if (sealed->inserted && sealed->last <= self->tail) {
+        s_show_inserted (self, sealed);
+        return;
+    }
     assert (sealed->last > self->tail); //  I6
     if (join && !self->load && self->reach == self->tail) {
-        zb_page_t *page = zb_page_new (sealed->row, sealed->last, NULL);
+        zb_page_t *page = zb_page_new (sealed->row, sealed->last, sealed->bits);
         assert (page && self->window == self->pages);
         s_insert (self, self->pages, page);
         s_adopt (self);
@@ -480,6 +538,7 @@ void zb_queue_purge (zb_queue_t *self, uint64_t last)
     while (self->pages)
         s_drop (self, self->pages - 1);
     self->done = self->put;
+    self->purges++;
     self->floor = last;
     if (self->reach < last)
         self->reach = last;

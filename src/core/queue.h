@@ -18,6 +18,10 @@
     are shown: they join the window if it reaches to the tail and has room, else they
     are read when the consumers get there.
 
+    A replay brings rows of the other side of a split, with ids below the tail.  One that
+    lies up to `reach` joins the window when it is shown, one beyond is read when the
+    consumers get there.  Between its commit and its release no window is read.
+
     An acknowledgement of a message between reach and tail brings its page alone into
     memory (a stray).  A stray stays until its bitmap is with the store, so that a
     read of the window never brings an older state back.
@@ -39,6 +43,10 @@ typedef struct {
     zb_queue_t *queue;
     zb_row_t *row;
     uint64_t last;
+    unsigned purges; //  of the queue, when it was put
+    bool inserted;  //  zb_queue_insert's; then
+    uint64_t first; //  its first id,
+    zb_row_t *bits; //  and what is done of it, or NULL
 } zb_sealed_t;
 
 struct zb_queue {
@@ -56,11 +64,14 @@ struct zb_queue {
     uint64_t max;
     bool gone;      //  deleted; the name is kept until the store knows
     unsigned users; //  rows and loads that still point to it
+    unsigned inserting;  //  rows that were inserted and are not shown yet,
+    uint64_t inserted;   //  and the lowest id of them
     uint64_t put;   //  messages ever put,
     uint64_t done;  //  and ever acknowledged or purged
     uint64_t reach;
     uint64_t tail;
-    uint64_t floor;       //  messages up to here are purged
+    uint64_t floor;       //  messages up to here are gone
+    unsigned purges;      //  how often it was purged
     uint64_t commit;      //  the newest commit that writes its rows,
     uint64_t ack_commit;  //  and that with an acknowledgement
     uint64_t seen;        //  rows up to here are seen by the load that is under way
@@ -94,6 +105,10 @@ uint64_t zb_queue_depth (const zb_queue_t *self);
 void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
 //  Writes what has changed into the batch; its new rows go to the end of `rows`.
 void zb_queue_write (zb_queue_t *self, zb_batch_t *batch, uint64_t commit, zb_ring_t *rows);
+//  Inserts a row of the other side of a split, of whose messages those in `bits` (NULL: none) are done, but not all; ids
+//  of this side are above.  There is no load of its pages.
+void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
+                      zb_ring_t *rows);
 //  Frees a row that was put, after its commit is released or was given up.
 void zb_sealed_destroy (zb_sealed_t **self_p);
 //  Shows a row; it joins the window if that is allowed and possible.

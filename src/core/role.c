@@ -505,6 +505,39 @@ void zb_role_diverged (zb_role_t *self)
     s_do (self, ZB_DO_SAY);
 }
 
+bool zb_role_replays (const zb_role_t *self, int64_t now)
+{
+    return self->diverged && self->bstar.state == BSTAR_PASSIVE && self->lineage.size && zb_role_peer_leads (self, now);
+}
+
+//  Nothing that was answered here alone is needed here any more.
+static void s_give_up (zb_role_t *self)
+{
+    self->alone = self->alone_from = 0;
+    self->diverged = false;
+    s_save_node (self);
+    s_follow (self);
+}
+
+void zb_role_merged (zb_role_t *self)
+{
+    if (!self->diverged || self->bstar.state != BSTAR_PASSIVE)
+        return;
+    s_give_up (self);
+    s_do (self, ZB_DO_BEAT);
+    s_do (self, ZB_DO_SAY);
+}
+
+void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
+{
+    for (size_t index = 0; index < loser->size; index++) {
+        const zb_epoch_t *epoch = &loser->epoch[index];
+        if (!zb_lineage_has (&self->lineage, epoch->number, epoch->node))
+            zb_lineage_absorb (&self->lineage, epoch->number, epoch->node);
+    }
+    s_do (self, ZB_DO_BEAT);
+}
+
 void zb_role_granted (zb_role_t *self, bool granted)
 {
     //  A grant can be late: only one of a peer that is heard, and is not alone, is true.
@@ -639,10 +672,7 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (self->diverged && self->suspect && self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE &&
         zb_lineage_holds (&beat->tail, beat->commit, newest.number, newest.node, self->commit)) {
         //  The store is not trusted, and all that was answered from it alone is safe with the peer.
-        self->alone = self->alone_from = 0;
-        self->diverged = false;
-        s_save_node (self);
-        s_follow (self);
+        s_give_up (self);
     }
     s_settle (self, false, now);
 }
@@ -956,8 +986,8 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
     if (self->shared)
         return s_why_shared (self, now);
     if (self->diverged)
-        return "diverged: this store holds messages that were answered without the peer and that the peer lacks; "
-               "nothing was deleted";
+        return "diverged: this store holds what was answered without the peer and what the peer lacks; it is replayed "
+               "while the peer leads, and nothing is deleted before that";
     if (self->bstar.state == BSTAR_PASSIVE && !zb_role_peer_gone (self, now))
         return self->in_step ? "passive, in step" : "passive, catching up";
     if (zb_role_yields (self, now))

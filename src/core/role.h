@@ -127,6 +127,12 @@ void zb_role_led (zb_role_t *self, int64_t now);
 void zb_role_complete (zb_role_t *self, int64_t now);
 //  As a client: catching up would throw away what was answered alone.
 void zb_role_diverged (zb_role_t *self);
+//  Whether what this store has answered alone is to be replayed to the peer now: it has diverged, and the peer leads.
+bool zb_role_replays (const zb_role_t *self, int64_t now);
+//  The peer has all of it on its disk, and its `alone` stands: this store may be rolled back.
+void zb_role_merged (zb_role_t *self);
+//  As a winner: all that a broker with this lineage has was replayed to this store.
+void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser);
 void zb_role_granted (zb_role_t *self, bool granted);
 //  Of a shared store.  A look at the lock: whether somebody has it, and what its file says: the store's id, the epoch,
 //  and a sentence (borrowed until the next call).  Called before zb_role_opened, too.

@@ -109,6 +109,26 @@ int zb_acks_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last)
     return 0;
 }
 
+size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX])
+{
+    assert (queue.size <= ZB_NAME_MAX);
+    memset (key, 0, ZB_JOURNAL_PREFIX);
+    memcpy (key + ZB_JOURNAL_PREFIX, queue.data, queue.size);
+    key[ZB_JOURNAL_PREFIX + queue.size] = 0;
+    zb_put64 (key + ZB_JOURNAL_PREFIX + queue.size + 1, last);
+    return ZB_JOURNAL_PREFIX + queue.size + 1 + 8;
+}
+
+int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last)
+{
+    if (found->key_size <= ZB_JOURNAL_PREFIX + 9 || zb_get32 (found->key) || found->row->size != 8)
+        return -1;
+    *queue = (zb_frame_t){found->key + ZB_JOURNAL_PREFIX, found->key_size - ZB_JOURNAL_PREFIX - 9u};
+    *last = zb_get64 (found->key + found->key_size - 8);
+    *first = zb_get64 (found->row->data);
+    return *first && *first <= *last && !zb_name_check (*queue) ? 0 : -1;
+}
+
 size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes)
 {
     return ZB_PIECE_HEAD + piece->name.size + piece->properties.size + 4 * count + bytes;

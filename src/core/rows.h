@@ -14,6 +14,8 @@
     meta       "commit"                          u64  number of the newest commit, u64  newest message id given
                "queues"                          u32  the highest queue id given, u32  number of queues
                "uptime"                          u64  ms for which this store has been led, by all its leaders
+               "replay.EPOCH.NODE"               u64  items taken of the loser of a split with this newest epoch, then
+                                                      the newest one's position, see replay.h; until its end
     queues     name                              u32  queue id
                                                  u64  lease in ms, 0 = the broker's default
                                                  u64  most messages, 0 = the broker's default
@@ -24,6 +26,8 @@
                                                  u64  messages ever put, u64  messages ever acknowledged or purged
     acks       queue id u32, last id of the log  bitmap: bit i (of byte i / 8, lowest first) is set when message i of
                row u64, cursor u32 = 0           that row is acknowledged; only while the row exists and is partly so
+               0x00000000, queue name, 0x00,     journal, while the broker answers alone: u64  first id; what this queue
+               last id u64                       has from it to the last one is done
     producers  name                              u64  instance, u64  last number, u64  uptime when last seen
                name, 0x00, group u8 = 0..7       32 slots of PUTs, slot of number n: group n % 256 / 32, slot n % 32
                                                  each: u64 number (0 = unused), u64 digest, u64 first message id,
@@ -57,6 +61,7 @@
 #define ZB_META_COMMIT "commit"
 #define ZB_META_QUEUES "queues"
 #define ZB_META_UPTIME "uptime"
+#define ZB_META_REPLAY "replay."
 #define ZB_META_COMMIT_SIZE 16
 #define ZB_META_QUEUES_SIZE 8
 
@@ -102,6 +107,12 @@ void zb_log_key (uint32_t queue, uint64_t last, uint8_t key[ZB_LOG_KEY_SIZE]);
 int zb_log_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last);
 void zb_acks_key (uint32_t queue, uint64_t last, uint8_t key[ZB_ACKS_KEY_SIZE]);
 int zb_acks_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last);
+
+//  The journal.
+#define ZB_JOURNAL_PREFIX 4
+//  Writes the key; returns its size.
+size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX]);
+int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last);
 
 #define ZB_LOG_HEAD 16
 #define ZB_PIECE_HEAD 24

@@ -88,6 +88,8 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
         self->waiting -= task->bytes;
         zb_task_destroy (&task);
     }
+    if (self->merger == session)
+        self->merger = NULL;
     zb_map_remove (&self->names, &session->named);
     zb_map_remove (&self->sessions, &session->entry);
     zb_ring_remove (&session->idle);
@@ -132,7 +134,7 @@ static void s_welcome (zb_engine_t *self, const zb_session_t *session, const zb_
 }
 
 //  Finds a producer; returns NULL, or what to wait for.
-static zb_load_t *s_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer)
+zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer)
 {
     zb_entry_t *entry = zb_map_find (&self->producers, name);
     if (!entry)
@@ -151,8 +153,13 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
         s_welcome (self, session, task, 0, 0, 0);
         return NULL;
     }
+    //  Without a token it can't know which of its numbers the other broker has answered.
+    if (zb_engine_merges (self) && request->token.size == 0) {
+        s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        return NULL;
+    }
     zb_producer_t *producer = NULL;
-    zb_load_t *load = s_producer (self, request->name, &producer);
+    zb_load_t *load = zb_engine_producer (self, request->name, &producer);
     if (load)
         return load;
     if (request->instance > INT64_MAX) {
@@ -213,7 +220,7 @@ static const char *s_option (zb_queue_row_t *row, zb_frame_t name, zb_frame_t va
     return "the options of a queue are lease and max-messages";
 }
 
-static void s_write_queue (zb_engine_t *self, const zb_queue_t *queue)
+void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue)
 {
     uint8_t value[ZB_QUEUE_ROW_SIZE];
     zb_queue_row_t row = {queue->id, queue->lease, queue->max};
@@ -230,7 +237,7 @@ static void s_write_queues (zb_engine_t *self)
     zb_batch_put (self->fill->batch, ZB_META, ZB_META_QUEUES, strlen (ZB_META_QUEUES), value, sizeof value);
 }
 
-static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name)
+zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
 {
     //  A deleted one of the name has its id and its rows; it needs the name no more.
     zb_entry_t *entry = zb_map_find (&self->queues, name);
@@ -273,14 +280,14 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
         return NULL;
     }
     if (!queue)
-        queue = s_new_queue (self, request->queue);
+        queue = zb_engine_new_queue (self, request->queue);
     else if (queue->lease == row.lease && queue->max == row.max) {
         s_ok (self, session, task, 0, NULL, self->names_commit);
         return NULL;
     }
     queue->lease = row.lease;
     queue->max = row.max;
-    s_write_queue (self, queue);
+    zb_engine_write_queue (self, queue);
     s_ok (self, session, task, 0, NULL, self->names_commit);
     return NULL;
 }
@@ -293,6 +300,7 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *
         return load;
     zb_queue_purge (queue, self->newest);
     zb_engine_bury (self, queue->id, self->newest);
+    zb_engine_note_done (self, queue->name, 1, self->newest);
     zb_engine_touch_queue (self, queue);
     queue->ack_commit = queue->commit;
     s_ok_level (self, session, task, queue->commit);
@@ -313,6 +321,7 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t 
     self->queue_count--;
     s_write_queues (self);
     zb_engine_bury (self, queue->id, UINT64_MAX);
+    zb_engine_note_done (self, queue->name, 1, self->newest);
     zb_queue_purge (queue, self->newest);
     queue->gone = true;
     queue->commit = self->names_commit = self->fill->number;
@@ -402,7 +411,7 @@ static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
     zb_producer_t *producer = NULL;
     uint64_t digest = 0;
     if (session->name.size) {
-        zb_load_t *load = s_producer (self, session->name, &producer);
+        zb_load_t *load = zb_engine_producer (self, session->name, &producer);
         if (load)
             return load;
         if (producer->instance != session->instance) {
@@ -499,10 +508,11 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     static s_verb_t *const verb[ZB_VERBS] = {
         [ZB_HELLO] = s_hello, [ZB_PUT] = s_put,       [ZB_GET] = s_get,   [ZB_ACK] = s_ack,
         [ZB_NACK] = s_nack,   [ZB_EXTEND] = s_nack,   [ZB_LIST] = s_list, [ZB_QUEUE] = s_make_queue,
-        [ZB_PURGE] = s_purge, [ZB_DELETE] = s_delete,
+        [ZB_PURGE] = s_purge, [ZB_DELETE] = s_delete,   [ZB_REPLAY] = zb_engine_replay,
     };
     assert (task->request.verb < ZB_VERBS && verb[task->request.verb]);
-    if (task->request.verb != ZB_HELLO && !session->hello) {
+    //  A broker proves who it is in each REPLAY.
+    if (task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY && !session->hello) {
         s_refuse (self, session, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
         return NULL;
     }
@@ -512,5 +522,9 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     }
     if (!self->booted)
         return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
+    if (task->request.verb != ZB_REPLAY && zb_engine_foreign (self, task->request.acks)) {
+        s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        return NULL;
+    }
     return verb[task->request.verb](self, session, task);
 }

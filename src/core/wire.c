@@ -369,6 +369,7 @@ static const s_verb_t s_verbs[ZB_VERBS] = {
     [ZB_PING] = {"PING", 0, 0, "PING id"},
     [ZB_SWITCHOVER] = {"SWITCHOVER", 1, 1, "SWITCHOVER id proof"},
     [ZB_PROMOTE] = {"PROMOTE", 1, 2, "PROMOTE id proof accept-loss"},
+    [ZB_REPLAY] = {"REPLAY", 2, 2, "REPLAY id item proof"},
 };
 
 const char *zb_verb_name (zb_verb_t verb)
@@ -509,6 +510,12 @@ static int s_parse_args (zb_request_t *self, const zb_frame_t *arg, size_t args,
         return s_parse_hello (self, arg, args);
     if (self->verb == ZB_SWITCHOVER || self->verb == ZB_PROMOTE)
         return s_parse_operator (self, arg, args);
+    if (self->verb == ZB_REPLAY) {
+        self->body = arg;
+        self->bodies = args;
+        self->body_bytes = arg[0].size + arg[1].size;
+        return 0;
+    }
     if (args == 0 || (self->verb == ZB_LIST && arg[0].size == 0))
         return 0;
     const char *wrong = self->verb == ZB_LIST ? zb_pattern_check (arg[0]) : zb_name_check (arg[0]);

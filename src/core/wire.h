@@ -28,7 +28,7 @@ typedef struct {
 
 typedef enum {
     ZB_HELLO, ZB_PUT, ZB_GET, ZB_ACK, ZB_NACK, ZB_EXTEND, ZB_QUEUE, ZB_LIST, ZB_PURGE, ZB_DELETE, ZB_STATUS, ZB_PING,
-    ZB_SWITCHOVER, ZB_PROMOTE, ZB_VERBS
+    ZB_SWITCHOVER, ZB_PROMOTE, ZB_REPLAY, ZB_VERBS
 } zb_verb_t;
 
 //  Error codes of ERR.
@@ -54,9 +54,9 @@ typedef struct {
     zb_frame_t proof;         //  SWITCHOVER PROMOTE: see core/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t acks;          //  GET ACK NACK EXTEND: checked by the parse; walk it with zb_acks_next
-    const zb_frame_t *body;   //  PUT: the bodies
+    const zb_frame_t *body;   //  PUT: the bodies; REPLAY: item and proof
     size_t bodies;
-    size_t body_bytes;        //  PUT: sum of the bodies' sizes
+    size_t body_bytes;        //  PUT, REPLAY: sum of the bodies' sizes
     char text[160];           //  what *why of zb_wire_parse may point to
 } zb_request_t;
 

@@ -20,6 +20,7 @@
 #include "core/seal.h"
 #include "io/broker.h"
 #include "io/claimant.h"
+#include "io/courier.h"
 #include "io/front.h"
 #include "io/ha.h"
 #include "io/held.h"
@@ -40,6 +41,7 @@
 #define SWITCH_LONGEST 5000
 //  Reads of this purpose are the broker's own; the engine's are not negative.
 #define READ_META (-1)
+#define READ_REPLAY (-2)
 
 typedef struct {
     const zb_config_t *config;
@@ -49,6 +51,7 @@ typedef struct {
     zb_claimant_t *claimant;   //  NULL without a witness
     zb_engine_t *engine;
     zb_role_t role;
+    zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
     zb_held_t *held;           //  HELLOs that wait for us to lead
     zb_operator_t *operator;
     zlistx_t *batches;         //  given to the store and not synced here
@@ -112,6 +115,14 @@ static void s_meta_rows (zb_broker_t *self)
         zb_engine_meta (self->engine, key, value, size);
 }
 
+//  What the engine needs to know of the pair.
+static void s_tell_engine (zb_broker_t *self)
+{
+    zb_engine_lineage (self->engine, &self->role.lineage);
+    bool pair = self->role.paired && !self->role.shared;
+    zb_engine_keep (self->engine, !pair ? ZB_KEEP_OFF : self->role.alone ? ZB_KEEP_WRITE : ZB_KEEP_NOTE);
+}
+
 static void s_read_meta (zb_broker_t *self)
 {
     zb_read_t *read = zb_read_new (READ_META, 0);
@@ -145,11 +156,13 @@ static void s_carry_out (zb_broker_t *self)
             zb_engine_lead (self->engine, effect.epoch, self->role.commit, self->role.secret);
             self->rule = ZB_RELEASE_HOLD;
             s_meta_rows (self);
+            s_tell_engine (self);
             break;
         case ZB_DO_RAISE:
             zb_role_newest (&self->role, zb_engine_newest (self->engine));
             zb_engine_epoch (self->engine, effect.epoch);
             s_meta_rows (self);
+            s_tell_engine (self);
             break;
         case ZB_DO_SAVE: {
             zb_node_t node = { .suspect = effect.suspect, .alone = effect.alone, .alone_from = effect.alone_from };
@@ -240,6 +253,9 @@ static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *f
     self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;
     self->status.challenge = zb_operator_challenge (self->operator);
     zb_engine_stats (self->engine, &self->status.stats);
+    self->status.replays = self->courier != NULL;
+    if (self->courier)
+        zb_courier_stats (self->courier, &self->status.replay);
     char *json = zb_status_json (&self->status);
     s_answer (self, routing, frames, request, "OK", json, NULL);
     free (json);
@@ -482,6 +498,10 @@ static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
 {
     if (event->read->purpose == READ_META)
         s_meta (self, event->read->found[0], event->read->count[0]);
+    else if (event->read->purpose == READ_REPLAY) {
+        if (self->courier)
+            zb_courier_found (self->courier, &event->read);
+    }
     else if (zb_engine_leads (self->engine))
         zb_engine_loaded (self->engine, &event->read, self->now);
     zb_read_destroy (&event->read);
@@ -523,6 +543,8 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         break;
     case ZB_STORE_SAVED:
         zb_role_saved (&self->role, self->now);
+        if (zb_engine_leads (self->engine) && !self->role.alone)
+            s_tell_engine (self);
         break;
     case ZB_STORE_LINK:
         zb_role_link (&self->role, event->link == ZB_LINK_LIVE, event->session, self->now);
@@ -574,9 +596,51 @@ static void s_replies (zb_broker_t *self)
         s_send (self, reply);
 }
 
+//  The loser of a split has sent the last item: its epochs are known here from now on.
+static void s_absorb (zb_broker_t *self)
+{
+    zb_lineage_t loser;
+    if (!zb_engine_absorbs (self->engine, &loser))
+        return;
+    zb_role_absorb (&self->role, &loser);
+    s_meta_rows (self);
+    zb_engine_lineage (self->engine, &self->role.lineage);
+    s_carry_out (self);
+    zb_log (ZB_LOG_NOTICE, "the split is mended: all that the other broker has answered is here");
+}
+
+//  As the loser of a split: sends what this store has, as long as the winner leads.
+static void s_replay (zb_broker_t *self)
+{
+    bool replays = zb_role_replays (&self->role, self->now);
+    if (!replays)
+        zb_courier_destroy (&self->courier);
+    else if (!self->courier)
+        self->courier = zb_courier_new (s_peer_endpoint (self), self->config->store, self->role.secret,
+                                        &self->role.lineage);
+    if (!self->courier)
+        return;
+    bool done = zb_courier_turn (self->courier, self->now);
+    zb_read_t *read = done ? NULL : zb_courier_read (self->courier, READ_REPLAY);
+    if (read)
+        zb_store_read (self->store, read);
+    if (zb_courier_fault (self->courier))
+        s_die (ZB_EXIT_DAMAGED, zb_courier_fault (self->courier));
+    if (!done)
+        return;
+    zb_replayer_stats_t stats;
+    zb_courier_stats (self->courier, &stats);
+    zb_courier_destroy (&self->courier);
+    zb_log (ZB_LOG_NOTICE, "the other broker has all that was answered here alone: %" PRIu64 " messages sent, %" PRIu64
+            " put aside; this store is brought level with it", stats.messages, stats.aside);
+    zb_role_merged (&self->role);
+    s_carry_out (self);
+}
+
 //  What the engine wants written and read, and what it answers.
 static void s_engine (zb_broker_t *self)
 {
+    s_absorb (self);
     zb_batch_t *batch;
     //  Draining ends with the last answer: the engine's own housekeeping is not waited for.
     while ((!zb_role_drains (&self->role) || zb_engine_client_waits (self->engine))
@@ -701,6 +765,7 @@ static void s_close (zb_broker_t *self)
         s_replies (self);
     }
     zb_claimant_destroy (&self->claimant);
+    zb_courier_destroy (&self->courier);
     zb_ha_destroy (&self->ha);
     zb_store_destroy (&self->store);
     zb_front_destroy (&self->front);
@@ -731,6 +796,7 @@ static void s_turn (zb_broker_t *self)
     s_apply_rule (self);
     s_engine (self);
     s_tell_witness (self);
+    s_replay (self);
     s_tell_peer (self, false);
 }
 
@@ -748,8 +814,14 @@ int zb_broker_run (const zb_config_t *config)
         zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
                                    { zb_front_socket (self->front), 0, s_waits (self) ? 0 : ZMQ_POLLIN, 0 },
                                    { self->ha ? zb_ha_socket (self->ha) : NULL, 0, ZMQ_POLLIN, 0 },
-                                   { self->claimant ? zb_claimant_socket (self->claimant) : NULL, 0, ZMQ_POLLIN, 0 } };
-        int rc = zmq_poll (items, self->claimant ? 4 : self->ha ? 3 : 2, (long) (next < 0 ? 0 : next < most ? next : most));
+                                   { NULL, 0, ZMQ_POLLIN, 0 },
+                                   { NULL, 0, ZMQ_POLLIN, 0 } };
+        int count = self->ha ? 3 : 2;
+        if (self->claimant)
+            items[count++].socket = zb_claimant_socket (self->claimant);
+        if (self->courier)
+            items[count++].socket = zb_courier_socket (self->courier);
+        int rc = zmq_poll (items, count, (long) (next < 0 ? 0 : next < most ? next : most));
         assert (rc >= 0 || errno == EINTR);
         s_turn (self);
     }

@@ -123,6 +123,33 @@ static json_t *s_resync (const zb_status_t *self)
     return object;
 }
 
+//  Of a loser of a split: how far it is with sending what it has.
+static json_t *s_replay (const zb_status_t *self)
+{
+    if (!self->replays)
+        return json_null ();
+    const zb_replayer_stats_t *stats = &self->replay;
+    json_t *object = json_object ();
+    json_object_set_new (object, "stage", json_string (stats->stage));
+    json_object_set_new (object, "items", s_number (stats->items));
+    json_object_set_new (object, "messages", s_number (stats->messages));
+    json_object_set_new (object, "acknowledgements", s_number (stats->acks));
+    json_object_set_new (object, "aside", s_number (stats->aside));
+    return object;
+}
+
+//  Of a winner: what it has taken since it leads.
+static json_t *s_merge (const zb_status_t *self)
+{
+    const zb_engine_stats_t *stats = &self->stats;
+    json_t *object = json_object ();
+    json_object_set_new (object, "now", json_boolean (stats->merging));
+    json_object_set_new (object, "messages", s_number (stats->replayed));
+    json_object_set_new (object, "acknowledged", s_number (stats->replayed_acks));
+    json_object_set_new (object, "duplicates", s_number (stats->replayed_twice));
+    return object;
+}
+
 static void s_counts (json_t *object, const zb_status_t *self)
 {
     const zb_engine_stats_t *stats = &self->stats;
@@ -170,6 +197,8 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "disk", s_disk (self));
     json_object_set_new (object, "resync", s_resync (self));
     json_object_set_new (object, "lock", s_lock (self));
+    json_object_set_new (object, "replay", s_replay (self));
+    json_object_set_new (object, "merge", s_merge (self));
     s_counts (object, self);
     json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
     json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));

@@ -12,6 +12,7 @@
 #ifndef ZB_STATUS_H_INCLUDED
 #define ZB_STATUS_H_INCLUDED
 
+#include "core/replayer.h"
 #include "core/role.h"
 #include "io/config.h"
 #include "io/lock.h"
@@ -30,6 +31,8 @@ typedef struct {
     uint64_t refused;          //  answered 400 or 413
     uint64_t beats;            //  heartbeats that were not the peer's
     bool full;                 //  the disk is below its low-water mark
+    bool replays;              //  this broker lost a split, and sends what it has:
+    zb_replayer_stats_t replay;
     char *resync;              //  what a resync is doing, NULL if none
     uint64_t done, total;      //  bytes of it
     zb_holder_t lock;          //  of a shared store: what the lock's file says

@@ -1,0 +1,472 @@
+/*  =========================================================================
+    merge - what the loser of a split has, taken item by item
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The winner's side of a replay; the loser's is core/replayer.  Messages keep their ids,
+    so that an acknowledgement of one means the same on both sides, before and after.
+
+    A message is taken if this store has never held its id, and no PUT of the same
+    producer, number and digest.  One that another PUT of the same number stands in the
+    way of, or that no queue has room for, is refused with 409 and a text: a word and
+    the ids; the loser puts it aside in a file and sends the item again without it.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_self.h"
+
+//  ms without an item until the loser counts as gone.
+#define MERGER_GONE 5000
+
+//  ---------------------------------------------------------------------------
+//  Progress
+
+static size_t s_key (const zb_progress_t *progress, char key[64])
+{
+    int size = snprintf (key, 64, "%s%llu.%u", ZB_META_REPLAY, (unsigned long long) progress->epoch, progress->node);
+    return (size_t) size;
+}
+
+static void s_write_progress (zb_engine_t *self, const zb_progress_t *progress)
+{
+    char key[64];
+    uint8_t value[8 + ZB_POSITION_MAX];
+    size_t size = s_key (progress, key);
+    zb_put64 (value, progress->n);
+    memcpy (value + 8, progress->position, progress->size);
+    zb_batch_put (self->fill->batch, ZB_META, key, size, value, 8 + progress->size);
+}
+
+bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count)
+{
+    memset (self->replay, 0, sizeof self->replay);
+    for (size_t index = 0; index < count && index < ZB_REPLAYS; index++) {
+        zb_progress_t *progress = &self->replay[index];
+        zb_frame_t text = {found[index].key + strlen (ZB_META_REPLAY),
+                           found[index].key_size - strlen (ZB_META_REPLAY)};
+        const zb_row_t *row = found[index].row;
+        if (text.size < 3 || row->size < 8 || row->size > 8 + ZB_POSITION_MAX)
+            return false;
+        progress->node = ((const uint8_t *) text.data)[text.size - 1] == '1' ? 1 : 2;
+        text.size -= 2;
+        if (!zb_number_parse (text, UINT64_MAX, &progress->epoch))
+            return false;
+        progress->n = zb_get64 (row->data);
+        progress->size = row->size - 8;
+        memcpy (progress->position, row->data + 8, progress->size);
+    }
+    return true;
+}
+
+//  The progress of the loser with this newest epoch; a new one if there is none, NULL if there are too many.
+static zb_progress_t *s_progress (zb_engine_t *self, const zb_item_t *item)
+{
+    zb_progress_t *unused = NULL;
+    for (size_t index = ZB_REPLAYS; index-- > 0;) {
+        zb_progress_t *progress = &self->replay[index];
+        if (progress->epoch == item->epoch && progress->node == item->node)
+            return progress;
+        if (progress->epoch == 0)
+            unused = progress;
+    }
+    if (unused)
+        *unused = (zb_progress_t){.epoch = item->epoch, .node = item->node};
+    return unused;
+}
+
+//  Whether this store has held the row: it has lived through it, or an earlier replay of the same loser has brought it.
+static bool s_had (const zb_engine_t *self, const zb_item_t *item)
+{
+    if (zb_lineage_had (&self->lineage, item->last))
+        return true;
+    for (size_t index = 0; index < ZB_REPLAYS; index++) {
+        const zb_progress_t *earlier = &self->replay[index];
+        if (earlier->epoch == 0 || earlier == self->merging || earlier->node != item->node || earlier->size == 0 ||
+            zb_epoch_base (earlier->epoch, earlier->node) < zb_epoch_base (zb_epoch_number (item->last), item->node))
+            continue;
+        size_t size = earlier->size < item->position.size ? earlier->size : item->position.size;
+        if (memcmp (item->position.data, earlier->position, size) <= 0)
+            return true;
+    }
+    return false;
+}
+
+//  ---------------------------------------------------------------------------
+//  Answers
+
+static zb_load_t *s_refuse (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, int code,
+                            const char *text)
+{
+    zb_engine_refuse (self, session->routing, task, code, text, ZB_NOW);
+    return NULL;
+}
+
+//  Refuses the messages of the page that `which` names (all that are not done if NULL), with a word that says why.
+static zb_load_t *s_put_aside (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
+                               const zb_page_t *page, const bool *which, const char *word)
+{
+    size_t room = strlen (word) + page->count * 43 + 1;
+    char *text = (char *) malloc (room);
+    assert (text);
+    size_t size = (size_t) snprintf (text, room, "%s", word);
+    for (uint32_t index = 0; index < page->count;) {
+        bool named = which ? which[index] : !page->message[index].done;
+        uint32_t end = index + 1;
+        while (named && end < page->count && (which ? which[end] : !page->message[end].done) &&
+               page->message[end].delta == page->message[end - 1].delta + 1)
+            end++;
+        if (named)
+            size += (size_t) snprintf (text + size, room - size, " %llu..%llu",
+                                       (unsigned long long) zb_page_id (page, index),
+                                       (unsigned long long) zb_page_id (page, end - 1));
+        index = end;
+    }
+    s_refuse (self, session, task, ZB_CONFLICT, text);
+    free (text);
+    return NULL;
+}
+
+static void s_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t n)
+{
+    char number[21];
+    zb_number_format (n, number);
+    zb_frame_t arg = zb_frame (number);
+    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 1, &arg);
+    zb_engine_give (self, &pending, self->merged);
+}
+
+//  ---------------------------------------------------------------------------
+//  Items: each returns what it must wait for; *taken if it was taken, else it is answered.
+
+static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
+                           const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    if (!queue && self->full)
+        return s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full");
+    //  One too many is not made; its messages are put aside.
+    if (!queue && self->queue_count < self->limits.queues && self->queue_id < UINT32_MAX) {
+        queue = zb_engine_new_queue (self, item->name);
+        queue->lease = item->queue.lease;
+        queue->max = item->queue.max;
+        zb_engine_write_queue (self, queue);
+    }
+    *taken = true;
+    return NULL;
+}
+
+static zb_load_t *s_acks (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    if (queue) {
+        uint64_t acked = self->stats.acked;
+        task->request.acks = item->acks;
+        load = zb_engine_ack (self, queue, task);
+        self->stats.replayed_acks += self->stats.acked - acked;
+        if (load)
+            return load;
+        zb_engine_serve (self, queue);
+    }
+    *taken = true;
+    return NULL;
+}
+
+static zb_load_t *s_producer (zb_engine_t *self, const zb_item_t *item, bool *taken)
+{
+    zb_producer_t *producer = NULL;
+    zb_load_t *load = zb_engine_producer (self, item->name, &producer);
+    if (load)
+        return load;
+    for (size_t index = 0; index < item->slots; index++) {
+        zb_slot_t slot;
+        zb_slot_decode (&slot, item->slot + index * ZB_SLOT_SIZE);
+        zb_producer_merge (producer, &slot);
+    }
+    if (producer->instance < item->producer.instance)
+        producer->instance = item->producer.instance;
+    producer->seen = zb_engine_uptime (self);
+    producer->dirty = true;
+    zb_engine_touch_producer (self, producer);
+    *taken = true;
+    return NULL;
+}
+
+//  What the store's producer says of a piece: not used yet, the same PUT, or another one (or one that can't be told).
+static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_page_t *page, const zb_piece_t *piece,
+                             zb_put_t *result)
+{
+    zb_producer_t *producer = NULL;
+    *result = ZB_PUT_NEXT;
+    if (piece->number == 0)
+        return NULL;
+    zb_load_t *load = zb_engine_producer (self, piece->name, &producer);
+    if (load || piece->number > producer->last)
+        return load;
+    const zb_slot_t *slot = zb_producer_slot (producer, piece->number);
+    bool kept = slot && slot->number == piece->number;
+    if (kept && piece->first >= slot->first && piece->first - slot->first < slot->count)
+        return NULL; //  it is this very one
+    *result = ZB_PUT_OTHER;
+    if (!kept || slot->count != piece->count)
+        return NULL;
+    zb_frame_t *body = (zb_frame_t *) malloc (piece->count * sizeof *body);
+    assert (body);
+    const uint8_t *byte = page->row->data + piece->bodies;
+    for (uint32_t index = 0; index < piece->count; index++) {
+        body[index] = (zb_frame_t){byte, zb_get32 (page->row->data + piece->sizes + 4 * index)};
+        byte += body[index].size;
+    }
+    zb_request_t put = {.queue = item->name, .properties = piece->properties, .body = body, .bodies = piece->count};
+    if (zb_put_digest (&put, self->digest_key) == slot->digest)
+        *result = ZB_PUT_AGAIN;
+    free (body);
+    return NULL;
+}
+
+//  Takes duplicates out of the page, and names in `other` what another PUT stands in the way of; *others if any.
+static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, zb_page_t *page, bool *other, bool *others)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    uint32_t index = 0;
+    while (zb_log_next (page->row, &offset, &piece) == 1) {
+        zb_put_t result;
+        zb_load_t *load = s_compare (self, item, page, &piece, &result);
+        if (load)
+            return load;
+        for (uint32_t end = index + piece.count; index < end; index++) {
+            if (page->message[index].done || result == ZB_PUT_NEXT)
+                continue;
+            other[index] = result == ZB_PUT_OTHER;
+            *others = *others || other[index];
+            if (result == ZB_PUT_AGAIN) {
+                page->message[index].done = true;
+                page->open--;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void s_insert (zb_engine_t *self, zb_queue_t *queue, const zb_item_t *item, const zb_page_t *page)
+{
+    zb_row_t *bits = NULL;
+    if (page->open < page->count) {
+        bits = zb_row_new (zb_page_bits_size (page));
+        bits->size = bits->room;
+        zb_page_bits (page, bits->data);
+    }
+    zb_queue_insert (queue, page->row, item->last, bits, self->fill->batch, &self->fill->rows);
+    zb_row_unref (&bits);
+    zb_engine_touch_queue (self, queue);
+    self->fill->bytes += page->row->size;
+    self->waiting += page->row->size;
+    self->stats.replayed += page->open;
+}
+
+static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, const zb_item_t *item,
+                          zb_queue_t *queue, zb_page_t *page, bool *taken)
+{
+    if (!queue)
+        return s_put_aside (self, session, task, page, NULL, "absent");
+    if (self->full)
+        return s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full");
+    uint8_t key[4];
+    zb_put32 (key, queue->id);
+    if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
+        return s_refuse (self, session, task, ZB_NOT_READY, "purged messages of the queue are being freed");
+    if (queue->load)
+        return queue->load;
+    bool others = false;
+    bool *other = (bool *) calloc (page->count, sizeof *other);
+    assert (other);
+    uint32_t open = page->open;
+    zb_load_t *load = s_sift (self, item, page, other, &others);
+    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
+    if (load)
+        ;
+    else if (others)
+        s_put_aside (self, session, task, page, other, "conflict");
+    else if (page->open && max && zb_queue_depth (queue) + page->open > max)
+        s_put_aside (self, session, task, page, NULL, "full");
+    else {
+        self->stats.replayed_twice += open - page->open;
+        if (page->open)
+            s_insert (self, queue, item, page);
+        *taken = true;
+    }
+    free (other);
+    return load;
+}
+
+static zb_load_t *s_row (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, const zb_item_t *item,
+                         bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    *taken = s_had (self, item);
+    if (*taken)
+        return NULL;
+    zb_row_t *row = zb_row_new (item->row.size), *bits = item->bits.size ? zb_row_new (item->bits.size) : NULL;
+    zb_item_add (row, item->row.data, item->row.size);
+    if (bits)
+        zb_item_add (bits, item->bits.data, item->bits.size);
+    zb_page_t *page = zb_page_new (row, item->last, bits);
+    if (page)
+        load = s_page (self, session, task, item, queue, page, taken);
+    else
+        s_refuse (self, session, task, ZB_BAD_REQUEST, "item: the row is malformed, or all of it is done");
+    zb_page_destroy (&page);
+    zb_row_unref (&row);
+    zb_row_unref (&bits);
+    return load;
+}
+
+static void s_end (zb_engine_t *self)
+{
+    for (size_t index = 0; index < ZB_REPLAYS; index++)
+        if (self->replay[index].epoch) {
+            char key[64];
+            size_t size = s_key (&self->replay[index], key);
+            zb_batch_erase (self->fill->batch, ZB_META, key, size);
+        }
+    memset (self->replay, 0, sizeof self->replay);
+    self->merging = NULL;
+    self->merger = NULL;
+    self->must = self->absorbs = true;
+}
+
+bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
+{
+    bool absorbs = self->absorbs;
+    self->absorbs = false;
+    if (absorbs)
+        *loser = self->loser;
+    return absorbs;
+}
+
+//  ---------------------------------------------------------------------------
+//  The request
+
+//  Where the loser is to go on.
+static zb_load_t *s_begin (zb_engine_t *self, zb_session_t *session, const zb_task_t *task, const zb_item_t *item)
+{
+    if (zb_lineage_decode (&self->loser, item->rest.data, item->rest.size))
+        return s_refuse (self, session, task, ZB_BAD_REQUEST, "item: malformed lineage");
+    bool done = zb_lineage_lists (&self->lineage, item->epoch, item->node);
+    zb_progress_t *progress = done ? NULL : s_progress (self, item);
+    if (!done && !progress)
+        return s_refuse (self, session, task, ZB_NOT_READY, "too many replays have begun and not ended");
+    self->merging = progress;
+    self->merger = done ? NULL : session;
+    char n[21];
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    zb_number_format (progress ? progress->n : 0, n);
+    zb_frame_t arg[] = {zb_frame (done ? "done" : "go"), zb_frame (n), {NULL, 0}, {lineage, 0}};
+    if (progress)
+        arg[2] = (zb_frame_t){progress->position, progress->size};
+    arg[3].size = zb_lineage_encode (&self->lineage, lineage);
+    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 4, arg);
+    zb_engine_give (self, &pending, self->merged);
+    return NULL;
+}
+
+static zb_load_t *s_take (zb_engine_t *self, zb_session_t *session, zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    switch (item->kind) {
+    case ZB_REPLAY_QUEUE:
+        return s_queue (self, session, task, item, taken);
+    case ZB_REPLAY_ACKS:
+        return s_acks (self, task, item, taken);
+    case ZB_REPLAY_ROW:
+        return s_row (self, session, task, item, taken);
+    case ZB_REPLAY_PRODUCER:
+        return s_producer (self, item, taken);
+    default:
+        assert (item->kind == ZB_REPLAY_END);
+        *taken = true;
+        return NULL;
+    }
+}
+
+static zb_load_t *s_item (zb_engine_t *self, zb_session_t *session, zb_task_t *task, const zb_item_t *item)
+{
+    zb_progress_t *progress = self->merging;
+    if (session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
+        return s_refuse (self, session, task, ZB_NOT_READY, "say BEGIN first");
+    if (item->n <= progress->n) {
+        s_ok (self, session, task, item->n);
+        return NULL;
+    }
+    if (item->n > progress->n + 1)
+        return s_refuse (self, session, task, ZB_NOT_READY, "an item before this one was not taken");
+    bool taken = false;
+    zb_load_t *load = s_take (self, session, task, item, &taken);
+    if (load || !taken)
+        return load;
+    progress->n = item->n;
+    progress->size = item->position.size;
+    memcpy (progress->position, item->position.data, item->position.size);
+    if (item->kind == ZB_REPLAY_END)
+        s_end (self);
+    else
+        s_write_progress (self, progress);
+    self->merged = self->fill->number; //  I12
+    s_ok (self, session, task, item->n);
+    return NULL;
+}
+
+zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    zb_item_t item;
+    assert (request->bodies == 2);
+    const char *wrong = zb_item_decode (&item, request->body[0]);
+    if (wrong)
+        return s_refuse (self, session, task, ZB_BAD_REQUEST, wrong);
+    if (!zb_item_proven (request->body[0], self->secret, request->body[1]))
+        return s_refuse (self, session, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
+    session->hello = true;
+    self->merger_ms = self->now;
+    //  Only a store that may lead by itself may hold what the loser will throw away, and its ids must be the larger.
+    if (self->keep != ZB_KEEP_WRITE ||
+        zb_epoch_base (item.epoch, item.node) >= zb_epoch_base (self->epoch, self->node))
+        return s_refuse (self, session, task, ZB_NOT_READY, "this broker is not the winner of a split");
+    return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, session, task, &item) : s_item (self, session, task, &item);
+}
+
+bool zb_engine_merges (const zb_engine_t *self)
+{
+    return self->merger && self->now - self->merger_ms < MERGER_GONE;
+}
+
+bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
+{
+    size_t cursor = 0;
+    uint64_t end[2] = {0, 0};
+    bool bad = false;
+    while (self->lineage.size && zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
+        for (unsigned index = 0; index < 2; index++) {
+            uint64_t number = zb_epoch_number (end[index]);
+            unsigned node = zb_epoch_node (end[index]);
+            if (number && number <= self->epoch && !(number == self->epoch && node == self->node) &&
+                !zb_lineage_has (&self->lineage, number, node))
+                return true;
+        }
+    return false;
+}

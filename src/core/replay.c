@@ -1,0 +1,181 @@
+/*  =========================================================================
+    replay - what the loser of a split sends to the winner, as bytes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "core/replay.h"
+
+#define ITEM_HEAD 20
+#define MAC_SIZE (ZB_PROOF_SIZE / 2)
+
+static zb_frame_t s_skip (zb_frame_t frame, size_t size)
+{
+    return (zb_frame_t){(const uint8_t *) frame.data + size, frame.size - size};
+}
+
+//  Takes the name and its size off; false if it is not there or not valid.
+static bool s_name (zb_item_t *self)
+{
+    if (self->rest.size == 0)
+        return false;
+    size_t size = *(const uint8_t *) self->rest.data;
+    if (size > self->rest.size - 1)
+        return false;
+    self->name = (zb_frame_t){(const uint8_t *) self->rest.data + 1, size};
+    self->rest = s_skip (self->rest, 1 + size);
+    return zb_name_check (self->name) == NULL;
+}
+
+static bool s_row (zb_item_t *self)
+{
+    if (!s_name (self) || self->position.size != 1 + ZB_LOG_KEY_SIZE || self->rest.size < 4)
+        return false;
+    self->last = zb_get64 ((const uint8_t *) self->position.data + 5);
+    size_t bits = zb_get32 (self->rest.data);
+    self->rest = s_skip (self->rest, 4);
+    if (bits > self->rest.size)
+        return false;
+    self->bits = (zb_frame_t){self->rest.data, bits};
+    self->row = s_skip (self->rest, bits);
+    return true;
+}
+
+static bool s_producer (zb_item_t *self)
+{
+    if (!s_name (self) || self->rest.size < 16 || (self->rest.size - 16) % ZB_SLOT_SIZE)
+        return false;
+    const uint8_t *byte = self->rest.data;
+    self->producer = (zb_producer_row_t){zb_get64 (byte), zb_get64 (byte + 8), 0};
+    self->slot = byte + 16;
+    self->slots = (self->rest.size - 16) / ZB_SLOT_SIZE;
+    for (size_t index = 0; index < self->slots; index++) {
+        uint64_t number = zb_get64 (self->slot + index * ZB_SLOT_SIZE);
+        if (number == 0 || number > INT64_MAX)
+            return false;
+    }
+    return self->slots <= ZB_WINDOW && self->producer.instance && self->producer.last <= INT64_MAX;
+}
+
+static bool s_queue (zb_item_t *self)
+{
+    if (self->rest.size < 16)
+        return false;
+    const uint8_t *byte = self->rest.data;
+    self->queue = (zb_queue_row_t){0, zb_get64 (byte), zb_get64 (byte + 8)};
+    self->name = s_skip (self->rest, 16);
+    return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX;
+}
+
+static bool s_acks (zb_item_t *self)
+{
+    if (!s_name (self))
+        return false;
+    self->acks = self->rest;
+    bool bad = false;
+    uint64_t first = 0, last = 0;
+    for (size_t cursor = 0; zb_acks_next (self->acks, &cursor, &first, &last, &bad);)
+        ;
+    return !bad;
+}
+
+const char *zb_item_decode (zb_item_t *self, zb_frame_t data)
+{
+    memset (self, 0, sizeof *self);
+    const uint8_t *byte = data.data;
+    if (data.size < ITEM_HEAD || byte[9] >= ZB_REPLAY_KINDS || byte[8] < 1 || byte[8] > 2)
+        return "item: malformed";
+    size_t position = (size_t) byte[10] << 8 | byte[11];
+    if (position > ZB_POSITION_MAX || position > data.size - ITEM_HEAD)
+        return "item: malformed position";
+    self->epoch = zb_get64 (byte);
+    self->node = byte[8];
+    self->kind = (zb_replay_kind_t) byte[9];
+    self->n = zb_get64 (byte + 12);
+    self->position = (zb_frame_t){byte + ITEM_HEAD, position};
+    self->rest = s_skip (data, ITEM_HEAD + position);
+    bool good = self->kind == ZB_REPLAY_BEGIN     ? true
+                : self->kind == ZB_REPLAY_QUEUE   ? s_queue (self)
+                : self->kind == ZB_REPLAY_ACKS    ? s_acks (self)
+                : self->kind == ZB_REPLAY_ROW     ? s_row (self)
+                : self->kind == ZB_REPLAY_PRODUCER ? s_producer (self)
+                                                  : true;
+    if ((self->kind == ZB_REPLAY_BEGIN) != (self->n == 0))
+        good = false;
+    return good ? NULL : "item: malformed content";
+}
+
+zb_row_t *zb_item_new (uint64_t epoch, unsigned node, zb_replay_kind_t kind, uint64_t n, zb_frame_t position,
+                       size_t rest)
+{
+    assert (position.size <= ZB_POSITION_MAX);
+    zb_row_t *item = zb_row_new (ITEM_HEAD + position.size + rest);
+    zb_put64 (item->data, epoch);
+    item->data[8] = (uint8_t) node;
+    item->data[9] = (uint8_t) kind;
+    item->data[10] = (uint8_t) (position.size >> 8);
+    item->data[11] = (uint8_t) position.size;
+    zb_put64 (item->data + 12, n);
+    item->size = ITEM_HEAD;
+    zb_item_add (item, position.data, position.size);
+    return item;
+}
+
+void zb_item_add (zb_row_t *item, const void *data, size_t size)
+{
+    assert (size <= item->room - item->size);
+    if (size)
+        memcpy (item->data + item->size, data, size);
+    item->size += (uint32_t) size;
+}
+
+void zb_item_add_name (zb_row_t *item, zb_frame_t name)
+{
+    assert (name.size <= ZB_NAME_MAX);
+    uint8_t size = (uint8_t) name.size;
+    zb_item_add (item, &size, 1);
+    zb_item_add (item, name.data, name.size);
+}
+
+void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_PROOF_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    static const char use[] = "replay";
+    uint8_t key[ZB_SECRET_SIZE], mac[MAC_SIZE];
+    //  A key of its own: a token is no proof.
+    crypto_generichash (key, sizeof key, (const uint8_t *) use, sizeof use, secret, ZB_SECRET_SIZE);
+    crypto_generichash (mac, sizeof mac, item.data, item.size, key, sizeof key);
+    for (size_t index = 0; index < sizeof mac; index++) {
+        proof[2 * index] = digits[mac[index] >> 4];
+        proof[2 * index + 1] = digits[mac[index] & 15];
+    }
+    sodium_memzero (key, sizeof key);
+}
+
+bool zb_item_proven (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t proof)
+{
+    char expected[ZB_PROOF_SIZE];
+    zb_item_prove (item, secret, expected);
+    return proof.size == ZB_PROOF_SIZE && sodium_memcmp (expected, proof.data, ZB_PROOF_SIZE) == 0;
+}
+
+void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE])
+{
+    zb_put64 (value, slot->number);
+    zb_put64 (value + 8, slot->digest);
+    zb_put64 (value + 16, slot->first);
+    zb_put32 (value + 24, slot->count);
+    zb_put32 (value + 28, slot->queue);
+}
+
+void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE])
+{
+    *slot = (zb_slot_t){zb_get64 (value), zb_get64 (value + 8), zb_get64 (value + 16), zb_get32 (value + 24),
+                        zb_get32 (value + 28)};
+}

@@ -1,0 +1,849 @@
+/*  =========================================================================
+    replayer - the loser of a split reads what the winner lacks, item by item
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/page.h"
+#include "core/replayer.h"
+#include "core/ring.h"
+
+#define WINDOW_ITEMS 16 //  on their way
+#define WINDOW_BYTES (4 << 20)
+#define READ_ROWS 256
+#define READ_BYTES (1 << 20)
+
+typedef struct {
+    uint32_t id;
+    zb_queue_row_t row;
+    uint64_t mark; //  messages up to here are gone
+    zb_frame_t name;
+    uint8_t text[ZB_NAME_MAX];
+} s_queue_t;
+
+//  An item that was made and is not answered yet.
+typedef struct {
+    zb_ring_t ring;
+    uint64_t n;
+    zb_row_t *data;
+    uint32_t queue; //  ROW: its queue
+    uint64_t messages, acks;
+    bool sent;
+} s_made_t;
+
+struct zb_replayer {
+    uint8_t secret[ZB_SECRET_SIZE];
+    zb_lineage_t ours, theirs;
+    zb_epoch_t newest;
+    const char *fault;
+
+    //  The queues, once read: in the order of their names, and of their ids.
+    bool known;
+    s_queue_t **named, **numbered;
+    size_t queues;
+
+    //  Where it stands.
+    bool begun; //  BEGIN was answered
+    zb_stage_t stage;
+    size_t key_size;
+    uint8_t key[ZB_KEY_MAX]; //  rows from here on are next
+    size_t queue;            //  QUEUES: the next one by name; LOG: the one by id that is read
+    bool ended;              //  the stage's table is read to its end
+    uint64_t n;              //  of the newest item made
+
+    zb_ring_t made;
+    size_t bytes;
+    bool reading;
+    uint64_t tag; //  of the read that is under way
+    size_t resume_size;
+    uint8_t resume[ZB_POSITION_MAX]; //  where the winner says to go on
+    zb_read_t *chunk; //  what was read, and how far it is used
+    size_t at, mark;
+    zb_read_t *extra; //  the row of the log that an acknowledgement's bits belong to
+    bool wants_extra;
+
+    //  What the winner refused.
+    bool refused;
+    zb_aside_t aside;
+    char *ids;
+    zb_frame_t refused_row;
+    uint32_t skip_queue;
+    uint64_t skip_last;
+    char *skip;
+
+    zb_replayer_stats_t stats;
+};
+
+//  ---------------------------------------------------------------------------
+//  Life
+
+zb_replayer_t *zb_replayer_new (const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage)
+{
+    zb_replayer_t *self = (zb_replayer_t *) calloc (1, sizeof (zb_replayer_t));
+    assert (self && lineage->size);
+    memcpy (self->secret, secret, ZB_SECRET_SIZE);
+    self->ours = *lineage;
+    self->newest = zb_lineage_newest (lineage);
+    zb_ring_init (&self->made);
+    return self;
+}
+
+static void s_unmake (zb_replayer_t *self, s_made_t *made)
+{
+    zb_ring_remove (&made->ring);
+    self->bytes -= made->data->size;
+    zb_row_unref (&made->data);
+    free (made);
+}
+
+//  Drops all that was made and read.
+static void s_forget (zb_replayer_t *self)
+{
+    while (!zb_ring_empty (&self->made))
+        s_unmake (self, ZB_ITEM (self->made.next, s_made_t, ring));
+    zb_read_destroy (&self->chunk);
+    zb_read_destroy (&self->extra);
+    free (self->ids);
+    self->ids = NULL;
+    self->refused = self->wants_extra = false;
+}
+
+static void s_forget_queues (zb_replayer_t *self)
+{
+    for (size_t index = 0; index < self->queues; index++)
+        free (self->named[index]);
+    free (self->named);
+    free (self->numbered);
+    self->named = self->numbered = NULL;
+    self->queues = 0;
+    self->known = false;
+}
+
+void zb_replayer_destroy (zb_replayer_t **self_p)
+{
+    zb_replayer_t *self = *self_p;
+    if (self) {
+        s_forget (self);
+        s_forget_queues (self);
+        free (self->skip);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+const char *zb_replayer_fault (const zb_replayer_t *self)
+{
+    return self->fault;
+}
+
+//  ---------------------------------------------------------------------------
+//  Items
+
+static s_made_t *s_make (zb_replayer_t *self, zb_replay_kind_t kind, const void *key, size_t key_size, size_t rest)
+{
+    uint8_t position[ZB_POSITION_MAX] = {(uint8_t) self->stage};
+    assert (key_size <= ZB_KEY_MAX);
+    if (key_size)
+        memcpy (position + 1, key, key_size);
+    s_made_t *made = (s_made_t *) calloc (1, sizeof (s_made_t));
+    assert (made);
+    zb_ring_init (&made->ring);
+    made->n = kind == ZB_REPLAY_BEGIN ? 0 : ++self->n;
+    made->data = zb_item_new (self->newest.number, self->newest.node, kind, made->n,
+                              (zb_frame_t){position, kind == ZB_REPLAY_BEGIN ? 0 : 1 + key_size}, rest);
+    return made;
+}
+
+static void s_ready (zb_replayer_t *self, s_made_t *made)
+{
+    zb_ring_append (&self->made, &made->ring);
+    self->bytes += made->data->size;
+}
+
+static void s_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind)
+{
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    size_t size = zb_lineage_encode (&self->ours, lineage);
+    s_made_t *made = s_make (self, kind, NULL, 0, size);
+    zb_item_add (made->data, lineage, size);
+    s_ready (self, made);
+}
+
+void zb_replayer_restart (zb_replayer_t *self)
+{
+    s_forget (self);
+    self->begun = self->reading = false;
+    self->tag++;
+    self->stage = ZB_STAGE_QUEUES;
+    s_make_lineage (self, ZB_REPLAY_BEGIN);
+}
+
+static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
+{
+    self->stage = stage;
+    self->key_size = 0;
+    self->queue = 0;
+    self->ended = false;
+    zb_read_destroy (&self->chunk);
+}
+
+static void s_make_queue (zb_replayer_t *self, const s_queue_t *queue)
+{
+    uint8_t options[16];
+    zb_put64 (options, queue->row.lease);
+    zb_put64 (options + 8, queue->row.max);
+    s_made_t *made = s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, 16 + queue->name.size);
+    zb_item_add (made->data, options, sizeof options);
+    zb_item_add (made->data, queue->name.data, queue->name.size);
+    s_ready (self, made);
+}
+
+static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, const char *acks, size_t size)
+{
+    s_made_t *made = s_make (self, ZB_REPLAY_ACKS, found->key, found->key_size, 1 + queue.size + size);
+    zb_item_add_name (made->data, queue);
+    zb_item_add (made->data, acks, size);
+    made->acks = 1;
+    s_ready (self, made);
+}
+
+//  ---------------------------------------------------------------------------
+//  Acknowledgements
+
+//  Adds a range to the text.
+static void s_range (char *text, size_t room, size_t *size, uint64_t first, uint64_t last)
+{
+    *size += (size_t) snprintf (text + *size, room - *size, "%s%llu..%llu", *size ? " " : "",
+                                (unsigned long long) first, (unsigned long long) last);
+    assert (*size < room);
+}
+
+//  A row of the journal.  What stands for all of a queue means what this store has held of it, nothing else.
+static void s_journal (zb_replayer_t *self, const zb_found_t *found)
+{
+    zb_frame_t queue;
+    uint64_t first = 0, last = 0;
+    char text[(ZB_LINEAGE_MAX + 1) * 44];
+    size_t size = 0;
+    if (zb_journal_decode (found, &queue, &first, &last)) {
+        self->fault = "the journal in the table acks holds a malformed row";
+        return;
+    }
+    if (first > 1)
+        s_range (text, sizeof text, &size, first, last);
+    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, 2);
+    if (first == 1)
+        s_range (text, sizeof text, &size, 1, last < oldest ? last : oldest);
+    for (size_t index = 0; first == 1 && index < self->ours.size; index++) {
+        const zb_epoch_t *epoch = &self->ours.epoch[index];
+        uint64_t base = zb_epoch_base (epoch->number, epoch->node);
+        uint64_t upto = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
+        if (base < last && base < upto && zb_lineage_has (&self->theirs, epoch->number, epoch->node))
+            s_range (text, sizeof text, &size, base + 1, upto < last ? upto : last);
+    }
+    if (size)
+        s_make_acks (self, found, queue, text, size);
+}
+
+static s_queue_t *s_by_id (const zb_replayer_t *self, uint32_t id)
+{
+    size_t low = 0, high = self->queues;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->numbered[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < self->queues && self->numbered[low]->id == id ? self->numbered[low] : NULL;
+}
+
+//  Acknowledges what the bits say of a row that the winner has held.
+static void s_bits (zb_replayer_t *self, const zb_found_t *found, const s_queue_t *queue)
+{
+    zb_read_t *extra = self->extra;
+    uint64_t last = zb_get64 (found->key + 4);
+    zb_page_t *page = extra->count[0] ? zb_page_new (extra->found[0][0].row, last, found->row) : NULL;
+    if (!page) {
+        self->fault = "a bitmap in the table acks has no row of the log that it fits";
+        return;
+    }
+    size_t room = (size_t) page->count * 44 + 1, size = 0;
+    char *text = (char *) malloc (room);
+    assert (text);
+    for (uint32_t index = 0; index < page->count;) {
+        uint32_t end = index + 1;
+        while (page->message[index].done && end < page->count && page->message[end].done &&
+               page->message[end].delta == page->message[end - 1].delta + 1)
+            end++;
+        if (page->message[index].done)
+            s_range (text, room, &size, zb_page_id (page, index), zb_page_id (page, end - 1));
+        index = end;
+    }
+    s_make_acks (self, found, queue->name, text, size);
+    free (text);
+    zb_page_destroy (&page);
+}
+
+//  Uses one row of the table acks; false if it has to be looked at again when more was read.
+static bool s_acks_row (zb_replayer_t *self, const zb_found_t *found)
+{
+    if (found->key_size < ZB_ACKS_KEY_SIZE && zb_get32 (found->key)) {
+        self->fault = "the table acks holds a malformed key";
+        return true;
+    }
+    if (zb_get32 (found->key) == 0) {
+        s_journal (self, found);
+        return true;
+    }
+    const s_queue_t *queue = s_by_id (self, zb_get32 (found->key));
+    uint64_t last = zb_get64 (found->key + 4);
+    if (!queue || last <= queue->mark || !zb_lineage_had (&self->theirs, last))
+        return true;
+    if (!self->extra) {
+        self->wants_extra = true;
+        return false;
+    }
+    s_bits (self, found, queue);
+    zb_read_destroy (&self->extra);
+    return true;
+}
+
+//  ---------------------------------------------------------------------------
+//  Messages
+
+//  The id up to which the winner has held everything that this store has.
+static uint64_t s_common (const zb_replayer_t *self)
+{
+    uint64_t common = 0;
+    for (size_t index = 0; index < self->ours.size; index++) {
+        const zb_epoch_t *epoch = &self->ours.epoch[index];
+        if (!zb_lineage_has (&self->theirs, epoch->number, epoch->node)) {
+            uint64_t base = zb_epoch_base (epoch->number, epoch->node);
+            return base < common ? base : common;
+        }
+        uint64_t upto = zb_lineage_upto (&self->theirs, epoch->number, epoch->node);
+        if (epoch->first)
+            common = upto;
+    }
+    return common;
+}
+
+//  Marks what was put aside as done.
+static void s_skip (zb_replayer_t *self, zb_page_t *page, uint32_t queue)
+{
+    if (!self->skip || self->skip_queue != queue || self->skip_last != page->last)
+        return;
+    size_t cursor = 0;
+    uint64_t first = 0, last = 0;
+    bool bad = false;
+    while (zb_acks_next (zb_frame (self->skip), &cursor, &first, &last, &bad))
+        for (uint32_t index = zb_page_find (page, first); index < page->count && zb_page_id (page, index) <= last; index++)
+            if (!page->message[index].done) {
+                page->message[index].done = true;
+                page->open--;
+            }
+}
+
+static void s_row (zb_replayer_t *self, const s_queue_t *queue, const zb_found_t *found, const zb_row_t *bits)
+{
+    uint64_t last = zb_get64 (found->key + 4);
+    zb_page_t *page = zb_page_new (found->row, last, bits);
+    if (!page) {
+        self->fault = "the tables log or acks hold a malformed row";
+        return;
+    }
+    s_skip (self, page, queue->id);
+    if (page->open) {
+        size_t size = page->open < page->count ? zb_page_bits_size (page) : 0;
+        uint8_t head[4];
+        zb_put32 (head, (uint32_t) size);
+        s_made_t *made =
+            s_make (self, ZB_REPLAY_ROW, found->key, found->key_size, 1 + queue->name.size + 4 + size + found->row->size);
+        zb_item_add_name (made->data, queue->name);
+        zb_item_add (made->data, head, sizeof head);
+        if (size) {
+            zb_page_bits (page, made->data->data + made->data->size);
+            made->data->size += (uint32_t) size;
+        }
+        zb_item_add (made->data, found->row->data, found->row->size);
+        made->queue = queue->id;
+        made->messages = page->open;
+        s_ready (self, made);
+    }
+    zb_page_destroy (&page);
+}
+
+static void s_log_row (zb_replayer_t *self, const zb_found_t *found)
+{
+    const s_queue_t *queue = self->numbered[self->queue];
+    uint64_t last = 0;
+    if (zb_log_key_decode (found, queue->id, &last)) {
+        self->fault = "the table log holds a malformed key";
+        return;
+    }
+    if (last <= queue->mark || zb_lineage_had (&self->theirs, last))
+        return;
+    const zb_row_t *bits = NULL;
+    for (; self->mark < self->chunk->count[1]; self->mark++) {
+        const zb_found_t *acks = &self->chunk->found[1][self->mark];
+        uint64_t of = acks->key_size >= ZB_LOG_KEY_SIZE ? zb_get64 (acks->key + 4) : 0;
+        if (of >= last) {
+            bits = of == last ? acks->row : NULL;
+            break;
+        }
+    }
+    s_row (self, queue, found, bits);
+}
+
+//  ---------------------------------------------------------------------------
+//  Producers
+
+static int s_by_number (const void *one, const void *other)
+{
+    uint64_t first = ((const zb_slot_t *) one)->number, second = ((const zb_slot_t *) other)->number;
+    return first < second ? -1 : first > second;
+}
+
+//  The rows of one name, from `at` on; returns how many they are, 0 if the chunk may not hold all.
+static size_t s_name_rows (const zb_read_t *chunk, size_t at)
+{
+    const zb_found_t *head = &chunk->found[0][at];
+    size_t end = at + 1;
+    while (end < chunk->count[0] && chunk->found[0][end].key_size == head->key_size + 2u &&
+           memcmp (chunk->found[0][end].key, head->key, head->key_size) == 0 &&
+           chunk->found[0][end].key[head->key_size] == 0)
+        end++;
+    return end == chunk->count[0] && chunk->more[0] ? 0 : end - at;
+}
+
+static void s_producer (zb_replayer_t *self, const zb_found_t *row, size_t rows)
+{
+    zb_producer_row_t producer;
+    zb_slot_t slot[ZB_WINDOW];
+    size_t slots = 0;
+    if (row->key_size > ZB_NAME_MAX || zb_producer_row_decode (&producer, row->row) || rows > 1 + ZB_GROUPS) {
+        self->fault = "the table producers holds a malformed row";
+        return;
+    }
+    for (size_t index = 1; index < rows; index++) {
+        zb_slot_t group[ZB_GROUP_SLOTS];
+        unsigned number = row[index].key[row->key_size + 1];
+        if (number >= ZB_GROUPS || zb_group_decode (group, number, row[index].row)) {
+            self->fault = "the table producers holds a malformed row";
+            return;
+        }
+        for (size_t each = 0; each < ZB_GROUP_SLOTS; each++) {
+            if (group[each].number > producer.last)
+                producer.last = group[each].number;
+            if (group[each].number && !zb_lineage_had (&self->theirs, group[each].first))
+                slot[slots++] = group[each];
+        }
+    }
+    if (slots == 0)
+        return;
+    qsort (slot, slots, sizeof *slot, s_by_number);
+    uint8_t head[16], value[ZB_SLOT_SIZE];
+    zb_put64 (head, producer.instance);
+    zb_put64 (head + 8, producer.last);
+    s_made_t *made = s_make (self, ZB_REPLAY_PRODUCER, row->key, row->key_size,
+                             1 + row->key_size + sizeof head + slots * ZB_SLOT_SIZE);
+    zb_item_add_name (made->data, (zb_frame_t){row->key, row->key_size});
+    zb_item_add (made->data, head, sizeof head);
+    for (size_t index = 0; index < slots; index++) {
+        zb_slot_encode (&slot[index], value);
+        zb_item_add (made->data, value, sizeof value);
+    }
+    s_ready (self, made);
+}
+
+//  ---------------------------------------------------------------------------
+//  The queues
+
+static int s_compare (zb_frame_t one, zb_frame_t other)
+{
+    int order = memcmp (one.data, other.data, one.size < other.size ? one.size : other.size);
+    return order ? order : one.size < other.size ? -1 : one.size > other.size;
+}
+
+static int s_by_queue_id (const void *one, const void *other)
+{
+    uint32_t first = (*(s_queue_t *const *) one)->id, second = (*(s_queue_t *const *) other)->id;
+    return first < second ? -1 : first > second;
+}
+
+static void s_know_queue (zb_replayer_t *self, const zb_found_t *found)
+{
+    if (found->key[0] == ZB_TOMB_MARK)
+        return; //  read again when all queues are known
+    s_queue_t *queue = (s_queue_t *) calloc (1, sizeof (s_queue_t));
+    assert (queue);
+    if (found->key_size > ZB_NAME_MAX || zb_queue_row_decode (&queue->row, found->row)) {
+        self->fault = "the table queues holds a malformed row";
+        free (queue);
+        return;
+    }
+    queue->id = queue->row.id;
+    memcpy (queue->text, found->key, found->key_size);
+    queue->name = (zb_frame_t){queue->text, found->key_size};
+    if ((self->queues & (self->queues - 1)) == 0) {
+        size_t room = self->queues ? 2 * self->queues : 1;
+        self->named = (s_queue_t **) realloc (self->named, room * sizeof *self->named);
+        self->numbered = (s_queue_t **) realloc (self->numbered, room * sizeof *self->numbered);
+        assert (self->named && self->numbered);
+    }
+    self->named[self->queues] = self->numbered[self->queues] = queue;
+    self->queues++;
+}
+
+//  Goes on behind the position that the winner has named.
+static void s_resume (zb_replayer_t *self)
+{
+    const uint8_t *key = self->resume + 1;
+    size_t size = self->resume_size ? self->resume_size - 1 : 0;
+    s_go_to (self, self->resume_size ? (zb_stage_t) self->resume[0] : ZB_STAGE_QUEUES);
+    if (self->resume_size == 0)
+        return;
+    if (self->stage == ZB_STAGE_QUEUES) {
+        while (self->queue < self->queues && s_compare (self->named[self->queue]->name, (zb_frame_t){key, size}) <= 0)
+            self->queue++;
+        return;
+    }
+    if (self->stage == ZB_STAGE_LOG) {
+        uint32_t id = size == ZB_LOG_KEY_SIZE ? zb_get32 (key) : 0;
+        while (self->queue + 1 < self->queues && self->numbered[self->queue]->id < id)
+            self->queue++;
+        if (self->queues == 0 || self->numbered[self->queue]->id != id)
+            return;
+        memcpy (self->key, key, size);
+        zb_put64 (self->key + 4, zb_get64 (key + 4) + 1);
+        self->key_size = size;
+        return;
+    }
+    memcpy (self->key, key, size);
+    self->key[size++] = 0;
+    //  Behind the groups of the name.
+    if (self->stage == ZB_STAGE_PRODUCERS)
+        self->key[size++] = ZB_GROUPS;
+    self->key_size = size;
+}
+
+static void s_know_queues (zb_replayer_t *self, const zb_read_t *read)
+{
+    for (size_t index = 0; index < read->count[0]; index++)
+        s_know_queue (self, &read->found[0][index]);
+    if (read->more[0]) {
+        const zb_found_t *last = &read->found[0][read->count[0] - 1];
+        memcpy (self->key, last->key, last->key_size);
+        self->key[last->key_size] = 0;
+        self->key_size = last->key_size + 1u;
+        return;
+    }
+    if (self->queues)
+        qsort (self->numbered, self->queues, sizeof *self->numbered, s_by_queue_id);
+    //  Tombstones are few: they are read in one piece, and those of queues that are gone don't matter.
+    for (size_t index = 0; index < read->count[1]; index++) {
+        uint32_t id = 0;
+        uint64_t mark = 0;
+        s_queue_t *queue = zb_tomb_decode (&read->found[1][index], &id, &mark) ? NULL : s_by_id (self, id);
+        if (queue)
+            queue->mark = mark;
+    }
+    self->known = true;
+    s_resume (self);
+}
+
+//  ---------------------------------------------------------------------------
+//  Reading
+
+//  Whether items are to be made from what was read before anything else is.
+static bool s_has_material (const zb_replayer_t *self)
+{
+    if (self->stage == ZB_STAGE_QUEUES)
+        return self->queue < self->queues;
+    return self->chunk && self->at < self->chunk->count[0];
+}
+
+static bool s_has_room (const zb_replayer_t *self)
+{
+    size_t items = 0;
+    for (const zb_ring_t *link = self->made.next; link != &self->made; link = link->next)
+        items++;
+    return items < WINDOW_ITEMS && self->bytes < WINDOW_BYTES;
+}
+
+//  Uses one row of what was read; false if it has to wait for another read.
+static bool s_use (zb_replayer_t *self)
+{
+    if (self->stage == ZB_STAGE_QUEUES) {
+        s_make_queue (self, self->named[self->queue++]);
+        return true;
+    }
+    const zb_found_t *found = &self->chunk->found[0][self->at];
+    size_t used = 1;
+    if (self->stage == ZB_STAGE_ACKS)
+        used = s_acks_row (self, found) ? 1 : 0;
+    else if (self->stage == ZB_STAGE_LOG)
+        s_log_row (self, found);
+    else {
+        used = s_name_rows (self->chunk, self->at);
+        if (used)
+            s_producer (self, found, used);
+        else {
+            //  The rest of the name comes with the next chunk.
+            memcpy (self->key, found->key, found->key_size);
+            self->key_size = found->key_size;
+            self->at = self->chunk->count[0];
+            return true;
+        }
+    }
+    self->at += used;
+    return used != 0;
+}
+
+//  The stage, or the queue, is done.
+static void s_next (zb_replayer_t *self)
+{
+    zb_read_destroy (&self->chunk);
+    if (self->stage == ZB_STAGE_LOG && self->queue + 1 < self->queues) {
+        self->queue++;
+        self->key_size = 0;
+        self->ended = false;
+    }
+    else if (self->stage < ZB_STAGE_END)
+        s_go_to (self, (zb_stage_t) (self->stage + 1));
+}
+
+//  Makes items as long as there is material and room.
+static void s_work (zb_replayer_t *self)
+{
+    while (self->begun && self->known && !self->fault && !self->refused && s_has_room (self)) {
+        if (self->stage == ZB_STAGE_END) {
+            if (zb_ring_empty (&self->made) && !self->ended) {
+                self->ended = true;
+                s_make_lineage (self, ZB_REPLAY_END);
+            }
+            return;
+        }
+        if (s_has_material (self)) {
+            if (!s_use (self))
+                return;
+        }
+        else if (self->stage == ZB_STAGE_QUEUES || self->ended || (self->stage == ZB_STAGE_LOG && self->queues == 0))
+            s_next (self);
+        else
+            return; //  a read is needed
+    }
+}
+
+static zb_read_t *s_read_queues (zb_replayer_t *self, int purpose)
+{
+    static const uint8_t tomb = ZB_TOMB_MARK;
+    zb_read_t *read = zb_read_new (purpose, 0);
+    zb_read_add (read, ZB_QUEUES, self->key, self->key_size, 0, READ_ROWS, READ_BYTES);
+    zb_read_add (read, ZB_QUEUES, &tomb, 1, 1, SIZE_MAX, SIZE_MAX);
+    return read;
+}
+
+static zb_read_t *s_read_stage (zb_replayer_t *self, int purpose)
+{
+    zb_read_t *read = zb_read_new (purpose, 0);
+    if (self->stage == ZB_STAGE_LOG) {
+        uint8_t key[ZB_ACKS_KEY_SIZE];
+        const s_queue_t *queue = self->numbered[self->queue];
+        zb_acks_key (queue->id, self->key_size ? zb_get64 (self->key + 4) : s_common (self) + 1, key);
+        zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, READ_ROWS, READ_BYTES);
+        zb_read_add (read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, READ_ROWS, SIZE_MAX);
+    }
+    else
+        zb_read_add (read, self->stage == ZB_STAGE_ACKS ? ZB_ACKS : ZB_PRODUCERS, self->key, self->key_size, 0,
+                     READ_ROWS, READ_BYTES);
+    return read;
+}
+
+zb_read_t *zb_replayer_read (zb_replayer_t *self, int purpose)
+{
+    s_work (self);
+    if (self->reading || !self->begun || self->fault || self->refused)
+        return NULL;
+    zb_read_t *read = NULL;
+    if (!self->known) {
+        if (self->queues == 0)
+            self->key_size = 0;
+        read = s_read_queues (self, purpose);
+    }
+    else if (self->wants_extra) {
+        read = zb_read_new (purpose, 0);
+        const uint8_t *key = self->chunk->found[0][self->at].key;
+        zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, ZB_LOG_KEY_SIZE, 1, SIZE_MAX);
+    }
+    else if (self->stage > ZB_STAGE_QUEUES && self->stage < ZB_STAGE_END && !s_has_material (self) && !self->ended &&
+             s_has_room (self))
+        read = s_read_stage (self, purpose);
+    if (read)
+        read->tag = ++self->tag;
+    self->reading = read != NULL;
+    return read;
+}
+
+//  Where the next chunk begins: behind the last row that was found.
+static void s_take_chunk (zb_replayer_t *self, zb_read_t **read_p)
+{
+    zb_read_destroy (&self->chunk);
+    self->chunk = *read_p;
+    *read_p = NULL;
+    self->at = self->mark = 0;
+    self->ended = !self->chunk->more[0];
+    if (self->ended || self->chunk->count[0] == 0)
+        return;
+    const zb_found_t *last = &self->chunk->found[0][self->chunk->count[0] - 1];
+    memcpy (self->key, last->key, last->key_size);
+    self->key_size = last->key_size;
+    if (self->stage == ZB_STAGE_LOG)
+        zb_put64 (self->key + 4, zb_get64 (self->key + 4) + 1);
+    else
+        self->key[self->key_size++] = 0;
+}
+
+void zb_replayer_found (zb_replayer_t *self, zb_read_t **read_p)
+{
+    //  One of before a restart may come late.
+    bool stale = !self->reading || (*read_p)->tag != self->tag;
+    self->reading = self->reading && stale;
+    if (!stale && !self->known)
+        s_know_queues (self, *read_p);
+    else if (!stale && self->wants_extra) {
+        self->wants_extra = false;
+        self->extra = *read_p;
+        *read_p = NULL;
+    }
+    else if (!stale)
+        s_take_chunk (self, read_p);
+    zb_read_destroy (read_p);
+    s_work (self);
+}
+
+//  ---------------------------------------------------------------------------
+//  Sending
+
+const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[ZB_PROOF_SIZE])
+{
+    s_work (self);
+    ZB_RING_EACH (link, after, &self->made)
+    {
+        s_made_t *made = ZB_ITEM (link, s_made_t, ring);
+        if (made->sent || self->refused)
+            continue;
+        made->sent = true;
+        *n = made->n;
+        zb_item_prove ((zb_frame_t){made->data->data, made->data->size}, self->secret, proof);
+        return made->data;
+    }
+    return NULL;
+}
+
+//  Where the winner stands.
+static zb_replayer_next_t s_begin (zb_replayer_t *self, const zb_frame_t *arg, size_t args)
+{
+    uint64_t n = 0;
+    if (args >= 1 && zb_frame_is (arg[0], "done"))
+        return ZB_REPLAYER_DONE;
+    if (args < 4 || !zb_frame_is (arg[0], "go") || !zb_number_parse (arg[1], UINT64_MAX, &n) ||
+        arg[2].size > ZB_POSITION_MAX || zb_lineage_decode (&self->theirs, arg[3].data, arg[3].size))
+        return ZB_REPLAYER_LATER;
+    if (arg[2].size && (*(const uint8_t *) arg[2].data < ZB_STAGE_QUEUES ||
+                        *(const uint8_t *) arg[2].data > ZB_STAGE_END))
+        return ZB_REPLAYER_LATER;
+    self->begun = true;
+    self->n = n;
+    self->resume_size = arg[2].size;
+    if (arg[2].size)
+        memcpy (self->resume, arg[2].data, arg[2].size);
+    if (self->known)
+        s_resume (self);
+    else
+        s_forget_queues (self);
+    return ZB_REPLAYER_ON;
+}
+
+//  The winner can't take some messages of this row.
+static zb_replayer_next_t s_refused (zb_replayer_t *self, s_made_t *made, zb_frame_t text)
+{
+    zb_item_t item;
+    const char *space = text.size ? (const char *) memchr (text.data, ' ', text.size) : NULL;
+    size_t word = space ? (size_t) (space - (const char *) text.data) : 0;
+    if (zb_item_decode (&item, (zb_frame_t){made->data->data, made->data->size}) || item.kind != ZB_REPLAY_ROW ||
+        word == 0 || word >= sizeof self->aside.word)
+        return ZB_REPLAYER_LATER;
+    self->refused = true;
+    self->ids = (char *) malloc (text.size - word);
+    assert (self->ids);
+    memcpy (self->ids, space + 1, text.size - word - 1);
+    self->ids[text.size - word - 1] = 0;
+    self->aside = (zb_aside_t){.queue = item.name, .queue_id = made->queue, .last = item.last};
+    memcpy (self->aside.word, text.data, word);
+    self->aside.ids = zb_frame (self->ids);
+    self->refused_row = item.row;
+    return ZB_REPLAYER_ASIDE;
+}
+
+bool zb_replayer_aside (const zb_replayer_t *self, zb_aside_t *aside)
+{
+    if (!self->refused)
+        return false;
+    *aside = self->aside;
+    aside->row = self->refused_row;
+    return true;
+}
+
+void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
+{
+    assert (self->refused);
+    bool more = self->skip && self->skip_queue == self->aside.queue_id && self->skip_last == self->aside.last;
+    size_t size = more ? strlen (self->skip) + 1 : 0;
+    self->skip = (char *) realloc (self->skip, size + strlen (self->ids) + 1);
+    assert (self->skip);
+    if (more)
+        self->skip[size - 1] = ' ';
+    strcpy (self->skip + size, self->ids);
+    self->skip_queue = self->aside.queue_id;
+    self->skip_last = self->aside.last;
+    self->stats.aside += messages;
+    zb_replayer_restart (self);
+}
+
+zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok, const zb_frame_t *arg, size_t args)
+{
+    s_made_t *made = NULL;
+    ZB_RING_EACH (link, after, &self->made)
+    if (ZB_ITEM (link, s_made_t, ring)->n == n)
+        made = ZB_ITEM (link, s_made_t, ring);
+    if (!made || !made->sent || self->refused)
+        return ZB_REPLAYER_ON;
+    if (!ok && args == 2 && zb_frame_is (arg[0], "409"))
+        return s_refused (self, made, arg[1]);
+    if (!ok)
+        return ZB_REPLAYER_LATER;
+    bool last = self->stage == ZB_STAGE_END && self->ended && n == self->n;
+    self->stats.items += n ? 1 : 0;
+    self->stats.messages += made->messages;
+    self->stats.acks += made->acks;
+    s_unmake (self, made);
+    if (n == 0)
+        return s_begin (self, arg, args);
+    return last ? ZB_REPLAYER_DONE : ZB_REPLAYER_ON;
+}
+
+void zb_replayer_stats (const zb_replayer_t *self, zb_replayer_stats_t *stats)
+{
+    static const char *const stages[] = {"", "queues", "acknowledgements", "messages", "producers", "end"};
+    *stats = self->stats;
+    stats->stage = !self->begun ? "asking" : stages[self->stage];
+}

@@ -1,0 +1,385 @@
+/*  =========================================================================
+    test_merge - what the loser of a split sends: is it taken once, and wholly?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Two engines with stores of their own: the primary wins, the backup loses.  Both have
+    the same past, since the same was said to both.
+*/
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/replayer.h"
+#include "core/rows.h"
+#include "rig.h"
+
+static const uint8_t s_secret[ZB_SECRET_SIZE] = {7};
+
+typedef struct {
+    rig_t *rig;
+    unsigned node;
+    zb_lineage_t lineage;
+} side_t;
+
+static side_t s_winner, s_loser;
+
+//  Leads from its store in the next epoch, alone.
+static void s_lead (side_t *self)
+{
+    rig_t *rig = self->rig;
+    uint64_t commit = fake_store_newest (rig->store);
+    uint64_t number = zb_lineage_raise (&self->lineage, self->node, commit + 1).number;
+    size_t size = 0;
+    const uint8_t *row = fake_store_get (rig->store, ZB_META, ZB_META_COMMIT, strlen (ZB_META_COMMIT), &size);
+    if (row)
+        self->lineage.epoch[self->lineage.size - 1].before = zb_get64 (row + 8);
+    zb_engine_destroy (&rig->engine);
+    rig->engine = zb_engine_new (&rig->limits, self->node);
+    zb_engine_endpoints (rig->engine, "tcp://a", "tcp://b");
+    zb_engine_lead (rig->engine, number, commit, s_secret);
+    zb_engine_lineage (rig->engine, &self->lineage);
+    zb_engine_keep (rig->engine, ZB_KEEP_WRITE);
+    rig->sync_there = false;
+    rig_rule (rig, ZB_RELEASE_HERE);
+    rig_skip (rig);
+}
+
+static void s_say (side_t *self, const char *client, const char *line)
+{
+    rig_say (self->rig, client, line);
+}
+
+//  Ends a rig whose engine was replaced.
+static void s_close (void)
+{
+    rig_destroy (&s_winner.rig);
+    rig_destroy (&s_loser.rig);
+}
+
+//  Both sides, with a past of three messages of q that both have: 1:1 to 1:3, of which 1:3 shares no row with others.
+static void s_open (void)
+{
+    s_winner = (side_t){.rig = rig_new (NULL), .node = 1};
+    s_loser = (side_t){.rig = rig_new (NULL), .node = 2};
+    side_t *sides[] = {&s_winner, &s_loser};
+    for (int index = 0; index < 2; index++) {
+        rig_t *rig = sides[index]->rig;
+        zb_lineage_raise (&sides[index]->lineage, 1, 1);
+        rig_say (rig, "c", "HELLO|h");
+        rig_say (rig, "c", "QUEUE|q|q|");
+        rig_say (rig, "c", "PUT|1|q||one|two");
+        rig_say (rig, "c", "PUT|1|q||three");
+        rig_say (rig, "p", "HELLO|h|till||");
+        rig_say (rig, "p", "PUT|1|q||till 1");
+    }
+    for (int index = 0; index < 2; index++) {
+        s_lead (sides[index]);
+        s_say (sides[index], "c", "HELLO|h");
+        s_say (sides[index], "p", "HELLO|h|till||1");
+        rig_skip (sides[index]->rig);
+    }
+}
+
+//  Sends what the loser has, at most `most` items; returns what the replayer said last.  Words of what was put aside go
+//  to `aside`.
+static zb_replayer_next_t s_replay_some (uint64_t most, char aside[64], zb_replayer_stats_t *stats)
+{
+    zb_replayer_t *replayer = zb_replayer_new (s_secret, &s_loser.lineage);
+    zb_replayer_next_t next = ZB_REPLAYER_ON;
+    zb_replayer_restart (replayer);
+    uint64_t sent = 0;
+    *aside = 0;
+    for (int idle = 0; idle < 3 && (next == ZB_REPLAYER_ON || next == ZB_REPLAYER_ASIDE) && sent < most; idle++) {
+        zb_read_t *read = zb_replayer_read (replayer, -2);
+        if (read) {
+            fake_store_read (s_loser.rig->store, read);
+            zb_replayer_found (replayer, &read);
+            idle = 0;
+        }
+        char proof[ZB_PROOF_SIZE], id[21];
+        uint64_t n = 0;
+        const zb_row_t *item = zb_replayer_item (replayer, &n, proof);
+        if (!item)
+            continue;
+        idle = 0;
+        sent++;
+        zb_number_format (n + 1, id);
+        zb_frame_t frames[] = {zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame (id), {item->data, item->size},
+                               {proof, sizeof proof}};
+        zb_request_t request;
+        const char *why;
+        assert_int_equal (zb_wire_parse (&request, frames, 5, &s_winner.rig->limits, &why), 0);
+        rig_skip (s_winner.rig);
+        size_t before = s_winner.rig->count;
+        zb_engine_request (s_winner.rig->engine, zb_frame ("loser"), frames, &request, s_winner.rig->now);
+        rig_run (s_winner.rig);
+        assert_int_equal (s_winner.rig->count, before + 1);
+        const zb_reply_t *reply = s_winner.rig->replies[before].reply;
+        next = zb_replayer_answer (replayer, n, strcmp (reply->status, "OK") == 0, reply->arg, reply->args);
+        zb_aside_t what;
+        if (next == ZB_REPLAYER_ASIDE && zb_replayer_aside (replayer, &what)) {
+            snprintf (aside + strlen (aside), 64 - strlen (aside), "%s ", what.word);
+            zb_replayer_put_aside (replayer, 1);
+        }
+    }
+    zb_replayer_stats (replayer, stats);
+    assert_null (zb_replayer_fault (replayer));
+    zb_replayer_destroy (&replayer);
+    rig_skip (s_winner.rig);
+    return next;
+}
+
+static void s_absorb (void)
+{
+    zb_lineage_t loser;
+    assert_true (zb_engine_absorbs (s_winner.rig->engine, &loser));
+    for (size_t index = 0; index < loser.size; index++)
+        zb_lineage_absorb (&s_winner.lineage, loser.epoch[index].number, loser.epoch[index].node);
+    zb_engine_lineage (s_winner.rig->engine, &s_winner.lineage);
+}
+
+static void s_replay (const char *aside)
+{
+    char words[64];
+    zb_replayer_stats_t stats;
+    assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), ZB_REPLAYER_DONE);
+    assert_string_equal (words, aside);
+    s_absorb ();
+}
+
+//  What the winner delivers of q now, all of it.
+static void s_expect (const char *bodies)
+{
+    static unsigned number;
+    char text[1024] = "", client[16];
+    rig_skip (s_winner.rig);
+    //  On a new connection: what the reader was given before goes back.
+    snprintf (client, sizeof client, "r%u", ++number);
+    s_say (&s_winner, client, "HELLO|h|reader||");
+    s_say (&s_winner, client, "GET|g|q|100|0|");
+    const zb_reply_t *reply = rig_last (s_winner.rig)->reply;
+    for (size_t index = 0; index < reply->bodies; index++) {
+        const zb_slice_t *body = &reply->body[index];
+        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "", (int) body->size,
+                  (const char *) body->row->data + body->offset);
+    }
+    assert_string_equal (text, bodies);
+}
+
+//  Messages with their ids, in their place: before what the winner has put since; and those that are done stay done.
+static void test_messages_keep_their_ids (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_say (&s_loser, "c", "PUT|1|q||theirs|done|more");
+    s_say (&s_loser, "c", "ACK|a|q|2b:2");
+    s_replay ("");
+    s_expect ("one,two,three,till 1,theirs,more,mine");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "ACK|a|q|2b:1 2b:3");
+    rig_expect (s_winner.rig, "c> OK|a|solo");
+    s_expect ("one,two,three,till 1,mine");
+    s_close ();
+}
+
+//  Trace 7: an acknowledgement of the other side's message, before and after.
+static void test_an_id_of_the_other_side_waits (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "ACK|a|q|2b:1");
+    rig_expect (s_winner.rig, "c> ERR|a|503|merging*");
+    s_say (&s_winner, "c", "GET|g|q|1|0|1:1 2b:1..2b:3");
+    rig_expect (s_winner.rig, "c> ERR|g|503|merging*");
+    s_replay ("");
+    s_say (&s_winner, "c", "ACK|a|q|2b:1");
+    rig_expect (s_winner.rig, "c> OK|a|solo");
+    s_expect ("one,two,three,till 1,mine");
+    s_close ();
+}
+
+//  Trace 8: acknowledgements of messages that both had: of a row that is gone, of a part of one, of a whole queue.
+static void test_what_the_loser_acknowledged_stays_away (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "c", "ACK|a|q|1:2..1:3");
+    s_replay ("");
+    s_expect ("one,till 1");
+    s_close ();
+    s_open ();
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_say (&s_loser, "c", "PURGE|p|q");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_replay ("");
+    s_expect ("theirs,mine");
+    s_close ();
+    s_open ();
+    s_say (&s_loser, "c", "DELETE|d|q");
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_replay ("");
+    s_expect ("mine");
+    s_close ();
+}
+
+//  Trace 8: what was on its way when the loser went alone was answered OK solo, and is in the journal.
+static void test_what_was_on_its_way_is_told (void **state)
+{
+    (void) state;
+    s_open ();
+    //  The loser was in step with nobody: take it back to before, and have it go alone while an ACK is on its way.
+    zb_engine_keep (s_loser.rig->engine, ZB_KEEP_NOTE);
+    rig_rule (s_loser.rig, ZB_RELEASE_BOTH);
+    s_loser.rig->sync_here = false;
+    s_say (&s_loser, "c", "ACK|a|q|1:3");
+    zb_engine_keep (s_loser.rig->engine, ZB_KEEP_WRITE);
+    s_loser.rig->sync_here = true;
+    rig_rule (s_loser.rig, ZB_RELEASE_HERE);
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_replay ("");
+    s_expect ("one,two,till 1,theirs");
+    s_close ();
+}
+
+//  Traces 4 and 6: one PUT sent to both sides is one message; two under one number are two, and one of them goes aside.
+static void test_producers (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_winner, "p", "PUT|2|q||same");
+    s_say (&s_winner, "p", "PUT|3|q||of the winner");
+    s_say (&s_loser, "p", "PUT|2|q||same");
+    s_say (&s_loser, "p", "PUT|3|q||of the loser");
+    s_say (&s_loser, "p", "PUT|4|q||four");
+    s_say (&s_loser, "p", "PUT|5|q||five");
+    s_replay ("conflict ");
+    s_expect ("one,two,three,till 1,four,five,same,of the winner");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "p2", "HELLO|h|till||1");
+    rig_expect (s_winner.rig, "p2> OK|h|1|5|tcp://a|tcp://b");
+    s_say (&s_winner, "p2", "PUT|5|q||five");
+    rig_expect (s_winner.rig, "p2> OK|5|solo|2b:*");
+    s_say (&s_winner, "p2", "PUT|4|q||other");
+    rig_expect (s_winner.rig, "p2> ERR|4|409|6");
+    s_close ();
+}
+
+//  A queue that is full takes no more; the rest goes aside.
+static void test_a_full_queue (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_winner, "c", "QUEUE|q|q|max-messages=4");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_replay ("full ");
+    s_expect ("one,two,three,till 1");
+    s_close ();
+}
+
+//  Interrupted after every number of items, and begun again: all is there once.
+static void test_interrupted_anywhere (void **state)
+{
+    (void) state;
+    bool done = false;
+    for (uint64_t most = 1; !done; most++) {
+        s_open ();
+        s_say (&s_loser, "c", "ACK|a|q|1:1");
+        for (int number = 0; number < 6; number++)
+            s_say (&s_loser, "c", "PUT|1|q||theirs");
+        s_say (&s_loser, "p", "PUT|2|q||till 2");
+        char words[64];
+        zb_replayer_stats_t stats;
+        done = s_replay_some (most, words, &stats) == ZB_REPLAYER_DONE;
+        //  The winner crashes: what was not synced would be gone, and what was told is in its table meta.
+        if (!done) {
+            s_lead (&s_winner);
+            assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), ZB_REPLAYER_DONE);
+        }
+        s_absorb ();
+        s_expect ("two,three,till 1,theirs,theirs,theirs,theirs,theirs,theirs,till 2");
+        s_close ();
+    }
+}
+
+//  Trace 8, a second split in the middle: the loser leads again and acknowledges what the winner has taken already.
+static void test_split_again_in_the_middle (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "c", "PUT|1|q||theirs 1");
+    s_say (&s_loser, "c", "PUT|1|q||theirs 2");
+    char words[64];
+    zb_replayer_stats_t stats;
+    //  BEGIN, the queue, and the first row.
+    s_replay_some (3, words, &stats);
+    assert_int_equal (stats.messages, 1);
+    s_lead (&s_winner);
+    s_lead (&s_loser);
+    s_say (&s_loser, "c", "HELLO|h");
+    s_say (&s_loser, "c", "ACK|a|q|2b:1");
+    s_say (&s_loser, "c", "PUT|1|q||theirs 3");
+    //  What the winner has taken is acknowledged at the winner, too.
+    s_say (&s_winner, "c", "HELLO|h");
+    s_replay ("");
+    s_expect ("one,two,three,till 1,theirs 2,theirs 3");
+    assert_null (fake_store_get (s_winner.rig->store, ZB_META, "replay.2.2", 10, &(size_t){0}));
+    s_close ();
+}
+
+//  Only the pair's other broker is heard, and only by a winner that may lead by itself.
+static void test_strangers_are_refused (void **state)
+{
+    (void) state;
+    s_open ();
+    static const uint8_t other[ZB_SECRET_SIZE] = {8};
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    size_t size = zb_lineage_encode (&s_loser.lineage, lineage);
+    zb_row_t *item = zb_item_new (2, 2, ZB_REPLAY_BEGIN, 0, (zb_frame_t){NULL, 0}, size);
+    zb_item_add (item, lineage, size);
+    for (int round = 0; round < 3; round++) {
+        char proof[ZB_PROOF_SIZE];
+        zb_item_prove ((zb_frame_t){item->data, item->size}, round == 0 ? other : s_secret, proof);
+        zb_frame_t frames[] = {zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame ("1"), {item->data, item->size},
+                               {proof, sizeof proof}};
+        zb_request_t request;
+        const char *why;
+        assert_int_equal (zb_wire_parse (&request, frames, 5, &s_winner.rig->limits, &why), 0);
+        zb_engine_keep (s_winner.rig->engine, round == 1 ? ZB_KEEP_NOTE : ZB_KEEP_WRITE);
+        rig_skip (s_winner.rig);
+        zb_engine_request (s_winner.rig->engine, zb_frame ("x"), frames, &request, s_winner.rig->now);
+        rig_run (s_winner.rig);
+        static const char *const text[] = {"x> ERR|1|403|*", "x> ERR|1|503|*", "x> OK|1|go|0|*"};
+        rig_expect (s_winner.rig, text[round]);
+    }
+    zb_row_unref (&item);
+    s_close ();
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_messages_keep_their_ids),
+        cmocka_unit_test (test_an_id_of_the_other_side_waits),
+        cmocka_unit_test (test_what_the_loser_acknowledged_stays_away),
+        cmocka_unit_test (test_what_was_on_its_way_is_told),
+        cmocka_unit_test (test_producers),
+        cmocka_unit_test (test_a_full_queue),
+        cmocka_unit_test (test_interrupted_anywhere),
+        cmocka_unit_test (test_split_again_in_the_middle),
+        cmocka_unit_test (test_strangers_are_refused),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
