@@ -44,6 +44,11 @@ static void s_meta (model_t *self, int at)
         if (self->raise[serial])
             lineage.epoch[lineage.size++] =
                 (zb_epoch_t){self->epoch[serial], (uint64_t) i + 1, self->writer[serial] + 1u, 0};
+        for (int before = 0; self->absorb[serial] && before < i; before++) {
+            uint8_t origin = self->origin[node->log[before]];
+            if (origin && self->raise[origin])
+                zb_lineage_absorb (&lineage, self->epoch[origin], self->writer[origin] + 1u);
+        }
     }
     for (int i = 0; i < 5; i++) {
         row[i] = (zb_row_t *) memory[i];
@@ -79,20 +84,32 @@ static void s_command (model_t *self, int at, command_t command)
     node->queue[node->queued++] = command;
 }
 
-static void s_write (model_t *self, int at, bool raise)
+//  Gives the store a commit; returns its serial, 0 if a bound was reached.
+static uint8_t s_commit (model_t *self, int at)
 {
     node_t *node = &self->node[at];
     if (self->serials + 1 >= MODEL_LOG || self->left.commits == 0) {
         self->over = true;
-        return;
+        return 0;
     }
     self->left.commits--;
     uint8_t serial = ++self->serials;
     self->epoch[serial] = node->epoch;
     self->writer[serial] = (uint8_t) at;
-    self->raise[serial] = raise;
+    self->raise[serial] = self->absorb[serial] = false;
+    self->origin[serial] = 0;
     zb_role_closed (&node->role, node->role.closed + 1);
     s_command (self, at, (command_t){.verb = ZB_DO_START, .number = serial});
+    return serial;
+}
+
+static void s_write (model_t *self, int at, bool raise)
+{
+    node_t *node = &self->node[at];
+    uint8_t serial = s_commit (self, at);
+    if (!serial)
+        return;
+    self->raise[serial] = raise;
     node->serial = raise ? node->serial : serial;
     node->waiting = raise ? node->waiting : (uint8_t) node->role.closed;
 }
@@ -146,6 +163,15 @@ static void s_carry_out (model_t *self, int at)
 static bool s_has (const node_t *node, uint8_t serial, bool synced)
 {
     return memchr (node->log, serial, synced ? node->synced : node->size) != NULL;
+}
+
+//  Whether what is in the commit is in the log, be it as a replay.
+static bool s_holds (const model_t *self, const node_t *node, uint8_t serial, bool synced)
+{
+    for (int i = 0; i < (synced ? node->synced : node->size); i++)
+        if (node->log[i] == serial || self->origin[node->log[i]] == serial)
+            return true;
+    return false;
 }
 
 //  The node whose store leads the session, or could: -1 if not exactly one is a master.
@@ -236,7 +262,7 @@ static bool s_roll_back (model_t *self, node_t *client, const node_t *master)
         return false;
     CHECK (client->alone == 0 || (common == client->size && !full), "rolled back a node with `alone` on its disk");
     for (int i = full ? 0 : common; i < client->size; i++)
-        CHECK (!self->ok[client->log[i]] || s_has (master, client->log[i], false), "rolled back what was answered OK");
+        CHECK (!self->ok[client->log[i]] || s_holds (self, master, client->log[i], false), "rolled back what was answered OK");
     if (full) {
         common = 0;
         client->complete = false;
@@ -655,12 +681,15 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
     s_put (&pack, self->there);
     s_put (&pack, self->grant_at);
     s_put (&pack, self->token);
+    s_put (&pack, self->token_commit);
     memcpy (data + pack.at, &self->left, sizeof self->left);
     pack.at += sizeof self->left;
     s_put (&pack, self->serials);
     for (int i = 1; i <= self->serials; i++) {
         s_put (&pack, self->epoch[i]);
-        s_put (&pack, self->writer[i] | (uint64_t) self->ok[i] << 1 | (uint64_t) self->raise[i] << 3);
+        s_put (&pack, self->writer[i] | (uint64_t) self->ok[i] << 1 | (uint64_t) self->raise[i] << 3 |
+                          (uint64_t) self->absorb[i] << 4);
+        s_put (&pack, self->origin[i]);
     }
     s_put_node (&pack, &self->node[0]);
     s_put_node (&pack, &self->node[1]);
@@ -690,6 +719,7 @@ void model_unpack (model_t *self, const uint8_t *data)
     self->there = s_get (&pack);
     self->grant_at = s_get (&pack);
     self->token = s_get (&pack);
+    self->token_commit = s_get (&pack);
     memcpy (&self->left, data + pack.at, sizeof self->left);
     pack.at += sizeof self->left;
     self->serials = s_get (&pack);
@@ -699,6 +729,8 @@ void model_unpack (model_t *self, const uint8_t *data)
         self->writer[i] = byte & 1;
         self->ok[i] = byte >> 1 & 3;
         self->raise[i] = byte >> 3 & 1;
+        self->absorb[i] = byte >> 4 & 1;
+        self->origin[i] = s_get (&pack);
     }
     s_get_node (self, 0, &pack);
     s_get_node (self, 1, &pack);
@@ -786,12 +818,12 @@ static bool s_hello (model_t *self, int at, bool with_token)
     zb_frame_t frame = {text, 0};
     if (with_token) {
         uint8_t serial = self->token;
-        const node_t *holder = s_has (&self->node[0], serial, false) ? &self->node[0] : &self->node[1];
-        const uint8_t *found = memchr (holder->log, serial, holder->size);
+        bool found =
+            s_holds (self, &self->node[0], serial, false) || s_holds (self, &self->node[1], serial, false);
         CHECK (found, "a commit that was answered OK is on no disk");
         if (!found)
             return true;
-        zb_token_t token = {self->epoch[serial], self->writer[serial] + 1u, (uint64_t) (found - holder->log) + 1,
+        zb_token_t token = {self->epoch[serial], self->writer[serial] + 1u, self->token_commit,
                             self->ok[serial] == OK_SOLO};
         frame.size = zb_token_format (&token, s_entropy + ZB_PAIR_SIZE, text);
     }
@@ -803,7 +835,7 @@ static bool s_hello (model_t *self, int at, bool with_token)
     const char *why;
     zb_vote_t vote = zb_role_vote (&node->role, with_token ? &frame : NULL, self->now, &code, &why);
     if (vote == ZB_VOTE_SERVE && with_token)
-        CHECK (s_has (node, self->token, false), "serves a client whose commit it lacks");
+        CHECK (s_holds (self, node, self->token, false), "serves a client whose commit it lacks");
     if (!led && node->role.bstar.state == BSTAR_ACTIVE) {
         CHECK (node->complete && !node->suspect, "leads with a store that is not whole");
         CHECK (!behind, "leads although it knows that the peer has answered what it lacks");
@@ -835,6 +867,7 @@ static bool s_ok (model_t *self, int at)
     }
     self->ok[node->serial] = rule == ZB_RELEASE_BOTH ? OK_BOTH : OK_SOLO;
     self->token = node->serial;
+    self->token_commit = node->waiting;
     node->waiting = 0;
     return true;
 }
@@ -863,6 +896,44 @@ static bool s_put_message (model_t *self, int at)
         return false;
     self->left.puts--;
     s_write (self, at, false);
+    return true;
+}
+
+//  The loser sends the next commit that the winner lacks; when all are on the winner's disk, its epochs are absorbed
+//  there; when that is, too, the loser is told.
+static bool s_replay (model_t *self, int at)
+{
+    node_t *loser = &self->node[at], *winner = &self->node[1 - at];
+    bool talk = s_runs (loser) && !loser->late && s_runs (winner) && !winner->late && !self->cut;
+    if (!talk || !loser->diverged || !zb_role_replays (&loser->role, self->now) || !winner->leads || !winner->alone ||
+        !model_serves (self, 1 - at) || self->left.commits == 0 || winner->queued == MODEL_QUEUE)
+        return false;
+    bool synced = winner->queued == 0 && winner->synced == winner->size;
+    for (int i = 0; i < loser->size; i++) {
+        uint8_t serial = loser->log[i], origin = self->origin[serial] ? self->origin[serial] : serial;
+        if (s_holds (self, winner, serial, false) || s_holds (self, winner, origin, false))
+            continue;
+        if (winner->queued)
+            return false;
+        uint8_t copy = s_commit (self, 1 - at);
+        if (copy)
+            self->origin[copy] = origin;
+        return copy != 0;
+    }
+    zb_epoch_t newest = zb_lineage_newest (&loser->role.lineage);
+    if (!synced)
+        return false;
+    if (!zb_lineage_lists (&winner->role.lineage, newest.number, newest.node)) {
+        uint8_t absorb = s_commit (self, 1 - at);
+        if (absorb) {
+            self->absorb[absorb] = true;
+            zb_role_absorb (&winner->role, &loser->role.lineage);
+            s_carry_out (self, 1 - at);
+        }
+        return absorb != 0;
+    }
+    zb_role_merged (&loser->role);
+    s_carry_out (self, at);
     return true;
 }
 
@@ -1003,6 +1074,8 @@ static bool s_act (model_t *self, act_t act, int at)
     case ACT_ASK:
     case ACT_UNHEARD:
         return self->witness && s_ask (self, at, act == ACT_ASK);
+    case ACT_REPLAY:
+        return s_replay (self, at);
     case ACT_TIME:
         return at == 0 && !(node->late && s_runs (node)) && !(peer->late && s_runs (peer)) && s_time (self, -1);
     case ACT_KILL:
@@ -1041,12 +1114,13 @@ static bool s_act (model_t *self, act_t act, int at)
 static void s_check_disks (model_t *self)
 {
     for (uint8_t serial = 1; serial <= self->serials; serial++) {
-        bool zero = s_has (&self->node[0], serial, true), one = s_has (&self->node[1], serial, true);
+        bool zero = s_holds (self, &self->node[0], serial, true), one = s_holds (self, &self->node[1], serial, true);
+        bool replayed = s_holds (self, &self->node[1 - self->writer[serial]], serial, true);
         bool mine = self->writer[serial] ? one : zero;
         if (self->ok[serial] == OK_BOTH)
             CHECK (self->replaced ? zero || one : zero && one, "what was answered `both` has left a disk");
         if (self->ok[serial] == OK_SOLO)
-            CHECK (self->replaced ? zero || one : mine, "what was answered `solo` has left its disk");
+            CHECK (mine || replayed, "what was answered `solo` has left its disk");
     }
 }
 
@@ -1068,7 +1142,7 @@ void model_check (model_t *self)
             CHECK (node->complete && !node->suspect, "serves from a store that is not whole");
         for (uint8_t serial = 1; serial <= self->serials && !self->strained; serial++) {
             if (self->ok[serial] && (serves[at] || node->role.in_step))
-                CHECK (s_has (node, serial, false),
+                CHECK (s_holds (self, node, serial, false),
                        serves[at] ? "serves without what was answered OK" : "may lead without what was answered OK");
         }
         if (!self->strained)
@@ -1100,7 +1174,7 @@ const char *model_act_name (act_t act)
 {
     static const char *const names[ACTS] = {"execute", "sync", "link", "ship", "live",  "ack",     "granted",
                                             "drop",    "send", "hear", "dead", "turn",  "hello",   "token",
-                                            "put",     "ok",   "ask",  "unheard", "time", "kill", "start",
+                                            "put",     "ok",   "ask",  "unheard", "replay", "time", "kill", "start",
                                             "suspect", "pause", "resume", "lose", "cut", "heal", "deaf",
                                             "yield",   "promote"};
     return names[act];

@@ -12,7 +12,9 @@
     an act that breaks a promise leaves a sentence in `fault`.
 
     A commit is a serial number: what was written once is never the same as what is
-    written later in its place, whatever epoch and position say.
+    written later in its place, whatever epoch and position say.  A replay writes the
+    loser's commits again, as commits of the winner that name their origin: who has one
+    of them has what is in it.
 */
 
 #ifndef PAIR_MODEL_H_INCLUDED
@@ -20,7 +22,7 @@
 
 #include "core/role.h"
 
-#define MODEL_LOG 32      //  commits of a log, and of a whole run
+#define MODEL_LOG 56      //  commits of a log, and of a whole run
 #define MODEL_QUEUE 10    //  commands on their way to a store
 #define MODEL_ROOM 2      //  heartbeats on their way to a node
 #define MODEL_BEAT 64     //  bytes of one that is packed
@@ -50,6 +52,7 @@ typedef enum {
     ACT_OK,                //  it is told so
     ACT_ASK,               //  what the role wants of the witness reaches it, and the answer the role
     ACT_UNHEARD,           //  it reaches it, and the answer is lost
+    ACT_REPLAY,            //  the loser of a split sends the winner one commit, or is told that it has all; at the loser
     ACT_TIME,              //  time passes; two that hear each other exchange heartbeats
     ACT_FAULTS,            //  what follows costs:
     ACT_KILL = ACT_FAULTS, //  kill -9
@@ -114,7 +117,9 @@ typedef struct {
     uint8_t serials;
     uint8_t epoch[MODEL_LOG], writer[MODEL_LOG], ok[MODEL_LOG];
     bool raise[MODEL_LOG];
-    uint8_t token; //  serial of the last OK
+    uint8_t origin[MODEL_LOG]; //  the commit of the loser that it repeats, 0 = none
+    bool absorb[MODEL_LOG];    //  it absorbs the epochs of all that was repeated before it
+    uint8_t token, token_commit; //  serial of the last OK, and its place in the log
     bounds_t left;
     bool promoted; //  an operator has accepted loss
     bool strained; //  the network was cut, a heartbeat lost, a process stopped, or an operator has accepted loss
