@@ -24,6 +24,7 @@ struct zb_courier {
     int64_t heard;   //  ms: the newest answer, or the connection's beginning
     int64_t again;   //  ms: when to begin again; 0 = it has begun
     size_t waiting;  //  items that are not answered
+    uint64_t number; //  of this courier, in the tags of its reads
     zb_log_rate_t noise;
 };
 
@@ -45,6 +46,8 @@ zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, const uint8
     assert (self->endpoint && self->dir);
     self->replayer = zb_replayer_new (secret, lineage);
     self->loser = zb_lineage_newest (lineage);
+    static uint64_t couriers;
+    self->number = ++couriers;
     self->again = 1;
     if (!s_connect (self))
         zb_courier_destroy (&self);
@@ -82,11 +85,20 @@ const char *zb_courier_fault (const zb_courier_t *self)
 
 zb_read_t *zb_courier_read (zb_courier_t *self, int purpose)
 {
-    return self->again ? NULL : zb_replayer_read (self->replayer, purpose);
+    zb_read_t *read = self->again ? NULL : zb_replayer_read (self->replayer, purpose);
+    if (read)
+        read->tag |= self->number << 32;
+    return read;
 }
 
 void zb_courier_found (zb_courier_t *self, zb_read_t **read_p)
 {
+    //  One of an earlier courier may have waited in the store.
+    if ((*read_p)->tag >> 32 != self->number) {
+        zb_read_destroy (read_p);
+        return;
+    }
+    (*read_p)->tag &= UINT32_MAX;
     zb_replayer_found (self->replayer, read_p);
 }
 
