@@ -55,6 +55,15 @@ bool history_is_split (void)
     return s_split;
 }
 
+void history_role (int machine, const char *text)
+{
+    static bool alone[MACHINES];
+    alone[machine] = strstr (text, "ACTIVE solo") != NULL;
+    int other = PRIMARY + BACKUP - machine;
+    if (strstr (text, "diverged") || (alone[machine] && alone[other]))
+        s_split = true;
+}
+
 int history_bodies (int producer, uint64_t number)
 {
     return 1 + (int) ((number * 7 + (uint64_t) producer) % 5 == 0) * (int) (number % BODIES);

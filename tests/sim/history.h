@@ -39,6 +39,9 @@ int history_bodies (int producer, uint64_t number);
 //  The world was strained: without that there can be no split.
 void history_strain (void);
 bool history_is_split (void);
+//  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
+//  though) the second one has answered anything.
+void history_role (int machine, const char *text);
 
 //  A producer is told OK for a PUT.  `named`: it numbers its PUTs.
 void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last);

@@ -90,6 +90,7 @@ static ssize_t s_print (void *cookie, const char *data, size_t size)
         broker_t *self = &s_broker[process->machine];
         snprintf (self->role, sizeof self->role, "%.*s", (int) size - 1, data);
         world_note ("%s", self->role);
+        history_role (process->machine, self->role);
     }
     return (ssize_t) size;
 }
