@@ -86,6 +86,9 @@ void environment_cut (environment_t *self, size_t size)
         self->size = size;
     if (self->synced > self->size)
         self->synced = self->size;
+    //  A log that was rolled back to before its oldest file has none that lacks it.
+    if (self->trimmed > self->size)
+        self->trimmed = self->size;
 }
 
 void environment_add (environment_t *self, record_t *record)
