@@ -16,11 +16,11 @@ WRITES = {"config": "store\n    cache = 1m\n", "body": 100000}
 DISK = 640 << 20            #  room for what it needs to take PUTs again, beside the log it keeps
 
 
-def fault(hold=False, leak=0, config="", options=(), exits=(), disk=0, body=5000, may_split=False, in_torture=True):
-    """hold, leak: the shim plays the page cache.  exits: codes with which a broker may end by itself.  disk: the size of
+def fault(hold=False, leak=0, unit=4, config="", options=(), exits=(), disk=0, body=5000, may_split=False, in_torture=True):
+    """hold, leak, unit: the shim plays the page cache.  exits: codes with which a broker may end by itself.  disk: the size of
     a file system of its own for each store.  body: bytes of a sixth of all bodies.  may_split: both brokers may answer without each other."""
     def add(function):
-        function.needs = {"hold": hold, "leak": leak, "config": config, "options": options, "disk": disk,
+        function.needs = {"hold": hold, "leak": leak, "unit": unit, "config": config, "options": options, "disk": disk,
                           "body": body}
         #  A disk of its own, or a page cache, is what each broker has with a replicated store.
         function.on_shared = in_torture and not (hold or disk)
@@ -257,17 +257,24 @@ def power_both(rig, dice):
 
 
 @fault(hold=True, leak=40, **WRITES)
-def power_torn(rig, dice):
-    """power cut of the active broker, with any mixture of written and unwritten blocks"""
+def power_mixed(rig, dice):
+    """power cut of the active broker, with any mixture of written and unwritten pages of 16 KiB"""
     rig.nodes[rig.active].cut_power()
     load(dice, 0, 2)
 
 
 @fault(hold=True, leak=40, **WRITES)
-def power_both_torn(rig, dice):
-    """power cut of both, with any mixture of written and unwritten blocks"""
+def power_both_mixed(rig, dice):
+    """power cut of both, with any mixture of written and unwritten pages of 16 KiB"""
     for node in rig.nodes:
         node.cut_power()
+
+
+@fault(hold=True, leak=40, unit=1, exits=(4, 5), in_torture=False, **WRITES)
+def power_torn(rig, dice):
+    """power cut of one broker, with any mixture of blocks of 4 KiB: pages of its tables are torn"""
+    rig.nodes[dice.choice((PRIMARY, BACKUP))].cut_power()
+    load(dice, 0, 2)
 
 
 @fault(exits=(4,))

@@ -21,7 +21,7 @@ BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
 DIVERGED = float(os.environ.get("ZBROKER_FAULT_DIVERGED", "5"))     #  seconds until a split that lasts is one for the operator
 PORT = 5560
-KNOBS = ("hold", "leak", "fail_sync", "fail_write", "delay_us", "clock_ns", "syncs", "dropped")
+KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "syncs", "dropped")
 
 PRIMARY, BACKUP, ONE, OTHER = range(4)      #  hosts: the brokers, and the clients'
 
@@ -68,7 +68,7 @@ class Node(Broker):
             file.write(struct.pack("=q", value))
 
     def calm(self):
-        for name in KNOBS[2:5]:
+        for name in ("fail_sync", "fail_write", "delay_us"):
             self.knob(name, 0)
 
     @property
@@ -155,7 +155,7 @@ class Clients:
 class Rig:
     """Two brokers, and clients on two hosts.  Rounds: go, break something, rest, judge."""
 
-    def __init__(self, network, options=(), config="", hold=False, leak=0, disk=0, body=5000, rate=150, shared=False):
+    def __init__(self, network, options=(), config="", hold=False, leak=0, unit=4, disk=0, body=5000, rate=150, shared=False):
         self.shared = shared
         self.folder = tempfile.mkdtemp(prefix="zbroker-fault-")
         self.network = network
@@ -179,6 +179,7 @@ class Rig:
         for node in self.nodes:
             node.knob("hold", int(hold))
             node.knob("leak", leak)
+            node.knob("unit", unit)
             node.start(ready=False)
         self.endpoints = endpoints
         self.expected = set()       #  codes with which a broker may end by itself

@@ -13,9 +13,9 @@
     With `hold`, the page cache is played by this process: what is written stays in
     its memory, block by block, until fsync or fdatasync of that file puts it into
     the real one.  So after kill -9 the real files hold what a power cut would have
-    left.  `leak` of a hundred blocks go to the disk by themselves at once, as the
-    kernel writes pages back when it pleases: what is left after the cut is then
-    any mixture of old and new blocks.  A rename goes into the journal beside the
+    left.  `leak` of a hundred pieces, of `unit` blocks each, go to the disk by
+    themselves at once, as the kernel writes pages back when it pleases: what is left
+    after the cut is then any mixture of old and new.  A rename goes into the journal beside the
     knobs until its folder is synced; whoever cuts the power undoes what is there.
 
     A sync that fails says EIO, and the blocks count as clean from then on, as in
@@ -48,7 +48,8 @@
 //  Set by the test, in this order; rig.py has the same names.
 typedef struct {
     uint64_t hold;       //  read once, at the start
-    uint64_t leak;       //  percent of blocks that reach the disk without a sync
+    uint64_t leak;       //  percent of what is written that reaches the disk without a sync,
+    uint64_t unit;       //  in pieces of so many blocks
     uint64_t fail_sync;  //  syncs say EIO
     uint64_t fail_write; //  writes say EIO
     uint64_t delay_us;   //  of each sync
@@ -57,7 +58,7 @@ typedef struct {
     uint64_t dropped;    //  blocks that a failed sync has left behind
 } knobs_t;
 
-_Static_assert (sizeof (knobs_t) == 8 * 8, "the knobs are eight numbers");
+_Static_assert (sizeof (knobs_t) == 9 * 8, "the knobs are nine numbers");
 
 //  One file of the store while this process runs.
 typedef struct {
@@ -225,14 +226,17 @@ static ssize_t s_write (int fd, const void *data, size_t size, off_t offset)
         errno = EIO;
         return -1;
     }
+    bool leaks = false;
     for (size_t done = 0; done < size;) {
         size_t number = (size_t) (offset + (off_t) done) / BLOCK, at = (size_t) (offset + (off_t) done) % BLOCK;
         size_t part = size - done < BLOCK - at ? size - done : BLOCK - at;
+        if (done == 0 || number % (s_knobs->unit ? s_knobs->unit : 1) == 0)
+            leaks = (uint64_t) (rand_r (&s_random) % 100) < s_knobs->leak;
         memcpy (s_block (file, number) + at, (const uint8_t *) data + done, part);
         done += part;
         if (file->size < offset + (off_t) done)
             file->size = offset + (off_t) done;
-        if ((uint64_t) (rand_r (&s_random) % 100) < s_knobs->leak && s_store (file, number))
+        if (leaks && s_store (file, number))
             return -1;
     }
     return (ssize_t) size;
