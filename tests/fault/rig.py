@@ -318,6 +318,9 @@ class Rig:
             time.sleep(0.01)
 
     def _check_clients(self):
+        #  A connection may be silent for a while after the cut is mended: a split can be as late.
+        if self.diverged:
+            raise Diverged(self.describe())
         for clients in self.clients:
             if clients.failed:
                 raise Stuck("a client gave up: %s; %s" % ("; ".join(clients.failed), self.describe()))
