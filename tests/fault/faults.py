@@ -256,14 +256,14 @@ def power_both(rig, dice):
         node.cut_power()
 
 
-@fault(hold=True, leak=40, **WRITES)
+@fault(hold=True, leak=40, exits=(4, 5), in_torture=False, **WRITES)
 def power_mixed(rig, dice):
     """power cut of the active broker, with any mixture of written and unwritten pages of 16 KiB"""
     rig.nodes[rig.active].cut_power()
     load(dice, 0, 2)
 
 
-@fault(hold=True, leak=40, **WRITES)
+@fault(hold=True, leak=40, exits=(4, 5), in_torture=False, **WRITES)
 def power_both_mixed(rig, dice):
     """power cut of both, with any mixture of written and unwritten pages of 16 KiB"""
     for node in rig.nodes:

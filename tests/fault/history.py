@@ -49,6 +49,7 @@ class Ledger:
         self.levels = levels
         self.messages = {}                  #  by producer and number
         self.done = {}                      #  numbers that earlier rounds are done with, by producer
+        self.done_ids = set()               #  ids that they are done with, of nameless producers
         self.keys = {}                      #  producer and number of an id
         self.acked = {}                     #  when an id's acknowledgement was answered OK, and its level
         self.asked = {}                     #  each consumer's GET that is under way
@@ -85,6 +86,8 @@ class Ledger:
         for identity in self.acked:
             producer, number = self.keys.pop(identity)
             self.done.setdefault(producer, set()).add(number)
+            if producer in self.nameless:
+                self.done_ids.add(identity)
             self.messages.pop((producer, number), None)
         self.acked.clear()
         self.told.clear()
@@ -118,7 +121,13 @@ class Ledger:
         key = (producer, int(number))
         asked_round, asked = self.asked[consumer]
         assert asked_round == round_, "an answer to a GET that is not under way"
+        if producer in self.nameless and key[1] in self.done.get(producer, ()) and identity not in self.done_ids:
+            #  A resent PUT was stored again, late: from a connection that was cut or a broker that was stopped.
+            self.counts["stored twice, nameless"] += 1
+            self.keys[identity] = key
+            return
         if key[1] in self.done.get(producer, ()):
+            self.keys[identity] = key
             self._find("resurrected", key, identity, "acknowledged in an earlier round")
             return
         message = self._message(key)

@@ -184,6 +184,19 @@ def test_nameless_may_not_store_twice_what_it_sent_once():
     assert found(judge(NAMELESS.replace("put N 1\n", "", 1), nameless="N")) == {"duplicated": 1}
 
 
+def test_nameless_may_be_stored_twice_in_a_later_round():
+    """The second one arrives late; the first one, again, is a resurrection."""
+    ledger = judge("put N 1\nput N 1\nstored N 1 both 11 0\nget A g1\ngot A g1 11 1 N 1\nacked A 11 both", nameless="N")
+    ledger.settle()
+    for event in (["get", "20", "A", "g2"], ["got", "21", "A", "g2", "12", "1", "N", "1"], ["acked", "22", "A", "12", "both"]):
+        ledger.feed(event)
+    assert ledger.good and ledger.counts["stored twice, nameless"] == 1
+    ledger.settle()
+    ledger.feed(["get", "30", "A", "g3"])
+    ledger.feed(["got", "31", "A", "g3", "11", "2", "N", "1"])
+    assert found(ledger) == {"resurrected": 1}
+
+
 DISORDER = """
     put P 1
     put P 2
