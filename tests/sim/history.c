@@ -226,6 +226,9 @@ static void s_reply (const zb_reply_t *reply, bool sent)
         return;
     if (sent && reply->token.size && s_parse (reply->token.data, reply->token.size, &epoch, &node, &commit)) {
         s_check_epoch (from, epoch, node);
+        uint64_t record = base_record (from->machine, epoch, node, commit);
+        if (record)
+            s_look_for_split (from->machine, record);
         const char *level = s_level (reply);
         if (level)
             world_note ("> %s %.*s %s %.*s, commit %d of %d%c", reply->status, (int) reply->id.size,
