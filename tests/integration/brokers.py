@@ -20,7 +20,8 @@ WRAPPER = shlex.split(os.environ.get("ZBROKER_WRAPPER", ""))
 FINDINGS = re.compile("ERROR: .*Sanitizer|runtime error:|WARNING: ThreadSanitizer|== (Invalid|Use of|Conditional)|"
                       "Assertion .* failed|definitely lost: [1-9]")
 LOCKS = []          #  on port ranges, until this process ends
-STORES = ["replicated", "shared"]       #  what a pair keeps its messages in; tests run over both
+#  What a pair keeps its messages in; tests run over both.
+STORES = os.environ.get("ZBROKER_STORES", "replicated shared").split()
 
 
 def wait_for(condition, what, patience=PATIENCE):
