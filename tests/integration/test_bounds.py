@@ -7,9 +7,12 @@ import zmq
 
 from brokers import Pair, wait_for
 from conftest import in_step
+from patience import SLOWER
 from zb1 import status
 
 MIB = 1 << 20
+#  Sanitizers and valgrind keep what was freed, and more beside it: how much memory there is says nothing of the broker.
+PADDED = SLOWER > 1
 
 
 def resident(broker):
@@ -65,7 +68,7 @@ def test_a_flood_of_large_puts_stays_with_its_senders(single):
     assert all(reply[1] == b"OK" for reply in answers)
     assert status(single.endpoints[0])["messages_in"] == 100 * 100
     flood.close()
-    assert resident(single.broker)[1] < 800 * MIB
+    assert PADDED or resident(single.broker)[1] < 800 * MIB
 
 
 def test_a_consumer_that_does_not_read_costs_disk(single, client):
@@ -88,7 +91,7 @@ def test_a_consumer_that_does_not_read_costs_disk(single, client):
     assert len(client(single).drain("q", wait=3000)) == 100 * 1000
     flood.close()
     print("%d MiB of memory, %d at most" % tuple(value / MIB for value in resident(single.broker)))
-    assert resident(single.broker)[1] < 400 * MIB
+    assert PADDED or resident(single.broker)[1] < 400 * MIB
 
 
 def test_a_client_that_is_not_read_for_long_is_not_dropped(folder):

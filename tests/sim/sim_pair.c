@@ -46,7 +46,10 @@ typedef struct {
     bool wait;
 } broker_t;
 
-static broker_t s_broker[MACHINES] = {[PRIMARY] = {"A", PRIMARY}, [BACKUP] = {"B", BACKUP}};
+static broker_t s_broker[MACHINES] = {
+    [PRIMARY] = {.name = "A", .machine = PRIMARY},
+    [BACKUP] = {.name = "B", .machine = BACKUP},
+};
 static kind_t s_kind;
 static bool s_wait;
 static size_t s_log_keep, s_inflight;

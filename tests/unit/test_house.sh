@@ -40,6 +40,11 @@ check "only the store includes db.h" \
     "$(grep -rlE '#[[:space:]]*include[[:space:]]*<db\.h>' "$source"/src "$source"/patterns "$source"/tools "$source"/include 2>/dev/null |
         grep -vE '/src/io/(store|env|tables|ship)[a-z_]*\.c$')"
 
+check "make check runs each integration test, or the Makefile says what else does" \
+    "$(for f in "$source"/tests/integration/test_*; do
+        grep -q "tests/integration/${f##*/}" "$source/Makefile.am" || echo "${f##*/}"
+    done)"
+
 check "the broker logs through io/log alone: zsys's own functions are not for several threads" \
     "$(grep -rnE 'zsys_(error|warning|notice|info|debug) \(' "$source/src" --include='*.[ch]' | grep -v '/io/log\.c:')"
 
