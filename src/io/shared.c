@@ -112,18 +112,27 @@ static int s_try (int fd)
     return errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
-//  The same in another process, which gives it back by ending.
+//  The same in another process, which gives it back by ending.  It tells by a pipe: whatever watches over processes may
+//  have its own mind about exit codes.
 static int s_try_elsewhere (const char *path)
 {
+    int pipes[2];
+    if (pipe2 (pipes, O_CLOEXEC) != 0)
+        return -1;
     pid_t child = fork ();
     if (child == 0) {
         int fd = s_open (path);
-        _exit (fd < 0 ? 2 : s_try (fd) & 3);
+        int8_t got = fd < 0 ? -1 : (int8_t) s_try (fd);
+        _exit (write (pipes[1], &got, 1) != 1);
     }
-    int status = 0;
-    if (child < 0 || waitpid (child, &status, 0) != child || !WIFEXITED (status) || WEXITSTATUS (status) > 1)
-        return -1;
-    return WEXITSTATUS (status);
+    close (pipes[1]);
+    int8_t got = -1;
+    if (child < 0 || read (pipes[0], &got, 1) != 1)
+        got = -1;
+    close (pipes[0]);
+    if (child > 0)
+        waitpid (child, NULL, 0);
+    return got;
 }
 
 static char *s_text (const char *text)

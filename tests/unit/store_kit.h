@@ -170,4 +170,13 @@ static inline void kit_quiet (void)
         zsys_set_logstream (NULL);
 }
 
+//  The path of this program, for a test that runs it again: valgrind is /proc/self/exe itself, but reads it right.
+static inline const char *kit_self (void)
+{
+    static char path[512];
+    ssize_t size = readlink ("/proc/self/exe", path, sizeof (path) - 1);
+    assert (size > 0);
+    return path;
+}
+
 #endif

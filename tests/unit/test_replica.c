@@ -50,7 +50,6 @@ typedef struct {
 } puppet_t;
 
 static s_seen_t *s_seen;
-static char s_self[512]; //  this program, by its own name: valgrind does not know it as /proc/self/exe
 
 static answer_t s_summary (const zb_store_event_t *event)
 {
@@ -213,7 +212,7 @@ static void s_start (puppet_t *self)
     if (self->pid == 0) {
         dup2 (pair[1], 0);
         dup2 (s_seen_fd, 5);
-        execl (s_self, "test_replica", "puppet", self->dir, port, peer, node, keep, (char *) NULL);
+        execl (kit_self (), "test_replica", "puppet", self->dir, port, peer, node, keep, (char *) NULL);
         _exit (127);
     }
     close (pair[1]);
@@ -404,7 +403,7 @@ static pid_t s_proxy_new (int port, int target)
     pid_t pid = fork ();
     assert_true (pid >= 0);
     if (pid == 0) {
-        execl (s_self, "test_replica", "proxy", number[0], number[1], (char *) NULL);
+        execl (kit_self (), "test_replica", "proxy", number[0], number[1], (char *) NULL);
         _exit (127);
     }
     close (listener);
@@ -901,8 +900,6 @@ int main (int argc, char **argv)
         return s_puppet (argv);
     if (argc == 4 && streq (argv[1], "proxy"))
         return s_proxy_main (atoi (argv[2]), atoi (argv[3]));
-    if (readlink ("/proc/self/exe", s_self, sizeof (s_self) - 1) < 0)
-        return 1;
     s_seen_fd = memfd_create ("seen", 0);
     if (s_seen_fd < 0 || ftruncate (s_seen_fd, sizeof (s_seen_t)) != 0)
         return 1;

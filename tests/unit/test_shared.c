@@ -90,7 +90,7 @@ static pid_t s_holder (const char *dir, const char *type, const char *lease)
     if (pid == 0) {
         dup2 (pipes[1], STDOUT_FILENO);
         close (pipes[0]);
-        execl ("/proc/self/exe", "test_shared", "hold", dir, type, lease, NULL);
+        execl (kit_self (), "test_shared", "hold", dir, type, lease, NULL);
         _exit (99);
     }
     close (pipes[1]);
