@@ -11,8 +11,9 @@
 #include "core/beat.h"
 #include "core/bytes.h"
 
-#define BEAT_VERSION 1
-#define BEAT_HEAD 37
+#define BEAT_VERSION 2
+#define BEAT_AGES 37
+#define BEAT_HEAD 45
 
 enum {
     FLAG_SETTLED = 1,
@@ -37,6 +38,7 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     memcpy (data + 4, self->pair, ZB_PAIR_SIZE);
     zb_put64 (data + 20, self->commit);
     zb_put64 (data + 28, self->alone);
+    zb_beat_age (data, self->core_age, self->disk_age);
     zb_lineage_t tail = self->tail;
     if (tail.size > ZB_BEAT_EPOCHS) {
         memmove (tail.epoch, tail.epoch + (tail.size - ZB_BEAT_EPOCHS), ZB_BEAT_EPOCHS * sizeof *tail.epoch);
@@ -47,6 +49,12 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     size_t size = zb_lineage_encode (&tail, row);
     memcpy (data + BEAT_HEAD, row, size);
     return BEAT_HEAD + size;
+}
+
+void zb_beat_age (uint8_t *data, int64_t core, int64_t disk)
+{
+    zb_put32 (data + BEAT_AGES, core > UINT32_MAX ? UINT32_MAX : (uint32_t) core);
+    zb_put32 (data + BEAT_AGES + 4, disk > UINT32_MAX ? UINT32_MAX : (uint32_t) disk);
 }
 
 int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
@@ -69,6 +77,8 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     memcpy (self->pair, byte + 4, ZB_PAIR_SIZE);
     self->commit = zb_get64 (byte + 20);
     self->alone = zb_get64 (byte + 28);
+    self->core_age = zb_get32 (byte + BEAT_AGES);
+    self->disk_age = zb_get32 (byte + BEAT_AGES + 4);
     return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, size - BEAT_HEAD);
 }
 

@@ -9,7 +9,7 @@
     State only, never data: PUB/SUB may drop it, the next one says it again.
 
       offset size
-        0     1   version, 1
+        0     1   version, 2
         1     1   node: 1 primary, 2 backup
         2     1   state of the Binary Star machine, as in bstar_fsm.h
         3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step, 64 shared, 128 yields
@@ -17,7 +17,9 @@
        20     8   newest commit of the store
        28     8   alone: the first epoch in which this node answered without its peer, 0 = none
        36     1   number of epochs that follow, newest of the lineage, oldest first
-       37    25   an epoch as in lineage.h
+       37     4   ms since the core's last turn, when the heartbeat left
+       41     4   ms since the store did what it should, a sync to disk last
+       45    25   an epoch as in lineage.h
 */
 
 #ifndef ZB_BEAT_H_INCLUDED
@@ -28,7 +30,7 @@
 
 #define ZB_PAIR_SIZE 16
 #define ZB_BEAT_EPOCHS 8
-#define ZB_BEAT_MAX (37 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE)
+#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE)
 
 typedef struct {
     unsigned node;
@@ -44,11 +46,14 @@ typedef struct {
     uint8_t pair[ZB_PAIR_SIZE];
     uint64_t commit;
     uint64_t alone;
-    zb_lineage_t tail; //  the newest epochs, at most ZB_BEAT_EPOCHS
+    uint32_t core_age, disk_age; //  ms; see zb_beat_age
+    zb_lineage_t tail;           //  the newest epochs, at most ZB_BEAT_EPOCHS
 } zb_beat_t;
 
 //  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX]);
+//  Writes the ages into a payload: they are known when it is sent, by another thread than fills in the rest.
+void zb_beat_age (uint8_t *data, int64_t core, int64_t disk);
 //  Returns 0; -1 if it is malformed or of another version.
 int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
 

@@ -194,8 +194,8 @@ static bool s_settled_up (const zb_role_t *self, int64_t now)
     return self->live && self->there >= self->closed && (self->alone || s_echo_fresh (self, now));
 }
 
-//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for longer than
-//  an active peer waits for acks, it may have been left behind.
+//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
+//  long as an active peer waits for acks, it may have been left behind.
 static void s_wake (zb_role_t *self, int64_t now)
 {
     int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
@@ -203,7 +203,7 @@ static void s_wake (zb_role_t *self, int64_t now)
         self->awake_ms = self->probe_ms = now;
         self->dead = false;
     }
-    if (gap > self->ack_limit)
+    if (gap > self->ack_limit - self->silence / 2)
         self->in_step = false;
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long may
     //  lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes alone.
@@ -211,6 +211,12 @@ static void s_wake (zb_role_t *self, int64_t now)
     bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
     if (gap > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !s_echo_fresh (self, now))
         self->overtaken_ms = now;
+}
+
+//  The fresh interval ends with the limit.
+static int64_t s_probe_after (const zb_role_t *self)
+{
+    return self->ack_limit > 2 * self->silence ? self->ack_limit - self->silence : self->ack_limit / 2;
 }
 
 //  The events that are nothing but what the facts have become.
@@ -224,7 +230,7 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
         bool forgotten =
             !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
         bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !s_overtaken (self);
-        bool stuck = client_waits && now - self->progress_ms >= self->ack_limit;
+        bool stuck = client_waits && now - self->progress_ms >= s_probe_after (self);
         if (before == ZB_PHASE_RAISING && self->here >= self->raising)
             s_phase (self, ZB_PHASE_RAISED, now);
         else if (before == ZB_PHASE_SEVERING && (self->echoed_ms > self->alone_since || deaf))
@@ -993,7 +999,7 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
     if (zb_role_yields (self, now))
         return "waiting: the role was handed over, the other broker is about to lead";
     if (self->suspect)
-        return "waiting for the peer: a sync to this disk failed, the store is not trusted";
+        return "waiting for the peer: this store is not trusted, a sync to this disk failed or it was damaged";
     if (!self->complete && !self->fresh)
         return "waiting for the peer: this store is not complete";
     if (self->fresh && !self->heard)

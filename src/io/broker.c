@@ -39,6 +39,8 @@
 #define HELD_MOST 10000
 //  An operator's SWITCHOVER is answered after this time at the latest, ms.
 #define SWITCH_LONGEST 5000
+//  A store that has not turned for so long stands still, ms: it turns at least every 50.
+#define STORE_WELL 250
 //  Reads of this purpose are the broker's own; the engine's are not negative.
 #define READ_META (-1)
 #define READ_REPLAY (-2)
@@ -509,6 +511,11 @@ static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
 
 static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
 {
+    bool same = self->status.resync && event->text && streq (self->status.resync, event->text);
+    if (!same || event->done < self->status.done) {
+        self->status.resync_since = self->now;
+        self->status.resync_from = event->done;
+    }
     free (self->status.resync);
     self->status.resync = event->text ? strdup (event->text) : NULL;
     self->status.done = event->done;
@@ -716,7 +723,8 @@ static zb_store_t *s_store_new (const zb_config_t *config)
         .unfenced_ok = config->unfenced_ok, .lease = config->lease, .node = config->as == ZB_BACKUP ? 2 : 1,
         .bind = paired ? config->host[config->as].ship_bind : NULL,
         .peer = paired ? config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY].ship : NULL,
-        .cache = config->cache, .log_file = config->log_file, .log_keep = config->log_keep
+        .cache = config->cache, .log_file = config->log_file, .log_keep = config->log_keep,
+        .resync_rate = config->resync_rate
     };
     zb_seal_key (args.key, config->pair, config->secret);
     return zb_store_new (&args);
@@ -778,6 +786,14 @@ static void s_close (zb_broker_t *self)
     free (self->denied);
 }
 
+//  Whether a client waits and the peer may be to blame: not while our own store stands still, for then its acks are not
+//  even read.
+static bool s_waits_for_peer (const zb_broker_t *self)
+{
+    return zb_engine_leads (self->engine) && zb_engine_client_waits (self->engine)
+           && self->now - zb_store_alive (self->store) < STORE_WELL;
+}
+
 static void s_turn (zb_broker_t *self)
 {
     self->now = zclock_mono ();
@@ -787,7 +803,7 @@ static void s_turn (zb_broker_t *self)
     s_hear_witness (self);
     s_apply_rule (self);
     s_store (self);
-    zb_role_tick (&self->role, zb_engine_leads (self->engine) && zb_engine_client_waits (self->engine), self->now);
+    zb_role_tick (&self->role, s_waits_for_peer (self), self->now);
     s_carry_out (self);
     s_apply_rule (self);
     s_switched (self);

@@ -20,6 +20,7 @@
 #define FILE_MAX (1 << 20)
 
 #define DEFAULT_SINGLE "tcp://127.0.0.1:5560"
+#define RESYNC_RATE (32 * MIB)
 #define DEFAULT_PRIMARY "tcp://127.0.0.1:5560"
 #define DEFAULT_BACKUP "tcp://127.0.0.1:5570"
 
@@ -59,6 +60,9 @@ static const setting_t s_settings[] = {
     {"pair/heartbeat", TIME, FIELD (beat), 10, HOUR},
     {"pair/silence", TIME, FIELD (silence), 50, HOUR},
     {"pair/ack-limit", TIME, FIELD (ack_limit), 100, HOUR},
+    {"pair/resync-rate", SIZE, FIELD (resync_rate), 64 * KIB, TIB},
+    {"pair/turn-limit", TIME, FIELD (turn_limit), 100, HOUR},
+    {"pair/disk-limit", TIME, FIELD (disk_limit), 100, HOUR},
     {"primary/endpoint", ENDPOINT, FIELD (host[ZB_PRIMARY].endpoint), 0, 0},
     {"primary/bind", BIND, FIELD (host[ZB_PRIMARY].bind), 0, 0},
     {"primary/state", ENDPOINT, FIELD (host[ZB_PRIMARY].state), 0, 0},
@@ -289,6 +293,9 @@ zb_config_t *zb_config_new (void)
     self->beat = 100;
     self->silence = 500;
     self->ack_limit = 1000;
+    self->turn_limit = 1000;
+    self->resync_rate = RESYNC_RATE;
+    self->disk_limit = 5000;
     self->log_level = ZB_LOG_INFO;
     self->limits = (zb_limits_t) ZB_LIMITS_DEFAULT;
     return self;

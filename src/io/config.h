@@ -41,6 +41,7 @@ typedef struct {
     size_t cache;        //  bytes of the database's cache
     size_t log_file;     //  bytes of one log file
     size_t log_keep;     //  bytes of log kept for a peer that is away
+    size_t resync_rate;  //  bytes/s with which a peer catches up
     bool shared;         //  both brokers use one store, in one folder
     char *fence;         //  shared: the command that is run before the place of a holder that died is taken; NULL = none
     bool unfenced_ok;    //  shared: do without one on a network file system
@@ -50,6 +51,8 @@ typedef struct {
     int64_t beat;        //  ms between heartbeats: 100
     int64_t silence;     //  ms without one until the peer is taken for dead: 500
     int64_t ack_limit;   //  ms without progress of the peer's acks until it is left behind: 1000
+    int64_t turn_limit;  //  ms without a turn of the core until its heartbeats stop: 1000
+    int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
     zb_log_level_t log_level;
     zb_limits_t limits;
 } zb_config_t;

@@ -16,15 +16,13 @@
 #include "io/log.h"
 #include "patterns/heart.h"
 
-//  Ages in ms beyond which a heartbeat would be a lie.  An fsync may take seconds on a bad day.
-#define HA_CORE_AGE 1000
-#define HA_STORE_AGE 5000
 #define HA_KIND_BEAT 1
 
 struct zb_ha {
     heart_t *heart;
     zb_store_t *store;
     uint8_t node;
+    int64_t turn_limit, disk_limit; //  ages in ms beyond which a heartbeat would be a lie
     uint8_t key[ZB_SEAL_KEY_SIZE];
     atomic_int_least64_t turned;
     uint64_t malformed;          //  beats inside good frames that made no sense
@@ -38,12 +36,15 @@ static size_t s_fill (void *context, uint8_t *payload, size_t room)
 {
     zb_ha_t *self = context;
     int64_t now = zclock_mono ();
-    if (now - atomic_load (&self->turned) > HA_CORE_AGE || now - zb_store_alive (self->store) > HA_STORE_AGE)
+    int64_t core = now - atomic_load (&self->turned), disk = now - zb_store_alive (self->store);
+    if (core > self->turn_limit || disk > self->disk_limit)
         return 0;
     pthread_mutex_lock (&self->guard);
     assert (self->size <= room);
     size_t size = self->size;
     memcpy (payload, self->beat, size);
+    if (size)
+        zb_beat_age (payload, core, disk);
     pthread_mutex_unlock (&self->guard);
     return size;
 }
@@ -81,6 +82,8 @@ zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store)
     zb_ha_t *self = (zb_ha_t *) zmalloc (sizeof *self);
     self->store = store;
     self->node = (uint8_t) config->as;
+    self->turn_limit = config->turn_limit;
+    self->disk_limit = config->disk_limit;
     zb_seal_key (self->key, config->pair, config->secret);
     pthread_mutex_init (&self->guard, NULL);
     atomic_init (&self->turned, zclock_mono ());

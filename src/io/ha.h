@@ -7,8 +7,8 @@
     =========================================================================
 
     The heart's thread publishes what the core told it last, as long as the core
-    turns and the store answers: a hung broker falls silent, and its peer takes
-    over.  Frames are sealed with the pair's key.
+    turns and the store answers, with their ages: a hung broker, or one whose disk
+    stalls, falls silent beyond its limits, and its peer takes over.  Frames are sealed with the pair's key.
 */
 
 #ifndef ZB_HA_H_INCLUDED

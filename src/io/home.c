@@ -199,3 +199,42 @@ uint64_t zb_home_space (const zb_home_t *self)
         return UINT64_MAX;
     return (uint64_t) vfs.f_bavail * vfs.f_frsize;
 }
+
+uint64_t zb_home_size (zb_home_t *self, uint64_t number)
+{
+    uint64_t size = 0;
+    DIR *dir = opendir (zb_home_env (self, number));
+    if (!dir)
+        return 0;
+    struct dirent *entry;
+    struct stat file;
+    while ((entry = readdir (dir)) != NULL)
+        //  The regions are not copied.
+        if (strncmp (entry->d_name, "__db", 4) != 0 && fstatat (dirfd (dir), entry->d_name, &file, 0) == 0 &&
+            S_ISREG (file.st_mode))
+            size += (uint64_t) file.st_size;
+    closedir (dir);
+    return size;
+}
+
+bool zb_home_has (zb_home_t *self, uint64_t number)
+{
+    return access (zb_home_env (self, number), F_OK) == 0;
+}
+
+char *zb_home_set_aside (zb_home_t *self, uint64_t number)
+{
+    const char *env = zb_home_env (self, number);
+    for (unsigned count = 1;; count++) {
+        char *path = zsys_sprintf ("%s/damaged.%u", self->dir, count);
+        assert (path);
+        //  A folder is never renamed onto one that holds something.
+        if (rename (env, path) == 0 && zb_home_sync (self->dir) == 0)
+            return path;
+        int error = errno;
+        freen (path);
+        errno = error;
+        if (error != ENOTEMPTY && error != EEXIST)
+            return NULL;
+    }
+}

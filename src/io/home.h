@@ -46,5 +46,12 @@ int zb_home_sync (const char *folder);
 void zb_home_purge (zb_home_t *self, uint64_t keep);
 //  Bytes that are left on the disk for us; UINT64_MAX if that is unknown.
 uint64_t zb_home_space (const zb_home_t *self);
+//  Bytes of the files of environment N.
+uint64_t zb_home_size (zb_home_t *self, uint64_t number);
+//  Whether environment N is there.
+bool zb_home_has (zb_home_t *self, uint64_t number);
+//  Renames environment N to DIR/damaged.1 (or .2, ...), where it is left alone.  Returns that path, to be freed; NULL
+//  and errno if it could not.
+char *zb_home_set_aside (zb_home_t *self, uint64_t number);
 
 #endif

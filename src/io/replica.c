@@ -13,9 +13,11 @@
 #define CHECKPOINT_KBYTES (48 << 10) //  of log between checkpoints: bounds the stall here and on the peer
 #define CHECKPOINT_LOOK 250          //  ms
 #define CHECKPOINT_EVERY 30000       //  ms
+#define CHECKPOINT_FULL (4 << 10)    //  kbytes of log between them on a full disk
+#define TRIM_FULL 50                 //  ms
 #define TRIM_EVERY 2000              //  ms
 #define TRIM_AGAIN 20                //  ms between files when there is more than one
-#define SPACE_EVERY 500              //  ms
+#define SPACE_EVERY 100              //  ms
 #define SPACE_RESERVE (64 << 20)     //  bytes beside two log files that must be free
 #define META_MAX 1000                //  rows of the meta table
 
@@ -54,6 +56,50 @@ void zb_replica_fail (zb_replica_t *self, int code, char *text)
     self->post (self->arg, event);
 }
 
+//  The store is as good as lost, its copy is with the peer: puts it aside, and the node is one that has to fetch all.
+//  Returns where it is; NULL if that was not possible.
+static char *s_set_aside (zb_replica_t *self)
+{
+    char *path = zb_home_set_aside (self->home, self->folder);
+    if (!path)
+        return NULL;
+    //  If this is the last that gets done, the missing folder says the same at the next start.
+    self->node.complete = false;
+    self->node.suspect = true;
+    self->node.current = 0;
+    if (zb_node_save (&self->node, self->args.dir) == 0)
+        return path;
+    freen (path);
+    return NULL;
+}
+
+//  What is done about a damaged store.  Returns the text for the operator.
+static char *s_damaged (zb_replica_t *self, const char *fault)
+{
+    const char *dir = self->args.dir;
+    if (!self->args.paired)
+        return zsys_sprintf ("the store is damaged: %s. Restore %s from a backup", fault, dir);
+    if (self->node.alone)
+        return zsys_sprintf (
+            "the store is damaged: %s. It is the only one that holds what this broker answered without "
+            "its peer: restore %s from a backup; or move it away and start again, then all is fetched "
+            "from the peer, and what only this one had is lost",
+            fault, dir);
+    if (self->folder != self->node.current)
+        return zsys_sprintf ("the copy of the peer's store is damaged: %s. Start again, it begins anew", fault);
+    char *aside = s_set_aside (self);
+    char *text =
+        aside
+            ? zsys_sprintf ("the store is damaged: %s. It was put aside as %s; start again, and all is fetched from "
+                            "the peer. Delete it when the pair is in step",
+                            fault, aside)
+            : zsys_sprintf ("the store is damaged: %s. It can't be put aside (%s): move %s away and start again, then "
+                            "all is fetched from the peer",
+                            fault, strerror (errno), dir);
+    freen (aside);
+    return text;
+}
+
 bool zb_replica_sound (zb_replica_t *self)
 {
     const char *fault = self->env ? zb_env_fault (self->env) : NULL;
@@ -67,11 +113,7 @@ bool zb_replica_sound (zb_replica_t *self)
                     strerror (errno));
     }
     if (zb_env_damaged (self->env))
-        zb_replica_fail (
-            self, ZB_EXIT_DAMAGED,
-            zsys_sprintf ("the store is damaged: %s. Of a pair: move %s away and start again, all of it is fetched "
-                          "from the peer. Else restore it from a backup",
-                          fault, self->args.dir));
+        zb_replica_fail (self, ZB_EXIT_DAMAGED, s_damaged (self, fault));
     else
         zb_replica_fail (self, ZB_EXIT_STORE,
                          zsys_sprintf ("the store failed: %s. Mend the cause and start again", fault));
@@ -219,9 +261,16 @@ bool zb_replica_load_node (zb_replica_t *self)
                          zsys_sprintf ("can't read %s/node: %s", self->args.dir, strerror (errno)));
         return false;
     default:
-        zb_home_purge (self->home, self->node.current);
-        return true;
+        break;
     }
+    if (self->args.paired && self->node.current && !self->node.alone && !zb_home_has (self->home, self->node.current)) {
+        //  Put aside because it was damaged, and that was the last thing done.
+        self->node = (zb_node_t){.suspect = true};
+        if (!s_save_node (self))
+            return false;
+    }
+    zb_home_purge (self->home, self->node.current);
+    return true;
 }
 
 static bool s_connect (zb_replica_t *self)
@@ -510,17 +559,20 @@ static void s_set_full (zb_replica_t *self, bool full)
     if (self->full == full)
         return;
     self->full = full;
+    self->trim = 0;
     zb_replica_post (self, ZB_STORE_SPACE);
 }
 
 static void s_measure_space (zb_replica_t *self)
 {
-    //  A log that can't be written is the end of the environment, and a message that is consumed needs log, too.
-    uint64_t low = 2 * self->args.log_file + SPACE_RESERVE;
+    //  A log that can't be written is the end of the environment, and a message that is consumed needs log, too.  What was
+    //  consumed leaves room in the files for new messages, but none for the log.
+    uint64_t low = 2 * self->args.log_file + SPACE_RESERVE, least = low - SPACE_RESERVE / 2;
     uint64_t space = zb_home_space (self->home);
-    if (space < low)
+    uint64_t spare = space < UINT64_MAX / 2 ? zb_tables_spare (self->tables) : 0;
+    if (space < least || space + spare < low)
         s_set_full (self, true);
-    else if (space > low + SPACE_RESERVE)
+    else if (space > least + SPACE_RESERVE / 4 && space + spare > low + SPACE_RESERVE / 4)
         s_set_full (self, false);
 }
 
@@ -545,7 +597,8 @@ static bool s_trim (zb_replica_t *self)
     uint32_t from = ZB_LSN_FILE (stands);
     if (!self->ship)
         return zb_env_trim (self->env, UINT32_MAX, SIZE_MAX);
-    return zb_env_trim (self->env, from ? from - 1 : 0, self->args.log_keep);
+    //  On a full disk a peer that is away is not waited for: it gets the whole store when it is back.
+    return zb_env_trim (self->env, from ? from - 1 : 0, self->full ? 2 * self->args.log_file : self->args.log_keep);
 }
 
 //  The master was lost before this client was level with it.  Somebody asks what is here now, and may lead only by that:
@@ -574,15 +627,16 @@ void zb_replica_tick (zb_replica_t *self)
         self->trickled = self->written + self->applied;
         zb_env_trickle (self->env);
     }
-    if (self->role == LEADING && now - self->looked >= CHECKPOINT_LOOK) {
+    if (self->role == LEADING && (self->full || now - self->looked >= CHECKPOINT_LOOK)) {
         self->looked = now;
         bool due = now - self->checkpointed >= CHECKPOINT_EVERY;
         if (due)
             self->checkpointed = now;
-        s_checkpoint (self, due ? 0 : CHECKPOINT_KBYTES);
+        //  What a checkpoint has passed can be removed; on a full disk consumers live on that.
+        s_checkpoint (self, due ? 0 : self->full ? CHECKPOINT_FULL : CHECKPOINT_KBYTES);
     }
     if (zb_replica_sound (self) && now >= self->trim)
-        self->trim = now + (s_trim (self) ? TRIM_AGAIN : TRIM_EVERY);
+        self->trim = now + (s_trim (self) ? (self->full ? 0 : TRIM_AGAIN) : self->full ? TRIM_FULL : TRIM_EVERY);
     if (zb_replica_sound (self) && now - self->measured >= SPACE_EVERY) {
         self->measured = now;
         s_measure_space (self);

@@ -49,6 +49,8 @@ struct zb_replica {
     uint32_t generation;            //  the master's
     zb_lsn_t applied, acked;        //  newest commit applied, and told to the master
     zb_lsn_t end;                   //  of the master's log
+    zb_lsn_t base;                  //  of ours, when the session began
+    uint64_t whole;                 //  bytes of the master's store
     int64_t fed, poked, progressed; //  when: a record came, we asked, we told
 
     //  As a master.
@@ -56,6 +58,7 @@ struct zb_replica {
     zb_lsn_t reached;              //  newest position that the peer has acked in this session
     uint64_t written, here, there; //  commits
     zb_inflight_t inflight;
+    int64_t resume, sized; //  when: the next request of a resync is answered, our size was told
 
     //  Of a shared store.
     zb_fs_t fs;

@@ -66,6 +66,7 @@ typedef struct {
     uint8_t key[32];          //  key of the link (seal.h)
     size_t cache;             //  bytes of Berkeley DB's cache
     size_t log_file;          //  bytes of one log file (64 MiB)
+    size_t resync_rate;       //  bytes/s with which a master answers a client that catches up; 0 = no limit
     size_t log_keep;          //  bytes of log files kept for a peer that is away (1 GiB); beyond it resyncs in full
 } zb_store_args_t;
 
@@ -84,7 +85,7 @@ typedef enum {
     ZB_STORE_LINK,            //  link: what is known of the peer over the shipping link has changed
     ZB_STORE_GRANTED,         //  as a client: granted is the flag `in step` as it is now; true at every grant
     ZB_STORE_COMPLETE,        //  as a client: the store has caught up (again); node, meta as found
-    ZB_STORE_PROGRESS,        //  text: what a resync is doing, done and total in bytes (total 0: unknown)
+    ZB_STORE_PROGRESS,        //  text: what a resync is doing, done and total in bytes (total 0: not known yet)
     ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer
     ZB_STORE_DIVERGED,        //  as a client: catching up would throw away what this node has OK'd alone; nothing was
                               //  touched, and it stays so until zb_store_follow is called with rollback allowed

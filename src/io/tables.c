@@ -21,6 +21,7 @@ struct zb_tables {
     DB *db[ZB_TABLES]; //  NULL: absent on this client
     void *value;       //  what values are read into; grows
     u_int32_t room;
+    uint64_t spare; //  bytes of erased messages that none has taken since
 };
 
 zb_tables_t *zb_tables_new (void)
@@ -120,11 +121,22 @@ static int s_execute (zb_tables_t *self, DB_TXN *txn, const zb_op_t *op)
     assert (db);
     DBT key = {.data = (void *) (uintptr_t) op->key, .size = op->key_size};
     if (op->erase) {
+        //  Only its size: the files don't shrink, but what is freed in them is used again.
+        DBT size = {.flags = DB_DBT_USERMEM};
+        if (op->table == ZB_LOG && db->get (db, txn, &key, &size, 0) == DB_BUFFER_SMALL)
+            self->spare += size.size;
         int rc = db->del (db, txn, &key, 0);
         return rc == DB_NOTFOUND ? 0 : rc;
     }
+    if (op->table == ZB_LOG)
+        self->spare -= op->value_size < self->spare ? op->value_size : self->spare;
     DBT value = {.data = (void *) (uintptr_t) op->value, .size = op->value_size};
     return db->put (db, txn, &key, &value, 0);
+}
+
+uint64_t zb_tables_spare (const zb_tables_t *self)
+{
+    return self->spare;
 }
 
 bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch)

@@ -69,12 +69,14 @@ class Broker:
         open(log, "a").close()
         self.process = None
         self.lines = []
+        self.environment = {}       #  of its process, beside ours
 
     def start(self, ready=True):
         assert self.process is None
         self.lines = []
         self.process = subprocess.Popen([*self.wrapper, PROGRAM, self.command, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=open(self.log, "a"), text=True)
+                                        stderr=open(self.log, "a"), text=True,
+                                        env={**os.environ, **self.environment})
         self.pipe = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, self.pipe), daemon=True).start()
         if ready:
@@ -103,6 +105,11 @@ class Broker:
                                      % (word, self.options, self.lines, self.tail())) from None
             if self.lines[-1] is None:
                 raise AssertionError("%s ended with %s: %s" % (self.options, self.process.wait(), self.tail()))
+
+    def wait_exit(self, code):
+        """Waits until the process ends by itself, with this code."""
+        assert self.process.wait(PATIENCE) == code, self.tail()
+        self.process = None
 
     def tail(self):
         with open(self.log) as log:

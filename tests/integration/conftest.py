@@ -34,14 +34,19 @@ def pair(request):
 
 def in_step(pair, patience=PATIENCE):
     """Waits until one broker is active and the other in step; returns the index of the active one."""
+    states = []
+
     def leader():
-        states = [status(e) if b.alive else None for e, b in zip(pair.endpoints, pair.brokers)]
+        states[:] = [status(e) if b.alive else None for e, b in zip(pair.endpoints, pair.brokers)]
         if all(states):
             for index, state in enumerate(states):
                 if state["role"] == "active" and state["in_step"] and states[1 - index]["in_step"]:
                     return index + 1
         return 0
-    return wait_for(leader, "a pair in step: %s" % [b.options for b in pair.brokers], patience) - 1
+    try:
+        return wait_for(leader, "a pair in step", patience) - 1
+    except AssertionError as error:
+        raise AssertionError("%s: %s: %s" % (error, [b.options for b in pair.brokers], states)) from None
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@
 //  Times.  A step of the clock is below the limit of silence, two are above.
 #define MODEL_STEP 500
 #define MODEL_SILENCE 600
-#define MODEL_ACK_LIMIT 1000
+#define MODEL_ACK_LIMIT 1500
 
 typedef enum {
     ACT_EXECUTE,           //  the store executes its next command

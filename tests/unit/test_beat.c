@@ -27,7 +27,7 @@ static void test_what_is_written_is_read (void **unused)
 {
     (void) unused;
     uint8_t data[ZB_BEAT_MAX];
-    for (unsigned bits = 0; bits < 64; bits++) {
+    for (unsigned bits = 0; bits < 128; bits++) {
         zb_beat_t beat = s_beat (1 + bits % 2), back;
         beat.state = (bstar_state_t) (1 + bits % 4);
         beat.settled = bits & 1;
@@ -36,12 +36,15 @@ static void test_what_is_written_is_read (void **unused)
         beat.suspect = bits & 8;
         beat.serving = bits & 16;
         beat.in_step = bits & 32;
+        beat.yields = bits & 64;
         beat.commit = 0x0123456789abcdef;
         beat.alone = 1 + bits;
+        beat.core_age = 7 * bits;
+        beat.disk_age = 9 * bits;
         for (uint64_t i = 0; i < bits % 9; i++)
             zb_lineage_raise (&beat.tail, 2, 100 + i);
         size_t size = zb_beat_encode (&beat, data);
-        assert_int_equal (size, 37 + ZB_EPOCH_SIZE * (bits % 9));
+        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9));
         assert_int_equal (zb_beat_decode (&back, data, size), 0);
         assert_memory_equal (&back, &beat, offsetof (zb_beat_t, tail));
         uint8_t again[ZB_BEAT_MAX];
@@ -77,7 +80,7 @@ static void test_malformed_ones_are_refused (void **unused)
     static const struct {
         size_t at;
         uint8_t value;
-    } wrong[] = {{0, 0}, {0, 2}, {1, 0}, {1, 3}, {2, 0}, {2, 5}, {36, 1}, {36, 3}, {36, 9}, {37 + 24, 3}, {37 + 7, 2}};
+    } wrong[] = {{0, 0}, {0, 1}, {1, 0}, {1, 3}, {2, 0}, {2, 5}, {36, 1}, {36, 3}, {36, 9}, {45 + 24, 3}, {45 + 7, 2}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         memcpy (bad, data, size);
         bad[wrong[i].at] = wrong[i].value;

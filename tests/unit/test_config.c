@@ -90,6 +90,9 @@ static void test_defaults_single (void **state)
     assert_int_equal (config->beat, 100);
     assert_int_equal (config->silence, 500);
     assert_int_equal (config->ack_limit, 1000);
+    assert_int_equal (config->turn_limit, 1000);
+    assert_int_equal (config->resync_rate, 32 << 20);
+    assert_int_equal (config->disk_limit, 5000);
     assert_false (config->peer_loss_wait);
     assert_int_equal (config->limits.body, 1 << 20);
     zb_config_destroy (&config);

@@ -345,7 +345,7 @@ static void test_one_that_was_left_behind_steps_down_before_a_restarted_peer (vo
     (void) unused;
     model_t model = s_pair (false);
     s_play (&model,
-            "pause P, time P * 2, hello B * 2, put B, ok B, kill B, time P, resume P, turn P, start B, time P * 6");
+            "pause P, time P * 2, hello B * 2, put B, ok B, kill B, time P, resume P, turn P, start B, time P * 8");
     assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
     assert_true (P->role.in_step);
 }
@@ -735,7 +735,7 @@ static void test_a_hand_over_is_given_up_after_the_limit (void **unused)
     (void) unused;
     model_t model = s_pair (false);
     model.left.quick = false;
-    s_play (&model, "put P, yield P, time P * 2");
+    s_play (&model, "put P, yield P, time P * 3");
     assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
     s_play (&model, "execute P, sync P, ship P, ack P, time P, ok P");
     assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);

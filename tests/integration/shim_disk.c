@@ -1,0 +1,58 @@
+/*  =========================================================================
+    shim_disk - a disk that stalls or fails, or a core that hangs, at a test's command
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Preloaded into a broker (LD_PRELOAD).  While $ZBROKER_SHIM/stall exists, each sync
+    waits; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
+    While $ZBROKER_SHIM/hang exists, the main thread does not come back from zmq_poll.
+*/
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zmq.h>
+
+static int s_ordered (const char *order)
+{
+    char path[4096];
+    const char *folder = getenv ("ZBROKER_SHIM");
+    snprintf (path, sizeof path, "%s/%s", folder ? folder : "", order);
+    return folder && access (path, F_OK) == 0;
+}
+
+static int s_sync (const char *name, int fd)
+{
+    while (s_ordered ("stall"))
+        usleep (2000);
+    int (*real) (int) = (int (*) (int)) dlsym (RTLD_NEXT, name);
+    return real (fd);
+}
+
+int fdatasync (int fd)
+{
+    if (s_ordered ("fail")) {
+        errno = EIO;
+        return -1;
+    }
+    return s_sync ("fdatasync", fd);
+}
+
+int fsync (int fd)
+{
+    return s_sync ("fsync", fd);
+}
+
+int zmq_poll (zmq_pollitem_t *items, int count, long timeout)
+{
+    while (gettid () == getpid () && s_ordered ("hang"))
+        usleep (2000);
+    int (*real) (zmq_pollitem_t *, int, long) = (int (*) (zmq_pollitem_t *, int, long)) dlsym (RTLD_NEXT, "zmq_poll");
+    return real (items, count, timeout);
+}
