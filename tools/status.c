@@ -205,7 +205,12 @@ static void s_resync (json_t *status, char *text, size_t size)
     char done[32], total[32];
     s_bytes ((double) s_number (status, "resync.done"), done, sizeof done);
     s_bytes ((double) s_number (status, "resync.total"), total, sizeof total);
-    snprintf (text, size, "%s, %s of %s", s_text (status, "resync.text"), done, total);
+    long long left = s_number (status, "resync.left_ms");
+    int used = snprintf (text, size, "%s, %s", s_text (status, "resync.text"), done);
+    if (s_number (status, "resync.total"))
+        used += snprintf (text + used, size - (size_t) used, " of %s", total);
+    if (s_member (status, "resync.left_ms") && !json_is_null (s_member (status, "resync.left_ms")))
+        snprintf (text + used, size - (size_t) used, ", %lld s left", (left + 999) / 1000);
 }
 
 static void s_process (json_t *status, char *text, size_t size)

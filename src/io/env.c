@@ -396,3 +396,23 @@ bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
     free (list);
     return removed;
 }
+
+zb_lsn_t zb_env_end (zb_env_t *self)
+{
+    DB_LOG_STAT *stat = NULL;
+    if (self->fault)
+        return 0;
+    int rc = self->env->log_stat (self->env, &stat, 0);
+    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_stat"))
+        return 0;
+    zb_lsn_t end = (zb_lsn_t) stat->st_cur_file << 32 | stat->st_cur_offset;
+    free (stat);
+    return end;
+}
+
+uint64_t zb_env_distance (const zb_env_t *self, zb_lsn_t from, zb_lsn_t to)
+{
+    if (from >= to)
+        return 0;
+    return (ZB_LSN_FILE (to) - ZB_LSN_FILE (from)) * (uint64_t) self->log_file + (uint32_t) to - (uint32_t) from;
+}

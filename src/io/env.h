@@ -121,5 +121,9 @@ bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep);
 //  Berkeley DB's handle, for the tables.
 struct __db_env;
 struct __db_env *zb_env_handle (const zb_env_t *self);
+//  The end of this log; 0 if it can't be told now.
+zb_lsn_t zb_env_end (zb_env_t *self);
+//  Bytes of log between two positions.
+uint64_t zb_env_distance (const zb_env_t *self, zb_lsn_t from, zb_lsn_t to);
 
 #endif

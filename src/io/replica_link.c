@@ -13,6 +13,7 @@
 #define BURST_BYTES (4 << 20)
 #define POKE_EVERY 300     //  ms of silence until a client that lacks something asks again
 #define PROGRESS_EVERY 500 //  ms
+#define SIZE_EVERY 1000    //  ms
 
 //  ---------------------------------------------------------------------------
 //  The link, as a client
@@ -22,7 +23,8 @@ static void s_session_as_client (zb_replica_t *self, uint32_t generation)
     self->live = false;
     self->touched = true;
     self->generation = generation;
-    self->applied = self->acked = self->end = 0;
+    self->applied = self->acked = self->end = self->whole = 0;
+    self->base = zb_env_end (self->env);
     self->fed = self->poked = zclock_mono ();
     self->progressed = 0;
     zb_replica_set_granted (self, false);
@@ -104,6 +106,21 @@ static void s_settle_as_client (zb_replica_t *self)
     }
 }
 
+static void s_progress (zb_replica_t *self)
+{
+    bool full = self->folder != self->node.current;
+    zb_ship_stats_t stats;
+    zb_ship_stats (self->ship, &stats);
+    zb_store_event_t *event = zb_replica_event (self, ZB_STORE_PROGRESS);
+    event->text = strdup (full ? "full resync" : "catching up");
+    event->done = full ? stats.received : zb_env_distance (self->env, self->base, zb_env_end (self->env));
+    event->total = full ? self->whole : zb_env_distance (self->env, self->base, self->end);
+    //  The master's store grows while it is copied, and its log is copied behind it.
+    if (event->total && event->total < event->done)
+        event->total = event->done;
+    self->post (self->arg, event);
+}
+
 //  Asks again when something is missing and nothing comes; tells how far a resync is.
 static void s_tick_as_client (zb_replica_t *self, int64_t now)
 {
@@ -115,12 +132,7 @@ static void s_tick_as_client (zb_replica_t *self, int64_t now)
     }
     if (!self->live && now - self->progressed > PROGRESS_EVERY) {
         self->progressed = now;
-        zb_ship_stats_t stats;
-        zb_ship_stats (self->ship, &stats);
-        zb_store_event_t *event = zb_replica_event (self, ZB_STORE_PROGRESS);
-        event->text = strdup (self->folder != self->node.current ? "full resync" : "catching up");
-        event->done = stats.received;
-        self->post (self->arg, event);
+        s_progress (self);
     }
 }
 
@@ -141,6 +153,21 @@ static void s_session_as_master (zb_replica_t *self)
     self->reached = 0;
     self->there = 0;
     zb_replica_set_link (self, ZB_LINK_SYNCING);
+}
+
+//  A client asks for what it missed.  What it gets takes its share of the link, the disk and this thread: the next
+//  request waits until that is paid for.
+static void s_record_as_master (zb_replica_t *self, const zb_ship_event_t *event)
+{
+    zb_lsn_t lsn;
+    zb_ship_stats_t before, after;
+    zb_ship_stats (self->ship, &before);
+    if (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size, &lsn) ==
+        ZB_ENV_DUAL)
+        s_post_dual (self);
+    zb_ship_stats (self->ship, &after);
+    if (self->link == ZB_LINK_SYNCING && self->args.resync_rate && after.sent > before.sent)
+        self->resume = zclock_mono () + (int64_t) ((after.sent - before.sent) * 1000 / self->args.resync_rate);
 }
 
 static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
@@ -190,7 +217,6 @@ static void s_session_ended (zb_replica_t *self)
 static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
 {
     bool leads = self->role == LEADING;
-    zb_lsn_t lsn;
     switch (event->kind) {
     case ZB_SHIP_OPENED:
         if (leads)
@@ -204,9 +230,8 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
     case ZB_SHIP_RECORD:
         if (!leads)
             s_record_as_client (self, event);
-        else if (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size,
-                                 &lsn) == ZB_ENV_DUAL)
-            s_post_dual (self);
+        else
+            s_record_as_master (self, event);
         break;
     case ZB_SHIP_ACK:
         s_ack_as_master (self, event);
@@ -220,6 +245,7 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
         break;
     case ZB_SHIP_TICK:
         self->end = event->lsn;
+        self->whole = event->size;
         break;
     case ZB_SHIP_BEHIND:
         s_lead_higher (self);
@@ -230,6 +256,12 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
     }
 }
 
+int64_t zb_replica_pause (const zb_replica_t *self)
+{
+    int64_t left = self->resume - zclock_mono ();
+    return self->role == LEADING && self->link == ZB_LINK_SYNCING && left > 0 ? left : 0;
+}
+
 bool zb_replica_receive (zb_replica_t *self)
 {
     if (!self->ship)
@@ -237,7 +269,7 @@ bool zb_replica_receive (zb_replica_t *self)
     size_t frames = 0, bytes = 0;
     zb_ship_event_t event;
     int64_t now = zclock_mono ();
-    while (zb_replica_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES &&
+    while (zb_replica_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES && !zb_replica_pause (self) &&
            zb_ship_recv (self->ship, &event, now)) {
         s_handle (self, &event);
         frames++;
@@ -250,6 +282,10 @@ bool zb_replica_receive (zb_replica_t *self)
 
 void zb_replica_tick_link (zb_replica_t *self, int64_t now)
 {
+    if (self->role == LEADING && self->link == ZB_LINK_SYNCING && now - self->sized >= SIZE_EVERY) {
+        self->sized = now;
+        zb_ship_size (self->ship, zb_home_size (self->home, self->folder));
+    }
     if (!zb_ship_tick (self->ship, self->role == LEADING ? zb_env_sent (self->env) : 0, now))
         s_session_ended (self);
     if (self->role == FOLLOWING && zb_ship_session (self->ship))

@@ -24,7 +24,7 @@
 #define STALL 1000          //  ms without a turn of our own: then the silence was ours
 
 enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK };
-enum { HELLO_SIZE = 13, WELCOME_SIZE = 20, ACK_SIZE = 17, TICK_SIZE = 16 };
+enum { HELLO_SIZE = 13, WELCOME_SIZE = 20, ACK_SIZE = 17, TICK_SIZE = 24 };
 
 struct zb_ship {
     unsigned node;
@@ -37,6 +37,7 @@ struct zb_ship {
     uint64_t waiting, waiting_nonce; //  as a master: the session that a WELCOME has offered
     uint64_t sent, received;         //  sequence of the last frame in this session
     uint64_t bytes_sent, bytes_received, bytes_acked;
+    uint64_t size; //  of our store
     int64_t heard, ticked, turned;
     zmq_msg_t frame; //  the frame in work; the event points into it
     bool again;      //  it has begun a session and is still to be worked on
@@ -192,6 +193,7 @@ void zb_ship_stats (const zb_ship_t *self, zb_ship_stats_t *stats)
 {
     *stats = self->stats;
     stats->received = self->bytes_received;
+    stats->sent = self->bytes_sent;
 }
 
 void *zb_ship_socket (zb_ship_t *self)
@@ -292,6 +294,11 @@ void zb_ship_grant (zb_ship_t *self)
         s_send_small (self, GRANT, self->session, NULL, 0);
 }
 
+void zb_ship_size (zb_ship_t *self, uint64_t size)
+{
+    self->size = size;
+}
+
 bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now)
 {
     if (now - self->turned > STALL)
@@ -307,6 +314,7 @@ bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now)
         uint8_t payload[TICK_SIZE];
         zb_put64 (payload, self->bytes_received);
         zb_put64 (payload + 8, lsn);
+        zb_put64 (payload + 16, self->size);
         s_send_small (self, TICK, self->session, payload, sizeof (payload));
     }
     else
@@ -386,6 +394,7 @@ static bool s_got_numbered (zb_ship_t *self, uint8_t kind, const uint8_t *payloa
         event->lsn = zb_get64 (payload + 8);
         event->kind = kind == ACK ? ZB_SHIP_ACK : ZB_SHIP_TICK;
         event->caught_up = kind == ACK && payload[16];
+        event->size = kind == TICK ? zb_get64 (payload + 16) : 0;
         return kind == TICK || self->role == ZB_SHIP_MASTER;
     }
 }

@@ -15,7 +15,7 @@
       3 RECORD    size of control u32, control, record                  yes      what Berkeley DB has to say
       4 ACK       received u64, log position u64, caught up u8          yes      by the client
       5 GRANT     -                                                     yes      by the master: you are in step
-      6 TICK      received u64, log position u64                        yes      every 100 ms
+      6 TICK      received u64, log position u64, size of the store u64 yes      every 100 ms
 
         client                                   master
           | HELLO nonce c ------------------------> |   (repeated until answered)
@@ -56,7 +56,7 @@ typedef enum {
     ZB_SHIP_RECORD, //  control, record: for Berkeley DB; valid until the next call
     ZB_SHIP_ACK,    //  the client has everything up to `lsn` on its disk; caught_up
     ZB_SHIP_GRANT,  //  the master says that we are in step
-    ZB_SHIP_TICK,   //  the other side lives; lsn: the end of its log
+    ZB_SHIP_TICK,   //  the other side lives; lsn: the end of its log; size: bytes of its store, 0 = not told
     ZB_SHIP_BEHIND, //  as a master: a client's generation is above ours.  It is not let in until we lead with
                     //  a higher one
     ZB_SHIP_DUAL    //  as a master: the peer is a master, too
@@ -66,6 +66,7 @@ typedef struct {
     zb_ship_kind_t kind;
     uint32_t generation;
     uint64_t lsn;
+    uint64_t size;
     bool caught_up;
     const void *control, *record;
     size_t control_size, record_size;
@@ -76,6 +77,7 @@ typedef struct {
     uint64_t stale;     //  frames of other sessions, replays
     uint64_t dropped;   //  frames that could not be sent
     uint64_t received;  //  bytes received in this session
+    uint64_t sent;      //  bytes sent in it
 } zb_ship_stats_t;
 
 //  Binds and connects.  Returns NULL and errno, and in *what the endpoint that can't be used.
@@ -95,6 +97,8 @@ void *zb_ship_socket (zb_ship_t *self);
 void *zb_ship_monitor (zb_ship_t *self);
 //  Takes the next event; false if there is none now.
 bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now);
+//  The bytes of our store, as TICKs tell them from now on.
+void zb_ship_size (zb_ship_t *self, uint64_t size);
 //  Sends what is due (HELLO, TICK); `lsn` is the end of our log.  To be called at least every 50 ms, after the sockets
 //  were drained.  Returns false if the session has ended by silence; no event follows.
 bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now);

@@ -111,7 +111,9 @@ static void s_run (zb_store_t *self, zb_replica_t *replica)
     int count = items[1].socket ? 3 : 1;
     bool more = false;
     for (;;) {
-        int rc = zmq_poll (items, count, more ? 0 : TURN);
+        int64_t pause = zb_replica_pause (replica);
+        items[1].events = pause ? 0 : ZMQ_POLLIN;
+        int rc = zmq_poll (items, count, more ? 0 : pause && pause < TURN ? pause : TURN);
         assert (rc >= 0 || errno == EINTR);
         if (!s_execute_all (self, replica))
             return;

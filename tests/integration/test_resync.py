@@ -35,6 +35,7 @@ def full_resync(pair, mib=0):
     """Waits until the backup copies the whole store, and has got that much of it."""
     def copies():
         resync = (status(pair.endpoints[1]) or {}).get("resync")
+        assert not resync or not resync["total"] or resync["done"] <= resync["total"]
         return resync and resync["text"] == "full resync" and resync["done"] >= mib << 20
     wait_for(copies, "%d MiB of a full resync" % mib)
 
@@ -69,6 +70,39 @@ def test_incremental(pair, client):
     in_step(pair)
     assert sorted(name for name in os.listdir(pair.folder + "/backup") if name.startswith("env")) == before
     assert same_stores(pair)
+
+
+def test_progress_has_a_total(client, folder):
+    """What is missed comes at the rate that is set, and its progress is told until it is done."""
+    with open(folder + "/slow.conf", "w") as config:
+        config.write("pair\n    resync-rate = 4m\n")
+    pair = Pair("--config", folder + "/slow.conf")
+    try:
+        pair.start()
+        in_step(pair)
+        one = client(pair, "producer")
+        one.request("QUEUE", "q", "q", "")
+        pair.brokers[1].kill()
+        fill(one, "q", 20)
+        pair.brokers[1].start()
+        seen = []
+
+        def told():
+            resync = (status(pair.endpoints[1]) or {}).get("resync")
+            if resync and resync["total"] and (not seen or resync["done"] > seen[-1]["done"]):
+                seen.append(resync)
+            return len(seen) > 3
+        wait_for(told, "progress to be told")
+        #  The stream goes on meanwhile, and is not answered `both` by who is not there yet.
+        assert one.request("PUT", one.last + 1, "q", "", b"while it goes on")[0] == b"solo"
+        one.last += 1
+        assert all(resync["text"] == "catching up" and resync["done"] <= resync["total"] for resync in seen)
+        assert 18 << 20 < seen[-1]["total"] < 40 << 20 and seen[-1]["left_ms"] > 0
+        in_step(pair)
+        assert not status(pair.endpoints[1])["resync"]
+        assert same_stores(pair)
+    finally:
+        pair.close()
 
 
 def test_full(client):
