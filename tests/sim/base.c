@@ -374,6 +374,17 @@ void zb_env_status (zb_env_t *self, zb_env_status_t *status)
                                 .applied = s_lsn (self->on->half ? 0 : self->on->size)};
 }
 
+zb_lsn_t zb_env_end (zb_env_t *self)
+{
+    return s_lsn (self->on->half ? 0 : self->on->size);
+}
+
+uint64_t zb_env_distance (const zb_env_t *self, zb_lsn_t from, zb_lsn_t to)
+{
+    (void) self;
+    return to > from ? to - from : 0;
+}
+
 zb_lsn_t zb_env_sent (const zb_env_t *self)
 {
     return self->sent;
@@ -658,6 +669,12 @@ bool zb_tables_are_open (const zb_tables_t *self)
 bool zb_tables_are_whole (const zb_tables_t *self)
 {
     return self->open && self->env->on->size > 0;
+}
+
+uint64_t zb_tables_spare (const zb_tables_t *self)
+{
+    (void) self;
+    return 0;
 }
 
 bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch)

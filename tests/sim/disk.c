@@ -227,6 +227,28 @@ void zb_home_purge (zb_home_t *self, uint64_t keep)
             at = &(*at)->next;
 }
 
+bool zb_home_has (zb_home_t *self, uint64_t number)
+{
+    (void) self;
+    return disk_environment (process_self ()->machine, number) != NULL;
+}
+
+uint64_t zb_home_size (zb_home_t *self, uint64_t number)
+{
+    (void) self;
+    (void) number;
+    return 0;
+}
+
+//  No page is damaged in this world.
+char *zb_home_set_aside (zb_home_t *self, uint64_t number)
+{
+    (void) self;
+    (void) number;
+    errno = ENOSYS;
+    return NULL;
+}
+
 uint64_t zb_home_space (const zb_home_t *self)
 {
     (void) self;

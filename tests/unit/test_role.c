@@ -540,7 +540,7 @@ static void test_one_that_was_stopped_does_not_go_alone_unheard (void **unused)
     const char *why = NULL;
     assert_int_equal (zb_role_vote (&P->role, NULL, model.now, &code, &why), ZB_VOTE_REFUSE);
     assert_int_equal (code, ZB_NOT_READY);
-    s_play (&model, "start B, time P * 6");
+    s_play (&model, "start B, time P * 8");
     s_assert_leads (B, true);
     assert_true (P->role.in_step);
 }
