@@ -423,6 +423,18 @@ void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, u
     zb_role_led (self, now);
 }
 
+//  A grant holds for the epoch in which it was given.  If another one has come over the link since, the active one went
+//  on alone, and what it answers may not be here, though no heartbeat has told so yet.
+static void s_look_in_step (zb_role_t *self)
+{
+    zb_epoch_t newest = zb_lineage_newest (&self->lineage);
+    if (!self->step_known)
+        self->step = newest;
+    self->step_known = true;
+    if (!self->shared && (newest.number != self->step.number || newest.node != self->step.node))
+        self->in_step = false;
+}
+
 int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t now)
 {
     self->reading = false;
@@ -462,6 +474,7 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
             return -1;
     }
     self->settled = true;
+    s_look_in_step (self);
     self->closed = self->here = self->commit;
     self->fresh = self->fresh && !self->formed;
     s_settle (self, false, now);
@@ -549,6 +562,9 @@ void zb_role_granted (zb_role_t *self, bool granted)
     //  A grant can be late: only one of a peer that is heard, and is not alone, is true.
     bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
     self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone == 0;
+    self->step_known = false;
+    if (self->in_step)
+        s_read (self);
     s_do (self, ZB_DO_SAY);
 }
 

@@ -53,6 +53,8 @@ typedef struct {
     bool solo;
     //  The store.
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
+    bool step_known;       //  in step: the epoch of the grant is known,
+    zb_epoch_t step;       //  and is this one
     bool yields; //  the role was handed over, and nobody has taken it yet
     uint64_t alone, alone_from; //  first epoch, and message id, that was answered without the peer; 0 = none
     int64_t alone_since;        //  when `alone` first went into a heartbeat, ms

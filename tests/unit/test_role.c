@@ -506,6 +506,23 @@ static void test_a_late_grant_is_not_believed (void **unused)
     assert_false (role.in_step);
 }
 
+//  What was held back on the link can bring the epoch of an active one that went on alone, before a heartbeat says so.
+static void test_a_grant_ends_with_its_epoch (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    uint8_t serial = ++model.serials;
+    model.epoch[serial] = 2;
+    model.writer[serial] = 0;
+    model.raise[serial] = true;
+    B->log[B->size++] = serial;
+    B->synced = B->size;
+    assert_true (B->role.in_step);
+    s_play (&model, "cut P, time P * 3, hello B * 3");
+    s_assert_leads (B, false);
+    assert_false (B->role.in_step);
+}
+
 static void test_one_that_was_stopped_may_not_lead (void **unused)
 {
     (void) unused;
@@ -857,6 +874,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
+        cmocka_unit_test (test_a_grant_ends_with_its_epoch),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
         cmocka_unit_test (test_one_that_was_stopped_for_a_moment_listens_afresh),
         cmocka_unit_test (test_one_that_was_stopped_does_not_go_alone_unheard),
