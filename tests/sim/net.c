@@ -792,7 +792,7 @@ static void s_route (sock_t *self, packet_t *packet)
         return;
     }
     if (self->type == ZMQ_PUB) {
-        bool lost = sim_mutant == MUTANT_DEATH && world_now () % (6 * SECOND) > 4 * SECOND;
+        bool lost = sim_mutant == MUTANT_DEATH && world_now () % (6 * SECOND) > 2 * SECOND;
         for (end_t *end = self->ends; end; end = end->next)
             if (s_has_room (end) && !lost)
                 s_dispatch (end, s_copy (packet));

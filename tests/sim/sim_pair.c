@@ -507,7 +507,7 @@ static void s_test_mutant (mutant_t mutant, const char *finding)
     snprintf (what, sizeof what, "%s is found by %s", sim_mutant_name (mutant), finding);
     sim_mutant = mutant;
     bool found = false;
-    for (uint64_t seed = 1; seed <= 60 && !found; seed++) {
+    for (uint64_t seed = 1; seed <= 300 && !found; seed++) {
         char text[1200];
         found = s_child (seed, false, text, sizeof text) && strstr (text, finding);
     }
