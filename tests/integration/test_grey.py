@@ -9,7 +9,7 @@ import time
 import pytest
 
 from brokers import Pair, Single, wait_for
-from conftest import in_step
+from conftest import in_step, two_stores
 from test_resync import same_stores
 from zb1 import Refused, status
 
@@ -163,6 +163,7 @@ def look_at_all(client, broker):
             client.request("GET", "g", "q", 1000, 0, "", patience=2)
 
 
+@two_stores
 def test_a_damaged_store_is_put_aside_and_fetched_anew(pair, client):
     put = client(pair, "producer")
     put.request("QUEUE", "q", "q", "")
@@ -190,6 +191,7 @@ def in_step_now(pair):
     return state and state["in_step"]
 
 
+@two_stores
 def test_a_damaged_store_that_alone_has_something_is_left_to_the_operator(pair, client):
     one = client(pair)
     one.request("QUEUE", 1, "q", "")

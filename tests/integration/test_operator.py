@@ -160,9 +160,16 @@ def test_promote(pair, client, zbroker):
     one.socks, one.monitors, one.current, one.greeted = one.socks[1:], one.monitors[1:], 0, False
     with pytest.raises(AssertionError, match="merging|lacks"):
         one.hello(patience=1)
-    #  The other one comes back: nothing is deleted.
+    #  The other one comes back with its disk: nothing is deleted.  It says so until all that it holds is replayed.
     pair.brokers[0].start()
-    wait_for(lambda: any("diverged" in (status(e) or {"why": ""})["why"] for e in pair.endpoints), "one to be diverged")
+
+    def kept():
+        states = [status(endpoint) or {"why": "", "in_step": False} for endpoint in pair.endpoints]
+        return any("diverged" in state["why"] for state in states) or all(state["in_step"] for state in states)
+    wait_for(kept, "the loser of the split to keep what it has, or the pair in step")
+    if "diverged" not in " ".join(status(endpoint)["why"] for endpoint in pair.endpoints):
+        in_step(pair)
+        assert b"solo" in client(pair).drain("q")
 
 
 @two_stores
