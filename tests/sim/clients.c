@@ -149,6 +149,9 @@ static void s_greet (client_t *self)
             self->number = strtoull (s_text (self, 5), NULL, 10);
             return;
         }
+        //  After a split the other side may have greeted more processes of this name: a fenced one begins as a new one.
+        if (self->frames > 5 && strcmp (s_text (self, 4), "409") == 0 && strncmp (s_text (self, 5), "fenced", 6) == 0)
+            self->instance[0] = 0;
         s_leave (self);
     }
 }
