@@ -31,7 +31,7 @@ class Stuck(Exception):
 
 
 class Diverged(Stuck):
-    """Both brokers have answered without each other, and the pair does not merge what they took."""
+    """Both brokers have answered without each other, and what they took is not judged."""
 
 
 class Node(Broker):
