@@ -473,7 +473,9 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
         if (bad)
             return -1;
     }
-    self->settled = true;
+    //  What a glance has seen is old when the peer, which leads, falls silent.
+    self->settled = !self->glance;
+    self->glance = false;
     s_look_in_step (self);
     self->closed = self->here = self->commit;
     self->fresh = self->fresh && !self->formed;
@@ -563,8 +565,10 @@ void zb_role_granted (zb_role_t *self, bool granted)
     bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
     self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone == 0;
     self->step_known = false;
-    if (self->in_step)
+    if (self->in_step && !self->reading) {
         s_read (self);
+        self->glance = true;
+    }
     s_do (self, ZB_DO_SAY);
 }
 

@@ -55,6 +55,7 @@ typedef struct {
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
     bool step_known;       //  in step: the epoch of the grant is known,
     zb_epoch_t step;       //  and is this one
+    bool glance;           //  the look at the store that is on its way is for that alone: the peer leads
     bool yields; //  the role was handed over, and nobody has taken it yet
     uint64_t alone, alone_from; //  first epoch, and message id, that was answered without the peer; 0 = none
     int64_t alone_since;        //  when `alone` first went into a heartbeat, ms

@@ -491,6 +491,8 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
                      (uint64_t) role->diverged << 6 | (uint64_t) role->in_step << 7);
     s_put (pack, role->formed | (uint64_t) role->heard << 1 | (uint64_t) role->dead << 2 | (uint64_t) role->live << 3 |
                      (uint64_t) role->leads << 4 | (uint64_t) role->yields << 7);
+    s_put (pack, role->step_known | (uint64_t) role->glance << 1 | (uint64_t) (role->step_known ? role->step.node : 0) << 2);
+    s_put (pack, role->step_known ? role->step.number : 0);
     s_put (pack, role->alone);
     s_put (pack, role->alone_from >> ZB_COUNT_BITS);
     s_put (pack, role->commit);
@@ -545,6 +547,11 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->live = byte >> 3 & 1;
     role->leads = byte >> 4 & 7;
     role->yields = byte >> 7;
+    byte = s_get (pack);
+    role->step_known = byte & 1;
+    role->glance = byte >> 1 & 1;
+    role->step = (zb_epoch_t){.node = byte >> 2};
+    role->step.number = s_get (pack);
     role->alone = s_get (pack);
     role->alone_from = (uint64_t) s_get (pack) << ZB_COUNT_BITS | (role->alone ? 1 : 0);
     role->commit = s_get (pack);

@@ -506,6 +506,23 @@ static void test_a_late_grant_is_not_believed (void **unused)
     assert_false (role.in_step);
 }
 
+//  The grant's look at the store does not stand for the store when the peer falls silent before another heartbeat of it: a
+//  client whose message came in between is served all the same.
+static void test_a_grant_is_no_last_look (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_granted (&B->role, true);
+    zb_do_t effect;
+    bool reads = false;
+    while (zb_role_next (&B->role, &effect))
+        reads = reads || effect.kind == ZB_DO_READ;
+    assert_true (reads);
+    zb_found_t nothing;
+    assert_int_equal (zb_role_meta (&B->role, &nothing, 0, model.now), 0);
+    assert_false (B->role.settled);
+}
+
 //  What was held back on the link can bring the epoch of an active one that went on alone, before a heartbeat says so.
 static void test_a_grant_ends_with_its_epoch (void **unused)
 {
@@ -874,6 +891,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
+        cmocka_unit_test (test_a_grant_is_no_last_look),
         cmocka_unit_test (test_a_grant_ends_with_its_epoch),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
         cmocka_unit_test (test_one_that_was_stopped_for_a_moment_listens_afresh),
