@@ -9,7 +9,7 @@ import time
 import pytest
 
 from brokers import PROGRAM, WRAPPER, wait_for
-from patience import PATIENCE
+from patience import PATIENCE, SLOWER
 from zb1 import status
 
 MESSAGES = 2000
@@ -187,6 +187,7 @@ def test_misuse(zbroker, folder, arguments, words):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.skipif(SLOWER > 1, reason="a broker that is so slow may not be in step when it is killed; its peer then waits")
 def test_failover(bench):
     """Clients follow the role around, and all that was stored was taken, in order."""
     figures = bench("--failover", "--kills", "2", "--stops", "1", "--backlog", "3000", "--rate", "500")
