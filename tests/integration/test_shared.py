@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from brokers import Broker, free_ports, wait_for
+from brokers import STORES, Broker, free_ports, wait_for
 from conftest import in_step
 from patience import PATIENCE, SLOWER
 from zb1 import Client, ask, status
@@ -19,7 +19,8 @@ SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 30)))
 LOST = 7            #  exit code: the lock was lost
 
 #  What can only happen to a shared store.
-pytestmark = pytest.mark.parametrize("pair", ["shared"], indirect=True)
+pytestmark = [pytest.mark.parametrize("pair", ["shared"], indirect=True),
+              pytest.mark.skipif("shared" not in STORES, reason="ZBROKER_STORES leaves the shared store out")]
 
 
 def has_it_open(broker):
