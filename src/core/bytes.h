@@ -13,6 +13,7 @@
 #ifndef ZB_BYTES_H_INCLUDED
 #define ZB_BYTES_H_INCLUDED
 
+#include <stddef.h>
 #include <stdint.h>
 
 static inline void zb_put32 (uint8_t *byte, uint32_t number)
@@ -35,6 +36,16 @@ static inline void zb_put64 (uint8_t *byte, uint64_t number)
 static inline uint64_t zb_get64 (const uint8_t *byte)
 {
     return (uint64_t) zb_get32 (byte) << 32 | zb_get32 (byte + 4);
+}
+
+//  Writes two hex digits a byte, without a zero behind them.
+static inline void zb_hex (char *text, const uint8_t *byte, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t index = 0; index < size; index++) {
+        *text++ = digits[byte[index] >> 4];
+        *text++ = digits[byte[index] & 15];
+    }
 }
 
 #endif

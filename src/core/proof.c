@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/proof.h"
 
 #define HASH_SIZE (ZB_PROOF_SIZE / 2)
@@ -26,10 +27,7 @@ void zb_proof_make (char proof[ZB_PROOF_SIZE + 1], const uint8_t key[32], const 
     crypto_generichash_update (&state, (const uint8_t *) verb, strlen (verb) + 1);
     crypto_generichash_update (&state, (const uint8_t *) challenge, strlen (challenge) + 1);
     crypto_generichash_final (&state, hash, sizeof hash);
-    for (size_t index = 0; index < sizeof hash; index++) {
-        proof[2 * index] = "0123456789abcdef"[hash[index] >> 4];
-        proof[2 * index + 1] = "0123456789abcdef"[hash[index] & 15];
-    }
+    zb_hex (proof, hash, sizeof hash);
     proof[ZB_PROOF_SIZE] = 0;
 }
 

@@ -13,7 +13,7 @@
 #include "core/replay.h"
 
 #define ITEM_HEAD 20
-#define MAC_SIZE (ZB_PROOF_SIZE / 2)
+#define MAC_SIZE (ZB_ITEM_PROOF_SIZE / 2)
 
 static zb_frame_t s_skip (zb_frame_t frame, size_t size)
 {
@@ -143,39 +143,20 @@ void zb_item_add_name (zb_row_t *item, zb_frame_t name)
     zb_item_add (item, name.data, name.size);
 }
 
-void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_PROOF_SIZE])
+void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_ITEM_PROOF_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     static const char use[] = "replay";
     uint8_t key[ZB_SECRET_SIZE], mac[MAC_SIZE];
     //  A key of its own: a token is no proof.
     crypto_generichash (key, sizeof key, (const uint8_t *) use, sizeof use, secret, ZB_SECRET_SIZE);
     crypto_generichash (mac, sizeof mac, item.data, item.size, key, sizeof key);
-    for (size_t index = 0; index < sizeof mac; index++) {
-        proof[2 * index] = digits[mac[index] >> 4];
-        proof[2 * index + 1] = digits[mac[index] & 15];
-    }
+    zb_hex (proof, mac, sizeof mac);
     sodium_memzero (key, sizeof key);
 }
 
 bool zb_item_proven (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t proof)
 {
-    char expected[ZB_PROOF_SIZE];
+    char expected[ZB_ITEM_PROOF_SIZE];
     zb_item_prove (item, secret, expected);
-    return proof.size == ZB_PROOF_SIZE && sodium_memcmp (expected, proof.data, ZB_PROOF_SIZE) == 0;
-}
-
-void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE])
-{
-    zb_put64 (value, slot->number);
-    zb_put64 (value + 8, slot->digest);
-    zb_put64 (value + 16, slot->first);
-    zb_put32 (value + 24, slot->count);
-    zb_put32 (value + 28, slot->queue);
-}
-
-void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE])
-{
-    *slot = (zb_slot_t){zb_get64 (value), zb_get64 (value + 8), zb_get64 (value + 16), zb_get32 (value + 24),
-                        zb_get32 (value + 28)};
+    return proof.size == ZB_ITEM_PROOF_SIZE && sodium_memcmp (expected, proof.data, ZB_ITEM_PROOF_SIZE) == 0;
 }

@@ -63,7 +63,7 @@ typedef enum {
 } zb_stage_t;
 
 #define ZB_POSITION_MAX (1 + ZB_KEY_MAX)
-#define ZB_PROOF_SIZE 32
+#define ZB_ITEM_PROOF_SIZE 32
 
 typedef struct {
     uint64_t epoch;
@@ -93,11 +93,7 @@ zb_row_t *zb_item_new (uint64_t epoch, unsigned node, zb_replay_kind_t kind, uin
 void zb_item_add (zb_row_t *item, const void *data, size_t size);
 void zb_item_add_name (zb_row_t *item, zb_frame_t name);
 //  The proof of an item: hex digits, no zero at the end.
-void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_PROOF_SIZE]);
+void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_ITEM_PROOF_SIZE]);
 bool zb_item_proven (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t proof);
-
-//  A slot as it is in rows.h.
-void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE]);
-void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE]);
 
 #endif

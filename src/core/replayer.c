@@ -733,7 +733,7 @@ void zb_replayer_found (zb_replayer_t *self, zb_read_t **read_p)
 //  ---------------------------------------------------------------------------
 //  Sending
 
-const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[ZB_PROOF_SIZE])
+const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[ZB_ITEM_PROOF_SIZE])
 {
     s_work (self);
     ZB_RING_EACH (link, after, &self->made)

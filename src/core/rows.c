@@ -248,15 +248,25 @@ size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX])
     return (size_t) (byte - key);
 }
 
+void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE])
+{
+    zb_put64 (value, slot->number);
+    zb_put64 (value + 8, slot->digest);
+    zb_put64 (value + 16, slot->first);
+    zb_put32 (value + 24, slot->count);
+    zb_put32 (value + 28, slot->queue);
+}
+
+void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE])
+{
+    *slot = (zb_slot_t){zb_get64 (value), zb_get64 (value + 8), zb_get64 (value + 16), zb_get32 (value + 24),
+                        zb_get32 (value + 28)};
+}
+
 void zb_group_encode (const zb_slot_t slot[ZB_GROUP_SLOTS], uint8_t value[ZB_GROUP_ROW_SIZE])
 {
-    for (unsigned index = 0; index < ZB_GROUP_SLOTS; index++, value += ZB_SLOT_SIZE) {
-        zb_put64 (value, slot[index].number);
-        zb_put64 (value + 8, slot[index].digest);
-        zb_put64 (value + 16, slot[index].first);
-        zb_put32 (value + 24, slot[index].count);
-        zb_put32 (value + 28, slot[index].queue);
-    }
+    for (unsigned index = 0; index < ZB_GROUP_SLOTS; index++, value += ZB_SLOT_SIZE)
+        zb_slot_encode (&slot[index], value);
 }
 
 int zb_group_decode (zb_slot_t slot[ZB_GROUP_SLOTS], unsigned group, const zb_row_t *row)
@@ -265,11 +275,7 @@ int zb_group_decode (zb_slot_t slot[ZB_GROUP_SLOTS], unsigned group, const zb_ro
         return -1;
     const uint8_t *value = row->data;
     for (unsigned index = 0; index < ZB_GROUP_SLOTS; index++, value += ZB_SLOT_SIZE) {
-        slot[index].number = zb_get64 (value);
-        slot[index].digest = zb_get64 (value + 8);
-        slot[index].first = zb_get64 (value + 16);
-        slot[index].count = zb_get32 (value + 24);
-        slot[index].queue = zb_get32 (value + 28);
+        zb_slot_decode (&slot[index], value);
         uint64_t number = slot[index].number;
         if (number && (number > INT64_MAX || number % ZB_WINDOW != group * ZB_GROUP_SLOTS + index))
             return -1;

@@ -166,6 +166,9 @@ void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRO
 int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row);
 //  Writes a group's key, and returns its size.
 size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX]);
+//  One slot of a group.
+void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE]);
+void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE]);
 void zb_group_encode (const zb_slot_t slot[ZB_GROUP_SLOTS], uint8_t value[ZB_GROUP_ROW_SIZE]);
 //  Slots must hold numbers that belong there.
 int zb_group_decode (zb_slot_t slot[ZB_GROUP_SLOTS], unsigned group, const zb_row_t *row);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "core/bytes.h"
 #include "core/token.h"
 
 #define S_MAC_SIZE 16               //  bytes of the keyed hash
@@ -24,13 +25,9 @@ _Static_assert(S_MAC_SIZE >= crypto_generichash_BYTES_MIN, "libsodium makes hash
 //  Writes the hex digits of the keyed hash of the text, without a zero.
 static void s_sign (const uint8_t secret[ZB_SECRET_SIZE], const char *text, size_t size, char hex[S_HEX_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t mac[S_MAC_SIZE];
     crypto_generichash (mac, sizeof (mac), (const uint8_t *) text, size, secret, ZB_SECRET_SIZE);
-    for (size_t index = 0; index < sizeof (mac); index++) {
-        hex[2 * index] = digits[mac[index] >> 4];
-        hex[2 * index + 1] = digits[mac[index] & 15];
-    }
+    zb_hex (hex, mac, sizeof (mac));
 }
 
 //  Takes what is before the next dot off the text; false if there is no dot.

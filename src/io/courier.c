@@ -160,7 +160,7 @@ static bool s_answer (zb_courier_t *self, zmsg_t *msg, int64_t now)
 
 static void s_send (zb_courier_t *self, int64_t now)
 {
-    char proof[ZB_PROOF_SIZE], id[21];
+    char proof[ZB_ITEM_PROOF_SIZE], id[21];
     uint64_t n = 0;
     const zb_row_t *item;
     while (!self->again && (item = zb_replayer_item (self->replayer, &n, proof))) {

@@ -105,7 +105,7 @@ static zb_replayer_next_t s_replay_some (uint64_t most, char aside[64], zb_repla
             zb_replayer_found (replayer, &read);
             idle = 0;
         }
-        char proof[ZB_PROOF_SIZE], id[21];
+        char proof[ZB_ITEM_PROOF_SIZE], id[21];
         uint64_t n = 0;
         const zb_row_t *item = zb_replayer_item (replayer, &n, proof);
         if (!item)
@@ -350,7 +350,7 @@ static void test_strangers_are_refused (void **state)
     zb_row_t *item = zb_item_new (2, 2, ZB_REPLAY_BEGIN, 0, (zb_frame_t){NULL, 0}, size);
     zb_item_add (item, lineage, size);
     for (int round = 0; round < 3; round++) {
-        char proof[ZB_PROOF_SIZE];
+        char proof[ZB_ITEM_PROOF_SIZE];
         zb_item_prove ((zb_frame_t){item->data, item->size}, round == 0 ? other : s_secret, proof);
         zb_frame_t frames[] = {zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame ("1"), {item->data, item->size},
                                {proof, sizeof proof}};
