@@ -1,127 +1,93 @@
-"""Links that can be cut: the two brokers of a pair reach each other through these, clients reach both directly."""
-import selectors
+"""Links that can be cut, as a network is: nothing arrives, nothing is refused."""
 import socket
 import threading
 
-from brokers import Broker, Pair, free_ports
+from brokers import Broker, Pair
 
 
 class Link:
-    """Forwards one TCP port to another.  While it is cut nothing passes, as on a dead cable: connections stay open and
-    silent, new ones open and stay silent, too.  Healing ends them, so that both sides connect anew."""
+    """A TCP relay that can be cut: then it takes connections and bytes, and passes on nothing."""
 
     def __init__(self, port, target):
         self.target = target
         self.whole = True
-        self.pairs = {}
-        self.selector = selectors.DefaultSelector()
-        self.wake, wake = socket.socketpair()
-        self.selector.register(wake, selectors.EVENT_READ)
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
-        self.selector.register(self.listener, selectors.EVENT_READ)
-        self.commands = []
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        self.pairs = []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self.accept, daemon=True).start()
 
-    def _do(self, command):
-        done = threading.Event()
-        self.commands.append((command, done))
-        self.wake.send(b"x")
-        assert done.wait(10)
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
+            except OSError:
+                if self.listener.fileno() < 0:
+                    return
+                near.close()
+                continue
+            self.pairs.append((near, far))
+            if far:
+                threading.Thread(target=self.carry, args=(near, far), daemon=True).start()
+                threading.Thread(target=self.carry, args=(far, near), daemon=True).start()
+
+    def carry(self, source, sink):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                if self.whole:
+                    sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def cut(self):
-        self._do(self._cut)
+        self.whole = False
 
     def heal(self):
-        self._do(self._heal)
+        """A healed link is a new one: the connections of the cut one lack bytes."""
+        self.whole = True
+        self.drop()
+
+    def drop(self):
+        for pair in self.pairs:
+            for end in pair:
+                if end:
+                    try:
+                        end.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+                    end.close()
+        self.pairs = []
 
     def close(self):
-        self._do(self._close)
-        self.thread.join()
-
-    def _cut(self):
-        self.whole = False
-        for sock in self.pairs:
-            self.selector.unregister(sock)
-
-    def _heal(self):
-        self.whole = True
-        for sock in list(self.pairs):
-            sock.close()
-        self.pairs.clear()
-
-    def _close(self):
-        self._heal()
         self.listener.close()
-        self.listener = None
-
-    def _drop(self, sock):
-        other = self.pairs.pop(sock)
-        self.pairs.pop(other)
-        for end in (sock, other):
-            self.selector.unregister(end)
-            end.close()
-
-    def _accept(self):
-        near, _ = self.listener.accept()
-        try:
-            far = socket.create_connection(("127.0.0.1", self.target), timeout=5) if self.whole else socket.socket()
-        except OSError:
-            #  Nobody is there, and that is what the one who connects shall see.
-            near.close()
-            return
-        self.pairs[near], self.pairs[far] = far, near
-        if self.whole:
-            for sock in (near, far):
-                self.selector.register(sock, selectors.EVENT_READ)
-
-    def _forward(self, sock):
-        try:
-            data = sock.recv(1 << 16)
-            if data:
-                self.pairs[sock].sendall(data)
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(sock)
-
-    def _run(self):
-        while self.listener:
-            for key, _ in self.selector.select():
-                sock = key.fileobj
-                if sock is self.listener:
-                    self._accept()
-                elif sock in self.pairs:
-                    self._forward(sock)
-                elif sock.fileno() >= 0:
-                    sock.recv(100)
-            while self.commands:
-                command, done = self.commands.pop(0)
-                command()
-                done.set()
+        self.drop()
 
 
 class CutPair(Pair):
-    """A pair whose brokers reach each other through links."""
+    """Each broker has a config of its own, in which the other one is behind links.  Clients reach both directly."""
 
     def __init__(self, settings="", *extra):
-        super().__init__(*extra)
-        base = free_ports(4)
-        self.links = []
-        text = "pair\n    name = test\n%s" % settings
+        super().__init__()
+        self.links = [Link(port + 4 + part, port + part) for port in self.ports for part in range(3)]
+        self.configs = []
+        self.brokers = []
         for index, role in enumerate(("primary", "backup")):
-            port = self.ports[index]
-            text += ("%s\n    endpoint = \"%s\"\n    bind = \"tcp://127.0.0.1:%d\"\n" % (role, self.endpoints[index], port))
-            for place, name in enumerate(("state", "ship")):
-                outside, inside = base + 2 * index + place, port + 1 + place
-                text += "    %s = \"tcp://127.0.0.1:%d\"\n    %s-bind = \"tcp://127.0.0.1:%d\"\n" % (
-                    name, outside, name, inside)
-                self.links.append(Link(outside, inside))
-        self.config = self.folder + "/zbroker.conf"
-        with open(self.config, "w") as config:
-            config.write(text)
-        self.brokers = [Broker(["--as", role, "--config", self.config, "--store", "%s/%s" % (self.folder, role), *extra],
-                               "%s/%s.log" % (self.folder, role)) for role in ("primary", "backup")]
+            self.configs.append("%s/%s.conf" % (self.folder, role))
+            with open(self.configs[index], "w") as config:
+                config.write(settings)
+                for other, name in enumerate(("primary", "backup")):
+                    port = self.ports[other] + (0 if other == index else 4)
+                    config.write('%s\n    endpoint = "tcp://127.0.0.1:%d"\n    state = "tcp://127.0.0.1:%d"\n'
+                                 '    ship = "tcp://127.0.0.1:%d"\n' % (name, port, port + 1, port + 2))
+            self.brokers.append(Broker(["--config", self.configs[index], "--as", role, "--store",
+                                        "%s/%s" % (self.folder, role), *extra], "%s/%s.log" % (self.folder, role)))
 
     def cut(self):
         for link in self.links:
@@ -132,6 +98,9 @@ class CutPair(Pair):
             link.heal()
 
     def close(self):
-        for link in self.links:
-            link.close()
-        super().close()
+        self.heal()
+        try:
+            super().close()
+        finally:
+            for link in self.links:
+                link.close()

@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from brokers import WRAPPER, free_ports, wait_for
+from links import Link
 from patience import PATIENCE, SLOWER
 
 PROGRAM = os.path.join(os.environ.get("ZBROKER_BUILD", "."), "echo_server")
@@ -91,68 +92,6 @@ class Client:
     def close(self):
         self.socket.close()
         self.context.term()
-
-
-class Link:
-    """A TCP relay that can be cut: then it takes connections and bytes, and passes on nothing."""
-
-    def __init__(self, port, target):
-        self.target = target
-        self.whole = True
-        self.pairs = []
-        self.listener = socket.create_server(("127.0.0.1", port))
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
-            except OSError:
-                if self.listener.fileno() < 0:
-                    return
-                near.close()
-                continue
-            self.pairs.append((near, far))
-            if far:
-                threading.Thread(target=self.carry, args=(near, far), daemon=True).start()
-                threading.Thread(target=self.carry, args=(far, near), daemon=True).start()
-
-    def carry(self, source, sink):
-        try:
-            while True:
-                data = source.recv(65536)
-                if not data:
-                    break
-                if self.whole:
-                    sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def heal(self):
-        """A healed link is a new one: the connections of the cut one lack bytes."""
-        self.whole = True
-        self.drop()
-
-    def drop(self):
-        for pair in self.pairs:
-            for end in pair:
-                if end:
-                    try:
-                        end.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        pass
-                    end.close()
-        self.pairs = []
-
-    def close(self):
-        self.listener.close()
-        self.drop()
 
 
 @pytest.fixture
@@ -273,7 +212,7 @@ def test_a_cut_link_makes_two_and_a_healed_one_makes_one(ports, made):
     made += links
     primary, backup = make_pair(ports, made, relays=True)
     for link in links:
-        link.whole = False
+        link.cut()
     make_client(made, backup).ask("stray")
     make_client(made, primary).ask("straight")
     backup.says("ACTIVE")

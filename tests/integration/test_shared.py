@@ -10,7 +10,7 @@ import pytest
 from brokers import STORES, Broker, free_ports, wait_for
 from conftest import in_step
 from patience import PATIENCE, SLOWER
-from zb1 import Client, ask, status
+from zb1 import Client, ask, refused, status
 
 KILLS = int(os.environ.get("ZBROKER_SHARED_KILLS", "3"))
 BACKLOG = int(os.environ.get("ZBROKER_BACKLOG", "100000"))
@@ -30,12 +30,6 @@ def has_it_open(broker):
         return any("/env." in os.readlink(folder + "/" + name) for name in os.listdir(folder))
     except OSError:
         return False        #  it ends
-
-
-def refused(endpoint):
-    """The text of the 503 that a HELLO gets; None if it gets another answer."""
-    reply = ask(endpoint, "HELLO", "1")
-    return reply[5].decode() if reply and reply[1] == b"ERR" and reply[4] == b"503" else None
 
 
 def queue(pair, client, name="producer"):

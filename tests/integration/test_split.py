@@ -7,7 +7,7 @@ import pytest
 
 from brokers import PROGRAM, wait_for
 from conftest import in_step
-from wire_cutter import CutPair
+from links import CutPair
 from zb1 import Client, status
 
 SIZE = int(os.environ.get("ZBROKER_SPLIT", "600"))      #  messages of each side, each a commit of its own

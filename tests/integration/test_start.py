@@ -4,13 +4,7 @@ import pytest
 from brokers import STORES, Broker, Pair, single_config, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
-from zb1 import ask, status
-
-
-def refused(endpoint):
-    """The text of the 503 that a HELLO gets once this broker knows that it has to wait; None until then."""
-    reply = ask(endpoint, "HELLO", "1")
-    return reply[5].decode() if reply and reply[1] == b"ERR" and reply[4] == b"503" else None
+from zb1 import refused, status
 
 
 def waits(pair, index):

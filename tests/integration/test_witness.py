@@ -30,8 +30,8 @@ class Witness(Broker):
 def watched():
     """A pair in step behind links that can be cut, with a witness that knows it."""
     port = free_ports(1)
-    pair = CutPair("    witness = \"tcp://127.0.0.1:%d\"\n    secret = \"s\"\n" % port)
-    pair.witness = Witness(port, pair.config, pair.folder + "/witness").start()
+    pair = CutPair("pair\n    name = test\n    secret = \"s\"\n    witness = \"tcp://127.0.0.1:%d\"\n" % port)
+    pair.witness = Witness(port, pair.configs[0], pair.folder + "/witness").start()
     pair.start()
     in_step(pair)
     shared(pair)
@@ -174,7 +174,7 @@ def test_bad_input(watched):
     watched.brokers[active].start()
     in_step(watched)
     #  A second one on the same folder, and one whose records are damaged.
-    other = Witness(0, watched.config, watched.witness.folder)
+    other = Witness(0, watched.configs[0], watched.witness.folder)
     other.options = ["--bind", "tcp://127.0.0.1:%d" % free_ports(1)] + other.options
     other.start(ready=False)
     assert other.process.wait(30) == 3

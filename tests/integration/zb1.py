@@ -27,6 +27,12 @@ def ask(endpoint, *frames, patience=REPLY):
         return sock.recv_multipart() if sock.poll(patience * 1000) else None
 
 
+def refused(endpoint):
+    """The text of the 503 that a HELLO gets; None if it gets another answer."""
+    reply = ask(endpoint, "HELLO", "1")
+    return reply[5].decode() if reply and reply[1] == b"ERR" and reply[4] == b"503" else None
+
+
 def status(endpoint, patience=REPLY):
     reply = ask(endpoint, "STATUS", "1", patience=patience)
     return json.loads(reply[4]) if reply else None
