@@ -22,6 +22,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "readme_kit.h"
+
 //  ---------------------------------------------------------------------------
 //  The table
 
@@ -161,37 +163,22 @@ static const char *s_set_name (unsigned set, bool events)
     return "?";
 }
 
-static void s_markdown (const bstar_row_t *row, char *line, size_t room)
+static void s_markdown (size_t index, char line[README_LINE])
 {
-    snprintf (line, room, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, row->name,
+    size_t count;
+    const bstar_row_t *row = &bstar_rows (&count)[index];
+    snprintf (line, README_LINE, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, row->name,
               s_set_name (row->states, false), s_set_name (row->events, true), bstar_guard_name (row->guard),
               bstar_next_name (row->next), bstar_verdict_name (row->verdict), row->why);
+    assert_null (strchr (line, '?'));
 }
 
-//  The lines of the README that begin with a number are the table, in its order, and nothing else.
 static void test_the_readme_shows_this_table (void **unused)
 {
     (void) unused;
-    char line[512];
-    char expected[512];
-    const char *source = getenv ("ZBROKER_SOURCE");
-    snprintf (line, sizeof line, "%s/patterns/README.md", source ? source : ".");
-    FILE *readme = fopen (line, "r");
-    assert_non_null (readme);
     size_t count;
-    size_t seen = 0;
-    const bstar_row_t *rows = bstar_rows (&count);
-    while (fgets (line, sizeof line, readme)) {
-        if (strncmp (line, "| ", 2) != 0 || line[2] < '0' || line[2] > '9')
-            continue;
-        line[strcspn (line, "\n")] = 0;
-        assert_true (seen < count);
-        s_markdown (&rows[seen++], expected, sizeof expected);
-        assert_null (strchr (expected, '?'));
-        assert_string_equal (line, expected);
-    }
-    fclose (readme);
-    assert_int_equal (seen, count);
+    bstar_rows (&count);
+    readme_shows ("patterns/README.md", "| ", count, s_markdown);
 }
 
 //  ---------------------------------------------------------------------------
@@ -607,12 +594,8 @@ int main (int argc, char *argv[])
 {
     if (argc == 2 && strcmp (argv[1], "table") == 0) {
         size_t count;
-        const bstar_row_t *rows = bstar_rows (&count);
-        for (size_t i = 0; i < count; i++) {
-            char line[512];
-            s_markdown (&rows[i], line, sizeof line);
-            puts (line);
-        }
+        bstar_rows (&count);
+        readme_print (count, s_markdown);
         return 0;
     }
     const struct CMUnitTest tests[] = {

@@ -24,6 +24,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "readme_kit.h"
+
 //  ---------------------------------------------------------------------------
 //  The table
 
@@ -72,8 +74,10 @@ static void s_words (char *text, size_t room, unsigned set, const char *const *w
             snprintf (text + strlen (text), room - strlen (text), "%s%s", *text ? ", " : "", words[i]);
 }
 
-static void s_markdown (const zb_phase_row_t *row, char *line, size_t room)
+static void s_markdown (size_t index, char line[README_LINE])
 {
+    size_t count;
+    const zb_phase_row_t *row = &zb_phase_rows (&count)[index];
     static const char *const conditions[ZB_IFS] = {"no pair", "alone",            "solo",
                                                       "granted", "peer-loss = wait", "no consent"};
     static const char *const effects[ZB_DO_KINDS] = {"lead",  "follow", "start epoch", "raise epoch", "save node",
@@ -89,31 +93,16 @@ static void s_markdown (const zb_phase_row_t *row, char *line, size_t room)
     s_words (when, sizeof when, row->when, conditions, ZB_IFS);
     s_words (unless, sizeof unless, row->unless, conditions, ZB_IFS);
     s_words (does, sizeof does, row->effects, effects, ZB_DO_KINDS);
-    snprintf (line, room, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, zb_phase_name (row->phase), events,
+    snprintf (line, README_LINE, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, zb_phase_name (row->phase), events,
               when, unless, row->next == ZB_PHASES ? "same" : zb_phase_name (row->next), does, row->why);
 }
 
-//  The lines of the README that begin with a number are the table, in its order, and nothing else.
 static void test_the_readme_shows_this_table (void **unused)
 {
     (void) unused;
-    char line[512], expected[512];
-    const char *source = getenv ("ZBROKER_SOURCE");
-    snprintf (line, sizeof line, "%s/src/README.md", source ? source : ".");
-    FILE *readme = fopen (line, "r");
-    assert_non_null (readme);
-    size_t count, seen = 0;
-    const zb_phase_row_t *rows = zb_phase_rows (&count);
-    while (fgets (line, sizeof line, readme)) {
-        if (strncmp (line, "| ", 2) != 0 || line[2] < '0' || line[2] > '9')
-            continue;
-        line[strcspn (line, "\n")] = 0;
-        assert_true (seen < count);
-        s_markdown (&rows[seen++], expected, sizeof expected);
-        assert_string_equal (line, expected);
-    }
-    fclose (readme);
-    assert_int_equal (seen, count);
+    size_t count;
+    zb_phase_rows (&count);
+    readme_shows ("src/README.md", "| ", count, s_markdown);
 }
 
 //  ---------------------------------------------------------------------------
@@ -858,12 +847,8 @@ int main (int argc, char **argv)
 {
     if (argc == 2 && strcmp (argv[1], "table") == 0) {
         size_t count;
-        char line[512];
-        const zb_phase_row_t *rows = zb_phase_rows (&count);
-        for (size_t i = 0; i < count; i++) {
-            s_markdown (&rows[i], line, sizeof line);
-            puts (line);
-        }
+        zb_phase_rows (&count);
+        readme_print (count, s_markdown);
         return 0;
     }
     const struct CMUnitTest tests[] = {
