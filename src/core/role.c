@@ -10,10 +10,9 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "core/role.h"
+#include "core/role_self.h"
 
 #define BIT(kind) (1u << ZB_DO_##kind)
-#define META_FORMAT 1
 
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_FIRST 1000
@@ -24,7 +23,7 @@
 //  ---------------------------------------------------------------------------------------------------------------
 //  Effects
 
-static zb_do_t *s_do (zb_role_t *self, zb_do_kind_t kind)
+zb_do_t *zb_role_do (zb_role_t *self, zb_do_kind_t kind)
 {
     assert (self->todo_size < ZB_DO_MAX);
     zb_do_t *effect = &self->todo[(self->todo_first + self->todo_size++) % ZB_DO_MAX];
@@ -47,31 +46,13 @@ bool zb_role_next (zb_role_t *self, zb_do_t *effect)
 static void s_read (zb_role_t *self)
 {
     if (!self->reading)
-        s_do (self, ZB_DO_READ);
+        zb_role_do (self, ZB_DO_READ);
     self->reading = true;
 }
 
 static void s_follow (zb_role_t *self)
 {
-    s_do (self, ZB_DO_FOLLOW)->rollback = self->alone == 0;
-}
-
-//  The number of the newest epoch of this store.
-static uint64_t s_newest (const zb_role_t *self)
-{
-    return zb_lineage_newest (&self->lineage).number;
-}
-
-//  The witness has not consented that this broker goes on alone.
-static bool s_bound (const zb_role_t *self)
-{
-    return !zb_consent_given (&self->consent, self->alone, s_newest (self));
-}
-
-//  The peer may have led while this process was stopped.  A witness would have noted it.
-static bool s_overtaken (const zb_role_t *self)
-{
-    return self->overtaken_ms && !self->consent.needed;
+    zb_role_do (self, ZB_DO_FOLLOW)->rollback = self->alone == 0;
 }
 
 //  The epoch of the first commit that the peer may lack.
@@ -85,10 +66,17 @@ static uint64_t s_unacked (const zb_role_t *self)
 
 static void s_save_node (zb_role_t *self)
 {
-    zb_do_t *effect = s_do (self, ZB_DO_SAVE);
+    zb_do_t *effect = zb_role_do (self, ZB_DO_SAVE);
     effect->suspect = self->suspect;
     effect->alone = self->alone;
     effect->alone_from = self->alone_from;
+}
+
+//  Nothing was answered without the peer, or it has all of it by now.
+static void s_not_alone (zb_role_t *self)
+{
+    self->alone = self->alone_from = 0;
+    s_save_node (self);
 }
 
 //  From now on heartbeats say `alone`: the epoch about to be raised, unless an earlier one stands.
@@ -96,7 +84,7 @@ static void s_tell_alone (zb_role_t *self, int64_t now)
 {
     if (self->alone)
         return;
-    self->alone = zb_consent_epoch (&self->consent, s_newest (self));
+    self->alone = zb_consent_epoch (&self->consent, zb_role_epoch (self));
     self->alone_from = s_unacked (self) << ZB_COUNT_BITS | 1;
     self->alone_since = now;
 }
@@ -115,8 +103,8 @@ static void s_save (zb_role_t *self, int64_t now)
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 {
     self->raising = self->closed + 1;
-    uint64_t number = zb_consent_epoch (&self->consent, s_newest (self));
-    s_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
+    uint64_t number = zb_consent_epoch (&self->consent, zb_role_epoch (self));
+    zb_role_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
     zb_role_newest (self, self->newest_id);
     self->formed = true;
 }
@@ -124,20 +112,14 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 //  ---------------------------------------------------------------------------------------------------------------
 //  The phase machine
 
-static bool s_echo_fresh (const zb_role_t *self, int64_t now)
-{
-    return self->echoed_ms && now - self->echoed_ms < self->silence;
-}
-
 static unsigned s_conditions (const zb_role_t *self)
 {
-    return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) | (self->solo ? ZB_IF_SOLO : 0) |
-           (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) |
-           (self->wait || s_overtaken (self) ? ZB_IF_WAIT : 0) |
-           (s_bound (self) ? ZB_IF_BOUND : 0);
+    return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) |
+           (self->solo ? ZB_IF_SOLO : 0) | (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) |
+           (self->wait || zb_role_overtaken (self) ? ZB_IF_WAIT : 0) | (zb_role_bound (self) ? ZB_IF_BOUND : 0);
 }
 
-static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
+void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
 {
     const zb_phase_row_t *row = zb_phase_row (self->phase, event, s_conditions (self));
     zb_phase_t before = self->phase;
@@ -160,21 +142,20 @@ static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
         else if (kind == ZB_DO_PROBE)
             self->probe_ms = now;
         else if (kind == ZB_DO_ASK)
-            zb_consent_ask (&self->consent, self->alone, s_newest (self), now);
+            zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
         else if (kind == ZB_DO_GRANT) {
-            s_do (self, ZB_DO_GRANT)->session = self->granted = self->session;
+            zb_role_do (self, ZB_DO_GRANT)->session = self->granted = self->session;
             self->granted_ms = now;
             zb_consent_share (&self->consent, now);
         }
         else
-            s_do (self, (zb_do_kind_t) kind);
+            zb_role_do (self, (zb_do_kind_t) kind);
     }
     if (row->effects & BIT (FOLLOW)) {
         if ((before == ZB_PHASE_RAISING || before == ZB_PHASE_SEVERING) &&
             self->alone >= zb_lineage_newest (&self->lineage).number) {
             //  Nothing was answered in the epoch that was to be raised: there is nothing to keep.
-            self->alone = self->alone_from = 0;
-            s_save_node (self);
+            s_not_alone (self);
         }
         s_follow (self);
     }
@@ -191,7 +172,7 @@ static void s_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
 static bool s_settled_up (const zb_role_t *self, int64_t now)
 {
-    return self->live && self->there >= self->closed && (self->alone || s_echo_fresh (self, now));
+    return self->live && self->there >= self->closed && (self->alone || zb_role_echo_fresh (self, now));
 }
 
 //  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
@@ -205,11 +186,11 @@ static void s_wake (zb_role_t *self, int64_t now)
     }
     if (gap > self->ack_limit - self->silence / 2)
         self->in_step = false;
-    //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long may
-    //  lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes alone.
-    //  The peer counts from the last heartbeat before the stop, hence the tenth less.
+    //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
+    //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
+    //  alone.  The peer counts from the last heartbeat before the stop, hence the tenth less.
     bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
-    if (gap > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !s_echo_fresh (self, now))
+    if (gap > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !zb_role_echo_fresh (self, now))
         self->overtaken_ms = now;
 }
 
@@ -229,92 +210,44 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
         bool caught_up = self->live && self->there >= self->mark;
         bool forgotten =
             !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
-        bool deaf = !s_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !s_overtaken (self);
+        bool lost = !self->live || self->granted != self->session || forgotten;
+        bool deaf =
+            !zb_role_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !zb_role_overtaken (self);
         bool stuck = client_waits && now - self->progress_ms >= s_probe_after (self);
         if (before == ZB_PHASE_RAISING && self->here >= self->raising)
-            s_phase (self, ZB_PHASE_RAISED, now);
+            zb_role_phase (self, ZB_PHASE_RAISED, now);
         else if (before == ZB_PHASE_SEVERING && (self->echoed_ms > self->alone_since || deaf))
-            s_phase (self, ZB_PHASE_TOLD, now);
-        else if (before == ZB_PHASE_ALONE && self->live && now >= self->rejoin_ms && s_echo_fresh (self, now))
-            s_phase (self, ZB_PHASE_BACK, now);
+            zb_role_phase (self, ZB_PHASE_TOLD, now);
+        else if (before == ZB_PHASE_ALONE && self->live && now >= self->rejoin_ms && zb_role_echo_fresh (self, now))
+            zb_role_phase (self, ZB_PHASE_BACK, now);
         else if (before == ZB_PHASE_JOINING && caught_up)
-            s_phase (self, ZB_PHASE_ACKED, now);
+            zb_role_phase (self, ZB_PHASE_ACKED, now);
         else if (before == ZB_PHASE_JOINING && self->alone && !self->live && !self->wait)
-            s_phase (self, ZB_PHASE_LOST, now);
-        else if (before == ZB_PHASE_PAIRED && (!self->live || self->granted != self->session || forgotten))
-            s_phase (self, ZB_PHASE_LOST, now);
+            zb_role_phase (self, ZB_PHASE_LOST, now);
+        else if ((before == ZB_PHASE_PAIRED || before == ZB_PHASE_DRAINING) && lost)
+            zb_role_phase (self, ZB_PHASE_LOST, now);
         else if ((before == ZB_PHASE_JOINING || before == ZB_PHASE_PAIRED) && stuck)
-            s_phase (self, ZB_PHASE_STALLED, now);
-        else if (before == ZB_PHASE_DRAINING && (!self->live || self->granted != self->session || forgotten))
-            s_phase (self, ZB_PHASE_LOST, now);
+            zb_role_phase (self, ZB_PHASE_STALLED, now);
         else if (before == ZB_PHASE_DRAINING && now - self->yield_ms >= self->ack_limit)
-            s_phase (self, ZB_PHASE_STALLED, now);
+            zb_role_phase (self, ZB_PHASE_STALLED, now);
         else if (before == ZB_PHASE_PROBING && self->live &&
                  (self->progress_ms > self->probe_ms || s_settled_up (self, now))) {
             self->progress_ms = now;
-            s_phase (self, ZB_PHASE_PROGRESS, now);
+            zb_role_phase (self, ZB_PHASE_PROGRESS, now);
         }
         else if (before == ZB_PHASE_PROBING && client_waits && now - self->probe_ms >= self->silence)
-            s_phase (self, ZB_PHASE_PROBED, now);
+            zb_role_phase (self, ZB_PHASE_PROBED, now);
     } while (self->phase != before);
 }
 
 //  ---------------------------------------------------------------------------------------------------------------
 //  Binary Star, with this broker's facts
 
-bool zb_role_peer_gone (const zb_role_t *self, int64_t now)
-{
-    int64_t since = self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
-    return self->dead || now - since > self->silence;
-}
-
-bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
-{
-    return self->heard && !zb_role_peer_gone (self, now) && self->peer.state == BSTAR_ACTIVE;
-}
-
-//  What is wrong with the folder of a shared store, by all that the peer was heard to say; NULL if nothing.
-static const char *s_other_store (const zb_role_t *self)
-{
-    zb_beat_t own;
-    zb_role_tell (self, &own);
-    if (!self->heard)
-        return NULL;
-    if (!self->peer.shared)
-        return "waiting: the other broker's store is not a shared one: start both with --shared, or neither";
-    if (!zb_beat_same_pair (&own, &self->peer))
-        return "waiting: the other broker uses another folder: both must name the same one";
-    if (self->lock_epoch < zb_lineage_newest (&self->peer.tail).number)
-        return "waiting: the folder holds an older copy of the store that the other broker has served from";
-    if (self->blind)
-        return "waiting: the other broker serves, and nobody is seen to hold the lock: this is another folder, or the "
-               "file system's locks do not reach the other machine";
-    return NULL;
-}
-
-//  A shared store: whoever gets the lock may lead; but nobody begins a new store alone, and nobody takes for the peer's
-//  store what is another one.
-static bool s_may_take (const zb_role_t *self)
-{
-    bool met = self->heard && memcmp (self->pair, self->peer.pair, ZB_PAIR_SIZE) == 0;
-    return self->opened && !self->held && (met || !self->fresh) && !s_other_store (self) &&
-           self->ticked_ms >= self->retry_ms;
-}
-
-//  What a passive broker knows of the shared store: it may take it over if it is the one that the peer serves from.
-static void s_judge_share (zb_role_t *self)
-{
-    bool was = self->in_step;
-    self->in_step = self->bstar.state == BSTAR_PASSIVE && self->heard && !self->fresh && !s_other_store (self);
-    if (self->in_step != was)
-        s_do (self, ZB_DO_SAY);
-}
-
 //  Rules (a) and (b) of who may lead without asking the peer, but for the token.
 static bool s_may_lead (const zb_role_t *self)
 {
     if (self->shared)
-        return s_may_take (self);
+        return zb_role_may_take (self);
     zb_beat_t own;
     zb_role_tell (self, &own);
     bool behind = self->heard && zb_beat_ahead (&self->peer, &own);
@@ -330,7 +263,7 @@ static bstar_facts_t s_facts (const zb_role_t *self, bool may_lead, int64_t now)
     //  Only the lock takes a shared store from an active broker.
     if (self->shared)
         preferred = self->opened && self->heard &&
-                    (self->bstar.state == BSTAR_ACTIVE || (self->node < self->peer.node && s_may_take (self)));
+                    (self->bstar.state == BSTAR_ACTIVE || (self->node < self->peer.node && zb_role_may_take (self)));
     return (bstar_facts_t){.peer_gone = zb_role_peer_gone (self, now), .may_lead = may_lead, .preferred = preferred};
 }
 
@@ -350,10 +283,10 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
         //  One that has handed over has all that its peer may answer with it, so that the peer goes on with it.
         bool gone = (before == BSTAR_PASSIVE && !self->peer.yields) || event >= BSTAR_CLIENT_VOTE;
         self->in_step = self->yields = false;
-        self->solo = !self->wait && !self->shared && !s_bound (self) && (self->alone || gone);
+        self->solo = !self->wait && !self->shared && !zb_role_bound (self) && (self->alone || gone);
         self->diverged = false;
         self->leads++;
-        s_phase (self, ZB_PHASE_LEAD, now);
+        zb_role_phase (self, ZB_PHASE_LEAD, now);
     }
     else if (before == BSTAR_ACTIVE) {
         //  Who has handed over is what a passive one in step is: it lacks nothing that was answered, and until the new
@@ -361,7 +294,7 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
         self->yields = self->in_step = self->settled = event == BSTAR_YIELD;
         self->commit = self->closed;
         self->overtaken_ms = 0;
-        s_phase (self, ZB_PHASE_DOWN, now);
+        zb_role_phase (self, ZB_PHASE_DOWN, now);
     }
     else {
         self->settled = self->yields = false;
@@ -369,9 +302,9 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
             s_follow (self);
         else
             s_read (self);
-        s_do (self, ZB_DO_SAY);
+        zb_role_do (self, ZB_DO_SAY);
     }
-    s_do (self, ZB_DO_BEAT);
+    zb_role_do (self, ZB_DO_BEAT);
     return row;
 }
 
@@ -392,12 +325,6 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
     memcpy (self->secret, entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
 }
 
-void zb_role_share (zb_role_t *self, int64_t lease)
-{
-    self->shared = true;
-    self->lease = lease;
-}
-
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,
                      int64_t now)
 {
@@ -412,10 +339,9 @@ void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, u
         self->heard_ms = now;
     if (alone && !zb_lineage_has (&self->lineage, alone, self->node)) {
         //  The epoch never came to the disk, so nothing was answered in it.
-        self->alone = self->alone_from = 0;
-        s_save_node (self);
+        s_not_alone (self);
     }
-    s_do (self, ZB_DO_BEAT);
+    zb_role_do (self, ZB_DO_BEAT);
     if (self->paired)
         return;
     self->bstar.state = BSTAR_ACTIVE;
@@ -450,7 +376,7 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
         size_t size = found->row->size;
         bool bad = false;
         if (zb_frame_is (key, "format"))
-            bad = size != 4 || zb_get32 (data) != META_FORMAT;
+            bad = size != 4 || zb_get32 (data) != ZB_META_FORMAT;
         else if (zb_frame_is (key, "commit")) {
             bad = size != 16;
             self->commit = bad ? 0 : zb_get64 (data);
@@ -496,7 +422,7 @@ void zb_role_led (zb_role_t *self, int64_t now)
     self->there = self->session = self->granted = 0;
     self->live = false;
     self->progress_ms = now;
-    s_phase (self, ZB_PHASE_LED, now);
+    zb_role_phase (self, ZB_PHASE_LED, now);
     self->fresh = false;
 }
 
@@ -507,8 +433,7 @@ void zb_role_complete (zb_role_t *self, int64_t now)
     self->fresh = self->suspect = self->diverged = false;
     if (self->alone && self->bstar.state == BSTAR_PASSIVE) {
         //  The master has all that was answered here alone, else the store would have diverged.
-        self->alone = self->alone_from = 0;
-        s_save_node (self);
+        s_not_alone (self);
     }
     s_settle (self, false, now);
 }
@@ -523,20 +448,14 @@ void zb_role_diverged (zb_role_t *self)
         return;
     }
     self->diverged = true;
-    s_do (self, ZB_DO_SAY);
-}
-
-bool zb_role_replays (const zb_role_t *self, int64_t now)
-{
-    return self->diverged && self->bstar.state == BSTAR_PASSIVE && self->lineage.size && zb_role_peer_leads (self, now);
+    zb_role_do (self, ZB_DO_SAY);
 }
 
 //  Nothing that was answered here alone is needed here any more.
 static void s_give_up (zb_role_t *self)
 {
-    self->alone = self->alone_from = 0;
     self->diverged = false;
-    s_save_node (self);
+    s_not_alone (self);
     s_follow (self);
 }
 
@@ -545,8 +464,8 @@ void zb_role_merged (zb_role_t *self)
     if (!self->diverged || self->bstar.state != BSTAR_PASSIVE)
         return;
     s_give_up (self);
-    s_do (self, ZB_DO_BEAT);
-    s_do (self, ZB_DO_SAY);
+    zb_role_do (self, ZB_DO_BEAT);
+    zb_role_do (self, ZB_DO_SAY);
 }
 
 void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
@@ -556,7 +475,7 @@ void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
         if (!zb_lineage_has (&self->lineage, epoch->number, epoch->node))
             zb_lineage_absorb (&self->lineage, epoch->number, epoch->node);
     }
-    s_do (self, ZB_DO_BEAT);
+    zb_role_do (self, ZB_DO_BEAT);
 }
 
 void zb_role_granted (zb_role_t *self, bool granted)
@@ -569,54 +488,12 @@ void zb_role_granted (zb_role_t *self, bool granted)
         s_read (self);
         self->glance = true;
     }
-    s_do (self, ZB_DO_SAY);
-}
-
-void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE], uint64_t epoch, const char *holder,
-                   int64_t now)
-{
-    memcpy (self->pair, store, ZB_PAIR_SIZE);
-    self->held = held;
-    self->lock_epoch = epoch;
-    self->holder = holder;
-    self->looked_ms = now;
-    self->settled = true;
-    bool doubt = !held && self->heard && self->peer.serving && !zb_role_peer_gone (self, now);
-    if (!doubt)
-        self->doubt_ms = 0;
-    else if (!self->doubt_ms) {
-        self->doubt_ms = now;
-        self->doubt_epoch = zb_lineage_newest (&self->peer.tail).number;
-    }
-    if (held)
-        self->blind = false;
-    if (self->bstar.state == BSTAR_ACTIVE)
-        return;
-    self->fresh = epoch == 0;
-    s_judge_share (self);
-}
-
-void zb_role_denied (zb_role_t *self, const char *text, int64_t now)
-{
-    if (self->leads)
-        self->leads--;
-    if (self->phase != ZB_PHASE_RISING || self->leads)
-        return;
-    self->denied = text;
-    self->retry_ms = text ? now + self->lease : 0;
-    self->bstar.state = self->bstar.home;
-    self->changed_ms = now;
-    s_phase (self, ZB_PHASE_DOWN, now);
-}
-
-void zb_role_proved (zb_role_t *self, int64_t proved)
-{
-    self->proved_ms = proved;
+    zb_role_do (self, ZB_DO_SAY);
 }
 
 void zb_role_saved (zb_role_t *self, int64_t now)
 {
-    s_phase (self, ZB_PHASE_SAVED, now);
+    zb_role_phase (self, ZB_PHASE_SAVED, now);
     s_settle (self, false, now);
 }
 
@@ -645,7 +522,7 @@ void zb_role_closed (zb_role_t *self, uint64_t commit)
 
 void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now)
 {
-    if (there > self->there && (self->alone || s_echo_fresh (self, now)))
+    if (there > self->there && (self->alone || zb_role_echo_fresh (self, now)))
         self->progress_ms = now;
     self->here = here;
     self->there = there;
@@ -682,7 +559,8 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         (!zb_beat_ahead (&own, beat) || zb_beat_rank (&own, beat) < 0))
         event = BSTAR_PEER_ACTIVE;
     //  It follows, has heard this one since, and lacks nothing to say of its own: it has not led meanwhile.
-    if (self->overtaken_ms && echoed > self->overtaken_ms && beat->state == BSTAR_PASSIVE && !zb_beat_ahead (beat, &own))
+    if (self->overtaken_ms && echoed > self->overtaken_ms && beat->state == BSTAR_PASSIVE &&
+        !zb_beat_ahead (beat, &own))
         self->overtaken_ms = 0;
     //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It counts
     //  once the peer knows what this one is now: then both decide by the same facts.
@@ -693,7 +571,7 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE)
         self->settled = false;
     if (self->shared && self->bstar.state != BSTAR_ACTIVE)
-        s_judge_share (self);
+        zb_role_judge_share (self);
     zb_epoch_t newest = zb_lineage_newest (&self->lineage);
     if (self->diverged && self->suspect && self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE &&
         zb_lineage_holds (&beat->tail, beat->commit, newest.number, newest.node, self->commit)) {
@@ -721,11 +599,6 @@ void zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_re
     zb_consent_ruled (&self->consent, verdict, record, now);
 }
 
-bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch)
-{
-    return zb_consent_wish (&self->consent, s_newest (self), event, epoch);
-}
-
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
 {
     s_wake (self, now);
@@ -746,7 +619,7 @@ void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
     s_settle (self, client_waits, now);
     //  The last moment to look: from the heartbeat that says so, the peer leads.
     if (self->phase == ZB_PHASE_DRAINING && !client_waits && self->here >= self->closed &&
-        self->there >= self->closed && s_echo_fresh (self, now))
+        self->there >= self->closed && zb_role_echo_fresh (self, now))
         s_step (self, BSTAR_YIELD, false, now);
 }
 
@@ -768,10 +641,10 @@ const char *zb_role_yield (zb_role_t *self, int64_t now, int *code)
         return "it is being done already";
     if (self->phase != ZB_PHASE_PAIRED)
         return "the other broker is not in step";
-    if (zb_role_peer_gone (self, now) || self->peer.state != BSTAR_PASSIVE || !s_echo_fresh (self, now))
+    if (zb_role_peer_gone (self, now) || self->peer.state != BSTAR_PASSIVE || !zb_role_echo_fresh (self, now))
         return "the brokers do not hear each other";
     self->yield_ms = now;
-    s_phase (self, ZB_PHASE_YIELD, now);
+    zb_role_phase (self, ZB_PHASE_YIELD, now);
     return NULL;
 }
 
@@ -826,9 +699,9 @@ const char *zb_role_promote (zb_role_t *self, int64_t now, int *code)
     if (!self->complete)
         return self->fresh ? "this store is empty: a new pair forms when both brokers meet"
                            : "this store is not complete: there is nothing to lead with";
-    if (s_bound (self)) {
+    if (zb_role_bound (self)) {
         *code = ZB_NOT_READY;
-        zb_consent_force (&self->consent, s_newest (self), now);
+        zb_consent_force (&self->consent, zb_role_epoch (self), now);
         return "the witness is being told, ask again";
     }
     s_step (self, BSTAR_PROMOTE, true, now);
@@ -887,8 +760,8 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
             *why = refused;
             return ZB_VOTE_REFUSE;
         }
-        if (s_bound (self)) {
-            zb_consent_ask (&self->consent, self->alone, s_newest (self), now);
+        if (zb_role_bound (self)) {
+            zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
             const char *waits = zb_consent_why (&self->consent, self->silence, now);
             *why = waits ? waits : *why;
             return waits ? ZB_VOTE_REFUSE : ZB_VOTE_LATER;
@@ -896,178 +769,4 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
     }
     const bstar_row_t *row = s_step (self, BSTAR_CLIENT_VOTE, may_lead, now);
     return row->verdict == BSTAR_ACCEPT ? ZB_VOTE_LATER : ZB_VOTE_REFUSE;
-}
-
-//  ---------------------------------------------------------------------------------------------------------------
-//  What follows from the state
-
-const char *zb_role_withholds (const zb_role_t *self, int64_t now)
-{
-    bool probed = now - self->probe_ms >= self->silence;
-    if (s_overtaken (self) && (self->phase == ZB_PHASE_SEVERING || (self->phase == ZB_PHASE_PROBING && probed)))
-        return "waiting for the peer: this process was stopped, and the peer may have answered meanwhile";
-    if (self->phase != ZB_PHASE_PROBING || !probed)
-        return NULL;
-    if (self->wait)
-        return "the other broker does not acknowledge, and peer-loss = wait";
-    return s_bound (self) ? zb_consent_why (&self->consent, self->silence, now) : NULL;
-}
-
-zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone)
-{
-    *alone = self->phase == ZB_PHASE_ALONE;
-    *level = self->phase == ZB_PHASE_SINGLE ? self->shared ? "shared" : "single" : *alone ? "solo" : "both";
-    switch (self->phase) {
-    case ZB_PHASE_SINGLE:
-        //  A process that was stopped may have lost the lock meanwhile.
-        return !self->shared || now - self->proved_ms < self->lease ? ZB_RELEASE_HERE : ZB_RELEASE_HOLD;
-    case ZB_PHASE_ALONE:
-        return ZB_RELEASE_HERE;
-    case ZB_PHASE_JOINING:
-    case ZB_PHASE_CLEARING:
-    case ZB_PHASE_PAIRED:
-    case ZB_PHASE_PROBING:
-    case ZB_PHASE_DRAINING:
-        //  A process that was stopped may have been replaced meanwhile: only a peer that hears us proves otherwise.
-        return self->alone || s_echo_fresh (self, now) ? ZB_RELEASE_BOTH : ZB_RELEASE_HOLD;
-    default:
-        return ZB_RELEASE_HOLD;
-    }
-}
-
-bool zb_role_drains (const zb_role_t *self)
-{
-    return self->phase == ZB_PHASE_DRAINING;
-}
-
-bool zb_role_yields (const zb_role_t *self, int64_t now)
-{
-    return self->yields && !zb_role_peer_gone (self, now) && now - self->changed_ms < self->silence;
-}
-
-void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
-{
-    memset (beat, 0, sizeof *beat);
-    beat->node = self->node;
-    beat->state = self->bstar.state;
-    beat->settled = self->opened && self->settled;
-    beat->fresh = self->fresh;
-    beat->complete = self->complete;
-    beat->suspect = self->suspect;
-    beat->in_step = self->in_step;
-    beat->yields = self->yields;
-    beat->serving = self->phase >= ZB_PHASE_SINGLE;
-    beat->shared = self->shared;
-    if (self->formed || (self->shared && self->opened))
-        memcpy (beat->pair, self->pair, ZB_PAIR_SIZE);
-    beat->commit = self->closed > self->commit ? self->closed : self->commit;
-    beat->alone = self->alone;
-    size_t from = self->lineage.size > ZB_BEAT_EPOCHS ? self->lineage.size - ZB_BEAT_EPOCHS : 0;
-    beat->tail.size = self->lineage.size - from;
-    memcpy (beat->tail.epoch, self->lineage.epoch + from, beat->tail.size * sizeof *beat->tail.epoch);
-}
-
-//  Why a broker with a shared store does not lead.
-static const char *s_why_shared (const zb_role_t *self, int64_t now)
-{
-    const char *other = s_other_store (self);
-    bool gone = zb_role_peer_gone (self, now);
-    if (other)
-        return other;
-    if (self->bstar.state == BSTAR_PASSIVE && !gone)
-        return self->in_step ? "passive, in step: only the other broker has the shared store open"
-                             : "passive: the shared store is new";
-    if (self->held)
-        return self->holder;
-    if (self->fresh && !self->heard)
-        return "waiting for the peer: a new pair forms when both brokers meet";
-    if (self->denied)
-        return self->denied;
-    return gone ? "ready to take the shared store over" : "waiting: the brokers are agreeing who leads";
-}
-
-const char *zb_role_why (const zb_role_t *self, int64_t now)
-{
-    static const char *const phases[ZB_PHASES] = {
-        [ZB_PHASE_RISING] = "active: the store is being made the master",
-        [ZB_PHASE_RAISING] = "active: the new epoch is on its way to the disk",
-        [ZB_PHASE_SINGLE] = "active without a pair",
-        [ZB_PHASE_ALONE] = "active without its peer",
-        [ZB_PHASE_JOINING] = "active: the peer is catching up",
-        [ZB_PHASE_CLEARING] = "active: the peer has caught up",
-        [ZB_PHASE_PAIRED] = "active, the peer is in step",
-        [ZB_PHASE_PROBING] = "active: the peer does not acknowledge",
-        [ZB_PHASE_SEVERING] = "active: telling the peer that it is left behind",
-        [ZB_PHASE_DRAINING] = "active: handing over, nothing new is taken",
-    };
-    if (self->shared && self->phase == ZB_PHASE_RISING)
-        return "active: the lock of the shared store is being taken, the fence run, the store recovered";
-    if (self->shared && self->phase == ZB_PHASE_SINGLE)
-        return "active on the shared store";
-    const char *withheld = zb_role_withholds (self, now);
-    if (self->bstar.state == BSTAR_ACTIVE && phases[self->phase])
-        return withheld ? withheld : phases[self->phase];
-    if (!self->opened)
-        return "the store is being opened";
-    if (self->shared)
-        return s_why_shared (self, now);
-    if (self->diverged)
-        return "diverged: this store holds what was answered without the peer and what the peer lacks; it is replayed "
-               "while the peer leads, and nothing is deleted before that";
-    if (self->bstar.state == BSTAR_PASSIVE && !zb_role_peer_gone (self, now))
-        return self->in_step ? "passive, in step" : "passive, catching up";
-    if (zb_role_yields (self, now))
-        return "waiting: the role was handed over, the other broker is about to lead";
-    if (self->suspect)
-        return "waiting for the peer: this store is not trusted, a sync to this disk failed or it was damaged";
-    if (!self->complete && !self->fresh)
-        return "waiting for the peer: this store is not complete";
-    if (self->fresh && !self->heard)
-        return "waiting for the peer: a new pair forms when both brokers meet";
-    if (zb_role_peer_gone (self, now) && self->wait)
-        return "waiting for the peer: peer-loss = wait";
-    const char *witness = zb_consent_why (&self->consent, self->silence, now);
-    if (zb_role_peer_gone (self, now) && witness)
-        return witness;
-    if (zb_role_peer_gone (self, now))
-        return self->in_step ? "ready to take over"
-                             : "waiting for the peer: this broker was not in step when it was "
-                               "last heard, so the peer may hold newer messages";
-    zb_beat_t own;
-    zb_role_tell (self, &own);
-    if (!zb_beat_same_pair (&own, &self->peer))
-        return "waiting: the other broker's store belongs to another pair";
-    if (zb_beat_ahead (&self->peer, &own) && (self->peer.suspect || !self->peer.complete))
-        return "waiting: the other broker has answered OK what this one lacks, and its store is not trusted";
-    return "waiting: the brokers are agreeing who leads";
-}
-
-bool zb_role_row (const zb_role_t *self, size_t index, uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE],
-                  const char **key, const void **value, size_t *size)
-{
-    static const uint8_t format[4] = {0, 0, 0, META_FORMAT};
-    switch (index) {
-    case 0:
-        *key = "lineage";
-        *value = lineage;
-        *size = zb_lineage_encode (&self->lineage, lineage);
-        return true;
-    case 1:
-        *key = "format";
-        *value = format;
-        *size = sizeof format;
-        return true;
-    case 2:
-        *key = "secret";
-        *value = self->secret;
-        *size = sizeof self->secret;
-        return true;
-    case 3:
-        *key = "pair";
-        *value = self->pair;
-        *size = sizeof self->pair;
-        return self->paired;
-    default:
-        return false;
-    }
 }

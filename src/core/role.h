@@ -53,10 +53,10 @@ typedef struct {
     bool solo;
     //  The store.
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
-    bool step_known;       //  in step: the epoch of the grant is known,
-    zb_epoch_t step;       //  and is this one
-    bool glance;           //  the look at the store that is on its way is for that alone: the peer leads
-    bool yields; //  the role was handed over, and nobody has taken it yet
+    bool step_known;            //  in step: the epoch of the grant is known,
+    zb_epoch_t step;            //  and is this one
+    bool glance;                //  the look at the store that is on its way is for that alone: the peer leads
+    bool yields;                //  the role was handed over, and nobody has taken it yet
     uint64_t alone, alone_from; //  first epoch, and message id, that was answered without the peer; 0 = none
     int64_t alone_since;        //  when `alone` first went into a heartbeat, ms
     uint8_t pair[ZB_PAIR_SIZE];
@@ -66,16 +66,16 @@ typedef struct {
     uint64_t commit;    //  newest commit of the store when it was last looked at,
     uint64_t newest_id; //  and its newest message id
     //  The lock of a shared store, as it was last looked at.
-    bool held;           //  somebody has it
-    bool blind;          //  the peer serves, and nobody is seen to have it: it does not reach the peer's machine
-    uint64_t lock_epoch; //  the holder's epoch, the last one's if nobody holds it
-    const char *holder;  //  a sentence that names it, borrowed
-    const char *denied;  //  why the store could not be opened though the lock was ours; borrowed, NULL if it could
-    int64_t looked_ms;   //  the last look
-    int64_t doubt_ms;    //  when it was first seen free while the peer said that it serves, 0 = it was not
+    bool held;            //  somebody has it
+    bool blind;           //  the peer serves, and nobody is seen to have it: it does not reach the peer's machine
+    uint64_t lock_epoch;  //  the holder's epoch, the last one's if nobody holds it
+    const char *holder;   //  a sentence that names it, borrowed
+    const char *denied;   //  why the store could not be opened though the lock was ours; borrowed, NULL if it could
+    int64_t looked_ms;    //  the last look
+    int64_t doubt_ms;     //  when it was first seen free while the peer said that it serves, 0 = it was not
     uint64_t doubt_epoch; //  the peer's then
-    int64_t retry_ms;    //  after a denial: no other try before
-    int64_t proved_ms;   //  when it was proved to be ours
+    int64_t retry_ms;     //  after a denial: no other try before
+    int64_t proved_ms;    //  when it was proved to be ours
     //  The witness.
     zb_consent_t consent;
     //  The peer.
@@ -89,11 +89,11 @@ typedef struct {
     bool live;                    //  the peer is a caught-up client in this session
     uint64_t session, granted;    //  the link's session; the one that was granted `in step`
     int64_t progress_ms, probe_ms, rejoin_ms, rejoin_delay, granted_ms;
-    int64_t yield_ms; //  when draining began
+    int64_t yield_ms;                //  when draining began
     int64_t changed_ms;              //  when what the peer must know before it counts on it changed last
     int64_t ticked_ms, awake_ms;     //  the last tick; when this process woke up last
-    int64_t overtaken_ms;            //  when this active process saw that it was stopped so long that the peer may have led
-                                     //  meanwhile; 0 = it was not, or the peer has said since that it did not
+    int64_t overtaken_ms;            //  when this active process saw that it was stopped so long that the peer may
+                                     //  have led; 0 = it was not, or the peer has said since that it did not
     unsigned leads;                  //  LEADs that the store has not answered yet
     uint64_t phase_rows, bstar_rows; //  rows that were ever taken, bits 1 << number
     //  Effects not taken yet.
@@ -165,8 +165,9 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
 
 //  An operator's words.  Both return NULL, or why not; *code is then 403 where it is not needed or never right, 503
 //  where it may be later.
-//  The peer shall lead.  This broker drains (zb_role_drains), for no longer than the limit of acks, then waits until the
-//  peer leads (zb_role_yields): all that was answered is on both disks then, and the first answer of the new one will be.
+//  The peer shall lead.  This broker drains (zb_role_drains), for no longer than the limit of acks, then waits until
+//  the peer leads (zb_role_yields): all that was answered is on both disks then, and the first answer of the new one
+//  will be.
 const char *zb_role_yield (zb_role_t *self, int64_t now, int *code);
 //  This broker shall lead although its peer may have answered what it lacks.
 const char *zb_role_promote (zb_role_t *self, int64_t now, int *code);
@@ -177,12 +178,13 @@ bool zb_role_next (zb_role_t *self, zb_do_t *effect);
 //  What follows from the state.
 //  When replies go out, at which level; depends on the clock, ask at the start of every turn.
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone);
-//  Under peer-loss = wait: why clients get 503 now; NULL if they don't.
+//  Why clients of an active broker get 503 now: peer-loss = wait, no consent of the witness, or a stop that it has not
+//  asked its peer about yet; NULL if they don't.
 const char *zb_role_withholds (const zb_role_t *self, int64_t now);
 //  The role is being handed over: nothing new may be taken from clients.
 bool zb_role_drains (const zb_role_t *self);
-//  It was handed over, and the peer, which is there, does not lead yet: clients may wait that moment, up to the limit of
-//  silence.
+//  It was handed over, and the peer, which is there, does not lead yet: clients may wait that moment, up to the limit
+//  of silence.
 bool zb_role_yields (const zb_role_t *self, int64_t now);
 //  What is to be said to the witness, until it is answered; false if nothing is.  Ask in every turn.
 bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch);

@@ -1,0 +1,58 @@
+/*  =========================================================================
+    role_self - what the files of the class role share
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    role.c has the two machines, what is learned, and the votes; role_shared.c the shared
+    store; role_says.c what follows from the state.  Nobody else includes this.
+*/
+
+#ifndef ZB_ROLE_SELF_H_INCLUDED
+#define ZB_ROLE_SELF_H_INCLUDED
+
+#include "core/role.h"
+
+#define ZB_META_FORMAT 1
+
+//  Adds an effect and returns it, to be filled.
+zb_do_t *zb_role_do (zb_role_t *self, zb_do_kind_t kind);
+//  Takes the row of the phase machine for this event.
+void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
+
+//  Of a shared store.  What is wrong with the folder, by all that the peer was heard to say; NULL if nothing.
+const char *zb_role_other_store (const zb_role_t *self);
+//  Whether this broker may try to take the lock.
+bool zb_role_may_take (const zb_role_t *self);
+//  Sets `in step` of a passive broker by what it knows now.
+void zb_role_judge_share (zb_role_t *self);
+//  Why this broker does not lead.
+const char *zb_role_why_shared (const zb_role_t *self, int64_t now);
+
+//  The number of the newest epoch of this store.
+static inline uint64_t zb_role_epoch (const zb_role_t *self)
+{
+    return zb_lineage_newest (&self->lineage).number;
+}
+
+//  The witness has not consented that this broker goes on alone.
+static inline bool zb_role_bound (const zb_role_t *self)
+{
+    return !zb_consent_given (&self->consent, self->alone, zb_role_epoch (self));
+}
+
+//  The peer may have led while this process was stopped.  A witness would have noted it.
+static inline bool zb_role_overtaken (const zb_role_t *self)
+{
+    return self->overtaken_ms && !self->consent.needed;
+}
+
+//  The peer hears us.
+static inline bool zb_role_echo_fresh (const zb_role_t *self, int64_t now)
+{
+    return self->echoed_ms && now - self->echoed_ms < self->silence;
+}
+
+#endif
