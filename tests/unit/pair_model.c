@@ -14,7 +14,7 @@
 
 #include "core/bytes.h"
 
-static const uint8_t s_entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1, 2, 3};
+const uint8_t model_entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1, 2, 3};
 
 static void s_fault (model_t *self, const char *fault)
 {
@@ -61,14 +61,21 @@ static void s_meta (model_t *self, int at)
     zb_put64 (row[0]->data + 8, 0);
     row[0]->size = 16;
     row[1]->size = (uint32_t) zb_lineage_encode (&lineage, row[1]->data);
-    memcpy (row[2]->data, s_entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
+    memcpy (row[2]->data, model_entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
     row[2]->size = ZB_SECRET_SIZE;
-    memcpy (row[3]->data, s_entropy, ZB_PAIR_SIZE);
+    memcpy (row[3]->data, model_entropy, ZB_PAIR_SIZE);
     row[3]->size = ZB_PAIR_SIZE;
     zb_put32 (row[4]->data, 1);
     row[4]->size = 4;
     int rc = zb_role_meta (&node->role, found, node->size ? 5 : 0, self->now);
     assert (rc == 0);
+}
+
+void model_role_init (model_t *self, int at)
+{
+    zb_role_init (&self->node[at].role, at + 1u, true, self->wait, MODEL_SILENCE, MODEL_ACK_LIMIT, model_entropy);
+    if (self->witness)
+        zb_role_bind (&self->node[at].role);
 }
 
 //  ---------------------------------------------------------------------------
@@ -262,7 +269,8 @@ static bool s_roll_back (model_t *self, node_t *client, const node_t *master)
         return false;
     CHECK (client->alone == 0 || (common == client->size && !full), "rolled back a node with `alone` on its disk");
     for (int i = full ? 0 : common; i < client->size; i++)
-        CHECK (!self->ok[client->log[i]] || s_holds (self, master, client->log[i], false), "rolled back what was answered OK");
+        CHECK (!self->ok[client->log[i]] || s_holds (self, master, client->log[i], false),
+               "rolled back what was answered OK");
     if (full) {
         common = 0;
         client->complete = false;
@@ -371,379 +379,6 @@ static bool s_sync (model_t *self, int at)
 }
 
 //  ---------------------------------------------------------------------------
-//  Packing
-
-typedef struct {
-    uint8_t *data;
-    const uint8_t *from;
-    size_t at;
-    int64_t now;
-} pack_t;
-
-//  Ages in steps, clipped; 255 for never.
-#define OLDEST 4
-#define NEVER 255
-
-static void s_put (pack_t *pack, uint64_t byte)
-{
-    assert (byte < 256);
-    pack->data[pack->at++] = (uint8_t) byte;
-}
-
-static uint8_t s_get (pack_t *pack)
-{
-    return pack->from[pack->at++];
-}
-
-static void s_put_time (pack_t *pack, int64_t time)
-{
-    int64_t age = (pack->now - time) / MODEL_STEP;
-    s_put (pack, time == 0 ? NEVER : age > OLDEST ? OLDEST : (uint64_t) age);
-}
-
-static int64_t s_get_time (pack_t *pack)
-{
-    uint8_t age = s_get (pack);
-    return age == NEVER ? 0 : pack->now - age * MODEL_STEP;
-}
-
-static void s_put_lineage (pack_t *pack, const zb_lineage_t *lineage)
-{
-    s_put (pack, lineage->size);
-    for (size_t i = 0; i < lineage->size; i++) {
-        s_put (pack, lineage->epoch[i].number << 1 | (lineage->epoch[i].node - 1));
-        s_put (pack, lineage->epoch[i].first);
-    }
-}
-
-static void s_get_lineage (pack_t *pack, zb_lineage_t *lineage)
-{
-    lineage->size = s_get (pack);
-    for (size_t i = 0; i < lineage->size; i++) {
-        uint8_t byte = s_get (pack);
-        lineage->epoch[i] = (zb_epoch_t){byte >> 1, s_get (pack), (byte & 1) + 1u, 0};
-    }
-}
-
-static void s_put_beat (pack_t *pack, const zb_beat_t *beat)
-{
-    s_put (pack, beat->node | (uint64_t) beat->state << 2 | (uint64_t) beat->serving << 5 |
-                     (uint64_t) (beat->pair[0] != 0) << 6);
-    s_put (pack, beat->settled | (uint64_t) beat->fresh << 1 | (uint64_t) beat->complete << 2 |
-                     (uint64_t) beat->suspect << 3 | (uint64_t) beat->in_step << 4 | (uint64_t) beat->yields << 5);
-    s_put (pack, beat->commit);
-    s_put (pack, beat->alone);
-    s_put_lineage (pack, &beat->tail);
-}
-
-static void s_get_beat (pack_t *pack, zb_beat_t *beat)
-{
-    uint8_t byte = s_get (pack);
-    beat->node = byte & 3;
-    beat->state = (bstar_state_t) (byte >> 2 & 7);
-    beat->serving = byte >> 5 & 1;
-    if (byte >> 6 & 1)
-        memcpy (beat->pair, s_entropy, ZB_PAIR_SIZE);
-    byte = s_get (pack);
-    beat->settled = byte & 1;
-    beat->fresh = byte >> 1 & 1;
-    beat->complete = byte >> 2 & 1;
-    beat->suspect = byte >> 3 & 1;
-    beat->in_step = byte >> 4 & 1;
-    beat->yields = byte >> 5 & 1;
-    beat->commit = s_get (pack);
-    beat->alone = s_get (pack);
-    s_get_lineage (pack, &beat->tail);
-}
-
-static void s_put_consent (pack_t *pack, const zb_consent_t *consent)
-{
-    s_put (pack, consent->word | (uint64_t) consent->sharing << 2 | (uint64_t) consent->heard << 3 |
-                     (uint64_t) consent->refused << 4);
-    s_put (pack, consent->given);
-    s_put (pack, consent->asked);
-    s_put (pack, consent->seen);
-    s_put_time (pack, consent->asked ? consent->asked_ms : 0);
-}
-
-static void s_get_consent (pack_t *pack, zb_consent_t *consent)
-{
-    uint8_t byte = s_get (pack);
-    consent->word = (witness_event_t) (byte & 3);
-    consent->sharing = byte >> 2 & 1;
-    consent->heard = byte >> 3 & 1;
-    consent->refused = (witness_verdict_t) (byte >> 4);
-    consent->given = s_get (pack);
-    consent->asked = s_get (pack);
-    consent->seen = s_get (pack);
-    consent->asked_ms = s_get_time (pack);
-    //  What is refreshed now and then is not looked at: a lost record is not in this model.
-    consent->shared_ms = pack->now;
-}
-
-static void s_put_role (pack_t *pack, const zb_role_t *role)
-{
-    if (role->consent.needed)
-        s_put_consent (pack, &role->consent);
-    s_put (pack, role->bstar.state | (uint64_t) role->phase << 3 | (uint64_t) role->solo << 7);
-    s_put (pack, role->opened | (uint64_t) role->fresh << 1 | (uint64_t) role->complete << 2 |
-                     (uint64_t) role->suspect << 3 | (uint64_t) role->settled << 4 | (uint64_t) role->reading << 5 |
-                     (uint64_t) role->diverged << 6 | (uint64_t) role->in_step << 7);
-    s_put (pack, role->formed | (uint64_t) role->heard << 1 | (uint64_t) role->dead << 2 | (uint64_t) role->live << 3 |
-                     (uint64_t) role->leads << 4 | (uint64_t) role->yields << 7);
-    s_put (pack, role->step_known | (uint64_t) role->glance << 1 | (uint64_t) (role->step_known ? role->step.node : 0) << 2);
-    s_put (pack, role->step_known ? role->step.number : 0);
-    s_put (pack, role->alone);
-    s_put (pack, role->alone_from >> ZB_COUNT_BITS);
-    s_put (pack, role->commit);
-    s_put (pack, role->closed);
-    s_put (pack, role->here);
-    s_put (pack, role->there);
-    s_put (pack, role->acked);
-    s_put (pack, role->phase == ZB_PHASE_RAISING || role->phase == ZB_PHASE_SEVERING ? role->raising : 0);
-    s_put (pack, role->mark);
-    s_put (pack, role->session);
-    s_put (pack, role->granted);
-    s_put_time (pack, role->phase == ZB_PHASE_SEVERING ? role->alone_since : 0);
-    s_put_time (pack, role->heard_ms);
-    s_put_time (pack, role->echoed_ms);
-    s_put_time (pack, role->progress_ms);
-    s_put_time (pack, role->phase == ZB_PHASE_PROBING ? role->probe_ms : 0);
-    s_put_time (pack, role->granted_ms);
-    s_put_time (pack, role->phase == ZB_PHASE_DRAINING ? role->yield_ms : 0);
-    s_put_time (pack, role->ticked_ms);
-    s_put_time (pack, role->awake_ms);
-    s_put_time (pack, role->overtaken_ms);
-    s_put_time (pack, role->bstar.state == BSTAR_ACTIVE ? 0 : role->changed_ms);
-    int64_t rejoin = (role->rejoin_ms - pack->now) / MODEL_STEP;
-    s_put (pack, rejoin < 0 ? 0 : rejoin > 2 ? 2 : (uint64_t) rejoin);
-    s_put_lineage (pack, &role->lineage);
-    if (role->heard)
-        s_put_beat (pack, &role->peer);
-    assert (role->todo_size == 0);
-}
-
-static void s_get_role (pack_t *pack, zb_role_t *role)
-{
-    if (role->consent.needed)
-        s_get_consent (pack, &role->consent);
-    uint8_t byte = s_get (pack);
-    role->bstar.state = (bstar_state_t) (byte & 7);
-    role->phase = (zb_phase_t) (byte >> 3 & 15);
-    role->solo = byte >> 7;
-    byte = s_get (pack);
-    role->opened = byte & 1;
-    role->fresh = byte >> 1 & 1;
-    role->complete = byte >> 2 & 1;
-    role->suspect = byte >> 3 & 1;
-    role->settled = byte >> 4 & 1;
-    role->reading = byte >> 5 & 1;
-    role->diverged = byte >> 6 & 1;
-    role->in_step = byte >> 7 & 1;
-    byte = s_get (pack);
-    role->formed = byte & 1;
-    role->heard = byte >> 1 & 1;
-    role->dead = byte >> 2 & 1;
-    role->live = byte >> 3 & 1;
-    role->leads = byte >> 4 & 7;
-    role->yields = byte >> 7;
-    byte = s_get (pack);
-    role->step_known = byte & 1;
-    role->glance = byte >> 1 & 1;
-    role->step = (zb_epoch_t){.node = byte >> 2};
-    role->step.number = s_get (pack);
-    role->alone = s_get (pack);
-    role->alone_from = (uint64_t) s_get (pack) << ZB_COUNT_BITS | (role->alone ? 1 : 0);
-    role->commit = s_get (pack);
-    role->closed = s_get (pack);
-    role->here = s_get (pack);
-    role->there = s_get (pack);
-    role->acked = s_get (pack);
-    role->raising = s_get (pack);
-    role->mark = s_get (pack);
-    role->session = s_get (pack);
-    role->granted = s_get (pack);
-    role->alone_since = s_get_time (pack);
-    role->heard_ms = s_get_time (pack);
-    role->echoed_ms = s_get_time (pack);
-    role->progress_ms = s_get_time (pack);
-    role->probe_ms = s_get_time (pack);
-    role->granted_ms = s_get_time (pack);
-    role->yield_ms = s_get_time (pack);
-    role->ticked_ms = s_get_time (pack);
-    role->awake_ms = s_get_time (pack);
-    role->overtaken_ms = s_get_time (pack);
-    role->changed_ms = s_get_time (pack);
-    role->rejoin_ms = pack->now + s_get (pack) * MODEL_STEP;
-    s_get_lineage (pack, &role->lineage);
-    if (role->heard)
-        s_get_beat (pack, &role->peer);
-}
-
-//  A heartbeat on its way: when it was sent, the time it echoes, what it says.
-static void s_pack_flight (uint8_t *data, int64_t sent, int64_t echo, const zb_beat_t *beat)
-{
-    pack_t pack = {.data = data + 17};
-    zb_put64 (data, (uint64_t) sent);
-    zb_put64 (data + 8, (uint64_t) echo);
-    s_put_beat (&pack, beat);
-    assert (pack.at + 17 < MODEL_BEAT);
-    data[16] = (uint8_t) pack.at;
-}
-
-static void s_put_node (pack_t *pack, const node_t *node)
-{
-    s_put (pack, node->alive | (uint64_t) node->paused << 1 | (uint64_t) node->late << 2 |
-                     (uint64_t) node->complete << 3 | (uint64_t) node->suspect << 4);
-    s_put (pack, node->alone);
-    s_put (pack, node->alone_from);
-    s_put (pack, node->size);
-    s_put (pack, node->synced);
-    for (int i = 0; i < node->size; i++)
-        s_put (pack, node->log[i]);
-    s_put (pack, node->beats);
-    for (int i = 0; i < node->beats; i++) {
-        s_put_time (pack, (int64_t) zb_get64 (node->beat[i]));
-        s_put_time (pack, (int64_t) zb_get64 (node->beat[i] + 8));
-        s_put (pack, node->beat[i][16]);
-        memcpy (pack->data + pack->at, node->beat[i] + 17, node->beat[i][16]);
-        pack->at += node->beat[i][16];
-    }
-    if (!node->alive)
-        return;
-    s_put (pack, node->master | (uint64_t) node->diverged << 1 | (uint64_t) node->rollback << 2 |
-                     (uint64_t) node->leads << 3);
-    s_put (pack, node->leads ? node->epoch : 0);
-    s_put (pack, node->waiting);
-    s_put (pack, node->waiting ? node->serial : 0);
-    s_put_time (pack, node->heard_sent);
-    s_put (pack, node->queued);
-    for (int i = 0; i < node->queued; i++) {
-        s_put (pack, node->queue[i].verb | (uint64_t) node->queue[i].flag << 7);
-        s_put (pack, node->queue[i].number);
-        s_put (pack, node->queue[i].from);
-    }
-    s_put_role (pack, &node->role);
-}
-
-static void s_role_init (model_t *self, int at)
-{
-    zb_role_init (&self->node[at].role, at + 1u, true, self->wait, MODEL_SILENCE, MODEL_ACK_LIMIT, s_entropy);
-    if (self->witness)
-        zb_role_bind (&self->node[at].role);
-}
-
-static void s_get_node (model_t *self, int at, pack_t *pack)
-{
-    node_t *node = &self->node[at];
-    uint8_t byte = s_get (pack);
-    node->alive = byte & 1;
-    node->paused = byte >> 1 & 1;
-    node->late = byte >> 2 & 1;
-    node->complete = byte >> 3 & 1;
-    node->suspect = byte >> 4 & 1;
-    node->alone = s_get (pack);
-    node->alone_from = s_get (pack);
-    node->size = s_get (pack);
-    node->synced = s_get (pack);
-    for (int i = 0; i < node->size; i++)
-        node->log[i] = s_get (pack);
-    node->beats = s_get (pack);
-    for (int i = 0; i < node->beats; i++) {
-        zb_put64 (node->beat[i], (uint64_t) s_get_time (pack));
-        zb_put64 (node->beat[i] + 8, (uint64_t) s_get_time (pack));
-        node->beat[i][16] = s_get (pack);
-        memcpy (node->beat[i] + 17, pack->from + pack->at, node->beat[i][16]);
-        pack->at += node->beat[i][16];
-    }
-    s_role_init (self, at);
-    if (!node->alive)
-        return;
-    byte = s_get (pack);
-    node->master = byte & 1;
-    node->diverged = byte >> 1 & 1;
-    node->rollback = byte >> 2 & 1;
-    node->leads = byte >> 3 & 1;
-    node->epoch = s_get (pack);
-    node->waiting = s_get (pack);
-    node->serial = s_get (pack);
-    node->heard_sent = s_get_time (pack);
-    node->queued = s_get (pack);
-    for (int i = 0; i < node->queued; i++) {
-        byte = s_get (pack);
-        node->queue[i] = (command_t){.verb = byte & 127, .flag = byte >> 7, .number = s_get (pack)};
-        node->queue[i].from = s_get (pack);
-    }
-    s_get_role (pack, &node->role);
-}
-
-size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
-{
-    pack_t pack = {.data = data, .now = self->now};
-    s_put (&pack, self->wait | (uint64_t) self->cut << 1 | (uint64_t) self->ended << 2 | (uint64_t) self->live << 3 |
-                      (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5 | (uint64_t) self->promoted << 6);
-    s_put (&pack, self->witness | (uint64_t) self->record.state << 1 | (uint64_t) self->record.holder << 3);
-    s_put (&pack, self->record.epoch);
-    s_put (&pack, self->session | (uint64_t) self->owner << 4);
-    s_put (&pack, self->there);
-    s_put (&pack, self->grant_at);
-    s_put (&pack, self->token);
-    s_put (&pack, self->token_commit);
-    memcpy (data + pack.at, &self->left, sizeof self->left);
-    pack.at += sizeof self->left;
-    s_put (&pack, self->serials);
-    for (int i = 1; i <= self->serials; i++) {
-        s_put (&pack, self->epoch[i]);
-        s_put (&pack, self->writer[i] | (uint64_t) self->ok[i] << 1 | (uint64_t) self->raise[i] << 3 |
-                          (uint64_t) self->absorb[i] << 4);
-        s_put (&pack, self->origin[i]);
-    }
-    s_put_node (&pack, &self->node[0]);
-    s_put_node (&pack, &self->node[1]);
-    assert (pack.at <= MODEL_PACKED);
-    return pack.at;
-}
-
-void model_unpack (model_t *self, const uint8_t *data)
-{
-    memset (self, 0, sizeof *self);
-    self->now = 1000 * MODEL_STEP;
-    pack_t pack = {.from = data, .now = self->now};
-    uint8_t byte = s_get (&pack);
-    self->wait = byte & 1;
-    self->cut = byte >> 1 & 1;
-    self->ended = byte >> 2 & 1;
-    self->live = byte >> 3 & 1;
-    self->strained = byte >> 4 & 1;
-    self->promoted = byte >> 6 & 1;
-    self->replaced = byte >> 5 & 1;
-    byte = s_get (&pack);
-    self->witness = byte & 1;
-    self->record = (witness_record_t){(witness_state_t) (byte >> 1 & 3), byte >> 3, s_get (&pack)};
-    self->session = s_get (&pack);
-    self->owner = self->session >> 4;
-    self->session &= 15;
-    self->there = s_get (&pack);
-    self->grant_at = s_get (&pack);
-    self->token = s_get (&pack);
-    self->token_commit = s_get (&pack);
-    memcpy (&self->left, data + pack.at, sizeof self->left);
-    pack.at += sizeof self->left;
-    self->serials = s_get (&pack);
-    for (int i = 1; i <= self->serials; i++) {
-        self->epoch[i] = s_get (&pack);
-        byte = s_get (&pack);
-        self->writer[i] = byte & 1;
-        self->ok[i] = byte >> 1 & 3;
-        self->raise[i] = byte >> 3 & 1;
-        self->absorb[i] = byte >> 4 & 1;
-        self->origin[i] = s_get (&pack);
-    }
-    s_get_node (self, 0, &pack);
-    s_get_node (self, 1, &pack);
-}
-
-//  ---------------------------------------------------------------------------
 //  Heartbeats, time and clients
 
 static bool s_send (model_t *self, int at, uint8_t room)
@@ -753,7 +388,7 @@ static bool s_send (model_t *self, int at, uint8_t room)
         return false;
     zb_beat_t beat;
     zb_role_tell (&node->role, &beat);
-    s_pack_flight (peer->beat[peer->beats++], self->now, node->heard_sent, &beat);
+    model_pack_beat (peer->beat[peer->beats++], self->now, node->heard_sent, &beat);
     return true;
 }
 
@@ -771,11 +406,8 @@ static bool s_hear (model_t *self, int at)
     if (!s_runs (node) || node->beats == 0)
         return false;
     zb_beat_t beat;
-    memset (&beat, 0, sizeof beat);
-    pack_t pack = {.from = node->beat[0] + 17};
-    s_get_beat (&pack, &beat);
-    int64_t echo = (int64_t) zb_get64 (node->beat[0] + 8);
-    node->heard_sent = (int64_t) zb_get64 (node->beat[0]);
+    int64_t echo;
+    model_unpack_beat (node->beat[0], &node->heard_sent, &echo, &beat);
     s_forget_beat (node);
     zb_role_beat (&node->role, &beat, echo, self->now);
     s_carry_out (self, at);
@@ -825,14 +457,13 @@ static bool s_hello (model_t *self, int at, bool with_token)
     zb_frame_t frame = {text, 0};
     if (with_token) {
         uint8_t serial = self->token;
-        bool found =
-            s_holds (self, &self->node[0], serial, false) || s_holds (self, &self->node[1], serial, false);
+        bool found = s_holds (self, &self->node[0], serial, false) || s_holds (self, &self->node[1], serial, false);
         CHECK (found, "a commit that was answered OK is on no disk");
         if (!found)
             return true;
         zb_token_t token = {self->epoch[serial], self->writer[serial] + 1u, self->token_commit,
                             self->ok[serial] == OK_SOLO};
-        frame.size = zb_token_format (&token, s_entropy + ZB_PAIR_SIZE, text);
+        frame.size = zb_token_format (&token, model_entropy + ZB_PAIR_SIZE, text);
     }
     bool led = node->role.bstar.state == BSTAR_ACTIVE;
     zb_beat_t own;
@@ -869,7 +500,8 @@ static bool s_ok (model_t *self, int at)
         CHECK (s_has (node, node->serial, true), "OK solo, but not on the disk");
         CHECK (node->alone, "OK solo without `alone` on the disk");
         CHECK (!self->wait, "OK solo under peer-loss = wait");
-        CHECK (!self->witness || self->promoted || (self->record.state == WITNESS_HELD && self->record.holder == at + 1u),
+        CHECK (!self->witness || self->promoted ||
+                   (self->record.state == WITNESS_HELD && self->record.holder == at + 1u),
                "OK solo without the witness's consent");
     }
     self->ok[node->serial] = rule == ZB_RELEASE_BOTH ? OK_BOTH : OK_SOLO;
@@ -961,7 +593,7 @@ static bool s_kill (model_t *self, int at)
                    .alone_from = node->alone_from};
     memcpy (disk.log, node->log, node->synced);
     *node = disk;
-    s_role_init (self, at);
+    model_role_init (self, at);
     self->node[1 - at].heard_sent = 0;
     s_end_session (self);
     return true;
@@ -1025,7 +657,8 @@ static bool s_operate (model_t *self, int at, bool promote)
     const char *why =
         promote ? zb_role_promote (&node->role, self->now, &code) : zb_role_yield (&node->role, self->now, &code);
     //  Of a broker that has a witness, the first word is passed on to it, and the second one counts.
-    bool passed = why && promote && self->witness && node->role.consent.word == WITNESS_FORCE && node->role.consent.asked;
+    bool passed =
+        why && promote && self->witness && node->role.consent.word == WITNESS_FORCE && node->role.consent.asked;
     if (why && node->role.todo_size == 0 && !passed)
         return false;
     *left = (uint8_t) (*left - !passed);
@@ -1179,11 +812,10 @@ bool model_act (model_t *self, act_t act, int at)
 
 const char *model_act_name (act_t act)
 {
-    static const char *const names[ACTS] = {"execute", "sync", "link", "ship", "live",  "ack",     "granted",
-                                            "drop",    "send", "hear", "dead", "turn",  "hello",   "token",
-                                            "put",     "ok",   "ask",  "unheard", "replay", "time", "kill", "start",
-                                            "suspect", "pause", "resume", "lose", "cut", "heal", "deaf",
-                                            "yield",   "promote"};
+    static const char *const names[ACTS] = {
+        "execute", "sync",  "link",   "ship", "live", "ack",  "granted", "drop",   "send",   "hear", "dead",
+        "turn",    "hello", "token",  "put",  "ok",   "ask",  "unheard", "replay", "time",   "kill", "start",
+        "suspect", "pause", "resume", "lose", "cut",  "heal", "deaf",    "yield",  "promote"};
     return names[act];
 }
 
@@ -1223,7 +855,7 @@ void model_print (const model_t *self)
 {
     if (self->witness)
         printf ("     witness: %s %c %d\n", witness_state_name (self->record.state), "?PB"[self->record.holder],
-                (int) self->record.epoch);
+                (int) self -> record.epoch);
     printf ("     %s session=%d%s%s there=%d grant=%d token=%d%s\n", self->cut ? "CUT" : "", self->session,
             self->ended ? " ended" : "", self->live ? " live" : "", self->there, self->grant_at, self->token,
             self->over ? " OVER" : "");
@@ -1238,6 +870,6 @@ void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness)
     self->wait = wait;
     self->witness = witness;
     self->left = *bounds;
-    s_role_init (self, 0);
-    s_role_init (self, 1);
+    model_role_init (self, 0);
+    model_role_init (self, 1);
 }

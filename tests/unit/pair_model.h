@@ -34,27 +34,27 @@
 #define MODEL_ACK_LIMIT 1500
 
 typedef enum {
-    ACT_EXECUTE,           //  the store executes its next command
-    ACT_SYNC,              //  the master's commits are synced
-    ACT_LINK,              //  a session of the link begins; at the master
-    ACT_SHIP,              //  the client writes and syncs the next commit; at the master
-    ACT_LIVE,              //  the client has caught up; at the master
-    ACT_ACK,               //  the client's acks reach the master
-    ACT_GRANTED,           //  the grant reaches the client; at the master
-    ACT_DROP,              //  the master notices that the session has ended
-    ACT_SEND,              //  a heartbeat leaves
-    ACT_HEAR,              //  a heartbeat arrives
-    ACT_DEAD,              //  the peer's death is proven
-    ACT_TURN,              //  a process that was resumed takes its first turn
-    ACT_HELLO,             //  a client without a token
-    ACT_TOKEN,             //  a client with the newest token
-    ACT_PUT,               //  a client wants a message stored
-    ACT_OK,                //  it is told so
-    ACT_ASK,               //  what the role wants of the witness reaches it, and the answer the role
-    ACT_UNHEARD,           //  it reaches it, and the answer is lost
-    ACT_REPLAY,            //  the loser of a split sends the winner one commit, or is told that it has all; at the loser
-    ACT_TIME,              //  time passes; two that hear each other exchange heartbeats
-    ACT_FAULTS,            //  what follows costs:
+    ACT_EXECUTE, //  the store executes its next command
+    ACT_SYNC,    //  the master's commits are synced
+    ACT_LINK,    //  a session of the link begins; at the master
+    ACT_SHIP,    //  the client writes and syncs the next commit; at the master
+    ACT_LIVE,    //  the client has caught up; at the master
+    ACT_ACK,     //  the client's acks reach the master
+    ACT_GRANTED, //  the grant reaches the client; at the master
+    ACT_DROP,    //  the master notices that the session has ended
+    ACT_SEND,    //  a heartbeat leaves
+    ACT_HEAR,    //  a heartbeat arrives
+    ACT_DEAD,    //  the peer's death is proven
+    ACT_TURN,    //  a process that was resumed takes its first turn
+    ACT_HELLO,   //  a client without a token
+    ACT_TOKEN,   //  a client with the newest token
+    ACT_PUT,     //  a client wants a message stored
+    ACT_OK,      //  it is told so
+    ACT_ASK,     //  what the role wants of the witness reaches it, and the answer the role
+    ACT_UNHEARD, //  it reaches it, and the answer is lost
+    ACT_REPLAY,  //  the loser of a split sends the winner one commit, or is told that it has all; at the loser
+    ACT_TIME,    //  time passes; two that hear each other exchange heartbeats
+    ACT_FAULTS,  //  what follows costs:
     ACT_KILL = ACT_FAULTS, //  kill -9
     ACT_START,             //  the process starts again
     ACT_SUSPECT,           //  it starts again, and its node's file says suspect
@@ -63,8 +63,8 @@ typedef enum {
     ACT_LOSE,              //  the next heartbeat on its way is lost
     ACT_CUT,               //  the network between the two is cut
     ACT_HEAL,
-    ACT_DEAF,  //  time passes, and no heartbeat of this node is heard
-    ACT_YIELD, //  the operator wants the other one to lead
+    ACT_DEAF,    //  time passes, and no heartbeat of this node is heard
+    ACT_YIELD,   //  the operator wants the other one to lead
     ACT_PROMOTE, //  the operator wants this one to lead, and accepts what that loses
     ACTS
 } act_t;
@@ -117,8 +117,8 @@ typedef struct {
     uint8_t serials;
     uint8_t epoch[MODEL_LOG], writer[MODEL_LOG], ok[MODEL_LOG];
     bool raise[MODEL_LOG];
-    uint8_t origin[MODEL_LOG]; //  the commit of the loser that it repeats, 0 = none
-    bool absorb[MODEL_LOG];    //  it absorbs the epochs of all that was repeated before it
+    uint8_t origin[MODEL_LOG];   //  the commit of the loser that it repeats, 0 = none
+    bool absorb[MODEL_LOG];      //  it absorbs the epochs of all that was repeated before it
     uint8_t token, token_commit; //  serial of the last OK, and its place in the log
     bounds_t left;
     bool promoted; //  an operator has accepted loss
@@ -138,6 +138,12 @@ bool model_act (model_t *self, act_t act, int at);
 void model_check (model_t *self);
 //  Whether node `at` answers or delivers anything now.
 bool model_serves (const model_t *self, int at);
+//  The role of node `at` as a process has it that has just started.
+void model_role_init (model_t *self, int at);
+extern const uint8_t model_entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE];
+//  A heartbeat on its way, as bytes and back: when it was sent, the time it echoes, what it says.
+void model_pack_beat (uint8_t data[MODEL_BEAT], int64_t sent, int64_t echo, const zb_beat_t *beat);
+void model_unpack_beat (const uint8_t *data, int64_t *sent, int64_t *echo, zb_beat_t *beat);
 //  As bytes and back.  Times are relative and clipped, so that states that will behave alike are alike.
 size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED]);
 void model_unpack (model_t *self, const uint8_t *data);
