@@ -81,7 +81,8 @@ class Client:
         poller = zmq.Poller()
         poller.register(self.socks[self.current], zmq.POLLIN)
         poller.register(self.monitors[self.current], zmq.POLLIN)
-        ready = dict(poller.poll(wait * 1000))
+        #  Less than no time left would be for ever.
+        ready = dict(poller.poll(max(wait, 0) * 1000))
         if self.socks[self.current] in ready:
             return self.socks[self.current].recv_multipart()
         if self.monitors[self.current] in ready:
