@@ -53,6 +53,8 @@ static int s_bind (int port)
     int handle = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons ((uint16_t) port)};
     address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    //  Ports that closed connections leave behind are free, as they are to libzmq: a minute of load has thousands.
+    setsockopt (handle, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof (int));
     if (handle != -1 && bind (handle, (struct sockaddr *) &address, sizeof address)) {
         close (handle);
         handle = -1;
