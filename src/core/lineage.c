@@ -94,15 +94,6 @@ zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned no
     return epoch;
 }
 
-void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node)
-{
-    size_t index = self->size;
-    while (index && s_rank (self->epoch[index - 1].number, self->epoch[index - 1].node) > s_rank (number, node))
-        index--;
-    if (!zb_lineage_lists (self, number, node))
-        s_insert (self, index, (zb_epoch_t){number, 0, node, 0});
-}
-
 //  Index of the epoch in the list, -1 if it is not there.
 static long s_find (const zb_lineage_t *self, uint64_t number, unsigned node)
 {
@@ -115,6 +106,36 @@ static long s_find (const zb_lineage_t *self, uint64_t number, unsigned node)
 bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node)
 {
     return s_find (self, number, node) >= 0;
+}
+
+void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    zb_epoch_t absorbed = {number, 0, node, 0};
+    long found = s_find (self, number, node);
+    if (found >= 0) {
+        self->epoch[found] = absorbed;
+        return;
+    }
+    size_t index = self->size;
+    while (index && s_rank (self->epoch[index - 1].number, self->epoch[index - 1].node) > s_rank (number, node))
+        index--;
+    s_insert (self, index, absorbed);
+}
+
+void zb_lineage_absorb_all (zb_lineage_t *self, const zb_lineage_t *other)
+{
+    for (size_t index = 0; index < other->size; index++) {
+        const zb_epoch_t *epoch = &other->epoch[index];
+        if (index + 1 == other->size || zb_lineage_upto (other, epoch->number, epoch->node) >
+                                            zb_lineage_upto (self, epoch->number, epoch->node))
+            zb_lineage_absorb (self, epoch->number, epoch->node);
+    }
+}
+
+bool zb_lineage_absorbed (const zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    long found = s_find (self, number, node);
+    return found >= 0 && self->epoch[found].first == 0;
 }
 
 bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node)

@@ -13,7 +13,7 @@
     what is older than the oldest one kept counts as known.
 
     After a split the winner absorbs the loser's epochs: it has not lived through them,
-    but all that was answered in them has been replayed to it.  Epochs are in the order
+    or not to their end, but all that was answered in them has been replayed to it.  Epochs are in the order
     of their number, the backup's before the primary's: in a split the larger one wins,
     so that the newest of a store is always its own.
 
@@ -67,8 +67,13 @@ bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether a store with this lineage whose newest commit is `newest` holds `commit` of that epoch.
 bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t number, unsigned node, uint64_t commit);
 
-//  Adds an epoch of another lineage whose messages have all been replayed to this store.
+//  All of an epoch has been replayed to this store: it holds what it may have lacked of it.
 void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node);
+//  The same for all that a store with the other lineage may hold and this one lacks, its newest epoch in any case.
+void zb_lineage_absorb_all (zb_lineage_t *self, const zb_lineage_t *other);
+//  Whether the epoch was absorbed.  That it is listed proves less: a store that followed for a while, and was cut off,
+//  holds a part of it.
+bool zb_lineage_absorbed (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether the list itself says so: false for what is older than the oldest one kept.
 bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node);
 

@@ -368,7 +368,7 @@ static zb_load_t *s_begin (zb_engine_t *self, zb_session_t *session, const zb_ta
 {
     if (zb_lineage_decode (&self->loser, item->rest.data, item->rest.size))
         return s_refuse (self, session, task, ZB_BAD_REQUEST, "item: malformed lineage");
-    bool done = zb_lineage_lists (&self->lineage, item->epoch, item->node);
+    bool done = zb_lineage_absorbed (&self->lineage, item->epoch, item->node);
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
         return s_refuse (self, session, task, ZB_NOT_READY, "too many replays have begun and not ended");
@@ -463,9 +463,8 @@ bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
     while (self->lineage.size && zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
         for (unsigned index = 0; index < 2; index++) {
             uint64_t number = zb_epoch_number (end[index]);
-            unsigned node = zb_epoch_node (end[index]);
-            if (number && number <= self->epoch && !(number == self->epoch && node == self->node) &&
-                !zb_lineage_has (&self->lineage, number, node))
+            bool own = number == self->epoch && zb_epoch_node (end[index]) == self->node;
+            if (number && number <= self->epoch && !own && !zb_lineage_had (&self->lineage, end[index]))
                 return true;
         }
     return false;

@@ -470,11 +470,7 @@ void zb_role_merged (zb_role_t *self)
 
 void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
 {
-    for (size_t index = 0; index < loser->size; index++) {
-        const zb_epoch_t *epoch = &loser->epoch[index];
-        if (!zb_lineage_has (&self->lineage, epoch->number, epoch->node))
-            zb_lineage_absorb (&self->lineage, epoch->number, epoch->node);
-    }
+    zb_lineage_absorb_all (&self->lineage, loser);
     zb_role_do (self, ZB_DO_BEAT);
 }
 
@@ -574,8 +570,10 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         zb_role_judge_share (self);
     zb_epoch_t newest = zb_lineage_newest (&self->lineage);
     if (self->diverged && self->suspect && self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE &&
+        zb_lineage_lists (&beat->tail, newest.number, newest.node) &&
         zb_lineage_holds (&beat->tail, beat->commit, newest.number, newest.node, self->commit)) {
-        //  The store is not trusted, and all that was answered from it alone is safe with the peer.
+        //  The store is not trusted, and all that was answered from it alone is safe with the peer, which says so: an
+        //  epoch that its heartbeat has no room for may be one that it lacks.
         s_give_up (self);
     }
     s_settle (self, false, now);

@@ -46,7 +46,7 @@ static void s_meta (model_t *self, int at)
                 (zb_epoch_t){self->epoch[serial], (uint64_t) i + 1, self->writer[serial] + 1u, 0};
         for (int before = 0; self->absorb[serial] && before < i; before++) {
             uint8_t origin = self->origin[node->log[before]];
-            if (origin && self->raise[origin])
+            if (origin)
                 zb_lineage_absorb (&lineage, self->epoch[origin], self->writer[origin] + 1u);
         }
     }
@@ -562,7 +562,7 @@ static bool s_replay (model_t *self, int at)
     zb_epoch_t newest = zb_lineage_newest (&loser->role.lineage);
     if (!synced)
         return false;
-    if (!zb_lineage_lists (&winner->role.lineage, newest.number, newest.node)) {
+    if (!zb_lineage_absorbed (&winner->role.lineage, newest.number, newest.node)) {
         uint8_t absorb = s_commit (self, 1 - at);
         if (absorb) {
             self->absorb[absorb] = true;

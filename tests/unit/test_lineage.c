@@ -127,7 +127,6 @@ static void test_absorbed_epochs_are_known_and_never_the_newest (void **unused)
     zb_lineage_absorb (&lineage, 3, 2);
     zb_lineage_absorb (&lineage, 2, 2);
     zb_lineage_absorb (&lineage, 2, 2);
-    zb_lineage_absorb (&lineage, 1, 1);
     assert_int_equal (lineage.size, 5);
     assert_int_equal (zb_lineage_newest (&lineage).node, 1);
     assert_true (zb_lineage_has (&lineage, 2, 2));
@@ -167,6 +166,30 @@ static void test_a_store_knows_which_messages_it_has_held (void **unused)
     assert_true (zb_epoch_base (2, 1) > two + (UINT64_C (1) << 38));
 }
 
+//  The winner has lived through a part of 2 of the backup, in which the loser went on.
+static void test_what_was_held_in_part_is_absorbed_too (void **unused)
+{
+    (void) unused;
+    zb_lineage_t winner = {0}, loser;
+    uint64_t one = zb_epoch_base (1, 1), two = zb_epoch_base (2, 2);
+    s_raise (&winner, 1, 1, 1);
+    s_raise (&winner, 2, 10, 2);
+    winner.epoch[1].before = one + 5;
+    loser = winner;
+    s_raise (&winner, 1, 20, 3);
+    winner.epoch[2].before = two + 7;
+    assert_true (zb_lineage_lists (&winner, 2, 2));
+    assert_false (zb_lineage_absorbed (&winner, 2, 2));
+    assert_false (zb_lineage_had (&winner, two + 8));
+    zb_lineage_absorb_all (&winner, &loser);
+    assert_int_equal (winner.size, 3);
+    assert_true (zb_lineage_absorbed (&winner, 2, 2));
+    assert_true (zb_lineage_had (&winner, two + 8));
+    assert_true (zb_lineage_holds (&winner, 25, 2, 2, 1000));
+    //  What both held before stays as it was.
+    assert_false (zb_lineage_absorbed (&winner, 1, 1));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +200,7 @@ int main (void)
         cmocka_unit_test (test_the_oldest_are_forgotten_and_count_as_known),
         cmocka_unit_test (test_absorbed_epochs_are_known_and_never_the_newest),
         cmocka_unit_test (test_a_store_knows_which_messages_it_has_held),
+        cmocka_unit_test (test_what_was_held_in_part_is_absorbed_too),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -65,8 +65,8 @@ static void s_close (void)
     rig_destroy (&s_loser.rig);
 }
 
-//  Both sides, with a past of three messages of q that both have: 1:1 to 1:3, of which 1:3 shares no row with others.
-static void s_open (void)
+//  Both sides in epoch 1 of the primary, with a past of four messages of q: 1:1 to 1:4, of which 1:3 and 1:4 share no row.
+static void s_open_past (void)
 {
     s_winner = (side_t){.rig = rig_new (NULL), .node = 1};
     s_loser = (side_t){.rig = rig_new (NULL), .node = 2};
@@ -80,13 +80,35 @@ static void s_open (void)
         rig_say (rig, "c", "PUT|1|q||three");
         rig_say (rig, "p", "HELLO|h|till||");
         rig_say (rig, "p", "PUT|1|q||till 1");
+        rig_skip (rig);
     }
+}
+
+//  The same, and both lead alone from there.
+static void s_open (void)
+{
+    s_open_past ();
+    side_t *sides[] = {&s_winner, &s_loser};
     for (int index = 0; index < 2; index++) {
         s_lead (sides[index]);
         s_say (sides[index], "c", "HELLO|h");
         s_say (sides[index], "p", "HELLO|h|till||1");
         rig_skip (sides[index]->rig);
     }
+}
+
+//  The same past; then the primary goes on in its epoch, and the backup, which has followed it so far, leads by an
+//  operator's word: so the winner has lived through a part of the loser's newest epoch.
+static void s_open_promoted (void)
+{
+    s_open_past ();
+    side_t winner = s_loser;
+    s_loser = s_winner;
+    s_winner = winner;
+    zb_engine_lineage (s_loser.rig->engine, &s_loser.lineage);
+    zb_engine_keep (s_loser.rig->engine, ZB_KEEP_WRITE);
+    s_lead (&s_winner);
+    s_say (&s_winner, "c", "HELLO|h");
 }
 
 //  Sends what the loser has, at most `most` items; returns what the replayer said last.  Words of what was put aside go
@@ -142,8 +164,7 @@ static void s_absorb (void)
 {
     zb_lineage_t loser;
     assert_true (zb_engine_absorbs (s_winner.rig->engine, &loser));
-    for (size_t index = 0; index < loser.size; index++)
-        zb_lineage_absorb (&s_winner.lineage, loser.epoch[index].number, loser.epoch[index].node);
+    zb_lineage_absorb_all (&s_winner.lineage, &loser);
     zb_engine_lineage (s_winner.rig->engine, &s_winner.lineage);
 }
 
@@ -339,6 +360,30 @@ static void test_split_again_in_the_middle (void **state)
     s_close ();
 }
 
+//  The winner's lineage has the loser's newest epoch, of which it holds the beginning: the rest is replayed, and an
+//  acknowledgement of what is to come waits for it.
+static void test_a_part_of_an_epoch_is_not_the_epoch (void **state)
+{
+    (void) state;
+    s_open_promoted ();
+    s_say (&s_loser, "c", "PUT|1|q||theirs 1");
+    s_say (&s_loser, "c", "PUT|1|q||theirs 2");
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "ACK|a|q|1:5");
+    rig_expect (s_winner.rig, "c> ERR|a|503|merging*");
+    s_replay ("");
+    s_say (&s_winner, "c", "ACK|a|q|1:5");
+    rig_expect (s_winner.rig, "c> OK|a|solo");
+    s_expect ("one,two,three,till 1,theirs 2,mine");
+    //  If the answer was lost, the loser asks again.
+    char words[64];
+    zb_replayer_stats_t stats;
+    assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), ZB_REPLAYER_DONE);
+    assert_int_equal (stats.items, 0);
+    s_close ();
+}
+
 //  Only the pair's other broker is heard, and only by a winner that may lead by itself.
 static void test_strangers_are_refused (void **state)
 {
@@ -379,6 +424,7 @@ int main (void)
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_interrupted_anywhere),
         cmocka_unit_test (test_split_again_in_the_middle),
+        cmocka_unit_test (test_a_part_of_an_epoch_is_not_the_epoch),
         cmocka_unit_test (test_strangers_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

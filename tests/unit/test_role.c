@@ -611,6 +611,32 @@ static void test_the_loser_of_a_split_knows_that_it_lacks_something (void **unus
     s_assert_leads (B, false);
 }
 
+//  The winner has led so often since that its heartbeats don't name the loser's epochs any more: that is no proof that it
+//  holds what the loser has.  If it says so, the loser's store, which is not trusted, is given up.
+static void test_what_was_forgotten_is_not_held (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
+    zb_role_t role = B->role;
+    assert_true (role.diverged && role.bstar.state == BSTAR_PASSIVE);
+    role.suspect = true;
+    zb_beat_t beat;
+    zb_role_tell (&P->role, &beat);
+    zb_epoch_t newest = zb_lineage_newest (&role.lineage);
+    zb_lineage_t told = beat.tail;
+    for (uint64_t next = 1; next <= ZB_BEAT_EPOCHS; next++)
+        zb_lineage_raise (&told, 1, role.commit + 10 * next);
+    memcpy (beat.tail.epoch, told.epoch + told.size - ZB_BEAT_EPOCHS, ZB_BEAT_EPOCHS * sizeof *told.epoch);
+    beat.tail.size = ZB_BEAT_EPOCHS;
+    beat.commit = role.commit + 1000;
+    zb_role_beat (&role, &beat, 0, model.now);
+    assert_true (role.diverged && role.alone);
+    zb_lineage_absorb (&beat.tail, newest.number, newest.node);
+    zb_role_beat (&role, &beat, 0, model.now);
+    assert_false (role.diverged || role.alone);
+}
+
 //  Another one leads while `alone` is on its way: nothing was answered in that epoch, so nothing is kept.
 static void test_alone_is_given_up_before_it_was_used (void **unused)
 {
@@ -885,6 +911,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
+        cmocka_unit_test (test_what_was_forgotten_is_not_held),
         cmocka_unit_test (test_alone_is_given_up_before_it_was_used),
         cmocka_unit_test (test_nothing_diverges_without_alone),
         cmocka_unit_test (test_a_new_session_or_lead_starts_afresh),
