@@ -281,6 +281,17 @@ int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state
     return s_write (self->fd, holder);
 }
 
+//  Whether the lock is held, as anybody else sees it.
+static bool s_is_seen (const char *path)
+{
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool seen = fd >= 0 && fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0)
+        close (fd);
+    return seen;
+}
+
 int zb_lock_prove (zb_lock_t *self, bool rewrite)
 {
     assert (self->fd >= 0);
@@ -293,6 +304,10 @@ int zb_lock_prove (zb_lock_t *self, bool rewrite)
     }
     if (!rewrite)
         return 0;
+    if (!s_is_seen (self->path)) {
+        errno = ENOLCK;
+        return -1;
+    }
     char text[TEXT_SIZE], found[TEXT_SIZE];
     s_format (&self->holder, text);
     ssize_t size = pread (self->fd, found, TEXT_SIZE, 0);

@@ -279,6 +279,7 @@ void zb_replica_prove (zb_replica_t *self, bool renew)
     else if (zb_lock_prove (s_lock (self), renew) != 0)
         why = zsys_sprintf ("%s", errno == ESTALE    ? "the file was removed or replaced"
                                   : errno == EBADMSG ? "somebody else has written into the file"
+                                  : errno == ENOLCK  ? "the file system has forgotten it"
                                                      : strerror (errno));
     if (why) {
         zb_log (ZB_LOG_ERROR, "the lock on the shared store, %s/LOCK, is lost: %s. This process ends at once",

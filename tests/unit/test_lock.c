@@ -211,6 +211,21 @@ static void test_replaced (void **state)
     freen (command);
 }
 
+//  A file system that forgets its locks: nothing is to be seen of it at the descriptor, or in the file.
+static void test_forgotten (void **state)
+{
+    fixture_t *self = *state;
+    s_hold (self);
+    struct stat named, info;
+    assert_int_equal (stat (self->path, &named), 0);
+    struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    for (int fd = 3; fd < 100; fd++)
+        if (fstat (fd, &info) == 0 && info.st_dev == named.st_dev && info.st_ino == named.st_ino)
+            assert_int_equal (fcntl (fd, F_OFD_SETLK, &none), 0);
+    s_look (self->two, false);
+    s_fails (zb_lock_prove (self->one, true), ENOLCK);
+}
+
 static void test_unwritable (void **state)
 {
     fixture_t *self = *state;
@@ -321,7 +336,7 @@ int main (void)
         TEST (test_replaced),      TEST (test_unwritable),
         TEST (test_file_systems),  TEST (test_look_at_the_file_system),
         TEST (test_probe),         TEST (test_probe_of_a_liar),
-        TEST (test_fence),
+        TEST (test_fence),         TEST (test_forgotten),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
