@@ -536,10 +536,8 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     self->dead = false;
     self->heard_ms = now;
     self->echoed_ms = echoed;
-    //  The peer has served before and after we saw that nobody holds the lock: what we see is not what it holds.
-    if (self->doubt_ms && beat->serving && echoed > self->doubt_ms &&
-        self->doubt_epoch == zb_lineage_newest (&beat->tail).number)
-        self->blind = true;
+    if (self->shared)
+        zb_role_compare (self);
     //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.
     if (beat->alone)
         self->in_step = false;

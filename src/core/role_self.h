@@ -22,7 +22,9 @@ zb_do_t *zb_role_do (zb_role_t *self, zb_do_kind_t kind);
 //  Takes the row of the phase machine for this event.
 void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
 
-//  Of a shared store.  What is wrong with the folder, by all that the peer was heard to say; NULL if nothing.
+//  Of a shared store.  The peer was heard: compares what it says with the last look at the lock.
+void zb_role_compare (zb_role_t *self);
+//  What is wrong with the folder, or with the peer's lock, by all that the peer was heard to say; NULL if nothing.
 const char *zb_role_other_store (const zb_role_t *self);
 //  Whether this broker may try to take the lock.
 bool zb_role_may_take (const zb_role_t *self);

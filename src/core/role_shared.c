@@ -8,7 +8,20 @@
 
     There is one copy, so nobody answers alone and nothing is replayed: who leads is
     decided by the lock of the store.  What is left to know is whether the folder is the
-    one that the peer serves from.
+    one that the peer serves from, and whether its locks reach both machines.
+
+    The proof of both is a lock that is seen held while the peer serves (met_epoch).  A
+    peer that serves before and after nobody was seen to hold it is cause for doubt
+    (blind).  What the doubt says depends on the proof in the same epoch:
+
+    - Without it the folder may be a copy, made while the peer served, or one whose locks
+      stay on a machine.  The peer's death changes neither, so the doubt ends only when
+      the lock is seen held.
+    - With it the folder is the right one, and the peer has lost its lock: the file was
+      removed or replaced, or the file system forgot it.  The peer ends as soon as it
+      learns that, within its lease if it runs; till then it may write.  So the doubt
+      ends with the peer: proven dead, heard as one that does not serve, or silent for
+      a lease.
 */
 
 #include <string.h>
@@ -19,6 +32,24 @@ void zb_role_share (zb_role_t *self, int64_t lease)
 {
     self->shared = true;
     self->lease = lease;
+}
+
+//  A peer that lost its lock writes no more.
+static bool s_has_ended (const zb_role_t *self)
+{
+    int64_t since = self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
+    return self->dead || !self->peer.serving || self->ticked_ms - since > self->lease;
+}
+
+void zb_role_compare (zb_role_t *self)
+{
+    uint64_t epoch = zb_lineage_newest (&self->peer.tail).number;
+    if (!self->peer.serving || self->bstar.state == BSTAR_ACTIVE)
+        return;
+    if (self->held && self->lock_epoch >= epoch)
+        self->met_epoch = epoch;
+    if (self->doubt_ms && self->echoed_ms > self->doubt_ms && self->doubt_epoch == epoch)
+        self->blind = true;
 }
 
 //  What is wrong with the folder of a shared store, by all that the peer was heard to say; NULL if nothing.
@@ -34,9 +65,12 @@ const char *zb_role_other_store (const zb_role_t *self)
         return "waiting: the other broker uses another folder: both must name the same one";
     if (self->lock_epoch < zb_lineage_newest (&self->peer.tail).number)
         return "waiting: the folder holds an older copy of the store that the other broker has served from";
-    if (self->blind)
+    if (self->blind && self->met_epoch != self->doubt_epoch)
         return "waiting: the other broker serves, and nobody is seen to hold the lock: this is another folder, or the "
                "file system's locks do not reach the other machine";
+    if (self->blind && !s_has_ended (self))
+        return "waiting: the other broker has lost the lock of the shared store, and has to end before anybody takes "
+               "it";
     return NULL;
 }
 
@@ -68,16 +102,21 @@ void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE]
     self->looked_ms = now;
     self->settled = true;
     bool doubt = !held && self->heard && self->peer.serving && !zb_role_peer_gone (self, now);
+    uint64_t served = zb_lineage_newest (&self->peer.tail).number;
     if (!doubt)
         self->doubt_ms = 0;
-    else if (!self->doubt_ms) {
+    else if (!self->doubt_ms || self->doubt_epoch != served) {
+        //  What the peer lost with its lock in an older epoch is over.
+        self->blind = self->blind && self->met_epoch != self->doubt_epoch;
         self->doubt_ms = now;
-        self->doubt_epoch = zb_lineage_newest (&self->peer.tail).number;
+        self->doubt_epoch = served;
     }
     if (held)
         self->blind = false;
     if (self->bstar.state == BSTAR_ACTIVE)
         return;
+    if (self->heard)
+        zb_role_compare (self);
     self->fresh = epoch == 0;
     zb_role_judge_share (self);
 }

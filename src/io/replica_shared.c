@@ -314,6 +314,7 @@ void zb_replica_share_tick (zb_replica_t *self, int64_t now)
         if (renew)
             s_post_lock (self, ZB_STORE_LOCK, NULL);
     }
-    else if (now - self->lock_looked >= LOOK_EVERY && s_look (self))
+    //  That nobody has it is news each time: the peer may say that it serves.
+    else if (now - self->lock_looked >= LOOK_EVERY && (s_look (self) || !self->held))
         s_tell_lock (self);
 }

@@ -7,13 +7,14 @@
     =========================================================================
 
     Preloaded into a broker (LD_PRELOAD).  While $ZBROKER_SHIM/stall exists, each sync
-    waits; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
+    waits, and makes $ZBROKER_SHIM/stalled; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
     While $ZBROKER_SHIM/hang exists, the main thread does not come back from zmq_poll.
 */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,10 +28,19 @@ static int s_ordered (const char *order)
     return folder && access (path, F_OK) == 0;
 }
 
+static void s_answer (const char *word)
+{
+    char path[4096];
+    snprintf (path, sizeof path, "%s/%s", getenv ("ZBROKER_SHIM"), word);
+    close (open (path, O_WRONLY | O_CREAT, 0600));
+}
+
 static int s_sync (const char *name, int fd)
 {
-    while (s_ordered ("stall"))
+    while (s_ordered ("stall")) {
+        s_answer ("stalled");
         usleep (2000);
+    }
     int (*real) (int) = (int (*) (int)) dlsym (RTLD_NEXT, name);
     return real (fd);
 }

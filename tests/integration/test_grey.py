@@ -2,7 +2,6 @@
 import contextlib
 import glob
 import os
-import shlex
 import subprocess
 import time
 
@@ -10,11 +9,11 @@ import pytest
 
 from brokers import WRAPPER, Pair, Single, wait_for
 from conftest import in_step, two_stores
+from disks import fit
 from test_resync import same_stores
 from zb1 import Refused, status
 
 MESSAGES = int(os.environ.get("ZBROKER_MESSAGES", "100000")) // 10
-SOURCE = os.environ.get("ZBROKER_SOURCE", ".")
 
 #  The limits are a second: what makes the broker slower than that is no disk that stalls.
 pytestmark = pytest.mark.skipif(bool(WRAPPER), reason="runs without a wrapper: it would miss the limits by itself")
@@ -24,36 +23,13 @@ def bodies(count):
     return [b"%d" % number for number in range(1, count + 1)]
 
 
-class Disk:
-    """Syncs of one broker's disk, and turns of its core, at our command."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def order(self, word):
-        open("%s/%s" % (self.folder, word), "w").close()
-
-    def heal(self):
-        for name in glob.glob(self.folder + "/*"):
-            os.remove(name)
-
-
 @pytest.fixture
 def grey(folder):
     """A pair in step whose brokers' disks (grey.disks) do what they are told.  The disk's limit is 1 s."""
-    if "-fsanitize" in os.environ.get("CFLAGS", ""):
-        pytest.skip("a sanitizer wants to be the first library")
-    shim = folder + "/shim.so"
-    subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC", "-o", shim,
-                    SOURCE + "/tests/integration/shim_disk.c"], check=True)
     with open(folder + "/grey.conf", "w") as config:
         config.write("pair\n    disk-limit = 1s\n")
     pair = Pair("--config", folder + "/grey.conf")
-    pair.disks = []
-    for number, broker in enumerate(pair.brokers):
-        os.mkdir("%s/%d" % (folder, number))
-        pair.disks.append(Disk("%s/%d" % (folder, number)))
-        broker.environment = {"LD_PRELOAD": shim, "ZBROKER_SHIM": pair.disks[-1].folder}
+    pair.disks = fit(pair.brokers, folder)
     try:
         pair.start()
         in_step(pair)

@@ -1,14 +1,18 @@
 """One store for both: is it open in one process at any time, whatever happens to the lock and to its holder?"""
+import ctypes
+import fcntl
 import os
 import random
 import shutil
 import signal
+import struct
 import time
 
 import pytest
 
 from brokers import STORES, Broker, free_ports, wait_for
 from conftest import in_step
+from disks import fit
 from patience import PATIENCE, SLOWER
 from zb1 import Client, ask, refused, status
 
@@ -17,6 +21,7 @@ BACKLOG = int(os.environ.get("ZBROKER_BACKLOG", "100000"))
 ROUNDS = int(os.environ.get("ZBROKER_STORM", "25"))
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 30)))
 LOST = 7            #  exit code: the lock was lost
+PIDFD_GETFD = 438   #  number of the system call
 
 #  What can only happen to a shared store.
 pytestmark = [pytest.mark.parametrize("pair", ["shared"], indirect=True),
@@ -101,25 +106,39 @@ def test_stopped_active(pair, client, resumes):
     assert client(pair, "consumer").drain("q") == [b"one", b"two"]
 
 
-def remove(path):
+def remove(path, holder=None):
     os.unlink(path)
 
 
-def replace(path):
+def replace(path, holder=None):
     shutil.copy(path, path + ".copy")
     os.rename(path + ".copy", path)
 
 
-def overwrite(path):
+def overwrite(path, holder):
     with open(path, "r+b") as lock:
         lock.write(b"mine")
 
 
-def truncate(path):
+def truncate(path, holder):
     os.truncate(path, 0)
 
 
-@pytest.mark.parametrize("steal", [remove, replace, overwrite, truncate])
+def unlock(path, holder):
+    """What a file system that forgets its locks does: the file is as it was, and nobody has it."""
+    folder = "/proc/%d/fd" % holder.process.pid
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(holder.process.pid)
+    for name in os.listdir(folder):
+        if os.readlink(folder + "/" + name) == os.path.realpath(path):
+            own = libc.syscall(PIDFD_GETFD, process, int(name), 0)
+            assert own >= 0, os.strerror(ctypes.get_errno())
+            fcntl.fcntl(own, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+            os.close(own)
+    os.close(process)
+
+
+@pytest.mark.parametrize("steal", [remove, replace, overwrite, truncate, unlock])
 def test_lock_lost_under_its_feet(pair, client, steal):
     """What was asked for after the theft is not answered: the process ends first, with its own exit code."""
     restart(pair)
@@ -127,7 +146,7 @@ def test_lock_lost_under_its_feet(pair, client, steal):
     put(one, b"one")
     first = pair.brokers[in_step(pair)]
     first.process.send_signal(signal.SIGSTOP)
-    steal(pair.folder + "/store/LOCK")
+    steal(pair.folder + "/store/LOCK", first)
     one.send("PUT", 2, "q", "", b"two")
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(PATIENCE) == LOST
@@ -164,6 +183,31 @@ def test_stream_while_the_lock_is_stolen(pair, client):
     pair.brokers[active].start()
     in_step(pair)
     assert client(pair, "consumer").drain("q") == [b"%d" % number for number in range(total)]
+
+
+@pytest.mark.parametrize("steal", [remove, replace, unlock])
+def test_lock_lost_while_it_can_not_end(pair, client, folder, steal):
+    """The active one's heart goes on while its store waits for the disk: it has lost its lock and says that it serves.
+    The other one waits until it is dead, and then serves."""
+    one = queue(pair, client)
+    put(one, b"one")
+    disks = fit(pair.brokers, folder)
+    restart(pair)
+    active = in_step(pair)
+    first, endpoint = pair.brokers[active], pair.endpoints[1 - active]
+    disks[active].stall()
+    try:
+        steal(pair.folder + "/store/LOCK", first)
+        wait_for(lambda: "has lost the lock" in status(endpoint)["why"], "the passive one's doubt")
+        assert not has_it_open(pair.brokers[1 - active])
+        first.kill()
+    finally:
+        disks[active].heal()
+    put(one, b"two")
+    assert has_it_open(pair.brokers[1 - active])
+    first.start()
+    in_step(pair)
+    assert client(pair, "consumer").drain("q") == [b"one", b"two"]
 
 
 def test_another_folder_is_never_taken_over(pair, client):

@@ -245,6 +245,69 @@ static void test_a_death_is_no_doubt (void **state)
     assert_true (role.in_step);
 }
 
+//  A peer whose lock was seen held while it served; then the lock goes, and it serves on.
+static zb_role_t s_bereft (void)
+{
+    zb_role_t role = s_role (2, 4);
+    zb_role_lock (&role, true, s_store, 5, "process 4711 has it", 1050);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1100);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1200);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1300);
+    assert_false (role.in_step);
+    assert_non_null (strstr (zb_role_why (&role, 1310), "lost the lock"));
+    return role;
+}
+
+static void test_a_holder_without_its_lock_has_to_end_first (void **state)
+{
+    (void) state;
+    const char *why;
+    //  It is proven dead: the folder is the right one, so there is nothing to wait for.
+    zb_role_t role = s_bereft ();
+    zb_role_dead (&role, 1310);
+    s_take (&role);
+    zb_role_meta (&role, NULL, 0, 1310);
+    assert_int_equal (s_vote (&role, false, 5, 1320, &why), ZB_VOTE_LATER);
+    s_lead (&role, 6, 1330);
+    //  It has come back without the lock.
+    role = s_bereft ();
+    s_hear (&role, BSTAR_PRIMARY, s_store, 5, 1400);
+    assert_null (strstr (zb_role_why (&role, 1410), "lost the lock"));
+    assert_int_equal (s_vote (&role, false, 5, 2000, &why), ZB_VOTE_LATER);
+    //  It is only silent: within its lease it learns of the loss, and ends.
+    role = s_bereft ();
+    assert_int_equal (s_vote (&role, false, 5, 1300 + LEASE, &why), ZB_VOTE_REFUSE);
+    assert_non_null (strstr (why, "lost the lock"));
+    assert_int_equal (s_vote (&role, false, 5, 1400 + LEASE, &why), ZB_VOTE_LATER);
+    //  It was not silent: this process was stopped.
+    role = s_bereft ();
+    zb_role_tick (&role, false, 1400 + LEASE);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1500 + LEASE);
+    assert_int_equal (s_vote (&role, false, 5, 2200 + LEASE, &why), ZB_VOTE_REFUSE);
+    assert_non_null (strstr (why, "lost the lock"));
+}
+
+static void test_a_death_does_not_make_it_the_right_folder (void **state)
+{
+    (void) state;
+    //  A copy that was made while the peer served has its epoch, too; nobody was ever seen to hold its lock in that.
+    zb_role_t role = s_role (2, 4);
+    zb_role_lock (&role, true, s_store, 4, "process 4711 has it", 1050);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 4, 1100);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1200);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1210);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1250);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1300);
+    zb_role_dead (&role, 1310);
+    s_take (&role);
+    zb_role_meta (&role, NULL, 0, 1310);
+    s_never (&role, 3000, "do not reach");
+    s_never (&role, 9000 + LEASE, "do not reach");
+    //  Nor does a restart of the peer.
+    s_hear (&role, BSTAR_PRIMARY, s_store, 5, 20000);
+    s_never (&role, 22000, "do not reach");
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +316,8 @@ int main (void)
         cmocka_unit_test (test_another_folder),         cmocka_unit_test (test_an_old_copy),
         cmocka_unit_test (test_not_a_shared_one),       cmocka_unit_test (test_locks_that_do_not_reach_the_peer),
         cmocka_unit_test (test_a_death_is_no_doubt),
+        cmocka_unit_test (test_a_holder_without_its_lock_has_to_end_first),
+        cmocka_unit_test (test_a_death_does_not_make_it_the_right_folder),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
