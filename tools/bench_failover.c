@@ -31,7 +31,7 @@ static const char *const s_texts[EVENTS] = {"kill -9", "SIGSTOP"};
 //  One client's watch: the time between two OKs.
 typedef struct {
     pthread_mutex_t lock;
-    int64_t last;    //  OK, ns
+    int64_t last;    //  OK, or the end of a time in which nothing was asked, ns
     int64_t longest; //  between two of them since it was armed
     bool armed;      //  something is about to happen; the first OK solo is the end of it
 } watch_t;
@@ -78,6 +78,14 @@ static void s_arm (watch_t *watch)
     pthread_mutex_lock (&watch->lock);
     watch->longest = 0;
     watch->armed = true;
+    pthread_mutex_unlock (&watch->lock);
+}
+
+//  Nobody waits until now: there was nothing to ask for.
+static void s_idle (watch_t *watch)
+{
+    pthread_mutex_lock (&watch->lock);
+    watch->last = s_now ();
     pthread_mutex_unlock (&watch->lock);
 }
 
@@ -170,6 +178,7 @@ static void *s_consume (void *arg)
     while (!s_has_all (self) && !*self->error && !pair_interrupted ()) {
         if (!s_ended (self) && self->backlog && self->taken >= __atomic_load_n (&self->stored, __ATOMIC_ACQUIRE)) {
             zclock_sleep (1);
+            s_idle (&self->getting);
             continue;
         }
         zb_messages_t *messages = zb_client_get (client, QUEUE, TAKE, 100, zb_messages_ids (done));
