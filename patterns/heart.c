@@ -180,6 +180,8 @@ static int s_connect (pulse_t *self)
     zsock_set_connect_timeout (self->sub, LINK_MS);
     zsock_set_heartbeat_ivl (self->sub, LINK_MS);
     zsock_set_heartbeat_timeout (self->sub, LINK_MS);
+    //  No mark: libzmq 4.3.4 ends the process if a connection with heartbeats breaks while its pipe is full.
+    zsock_set_rcvhwm (self->sub, 0);
     zsock_set_maxmsgsize (self->sub, FOREIGN_MAX);
     int rc = zmq_socket_monitor (zsock_resolve (self->sub), watch, ZMQ_EVENT_DISCONNECTED);
     assert (rc == 0);
@@ -549,6 +551,7 @@ static pulse_t *s_pulse_new (const heart_args_t *args, box_t *box)
     zsock_set_linger (self->pub, 0);
     zsock_set_heartbeat_ivl (self->pub, LINK_MS);
     zsock_set_heartbeat_timeout (self->pub, LINK_MS);
+    zsock_set_rcvhwm (self->pub, 0);
     self->probe = probe_new (args->peer, args->probe, args->probes);
     if (self->probe && self->args.interval > 0 && self->args.silence >= 2 * self->args.interval) {
         if (zsock_bind (self->pub, "%s", args->bind) >= 0 && s_connect (self) == 0)

@@ -16,12 +16,14 @@
 //  of what was read only at every half of the old mark.
 #define FRONT_RECV ZB_AHEAD
 #define FRONT_SEND 1000
-//  A frozen broker is dropped by its unchanged clients.  But a client is not dropped for its silence: while its requests
-//  fill its pipe nothing is read from it, and it would lose them because others are served before it.  A client whose
-//  machine is gone is dropped when TCP gets no answer for so long.
-#define FRONT_HEARTBEAT 500
-#define FRONT_TIMEOUT 2000
-#define FRONT_UNREACHABLE 60000
+//  A client whose machine is gone is dropped when TCP gets no answer for so long, be the client idle or not.  This socket
+//  must not have ZeroMQ's heartbeats: libzmq (4.3.4, and later ones) ends the process by an assertion when a heartbeat
+//  is due on a connection that broke while its pipe was full.  Nor is a client dropped for its silence: while its
+//  requests fill its pipe nothing is read from it, and it would lose them because others are served before it.
+#define FRONT_UNREACHABLE 60000 //  ms, for what was sent and not acknowledged
+#define FRONT_PROBE_IDLE 30     //  s without a word until TCP asks
+#define FRONT_PROBE_EVERY 10    //  s
+#define FRONT_PROBES 3
 
 struct zb_front {
     void *socket;
@@ -45,9 +47,10 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     zsock_set_sndhwm (owner, FRONT_SEND);
     zsock_set_backlog (owner, 1024);
     zsock_set_maxmsgsize (owner, (int) limits->request);
-    zsock_set_heartbeat_ivl (owner, FRONT_HEARTBEAT);
-    zsock_set_heartbeat_timeout (owner, 0);
-    zsock_set_heartbeat_ttl (owner, FRONT_TIMEOUT);
+    zsock_set_tcp_keepalive (owner, 1);
+    zsock_set_tcp_keepalive_idle (owner, FRONT_PROBE_IDLE);
+    zsock_set_tcp_keepalive_intvl (owner, FRONT_PROBE_EVERY);
+    zsock_set_tcp_keepalive_cnt (owner, FRONT_PROBES);
     int unreachable = FRONT_UNREACHABLE;
     zmq_setsockopt (zsock_resolve (owner), ZMQ_TCP_MAXRT, &unreachable, sizeof unreachable);
     if (zsock_attach (owner, bind, true) == -1) {
