@@ -96,6 +96,78 @@ static int s_send (DB_ENV *env, const DBT *control, const DBT *record, const DB_
     return 0;
 }
 
+//  ---------------------------------------------------------------------------
+//  Room for the regions
+//
+//  Berkeley DB's memory is in files that it maps and never writes: their blocks are taken when a page is touched, and if
+//  the disk is full then, the process dies of SIGBUS.  So all that they may grow to is taken at once, where a lack of it
+//  is an error.  A file system that can't do that says EOPNOTSUPP, and keeps its risk.
+
+static const char *const s_regions[] = {"__db.001", "__db.002", "__db.003"};
+
+//  A record never spans files, so a buffer larger than a file makes no sense, and Berkeley DB refuses it.
+static size_t s_log_buffer (size_t log_file)
+{
+    return log_file < 4 * LOG_BUFFER ? log_file / 4 : LOG_BUFFER;
+}
+
+//  Bytes that a region may come to.
+static size_t s_region_size (const zb_env_t *self, size_t index)
+{
+    //  Berkeley DB makes a cache a quarter larger than it was told.
+    size_t most[] = {MEMORY_MAX, s_log_buffer (self->log_file) + (1 << 20), self->cache + self->cache / 4 + (1 << 20)};
+    return most[index];
+}
+
+//  Takes the blocks of a file, which may be longer or shorter.  Returns 0 or an error.
+static int s_take (const char *path, size_t size, int flags)
+{
+    int file = open (path, O_RDWR | O_CLOEXEC | flags, 0600);
+    if (file == -1)
+        return errno;
+    int rc;
+    do
+        rc = fallocate (file, FALLOC_FL_KEEP_SIZE, 0, (off_t) size) ? errno : 0;
+    while (rc == EINTR);
+    close (file);
+    return rc == EOPNOTSUPP ? 0 : rc;
+}
+
+//  Recovery makes the regions anew and uses them at once: looks whether there is room for them before, without the old ones.
+static int s_room (const zb_env_t *self)
+{
+    size_t size = 0;
+    for (size_t index = 0; index < sizeof s_regions / sizeof *s_regions; index++) {
+        char *old = zsys_sprintf ("%s/%s", self->home, s_regions[index]);
+        assert (old);
+        unlink (old);
+        freen (old);
+        size += s_region_size (self, index);
+    }
+    char *path = zsys_sprintf ("%s/room", self->home);
+    assert (path);
+    int rc = s_take (path, size, O_CREAT);
+    unlink (path);
+    freen (path);
+    return rc;
+}
+
+//  Takes what the regions do not have yet.
+static int s_take_regions (const zb_env_t *self)
+{
+    int rc = 0;
+    for (size_t index = 0; rc == 0 && index < sizeof s_regions / sizeof *s_regions; index++) {
+        char *path = zsys_sprintf ("%s/%s", self->home, s_regions[index]);
+        assert (path);
+        rc = s_take (path, s_region_size (self, index), 0);
+        freen (path);
+    }
+    return rc;
+}
+
+//  ---------------------------------------------------------------------------
+//  Life
+
 //  What must be known before the environment is opened.  Returns 0 or an error.
 static int s_configure (zb_env_t *self, const zb_env_args_t *args)
 {
@@ -105,9 +177,8 @@ static int s_configure (zb_env_t *self, const zb_env_args_t *args)
         rc = env->set_memory_max (env, 0, MEMORY_MAX);
     if (!rc)
         rc = env->set_lg_max (env, (u_int32_t) args->log_file);
-    //  A record never spans files, so a buffer larger than a file makes no sense, and Berkeley DB refuses it.
     if (!rc)
-        rc = env->set_lg_bsize (env, (u_int32_t) (args->log_file < 4 * LOG_BUFFER ? args->log_file / 4 : LOG_BUFFER));
+        rc = env->set_lg_bsize (env, (u_int32_t) s_log_buffer (args->log_file));
     //  With bulk transfer the client would sync for each record of a commit that syncs by itself: commits never do,
     //  the log is flushed once for all that came in one go.
     if (!rc)
@@ -154,7 +225,11 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
         flags |= DB_INIT_REP;
     if (args->shared)
         flags |= DB_PRIVATE;
+    else if (!s_ok (self, s_room (self), "room for the database's memory"))
+        return self;
     if (!s_ok (self, self->env->open (self->env, self->home, flags, 0600), "open with recovery"))
+        return self;
+    if (!args->shared && !s_ok (self, s_take_regions (self), "room for the database's memory"))
         return self;
     if (self->paired &&
         s_ok (self, self->env->rep_set_transport (self->env, (int) self->node, s_send), "rep_set_transport"))

@@ -213,10 +213,10 @@ def test_a_damaged_store_that_alone_has_something_is_left_to_the_operator(pair, 
 
 @pytest.fixture
 def small_disk(folder):
-    """A file system of 200 MiB."""
+    """A file system of 400 MiB."""
     path = folder + "/disk"
     os.mkdir(path)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", path], capture_output=True, text=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", path], capture_output=True, text=True)
     if done.returncode:
         pytest.skip("a small file system needs root: " + done.stderr.strip())
     yield path
@@ -266,5 +266,47 @@ def test_a_full_disk_refuses_producers_alone(small_disk, client):
             wait_for(may, "the disk to have room again")
         print("free at the end: %d MiB" % (status(single.endpoints[0])["disk"]["free"] >> 20))
         one.drain("q")
+    finally:
+        single.close()
+
+
+def fill(disk):
+    """Takes the last byte of a file system; returns the file's name."""
+    with contextlib.suppress(OSError), open(disk + "/filler", "ab", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    return disk + "/filler"
+
+
+def test_a_disk_that_is_full_at_once(small_disk, client):
+    """The database's memory is in files: a broker that reads what it has not read yet must have had their room before.
+    One that is started then ends with an error; nothing is lost."""
+    single = Single()
+    options = single.broker.options
+    options[options.index("--store") + 1] = small_disk + "/store"
+    large = [b"%d " % number + os.urandom(10000) for number in range(1500)]
+    try:
+        single.broker.start()
+        put = client(single, "producer")
+        put.hello()
+        put.request("QUEUE", "q", "q", "")
+        put.stream("q", large)
+        assert single.broker.stop() == 0
+        single.broker.start()
+        fill(small_disk)
+        got = client(single).request("GET", "g", "q", 1000, 1000, "")
+        assert len(got) > 100
+        for number in range(4):
+            client(single).request("GET", "g%d" % number, "q", 1000, 1000, "")
+        single.broker.kill()
+        for name in glob.glob(small_disk + "/store/env.*/__db.0*"):
+            os.remove(name)
+        filler = fill(small_disk)
+        single.broker.start(ready=False)
+        single.broker.wait_exit(4)
+        assert "room for the database's memory" in single.broker.tail()
+        os.remove(filler)
+        single.broker.start()
+        assert client(single, "consumer").drain("q") == large
     finally:
         single.close()
