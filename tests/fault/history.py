@@ -21,16 +21,26 @@ test runs, and judged when nothing breaks any more and the queue was drained.  W
     resurrected   delivered by a GET that was sent after its acknowledgement had been answered OK
     disordered    delivered for the first time, by the only consumer of the queue, after a later one of its producer
     unlevelled    answered OK with a level that this pair cannot have
+
+After a split a round is judged by what both sides have told, with the exceptions that the README names: until the sides are
+one again an acknowledged message may be delivered by the other side; order is kept by each side, for itself; and a PUT
+that was sent to both may have been stored by both.  It is there once after that, unless it was acknowledged on one
+side only.  They are counted:
+
+    delivered again in a split      before the sides were one again, though it was acknowledged on one of them
+    stored twice in a split         sent more than once, and known under an id of each side
+    redelivered after a split       of those: acknowledged under one id, and delivered under the other one after that
 """
 from collections import Counter
 
 FAULTS = ("lost", "unexpected", "duplicated", "resurrected", "disordered", "unlevelled")
 LEVELS = ("both", "solo")
+COUNT_BITS = 39             #  of a message id; those above say in which leadership, and so on which side, it was given
 
 
 class Message:
     """One PUT of one body, as far as it is known."""
-    __slots__ = ("sent", "level", "ids", "deliveries", "judged")
+    __slots__ = ("sent", "level", "ids", "deliveries", "judged", "late")
 
     def __init__(self):
         self.sent = 0               #  how often
@@ -38,6 +48,7 @@ class Message:
         self.ids = ()               #  under which it was stored or delivered
         self.deliveries = 0
         self.judged = False         #  lost or recovered, and counted
+        self.late = None            #  the id under which it was delivered after a split
 
 
 class Ledger:
@@ -54,9 +65,10 @@ class Ledger:
         self.acked = {}                     #  when an id's acknowledgement was answered OK, and its level
         self.asked = {}                     #  each consumer's GET that is under way
         self.newest = {}                    #  each producer's newest first delivery
+        self.newest_of = {}                 #  the same of each side of a split
         self.told = {}                      #  when each producer heard its last OK
         self.gaps = Counter()               #  each producer's longest time between two of them
-        self.split = False                  #  both brokers have answered without each other, and it is not merged yet
+        self.merged = None                  #  both brokers had answered without each other: when they were one again
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
 
@@ -92,6 +104,8 @@ class Ledger:
         self.acked.clear()
         self.told.clear()
         self.gaps.clear()
+        self.newest_of.clear()
+        self.merged = None
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
 
@@ -135,18 +149,20 @@ class Ledger:
             self._find("unexpected", key, identity)
         acked = self.acked.get(identity)
         if acked and acked[0] < asked:
-            self._find("resurrected", key, identity, "acknowledged %s %.3f s before it was asked for"
-                       % (acked[1], asked - acked[0]))
+            if self.merged and asked < self.merged:
+                self.counts["delivered again in a split"] += 1
+            else:
+                self._find("resurrected", key, identity, "acknowledged %s %.3f s before it was asked for"
+                           % (acked[1], asked - acked[0]))
         self.keys[identity] = key
+        if self.merged and asked >= self.merged:
+            self._after_split(message, key, identity)
         self._known_as(message, key, identity)
         message.deliveries += 1
         if message.deliveries > 1:
             self.counts["redelivered"] += 1
         elif producer not in self.unordered:
-            newest = self.newest.get(producer, 0)
-            if key[1] < newest:
-                self._find("disordered", key, "after %d" % newest)
-            self.newest[producer] = max(newest, key[1])
+            self._ordered(producer, key, identity)
 
     def _acked(self, time, consumer, identity, level):
         if level not in self.levels:
@@ -157,10 +173,25 @@ class Ledger:
 
     #  Helpers.
 
-    def _find(self, fault, *what):
-        if self.split and fault in ("resurrected", "disordered"):
-            self.counts["split " + fault] += 1
+    def _ordered(self, producer, key, identity):
+        """A first delivery is behind those before it; after a split, behind those of its side."""
+        newest, whose = (self.newest_of, (producer, int(identity) >> COUNT_BITS)) if self.merged else (self.newest, producer)
+        if key[1] < newest.get(whose, 0):
+            self._find("disordered", key, "after %d" % newest[whose])
+        newest[whose] = max(newest.get(whose, 0), key[1])
+        self.newest[producer] = max(self.newest.get(producer, 0), key[1])
+
+    def _after_split(self, message, key, identity):
+        """A delivery by the two together: of what was stored by both sides one is left."""
+        if key[0] in self.nameless:
             return
+        if message.late not in (None, identity):
+            self._find("duplicated", key, "after a split", message.late, identity)
+        message.late = identity
+        if identity not in self.acked and any(other in self.acked for other in message.ids if other != identity):
+            self.counts["redelivered after a split"] += 1
+
+    def _find(self, fault, *what):
         self.counts[fault] += 1
         self.findings[fault].append(what)
 
@@ -175,5 +206,7 @@ class Ledger:
             return
         if key[0] in self.nameless and message.sent > 1:
             self.counts["stored twice, nameless"] += 1
+        elif self.merged and message.sent > 1 and len({int(other) >> COUNT_BITS for other in message.ids}) == len(message.ids):
+            self.counts["stored twice in a split"] += 1
         else:
             self._find("duplicated", key, message.ids)

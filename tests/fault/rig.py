@@ -19,7 +19,6 @@ from zb1 import status  # noqa: E402
 
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
-DIVERGED = float(os.environ.get("ZBROKER_FAULT_DIVERGED", "5"))     #  seconds until a split that lasts is one for the operator
 PORT = 5560
 KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "syncs", "dropped")
 
@@ -28,10 +27,6 @@ PRIMARY, BACKUP, ONE, OTHER = range(4)      #  hosts: the brokers, and the clien
 
 class Stuck(Exception):
     """The pair or its clients did not come to rest, though nothing is broken any more."""
-
-
-class Diverged(Stuck):
-    """Both brokers have answered without each other, and what they took is not judged."""
 
 
 class Node(Broker):
@@ -48,6 +43,7 @@ class Node(Broker):
         self.role = role
         self.endpoint = "tcp://%s:%d" % (host.address, PORT)
         self.exits = []             #  how it ended by itself
+        self.read = 0               #  bytes of its log
 
     def _read(self, stream, pipe):
         with open(self.log[:-4] + ".out", "a", buffering=1) as out:
@@ -74,6 +70,14 @@ class Node(Broker):
     @property
     def status(self):
         return status(self.endpoint, patience=1.0) if self.alive else None
+
+    def merges(self):
+        """How many splits it has won, and taken from the other broker what that had, since it was asked last."""
+        with open(self.log) as log:
+            log.seek(self.read)
+            text = log.read()
+        self.read += len(text.encode())
+        return text.count("the split is mended")
 
     def reap(self):
         """Notes that it has ended by itself, if it has."""
@@ -182,6 +186,7 @@ class Rig:
             node.knob("unit", unit)
             node.start(ready=False)
         self.endpoints = endpoints
+        self.ledger = Ledger(nameless=("N",), unordered=("R", "N"), **({"levels": ("shared",)} if shared else {}))
         self.expected = set()       #  codes with which a broker may end by itself
         self.in_step()
         self.clients = []
@@ -191,7 +196,6 @@ class Rig:
                     ["producer:P:one:%d" % rate, "consumer:A:one", "consumer:B:other"]),
             Clients(self.network.hosts[OTHER], self.folder, "other", endpoints, body,
                     ["producer:Q:one:%d" % rate, "nameless:N:one:%d" % rate, "producer:R:other:%d" % rate, "consumer:C:other"])]
-        self.ledger = Ledger(nameless=("N",), unordered=("R", "N"), **({"levels": ("shared",)} if shared else {}))
 
     def _queues(self, *names):
         for name in names:
@@ -243,11 +247,8 @@ class Rig:
                     return True
             return None
         end = time.monotonic() + PATIENCE
-        since = None
         while not at_rest():
-            since = (since or time.monotonic()) if self.diverged else None
-            if since and time.monotonic() - since > DIVERGED:
-                raise Diverged(self.describe())
+            self._look_for_merges()
             if time.monotonic() > end:
                 raise Stuck("not in step within %d s: %s" % (PATIENCE, self.describe()))
             time.sleep(0.05)
@@ -262,10 +263,6 @@ class Rig:
                 lines.append("%s %s, exits %s: %s" % (node.role, "silent" if node.alive else "dead", node.exits,
                                                       node.tail()[-300:].replace("\n", " | ")))
         return "; ".join(lines)
-
-    @property
-    def diverged(self):
-        return any(state and "diverged" in state["why"] for state in self.states())
 
     #  A round.
 
@@ -308,6 +305,7 @@ class Rig:
             time.sleep(0.05)
         self.tell("pause", "consumers")
         self._wait_paused("consumers")
+        self._look_for_merges()
 
     def _wait_paused(self, kind):
         end = time.monotonic() + PATIENCE
@@ -317,10 +315,13 @@ class Rig:
                 raise Stuck("%s do not end: %s" % (kind, self.describe()))
             time.sleep(0.01)
 
+    def _look_for_merges(self):
+        """A split may be as late as the connection that was silent after the cut is mended."""
+        if sum([node.merges() for node in self.nodes]):
+            self.ledger.merged = time.monotonic()
+
     def _check_clients(self):
-        #  A connection may be silent for a while after the cut is mended: a split can be as late.
-        if self.diverged:
-            raise Diverged(self.describe())
+        self._look_for_merges()
         for clients in self.clients:
             if clients.failed:
                 raise Stuck("a client gave up: %s; %s" % ("; ".join(clients.failed), self.describe()))

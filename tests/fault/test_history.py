@@ -221,14 +221,107 @@ def test_unlevelled(line):
     assert found(judge(line)) == {"unlevelled": 1}
 
 
-def test_split():
-    """While a split is not merged, what the promise takes back is counted by its own name; a loss is a loss."""
-    ledger = judge(GOOD)
-    ledger.split = True
-    ledger.feed(["put", "19", "P", "3"])
-    ledger.feed(["stored", "20", "P", "3", "solo", "13", "0"])
-    ledger.feed(["get", "20", "A", "g2"])
-    ledger.feed(["got", "21", "A", "g2", "11", "2", "P", "1"])
+#  Message ids of the two sides of a split, and of before.
+BEFORE, WON, LOST = ((epoch << 40) for epoch in (1, 2, 3))
+
+
+def after_split(text, **settings):
+    """The ledger after a history whose sides are one again at its line "merged"."""
+    lines = [line.split() for line in text.strip().split("\n")]
+    ledger = Ledger(**settings)
+    ledger.merged = lines.index(["merged"]) + 0.5
+    for time, (kind, *rest) in enumerate(lines):
+        if kind != "merged":
+            ledger.feed([kind, str(time), *(word.format(b=BEFORE + 1, w=WON + 1, w2=WON + 2, l=LOST + 1, l2=LOST + 2)
+                                            for word in rest)])
     ledger.verdict()
+    return ledger
+
+
+SPLIT = """
+    put P 1
+    stored P 1 both {b} 0
+    get A g1
+    got A g1 {b} 1 P 1
+    acked A {b} solo
+    get B g1
+    got B g1 {b} 1 P 1
+    acked B {b} solo
+    put Q 2
+    put Q 2
+    stored Q 2 solo {w} 0
+    get A g2
+    got A g2 {l} 1 Q 2
+    acked A {l} solo
+    merged
+    get B g2
+    got B g2 {w} 1 Q 2
+    acked B {w} both
+    """
+
+
+def test_after_a_split():
+    """What the README takes back, each under its name: delivered on the other side, stored by both, and of these again."""
+    ledger = after_split(SPLIT, unordered="PQ")
+    assert ledger.good, ledger.findings
+    assert [ledger.counts[name] for name in ("delivered again in a split", "stored twice in a split", "redelivered after a split")] == [1, 1, 1]
+
+
+def test_lost_in_a_split():
+    ledger = after_split(SPLIT.replace("merged", "put P 3\nstored P 3 solo {l2} 0\nmerged"), unordered="PQ")
     assert found(ledger) == {"lost": 1}
-    assert ledger.counts["split resurrected"] == 1
+
+
+def test_resurrected_after_a_split():
+    """Once the sides are one, nothing that was acknowledged comes back, on whichever side it was."""
+    assert found(after_split(SPLIT + "get B g3\ngot B g3 {b} 2 P 1", unordered="PQ")) == {"resurrected": 1}
+
+
+def test_there_twice_after_a_split():
+    assert found(after_split(SPLIT.replace("    acked A {l} solo\n", "") + "get B g3\ngot B g3 {l} 2 Q 2", unordered="PQ")) == {"duplicated": 1}
+
+
+def test_sent_once_and_there_twice_after_a_split():
+    assert found(after_split(SPLIT.replace("put Q 2\n", "", 1), unordered="PQ")) == {"duplicated": 1}
+
+
+def test_stored_twice_by_one_side_of_a_split():
+    assert found(after_split(SPLIT.replace("{l}", "{w2}"), unordered="PQ"))["duplicated"]
+
+
+ORDER = """
+    put P 1
+    put P 2
+    put P 3
+    put P 4
+    stored P 1 solo {l} 0
+    stored P 2 solo {l2} 0
+    stored P 3 solo {w} 0
+    stored P 4 solo {w2} 0
+    merged
+    get A g1
+    got A g1 {w} 1 P 3
+    got A g1 {l} 1 P 1
+    got A g1 {w2} 1 P 4
+    got A g1 {l2} 1 P 2
+    """
+
+
+def test_order_of_each_side_of_a_split():
+    assert after_split(ORDER).good
+    assert found(after_split(ORDER.replace("{w}", "{x}").replace("{w2}", "{w}").replace("{x}", "{w2}")
+                             .replace("1 P 3", "1 P 9").replace("put P 1", "put P 9\nput P 1"))) == {"lost": 1, "disordered": 1}
+
+
+def test_no_mercy_without_a_split():
+    """The same histories, judged as if there was none."""
+    for text in (SPLIT, ORDER):
+        ledger = after_split(text)
+        settled = Ledger()
+        assert not ledger.findings["lost"]
+        settled.merged = None
+        for time, line in enumerate(text.strip().split("\n")):
+            kind, *rest = line.split()
+            if kind != "merged":
+                settled.feed([kind, str(time), *(word.format(b=1, w=2, w2=3, l=4, l2=5) for word in rest)])
+        assert not settled.good
