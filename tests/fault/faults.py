@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from rig import BACKUP, ONE, OTHER, PRIMARY
+from rig import BACKUP, ONE, OTHER, PRIMARY, WITNESS
 
 FAULTS = {}
 LOG_FILE = 16 << 20         #  the broker's default: it refuses PUTs below twice this and a reserve
@@ -16,14 +16,16 @@ WRITES = {"config": "store\n    cache = 1m\n", "body": 100000}
 DISK = 640 << 20            #  room for what it needs to take PUTs again, beside the log it keeps
 
 
-def fault(hold=False, leak=0, unit=4, config="", options=(), exits=(), disk=0, body=5000, may_split=False, in_torture=True):
+def fault(hold=False, leak=0, unit=4, config="", options=(), exits=(), disk=0, body=5000, witness=False, may_split=False,
+          in_torture=True):
     """hold, leak, unit: the shim plays the page cache.  exits: codes with which a broker may end by itself.  disk: the size of
-    a file system of its own for each store.  body: bytes of a sixth of all bodies.  may_split: both brokers may answer without each other."""
+    a file system of its own for each store.  body: bytes of a sixth of all bodies.  witness: a third machine has a vote, so that never both answer without each other; else,
+    may_split: they may."""
     def add(function):
         function.needs = {"hold": hold, "leak": leak, "unit": unit, "config": config, "options": options, "disk": disk,
-                          "body": body}
-        #  A disk of its own, or a page cache, is what each broker has with a replicated store.
-        function.on_shared = in_torture and not (hold or disk)
+                          "body": body, "witness": witness}
+        #  A disk of its own, or a page cache, is what each broker has with a replicated store; the other one needs no vote.
+        function.on_shared = in_torture and not (hold or disk or witness)
         function.exits, function.may_split, function.in_torture = set(exits), may_split, in_torture
         FAULTS[function.__name__] = function
         return function
@@ -238,6 +240,98 @@ def cut_then_kill(rig, dice):
     load(dice, 0, 2)
     rig.network.heal()
     load(dice, 0, 1)
+
+
+#  With a witness.
+
+@fault(witness=True)
+def witness_cut_brokers(rig, dice):
+    """with a witness, the link between the brokers is cut, one way or both"""
+    source = dice.choice((PRIMARY, BACKUP))
+    rig.network.cut(source, 1 - source)
+    if dice.random() < 0.7:
+        rig.network.cut(1 - source, source)
+    load(dice, 0.3, 5)
+
+
+@fault(witness=True)
+def witness_isolate_active(rig, dice):
+    """the active broker can reach neither its peer nor the witness, only the clients"""
+    active = rig.active
+    both(rig, active, 1 - active)
+    both(rig, active, WITNESS)
+    load(dice, 0.5, 4)
+
+
+@fault(witness=True)
+def witness_kill(rig, dice):
+    """the witness is killed, then one of the brokers; both come back, in any order"""
+    rig.witness.kill()
+    load(dice, 0, 1)
+    rig.nodes[dice.choice((PRIMARY, BACKUP))].kill()
+    load(dice, 0, 2)
+    if dice.random() < 0.5:
+        rig.witness.restart()
+        load(dice, 0, 1)
+
+
+@fault(witness=True)
+def witness_restart(rig, dice):
+    """the link between the brokers is cut while the witness is killed and started again"""
+    both(rig, PRIMARY, BACKUP)
+    for _ in range(4):
+        rig.witness.kill()
+        load(dice, 0, 0.6)
+        rig.witness.restart()
+        load(dice, 0, 1)
+
+
+@fault(witness=True)
+def witness_stop(rig, dice):
+    """the witness is stopped while the link between the brokers is cut, and goes on with what it was asked meanwhile"""
+    rig.witness.signal(signal.SIGSTOP)
+    load(dice, 0, 0.5)
+    both(rig, PRIMARY, BACKUP)
+    load(dice, 0.3, 2)
+    rig.witness.signal(signal.SIGCONT)
+    load(dice, 0.3, 2)
+
+
+@fault(witness=True)
+def witness_cut(rig, dice):
+    """the witness hears one broker, or is not heard by it, or is cut off; then the link between the brokers is cut, too"""
+    for broker in dice.choice(((PRIMARY,), (BACKUP,), (PRIMARY, BACKUP))):
+        rig.network.cut(*((broker, WITNESS) if dice.random() < 0.5 else (WITNESS, broker)))
+    load(dice, 0, 1)
+    both(rig, PRIMARY, BACKUP)
+    load(dice, 0.3, 3)
+
+
+@fault(witness=True)
+def witness_flap(rig, dice):
+    """links between the three come and go, one way or both"""
+    for _ in range(8):
+        one, other = dice.sample((PRIMARY, BACKUP, WITNESS), 2)
+        rig.network.cut(one, other)
+        if dice.random() < 0.5:
+            rig.network.cut(other, one)
+        load(dice, 0.02, 0.8)
+        if dice.random() < 0.6:
+            rig.network.heal()
+            load(dice, 0.02, 0.6)
+
+
+@fault(witness=True)
+def witness_stop_active(rig, dice):
+    """with a witness, SIGSTOP of the active broker, takeover, then the other one is cut off or killed when it goes on"""
+    active = rig.active
+    stop(rig, active, dice.uniform(0.4, 2.5))
+    load(dice, 0, 0.3)
+    if dice.random() < 0.5:
+        both(rig, PRIMARY, BACKUP)
+    else:
+        rig.nodes[1 - active].kill()
+    load(dice, 0.5, 2)
 
 
 #  Disks.

@@ -21,6 +21,8 @@ test runs, and judged when nothing breaks any more and the queue was drained.  W
     resurrected   delivered by a GET that was sent after its acknowledgement had been answered OK
     disordered    delivered for the first time, by the only consumer of the queue, after a later one of its producer
     unlevelled    answered OK with a level that this pair cannot have
+    overtaken     stored in an earlier leadership, though it was sent for the first time when a later one had answered: two
+                  served at once
 
 After a split a round is judged by what both sides have told, with the exceptions that the README names: until the sides are
 one again an acknowledged message may be delivered by the other side; order is kept by each side, for itself; and a PUT
@@ -33,17 +35,18 @@ side only.  They are counted:
 """
 from collections import Counter
 
-FAULTS = ("lost", "unexpected", "duplicated", "resurrected", "disordered", "unlevelled")
+FAULTS = ("lost", "unexpected", "duplicated", "resurrected", "disordered", "unlevelled", "overtaken")
 LEVELS = ("both", "solo")
 COUNT_BITS = 39             #  of a message id; those above say in which leadership, and so on which side, it was given
 
 
 class Message:
     """One PUT of one body, as far as it is known."""
-    __slots__ = ("sent", "level", "ids", "deliveries", "judged", "late")
+    __slots__ = ("sent", "first", "level", "ids", "deliveries", "judged", "late")
 
     def __init__(self):
         self.sent = 0               #  how often
+        self.first = None           #  when it was sent first
         self.level = None           #  of the first OK
         self.ids = ()               #  under which it was stored or delivered
         self.deliveries = 0
@@ -66,6 +69,7 @@ class Ledger:
         self.asked = {}                     #  each consumer's GET that is under way
         self.newest = {}                    #  each producer's newest first delivery
         self.newest_of = {}                 #  the same of each side of a split
+        self.leaderships = {}               #  when each of them was heard of first
         self.told = {}                      #  when each producer heard its last OK
         self.gaps = Counter()               #  each producer's longest time between two of them
         self.merged = None                  #  both brokers had answered without each other: when they were one again
@@ -112,7 +116,10 @@ class Ledger:
     #  What was seen, one by one.
 
     def _put(self, time, producer, number):
-        self._message((producer, int(number))).sent += 1
+        message = self._message((producer, int(number)))
+        message.sent += 1
+        if message.first is None:
+            message.first = time
 
     def _stored(self, time, producer, number, level, first, duplicate):
         key = (producer, int(number))
@@ -121,6 +128,8 @@ class Ledger:
             self._find("unlevelled", key, level)
         if duplicate == "1":
             self.counts["answered duplicate"] += 1
+        elif not self.merged and message.first is not None:
+            self._in_order_of_leaderships(time, key, message.first, int(first) >> COUNT_BITS)
         if message.level is None:
             message.level = level
             self.counts["acknowledged " + level] += 1
@@ -172,6 +181,12 @@ class Ledger:
             self.counts["done " + level] += 1
 
     #  Helpers.
+
+    def _in_order_of_leaderships(self, time, key, sent, leadership):
+        later = [one for one, heard in self.leaderships.items() if one > leadership and heard < sent]
+        if later:
+            self._find("overtaken", key, "stored in %d, sent after %s had answered" % (leadership, later))
+        self.leaderships.setdefault(leadership, time)
 
     def _ordered(self, producer, key, identity):
         """A first delivery is behind those before it; after a split, behind those of its side."""

@@ -64,8 +64,9 @@ class Network:
     def cut(self, source, target, how="blackhole"):
         """No packet of the source reaches the target any more: `blackhole` says nothing, `unreachable` tells the sender."""
         rule = ["from", self.hosts[source].address, "to", self.hosts[target].address, how]
-        run("ip", "rule", "add", *rule)
-        self.rules.append(rule)
+        if rule not in self.rules:
+            run("ip", "rule", "add", *rule)
+            self.rules.append(rule)
 
     def heal(self):
         for rule in self.rules:

@@ -22,28 +22,19 @@ PATIENCE = 120              #  seconds for the pair to come to rest, and for the
 PORT = 5560
 KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "syncs", "dropped")
 
-PRIMARY, BACKUP, ONE, OTHER = range(4)      #  hosts: the brokers, and the clients'
+PRIMARY, BACKUP, ONE, OTHER, WITNESS = range(5)     #  hosts: the brokers', the clients', and a third machine
 
 
 class Stuck(Exception):
     """The pair or its clients did not come to rest, though nothing is broken any more."""
 
 
-class Node(Broker):
-    """A broker on its host, with a disk and a clock that can fail."""
+class Process(Broker):
+    """A broker or a witness on its host, that is killed, stopped and started as a fault likes."""
 
-    def __init__(self, host, options, folder, role, store):
-        super().__init__([*options, "--as", role, "--store", store], "%s/%s.log" % (folder, role))
-        self.store = store
-        self.knobs = "%s/%s.knobs" % (folder, role)
-        with open(self.knobs, "wb") as file:
-            file.write(bytes(8 * len(KNOBS)))
-        shim = os.path.join(BUILD, "tests/fault/.libs/shim.so")
-        self.wrapper = [*host.inside, "env", "LD_PRELOAD=" + shim, "ZB_SHIM=" + self.knobs, "ZB_SHIM_FOLDER=" + self.store]
-        self.role = role
-        self.endpoint = "tcp://%s:%d" % (host.address, PORT)
+    def __init__(self, options, log):
+        super().__init__(options, log)
         self.exits = []             #  how it ended by itself
-        self.read = 0               #  bytes of its log
 
     def _read(self, stream, pipe):
         with open(self.log[:-4] + ".out", "a", buffering=1) as out:
@@ -56,6 +47,55 @@ class Node(Broker):
         """What is done to it, beside what it says itself."""
         with open(self.log[:-4] + ".out", "a") as out:
             out.write("%.3f -- %s\n" % (time.monotonic(), " ".join(map(str, what))))
+
+    def reap(self):
+        """Notes that it has ended by itself, if it has."""
+        if self.process is not None and self.process.poll() is not None:
+            self.exits.append(self.process.returncode)
+            self.process = None
+
+    def signal(self, number):
+        self.reap()
+        self.say("signal", number)
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def kill(self):
+        self.reap()
+        self.say("killed")
+        if self.process is not None:
+            super().kill()
+
+    def restart(self):
+        """Starts it unless it runs; does not wait."""
+        self.reap()
+        if self.process is None:
+            self.start(ready=False)
+
+
+class Witness(Process):
+    command = "witness"
+
+    def __init__(self, host, config, folder):
+        super().__init__(["--store", folder + "/witness", config], folder + "/witness.log")
+        self.wrapper = host.inside
+        self.role = "witness"
+
+
+class Node(Process):
+    """A broker with a disk and a clock that can fail."""
+
+    def __init__(self, host, options, folder, role, store):
+        super().__init__([*options, "--as", role, "--store", store], "%s/%s.log" % (folder, role))
+        self.store = store
+        self.knobs = "%s/%s.knobs" % (folder, role)
+        with open(self.knobs, "wb") as file:
+            file.write(bytes(8 * len(KNOBS)))
+        shim = os.path.join(BUILD, "tests/fault/.libs/shim.so")
+        self.wrapper = [*host.inside, "env", "LD_PRELOAD=" + shim, "ZB_SHIM=" + self.knobs, "ZB_SHIM_FOLDER=" + self.store]
+        self.role = role
+        self.endpoint = "tcp://%s:%d" % (host.address, PORT)
+        self.read = 0               #  bytes of its log
 
     def knob(self, name, value):
         self.say(name, value)
@@ -79,24 +119,6 @@ class Node(Broker):
         self.read += len(text.encode())
         return text.count("the split is mended")
 
-    def reap(self):
-        """Notes that it has ended by itself, if it has."""
-        if self.process is not None and self.process.poll() is not None:
-            self.exits.append(self.process.returncode)
-            self.process = None
-
-    def signal(self, number):
-        self.reap()
-        self.say("signal", number)
-        if self.process is not None:
-            self.process.send_signal(number)
-
-    def kill(self):
-        self.reap()
-        self.say("killed")
-        if self.process is not None:
-            super().kill()
-
     def cut_power(self):
         """kill -9 of a broker whose knob `hold` was set at its start: what was not synced is gone, renames included."""
         self.kill()
@@ -111,12 +133,6 @@ class Node(Broker):
                 if keep:
                     os.rename(keep, target)
             os.unlink(journal)
-
-    def restart(self):
-        """Starts it unless it runs; does not wait."""
-        self.reap()
-        if self.process is None:
-            self.start(ready=False)
 
 
 class Clients:
@@ -157,14 +173,18 @@ class Clients:
 
 
 class Rig:
-    """Two brokers, and clients on two hosts.  Rounds: go, break something, rest, judge."""
+    """Two brokers, perhaps a witness, and clients on two hosts.  Rounds: go, break something, rest, judge."""
 
-    def __init__(self, network, options=(), config="", hold=False, leak=0, unit=4, disk=0, body=5000, rate=150, shared=False):
+    def __init__(self, network, options=(), config="", hold=False, leak=0, unit=4, disk=0, body=5000, rate=150, witness=False,
+                 shared=False):
         self.shared = shared
         self.folder = tempfile.mkdtemp(prefix="zbroker-fault-")
         self.network = network
         endpoints = ["tcp://%s:%d" % (self.network.hosts[index].address, PORT) for index in (PRIMARY, BACKUP)]
         options = [*options, "--primary", endpoints[0], "--backup", endpoints[1]]
+        if witness:
+            config += "pair\n    name = fault\n    secret = s\n    witness = \"tcp://%s:%d\"\n" % (
+                self.network.hosts[WITNESS].address, PORT)
         if config:
             with open(self.folder + "/zbroker.conf", "w") as file:
                 file.write(config)
@@ -174,6 +194,9 @@ class Rig:
         self.nodes = [Node(self.network.hosts[index], options, self.folder, role,
                            self.folder + "/" + ("store" if shared else role))
                       for index, role in enumerate(("primary", "backup"))]
+        self.witness = None
+        if witness:
+            self.witness = Witness(self.network.hosts[WITNESS], self.folder + "/zbroker.conf", self.folder).start()
         self.mounts = []
         for node in self.nodes if disk else ():
             os.mkdir(node.store)
@@ -243,7 +266,7 @@ class Rig:
             for index, state in enumerate(states):
                 other = states[1 - index]
                 if (state and other and state["role"] == "active" and state["in_step"] and other["role"] == "passive"
-                        and other["in_step"]):
+                        and other["in_step"] and (not self.witness or state["witness"]["consent"] == "shared")):
                     return True
             return None
         end = time.monotonic() + PATIENCE
@@ -280,6 +303,9 @@ class Rig:
         for node in self.nodes:
             node.calm()
             node.signal(signal.SIGCONT)
+        if self.witness:
+            self.witness.signal(signal.SIGCONT)
+            self.witness.restart()
         for mount in self.mounts:
             for name in os.listdir(mount):
                 if name == "filler":
@@ -333,7 +359,7 @@ class Rig:
             self.ledger.feed(event)
         self.ledger.verdict()
         wrong = []
-        for node in self.nodes:
+        for node in [*self.nodes, *filter(None, [self.witness])]:
             node.reap()
             wrong += ["%s ended by itself with %d" % (node.role, code) for code in node.exits if code not in self.expected]
             node.exits = []
@@ -359,7 +385,7 @@ class Rig:
     def close(self, keep=False):
         for clients in self.clients:
             clients.close()
-        for node in self.nodes:
+        for node in [*self.nodes, *filter(None, [self.witness])]:
             node.kill()
         self.network.heal()
         for mount in self.mounts:

@@ -197,6 +197,22 @@ def test_nameless_may_be_stored_twice_in_a_later_round():
     assert found(ledger) == {"resurrected": 1}
 
 
+def test_overtaken():
+    """The older leadership takes what was sent after a newer one had answered; what was under way is nobody's fault."""
+    text = """
+        put P 1
+        stored P 1 both {l} 0
+        put Q 1
+        stored Q 1 both {w} 0
+        get A g1
+        got A g1 {l} 1 P 1
+        got A g1 {w} 1 Q 1
+        """.format(w=2 << 40, l=3 << 40)
+    assert found(judge(text)) == {"overtaken": 1}
+    lines = text.strip().split("\n")
+    assert judge("\n".join([lines[2], *lines[:2], *lines[3:]])).good
+
+
 DISORDER = """
     put P 1
     put P 2

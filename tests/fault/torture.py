@@ -61,7 +61,7 @@ class Torture:
         self.bad = []
         self.number = 0
         self.rig = None
-        self.network = network.Network(4)
+        self.network = network.Network(5)
         self.shared = arguments.store == "shared"
         #  The others break a disk of which each broker has its own.
         self.known = [name for name, function in FAULTS.items() if not self.shared or function.on_shared]
@@ -173,7 +173,7 @@ class Torture:
         print("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.2f s, %.2f s |" % (
             name, row.rounds, counts["split"], *(counts["acknowledged " + level] for level in LEVELS), counts["recovered"],
             counts["redelivered"], counts["lost"], counts["resurrected"], counts["disordered"], counts["duplicated"],
-            counts["unexpected"] + counts["unlevelled"], gaps[len(gaps) // 2], gaps[-1]))
+            counts["unexpected"] + counts["unlevelled"] + counts["overtaken"], gaps[len(gaps) // 2], gaps[-1]))
 
 
 def main():
