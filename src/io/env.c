@@ -8,11 +8,11 @@
 
 #include <czmq.h>
 #include <db.h>
-#include <fcntl.h>
-#include <glob.h>
+#include <pthread.h>
 
 #include "io/env.h"
 #include "io/log.h"
+#include "io/pages.h"
 
 //  Not in the manual of 5.3, but in its db.h: see zb_env_process.
 #ifndef DB_REP_WOULDROLLBACK
@@ -26,6 +26,8 @@
 #define REQUEST_MAX 1000000
 #define DIRTY_MOST (12 << 20) //  bytes of changed pages that may be left for a checkpoint, about
 #define TRICKLE_EVERY 10      //  ms, for each GiB of cache: a look at all of it costs time
+#define COLLECT 64            //  pages that are written together
+#define DRAFT 2048            //  pages in the draft until the tables are synced
 
 struct zb_env {
     DB_ENV *env;
@@ -37,6 +39,7 @@ struct zb_env {
     zb_env_send_fn *send;
     void *arg;
     zb_lsn_t sent;
+    zb_pages_t *pages;
     char *fault;
     bool suspect;
     bool damaged;
@@ -183,6 +186,9 @@ static int s_configure (zb_env_t *self, const zb_env_args_t *args)
     //  the log is flushed once for all that came in one go.
     if (!rc)
         rc = env->set_flags (env, DB_TXN_NOSYNC, 1);
+    //  What is read from a table's file must come through zb_pages_t.
+    if (!rc)
+        rc = env->set_flags (env, DB_NOMMAP, 1);
     if (rc || !self->paired)
         return rc;
     rc = env->rep_set_config (env, DB_REP_CONF_BULK, 1);
@@ -203,8 +209,23 @@ static int s_configure (zb_env_t *self, const zb_env_args_t *args)
     return rc;
 }
 
+//  For all environments of this process, before the first is opened.
+static void s_redirect (void)
+{
+    db_env_set_func_open (zb_pages_open);
+    db_env_set_func_close (zb_pages_close);
+    db_env_set_func_pread (zb_pages_pread);
+    db_env_set_func_pwrite (zb_pages_pwrite);
+    db_env_set_func_fsync (zb_pages_fsync);
+    db_env_set_func_ftruncate (zb_pages_ftruncate);
+    db_env_set_func_unlink (zb_pages_unlink);
+    db_env_set_func_rename (zb_pages_rename);
+}
+
 zb_env_t *zb_env_new (const zb_env_args_t *args)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once (&once, s_redirect);
     zb_env_t *self = zmalloc (sizeof (*self));
     self->home = strdup (args->home);
     assert (self->home);
@@ -219,6 +240,9 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     self->env->app_private = self;
     self->env->set_errcall (self->env, s_complain);
     if (!s_ok (self, s_configure (self, args), "configuration"))
+        return self;
+    self->pages = zb_pages_new (self->home, COLLECT, DRAFT);
+    if (!s_ok (self, self->pages ? 0 : errno, "the draft"))
         return self;
     u_int32_t flags = DB_CREATE | DB_RECOVER | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
     if (self->paired)
@@ -253,6 +277,7 @@ void zb_env_destroy (zb_env_t **self_p)
     int rc = self->env->close (self->env, 0);
     if (rc)
         zb_log (ZB_LOG_WARNING, "store: %s: close: %s", self->home, db_strerror (rc));
+    zb_pages_destroy (&self->pages);
     freen (self->home);
     freen (self);
 }
@@ -389,32 +414,16 @@ bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes)
 {
     if (self->fault)
         return true;
-    int rc = self->env->txn_checkpoint (self->env, kbytes, 0, 0);
+    //  Berkeley DB may not sync a file again whose sync has failed: all must be written before it is asked.
+    int rc = zb_pages_error (self->pages) ? zb_pages_flush (self->pages) : 0;
+    if (!rc)
+        rc = self->env->txn_checkpoint (self->env, kbytes, 0, 0);
     if (rc == ENOSPC)
         return false;
     //  Any other error is final, even if the next try succeeds: the kernel may have dropped the pages.
     if (rc != DB_REP_LOCKOUT)
         s_ok (self, rc, "checkpoint");
     return true;
-}
-
-//  Starts the way to the disk for what was written to the tables' files.  Their syncs, which report errors, are Berkeley
-//  DB's; here it is only begun, so that a sync has little to wait for and does not hold up the log's.
-static void s_push_out (const zb_env_t *self)
-{
-    char *pattern = zsys_sprintf ("%s/table.*", self->home);
-    assert (pattern);
-    glob_t found = {0};
-    if (glob (pattern, GLOB_NOSORT, NULL, &found) == 0)
-        for (size_t index = 0; index < found.gl_pathc; index++) {
-            int file = open (found.gl_pathv[index], O_RDONLY | O_CLOEXEC);
-            if (file != -1) {
-                sync_file_range (file, 0, 0, SYNC_FILE_RANGE_WRITE);
-                close (file);
-            }
-        }
-    globfree (&found);
-    freen (pattern);
 }
 
 void zb_env_trickle (zb_env_t *self)
@@ -433,13 +442,14 @@ void zb_env_trickle (zb_env_t *self)
     if (changed <= most)
         return;
     //  Of 100 pages so many are to be clean; Berkeley DB does not take 0.
-    int wrote = 0, clean = (int) (100 * (all - most) / all);
-    rc = self->env->memp_trickle (self->env, clean > 0 ? clean : 1, &wrote);
+    int clean = (int) (100 * (all - most) / all);
+    rc = self->env->memp_trickle (self->env, clean > 0 ? clean : 1, NULL);
     //  Locked by a resync; or full, which the next checkpoint meets, too.
     if (rc != DB_REP_LOCKOUT && rc != ENOSPC)
         s_ok (self, rc, "writing pages");
-    if (wrote)
-        s_push_out (self);
+    rc = zb_pages_error (self->pages);
+    if (rc != ENOSPC)
+        s_ok (self, rc, "writing pages");
 }
 
 bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)

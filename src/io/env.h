@@ -28,9 +28,6 @@
 //  A position in the log, file << 32 | offset: comparable within one history, 0 is before everything.
 typedef uint64_t zb_lsn_t;
 
-//  Bytes of a page of every table.
-#define ZB_PAGE_SIZE 16384
-
 #define ZB_LSN_FILE(lsn) ((uint32_t) ((lsn) >> 32))
 
 typedef struct zb_env zb_env_t;

@@ -15,6 +15,7 @@
 #include "io/broker.h"
 #include "io/home.h"
 #include "io/log.h"
+#include "io/pages.h"
 
 struct zb_home {
     char *dir;
@@ -209,9 +210,9 @@ uint64_t zb_home_size (zb_home_t *self, uint64_t number)
     struct dirent *entry;
     struct stat file;
     while ((entry = readdir (dir)) != NULL)
-        //  The regions are not copied.
-        if (strncmp (entry->d_name, "__db", 4) != 0 && fstatat (dirfd (dir), entry->d_name, &file, 0) == 0 &&
-            S_ISREG (file.st_mode))
+        //  The regions and the draft are not copied.
+        if (strncmp (entry->d_name, "__db", 4) != 0 && !streq (entry->d_name, ZB_DRAFT) &&
+            fstatat (dirfd (dir), entry->d_name, &file, 0) == 0 && S_ISREG (file.st_mode))
             size += (uint64_t) file.st_size;
     closedir (dir);
     return size;

@@ -9,6 +9,7 @@
 #include <czmq.h>
 #include <db.h>
 
+#include "io/pages.h"
 #include "io/tables.h"
 
 //  Berkeley DB takes what begins with `log.` for a log file, and leaves it out of a resync.

@@ -350,25 +350,32 @@ def power_both(rig, dice):
         node.cut_power()
 
 
-@fault(hold=True, leak=40, exits=(4, 5), in_torture=False, **WRITES)
+@fault(hold=True, leak=40, **WRITES)
 def power_mixed(rig, dice):
     """power cut of the active broker, with any mixture of written and unwritten pages of 16 KiB"""
     rig.nodes[rig.active].cut_power()
     load(dice, 0, 2)
 
 
-@fault(hold=True, leak=40, exits=(4, 5), in_torture=False, **WRITES)
+@fault(hold=True, leak=40, **WRITES)
 def power_both_mixed(rig, dice):
     """power cut of both, with any mixture of written and unwritten pages of 16 KiB"""
     for node in rig.nodes:
         node.cut_power()
 
 
-@fault(hold=True, leak=40, unit=1, exits=(4, 5), in_torture=False, **WRITES)
+@fault(hold=True, leak=40, unit=1, **WRITES)
 def power_torn(rig, dice):
-    """power cut of one broker, with any mixture of blocks of 4 KiB: pages of its tables are torn"""
+    """power cut of one broker, with any mixture of written and unwritten blocks of 4 KiB: pages are torn"""
     rig.nodes[dice.choice((PRIMARY, BACKUP))].cut_power()
     load(dice, 0, 2)
+
+
+@fault(hold=True, leak=40, unit=1, **WRITES)
+def power_both_torn(rig, dice):
+    """power cut of both at once, with any mixture of written and unwritten blocks of 4 KiB"""
+    for node in rig.nodes:
+        node.cut_power()
 
 
 @fault(exits=(4,))

@@ -15,7 +15,7 @@ import network  # noqa: E402
 from faults import FAULTS  # noqa: E402
 
 SEEDS = int(os.environ.get("ZBROKER_FAULT_SEEDS", "0"))
-FEW = {"replicated": ("kill_active", "stop_active_long", "stop_then_kill", "cut_client", "power_both", "fsync_fails_once"),
+FEW = {"replicated": ("kill_active", "stop_active_long", "stop_then_kill", "cut_client", "power_both_torn", "fsync_fails_once"),
        "shared": ("kill_active", "stop_then_kill", "cut_brokers", "fsync_fails")}
 ROWS = [(store, row) for store in FEW for row in (FAULTS if SEEDS else FEW[store])
         if store == "replicated" or FAULTS[row].on_shared]

@@ -65,7 +65,7 @@ static void s_commit (zb_tables_t *tables, uint64_t number)
 static size_t s_logs (const char *dir)
 {
     char pattern[PATH_MAX];
-    snprintf (pattern, sizeof pattern, "%s/log.*", dir);
+    snprintf (pattern, sizeof pattern, "%s/log.0*", dir);
     glob_t found = {0};
     glob (pattern, 0, NULL, &found);
     size_t count = found.gl_pathc;
