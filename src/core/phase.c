@@ -61,9 +61,11 @@ static const zb_phase_row_t s_rows[] = {
      "as row 13: the role is handed over only to a peer that is in step"},
     {24, ZB_PHASE_DRAINING, ON (STALLED), 0, 0, ZB_PHASE_PAIRED, DO (SAY),
      "not drained within the limit: clients do not wait longer for an operator's wish"},
-    {25, ZB_PHASES, ON (DOWN), 0, 0, ZB_PHASE_IDLE, DO (STOP) | DO (FOLLOW) | DO (BEAT) | DO (SAY),
+    {25, ZB_PHASES, ON (OUTRANKED), 0, 0, ZB_PHASE_RAISING, DO (RAISE) | DO (SAY) | DO (BEAT),
+     "both answered alone, and this one leads: its epoch must be the newest, so that it is the winner for both"},
+    {26, ZB_PHASES, ON (DOWN), 0, 0, ZB_PHASE_IDLE, DO (STOP) | DO (FOLLOW) | DO (BEAT) | DO (SAY),
      "from any phase: another leads, or shall lead; what this one OK'd alone is kept from being rolled back"},
-    {26, ZB_PHASES, ~0u, 0, 0, ZB_PHASES, 0, "anything else: late news, or not this phase's concern"},
+    {27, ZB_PHASES, ~0u, 0, 0, ZB_PHASES, 0, "anything else: late news, or not this phase's concern"},
 };
 
 const zb_phase_row_t *zb_phase_row (zb_phase_t phase, zb_phase_event_t event, unsigned conditions)
@@ -95,6 +97,6 @@ const char *zb_phase_event_name (zb_phase_event_t event)
 {
     static const char *const names[ZB_PHASE_EVENTS] = {"lead", "led",   "raised",  "acked",    "saved",
                                                        "back", "lost",  "stalled", "progress", "probed",
-                                                       "told", "yield", "down"};
+                                                       "told", "yield", "outranked", "down"};
     return event < ZB_PHASE_EVENTS ? names[event] : "?";
 }

@@ -56,6 +56,7 @@ typedef enum {
     ZB_PHASE_PROBED,   //  a fresh interval went by without progress, and a client still waits
     ZB_PHASE_TOLD,     //  the peer has echoed a heartbeat that says `alone`, or echoes none any more
     ZB_PHASE_YIELD,    //  the operator wants the peer to lead
+    ZB_PHASE_OUTRANKED, //  after a split the other one follows, and its newest epoch is above ours
     ZB_PHASE_DOWN,     //  Binary Star took the role away
     ZB_PHASE_EVENTS
 } zb_phase_event_t;

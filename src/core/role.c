@@ -79,12 +79,22 @@ static void s_not_alone (zb_role_t *self)
     s_save_node (self);
 }
 
+//  The number of the epoch to raise next: above all that this one and its peer have raised.  What heartbeats said is
+//  what is raised.
+static uint64_t s_next_epoch (const zb_role_t *self)
+{
+    uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->peer.tail).number;
+    if (self->alone > newest)
+        return self->alone;
+    return zb_consent_epoch (&self->consent, newest > peer ? newest : peer);
+}
+
 //  From now on heartbeats say `alone`: the epoch about to be raised, unless an earlier one stands.
 static void s_tell_alone (zb_role_t *self, int64_t now)
 {
     if (self->alone)
         return;
-    self->alone = zb_consent_epoch (&self->consent, zb_role_epoch (self));
+    self->alone = s_next_epoch (self);
     self->alone_from = s_unacked (self) << ZB_COUNT_BITS | 1;
     self->alone_since = now;
 }
@@ -103,7 +113,7 @@ static void s_save (zb_role_t *self, int64_t now)
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 {
     self->raising = self->closed + 1;
-    uint64_t number = zb_consent_epoch (&self->consent, zb_role_epoch (self));
+    uint64_t number = s_next_epoch (self);
     zb_role_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
     zb_role_newest (self, self->newest_id);
     self->formed = true;
@@ -200,6 +210,20 @@ static int64_t s_probe_after (const zb_role_t *self)
     return self->ack_limit > 2 * self->silence ? self->ack_limit - self->silence : self->ack_limit / 2;
 }
 
+//  Both answered alone, this one leads and the other one doesn't, but would win: it has led in a newer epoch, and was
+//  away or restarted when this one met it.
+static bool s_outranked (const zb_role_t *self, int64_t now)
+{
+    bool serves = self->phase == ZB_PHASE_ALONE || self->phase == ZB_PHASE_JOINING || self->phase == ZB_PHASE_PROBING;
+    if (!serves || !self->alone || !self->heard || zb_role_peer_gone (self, now) || self->peer.state == BSTAR_ACTIVE)
+        return false;
+    zb_beat_t own;
+    zb_role_tell (self, &own);
+    zb_epoch_t ours = zb_lineage_newest (&own.tail), theirs = zb_lineage_newest (&self->peer.tail);
+    return zb_beat_same_pair (&own, &self->peer) && zb_beat_ahead (&self->peer, &own) &&
+           zb_epoch_base (theirs.number, theirs.node) > zb_epoch_base (ours.number, ours.node);
+}
+
 //  The events that are nothing but what the facts have become.
 static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
 {
@@ -218,6 +242,8 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
             zb_role_phase (self, ZB_PHASE_RAISED, now);
         else if (before == ZB_PHASE_SEVERING && (self->echoed_ms > self->alone_since || deaf))
             zb_role_phase (self, ZB_PHASE_TOLD, now);
+        else if (s_outranked (self, now))
+            zb_role_phase (self, ZB_PHASE_OUTRANKED, now);
         else if (before == ZB_PHASE_ALONE && self->live && now >= self->rejoin_ms && zb_role_echo_fresh (self, now))
             zb_role_phase (self, ZB_PHASE_BACK, now);
         else if (before == ZB_PHASE_JOINING && caught_up)
@@ -399,9 +425,13 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
         if (bad)
             return -1;
     }
-    //  What a glance has seen is old when the peer, which leads, falls silent.
+    //  What a glance has seen is old when the peer, which leads, falls silent.  If it has done so by now, this one waits
+    //  for a look that is not.
+    bool again = self->glance && self->bstar.state != BSTAR_ACTIVE && self->bstar.state != BSTAR_PASSIVE;
     self->settled = !self->glance;
     self->glance = false;
+    if (again)
+        s_read (self);
     s_look_in_step (self);
     self->closed = self->here = self->commit;
     self->fresh = self->fresh && !self->formed;
@@ -548,9 +578,9 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     zb_role_tell (self, &own);
     if (!zb_beat_same_pair (&own, beat))
         return;
-    //  A peer that answered what this store lacks was active, whatever it is now: this one is left behind, or has lost.
-    if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) &&
-        (!zb_beat_ahead (&own, beat) || zb_beat_rank (&own, beat) < 0))
+    //  A peer that answered what this store lacks was active, whatever it is now: this one is left behind.  After a split
+    //  this one goes on, unless the peer is active, too.
+    if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) && !zb_beat_ahead (&own, beat))
         event = BSTAR_PEER_ACTIVE;
     //  It follows, has heard this one since, and lacks nothing to say of its own: it has not led meanwhile.
     if (self->overtaken_ms && echoed > self->overtaken_ms && beat->state == BSTAR_PASSIVE &&

@@ -134,7 +134,7 @@ def test_it_takes_the_pairs_secret(folder, zbroker):
 
 @two_stores
 def test_promote(pair, client, zbroker):
-    """One that waits leads on an operator's word alone; the other one keeps what it has answered."""
+    """One that waits leads on an operator's word alone; what the other one has answered is replayed when it is back."""
     one = client(pair)
     one.request("QUEUE", 1, "q", "")
     one.request("PUT", 2, "q", "", b"both")
@@ -160,16 +160,11 @@ def test_promote(pair, client, zbroker):
     one.socks, one.monitors, one.current, one.greeted = one.socks[1:], one.monitors[1:], 0, False
     with pytest.raises(AssertionError, match="merging|lacks"):
         one.hello(patience=1)
-    #  The other one comes back with its disk: nothing is deleted.  It says so until all that it holds is replayed.
+    #  The other one comes back with its disk: what it has is replayed, and who was promoted goes on.
     pair.brokers[0].start()
-
-    def kept():
-        states = [status(endpoint) or {"why": "", "in_step": False} for endpoint in pair.endpoints]
-        return any("diverged" in state["why"] for state in states) or all(state["in_step"] for state in states)
-    wait_for(kept, "the loser of the split to keep what it has, or the pair in step")
-    if "diverged" not in " ".join(status(endpoint)["why"] for endpoint in pair.endpoints):
-        in_step(pair)
-        assert b"solo" in client(pair).drain("q")
+    assert in_step(pair) == 1
+    #  It was sent again until the broker went alone, without a name: it may be there more than once.
+    assert set(client(pair).drain("q")) == {b"solo"}
 
 
 @two_stores

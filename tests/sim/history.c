@@ -337,7 +337,7 @@ size_t history_open (void)
     return s_ok - s_acked;
 }
 
-size_t history_end (bool diverged)
+size_t history_end (bool waits)
 {
     size_t kept = 0;
     for (int producer = 0; producer < PRODUCERS; producer++)
@@ -350,9 +350,9 @@ size_t history_end (bool diverged)
                 snprintf (text, sizeof text, "<p%d.%04d.%d>", producer, number, index);
                 bool there = base_has_body (PRIMARY, text) || base_has_body (BACKUP, text);
                 //  An acknowledgement can be safe, and its answer still to come from a broker that serves no more.
-                if (diverged && message->acking)
+                if (waits && message->acking)
                     continue;
-                if (!diverged || !there)
+                if (!waits || !there)
                     world_finding ("H2: message %d.%d of producer %d was answered OK and is %s", number, index,
                                    producer,
                                    there             ? "stored, but never delivered or acknowledged"

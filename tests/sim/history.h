@@ -53,8 +53,8 @@ void history_acked (history_message_t *message);
 //  Messages that were answered OK, and of them not acknowledged yet.
 size_t history_oks (void);
 size_t history_open (void);
-//  At the end: H2.  Returns the messages that are on the disk of a diverged broker only.
-size_t history_end (bool diverged);
+//  At the end: H2.  Returns the messages that are only on disks, where the pair waits for an operator.
+size_t history_end (bool waits);
 //  All PUTs of this producer are numbered.
 void history_name (int producer);
 

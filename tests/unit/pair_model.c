@@ -547,6 +547,10 @@ static bool s_replay (model_t *self, int at)
     if (!talk || !loser->diverged || !zb_role_replays (&loser->role, self->now) || !winner->leads || !winner->alone ||
         !model_serves (self, 1 - at) || self->left.commits == 0 || winner->queued == MODEL_QUEUE)
         return false;
+    //  What the loser has must not be above what the winner gives.
+    zb_epoch_t above = zb_lineage_newest (&loser->role.lineage), own = zb_lineage_newest (&winner->role.lineage);
+    if (zb_epoch_base (above.number, above.node) >= zb_epoch_base (own.number, own.node))
+        return false;
     bool synced = winner->queued == 0 && winner->synced == winner->size;
     for (int i = 0; i < loser->size; i++) {
         uint8_t serial = loser->log[i], origin = self->origin[serial] ? self->origin[serial] : serial;

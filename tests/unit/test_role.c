@@ -611,6 +611,22 @@ static void test_the_loser_of_a_split_knows_that_it_lacks_something (void **unus
     s_assert_leads (B, false);
 }
 
+//  Both have answered; the one that would win was away when the other one met it, follows, and is replayed.  Whoever
+//  leads goes on, in an epoch above both.
+static void test_who_leads_after_a_split_is_the_winner (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, kill P, heal P, start P");
+    uint64_t both = zb_lineage_newest (&P->role.lineage).number;
+    assert_int_equal (zb_lineage_newest (&B->role.lineage).number, both);
+    s_play (&model, "time P * 4");
+    s_assert_leads (B, true);
+    s_assert_leads (P, false);
+    assert_true (P->diverged);
+    assert_int_equal (zb_lineage_newest (&B->role.lineage).number, both + 1);
+}
+
 //  The winner has led so often since that its heartbeats don't name the loser's epochs any more: that is no proof that it
 //  holds what the loser has.  If it says so, the loser's store, which is not trusted, is given up.
 static void test_what_was_forgotten_is_not_held (void **unused)
@@ -911,6 +927,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
+        cmocka_unit_test (test_who_leads_after_a_split_is_the_winner),
         cmocka_unit_test (test_what_was_forgotten_is_not_held),
         cmocka_unit_test (test_alone_is_given_up_before_it_was_used),
         cmocka_unit_test (test_nothing_diverges_without_alone),

@@ -61,17 +61,24 @@ static mark_t s_mark (const uint8_t *data, size_t size)
 static void s_marks_grow (marks_t *self);
 
 //  Returns whether it was not there before.
-static bool s_marks_add (marks_t *self, mark_t mark)
+//  Where the mark is, or has its place.
+static mark_t *s_marks_find (marks_t *self, mark_t mark)
 {
     if (2 * self->size >= self->room)
         s_marks_grow (self);
     size_t at = mark.other & (self->room - 1);
-    while (self->slot[at].one) {
-        if (self->slot[at].one == mark.one && self->slot[at].other == mark.other)
-            return false;
+    while (self->slot[at].one && (self->slot[at].one != mark.one || self->slot[at].other != mark.other))
         at = (at + 1) & (self->room - 1);
-    }
-    self->slot[at] = mark;
+    return &self->slot[at];
+}
+
+//  False if it is there already.
+static bool s_marks_add (marks_t *self, mark_t mark)
+{
+    mark_t *place = s_marks_find (self, mark);
+    if (place->one)
+        return false;
+    *place = mark;
     self->size++;
     return true;
 }
@@ -280,7 +287,7 @@ static bool s_survives (model_t *model)
     return model_serves (model, 1 - active) && !model->fault;
 }
 
-//  Brings the pair to rest from here; false if it does not come there.
+//  Brings the pair to rest from here; false if it does not come there.  `known` are states from which others have.
 static bool s_recover (model_t *model, marks_t *known, bool talk)
 {
     uint8_t data[MODEL_PACKED];
@@ -291,13 +298,16 @@ static bool s_recover (model_t *model, marks_t *known, bool talk)
         model_act (model, ACT_TURN, at);
     }
     bool done = false;
-    for (int round = 0; round < ROUNDS && !done; round++) {
+    mark_t path[ROUNDS];
+    int round = 0;
+    for (; round < ROUNDS && !done; round++) {
         bounds_t left = model->left;
         model->left = (bounds_t){0};
-        mark_t mark = s_mark (data, model_pack (model, data));
+        path[round] = s_mark (data, model_pack (model, data));
         model->left = left;
-        if (known && !s_marks_add (known, mark))
-            return true;
+        done = known && s_marks_find (known, path[round])->one;
+        if (done)
+            break;
         s_fair_round (model);
         model_check (model);
         if (talk) {
@@ -308,9 +318,12 @@ static bool s_recover (model_t *model, marks_t *known, bool talk)
             break;
         done = s_recovered (model);
     }
-    if (done && model->witness && !model->wait && !model->fault && s_paired (model))
-        return s_survives (model);
-    return (done || s_needs_operator (model)) && !model->fault;
+    bool recovers = (done || s_needs_operator (model)) && !model->fault;
+    if (recovers && s_recovered (model) && model->witness && !model->wait && s_paired (model))
+        recovers = s_survives (model);
+    for (int index = 0; known && recovers && index < round; index++)
+        s_marks_add (known, path[index]);
+    return recovers;
 }
 
 //  ---------------------------------------------------------------------------
@@ -449,10 +462,10 @@ static void s_leave (model_t *model, const bounds_t *bounds)
             ;
 }
 
-//  Both have answered without each other, and have met: the loser's store has diverged.
-static void s_split (model_t *model, const bounds_t *bounds)
+//  Both have answered without each other, and don't hear each other yet.
+static void s_part (model_t *model)
 {
-    model->left = (bounds_t){.cuts = 1, .commits = 6, .puts = 2, .quick = true};
+    model->left = (bounds_t){.cuts = 1, .kills = 1, .commits = 6, .puts = 2, .quick = true};
     int active = model->node[1].role.bstar.state == BSTAR_ACTIVE;
     assert_true (model_act (model, ACT_CUT, 0));
     assert_true (model_act (model, ACT_PUT, active));
@@ -464,6 +477,22 @@ static void s_split (model_t *model, const bounds_t *bounds)
         model_act (model, ACT_OK, 1 - active);
     }
     assert_true (model_serves (model, 0) && model_serves (model, 1) && model->left.puts == 0);
+}
+
+//  Then the one that would win is killed; it has just come back.
+static void s_return (model_t *model, const bounds_t *bounds)
+{
+    s_part (model);
+    assert_true (model_act (model, ACT_KILL, 0));
+    assert_true (model_act (model, ACT_HEAL, 0));
+    model->left = *bounds;
+    assert_true (model_act (model, ACT_START, 0));
+}
+
+//  They have met: the loser's store has diverged.
+static void s_split (model_t *model, const bounds_t *bounds)
+{
+    s_part (model);
     assert_true (model_act (model, ACT_HEAL, 0));
     for (int steps = 0; steps < 8 && !model->node[0].diverged && !model->node[1].diverged; steps++)
         assert_true (model_act (model, ACT_TIME, 0));
@@ -477,7 +506,7 @@ static void test_walk (void **unused)
     static const struct {
         const char *name;
         bounds_t bounds;
-        enum { FRESH, PAIRED, LEFT, SPLIT } from;
+        enum { FRESH, PAIRED, LEFT, SPLIT, RETURNED } from;
         bool wait, witness;
     } walks[] = {
         {"taken back", {.kills = 1, .commits = 4, .puts = 1}, LEFT, false, false},
@@ -485,6 +514,12 @@ static void test_walk (void **unused)
         {"a split", {.cuts = 1, .kills = 1, .commits = 8, .puts = 1}, SPLIT, false, false},
         {"a split, and again", {.cuts = 2, .kills = 3, .commits = 12, .puts = 2, .quick = true}, SPLIT, false, false},
         {"a split, heartbeats", {.kills = 2, .commits = 8, .puts = 1, .room = 1}, SPLIT, false, false},
+        {"a split, the winner returns", {.kills = 1, .commits = 8, .puts = 1}, RETURNED, false, false},
+        {"a split, the winner returns, quick",
+         {.cuts = 1, .kills = 2, .commits = 10, .puts = 1, .quick = true},
+         RETURNED,
+         false, false},
+        {"a split, the winner returns, heartbeats", {.kills = 1, .commits = 8, .puts = 1, .room = 1}, RETURNED, false, false},
         {"taken back, heartbeats", {.kills = 1, .commits = 4, .puts = 1, .room = 1}, LEFT, false, false},
         {"quick: killed", {.kills = 4, .commits = 8, .puts = 3, .quick = true}, PAIRED, false, false},
         {"quick: cut and killed", {.cuts = 2, .kills = 3, .commits = 8, .puts = 3, .quick = true}, PAIRED, false, false},
@@ -547,6 +582,8 @@ static void test_walk (void **unused)
             s_leave (&model, &walks[i].bounds);
         if (walks[i].from == SPLIT)
             s_split (&model, &walks[i].bounds);
+        if (walks[i].from == RETURNED)
+            s_return (&model, &walks[i].bounds);
         s_walk (walks[i].name, &model);
     }
     //  A cut, a stop and lost heartbeats bring it about; without them it is not there.
