@@ -74,9 +74,7 @@ struct zb_replayer {
     zb_aside_t aside;
     char *ids;
     zb_frame_t refused_row;
-    uint32_t skip_queue;
-    uint64_t skip_last;
-    char *skip;
+    char *skip; //  ids of all that was put aside, like acks
 
     zb_replayer_stats_t stats;
 };
@@ -337,9 +335,9 @@ static uint64_t s_common (const zb_replayer_t *self)
 }
 
 //  Marks what was put aside as done.
-static void s_skip (zb_replayer_t *self, zb_page_t *page, uint32_t queue)
+static void s_skip (zb_replayer_t *self, zb_page_t *page)
 {
-    if (!self->skip || self->skip_queue != queue || self->skip_last != page->last)
+    if (!self->skip)
         return;
     size_t cursor = 0;
     uint64_t first = 0, last = 0;
@@ -360,7 +358,7 @@ static void s_row (zb_replayer_t *self, const s_queue_t *queue, const zb_found_t
         self->fault = "the tables log or acks hold a malformed row";
         return;
     }
-    s_skip (self, page, queue->id);
+    s_skip (self, page);
     if (page->open) {
         size_t size = page->open < page->count ? zb_page_bits_size (page) : 0;
         uint8_t head[4];
@@ -806,15 +804,13 @@ bool zb_replayer_aside (const zb_replayer_t *self, zb_aside_t *aside)
 void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
 {
     assert (self->refused);
-    bool more = self->skip && self->skip_queue == self->aside.queue_id && self->skip_last == self->aside.last;
-    size_t size = more ? strlen (self->skip) + 1 : 0;
+    //  Of all rows: one of which nothing is left is no item, so the winner does not know that it is done.
+    size_t size = self->skip ? strlen (self->skip) + 1 : 0;
     self->skip = (char *) realloc (self->skip, size + strlen (self->ids) + 1);
     assert (self->skip);
-    if (more)
+    if (size)
         self->skip[size - 1] = ' ';
     strcpy (self->skip + size, self->ids);
-    self->skip_queue = self->aside.queue_id;
-    self->skip_last = self->aside.last;
     self->stats.aside += messages;
     zb_replayer_restart (self);
 }

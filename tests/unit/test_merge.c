@@ -172,7 +172,8 @@ static void s_replay (const char *aside)
 {
     char words[64];
     zb_replayer_stats_t stats;
-    assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), ZB_REPLAYER_DONE);
+    //  More items than any test has.
+    assert_int_equal (s_replay_some (1000, words, &stats), ZB_REPLAYER_DONE);
     assert_string_equal (words, aside);
     s_absorb ();
 }
@@ -295,6 +296,23 @@ static void test_producers (void **state)
     rig_expect (s_winner.rig, "p2> OK|5|solo|2b:*");
     s_say (&s_winner, "p2", "PUT|4|q||other");
     rig_expect (s_winner.rig, "p2> ERR|4|409|6");
+    s_close ();
+}
+
+//  All of several rows goes aside, one after the other: none of them is an item that tells the winner how far the loser is.
+static void test_rows_that_go_aside (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_winner, "p", "PUT|2|q||two of the winner");
+    s_say (&s_winner, "p", "PUT|3|q||three of the winner");
+    s_say (&s_winner, "p", "PUT|4|q||four of the winner");
+    s_say (&s_loser, "p", "PUT|2|q||two of the loser");
+    s_say (&s_loser, "p", "PUT|3|q||three of the loser");
+    s_say (&s_loser, "p", "PUT|4|q||four of the loser");
+    s_say (&s_loser, "p", "PUT|5|q||five");
+    s_replay ("conflict conflict conflict ");
+    s_expect ("one,two,three,till 1,five,two of the winner,three of the winner,four of the winner");
     s_close ();
 }
 
@@ -421,6 +439,7 @@ int main (void)
         cmocka_unit_test (test_what_the_loser_acknowledged_stays_away),
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_producers),
+        cmocka_unit_test (test_rows_that_go_aside),
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_interrupted_anywhere),
         cmocka_unit_test (test_split_again_in_the_middle),
