@@ -10,7 +10,7 @@
     order, once, after a delay, or not at all.  A cut holds it back; what is on its
     way when the connection breaks is lost from some frame on.  A process that dies
     closes its connections, a machine that loses its power does not.  Connections
-    are made again by whoever connected; heartbeats of ZMTP end those that are mute.
+    are made again by whoever connected; heartbeats of ZMTP, or TCP, end those that are mute.
     A process that is stopped has its connections held by its system.
 */
 
@@ -76,6 +76,7 @@ struct end {
     size_t unread; //  in the socket's inbox
     int64_t heard; //  ms: heartbeats came and went, or came
     int64_t told;
+    int64_t acked; //  nothing was under way then that the other machine had not acknowledged
 };
 
 struct conn {
@@ -103,7 +104,7 @@ struct sock {
     char *monitored; //  name of the monitor
     int events;
     sock_t *monitor;
-    int sndhwm, rcvhwm, immediate, mandatory, ivl, ivl_max, connect_timeout, hb_ivl, hb_timeout, hb_ttl;
+    int sndhwm, rcvhwm, immediate, mandatory, ivl, ivl_max, connect_timeout, hb_ivl, hb_timeout, hb_ttl, maxrt;
     char endpoint[64];
 };
 
@@ -328,7 +329,7 @@ static end_t *s_end (conn_t *conn, int side, sock_t *sock, link_t *link)
     *self = (end_t){.conn = conn, .other = &conn->end[1 - side], .sock = sock, .link = link};
     self->process = sock->process;
     self->machine = sock->process->machine;
-    self->heard = self->told = world_now () / MS;
+    self->heard = self->told = self->acked = world_now () / MS;
     self->routing[0] = 0;
     for (int index = 0; index < 4; index++)
         self->routing[4 - index] = (uint8_t) (conn->id >> 8 * index);
@@ -355,7 +356,7 @@ bool net_refuses (int from, int machine, unsigned port)
     return s_reaches (from, machine) && !s_listener (machine, port);
 }
 
-//  The heartbeats of ZMTP, and what a peer has asked for with its time to live.
+//  The heartbeats of ZMTP, what a peer has asked for with its time to live, and TCP's patience with a mute machine.
 static void s_watch_end (end_t *self, int64_t now)
 {
     sock_t *sock = self->sock;
@@ -372,6 +373,10 @@ static void s_watch_end (end_t *self, int64_t now)
     if (sock->hb_ivl && now - self->heard > sock->hb_ivl + limit)
         s_lose (self);
     else if (ttl && now - self->told > ttl)
+        s_lose (self);
+    else if (!self->out.size || (s_passes (self) && s_passes (other)))
+        self->acked = now;
+    else if (sock->maxrt && now - self->acked > sock->maxrt)
         s_lose (self);
 }
 
@@ -616,6 +621,8 @@ static int *s_option (sock_t *self, int option)
         return &self->hb_timeout;
     case ZMQ_HEARTBEAT_TTL:
         return &self->hb_ttl;
+    case ZMQ_TCP_MAXRT:
+        return &self->maxrt;
     default:
         return NULL; //  of no effect here
     }
