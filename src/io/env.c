@@ -80,9 +80,12 @@ void zb_env_fail (zb_env_t *self, int error, const char *what)
     assert (self->fault);
 }
 
-//  Records a fault unless the call went well; returns whether it did.
+//  Records a fault unless the call went well; returns whether it did.  It did not if there was an I/O error on its way, which
+//  Berkeley DB may get over: what was not written by a sync that failed is not written by the next one either.
 static bool s_ok (zb_env_t *self, int error, const char *what)
 {
+    if (!error && self->io_error)
+        error = EIO;
     if (error)
         zb_env_fail (self, error, what);
     return error == 0;

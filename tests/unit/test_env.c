@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <db.h>
 #include <glob.h>
 
 #include "io/env.h"
@@ -123,11 +124,29 @@ static void test_log_files_go_one_at_a_time (void **unused)
     s_close (&env, &tables, &dir);
 }
 
+//  Berkeley DB goes on when a page can't be written to make room in its cache, though the sync of the log that comes first
+//  has failed.  The next one would say that all is well.
+static void test_an_io_error_on_the_way_is_final (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new ();
+    zb_env_t *env = s_open (dir, 16 << 20);
+    assert_true (zb_env_flush (env));
+    zb_env_handle (env)->err (zb_env_handle (env), EIO, "fsync");
+    assert_false (zb_env_flush (env));
+    assert_non_null (zb_env_fault (env));
+    assert_true (zb_env_suspect (env));
+    assert_false (zb_env_damaged (env));
+    zb_env_destroy (&env);
+    kit_dir_destroy (&dir);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_pages_trickle_to_the_disk),
         cmocka_unit_test (test_log_files_go_one_at_a_time),
+        cmocka_unit_test (test_an_io_error_on_the_way_is_final),
     };
     return cmocka_run_group_tests_name ("env", tests, NULL, NULL);
 }
