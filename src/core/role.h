@@ -67,6 +67,7 @@ typedef struct {
     uint64_t newest_id; //  and its newest message id
     //  The lock of a shared store, as it was last looked at.
     bool held;            //  somebody has it
+    bool unread;          //  its file can't be read, so it counts as held
     bool blind;           //  the peer served, and nobody was seen to have it
     uint64_t lock_epoch;  //  the holder's epoch, the last one's if nobody holds it
     uint64_t met_epoch;   //  the newest one of the peer in which it served and the lock was seen held
@@ -139,7 +140,8 @@ void zb_role_merged (zb_role_t *self);
 void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser);
 void zb_role_granted (zb_role_t *self, bool granted);
 //  Of a shared store.  A look at the lock: whether somebody has it, and what its file says: the store's id, the epoch,
-//  and a sentence (borrowed until the next call).  Called before zb_role_opened, too; for each look while nobody has it.
+//  and a sentence (borrowed until the next call).  If the file can't be read, `store` is NULL, `held` is true, and the
+//  sentence says why.  Called before zb_role_opened, too; for each look while nobody has it.
 //  Nobody has it while the peer serves: then this is a copy of the folder, or locks do not reach the other machine, and
 //  it is not taken, though the peer may die, until the lock is seen held.  Unless it was seen held before in this epoch
 //  of the peer's: then the peer has lost it, and ends within a lease; once it has, the store may be taken.

@@ -46,7 +46,7 @@ void zb_role_compare (zb_role_t *self)
     uint64_t epoch = zb_lineage_newest (&self->peer.tail).number;
     if (!self->peer.serving || self->bstar.state == BSTAR_ACTIVE)
         return;
-    if (self->held && self->lock_epoch >= epoch)
+    if (self->held && !self->unread && self->lock_epoch >= epoch)
         self->met_epoch = epoch;
     if (self->doubt_ms && self->echoed_ms > self->doubt_ms && self->doubt_epoch == epoch)
         self->blind = true;
@@ -57,6 +57,8 @@ const char *zb_role_other_store (const zb_role_t *self)
 {
     zb_beat_t own;
     zb_role_tell (self, &own);
+    if (self->unread)
+        return self->holder;
     if (!self->heard)
         return NULL;
     if (!self->peer.shared)
@@ -95,9 +97,12 @@ void zb_role_judge_share (zb_role_t *self)
 void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE], uint64_t epoch, const char *holder,
                    int64_t now)
 {
-    memcpy (self->pair, store, ZB_PAIR_SIZE);
+    self->unread = store == NULL;
+    if (store) {
+        memcpy (self->pair, store, ZB_PAIR_SIZE);
+        self->lock_epoch = epoch;
+    }
     self->held = held;
-    self->lock_epoch = epoch;
     self->holder = holder;
     self->looked_ms = now;
     self->settled = true;
@@ -111,13 +116,13 @@ void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE]
         self->doubt_ms = now;
         self->doubt_epoch = served;
     }
-    if (held)
+    if (held && store)
         self->blind = false;
     if (self->bstar.state == BSTAR_ACTIVE)
         return;
     if (self->heard)
         zb_role_compare (self);
-    self->fresh = epoch == 0;
+    self->fresh = self->lock_epoch == 0;
     zb_role_judge_share (self);
 }
 

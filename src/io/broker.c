@@ -451,7 +451,7 @@ static void s_lock (zb_broker_t *self, const zb_store_event_t *event, const char
     char *text = unread ? strdup (unread) : zsys_sprintf ("waiting: the shared store is locked by %s", who);
     assert (text);
     free (who);
-    zb_role_lock (&self->role, event->held, event->holder.store, event->holder.epoch, text, self->now);
+    zb_role_lock (&self->role, event->held, unread ? NULL : event->holder.store, event->holder.epoch, text, self->now);
     free (self->holder);
     self->holder = text;
 }

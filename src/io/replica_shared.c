@@ -35,6 +35,16 @@ static void s_post_lock (zb_replica_t *self, zb_store_kind_t kind, char *text)
 //  ---------------------------------------------------------------------------
 //  The lock of another one
 
+//  The lock's file is not there: makes it, unless the store is gone, too.  Then its file system may not be mounted any more.
+static bool s_make_anew (zb_replica_t *self, const zb_holder_t *was)
+{
+    bool used = zb_home_used (self->args.dir);
+    if (used || was->epoch == 0)
+        return zb_lock_make (s_lock (self), ZB_KIND_SHARED, used) == 0;
+    errno = ENOENT;
+    return false;
+}
+
 //  Looks at the lock.  Whoever can't read it has to take it for held.  Returns whether something is new.
 static bool s_look (zb_replica_t *self)
 {
@@ -43,7 +53,7 @@ static bool s_look (zb_replica_t *self)
     int was_unread = self->unread;
     self->lock_looked = zclock_mono ();
     int rc = zb_lock_look (s_lock (self), &self->holder, &self->held);
-    if (rc != 0 && errno == ENOENT && zb_lock_make (s_lock (self), ZB_KIND_SHARED, zb_home_used (self->args.dir)) == 0)
+    if (rc != 0 && errno == ENOENT && s_make_anew (self, &was))
         rc = zb_lock_look (s_lock (self), &self->holder, &self->held);
     self->unread = rc == 0 ? 0 : errno;
     if (rc != 0)
@@ -62,6 +72,8 @@ static void s_tell_lock (zb_replica_t *self)
                              self->unread == EBADMSG
                                  ? "it is not what a broker has written; if no broker uses this store, "
                                    "remove the file"
+                             : self->unread == ENOENT
+                                 ? "the store is not there any more: is its file system mounted?"
                                  : strerror (self->unread));
     s_post_lock (self, ZB_STORE_LOCK, text);
 }
@@ -139,6 +151,8 @@ static void s_deny (zb_replica_t *self, char *text)
     self->role = RESTING;
     s_look (self);
     s_post_lock (self, ZB_STORE_DENIED, text);
+    if (self->unread)
+        s_tell_lock (self);
 }
 
 //  The newest epoch in the database.
@@ -162,11 +176,18 @@ static bool s_sign (zb_replica_t *self, uint64_t epoch)
     return false;
 }
 
-//  Recovers and opens the database.
+//  Recovers and opens the database.  The file says epoch 0 until there is one.
 static void s_open (zb_replica_t *self)
 {
-    uint64_t epoch = zb_lock_holder (s_lock (self))->epoch + 1;
-    if (!s_sign (self, epoch))
+    const char *dir = self->args.dir;
+    uint64_t before = zb_lock_holder (s_lock (self))->epoch, epoch = before + 1;
+    bool used = zb_home_used (dir);
+    if (before && !used) {
+        s_deny (self, zsys_sprintf ("%s/LOCK is that of a store that is not there: is its file system mounted? To begin "
+                                    "with an empty store, remove the file", dir));
+        return;
+    }
+    if (!s_sign (self, used ? epoch : 0))
         return;
     int64_t begun = zclock_mono ();
     if (!zb_replica_load_node (self))
@@ -183,7 +204,9 @@ static void s_open (zb_replica_t *self)
     self->checkpointed = self->looked = zclock_mono ();
     //  A file that was made anew has begun to count again.
     uint64_t newest = s_newest_epoch (self);
-    if (newest >= epoch && zb_lock_sign (s_lock (self), ZB_KIND_SHARED, newest + 1, ZB_LOCK_HELD) != 0)
+    epoch = newest < epoch ? epoch : newest + 1;
+    if (zb_lock_holder (s_lock (self))->epoch != epoch &&
+        zb_lock_sign (s_lock (self), ZB_KIND_SHARED, epoch, ZB_LOCK_HELD) != 0)
         zb_env_fail (self->env, errno, "writing the lock's file");
     if (!zb_replica_sound (self))
         return;

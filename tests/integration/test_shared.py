@@ -240,6 +240,32 @@ def test_another_folder_is_never_taken_over(pair, client):
     in_step(pair)
 
 
+def test_unmounted_under_the_passive_one(pair, client):
+    """Its folder is an empty one by now: it does not begin an empty store there, and serves when the store is back."""
+    one = queue(pair, client)
+    put(one, b"one")
+    second, endpoint, volume = pair.brokers[1], pair.endpoints[1], pair.folder + "/store"
+    second.kill()
+    there = pair.folder + "/there"
+    os.symlink(volume, there)
+    second.options[second.options.index(volume)] = there
+    second.start()
+    assert in_step(pair) == 0
+    os.mkdir(pair.folder + "/mountpoint")
+    os.symlink(pair.folder + "/mountpoint", there + ".new")
+    os.rename(there + ".new", there)
+    wait_for(lambda: "is its file system mounted?" in (status(endpoint)["why"]), "the passive one to see it")
+    pair.brokers[0].kill()
+    wait_for(lambda: "is its file system mounted?" in (refused(endpoint) or ""), "503")
+    assert not has_it_open(second) and not os.listdir(pair.folder + "/mountpoint")
+    os.symlink(volume, there + ".new")
+    os.rename(there + ".new", there)
+    put(one, b"two")
+    pair.brokers[0].start()
+    in_step(pair)
+    assert client(pair, "consumer").drain("q") == [b"one", b"two"]
+
+
 def restart(pair, settings=""):
     """Starts the pair anew, with a short lease and these settings."""
     for broker in pair.brokers:

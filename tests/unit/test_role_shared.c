@@ -308,6 +308,33 @@ static void test_a_death_does_not_make_it_the_right_folder (void **state)
     s_never (&role, 22000, "do not reach");
 }
 
+static void test_a_file_that_can_not_be_read (void **state)
+{
+    (void) state;
+    const char *why;
+    zb_role_t role = s_role (2, 4);
+    zb_role_lock (&role, true, s_store, 4, "process 4711 has it", 1050);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 4, 1100);
+    assert_true (role.in_step);
+    //  Also while the peer leads it is known that this one could not take over.
+    zb_role_lock (&role, true, NULL, 0, "no such file", 1150);
+    assert_false (role.in_step);
+    assert_string_equal (zb_role_why (&role, 1160), "no such file");
+    s_hear (&role, BSTAR_ACTIVE, s_store, 4, 1200);
+    assert_false (role.in_step);
+    zb_role_lock (&role, false, s_store, 4, "nobody", 1900);
+    assert_int_equal (s_vote (&role, false, 4, 2000, &why), ZB_VOTE_LATER);
+    //  It proves nothing of the folder.
+    role = s_role (2, 4);
+    zb_role_lock (&role, true, NULL, 0, "no such file", 1050);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 4, 1100);
+    zb_role_lock (&role, false, s_store, 4, "nobody", 1200);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 4, 1300);
+    zb_role_lock (&role, true, NULL, 0, "no such file", 1350);
+    zb_role_lock (&role, false, s_store, 4, "nobody", 1400);
+    s_never (&role, 3000, "do not reach");
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +345,7 @@ int main (void)
         cmocka_unit_test (test_a_death_is_no_doubt),
         cmocka_unit_test (test_a_holder_without_its_lock_has_to_end_first),
         cmocka_unit_test (test_a_death_does_not_make_it_the_right_folder),
+        cmocka_unit_test (test_a_file_that_can_not_be_read),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

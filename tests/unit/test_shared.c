@@ -198,6 +198,42 @@ static void test_file_removed (void **state)
     kit_dir_destroy (&dir);
 }
 
+//  The folder is there, the store is not: its file system was unmounted.  Nobody begins with an empty one.
+static void test_store_gone (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new ();
+    s_run (dir, "mkdir volume mountpoint && ln -s volume there");
+    char *there = zsys_sprintf ("%s/there", dir), *volume = zsys_sprintf ("%s/volume", dir);
+    zb_store_t *one = s_new (volume);
+    s_lead (one);
+    kit_commit (one, 1, 20, 100, false);
+    zb_store_t *two = s_new (there);
+    zb_store_destroy (&one);
+    s_run (dir, "ln -sfn mountpoint there");
+    zb_store_event_t *event = s_denied (two);
+    assert_true (event->held);
+    zb_store_event_destroy (&event);
+    s_run (dir, "test -z \"$(ls mountpoint)\"");
+    //  Nor where the lock's file is left, or comes back.
+    s_run (dir, "cp volume/LOCK mountpoint");
+    event = s_denied (two);
+    assert_non_null (event->text);
+    assert_non_null (strstr (event->text, "is its file system mounted?"));
+    zb_store_event_destroy (&event);
+    s_run (dir, "test \"$(ls mountpoint)\" = LOCK");
+    s_run (dir, "ln -sfn volume there");
+    s_lead (two);
+    size_t rows;
+    kit_digest (two, &rows);
+    assert_true (rows > 20);
+    zb_store_destroy (&two);
+    freen (there);
+    freen (volume);
+    s_run (dir, "rm -r volume mountpoint");
+    kit_dir_destroy (&dir);
+}
+
 static void test_file_replaced (void **state)
 {
     (void) state;
@@ -339,6 +375,7 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_takeover_from_the_dead),
         cmocka_unit_test (test_file_removed),
         cmocka_unit_test (test_file_replaced),
+        cmocka_unit_test (test_store_gone),
         cmocka_unit_test (test_file_rewritten),
         cmocka_unit_test (test_stopped_for_longer_than_the_lease),
         cmocka_unit_test (test_network_needs_a_fence),
