@@ -17,6 +17,8 @@
 #include "io/log.h"
 #include "io/pages.h"
 
+#define REWRITE_BLOCK (1 << 20)
+
 struct zb_home {
     char *dir;
     char *env;
@@ -30,9 +32,11 @@ static char *s_misfit (const char *dir, zb_kind_t kind, const zb_holder_t *holde
         return NULL;
     if (kind == ZB_KIND_SHARED)
         return zsys_sprintf ("%s holds a %s store, not a shared one: start without --shared, or name another folder "
-                             "with --store", dir, zb_kind_name (holder->kind));
+                             "with --store",
+                             dir, zb_kind_name (holder->kind));
     return zsys_sprintf ("%s holds a store that a pair shares: start with --shared and --as, or name another folder "
-                         "with --store", dir);
+                         "with --store",
+                         dir);
 }
 
 //  Why the lock's file is of no use, from errno.
@@ -216,6 +220,50 @@ uint64_t zb_home_size (zb_home_t *self, uint64_t number)
             size += (uint64_t) file.st_size;
     closedir (dir);
     return size;
+}
+
+//  Writes a file again, and syncs it.  Returns its size, or -1.
+static int64_t s_rewrite (int fd)
+{
+    char *block = malloc (REWRITE_BLOCK);
+    assert (block);
+    off_t at = 0;
+    ssize_t size;
+    while ((size = pread (fd, block, REWRITE_BLOCK, at)) > 0) {
+        ssize_t wrote = pwrite (fd, block, (size_t) size, at);
+        if (wrote <= 0) {
+            size = -1;
+            break;
+        }
+        at += wrote;
+    }
+    free (block);
+    return size == 0 && fsync (fd) == 0 ? at : -1;
+}
+
+int64_t zb_home_rewrite (zb_home_t *self, uint64_t number)
+{
+    int64_t sum = 0;
+    const char *env = zb_home_env (self, number);
+    DIR *dir = opendir (env);
+    if (!dir)
+        return -1;
+    struct dirent *entry;
+    while (sum >= 0 && (entry = readdir (dir)) != NULL) {
+        if (streq (entry->d_name, ".") || streq (entry->d_name, ".."))
+            continue;
+        int fd = openat (dirfd (dir), entry->d_name, O_RDWR | O_CLOEXEC);
+        int64_t size = fd < 0 ? -1 : s_rewrite (fd);
+        int error = errno;
+        if (fd >= 0)
+            close (fd);
+        errno = error;
+        sum = size < 0 ? -1 : sum + size;
+    }
+    int error = errno;
+    closedir (dir);
+    errno = error;
+    return sum < 0 || zb_home_sync (env) != 0 ? -1 : sum;
 }
 
 bool zb_home_has (zb_home_t *self, uint64_t number)

@@ -48,6 +48,9 @@ void zb_home_purge (zb_home_t *self, uint64_t keep);
 uint64_t zb_home_space (const zb_home_t *self);
 //  Bytes of the files of environment N.
 uint64_t zb_home_size (zb_home_t *self, uint64_t number);
+//  Writes all files of environment N again as they are, and syncs them, so that the disk holds what the page cache shows.
+//  Nobody may have it open.  Returns their bytes; -1 and errno if any of it fails.
+int64_t zb_home_rewrite (zb_home_t *self, uint64_t number);
 //  Whether environment N is there.
 bool zb_home_has (zb_home_t *self, uint64_t number);
 //  Renames environment N to DIR/damaged.1 (or .2, ...), where it is left alone.  Returns that path, to be freed; NULL

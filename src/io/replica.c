@@ -105,8 +105,11 @@ bool zb_replica_sound (zb_replica_t *self)
     const char *fault = self->env ? zb_env_fault (self->env) : NULL;
     if (self->failed || !fault)
         return !self->failed;
-    if (zb_env_suspect (self->env) && !self->args.shared) {
+    //  There is no second copy of a shared store to begin anew with: its next opener only writes it again.
+    if (self->args.shared ? !zb_env_damaged (self->env) : zb_env_suspect (self->env)) {
         //  The kernel may have dropped what it could not write: nothing that was not synced before is certain.
+        if (self->args.shared)
+            zb_replica_prove (self, false);
         self->node.suspect = true;
         if (zb_node_save (&self->node, self->args.dir) != 0)
             zb_log (ZB_LOG_ERROR, "store: can't note in %s/node that the store is suspect: %s", self->args.dir,
@@ -120,8 +123,7 @@ bool zb_replica_sound (zb_replica_t *self)
     return false;
 }
 
-//  Writes the node's own file; FAILED if that is impossible.
-static bool s_save_node (zb_replica_t *self)
+bool zb_replica_save_node (zb_replica_t *self)
 {
     if (zb_node_save (&self->node, self->args.dir) == 0)
         return true;
@@ -217,7 +219,7 @@ bool zb_replica_complete (zb_replica_t *self)
     self->node.complete = true;
     self->node.suspect = false;
     self->node.current = self->folder;
-    if (!s_save_node (self))
+    if (!zb_replica_save_node (self))
         return false;
     zb_env_allow (self->env, self->rollback, false);
     zb_home_purge (self->home, self->folder);
@@ -268,7 +270,7 @@ bool zb_replica_load_node (zb_replica_t *self)
     if (self->args.paired && self->node.current && !self->node.alone && !zb_home_has (self->home, self->node.current)) {
         //  Put aside because it was damaged, and that was the last thing done.
         self->node = (zb_node_t){.suspect = true};
-        if (!s_save_node (self))
+        if (!zb_replica_save_node (self))
             return false;
     }
     zb_home_purge (self->home, self->node.current);
@@ -413,7 +415,7 @@ void zb_replica_save (zb_replica_t *self, const zb_node_t *node)
 {
     self->node.alone = node->alone;
     self->node.alone_from = node->alone_from;
-    if (s_save_node (self))
+    if (zb_replica_save_node (self))
         zb_replica_post (self, ZB_STORE_SAVED);
 }
 

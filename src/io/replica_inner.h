@@ -108,6 +108,8 @@ void zb_replica_diverge (zb_replica_t *self);
 
 //  Reads the node's own file and clears what a resync that did not finish has left.  False after a failure.
 bool zb_replica_load_node (zb_replica_t *self);
+//  Writes that file; FAILED if that is impossible.
+bool zb_replica_save_node (zb_replica_t *self);
 
 //  A shared store: the start, and the commands and the tick that are different from a replicated one's.
 void zb_replica_share (zb_replica_t *self);

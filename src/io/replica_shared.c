@@ -72,9 +72,8 @@ static void s_tell_lock (zb_replica_t *self)
                              self->unread == EBADMSG
                                  ? "it is not what a broker has written; if no broker uses this store, "
                                    "remove the file"
-                             : self->unread == ENOENT
-                                 ? "the store is not there any more: is its file system mounted?"
-                                 : strerror (self->unread));
+                             : self->unread == ENOENT ? "the store is not there any more: is its file system mounted?"
+                                                      : strerror (self->unread));
     s_post_lock (self, ZB_STORE_LOCK, text);
 }
 
@@ -176,6 +175,27 @@ static bool s_sign (zb_replica_t *self, uint64_t epoch)
     return false;
 }
 
+//  The last holder could not write or sync something, and ended.  What the page cache shows of that may not be on the disk,
+//  and count as clean: recovery would build on it, and no later sync would bring it there.  So all is written again and
+//  synced first: then what recovery reads is what the disk holds.
+static bool s_write_again (zb_replica_t *self)
+{
+    int64_t begun = zclock_mono (), size = zb_home_rewrite (self->home, self->node.current);
+    if (size < 0) {
+        zb_replica_fail (self, ZB_EXIT_STORE,
+                         zsys_sprintf ("a sync of the shared store failed before, and %s can't be written again: %s. "
+                                       "Mend the cause and start again",
+                                       zb_home_env (self->home, self->node.current), strerror (errno)));
+        return false;
+    }
+    zb_log (ZB_LOG_WARNING,
+            "a sync of the shared store failed before: all of it was written again and synced, %" PRIi64
+            " MiB in %" PRIi64 " ms",
+            size >> 20, zclock_mono () - begun);
+    self->node.suspect = false;
+    return zb_replica_save_node (self);
+}
+
 //  Recovers and opens the database.  The file says epoch 0 until there is one.
 static void s_open (zb_replica_t *self)
 {
@@ -183,8 +203,10 @@ static void s_open (zb_replica_t *self)
     uint64_t before = zb_lock_holder (s_lock (self))->epoch, epoch = before + 1;
     bool used = zb_home_used (dir);
     if (before && !used) {
-        s_deny (self, zsys_sprintf ("%s/LOCK is that of a store that is not there: is its file system mounted? To begin "
-                                    "with an empty store, remove the file", dir));
+        s_deny (self,
+                zsys_sprintf ("%s/LOCK is that of a store that is not there: is its file system mounted? To begin "
+                              "with an empty store, remove the file",
+                              dir));
         return;
     }
     if (!s_sign (self, used ? epoch : 0))
@@ -193,6 +215,8 @@ static void s_open (zb_replica_t *self)
     if (!zb_replica_load_node (self))
         return;
     bool empty = self->node.current == 0;
+    if (self->node.suspect && !empty && !s_write_again (self))
+        return;
     if (!zb_replica_open (self, empty ? 1 : self->node.current, empty))
         return;
     if (!zb_tables_open (self->tables, self->env, true) && !zb_env_fault (self->env))

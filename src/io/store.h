@@ -47,7 +47,7 @@
 //  rename, fsync of the folder; a text with a checksum line; a damaged one stops the start with a clear error.
 typedef struct {
     bool complete;            //  the current environment holds a whole store
-    bool suspect;             //  an fsync failed here: only a full resync mends it
+    bool suspect;             //  an fsync failed here: a full resync mends it; a shared one is written again
     uint64_t alone;           //  the epoch in which this node answered OK without its peer; 0 = it has not
     uint64_t alone_from;      //  the first message id that the peer has not acked then
     uint64_t current;         //  number of the folder in use, DIR/env.N; 0 = none yet

@@ -210,6 +210,35 @@ def test_lock_lost_while_it_can_not_end(pair, client, folder, steal):
     assert client(pair, "consumer").drain("q") == [b"one", b"two"]
 
 
+def test_failed_sync(pair, client, folder):
+    """It ends the active one and is noted: whoever comes next writes all of the store again before it trusts it."""
+    disks = fit(pair.brokers, folder)
+    restart(pair)
+    one = queue(pair, client)
+    put(one, b"one")
+    active = in_step(pair)
+    first, second = pair.brokers[active], pair.brokers[1 - active]
+    note = pair.folder + "/store/node"
+    for disk in disks:
+        disk.order("fail")
+    one.send("PUT", 2, "q", "", b"two")
+    first.wait_exit(4)
+    with open(note) as node:
+        assert "suspect 1\n" in node.read()
+    assert not one.socks[one.current].poll(200)
+    for disk in disks:
+        disk.heal()
+    one.last = 1
+    one.greeted = False
+    put(one, b"two")
+    assert "written again and synced" in second.tail()
+    with open(note) as node:
+        assert "suspect 0\n" in node.read()
+    first.start()
+    in_step(pair)
+    assert client(pair, "consumer").drain("q") == [b"one", b"two"]
+
+
 def test_another_folder_is_never_taken_over(pair, client):
     """A backup whose folder is another one, or a copy, says so and stays away when the active one dies."""
     one = queue(pair, client)

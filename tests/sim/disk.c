@@ -240,6 +240,15 @@ uint64_t zb_home_size (zb_home_t *self, uint64_t number)
     return 0;
 }
 
+//  Only a shared store is written again.
+int64_t zb_home_rewrite (zb_home_t *self, uint64_t number)
+{
+    (void) self;
+    (void) number;
+    errno = ENOSYS;
+    return -1;
+}
+
 //  No page is damaged in this world.
 char *zb_home_set_aside (zb_home_t *self, uint64_t number)
 {

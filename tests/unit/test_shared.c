@@ -11,9 +11,12 @@
 */
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
+#include "io/home.h"
+#include "io/node.h"
 #include "store_kit.h"
 
 //  Stands in for the C library's: what the folder seems to lie on; "" for what it does.
@@ -33,6 +36,29 @@ FILE *fopen (const char *restrict path, const char *restrict mode)
         return file;
     }
     return fdopen (open (path, *mode == 'r' ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0600), mode);
+}
+
+//  Stands in for the C library's: what is written to files that are not synced since, and a disk that fails.
+static bool s_fails;
+static int64_t s_wrote;
+static int s_unsynced;
+
+ssize_t pwrite (int fd, const void *data, size_t size, off_t offset)
+{
+    s_wrote += (int64_t) size;
+    s_unsynced = fd;
+    return syscall (SYS_pwrite64, fd, data, size, offset);
+}
+
+int fsync (int fd)
+{
+    if (s_fails) {
+        errno = EIO;
+        return -1;
+    }
+    if (s_unsynced == fd)
+        s_unsynced = -1;
+    return (int) syscall (SYS_fsync, fd);
 }
 
 static zb_store_args_t s_args (const char *dir)
@@ -332,6 +358,68 @@ static void test_fence (void **state)
     kit_dir_destroy (&dir);
 }
 
+static void test_written_again (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new (), *error;
+    int code;
+    zb_home_t *home = zb_home_new (dir, ZB_KIND_SHARED, &error, &code);
+    s_run (dir, "mkdir env.1 && head -c 2500001 /dev/urandom >env.1/log && : >env.1/empty && echo x >env.1/table && "
+                "cp -r env.1 before");
+    s_wrote = 0;
+    assert_int_equal (zb_home_rewrite (home, 1), 2500003);
+    assert_int_equal (s_wrote, 2500003);
+    assert_int_equal (s_unsynced, -1);
+    s_run (dir, "diff -r env.1 before");
+    s_fails = true;
+    assert_int_equal (zb_home_rewrite (home, 1), -1);
+    s_fails = false;
+    assert_int_equal (zb_home_rewrite (home, 2), -1);
+    zb_home_destroy (&home);
+    s_run (dir, "rm -r before");
+    kit_dir_destroy (&dir);
+}
+
+//  A store whose last holder could not sync it.
+static void test_suspect (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new ();
+    zb_store_t *store = s_new (dir);
+    s_lead (store);
+    kit_commit (store, 1, 20, 100, false);
+    size_t rows, again;
+    uint64_t digest = kit_digest (store, &rows);
+    zb_store_destroy (&store);
+    zb_node_t node;
+    assert_int_equal (zb_node_load (&node, dir), ZB_NODE_FOUND);
+    node.suspect = true;
+    assert_int_equal (zb_node_save (&node, dir), 0);
+    //  The disk is as bad as it was: nothing is served.
+    store = s_new (dir);
+    s_fails = true;
+    zb_store_lead (store);
+    zb_store_event_t *event = NULL;
+    while (!event || event->kind != ZB_STORE_FAILED) {
+        zb_store_event_destroy (&event);
+        zclock_sleep (1);
+        event = zb_store_recv (store);
+    }
+    assert_int_equal (event->code, ZB_EXIT_STORE);
+    assert_non_null (strstr (event->text, "can't be written again"));
+    zb_store_event_destroy (&event);
+    zb_store_destroy (&store);
+    s_fails = false;
+    store = s_new (dir);
+    s_lead (store);
+    assert_int_equal (kit_digest (store, &again), digest);
+    assert_int_equal (again, rows);
+    assert_int_equal (zb_node_load (&node, dir), ZB_NODE_FOUND);
+    assert_false (node.suspect);
+    zb_store_destroy (&store);
+    kit_dir_destroy (&dir);
+}
+
 static void s_refused (const zb_store_args_t *args, const char *words)
 {
     zb_store_t *store = zb_store_new (args);
@@ -376,6 +464,8 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_file_removed),
         cmocka_unit_test (test_file_replaced),
         cmocka_unit_test (test_store_gone),
+        cmocka_unit_test (test_written_again),
+        cmocka_unit_test (test_suspect),
         cmocka_unit_test (test_file_rewritten),
         cmocka_unit_test (test_stopped_for_longer_than_the_lease),
         cmocka_unit_test (test_network_needs_a_fence),
