@@ -8,6 +8,7 @@
 
     Preloaded into a broker (LD_PRELOAD).  While $ZBROKER_SHIM/stall exists, each sync
     waits, and makes $ZBROKER_SHIM/stalled; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
+    While $ZBROKER_SHIM/lie exists, the lock on a file LOCK is seen by this process alone.
     While $ZBROKER_SHIM/hang exists, the main thread does not come back from zmq_poll.
 */
 
@@ -15,6 +16,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,33 @@ int fdatasync (int fd)
         return -1;
     }
     return s_sync ("fdatasync", fd);
+}
+
+//  The descriptor with the lock that only we see.
+static int s_own = -1;
+
+int fcntl (int fd, int command, ...)
+{
+    va_list list;
+    va_start (list, command);
+    void *argument = va_arg (list, void *);
+    va_end (list);
+    int (*real) (int, int, ...) = (int (*) (int, int, ...)) dlsym (RTLD_NEXT, "fcntl");
+    if ((command != F_OFD_SETLK && command != F_OFD_GETLK) || !s_ordered ("lie") || !s_is_lock (fd))
+        return real (fd, command, argument);
+    if (command == F_OFD_SETLK)
+        s_own = fd;
+    else if (s_own == -1)
+        ((struct flock *) argument)->l_type = F_UNLCK;
+    return 0;
+}
+
+int close (int fd)
+{
+    if (fd == s_own)
+        s_own = -1;
+    int (*real) (int) = (int (*) (int)) dlsym (RTLD_NEXT, "close");
+    return real (fd);
 }
 
 int fsync (int fd)

@@ -130,7 +130,7 @@ def unlock(path, holder):
     libc = ctypes.CDLL(None, use_errno=True)
     process = os.pidfd_open(holder.process.pid)
     for name in os.listdir(folder):
-        if os.readlink(folder + "/" + name) == os.path.realpath(path):
+        if os.path.realpath(folder + "/" + name) == os.path.realpath(path):
             own = libc.syscall(PIDFD_GETFD, process, int(name), 0)
             assert own >= 0, os.strerror(ctypes.get_errno())
             fcntl.fcntl(own, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
@@ -350,6 +350,46 @@ def copies(pair):
     return made
 
 
+class TwoOpeners(Exception):
+    """The store is open in more than one process."""
+
+
+def owner(brokers):
+    """Whether one of them has it open.  A second look tells a takeover between two looks."""
+    owners = [broker for broker in brokers if broker.alive and has_it_open(broker)]
+    if len(owners) > 1 and sum(broker.alive and has_it_open(broker) for broker in owners) > 1:
+        raise TwoOpeners([broker.options for broker in owners])
+    return len(owners) == 1
+
+
+def test_locks_that_do_not_reach(pair, client, folder):
+    """The brokers of a pair whose file system keeps its locks to each machine tell by their heartbeats: the passive one does
+    not take over.  A broker that hears nobody can't tell, and the store is open twice: the storm's check sees that."""
+    strangers = copies(pair)
+    disks = fit(pair.brokers + strangers, folder)
+    for disk in disks:
+        disk.order("lie")
+    restart(pair)
+    index = wait_for(lambda: next((at for at in (1, 2) if has_it_open(pair.brokers[at - 1])), 0), "an active one") - 1
+    first, second, endpoint = pair.brokers[index], pair.brokers[1 - index], pair.endpoints[1 - index]
+    wait_for(lambda: "locks do not reach" in status(endpoint)["why"], "the passive one's doubt")
+    assert owner(pair.brokers)
+    first.kill()
+    text = wait_for(lambda: refused(endpoint), "503")
+    assert "locks do not reach" in text and not has_it_open(second)
+    second.kill()
+    first.start()
+    put(queue(pair, client), b"one")
+    first.process.send_signal(signal.SIGSTOP)
+    strangers[0].start()
+    try:
+        with pytest.raises(TwoOpeners):
+            wait_for(lambda: ask(strangers[0].endpoint, "HELLO", "1") and not owner([first, strangers[0]]), "two openers")
+    finally:
+        first.kill()
+        strangers[0].kill()
+
+
 def test_one_opener_through_a_storm(pair, client):
     """Kills, stops and starts in any order, of a pair and two copies with a wrong role: one of them has it open at most,
     no epoch comes twice, and what was answered OK is there."""
@@ -364,14 +404,6 @@ def test_one_opener_through_a_storm(pair, client):
     many = Client(endpoints, "stormy")
     sent, opened = 0, 0
 
-    def look():
-        """At most one has it open; a second look tells a takeover in between."""
-        nonlocal opened
-        owners = [broker for broker in brokers if broker.alive and has_it_open(broker)]
-        opened += len(owners) == 1
-        if len(owners) > 1:
-            assert sum(broker.alive and has_it_open(broker) for broker in owners) <= 1
-
     try:
         for _ in range(ROUNDS):
             victim = chance.choice(brokers)
@@ -380,7 +412,7 @@ def test_one_opener_through_a_storm(pair, client):
                 victim.start(ready=False)
             elif what == 0:
                 victim.process.send_signal(signal.SIGSTOP)
-                look()
+                opened += owner(brokers)
                 victim.process.send_signal(signal.SIGCONT)
             elif what == 1:
                 victim.process.send_signal(signal.SIGTERM)
@@ -392,7 +424,7 @@ def test_one_opener_through_a_storm(pair, client):
             while time.monotonic() < end:
                 #  A client asks one of them to lead, whichever it is.
                 ask(chance.choice(endpoints), "HELLO", "1", patience=0.05)
-                look()
+                opened += owner(brokers)
             if chance.random() < 0.5:
                 for broker in brokers:
                     if not broker.alive:
@@ -400,7 +432,7 @@ def test_one_opener_through_a_storm(pair, client):
                 many.greeted = False
                 sent += 1
                 assert many.request("PUT", sent, "q", "", b"%d" % sent)[0] == b"shared"
-            look()
+            opened += owner(brokers)
         for broker in brokers[2:]:
             if broker.alive:
                 broker.kill()
