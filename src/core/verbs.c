@@ -99,7 +99,8 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
 }
 
 //  The session stands for this name from now on.  What an earlier one of the name was given returns to the queues, and
-//  so does what this one was given under another name.
+//  so does what this one was given under another name.  The earlier one is over: what its connection has left behind may
+//  be read after this HELLO, and messages given in answer to it would come behind later ones.
 static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t name, uint64_t instance)
 {
     zb_entry_t *entry = name.size ? zb_map_find (&self->names, name) : NULL;
@@ -107,6 +108,7 @@ static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t na
     if (earlier && earlier != session) {
         zb_map_remove (&self->names, &earlier->named);
         earlier->fenced = earlier->instance != instance;
+        earlier->hello = earlier->fenced;
         zb_engine_end_gets (self, earlier, NULL, "MSG");
         zb_engine_return_all (self, earlier);
     }
