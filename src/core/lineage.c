@@ -167,6 +167,20 @@ bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t numbe
     return next ? commit < next->first : commit <= newest;
 }
 
+bool zb_lineage_meets (const zb_lineage_t *self, const zb_lineage_t *other)
+{
+    //  A list never shrinks, so one that is not full has forgotten nothing.
+    if (self->size < ZB_LINEAGE_MAX && other->size < ZB_LINEAGE_MAX)
+        return true;
+    for (size_t index = 0; index < self->size; index++) {
+        const zb_epoch_t *epoch = &self->epoch[index];
+        long found = epoch->first ? s_find (other, epoch->number, epoch->node) : -1;
+        if (found >= 0 && other->epoch[found].first == epoch->first)
+            return true;
+    }
+    return false;
+}
+
 //  Message ids
 
 uint64_t zb_epoch_base (uint64_t number, unsigned node)

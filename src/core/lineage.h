@@ -10,7 +10,8 @@
     an epoch is known by its number and the node that raised it, never by its size
     alone.  The list is replicated with the data and rolls back with them; it is
     bounded: of more than ZB_LINEAGE_MAX leaderships the oldest are forgotten, and
-    what is older than the oldest one kept counts as known.
+    what is older than the oldest one kept counts as known.  That holds within a store's
+    own history; of another store it may be said only if the two lists meet.
 
     After a split the winner absorbs the loser's epochs: it has not lived through them,
     or not to their end, but all that was answered in them has been replayed to it.  Epochs are in the order
@@ -76,6 +77,11 @@ void zb_lineage_absorb_all (zb_lineage_t *self, const zb_lineage_t *other);
 bool zb_lineage_absorbed (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether the list itself says so: false for what is older than the oldest one kept.
 bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node);
+
+//  Whether two stores that parted can still be compared: an epoch that both have lived through is in both lists, so
+//  that what either has forgotten is older than where they parted, and common; or neither has forgotten any.
+//  If not, "older than the oldest one kept" says nothing about the other store.
+bool zb_lineage_meets (const zb_lineage_t *self, const zb_lineage_t *other);
 
 //  Message ids.  The id before the first of an epoch; the epoch of an id.
 uint64_t zb_epoch_base (uint64_t number, unsigned node);

@@ -363,12 +363,23 @@ bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
 //  ---------------------------------------------------------------------------
 //  The request
 
+//  Says so in words that help an operator: the loser's log repeats them.
+static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task)
+{
+    return s_refuse (self, session, task, ZB_NOT_READY,
+                     "one of the two has led so often since they parted that what this one has had can't be told: "
+                     "nothing is taken, nothing is deleted; an operator has to move the messages, see salvage in "
+                     "zbroker(1)");
+}
+
 //  Where the loser is to go on.
 static zb_load_t *s_begin (zb_engine_t *self, zb_session_t *session, const zb_task_t *task, const zb_item_t *item)
 {
     if (zb_lineage_decode (&self->loser, item->rest.data, item->rest.size))
         return s_refuse (self, session, task, ZB_BAD_REQUEST, "item: malformed lineage");
     bool done = zb_lineage_absorbed (&self->lineage, item->epoch, item->node);
+    if (!done && !zb_lineage_meets (&self->lineage, &self->loser))
+        return s_refuse_stranger (self, session, task);
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
         return s_refuse (self, session, task, ZB_NOT_READY, "too many replays have begun and not ended");
@@ -409,6 +420,9 @@ static zb_load_t *s_item (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     zb_progress_t *progress = self->merging;
     if (session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
         return s_refuse (self, session, task, ZB_NOT_READY, "say BEGIN first");
+    //  Epochs may have been raised since BEGIN.
+    if (!zb_lineage_meets (&self->lineage, &self->loser))
+        return s_refuse_stranger (self, session, task);
     if (item->n <= progress->n) {
         s_ok (self, session, task, item->n);
         return NULL;

@@ -14,6 +14,7 @@
     epoch and the number are the item's identity.  The winner takes item n once, and
     only after n - 1.  Its number and the item's position go to the winner's disk in the
     commit that carries the item: so the loser can ask where to go on (BEGIN).
+    Without an epoch that both remember (zb_lineage_meets) nothing is taken: 503.
 
       offset size
         0     8   the loser's newest epoch

@@ -190,6 +190,32 @@ static void test_what_was_held_in_part_is_absorbed_too (void **unused)
     assert_false (zb_lineage_absorbed (&winner, 1, 1));
 }
 
+//  Two lists meet as long as each has an epoch of before they parted, or has forgotten nothing.
+static void test_lists_of_stores_that_parted_meet (void **unused)
+{
+    (void) unused;
+    zb_lineage_t one = {0}, other;
+    s_raise (&one, 1, 1, 1);
+    s_raise (&one, 1, 10, 2);
+    other = one;
+    s_raise (&other, 2, 20, 3);
+    for (uint64_t number = 3; number <= ZB_LINEAGE_MAX + 1; number++) {
+        assert_true (zb_lineage_meets (&one, &other) && zb_lineage_meets (&other, &one));
+        s_raise (&one, 1, 10 * number, number);
+    }
+    //  2 of the primary is what they share; if it was absorbed, it is no longer known up to where.
+    assert_int_equal (one.epoch[0].number, 2);
+    assert_true (zb_lineage_meets (&one, &other) && zb_lineage_meets (&other, &one));
+    zb_lineage_t absorbed = one;
+    zb_lineage_absorb (&absorbed, 2, 1);
+    assert_false (zb_lineage_meets (&absorbed, &other) || zb_lineage_meets (&other, &absorbed));
+    s_raise (&one, 1, 1000, ZB_LINEAGE_MAX + 2);
+    assert_false (zb_lineage_meets (&one, &other) || zb_lineage_meets (&other, &one));
+    //  The same numbers of the other node, or begun with another commit, are other epochs.
+    zb_lineage_absorb (&one, 3, 2);
+    assert_false (zb_lineage_meets (&one, &other) || zb_lineage_meets (&other, &one));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +227,7 @@ int main (void)
         cmocka_unit_test (test_absorbed_epochs_are_known_and_never_the_newest),
         cmocka_unit_test (test_a_store_knows_which_messages_it_has_held),
         cmocka_unit_test (test_what_was_held_in_part_is_absorbed_too),
+        cmocka_unit_test (test_lists_of_stores_that_parted_meet),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

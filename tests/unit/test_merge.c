@@ -32,12 +32,12 @@ typedef struct {
 
 static side_t s_winner, s_loser;
 
-//  Leads from its store in the next epoch, alone.
-static void s_lead (side_t *self)
+//  Leads from its store in the epoch of this number, alone.
+static void s_lead_in (side_t *self, uint64_t number)
 {
     rig_t *rig = self->rig;
     uint64_t commit = fake_store_newest (rig->store);
-    uint64_t number = zb_lineage_raise (&self->lineage, self->node, commit + 1).number;
+    zb_lineage_raise_to (&self->lineage, number, self->node, commit + 1);
     size_t size = 0;
     const uint8_t *row = fake_store_get (rig->store, ZB_META, ZB_META_COMMIT, strlen (ZB_META_COMMIT), &size);
     if (row)
@@ -51,6 +51,11 @@ static void s_lead (side_t *self)
     rig->sync_there = false;
     rig_rule (rig, ZB_RELEASE_HERE);
     rig_skip (rig);
+}
+
+static void s_lead (side_t *self)
+{
+    s_lead_in (self, zb_lineage_newest (&self->lineage).number + 1);
 }
 
 static void s_say (side_t *self, const char *client, const char *line)
@@ -423,6 +428,100 @@ static void test_a_part_of_an_epoch_is_not_the_epoch (void **state)
     s_close ();
 }
 
+//  Leads alone so many times more, and answers each time.
+static void s_lead_often (side_t *self, int times)
+{
+    while (times--) {
+        s_lead (self);
+        s_say (self, "c", "HELLO|h");
+        s_say (self, "c", "PUT|1|q||again");
+        rig_skip (self->rig);
+    }
+}
+
+//  Replays if the lists meet; else nothing is taken, nothing is called done, and an operator is told.
+static void s_replay_if (bool meets, uint64_t messages)
+{
+    char words[64];
+    zb_replayer_stats_t stats;
+    zb_lineage_t loser;
+    assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), meets ? ZB_REPLAYER_DONE : ZB_REPLAYER_LATER);
+    assert_int_equal (stats.messages, meets ? messages : 0);
+    assert_int_equal (stats.items ? 1 : 0, meets);
+    assert_int_equal (zb_engine_absorbs (s_winner.rig->engine, &loser), meets);
+}
+
+//  While the loser was away the winner has led so often that it has forgotten where the two parted: that an epoch of the
+//  loser's is older than all that it remembers does not mean that it has held it.
+static void test_the_winner_has_forgotten_the_fork (void **state)
+{
+    (void) state;
+    for (int more = ZB_LINEAGE_MAX - 2; more <= ZB_LINEAGE_MAX + 1; more++) {
+        s_open ();
+        s_say (&s_loser, "c", "PUT|1|q||theirs");
+        s_lead_often (&s_winner, more);
+        bool forgotten = s_winner.lineage.epoch[0].number > 1;
+        assert_int_equal (forgotten, more > ZB_LINEAGE_MAX - 2);
+        s_replay_if (!forgotten, 1);
+        s_close ();
+    }
+}
+
+//  It is the loser that has: its PURGE, which is for all that it has held, would take what only the winner has.
+static void test_the_loser_has_forgotten_the_fork (void **state)
+{
+    (void) state;
+    for (int more = ZB_LINEAGE_MAX - 2; more <= ZB_LINEAGE_MAX + 1; more++) {
+        s_open ();
+        s_say (&s_winner, "c", "PUT|1|q||mine");
+        s_lead_often (&s_loser, more);
+        s_say (&s_loser, "c", "PURGE|p|q");
+        s_say (&s_loser, "c", "PUT|1|q||theirs");
+        s_lead_in (&s_winner, 1000);
+        s_say (&s_winner, "c", "HELLO|h");
+        bool forgotten = s_loser.lineage.epoch[0].number > 1;
+        assert_int_equal (forgotten, more > ZB_LINEAGE_MAX - 2);
+        s_replay_if (!forgotten, 1);
+        s_expect (forgotten ? "one,two,three,till 1,mine" : "mine,theirs");
+        s_close ();
+    }
+}
+
+//  What the winner raises while it takes a replay may be one too many: the next item is refused, too.
+static void test_the_fork_is_forgotten_in_the_middle (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_lead_often (&s_winner, ZB_LINEAGE_MAX - 2);
+    char words[64];
+    zb_replayer_stats_t stats;
+    assert_int_equal (s_replay_some (2, words, &stats), ZB_REPLAYER_ON);
+    s_lead_often (&s_winner, 1);
+    s_replay_if (false, 1);
+    s_close ();
+}
+
+//  Long before they parted the pair has forgotten epochs, which are common: they are in nobody's way.
+static void test_what_both_have_forgotten_is_common (void **state)
+{
+    (void) state;
+    s_open_past ();
+    side_t *sides[] = {&s_winner, &s_loser};
+    for (int index = 0; index < 2; index++) {
+        unsigned node = sides[index]->node;
+        sides[index]->node = 1;
+        s_lead_often (sides[index], 2 * ZB_LINEAGE_MAX);
+        sides[index]->node = node;
+        s_lead (sides[index]);
+        s_say (sides[index], "c", "HELLO|h");
+    }
+    s_say (&s_loser, "c", "ACK|a|q|1:1..1:5");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_replay_if (true, 1);
+    s_close ();
+}
+
 //  Only the pair's other broker is heard, and only by a winner that may lead by itself.
 static void test_strangers_are_refused (void **state)
 {
@@ -466,6 +565,10 @@ int main (void)
         cmocka_unit_test (test_interrupted_anywhere),
         cmocka_unit_test (test_split_again_in_the_middle),
         cmocka_unit_test (test_a_part_of_an_epoch_is_not_the_epoch),
+        cmocka_unit_test (test_the_winner_has_forgotten_the_fork),
+        cmocka_unit_test (test_the_loser_has_forgotten_the_fork),
+        cmocka_unit_test (test_the_fork_is_forgotten_in_the_middle),
+        cmocka_unit_test (test_what_both_have_forgotten_is_common),
         cmocka_unit_test (test_strangers_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
