@@ -138,11 +138,18 @@ bool zb_lineage_absorbed (const zb_lineage_t *self, uint64_t number, unsigned no
     return found >= 0 && self->epoch[found].first == 0;
 }
 
+bool zb_lineage_older (const zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    if (self->size == 0 || number > self->epoch[0].number)
+        return false;
+    //  Of two with one number the backup's is forgotten first.
+    bool twin = self->size == ZB_LINEAGE_MAX && node > self->epoch[0].node;
+    return number < self->epoch[0].number || twin;
+}
+
 bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node)
 {
-    if (self->size && number < self->epoch[0].number)
-        return true;
-    return zb_lineage_lists (self, number, node);
+    return zb_lineage_older (self, number, node) || zb_lineage_lists (self, number, node);
 }
 
 //  The epoch that this store went on with after the one at the index; NULL if it is the newest.
@@ -156,7 +163,7 @@ static const zb_epoch_t *s_next (const zb_lineage_t *self, size_t index)
 
 bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t number, unsigned node, uint64_t commit)
 {
-    if (self->size && number < self->epoch[0].number)
+    if (zb_lineage_older (self, number, node))
         return self->epoch[0].first == 0 || commit < self->epoch[0].first;
     long index = s_find (self, number, node);
     if (index < 0)
@@ -201,7 +208,7 @@ unsigned zb_epoch_node (uint64_t id)
 uint64_t zb_lineage_upto (const zb_lineage_t *self, uint64_t number, unsigned node)
 {
     uint64_t last = zb_epoch_base (number, node) | COUNT_MASK;
-    if (self->size && number < self->epoch[0].number)
+    if (zb_lineage_older (self, number, node))
         return last;
     long index = s_find (self, number, node);
     if (index < 0)

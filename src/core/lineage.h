@@ -63,6 +63,8 @@ zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first);
 //  The same for an epoch of this number, which is above the newest one's.
 zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned node, uint64_t first);
+//  Whether the epoch is older than all that are kept.
+bool zb_lineage_older (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether the epoch is in the list (or older than all that are kept).
 bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node);
 //  Whether a store with this lineage whose newest commit is `newest` holds `commit` of that epoch.

@@ -113,7 +113,28 @@ static void test_the_oldest_are_forgotten_and_count_as_known (void **unused)
     assert_true (zb_lineage_has (&lineage, 2, 2));
     assert_true (zb_lineage_holds (&lineage, 1000, 2, 2, 29));
     assert_false (zb_lineage_holds (&lineage, 1000, 2, 2, 30));
-    assert_false (zb_lineage_has (&lineage, 3, 2));
+    assert_false (zb_lineage_has (&lineage, 4, 2));
+}
+
+//  A split gives two epochs one number.  The backup's is forgotten first, and counts as known like any, also while the
+//  primary's is the oldest one kept.
+static void test_of_twins_the_forgotten_one_is_known (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    uint64_t of = zb_epoch_base (1, 2) + 9;
+    s_raise (&lineage, 1, 10, 1);
+    assert_false (zb_lineage_has (&lineage, 1, 2) || zb_lineage_had (&lineage, of));
+    zb_lineage_absorb (&lineage, 1, 2);
+    for (uint64_t number = 2; number <= ZB_LINEAGE_MAX; number++) {
+        assert_true (zb_lineage_has (&lineage, 1, 2) && zb_lineage_had (&lineage, of));
+        s_raise (&lineage, 1, 10 * number, number);
+    }
+    assert_int_equal (lineage.epoch[0].node, 1);
+    assert_int_equal (lineage.epoch[0].number, 1);
+    assert_true (zb_lineage_has (&lineage, 1, 2) && zb_lineage_had (&lineage, of));
+    assert_true (zb_lineage_older (&lineage, 1, 2));
+    assert_false (zb_lineage_older (&lineage, 1, 1) || zb_lineage_older (&lineage, 2, 2));
 }
 
 //  The winner of a split is at 3 of the primary, and was at 1 before; the loser was at 2 and 3 of the backup.
@@ -224,6 +245,7 @@ int main (void)
         cmocka_unit_test (test_malformed_rows_are_refused),
         cmocka_unit_test (test_an_epoch_is_a_number_and_a_node),
         cmocka_unit_test (test_the_oldest_are_forgotten_and_count_as_known),
+        cmocka_unit_test (test_of_twins_the_forgotten_one_is_known),
         cmocka_unit_test (test_absorbed_epochs_are_known_and_never_the_newest),
         cmocka_unit_test (test_a_store_knows_which_messages_it_has_held),
         cmocka_unit_test (test_what_was_held_in_part_is_absorbed_too),
