@@ -749,6 +749,10 @@ static const char *s_token_refused (const zb_role_t *self, const zb_frame_t *tex
     *code = ZB_NOT_READY;
     if (!zb_lineage_has (&self->lineage, token.epoch, token.node))
         return "merging: another broker answered in an epoch that this one lacks";
+    //  Commits of what was absorbed long ago can't be compared any more.  All that was ever answered is here, unless this
+    //  one has answered alone: then the other one may have, too.
+    if (!self->alone && zb_lineage_older (&self->lineage, token.epoch, token.node))
+        return NULL;
     uint64_t newest = self->closed > self->commit ? self->closed : self->commit;
     if (!zb_lineage_holds (&self->lineage, newest, token.epoch, token.node, token.commit))
         return "this broker lacks a commit that was answered OK";

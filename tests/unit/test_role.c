@@ -653,6 +653,36 @@ static void test_what_was_forgotten_is_not_held (void **unused)
     assert_false (role.diverged || role.alone);
 }
 
+//  A client comes with a token of a split of long ago.  The loser had made more commits than the winner had when it led in
+//  the oldest epoch that it remembers.  While this broker is not alone, nothing of before can be elsewhere.
+static void test_a_token_of_long_ago_locks_nobody_out (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_t role = P->role;
+    assert_true (role.bstar.state == BSTAR_ACTIVE && role.alone == 0);
+    uint64_t newest = zb_lineage_newest (&role.lineage).number, first = zb_lineage_newest (&role.lineage).first;
+    zb_lineage_absorb (&role.lineage, newest, 2);
+    zb_token_t token = {newest, 2, role.closed + 1000, true};
+    char text[ZB_TOKEN_MAX];
+    zb_frame_t frame = {text, zb_token_format (&token, role.secret, text)};
+    for (uint64_t next = 1; next <= 2 * ZB_LINEAGE_MAX; next++) {
+        int code = 0;
+        const char *why = NULL;
+        assert_int_equal (zb_role_vote (&role, &frame, model.now, &code, &why), ZB_VOTE_SERVE);
+        zb_lineage_raise (&role.lineage, 1, first + next);
+    }
+    //  Alone, it can't tell; and what is newer than the oldest one kept is compared in any case.
+    int code = 0;
+    const char *why = NULL;
+    role.alone = zb_lineage_newest (&role.lineage).number;
+    assert_int_equal (zb_role_vote (&role, &frame, model.now, &code, &why), ZB_VOTE_REFUSE);
+    role.alone = 0;
+    token = (zb_token_t){newest + 2 * ZB_LINEAGE_MAX, 1, first + 1000, false};
+    frame.size = zb_token_format (&token, role.secret, text);
+    assert_int_equal (zb_role_vote (&role, &frame, model.now, &code, &why), ZB_VOTE_REFUSE);
+}
+
 //  Another one leads while `alone` is on its way: nothing was answered in that epoch, so nothing is kept.
 static void test_alone_is_given_up_before_it_was_used (void **unused)
 {
@@ -929,6 +959,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
         cmocka_unit_test (test_who_leads_after_a_split_is_the_winner),
         cmocka_unit_test (test_what_was_forgotten_is_not_held),
+        cmocka_unit_test (test_a_token_of_long_ago_locks_nobody_out),
         cmocka_unit_test (test_alone_is_given_up_before_it_was_used),
         cmocka_unit_test (test_nothing_diverges_without_alone),
         cmocka_unit_test (test_a_new_session_or_lead_starts_afresh),
