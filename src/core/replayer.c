@@ -825,6 +825,8 @@ zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok,
         return ZB_REPLAYER_ON;
     if (!ok && args == 2 && zb_frame_is (arg[0], "409"))
         return s_refused (self, made, arg[1]);
+    zb_frame_t why = !ok && args == 2 ? arg[1] : zb_frame ("");
+    snprintf (self->stats.waits, sizeof self->stats.waits, "%.*s", (int) why.size, (const char *) why.data);
     if (!ok)
         return ZB_REPLAYER_LATER;
     bool last = self->stage == ZB_STAGE_END && self->ended && n == self->n;

@@ -65,6 +65,7 @@ void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages);
 typedef struct {
     const char *stage; //  a word
     uint64_t items, messages, acks, aside;
+    char waits[256]; //  what the winner said when it did not take the newest item; empty if it took it
 } zb_replayer_stats_t;
 
 void zb_replayer_stats (const zb_replayer_t *self, zb_replayer_stats_t *stats);

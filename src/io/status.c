@@ -142,6 +142,7 @@ static json_t *s_replay (const zb_status_t *self)
     json_object_set_new (object, "messages", s_number (stats->messages));
     json_object_set_new (object, "acknowledgements", s_number (stats->acks));
     json_object_set_new (object, "aside", s_number (stats->aside));
+    json_object_set_new (object, "waits", *stats->waits ? json_string (stats->waits) : json_null ());
     return object;
 }
 

@@ -448,6 +448,7 @@ static void s_replay_if (bool meets, uint64_t messages)
     assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), meets ? ZB_REPLAYER_DONE : ZB_REPLAYER_LATER);
     assert_int_equal (stats.messages, meets ? messages : 0);
     assert_int_equal (stats.items ? 1 : 0, meets);
+    assert_true (meets ? *stats.waits == 0 : strstr (stats.waits, "see salvage in zbroker(1)") != NULL);
     assert_int_equal (zb_engine_absorbs (s_winner.rig->engine, &loser), meets);
 }
 
