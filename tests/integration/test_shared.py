@@ -172,6 +172,10 @@ def test_stream_while_the_lock_is_stolen(pair, client):
     restart(pair)
     one = queue(pair, client)
     active = in_step(pair)
+    #  It looks at the lock every quarter of a second.  A file that it makes anew says what it has seen last, and what is
+    #  older than the epoch that its peer has served in is taken for an old copy, until that peer is back.
+    wait_for(lambda: status(pair.endpoints[1 - active])["lock"]["epoch"] == status(pair.endpoints[active])["epoch"],
+             "the passive one's look at the lock")
     total = 4000
 
     def theft(done):

@@ -164,7 +164,8 @@ static void s_disk_copy (disk_t *self, const disk_t *from)
 {
     *self = (disk_t){0};
     for (int file = 0; file < FILES; file++)
-        s_disk_write (self, file, 0, from->data[file], from->size[file]);
+        if (from->size[file])
+            s_disk_write (self, file, 0, from->data[file], from->size[file]);
 }
 
 static void s_disk_put (const disk_t *self, const char *dir)
