@@ -512,9 +512,9 @@ static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
 static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
 {
     bool same = self->status.resync && event->text && streq (self->status.resync, event->text);
-    if (!same || event->done < self->status.done || !self->status.total) {
+    if (!same || event->done < self->status.done) {
         self->status.resync_since = self->now;
-        self->status.resync_gap = event->total - event->done;
+        self->status.resync_from = event->done;
     }
     free (self->status.resync);
     self->status.resync = event->text ? strdup (event->text) : NULL;

@@ -38,7 +38,7 @@ struct zb_env {
     size_t log_file;
     zb_env_send_fn *send;
     void *arg;
-    zb_lsn_t sent, answered;
+    zb_lsn_t sent;
     zb_pages_t *pages;
     char *fault;
     bool suspect;
@@ -94,16 +94,11 @@ static bool s_ok (zb_env_t *self, int error, const char *what)
 //  Runs inside Berkeley DB.
 static int s_send (DB_ENV *env, const DBT *control, const DBT *record, const DB_LSN *lsn, int eid, u_int32_t flags)
 {
+    (void) eid;
     zb_env_t *self = env->app_private;
-    size_t size = record ? record->size : 0;
     if (flags & DB_REP_PERMANENT)
         self->sent = s_lsn (lsn);
-    //  Several records in one message have the position of the first one.
-    if (eid != DB_EID_BROADCAST && lsn && lsn->file)
-        self->answered = s_lsn (lsn) + size;
-    //  Whatever is no new record of the log is not to be buffered.
-    bool fresh = eid == DB_EID_BROADCAST && !(flags & DB_REP_NOBUFFER);
-    self->send (self->arg, fresh, control->data, control->size, record ? record->data : NULL, size);
+    self->send (self->arg, control->data, control->size, record ? record->data : NULL, record ? record->size : 0);
     return 0;
 }
 
@@ -399,11 +394,6 @@ void zb_env_status (zb_env_t *self, zb_env_status_t *status)
 zb_lsn_t zb_env_sent (const zb_env_t *self)
 {
     return self->sent;
-}
-
-zb_lsn_t zb_env_answered (const zb_env_t *self)
-{
-    return self->answered;
 }
 
 //  ---------------------------------------------------------------------------

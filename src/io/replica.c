@@ -156,12 +156,10 @@ void zb_replica_post_meta (zb_replica_t *self, zb_store_kind_t kind)
 //  Environments
 
 //  Runs inside Berkeley DB.
-static void s_ship (void *arg, bool fresh, const void *control, size_t control_size, const void *record,
-                    size_t record_size)
+static void s_ship (void *arg, const void *control, size_t control_size, const void *record, size_t record_size)
 {
     zb_replica_t *self = arg;
-    //  A peer that is behind can't apply what is new: it would write it to a queue, to read it again when its turn comes.
-    if (self->ship && (self->streams || !fresh))
+    if (self->ship)
         zb_ship_record (self->ship, control, control_size, record, record_size);
 }
 

@@ -58,10 +58,7 @@ struct zb_replica {
     zb_lsn_t reached;              //  newest position that the peer has acked in this session
     uint64_t written, here, there; //  commits
     zb_inflight_t inflight;
-    bool streams;    //  new records go to the peer at once; one that is behind asks for them
-    uint64_t owed;   //  bytes of a resync's answers that are not paid for by time or by what was stored,
-    zb_lsn_t stored; //  up to here when that was reckoned,
-    int64_t reckoned, sized; //  when; and when our size was told
+    int64_t resume, sized; //  when: the next request of a resync is answered, our size was told
 
     //  Of a shared store.
     zb_fs_t fs;

@@ -14,8 +14,6 @@
 #define POKE_EVERY 300     //  ms of silence until a client that lacks something asks again
 #define PROGRESS_EVERY 500 //  ms
 #define SIZE_EVERY 1000    //  ms
-#define PAUSE_MOST 5       //  ms: what is stored meanwhile may end a pause early
-#define NEARLY (64 << 10)  //  bytes of log: a peer that lacks no more than these has caught up
 
 //  ---------------------------------------------------------------------------
 //  The link, as a client
@@ -73,9 +71,7 @@ static void s_look_level (zb_replica_t *self)
 {
     zb_env_status_t status;
     zb_env_status (self->env, &status);
-    //  Berkeley DB calls us level where the master was when we began.
-    if (!status.caught_up || status.generation != self->generation ||
-        zb_env_distance (self->env, status.applied, self->end) > NEARLY || !zb_env_flush (self->env))
+    if (!status.caught_up || status.generation != self->generation || !zb_env_flush (self->env))
         return;
     if (!zb_tables_open (self->tables, self->env, false))
         return;
@@ -156,26 +152,7 @@ static void s_session_as_master (zb_replica_t *self)
 {
     self->reached = 0;
     self->there = 0;
-    self->streams = false;
-    self->owed = 0;
     zb_replica_set_link (self, ZB_LINK_SYNCING);
-}
-
-//  What a resync may still not have: it gets resync_rate beside what is stored meanwhile, so the gap closes at that rate
-//  whatever the stream does.
-static uint64_t s_owed (const zb_replica_t *self, int64_t now)
-{
-    uint64_t stored = zb_env_distance (self->env, self->stored, zb_env_sent (self->env));
-    uint64_t paid = stored + (uint64_t) (now - self->reckoned) * self->args.resync_rate / 1000;
-    return self->owed > paid ? self->owed - paid : 0;
-}
-
-static void s_owe (zb_replica_t *self, uint64_t bytes)
-{
-    int64_t now = zclock_mono ();
-    self->owed = s_owed (self, now) + bytes;
-    self->stored = zb_env_sent (self->env);
-    self->reckoned = now;
 }
 
 //  A client asks for what it missed.  What it gets takes its share of the link, the disk and this thread: the next
@@ -189,10 +166,8 @@ static void s_record_as_master (zb_replica_t *self, const zb_ship_event_t *event
         ZB_ENV_DUAL)
         s_post_dual (self);
     zb_ship_stats (self->ship, &after);
-    if (self->link == ZB_LINK_SYNCING && self->args.resync_rate)
-        s_owe (self, after.sent - before.sent);
-    if (zb_env_distance (self->env, zb_env_answered (self->env), zb_env_sent (self->env)) < NEARLY)
-        self->streams = true;
+    if (self->link == ZB_LINK_SYNCING && self->args.resync_rate && after.sent > before.sent)
+        self->resume = zclock_mono () + (int64_t) ((after.sent - before.sent) * 1000 / self->args.resync_rate);
 }
 
 static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
@@ -205,11 +180,8 @@ static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
             zb_replica_post (self, ZB_STORE_SYNCED);
         }
     }
-    bool level = self->streams || zb_env_distance (self->env, event->lsn, zb_env_sent (self->env)) < NEARLY;
-    if (event->caught_up && level && self->link != ZB_LINK_LIVE) {
-        self->streams = true;
+    if (event->caught_up && self->link != ZB_LINK_LIVE)
         zb_replica_set_link (self, ZB_LINK_LIVE);
-    }
 }
 
 //  A client with a generation above ours would ignore us for ever: lead again, above it.
@@ -286,10 +258,8 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
 
 int64_t zb_replica_pause (const zb_replica_t *self)
 {
-    if (self->role != LEADING || self->link != ZB_LINK_SYNCING || !self->owed)
-        return 0;
-    uint64_t left = s_owed (self, zclock_mono ()) * 1000 / self->args.resync_rate;
-    return left < PAUSE_MOST ? (int64_t) left : PAUSE_MOST;
+    int64_t left = self->resume - zclock_mono ();
+    return self->role == LEADING && self->link == ZB_LINK_SYNCING && left > 0 ? left : 0;
 }
 
 bool zb_replica_receive (zb_replica_t *self)

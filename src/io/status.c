@@ -122,11 +122,9 @@ static json_t *s_resync (const zb_status_t *self)
     json_object_set_new (object, "text", json_string (self->resync));
     json_object_set_new (object, "done", s_number (self->done));
     json_object_set_new (object, "total", s_number (self->total));
-    //  What is missing grows with what is stored meanwhile: only how it shrinks tells when it ends.
-    uint64_t gap = self->total > self->done ? self->total - self->done : 0;
-    uint64_t took = (uint64_t) (self->now - self->resync_since);
-    bool known = self->total && took && gap < self->resync_gap;
-    json_object_set_new (object, "left_ms", known ? s_number (gap * took / (self->resync_gap - gap)) : json_null ());
+    uint64_t gone = self->done - self->resync_from, took = (uint64_t) (self->now - self->resync_since);
+    bool known = gone && took && self->total >= self->done;
+    json_object_set_new (object, "left_ms", known ? s_number ((self->total - self->done) * took / gone) : json_null ());
     return object;
 }
 

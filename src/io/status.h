@@ -36,7 +36,7 @@ typedef struct {
     char *resync;              //  what a resync is doing, NULL if none
     uint64_t done, total;      //  bytes of it
     int64_t resync_since;      //  ms: since when it is told of,
-    uint64_t resync_gap;       //  and what was missing then
+    uint64_t resync_from;      //  and what was done then
     zb_holder_t lock;          //  of a shared store: what the lock's file says
     bool held;                 //  somebody has the lock
     int64_t took;              //  ms that the takeover took, if this broker leads
