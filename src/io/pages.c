@@ -82,38 +82,31 @@ static s_handle_t *s_handles;
 //  ---------------------------------------------------------------------------
 //  The system's functions, until they have done all.  0 or an error number
 
+//  Counts what a call has moved; one that was interrupted goes on.
+static int s_moved (ssize_t rc, size_t *done)
+{
+    if (rc == 0)
+        return EIO;
+    if (rc == -1)
+        return errno == EINTR ? 0 : errno;
+    *done += (size_t) rc;
+    return 0;
+}
+
 static int s_write (int fd, const void *data, size_t size, off_t offset)
 {
-    for (const uint8_t *at = data; size;) {
-        ssize_t rc = pwrite (fd, at, size, offset);
-        if (rc == -1 && errno != EINTR)
-            return errno;
-        if (rc == 0)
-            return EIO;
-        if (rc > 0) {
-            at += rc;
-            offset += rc;
-            size -= (size_t) rc;
-        }
-    }
-    return 0;
+    int error = 0;
+    for (size_t done = 0; !error && done < size;)
+        error = s_moved (pwrite (fd, (const uint8_t *) data + done, size - done, offset + (off_t) done), &done);
+    return error;
 }
 
 static int s_read (int fd, void *data, size_t size, off_t offset)
 {
-    for (uint8_t *at = data; size;) {
-        ssize_t rc = pread (fd, at, size, offset);
-        if (rc == -1 && errno != EINTR)
-            return errno;
-        if (rc == 0)
-            return EIO;
-        if (rc > 0) {
-            at += rc;
-            offset += rc;
-            size -= (size_t) rc;
-        }
-    }
-    return 0;
+    int error = 0;
+    for (size_t done = 0; !error && done < size;)
+        error = s_moved (pread (fd, (uint8_t *) data + done, size - done, offset + (off_t) done), &done);
+    return error;
 }
 
 static int s_sync (int fd)
