@@ -203,15 +203,22 @@ int zb_lock_make (zb_lock_t *self, zb_kind_t kind, bool used)
     return -1;
 }
 
+//  Whether the file is locked, as anybody sees it who has opened it anew.  Returns 0 or -1.
+static int s_ask (int fd, bool *held)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int rc = fcntl (fd, F_OFD_GETLK, &lock);
+    *held = lock.l_type != F_UNLCK;
+    return rc == 0 ? 0 : -1;
+}
+
 int zb_lock_look (zb_lock_t *self, zb_holder_t *holder, bool *held)
 {
     //  Opened each time: the name may stand for another file by now, and a network file system reads afresh at open.
     int fd = open (self->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int rc = fcntl (fd, F_OFD_GETLK, &lock);
-    *held = lock.l_type != F_UNLCK;
+    int rc = s_ask (fd, held);
     if (rc == 0)
         rc = s_read (fd, holder);
     int error = errno;
@@ -285,8 +292,8 @@ int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state
 static bool s_is_seen (const char *path)
 {
     int fd = open (path, O_RDONLY | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    bool seen = fd >= 0 && fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    bool held = false;
+    bool seen = fd >= 0 && s_ask (fd, &held) == 0 && held;
     if (fd >= 0)
         close (fd);
     return seen;
