@@ -16,8 +16,7 @@
 
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now)
 {
-    int64_t since = self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
-    return self->dead || now - since > self->silence;
+    return self->dead || now - zb_role_silent_since (self) > self->silence;
 }
 
 bool zb_role_peer_leads (const zb_role_t *self, int64_t now)

@@ -51,6 +51,12 @@ static inline bool zb_role_overtaken (const zb_role_t *self)
     return self->overtaken_ms && !self->consent.needed;
 }
 
+//  When the peer was heard last, or this process, which was stopped, began to listen again.
+static inline int64_t zb_role_silent_since (const zb_role_t *self)
+{
+    return self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
+}
+
 //  The peer hears us.
 static inline bool zb_role_echo_fresh (const zb_role_t *self, int64_t now)
 {

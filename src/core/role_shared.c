@@ -37,8 +37,7 @@ void zb_role_share (zb_role_t *self, int64_t lease)
 //  A peer that lost its lock writes no more.
 static bool s_has_ended (const zb_role_t *self)
 {
-    int64_t since = self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
-    return self->dead || !self->peer.serving || self->ticked_ms - since > self->lease;
+    return self->dead || !self->peer.serving || self->ticked_ms - zb_role_silent_since (self) > self->lease;
 }
 
 void zb_role_compare (zb_role_t *self)
