@@ -353,15 +353,13 @@ def power_both(rig, dice):
 @fault(hold=True, leak=40, **WRITES)
 def power_mixed(rig, dice):
     """power cut of the active broker, with any mixture of written and unwritten pages of 16 KiB"""
-    rig.nodes[rig.active].cut_power()
-    load(dice, 0, 2)
+    power_active(rig, dice)
 
 
 @fault(hold=True, leak=40, **WRITES)
 def power_both_mixed(rig, dice):
     """power cut of both, with any mixture of written and unwritten pages of 16 KiB"""
-    for node in rig.nodes:
-        node.cut_power()
+    power_both(rig, dice)
 
 
 @fault(hold=True, leak=40, unit=1, **WRITES)
@@ -374,8 +372,7 @@ def power_torn(rig, dice):
 @fault(hold=True, leak=40, unit=1, **WRITES)
 def power_both_torn(rig, dice):
     """power cut of both at once, with any mixture of written and unwritten blocks of 4 KiB"""
-    for node in rig.nodes:
-        node.cut_power()
+    power_both(rig, dice)
 
 
 @fault(exits=(4,))

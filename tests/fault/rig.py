@@ -245,6 +245,10 @@ class Rig:
 
     #  Who is what.
 
+    @property
+    def processes(self):
+        return [*self.nodes, self.witness] if self.witness else self.nodes
+
     def states(self):
         return [node.status for node in self.nodes]
 
@@ -359,7 +363,7 @@ class Rig:
             self.ledger.feed(event)
         self.ledger.verdict()
         wrong = []
-        for node in [*self.nodes, *filter(None, [self.witness])]:
+        for node in self.processes:
             node.reap()
             wrong += ["%s ended by itself with %d" % (node.role, code) for code in node.exits if code not in self.expected]
             node.exits = []
@@ -385,7 +389,7 @@ class Rig:
     def close(self, keep=False):
         for clients in self.clients:
             clients.close()
-        for node in [*self.nodes, *filter(None, [self.witness])]:
+        for node in self.processes:
             node.kill()
         self.network.heal()
         for mount in self.mounts:
