@@ -370,16 +370,31 @@ static void s_cut_off (int file)
     s_sync (file);
 }
 
-static void s_live (const char *dir, zb_pages_t **pages_p)
+//  The class in this folder, with two tables.
+static zb_pages_t *s_pages;
+
+static void s_begin (const char *dir, size_t draft)
 {
     memset (s_newest, 0, sizeof s_newest);
     memset (s_on_disk, 0, sizeof s_on_disk);
     memset (s_knows, 0, sizeof s_knows);
-    s_noting = true;
-    *pages_p = zb_pages_new (dir, 2, 6);
-    assert_non_null (*pages_p);
+    s_pages = zb_pages_new (dir, 2, draft);
+    assert_non_null (s_pages);
     s_open (1, dir);
     s_open (2, dir);
+}
+
+static void s_end (void)
+{
+    assert_int_equal (zb_pages_close (s_fd[1]), 0);
+    assert_int_equal (zb_pages_close (s_fd[2]), 0);
+    zb_pages_destroy (&s_pages);
+}
+
+static void s_live (const char *dir)
+{
+    s_noting = true;
+    s_begin (dir, 6);
     s_write (1, 0);
     s_write (2, 0); //  the first batch
     s_write (1, 1);
@@ -394,7 +409,7 @@ static void s_live (const char *dir, zb_pages_t **pages_p)
     s_write (2, 0); //  four pages: the draft is full
     s_write (1, 0);
     s_write (2, 0); //  begins anew by itself
-    assert_int_equal (zb_pages_flush (*pages_p), 0);
+    assert_int_equal (zb_pages_flush (s_pages), 0);
     s_write (2, 1);
     s_sync (2);
     s_sync (1);
@@ -413,16 +428,9 @@ static void s_live (const char *dir, zb_pages_t **pages_p)
     s_sync (1);
     s_sync (2);
     s_write (1, 1);
-    assert_int_equal (zb_pages_flush (*pages_p), 0);
+    assert_int_equal (zb_pages_flush (s_pages), 0);
     s_cut_off (1);
     s_noting = false;
-}
-
-static void s_end (zb_pages_t **pages_p)
-{
-    assert_int_equal (zb_pages_close (s_fd[1]), 0);
-    assert_int_equal (zb_pages_close (s_fd[2]), 0);
-    zb_pages_destroy (pages_p);
 }
 
 static void test_power_cut_at_each_operation (void **unused)
@@ -433,9 +441,8 @@ static void test_power_cut_at_each_operation (void **unused)
     for (int file = 0; file < FILES; file++)
         s_disk_size (&start, file, 0);
     s_disk_put (&start, dir);
-    zb_pages_t *pages;
-    s_live (dir, &pages);
-    s_end (&pages);
+    s_live (dir);
+    s_end ();
     size_t choices = 0;
     for (size_t moment = 0; moment <= s_ops; moment++)
         choices += s_choices (dir, &start, moment, s_recover_and_check);
@@ -455,9 +462,8 @@ static void test_power_cut_in_recovery (void **unused)
     for (int file = 0; file < FILES; file++)
         s_disk_size (&start, file, 0);
     s_disk_put (&start, dir);
-    zb_pages_t *pages;
-    s_live (dir, &pages);
-    s_end (&pages);
+    s_live (dir);
+    s_end ();
     op_t life[OPS];
     size_t ops = s_ops;
     memcpy (life, s_op, sizeof life);
@@ -525,34 +531,37 @@ static uint32_t s_version (const char *dir, int file, size_t page)
     return version;
 }
 
-static void s_begin (const char *dir, zb_pages_t **pages_p)
+//  The same in a folder of its own.
+static char *s_dir;
+
+static void s_fresh (void)
 {
-    memset (s_newest, 0, sizeof s_newest);
-    memset (s_on_disk, 0, sizeof s_on_disk);
-    memset (s_knows, 0, sizeof s_knows);
-    *pages_p = zb_pages_new (dir, 2, 64);
-    assert_non_null (*pages_p);
-    s_open (1, dir);
-    s_open (2, dir);
+    s_dir = kit_dir_new ();
+    s_begin (s_dir, 64);
+}
+
+static void s_gone (void)
+{
+    s_end ();
+    kit_dir_destroy (&s_dir);
 }
 
 //  A table that has gone does not come back in the next one of its name.
 static void test_name_that_is_used_again (void **unused)
 {
     (void) unused;
-    char *dir = kit_dir_new (), path[PATH_MAX], aside[PATH_MAX];
-    zb_pages_t *pages;
-    s_begin (dir, &pages);
-    snprintf (path, sizeof path, "%s/%s", dir, s_name[1]);
-    snprintf (aside, sizeof aside, "%s/aside", dir);
+    char path[PATH_MAX], aside[PATH_MAX];
+    s_fresh ();
+    snprintf (path, sizeof path, "%s/%s", s_dir, s_name[1]);
+    snprintf (aside, sizeof aside, "%s/aside", s_dir);
     for (int way = 0; way < 2; way++) {
         s_write (1, 0);
         s_write (2, 0);
         s_write (1, 1);
         assert_int_equal (way ? zb_pages_rename (path, aside) : zb_pages_unlink (path), 0);
         assert_int_equal (zb_pages_close (s_fd[1]), 0);
-        s_open (1, dir);
-        char *copy = s_copy (dir);
+        s_open (1, s_dir);
+        char *copy = s_copy (s_dir);
         s_recover (copy);
         assert_int_equal (s_version (copy, 1, 0), 0);
         assert_int_equal (s_version (copy, 1, 1), 0);
@@ -561,17 +570,14 @@ static void test_name_that_is_used_again (void **unused)
     }
     assert_int_equal (zb_pages_unlink (path), 0);
     assert_int_equal (zb_pages_unlink (path), ENOENT);
-    s_end (&pages);
-    kit_dir_destroy (&dir);
+    s_gone ();
 }
 
 //  What is cut off does not come back by being collected.
 static void test_cut (void **unused)
 {
     (void) unused;
-    char *dir = kit_dir_new ();
-    zb_pages_t *pages;
-    s_begin (dir, &pages);
+    s_fresh ();
     s_write (1, 0);
     s_sync (1);
     s_write (1, 1);
@@ -579,13 +585,12 @@ static void test_cut (void **unused)
     uint8_t page[ZB_PAGE_SIZE];
     assert_int_equal (zb_pages_pread (s_fd[1], page, sizeof page, ZB_PAGE_SIZE), 0);
     s_sync (1);
-    char *copy = s_copy (dir);
+    char *copy = s_copy (s_dir);
     s_recover (copy);
     assert_int_equal (s_version (copy, 1, 0), 1);
     assert_int_equal (s_version (copy, 1, 1), 0);
     kit_dir_destroy (&copy);
-    s_end (&pages);
-    kit_dir_destroy (&dir);
+    s_gone ();
 }
 
 //  A full disk: what is collected stays, syncs say so, and all is well when there is room again.
@@ -593,9 +598,7 @@ static void test_full_disk (void **unused)
 {
     (void) unused;
     for (int file = 0; file < 2; file++) {
-        char *dir = kit_dir_new ();
-        zb_pages_t *pages;
-        s_begin (dir, &pages);
+        s_fresh ();
         s_broken = s_name[file];
         s_error = ENOSPC;
         s_break_syncs = false;
@@ -604,19 +607,18 @@ static void test_full_disk (void **unused)
             s_write (1, 1);
             s_write (2, 0);
         }
-        assert_int_equal (zb_pages_error (pages), ENOSPC);
+        assert_int_equal (zb_pages_error (s_pages), ENOSPC);
         assert_int_equal (zb_pages_fsync (s_fd[1]), ENOSPC);
         assert_int_equal (zb_pages_fsync (s_fd[2]), ENOSPC);
-        assert_int_equal (zb_pages_flush (pages), ENOSPC);
+        assert_int_equal (zb_pages_flush (s_pages), ENOSPC);
         s_broken = NULL;
-        assert_int_equal (zb_pages_flush (pages), 0);
-        assert_int_equal (zb_pages_error (pages), 0);
+        assert_int_equal (zb_pages_flush (s_pages), 0);
+        assert_int_equal (zb_pages_error (s_pages), 0);
         s_sync (1);
-        assert_int_equal (s_version (dir, 1, 0), 3);
-        assert_int_equal (s_version (dir, 1, 1), 3);
-        assert_int_equal (s_version (dir, 2, 0), 3);
-        s_end (&pages);
-        kit_dir_destroy (&dir);
+        assert_int_equal (s_version (s_dir, 1, 0), 3);
+        assert_int_equal (s_version (s_dir, 1, 1), 3);
+        assert_int_equal (s_version (s_dir, 2, 0), 3);
+        s_gone ();
     }
 }
 
@@ -625,9 +627,7 @@ static void test_failed_sync (void **unused)
 {
     (void) unused;
     for (int file = 0; file < 2; file++) {
-        char *dir = kit_dir_new ();
-        zb_pages_t *pages;
-        s_begin (dir, &pages);
+        s_fresh ();
         s_write (1, 0);
         s_broken = s_name[file];
         s_error = file ? ENOSPC : EIO;
@@ -636,9 +636,8 @@ static void test_failed_sync (void **unused)
         s_broken = NULL;
         assert_int_equal (zb_pages_fsync (s_fd[1]), EIO);
         assert_int_equal (zb_pages_fsync (s_fd[2]), EIO);
-        assert_int_equal (zb_pages_error (pages), EIO);
-        s_end (&pages);
-        kit_dir_destroy (&dir);
+        assert_int_equal (zb_pages_error (s_pages), EIO);
+        s_gone ();
     }
 }
 
@@ -646,13 +645,11 @@ static void test_failed_sync (void **unused)
 static void test_garbage (void **unused)
 {
     (void) unused;
-    char *dir = kit_dir_new ();
-    zb_pages_t *pages;
-    s_begin (dir, &pages);
+    s_fresh ();
     s_write (1, 0);
     s_write (2, 0);
-    char *copy = s_copy (dir), path[PATH_MAX];
-    s_end (&pages);
+    char *copy = s_copy (s_dir), path[PATH_MAX];
+    s_gone ();
     //  One bit of a batch, anywhere: nothing of it counts.  The place is shown by what the table held before.
     for (off_t at = 0; at < 4096 + 2 * ZB_PAGE_SIZE; at += 511) {
         char *other = s_copy (copy);
@@ -674,7 +671,6 @@ static void test_garbage (void **unused)
     s_recover (copy);
     assert_int_equal (access (path, F_OK), -1);
     kit_dir_destroy (&copy);
-    kit_dir_destroy (&dir);
 }
 
 int main (void)
