@@ -21,7 +21,7 @@
 //  ---------------------------------------------------------------------------
 //  Puppets
 
-typedef enum { WAIT, LINK, GRANTED, LEAD, FOLLOW, GRANT, SAVE, COMMIT, STREAM, DIGEST, LATENCY, STOP } order_kind_t;
+typedef enum { WAIT, LINK, GRANTED, LEAD, FOLLOW, GRANT, SAVE, COMMIT, STREAM, DIGEST, STOP } order_kind_t;
 
 typedef struct {
     order_kind_t kind;
@@ -147,13 +147,6 @@ static answer_t s_obey (zb_store_t *store, const order_t *order)
     case DIGEST:
         answer.hash = kit_digest (store, &answer.rows);
         break;
-    case LATENCY: {
-        int64_t start = zclock_usecs ();
-        for (uint64_t commit = order->first; commit <= order->last; commit++)
-            kit_commit (store, commit, commit, order->size, order->value);
-        answer.here = (uint64_t) (zclock_usecs () - start) / (order->last - order->first + 1);
-        break;
-    }
     case STOP:
         break;
     }
@@ -177,10 +170,6 @@ static int s_puppet (char **argv)
     args.bind = bind;
     args.peer = peer;
     args.log_keep = (size_t) atoi (argv[6]) << 20;
-    if (atoi (argv[6]) >= 1024) { //  the real sizes, for measurements
-        args.log_file = 64 << 20;
-        args.cache = 256 << 20;
-    }
     zb_seal_key (args.key, "test", "secret");
     zb_store_t *store = zb_store_new (&args);
     order_t order;
@@ -866,34 +855,6 @@ static void test_garbage (void **state)
     s_couple_destroy (&pair);
 }
 
-//  ---------------------------------------------------------------------------
-//  Figures, on demand: test_replica measure
-
-static void s_measure (void **state)
-{
-    (void) state;
-    couple_t *pair = s_couple_formed (1024);
-    uint64_t next = 1;
-    static const struct {
-        uint64_t count, size;
-    } runs[] = {{5000, 100}, {5000, 100 * 110}, {1000, 1000 * 110}, {100, 1000 * 1100}};
-    answer_t answer = DO (&pair->a, LATENCY, false, next, next + 999, 100);
-    print_message ("one at a time, here: %d us\n", (int) answer.here);
-    next += 1000;
-    answer = DO (&pair->a, LATENCY, true, next, next + 1999, 100);
-    print_message ("one at a time, both: %d us\n", (int) answer.here);
-    next += 2000;
-    for (size_t i = 0; i < sizeof (runs) / sizeof (runs[0]); i++) {
-        int64_t start = zclock_usecs ();
-        DO (&pair->a, COMMIT, true, next, next + runs[i].count - 1, runs[i].size);
-        double seconds = (double) (zclock_usecs () - start) / 1e6;
-        print_message ("%d commits of %d bytes: %.0f commits/s, %.1f MB/s\n", (int) runs[i].count, (int) runs[i].size,
-                       (double) runs[i].count / seconds, (double) (runs[i].count * runs[i].size) / seconds / 1e6);
-        next += runs[i].count;
-    }
-    s_couple_destroy (&pair);
-}
-
 int main (int argc, char **argv)
 {
     if (argc == 7 && streq (argv[1], "puppet"))
@@ -914,10 +875,6 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_grant),          cmocka_unit_test (test_cut),
         cmocka_unit_test (test_dual),           cmocka_unit_test (test_garbage),
     };
-    if (argc == 2 && streq (argv[1], "measure")) {
-        const struct CMUnitTest figures[] = {cmocka_unit_test (s_measure)};
-        return cmocka_run_group_tests (figures, NULL, NULL);
-    }
     if (argc == 2)
         cmocka_set_test_filter (argv[1]);
     return cmocka_run_group_tests (tests, NULL, NULL);
