@@ -1,5 +1,5 @@
 /*  =========================================================================
-    test_role - is the table of phases total, and does a pair keep each rule?
+    test_role - does a pair keep each rule?
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,8 +9,6 @@
     Transcripts on the model of a pair (pair_model.h): each is a list of acts, P and B
     are primary and backup.  Stores and their link do at once what is to be done.
     test_role_walk tries all orders; here the ones that matter have a name.
-
-    test_role table     prints the table for src/README.md
 */
 
 #include "pair_model.h"
@@ -23,90 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-#include "readme_kit.h"
-
-//  ---------------------------------------------------------------------------
-//  The table
-
-static void test_a_row_fits_whatever_happens (void **unused)
-{
-    (void) unused;
-    size_t count;
-    const zb_phase_row_t *rows = zb_phase_rows (&count);
-    bool hit[64] = {false};
-    assert_true (count < 64);
-    for (zb_phase_t phase = 0; phase < ZB_PHASES; phase++)
-        for (zb_phase_event_t event = 0; event < ZB_PHASE_EVENTS; event++)
-            for (unsigned conditions = 0; conditions < 1u << ZB_IFS; conditions++) {
-                const zb_phase_row_t *row = zb_phase_row (phase, event, conditions);
-                assert_true (row >= rows && row < rows + count);
-                hit[row - rows] = true;
-            }
-    for (size_t i = 0; i < count; i++) {
-        assert_int_equal (rows[i].number, i + 1);
-        assert_true (strlen (rows[i].why) > 0);
-        if (!hit[i])
-            fail_msg ("row %d fits nothing", rows[i].number);
-    }
-}
-
-//  Out of every phase there is a way that does not need another one to lead.
-static void test_no_phase_without_an_exit (void **unused)
-{
-    (void) unused;
-    for (zb_phase_t phase = 0; phase < ZB_PHASES; phase++) {
-        bool exits = phase == ZB_PHASE_SINGLE;
-        for (zb_phase_event_t event = 0; event < ZB_PHASE_DOWN; event++)
-            for (unsigned conditions = 0; conditions < 1u << ZB_IFS; conditions++) {
-                zb_phase_t next = zb_phase_row (phase, event, conditions)->next;
-                exits = exits || (next != phase && next != ZB_PHASES);
-            }
-        assert_true (exits);
-    }
-}
-
-static void s_words (char *text, size_t room, unsigned set, const char *const *words, size_t count)
-{
-    *text = 0;
-    for (size_t i = 0; i < count; i++)
-        if (set & 1u << i && words[i])
-            snprintf (text + strlen (text), room - strlen (text), "%s%s", *text ? ", " : "", words[i]);
-}
-
-static void s_markdown (size_t index, char line[README_LINE])
-{
-    size_t count;
-    const zb_phase_row_t *row = &zb_phase_rows (&count)[index];
-    static const char *const conditions[ZB_IFS] = {"no pair", "alone",            "solo",
-                                                      "granted", "peer-loss = wait", "no consent"};
-    static const char *const effects[ZB_DO_KINDS] = {"lead",  "follow", "start epoch", "raise epoch", "save node",
-                                                     "grant", "stop",   "read meta",   "beat",        NULL,
-                                                     "mark",  "probe",  "tell alone",  "ask witness"};
-    char events[128] = "any", when[64], unless[64], does[128];
-    if (row->events != ~0u) {
-        const char *names[ZB_PHASE_EVENTS];
-        for (zb_phase_event_t event = 0; event < ZB_PHASE_EVENTS; event++)
-            names[event] = zb_phase_event_name (event);
-        s_words (events, sizeof events, row->events, names, ZB_PHASE_EVENTS);
-    }
-    s_words (when, sizeof when, row->when, conditions, ZB_IFS);
-    s_words (unless, sizeof unless, row->unless, conditions, ZB_IFS);
-    s_words (does, sizeof does, row->effects, effects, ZB_DO_KINDS);
-    snprintf (line, README_LINE, "| %d | %s | %s | %s | %s | %s | %s | %s |", row->number, zb_phase_name (row->phase), events,
-              when, unless, row->next == ZB_PHASES ? "same" : zb_phase_name (row->next), does, row->why);
-}
-
-static void test_the_readme_shows_this_table (void **unused)
-{
-    (void) unused;
-    size_t count;
-    zb_phase_rows (&count);
-    readme_shows ("src/README.md", "| ", count, s_markdown);
-}
-
-//  ---------------------------------------------------------------------------
-//  Transcripts
 
 static const bounds_t s_bounds = {.kills = 9,
                                   .suspects = 9,
@@ -915,18 +829,9 @@ static void test_damaged_meta_rows_are_refused (void **unused)
     }
 }
 
-int main (int argc, char **argv)
+int main (void)
 {
-    if (argc == 2 && strcmp (argv[1], "table") == 0) {
-        size_t count;
-        zb_phase_rows (&count);
-        readme_print (count, s_markdown);
-        return 0;
-    }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_a_row_fits_whatever_happens),
-        cmocka_unit_test (test_no_phase_without_an_exit),
-        cmocka_unit_test (test_the_readme_shows_this_table),
         cmocka_unit_test (test_a_new_pair_forms_when_both_meet),
         cmocka_unit_test (test_the_passive_takes_over_with_a_client_and_a_death),
         cmocka_unit_test (test_trace_1_local_facts_are_not_replicated),
