@@ -318,3 +318,20 @@ void rig_skip (rig_t *self)
 {
     s_drop_replies (self);
 }
+
+rig_t *rig_ready (const zb_limits_t *limits)
+{
+    rig_t *self = rig_new (limits);
+    rig_say (self, "c", "HELLO|h");
+    rig_expect (self, "c> OK|h|0|0|tcp://a|tcp://b");
+    rig_say (self, "c", "QUEUE|q|q|");
+    rig_expect (self, "c> OK|q");
+    return self;
+}
+
+zb_engine_stats_t rig_stats (const rig_t *self)
+{
+    zb_engine_stats_t stats;
+    zb_engine_stats (self->engine, &stats);
+    return stats;
+}

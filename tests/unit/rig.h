@@ -46,6 +46,8 @@ typedef struct {
 //  A leading engine in epoch 1 on an empty store, rule BOTH, everything synced at once.  limits NULL: the defaults.
 rig_t *rig_new (const zb_limits_t *limits);
 void rig_destroy (rig_t **self_p);
+//  The same, whose client "c" has said HELLO without a name and made the queue q.
+rig_t *rig_ready (const zb_limits_t *limits);
 //  A client's request; the engine's turn follows.
 void rig_say (rig_t *self, const char *client, const char *line);
 //  Several requests of a client without a turn between them: lines end with '\n' at the end of the string, too.
@@ -70,6 +72,7 @@ void rig_gone (rig_t *self, const char *client);
 //  The next reply is this text ("CLIENT> OK|..."), or there is none (NULL).  '*' at its end stands for anything.
 #define rig_expect(self, text) rig_expect_ (self, text, __FILE__, __LINE__)
 void rig_expect_ (rig_t *self, const char *text, const char *file, int line);
+zb_engine_stats_t rig_stats (const rig_t *self);
 //  The newest reply to this client.
 const rig_reply_t *rig_last (rig_t *self);
 //  Forgets the replies that were not looked at.

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    test_engine - every verb, every refusal, and when a broker may say what
+    test_engine - when a broker may say what, and what it keeps in memory
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,638 +17,12 @@
 #include "core/rows.h"
 #include "rig.h"
 
-//  A rig whose client "c" has said HELLO without a name and made the queue q.
-static rig_t *s_rig (const zb_limits_t *limits)
-{
-    rig_t *rig = rig_new (limits);
-    rig_say (rig, "c", "HELLO|h");
-    rig_expect (rig, "c> OK|h|0|0|tcp://a|tcp://b");
-    rig_say (rig, "c", "QUEUE|q|q|");
-    rig_expect (rig, "c> OK|q");
-    return rig;
-}
-
-static zb_engine_stats_t s_stats (const rig_t *rig)
-{
-    zb_engine_stats_t stats;
-    zb_engine_stats (rig->engine, &stats);
-    return stats;
-}
-
-//  Sessions
-
-static void s_no_verb_without_hello (void **state)
-{
-    (void) state;
-    static const char *const line[] = {"PUT|1|q||x", "GET|1|q|1|0|", "ACK|1|q|1:1", "NACK|1|q|1:1", "EXTEND|1|q|1:1",
-                                       "QUEUE|1|q|", "LIST|1",       "PURGE|1|q",   "DELETE|1|q"};
-    rig_t *rig = rig_new (NULL);
-    for (size_t index = 0; index < sizeof line / sizeof line[0]; index++) {
-        rig_say (rig, "c", line[index]);
-        rig_expect (rig, "c> ERR|1|401|say HELLO first");
-    }
-    assert_int_equal (s_stats (rig).sessions, 0);
-    rig_destroy (&rig);
-}
-
-static void s_hello_numbers_instances (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
-    rig_say (rig, "a", "PUT|1|q||x");
-    rig_expect (rig, "a> OK|1|both|1:1|1:1");
-    //  The same process on a new connection.
-    rig_say (rig, "b", "HELLO|h|till||1");
-    rig_expect (rig, "b> OK|h|1|1|tcp://a|tcp://b");
-    //  What the old connection has left behind comes late: it must not take messages that nobody will hear of.
-    rig_say (rig, "a", "GET|late|q|10|0|");
-    rig_expect (rig, "a> ERR|late|401|*");
-    rig_say (rig, "b", "GET|g|q|10|0|");
-    rig_expect (rig, "b> MSG|g|both|q|1:1 1|x");
-    rig_say (rig, "b", "PUT|2|q||x");
-    rig_expect (rig, "b> OK|2|both|1:2|1:2");
-    //  A new process fences the older one.
-    rig_say (rig, "d", "HELLO|h|till||");
-    rig_expect (rig, "d> OK|h|2|2|tcp://a|tcp://b");
-    rig_say (rig, "b", "PUT|3|q||x");
-    rig_expect (rig, "b> ERR|3|409|fenced*");
-    rig_say (rig, "b", "GET|3|q|1|0|");
-    rig_expect (rig, "b> ERR|3|409|fenced*");
-    rig_say (rig, "e", "HELLO|h|till||1");
-    rig_expect (rig, "e> ERR|h|409|fenced*");
-    rig_say (rig, "e", "LIST|1");
-    rig_expect (rig, "e> ERR|1|401|*");
-    //  It is known to whoever leads next.
-    rig_takeover (rig);
-    rig_say (rig, "e", "HELLO|h|till||1");
-    rig_expect (rig, "e> ERR|h|409|fenced*");
-    rig_say (rig, "f", "HELLO|h|till||");
-    rig_expect (rig, "f> OK|h|3|2|tcp://a|tcp://b");
-    rig_destroy (&rig);
-}
-
-static void s_hello_waits_for_puts_in_flight (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|*");
-    rig->sync_there = false;
-    rig_say (rig, "a", "PUT|1|q||x");
-    rig_say (rig, "b", "HELLO|h|till||1");
-    rig_expect (rig, NULL);
-    rig_sync (rig, true, true);
-    rig_expect (rig, "a> OK|1|both|1:1|1:1");
-    rig_expect (rig, "b> OK|h|1|1|*");
-    rig_destroy (&rig);
-}
-
-static void s_sessions_are_bounded_and_forgotten (void **state)
-{
-    (void) state;
-    zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.sessions = 2;
-    rig_t *rig = s_rig (&limits);
-    rig_say (rig, "d", "HELLO|h");
-    rig_expect (rig, "d> OK|h|0|0|*");
-    rig_say (rig, "e", "HELLO|h");
-    rig_expect (rig, "e> ERR|h|503|*");
-    rig_gone (rig, "d");
-    rig_say (rig, "e", "HELLO|h");
-    rig_expect (rig, "e> OK|h|0|0|*");
-    rig_wait (rig, limits.session_idle - 1);
-    rig_say (rig, "e", "LIST|l");
-    rig_expect (rig, "e> OK|l|*");
-    rig_wait (rig, 1);
-    assert_int_equal (s_stats (rig).sessions, 1);
-    rig_say (rig, "c", "LIST|l");
-    rig_expect (rig, "c> ERR|l|401|*");
-    rig_destroy (&rig);
-}
-
-//  PUT
-
-static void s_put_stores_in_order (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "c", "PUT|any id|q|colour=red\nsize=5|one|two|");
-    rig_expect (rig, "c> OK|any id|both|1:1|1:3");
-    rig_say (rig, "c", "PUT|x|q||four");
-    rig_expect (rig, "c> OK|x|both|1:4|1:4");
-    rig_say (rig, "c", "GET|g|q|10|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:1 1\tcolour=red\tsize=5\n1:2 1\tcolour=red\tsize=5\n"
-                     "1:3 1\tcolour=red\tsize=5\n1:4 1|one|two||four");
-    rig_destroy (&rig);
-}
-
-static void s_put_is_refused (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "p", "HELLO|h|till||");
-    rig_expect (rig, "p> OK|h|1|0|*");
-    rig_say (rig, "p", "PUT|1|no||x");
-    rig_expect (rig, "p> ERR|1|404|no such queue");
-    rig_say (rig, "p", "PUT|one|q||x");
-    rig_expect (rig, "p> ERR|one|400|*");
-    rig_say (rig, "p", "PUT|2|q||x");
-    rig_expect (rig, "p> ERR|2|409|1");
-    zb_engine_full (rig->engine, true);
-    rig_say (rig, "p", "PUT|1|q||x");
-    rig_expect (rig, "p> ERR|1|507|*");
-    rig_say (rig, "p", "QUEUE|z|r|");
-    rig_expect (rig, "p> ERR|z|507|*");
-    zb_engine_full (rig->engine, false);
-    rig_say (rig, "c", "QUEUE|z|q|max-messages=2");
-    rig_expect (rig, "c> OK|z");
-    rig_say (rig, "p", "PUT|1|q||x|y|z");
-    rig_expect (rig, "p> ERR|1|429|*");
-    //  No refusal has used the number.
-    rig_say (rig, "p", "PUT|1|q||x|y");
-    rig_expect (rig, "p> OK|1|both|1:1|1:2");
-    rig_say (rig, "p", "PUT|2|q||x");
-    rig_expect (rig, "p> ERR|2|429|*");
-    //  What was stored is told so even if it were refused now.
-    zb_engine_full (rig->engine, true);
-    rig_say (rig, "p", "PUT|1|q||x|y");
-    rig_expect (rig, "p> OK|1|both|1:1|1:2|duplicate");
-    rig_say (rig, "c", "ACK|a|q|1:1");
-    rig_expect (rig, "c> OK|a|both");
-    zb_engine_full (rig->engine, false);
-    rig_say (rig, "p", "PUT|2|q||x");
-    rig_expect (rig, "p> OK|2|both|1:3|1:3");
-    rig_destroy (&rig);
-}
-
-static void s_duplicates (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    char line[64];
-    rig_say (rig, "p", "HELLO|h|till||");
-    rig_expect (rig, "p> OK|h|1|0|*");
-    for (int number = 1; number <= 300; number++) {
-        snprintf (line, sizeof line, "PUT|%d|q|a=%d|x", number, number);
-        rig_say (rig, "p", line);
-    }
-    rig_skip (rig);
-    for (int round = 0; round < 2; round++) {
-        rig_say (rig, "p", "PUT|300|q|a=300|x");
-        rig_expect (rig, "p> OK|300|both|1:300|1:300|duplicate");
-        rig_say (rig, "p", "PUT|45|q|a=45|x");
-        rig_expect (rig, "p> OK|45|both|1:45|1:45|duplicate");
-        rig_say (rig, "p", "PUT|44|q|a=44|x");
-        rig_expect (rig, "p> ERR|44|409|301");
-        rig_say (rig, "p", "PUT|300|q|a=300|y");
-        rig_expect (rig, "p> ERR|300|409|301");
-        rig_say (rig, "p", "PUT|300|q|a=301|x");
-        rig_expect (rig, "p> ERR|300|409|301");
-        rig_say (rig, "p", "PUT|300|q|a=300|x|");
-        rig_expect (rig, "p> ERR|300|409|301");
-        rig_say (rig, "p", "PUT|300|r|a=300|x");
-        rig_expect (rig, "p> ERR|300|409|301");
-        rig_say (rig, "p", "PUT|302|q||x");
-        rig_expect (rig, "p> ERR|302|409|301");
-        rig_takeover (rig);
-        rig_say (rig, "p", "HELLO|h|till||1");
-        rig_expect (rig, "p> OK|h|1|300|*");
-    }
-    rig_say (rig, "p", "PUT|301|q||x");
-    rig_expect (rig, "p> OK|301|both|3:1|3:1");
-    rig_destroy (&rig);
-}
-
-static void s_at_most_256_in_flight (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    char line[64];
-    rig_say (rig, "p", "HELLO|h|till||");
-    rig_skip (rig);
-    rig->sync_here = rig->sync_there = false;
-    for (int number = 1; number <= 257; number++) {
-        snprintf (line, sizeof line, "PUT|%d|q||x", number);
-        rig_push (rig, "p", line);
-    }
-    rig_run (rig);
-    rig_expect (rig, "p> ERR|257|429|*");
-    rig_expect (rig, NULL);
-    rig_sync (rig, true, true);
-    rig_expect (rig, "p> OK|1|both|1:1|1:1");
-    rig_skip (rig);
-    rig_say (rig, "p", "PUT|257|q||x");
-    rig_sync (rig, true, true);
-    rig_expect (rig, "p> OK|257|both|1:257|1:257");
-    rig_destroy (&rig);
-}
-
-static void s_large_puts_make_several_rows (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_put (rig, "c", "big", "q", 1000, 1000);
-    rig_run (rig);
-    rig_expect (rig, "c> OK|big|both|1:1|1:1000");
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 4);
-    rig_put (rig, "c", "huge", "q", 3, 700000);
-    rig_run (rig);
-    rig_expect (rig, "c> OK|huge|both|1:1001|1:1003");
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 7);
-    for (size_t index = 0; index < 7; index++) {
-        size_t key_size = 0, size = 0;
-        const void *key = fake_store_key (rig->store, ZB_LOG, index, &key_size);
-        fake_store_get (rig->store, ZB_LOG, key, key_size, &size);
-        assert_true (size <= ZB_ROW_MAX || index >= 4);
-    }
-    rig_say (rig, "c", "GET|g|q|1000|0|");
-    assert_int_equal (rig_last (rig)->reply->bodies, 1000);
-    rig_say (rig, "c", "GET|g|q|1000|0|");
-    assert_int_equal (rig_last (rig)->reply->bodies, 3);
-    rig_destroy (&rig);
-}
-
-//  GET, ACK, NACK, EXTEND
-
-static void s_gets_are_served_in_turn (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "d", "HELLO|h");
-    rig_say (rig, "c", "GET|g1|q|2|500|");
-    rig_say (rig, "d", "GET|g2|q|1|500|");
-    rig_say (rig, "c", "GET|g3|q|1|400|");
-    assert_int_equal (s_stats (rig).parked, 3);
-    rig_skip (rig);
-    rig_say (rig, "d", "PUT|p|q||1|2|3");
-    rig_expect (rig, "c> MSG|g1|both|q|1:1 1\n1:2 1|1|2");
-    rig_expect (rig, "d> MSG|g2|both|q|1:3 1|3");
-    rig_expect (rig, "d> OK|p|both|1:1|1:3");
-    rig_wait (rig, 399);
-    rig_expect (rig, NULL);
-    rig_wait (rig, 1);
-    rig_expect (rig, "c> MSG|g3|both|q|");
-    assert_int_equal (s_stats (rig).parked, 0);
-    rig_say (rig, "c", "GET|g|no|1|0|");
-    rig_expect (rig, "c> ERR|g|404|*");
-    rig_destroy (&rig);
-}
-
-static void s_max_0_ends_parked_gets (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "d", "HELLO|h");
-    rig_skip (rig);
-    rig_say (rig, "c", "GET|g1|q|1|500|");
-    rig_say (rig, "d", "GET|g2|q|1|500|");
-    rig_say (rig, "c", "GET|g3|q|0|500|");
-    rig_expect (rig, "c> MSG|g1|both|q|");
-    rig_expect (rig, "c> MSG|g3|both|q|");
-    rig_expect (rig, NULL);
-    rig_say (rig, "c", "PUT|p|q||1");
-    rig_expect (rig, "d> MSG|g2|both|q|1:1 1|1");
-    rig_destroy (&rig);
-}
-
-static void s_gets_of_a_session_are_bounded (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    for (int index = 0; index < 256; index++)
-        rig_push (rig, "c", "GET|g|q|1|500|");
-    rig_say (rig, "c", "GET|one more|q|1|500|");
-    rig_expect (rig, "c> ERR|one more|429|*");
-    rig_gone (rig, "c");
-    assert_int_equal (s_stats (rig).parked, 0);
-    rig_destroy (&rig);
-}
-
-static void s_acks_in_a_get_are_answered_when_durable (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "c", "PUT|p|q||1|2");
-    rig_say (rig, "c", "GET|g|q|1|0|");
-    rig_skip (rig);
-    rig->sync_there = false;
-    rig_say (rig, "c", "GET|g1|q|1|60000|1:1");
-    rig_expect (rig, NULL);
-    assert_true (zb_engine_client_waits (rig->engine));
-    rig_sync (rig, true, true);
-    rig_expect (rig, "c> MSG|g1|both|q|1:2 1|2");
-    rig_say (rig, "c", "GET|g2|q|1|60000|1:2");
-    rig_expect (rig, NULL);
-    rig_sync (rig, true, true);
-    rig_expect (rig, "c> MSG|g2|both|q|");
-    //  Acks that change nothing are durable already.
-    rig_say (rig, "c", "GET|g3|q|1|60000|1:1..1:2");
-    rig_expect (rig, "c> MSG|g3|both|q|");
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
-    rig_destroy (&rig);
-}
-
-static void s_ack_is_idempotent_and_takes_anything (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "c", "PUT|p|q||1|2|3|4|5|6|7|8|9");
-    rig_skip (rig);
-    rig_say (rig, "c", "ACK|a|q|1:9 1:2..1:3 1:3 7 1:100 9:1..9:9 1:5..1:4000000000");
-    rig_expect (rig, "c> OK|a|both");
-    rig_say (rig, "c", "ACK|a|q|1:9 1:2");
-    rig_expect (rig, "c> OK|a|both");
-    assert_int_equal (fake_store_rows (rig->store, ZB_ACKS), 1);
-    rig_say (rig, "c", "GET|g|q|10|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:1 1\n1:4 1|1|4");
-    rig_takeover (rig);
-    rig_say (rig, "c", "HELLO|h");
-    rig_expect (rig, "c> OK|h*");
-    rig_say (rig, "c", "GET|g|q|10|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:1 1\n1:4 1|1|4");
-    rig_say (rig, "c", "ACK|a|q|1..18446744073709551615");
-    rig_expect (rig, "c> OK|a|both");
-    assert_int_equal (fake_store_rows (rig->store, ZB_ACKS), 0);
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
-    rig_say (rig, "c", "ACK|a|no|1:1");
-    rig_expect (rig, "c> ERR|a|404|*");
-    rig_destroy (&rig);
-}
-
-static void s_leases_end (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "d", "HELLO|h");
-    rig_say (rig, "c", "QUEUE|q|q|lease=1000");
-    rig_say (rig, "c", "PUT|p|q||1|2|3|4");
-    rig_say (rig, "c", "GET|g|q|3|0|");
-    rig_skip (rig);
-    rig_say (rig, "d", "GET|g|q|10|0|");
-    rig_expect (rig, "d> MSG|g|both|q|1:4 1|4");
-    rig_wait (rig, 600);
-    rig_say (rig, "c", "EXTEND|e|q|1:2 1:4 1:77");
-    rig_expect (rig, "c> OK|e");
-    rig_wait (rig, 399);
-    rig_say (rig, "d", "GET|g|q|10|0|");
-    rig_expect (rig, "d> MSG|g|both|q|");
-    rig_wait (rig, 1);
-    //  1 and 3 are back, in their places; 4 was not c's to extend.
-    rig_say (rig, "d", "GET|g|q|10|0|");
-    rig_expect (rig, "d> MSG|g|both|q|1:1 2\n1:3 2\n1:4 2|1|3|4");
-    assert_int_equal (s_stats (rig).expired, 3);
-    //  A late ACK is good: the message is done, whoever has it now.
-    rig_say (rig, "c", "ACK|a|q|1:1");
-    rig_expect (rig, "c> OK|a|both");
-    rig_wait (rig, 600);
-    rig_say (rig, "d", "GET|g|q|10|0|");
-    rig_expect (rig, "d> MSG|g|both|q|1:2 2|2");
-    rig_wait (rig, 1000);
-    rig_say (rig, "d", "GET|g|q|10|0|");
-    rig_expect (rig, "d> MSG|g|both|q|1:2 3\n1:3 3\n1:4 3|2|3|4");
-    rig_destroy (&rig);
-}
-
-static void s_nack_gives_back_at_once (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "d", "HELLO|h");
-    rig_say (rig, "c", "PUT|p|q||1|2|3");
-    rig_say (rig, "c", "GET|g|q|2|0|");
-    rig_skip (rig);
-    rig_say (rig, "d", "NACK|n|q|1:1..1:3");
-    rig_expect (rig, "d> OK|n");
-    rig_say (rig, "d", "GET|g|q|3|0|");
-    rig_expect (rig, "d> MSG|g|both|q|1:3 1|3");
-    rig_say (rig, "d", "GET|g|q|3|100|");
-    rig_say (rig, "c", "NACK|n|q|1:2");
-    rig_expect (rig, "d> MSG|g|both|q|1:2 2|2");
-    rig_expect (rig, "c> OK|n");
-    rig_destroy (&rig);
-}
-
-static void s_a_lost_consumer_returns_its_messages (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "c", "PUT|p|q||1|2|3");
-    rig_say (rig, "w", "HELLO|h|worker||");
-    rig_say (rig, "w", "GET|g|q|2|0|");
-    rig_say (rig, "w", "GET|parked|q|0|0|");
-    rig_skip (rig);
-    rig_say (rig, "w2", "HELLO|h|worker||1");
-    rig_expect (rig, "w2> OK|h|1|0|*");
-    rig_say (rig, "w2", "GET|g|q|3|0|");
-    rig_expect (rig, "w2> MSG|g|both|q|1:1 2\n1:2 2\n1:3 1|1|2|3");
-    rig_gone (rig, "w2");
-    rig_say (rig, "c", "GET|g|q|1|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:1 3|1");
-    //  What could not be sent is back, too, and nothing else of that client.
-    zb_engine_undelivered (rig->engine, rig_last (rig)->reply, rig->now);
-    rig_say (rig, "c", "GET|g|q|1|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:1 4|1");
-    rig_destroy (&rig);
-}
-
-//  QUEUE, LIST, PURGE, DELETE
-
-static void s_queue_options (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "c", "QUEUE|1|q|color=red");
-    rig_expect (rig, "c> ERR|1|400|the options of a queue are lease and max-messages");
-    rig_say (rig, "c", "QUEUE|1|q|lease=soon");
-    rig_expect (rig, "c> ERR|1|400|lease is*");
-    rig_say (rig, "c", "QUEUE|1|q|max-messages=-1");
-    rig_expect (rig, "c> ERR|1|400|max-messages is*");
-    rig_say (rig, "c", "QUEUE|1|q|lease=5\nmax-messages=7");
-    rig_expect (rig, "c> OK|1");
-    rig_say (rig, "c", "QUEUE|1|q|max-messages=8");
-    rig_expect (rig, "c> OK|1");
-    rig_takeover (rig);
-    rig_say (rig, "c", "HELLO|h");
-    rig_expect (rig, "c> OK|h*");
-    rig_say (rig, "c", "LIST|l");
-    rig_expect (rig, "c> OK|l|q|lease=5\nmax-messages=8\nmessages=0\nleased=0\nwaiting=0");
-    rig_destroy (&rig);
-}
-
-static void s_queues_are_bounded (void **state)
-{
-    (void) state;
-    zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.queues = 2;
-    rig_t *rig = s_rig (&limits);
-    rig_say (rig, "c", "QUEUE|1|r|");
-    rig_expect (rig, "c> OK|1");
-    rig_takeover (rig);
-    rig_say (rig, "c", "HELLO|h");
-    rig_expect (rig, "c> OK|h*");
-    rig_say (rig, "c", "QUEUE|1|s|");
-    rig_expect (rig, "c> ERR|1|429|*");
-    rig_say (rig, "c", "QUEUE|1|q|");
-    rig_expect (rig, "c> OK|1");
-    rig_say (rig, "c", "DELETE|1|q");
-    rig_expect (rig, "c> OK|1|both");
-    rig_say (rig, "c", "QUEUE|1|s|");
-    rig_expect (rig, "c> OK|1");
-    assert_int_equal (s_stats (rig).queues, 2);
-    rig_destroy (&rig);
-}
-
-static void s_list_matches_and_counts (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    char line[64];
-    for (int index = 0; index < 2500; index++) {
-        snprintf (line, sizeof line, "QUEUE|z|n%04d|", index);
-        rig_push (rig, "c", line);
-    }
-    rig_say (rig, "c", "PUT|p|n1234||1|2|3");
-    rig_say (rig, "c", "PUT|p|n0007||1|2|3");
-    rig_say (rig, "c", "GET|g|n0007|2|0|");
-    rig_say (rig, "c", "ACK|a|n0007|1:4");
-    rig_say (rig, "c", "GET|g|n0008|1|1000|");
-    rig_skip (rig);
-    rig_say (rig, "c", "LIST|l|n000?");
-    assert_int_equal (rig_last (rig)->reply->args, 20);
-    rig_say (rig, "c", "LIST|l|n*7");
-    assert_int_equal (rig_last (rig)->reply->args, 500);
-    rig_skip (rig);
-    rig_say (rig, "c", "LIST|l|*0007");
-    rig_expect (rig, "c> OK|l|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=1\nwaiting=0");
-    rig_say (rig, "c", "LIST|l|n0008");
-    rig_expect (rig, "c> OK|l|n0008|lease=30000\nmax-messages=0\nmessages=0\nleased=0\nwaiting=1");
-    rig_takeover (rig);
-    rig_say (rig, "c", "HELLO|h");
-    rig_skip (rig);
-    //  Nothing of this is in memory now.
-    rig_push (rig, "c", "LIST|l1|n1234");
-    rig_push (rig, "c", "LIST|l2|n0007");
-    rig_push (rig, "c", "DELETE|d|n0007");
-    rig_push (rig, "c", "LIST|l3|n000?");
-    rig_say (rig, "c", "LIST|l4|nothing");
-    rig_expect (rig, "c> OK|l1|n1234|lease=30000\nmax-messages=0\nmessages=3\nleased=0\nwaiting=0");
-    rig_expect (rig, "c> OK|l2|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=0\nwaiting=0");
-    rig_expect (rig, "c> OK|d|both");
-    rig_expect (rig, "c> OK|l3|n0000|*");
-    assert_int_equal (rig->replies[rig->count - 2].reply->args, 18);
-    rig_expect (rig, "c> OK|l4");
-    rig_destroy (&rig);
-}
-
-static void s_purge_empties_and_frees_in_steps (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    for (int index = 0; index < 350; index++) {
-        rig_push (rig, "c", "PUT|p|q||x|y");
-        rig_run (rig);
-    }
-    rig_say (rig, "c", "GET|g|q|5|0|");
-    rig_say (rig, "c", "ACK|a|q|1:1 1:501");
-    rig_skip (rig);
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 350);
-    //  The tombstone is synced, the next leader does the work.
-    rig->stuck = true;
-    rig->most_ops = 0;
-    rig_say (rig, "c", "PURGE|p|q");
-    rig_expect (rig, "c> OK|p|both");
-    rig_say (rig, "c", "GET|g|q|5|0|");
-    rig_expect (rig, "c> MSG|g|both|q|");
-    rig_say (rig, "c", "PUT|p|q||new");
-    rig_expect (rig, "c> OK|p|both|1:701|1:701");
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 351);
-    assert_int_equal (fake_store_rows (rig->store, ZB_QUEUES), 2);
-    rig->stuck = false;
-    rig_takeover (rig);
-    rig_say (rig, "c", "HELLO|h");
-    rig_expect (rig, "c> OK|h*");
-    rig_say (rig, "c", "GET|g|q|5|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:701 1|new");
-    rig_say (rig, "c", "LIST|l");
-    rig_expect (rig, "c> OK|l|q|lease=30000\nmax-messages=0\nmessages=1\nleased=1\nwaiting=0");
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 1);
-    assert_int_equal (fake_store_rows (rig->store, ZB_ACKS), 0);
-    assert_int_equal (fake_store_rows (rig->store, ZB_QUEUES), 1);
-    assert_true (rig->most_ops <= 220);
-    rig_destroy (&rig);
-}
-
-static void s_delete_then_make_again (void **state)
-{
-    (void) state;
-    rig_t *rig = s_rig (NULL);
-    rig_say (rig, "c", "PUT|p|q||x|y");
-    rig_say (rig, "c", "GET|g|q|1|0|");
-    rig_skip (rig);
-    rig_say (rig, "d", "HELLO|h");
-    rig_say (rig, "d", "QUEUE|e|empty|");
-    rig_say (rig, "d", "GET|g|empty|1|1000|");
-    rig_skip (rig);
-    rig_push (rig, "c", "PUT|p|q||in the same commit");
-    rig_push (rig, "c", "DELETE|d|q");
-    rig_push (rig, "c", "PUT|p|q||too late");
-    rig_push (rig, "c", "QUEUE|q|q|");
-    rig_push (rig, "c", "PUT|p2|q||new");
-    rig_push (rig, "c", "DELETE|d2|empty");
-    rig_say (rig, "c", "ACK|a|q|1:1");
-    rig_expect (rig, "c> OK|p|both|1:3|1:3");
-    rig_expect (rig, "c> OK|d|both");
-    rig_expect (rig, "c> ERR|p|404|*");
-    rig_expect (rig, "c> OK|q");
-    rig_expect (rig, "c> OK|p2|both|1:4|1:4");
-    rig_expect (rig, "d> ERR|g|404|*");
-    rig_expect (rig, "c> OK|d2|both");
-    rig_expect (rig, "c> OK|a|both");
-    rig_say (rig, "c", "GET|g|q|5|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:4 1|new");
-    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 1);
-    assert_int_equal (fake_store_rows (rig->store, ZB_QUEUES), 1);
-    assert_int_equal (fake_store_rows (rig->store, ZB_CURSORS), 1);
-    rig_takeover (rig);
-    rig_say (rig, "c", "HELLO|h");
-    rig_say (rig, "c", "GET|g|q|5|0|");
-    rig_skip (rig);
-    rig_say (rig, "c", "GET|g|empty|1|0|");
-    rig_expect (rig, "c> ERR|g|404|*");
-    rig_destroy (&rig);
-}
-
-static void s_a_deleted_queue_is_not_read_again (void **state)
-{
-    (void) state;
-    zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.inflight = 1;
-    limits.batch = 100;
-    rig_t *rig = s_rig (&limits);
-    rig->sync_there = false;
-    rig_say (rig, "c", "PUT|p1|q||x");
-    //  Two commits that the store can't take yet; the second one deletes.
-    rig_put (rig, "c", "p2", "q", 1, 200);
-    rig_say (rig, "c", "DELETE|d|q");
-    rig_sync (rig, true, true);
-    rig_say (rig, "c", "PUT|p3|q||x");
-    while (s_stats (rig).released < s_stats (rig).commit)
-        rig_sync (rig, true, true);
-    rig_expect (rig, "c> OK|p1|both|*");
-    rig_expect (rig, "c> OK|p2|both|*");
-    rig_expect (rig, "c> OK|d|both");
-    rig_expect (rig, "c> ERR|p3|404|*");
-    rig_destroy (&rig);
-}
-
 //  Release
 
 static void s_nothing_is_said_before_both_have_it (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig_say (rig, "d", "HELLO|h");
     rig_say (rig, "d", "GET|g|q|1|60000|");
     rig_skip (rig);
@@ -678,7 +52,7 @@ static void s_nothing_is_said_before_both_have_it (void **state)
 static void s_both_is_said_of_what_the_peer_has (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig->sync_there = false;
     rig_rule (rig, ZB_RELEASE_HERE);
     rig_say (rig, "a", "HELLO|h|till||");
@@ -703,7 +77,7 @@ static void s_both_is_said_of_what_the_peer_has (void **state)
 static void s_hold_says_and_delivers_nothing (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "PUT|p|q||x");
     rig_skip (rig);
     rig_rule (rig, ZB_RELEASE_HOLD);
@@ -742,8 +116,8 @@ static void s_nothing_is_said_before_the_epoch_stands (void **state)
 static void s_the_token_names_what_was_said (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
-    uint64_t released = s_stats (rig).released;
+    rig_t *rig = rig_ready (NULL);
+    uint64_t released = rig_stats (rig).released;
     char want[64];
     rig->sync_there = false;
     rig_say (rig, "c", "PUT|p|q||x");
@@ -758,7 +132,7 @@ static void s_the_token_names_what_was_said (void **state)
     assert_non_null (strstr (rig_last (rig)->token, want));
     rig_rule (rig, ZB_RELEASE_HERE);
     rig_say (rig, "c", "PUT|p|q||y");
-    snprintf (want, sizeof want, "7.1.%d.a.", (int) s_stats (rig).released);
+    snprintf (want, sizeof want, "7.1.%d.a.", (int) rig_stats (rig).released);
     assert_non_null (strstr (rig_last (rig)->token, want));
     assert_non_null (strstr (rig_last (rig)->text, "|solo|7:1|7:1"));
     rig_destroy (&rig);
@@ -767,7 +141,7 @@ static void s_the_token_names_what_was_said (void **state)
 static void s_what_the_peer_lacked_is_lost_and_was_never_said (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig_say (rig, "p", "HELLO|h|till||");
     rig_say (rig, "p", "PUT|1|q||kept");
     rig_skip (rig);
@@ -791,7 +165,7 @@ static void s_what_the_peer_lacked_is_lost_and_was_never_said (void **state)
 static void s_stop_answers_all (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "PUT|0|q||x");
     rig_say (rig, "c", "GET|0|q|1|0|");
     rig_say (rig, "c", "GET|parked|q|1|1000|");
@@ -823,7 +197,7 @@ static void s_in_flight_is_bounded (void **state)
     limits.inflight = 3;
     limits.batch = 10000;
     limits.waiting = 100000;
-    rig_t *rig = s_rig (&limits);
+    rig_t *rig = rig_ready (&limits);
     rig->sync_there = false;
     size_t batches = rig->batches;
     for (int index = 0; index < 20; index++) {
@@ -835,7 +209,7 @@ static void s_in_flight_is_bounded (void **state)
     assert_true (zb_engine_busy (rig->engine));
     rig_expect (rig, "c> ERR|p|503|*");
     rig_sync (rig, true, true);
-    while (s_stats (rig).synced_there < s_stats (rig).commit)
+    while (rig_stats (rig).synced_there < rig_stats (rig).commit)
         rig_sync (rig, true, true);
     assert_true (rig->batches - batches > 6);
     assert_false (zb_engine_busy (rig->engine));
@@ -853,19 +227,19 @@ static void s_a_backlog_stays_on_disk (void **state)
     limits.windows = 1000000;
     limits.request = 20000;
     limits.bodies = 100;
-    rig_t *rig = s_rig (&limits);
+    rig_t *rig = rig_ready (&limits);
     char line[100];
     enum { PUTS = 500, EACH = 100 };
     for (int index = 0; index < PUTS; index++) {
         rig_put (rig, "c", "p", "q", EACH, 100);
         rig_run (rig);
         rig_skip (rig);
-        assert_true (s_stats (rig).window_bytes <= limits.window * 13 / 10);
+        assert_true (rig_stats (rig).window_bytes <= limits.window * 13 / 10);
     }
     //  A consumer that takes and takes gets no more than the window holds.
     for (int round = 0; round < 100; round++) {
         rig_say (rig, "c", "GET|g|q|77|0|");
-        assert_true (s_stats (rig).window_bytes <= limits.window * 13 / 10);
+        assert_true (rig_stats (rig).window_bytes <= limits.window * 13 / 10);
     }
     assert_int_equal (rig_last (rig)->reply->bodies, 0);
     rig_takeover (rig);
@@ -883,7 +257,7 @@ static void s_a_backlog_stays_on_disk (void **state)
             left -= count;
             rig_skip (rig);
             rig_say (rig, "c", line);
-            assert_true (s_stats (rig).window_bytes <= limits.window * 13 / 10);
+            assert_true (rig_stats (rig).window_bytes <= limits.window * 13 / 10);
         }
         rig_takeover (rig);
         rig_say (rig, "c", "HELLO|h");
@@ -901,7 +275,7 @@ static void s_acks_reach_what_is_on_disk_only (void **state)
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
     limits.window = 40000;
-    rig_t *rig = s_rig (&limits);
+    rig_t *rig = rig_ready (&limits);
     for (int index = 0; index < 100; index++) {
         rig_put (rig, "c", "p", "q", 10, 100);
         rig_run (rig);
@@ -939,7 +313,7 @@ static void s_windows_of_all_queues_are_bounded (void **state)
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
     limits.window = 100000;
     limits.windows = 300000;
-    rig_t *rig = s_rig (&limits);
+    rig_t *rig = rig_ready (&limits);
     char line[64];
     for (int queue = 0; queue < 20; queue++) {
         snprintf (line, sizeof line, "QUEUE|z|n%d|", queue);
@@ -954,20 +328,20 @@ static void s_windows_of_all_queues_are_bounded (void **state)
         for (int queue = 0; queue < 20; queue++) {
             snprintf (line, sizeof line, "GET|g|n%d|10|0|", queue);
             rig_say (rig, "c", line);
-            assert_true (s_stats (rig).window_bytes <= limits.windows + 25000);
+            assert_true (rig_stats (rig).window_bytes <= limits.windows + 25000);
         }
     rig_skip (rig);
     //  What is leased stays in memory: others may have to wait, but not for ever.
     for (int queue = 0; queue < 20; queue++) {
         snprintf (line, sizeof line, "GET|g|n%d|70|100000|", queue);
         rig_say (rig, "c", line);
-        assert_true (s_stats (rig).window_bytes <= limits.windows + 25000);
+        assert_true (rig_stats (rig).window_bytes <= limits.windows + 25000);
     }
     rig_wait (rig, 31000);
     rig_wait (rig, 31000);
     rig_wait (rig, 31000);
     rig_wait (rig, 31000);
-    assert_int_equal (s_stats (rig).parked, 0);
+    assert_int_equal (rig_stats (rig).parked, 0);
     rig_destroy (&rig);
 }
 
@@ -979,7 +353,7 @@ static void s_names_are_forgotten_by_uptime (void **state)
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
     limits.producer_idle = 100000000;
     limits.session_idle = 1000;
-    rig_t *rig = s_rig (&limits);
+    rig_t *rig = rig_ready (&limits);
     rig_say (rig, "p", "HELLO|h|till||");
     rig_say (rig, "p", "PUT|1|q||x");
     rig_skip (rig);
@@ -1002,7 +376,7 @@ static void s_names_are_forgotten_by_uptime (void **state)
 static void s_producers_in_memory_are_bounded (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     char line[64], client[64];
     rig->sync_there = false;
     for (int index = 0; index < ZB_PRODUCERS_KEPT + 500; index++) {
@@ -1015,12 +389,12 @@ static void s_producers_in_memory_are_bounded (void **state)
     }
     //  All have a PUT in flight: none may go.
     rig_run (rig);
-    assert_int_equal (s_stats (rig).producers, ZB_PRODUCERS_KEPT + 500);
+    assert_int_equal (rig_stats (rig).producers, ZB_PRODUCERS_KEPT + 500);
     rig->sync_there = true;
     rig_sync (rig, true, true);
     rig_skip (rig);
     rig_say (rig, "z", "HELLO|h|another||");
-    assert_int_equal (s_stats (rig).producers, ZB_PRODUCERS_KEPT);
+    assert_int_equal (rig_stats (rig).producers, ZB_PRODUCERS_KEPT);
     rig_skip (rig);
     rig_say (rig, "client0", "PUT|2|q||x");
     rig_expect (rig, "client0> OK|2|both|*");
@@ -1030,7 +404,7 @@ static void s_producers_in_memory_are_bounded (void **state)
 static void s_damage_is_told (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "PUT|p|q||x");
     size_t size = 0;
     const void *key = fake_store_key (rig->store, ZB_LOG, 0, &size);
@@ -1052,7 +426,7 @@ static void s_damage_is_told (void **state)
 static void s_envelopes_come_back (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     zb_frame_t frames[] = {{"\0\0\0\7", 4}, {"", 0},  {"ZB1", 3}, {"GET", 3}, {"g", 1},
                            {"q", 1},        {"1", 1}, {"5", 1},   {"", 0}};
     zb_request_t request;
@@ -1084,7 +458,7 @@ static void s_envelopes_come_back (void **state)
 static void s_many_wait_for_one_read (void **state)
 {
     (void) state;
-    rig_t *rig = s_rig (NULL);
+    rig_t *rig = rig_ready (NULL);
     rig_takeover (rig);
     rig_say (rig, "c", "HELLO|h");
     rig_say (rig, "d", "HELLO|h");
@@ -1112,29 +486,6 @@ static void s_many_wait_for_one_read (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_no_verb_without_hello),
-        cmocka_unit_test (s_hello_numbers_instances),
-        cmocka_unit_test (s_hello_waits_for_puts_in_flight),
-        cmocka_unit_test (s_sessions_are_bounded_and_forgotten),
-        cmocka_unit_test (s_put_stores_in_order),
-        cmocka_unit_test (s_put_is_refused),
-        cmocka_unit_test (s_duplicates),
-        cmocka_unit_test (s_at_most_256_in_flight),
-        cmocka_unit_test (s_large_puts_make_several_rows),
-        cmocka_unit_test (s_gets_are_served_in_turn),
-        cmocka_unit_test (s_max_0_ends_parked_gets),
-        cmocka_unit_test (s_gets_of_a_session_are_bounded),
-        cmocka_unit_test (s_acks_in_a_get_are_answered_when_durable),
-        cmocka_unit_test (s_ack_is_idempotent_and_takes_anything),
-        cmocka_unit_test (s_leases_end),
-        cmocka_unit_test (s_nack_gives_back_at_once),
-        cmocka_unit_test (s_a_lost_consumer_returns_its_messages),
-        cmocka_unit_test (s_queue_options),
-        cmocka_unit_test (s_queues_are_bounded),
-        cmocka_unit_test (s_list_matches_and_counts),
-        cmocka_unit_test (s_purge_empties_and_frees_in_steps),
-        cmocka_unit_test (s_delete_then_make_again),
-        cmocka_unit_test (s_a_deleted_queue_is_not_read_again),
         cmocka_unit_test (s_nothing_is_said_before_both_have_it),
         cmocka_unit_test (s_both_is_said_of_what_the_peer_has),
         cmocka_unit_test (s_hold_says_and_delivers_nothing),
