@@ -391,8 +391,13 @@ static void s_end (void)
     zb_pages_destroy (&s_pages);
 }
 
-static void s_live (const char *dir)
+//  Notes a life in which all happens that can.  Returns its folder, and the disk that it began with.
+static char *s_live (disk_t *start)
 {
+    char *dir = kit_dir_new ();
+    for (int file = 0; file < FILES; file++)
+        s_disk_size (start, file, 0);
+    s_disk_put (start, dir);
     s_noting = true;
     s_begin (dir, 6);
     s_write (1, 0);
@@ -431,18 +436,15 @@ static void s_live (const char *dir)
     assert_int_equal (zb_pages_flush (s_pages), 0);
     s_cut_off (1);
     s_noting = false;
+    s_end ();
+    return dir;
 }
 
 static void test_power_cut_at_each_operation (void **unused)
 {
     (void) unused;
-    char *dir = kit_dir_new ();
     disk_t start = {0};
-    for (int file = 0; file < FILES; file++)
-        s_disk_size (&start, file, 0);
-    s_disk_put (&start, dir);
-    s_live (dir);
-    s_end ();
+    char *dir = s_live (&start);
     size_t choices = 0;
     for (size_t moment = 0; moment <= s_ops; moment++)
         choices += s_choices (dir, &start, moment, s_recover_and_check);
@@ -457,13 +459,8 @@ static void test_power_cut_at_each_operation (void **unused)
 static void test_power_cut_in_recovery (void **unused)
 {
     (void) unused;
-    char *dir = kit_dir_new ();
     disk_t start = {0};
-    for (int file = 0; file < FILES; file++)
-        s_disk_size (&start, file, 0);
-    s_disk_put (&start, dir);
-    s_live (dir);
-    s_end ();
+    char *dir = s_live (&start);
     op_t life[OPS];
     size_t ops = s_ops;
     memcpy (life, s_op, sizeof life);
