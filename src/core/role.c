@@ -610,6 +610,7 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
 void zb_role_dead (zb_role_t *self, int64_t now)
 {
     self->dead = true;
+    self->held_epoch = 0;
     if (self->bstar.state == BSTAR_PASSIVE)
         s_read (self);
     s_settle (self, false, now);

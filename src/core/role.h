@@ -70,7 +70,8 @@ typedef struct {
     bool unread;          //  its file can't be read, so it counts as held
     bool blind;           //  the peer served, and nobody was seen to have it
     uint64_t lock_epoch;  //  the holder's epoch, the last one's if nobody holds it
-    uint64_t met_epoch;   //  the newest one of the peer in which it served and the lock was seen held
+    uint64_t held_epoch;  //  the newest one in which another was seen to have it, since the peer last died
+    uint64_t met_epoch;   //  the newest one in which the peer served, and was seen to have it
     const char *holder;   //  a sentence that names it, borrowed
     const char *denied;   //  why the store could not be opened though the lock was ours; borrowed, NULL if it could
     int64_t looked_ms;    //  the last look

@@ -10,9 +10,9 @@
     decided by the lock of the store.  What is left to know is whether the folder is the
     one that the peer serves from, and whether its locks reach both machines.
 
-    The proof of both is a lock that is seen held while the peer serves (met_epoch).  A
-    peer that serves before and after nobody was seen to hold it is cause for doubt
-    (blind).  What the doubt says depends on the proof in the same epoch:
+    The proof of both is a lock that is seen held in the epoch in which the peer serves
+    (met_epoch), be it before the peer was heard to serve.  A peer that serves before and
+    after nobody was seen to hold it is cause for doubt (blind).  What the doubt says depends on the proof in the same epoch:
 
     - Without it the folder may be a copy, made while the peer served, or one whose locks
       stay on a machine.  The peer's death changes neither, so the doubt ends only when
@@ -45,7 +45,7 @@ void zb_role_compare (zb_role_t *self)
     uint64_t epoch = zb_lineage_newest (&self->peer.tail).number;
     if (!self->peer.serving || self->bstar.state == BSTAR_ACTIVE)
         return;
-    if (self->held && !self->unread && self->lock_epoch >= epoch)
+    if (self->held_epoch >= epoch)
         self->met_epoch = epoch;
     if (self->doubt_ms && self->echoed_ms > self->doubt_ms && self->doubt_epoch == epoch)
         self->blind = true;
@@ -119,6 +119,8 @@ void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE]
         self->blind = false;
     if (self->bstar.state == BSTAR_ACTIVE)
         return;
+    if (held && store)
+        self->held_epoch = epoch;
     if (self->heard)
         zb_role_compare (self);
     self->fresh = self->lock_epoch == 0;

@@ -287,6 +287,34 @@ static void test_a_holder_without_its_lock_has_to_end_first (void **state)
     assert_non_null (strstr (why, "lost the lock"));
 }
 
+static void test_a_lock_may_go_before_its_holder_is_heard_to_serve (void **state)
+{
+    (void) state;
+    const char *why;
+    //  It was seen held in the epoch of which the peer speaks later.
+    zb_role_t role = s_role (2, 4);
+    zb_role_lock (&role, true, s_store, 5, "process 4711 has it", 1050);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1100);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1150);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1200);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1300);
+    assert_non_null (strstr (zb_role_why (&role, 1310), "lost the lock"));
+    zb_role_dead (&role, 1310);
+    s_take (&role);
+    zb_role_meta (&role, NULL, 0, 1310);
+    assert_int_equal (s_vote (&role, false, 5, 1320, &why), ZB_VOTE_LATER);
+    //  What a process had that died since says nothing of the one that serves.
+    role = s_role (2, 4);
+    zb_role_lock (&role, true, s_store, 5, "process 4711 has it", 1050);
+    zb_role_dead (&role, 1060);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1100);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1150);
+    zb_role_lock (&role, false, s_store, 5, "nobody", 1200);
+    s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1300);
+    zb_role_dead (&role, 1310);
+    s_never (&role, 3000, "do not reach");
+}
+
 static void test_a_death_does_not_make_it_the_right_folder (void **state)
 {
     (void) state;
@@ -344,6 +372,7 @@ int main (void)
         cmocka_unit_test (test_not_a_shared_one),       cmocka_unit_test (test_locks_that_do_not_reach_the_peer),
         cmocka_unit_test (test_a_death_is_no_doubt),
         cmocka_unit_test (test_a_holder_without_its_lock_has_to_end_first),
+        cmocka_unit_test (test_a_lock_may_go_before_its_holder_is_heard_to_serve),
         cmocka_unit_test (test_a_death_does_not_make_it_the_right_folder),
         cmocka_unit_test (test_a_file_that_can_not_be_read),
     };
