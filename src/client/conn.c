@@ -402,7 +402,13 @@ static zb_conn_event_t s_greeted (zb_conn_t *self, int64_t now)
         if (self->name[0] && (answer->args < 2 || !zb_number_parse (answer->arg[0], INT64_MAX, &instance) ||
                               !zb_number_parse (answer->arg[1], INT64_MAX, &last)))
             return ZB_CONN_NOTHING;
-        self->instance = instance;
+        if (instance != self->instance) {
+            //  A first HELLO alone may be one that was given up: only who says more has the name, and his last number
+            //  is final.
+            self->instance = instance;
+            s_greet (self, now);
+            return ZB_CONN_NOTHING;
+        }
         self->last_number = last;
         self->state = S_READY;
         self->heard_at = now;

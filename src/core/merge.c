@@ -195,8 +195,7 @@ static zb_load_t *s_producer (zb_engine_t *self, const zb_item_t *item, bool *ta
         zb_slot_decode (&slot, item->slot + index * ZB_SLOT_SIZE);
         zb_producer_merge (producer, &slot);
     }
-    if (producer->instance < item->producer.instance)
-        producer->instance = item->producer.instance;
+    zb_producer_own (producer, item->producer.instance);
     producer->seen = zb_engine_uptime (self);
     producer->dirty = true;
     zb_engine_touch_producer (self, producer);

@@ -24,7 +24,8 @@ typedef struct {
     zb_ring_t idle;    //  on the engine's ring, least recently used first
     zb_ring_t touched; //  on the ring of those whose rows the next batch writes
     zb_frame_t name;
-    uint64_t instance;    //  0 = the name is not known
+    uint64_t instance;    //  that has the name; 0 = none yet
+    uint64_t given;       //  to a HELLO, the newest; 0 = the name is not known
     uint64_t last;        //  number of the newest PUT
     uint64_t seen;        //  uptime of the newest one, roughly
     uint64_t commit;      //  the newest commit that writes its rows
@@ -54,6 +55,8 @@ typedef enum {
 zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest);
 //  The slot of a number that zb_producer_check called ZB_PUT_AGAIN.
 const zb_slot_t *zb_producer_slot (const zb_producer_t *self, uint64_t number);
+//  This instance has the name from now on, unless a newer one has it.
+void zb_producer_own (zb_producer_t *self, uint64_t instance);
 //  Keeps the next PUT; slot->number must be the one that is expected.
 void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot);
 //  Takes over a PUT that was kept elsewhere under this name: its number may be any.  What is kept here stands.

@@ -52,7 +52,7 @@ static bool s_producer (zb_item_t *self)
     if (!s_name (self) || self->rest.size < 16 || (self->rest.size - 16) % ZB_SLOT_SIZE)
         return false;
     const uint8_t *byte = self->rest.data;
-    self->producer = (zb_producer_row_t){zb_get64 (byte), zb_get64 (byte + 8), 0};
+    self->producer = (zb_producer_row_t){.instance = zb_get64 (byte), .last = zb_get64 (byte + 8)};
     self->slot = byte + 16;
     self->slots = (self->rest.size - 16) / ZB_SLOT_SIZE;
     for (size_t index = 0; index < self->slots; index++) {

@@ -28,7 +28,9 @@
                row u64, cursor u32 = 0           that row is acknowledged; only while the row exists and is partly so
                0x00000000, queue name, 0x00,     journal, while the broker answers alone: u64  first id; what this queue
                last id u64                       has from it to the last one is done
-    producers  name                              u64  instance, u64  last number, u64  uptime when last seen
+    producers  name                              u64  instance that has the name, u64  last number, u64  uptime when
+                                                      last seen; u64  instance given last, if that has not proven to
+                                                      live yet
                name, 0x00, group u8 = 0..7       32 slots of PUTs, slot of number n: group n % 256 / 32, slot n % 32
                                                  each: u64 number (0 = unused), u64 digest, u64 first message id,
                                                        u32 messages, u32 queue id
@@ -140,7 +142,7 @@ int zb_log_head (const zb_row_t *row, uint64_t *first, uint32_t *count);
 int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece);
 
 //  Producers.
-#define ZB_PRODUCER_ROW_SIZE 24
+#define ZB_PRODUCER_ROW_SIZE 32
 #define ZB_GROUPS 8
 #define ZB_GROUP_SLOTS (ZB_WINDOW / ZB_GROUPS)
 #define ZB_SLOT_SIZE 32
@@ -150,6 +152,7 @@ typedef struct {
     uint64_t instance;
     uint64_t last;
     uint64_t seen;
+    uint64_t given; //  at least the instance
 } zb_producer_row_t;
 
 typedef struct {
@@ -162,7 +165,8 @@ typedef struct {
 
 _Static_assert(ZB_WINDOW == 256 && ZB_GROUP_SLOTS == 32, "the layout above");
 
-void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE]);
+//  Returns its size.
+size_t zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE]);
 int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row);
 //  Writes a group's key, and returns its size.
 size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX]);

@@ -41,7 +41,7 @@ typedef struct zb_session {
     zb_frame_t name;   //  size 0 = none
     uint64_t instance; //  of the producer of this name
     bool hello;        //  HELLO was accepted
-    bool fenced;       //  a newer process has taken the name
+    bool owns;         //  its instance has the name, or had it
     zb_ring_t leases;
     zb_ring_t gets;       //  that are not answered yet
     size_t asked;         //  how many

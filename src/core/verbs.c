@@ -101,14 +101,13 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
 //  The session stands for this name from now on.  What an earlier one of the name was given returns to the queues, and
 //  so does what this one was given under another name.  The earlier one is over: what its connection has left behind may
 //  be read after this HELLO, and messages given in answer to it would come behind later ones.
-static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t name, uint64_t instance)
+static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t name, uint64_t instance, bool owns)
 {
     zb_entry_t *entry = name.size ? zb_map_find (&self->names, name) : NULL;
     zb_session_t *earlier = entry ? ZB_ITEM (entry, zb_session_t, named) : NULL;
     if (earlier && earlier != session) {
         zb_map_remove (&self->names, &earlier->named);
-        earlier->fenced = earlier->instance != instance;
-        earlier->hello = earlier->fenced;
+        earlier->hello = false;
         zb_engine_end_gets (self, earlier, NULL, "MSG");
         zb_engine_return_all (self, earlier);
     }
@@ -122,7 +121,7 @@ static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t na
         zb_map_add (&self->names, &session->named, session->name);
     session->instance = instance;
     session->hello = true;
-    session->fenced = false;
+    session->owns = owns;
 }
 
 static void s_welcome (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t instance,
@@ -151,7 +150,7 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
 {
     const zb_request_t *request = &task->request;
     if (request->name.size == 0) {
-        s_take_name (self, session, request->name, 0);
+        s_take_name (self, session, request->name, 0, false);
         s_welcome (self, session, task, 0, 0, 0);
         return NULL;
     }
@@ -173,15 +172,28 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
         return NULL;
     }
     //  An instance that the store doesn't know was given to a name that it has forgotten since: it goes on.
-    if (request->instance == 0)
-        producer->instance++;
-    else if (request->instance > producer->instance)
-        producer->instance = request->instance;
+    uint64_t instance = request->instance ? request->instance : ++producer->given;
+    if (request->instance)
+        zb_producer_own (producer, instance);
     producer->seen = zb_engine_uptime (self);
     producer->dirty = true;
     zb_engine_touch_producer (self, producer);
-    s_take_name (self, session, request->name, producer->instance);
-    s_welcome (self, session, task, producer->instance, producer->last, producer->commit);
+    s_take_name (self, session, request->name, instance, request->instance != 0);
+    s_welcome (self, session, task, instance, producer->last, producer->commit);
+    return NULL;
+}
+
+//  A process that was given an instance says more, so it lives, and fences the older ones.  A HELLO alone may be one that
+//  its client has given up, delivered late: the client may be served on another connection by now, as an older instance.
+static zb_load_t *s_own_name (zb_engine_t *self, zb_session_t *session)
+{
+    zb_producer_t *producer = NULL;
+    zb_load_t *load = zb_engine_producer (self, session->name, &producer);
+    if (load)
+        return load;
+    zb_producer_own (producer, session->instance);
+    zb_engine_touch_producer (self, producer);
+    session->owns = true;
     return NULL;
 }
 
@@ -518,15 +530,14 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *t
         s_refuse (self, session, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
         return NULL;
     }
-    if (task->request.verb != ZB_HELLO && session->fenced) {
-        s_refuse (self, session, task, ZB_CONFLICT, "fenced: a newer process has taken this name", ZB_NOW);
-        return NULL;
-    }
     if (!self->booted)
         return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
     if (task->request.verb != ZB_REPLAY && zb_engine_foreign (self, task->request.acks)) {
         s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }
-    return verb[task->request.verb](self, session, task);
+    zb_load_t *load = NULL;
+    if (session->name.size && !session->owns && task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY)
+        load = s_own_name (self, session);
+    return load ? load : verb[task->request.verb](self, session, task);
 }

@@ -565,6 +565,9 @@ static void test_fenced (void **state)
     (void) state;
     pair_t *pair = s_start (NULL, "p");
     assert_int_equal (zb_client_put (pair->client, "orders", "old", 3, NULL), 0);
+    //  It has proven that it lives before it asked for anything: a first HELLO alone fences nobody.
+    assert_int_equal (pair->fake->presented, 1);
+    assert_int_equal (pair->fake->hellos[0], 2);
     zb_client_t *newer = zb_client_new (pair->fake->endpoint[0]);
     zb_client_set_name (newer, "p");
     zb_receipt_t receipt;

@@ -55,9 +55,9 @@ static void s_hello_numbers_instances (void **state)
     rig_say (rig, "d", "HELLO|h|till||");
     rig_expect (rig, "d> OK|h|2|2|tcp://a|tcp://b");
     rig_say (rig, "b", "PUT|3|q||x");
-    rig_expect (rig, "b> ERR|3|409|fenced*");
-    rig_say (rig, "b", "GET|3|q|1|0|");
-    rig_expect (rig, "b> ERR|3|409|fenced*");
+    rig_expect (rig, "b> ERR|3|401|*");
+    rig_say (rig, "d", "GET|3|q|1|0|");
+    rig_expect (rig, "d> MSG|3|*");
     rig_say (rig, "e", "HELLO|h|till||1");
     rig_expect (rig, "e> ERR|h|409|fenced*");
     rig_say (rig, "e", "LIST|1");
@@ -68,6 +68,44 @@ static void s_hello_numbers_instances (void **state)
     rig_expect (rig, "e> ERR|h|409|fenced*");
     rig_say (rig, "f", "HELLO|h|till||");
     rig_expect (rig, "f> OK|h|3|2|tcp://a|tcp://b");
+    rig_destroy (&rig);
+}
+
+//  A first HELLO that its client has given up is delivered all the same, on a connection that says nothing more.
+static void s_late_first_hello_fences_nobody (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_say (rig, "late1", "HELLO|h|till||");
+    rig_expect (rig, "late1> OK|h|2|0|*");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> ERR|1|401|*");
+    rig_say (rig, "a", "HELLO|h|till||1");
+    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|both|1:1|1:1");
+    rig_say (rig, "late2", "HELLO|h|till||");
+    rig_expect (rig, "late2> OK|h|3|1|*");
+    //  Nor does it for whoever leads next, and no instance is given twice.
+    rig_takeover (rig);
+    rig_say (rig, "a", "HELLO|h|till||1");
+    rig_expect (rig, "a> OK|h|1|1|*");
+    rig_say (rig, "b", "HELLO|h|till||");
+    rig_expect (rig, "b> OK|h|4|1|*");
+    //  A process that lives says more: this counts, and so does presenting what it was given.
+    rig_say (rig, "b", "LIST|l");
+    rig_expect (rig, "b> OK|l|*");
+    rig_say (rig, "a", "HELLO|h|till||1");
+    rig_expect (rig, "a> ERR|h|409|fenced*");
+    rig_say (rig, "d", "HELLO|h|till||");
+    rig_expect (rig, "d> OK|h|5|1|*");
+    rig_say (rig, "e", "HELLO|h|till||5");
+    rig_expect (rig, "e> OK|h|5|1|*");
+    rig_takeover (rig);
+    rig_say (rig, "b", "HELLO|h|till||4");
+    rig_expect (rig, "b> ERR|h|409|fenced*");
     rig_destroy (&rig);
 }
 
@@ -630,6 +668,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_no_verb_without_hello),
         cmocka_unit_test (s_hello_numbers_instances),
+        cmocka_unit_test (s_late_first_hello_fences_nobody),
         cmocka_unit_test (s_hello_waits_for_puts_in_flight),
         cmocka_unit_test (s_sessions_are_bounded_and_forgotten),
         cmocka_unit_test (s_put_stores_in_order),
