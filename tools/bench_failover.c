@@ -1,5 +1,5 @@
 /*  =========================================================================
-    bench_failover - how long clients wait when the active broker goes
+    bench_failover - how long clients wait when the active broker goes, or hands over
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,6 +14,7 @@
 #include "core/limits.h"
 #include "bench_failover.h"
 #include "histogram.h"
+#include "operate.h"
 #include "pair.h"
 
 #define QUEUE "failover"
@@ -24,22 +25,24 @@
 #define STAMP 8          //  bytes of a body: its number
 
 //  What can become of the active broker, in the order in which it does.
-typedef enum { KILL, STOP, EVENTS } event_t;
-static const char *const s_events[EVENTS] = {"kill", "stop"};
-static const char *const s_texts[EVENTS] = {"kill -9", "SIGSTOP"};
+typedef enum { KILL, STOP, SWITCH, EVENTS } event_t;
+static const char *const s_events[EVENTS] = {"kill", "stop", "switchover"};
+static const char *const s_texts[EVENTS] = {"kill -9", "SIGSTOP", "switchover"};
 
 //  One client's watch: the time between two OKs.
 typedef struct {
     pthread_mutex_t lock;
-    int64_t last;    //  OK, or the end of a time in which nothing was asked, ns
-    int64_t longest; //  between two of them since it was armed
-    bool armed;      //  something is about to happen; the first OK solo is the end of it
+    int64_t last;     //  OK, or the end of a time in which nothing was asked, ns
+    int64_t longest;  //  between two of them since it was armed
+    uint64_t less;    //  OKs since then that were less than `both`
+    const char *from; //  the broker to which something is about to happen, until another one says OK; else NULL
 } watch_t;
 
 typedef struct {
     tool_t *tool;
     pair_t *pair;
-    zb_client_t *monitor;
+    zb_client_t *monitor, *producer;
+    operate_t operator;
     bool stop;  //  the producer is to end, and nothing will be broken any more
     bool drain; //  the consumer is to end when it has all
     size_t body, window;
@@ -49,6 +52,7 @@ typedef struct {
     watch_t putting, getting;
     uint64_t stored, taken, again; //  messages; of these taken again
     uint64_t expected;             //  number of the next message in order
+    uint64_t less;                 //  OKs in switchovers that were less than `both`
     char error[256];               //  of either client
 } failover_t;
 
@@ -62,22 +66,25 @@ static int64_t s_now (void)
 //  ---------------------------------------------------------------------------
 //  The clients
 
-static void s_heard (watch_t *watch, zb_level_t level)
+static void s_heard (watch_t *watch, const zb_client_t *client, zb_level_t level)
 {
     pthread_mutex_lock (&watch->lock);
     int64_t now = s_now ();
-    if (watch->armed && now - watch->last > watch->longest)
+    if (watch->from && now - watch->last > watch->longest)
         watch->longest = now - watch->last;
     watch->last = now;
-    watch->armed = watch->armed && level != ZB_LEVEL_SOLO;
+    watch->less += watch->from && level != ZB_LEVEL_BOTH;
+    if (watch->from && !streq (watch->from, zb_client_endpoint (client)))
+        watch->from = NULL;
     pthread_mutex_unlock (&watch->lock);
 }
 
-static void s_arm (watch_t *watch)
+static void s_arm (watch_t *watch, const char *from)
 {
     pthread_mutex_lock (&watch->lock);
     watch->longest = 0;
-    watch->armed = true;
+    watch->less = 0;
+    watch->from = from;
     pthread_mutex_unlock (&watch->lock);
 }
 
@@ -92,7 +99,7 @@ static void s_idle (watch_t *watch)
 static bool s_is_armed (watch_t *watch)
 {
     pthread_mutex_lock (&watch->lock);
-    bool armed = watch->armed;
+    bool armed = watch->from != NULL;
     pthread_mutex_unlock (&watch->lock);
     return armed;
 }
@@ -119,7 +126,7 @@ static void s_stored (const zb_receipt_t *receipt, void *arg)
         return;
     }
     __atomic_add_fetch (&self->stored, 1, __ATOMIC_RELEASE);
-    s_heard (&self->putting, receipt->level);
+    s_heard (&self->putting, self->producer, receipt->level);
 }
 
 static zb_client_t *s_client (const failover_t *self, const char *name)
@@ -136,7 +143,7 @@ static zb_client_t *s_client (const failover_t *self, const char *name)
 static void *s_produce (void *arg)
 {
     failover_t *self = arg;
-    zb_client_t *client = s_client (self, "failover-producer");
+    zb_client_t *client = self->producer = s_client (self, "failover-producer");
     char *data = (char *) zmalloc (self->body);
     int64_t start = s_now ();
     for (uint64_t number = 0; !s_ended (self);) {
@@ -187,7 +194,7 @@ static void *s_consume (void *arg)
             break;
         }
         if (done)
-            s_heard (&self->getting, zb_client_level (client));
+            s_heard (&self->getting, client, zb_client_level (client));
         zb_messages_destroy (&done);
         for (size_t index = 0; index < zb_messages_size (messages); index++) {
             const zb_message_t *message = zb_messages_at (messages, index);
@@ -246,6 +253,15 @@ static int s_await_service (failover_t *self)
     return TOOL_OK;
 }
 
+//  Hands the role over, as `zbroker switchover` does.
+static int s_switch (failover_t *self, size_t from)
+{
+    operate_look (&self->operator, from);
+    if (operate_ask (&self->operator, from, ZB_SWITCHOVER, false))
+        return TOOL_OK;
+    return tool_fail (self->tool, TOOL_FAILED, "switchover: %s", zb_client_error_text (self->operator.client));
+}
+
 //  One event, until the pair is in step again.
 static int s_strike (failover_t *self, event_t event)
 {
@@ -257,16 +273,21 @@ static int s_strike (failover_t *self, event_t event)
         return code;
     //  At no fixed distance from the last one.
     zclock_sleep (100 + (int) randof (200));
-    s_arm (&self->putting);
-    s_arm (&self->getting);
+    s_arm (&self->putting, pair_endpoint (self->pair, active));
+    s_arm (&self->getting, pair_endpoint (self->pair, active));
     if (event == KILL)
         pair_kill (self->pair, active);
-    else
+    else if (event == STOP)
         kill (pair_pid (self->pair, active), SIGSTOP);
-    code = s_await_service (self);
+    else
+        code = s_switch (self, active);
+    if (code == TOOL_OK)
+        code = s_await_service (self);
     histogram_record (&self->put[event], (uint64_t) self->putting.longest, 1);
     histogram_record (&self->get[event], (uint64_t) self->getting.longest, 1);
-    if (event == STOP)
+    if (event == SWITCH)
+        self->less += self->putting.less + self->getting.less;
+    else if (event == STOP)
         kill (pair_pid (self->pair, active), SIGCONT);
     else if (code == TOOL_OK)
         code = pair_restart (self->pair, active);
@@ -303,6 +324,9 @@ static int s_run (failover_t *self)
         return code;
     self->monitor = zb_client_new (pair_brokers (self->pair));
     assert (self->monitor);
+    code = operate_open (&self->operator, self->tool, pair_brokers (self->pair));
+    if (code)
+        return code;
     if (zb_client_create_queue (self->monitor, QUEUE, NULL))
         return tool_client_fail (self->tool, self->monitor, "the queue");
     code = pair_await_in_step (self->pair, self->monitor);
@@ -323,14 +347,16 @@ static void s_print (const failover_t *self)
 {
     printf ("failover: a producer at %" PRId64 " messages/s of %zu bytes and a consumer, backlog %" PRId64 "\n", self->rate,
             self->body, self->backlog);
-    printf ("%-9s %-9s %6s %9s %9s %9s   ms from the last OK before to the first OK after\n", "", "", "times", "p50", "p99",
+    printf ("%-10s %-9s %6s %9s %9s %9s   ms from the last OK before to the first OK after\n", "", "", "times", "p50", "p99",
             "max");
     for (int event = 0; event < EVENTS; event++) {
         const histogram_t *times[] = {&self->put[event], &self->get[event]};
         for (int index = 0; index < 2 && times[index]->count; index++)
-            printf ("%-9s %-9s %6" PRIu64 " %9.1f %9.1f %9.1f\n", s_texts[event], index ? "consumer" : "producer",
+            printf ("%-10s %-9s %6" PRIu64 " %9.1f %9.1f %9.1f\n", s_texts[event], index ? "consumer" : "producer",
                     times[index]->count, s_ms (times[index], 50), s_ms (times[index], 99), s_ms (times[index], 100));
     }
+    if (self->put[SWITCH].count)
+        printf ("%" PRIu64 " OKs in switchovers were less than both\n", self->less);
     printf ("%" PRIu64 " messages stored, none lost, %" PRIu64 " delivered again, all in order\n", self->stored, self->again);
 }
 
@@ -342,9 +368,10 @@ static json_t *s_times (const histogram_t *times)
 
 static void s_print_json (const failover_t *self)
 {
-    json_t *whole = json_pack ("{ss sI sI sI sI sI}", "mode", "failover", "rate", (json_int_t) self->rate, "body",
+    json_t *whole = json_pack ("{ss sI sI sI sI sI sI}", "mode", "failover", "rate", (json_int_t) self->rate, "body",
                                (json_int_t) self->body, "backlog", (json_int_t) self->backlog, "stored",
-                               (json_int_t) self->stored, "again", (json_int_t) self->again);
+                               (json_int_t) self->stored, "again", (json_int_t) self->again, "less_than_both",
+                               (json_int_t) self->less);
     for (int event = 0; event < EVENTS; event++)
         if (self->put[event].count)
             json_object_set_new (whole, s_events[event], json_pack ("{so so}", "put_ms", s_times (&self->put[event]),
@@ -356,10 +383,12 @@ static void s_print_json (const failover_t *self)
 
 int bench_failover (tool_t *tool)
 {
-    int64_t body = 100, window = 100, rate = 2000, kills = 50, stops = 50, backlog = 0;
+    int64_t body = 100, window = 100, rate = 2000, kills = 50, stops = 50, switchovers = 50, backlog = 0;
     if (tool_number (tool, "body", STAMP, 1 << 20, &body) || tool_number (tool, "window", 1, ZB_WINDOW, &window) ||
         tool_number (tool, "rate", 100, 100000, &rate) || tool_number (tool, "kills", 0, 100000, &kills) ||
-        tool_number (tool, "stops", 0, 100000, &stops) || tool_number (tool, "backlog", 0, 100000000, &backlog))
+        tool_number (tool, "stops", 0, 100000, &stops) ||
+        tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
+        tool_number (tool, "backlog", 0, 100000000, &backlog))
         return TOOL_USAGE;
     if (tool->size || tool_option (tool, "brokers"))
         return tool_misused (tool, "--failover kills a pair of its own: no mode, no --brokers");
@@ -374,11 +403,13 @@ int bench_failover (tool_t *tool)
     self->backlog = backlog;
     self->events[KILL] = kills;
     self->events[STOP] = stops;
+    self->events[SWITCH] = switchovers;
     pthread_mutex_init (&self->putting.lock, NULL);
     pthread_mutex_init (&self->getting.lock, NULL);
     self->putting.last = self->getting.last = s_now ();
     self->pair = pair_new (tool);
     int code = self->pair ? s_run (self) : TOOL_FAILED;
+    operate_close (&self->operator);
     zb_client_destroy (&self->monitor);
     code = pair_destroy (&self->pair, code);
     if (code == TOOL_OK && tool_option (tool, "json"))

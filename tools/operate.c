@@ -16,7 +16,7 @@
 #define LOOK_WAIT 2000 //  ms for the answer to a STATUS
 #define LOOK_EVERY 10  //  ms
 
-//  Takes key and, where nothing else names them, endpoints from the config.  Returns an exit code.
+//  Takes key and, where nothing else names them, endpoints (to be freed) from the config.  Returns an exit code.
 static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
 {
     zb_config_t *config = zb_config_new ();
@@ -26,7 +26,7 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
                  zb_config_finish (config, &error);
     if (!wrong) {
         zb_seal_key (self->key, config->pair, config->secret);
-        if (file && !tool_option (tool, "brokers") && !getenv ("ZBROKER"))
+        if (file && !*brokers && !tool_option (tool, "brokers") && !getenv ("ZBROKER"))
             *brokers = zsys_sprintf ("%s,%s", config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint);
     }
     zb_config_destroy (&config);
@@ -35,10 +35,10 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
     return code;
 }
 
-int operate_open (operate_t *self, const tool_t *tool)
+int operate_open (operate_t *self, const tool_t *tool, const char *own)
 {
     *self = (operate_t){.timeout = 10000};
-    char *brokers = NULL;
+    char *brokers = own ? strdup (own) : NULL;
     if (tool_number (tool, "timeout", 1, 600000, &self->timeout))
         return TOOL_USAGE;
     int code = s_configure (self, tool, &brokers);

@@ -36,8 +36,9 @@ typedef struct {
         "timeout", "MS", "how long it may take (default: 10000)" \
     }
 
-//  Reads --config, --brokers and --timeout and asks the brokers.  Returns an exit code; it has printed what is wrong.
-int operate_open (operate_t *self, const tool_t *tool);
+//  Reads --config, --brokers and --timeout and asks the brokers; `own` names them if they are the command's own, else NULL.
+//  Returns an exit code; it has printed what is wrong.
+int operate_open (operate_t *self, const tool_t *tool, const char *own);
 void operate_close (operate_t *self);
 //  Asks one broker again; whether it answers.
 bool operate_look (operate_t *self, size_t index);

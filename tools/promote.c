@@ -67,7 +67,7 @@ static int s_run (tool_t *tool)
         return tool_misused (tool, "'%s': promote takes one endpoint", tool->arguments[1]);
     operate_t pair;
     size_t index;
-    int code = operate_open (&pair, tool);
+    int code = operate_open (&pair, tool, NULL);
     if (code == TOOL_OK)
         code = s_choose (tool, &pair, &index);
     if (code == TOOL_OK && !tool_option (tool, "accept-loss"))
