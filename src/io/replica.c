@@ -524,8 +524,10 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
     bool full = self->node.suspect && self->folder == self->node.current;
     if (was == LEADING) {
         zb_replica_flush (self);
-        zb_tables_close (self->tables);
+        //  A master notes in its log that it closes a table.  Behind the last commit that would be a tail that the next
+        //  master lacks, and Berkeley DB would run recovery, from the last checkpoint on, to be rid of it.
         zb_env_follow (self->env);
+        zb_tables_close (self->tables);
         if (!zb_env_fault (self->env))
             zb_tables_open (self->tables, self->env, false);
         self->link = ZB_LINK_DOWN;
