@@ -34,6 +34,8 @@
 //  Longest sleep, ms: the role watches the peer's acks and echoes.
 #define TURN_PAIRED 20
 #define TURN_SINGLE 100
+//  And while the role is handed over, for which all clients wait.
+#define TURN_DRAINING 1
 //  A HELLO waits this long for a broker that is about to lead, ms; and how many may.
 #define HELD_LONGEST 5000
 #define HELD_MOST 10000
@@ -825,7 +827,7 @@ int zb_broker_run (const zb_config_t *config)
     int code = s_open (self, config);
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
         int64_t next = zb_engine_leads (self->engine) ? zb_engine_tick (self->engine, self->now) - self->now : INT64_MAX;
-        int64_t most = self->ha ? TURN_PAIRED : TURN_SINGLE;
+        int64_t most = zb_role_drains (&self->role) ? TURN_DRAINING : self->ha ? TURN_PAIRED : TURN_SINGLE;
         //  While the store has more than enough to do, clients wait in their sockets.
         zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
                                    { zb_front_socket (self->front), 0, s_waits (self) ? 0 : ZMQ_POLLIN, 0 },
