@@ -16,6 +16,13 @@
       base      io/env and io/tables: a replicated log, as Berkeley DB promises it
       system    clock, entropy, logs, threads, exit, and patterns/probe
 
+    Above them, what a run is made of:
+
+      machines  the brokers, as processes that are started again
+      clients   programs that use them
+      faults    what breaks, and when
+      history   what was seen, and the checkers
+
     Whatever happens is decided by the seed, in one order.  Times here are virtual
     microseconds; what the broker sees are milliseconds.
 */
@@ -59,6 +66,8 @@ void world_init (uint64_t seed);
 int64_t world_now (void);
 //  A number below `below`.
 uint64_t world_random (uint64_t below);
+//  A time from now on: so long at least, and less than `most`.
+int64_t world_some (int64_t least, int64_t most);
 //  True that often of a thousand times.
 bool world_chance (unsigned permille);
 //  From a stream of its own, so that what is secret does not move what is not.

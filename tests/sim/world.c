@@ -98,6 +98,11 @@ uint64_t world_random (uint64_t below)
     return below ? s_next (&s_state) % below : 0;
 }
 
+int64_t world_some (int64_t least, int64_t most)
+{
+    return s_now + least + (int64_t) world_random ((uint64_t) (most - least));
+}
+
 bool world_chance (unsigned permille)
 {
     return world_random (1000) < permille;

@@ -1,0 +1,190 @@
+/*  =========================================================================
+    faults - what breaks in the simulation, and when
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include "faults.h"
+#include "history.h"
+#include "machines.h"
+
+static kind_t s_kind;
+static int64_t s_to;
+
+const char *fault_name (kind_t kind)
+{
+    static const char *const names[KINDS] = {"kills",      "slow disks",   "cuts",          "pauses",
+                                             "everything", "power losses", "failing disks", "flapping links"};
+    return names[kind];
+}
+
+static machine_t *s_any (void)
+{
+    return machine_of (world_chance (500) ? PRIMARY : BACKUP);
+}
+
+static void s_go_on (void *arg, uint64_t number)
+{
+    process_t *process = arg;
+    (void) number;
+    process_pause (process, false);
+}
+
+static void s_pause (machine_t *self)
+{
+    if (!self->process || !self->process->alive)
+        return;
+    history_strain ();
+    process_pause (self->process, true);
+    world_at (world_some (20 * MS, world_chance (500) ? 1200 * MS : 5 * SECOND), s_go_on, self->process, 0);
+}
+
+static void s_heal_link (void *arg, uint64_t number)
+{
+    (void) arg;
+    int from = (int) (number / MACHINES), to = (int) (number % MACHINES);
+    world_note ("the link from %d to %d is whole", from, to);
+    net_cut (from, to, false);
+}
+
+static void s_cut_for (int from, int to, int64_t until)
+{
+    world_note ("the link from %d to %d is cut", from, to);
+    net_cut (from, to, true);
+    world_at (until, s_heal_link, NULL, (uint64_t) (from * MACHINES + to));
+}
+
+static void s_cut (bool flap)
+{
+    history_strain ();
+    int64_t until = flap ? world_some (5 * MS, 400 * MS) : world_some (50 * MS, world_chance (500) ? SECOND : 6 * SECOND);
+    int one = PRIMARY, other = world_chance (700) ? BACKUP : CLIENTS;
+    if (other == CLIENTS && world_chance (500))
+        one = BACKUP;
+    unsigned ways = (unsigned) world_random (4);
+    if (ways != 1)
+        s_cut_for (one, other, until);
+    if (ways != 2)
+        s_cut_for (other, one, until);
+}
+
+static void s_disk_well (void *arg, uint64_t number)
+{
+    (void) arg;
+    disk_delay ((int) number, 800);
+    disk_full ((int) number, false);
+}
+
+static void s_slow_disk (machine_t *self)
+{
+    static const int64_t most[] = {20 * MS, 200 * MS, 1500 * MS, 4 * SECOND};
+    int64_t delay = most[world_random (4)];
+    world_note ("%s: syncs take up to %d ms", self->name, (int) (delay / MS));
+    disk_delay (self->machine, delay);
+    if (world_chance (200))
+        disk_full (self->machine, true);
+    world_at (world_some (200 * MS, 4 * SECOND), s_disk_well, NULL, (uint64_t) self->machine);
+}
+
+static void s_calm (void *arg, uint64_t number)
+{
+    (void) arg;
+    (void) number;
+    net_delay (200);
+}
+
+static void s_slow_net (void)
+{
+    history_strain ();
+    int64_t most = world_chance (500) ? 20 * MS : 300 * MS;
+    world_note ("frames take up to %d ms", (int) (most / MS));
+    net_delay (most);
+    world_at (world_some (100 * MS, 3 * SECOND), s_calm, NULL, 0);
+}
+
+static void s_fail (machine_t *self)
+{
+    int other = machine_peer (self)->machine;
+    //  Of two disks that fail no design can make one.
+    if (disk_suspect (other) || disk_fails (other) || !self->process || !self->process->alive)
+        return;
+    disk_fail (self->machine);
+}
+
+static void s_break (kind_t kind)
+{
+    if (kind == EVERYTHING)
+        kind = (kind_t) world_random (KINDS);
+    switch (kind) {
+    case SLOW:
+        s_slow_disk (s_any ());
+        break;
+    case CUTS:
+        s_cut (false);
+        break;
+    case PAUSES:
+        s_pause (s_any ());
+        break;
+    case POWER:
+        machine_kill (s_any (), true);
+        break;
+    case ERRORS:
+        s_fail (s_any ());
+        break;
+    case FLAPS:
+        if (world_chance (500))
+            s_cut (true);
+        else if (world_chance (500))
+            s_slow_net ();
+        else {
+            history_strain ();
+            net_reset (PRIMARY, BACKUP);
+        }
+        break;
+    default:
+        break;
+    }
+    unsigned kills = kind == KILLS || kind == EVERYTHING ? 1000 : 250;
+    if (!world_chance (kills))
+        return;
+    machine_t *victim = s_any ();
+    if (world_chance (150) && victim->process)
+        process_stop (victim->process);
+    else
+        machine_kill (victim, false);
+    if (world_chance (150))
+        machine_kill (machine_peer (victim), false);
+}
+
+static void s_fault (void *arg, uint64_t number)
+{
+    if (world_now () > s_to)
+        return;
+    s_break (s_kind);
+    //  Pause then kill, cut then kill: the next one often comes soon.
+    int64_t most = world_chance (400) ? 300 * MS : 3 * SECOND;
+    world_at (world_some (MS, most), s_fault, arg, number);
+}
+
+void faults_start (kind_t kind, int64_t from, int64_t to)
+{
+    s_kind = kind;
+    s_to = to;
+    world_at (from, s_fault, NULL, 0);
+}
+
+void faults_end (void)
+{
+    world_note ("from here on nothing breaks");
+    for (int one = 0; one < MACHINES; one++)
+        for (int other = 0; other < MACHINES; other++)
+            net_cut (one, other, false);
+    net_delay (200);
+    for (int machine = PRIMARY; machine <= BACKUP; machine++) {
+        s_disk_well (NULL, (uint64_t) machine);
+        if (machine_of (machine)->process)
+            process_pause (machine_of (machine)->process, false);
+    }
+}

@@ -1,0 +1,142 @@
+/*  =========================================================================
+    machines - the brokers of the simulation, and what starts them again
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "history.h"
+#include "io/broker.h"
+#include "io/config.h"
+#include "machines.h"
+
+static machine_t s_machine[MACHINES] = {
+    [PRIMARY] = {.name = "A", .machine = PRIMARY},
+    [BACKUP] = {.name = "B", .machine = BACKUP},
+};
+static bool s_wait;
+static size_t s_log_keep, s_inflight;
+
+machine_t *machine_of (int machine)
+{
+    return &s_machine[machine];
+}
+
+machine_t *machine_peer (const machine_t *broker)
+{
+    return &s_machine[PRIMARY + BACKUP - broker->machine];
+}
+
+bool machine_says (int machine, const char *words)
+{
+    const machine_t *self = &s_machine[machine];
+    return self->process && self->process->alive && strstr (self->says, words) != NULL;
+}
+
+bool machines_wait (void)
+{
+    return s_wait;
+}
+
+//  ---------------------------------------------------------------------------
+//  What they run
+
+static void s_set (zb_config_t *config, const char *key, const char *value)
+{
+    char *error = NULL;
+    int rc = zb_config_set (config, key, value, &error);
+    if (rc)
+        fprintf (stderr, "%s\n", error);
+    assert (rc == 0);
+}
+
+static void *s_run_broker (void *arg)
+{
+    const machine_t *self = arg;
+    zb_config_t *config = zb_config_new ();
+    s_set (config, "as", self->machine == PRIMARY ? "primary" : "backup");
+    s_set (config, "primary/endpoint", "tcp://10.0.0.1:5560");
+    s_set (config, "backup/endpoint", "tcp://10.0.0.2:5560");
+    s_set (config, "store/folder", self->name);
+    s_set (config, "pair/peer-loss", s_wait ? "wait" : "solo");
+    char *error;
+    int rc = zb_config_finish (config, &error);
+    assert (rc == 0);
+    config->log_keep = s_log_keep;
+    config->log_file = 4 << 20;
+    config->limits.inflight = s_inflight;
+    process_exit (zb_broker_run (config));
+}
+
+//  What a broker prints.
+static ssize_t s_print (void *cookie, const char *data, size_t size)
+{
+    (void) cookie;
+    process_t *process = process_self ();
+    if (process && size > 1 && process->machine != CLIENTS) {
+        machine_t *self = &s_machine[process->machine];
+        snprintf (self->says, sizeof self->says, "%.*s", (int) size - 1, data);
+        world_note ("%s", self->says);
+        history_role (process->machine, self->says);
+    }
+    return (ssize_t) size;
+}
+
+//  ---------------------------------------------------------------------------
+//  Life and death
+
+static void s_start (void *arg, uint64_t number)
+{
+    (void) number;
+    machine_t *self = arg;
+    if (self->process && self->process->alive)
+        return;
+    if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE)
+        world_finding ("%s has exited with %d: %s", self->name, self->process->code, self->says);
+    if (self->process)
+        disk_crash (self->machine, false);
+    self->starts++;
+    self->says[0] = 0;
+    self->process = process_start (self->name, self->machine, s_run_broker, self);
+}
+
+//  What an operator's service manager does.
+static void s_supervise (void *arg, uint64_t number)
+{
+    machine_t *self = arg;
+    if (self->process && !self->process->alive && self->process->code >= 0)
+        world_at (world_now () + 100 * MS + (int64_t) world_random (SECOND), s_start, self, 0);
+    world_at (world_now () + 200 * MS, s_supervise, self, number);
+}
+
+void machine_kill (machine_t *self, bool power)
+{
+    if (!self->process || !self->process->alive)
+        return;
+    if (power)
+        net_close_all (self->process, true);
+    process_kill (self->process);
+    disk_crash (self->machine, power);
+    world_at (world_some (50 * MS, world_chance (300) ? 4 * SECOND : 600 * MS), s_start, self, 0);
+}
+
+void machines_start (void)
+{
+    static cookie_io_functions_t functions = {.write = s_print};
+    stdout = fopencookie (NULL, "w", functions);
+    setvbuf (stdout, NULL, _IOLBF, 512);
+    s_wait = world_chance (100);
+    s_log_keep = world_chance (300) ? (size_t) 8 << 20 : (size_t) 1 << 30;
+    s_inflight = 1 + world_random (8);
+    for (int machine = PRIMARY; machine <= BACKUP; machine++) {
+        disk_delay (machine, 800);
+        world_at ((int64_t) world_random (400 * MS), s_start, &s_machine[machine], 0);
+        world_at (SECOND, s_supervise, &s_machine[machine], 0);
+    }
+}

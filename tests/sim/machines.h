@@ -1,0 +1,33 @@
+/*  =========================================================================
+    machines - the brokers of the simulation, and what starts them again
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef SIM_MACHINES_H_INCLUDED
+#define SIM_MACHINES_H_INCLUDED
+
+#include "sim.h"
+
+typedef struct {
+    const char *name;
+    int machine;
+    process_t *process;
+    char says[128]; //  its last word on standard output
+    unsigned starts;
+} machine_t;
+
+//  Draws the pair's configuration, and starts all processes; who ends by himself is started again.
+void machines_start (void);
+machine_t *machine_of (int machine);
+machine_t *machine_peer (const machine_t *broker);
+//  kill -9, or the loss of its power.  It is started again some time later.
+void machine_kill (machine_t *self, bool power);
+//  It runs, and its last word has these words in it.
+bool machine_says (int machine, const char *words);
+//  The pair has peer-loss = wait.
+bool machines_wait (void);
+
+#endif
