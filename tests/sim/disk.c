@@ -1,12 +1,12 @@
 /*  =========================================================================
-    disk - two disks: what is synced stays, what is not is lost with the process
+    disk - a disk a machine: what is synced stays, what is not is lost with the process
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Stands in for io/node and io/home.
+    Stands in for io/node, io/record and io/home.
 */
 
 #include <assert.h>
@@ -16,8 +16,10 @@
 #include <string.h>
 
 #include "disk.h"
+#include "history.h"
 #include "io/home.h"
 #include "io/node.h"
+#include "io/record.h"
 
 static disk_t s_disk[MACHINES];
 
@@ -101,6 +103,20 @@ void environment_add (environment_t *self, record_t *record)
     self->log[self->size++] = record;
 }
 
+//  The folder's entry is in the hands of the system until its sync.
+static void s_crash_record (disk_t *self, bool power)
+{
+    if (power && self->renamed) {
+        if (world_chance (500))
+            self->record = self->renamed;
+        self->renamed = NULL;
+    }
+    if (sim_mutant == MUTANT_RECORD && self->before) {
+        self->record = self->before;
+        self->renamed = NULL;
+    }
+}
+
 //  What was written and not synced may be there, up to some record; after a power cut nothing of it.
 void disk_crash (int machine, bool power)
 {
@@ -109,6 +125,7 @@ void disk_crash (int machine, bool power)
         if (sim_mutant == MUTANT_FORGET && self->size > 4)
             environment_cut (self, self->size - 3);
     }
+    s_crash_record (&s_disk[machine], power);
 }
 
 //  ---------------------------------------------------------------------------
@@ -137,8 +154,47 @@ int zb_node_save (const zb_node_t *self, const char *dir)
     }
     s_own ()->node = node;
     s_own ()->written = true;
+    history_alone (process_self ()->machine);
     world_note ("  node: complete %d suspect %d alone %d folder %d", node.complete, node.suspect, (int) node.alone,
                 (int) node.current);
+    return 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  A record that is replaced as a whole; a machine has one at most
+
+const char *disk_record (int machine)
+{
+    return s_disk[machine].record;
+}
+
+zb_record_state_t zb_record_load (const char *folder, const char *name, char **text)
+{
+    (void) folder;
+    (void) name;
+    const char *found = s_own ()->renamed ? s_own ()->renamed : s_own ()->record;
+    *text = found ? strdup (found) : NULL;
+    return found ? ZB_RECORD_FOUND : ZB_RECORD_ABSENT;
+}
+
+//  The fresh file is synced beside the old one; it takes its place; the folder is synced.
+int zb_record_save (const char *folder, const char *name, const char *text)
+{
+    (void) folder;
+    (void) name;
+    char *fresh = strdup (text);
+    bool full = s_own ()->full, good = !full && disk_sync ();
+    if (good) {
+        s_own ()->renamed = fresh;
+        good = disk_sync ();
+    }
+    if (!good) {
+        errno = full ? ENOSPC : EIO;
+        return -1;
+    }
+    s_own ()->before = s_own ()->record;
+    s_own ()->record = fresh;
+    s_own ()->renamed = NULL;
     return 0;
 }
 

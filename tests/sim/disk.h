@@ -1,5 +1,5 @@
 /*  =========================================================================
-    disk - two disks: what is synced stays, what is not is lost with the process
+    disk - a disk a machine: what is synced stays, what is not is lost with the process
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -44,6 +44,9 @@ typedef struct {
     zb_node_t node;
     bool written; //  the node's file is there
     environment_t *environments;
+    char *record;  //  the file of io/record, as it is on the disk; NULL: there is none
+    char *renamed; //  the one that has taken its place, and is not on the disk yet
+    char *before;  //  the one before
     int64_t delay;
     bool fail, full;
 } disk_t;

@@ -36,7 +36,8 @@ static void s_pause (machine_t *self)
 {
     if (!self->process || !self->process->alive)
         return;
-    history_strain ();
+    if (self->machine != WITNESS)
+        history_strain ();
     process_pause (self->process, true);
     world_at (world_some (20 * MS, world_chance (500) ? 1200 * MS : 5 * SECOND), s_go_on, self->process, 0);
 }
@@ -56,18 +57,32 @@ static void s_cut_for (int from, int to, int64_t until)
     world_at (until, s_heal_link, NULL, (uint64_t) (from * MACHINES + to));
 }
 
-static void s_cut (bool flap)
+//  How long a cut lasts.
+static int64_t s_cut_until (bool flap)
 {
-    history_strain ();
-    int64_t until = flap ? world_some (5 * MS, 400 * MS) : world_some (50 * MS, world_chance (500) ? SECOND : 6 * SECOND);
-    int one = PRIMARY, other = world_chance (700) ? BACKUP : CLIENTS;
-    if (other == CLIENTS && world_chance (500))
-        one = BACKUP;
+    if (flap)
+        return world_some (5 * MS, 400 * MS);
+    return world_some (50 * MS, world_chance (500) ? SECOND : 6 * SECOND);
+}
+
+//  One way or both.
+static void s_cut_between (int one, int other, int64_t until)
+{
     unsigned ways = (unsigned) world_random (4);
     if (ways != 1)
         s_cut_for (one, other, until);
     if (ways != 2)
         s_cut_for (other, one, until);
+}
+
+static void s_cut (bool flap)
+{
+    history_strain ();
+    int64_t until = s_cut_until (flap);
+    int one = PRIMARY, other = world_chance (700) ? BACKUP : CLIENTS;
+    if (other == CLIENTS && world_chance (500))
+        one = BACKUP;
+    s_cut_between (one, other, until);
 }
 
 static void s_disk_well (void *arg, uint64_t number)
@@ -113,10 +128,50 @@ static void s_fail (machine_t *self)
     disk_fail (self->machine);
 }
 
+static void s_break_witness (kind_t kind)
+{
+    machine_t *witness = machine_of (WITNESS);
+    bool dies = world_chance (kind == KILLS || kind == EVERYTHING ? 1000 : 150);
+    switch (kind) {
+    case SLOW:
+        s_slow_disk (witness);
+        break;
+    case CUTS:
+        s_cut_between (s_any ()->machine, WITNESS, s_cut_until (false));
+        break;
+    case PAUSES:
+        s_pause (witness);
+        break;
+    case POWER:
+        machine_kill (witness, true);
+        break;
+    case ERRORS:
+        disk_fail (WITNESS);
+        break;
+    case FLAPS:
+        if (world_chance (500))
+            s_cut_between (s_any ()->machine, WITNESS, s_cut_until (true));
+        else
+            net_reset (s_any ()->machine, WITNESS);
+        break;
+    default:
+        break;
+    }
+    if (dies && world_chance (150) && witness->process)
+        process_stop (witness->process);
+    else if (dies)
+        machine_kill (witness, false);
+}
+
 static void s_break (kind_t kind)
 {
     if (kind == EVERYTHING)
         kind = (kind_t) world_random (KINDS);
+    if (machines_witness () && world_chance (400)) {
+        s_break_witness (kind);
+        if (world_chance (500))
+            return;
+    }
     switch (kind) {
     case SLOW:
         s_slow_disk (s_any ());
@@ -182,7 +237,7 @@ void faults_end (void)
         for (int other = 0; other < MACHINES; other++)
             net_cut (one, other, false);
     net_delay (200);
-    for (int machine = PRIMARY; machine <= BACKUP; machine++) {
+    for (int machine = PRIMARY; machine < MACHINES; machine++) {
         s_disk_well (NULL, (uint64_t) machine);
         if (machine_of (machine)->process)
             process_pause (machine_of (machine)->process, false);

@@ -33,7 +33,7 @@ history_stats_t history_stats;
 
 static history_message_t s_message[PRODUCERS][PUTS + 1][BODIES];
 static size_t s_ok, s_acked;
-static bool s_strained, s_split;
+static bool s_strained, s_split, s_witness;
 static commit_t s_commit[COMMITS];
 //  Who answers in which epoch.
 static struct {
@@ -55,13 +55,43 @@ bool history_is_split (void)
     return s_split;
 }
 
+void history_witness (void)
+{
+    s_witness = true;
+}
+
+static void s_divide (const char *how)
+{
+    if (s_witness)
+        world_finding ("H9: %s, beside a witness", how);
+    s_split = true;
+}
+
 void history_role (int machine, const char *text)
 {
     static bool alone[MACHINES];
     alone[machine] = strstr (text, "ACTIVE solo") != NULL;
     int other = PRIMARY + BACKUP - machine;
-    if (strstr (text, "diverged") || (alone[machine] && alone[other]))
+    //  Beside a witness it is said for a moment only: until a peer that was stopped hears that it does not lead, or of a
+    //  store that is not trusted and holds nothing that the peer lacks.  Nothing is answered meanwhile, as H3 to H5 prove.
+    if (strstr (text, "diverged") && !s_witness)
         s_split = true;
+    if (alone[machine] && alone[other])
+        s_divide ("both brokers go on alone");
+}
+
+void history_alone (int machine)
+{
+    if (s_witness && disk_alone (machine) && disk_alone (PRIMARY + BACKUP - machine))
+        s_divide ("`alone` is on both disks");
+}
+
+//  Who may be alone by what is on the witness's disk; 0 if nobody.
+static int s_holder (void)
+{
+    const char *record = disk_record (WITNESS);
+    const char *held = record ? strstr (record, " held ") : NULL;
+    return held ? atoi (held + 6) : 0;
 }
 
 int history_bodies (int producer, uint64_t number)
@@ -123,7 +153,7 @@ static void s_look_for_split (int machine, uint64_t record)
     bool one = base_holds (other, s_newest[machine]) || !base_holds (machine, s_newest[machine]);
     bool two = base_holds (machine, s_newest[other]) || !base_holds (other, s_newest[other]);
     if (!one && !two) {
-        s_split = true;
+        s_divide ("both brokers have answered what the other one lacks");
         world_note ("both brokers have answered what the other one lacks");
         if (!s_strained)
             world_finding ("R1: a split, but nothing was strained");
@@ -144,6 +174,9 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
     if (!both && !disk_alone (machine))
         world_finding ("H1: commit %d of epoch %d%c is answered solo, and the disk does not say so", (int) commit,
                        (int) epoch, "?PB"[node]);
+    if (!both && s_witness && s_holder () != machine)
+        world_finding ("H9: commit %d of epoch %d%c is answered solo, and the witness's disk does not say so",
+                       (int) commit, (int) epoch, "?PB"[node]);
     s_check_commit (epoch, node, commit, record);
     s_look_for_split (machine, record);
 }
@@ -151,7 +184,8 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
 //  ---------------------------------------------------------------------------
 //  What brokers send
 
-static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node)
+//  `serves`: the answer tells what is stored.
+static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node, bool serves)
 {
     size_t at = 0;
     while (at < s_epochs && (s_epoch[at].epoch != epoch || s_epoch[at].node != node))
@@ -167,10 +201,13 @@ static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node)
     }
     if (s_epoch[at].process != from->serial)
         world_finding ("H6: two processes answer in epoch %d%c", (int) epoch, "?PB"[node]);
+    if (!serves)
+        return;
     //  Who has been succeeded stays silent.
-    if (s_epoch[at].over && !s_strained)
-        world_finding ("H7: %s answers in epoch %d%c after another has taken over, and nothing was strained",
-                       from->name, (int) epoch, "?PB"[node]);
+    if (s_epoch[at].over && (!s_strained || s_witness))
+        world_finding ("%s: %s answers in epoch %d%c after another has taken over%s", s_strained ? "H9" : "H7",
+                       from->name, (int) epoch, "?PB"[node],
+                       s_strained ? ", beside a witness" : ", and nothing was strained");
     if (s_epoch[s_last].process != from->serial)
         s_epoch[s_last].over = true;
     s_last = at;
@@ -225,7 +262,8 @@ static void s_reply (const zb_reply_t *reply, bool sent)
     if (!msg && strcmp (reply->status, "OK"))
         return;
     if (sent && reply->token.size && s_parse (reply->token.data, reply->token.size, &epoch, &node, &commit)) {
-        s_check_epoch (from, epoch, node);
+        //  PING has nothing behind its OK.
+        s_check_epoch (from, epoch, node, msg || reply->args > 0);
         uint64_t record = base_record (from->machine, epoch, node, commit);
         if (record)
             s_look_for_split (from->machine, record);

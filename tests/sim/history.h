@@ -16,6 +16,9 @@
     H8  When all faults have ended, all of it is stored, delivered and acknowledged, and one broker serves with the
         other one in step.
 
+    H9  Beside a witness there is no split, whatever breaks: `alone` is never on both brokers' disks, `solo` is answered
+        only by the one whose name is on the witness's disk, nobody answers after another has taken over.
+
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 
     After a split (both brokers have answered what the other one lacks) H3, H4 and H5 are not looked at, and H2 holds
@@ -36,12 +39,16 @@
 size_t history_body (int producer, uint64_t number, int index, char body[BODY_MAX]);
 int history_bodies (int producer, uint64_t number);
 
+//  The pair has a witness.
+void history_witness (void);
 //  The world was strained: without that there can be no split.
 void history_strain (void);
 bool history_is_split (void);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
 //  though) the second one has answered anything.
 void history_role (int machine, const char *text);
+//  A broker has written its own file.
+void history_alone (int machine);
 
 //  A producer is told OK for a PUT.  `named`: it numbers its PUTs.
 void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last);

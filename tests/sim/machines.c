@@ -1,5 +1,5 @@
 /*  =========================================================================
-    machines - the brokers of the simulation, and what starts them again
+    machines - the brokers and the witness of the simulation, and what starts them again
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,14 +13,18 @@
 
 #include "history.h"
 #include "io/broker.h"
-#include "io/config.h"
+#include "io/witness.h"
 #include "machines.h"
+#include "patterns/witness_fsm.h"
+
+#define WITNESS_ENDPOINT "tcp://10.0.0.4:5570"
 
 static machine_t s_machine[MACHINES] = {
     [PRIMARY] = {.name = "A", .machine = PRIMARY},
     [BACKUP] = {.name = "B", .machine = BACKUP},
+    [WITNESS] = {.name = "W", .machine = WITNESS},
 };
-static bool s_wait;
+static bool s_wait, s_witness;
 static size_t s_log_keep, s_inflight;
 
 machine_t *machine_of (int machine)
@@ -44,6 +48,11 @@ bool machines_wait (void)
     return s_wait;
 }
 
+bool machines_witness (void)
+{
+    return s_witness;
+}
+
 //  ---------------------------------------------------------------------------
 //  What they run
 
@@ -65,6 +74,8 @@ static void *s_run_broker (void *arg)
     s_set (config, "backup/endpoint", "tcp://10.0.0.2:5560");
     s_set (config, "store/folder", self->name);
     s_set (config, "pair/peer-loss", s_wait ? "wait" : "solo");
+    if (s_witness)
+        s_set (config, "pair/witness", WITNESS_ENDPOINT);
     char *error;
     int rc = zb_config_finish (config, &error);
     assert (rc == 0);
@@ -74,7 +85,22 @@ static void *s_run_broker (void *arg)
     process_exit (zb_broker_run (config));
 }
 
-//  What a broker prints.
+static void *s_run_witness (void *arg)
+{
+    const machine_t *self = arg;
+    const zb_config_t *pair = zb_config_new ();
+    process_exit (zb_witness_run (WITNESS_ENDPOINT, self->name, &pair, 1));
+}
+
+//  The linker puts it before the witness's own: the world's bug.
+const witness_row_t *__real_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch);
+const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch);
+const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch)
+{
+    return __real_witness_step (self, sim_mutant == MUTANT_CONSENT ? WITNESS_FORCE : event, node, epoch);
+}
+
+//  What a broker or the witness prints.
 static ssize_t s_print (void *cookie, const char *data, size_t size)
 {
     (void) cookie;
@@ -83,7 +109,8 @@ static ssize_t s_print (void *cookie, const char *data, size_t size)
         machine_t *self = &s_machine[process->machine];
         snprintf (self->says, sizeof self->says, "%.*s", (int) size - 1, data);
         world_note ("%s", self->says);
-        history_role (process->machine, self->says);
+        if (process->machine != WITNESS)
+            history_role (process->machine, self->says);
     }
     return (ssize_t) size;
 }
@@ -103,7 +130,8 @@ static void s_start (void *arg, uint64_t number)
         disk_crash (self->machine, false);
     self->starts++;
     self->says[0] = 0;
-    self->process = process_start (self->name, self->machine, s_run_broker, self);
+    self->process =
+        process_start (self->name, self->machine, self->machine == WITNESS ? s_run_witness : s_run_broker, self);
 }
 
 //  What an operator's service manager does.
@@ -126,7 +154,14 @@ void machine_kill (machine_t *self, bool power)
     world_at (world_some (50 * MS, world_chance (300) ? 4 * SECOND : 600 * MS), s_start, self, 0);
 }
 
-void machines_start (void)
+static void s_begin (int machine)
+{
+    disk_delay (machine, 800);
+    world_at ((int64_t) world_random (400 * MS), s_start, &s_machine[machine], 0);
+    world_at (SECOND, s_supervise, &s_machine[machine], 0);
+}
+
+void machines_start (bool witness)
 {
     static cookie_io_functions_t functions = {.write = s_print};
     stdout = fopencookie (NULL, "w", functions);
@@ -134,9 +169,11 @@ void machines_start (void)
     s_wait = world_chance (100);
     s_log_keep = world_chance (300) ? (size_t) 8 << 20 : (size_t) 1 << 30;
     s_inflight = 1 + world_random (8);
-    for (int machine = PRIMARY; machine <= BACKUP; machine++) {
-        disk_delay (machine, 800);
-        world_at ((int64_t) world_random (400 * MS), s_start, &s_machine[machine], 0);
-        world_at (SECOND, s_supervise, &s_machine[machine], 0);
-    }
+    s_begin (PRIMARY);
+    s_begin (BACKUP);
+    s_witness = witness;
+    if (!witness)
+        return;
+    history_witness ();
+    s_begin (WITNESS);
 }

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    machines - the brokers of the simulation, and what starts them again
+    machines - the brokers and the witness of the simulation, and what starts them again
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,14 +20,15 @@ typedef struct {
 } machine_t;
 
 //  Draws the pair's configuration, and starts all processes; who ends by himself is started again.
-void machines_start (void);
+void machines_start (bool witness);
 machine_t *machine_of (int machine);
 machine_t *machine_peer (const machine_t *broker);
 //  kill -9, or the loss of its power.  It is started again some time later.
 void machine_kill (machine_t *self, bool power);
 //  It runs, and its last word has these words in it.
 bool machine_says (int machine, const char *words);
-//  The pair has peer-loss = wait.
+//  The pair has peer-loss = wait; has a witness.
 bool machines_wait (void);
+bool machines_witness (void);
 
 #endif

@@ -12,13 +12,13 @@
       world     clock, threads as fibers, processes, events: one thread of the machine, one seed
       message   zmq_msg_t
       net       libzmq's sockets over a virtual TCP
-      disk      io/node and io/home: files that lose what was not synced
+      disk      io/node, io/record and io/home: files that lose what was not synced
       base      io/env and io/tables: a replicated log, as Berkeley DB promises it
       system    clock, entropy, logs, threads, exit, and patterns/probe
 
     Above them, what a run is made of:
 
-      machines  the brokers, as processes that are started again
+      machines  the brokers and their witness, as processes that are started again
       clients   programs that use them
       faults    what breaks, and when
       history   what was seen, and the checkers
@@ -37,8 +37,8 @@
 #define MS 1000
 #define SECOND (1000 * MS)
 
-//  Machines: the two brokers', and all clients'.  An address is 10.0.0.MACHINE.
-enum { NOWHERE, PRIMARY, BACKUP, CLIENTS, MACHINES };
+//  Machines: the two brokers', all clients', and the witness's.  An address is 10.0.0.MACHINE.
+enum { NOWHERE, PRIMARY, BACKUP, CLIENTS, WITNESS, MACHINES };
 
 typedef struct process process_t;
 typedef struct fiber fiber_t;
@@ -54,6 +54,8 @@ typedef enum {
     MUTANT_DEATH,    //  a living peer is proven dead, and its heartbeats are lost
     MUTANT_EPOCH,    //  two leaderships get the same epoch
     MUTANT_LINK,     //  a connection between the brokers that has broken is not made again
+    MUTANT_CONSENT,  //  the witness consents to all that is asked for
+    MUTANT_RECORD,   //  the witness's disk goes back to the record before when the witness dies
     MUTANTS
 } mutant_t;
 
@@ -157,5 +159,7 @@ void base_print (int machine, char *line, size_t size);
 //  The node's own file.
 bool disk_alone (int machine);
 bool disk_suspect (int machine);
+//  The witness's records, as a power loss would leave them; NULL if there are none.
+const char *disk_record (int machine);
 
 #endif

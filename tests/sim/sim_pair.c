@@ -61,18 +61,22 @@ static void s_print_disks (void)
         base_print (machine, line, sizeof line);
         world_note ("disk of %s: %s", machine_of (machine)->name, line);
     }
+    if (disk_record (WITNESS))
+        world_note ("disk of W: %s", disk_record (WITNESS));
 }
 
 static void s_print_end (kind_t kind, end_t end, size_t kept)
 {
     s_print_disks ();
-    dprintf (STDOUT_FILENO,
-             "%s, %s%s: at rest after %.1f s; %zu OK (%zu both, %zu solo, %zu duplicates), %zu deliveries (%zu again), "
-             "%zu epochs, %zu and %zu starts%s",
-             s_end_name[end], fault_name (kind), machines_wait () ? ", peer-loss = wait" : "", (double) world_now () / SECOND,
-             history_stats.oks, history_stats.both, history_stats.solo, history_stats.duplicates,
-             history_stats.deliveries, history_stats.redeliveries, history_stats.epochs,
-             (size_t) machine_of (PRIMARY)->starts, (size_t) machine_of (BACKUP)->starts, history_is_split () ? ", split" : "");
+    dprintf (
+        STDOUT_FILENO,
+        "%s, %s%s%s: at rest after %.1f s; %zu OK (%zu both, %zu solo, %zu duplicates), %zu deliveries (%zu again), "
+        "%zu epochs, %zu and %zu starts%s",
+        s_end_name[end], fault_name (kind), machines_witness () ? ", witness" : "",
+        machines_wait () ? ", peer-loss = wait" : "", (double) world_now () / SECOND, history_stats.oks,
+        history_stats.both, history_stats.solo, history_stats.duplicates, history_stats.deliveries,
+        history_stats.redeliveries, history_stats.epochs, (size_t) machine_of (PRIMARY)->starts,
+        (size_t) machine_of (BACKUP)->starts, history_is_split () ? ", split" : "");
     if (kept)
         dprintf (STDOUT_FILENO, ", %zu messages wait on disks", kept);
     dprintf (STDOUT_FILENO, "\n");
@@ -83,7 +87,7 @@ static void s_run (uint64_t seed)
 {
     world_init (seed);
     kind_t kind = (kind_t) (seed % KINDS);
-    machines_start ();
+    machines_start (seed / KINDS % 2 == 1);
     world_run (10 * MS);
     clients_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
@@ -174,8 +178,8 @@ static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
 
 static void s_print_sum (const sum_t *sum)
 {
-    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu findings\n", sum->runs,
-            sum->ends[RESTED], sum->ends[STUCK], sum->found);
+    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu findings\n", sum->runs, sum->ends[RESTED],
+            sum->ends[STUCK], sum->found);
 }
 
 //  ---------------------------------------------------------------------------
@@ -196,7 +200,8 @@ static void s_test_replay (void)
     char *one = malloc (size), *other = malloc (size);
     assert (one && other);
     bool same = true;
-    for (uint64_t seed = 1; seed <= KINDS; seed++) {
+    //  Of all kinds, with a witness and without.
+    for (uint64_t seed = 1; seed <= 2 * KINDS; seed++) {
         s_child (seed, true, one, size);
         s_child (seed, true, other, size);
         same = same && strlen (one) > 10000 && strcmp (one, other) == 0;
@@ -241,6 +246,8 @@ static int s_tap (void)
     s_test_mutant (MUTANT_EPOCH, "H6");
     s_test_mutant (MUTANT_DEATH, "H7");
     s_test_mutant (MUTANT_LINK, "H8");
+    s_test_mutant (MUTANT_CONSENT, "H9");
+    s_test_mutant (MUTANT_RECORD, "H9");
     printf ("1..%d\n", s_test);
     return s_bad != 0;
 }

@@ -15,8 +15,8 @@
 #include "net.h"
 
 #define MAGIC 0x50c4e7
-#define KERNEL 200      //  packets that the system holds for a connection, beyond the high water mark
-#define POLL_COST 15    //  us that a poll takes at least
+#define KERNEL 200   //  packets that the system holds for a connection, beyond the high water mark
+#define POLL_COST 15 //  us that a poll takes at least
 
 //  ---------------------------------------------------------------------------
 //  Contexts, sockets, options
@@ -360,6 +360,17 @@ int zmq_send (void *socket, const void *data, size_t size, int flags)
 //  ---------------------------------------------------------------------------
 //  Receive
 
+//  A signal ends one call that waits.
+static bool s_interrupted (void)
+{
+    process_t *process = process_self ();
+    if (!process->stop || process->interrupted)
+        return false;
+    process->interrupted = true;
+    errno = EINTR;
+    return true;
+}
+
 //  Waits for a packet if it may.
 static int s_wait (sock_t *self, int flags)
 {
@@ -369,7 +380,10 @@ static int s_wait (sock_t *self, int flags)
             return -1;
         }
         self->waiter = fiber_self ();
+        int stop = process_self ()->stop;
         fiber_sleep (INT64_MAX);
+        if (process_self ()->stop != stop && s_interrupted ())
+            return -1;
     }
     if (self->reading)
         return 0;
@@ -448,11 +462,8 @@ int zmq_poll (zmq_pollitem_t *items, int count, long timeout)
         int ready = s_ready (items, count);
         if (ready || world_now () >= until)
             return ready;
-        if (process_self ()->stop && !process_self ()->interrupted) {
-            process_self ()->interrupted = true;
-            errno = EINTR;
+        if (s_interrupted ())
             return -1;
-        }
         for (int index = 0; index < count; index++)
             if (items[index].socket)
                 s_sock (items[index].socket)->waiter = fiber_self ();
