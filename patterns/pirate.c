@@ -6,10 +6,11 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    One DEALER with a monitor for each server.  ZMQ_IMMEDIATE keeps the sockets
-    honest: a pipe exists only while its connection stands, so that a send to a
-    server that is away fails at once, and nothing is queued to be delivered when it
-    comes back.  "Renewing" is to close the socket and to open another one.
+    Two lines to each server, each a DEALER with a monitor: one for requests, and one
+    that carries heartbeats alone.  ZMQ_IMMEDIATE keeps the sockets honest: a pipe
+    exists only while its connection stands, so that a send to a server that is away
+    fails at once, and nothing is queued to be delivered when it comes back.
+    "Renewing" is to close both lines and to open others.
 */
 
 #include "patterns/pirate.h"
@@ -23,13 +24,23 @@
 //  pirate_request: ms that the current server has to get connected, until another one is used.
 #define S_PAUSE 10
 
-//  One server.
+//  One connection to a server.
+typedef struct {
+    void *socket;  //  DEALER
+    void *monitor; //  PAIR: what happens to its connection
+    bool up;       //  the handshake is done
+} line_t;
+
+//  The lines of a server.  A heartbeat must not stand behind requests: it would be answered when those have been read,
+//  so that a server with much to do looked dead; and libzmq (4.3.4, and later ones) ends a server by an assertion if
+//  the connection breaks meanwhile.
+enum { S_REQUESTS, S_WATCH, S_LINES };
+
 typedef struct {
     char endpoint[PIRATE_ENDPOINT_MAX + 1];
-    void *socket;   //  DEALER
-    void *monitor;  //  PAIR: what happens to its connection
-    bool connected; //  the handshake is done
-    bool lost;      //  it was connected, is not, and nobody was told yet
+    line_t line[S_LINES];
+    bool connected; //  both lines are up
+    bool lost;      //  requests could be sent to it, a line broke, and nobody was told yet
 } server_t;
 
 struct pirate {
@@ -51,46 +62,61 @@ static void s_set (void *socket, int option, int value)
     assert (rc == 0);
 }
 
-static void s_open (pirate_t *self, server_t *server)
+static void s_open_line (pirate_t *self, line_t *line)
 {
-    server->socket = zmq_socket (self->context, ZMQ_DEALER);
-    assert (server->socket);
-    s_set (server->socket, ZMQ_LINGER, 0);
-    s_set (server->socket, ZMQ_IMMEDIATE, 1);
-    s_set (server->socket, ZMQ_SNDTIMEO, 0);
-    s_set (server->socket, ZMQ_RECONNECT_IVL, S_RECONNECT_MIN);
-    s_set (server->socket, ZMQ_RECONNECT_IVL_MAX, S_RECONNECT_MAX);
-    s_set (server->socket, ZMQ_CONNECT_TIMEOUT, S_CONNECT_TIMEOUT);
-    s_set (server->socket, ZMQ_HANDSHAKE_IVL, S_CONNECT_TIMEOUT);
-    s_set (server->socket, ZMQ_HEARTBEAT_IVL, self->interval);
-    s_set (server->socket, ZMQ_HEARTBEAT_TIMEOUT, self->deadline);
+    line->socket = zmq_socket (self->context, ZMQ_DEALER);
+    assert (line->socket);
+    s_set (line->socket, ZMQ_LINGER, 0);
+    s_set (line->socket, ZMQ_IMMEDIATE, 1);
+    s_set (line->socket, ZMQ_SNDTIMEO, 0);
+    s_set (line->socket, ZMQ_RECONNECT_IVL, S_RECONNECT_MIN);
+    s_set (line->socket, ZMQ_RECONNECT_IVL_MAX, S_RECONNECT_MAX);
+    s_set (line->socket, ZMQ_CONNECT_TIMEOUT, S_CONNECT_TIMEOUT);
+    s_set (line->socket, ZMQ_HANDSHAKE_IVL, S_CONNECT_TIMEOUT);
 
     //  Each monitor has an address of its own: closing the last one is not finished when close returns.
     char address[64];
     snprintf (address, sizeof (address), "inproc://pirate-%p-%" PRIu64, (void *) self, ++self->serial);
-    int rc = zmq_socket_monitor (server->socket, address, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
+    int rc = zmq_socket_monitor (line->socket, address, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
     assert (rc == 0);
-    server->monitor = zmq_socket (self->context, ZMQ_PAIR);
-    assert (server->monitor);
-    s_set (server->monitor, ZMQ_LINGER, 0);
+    line->monitor = zmq_socket (self->context, ZMQ_PAIR);
+    assert (line->monitor);
+    s_set (line->monitor, ZMQ_LINGER, 0);
     //  No bound: it would block the I/O thread of a program that does not call us for long.
-    s_set (server->monitor, ZMQ_RCVHWM, 0);
-    rc = zmq_connect (server->monitor, address);
+    s_set (line->monitor, ZMQ_RCVHWM, 0);
+    rc = zmq_connect (line->monitor, address);
     assert (rc == 0);
+    line->up = false;
+}
 
+static void s_open (pirate_t *self, server_t *server)
+{
+    for (int index = 0; index < S_LINES; index++)
+        s_open_line (self, &server->line[index]);
+    s_set (server->line[S_WATCH].socket, ZMQ_HEARTBEAT_IVL, self->interval);
+    s_set (server->line[S_WATCH].socket, ZMQ_HEARTBEAT_TIMEOUT, self->deadline);
     server->connected = false;
     server->lost = false;
     //  A name that does not resolve now may do so later: libzmq resolves tcp names at each attempt.  What it refuses
     //  here was refused by pirate_new, too.
-    zmq_connect (server->socket, server->endpoint);
+    for (int index = 0; index < S_LINES; index++)
+        zmq_connect (server->line[index].socket, server->endpoint);
 }
 
 static void s_close (server_t *server)
 {
-    //  libzmq's I/O thread blocks if it has to report an event and nobody listens; so it must stop reporting first.
-    zmq_socket_monitor (server->socket, NULL, 0);
-    zmq_close (server->monitor);
-    zmq_close (server->socket);
+    for (int index = 0; index < S_LINES; index++) {
+        //  libzmq's I/O thread blocks if it has to report an event and nobody listens; so it must stop reporting first.
+        zmq_socket_monitor (server->line[index].socket, NULL, 0);
+        zmq_close (server->line[index].monitor);
+        zmq_close (server->line[index].socket);
+    }
+}
+
+static void s_reopen (pirate_t *self, server_t *server)
+{
+    s_close (server);
+    s_open (self, server);
 }
 
 //  Cuts the list at its commas.  Returns false if one of the endpoints is empty, too long or one too many.
@@ -172,10 +198,8 @@ void pirate_set_heartbeat (pirate_t *self, int interval, int timeout)
     assert (self && interval > 0 && timeout > 0);
     self->interval = interval;
     self->deadline = timeout;
-    for (size_t index = 0; index < self->size; index++) {
-        s_close (&self->server[index]);
-        s_open (self, &self->server[index]);
-    }
+    for (size_t index = 0; index < self->size; index++)
+        s_reopen (self, &self->server[index]);
 }
 
 size_t pirate_size (const pirate_t *self)
@@ -220,15 +244,13 @@ size_t pirate_moves (const pirate_t *self)
 void *pirate_socket (pirate_t *self)
 {
     assert (self);
-    return self->server[self->current].socket;
+    return self->server[self->current].line[S_REQUESTS].socket;
 }
 
 void pirate_renew (pirate_t *self)
 {
     assert (self);
-    server_t *server = &self->server[self->current];
-    s_close (server);
-    s_open (self, server);
+    s_reopen (self, &self->server[self->current]);
 }
 
 void pirate_move (pirate_t *self, size_t index, bool clean)
@@ -240,7 +262,8 @@ void pirate_move (pirate_t *self, size_t index, bool clean)
         self->current = index;
         self->moves++;
         //  A connection that closed while nobody used it took nothing with it.
-        self->server[index].lost = false;
+        if (self->server[index].lost)
+            s_reopen (self, &self->server[index]);
     }
 }
 
@@ -278,23 +301,37 @@ static int s_event (void *monitor)
     return event;
 }
 
-//  Learns what happened to the connections.  Returns true if one of them came up.
-static bool s_watch (pirate_t *self)
+//  Learns what happened to the lines of one server.  Returns true if it is connected now and was not before.
+static bool s_look_at (server_t *server)
 {
-    bool up = false;
-    for (size_t index = 0; index < self->size; index++) {
-        server_t *server = &self->server[index];
+    line_t *requests = &server->line[S_REQUESTS];
+    for (int index = 0; index < S_LINES; index++) {
+        line_t *line = &server->line[index];
         int event;
-        while ((event = s_event (server->monitor)) != 0) {
-            if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-                server->connected = true;
-                up = true;
-            }
-            else if (server->connected) {
+        while ((event = s_event (line->monitor)) != 0) {
+            //  Without its watch the line of requests is as good as broken: it may hang on a server that is frozen.
+            bool usable = requests->up;
+            line->up = event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+            if (!line->up && usable) {
                 server->connected = false;
                 server->lost = true;
             }
         }
+    }
+    bool up = !server->connected && !server->lost && requests->up && server->line[S_WATCH].up;
+    server->connected = server->connected || up;
+    return up;
+}
+
+//  Learns what happened to all lines.  Returns true if a server's came up.
+static bool s_look (pirate_t *self)
+{
+    bool up = false;
+    for (size_t index = 0; index < self->size; index++) {
+        server_t *server = &self->server[index];
+        up = s_look_at (server) || up;
+        if (server->lost && index != self->current)
+            s_reopen (self, server);
     }
     return up;
 }
@@ -313,7 +350,7 @@ pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
     int64_t until = timeout < 0 ? INT64_MAX : zclock_mono () + timeout;
     while (true) {
         //  The monitors first and the socket second: what a connection brought before it closed is then in the socket.
-        bool up = s_watch (self);
+        bool up = s_look (self);
         if (s_readable (self))
             return PIRATE_READY;
         if (self->server[self->current].lost) {
@@ -331,10 +368,13 @@ pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
             if (left <= 0)
                 return PIRATE_NOTHING;
         }
-        zmq_pollitem_t items[PIRATE_ENDPOINTS + 1] = {{.socket = pirate_socket (self), .events = ZMQ_POLLIN}};
+        zmq_pollitem_t items[PIRATE_ENDPOINTS * S_LINES + 1] = {{.socket = pirate_socket (self), .events = ZMQ_POLLIN}};
+        int size = 1;
         for (size_t index = 0; index < self->size; index++)
-            items[index + 1] = (zmq_pollitem_t){.socket = self->server[index].monitor, .events = ZMQ_POLLIN};
-        if (zmq_poll (items, (int) self->size + 1, (long) left) == -1)
+            for (int line = 0; line < S_LINES; line++)
+                items[size++] =
+                    (zmq_pollitem_t){.socket = self->server[index].line[line].monitor, .events = ZMQ_POLLIN};
+        if (zmq_poll (items, size, (long) left) == -1)
             return PIRATE_INTERRUPTED;
     }
 }

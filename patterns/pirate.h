@@ -19,9 +19,13 @@
     Not         That a request is done once: it may be done, its reply lost, and done again.  The server has to
     guaranteed  recognize it, or doing it twice has to be harmless.
 
-    It holds a connection to each server all the time, so that moving costs nothing, and uses one of them at a time,
-    the current one.  Signs of trouble: the connection closes (seen at once through the socket's monitor), heartbeats of
+    It holds its connections to each server all the time, so that moving costs nothing, and uses one server at a time,
+    the current one.  Signs of trouble: a connection closes (seen at once through the socket's monitor), heartbeats of
     the transport stop, or no reply comes within the patience.
+
+    There are two connections to each server: requests go over one, heartbeats alone over the other, so that they never
+    wait behind requests.  A server that has not read these yet, but lives, is not left for that.  A program that is
+    stopped for longer than the heartbeats' limit finds its connections closed.
 
     Sockets are DEALERs; servers are REP or ROUTER.  One pirate belongs to one thread.  It has a ZeroMQ context of its
     own, touches no global state and installs no signal handlers.  Times are milliseconds.  Lack of memory or of file
@@ -78,7 +82,7 @@ const char *pirate_endpoint (const pirate_t *self, size_t index);
 size_t pirate_find (const pirate_t *self, const char *endpoint);
 //  The server in use.
 size_t pirate_current (const pirate_t *self);
-//  Whether the connection to this server stood when pirate_wait last looked.
+//  Whether the connections to this server stood when pirate_wait last looked.
 bool pirate_connected (const pirate_t *self, size_t index);
 //  How often the current server has changed.
 size_t pirate_moves (const pirate_t *self);
@@ -105,8 +109,8 @@ void pirate_move (pirate_t *self, size_t index, bool clean);
 //  Gives up the current connection and starts a new one to the same server.
 void pirate_renew (pirate_t *self);
 
-//  Heartbeats of the transport, for all servers: one each `interval` ms while nothing else comes, and the connection
-//  is given up `timeout` ms after one that brought no sign of life.  Default 250 and 500.  Renews all connections.
+//  Heartbeats of the transport, for all servers: one each `interval` ms, and the server's connections are given up
+//  `timeout` ms after one that brought no sign of life.  Default 250 and 500.  Renews all connections.
 void pirate_set_heartbeat (pirate_t *self, int interval, int timeout);
 
 #endif

@@ -13,15 +13,17 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "patterns/pirate.h"
 #include "patience.h"
 
 //  A server of one socket.  It does what its pipe tells:
-//  OPEN, CLOSE the socket; SERVE, MUTE (take requests, say nothing), LATE (answer the next request only together with
-//  the one after it, the older reply first).
+//  OPEN, CLOSE the socket; SERVE, DEAF (take no request), MUTE (take requests, say nothing), LATE (answer the next request
+//  only together with the one after it, the older reply first).
 typedef struct {
     int type; //  ZMQ_REP or ZMQ_ROUTER
     char endpoint[64];
@@ -37,6 +39,7 @@ static zsock_t *s_bind (server_t *self)
     zsock_t *socket = zsock_new (self->type);
     assert (socket);
     zsock_set_linger (socket, 0);
+    zsock_set_rcvhwm (socket, 1);
     //  Not a port that the system gives away: while a server is closed, another process could get it.
     for (int port = 10000 + getpid () % 2500 * 8; !self->endpoint[0] && port < 32768; port++)
         if (zsock_bind (socket, "tcp://127.0.0.1:%d", port) == port)
@@ -60,7 +63,7 @@ static void s_server (zsock_t *pipe, void *arg)
     while (!end) {
         zmq_pollitem_t items[] = {{.socket = zsock_resolve (pipe), .events = ZMQ_POLLIN},
                                   {.socket = socket ? zsock_resolve (socket) : NULL, .events = ZMQ_POLLIN}};
-        if (zmq_poll (items, socket ? 2 : 1, -1) == -1)
+        if (zmq_poll (items, socket && mode != 'D' ? 2 : 1, -1) == -1)
             continue;
         if (items[0].revents) {
             char *command = zstr_recv (pipe);
@@ -384,6 +387,100 @@ static void test_renew (void **state)
     s_stop (&server);
 }
 
+//  A server that lives and does not take requests is not left: its heartbeats don't wait behind them.
+static void test_busy (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_ROUTER);
+    pirate_set_heartbeat (pirate, 100, 1000);
+    s_connect (pirate);
+    s_tell (&server[0], "DEAF");
+    for (int count = 0; count < 10; count++)
+        assert_int_equal (zmq_send (pirate_socket (pirate), "x", 1, ZMQ_DONTWAIT), 1);
+    assert_int_equal (pirate_wait (pirate, 3000), PIRATE_NOTHING);
+    assert_true (pirate_connected (pirate, 0));
+    s_tell (&server[0], "SERVE");
+    char buffer[8];
+    for (int count = 0; count < 10; count++) {
+        assert_int_equal (pirate_wait (pirate, -1), PIRATE_READY);
+        assert_int_equal (zmq_recv (pirate_socket (pirate), buffer, sizeof (buffer), 0), 1);
+    }
+    s_end (server, &pirate);
+}
+
+//  A server in a process of its own, for tests that stop it: this program, with the pipe for its endpoint as argument.
+static int s_serve (int report)
+{
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    zsock_t *socket = zsock_new_router ("tcp://127.0.0.1:*");
+    dprintf (report, "%s\n", zsock_endpoint (socket));
+    while (true) {
+        zmsg_t *request = zmsg_recv (socket);
+        if (request)
+            zmsg_send (&request, socket);
+    }
+    return 0;
+}
+
+static pid_t s_spawn (char *endpoint, size_t size)
+{
+    int report[2];
+    assert_int_equal (pipe (report), 0);
+    char path[PATH_MAX] = "";
+    assert_true (readlink ("/proc/self/exe", path, sizeof (path) - 1) > 0);
+    char number[12];
+    snprintf (number, sizeof (number), "%d", report[1]);
+    pid_t process = fork ();
+    if (process == 0) {
+        execl (path, path, number, NULL);
+        _exit (1);
+    }
+    close (report[1]);
+    ssize_t length = read (report[0], endpoint, size - 1);
+    assert_true (length > 1);
+    endpoint[length - 1] = 0;
+    close (report[0]);
+    return process;
+}
+
+//  One that is frozen keeps its connections, and is left all the same, without a request: in use or not.
+static void test_frozen (void **state)
+{
+    (void) state;
+    char frozen[64];
+    pid_t process = s_spawn (frozen, sizeof (frozen));
+    server_t server;
+    s_start (&server, ZMQ_ROUTER);
+    char endpoints[160];
+    snprintf (endpoints, sizeof (endpoints), "%s,%s", frozen, server.endpoint);
+    pirate_t *pirate = s_client (endpoints);
+    pirate_set_heartbeat (pirate, 100, 1000);
+    s_connect (pirate);
+    assert_true (s_echo (pirate, "before"));
+    kill (process, SIGSTOP);
+    assert_int_equal (pirate_wait (pirate, patience_ms ()), PIRATE_LOST);
+    assert_false (pirate_connected (pirate, 0));
+    pirate_next (pirate, true);
+    assert_int_equal (pirate_current (pirate), 1);
+    assert_true (s_echo (pirate, "after"));
+    for (int round = 0; round < 2; round++) {
+        kill (process, SIGCONT);
+        s_connect (pirate);
+        kill (process, SIGSTOP);
+        while (pirate_connected (pirate, 0))
+            assert_int_not_equal (pirate_wait (pirate, 10), PIRATE_LOST);
+    }
+    kill (process, SIGCONT);
+    s_connect (pirate);
+    pirate_move (pirate, 0, true);
+    assert_true (s_echo (pirate, "again"));
+    pirate_destroy (&pirate);
+    s_stop (&server);
+    kill (process, SIGKILL);
+    waitpid (process, NULL, 0);
+}
+
 //  A program's signals are its own.
 static void test_signals (void **state)
 {
@@ -401,13 +498,16 @@ static void test_signals (void **state)
     assert_true (action.sa_handler == s_nothing);
 }
 
-int main (void)
+int main (int argc, char *argv[])
 {
+    if (argc == 2)
+        return s_serve (atoi (argv[1]));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_new),   cmocka_unit_test (test_echo),        cmocka_unit_test (test_nobody),
-        cmocka_unit_test (test_death), cmocka_unit_test (test_mute),        cmocka_unit_test (test_late),
-        cmocka_unit_test (test_again), cmocka_unit_test (test_interrupted), cmocka_unit_test (test_lost),
-        cmocka_unit_test (test_renew), cmocka_unit_test (test_signals),
+        cmocka_unit_test (test_new),     cmocka_unit_test (test_echo), cmocka_unit_test (test_nobody),
+        cmocka_unit_test (test_death),   cmocka_unit_test (test_mute), cmocka_unit_test (test_late),
+        cmocka_unit_test (test_again),   cmocka_unit_test (test_busy), cmocka_unit_test (test_interrupted),
+        cmocka_unit_test (test_frozen),  cmocka_unit_test (test_lost), cmocka_unit_test (test_renew),
+        cmocka_unit_test (test_signals),
     };
     zsys_handler_set (NULL);
     return cmocka_run_group_tests_name ("pirate", tests, NULL, NULL);
