@@ -84,11 +84,12 @@ bool zb_role_may_take (const zb_role_t *self)
            self->ticked_ms >= self->retry_ms;
 }
 
-//  What a passive broker knows of the shared store: it may take it over if it is the one that the peer serves from.
+//  In step is a passive broker that has proof: whatever happens to the peer or to its lock, it may take the store over.
 void zb_role_judge_share (zb_role_t *self)
 {
     bool was = self->in_step;
-    self->in_step = self->bstar.state == BSTAR_PASSIVE && self->heard && !self->fresh && !zb_role_other_store (self);
+    self->in_step = self->bstar.state == BSTAR_PASSIVE && self->heard && self->peer.serving && !self->fresh &&
+                    !zb_role_other_store (self) && self->met_epoch == zb_lineage_newest (&self->peer.tail).number;
     if (self->in_step != was)
         zb_role_do (self, ZB_DO_SAY);
 }
@@ -154,7 +155,8 @@ const char *zb_role_why_shared (const zb_role_t *self, int64_t now)
         return other;
     if (self->bstar.state == BSTAR_PASSIVE && !gone)
         return self->in_step ? "passive, in step: only the other broker has the shared store open"
-                             : "passive: the shared store is new";
+               : self->fresh ? "passive: the shared store is new"
+                             : "passive: the other broker was not seen yet to hold the lock of this folder and serve";
     if (self->held)
         return self->holder;
     if (self->fresh && !self->heard)

@@ -242,6 +242,9 @@ static void test_a_death_is_no_doubt (void **state)
     s_hear (&role, BSTAR_ACTIVE, s_store, 4, 1100);
     zb_role_lock (&role, false, s_store, 5, "nobody", 1200);
     s_hear (&role, BSTAR_ACTIVE, s_store, 5, 1300);
+    assert_non_null (strstr (zb_role_why (&role, 1310), "not seen yet"));
+    assert_false (role.in_step);
+    zb_role_lock (&role, true, s_store, 5, "process 4711 has it", 1450);
     assert_true (role.in_step);
 }
 
