@@ -185,6 +185,13 @@ static bool s_settled_up (const zb_role_t *self, int64_t now)
     return self->live && self->there >= self->closed && (self->alone || zb_role_echo_fresh (self, now));
 }
 
+//  The fresh interval, and the telling of the peer and the disk after it, end with the limit.
+static int64_t s_probe_after (const zb_role_t *self)
+{
+    int64_t after = self->ack_limit - self->silence * 5 / 4;
+    return after > self->ack_limit / 4 ? after : self->ack_limit / 4;
+}
+
 //  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
 //  long as an active peer waits for acks, it may have been left behind.
 static void s_wake (zb_role_t *self, int64_t now)
@@ -194,7 +201,7 @@ static void s_wake (zb_role_t *self, int64_t now)
         self->awake_ms = self->probe_ms = now;
         self->dead = false;
     }
-    if (gap > self->ack_limit - self->silence / 2)
+    if (gap > s_probe_after (self) + self->silence / 2)
         self->in_step = false;
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
     //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
@@ -202,12 +209,6 @@ static void s_wake (zb_role_t *self, int64_t now)
     bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
     if (gap > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !zb_role_echo_fresh (self, now))
         self->overtaken_ms = now;
-}
-
-//  The fresh interval ends with the limit.
-static int64_t s_probe_after (const zb_role_t *self)
-{
-    return self->ack_limit > 2 * self->silence ? self->ack_limit - self->silence : self->ack_limit / 2;
 }
 
 //  Both answered alone, this one leads and the other one doesn't, but would win: it has led in a newer epoch, and was
@@ -571,6 +572,13 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.
     if (beat->alone)
         self->in_step = false;
+    //  An active one that is about to go alone, and its clients, wait for the echo of this heartbeat.
+    if (beat->alone && beat->state == BSTAR_ACTIVE && self->bstar.state == BSTAR_PASSIVE)
+        zb_role_do (self, ZB_DO_BEAT);
+    //  And that one asks again if the echo is of a heartbeat that left in the millisecond in which it began to tell: it may be
+    //  one from before.
+    if (self->phase == ZB_PHASE_SEVERING && echoed <= self->alone_since)
+        zb_role_do (self, ZB_DO_BEAT);
     bstar_event_t event;
     if (!self->opened || !bstar_event_of_peer ((int) beat->state, &event))
         return;

@@ -44,7 +44,7 @@ typedef struct {
     bool paired;
     bool wait;         //  peer-loss = wait
     int64_t silence;   //  ms
-    int64_t ack_limit; //  ms, the fresh interval at its end included
+    int64_t ack_limit; //  ms, the fresh interval, the telling and the writing at its end included
     bool shared;       //  both brokers use one store, and its lock decides who leads
     int64_t lease;     //  ms, of that lock
     //  The machines.

@@ -50,7 +50,7 @@ typedef struct {
     bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone
     int64_t beat;        //  ms between heartbeats: 100
     int64_t silence;     //  ms without one until the peer is taken for dead: 500
-    int64_t ack_limit;   //  ms without progress of the peer's acks until it is left behind: 1000
+    int64_t ack_limit;   //  ms that clients wait for a peer whose acks make no progress, until it is left behind: 1000
     int64_t turn_limit;  //  ms without a turn of the core until its heartbeats stop: 1000
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
     zb_log_level_t log_level;

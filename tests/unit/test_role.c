@@ -381,6 +381,60 @@ static void test_the_peer_is_told_before_alone_is_on_the_disk (void **unused)
     assert_int_equal (P->role.alone, 0);
 }
 
+//  Hears the other one's heartbeat; echoed is when the newest one of its own that was heard had left.  Returns whether it
+//  answers with one at once.
+static bool s_answers (zb_role_t *self, const zb_role_t *peer, int64_t echoed, int64_t now)
+{
+    zb_beat_t beat;
+    zb_do_t effect;
+    bool answers = false;
+    zb_role_tell (peer, &beat);
+    zb_role_beat (self, &beat, echoed, now);
+    while (zb_role_next (self, &effect))
+        answers = answers || effect.kind == ZB_DO_BEAT;
+    return answers;
+}
+
+static void test_going_alone_waits_for_no_heartbeat (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    int64_t now = model.now;
+    assert_false (s_answers (&B->role, &P->role, now, now));
+    model.left.quick = false;
+    s_play (&model, "put P, time P * 4");
+    assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
+    now = model.now;
+    //  The passive one echoes at once what it is told.  The echo is no proof if it may be of a heartbeat from before.
+    assert_true (s_answers (&B->role, &P->role, now, now));
+    zb_role_t active = P->role;
+    assert_true (s_answers (&active, &B->role, active.alone_since, now));
+    assert_int_equal (active.phase, ZB_PHASE_SEVERING);
+    s_answers (&active, &B->role, active.alone_since + 1, now);
+    assert_int_equal (active.phase, ZB_PHASE_RAISING);
+    assert_false (s_answers (&active, &B->role, active.alone_since + 2, now));
+}
+
+//  Probe, full fresh interval and all, it is over within the limit.
+static void test_the_limit_of_acks_holds_for_the_whole_of_it (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    int64_t start = model.now, now = start;
+    zb_do_t effect;
+    model.left.quick = false;
+    s_play (&model, "put P");
+    for (; P->role.phase != ZB_PHASE_SEVERING && now < start + 10 * MODEL_ACK_LIMIT; now += 10) {
+        s_answers (&P->role, &B->role, now, now);
+        zb_role_tick (&P->role, true, now);
+        while (zb_role_next (&P->role, &effect))
+            ;
+    }
+    assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
+    assert_true (now - start < MODEL_ACK_LIMIT);
+    assert_true (P->role.alone_since - P->role.probe_ms >= MODEL_SILENCE);
+}
+
 static void test_alone_without_its_epoch_is_void (void **unused)
 {
     (void) unused;
@@ -851,6 +905,8 @@ int main (void)
         cmocka_unit_test (test_serious_10_only_who_is_heard_active_is_named),
         cmocka_unit_test (test_serious_13_a_peer_that_stalls_again_is_taken_back_later),
         cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
+        cmocka_unit_test (test_going_alone_waits_for_no_heartbeat),
+        cmocka_unit_test (test_the_limit_of_acks_holds_for_the_whole_of_it),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
         cmocka_unit_test (test_a_grant_is_no_last_look),
