@@ -17,9 +17,8 @@
 #define FRONT_RECV ZB_AHEAD
 #define FRONT_SEND 1000
 //  A client whose machine is gone is dropped when TCP gets no answer for so long, be the client idle or not.  This socket
-//  must not have ZeroMQ's heartbeats: libzmq (4.3.4, and later ones) ends the process by an assertion when a heartbeat
-//  is due on a connection that broke while its pipe was full.  Nor is a client dropped for its silence: while its
-//  requests fill its pipe nothing is read from it, and it would lose them because others are served before it.
+//  has no heartbeats of ZeroMQ's, which drop a client for its silence: while its requests fill its pipe nothing is read
+//  from it, and it would lose them because others are served before it.
 #define FRONT_UNREACHABLE 60000 //  ms, for what was sent and not acknowledged
 #define FRONT_PROBE_IDLE 30     //  s without a word until TCP asks
 #define FRONT_PROBE_EVERY 10    //  s

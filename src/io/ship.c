@@ -94,9 +94,8 @@ static zsock_t *s_push (const char *peer)
     zsock_set_immediate (sock, 1);
     zsock_set_reconnect_ivl (sock, 50);
     zsock_set_connect_timeout (sock, 2000);
-    //  A connection to a machine that is gone: something is always under way, so TCP notices.  ZeroMQ's heartbeats must not
-    //  be used: libzmq (4.3.4, and later ones) ends the peer by an assertion if one of ours is behind frames that the
-    //  peer has not read, and the connection breaks.
+    //  A connection to a machine that is gone: something is always under way, so TCP notices.  ZeroMQ's heartbeats would
+    //  wait behind frames that the peer has not read, and end a session with one that lives.
     int unreachable = SILENCE;
     zmq_setsockopt (zsock_resolve (sock), ZMQ_TCP_MAXRT, &unreachable, sizeof unreachable);
     //  It hears nothing that it asked for; a stranger's length must not become an allocation.

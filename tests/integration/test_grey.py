@@ -2,6 +2,9 @@
 import contextlib
 import glob
 import os
+import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -10,6 +13,8 @@ import pytest
 from brokers import WRAPPER, Pair, Single, wait_for
 from conftest import in_step, two_stores
 from disks import fit
+from patience import PATIENCE
+from test_bad_input import greeting
 from test_bounds import Flood
 from test_resync import same_stores
 from zb1 import Refused, status
@@ -103,6 +108,52 @@ def test_clients_may_leave_a_hung_core(single_grey, client):
     single_grey.disk.heal()
     assert client(single_grey).request("PING", 1) == []
     assert single_grey.broker.alive
+
+
+PING = b"\x04\x07\x04PING\0\0"       #  a command of ZMTP
+UNREAD = 45                         #  messages, of which a pipe takes 32
+
+
+def ping_behind_requests(port, freeze=None):
+    """Sends, in one piece, more messages than a pipe takes and a PING behind the 40th, and breaks the connection; with
+    the piece in the broker's hands, or with both to be found by it at once."""
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        def heard(word):
+            sock.settimeout(PATIENCE)
+            got = b""
+            while word not in got:
+                got += sock.recv(1000) or pytest.fail("the broker closed the connection")
+        sock.sendall(greeting())
+        heard(b"READY")
+        if freeze:
+            freeze.send_signal(signal.SIGSTOP)
+        sock.sendall(PING + b"\0\x01x" * 40 + PING + b"\0\x01x" * (UNREAD - 40))
+        if not freeze:
+            heard(b"PONG")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))       #  close resets
+    if freeze:
+        freeze.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_clients_heartbeat_may_wait_behind_its_requests(single_grey, at_once):
+    """libzmq 4.3.4 aborts when it reads a heartbeat whose connection broke while the pipe was full."""
+    port = int(single_grey.endpoints[0].rsplit(":", 1)[1])
+
+    def descriptors():
+        return len(os.listdir("/proc/%d/fd" % single_grey.broker.process.pid))
+    before = descriptors()
+    single_grey.disk.order("hang")
+    for _ in range(5):
+        ping_behind_requests(port, single_grey.broker.process if at_once else None)
+    single_grey.disk.heal()
+
+    def read():
+        assert single_grey.broker.alive, single_grey.broker.tail()
+        state = status(single_grey.endpoints[0])
+        return state and state["dropped"]["not_zb1"] == 5 * UNREAD
+    wait_for(read, "all that was sent read")
+    wait_for(lambda: descriptors() <= before, "the broken connections closed")
 
 
 def test_a_slow_passive_is_left_behind_and_taken_back(grey, client):
