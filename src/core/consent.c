@@ -48,9 +48,9 @@ void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now)
     s_ask (self, WITNESS_FORCE, newest, now);
 }
 
-void zb_consent_return (zb_consent_t *self, int64_t now)
+void zb_consent_return (zb_consent_t *self, bool in_step, int64_t now)
 {
-    if (self->given || self->asked)
+    if (self->given || self->asked || (in_step && !self->clean))
         zb_consent_share (self, now);
 }
 
@@ -61,6 +61,7 @@ void zb_consent_share (zb_consent_t *self, int64_t now)
     self->given = self->asked = 0;
     self->refused = WITNESS_GRANTED;
     self->sharing = self->needed;
+    self->clean = true;
     self->shared_ms = now;
 }
 

@@ -641,7 +641,7 @@ void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
     //  Consent that is not needed: the two are together, and this one holds nothing that the other lacks.
     if (self->phase == ZB_PHASE_PAIRED ||
         (self->bstar.state == BSTAR_PASSIVE && !self->alone && zb_role_peer_leads (self, now)))
-        zb_consent_return (&self->consent, now);
+        zb_consent_return (&self->consent, self->in_step, now);
     if (self->phase == ZB_PHASE_PAIRED)
         zb_consent_refresh (&self->consent, now);
     //  The limit and the fresh interval run while the peer owes an ack, or an echo, for which a client waits.

@@ -80,7 +80,7 @@ static void test_unused_consent_is_void_when_it_was_handed_back (void **unused)
     zb_consent_t self = s_new ();
     zb_consent_ask (&self, false, 5, 1);
     s_say (&self, &record, 5);
-    zb_consent_return (&self, 1);
+    zb_consent_return (&self, false, 1);
     assert_false (zb_consent_given (&self, false, 5));
     s_say (&self, &record, 5);
     assert_int_equal (witness_step (&record, WITNESS_CLAIM, 2, 7)->verdict, WITNESS_GRANTED);
@@ -103,7 +103,7 @@ static void test_an_answer_that_was_lost (void **unused)
     assert_true (zb_consent_wish (&self, 5, &event, &epoch));
     witness_step (&record, event, 1, epoch);
     assert_int_equal (record.state, WITNESS_HELD);
-    zb_consent_return (&self, 1);
+    zb_consent_return (&self, false, 1);
     s_say (&self, &record, 5);
     assert_int_equal (record.state, WITNESS_SHARED);
     //  The claim, arriving once more, is late.
@@ -111,6 +111,24 @@ static void test_an_answer_that_was_lost (void **unused)
     //  The next epoch is one that the witness has not seen.
     zb_consent_ask (&self, false, 5, 1);
     assert_int_equal (zb_consent_epoch (&self, 5), 8);
+}
+
+//  It died between the consent and its use.  Restarted it follows the other one, which can't share what it does not hold:
+//  were this one lost next, the other one could not go on.
+static void test_what_an_earlier_process_held_is_handed_back (void **unused)
+{
+    (void) unused;
+    witness_record_t record = {WITNESS_HELD, 1, 6};
+    zb_consent_t self = s_new ();
+    zb_consent_return (&self, false, 1);
+    assert_false (s_wishes (&self));
+    zb_consent_return (&self, true, 1);
+    s_say (&self, &record, 6);
+    assert_int_equal (record.state, WITNESS_SHARED);
+    assert_int_equal (witness_step (&record, WITNESS_CLAIM, 2, 7)->verdict, WITNESS_GRANTED);
+    //  Once in the life of a process.
+    zb_consent_return (&self, true, 1);
+    assert_false (s_wishes (&self));
 }
 
 static void test_late (void **unused)
@@ -171,6 +189,7 @@ int main (void)
         cmocka_unit_test (test_asked_given_used_handed_back),
         cmocka_unit_test (test_unused_consent_is_void_when_it_was_handed_back),
         cmocka_unit_test (test_an_answer_that_was_lost),
+        cmocka_unit_test (test_what_an_earlier_process_held_is_handed_back),
         cmocka_unit_test (test_late),
         cmocka_unit_test (test_resume_and_force),
         cmocka_unit_test (test_patience_and_refresh),
