@@ -26,6 +26,7 @@
 #define QUEUE "work"
 #define PATIENCE 1200 //  ms
 #define FRAMES 64
+#define LATE (PRODUCERS - 1) //  the producer that comes last
 
 typedef struct {
     int index; //  as a producer, or a consumer
@@ -436,7 +437,7 @@ void clients_start (int64_t until)
                     {"c1", "", s_plain_consumer},
                     {"c2", "crew", s_library_consumer},
                     {"c3", "", s_library_consumer}};
-    for (int index = 0; index < PRODUCERS; index++) {
+    for (int index = 0; index < LATE; index++) {
         bool takes_part = index < 2 || world_chance (500);
         if (*producer[index].name)
             history_name (index);
@@ -451,4 +452,11 @@ void clients_start (int64_t until)
         size_t at = (first + index) % 4;
         s_start (consumer[at].process, consumer[at].name, (int) at, consumer[at].fn, until);
     }
+}
+
+void clients_more (int64_t until)
+{
+    history_name (LATE);
+    s_producing++;
+    s_start ("p6", "late", LATE, s_plain_producer, until);
 }

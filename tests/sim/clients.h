@@ -13,6 +13,8 @@
 
 //  Starts producers and consumers.  Producers put until `until`, and end when all is answered.
 void clients_start (int64_t until);
+//  Starts one more producer, to be used once.
+void clients_more (int64_t until);
 //  All producers have ended.
 bool clients_are_done (void);
 

@@ -94,6 +94,11 @@ static int s_holder (void)
     return held ? atoi (held + 6) : 0;
 }
 
+bool history_is_held (void)
+{
+    return s_holder () != 0;
+}
+
 int history_bodies (int producer, uint64_t number)
 {
     return 1 + (int) ((number * 7 + (uint64_t) producer) % 5 == 0) * (int) (number % BODIES);

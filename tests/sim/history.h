@@ -16,6 +16,7 @@
     H8  When all faults have ended, all of it is stored, delivered and acknowledged, and one broker serves with the
         other one in step.
 
+        When one of the two is lost after that, the other one goes on alone.
     H9  Beside a witness there is no split, whatever breaks: `alone` is never on both brokers' disks, `solo` is answered
         only by the one whose name is on the witness's disk, nobody answers after another has taken over.
 
@@ -30,7 +31,7 @@
 
 #include "sim.h"
 
-#define PRODUCERS 6
+#define PRODUCERS 7
 #define PUTS 400
 #define BODIES 3
 #define BODY_MAX 3000
@@ -41,6 +42,8 @@ int history_bodies (int producer, uint64_t number);
 
 //  The pair has a witness.
 void history_witness (void);
+//  By the witness's disk one of the two may be alone.
+bool history_is_held (void);
 //  The world was strained: without that there can be no split.
 void history_strain (void);
 bool history_is_split (void);

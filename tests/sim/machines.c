@@ -122,7 +122,7 @@ static void s_start (void *arg, uint64_t number)
 {
     (void) number;
     machine_t *self = arg;
-    if (self->process && self->process->alive)
+    if (self->lost || (self->process && self->process->alive))
         return;
     if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE)
         world_finding ("%s has exited with %d: %s", self->name, self->process->code, self->says);
@@ -143,14 +143,25 @@ static void s_supervise (void *arg, uint64_t number)
     world_at (world_now () + 200 * MS, s_supervise, self, number);
 }
 
-void machine_kill (machine_t *self, bool power)
+static void s_end (machine_t *self, bool power)
 {
-    if (!self->process || !self->process->alive)
-        return;
     if (power)
         net_close_all (self->process, true);
     process_kill (self->process);
     disk_crash (self->machine, power);
+}
+
+void machine_lose (machine_t *self, bool power)
+{
+    self->lost = true;
+    s_end (self, power);
+}
+
+void machine_kill (machine_t *self, bool power)
+{
+    if (!self->process || !self->process->alive)
+        return;
+    s_end (self, power);
     world_at (world_some (50 * MS, world_chance (300) ? 4 * SECOND : 600 * MS), s_start, self, 0);
 }
 

@@ -17,6 +17,7 @@ typedef struct {
     process_t *process;
     char says[128]; //  its last word on standard output
     unsigned starts;
+    bool lost;
 } machine_t;
 
 //  Draws the pair's configuration, and starts all processes; who ends by himself is started again.
@@ -25,6 +26,8 @@ machine_t *machine_of (int machine);
 machine_t *machine_peer (const machine_t *broker);
 //  kill -9, or the loss of its power.  It is started again some time later.
 void machine_kill (machine_t *self, bool power);
+//  The same, for good.
+void machine_lose (machine_t *self, bool power);
 //  It runs, and its last word has these words in it.
 bool machine_says (int machine, const char *words);
 //  The pair has peer-loss = wait; has a witness.

@@ -41,7 +41,7 @@ static end_t s_rest (void)
     for (int machine = PRIMARY; machine <= BACKUP; machine++) {
         int other = PRIMARY + BACKUP - machine;
         bool serves = machine_says (machine, "ACTIVE") && machine_says (machine, "in step");
-        if (drained && serves && machine_says (other, "passive, in step"))
+        if (drained && serves && machine_says (other, "passive, in step") && !history_is_held ())
             return RESTED;
         //  R6: no store is trusted, or the one that is not alone has what was answered without its peer.
         bool nobody = !machine_says (machine, "ACTIVE") && !machine_says (other, "ACTIVE");
@@ -51,8 +51,6 @@ static end_t s_rest (void)
     }
     return RUNNING;
 }
-
-static const char *const s_end_name[] = {"did not come to rest", "at rest", "waits for an operator"};
 
 static void s_print_disks (void)
 {
@@ -64,6 +62,27 @@ static void s_print_disks (void)
     if (disk_record (WITNESS))
         world_note ("disk of W: %s", disk_record (WITNESS));
 }
+
+//  At rest, either of the two can be lost: the other one goes on, and says so.
+static void s_lose_one (void)
+{
+    bool primary = world_chance (500);
+    int left = primary ? BACKUP : PRIMARY;
+    world_note ("one of the two is lost");
+    machine_lose (machine_of (primary ? PRIMARY : BACKUP), world_chance (500));
+    clients_more (world_now () + SECOND);
+    int64_t limit = world_now () + 30 * SECOND;
+    while (!clients_are_done () || history_open () || !machine_says (left, "ACTIVE solo")) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () < limit)
+            continue;
+        s_print_disks ();
+        world_finding ("H8: at rest one of the two was lost, and %s does not go on: %s", machine_of (left)->name,
+                       machine_of (left)->says);
+    }
+}
+
+static const char *const s_end_name[] = {"did not come to rest", "at rest", "waits for an operator"};
 
 static void s_print_end (kind_t kind, end_t end, size_t kept)
 {
@@ -105,6 +124,8 @@ static void s_run (uint64_t seed)
                        history_open (), history_oks (), clients_are_done () ? "" : ", producers still try",
                        machine_of (PRIMARY)->says, machine_of (BACKUP)->says);
     }
+    if (end == RESTED && !machines_wait ())
+        s_lose_one ();
     size_t kept = history_end (end == STUCK);
     s_print_end (kind, end, kept);
     _Exit (0);
