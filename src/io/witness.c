@@ -23,6 +23,7 @@ typedef struct {
     bool served; //  its key is known; else it is only kept
     uint8_t key[ZB_SEAL_KEY_SIZE];
     witness_record_t record;
+    const witness_row_t *refused[3]; //  of each node: the row that has refused it last; NULL: it was granted
 } pair_t;
 
 typedef struct {
@@ -57,6 +58,7 @@ static pair_t *s_add (zb_witness_t *self, const char *name)
     return pair;
 }
 
+//  Returns an exit code.
 static int s_save (zb_witness_t *self)
 {
     char *text = strdup (HEAD);
@@ -68,8 +70,10 @@ static int s_save (zb_witness_t *self)
         text = more;
     }
     int rc = zb_record_save (self->folder, "pairs", text);
+    if (rc)
+        zb_log (ZB_LOG_ERROR, "can't write %s/pairs: %s", self->folder, strerror (errno));
     free (text);
-    return rc;
+    return rc ? ZB_EXIT_STORE : ZB_EXIT_OK;
 }
 
 //  Reads one line; -1 if it makes no sense.
@@ -137,15 +141,16 @@ static int s_rule (zb_witness_t *self, zframe_t *asker, pair_t *pair, const zb_c
 {
     witness_record_t before = pair->record;
     const witness_row_t *row = witness_step (&pair->record, claim->event, claim->node, claim->epoch);
-    bool changed = before.state != pair->record.state || before.holder != pair->record.holder ||
-                   before.epoch != pair->record.epoch;
-    if (changed && s_save (self)) {
-        zb_log (ZB_LOG_ERROR, "can't write %s/pairs: %s", self->folder, strerror (errno));
+    //  Of a shared record the holder is of no account: either may have said so.
+    bool held = pair->record.state == WITNESS_HELD && before.holder != pair->record.holder;
+    bool changed = before.state != pair->record.state || before.epoch != pair->record.epoch || held;
+    if (changed && s_save (self))
         return ZB_EXIT_STORE;
-    }
     //  What is only said again is no news.
-    if (changed || row->verdict != WITNESS_GRANTED)
+    bool refused = row->verdict != WITNESS_GRANTED;
+    if (changed || (refused && pair->refused[claim->node] != row))
         s_log (pair, claim, row);
+    pair->refused[claim->node] = refused ? row : NULL;
     zb_ruling_t ruling = {.verdict = row->verdict,
                           .record = pair->record,
                           .node = claim->node,
@@ -214,6 +219,8 @@ static int s_open (zb_witness_t *self, const char *bind, const zb_config_t *cons
         return code;
     }
     code = s_load (self);
+    //  A process that died, or whose sync failed, while it wrote may have left what is in the system's memory only.
+    code = code == ZB_EXIT_OK ? s_save (self) : code;
     for (size_t index = 0; code == ZB_EXIT_OK && index < count; index++) {
         pair_t *pair = s_find (self, pairs[index]->pair, strlen (pairs[index]->pair));
         if (!pair)
