@@ -127,10 +127,27 @@ static void s_peer (json_t *status, char *text, size_t size)
         snprintf (text, size, "silent");
 }
 
+static void s_bytes (double bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t unit = 0;
+    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof *units) {
+        bytes /= 1024;
+        unit++;
+    }
+    snprintf (text, size, "%.*f %s", unit ? 1 : 0, bytes, units[unit]);
+}
+
 static void s_lag (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status) && s_true (status, "peer.heard") && !s_is_shared (status))
-        snprintf (text, size, "%lld commits", s_number (status, "peer.lag"));
+    if (!s_is_active (status) || !s_true (status, "peer.heard") || s_is_shared (status))
+        return;
+    int used = snprintf (text, size, "%lld commits", s_number (status, "peer.lag"));
+    long long pace = s_number (status, "peer.pace");
+    char bytes[32];
+    s_bytes ((double) pace, bytes, sizeof bytes);
+    if (pace)
+        snprintf (text + used, size - (size_t) used, "; clients are slowed down to %s/s of log for it", bytes);
 }
 
 //  A shared store: who has it open.
@@ -176,17 +193,6 @@ static void s_messages (json_t *status, char *text, size_t size)
     if (s_is_active (status))
         snprintf (text, size, "%lld in, %lld out, %lld acked", s_number (status, "messages_in"),
                   s_number (status, "messages_out"), s_number (status, "acked"));
-}
-
-static void s_bytes (double bytes, char *text, size_t size)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    size_t unit = 0;
-    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof *units) {
-        bytes /= 1024;
-        unit++;
-    }
-    snprintf (text, size, "%.*f %s", unit ? 1 : 0, bytes, units[unit]);
 }
 
 static void s_disk (json_t *status, char *text, size_t size)

@@ -61,6 +61,7 @@ typedef struct {
     zlistx_t *batches;         //  given to the store and not synced here
     zb_status_t status;
     int64_t now;
+    int64_t resume;            //  ms: the store wants no commit before, so that the peer can catch up
     bool ready;
     zb_release_t rule;         //  as the engine was told last
     const char *level;
@@ -514,9 +515,9 @@ static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
 static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
 {
     bool same = self->status.resync && event->text && streq (self->status.resync, event->text);
-    if (!same || event->done < self->status.done) {
+    if (!same || event->done < self->status.done || !self->status.total) {
         self->status.resync_since = self->now;
-        self->status.resync_from = event->done;
+        self->status.resync_gap = event->total - event->done;
     }
     free (self->status.resync);
     self->status.resync = event->text ? strdup (event->text) : NULL;
@@ -527,6 +528,8 @@ static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
 static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
 {
     zb_role_proved (&self->role, event->proved);
+    self->status.pace = event->pace;
+    self->resume = event->resume;
     switch (event->kind) {
     case ZB_STORE_OPENED:
         s_opened (self, event);
@@ -646,13 +649,20 @@ static void s_replay (zb_broker_t *self)
     s_carry_out (self);
 }
 
+//  Whether the store takes no commit now: the peer catches up, and must not be run from.  One commit at a time keeps what
+//  clients wait for even.
+static bool s_paced (const zb_broker_t *self)
+{
+    return self->status.pace && (self->now < self->resume || zlistx_size (self->batches) > 0);
+}
+
 //  What the engine wants written and read, and what it answers.
 static void s_engine (zb_broker_t *self)
 {
     s_absorb (self);
     zb_batch_t *batch;
     //  Draining ends with the last answer: the engine's own housekeeping is not waited for.
-    while ((!zb_role_drains (&self->role) || zb_engine_client_waits (self->engine))
+    while ((!zb_role_drains (&self->role) || zb_engine_client_waits (self->engine)) && !s_paced (self)
            && (batch = zb_engine_batch (self->engine))) {
         zlistx_add_end (self->batches, batch);
         zb_role_closed (&self->role, zb_batch_commit (batch));
@@ -828,6 +838,9 @@ int zb_broker_run (const zb_config_t *config)
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
         int64_t next = zb_engine_leads (self->engine) ? zb_engine_tick (self->engine, self->now) - self->now : INT64_MAX;
         int64_t most = zb_role_drains (&self->role) ? TURN_DRAINING : self->ha ? TURN_PAIRED : TURN_SINGLE;
+        int64_t pause = self->resume - self->now;
+        if (pause > 0 && pause < most)
+            most = pause;
         //  While the store has more than enough to do, clients wait in their sockets.
         zmq_pollitem_t items[] = { { zb_store_socket (self->store), 0, ZMQ_POLLIN, 0 },
                                    { zb_front_socket (self->front), 0, s_waits (self) ? 0 : ZMQ_POLLIN, 0 },

@@ -39,7 +39,8 @@ struct zb_env {
     size_t log_file;
     zb_env_send_fn *send;
     void *arg;
-    zb_lsn_t sent;
+    zb_lsn_t sent, answered;
+    bool answering; //  the peer: a message of its is worked on
     zb_pages_t *pages;
     char *fault;
     bool suspect;
@@ -95,11 +96,16 @@ static bool s_ok (zb_env_t *self, int error, const char *what)
 //  Runs inside Berkeley DB.
 static int s_send (DB_ENV *env, const DBT *control, const DBT *record, const DB_LSN *lsn, int eid, u_int32_t flags)
 {
-    (void) eid;
     zb_env_t *self = env->app_private;
+    size_t size = record ? record->size : 0;
     if (flags & DB_REP_PERMANENT)
         self->sent = s_lsn (lsn);
-    self->send (self->arg, control->data, control->size, record ? record->data : NULL, record ? record->size : 0);
+    //  Several records in one message have the position of the first one.
+    if (eid != DB_EID_BROADCAST && lsn && lsn->file)
+        self->answered = s_lsn (lsn) + size;
+    //  What goes out while a message of the peer's is worked on answers it; of the rest, only records of the log have content.
+    bool fresh = !self->answering && size;
+    self->send (self->arg, fresh, control->data, control->size, record ? record->data : NULL, size);
     return 0;
 }
 
@@ -351,7 +357,9 @@ zb_env_outcome_t zb_env_process (zb_env_t *self, const void *control, size_t con
     DBT control_dbt = {.data = (void *) (uintptr_t) control, .size = (u_int32_t) control_size};
     DBT record_dbt = {.data = (void *) (uintptr_t) record, .size = (u_int32_t) record_size};
     DB_LSN found = {0, 0};
+    self->answering = true;
     int rc = self->env->rep_process_message (self->env, &control_dbt, &record_dbt, (int) (3 - self->node), &found);
+    self->answering = false;
     *lsn = s_lsn (&found);
     switch (rc) {
     case DB_REP_ISPERM:
@@ -396,6 +404,11 @@ void zb_env_status (zb_env_t *self, zb_env_status_t *status)
 zb_lsn_t zb_env_sent (const zb_env_t *self)
 {
     return self->sent;
+}
+
+zb_lsn_t zb_env_answered (const zb_env_t *self)
+{
+    return self->answered;
 }
 
 //  ---------------------------------------------------------------------------

@@ -32,9 +32,9 @@ typedef uint64_t zb_lsn_t;
 
 typedef struct zb_env zb_env_t;
 
-//  Called from inside Berkeley DB with a message for the peer.  Copies what it keeps, does not block, calls nothing
-//  of this class.
-typedef void (zb_env_send_fn) (void *arg, const void *control, size_t control_size, const void *record,
+//  Called from inside Berkeley DB with a message for the peer; `fresh`: it is a record that was just written to the log,
+//  which a peer that does not get it will ask for.  Copies what it keeps, does not block, calls nothing of this class.
+typedef void (zb_env_send_fn) (void *arg, bool fresh, const void *control, size_t control_size, const void *record,
                                size_t record_size);
 
 typedef struct {
@@ -103,6 +103,8 @@ typedef struct {
 void zb_env_status (zb_env_t *self, zb_env_status_t *status);
 //  Position of the newest commit or checkpoint that was sent to the peer.
 zb_lsn_t zb_env_sent (const zb_env_t *self);
+//  How far the newest answer to the peer's requests for log went: about the end of its last record; 0 if none was given.
+zb_lsn_t zb_env_answered (const zb_env_t *self);
 
 //  Checkpoint once `kbytes` of log were written since the last one (0: if anything was).  Returns false if the disk is
 //  full: it can be tried again.  On a client it does nothing: the master's checkpoints arrive.

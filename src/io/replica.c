@@ -34,6 +34,8 @@ zb_store_event_t *zb_replica_event (zb_replica_t *self, zb_store_kind_t kind)
     event->granted = self->granted;
     event->full = self->full;
     event->link = self->link;
+    event->pace = self->pace.rate;
+    event->resume = zb_pace_resume (&self->pace);
     event->proved = self->proved;
     event->session = self->ship ? zb_ship_session (self->ship) : 0;
     return event;
@@ -156,11 +158,14 @@ void zb_replica_post_meta (zb_replica_t *self, zb_store_kind_t kind)
 //  Environments
 
 //  Runs inside Berkeley DB.
-static void s_ship (void *arg, const void *control, size_t control_size, const void *record, size_t record_size)
+static void s_ship (void *arg, bool fresh, const void *control, size_t control_size, const void *record,
+                    size_t record_size)
 {
     zb_replica_t *self = arg;
-    if (self->ship)
-        zb_ship_record (self->ship, control, control_size, record, record_size);
+    //  A peer that is behind can't apply what is new: it would write it to a queue, to read it again when its turn comes.
+    if (self->ship && (self->streams || !fresh) &&
+        !zb_ship_record (self->ship, control, control_size, record, record_size))
+        self->streams = false;
 }
 
 static void s_close_env (zb_replica_t *self)
@@ -369,7 +374,7 @@ void zb_replica_commit (zb_replica_t *self, const zb_batch_t *batch)
     }
     self->written = commit;
     if (self->ship)
-        zb_inflight_add (&self->inflight, commit, zb_env_sent (self->env));
+        zb_replica_wrote (self, commit);
 }
 
 void zb_replica_flush (zb_replica_t *self)

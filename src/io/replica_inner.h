@@ -16,6 +16,7 @@
 
 #include <czmq.h>
 
+#include "core/pace.h"
 #include "io/env.h"
 #include "io/home.h"
 #include "io/inflight.h"
@@ -58,7 +59,13 @@ struct zb_replica {
     zb_lsn_t reached;              //  newest position that the peer has acked in this session
     uint64_t written, here, there; //  commits
     zb_inflight_t inflight;
-    int64_t resume, sized; //  when: the next request of a resync is answered, our size was told
+    zb_lsn_t theirs, theirs_first; //  end of the peer's log, now and as it was told first in this session
+    zb_lsn_t logged; //  our newest commit
+    zb_pace_t pace;
+    bool streams;    //  new records go to the peer at once; one that is behind asks for them
+    uint64_t owed;   //  bytes of a resync's answers that are not paid for by time or by what was stored,
+    zb_lsn_t stored; //  up to here when that was reckoned,
+    int64_t reckoned, sized; //  when; and when our size was told
 
     //  Of a shared store.
     zb_fs_t fs;
@@ -119,6 +126,8 @@ void zb_replica_prove (zb_replica_t *self, bool renew);
 //  The store is closed: gives the lock back.
 void zb_replica_release (zb_replica_t *self);
 
+//  As a master with a peer: this commit was written.
+void zb_replica_wrote (zb_replica_t *self, uint64_t commit);
 //  What is due on the link.
 void zb_replica_tick_link (zb_replica_t *self, int64_t now);
 

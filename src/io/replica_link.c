@@ -14,6 +14,8 @@
 #define POKE_EVERY 300     //  ms of silence until a client that lacks something asks again
 #define PROGRESS_EVERY 500 //  ms
 #define SIZE_EVERY 1000    //  ms
+#define PAUSE_MOST 5       //  ms: what is stored meanwhile may end a pause early
+#define NEARLY (64 << 10)  //  bytes of log: a peer that lacks no more than these has caught up
 
 //  ---------------------------------------------------------------------------
 //  The link, as a client
@@ -71,7 +73,9 @@ static void s_look_level (zb_replica_t *self)
 {
     zb_env_status_t status;
     zb_env_status (self->env, &status);
-    if (!status.caught_up || status.generation != self->generation || !zb_env_flush (self->env))
+    //  Berkeley DB calls us level where the master was when we began.
+    if (!status.caught_up || status.generation != self->generation ||
+        zb_env_distance (self->env, status.applied, self->end) > NEARLY || !zb_env_flush (self->env))
         return;
     if (!zb_tables_open (self->tables, self->env, false))
         return;
@@ -152,7 +156,28 @@ static void s_session_as_master (zb_replica_t *self)
 {
     self->reached = 0;
     self->there = 0;
+    self->streams = false;
+    self->owed = 0;
+    self->theirs = self->theirs_first = 0;
+    self->pace = (zb_pace_t){0};
     zb_replica_set_link (self, ZB_LINK_SYNCING);
+}
+
+//  What a resync may still not have: it gets resync_rate beside what is stored meanwhile, so the gap closes at that rate
+//  whatever the stream does.
+static uint64_t s_owed (const zb_replica_t *self, int64_t now)
+{
+    uint64_t stored = zb_env_distance (self->env, self->stored, zb_env_sent (self->env));
+    uint64_t paid = stored + (uint64_t) (now - self->reckoned) * self->args.resync_rate / 1000;
+    return self->owed > paid ? self->owed - paid : 0;
+}
+
+static void s_owe (zb_replica_t *self, uint64_t bytes)
+{
+    int64_t now = zclock_mono ();
+    self->owed = s_owed (self, now) + bytes;
+    self->stored = zb_env_sent (self->env);
+    self->reckoned = now;
 }
 
 //  A client asks for what it missed.  What it gets takes its share of the link, the disk and this thread: the next
@@ -166,8 +191,10 @@ static void s_record_as_master (zb_replica_t *self, const zb_ship_event_t *event
         ZB_ENV_DUAL)
         s_post_dual (self);
     zb_ship_stats (self->ship, &after);
-    if (self->link == ZB_LINK_SYNCING && self->args.resync_rate && after.sent > before.sent)
-        self->resume = zclock_mono () + (int64_t) ((after.sent - before.sent) * 1000 / self->args.resync_rate);
+    if (self->link == ZB_LINK_SYNCING && self->args.resync_rate)
+        s_owe (self, after.sent - before.sent);
+    if (zb_env_distance (self->env, zb_env_answered (self->env), zb_env_sent (self->env)) < NEARLY)
+        self->streams = true;
 }
 
 static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
@@ -180,8 +207,43 @@ static void s_ack_as_master (zb_replica_t *self, const zb_ship_event_t *event)
             zb_replica_post (self, ZB_STORE_SYNCED);
         }
     }
-    if (event->caught_up && self->link != ZB_LINK_LIVE)
+    bool level = self->streams || zb_env_distance (self->env, event->lsn, zb_env_sent (self->env)) < NEARLY;
+    if (event->caught_up && level && self->link != ZB_LINK_LIVE) {
+        self->streams = true;
         zb_replica_set_link (self, ZB_LINK_LIVE);
+    }
+}
+
+void zb_replica_wrote (zb_replica_t *self, uint64_t commit)
+{
+    zb_lsn_t sent = zb_env_sent (self->env);
+    zb_pace_wrote (&self->pace, zb_env_distance (self->env, self->logged, sent), zclock_mono ());
+    self->logged = sent;
+    zb_inflight_add (&self->inflight, commit, sent);
+}
+
+static void s_tick_as_master (zb_replica_t *self, zb_lsn_t theirs)
+{
+    if (self->theirs_first == 0)
+        self->theirs_first = theirs;
+    self->theirs = theirs;
+}
+
+//  A client that is behind must come nearer, or it never catches up.  Where it stands counts once it moves: before that it is
+//  looking for where the two logs part, or copies the tables.
+static void s_pace (zb_replica_t *self, int64_t now)
+{
+    bool level = self->link == ZB_LINK_DOWN || (self->link == ZB_LINK_LIVE && self->streams);
+    if (self->role != LEADING || level || self->theirs == self->theirs_first) {
+        self->pace = (zb_pace_t){.rest = self->pace.rest};
+        return;
+    }
+    uint64_t rate = self->pace.rate;
+    zb_pace_look (&self->pace, zb_env_distance (self->env, self->theirs, zb_env_sent (self->env)), now);
+    if (!rate && self->pace.rate)
+        zb_log (ZB_LOG_INFO, "the peer catches up slower than messages are stored: clients are slowed down");
+    else if (rate && now < self->pace.rest)
+        zb_log (ZB_LOG_WARNING, "the peer is too slow to catch up: clients are not slowed down for it");
 }
 
 //  A client with a generation above ours would ignore us for ever: lead again, above it.
@@ -246,6 +308,8 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
     case ZB_SHIP_TICK:
         self->end = event->lsn;
         self->whole = event->size;
+        if (leads)
+            s_tick_as_master (self, event->lsn);
         break;
     case ZB_SHIP_BEHIND:
         s_lead_higher (self);
@@ -258,8 +322,11 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
 
 int64_t zb_replica_pause (const zb_replica_t *self)
 {
-    int64_t left = self->resume - zclock_mono ();
-    return self->role == LEADING && self->link == ZB_LINK_SYNCING && left > 0 ? left : 0;
+    //  While clients are slowed down for the peer, it gets what it can take.
+    if (self->role != LEADING || self->link != ZB_LINK_SYNCING || !self->owed || self->pace.rate)
+        return 0;
+    uint64_t left = s_owed (self, zclock_mono ()) * 1000 / self->args.resync_rate;
+    return left < PAUSE_MOST ? (int64_t) left : PAUSE_MOST;
 }
 
 bool zb_replica_receive (zb_replica_t *self)
@@ -280,14 +347,25 @@ bool zb_replica_receive (zb_replica_t *self)
     return zb_replica_sound (self) && (frames == BURST_FRAMES || bytes >= BURST_BYTES);
 }
 
+//  The end of our log, as the peer is told.
+static zb_lsn_t s_stands (zb_replica_t *self)
+{
+    if (self->role == LEADING)
+        return zb_env_sent (self->env);
+    if (self->role != FOLLOWING || !zb_ship_session (self->ship))
+        return 0;
+    return self->live ? self->applied : zb_env_end (self->env);
+}
+
 void zb_replica_tick_link (zb_replica_t *self, int64_t now)
 {
     if (self->role == LEADING && self->link == ZB_LINK_SYNCING && now - self->sized >= SIZE_EVERY) {
         self->sized = now;
         zb_ship_size (self->ship, zb_home_size (self->home, self->folder));
     }
-    if (!zb_ship_tick (self->ship, self->role == LEADING ? zb_env_sent (self->env) : 0, now))
+    if (!zb_ship_tick (self->ship, s_stands (self), now))
         s_session_ended (self);
+    s_pace (self, now);
     if (self->role == FOLLOWING && zb_ship_session (self->ship))
         s_tick_as_client (self, now);
 }

@@ -260,13 +260,13 @@ static void s_welcome (zb_ship_t *self)
     s_send_small (self, WELCOME, self->waiting, payload, sizeof (payload));
 }
 
-void zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size)
+bool zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size)
 {
     if (!self->session)
-        return;
+        return false;
     if (self->bytes_sent - self->bytes_acked > WINDOW) {
         s_count (&self->stats.dropped, "frame dropped", "the peer does not keep up");
-        return;
+        return false;
     }
     zmq_msg_t frame;
     int rc = zmq_msg_init_size (&frame, ZB_SEAL_SIZE + 4 + control_size + record_size);
@@ -277,6 +277,7 @@ void zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, 
     if (record_size)
         memcpy (payload + 4 + control_size, record, record_size);
     s_send (self, &frame, RECORD, self->session);
+    return true;
 }
 
 void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up)

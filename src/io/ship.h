@@ -103,8 +103,8 @@ void zb_ship_size (zb_ship_t *self, uint64_t size);
 //  were drained.  Returns false if the session has ended by silence; no event follows.
 bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now);
 
-//  Send, if there is a session.
-void zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size);
+//  Send, if there is a session.  Returns false if the peer will have to ask for this record: it does not keep up.
+bool zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size);
 void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up);
 void zb_ship_grant (zb_ship_t *self);
 

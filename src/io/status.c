@@ -65,6 +65,7 @@ static json_t *s_peer (const zb_status_t *self)
     json_object_set_new (peer, "role", heard ? json_string (bstar_state_name (role->peer.state)) : json_null ());
     json_object_set_new (peer, "live", json_boolean (role->live));
     json_object_set_new (peer, "lag", s_number (lag));
+    json_object_set_new (peer, "pace", self->pace ? s_number (self->pace) : json_null ());
     json_object_set_new (peer, "core_ms", heard ? s_number (role->peer.core_age) : json_null ());
     json_object_set_new (peer, "disk_ms", heard ? s_number (role->peer.disk_age) : json_null ());
     json_object_set_new (peer, "silent_ms", role->heard ? s_number ((uint64_t) (self->now - role->heard_ms)) : json_null ());
@@ -122,9 +123,11 @@ static json_t *s_resync (const zb_status_t *self)
     json_object_set_new (object, "text", json_string (self->resync));
     json_object_set_new (object, "done", s_number (self->done));
     json_object_set_new (object, "total", s_number (self->total));
-    uint64_t gone = self->done - self->resync_from, took = (uint64_t) (self->now - self->resync_since);
-    bool known = gone && took && self->total >= self->done;
-    json_object_set_new (object, "left_ms", known ? s_number ((self->total - self->done) * took / gone) : json_null ());
+    //  What is missing grows with what is stored meanwhile: only how it shrinks tells when it ends.
+    uint64_t gap = self->total > self->done ? self->total - self->done : 0;
+    uint64_t took = (uint64_t) (self->now - self->resync_since);
+    bool known = self->total && took && gap < self->resync_gap;
+    json_object_set_new (object, "left_ms", known ? s_number (gap * took / (self->resync_gap - gap)) : json_null ());
     return object;
 }
 

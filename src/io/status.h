@@ -35,8 +35,9 @@ typedef struct {
     zb_replayer_stats_t replay;
     char *resync;              //  what a resync is doing, NULL if none
     uint64_t done, total;      //  bytes of it
+    uint64_t pace;             //  bytes of log a second, while clients are slowed down for a peer that catches up; 0 = not
     int64_t resync_since;      //  ms: since when it is told of,
-    uint64_t resync_from;      //  and what was done then
+    uint64_t resync_gap;       //  and what was missing then
     zb_holder_t lock;          //  of a shared store: what the lock's file says
     bool held;                 //  somebody has the lock
     int64_t took;              //  ms that the takeover took, if this broker leads

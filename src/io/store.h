@@ -108,6 +108,8 @@ typedef struct {
     int code;
     char *text;
     uint64_t here, there;
+    uint64_t pace;            //  bytes of log a second that a peer which catches up can be run from; 0 = any
+    int64_t resume;           //  when (zclock_mono) the next commit is welcome; 0 = at once
     zb_read_t *read;          //  the receiver may keep it and put NULL here; else it goes with the event
     zb_node_t node;
     zb_found_t *meta;         //  all rows of the meta table

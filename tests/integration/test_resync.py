@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from brokers import Pair, wait_for
+from brokers import PROGRAM, Pair, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE, REPLY
 from zb1 import Client, status
@@ -165,3 +165,25 @@ def test_half_a_store_never_leads(client):
         assert same_stores(pair)
     finally:
         pair.close()
+
+
+@two_stores
+def test_a_returning_broker_gets_in_step_under_full_load(pair):
+    """A broker alone is faster than the two together: without being slowed down it would be run from for ever."""
+    brokers = ",".join(pair.endpoints)
+    load = subprocess.Popen([PROGRAM, "bench", "through", "--brokers", brokers, "--seconds", "1000", "--no-limits"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        put = lambda: (status(pair.endpoints[0]) or {"messages_in": 0})["messages_in"]
+        wait_for(lambda: put() > 100000, "the stream to begin")
+        pair.brokers[1].kill()
+        missed = put() + 2000000
+        wait_for(lambda: put() > missed, "200 MB to be missed")
+        pair.brokers[1].start()
+        assert in_step(pair) == 0
+        assert load.poll() is None
+        more = put() + 100000
+        wait_for(lambda: put() > more, "the stream to go on")
+    finally:
+        load.kill()
+        load.wait()

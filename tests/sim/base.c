@@ -58,7 +58,7 @@ struct zb_env {
     bool paired, master, rollback, init;
     zb_env_send_fn *send;
     void *arg;
-    uint64_t sent;
+    uint64_t sent, answered;
     char *fault;
     bool suspect, damaged;
     //  As a client.
@@ -250,11 +250,16 @@ void base_print (int machine, char *line, size_t size)
 //  ---------------------------------------------------------------------------
 //  The environment
 
-static void s_send (zb_env_t *self, control_t control, const uint64_t *number, size_t numbers)
+static void s_send_as (zb_env_t *self, bool fresh, control_t control, const uint64_t *number, size_t numbers)
 {
     control.generation = self->on->generation;
     control.end = self->on->size;
-    self->send (self->arg, &control, sizeof control, number, numbers * sizeof *number);
+    self->send (self->arg, fresh, &control, sizeof control, number, numbers * sizeof *number);
+}
+
+static void s_send (zb_env_t *self, control_t control, const uint64_t *number, size_t numbers)
+{
+    s_send_as (self, false, control, number, numbers);
 }
 
 zb_env_t *zb_env_new (const zb_env_args_t *args)
@@ -390,6 +395,11 @@ zb_lsn_t zb_env_sent (const zb_env_t *self)
     return self->sent;
 }
 
+zb_lsn_t zb_env_answered (const zb_env_t *self)
+{
+    return self->answered;
+}
+
 void zb_env_allow (zb_env_t *self, bool rollback, bool init)
 {
     self->rollback = rollback;
@@ -403,7 +413,7 @@ static void s_append (zb_env_t *self, record_t *record)
 {
     environment_add (self->on, record);
     self->sent = s_lsn (self->on->size);
-    s_send (self, (control_t){.verb = LOG, .at = self->on->size - 1}, &record->number, 1);
+    s_send_as (self, true, (control_t){.verb = LOG, .at = self->on->size - 1}, &record->number, 1);
 }
 
 void zb_env_lead (zb_env_t *self, uint32_t above)
@@ -426,6 +436,8 @@ static void s_send_some (zb_env_t *self, verb_t verb, uint64_t from)
         number[count] = self->on->log[from + count]->number;
         count++;
     }
+    if (verb == LOG)
+        self->answered = s_lsn (from + count);
     s_send (self, (control_t){.verb = verb, .at = from, .more = from + count < self->on->size}, number, count);
 }
 
