@@ -500,6 +500,9 @@ void zb_replica_start_over (zb_replica_t *self)
     uint64_t newest = self->folder > self->node.current ? self->folder : self->node.current;
     zb_log (ZB_LOG_INFO, "store: a full resync begins, into %s", zb_home_env (self->home, newest + 1));
     self->live = false;
+    //  What an earlier one has fetched, if it was broken off.
+    s_close_env (self);
+    zb_home_purge (self->home, self->node.current);
     if (zb_replica_open (self, newest + 1, true))
         zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
 }

@@ -22,6 +22,12 @@
 
 static void s_session_as_client (zb_replica_t *self, uint32_t generation)
 {
+    //  Pages that went with the last session are asked for again by Berkeley DB one by one, once a second each
+    //  (__rep_pggap_req): faster is to begin anew.
+    if (self->touched && self->folder != self->node.current) {
+        zb_replica_start_over (self);
+        return;
+    }
     self->live = false;
     self->touched = true;
     self->generation = generation;

@@ -406,6 +406,20 @@ static void s_proxy_destroy (pid_t *pid)
     *pid = 0;
 }
 
+//  Waits until the puppet has made the file.
+static void s_await (const puppet_t *self, const char *name, int number)
+{
+    char path[256];
+    int size = snprintf (path, sizeof path, "%s/", self->dir);
+    snprintf (path + size, sizeof path - (size_t) size, name, number);
+    int64_t end = zclock_mono () + patience_ms ();
+    while (access (path, F_OK) != 0) {
+        if (zclock_mono () > end)
+            fail_msg ("no file %s", path);
+        zclock_sleep (1);
+    }
+}
+
 //  ---------------------------------------------------------------------------
 //  Tests
 
@@ -778,16 +792,17 @@ static void test_cut (void **state)
     assert_int_equal (zb_node_save (&node, pair->b.dir), 0);
     s_restart (&pair->b);
     DO (&pair->b, FOLLOW, true);
+    //  Cut while pages are on their way; each time it begins anew, also if nothing more is stored that would show the gap.
     for (int cut = 0; cut < 3; cut++) {
-        if (cut == 0)
-            DO (&pair->b, WAIT, ZB_STORE_PROGRESS);
+        s_await (&pair->b, "env.%d/table.log", 2 + cut);
         s_proxy_destroy (&proxy);
-        DO (&pair->a, COMMIT, false, 501 + (uint64_t) cut, 501 + (uint64_t) cut, 30000);
+        if (cut == 0)
+            DO (&pair->a, COMMIT, false, 501, 501, 30000);
         proxy = s_proxy_new (port, pair->a.port);
     }
     again = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
-    assert_int_equal (again.current, 2);
-    DO (&pair->a, COMMIT, true, 504, 600, 30000);
+    assert_int_equal (again.current, 5);
+    DO (&pair->a, COMMIT, true, 502, 600, 30000);
     s_assert_same (pair);
     s_couple_destroy (&pair);
     s_proxy_destroy (&proxy);
