@@ -549,8 +549,8 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
     else if (full)
         zb_replica_start_over (self);
     else {
-        if (was == DIVERGED && rollback)
-            //  Berkeley DB does not take up what it has refused: it has to begin anew.
+        if (was == DIVERGED)
+            //  Berkeley DB does not take up what it has refused, and says nothing of it again: it has to begin anew.
             zb_replica_open (self, self->folder, false);
         else if (self->folder == self->node.current)
             zb_env_allow (self->env, rollback, false);
