@@ -96,6 +96,7 @@ struct process {
     int machine;
     unsigned serial;
     bool alive, paused;
+    int64_t resumed; //  when it went on last
     int stop;         //  zsys_interrupted, as this process sees it
     bool interrupted; //  a call of it has returned for that
     int code;         //  how it ended

@@ -382,6 +382,7 @@ void process_pause (process_t *self, bool paused)
     world_note ("%s %s", self->name, paused ? "is stopped" : "goes on");
     if (paused)
         return;
+    self->resumed = s_now;
     net_resumed (self);
     for (fiber_t *fiber = self->fibers; fiber; fiber = fiber->next)
         if (fiber->missed) {
