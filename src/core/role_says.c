@@ -61,7 +61,10 @@ zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **l
     case ZB_PHASE_PAIRED:
     case ZB_PHASE_PROBING:
     case ZB_PHASE_DRAINING:
-        //  A process that was stopped may have been replaced meanwhile: only a peer that hears us proves otherwise.
+        //  A process that was stopped may have been replaced meanwhile: only a peer that hears us and follows proves
+        //  otherwise.  One that has just started hears us, too, and does not know yet what it has answered.
+        if (self->overtaken_ms && !self->alone)
+            return ZB_RELEASE_HOLD;
         return self->alone || zb_role_echo_fresh (self, now) ? ZB_RELEASE_BOTH : ZB_RELEASE_HOLD;
     default:
         return ZB_RELEASE_HOLD;
