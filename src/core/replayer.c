@@ -236,7 +236,9 @@ static void s_journal (zb_replayer_t *self, const zb_found_t *found)
     }
     if (first > 1)
         s_range (text, sizeof text, &size, first, last);
-    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, 2);
+    //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
+    bool twin = zb_lineage_older (&self->ours, self->ours.epoch[0].number, 2);
+    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, twin ? 1 : 2);
     if (first == 1)
         s_range (text, sizeof text, &size, 1, last < oldest ? last : oldest);
     for (size_t index = 0; first == 1 && index < self->ours.size; index++) {

@@ -523,6 +523,34 @@ static void test_what_both_have_forgotten_is_common (void **state)
     s_close ();
 }
 
+//  A split of long ago gave two epochs one number, and of the two the backup's was absorbed, and is forgotten now.  Both
+//  have held its messages: the loser's PURGE means them, too.
+static void test_a_purge_of_a_forgotten_twin (void **state)
+{
+    (void) state;
+    side_t side[2];
+    for (int index = 0; index < 2; index++) {
+        s_open ();
+        s_say (&s_loser, "c", "PUT|1|q||theirs");
+        s_replay ("");
+        side[index] = s_winner;
+        rig_destroy (&s_loser.rig);
+        s_lead_often (&side[index], ZB_LINEAGE_MAX - 2);
+        side[index].node = index + 1;
+        s_lead (&side[index]);
+        assert_int_equal (side[index].lineage.epoch[0].number, 2);
+        assert_int_equal (side[index].lineage.epoch[0].node, 1);
+        s_say (&side[index], "c", "HELLO|h");
+    }
+    s_winner = side[0];
+    s_loser = side[1];
+    assert_true (zb_lineage_had (&s_loser.lineage, zb_epoch_base (2, 2) + 1));
+    s_say (&s_loser, "c", "PURGE|p|q");
+    s_replay ("");
+    s_expect ("");
+    s_close ();
+}
+
 //  Only the pair's other broker is heard, and only by a winner that may lead by itself.
 static void test_strangers_are_refused (void **state)
 {
@@ -570,6 +598,7 @@ int main (void)
         cmocka_unit_test (test_the_loser_has_forgotten_the_fork),
         cmocka_unit_test (test_the_fork_is_forgotten_in_the_middle),
         cmocka_unit_test (test_what_both_have_forgotten_is_common),
+        cmocka_unit_test (test_a_purge_of_a_forgotten_twin),
         cmocka_unit_test (test_strangers_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
