@@ -17,31 +17,47 @@
 
 #define HEAD "zbroker salvage 1\n"
 
-static bool s_named (const zb_aside_t *aside, uint64_t id)
+static bool s_among (zb_frame_t ids, uint64_t id)
 {
     size_t cursor = 0;
     uint64_t first = 0, last = 0;
     bool bad = false;
-    while (zb_acks_next (aside->ids, &cursor, &first, &last, &bad))
+    while (zb_acks_next (ids, &cursor, &first, &last, &bad))
         if (id >= first && id <= last)
             return true;
     return false;
 }
 
-//  One PUT of those that are named; NULL if none of the piece is.
-static zmsg_t *s_put (const zb_aside_t *aside, const zb_row_t *row, const zb_piece_t *piece, int64_t *messages)
+//  Whether the message was put aside before.
+static bool s_kept (zlistx_t *before, uint64_t id)
+{
+    for (zmsg_t *put = zlistx_first (before); put; put = zlistx_next (before)) {
+        zmsg_first (put);
+        zmsg_next (put);
+        zmsg_next (put);
+        zframe_t *ids = zmsg_next (put);
+        if (s_among ((zb_frame_t){zframe_data (ids), zframe_size (ids)}, id))
+            return true;
+    }
+    return false;
+}
+
+//  One PUT of those that are named and not kept yet; NULL if none of the piece is.
+static zmsg_t *s_put (const zb_aside_t *aside, const zb_row_t *row, const zb_piece_t *piece, zlistx_t *before,
+                      int64_t *messages)
 {
     zmsg_t *bodies = zmsg_new ();
     char number[21] = "", *ids = NULL;
     uint32_t offset = piece->bodies;
     for (uint32_t index = 0; index < piece->count; index++) {
         uint32_t size = zb_get32 (row->data + piece->sizes + 4 * index);
-        if (s_named (aside, piece->first + index)) {
+        bool named = s_among (aside->ids, piece->first + index);
+        *messages += named;
+        if (named && !s_kept (before, piece->first + index)) {
             char *more = zsys_sprintf ("%s%s%" PRIu64, ids ? ids : "", ids ? " " : "", piece->first + index);
             zmsg_addmem (bodies, row->data + offset, size);
             zstr_free (&ids);
             ids = more;
-            ++*messages;
         }
         offset += size;
     }
@@ -69,68 +85,91 @@ static zmsg_t *s_put (const zb_aside_t *aside, const zb_row_t *row, const zb_pie
     return put;
 }
 
-static int64_t s_write (FILE *file, const zb_aside_t *aside)
+static void s_msg_free (void **item_p)
 {
-    int64_t messages = 0;
+    zmsg_destroy ((zmsg_t **) item_p);
+}
+
+//  The PUTs of what is put aside now for the first time; adds up the messages of all.
+static zlistx_t *s_puts (const zb_aside_t *aside, zlistx_t *before, int64_t *messages)
+{
+    zlistx_t *puts = zlistx_new ();
+    zlistx_set_destructor (puts, s_msg_free);
     size_t offset = 0;
     zb_piece_t piece;
     zb_row_t *row = zb_row_new (aside->row.size);
     memcpy (row->data, aside->row.data, aside->row.size);
     row->size = (uint32_t) aside->row.size;
-    fputs (HEAD, file);
     while (zb_log_next (row, &offset, &piece) == 1) {
-        zmsg_t *put = s_put (aside, row, &piece, &messages);
-        zframe_t *bytes = put ? zmsg_encode (put) : NULL;
-        if (bytes) {
-            uint8_t size[4];
-            zb_put32 (size, (uint32_t) zframe_size (bytes));
-            fwrite (size, 1, sizeof size, file);
-            fwrite (zframe_data (bytes), 1, zframe_size (bytes), file);
-        }
-        zframe_destroy (&bytes);
-        zmsg_destroy (&put);
+        zmsg_t *put = s_put (aside, row, &piece, before, messages);
+        if (put)
+            zlistx_add_end (puts, put);
     }
     zb_row_unref (&row);
-    return ferror (file) ? -1 : messages;
+    return puts;
+}
+
+static void s_write (FILE *file, zlistx_t *puts)
+{
+    for (zmsg_t *put = zlistx_first (puts); put; put = zlistx_next (puts)) {
+        zframe_t *bytes = zmsg_encode (put);
+        uint8_t size[4];
+        zb_put32 (size, (uint32_t) zframe_size (bytes));
+        fwrite (size, 1, sizeof size, file);
+        fwrite (zframe_data (bytes), 1, zframe_size (bytes), file);
+        zframe_destroy (&bytes);
+    }
+}
+
+//  What was put aside of this row before, also if an operator has replayed it since; NULL if that can't be read.
+static zlistx_t *s_before (const char *path)
+{
+    char *replayed = zsys_sprintf ("%s.replayed", path);
+    zlistx_t *before = zb_salvage_read (path);
+    if (!before && errno == ENOENT)
+        before = zb_salvage_read (replayed);
+    if (!before && errno == ENOENT)
+        before = zlistx_new ();
+    zstr_free (&replayed);
+    return before;
+}
+
+//  Replaces the file; false and errno if that is impossible.
+static bool s_replace (const char *dir, const char *folder, const char *path, zlistx_t *before, zlistx_t *puts)
+{
+    char *part = zsys_sprintf ("%s.part", path);
+    bool made = mkdir (folder, 0700) == 0;
+    FILE *file = made || errno == EEXIST ? fopen (part, "w") : NULL;
+    bool good = file != NULL;
+    if (file) {
+        //  What was there stays in its place: `zbroker salvage replay` numbers the PUTs by it.
+        fputs (HEAD, file);
+        s_write (file, before);
+        s_write (file, puts);
+        good = fflush (file) == 0 && !ferror (file) && fsync (fileno (file)) == 0;
+        good = fclose (file) == 0 && good;
+        good = good && rename (part, path) == 0 && zb_home_sync (folder) == 0 && (!made || zb_home_sync (dir) == 0);
+    }
+    zstr_free (&part);
+    return good;
 }
 
 int64_t zb_salvage_write (const char *dir, zb_epoch_t loser, const zb_aside_t *aside)
 {
-    int64_t messages = -1;
+    int64_t messages = 0;
     char *folder = zsys_sprintf ("%s/salvage", dir);
     char *path = zsys_sprintf ("%s/%" PRIu64 ".%u-%u-%" PRIu64 ".zb1", folder, loser.number, loser.node,
                                aside->queue_id, aside->last);
-    char *part = zsys_sprintf ("%s.part", path);
-    assert (folder && path && part);
-    //  Messages that were put aside of this row before stay: those named now are added to them.
-    zlistx_t *before = zb_salvage_read (path);
-    bool made = mkdir (folder, 0700) == 0;
-    FILE *file = made || errno == EEXIST ? fopen (part, "w") : NULL;
-    if (file) {
-        messages = s_write (file, aside);
-        for (zmsg_t *put = before ? zlistx_first (before) : NULL; put; put = zlistx_next (before)) {
-            zframe_t *bytes = zmsg_encode (put);
-            uint8_t size[4];
-            zb_put32 (size, (uint32_t) zframe_size (bytes));
-            fwrite (size, 1, sizeof size, file);
-            fwrite (zframe_data (bytes), 1, zframe_size (bytes), file);
-            zframe_destroy (&bytes);
-        }
-        bool good = messages >= 0 && fflush (file) == 0 && fsync (fileno (file)) == 0;
-        good = fclose (file) == 0 && good;
-        if (!good || rename (part, path) != 0 || zb_home_sync (folder) != 0 || (made && zb_home_sync (dir) != 0))
-            messages = -1;
-    }
+    assert (folder && path);
+    zlistx_t *before = s_before (path);
+    zlistx_t *puts = before ? s_puts (aside, before, &messages) : NULL;
+    if (!before || (zlistx_size (puts) && !s_replace (dir, folder, path, before, puts)))
+        messages = -1;
+    zlistx_destroy (&puts);
     zlistx_destroy (&before);
     zstr_free (&folder);
     zstr_free (&path);
-    zstr_free (&part);
     return messages;
-}
-
-static void s_msg_free (void **item_p)
-{
-    zmsg_destroy ((zmsg_t **) item_p);
 }
 
 static void s_text_free (void **item_p)

@@ -7,8 +7,9 @@
     =========================================================================
 
     DIR/salvage/EPOCH.NODE-QUEUE-LAST.zb1: what of one row of the log the winner of a split
-    could not take.  The name follows from the row, so that a file that is written again
-    is the same one.  The file is on the disk before the row goes on without it.
+    could not take.  The name follows from the row, so that a replay that begins again finds
+    what it has put aside before, and adds what is new behind it; also behind what an operator
+    has replayed meanwhile (.replayed).  The file is on the disk before the row goes on without it.
 
     A line "zbroker salvage 1", then for each PUT a size (u32, big endian) and as many
     bytes: the PUT as it is on the wire, as zmsg_encode makes it of its frames:
@@ -26,7 +27,8 @@
 
 #include "core/replayer.h"
 
-//  Writes the messages that are to be put aside; returns how many they are, -1 and errno if that is impossible.
+//  Writes the messages that are to be put aside, but those that were before; returns how many they are together, -1 and
+//  errno if that is impossible.
 int64_t zb_salvage_write (const char *dir, zb_epoch_t loser, const zb_aside_t *aside);
 //  Reads a file: a list of zmsg_t, to be destroyed by the caller.  NULL if it can't be read (errno), or is damaged (EINVAL).
 zlistx_t *zb_salvage_read (const char *path);
