@@ -71,10 +71,17 @@ struct zb_replayer {
 
     //  What the winner refused.
     bool refused;
+    uint64_t refused_n; //  as this item
     zb_aside_t aside;
     char *ids;
     zb_frame_t refused_row;
-    char *skip; //  ids of all that was put aside, like acks
+
+    //  What was put aside of the newest such row.  Of the rows before it nothing is left to send once the winner has
+    //  taken the items before the one that it refused.
+    char *skip; //  ids, like acks; NULL = there is no such row
+    uint32_t skip_queue;
+    uint64_t skip_last; //  of the row
+    uint64_t skip_n;    //  the item that was refused
 
     zb_replayer_stats_t stats;
 };
@@ -336,10 +343,10 @@ static uint64_t s_common (const zb_replayer_t *self)
     return common;
 }
 
-//  Marks what was put aside as done.
-static void s_skip (zb_replayer_t *self, zb_page_t *page)
+//  Marks what was put aside of the row as done.
+static void s_skip (zb_replayer_t *self, zb_page_t *page, uint64_t row)
 {
-    if (!self->skip)
+    if (!self->skip || row != self->skip_last)
         return;
     size_t cursor = 0;
     uint64_t first = 0, last = 0;
@@ -360,7 +367,7 @@ static void s_row (zb_replayer_t *self, const s_queue_t *queue, const zb_found_t
         self->fault = "the tables log or acks hold a malformed row";
         return;
     }
-    s_skip (self, page);
+    s_skip (self, page, last);
     if (page->open) {
         size_t size = page->open < page->count ? zb_page_bits_size (page) : 0;
         uint8_t head[4];
@@ -503,11 +510,27 @@ static void s_know_queue (zb_replayer_t *self, const zb_found_t *found)
     self->queues++;
 }
 
+//  Goes on with the first row of the queue's log from this id on.
+static void s_go_to_row (zb_replayer_t *self, uint32_t queue, uint64_t last)
+{
+    s_go_to (self, ZB_STAGE_LOG);
+    while (self->queue + 1 < self->queues && self->numbered[self->queue]->id < queue)
+        self->queue++;
+    if (self->queues == 0 || self->numbered[self->queue]->id != queue)
+        return;
+    zb_log_key (queue, last, self->key);
+    self->key_size = ZB_LOG_KEY_SIZE;
+}
+
 //  Goes on behind the position that the winner has named.
 static void s_resume (zb_replayer_t *self)
 {
     const uint8_t *key = self->resume + 1;
     size_t size = self->resume_size ? self->resume_size - 1 : 0;
+    if (self->skip && self->skip_n == self->n + 1) {
+        s_go_to_row (self, self->skip_queue, self->skip_last);
+        return;
+    }
     s_go_to (self, self->resume_size ? (zb_stage_t) self->resume[0] : ZB_STAGE_QUEUES);
     if (self->resume_size == 0)
         return;
@@ -517,14 +540,8 @@ static void s_resume (zb_replayer_t *self)
         return;
     }
     if (self->stage == ZB_STAGE_LOG) {
-        uint32_t id = size == ZB_LOG_KEY_SIZE ? zb_get32 (key) : 0;
-        while (self->queue + 1 < self->queues && self->numbered[self->queue]->id < id)
-            self->queue++;
-        if (self->queues == 0 || self->numbered[self->queue]->id != id)
-            return;
-        memcpy (self->key, key, size);
-        zb_put64 (self->key + 4, zb_get64 (key + 4) + 1);
-        self->key_size = size;
+        if (size == ZB_LOG_KEY_SIZE)
+            s_go_to_row (self, zb_get32 (key), zb_get64 (key + 4) + 1);
         return;
     }
     memcpy (self->key, key, size);
@@ -783,6 +800,7 @@ static zb_replayer_next_t s_refused (zb_replayer_t *self, s_made_t *made, zb_fra
         word == 0 || word >= sizeof self->aside.word)
         return ZB_REPLAYER_LATER;
     self->refused = true;
+    self->refused_n = made->n;
     self->ids = (char *) malloc (text.size - word);
     assert (self->ids);
     memcpy (self->ids, space + 1, text.size - word - 1);
@@ -806,13 +824,17 @@ bool zb_replayer_aside (const zb_replayer_t *self, zb_aside_t *aside)
 void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
 {
     assert (self->refused);
-    //  Of all rows: one of which nothing is left is no item, so the winner does not know that it is done.
-    size_t size = self->skip ? strlen (self->skip) + 1 : 0;
+    //  A row of which nothing is left is no item, so the winner does not know that it is done.
+    bool more = self->skip && self->skip_last == self->aside.last;
+    size_t size = more ? strlen (self->skip) + 1 : 0;
     self->skip = (char *) realloc (self->skip, size + strlen (self->ids) + 1);
     assert (self->skip);
     if (size)
         self->skip[size - 1] = ' ';
     strcpy (self->skip + size, self->ids);
+    self->skip_queue = self->aside.queue_id;
+    self->skip_last = self->aside.last;
+    self->skip_n = self->refused_n;
     self->stats.aside += messages;
     zb_replayer_restart (self);
 }

@@ -31,6 +31,7 @@ typedef struct {
 } side_t;
 
 static side_t s_winner, s_loser;
+static unsigned s_reads; //  of the loser's store, by replayers
 
 //  Leads from its store in the epoch of this number, alone.
 static void s_lead_in (side_t *self, uint64_t number)
@@ -128,6 +129,7 @@ static zb_replayer_next_t s_replay_some (uint64_t most, char aside[64], zb_repla
     for (int idle = 0; idle < 3 && (next == ZB_REPLAYER_ON || next == ZB_REPLAYER_ASIDE) && sent < most; idle++) {
         zb_read_t *read = zb_replayer_read (replayer, -2);
         if (read) {
+            s_reads++;
             fake_store_read (s_loser.rig->store, read);
             zb_replayer_found (replayer, &read);
             idle = 0;
@@ -319,6 +321,104 @@ static void test_rows_that_go_aside (void **state)
     s_replay ("conflict conflict conflict ");
     s_expect ("one,two,three,till 1,five,two of the winner,three of the winner,four of the winner");
     s_close ();
+}
+
+//  What goes aside is not read again for each row behind it.
+static void test_many_rows_that_go_aside (void **state)
+{
+    (void) state;
+    enum { ROWS = 1000 };
+    s_open ();
+    for (int row = 2; row < 2 + ROWS; row++) {
+        char line[40];
+        snprintf (line, sizeof line, "PUT|%d|q||of the winner", row);
+        s_say (&s_winner, "p", line);
+        snprintf (line, sizeof line, "PUT|%d|q||of the loser", row);
+        s_say (&s_loser, "p", line);
+    }
+    char words[64];
+    zb_replayer_stats_t stats;
+    s_reads = 0;
+    assert_int_equal (s_replay_some (UINT64_MAX, words, &stats), ZB_REPLAYER_DONE);
+    assert_int_equal (stats.aside, ROWS);
+    assert_in_range (s_reads, ROWS, ROWS + 20);
+    s_close ();
+}
+
+//  A replayer and a winner that is not there: its words.
+typedef struct {
+    zb_replayer_t *replayer;
+    uint8_t position[ZB_POSITION_MAX]; //  of the newest item
+    size_t size;
+} talk_t;
+
+//  Takes the next item, which must be this one: its kind and number, for a row its last id.
+static void s_next_item (talk_t *self, zb_replay_kind_t kind, uint64_t n, uint64_t last)
+{
+    const zb_row_t *data = NULL;
+    for (int turn = 0; turn < 10 && !data; turn++) {
+        char proof[ZB_ITEM_PROOF_SIZE];
+        uint64_t number = 0;
+        zb_read_t *read = zb_replayer_read (self->replayer, -2);
+        if (read) {
+            fake_store_read (s_loser.rig->store, read);
+            zb_replayer_found (self->replayer, &read);
+        }
+        data = zb_replayer_item (self->replayer, &number, proof);
+    }
+    assert_non_null (data);
+    zb_item_t item;
+    assert_null (zb_item_decode (&item, (zb_frame_t){data->data, data->size}));
+    assert_int_equal (item.kind, kind);
+    assert_int_equal (item.n, n);
+    assert_int_equal (item.last, last);
+    self->size = item.position.size;
+    memcpy (self->position, item.position.data, item.position.size);
+}
+
+//  BEGIN, which the winner answers: it has taken n items, the newest one at this position.
+static void s_talk_begins (talk_t *self, uint64_t n, const talk_t *position)
+{
+    char number[21];
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    size_t size = zb_lineage_encode (&s_winner.lineage, lineage);
+    talk_t begin = {.replayer = self->replayer};
+    s_next_item (&begin, ZB_REPLAY_BEGIN, 0, 0);
+    zb_number_format (n, number);
+    zb_frame_t arg[] = {zb_frame ("go"), zb_frame (number), {position->position, position->size}, {lineage, size}};
+    assert_int_equal (zb_replayer_answer (self->replayer, 0, true, arg, 4), ZB_REPLAYER_ON);
+}
+
+//  The winner refuses a row while those before it are not on its disk yet.  It crashes: what it has lost comes again.
+static void test_rows_before_one_that_goes_aside (void **state)
+{
+    (void) state;
+    uint64_t base = zb_epoch_base (2, 2);
+    for (int lost = 0; lost < 2; lost++) {
+        s_open ();
+        for (int row = 0; row < 4; row++)
+            s_say (&s_loser, "c", "PUT|1|q||theirs");
+        talk_t queue = {.replayer = zb_replayer_new (s_secret, &s_loser.lineage)}, none = queue;
+        zb_replayer_restart (queue.replayer);
+        talk_t one = queue, two = queue, three = queue, next = queue;
+        s_talk_begins (&queue, 0, &none);
+        s_next_item (&queue, ZB_REPLAY_QUEUE, 1, 0);
+        s_next_item (&one, ZB_REPLAY_ROW, 2, base + 1);
+        s_next_item (&two, ZB_REPLAY_ROW, 3, base + 2);
+        s_next_item (&three, ZB_REPLAY_ROW, 4, base + 3);
+        char text[64];
+        snprintf (text, sizeof text, "conflict %llu", (unsigned long long) base + 2);
+        zb_frame_t refusal[] = {zb_frame ("409"), zb_frame (text)};
+        assert_int_equal (zb_replayer_answer (queue.replayer, 3, false, refusal, 2), ZB_REPLAYER_ASIDE);
+        zb_replayer_put_aside (queue.replayer, 1);
+        s_talk_begins (&next, lost ? 1 : 2, lost ? &queue : &one);
+        if (lost)
+            s_next_item (&next, ZB_REPLAY_ROW, 2, base + 1);
+        s_next_item (&next, ZB_REPLAY_ROW, 3, base + 3);
+        s_next_item (&next, ZB_REPLAY_ROW, 4, base + 4);
+        zb_replayer_destroy (&next.replayer);
+        s_close ();
+    }
 }
 
 //  One PUT that both sides have stored has two ids.  What was acknowledged at the loser under its own id leaves no trace
@@ -589,6 +689,8 @@ int main (void)
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_producers),
         cmocka_unit_test (test_rows_that_go_aside),
+        cmocka_unit_test (test_many_rows_that_go_aside),
+        cmocka_unit_test (test_rows_before_one_that_goes_aside),
         cmocka_unit_test (test_stored_on_both_and_acknowledged_on_one),
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_interrupted_anywhere),
