@@ -12,7 +12,6 @@
 */
 
 #include <czmq.h>
-#include <sys/resource.h>
 
 #include "core/limits.h"
 #include "bench_cost.h"
@@ -242,16 +241,6 @@ static int s_measure (bench_t *self)
     return code;
 }
 
-//  Each client needs two handles here, and one in the broker, which inherits this.
-static void s_raise_handles (void)
-{
-    struct rlimit limit;
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit (RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int s_run (tool_t *tool)
 {
     if (tool_option (tool, "failover"))
@@ -271,7 +260,7 @@ static int s_run (tool_t *tool)
     if (code == TOOL_OK)
         code = s_read_options (self, mode);
     if (code == TOOL_OK) {
-        s_raise_handles ();
+        tool_raise_files ();
         self->pair = pair_new (tool);
         code = self->pair ? TOOL_OK : TOOL_FAILED;
     }

@@ -63,6 +63,7 @@ static int s_serve (tool_t *self)
     setvbuf (stdout, NULL, _IOLBF, 0);
     static const char *const identities[] = {"zbroker", "zbroker/primary", "zbroker/backup"};
     zb_log_open (identities[config->as], config->log_level);
+    tool_raise_files ();
     int code = zb_broker_run (config);
     zb_config_destroy (&config);
     return code;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "io/nearest.h"
 #include "tool.h"
@@ -203,4 +204,13 @@ int tool_code (int error)
 int tool_client_fail (const tool_t *self, const zb_client_t *client, const char *what)
 {
     return tool_fail (self, tool_code (zb_client_error (client)), "%s: %s", what, zb_client_error_text (client));
+}
+
+void tool_raise_files (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit (RLIMIT_NOFILE, &limit);
+    }
 }

@@ -78,6 +78,9 @@ int tool_fail (const tool_t *self, int code, const char *format, ...) __attribut
 //  As tool_fail with TOOL_USAGE, and a hint at the help.
 int tool_misused (const tool_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 
+//  Raises the limit of open files to the most that the system allows this process: each connection is one.
+void tool_raise_files (void);
+
 //  Makes a client from --brokers and --timeout, with --name if the command has that option.  Returns NULL after it
 //  has printed what is wrong with them.
 zb_client_t *tool_client (const tool_t *self);

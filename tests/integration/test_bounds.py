@@ -1,5 +1,6 @@
 """Bounded memory: what clients do costs their own time, or disk, but not the broker's memory."""
 import os
+import resource
 import signal
 import time
 
@@ -69,6 +70,17 @@ def test_a_flood_of_large_puts_stays_with_its_senders(single):
     assert status(single.endpoints[0])["messages_in"] == 100 * 100
     flood.close()
     assert PADDED or resident(single.broker)[1] < 800 * MIB
+
+
+def test_a_broker_takes_as_many_connections_as_the_system_lets_it(single):
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    single.broker.stop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
+    try:
+        single.broker.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
+    assert resource.prlimit(single.broker.process.pid, resource.RLIMIT_NOFILE) == (most, most)
 
 
 def test_a_consumer_that_does_not_read_costs_disk(single, client):
