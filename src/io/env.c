@@ -13,7 +13,6 @@
 #include "io/env.h"
 #include "io/log.h"
 #include "io/pages.h"
-#include "io/zeros.h"
 
 //  Not in the manual of 5.3, but in its db.h: see zb_env_process.
 #ifndef DB_REP_WOULDROLLBACK
@@ -225,8 +224,8 @@ static void s_redirect (void)
     db_env_set_func_open (zb_pages_open);
     db_env_set_func_close (zb_pages_close);
     db_env_set_func_pread (zb_pages_pread);
+    //  Never a write as well: with one, Berkeley DB positions and writes, and pwrite is not called any more (os_rw.c).
     db_env_set_func_pwrite (zb_pages_pwrite);
-    db_env_set_func_write (zb_zeros_write);
     db_env_set_func_fsync (zb_pages_fsync);
     db_env_set_func_ftruncate (zb_pages_ftruncate);
     db_env_set_func_unlink (zb_pages_unlink);

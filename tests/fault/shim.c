@@ -420,14 +420,6 @@ off_t lseek (int fd, off_t offset, int whence)
     REAL (off_t, lseek, int, off_t, int)
     if (s_is_held (fd) && whence == SEEK_END)
         return real_lseek (fd, s_of[fd]->size + offset, SEEK_SET);
-    //  A file has no holes: the disk does not know of all that was written.
-    if (s_is_held (fd) && (whence == SEEK_DATA || whence == SEEK_HOLE)) {
-        if (offset >= s_of[fd]->size) {
-            errno = ENXIO;
-            return -1;
-        }
-        return real_lseek (fd, whence == SEEK_DATA ? offset : s_of[fd]->size, SEEK_SET);
-    }
     return real_lseek (fd, offset, whence);
 }
 
