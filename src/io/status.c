@@ -43,8 +43,9 @@ static uint64_t s_epoch (const zb_role_t *role)
 static bool s_in_step (const zb_role_t *role, int64_t now)
 {
     bool shared = role->shared && role->phase == ZB_PHASE_SINGLE;
-    return role->in_step || role->phase == ZB_PHASE_PAIRED ||
-           (shared && role->heard && !zb_role_peer_gone (role, now) && role->peer.in_step);
+    //  What was granted counts once the other one says so: it may have come before the heartbeat that makes it true.
+    return role->in_step || ((shared || role->phase == ZB_PHASE_PAIRED) && role->heard &&
+                             !zb_role_peer_gone (role, now) && role->peer.in_step);
 }
 
 static json_t *s_number (uint64_t number)
