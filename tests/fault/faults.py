@@ -492,7 +492,7 @@ def flip(rig, dice, *names):
     for folder, _, found in os.walk(node.store):
         files += [os.path.join(folder, name) for name in found
                   if any(word in name for word in names) and not name.startswith("__db") and "env." in folder]
-    path = dice.choice(sorted(files))
+    path = dice.choice(sorted(path for path in files if os.path.getsize(path)))
     with open(path, "r+b") as file:
         content = file.read()
         used = len(content.rstrip(b"\0"))
