@@ -214,7 +214,8 @@ static void s_forget (zb_read_t *read)
 
 bool zb_tables_read (zb_tables_t *self, zb_read_t *read)
 {
-    if (zb_env_fault (self->env) || !self->open)
+    //  Closed, it may have outlived its environment.
+    if (!self->open || zb_env_fault (self->env))
         return false;
     for (size_t index = 0; index < read->ranges; index++) {
         DB *db = self->db[read->range[index].table];
