@@ -370,6 +370,28 @@ static void s_acks_in_a_get_are_answered_when_durable (void **state)
     rig_destroy (&rig);
 }
 
+//  Its connection was given up while the acknowledgements that came with the GET were on their way to the disks.
+static void s_a_session_that_is_over_gets_nothing (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "c", "PUT|1|q||x|y|z");
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_say (rig, "a", "GET|g|q|1|0|");
+    rig_skip (rig);
+    rig->sync_here = rig->sync_there = false;
+    rig_say (rig, "a", "GET|late|q|1|0|1:1");
+    rig_say (rig, "b", "HELLO|h|till||1");
+    rig_say (rig, "b", "GET|next|q|10|1000|1:1");
+    rig_expect (rig, NULL);
+    while (rig_stats (rig).released < rig_stats (rig).commit)
+        rig_sync (rig, true, true);
+    rig_expect (rig, "b> OK|h|1|0|tcp://a|tcp://b");
+    rig_expect (rig, "a> MSG|late|both|q|");
+    rig_expect (rig, "b> MSG|next|both|q|1:2 1\n1:3 1|y|z");
+    rig_destroy (&rig);
+}
+
 static void s_ack_is_idempotent_and_takes_anything (void **state)
 {
     (void) state;
@@ -680,6 +702,7 @@ int main (void)
         cmocka_unit_test (s_max_0_ends_parked_gets),
         cmocka_unit_test (s_gets_of_a_session_are_bounded),
         cmocka_unit_test (s_acks_in_a_get_are_answered_when_durable),
+        cmocka_unit_test (s_a_session_that_is_over_gets_nothing),
         cmocka_unit_test (s_ack_is_idempotent_and_takes_anything),
         cmocka_unit_test (s_leases_end),
         cmocka_unit_test (s_nack_gives_back_at_once),
