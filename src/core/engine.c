@@ -332,7 +332,7 @@ zb_reply_t *zb_engine_answer (zb_engine_t *self, zb_frame_t routing, const zb_fr
     for (size_t index = 0; index < args; index++)
         frame[index] = zb_frame (arg[index]);
     zb_pending_t *pending = zb_pending_new (routing, frames, request->envelope, request->id, status, args, frame);
-    zb_pending_finish (pending, self->level, (zb_frame_t){self->token, self->leads ? self->token_size : 0});
+    zb_pending_finish (pending, self->level, zb_frame (""));
     return &pending->reply;
 }
 

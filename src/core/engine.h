@@ -158,7 +158,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self);
 zb_reply_t *zb_engine_reply (zb_engine_t *self);
 
 //  For the caller's own replies (STATUS, PING, PASSIVE, errors before the engine): a reply to a request with these
-//  texts as arguments.  The token is the newest one while the engine leads, else empty.
+//  texts as arguments.  It has no token: whoever asks may have no session here.
 zb_reply_t *zb_engine_answer (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames,
                               const zb_request_t *request, const char *status, size_t args, const char *const *arg);
 

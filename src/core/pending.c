@@ -96,9 +96,12 @@ void zb_pending_finish (zb_pending_t *self, const char *level, zb_frame_t token)
         memcpy (self->level, level, size);
         self->reply.arg[0] = (zb_frame_t){self->level, size};
     }
-    if (token.size)
-        memcpy (self->token, token.data, token.size);
-    self->reply.token = (zb_frame_t){self->token, token.size};
+    //  What is refused promises nothing.  With the refusal's token, in place of its own, a client would be served by a broker
+    //  that lacks what another one has answered.
+    size_t size = strcmp (self->reply.status, "OK") == 0 || strcmp (self->reply.status, "MSG") == 0 ? token.size : 0;
+    if (size)
+        memcpy (self->token, token.data, size);
+    self->reply.token = (zb_frame_t){self->token, size};
 }
 
 void zb_reply_destroy (zb_reply_t **self_p)

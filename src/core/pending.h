@@ -38,7 +38,7 @@ void zb_pending_destroy (zb_pending_t **self_p);
 size_t zb_pending_bytes (const zb_pending_t *self);
 //  Turns it into another status with this argument, NULL for none; it keeps where it goes.
 void zb_pending_turn (zb_pending_t *self, const char *status, const char *arg);
-//  Writes the level, if it has one, and the token.
+//  Writes the level, if it has one, and the token, if it is an OK or a MSG.
 void zb_pending_finish (zb_pending_t *self, const char *level, zb_frame_t token);
 
 #endif

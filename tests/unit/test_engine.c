@@ -123,12 +123,12 @@ static void s_the_token_names_what_was_said (void **state)
     rig_say (rig, "c", "PUT|p|q||x");
     rig_say (rig, "c", "HELLO|h");
     rig_skip (rig);
-    rig_say (rig, "c", "QUEUE|bad|q|x=1");
+    rig_say (rig, "c", "LIST|l");
     snprintf (want, sizeof want, "1.1.%d.p.", (int) released);
     assert_non_null (strstr (rig_last (rig)->token, want));
     zb_engine_epoch (rig->engine, 7);
     rig_run (rig);
-    rig_say (rig, "c", "QUEUE|bad|q|x=1");
+    rig_say (rig, "c", "LIST|l");
     assert_non_null (strstr (rig_last (rig)->token, want));
     rig_rule (rig, ZB_RELEASE_HERE);
     rig_say (rig, "c", "PUT|p|q||y");
@@ -450,7 +450,7 @@ static void s_envelopes_come_back (void **state)
     zb_reply_t *own = zb_engine_answer (rig->engine, zb_frame ("x"), frames, &request, "ERR", 2, arg);
     assert_int_equal (own->envelopes, 2);
     assert_int_equal (own->args, 2);
-    assert_true (own->token.size > 0);
+    assert_int_equal (own->token.size, 0);
     zb_reply_destroy (&own);
     rig_destroy (&rig);
 }

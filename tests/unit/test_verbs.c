@@ -28,6 +28,7 @@ static void s_no_verb_without_hello (void **state)
     for (size_t index = 0; index < sizeof line / sizeof line[0]; index++) {
         rig_say (rig, "c", line[index]);
         rig_expect (rig, "c> ERR|1|401|say HELLO first");
+        assert_string_equal (rig_last (rig)->token, "");
     }
     assert_int_equal (rig_stats (rig).sessions, 0);
     rig_destroy (&rig);
