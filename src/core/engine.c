@@ -324,18 +324,6 @@ zb_reply_t *zb_engine_reply (zb_engine_t *self)
     return link ? &ZB_ITEM (link, zb_pending_t, ring)->reply : NULL;
 }
 
-zb_reply_t *zb_engine_answer (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames,
-                              const zb_request_t *request, const char *status, size_t args, const char *const *arg)
-{
-    zb_frame_t frame[8];
-    assert (args <= sizeof frame / sizeof frame[0]);
-    for (size_t index = 0; index < args; index++)
-        frame[index] = zb_frame (arg[index]);
-    zb_pending_t *pending = zb_pending_new (routing, frames, request->envelope, request->id, status, args, frame);
-    zb_pending_finish (pending, self->level, zb_frame (""));
-    return &pending->reply;
-}
-
 //  Commits
 
 void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue)

@@ -79,6 +79,10 @@ typedef struct {
     uint64_t lease; //  the engine's: what MSG has leased
 } zb_reply_t;
 
+//  The caller's own reply (to STATUS and PING, PASSIVE, errors before the engine) to a request, with these texts as
+//  arguments.  It has no token: whoever asks may have no session here.
+zb_reply_t *zb_reply_new (zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request, const char *status,
+                          size_t args, const char *const *arg);
 void zb_reply_destroy (zb_reply_t **self_p);
 
 //  `limits` and `level`s texts are copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
@@ -156,11 +160,6 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self);
 zb_read_t *zb_engine_read (zb_engine_t *self);
 //  The next reply to send; NULL if none.  The caller destroys it.
 zb_reply_t *zb_engine_reply (zb_engine_t *self);
-
-//  For the caller's own replies (STATUS, PING, PASSIVE, errors before the engine): a reply to a request with these
-//  texts as arguments.  It has no token: whoever asks may have no session here.
-zb_reply_t *zb_engine_answer (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames,
-                              const zb_request_t *request, const char *status, size_t args, const char *const *arg);
 
 //  Figures for STATUS.
 typedef struct {

@@ -104,6 +104,16 @@ void zb_pending_finish (zb_pending_t *self, const char *level, zb_frame_t token)
     self->reply.token = (zb_frame_t){self->token, size};
 }
 
+zb_reply_t *zb_reply_new (zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request, const char *status,
+                          size_t args, const char *const *arg)
+{
+    zb_frame_t frame[8];
+    assert (args <= sizeof frame / sizeof frame[0]);
+    for (size_t index = 0; index < args; index++)
+        frame[index] = zb_frame (arg[index]);
+    return &zb_pending_new (routing, frames, request->envelope, request->id, status, args, frame)->reply;
+}
+
 void zb_reply_destroy (zb_reply_t **self_p)
 {
     assert (self_p);

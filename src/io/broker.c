@@ -240,7 +240,7 @@ static void s_answer (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *f
 {
     const char *arg[] = { first, second };
     size_t args = first ? second ? 2 : 1 : 0;
-    s_send (self, zb_engine_answer (self->engine, routing, frames, request, status, args, arg));
+    s_send (self, zb_reply_new (routing, frames, request, status, args, arg));
 }
 
 static void s_refuse (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,

@@ -447,7 +447,7 @@ static void s_envelopes_come_back (void **state)
     assert_memory_equal (reply->envelope[0].data, "\0\0\0\7", 4);
     assert_int_equal (reply->envelope[1].size, 0);
     const char *arg[] = {"", "503"};
-    zb_reply_t *own = zb_engine_answer (rig->engine, zb_frame ("x"), frames, &request, "ERR", 2, arg);
+    zb_reply_t *own = zb_reply_new (zb_frame ("x"), frames, &request, "ERR", 2, arg);
     assert_int_equal (own->envelopes, 2);
     assert_int_equal (own->args, 2);
     assert_int_equal (own->token.size, 0);
