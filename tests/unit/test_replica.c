@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 
 #include "io/node.h"
+#include "proxy.h"
 #include "store_kit.h"
 
 //  ---------------------------------------------------------------------------
@@ -337,85 +338,24 @@ static size_t s_assert_same (couple_t *self)
 }
 
 //  ---------------------------------------------------------------------------
-//  A wire that can be cut: a process that passes on what connects to it
+//  Files
 
-//  Listens on a descriptor that it got, so that nobody has to wait for it.
-static int s_proxy_main (int listener, int target)
+static bool s_exists (const puppet_t *puppet, const char *name)
 {
-    struct pollfd polls[64];
-    int count = 1;
-    prctl (PR_SET_PDEATHSIG, SIGKILL);
-    polls[0] = (struct pollfd){.fd = listener, .events = POLLIN};
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
-    address.sin_port = htons ((uint16_t) target);
-    while (poll (polls, (nfds_t) count, -1) > 0) {
-        if (polls[0].revents && count < 62) {
-            polls[count] = (struct pollfd){.fd = accept (polls[0].fd, NULL, NULL), .events = POLLIN};
-            polls[count + 1] = (struct pollfd){.fd = socket (AF_INET, SOCK_STREAM, 0), .events = POLLIN};
-            if (connect (polls[count + 1].fd, (struct sockaddr *) &address, sizeof (address)) == 0)
-                count += 2;
-            else {
-                close (polls[count].fd);
-                close (polls[count + 1].fd);
-            }
-        }
-        for (int i = 1; i < count; i++) {
-            static char bytes[65536];
-            int other = (i - 1) % 2 ? i - 1 : i + 1;
-            if (polls[i].fd < 0 || !polls[i].revents)
-                continue;
-            ssize_t size = read (polls[i].fd, bytes, sizeof (bytes));
-            ssize_t sent = 0, rc = 1;
-            while (size > sent && (rc = send (polls[other].fd, bytes + sent, (size_t) (size - sent), MSG_NOSIGNAL)) > 0)
-                sent += rc;
-            if (size <= 0 || rc <= 0) {
-                close (polls[i].fd);
-                close (polls[other].fd);
-                polls[i].fd = polls[other].fd = -1;
-            }
-        }
-    }
-    return 1;
+    char path[300];
+    snprintf (path, sizeof (path), "%s/%s", puppet->dir, name);
+    return access (path, F_OK) == 0;
 }
 
-static pid_t s_proxy_new (int port, int target)
+//  Waits until the pages of the log's table are on their way into this environment.
+static void s_await (const puppet_t *self, int environment)
 {
-    int on = 1, listener = socket (AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
-    address.sin_port = htons ((uint16_t) port);
-    setsockopt (listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof (on));
-    assert_int_equal (bind (listener, (struct sockaddr *) &address, sizeof (address)), 0);
-    assert_int_equal (listen (listener, 8), 0);
-    char number[2][16];
-    snprintf (number[0], sizeof (number[0]), "%d", listener);
-    snprintf (number[1], sizeof (number[1]), "%d", target);
-    pid_t pid = fork ();
-    assert_true (pid >= 0);
-    if (pid == 0) {
-        execl (kit_self (), "test_replica", "proxy", number[0], number[1], (char *) NULL);
-        _exit (127);
-    }
-    close (listener);
-    return pid;
-}
-
-static void s_proxy_destroy (pid_t *pid)
-{
-    kill (*pid, SIGKILL);
-    waitpid (*pid, NULL, 0);
-    *pid = 0;
-}
-
-//  Waits until the puppet has made the file.
-static void s_await (const puppet_t *self, const char *name, int number)
-{
-    char path[256];
-    int size = snprintf (path, sizeof path, "%s/", self->dir);
-    snprintf (path + size, sizeof path - (size_t) size, name, number);
+    char name[32];
+    snprintf (name, sizeof name, "env.%d/table.log", environment);
     int64_t end = zclock_mono () + patience_ms ();
-    while (access (path, F_OK) != 0) {
+    while (!s_exists (self, name)) {
         if (zclock_mono () > end)
-            fail_msg ("no file %s", path);
+            fail_msg ("no file %s", name);
         zclock_sleep (1);
     }
 }
@@ -531,13 +471,6 @@ static void test_diverged (void **state)
     DO (&pair->b, COMMIT, true, 16, 20, 501);
     assert_int_equal (s_assert_same (pair), 22);
     s_couple_destroy (&pair);
-}
-
-static bool s_exists (const puppet_t *puppet, const char *name)
-{
-    char path[300];
-    snprintf (path, sizeof (path), "%s/%s", puppet->dir, name);
-    return access (path, F_OK) == 0;
 }
 
 //  The client was away for longer than the log is kept: all of it comes anew, beside the old store, which counts
@@ -777,13 +710,13 @@ static void test_cut (void **state)
     couple_t *pair = s_couple_new (64);
     int port = s_port ();
     pair->b.peer = port;
-    pid_t proxy = s_proxy_new (port, pair->a.port);
+    pid_t proxy = proxy_new (port, pair->a.port);
     s_form (pair);
     DO (&pair->a, COMMIT, true, 1, 100, 30000);
     answer_t live = DO (&pair->b, DIGEST);
-    s_proxy_destroy (&proxy);
+    proxy_destroy (&proxy);
     DO (&pair->a, COMMIT, false, 101, 400, 30000);
-    proxy = s_proxy_new (port, pair->a.port);
+    proxy = proxy_new (port, pair->a.port);
     answer_t again = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
     assert_int_equal (again.current, 1);
     assert_true (again.session != live.session);
@@ -799,18 +732,18 @@ static void test_cut (void **state)
     DO (&pair->b, FOLLOW, true);
     //  Cut while pages are on their way; each time it begins anew, also if nothing more is stored that would show the gap.
     for (int cut = 0; cut < 3; cut++) {
-        s_await (&pair->b, "env.%d/table.log", 2 + cut);
-        s_proxy_destroy (&proxy);
+        s_await (&pair->b, 2 + cut);
+        proxy_destroy (&proxy);
         if (cut == 0)
             DO (&pair->a, COMMIT, false, 501, 501, 30000);
-        proxy = s_proxy_new (port, pair->a.port);
+        proxy = proxy_new (port, pair->a.port);
     }
     again = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
     assert_int_equal (again.current, 5);
     DO (&pair->a, COMMIT, true, 502, 600, 30000);
     s_assert_same (pair);
     s_couple_destroy (&pair);
-    s_proxy_destroy (&proxy);
+    proxy_destroy (&proxy);
 }
 
 //  Both lead: each is told, and one gives way.
@@ -880,7 +813,7 @@ int main (int argc, char **argv)
     if (argc == 7 && streq (argv[1], "puppet"))
         return s_puppet (argv);
     if (argc == 4 && streq (argv[1], "proxy"))
-        return s_proxy_main (atoi (argv[2]), atoi (argv[3]));
+        return proxy_main (atoi (argv[2]), atoi (argv[3]));
     s_seen_fd = memfd_create ("seen", 0);
     if (s_seen_fd < 0 || ftruncate (s_seen_fd, sizeof (s_seen_t)) != 0)
         return 1;
