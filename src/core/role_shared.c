@@ -12,7 +12,8 @@
 
     The proof of both is a lock that is seen held in the epoch in which the peer serves
     (met_epoch), be it before the peer was heard to serve.  A peer that serves before and
-    after nobody was seen to hold it is cause for doubt (blind).  What the doubt says depends on the proof in the same epoch:
+    after nobody was seen to hold it is cause for doubt (blind).  What the doubt says
+    depends on the proof in the same epoch:
 
     - Without it the folder may be a copy, made while the peer served, or one whose locks
       stay on a machine.  The peer's death changes neither, so the doubt ends only when

@@ -228,7 +228,8 @@ void zb_replica_wrote (zb_replica_t *self, uint64_t commit)
     zb_inflight_add (&self->inflight, commit, sent);
 }
 
-static void s_tick_as_master (zb_replica_t *self, zb_lsn_t theirs)
+//  The peer says where its log ends.
+static void s_peer_stands (zb_replica_t *self, zb_lsn_t theirs)
 {
     if (self->theirs_first == 0)
         self->theirs_first = theirs;
@@ -315,7 +316,7 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
         self->end = event->lsn;
         self->whole = event->size;
         if (leads)
-            s_tick_as_master (self, event->lsn);
+            s_peer_stands (self, event->lsn);
         break;
     case ZB_SHIP_BEHIND:
         s_lead_higher (self);
