@@ -748,8 +748,9 @@ static void test_get_interrupted (void **state)
     zb_messages_destroy (&messages);
     s_stop (pair);
     assert_int_equal (pair->fake->cancels, 1);
-    //  The GET has ended in peace: its connection was not given up.
-    assert_int_equal (pair->fake->seen[ZB_HELLO], 1);
+    //  The GET has ended in peace: its connection was not given up.  Before it, the passive broker may have been asked, if
+    //  its connection was the first to stand.
+    assert_int_equal (pair->fake->hellos[0], 1);
     s_free (&pair);
 }
 
