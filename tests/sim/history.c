@@ -19,7 +19,7 @@
 #define EPOCHS 512
 
 struct history_message {
-    bool named, ok, acking, acked, sent;
+    bool named, ok, acking, acked, sent, aside;
     bool passed; //  a later one of its producer was delivered before it
     char id[32];
 };
@@ -32,7 +32,9 @@ typedef struct {
 history_stats_t history_stats;
 
 static history_message_t s_message[PRODUCERS][PUTS + 1][BODIES];
-static size_t s_ok, s_acked;
+static size_t s_ok, s_acked, s_aside;
+//  The newest number of each producer that was answered OK.
+static uint64_t s_number[PRODUCERS];
 static bool s_strained, s_split, s_witness;
 static commit_t s_commit[COMMITS];
 //  Who answers in which epoch.
@@ -313,6 +315,12 @@ static void s_place (history_message_t *message, const char *id, const char *wha
     snprintf (message->id, sizeof message->id, "%s", id);
 }
 
+//  Its acknowledgement is asked for no more, once it was answered OK.
+static bool s_is_aside (const history_message_t *message)
+{
+    return message->aside && message->ok && !message->acked;
+}
+
 void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last)
 {
     assert (number && number <= PUTS);
@@ -320,6 +328,7 @@ void history_ok (int producer, uint64_t number, bool named, const char *level, c
     history_stats.oks++;
     history_stats.both += strcmp (level, "both") == 0;
     history_stats.solo += strcmp (level, "solo") == 0;
+    s_number[producer] = number > s_number[producer] ? number : s_number[producer];
     for (int index = 0; index < bodies; index++) {
         history_message_t *message = &s_message[producer][number][index];
         char what[48];
@@ -333,7 +342,9 @@ void history_ok (int producer, uint64_t number, bool named, const char *level, c
         s_ok += !message->ok;
         if (message->acked && !message->ok)
             s_acked++;
+        s_aside -= s_is_aside (message);
         message->ok = true;
+        s_aside += s_is_aside (message);
     }
 }
 
@@ -359,6 +370,19 @@ void history_name (int producer)
             s_message[producer][number][index].named = true;
 }
 
+//  All PUTs under one number are equal here, so the winner can't tell only what it has forgotten.
+void history_aside (const void *body, size_t size, const char *why)
+{
+    int producer, number, index;
+    history_message_t *message = s_find (body, size, &producer, &number, &index);
+    if (!message->named || strcmp (why, "conflict") || (uint64_t) number + ZB_WINDOW > s_number[producer])
+        world_finding ("H5: message %d.%d of producer %d is put aside (%s), and nothing stands in its way", number,
+                       index, producer, why);
+    s_aside -= s_is_aside (message);
+    message->aside = true;
+    s_aside += s_is_aside (message);
+}
+
 void history_acking (history_message_t *message)
 {
     message->acking = true;
@@ -368,6 +392,7 @@ void history_acked (history_message_t *message)
 {
     if (message->acked)
         return;
+    s_aside -= s_is_aside (message);
     message->acked = true;
     s_acked += message->ok;
 }
@@ -379,7 +404,7 @@ size_t history_oks (void)
 
 size_t history_open (void)
 {
-    return s_ok - s_acked;
+    return s_ok - s_acked - s_aside;
 }
 
 size_t history_end (bool waits)
@@ -389,7 +414,7 @@ size_t history_end (bool waits)
         for (int number = 1; number <= PUTS; number++)
             for (int index = 0; index < BODIES; index++) {
                 history_message_t *message = &s_message[producer][number][index];
-                if (!message->ok || message->acked)
+                if (!message->ok || message->acked || message->aside)
                     continue;
                 char text[40];
                 snprintf (text, sizeof text, "<p%d.%04d.%d>", producer, number, index);

@@ -22,6 +22,8 @@
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 
+    What the loser of a split has put aside counts as delivered; H5 says when it may.
+
     After a split (both brokers have answered what the other one lacks) H3, H4 and H5 are not looked at, and H2 holds
     for what is still on one of the two disks.
 */
@@ -60,7 +62,9 @@ typedef struct history_message history_message_t;
 history_message_t *history_got (const void *body, size_t size, const char *id, size_t id_size);
 void history_acking (history_message_t *message);
 void history_acked (history_message_t *message);
-//  Messages that were answered OK, and of them not acknowledged yet.
+//  The loser of a split has put this message aside, on its disk.
+void history_aside (const void *body, size_t size, const char *why);
+//  Messages that were answered OK, and of them neither acknowledged yet nor put aside.
 size_t history_oks (void);
 size_t history_open (void);
 //  At the end: H2.  Returns the messages that are only on disks, where the pair waits for an operator.

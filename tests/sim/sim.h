@@ -13,6 +13,7 @@
       message   zmq_msg_t
       net       libzmq's sockets over a virtual TCP
       disk      io/node, io/record and io/home: files that lose what was not synced
+      aside     io/salvage
       base      io/env and io/tables: a replicated log, as Berkeley DB promises it
       system    clock, entropy, logs, threads, exit, and patterns/probe
 
