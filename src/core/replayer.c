@@ -11,80 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/page.h"
-#include "core/replayer.h"
-#include "core/ring.h"
+#include "core/replayer_self.h"
 
 #define WINDOW_ITEMS 16 //  on their way
 #define WINDOW_BYTES (4 << 20)
 #define READ_ROWS 256
 #define READ_BYTES (1 << 20)
-
-typedef struct {
-    uint32_t id;
-    zb_queue_row_t row;
-    uint64_t mark; //  messages up to here are gone
-    zb_frame_t name;
-    uint8_t text[ZB_NAME_MAX];
-} s_queue_t;
-
-//  An item that was made and is not answered yet.
-typedef struct {
-    zb_ring_t ring;
-    uint64_t n;
-    zb_row_t *data;
-    uint32_t queue; //  ROW: its queue
-    uint64_t messages, acks;
-    bool sent;
-} s_made_t;
-
-struct zb_replayer {
-    uint8_t secret[ZB_SECRET_SIZE];
-    zb_lineage_t ours, theirs;
-    zb_epoch_t newest;
-    const char *fault;
-
-    //  The queues, once read: in the order of their names, and of their ids.
-    bool known;
-    s_queue_t **named, **numbered;
-    size_t queues;
-
-    //  Where it stands.
-    bool begun; //  BEGIN was answered
-    zb_stage_t stage;
-    size_t key_size;
-    uint8_t key[ZB_KEY_MAX]; //  rows from here on are next
-    size_t queue;            //  QUEUES: the next one by name; LOG: the one by id that is read
-    bool ended;              //  the stage's table is read to its end
-    uint64_t n;              //  of the newest item made
-
-    zb_ring_t made;
-    size_t bytes;
-    bool reading;
-    uint64_t tag; //  of the read that is under way
-    size_t resume_size;
-    uint8_t resume[ZB_POSITION_MAX]; //  where the winner says to go on
-    zb_read_t *chunk; //  what was read, and how far it is used
-    size_t at, mark;
-    zb_read_t *extra; //  the row of the log that an acknowledgement's bits belong to
-    bool wants_extra;
-
-    //  What the winner refused.
-    bool refused;
-    uint64_t refused_n; //  as this item
-    zb_aside_t aside;
-    char *ids;
-    zb_frame_t refused_row;
-
-    //  What was put aside of the newest such row.  Of the rows before it nothing is left to send once the winner has
-    //  taken the items before the one that it refused.
-    char *skip; //  ids, like acks; NULL = there is no such row
-    uint32_t skip_queue;
-    uint64_t skip_last; //  of the row
-    uint64_t skip_n;    //  the item that was refused
-
-    zb_replayer_stats_t stats;
-};
 
 //  ---------------------------------------------------------------------------
 //  Life
@@ -100,7 +32,7 @@ zb_replayer_t *zb_replayer_new (const uint8_t secret[ZB_SECRET_SIZE], const zb_l
     return self;
 }
 
-static void s_unmake (zb_replayer_t *self, s_made_t *made)
+static void s_unmake (zb_replayer_t *self, zb_made_t *made)
 {
     zb_ring_remove (&made->ring);
     self->bytes -= made->data->size;
@@ -112,7 +44,7 @@ static void s_unmake (zb_replayer_t *self, s_made_t *made)
 static void s_forget (zb_replayer_t *self)
 {
     while (!zb_ring_empty (&self->made))
-        s_unmake (self, ZB_ITEM (self->made.next, s_made_t, ring));
+        s_unmake (self, ZB_ITEM (self->made.next, zb_made_t, ring));
     zb_read_destroy (&self->chunk);
     zb_read_destroy (&self->extra);
     free (self->ids);
@@ -148,46 +80,13 @@ const char *zb_replayer_fault (const zb_replayer_t *self)
     return self->fault;
 }
 
-//  ---------------------------------------------------------------------------
-//  Items
-
-static s_made_t *s_make (zb_replayer_t *self, zb_replay_kind_t kind, const void *key, size_t key_size, size_t rest)
-{
-    uint8_t position[ZB_POSITION_MAX] = {(uint8_t) self->stage};
-    assert (key_size <= ZB_KEY_MAX);
-    if (key_size)
-        memcpy (position + 1, key, key_size);
-    s_made_t *made = (s_made_t *) calloc (1, sizeof (s_made_t));
-    assert (made);
-    zb_ring_init (&made->ring);
-    made->n = kind == ZB_REPLAY_BEGIN ? 0 : ++self->n;
-    made->data = zb_item_new (self->newest.number, self->newest.node, kind, made->n,
-                              (zb_frame_t){position, kind == ZB_REPLAY_BEGIN ? 0 : 1 + key_size}, rest);
-    return made;
-}
-
-static void s_ready (zb_replayer_t *self, s_made_t *made)
-{
-    zb_ring_append (&self->made, &made->ring);
-    self->bytes += made->data->size;
-}
-
-static void s_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind)
-{
-    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
-    size_t size = zb_lineage_encode (&self->ours, lineage);
-    s_made_t *made = s_make (self, kind, NULL, 0, size);
-    zb_item_add (made->data, lineage, size);
-    s_ready (self, made);
-}
-
 void zb_replayer_restart (zb_replayer_t *self)
 {
     s_forget (self);
     self->begun = self->reading = false;
     self->tag++;
     self->stage = ZB_STAGE_QUEUES;
-    s_make_lineage (self, ZB_REPLAY_BEGIN);
+    zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
 }
 
 static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
@@ -197,278 +96,6 @@ static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
     self->queue = 0;
     self->ended = false;
     zb_read_destroy (&self->chunk);
-}
-
-static void s_make_queue (zb_replayer_t *self, const s_queue_t *queue)
-{
-    uint8_t options[16];
-    zb_put64 (options, queue->row.lease);
-    zb_put64 (options + 8, queue->row.max);
-    s_made_t *made = s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, 16 + queue->name.size);
-    zb_item_add (made->data, options, sizeof options);
-    zb_item_add (made->data, queue->name.data, queue->name.size);
-    s_ready (self, made);
-}
-
-static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, const char *acks, size_t size)
-{
-    s_made_t *made = s_make (self, ZB_REPLAY_ACKS, found->key, found->key_size, 1 + queue.size + size);
-    zb_item_add_name (made->data, queue);
-    zb_item_add (made->data, acks, size);
-    made->acks = 1;
-    s_ready (self, made);
-}
-
-//  ---------------------------------------------------------------------------
-//  Acknowledgements
-
-//  Adds a range to the text.
-static void s_range (char *text, size_t room, size_t *size, uint64_t first, uint64_t last)
-{
-    *size += (size_t) snprintf (text + *size, room - *size, "%s%llu..%llu", *size ? " " : "",
-                                (unsigned long long) first, (unsigned long long) last);
-    assert (*size < room);
-}
-
-//  A row of the journal.  What stands for all of a queue means what this store has held of it, nothing else.
-static void s_journal (zb_replayer_t *self, const zb_found_t *found)
-{
-    zb_frame_t queue;
-    uint64_t first = 0, last = 0;
-    char text[(ZB_LINEAGE_MAX + 1) * 44];
-    size_t size = 0;
-    if (zb_journal_decode (found, &queue, &first, &last)) {
-        self->fault = "the journal in the table acks holds a malformed row";
-        return;
-    }
-    if (first > 1)
-        s_range (text, sizeof text, &size, first, last);
-    //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
-    bool twin = zb_lineage_older (&self->ours, self->ours.epoch[0].number, 2);
-    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, twin ? 1 : 2);
-    if (first == 1)
-        s_range (text, sizeof text, &size, 1, last < oldest ? last : oldest);
-    for (size_t index = 0; first == 1 && index < self->ours.size; index++) {
-        const zb_epoch_t *epoch = &self->ours.epoch[index];
-        uint64_t base = zb_epoch_base (epoch->number, epoch->node);
-        uint64_t upto = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
-        if (base < last && base < upto && zb_lineage_has (&self->theirs, epoch->number, epoch->node))
-            s_range (text, sizeof text, &size, base + 1, upto < last ? upto : last);
-    }
-    if (size)
-        s_make_acks (self, found, queue, text, size);
-}
-
-static s_queue_t *s_by_id (const zb_replayer_t *self, uint32_t id)
-{
-    size_t low = 0, high = self->queues;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (self->numbered[middle]->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < self->queues && self->numbered[low]->id == id ? self->numbered[low] : NULL;
-}
-
-//  Acknowledges what the bits say of a row that the winner has held.
-static void s_bits (zb_replayer_t *self, const zb_found_t *found, const s_queue_t *queue)
-{
-    zb_read_t *extra = self->extra;
-    uint64_t last = zb_get64 (found->key + 4);
-    zb_page_t *page = extra->count[0] ? zb_page_new (extra->found[0][0].row, last, found->row) : NULL;
-    if (!page) {
-        self->fault = "a bitmap in the table acks has no row of the log that it fits";
-        return;
-    }
-    size_t room = (size_t) page->count * 44 + 1, size = 0;
-    char *text = (char *) malloc (room);
-    assert (text);
-    for (uint32_t index = 0; index < page->count;) {
-        uint32_t end = index + 1;
-        while (page->message[index].done && end < page->count && page->message[end].done &&
-               page->message[end].delta == page->message[end - 1].delta + 1)
-            end++;
-        if (page->message[index].done)
-            s_range (text, room, &size, zb_page_id (page, index), zb_page_id (page, end - 1));
-        index = end;
-    }
-    s_make_acks (self, found, queue->name, text, size);
-    free (text);
-    zb_page_destroy (&page);
-}
-
-//  Uses one row of the table acks; false if it has to be looked at again when more was read.
-static bool s_acks_row (zb_replayer_t *self, const zb_found_t *found)
-{
-    if (found->key_size < ZB_ACKS_KEY_SIZE && zb_get32 (found->key)) {
-        self->fault = "the table acks holds a malformed key";
-        return true;
-    }
-    if (zb_get32 (found->key) == 0) {
-        s_journal (self, found);
-        return true;
-    }
-    const s_queue_t *queue = s_by_id (self, zb_get32 (found->key));
-    uint64_t last = zb_get64 (found->key + 4);
-    if (!queue || last <= queue->mark || !zb_lineage_had (&self->theirs, last))
-        return true;
-    if (!self->extra) {
-        self->wants_extra = true;
-        return false;
-    }
-    s_bits (self, found, queue);
-    zb_read_destroy (&self->extra);
-    return true;
-}
-
-//  ---------------------------------------------------------------------------
-//  Messages
-
-//  The id up to which the winner has held everything that this store has.
-static uint64_t s_common (const zb_replayer_t *self)
-{
-    uint64_t common = 0;
-    for (size_t index = 0; index < self->ours.size; index++) {
-        const zb_epoch_t *epoch = &self->ours.epoch[index];
-        if (!zb_lineage_has (&self->theirs, epoch->number, epoch->node)) {
-            uint64_t base = zb_epoch_base (epoch->number, epoch->node);
-            return base < common ? base : common;
-        }
-        uint64_t upto = zb_lineage_upto (&self->theirs, epoch->number, epoch->node);
-        if (epoch->first)
-            common = upto;
-    }
-    return common;
-}
-
-//  Marks what was put aside of the row as done.
-static void s_skip (zb_replayer_t *self, zb_page_t *page, uint64_t row)
-{
-    if (!self->skip || row != self->skip_last)
-        return;
-    size_t cursor = 0;
-    uint64_t first = 0, last = 0;
-    bool bad = false;
-    while (zb_acks_next (zb_frame (self->skip), &cursor, &first, &last, &bad))
-        for (uint32_t index = zb_page_find (page, first); index < page->count && zb_page_id (page, index) <= last; index++)
-            if (!page->message[index].done) {
-                page->message[index].done = true;
-                page->open--;
-            }
-}
-
-static void s_row (zb_replayer_t *self, const s_queue_t *queue, const zb_found_t *found, const zb_row_t *bits)
-{
-    uint64_t last = zb_get64 (found->key + 4);
-    zb_page_t *page = zb_page_new (found->row, last, bits);
-    if (!page) {
-        self->fault = "the tables log or acks hold a malformed row";
-        return;
-    }
-    s_skip (self, page, last);
-    if (page->open) {
-        size_t size = page->open < page->count ? zb_page_bits_size (page) : 0;
-        uint8_t head[4];
-        zb_put32 (head, (uint32_t) size);
-        s_made_t *made =
-            s_make (self, ZB_REPLAY_ROW, found->key, found->key_size, 1 + queue->name.size + 4 + size + found->row->size);
-        zb_item_add_name (made->data, queue->name);
-        zb_item_add (made->data, head, sizeof head);
-        if (size) {
-            zb_page_bits (page, made->data->data + made->data->size);
-            made->data->size += (uint32_t) size;
-        }
-        zb_item_add (made->data, found->row->data, found->row->size);
-        made->queue = queue->id;
-        made->messages = page->open;
-        s_ready (self, made);
-    }
-    zb_page_destroy (&page);
-}
-
-static void s_log_row (zb_replayer_t *self, const zb_found_t *found)
-{
-    const s_queue_t *queue = self->numbered[self->queue];
-    uint64_t last = 0;
-    if (zb_log_key_decode (found, queue->id, &last)) {
-        self->fault = "the table log holds a malformed key";
-        return;
-    }
-    if (last <= queue->mark || zb_lineage_had (&self->theirs, last))
-        return;
-    const zb_row_t *bits = NULL;
-    for (; self->mark < self->chunk->count[1]; self->mark++) {
-        const zb_found_t *acks = &self->chunk->found[1][self->mark];
-        uint64_t of = acks->key_size >= ZB_LOG_KEY_SIZE ? zb_get64 (acks->key + 4) : 0;
-        if (of >= last) {
-            bits = of == last ? acks->row : NULL;
-            break;
-        }
-    }
-    s_row (self, queue, found, bits);
-}
-
-//  ---------------------------------------------------------------------------
-//  Producers
-
-static int s_by_number (const void *one, const void *other)
-{
-    uint64_t first = ((const zb_slot_t *) one)->number, second = ((const zb_slot_t *) other)->number;
-    return first < second ? -1 : first > second;
-}
-
-//  The rows of one name, from `at` on; returns how many they are, 0 if the chunk may not hold all.
-static size_t s_name_rows (const zb_read_t *chunk, size_t at)
-{
-    const zb_found_t *head = &chunk->found[0][at];
-    size_t end = at + 1;
-    while (end < chunk->count[0] && chunk->found[0][end].key_size == head->key_size + 2u &&
-           memcmp (chunk->found[0][end].key, head->key, head->key_size) == 0 &&
-           chunk->found[0][end].key[head->key_size] == 0)
-        end++;
-    return end == chunk->count[0] && chunk->more[0] ? 0 : end - at;
-}
-
-static void s_producer (zb_replayer_t *self, const zb_found_t *row, size_t rows)
-{
-    zb_producer_row_t producer;
-    zb_slot_t slot[ZB_WINDOW];
-    size_t slots = 0;
-    if (row->key_size > ZB_NAME_MAX || zb_producer_row_decode (&producer, row->row) || rows > 1 + ZB_GROUPS) {
-        self->fault = "the table producers holds a malformed row";
-        return;
-    }
-    for (size_t index = 1; index < rows; index++) {
-        zb_slot_t group[ZB_GROUP_SLOTS];
-        unsigned number = row[index].key[row->key_size + 1];
-        if (number >= ZB_GROUPS || zb_group_decode (group, number, row[index].row)) {
-            self->fault = "the table producers holds a malformed row";
-            return;
-        }
-        for (size_t each = 0; each < ZB_GROUP_SLOTS; each++) {
-            if (group[each].number > producer.last)
-                producer.last = group[each].number;
-            if (group[each].number && !zb_lineage_had (&self->theirs, group[each].first))
-                slot[slots++] = group[each];
-        }
-    }
-    if (slots == 0)
-        return;
-    qsort (slot, slots, sizeof *slot, s_by_number);
-    uint8_t head[16], value[ZB_SLOT_SIZE];
-    zb_put64 (head, producer.instance);
-    zb_put64 (head + 8, producer.last);
-    s_made_t *made = s_make (self, ZB_REPLAY_PRODUCER, row->key, row->key_size,
-                             1 + row->key_size + sizeof head + slots * ZB_SLOT_SIZE);
-    zb_item_add_name (made->data, (zb_frame_t){row->key, row->key_size});
-    zb_item_add (made->data, head, sizeof head);
-    for (size_t index = 0; index < slots; index++) {
-        zb_slot_encode (&slot[index], value);
-        zb_item_add (made->data, value, sizeof value);
-    }
-    s_ready (self, made);
 }
 
 //  ---------------------------------------------------------------------------
@@ -482,15 +109,28 @@ static int s_compare (zb_frame_t one, zb_frame_t other)
 
 static int s_by_queue_id (const void *one, const void *other)
 {
-    uint32_t first = (*(s_queue_t *const *) one)->id, second = (*(s_queue_t *const *) other)->id;
+    uint32_t first = (*(zb_known_queue_t *const *) one)->id, second = (*(zb_known_queue_t *const *) other)->id;
     return first < second ? -1 : first > second;
+}
+
+zb_known_queue_t *zb_replayer_queue (const zb_replayer_t *self, uint32_t id)
+{
+    size_t low = 0, high = self->queues;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->numbered[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < self->queues && self->numbered[low]->id == id ? self->numbered[low] : NULL;
 }
 
 static void s_know_queue (zb_replayer_t *self, const zb_found_t *found)
 {
     if (found->key[0] == ZB_TOMB_MARK)
         return; //  read again when all queues are known
-    s_queue_t *queue = (s_queue_t *) calloc (1, sizeof (s_queue_t));
+    zb_known_queue_t *queue = (zb_known_queue_t *) calloc (1, sizeof (zb_known_queue_t));
     assert (queue);
     if (found->key_size > ZB_NAME_MAX || zb_queue_row_decode (&queue->row, found->row)) {
         self->fault = "the table queues holds a malformed row";
@@ -502,8 +142,8 @@ static void s_know_queue (zb_replayer_t *self, const zb_found_t *found)
     queue->name = (zb_frame_t){queue->text, found->key_size};
     if ((self->queues & (self->queues - 1)) == 0) {
         size_t room = self->queues ? 2 * self->queues : 1;
-        self->named = (s_queue_t **) realloc (self->named, room * sizeof *self->named);
-        self->numbered = (s_queue_t **) realloc (self->numbered, room * sizeof *self->numbered);
+        self->named = (zb_known_queue_t **) realloc (self->named, room * sizeof *self->named);
+        self->numbered = (zb_known_queue_t **) realloc (self->numbered, room * sizeof *self->numbered);
         assert (self->named && self->numbered);
     }
     self->named[self->queues] = self->numbered[self->queues] = queue;
@@ -569,7 +209,8 @@ static void s_know_queues (zb_replayer_t *self, const zb_read_t *read)
     for (size_t index = 0; index < read->count[1]; index++) {
         uint32_t id = 0;
         uint64_t mark = 0;
-        s_queue_t *queue = zb_tomb_decode (&read->found[1][index], &id, &mark) ? NULL : s_by_id (self, id);
+        zb_known_queue_t *queue =
+            zb_tomb_decode (&read->found[1][index], &id, &mark) ? NULL : zb_replayer_queue (self, id);
         if (queue)
             queue->mark = mark;
     }
@@ -600,19 +241,19 @@ static bool s_has_room (const zb_replayer_t *self)
 static bool s_use (zb_replayer_t *self)
 {
     if (self->stage == ZB_STAGE_QUEUES) {
-        s_make_queue (self, self->named[self->queue++]);
+        zb_replayer_make_queue (self, self->named[self->queue++]);
         return true;
     }
     const zb_found_t *found = &self->chunk->found[0][self->at];
     size_t used = 1;
     if (self->stage == ZB_STAGE_ACKS)
-        used = s_acks_row (self, found) ? 1 : 0;
+        used = zb_replayer_make_acks (self, found) ? 1 : 0;
     else if (self->stage == ZB_STAGE_LOG)
-        s_log_row (self, found);
+        zb_replayer_make_messages (self, found);
     else {
-        used = s_name_rows (self->chunk, self->at);
+        used = zb_replayer_name_rows (self->chunk, self->at);
         if (used)
-            s_producer (self, found, used);
+            zb_replayer_make_producer (self, found, used);
         else {
             //  The rest of the name comes with the next chunk.
             memcpy (self->key, found->key, found->key_size);
@@ -645,7 +286,7 @@ static void s_work (zb_replayer_t *self)
         if (self->stage == ZB_STAGE_END) {
             if (zb_ring_empty (&self->made) && !self->ended) {
                 self->ended = true;
-                s_make_lineage (self, ZB_REPLAY_END);
+                zb_replayer_make_lineage (self, ZB_REPLAY_END);
             }
             return;
         }
@@ -674,8 +315,8 @@ static zb_read_t *s_read_stage (zb_replayer_t *self, int purpose)
     zb_read_t *read = zb_read_new (purpose, 0);
     if (self->stage == ZB_STAGE_LOG) {
         uint8_t key[ZB_ACKS_KEY_SIZE];
-        const s_queue_t *queue = self->numbered[self->queue];
-        zb_acks_key (queue->id, self->key_size ? zb_get64 (self->key + 4) : s_common (self) + 1, key);
+        const zb_known_queue_t *queue = self->numbered[self->queue];
+        zb_acks_key (queue->id, self->key_size ? zb_get64 (self->key + 4) : zb_replayer_common (self) + 1, key);
         zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, READ_ROWS, READ_BYTES);
         zb_read_add (read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, READ_ROWS, SIZE_MAX);
     }
@@ -755,7 +396,7 @@ const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[Z
     s_work (self);
     ZB_RING_EACH (link, after, &self->made)
     {
-        s_made_t *made = ZB_ITEM (link, s_made_t, ring);
+        zb_made_t *made = ZB_ITEM (link, zb_made_t, ring);
         if (made->sent || self->refused)
             continue;
         made->sent = true;
@@ -775,8 +416,8 @@ static zb_replayer_next_t s_begin (zb_replayer_t *self, const zb_frame_t *arg, s
     if (args < 4 || !zb_frame_is (arg[0], "go") || !zb_number_parse (arg[1], UINT64_MAX, &n) ||
         arg[2].size > ZB_POSITION_MAX || zb_lineage_decode (&self->theirs, arg[3].data, arg[3].size))
         return ZB_REPLAYER_LATER;
-    if (arg[2].size && (*(const uint8_t *) arg[2].data < ZB_STAGE_QUEUES ||
-                        *(const uint8_t *) arg[2].data > ZB_STAGE_END))
+    if (arg[2].size &&
+        (*(const uint8_t *) arg[2].data < ZB_STAGE_QUEUES || *(const uint8_t *) arg[2].data > ZB_STAGE_END))
         return ZB_REPLAYER_LATER;
     self->begun = true;
     self->n = n;
@@ -791,7 +432,7 @@ static zb_replayer_next_t s_begin (zb_replayer_t *self, const zb_frame_t *arg, s
 }
 
 //  The winner can't take some messages of this row.
-static zb_replayer_next_t s_refused (zb_replayer_t *self, s_made_t *made, zb_frame_t text)
+static zb_replayer_next_t s_refused (zb_replayer_t *self, zb_made_t *made, zb_frame_t text)
 {
     zb_item_t item;
     const char *space = text.size ? (const char *) memchr (text.data, ' ', text.size) : NULL;
@@ -841,10 +482,10 @@ void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
 
 zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok, const zb_frame_t *arg, size_t args)
 {
-    s_made_t *made = NULL;
+    zb_made_t *made = NULL;
     ZB_RING_EACH (link, after, &self->made)
-    if (ZB_ITEM (link, s_made_t, ring)->n == n)
-        made = ZB_ITEM (link, s_made_t, ring);
+    if (ZB_ITEM (link, zb_made_t, ring)->n == n)
+        made = ZB_ITEM (link, zb_made_t, ring);
     if (!made || !made->sent || self->refused)
         return ZB_REPLAYER_ON;
     if (!ok && args == 2 && zb_frame_is (arg[0], "409"))
