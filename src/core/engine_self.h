@@ -320,7 +320,7 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t
 bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count);
 //  Whether a loser is sending now.
 bool zb_engine_merges (const zb_engine_t *self);
-//  Whether an id is named whose epoch this store does not know.
+//  Whether an id is named that this lineage has not given, and that the peer may have.
 bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks);
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 

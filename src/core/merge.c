@@ -473,11 +473,14 @@ bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
     size_t cursor = 0;
     uint64_t end[2] = {0, 0};
     bool bad = false;
-    while (self->lineage.size && zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
+    //  With the peer level, or without one, nobody has what this store has never had: it is gone.
+    if (self->keep != ZB_KEEP_WRITE || self->lineage.size == 0)
+        return false;
+    while (zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
         for (unsigned index = 0; index < 2; index++) {
             uint64_t number = zb_epoch_number (end[index]);
             bool own = number == self->epoch && zb_epoch_node (end[index]) == self->node;
-            if (number && number <= self->epoch && !own && !zb_lineage_had (&self->lineage, end[index]))
+            if (number && !own && !zb_lineage_had (&self->lineage, end[index]))
                 return true;
         }
     return false;

@@ -240,6 +240,38 @@ static void test_an_id_of_the_other_side_waits (void **state)
     s_close ();
 }
 
+//  S3: an epoch above the own one is the other side's as well.  In step there is no other side: what nobody has is gone.
+static void test_an_id_of_a_larger_epoch_waits (void **state)
+{
+    (void) state;
+    s_open ();
+    s_lead (&s_loser);
+    s_say (&s_loser, "c", "HELLO|h");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    static const char *const ids[] = {"3b:1", "1:1 3b:1", "1:1..3b:1", "4:1"};
+    for (size_t index = 0; index < sizeof ids / sizeof *ids; index++) {
+        char line[40];
+        rig_skip (s_winner.rig);
+        snprintf (line, sizeof line, "ACK|a|q|%s", ids[index]);
+        s_say (&s_winner, "c", line);
+        rig_expect (s_winner.rig, "c> ERR|a|503|merging*");
+    }
+    s_say (&s_winner, "c", "NACK|n|q|3b:1");
+    rig_expect (s_winner.rig, "c> ERR|n|503|merging*");
+    s_lead_in (&s_winner, 4);
+    s_say (&s_winner, "c", "HELLO|h");
+    s_replay ("");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "ACK|a|q|3b:1");
+    rig_expect (s_winner.rig, "c> OK|a|solo");
+    s_expect ("one,two,three,till 1");
+    zb_engine_keep (s_winner.rig->engine, ZB_KEEP_NOTE);
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "ACK|a|q|9b:1");
+    rig_expect (s_winner.rig, "c> OK|a|solo");
+    s_close ();
+}
+
 //  Trace 8: acknowledgements of messages that both had: of a row that is gone, of a part of one, of a whole queue.
 static void test_what_the_loser_acknowledged_stays_away (void **state)
 {
@@ -685,6 +717,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_messages_keep_their_ids),
         cmocka_unit_test (test_an_id_of_the_other_side_waits),
+        cmocka_unit_test (test_an_id_of_a_larger_epoch_waits),
         cmocka_unit_test (test_what_the_loser_acknowledged_stays_away),
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_producers),
