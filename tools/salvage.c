@@ -197,7 +197,7 @@ const tool_command_t tool_salvage = {
     .summary = "Messages that could not be replayed after a split",
     .text = "\n"
             "A broker that lost a split puts aside what the winner can't take: a message whose producer and number\n"
-            "another message has there (conflict), one whose queue is full there, or can't be made (absent).\n"
+            "another message has there (conflict), or one whose queue can't be made there (absent).\n"
             "list prints what was put aside, show the bodies as well. replay stores the messages without their old\n"
             "numbers and renames each file to FILE.replayed; one that was interrupted goes on where it was.\n",
     .options = s_options,

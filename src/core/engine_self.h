@@ -307,8 +307,9 @@ void zb_engine_drop_loads (zb_engine_t *self);
 void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
 
 //  journal.c
-//  A row of the log (or, with first 1, all of a queue up to last) is done, in the commit that is being filled.
+//  A row of the log is done, in the commit that is being filled; all that the queue has held is.
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
 //  Erases some of the journal, if it is to be.
 void zb_engine_clear_journal (zb_engine_t *self);
 void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read);
@@ -318,6 +319,10 @@ void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read);
 zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t *task);
 //  Reads the progress rows that were found; false if one is malformed.
 bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count);
+//  All of the queue is to be done, by name of what this lineage has had.  What replays that have not ended have brought of
+//  it is acknowledged first, id by id.  *refused: it was answered.
+zb_load_t *zb_engine_settle (zb_engine_t *self, const zb_session_t *session, zb_task_t *task, zb_queue_t *queue,
+                             bool *refused);
 //  Whether a loser is sending now.
 bool zb_engine_merges (const zb_engine_t *self);
 //  Whether an id is named that this lineage has not given, and that the peer may have.

@@ -13,6 +13,9 @@
 
     A broker that goes alone answers what was on its way with OK solo, and the peer may
     lack it.  So commits that are not released remember what they took off the log.
+
+    PURGE and DELETE are about what the queue has held by then: all that this lineage has
+    had, epoch by epoch.  What a replay brings later, below those ids, is not meant.
 */
 
 #include <assert.h>
@@ -58,6 +61,14 @@ void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, u
         s_remember (self->fill, queue, first, last);
     else if (self->keep == ZB_KEEP_WRITE && first <= base)
         s_write (self->fill, queue, first, last < base ? last : base);
+}
+
+void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
+{
+    uint64_t first = 0, last = 0;
+    for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last);)
+        if (first <= self->newest)
+            zb_engine_note_done (self, queue, first, last < self->newest ? last : self->newest);
 }
 
 //  Writes what a commit remembers into the journal, with the commit `next`.

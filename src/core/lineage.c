@@ -221,3 +221,20 @@ bool zb_lineage_had (const zb_lineage_t *self, uint64_t id)
 {
     return id <= zb_lineage_upto (self, zb_epoch_number (id), zb_epoch_node (id));
 }
+
+bool zb_lineage_range (const zb_lineage_t *self, size_t *index, uint64_t *first, uint64_t *last)
+{
+    if (self->size == 0 || *index > self->size)
+        return false;
+    if ((*index)++ == 0) {
+        //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
+        bool twin = zb_lineage_older (self, self->epoch[0].number, 2);
+        *first = 1;
+        *last = zb_epoch_base (self->epoch[0].number, twin ? 1 : 2);
+        return true;
+    }
+    const zb_epoch_t *epoch = &self->epoch[*index - 2];
+    *first = zb_epoch_base (epoch->number, epoch->node) + 1;
+    *last = zb_lineage_upto (self, epoch->number, epoch->node);
+    return *last >= *first || zb_lineage_range (self, index, first, last);
+}

@@ -92,6 +92,9 @@ unsigned zb_epoch_node (uint64_t id);
 //  The newest message id of an epoch that a store with this lineage has held at any time, at least; 0 if it has not
 //  lived through any of it.
 uint64_t zb_lineage_upto (const zb_lineage_t *self, uint64_t number, unsigned node);
+//  The ids that a store with this lineage has held, in ranges: the next one, in their order; *index begins at 0.  False
+//  if there is none left.
+bool zb_lineage_range (const zb_lineage_t *self, size_t *index, uint64_t *first, uint64_t *last);
 //  Whether a store with this lineage has held the message with this id, be it done by now or not.
 bool zb_lineage_had (const zb_lineage_t *self, uint64_t id);
 

@@ -10,9 +10,10 @@
     so that an acknowledgement of one means the same on both sides, before and after.
 
     A message is taken if this store has never held its id, and no PUT of the same
-    producer, number and digest.  One that another PUT of the same number stands in the
-    way of, or that no queue has room for, is refused with 409 and a text: a word and
-    the ids; the loser puts it aside in a file and sends the item again without it.
+    producer, number and digest, however full the queue is: what makes room for it, an
+    acknowledgement, comes later.  One that another PUT of the same number stands in the
+    way of, or that has no queue, is refused with 409 and a text: a word and the ids; the
+    loser puts it aside in a file and sends the item again without it.
 */
 
 #include <assert.h>
@@ -81,11 +82,9 @@ static zb_progress_t *s_progress (zb_engine_t *self, const zb_item_t *item)
     return unused;
 }
 
-//  Whether this store has held the row: it has lived through it, or an earlier replay of the same loser has brought it.
-static bool s_had (const zb_engine_t *self, const zb_item_t *item)
+//  Whether an earlier replay of the same loser, which has not ended, has brought the row.
+static bool s_brought (const zb_engine_t *self, const zb_item_t *item)
 {
-    if (zb_lineage_had (&self->lineage, item->last))
-        return true;
     for (size_t index = 0; index < ZB_REPLAYS; index++) {
         const zb_progress_t *earlier = &self->replay[index];
         if (earlier->epoch == 0 || earlier == self->merging || earlier->node != item->node || earlier->size == 0 ||
@@ -276,6 +275,26 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, const zb_item_t *ite
     self->stats.replayed += page->open;
 }
 
+//  An unfinished replay has brought the row.  What the loser has acknowledged of it since is done here as well.
+static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_page_t *page, bool *taken)
+{
+    *taken = true;
+    if (!queue || page->open == page->count)
+        return NULL;
+    char *text = zb_page_done (page);
+    uint64_t acked = self->stats.acked;
+    task->request.acks = zb_frame (text);
+    zb_load_t *load = zb_engine_ack (self, queue, task);
+    task->request.acks = zb_frame ("");
+    self->stats.replayed_acks += self->stats.acked - acked;
+    free (text);
+    if (load)
+        *taken = false;
+    else
+        zb_engine_serve (self, queue);
+    return load;
+}
+
 static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, const zb_item_t *item,
                           zb_queue_t *queue, zb_page_t *page, bool *taken)
 {
@@ -294,13 +313,10 @@ static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const 
     assert (other);
     uint32_t open = page->open;
     zb_load_t *load = s_sift (self, item, page, other, &others);
-    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
     if (load)
         ;
     else if (others)
         s_put_aside (self, session, task, page, other, "conflict");
-    else if (page->open && max && zb_queue_depth (queue) + page->open > max)
-        s_put_aside (self, session, task, page, NULL, "full");
     else {
         self->stats.replayed_twice += open - page->open;
         if (page->open)
@@ -311,14 +327,14 @@ static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const 
     return load;
 }
 
-static zb_load_t *s_row (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, const zb_item_t *item,
+static zb_load_t *s_row (zb_engine_t *self, const zb_session_t *session, zb_task_t *task, const zb_item_t *item,
                          bool *taken)
 {
     zb_queue_t *queue = NULL;
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
     if (load)
         return load;
-    *taken = s_had (self, item);
+    *taken = zb_lineage_had (&self->lineage, item->last);
     if (*taken)
         return NULL;
     zb_row_t *row = zb_row_new (item->row.size), *bits = item->bits.size ? zb_row_new (item->bits.size) : NULL;
@@ -326,7 +342,9 @@ static zb_load_t *s_row (zb_engine_t *self, const zb_session_t *session, const z
     if (bits)
         zb_item_add (bits, item->bits.data, item->bits.size);
     zb_page_t *page = zb_page_new (row, item->last, bits);
-    if (page)
+    if (page && s_brought (self, item))
+        load = s_again (self, task, queue, page, taken);
+    else if (page)
         load = s_page (self, session, task, item, queue, page, taken);
     else
         s_refuse (self, session, task, ZB_BAD_REQUEST, "item: the row is malformed, or all of it is done");
@@ -461,6 +479,31 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t
         zb_epoch_base (item.epoch, item.node) >= zb_epoch_base (self->epoch, self->node))
         return s_refuse (self, session, task, ZB_NOT_READY, "this broker is not the winner of a split");
     return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, session, task, &item) : s_item (self, session, task, &item);
+}
+
+zb_load_t *zb_engine_settle (zb_engine_t *self, const zb_session_t *session, zb_task_t *task, zb_queue_t *queue,
+                             bool *refused)
+{
+    bool unfinished = false;
+    for (size_t each = 0; each < ZB_REPLAYS; each++)
+        unfinished = unfinished || self->replay[each].epoch;
+    *refused = unfinished && queue->inserting;
+    if (*refused)
+        s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING);
+    if (*refused || !unfinished)
+        return NULL;
+    //  They lie between the ranges.
+    char text[(ZB_LINEAGE_MAX + 1) * 44] = "";
+    size_t size = 0;
+    uint64_t first = 0, last = 0, behind = 0;
+    for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last); behind = last)
+        if (behind && first > behind + 1)
+            size += (size_t) snprintf (text + size, sizeof text - size, "%s%llu..%llu", size ? " " : "",
+                                       (unsigned long long) behind + 1, (unsigned long long) first - 1);
+    task->request.acks = zb_frame (text);
+    zb_load_t *load = size ? zb_engine_ack (self, queue, task) : NULL;
+    task->request.acks = zb_frame ("");
+    return load;
 }
 
 bool zb_engine_merges (const zb_engine_t *self)

@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,4 +138,25 @@ void zb_page_bits (const zb_page_t *self, uint8_t *bits)
     for (uint32_t index = 0; index < self->count; index++)
         if (self->message[index].done)
             bits[index / 8] |= (uint8_t) (1u << index % 8);
+}
+
+char *zb_page_done (const zb_page_t *self)
+{
+    size_t room = (size_t) (self->count - self->open) * 44 + 1, size = 0;
+    char *text = (char *) malloc (room);
+    assert (text);
+    *text = 0;
+    for (uint32_t index = 0; index < self->count;) {
+        const zb_message_t *message = &self->message[index];
+        uint32_t end = index + 1;
+        while (message->done && end < self->count && self->message[end].done &&
+               self->message[end].delta == self->message[end - 1].delta + 1)
+            end++;
+        if (message->done)
+            size += (size_t) snprintf (text + size, room - size, "%s%llu..%llu", size ? " " : "",
+                                       (unsigned long long) zb_page_id (self, index),
+                                       (unsigned long long) zb_page_id (self, end - 1));
+        index = end;
+    }
+    return text;
 }

@@ -28,11 +28,14 @@
       kind       stage      what follows
       BEGIN      -          the loser's lineage, as in lineage.h
       QUEUE      queues     lease u64, most messages u64, name
-      ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
                             in the position
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
+      ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       END        end        the loser's lineage
+
+    Messages come before acknowledgements: whatever ends a replay in its middle, nothing is done whose successor is
+    not there yet.
 
     The proof is a keyed hash of the item, with a key that only the pair's stores hold.
 */
@@ -54,14 +57,11 @@ typedef enum {
     ZB_REPLAY_KINDS
 } zb_replay_kind_t;
 
-//  The stages, in their order.
-typedef enum {
-    ZB_STAGE_QUEUES = 1,
-    ZB_STAGE_ACKS,
-    ZB_STAGE_LOG,
-    ZB_STAGE_PRODUCERS,
-    ZB_STAGE_END
-} zb_stage_t;
+//  The stages, in their order.  The first release sent acknowledgements as stage 2: where it was interrupted there, the
+//  next one is the log.
+typedef enum { ZB_STAGE_QUEUES = 1, ZB_STAGE_LOG = 3, ZB_STAGE_PRODUCERS, ZB_STAGE_ACKS, ZB_STAGE_END } zb_stage_t;
+
+#define ZB_STAGE_OLD_ACKS 2
 
 #define ZB_POSITION_MAX (1 + ZB_KEY_MAX)
 #define ZB_ITEM_PROOF_SIZE 32

@@ -171,8 +171,9 @@ static void s_resume (zb_replayer_t *self)
         s_go_to_row (self, self->skip_queue, self->skip_last);
         return;
     }
-    s_go_to (self, self->resume_size ? (zb_stage_t) self->resume[0] : ZB_STAGE_QUEUES);
-    if (self->resume_size == 0)
+    bool old = self->resume_size && self->resume[0] == ZB_STAGE_OLD_ACKS;
+    s_go_to (self, old ? ZB_STAGE_LOG : self->resume_size ? (zb_stage_t) self->resume[0] : ZB_STAGE_QUEUES);
+    if (self->resume_size == 0 || old)
         return;
     if (self->stage == ZB_STAGE_QUEUES) {
         while (self->queue < self->queues && s_compare (self->named[self->queue]->name, (zb_frame_t){key, size}) <= 0)
@@ -276,7 +277,7 @@ static void s_next (zb_replayer_t *self)
         self->ended = false;
     }
     else if (self->stage < ZB_STAGE_END)
-        s_go_to (self, (zb_stage_t) (self->stage + 1));
+        s_go_to (self, self->stage == ZB_STAGE_QUEUES ? ZB_STAGE_LOG : (zb_stage_t) (self->stage + 1));
 }
 
 //  Makes items as long as there is material and room.
@@ -294,8 +295,12 @@ static void s_work (zb_replayer_t *self)
             if (!s_use (self))
                 return;
         }
-        else if (self->stage == ZB_STAGE_QUEUES || self->ended || (self->stage == ZB_STAGE_LOG && self->queues == 0))
+        else if (self->stage == ZB_STAGE_QUEUES || self->ended || (self->stage == ZB_STAGE_LOG && self->queues == 0)) {
+            //  What is to be acknowledged has to be in the winner's queues.
+            if (self->stage == ZB_STAGE_PRODUCERS && !zb_ring_empty (&self->made))
+                return;
             s_next (self);
+        }
         else
             return; //  a read is needed
     }
@@ -506,7 +511,7 @@ zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok,
 
 void zb_replayer_stats (const zb_replayer_t *self, zb_replayer_stats_t *stats)
 {
-    static const char *const stages[] = {"", "queues", "acknowledgements", "messages", "producers", "end"};
+    static const char *const stages[] = {"", "queues", "", "messages", "producers", "acknowledgements", "end"};
     *stats = self->stats;
     stats->stage = !self->begun ? "asking" : stages[self->stage];
 }

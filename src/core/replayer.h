@@ -10,8 +10,8 @@
     that it reads changes no more (it has diverged), so the same reads bring the same
     items whenever they are made: after any interruption BEGIN tells where to go on.
 
-    queues that exist here, acknowledgements of messages that the winner has held, rows of
-    messages that it has not, numbers of producers; then END.  An item leaves as soon as
+    queues that exist here, rows of messages that the winner has not held, numbers of
+    producers, acknowledgements of messages that it has; then END.  An item leaves as soon as
     there is room in the window, END only when all before it were answered.
 
     What the winner can't take is put aside: the caller makes it durable, says so, and the
@@ -54,7 +54,7 @@ typedef struct {
     uint32_t queue_id;
     uint64_t last; //  of the row
     zb_frame_t row; //  as in rows.h
-    char word[16]; //  why: conflict, full, absent
+    char word[16];  //  why: conflict, absent
     zb_frame_t ids;
 } zb_aside_t;
 

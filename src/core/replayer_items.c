@@ -117,19 +117,8 @@ static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known
         self->fault = "a bitmap in the table acks has no row of the log that it fits";
         return;
     }
-    size_t room = (size_t) page->count * 44 + 1, size = 0;
-    char *text = (char *) malloc (room);
-    assert (text);
-    for (uint32_t index = 0; index < page->count;) {
-        uint32_t end = index + 1;
-        while (page->message[index].done && end < page->count && page->message[end].done &&
-               page->message[end].delta == page->message[end - 1].delta + 1)
-            end++;
-        if (page->message[index].done)
-            s_range (text, room, &size, zb_page_id (page, index), zb_page_id (page, end - 1));
-        index = end;
-    }
-    s_make_acks (self, found, queue->name, text, size);
+    char *text = zb_page_done (page);
+    s_make_acks (self, found, queue->name, text, strlen (text));
     free (text);
     zb_page_destroy (&page);
 }

@@ -309,12 +309,15 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
 static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
+    bool refused = false;
     zb_load_t *load = s_queue (self, session, task, &queue);
-    if (load || !queue)
+    if (!load && queue)
+        load = zb_engine_settle (self, session, task, queue, &refused);
+    if (load || !queue || refused)
         return load;
     zb_queue_purge (queue, self->newest);
     zb_engine_bury (self, queue->id, self->newest);
-    zb_engine_note_done (self, queue->name, 1, self->newest);
+    zb_engine_note_all (self, queue->name);
     zb_engine_touch_queue (self, queue);
     queue->ack_commit = queue->commit;
     s_ok_level (self, session, task, queue->commit);
@@ -325,8 +328,11 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *
 static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
+    bool refused = false;
     zb_load_t *load = s_queue (self, session, task, &queue);
-    if (load || !queue)
+    if (!load && queue)
+        load = zb_engine_settle (self, session, task, queue, &refused);
+    if (load || !queue || refused)
         return load;
     uint8_t key[ZB_CURSOR_KEY_SIZE];
     zb_cursor_key (queue->id, key);
@@ -335,7 +341,7 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t 
     self->queue_count--;
     s_write_queues (self);
     zb_engine_bury (self, queue->id, UINT64_MAX);
-    zb_engine_note_done (self, queue->name, 1, self->newest);
+    zb_engine_note_all (self, queue->name);
     zb_queue_purge (queue, self->newest);
     queue->gone = true;
     queue->commit = self->names_commit = self->fill->number;

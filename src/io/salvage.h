@@ -14,7 +14,7 @@
     A line "zbroker salvage 1", then for each PUT a size (u32, big endian) and as many
     bytes: the PUT as it is on the wire, as zmsg_encode makes it of its frames:
 
-      why, producer, number, ids, ""   the envelope: conflict, full or absent; the producer's
+      why, producer, number, ids, ""   the envelope: conflict or absent; the producer's
                                        name and the PUT's number, empty without one; message
                                        ids as in an ACK
       "ZB1", "PUT", "1", queue, properties, body...

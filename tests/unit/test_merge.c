@@ -185,23 +185,57 @@ static void s_replay (const char *aside)
     s_absorb ();
 }
 
-//  What the winner delivers of q now, all of it.
-static void s_expect (const char *bodies)
+//  Sends items until the winner has taken so many messages; END is not among them.
+static void s_replay_messages (uint64_t messages)
+{
+    char words[64];
+    zb_replayer_stats_t stats;
+    uint64_t before = rig_stats (s_winner.rig).replayed;
+    //  BEGIN and one more.
+    for (int turn = 0; turn < 100 && rig_stats (s_winner.rig).replayed < before + messages; turn++)
+        assert_int_equal (s_replay_some (2, words, &stats), ZB_REPLAYER_ON);
+    assert_int_equal (rig_stats (s_winner.rig).replayed, before + messages);
+}
+
+//  The winner of before has lost, since the other one has led again.
+static void s_swap (void)
+{
+    side_t winner = s_loser;
+    s_loser = s_winner;
+    s_winner = winner;
+}
+
+//  What the winner delivers of a queue now, all of it; q if nothing else is said.
+static void s_expect_of (const char *queue, const char *bodies)
 {
     static unsigned number;
     char text[1024] = "", client[16];
+    //  As long as items come a name without a token waits.
+    rig_wait (s_winner.rig, 5000);
     rig_skip (s_winner.rig);
     //  On a new connection: what the reader was given before goes back.
     snprintf (client, sizeof client, "r%u", ++number);
     s_say (&s_winner, client, "HELLO|h|reader||");
-    s_say (&s_winner, client, "GET|g|q|100|0|");
+    char line[40];
+    snprintf (line, sizeof line, "GET|g|%s|100|0|", queue);
+    s_say (&s_winner, client, line);
     const zb_reply_t *reply = rig_last (s_winner.rig)->reply;
+    if (strcmp (reply->status, "ERR") == 0) {
+        assert_null (bodies);
+        return;
+    }
+    assert_non_null (bodies);
     for (size_t index = 0; index < reply->bodies; index++) {
         const zb_slice_t *body = &reply->body[index];
         snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "", (int) body->size,
                   (const char *) body->row->data + body->offset);
     }
     assert_string_equal (text, bodies);
+}
+
+static void s_expect (const char *bodies)
+{
+    s_expect_of ("q", bodies);
 }
 
 //  Messages with their ids, in their place: before what the winner has put since; and those that are done stay done.
@@ -474,15 +508,59 @@ static void test_stored_on_both_and_acknowledged_on_one (void **state)
     s_close ();
 }
 
-//  A queue that is full takes no more; the rest goes aside.
+//  A queue that is full takes what is replayed: acknowledgements that make room come behind the messages.  For clients it
+//  is full.
 static void test_a_full_queue (void **state)
 {
     (void) state;
     s_open ();
     s_say (&s_winner, "c", "QUEUE|q|q|max-messages=4");
+    s_say (&s_loser, "c", "ACK|a|q|1:1..1:4");
     s_say (&s_loser, "c", "PUT|1|q||theirs");
-    s_replay ("full ");
-    s_expect ("one,two,three,till 1");
+    s_say (&s_loser, "c", "PUT|1|q||more");
+    s_replay ("");
+    s_expect ("theirs,more");
+    s_close ();
+    s_open ();
+    s_say (&s_winner, "c", "QUEUE|q|q|max-messages=4");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_replay ("");
+    s_expect ("one,two,three,till 1,theirs");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    rig_expect (s_winner.rig, "c> ERR|1|429|*");
+    s_close ();
+}
+
+//  Messages come first: what the loser has acknowledged is open as long as what it has stored is not all here.
+static void test_messages_come_before_acknowledgements (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "c", "PUT|1|q||answer");
+    s_say (&s_loser, "c", "ACK|a|q|1:1");
+    s_replay_messages (1);
+    s_expect ("one,two,three,till 1,answer");
+    s_replay ("");
+    s_expect ("two,three,till 1,answer");
+    s_close ();
+}
+
+//  A replay that the first release has begun stands behind the acknowledgements, its second stage: the log is next.
+static void test_a_replay_of_the_first_release (void **state)
+{
+    (void) state;
+    static const uint8_t old[] = {0, 0, 0, 0, 0, 0, 0, 2, ZB_STAGE_OLD_ACKS, 0, 0, 0, 0, 'q', 0,
+                                  0, 0, 1, 0, 0, 0, 0, 1};
+    s_open ();
+    s_say (&s_loser, "c", "ACK|a|q|1:1");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    zb_engine_meta (s_winner.rig->engine, "replay.2.2", old, sizeof old);
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_lead (&s_winner);
+    s_say (&s_winner, "c", "HELLO|h");
+    s_replay ("");
+    s_expect ("two,three,till 1,theirs,mine");
     s_close ();
 }
 
@@ -533,6 +611,107 @@ static void test_split_again_in_the_middle (void **state)
     s_replay ("");
     s_expect ("one,two,three,till 1,theirs 2,theirs 3");
     assert_null (fake_store_get (s_winner.rig->store, ZB_META, "replay.2.2", 10, &(size_t){0}));
+    s_close ();
+}
+
+//  A queue u and a queue v of the loser's, and ten messages of one PUT in q; all but END is taken.
+static void s_open_unfinished (void)
+{
+    s_open ();
+    s_say (&s_loser, "c", "QUEUE|u|u|");
+    s_say (&s_loser, "c", "QUEUE|v|v|");
+    s_say (&s_loser, "c", "PUT|1|u||purged 1");
+    s_say (&s_loser, "c", "PUT|1|v||deleted 1");
+    s_say (&s_loser, "c", "PUT|1|q||0|1|2|3|4|5|6|7|8|9");
+    s_replay_messages (12);
+}
+
+//  S1: what the winner has taken in a replay that did not end, the loser acknowledges, purges and deletes, leading again.
+//  It stays away after the second merge, and after the third.
+static void test_done_at_the_loser_after_an_unfinished_replay (void **state)
+{
+    (void) state;
+    for (int rounds = 1; rounds <= 3; rounds++) {
+        s_open_unfinished ();
+        for (int round = 1; round <= rounds; round++) {
+            s_lead (&s_winner);
+            s_lead (&s_loser);
+            s_say (&s_loser, "c", "HELLO|h");
+            s_say (&s_winner, "c", "HELLO|h");
+            if (round == 1) {
+                s_say (&s_loser, "c", "ACK|a|q|2b:3..2b:4 2b:8..2b:10");
+                s_say (&s_loser, "c", "PURGE|p|u");
+                s_say (&s_loser, "c", "DELETE|d|v");
+            }
+            s_say (&s_loser, "c", "PUT|1|u||later");
+            if (round < rounds)
+                s_replay_messages (1);
+        }
+        s_say (&s_loser, "c", "ACK|a|q|2b:11");
+        s_replay ("");
+        s_expect ("one,two,three,till 1,2,3,4,9");
+        s_expect_of ("u", rounds == 1 ? "later" : rounds == 2 ? "later,later" : "later,later,later");
+        s_close ();
+    }
+}
+
+//  The same by two consumers, one on each side, row by row: each acknowledges a half.
+static void test_done_by_both_after_an_unfinished_replay (void **state)
+{
+    (void) state;
+    s_open_unfinished ();
+    s_lead (&s_winner);
+    s_lead (&s_loser);
+    s_say (&s_loser, "c", "HELLO|h");
+    s_say (&s_winner, "c", "HELLO|h");
+    s_say (&s_loser, "c", "ACK|a|q|2b:3..2b:7");
+    //  It is delivered here; an acknowledgement by name has to wait.
+    s_say (&s_winner, "w", "HELLO|h");
+    s_say (&s_winner, "w", "GET|g|q|100|0|");
+    s_say (&s_winner, "w", "ACK|a|q|1:1..1:4");
+    s_replay ("");
+    s_say (&s_winner, "w", "ACK|a|q|2b:8..2b:11");
+    s_say (&s_winner, "w", "NACK|n|q|2b:3..2b:12");
+    s_expect ("9");
+    s_close ();
+}
+
+//  Roles are swapped: the winner acknowledges, purges and deletes what it has taken, and loses the next time.
+static void test_done_at_the_winner_that_loses_then (void **state)
+{
+    (void) state;
+    s_open_unfinished ();
+    s_lead (&s_winner);
+    s_say (&s_winner, "c", "HELLO|h");
+    s_say (&s_winner, "c", "PUT|1|u||mine");
+    s_say (&s_winner, "c", "PURGE|p|u");
+    s_say (&s_winner, "c", "PURGE|p|q");
+    s_say (&s_winner, "c", "DELETE|d|v");
+    s_lead_in (&s_loser, 9);
+    s_say (&s_loser, "c", "HELLO|h");
+    s_say (&s_loser, "c", "PUT|1|u||theirs");
+    s_swap ();
+    s_replay ("");
+    s_expect ("");
+    s_expect_of ("u", "theirs");
+    s_close ();
+}
+
+//  A PURGE is about what the queue has held by then.  What a replay brings later is below its ids, and is not meant: if
+//  the broker that has brought it leads again, since it did not hear that all of it was taken, it keeps it.
+static void test_a_purge_from_before_the_merge (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_say (&s_winner, "c", "PURGE|p|q");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_replay ("");
+    s_lead_in (&s_loser, 9);
+    s_say (&s_loser, "c", "HELLO|h");
+    s_swap ();
+    s_replay ("");
+    s_expect ("theirs");
     s_close ();
 }
 
@@ -726,8 +905,14 @@ int main (void)
         cmocka_unit_test (test_rows_before_one_that_goes_aside),
         cmocka_unit_test (test_stored_on_both_and_acknowledged_on_one),
         cmocka_unit_test (test_a_full_queue),
+        cmocka_unit_test (test_messages_come_before_acknowledgements),
+        cmocka_unit_test (test_a_replay_of_the_first_release),
         cmocka_unit_test (test_interrupted_anywhere),
         cmocka_unit_test (test_split_again_in_the_middle),
+        cmocka_unit_test (test_done_at_the_loser_after_an_unfinished_replay),
+        cmocka_unit_test (test_done_by_both_after_an_unfinished_replay),
+        cmocka_unit_test (test_done_at_the_winner_that_loses_then),
+        cmocka_unit_test (test_a_purge_from_before_the_merge),
         cmocka_unit_test (test_a_part_of_an_epoch_is_not_the_epoch),
         cmocka_unit_test (test_the_winner_has_forgotten_the_fork),
         cmocka_unit_test (test_the_loser_has_forgotten_the_fork),
