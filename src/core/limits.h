@@ -38,6 +38,10 @@
 #define ZB_EPOCH_BITS 24         //  upper bits of a message id: the epoch's number,
 #define ZB_COUNT_BITS 40         //  the bits below: one that says who raised it (lineage.h), the message's number in it
 
+//  What a number from the network that can only rise may be above our own, before it is refused.
+#define ZB_GENERATION_REACH 1000 //  of a database's generation, which is counted up to: some 5 ms each
+#define ZB_EPOCH_REACH (1 << 20) //  of an epoch
+
 typedef struct {
     size_t body;                 //  bytes of one body: 1 MiB
     size_t bodies;               //  bodies in one PUT, and in one MSG: 1000

@@ -18,6 +18,8 @@
 #define S_SIGNED 24 //  bytes of the header that the checksum covers
 
 _Static_assert(S_SIGNED + crypto_shorthash_BYTES == ZB_SEAL_SIZE, "the checksum ends the header");
+_Static_assert(crypto_shorthash_KEYBYTES == ZB_SEAL_OFFER_SIZE && crypto_shorthash_BYTES == sizeof (uint64_t),
+               "an offer is one hash");
 _Static_assert(2 * crypto_shorthash_KEYBYTES == ZB_SEAL_KEY_SIZE, "the key is one half for each hash");
 
 //  The payload is hashed with one half of the key, its hash and the header with the other: header and payload need
@@ -90,4 +92,13 @@ int zb_seal_read (zb_seal_t *self, const uint8_t key[ZB_SEAL_KEY_SIZE], const vo
     *payload = header + ZB_SEAL_SIZE;
     *payload_size = frame_size - ZB_SEAL_SIZE;
     return 0;
+}
+
+uint64_t zb_seal_offer (const uint8_t key[ZB_SEAL_OFFER_SIZE], uint64_t nonce)
+{
+    uint8_t text[sizeof nonce], hash[crypto_shorthash_BYTES];
+    zb_put64 (text, nonce);
+    crypto_shorthash (hash, text, sizeof text, key);
+    uint64_t offer = zb_get64 (hash);
+    return offer ? offer : 1;
 }

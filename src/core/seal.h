@@ -14,7 +14,7 @@
 
       offset size
         0     4   magic "ZBP1"
-        4     1   version, 1
+        4     1   version, 2; it and the magic stay where they are for ever
         5     1   kind
         6     1   sender's node: 1 primary, 2 backup
         7     1   zero
@@ -32,7 +32,8 @@
 
 #define ZB_SEAL_SIZE 32
 #define ZB_SEAL_KEY_SIZE 32
-#define ZB_SEAL_VERSION 1
+#define ZB_SEAL_VERSION 2
+#define ZB_SEAL_OFFER_SIZE 16
 
 typedef struct {
     uint8_t kind;
@@ -51,5 +52,9 @@ void zb_seal_write (const zb_seal_t *self, const uint8_t key[ZB_SEAL_KEY_SIZE], 
 //  in *why and the result is -1.
 int zb_seal_read (zb_seal_t *self, const uint8_t key[ZB_SEAL_KEY_SIZE], const void *frame, size_t frame_size,
                   const void **payload, size_t *payload_size, const char **why);
+
+//  A number for this nonce that nobody can tell who has not the key, never 0: what is offered to whoever has the nonce
+//  need not be remembered.
+uint64_t zb_seal_offer (const uint8_t key[ZB_SEAL_OFFER_SIZE], uint64_t nonce);
 
 #endif

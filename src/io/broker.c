@@ -581,9 +581,6 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
     case ZB_STORE_DIVERGED:
         zb_role_diverged (&self->role);
         break;
-    case ZB_STORE_DUAL:
-        zb_log (ZB_LOG_WARNING, "the peer's store acts as master, too; heartbeats decide");
-        break;
     case ZB_STORE_FOLLOWS:
         //  Whatever was given to it before is done or thrown away by now.
         zlistx_purge (self->batches);

@@ -10,6 +10,7 @@
 #include <db.h>
 #include <pthread.h>
 
+#include "core/limits.h"
 #include "io/env.h"
 #include "io/log.h"
 #include "io/pages.h"
@@ -330,8 +331,17 @@ void zb_env_follow (zb_env_t *self)
 
 void zb_env_lead (zb_env_t *self, uint32_t above)
 {
-    zb_env_status_t status = {0};
+    zb_env_status_t status;
+    zb_env_status (self, &status);
+    //  Each round raises it, and the last ones find the parity.
+    uint32_t rounds = (above > status.generation ? above - status.generation : 0) + 4;
+    if (rounds > ZB_GENERATION_REACH + 4)
+        rounds = 0;
     do {
+        if (rounds-- == 0) {
+            zb_env_fail (self, ERANGE, "raising the database's generation above the peer's");
+            return;
+        }
         if (self->master)
             s_rep_start (self, DB_REP_CLIENT);
         s_rep_start (self, DB_REP_MASTER);

@@ -67,7 +67,8 @@ void zb_env_fail (zb_env_t *self, int error, const char *what);
 //  Becomes a client, or stays one and asks the master for what is missing (to be repeated on silence).
 void zb_env_follow (zb_env_t *self);
 //  Becomes master with a generation above `above` and of the node's own parity, so that two nodes never lead with the
-//  same one; cycles client, master as often as that takes.  Tables must be closed.
+//  same one; cycles client, master as often as that takes.  A fault if `above` is more than ZB_GENERATION_REACH above
+//  ours, or the generation does not rise.  Tables must be closed.
 void zb_env_lead (zb_env_t *self, uint32_t above);
 //  Changes what zb_env_args_t said.  It holds from the next session on: what was refused is not taken up again.
 void zb_env_allow (zb_env_t *self, bool rollback, bool init);

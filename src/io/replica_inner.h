@@ -76,7 +76,7 @@ struct zb_replica {
     int64_t lead_at, open_at;            //  when we were told to lead; not to open before
     int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it
 
-    int64_t looked, checkpointed, measured, dual;
+    int64_t looked, checkpointed, measured;
     uint64_t trickled; //  what was written and applied when pages trickled last: an idle store has none
     int64_t trim; //  when to look next for log files that nobody needs
     bool full;

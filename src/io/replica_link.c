@@ -149,15 +149,6 @@ static void s_tick_as_client (zb_replica_t *self, int64_t now)
 //  ---------------------------------------------------------------------------
 //  The link, as a master
 
-static void s_post_dual (zb_replica_t *self)
-{
-    int64_t now = zclock_mono ();
-    if (now - self->dual < 1000)
-        return;
-    self->dual = now;
-    zb_replica_post (self, ZB_STORE_DUAL);
-}
-
 static void s_session_as_master (zb_replica_t *self)
 {
     self->reached = 0;
@@ -193,9 +184,7 @@ static void s_record_as_master (zb_replica_t *self, const zb_ship_event_t *event
     zb_lsn_t lsn;
     zb_ship_stats_t before, after;
     zb_ship_stats (self->ship, &before);
-    if (zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size, &lsn) ==
-        ZB_ENV_DUAL)
-        s_post_dual (self);
+    zb_env_process (self->env, event->control, event->control_size, event->record, event->record_size, &lsn);
     zb_ship_stats (self->ship, &after);
     if (self->link == ZB_LINK_SYNCING && self->args.resync_rate)
         s_owe (self, after.sent - before.sent);
@@ -320,9 +309,6 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
         break;
     case ZB_SHIP_BEHIND:
         s_lead_higher (self);
-        break;
-    case ZB_SHIP_DUAL:
-        s_post_dual (self);
         break;
     }
 }

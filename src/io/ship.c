@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "core/bytes.h"
+#include "core/limits.h"
 #include "core/seal.h"
 #include "io/ship.h"
 #include "io/log.h"
@@ -22,9 +23,10 @@
 #define TICK_EVERY 100      //  ms
 #define SILENCE 5000        //  ms without a frame until the session ends
 #define STALL 1000          //  ms without a turn of our own: then the silence was ours
+#define END_EVERY 50        //  ms between two answers to frames of a session that is over
 
-enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK };
-enum { HELLO_SIZE = 13, WELCOME_SIZE = 20, ACK_SIZE = 17, TICK_SIZE = 24 };
+enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK, BEGIN, END };
+enum { HELLO_SIZE = 9, WELCOME_SIZE = 12, ACK_SIZE = 17, TICK_SIZE = 24, BEGIN_SIZE = 12 };
 
 struct zb_ship {
     unsigned node;
@@ -32,15 +34,14 @@ struct zb_ship {
     zsock_t *out, *in, *monitor;
     zb_ship_role_t role;
     uint32_t generation, peer_generation;
-    uint64_t nonce; //  ours; new whenever we begin anew
-    uint64_t session, peer_nonce;
-    uint64_t waiting, waiting_nonce; //  as a master: the session that a WELCOME has offered
-    uint64_t sent, received;         //  sequence of the last frame in this session
+    uint64_t nonce; //  ours; new for each session
+    uint64_t session;
+    uint8_t offers[ZB_SEAL_OFFER_SIZE]; //  key of the sessions that WELCOMEs offer; new when one of them has begun
+    uint64_t sent, received;            //  sequence of the last frame in this session
     uint64_t bytes_sent, bytes_received, bytes_acked;
     uint64_t size; //  of our store
-    int64_t heard, ticked, turned;
+    int64_t heard, ticked, turned, ended;
     zmq_msg_t frame; //  the frame in work; the event points into it
-    bool again;      //  it has begun a session and is still to be worked on
     zb_ship_stats_t stats;
 };
 
@@ -62,23 +63,33 @@ static void s_count (uint64_t *counter, const char *what, const char *why)
         zb_log (ZB_LOG_WARNING, "link: %s (%s), %" PRIu64 " so far", what, why, count);
 }
 
-//  Ends the session, if there is one, and begins anew.
-static void s_reset (zb_ship_t *self)
+//  What was offered, or said, for a session before is worth nothing from now on.
+static void s_renew (zb_ship_t *self)
 {
     self->nonce = s_random ();
-    self->session = self->waiting = 0;
+    ssize_t size = getrandom (self->offers, sizeof (self->offers), 0);
+    assert (size == (ssize_t) sizeof (self->offers));
     self->ticked = 0;
 }
 
-static void s_begin (zb_ship_t *self, uint64_t session, uint64_t peer_nonce, int64_t now)
+static void s_send_small (zb_ship_t *self, uint8_t kind, uint64_t session, const uint8_t *payload, size_t size);
+
+//  Ends the session, if there is one, and begins anew.
+static void s_reset (zb_ship_t *self)
+{
+    if (self->session)
+        s_send_small (self, END, self->session, NULL, 0);
+    self->session = 0;
+    s_renew (self);
+}
+
+static void s_begin (zb_ship_t *self, uint64_t session, int64_t now)
 {
     self->session = session;
-    self->peer_nonce = peer_nonce;
-    self->waiting = 0;
     self->sent = self->received = 0;
     self->bytes_sent = self->bytes_received = self->bytes_acked = 0;
     self->heard = now;
-    self->ticked = 0;
+    s_renew (self);
 }
 
 //  ---------------------------------------------------------------------------
@@ -211,12 +222,17 @@ void *zb_ship_monitor (zb_ship_t *self)
 //  ---------------------------------------------------------------------------
 //  Send
 
+static bool s_numbered (uint8_t kind)
+{
+    return kind >= RECORD && kind <= TICK;
+}
+
 //  Seals the frame, whose payload is in place, and sends it; takes the message.
 static void s_send (zb_ship_t *self, zmq_msg_t *frame, uint8_t kind, uint64_t session)
 {
     uint8_t *data = zmq_msg_data (frame);
     size_t size = zmq_msg_size (frame);
-    bool numbered = kind >= RECORD;
+    bool numbered = s_numbered (kind);
     zb_seal_t seal = {.kind = kind, .node = (uint8_t) self->node, .session = session};
     if (numbered)
         seal.sequence = self->sent + 1;
@@ -246,18 +262,26 @@ static void s_hello (zb_ship_t *self)
 {
     uint8_t payload[HELLO_SIZE];
     zb_put64 (payload, self->nonce);
-    zb_put32 (payload + 8, self->generation);
-    payload[12] = (uint8_t) self->role;
-    s_send_small (self, HELLO, 0, payload, sizeof (payload));
+    payload[8] = (uint8_t) self->role;
+    s_send_small (self, HELLO, self->session, payload, sizeof (payload));
 }
 
-static void s_welcome (zb_ship_t *self)
+//  Offers a session to the client with this nonce: the same one each time.
+static void s_welcome (zb_ship_t *self, uint64_t nonce)
 {
     uint8_t payload[WELCOME_SIZE];
+    zb_put64 (payload, nonce);
+    zb_put32 (payload + 8, self->generation);
+    s_send_small (self, WELCOME, zb_seal_offer (self->offers, nonce), payload, sizeof (payload));
+}
+
+//  Takes the session that was offered for our nonce.
+static void s_take (zb_ship_t *self, uint64_t session)
+{
+    uint8_t payload[BEGIN_SIZE];
     zb_put64 (payload, self->nonce);
-    zb_put64 (payload + 8, self->waiting_nonce);
-    zb_put32 (payload + 16, self->generation);
-    s_send_small (self, WELCOME, self->waiting, payload, sizeof (payload));
+    zb_put32 (payload + 8, self->generation);
+    s_send_small (self, BEGIN, session, payload, sizeof (payload));
 }
 
 bool zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size)
@@ -328,53 +352,80 @@ bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now)
 //  ---------------------------------------------------------------------------
 //  Receive
 
-//  The peer begins anew: a session that we still have with it is over.  Returns true if an event comes of it.
-static bool s_got_hello (zb_ship_t *self, const uint8_t *payload, zb_ship_event_t *event)
+//  Whoever sends this may be anybody: it is answered, and nothing else comes of it.
+static void s_got_hello (zb_ship_t *self, uint64_t session, const uint8_t *payload)
 {
-    uint64_t nonce = zb_get64 (payload);
-    uint32_t generation = zb_get32 (payload + 8);
-    zb_ship_role_t role = payload[12];
-    if (generation > self->peer_generation)
-        self->peer_generation = generation;
-    if (self->session && nonce == self->peer_nonce)
-        return false;
-    if (self->role == ZB_SHIP_MASTER && role == ZB_SHIP_CLIENT) {
-        if (generation > self->generation) {
-            event->kind = ZB_SHIP_BEHIND;
-            event->generation = generation;
-            return true;
-        }
-        //  A running session goes on until the peer proves with the new one that this was no replay.
-        if (!self->waiting || self->waiting_nonce != nonce) {
-            self->waiting = s_random ();
-            self->waiting_nonce = nonce;
-        }
-        s_welcome (self);
-        return false;
-    }
-    if (self->session) {
-        s_reset (self);
-        event->kind = ZB_SHIP_CLOSED;
-        return true;
-    }
+    zb_ship_role_t role = payload[8];
+    if (self->session && session == self->session)
+        return;
+    //  A running session goes on until the peer takes the new one, which proves that this was no replay.
+    if (self->role == ZB_SHIP_MASTER && role == ZB_SHIP_CLIENT)
+        s_welcome (self, zb_get64 (payload));
     //  Whoever has just become master is asked to let us in now, not at our next turn.
-    if (self->role == ZB_SHIP_CLIENT && role == ZB_SHIP_MASTER)
+    else if (self->role == ZB_SHIP_CLIENT && role == ZB_SHIP_MASTER)
         s_hello (self);
-    event->kind = ZB_SHIP_DUAL;
-    return self->role == ZB_SHIP_MASTER && role == ZB_SHIP_MASTER;
 }
 
 static bool s_got_welcome (zb_ship_t *self, uint64_t session, const uint8_t *payload, zb_ship_event_t *event,
                            int64_t now)
 {
-    uint32_t generation = zb_get32 (payload + 16);
-    if (self->role != ZB_SHIP_CLIENT || self->session || !session || zb_get64 (payload + 8) != self->nonce)
+    uint32_t generation = zb_get32 (payload + 8);
+    if (self->role != ZB_SHIP_CLIENT || !session || session == self->session || zb_get64 (payload) != self->nonce)
         return false;
-    if (generation > self->peer_generation)
-        self->peer_generation = generation;
-    s_begin (self, session, zb_get64 (payload), now);
+    s_take (self, session);
+    //  A master whose generation is below ours has to raise it first; it has just been told.
+    if (generation < self->generation)
+        return false;
+    //  We take over the master's in this session: what is out of reach for us now will be our own then.
+    if (generation <= self->generation + ZB_GENERATION_REACH)
+        self->generation = self->peer_generation = generation;
+    s_begin (self, session, now);
     event->kind = ZB_SHIP_OPENED;
     event->generation = generation;
+    return true;
+}
+
+//  A client takes the session that was offered to it, and tells its generation.
+static bool s_got_begin (zb_ship_t *self, uint64_t session, const uint8_t *payload, zb_ship_event_t *event, int64_t now)
+{
+    uint32_t generation = zb_get32 (payload + 8);
+    if (self->session && session == self->session)
+        return false;
+    if (self->role != ZB_SHIP_MASTER || session != zb_seal_offer (self->offers, zb_get64 (payload))) {
+        self->stats.stale++;
+        s_send_small (self, END, session, NULL, 0);
+        return false;
+    }
+    if (generation > self->generation && generation - self->generation > ZB_GENERATION_REACH) {
+        char why[160];
+        snprintf (why, sizeof (why),
+                  "its database has generation %" PRIu32 ", ours %" PRIu32
+                  ": one of the two stores is an old copy; move that one away, it is fetched anew",
+                  generation, self->generation);
+        s_count (&self->stats.beyond, "the peer is not let in", why);
+        return false;
+    }
+    if (generation > self->peer_generation)
+        self->peer_generation = generation;
+    if (generation > self->generation) {
+        event->kind = ZB_SHIP_BEHIND;
+        event->generation = generation;
+        return true;
+    }
+    s_begin (self, session, now);
+    event->kind = ZB_SHIP_OPENED;
+    event->generation = self->generation;
+    return true;
+}
+
+//  The other side is not in this session.
+static bool s_got_end (zb_ship_t *self, uint64_t session, zb_ship_event_t *event)
+{
+    if (!self->session || session != self->session)
+        return false;
+    self->session = 0;
+    s_renew (self);
+    event->kind = ZB_SHIP_CLOSED;
     return true;
 }
 
@@ -406,20 +457,31 @@ static bool s_size_fits (uint8_t kind, const uint8_t *payload, size_t size)
 {
     switch (kind) {
     case HELLO:
-        return size == HELLO_SIZE && payload[12] <= ZB_SHIP_MASTER;
+        return size >= HELLO_SIZE && payload[8] <= ZB_SHIP_MASTER;
     case WELCOME:
-        return size == WELCOME_SIZE;
+        return size >= WELCOME_SIZE;
+    case BEGIN:
+        return size >= BEGIN_SIZE;
     case RECORD:
         return size >= 4 && zb_get32 (payload) <= size - 4;
     case ACK:
-        return size == ACK_SIZE && payload[16] <= 1;
-    case GRANT:
-        return size == 0;
+        return size >= ACK_SIZE && payload[16] <= 1;
     case TICK:
-        return size == TICK_SIZE;
+        return size >= TICK_SIZE;
     default:
-        return false;
+        return kind == GRANT || kind == END;
     }
+}
+
+//  A numbered frame of another session than ours, or one that was here already.
+static bool s_got_stale (zb_ship_t *self, uint64_t session, int64_t now)
+{
+    self->stats.stale++;
+    if (session != self->session && now - self->ended >= END_EVERY) {
+        self->ended = now;
+        s_send_small (self, END, session, NULL, 0);
+    }
+    return false;
 }
 
 //  Works on the frame.  Returns true if an event comes of it.
@@ -438,21 +500,18 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
         s_count (&self->stats.strangers, "frame refused", "wrong node or malformed");
         return false;
     }
-    if (seal.kind == HELLO)
-        return s_got_hello (self, payload, event);
-    if (seal.kind == WELCOME)
-        return s_got_welcome (self, seal.session, payload, event, now);
-    if (self->waiting && seal.session == self->waiting) {
-        s_begin (self, self->waiting, self->waiting_nonce, now);
-        event->kind = ZB_SHIP_OPENED;
-        event->generation = self->generation;
-        self->again = true;
-        return true;
-    }
-    if (!self->session || seal.session != self->session || seal.sequence <= self->received) {
-        self->stats.stale++;
+    if (seal.kind == HELLO) {
+        s_got_hello (self, seal.session, payload);
         return false;
     }
+    if (seal.kind == WELCOME)
+        return s_got_welcome (self, seal.session, payload, event, now);
+    if (seal.kind == BEGIN)
+        return s_got_begin (self, seal.session, payload, event, now);
+    if (seal.kind == END)
+        return s_got_end (self, seal.session, event);
+    if (!self->session || seal.session != self->session || seal.sequence <= self->received)
+        return s_got_stale (self, seal.session, now);
     if (seal.sequence != self->received + 1) {
         zb_log (ZB_LOG_WARNING, "link: %" PRIu64 " frames are missing, a new session begins",
                 seal.sequence - self->received - 1);
@@ -483,9 +542,8 @@ bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
 {
     for (;;) {
         *event = (zb_ship_event_t){0};
-        if (!self->again && zmq_msg_recv (&self->frame, zsock_resolve (self->in), ZMQ_DONTWAIT) < 0)
+        if (zmq_msg_recv (&self->frame, zsock_resolve (self->in), ZMQ_DONTWAIT) < 0)
             break;
-        self->again = false;
         if (s_got_frame (self, event, now))
             return true;
     }

@@ -7,30 +7,44 @@
     =========================================================================
 
     Each node binds a PULL and connects a PUSH to the peer's.  Every message is one
-    frame, a seal (core/seal.h) and a payload; numbers are big endian:
+    frame, a seal (core/seal.h) and a payload; numbers are big endian.  Payloads only
+    grow at their end: what is longer than the table says is read as far as it is known.
 
       kind        payload                                               session  sent
-      1 HELLO     nonce u64, generation u32, role u8                    no       by whoever has no session
-      2 WELCOME   nonce u64, the client's nonce u64, generation u32     new      by a master, answering a client
+      1 HELLO     nonce u64, role u8                                    own      by whoever has no session
+      2 WELCOME   the client's nonce u64, generation u32                offered  by a master, answering a client
       3 RECORD    size of control u32, control, record                  yes      what Berkeley DB has to say
       4 ACK       received u64, log position u64, caught up u8          yes      by the client
       5 GRANT     -                                                     yes      by the master: you are in step
       6 TICK      received u64, log position u64, size of the store u64 yes      every 100 ms
+      7 BEGIN     the client's nonce u64, generation u32                offered  by the client, taking what is offered
+      8 END       -                                                     over     by whoever is not in that session
 
         client                                   master
           | HELLO nonce c ------------------------> |   (repeated until answered)
-          | <---------------- WELCOME nonce m, c, session s: s waits
-          | TICK, RECORD in s ---------------------> |   s begins: c is no replay, it knows s
+          | <------------- WELCOME c, session s: s is offered
+          | BEGIN c in s -------------------------> |   s begins: whoever knows s has got the WELCOME
+          | TICK, RECORD in s ---------------------> |
           | <----------------------- RECORD, TICK   |
           | ACK -----------------------------------> |
 
     A session begins when a client and a master meet, and ends when the connection
-    breaks, nothing came for SILENCE, a frame is missing, or one of the two has a new
-    nonce: it restarted, changed its role, or began anew.  Frames are numbered from 1
-    in each session and direction; those of other sessions, strangers and replays are
-    dropped and counted.  A frame that can't be sent is dropped, too: Berkeley DB asks
-    again, and the acks tell the truth.  `received`, the bytes of the session so far,
-    bounds what is under way to WINDOW.
+    breaks, nothing came for SILENCE, a frame is missing, or one of the two says END: it
+    changed its role, or began anew.  A frame of a session that this node is not in is
+    answered with END, so that one whose other half is gone does not last.
+
+    Anybody can send a HELLO who can reach the port, or play a recorded one again.  So it
+    changes nothing: it is answered, to the peer's address, and forgotten.  The session
+    that is offered is a keyed hash of the client's nonce, so that no table of offers can
+    be flooded; the key is new after each session that began, so that an offer is taken
+    once.  A nonce is new after each session, too.  Generations are believed from WELCOME
+    and BEGIN alone, and only up to ZB_GENERATION_REACH above our own: a master has to
+    count up to them.
+
+    Frames are numbered from 1 in each session and direction; those of other sessions,
+    strangers and replays are dropped and counted.  A frame that can't be sent is dropped,
+    too: Berkeley DB asks again, and the acks tell the truth.  `received`, the bytes of the
+    session so far, bounds what is under way to WINDOW.
 
     Nothing here blocks.  Thread: the store's.
 */
@@ -57,9 +71,8 @@ typedef enum {
     ZB_SHIP_ACK,    //  the client has everything up to `lsn` on its disk; caught_up
     ZB_SHIP_GRANT,  //  the master says that we are in step
     ZB_SHIP_TICK,   //  the other side lives; lsn: the end of its log; size: bytes of its store, 0 = not told
-    ZB_SHIP_BEHIND, //  as a master: a client's generation is above ours.  It is not let in until we lead with
+    ZB_SHIP_BEHIND  //  as a master: a client's generation is above ours.  It is not let in until we lead with
                     //  a higher one
-    ZB_SHIP_DUAL    //  as a master: the peer is a master, too
 } zb_ship_kind_t;
 
 typedef struct {
@@ -75,6 +88,7 @@ typedef struct {
 typedef struct {
     uint64_t strangers; //  frames that the seal refused or that came from the wrong node
     uint64_t stale;     //  frames of other sessions, replays
+    uint64_t beyond;    //  clients not let in: their generation is out of reach
     uint64_t dropped;   //  frames that could not be sent
     uint64_t received;  //  bytes received in this session
     uint64_t sent;      //  bytes sent in it
@@ -86,7 +100,7 @@ void zb_ship_destroy (zb_ship_t **self_p);
 
 //  Ends the session, without an event, and takes the role.  `generation` is ours.
 void zb_ship_act (zb_ship_t *self, zb_ship_role_t role, uint32_t generation);
-//  Highest generation that the peer has named; 0 if it has not been heard.
+//  Highest generation that the peer has proven to have, and that ours can be raised above; 0 if there is none.
 uint32_t zb_ship_peer_generation (const zb_ship_t *self);
 //  The session, 0 if there is none.
 uint64_t zb_ship_session (const zb_ship_t *self);

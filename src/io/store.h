@@ -89,7 +89,6 @@ typedef enum {
     ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer
     ZB_STORE_DIVERGED,        //  as a client: catching up would throw away what this node has OK'd alone; nothing was
                               //  touched, and it stays so until zb_store_follow is called with rollback allowed
-    ZB_STORE_DUAL,            //  as a master: the peer acts as master, too; the role must decide
     ZB_STORE_LOCK,            //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
                               //  after LED: it was proved again; text: NULL, or why nothing can be
                               //  known of it

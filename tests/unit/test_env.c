@@ -124,6 +124,35 @@ static void test_log_files_go_one_at_a_time (void **unused)
     s_close (&env, &tables, &dir);
 }
 
+static void s_drop (void *arg, bool fresh, const void *control, size_t control_size, const void *record,
+                    size_t record_size)
+{
+    (void) arg, (void) fresh, (void) control, (void) control_size, (void) record, (void) record_size;
+}
+
+//  The generation is counted up as far as it may be asked for, and what asks for more is a fault, told at once.
+static void test_a_generation_is_counted_up_to (void **unused)
+{
+    (void) unused;
+    kit_quiet ();
+    char *dir = kit_dir_new ();
+    zb_env_args_t args = {.home = dir, .paired = true, .node = 2, .cache = 1 << 20, .log_file = 4 << 20, .send = s_drop};
+    zb_env_t *env = zb_env_new (&args);
+    assert_null (zb_env_fault (env));
+    zb_env_status_t status;
+    zb_env_lead (env, 40);
+    zb_env_status (env, &status);
+    assert_null (zb_env_fault (env));
+    assert_int_equal (status.generation, 42);
+    zb_env_lead (env, UINT32_MAX - 1);
+    assert_non_null (zb_env_fault (env));
+    assert_non_null (strstr (zb_env_fault (env), "raising the database's generation"));
+    assert_false (zb_env_damaged (env));
+    assert_false (zb_env_suspect (env));
+    zb_env_destroy (&env);
+    kit_dir_destroy (&dir);
+}
+
 //  Berkeley DB goes on when a page can't be written to make room in its cache, though the sync of the log that comes first
 //  has failed.  The next one would say that all is well.
 static void test_an_io_error_on_the_way_is_final (void **state)
@@ -146,6 +175,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_pages_trickle_to_the_disk),
         cmocka_unit_test (test_log_files_go_one_at_a_time),
+        cmocka_unit_test (test_a_generation_is_counted_up_to),
         cmocka_unit_test (test_an_io_error_on_the_way_is_final),
     };
     return cmocka_run_group_tests_name ("env", tests, NULL, NULL);

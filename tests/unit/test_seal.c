@@ -68,7 +68,7 @@ static void test_round_trip (void **state)
 static void test_layout (void **state)
 {
     (void) state;
-    static const uint8_t header[] = {'Z', 'B', 'P', '1', 1,    9,    2,    0,    1,    2,    3,    4,
+    static const uint8_t header[] = {'Z', 'B', 'P', '1', 2,    9,    2,    0,    1,    2,    3,    4,
                                      5,   6,   7,   8,   0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
     uint8_t frame[ZB_SEAL_SIZE + sizeof (s_payload)];
     s_frame (frame);
@@ -141,11 +141,22 @@ static void test_keys (void **state)
     assert_string_equal (s_read (frame, sizeof (frame)), "damaged, or from another pair");
 }
 
+static void test_offers (void **state)
+{
+    (void) state;
+    uint8_t one[ZB_SEAL_OFFER_SIZE] = {1}, other[ZB_SEAL_OFFER_SIZE] = {2};
+    uint64_t offer = zb_seal_offer (one, 7);
+    assert_true (offer != 0);
+    assert_true (zb_seal_offer (one, 7) == offer);
+    assert_true (zb_seal_offer (one, 8) != offer);
+    assert_true (zb_seal_offer (other, 7) != offer);
+}
+
 int main (void)
 {
     zb_seal_key (s_key, "orders", "secret");
     const struct CMUnitTest tests[] = {cmocka_unit_test (test_round_trip), cmocka_unit_test (test_layout),
                                        cmocka_unit_test (test_damage), cmocka_unit_test (test_malformed),
-                                       cmocka_unit_test (test_keys)};
+                                       cmocka_unit_test (test_keys), cmocka_unit_test (test_offers)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -6,14 +6,17 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include "core/bytes.h"
+#include "core/limits.h"
 #include "io/ship.h"
 #include "store_kit.h"
 
 //  A node of the link that the test turns by hand, with a clock of its own.
 typedef struct {
     zb_ship_t *ship;
-    uint64_t events[ZB_SHIP_DUAL + 1];
+    uint64_t events[ZB_SHIP_BEHIND + 1];
     zb_ship_event_t last;
+    uint64_t epoch;
     char record[64];
 } end_t;
 
@@ -35,6 +38,8 @@ static void s_turn (end_t *end)
     while (zb_ship_recv (end->ship, &event, s_now)) {
         end->events[event.kind]++;
         end->last = event;
+        if (event.kind == ZB_SHIP_GRANT)
+            end->epoch = event.epoch;
         if (event.kind == ZB_SHIP_RECORD)
             snprintf (end->record, sizeof (end->record), "%.*s|%.*s", (int) event.control_size,
                       (const char *) event.control, (int) event.record_size, (const char *) event.record);
@@ -91,8 +96,9 @@ static void test_session (void **state)
     zb_ship_ack (client.ship, 99, true);
     uint64_t acks = master.events[ZB_SHIP_ACK];
     s_until (&master, &client, &master, ZB_SHIP_ACK, acks + 1);
-    zb_ship_grant (master.ship);
+    zb_ship_grant (master.ship, 42);
     s_until (&master, &client, &client, ZB_SHIP_GRANT, 1);
+    assert_int_equal (client.epoch, 42);
     s_until (&master, &client, &client, ZB_SHIP_TICK, 3);
     assert_int_equal (client.events[ZB_SHIP_OPENED], 1);
     s_close (&master, &client);
@@ -151,6 +157,16 @@ static void test_silence (void **state)
     s_close (&master, &client);
 }
 
+static void s_inject (zsock_t *sock, const zb_seal_t *seal, const uint8_t key[ZB_SEAL_KEY_SIZE], const char *payload,
+                      size_t size)
+{
+    uint8_t frame[200];
+    memcpy (frame + ZB_SEAL_SIZE, payload, size);
+    zb_seal_write (seal, key, frame, frame + ZB_SEAL_SIZE, size);
+    assert_true (zmq_send (zsock_resolve (sock), frame, ZB_SEAL_SIZE + size, 0) > 0);
+}
+
+//  A client whose generation is above the master's is let in when that has raised its own; until then it has no session.
 static void test_generations (void **state)
 {
     (void) state;
@@ -159,20 +175,51 @@ static void test_generations (void **state)
     zb_ship_act (client.ship, ZB_SHIP_CLIENT, 8);
     s_until (&master, &client, &master, ZB_SHIP_BEHIND, 1);
     assert_int_equal (master.last.generation, 8);
+    assert_int_equal (zb_ship_peer_generation (master.ship), 8);
     assert_int_equal (client.events[ZB_SHIP_OPENED], 0);
-    zb_ship_act (client.ship, ZB_SHIP_MASTER, 8);
-    s_until (&master, &client, &master, ZB_SHIP_DUAL, 1);
-    s_until (&master, &client, &client, ZB_SHIP_DUAL, 1);
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 9);
+    s_until (&master, &client, &client, ZB_SHIP_OPENED, 1);
+    assert_int_equal (zb_ship_peer_generation (client.ship), 9);
     s_close (&master, &client);
 }
 
-static void s_inject (zsock_t *sock, const zb_seal_t *seal, const uint8_t key[ZB_SEAL_KEY_SIZE], const char *payload,
-                      size_t size)
+//  One that is out of reach is not counted up to: the client is not let in, and that is counted.
+static void test_a_generation_out_of_reach (void **state)
 {
-    uint8_t frame[200];
-    memcpy (frame + ZB_SEAL_SIZE, payload, size);
-    zb_seal_write (seal, key, frame, frame + ZB_SEAL_SIZE, size);
-    assert_true (zmq_send (zsock_resolve (sock), frame, ZB_SEAL_SIZE + size, 0) > 0);
+    (void) state;
+    end_t master = s_end (1), client = s_end (2);
+    zb_ship_stats_t stats = {0};
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 7);
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 7 + ZB_GENERATION_REACH + 1);
+    int64_t end = zclock_mono () + patience_ms ();
+    while (stats.beyond < 3) {
+        assert_true (zclock_mono () < end);
+        s_now += 10;
+        s_turn (&master);
+        s_turn (&client);
+        zb_ship_stats (master.ship, &stats);
+    }
+    assert_int_equal (master.events[ZB_SHIP_BEHIND] + master.events[ZB_SHIP_OPENED], 0);
+    assert_int_equal (zb_ship_peer_generation (master.ship), 0);
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 7 + ZB_GENERATION_REACH);
+    s_until (&master, &client, &master, ZB_SHIP_BEHIND, 1);
+    //  A client follows a master that is far above it: it counts nothing.
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 1);
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 1000000);
+    s_until (&master, &client, &client, ZB_SHIP_OPENED, 1);
+    assert_int_equal (client.last.generation, 1000000);
+    assert_int_equal (zb_ship_peer_generation (client.ship), 0);
+    s_close (&master, &client);
+}
+
+//  The same in a flood: what does not fit into the other one's pipe is left out.
+static void s_flood (zsock_t *sock, unsigned node, uint64_t session, const char hello[9])
+{
+    uint8_t frame[ZB_SEAL_SIZE + 9];
+    memcpy (frame + ZB_SEAL_SIZE, hello, 9);
+    zb_seal_t seal = {.kind = 1, .node = (uint8_t) node, .session = session};
+    zb_seal_write (&seal, s_key, frame, frame + ZB_SEAL_SIZE, 9);
+    zmq_send (zsock_resolve (sock), frame, sizeof frame, ZMQ_DONTWAIT);
 }
 
 //  Frames that are noise, of the wrong key, node, kind or size, replayed, of another session: dropped and counted.  One
@@ -229,23 +276,162 @@ static void test_forged (void **state)
     s_close (&master, &client);
 }
 
-//  A recorded HELLO of the client, played again, offers a session that nobody takes; the one that runs goes on.
-static void test_replay (void **state)
+//  The next frames of these kinds that arrive at a PULL.
+static zmsg_t *s_record (zsock_t *sock, end_t *end, uint8_t kind)
+{
+    zsock_set_rcvtimeo (sock, 5);
+    for (int64_t until = zclock_mono () + patience_ms ();;) {
+        assert_true (zclock_mono () < until);
+        s_now += 10;
+        s_turn (end);
+        zmsg_t *message = zmsg_recv (sock);
+        if (message && zframe_data (zmsg_first (message))[5] == kind)
+            return message;
+        zmsg_destroy (&message);
+    }
+}
+
+static void s_replay (zsock_t *sock, zmsg_t *message)
+{
+    zframe_t *frame = zmsg_first (message);
+    assert_true (zmq_send (zsock_resolve (sock), zframe_data (frame), zframe_size (frame), 0) > 0);
+}
+
+//  HELLOs of any nonce, role and session, made up or recorded, in a flood: both answer, and nothing else comes of it.  The
+//  session goes on, and one that begins meanwhile does begin.
+static void test_hellos_change_nothing (void **state)
 {
     (void) state;
     end_t master, client;
     s_open (&master, &client);
     uint64_t session = zb_ship_session (master.ship);
-    zsock_t *sock = zsock_new (ZMQ_PUSH);
-    assert_int_equal (zsock_connect (sock, "%s", s_path[0]), 0);
-    char hello[13] = "12345678\0\0\0\6\1";
-    for (int i = 0; i < 5; i++)
-        s_inject (sock, &(zb_seal_t){.kind = 1, .node = 2}, s_key, hello, sizeof (hello));
+    zsock_t *to[2];
+    for (int side = 0; side < 2; side++) {
+        to[side] = zsock_new (ZMQ_PUSH);
+        assert_int_equal (zsock_connect (to[side], "%s", s_path[side]), 0);
+    }
+    for (int count = 0; count < 300; count++) {
+        char hello[9] = "nonce-00";
+        snprintf (hello, sizeof hello, "nonce%03d", count);
+        hello[8] = (char) (count % 3);
+        for (int side = 0; side < 2; side++)
+            s_flood (to[side], 2 - (unsigned) side, (uint64_t) count / 3, hello);
+        s_now += 10;
+        s_turn (&master);
+        s_turn (&client);
+    }
     uint64_t ticks = master.events[ZB_SHIP_TICK];
     s_until (&master, &client, &master, ZB_SHIP_TICK, ticks + 10);
     assert_int_equal (zb_ship_session (master.ship), session);
     assert_int_equal (zb_ship_session (client.ship), session);
-    assert_int_equal (master.events[ZB_SHIP_CLOSED], 0);
+    for (int kind = 0; kind <= ZB_SHIP_BEHIND; kind++)
+        if (kind != ZB_SHIP_TICK)
+            assert_int_equal (master.events[kind] + client.events[kind], kind == ZB_SHIP_OPENED ? 2 : 0);
+    //  A session begins in the middle of such a flood.
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 7);
+    int64_t end = zclock_mono () + patience_ms ();
+    for (int count = 0; master.events[ZB_SHIP_OPENED] < 2; count++) {
+        char hello[9] = "flood";
+        zb_put32 ((uint8_t *) hello + 4, (uint32_t) count);
+        hello[8] = ZB_SHIP_CLIENT;
+        for (int i = 0; i < 10; i++)
+            s_flood (to[0], 2, 0, hello);
+        s_now += 10;
+        s_turn (&master);
+        s_turn (&client);
+        assert_true (zclock_mono () < end);
+    }
+    zsock_destroy (&to[0]);
+    zsock_destroy (&to[1]);
+    s_close (&master, &client);
+}
+
+//  A whole handshake that was recorded between the two is worth nothing when it is over: neither side takes its part again.
+static void test_replay (void **state)
+{
+    (void) state;
+    //  The test stands in the middle: it is the peer of both.
+    end_t master = s_end (1), client = s_end (2);
+    char *endpoint[2];
+    zsock_t *in[2], *to[2];
+    for (int side = 0; side < 2; side++) {
+        endpoint[side] = strdup (s_path[side]);
+        assert_non_null (endpoint[side]);
+        snprintf (s_path[side] + strlen (s_path[side]), sizeof s_path[side] - strlen (s_path[side]), "t");
+        in[side] = zsock_new (ZMQ_PULL);
+        assert_true (zsock_bind (in[side], "%s", s_path[side]) >= 0);
+        to[side] = zsock_new (ZMQ_PUSH);
+        assert_int_equal (zsock_connect (to[side], "%s", endpoint[side]), 0);
+    }
+    s_close (&master, &client);
+    const char *what;
+    master = (end_t){.ship = zb_ship_new (1, endpoint[0], s_path[1], s_key, &what)};
+    client = (end_t){.ship = zb_ship_new (2, endpoint[1], s_path[0], s_key, &what)};
+    assert_non_null (master.ship);
+    assert_non_null (client.ship);
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 7);
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 6);
+    zmsg_t *hello = s_record (in[0], &client, 1);
+    s_replay (to[0], hello);
+    zmsg_t *welcome = s_record (in[1], &master, 2);
+    s_replay (to[1], welcome);
+    zmsg_t *begin = s_record (in[0], &client, 7);
+    s_replay (to[0], begin);
+    s_until (&master, &client, &master, ZB_SHIP_OPENED, 1);
+    uint64_t session = zb_ship_session (master.ship);
+    assert_int_equal (session, zb_ship_session (client.ship));
+    //  All of it again, in the session and after it.
+    for (int round = 0; round < 2; round++) {
+        s_replay (to[0], hello);
+        s_replay (to[1], welcome);
+        s_replay (to[0], begin);
+        for (int turn = 0; turn < 20; turn++) {
+            s_turn (&master);
+            s_turn (&client);
+            zclock_sleep (1);
+        }
+        assert_int_equal (zb_ship_session (master.ship), round ? 0 : session);
+        assert_int_equal (zb_ship_session (client.ship), round ? 0 : session);
+        zb_ship_act (master.ship, ZB_SHIP_MASTER, 7);
+        zb_ship_act (client.ship, ZB_SHIP_CLIENT, 6);
+    }
+    assert_int_equal (master.events[ZB_SHIP_OPENED] + client.events[ZB_SHIP_OPENED], 2);
+    zmsg_destroy (&hello);
+    zmsg_destroy (&welcome);
+    zmsg_destroy (&begin);
+    for (int side = 0; side < 2; side++) {
+        zsock_destroy (&in[side]);
+        zsock_destroy (&to[side]);
+        free (endpoint[side]);
+    }
+    s_close (&master, &client);
+}
+
+//  One side has lost the session and the other does not know: it is told when it speaks.
+static void test_half_a_session (void **state)
+{
+    (void) state;
+    end_t master, client;
+    s_open (&master, &client);
+    zb_ship_destroy (&client.ship);
+    client = s_end (2);
+    //  The master hears of it by its connection; a client that idles says nothing but END to what comes.
+    zb_ship_act (client.ship, ZB_SHIP_IDLE, 6);
+    s_until (&master, &client, &master, ZB_SHIP_CLOSED, 1);
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 6);
+    s_until (&master, &client, &master, ZB_SHIP_OPENED, 2);
+    //  And by a frame of a session that the other side is not in.
+    zsock_t *sock = zsock_new (ZMQ_PUSH);
+    assert_int_equal (zsock_connect (sock, "%s", s_path[0]), 0);
+    uint64_t session = zb_ship_session (master.ship);
+    s_inject (sock, &(zb_seal_t){.kind = 8, .node = 2, .session = session + 1}, s_key, "", 0);
+    uint64_t ticks = master.events[ZB_SHIP_TICK];
+    s_until (&master, &client, &master, ZB_SHIP_TICK, ticks + 3);
+    assert_int_equal (zb_ship_session (master.ship), session);
+    s_inject (sock, &(zb_seal_t){.kind = 8, .node = 2, .session = session}, s_key, "", 0);
+    s_until (&master, NULL, &master, ZB_SHIP_CLOSED, 2);
+    s_until (&master, &client, &master, ZB_SHIP_OPENED, 3);
+    assert_int_equal (zb_ship_session (master.ship), zb_ship_session (client.ship));
     zsock_destroy (&sock);
     s_close (&master, &client);
 }
@@ -301,6 +487,9 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_death, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_silence, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_generations, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_a_generation_out_of_reach, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_hellos_change_nothing, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_half_a_session, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_forged, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_replay, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_window, s_setup, s_teardown),
