@@ -10,8 +10,9 @@
 
 #include "core/beat.h"
 #include "core/bytes.h"
+#include "core/limits.h"
 
-#define BEAT_VERSION 2
+#define BEAT_VERSION 3
 #define BEAT_AGES 37
 #define BEAT_HEAD 45
 
@@ -57,12 +58,19 @@ void zb_beat_age (uint8_t *data, int64_t core, int64_t disk)
     zb_put32 (data + BEAT_AGES + 4, disk > UINT32_MAX ? UINT32_MAX : (uint32_t) disk);
 }
 
+size_t zb_beat_size (const void *data)
+{
+    return BEAT_HEAD + (size_t) ((const uint8_t *) data)[36] * ZB_EPOCH_SIZE;
+}
+
 int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
 {
     const uint8_t *byte = data;
     memset (self, 0, sizeof *self);
     if (size < BEAT_HEAD || byte[0] != BEAT_VERSION || byte[1] < 1 || byte[1] > 2 || byte[2] < BSTAR_PRIMARY ||
-        byte[2] > BSTAR_PASSIVE || byte[36] > ZB_BEAT_EPOCHS || size != BEAT_HEAD + (size_t) byte[36] * ZB_EPOCH_SIZE)
+        byte[2] > BSTAR_PASSIVE || byte[36] > ZB_BEAT_EPOCHS || size < zb_beat_size (data))
+        return -1;
+    if (zb_get64 (byte + 28) >> ZB_EPOCH_BITS)
         return -1;
     self->node = byte[1];
     self->state = (bstar_state_t) byte[2];
@@ -79,7 +87,7 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     self->alone = zb_get64 (byte + 28);
     self->core_age = zb_get32 (byte + BEAT_AGES);
     self->disk_age = zb_get32 (byte + BEAT_AGES + 4);
-    return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, size - BEAT_HEAD);
+    return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, zb_beat_size (data) - BEAT_HEAD);
 }
 
 bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)

@@ -9,7 +9,7 @@
     State only, never data: PUB/SUB may drop it, the next one says it again.
 
       offset size
-        0     1   version, 2
+        0     1   version, 3
         1     1   node: 1 primary, 2 backup
         2     1   state of the Binary Star machine, as in bstar_fsm.h
         3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step, 64 shared, 128 yields
@@ -20,6 +20,9 @@
        37     4   ms since the core's last turn, when the heartbeat left
        41     4   ms since the store did what it should, a sync to disk last
        45    25   an epoch as in lineage.h
+
+    The version stays where it is.  What a later program adds goes behind the epochs, and
+    one that does not know it takes the heartbeat without it.
 */
 
 #ifndef ZB_BEAT_H_INCLUDED
@@ -54,7 +57,9 @@ typedef struct {
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX]);
 //  Writes the ages into a payload: they are known when it is sent, by another thread than fills in the rest.
 void zb_beat_age (uint8_t *data, int64_t core, int64_t disk);
-//  Returns 0; -1 if it is malformed or of another version.
+//  Where it ends in a frame that decodes well: what follows was added by others.
+size_t zb_beat_size (const void *data);
+//  Returns 0; -1 if it is malformed, of another version, or has an epoch of more than ZB_EPOCH_BITS.
 int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
 
 //  Which of two nodes should lead when both wait or both lead: > 0 the first, < 0 the second, 0 neither may.

@@ -43,7 +43,8 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
     const uint8_t *byte = data;
     for (size_t index = 0; index < size / ZB_EPOCH_SIZE; index++, byte += ZB_EPOCH_SIZE) {
         zb_epoch_t epoch = {zb_get64 (byte), zb_get64 (byte + 8), byte[24], zb_get64 (byte + 16)};
-        if (epoch.number == 0 || epoch.node < 1 || epoch.node > 2 || !s_ordered (self, &epoch))
+        if (epoch.number == 0 || epoch.number >> ZB_EPOCH_BITS || epoch.node < 1 || epoch.node > 2 ||
+            !s_ordered (self, &epoch))
             return -1;
         self->epoch[self->size++] = epoch;
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/limits.h"
 #include "core/role_self.h"
 
 #define BIT(kind) (1u << ZB_DO_##kind)
@@ -154,7 +155,9 @@ void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
         else if (kind == ZB_DO_ASK)
             zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
         else if (kind == ZB_DO_GRANT) {
-            zb_role_do (self, ZB_DO_GRANT)->session = self->granted = self->session;
+            zb_do_t *grant = zb_role_do (self, ZB_DO_GRANT);
+            grant->session = self->granted = self->session;
+            grant->epoch = zb_role_epoch (self);
             self->granted_ms = now;
             zb_consent_share (&self->consent, now);
         }
@@ -505,11 +508,13 @@ void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
     zb_role_do (self, ZB_DO_BEAT);
 }
 
-void zb_role_granted (zb_role_t *self, bool granted)
+void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch)
 {
-    //  A grant can be late: only one of a peer that is heard, and is not alone, is true.
+    //  A grant can be late: only one of a peer that is heard, and is not alone, is true.  It can be early, too: it may overtake
+    //  the heartbeat that says that the peer is no longer alone.  Whoever goes alone again names a newer epoch.
     bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
-    self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone == 0;
+    self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone <= epoch;
+    self->step_from = epoch;
     self->step_known = false;
     if (self->in_step && !self->reading) {
         s_read (self);
@@ -557,10 +562,21 @@ void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now
     s_settle (self, false, now);
 }
 
-void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now)
+//  Whether this epoch is near those that are known here.  The next one is raised above it, and their numbers end.
+static bool s_in_reach (const zb_role_t *self, uint64_t epoch)
 {
+    uint64_t known = zb_role_epoch (self);
+    if (self->alone > known)
+        known = self->alone;
+    return epoch <= known + ZB_EPOCH_REACH;
+}
+
+bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now)
+{
+    if (!s_in_reach (self, beat->alone) || !s_in_reach (self, zb_lineage_newest (&beat->tail).number))
+        return false;
     if (beat->node == self->node)
-        return;
+        return true;
     s_wake (self, now);
     self->peer = *beat;
     self->heard = true;
@@ -569,8 +585,9 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     self->echoed_ms = echoed;
     if (self->shared)
         zb_role_compare (self);
-    //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.
-    if (beat->alone)
+    //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.  It was so when
+    //  it granted that: then the heartbeat is older.
+    if (beat->alone > self->step_from)
         self->in_step = false;
     //  An active one that is about to go alone, and its clients, wait for the echo of this heartbeat.
     if (beat->alone && beat->state == BSTAR_ACTIVE && self->bstar.state == BSTAR_PASSIVE)
@@ -581,11 +598,11 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         zb_role_do (self, ZB_DO_BEAT);
     bstar_event_t event;
     if (!self->opened || !bstar_event_of_peer ((int) beat->state, &event))
-        return;
+        return true;
     zb_beat_t own;
     zb_role_tell (self, &own);
     if (!zb_beat_same_pair (&own, beat))
-        return;
+        return true;
     //  A peer that answered what this store lacks was active, whatever it is now: this one is left behind.  After a split
     //  this one goes on, unless the peer is active, too.
     if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) && !zb_beat_ahead (&own, beat))
@@ -613,6 +630,7 @@ void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         s_give_up (self);
     }
     s_settle (self, false, now);
+    return true;
 }
 
 void zb_role_dead (zb_role_t *self, int64_t now)
@@ -629,9 +647,12 @@ void zb_role_bind (zb_role_t *self)
     self->consent.needed = true;
 }
 
-void zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now)
+bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now)
 {
+    if (!s_in_reach (self, record->epoch))
+        return false;
     zb_consent_ruled (&self->consent, verdict, record, now);
+    return true;
 }
 
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)

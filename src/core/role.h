@@ -55,6 +55,7 @@ typedef struct {
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
     bool step_known;            //  in step: the epoch of the grant is known,
     zb_epoch_t step;            //  and is this one
+    uint64_t step_from;         //  the peer's newest epoch at its newest grant: an `alone` up to it was over by then
     bool glance;                //  the look at the store that is on its way is for that alone: the peer leads
     bool yields;                //  the role was handed over, and nobody has taken it yet
     uint64_t alone, alone_from; //  first epoch, and message id, that was answered without the peer; 0 = none
@@ -139,7 +140,8 @@ bool zb_role_replays (const zb_role_t *self, int64_t now);
 void zb_role_merged (zb_role_t *self);
 //  As a winner: all that a broker with this lineage has was replayed to this store.
 void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser);
-void zb_role_granted (zb_role_t *self, bool granted);
+//  The passive one's `in step`; `epoch` is the newest one of the active broker when it granted it.
+void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch);
 //  Of a shared store.  A look at the lock: whether somebody has it, and what its file says: the store's id, the epoch,
 //  and a sentence (borrowed until the next call).  If the file can't be read, `store` is NULL, `held` is true, and the
 //  sentence says why.  Called before zb_role_opened, too; for each look while nobody has it.
@@ -159,12 +161,13 @@ void zb_role_closed (zb_role_t *self, uint64_t commit);
 //  RAISE is about to be carried out, and this is the newest message id that was given before.
 void zb_role_newest (zb_role_t *self, uint64_t id);
 void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now);
-//  A heartbeat of the peer; echoed is when we sent the newest one of ours that it has heard, 0 if none.
-void zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now);
+//  A heartbeat of the peer; echoed is when we sent the newest one of ours that it has heard, 0 if none.  False if it is not
+//  believed: it names an epoch more than ZB_EPOCH_REACH above all that is known here.
+bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now);
 //  The peer's process is proven dead.
 void zb_role_dead (zb_role_t *self, int64_t now);
-//  The witness has answered what zb_role_wish said last.
-void zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now);
+//  The witness has answered what zb_role_wish said last.  False if that is not believed, as above.
+bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now);
 //  Time passes.  client_waits: somebody waits for an answer that only the peer's ack can bring.
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now);
 //  A client says HELLO; token is NULL without one.  *code and *why are set on REFUSE.

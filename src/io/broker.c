@@ -175,7 +175,7 @@ static void s_carry_out (zb_broker_t *self)
             break;
         }
         case ZB_DO_GRANT:
-            zb_store_grant (self->store, effect.session);
+            zb_store_grant (self->store, effect.session, effect.epoch);
             break;
         case ZB_DO_STOP:
             //  What is released goes out now; the rest is told where to go when the peer leads.
@@ -562,7 +562,7 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         zb_role_link (&self->role, event->link == ZB_LINK_LIVE, event->session, self->now);
         break;
     case ZB_STORE_GRANTED:
-        zb_role_granted (&self->role, event->granted);
+        zb_role_granted (&self->role, event->granted, event->granted_epoch);
         break;
     case ZB_STORE_COMPLETE:
         s_meta (self, event->meta, event->metas);
@@ -678,6 +678,15 @@ static void s_engine (zb_broker_t *self)
 //  ---------------------------------------------------------------------------------------------------------------
 //  The peer
 
+//  An epoch that is out of reach is not believed: somebody has lost his mind, or is not who he says he is.
+static void s_beyond (zb_broker_t *self, const char *who, uint64_t epoch, uint64_t *count)
+{
+    ++*count;
+    zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING,
+                  "%s names epoch %" PRIu64 ", which can't be: the newest here is %" PRIu64 ". It is not believed", who,
+                  epoch, zb_lineage_newest (&self->role.lineage).number);
+}
+
 static void s_peer (zb_broker_t *self)
 {
     if (!self->ha)
@@ -686,8 +695,11 @@ static void s_peer (zb_broker_t *self)
     int64_t echoed, heard;
     zb_ha_kind_t kind;
     while ((kind = zb_ha_recv (self->ha, &beat, &echoed, &heard)) != ZB_HA_NOTHING) {
-        if (kind == ZB_HA_BEAT)
-            zb_role_beat (&self->role, &beat, echoed, self->now);
+        if (kind == ZB_HA_BEAT) {
+            if (!zb_role_beat (&self->role, &beat, echoed, self->now))
+                s_beyond (self, "the peer's heartbeat", zb_lineage_newest (&beat.tail).number,
+                          &self->status.beats_beyond);
+        }
         else
             zb_role_dead (&self->role, self->now);
         s_carry_out (self);
@@ -698,7 +710,8 @@ static void s_hear_witness (zb_broker_t *self)
 {
     zb_ruling_t ruling;
     while (self->claimant && zb_claimant_recv (self->claimant, &ruling))
-        zb_role_ruled (&self->role, ruling.verdict, &ruling.record, self->now);
+        if (!zb_role_ruled (&self->role, ruling.verdict, &ruling.record, self->now))
+            s_beyond (self, "the witness", ruling.record.epoch, &self->status.rulings_beyond);
 }
 
 static void s_tell_witness (zb_broker_t *self)

@@ -32,6 +32,7 @@ zb_store_event_t *zb_replica_event (zb_replica_t *self, zb_store_kind_t kind)
     event->there = self->there;
     event->node = self->node;
     event->granted = self->granted;
+    event->granted_epoch = self->granted ? self->granted_epoch : 0;
     event->full = self->full;
     event->link = self->link;
     event->pace = self->pace.rate;
@@ -422,10 +423,10 @@ void zb_replica_save (zb_replica_t *self, const zb_node_t *node)
         zb_replica_post (self, ZB_STORE_SAVED);
 }
 
-void zb_replica_grant (zb_replica_t *self, uint64_t session)
+void zb_replica_grant (zb_replica_t *self, uint64_t session, uint64_t epoch)
 {
     if (self->role == LEADING && self->ship && session && session == zb_ship_session (self->ship))
-        zb_ship_grant (self->ship);
+        zb_ship_grant (self->ship, epoch);
 }
 
 void zb_replica_set_granted (zb_replica_t *self, bool granted)

@@ -47,6 +47,7 @@ struct zb_replica {
     bool rollback;
     bool live; //  level with the master of this session
     bool granted;
+    uint64_t granted_epoch;         //  the master's newest epoch when it granted that
     uint32_t generation;            //  the master's
     zb_lsn_t applied, acked;        //  newest commit applied, and told to the master
     zb_lsn_t end;                   //  of the master's log

@@ -26,7 +26,7 @@
 #define END_EVERY 50        //  ms between two answers to frames of a session that is over
 
 enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK, BEGIN, END };
-enum { HELLO_SIZE = 9, WELCOME_SIZE = 12, ACK_SIZE = 17, TICK_SIZE = 24, BEGIN_SIZE = 12 };
+enum { HELLO_SIZE = 9, WELCOME_SIZE = 12, ACK_SIZE = 17, GRANT_SIZE = 8, TICK_SIZE = 24, BEGIN_SIZE = 12 };
 
 struct zb_ship {
     unsigned node;
@@ -315,10 +315,13 @@ void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up)
     s_send_small (self, ACK, self->session, payload, sizeof (payload));
 }
 
-void zb_ship_grant (zb_ship_t *self)
+void zb_ship_grant (zb_ship_t *self, uint64_t epoch)
 {
-    if (self->session)
-        s_send_small (self, GRANT, self->session, NULL, 0);
+    if (!self->session)
+        return;
+    uint8_t payload[GRANT_SIZE];
+    zb_put64 (payload, epoch);
+    s_send_small (self, GRANT, self->session, payload, sizeof (payload));
 }
 
 void zb_ship_size (zb_ship_t *self, uint64_t size)
@@ -442,6 +445,7 @@ static bool s_got_numbered (zb_ship_t *self, uint8_t kind, const uint8_t *payloa
         return true;
     case GRANT:
         event->kind = ZB_SHIP_GRANT;
+        event->epoch = zb_get64 (payload);
         return self->role == ZB_SHIP_CLIENT;
     default:
         self->bytes_acked = zb_get64 (payload);
@@ -466,10 +470,12 @@ static bool s_size_fits (uint8_t kind, const uint8_t *payload, size_t size)
         return size >= 4 && zb_get32 (payload) <= size - 4;
     case ACK:
         return size >= ACK_SIZE && payload[16] <= 1;
+    case GRANT:
+        return size >= GRANT_SIZE;
     case TICK:
         return size >= TICK_SIZE;
     default:
-        return kind == GRANT || kind == END;
+        return kind == END;
     }
 }
 

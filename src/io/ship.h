@@ -15,7 +15,7 @@
       2 WELCOME   the client's nonce u64, generation u32                offered  by a master, answering a client
       3 RECORD    size of control u32, control, record                  yes      what Berkeley DB has to say
       4 ACK       received u64, log position u64, caught up u8          yes      by the client
-      5 GRANT     -                                                     yes      by the master: you are in step
+      5 GRANT     the master's newest epoch u64                         yes      by the master: you are in step
       6 TICK      received u64, log position u64, size of the store u64 yes      every 100 ms
       7 BEGIN     the client's nonce u64, generation u32                offered  by the client, taking what is offered
       8 END       -                                                     over     by whoever is not in that session
@@ -69,7 +69,7 @@ typedef enum {
     ZB_SHIP_CLOSED, //  the session has ended
     ZB_SHIP_RECORD, //  control, record: for Berkeley DB; valid until the next call
     ZB_SHIP_ACK,    //  the client has everything up to `lsn` on its disk; caught_up
-    ZB_SHIP_GRANT,  //  the master says that we are in step
+    ZB_SHIP_GRANT,  //  the master says that we are in step, in this epoch
     ZB_SHIP_TICK,   //  the other side lives; lsn: the end of its log; size: bytes of its store, 0 = not told
     ZB_SHIP_BEHIND  //  as a master: a client's generation is above ours.  It is not let in until we lead with
                     //  a higher one
@@ -80,6 +80,7 @@ typedef struct {
     uint32_t generation;
     uint64_t lsn;
     uint64_t size;
+    uint64_t epoch;
     bool caught_up;
     const void *control, *record;
     size_t control_size, record_size;
@@ -120,6 +121,6 @@ bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now);
 //  Send, if there is a session.  Returns false if the peer will have to ask for this record: it does not keep up.
 bool zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size);
 void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up);
-void zb_ship_grant (zb_ship_t *self);
+void zb_ship_grant (zb_ship_t *self, uint64_t epoch);
 
 #endif

@@ -181,6 +181,7 @@ static void s_counts (json_t *object, const zb_status_t *self)
     json_object_set_new (dropped, "oversize", s_number (self->oversize));
     json_object_set_new (dropped, "undeliverable", s_number (self->undeliverable));
     json_object_set_new (dropped, "beats", s_number (self->beats));
+    json_object_set_new (dropped, "epochs", s_number (self->beats_beyond + self->rulings_beyond));
     json_object_set_new (object, "dropped", dropped);
 }
 

@@ -30,6 +30,8 @@ typedef struct {
     uint64_t undeliverable;    //  replies whose client was gone or full
     uint64_t refused;          //  answered 400 or 413
     uint64_t beats;            //  heartbeats that were not the peer's
+    uint64_t beats_beyond;     //  that named an epoch out of reach,
+    uint64_t rulings_beyond;   //  and answers of the witness that did
     bool full;                 //  the disk is below its low-water mark
     bool replays;              //  this broker lost a split, and sends what it has:
     zb_replayer_stats_t replay;

@@ -25,7 +25,7 @@ typedef struct {
     zb_read_t *read;
     zb_node_t node;
     bool rollback;
-    uint64_t session;
+    uint64_t session, epoch;
 } zb_store_command_t;
 
 struct zb_store {
@@ -75,7 +75,7 @@ static bool s_execute (zb_replica_t *replica, zb_store_command_t *command)
         zb_replica_save (replica, &command->node);
         break;
     case GRANT:
-        zb_replica_grant (replica, command->session);
+        zb_replica_grant (replica, command->session, command->epoch);
         break;
     case STOP:
         return false;
@@ -266,9 +266,9 @@ void zb_store_save (zb_store_t *self, const zb_node_t *node)
     s_command (self, &(zb_store_command_t){.verb = SAVE, .node = *node});
 }
 
-void zb_store_grant (zb_store_t *self, uint64_t session)
+void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch)
 {
-    s_command (self, &(zb_store_command_t){.verb = GRANT, .session = session});
+    s_command (self, &(zb_store_command_t){.verb = GRANT, .session = session, .epoch = epoch});
 }
 
 int64_t zb_store_alive (zb_store_t *self)

@@ -115,6 +115,7 @@ typedef struct {
     size_t metas;
     bool fresh;
     bool granted;
+    uint64_t granted_epoch;   //  GRANTED, granted: the master's newest epoch when it granted that
     bool full;
     zb_link_t link;
     uint64_t session;         //  of the link; changes with every new one
@@ -154,8 +155,8 @@ void zb_store_lead (zb_store_t *self);
 void zb_store_follow (zb_store_t *self, bool rollback);
 //  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored.  Then SAVED.
 void zb_store_save (zb_store_t *self, const zb_node_t *node);
-//  As a master: tell the peer of this session that it is in step.
-void zb_store_grant (zb_store_t *self, uint64_t session);
+//  As a master: tell the peer of this session that it is in step, and that this is our newest epoch.
+void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch);
 //  Time (monotonic ms, zclock_mono) of the last command or turn in which the store did what it should: the heartbeat
 //  carries its age.  Any thread.
 int64_t zb_store_alive (zb_store_t *self);

@@ -1,6 +1,8 @@
 """Links that can be cut, as a network is: nothing arrives, nothing is refused."""
+import queue
 import socket
 import threading
+import time
 
 from brokers import Broker, Pair
 
@@ -11,6 +13,7 @@ class Link:
     def __init__(self, port, target):
         self.target = target
         self.whole = True
+        self.late = 0           #  seconds that what goes to the one that connected is under way
         self.pairs = []
         self.listener = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self.accept, daemon=True).start()
@@ -28,18 +31,35 @@ class Link:
             self.pairs.append((near, far))
             if far:
                 threading.Thread(target=self.carry, args=(near, far), daemon=True).start()
-                threading.Thread(target=self.carry, args=(far, near), daemon=True).start()
+                threading.Thread(target=self.carry, args=(far, near, True), daemon=True).start()
 
-    def carry(self, source, sink):
+    def deliver(self, waiting, sink):
+        while True:
+            due, data = waiting.get()
+            if not data:
+                return
+            time.sleep(max(0, due - time.monotonic()))
+            try:
+                sink.sendall(data)
+            except OSError:
+                return
+
+    def carry(self, source, sink, back=False):
+        waiting = queue.Queue()
+        if back:
+            threading.Thread(target=self.deliver, args=(waiting, sink), daemon=True).start()
         try:
             while True:
                 data = source.recv(65536)
                 if not data:
                     break
-                if self.whole:
+                if self.whole and back:
+                    waiting.put((time.monotonic() + self.late, data))
+                elif self.whole:
                     sink.sendall(data)
         except OSError:
             pass
+        waiting.put((0, b""))
         for end in (source, sink):
             try:
                 end.shutdown(socket.SHUT_RDWR)

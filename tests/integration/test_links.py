@@ -4,8 +4,11 @@ import time
 
 import zmq
 
+from brokers import wait_for
 from conftest import in_step, two_stores
+from links import CutPair
 from seal import key, seal
+from zb1 import status
 
 BOMB = 2 ** 32 - 2
 
@@ -79,3 +82,27 @@ def test_a_stranger_at_the_shipping_port_changes_nothing(pair, client):
     in_step(pair)
     assert len(client(pair).drain("q")) == number + 1
     stranger.close()
+
+
+def test_a_grant_that_overtakes_the_heartbeat(client):
+    """Heartbeats come late, log records do not: the one that is taken back is in step as soon as it was granted, and takes
+    over if the active one dies then."""
+    pair = CutPair()
+    pair.start()
+    try:
+        active = in_step(pair)
+        one = client(pair, "producer")
+        one.hello()
+        one.request("QUEUE", "q", "q", "")
+        pair.brokers[1 - active].kill()
+        assert one.request("PUT", 1, "q", "", b"alone")[0] == b"solo"
+        #  The passive one hears the active one's heartbeats through the second link of its three.
+        pair.links[3 * active + 1].late = 0.35
+        pair.brokers[1 - active].start()
+        wait_for(lambda: status(pair.endpoints[active])["phase"] == "paired", "the grant")
+        pair.brokers[active].kill()
+        assert one.request("PUT", 2, "q", "", b"both", patience=20)[0] == b"solo"
+        pair.brokers[active].start()
+        in_step(pair)
+    finally:
+        pair.close()

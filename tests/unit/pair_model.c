@@ -152,6 +152,7 @@ static void s_carry_out (model_t *self, int at)
             break;
         case ZB_DO_GRANT:
             command.number = (uint8_t) effect.session;
+            command.from = (uint8_t) effect.epoch;
             s_command (self, at, command);
             break;
         case ZB_DO_LEAD:
@@ -245,8 +246,10 @@ static bool s_execute (model_t *self, int at)
         node->log[node->size++] = command.number;
         break;
     case ZB_DO_GRANT:
-        if (self->session == command.number && !self->ended && s_master (self) == at)
+        if (self->session == command.number && !self->ended && s_master (self) == at) {
             self->grant_at = (uint8_t) (node->size + 1);
+            self->grant_epoch = command.from;
+        }
         break;
     case ZB_DO_READ:
         s_meta (self, at);
@@ -300,7 +303,7 @@ static bool s_link (model_t *self, int at)
     self->owner = (uint8_t) at;
     self->there = self->grant_at = 0;
     self->ended = self->live = false;
-    zb_role_granted (&client->role, false);
+    zb_role_granted (&client->role, false, 0);
     s_carry_out (self, 1 - at);
     zb_role_link (&master->role, false, number, self->now);
     s_carry_out (self, at);
@@ -350,7 +353,7 @@ static bool s_granted (model_t *self, int at)
     if (s_master (self) != at || !s_flows (self) || !self->live || !self->grant_at || client->size + 1 < self->grant_at)
         return false;
     self->grant_at = 0;
-    zb_role_granted (&client->role, true);
+    zb_role_granted (&client->role, true, self->grant_epoch);
     s_carry_out (self, 1 - at);
     return true;
 }

@@ -79,7 +79,7 @@ typedef struct {
 typedef struct {
     uint8_t verb;   //  zb_do_kind_t; DO_START for a commit
     uint8_t number; //  alone, serial, session
-    uint8_t from;   //  epoch of alone_from
+    uint8_t from;   //  epoch of alone_from, of a grant
     bool flag;      //  rollback, suspect
 } command_t;
 
@@ -111,7 +111,7 @@ typedef struct {
     bool witness;
     witness_record_t record;
     bool cut;
-    uint8_t session, owner, there, grant_at;
+    uint8_t session, owner, there, grant_at, grant_epoch;
     bool ended, live; //  the session has ended, and the master has not noticed; the client has caught up
     //  What was ever written: its epoch, the node, whether it raised the epoch, and who was told OK at which level.
     uint8_t serials;

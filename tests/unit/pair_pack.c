@@ -139,6 +139,7 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
     s_put (pack,
            role->step_known | (uint64_t) role->glance << 1 | (uint64_t) (role->step_known ? role->step.node : 0) << 2);
     s_put (pack, role->step_known ? role->step.number : 0);
+    s_put (pack, role->in_step ? role->step_from : 0);
     s_put (pack, role->alone);
     s_put (pack, role->alone_from >> ZB_COUNT_BITS);
     s_put (pack, role->commit);
@@ -198,6 +199,7 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->glance = byte >> 1 & 1;
     role->step = (zb_epoch_t){.node = byte >> 2};
     role->step.number = s_get (pack);
+    role->step_from = s_get (pack);
     role->alone = s_get (pack);
     role->alone_from = (uint64_t) s_get (pack) << ZB_COUNT_BITS | (role->alone ? 1 : 0);
     role->commit = s_get (pack);
@@ -334,6 +336,7 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
     s_put (&pack, self->session | (uint64_t) self->owner << 4);
     s_put (&pack, self->there);
     s_put (&pack, self->grant_at);
+    s_put (&pack, self->grant_at ? self->grant_epoch : 0);
     s_put (&pack, self->token);
     s_put (&pack, self->token_commit);
     memcpy (data + pack.at, &self->left, sizeof self->left);
@@ -372,6 +375,7 @@ void model_unpack (model_t *self, const uint8_t *data)
     self->session &= 15;
     self->there = s_get (&pack);
     self->grant_at = s_get (&pack);
+    self->grant_epoch = s_get (&pack);
     self->token = s_get (&pack);
     self->token_commit = s_get (&pack);
     memcpy (&self->left, data + pack.at, sizeof self->left);

@@ -70,7 +70,7 @@ static void test_malformed_rows_are_refused (void **unused)
     static const struct {
         size_t at;
         uint8_t value;
-    } wrong[] = {{7, 0}, {7, 2}, {24, 0}, {24, 3}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
+    } wrong[] = {{7, 0}, {7, 2}, {24, 0}, {24, 3}, {4, 1}, {ZB_EPOCH_SIZE + 4, 1}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         memcpy (bad, data, size);
         bad[wrong[i].at] = wrong[i].value;

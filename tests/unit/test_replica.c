@@ -135,7 +135,7 @@ static answer_t s_obey (zb_store_t *store, const order_t *order)
         answer = s_wait (store, ZB_STORE_FOLLOWS, 0);
         break;
     case GRANT:
-        zb_store_grant (store, order->first);
+        zb_store_grant (store, order->first, order->last);
         break;
     case SAVE:
         zb_store_save (store, &(zb_node_t){.alone = order->first});

@@ -452,15 +452,66 @@ static void test_a_late_grant_is_not_believed (void **unused)
     model_t model = s_pair (false);
     zb_role_t role = B->role;
     role.in_step = false;
-    zb_role_granted (&role, true);
+    zb_role_granted (&role, true, 1);
     assert_true (role.in_step);
     role.peer.alone = 2;
-    zb_role_granted (&role, true);
+    zb_role_granted (&role, true, 1);
     assert_false (role.in_step);
     role.peer.alone = 0;
     role.ticked_ms = role.heard_ms + MODEL_SILENCE + 1;
-    zb_role_granted (&role, true);
+    zb_role_granted (&role, true, 1);
     assert_false (role.in_step);
+}
+
+//  The grant comes over the link, that the peer is no longer alone in its heartbeats: whatever is first, this one is in step
+//  with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
+static void test_a_grant_overtakes_a_heartbeat (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    s_play (&model, "kill B, put P, time P * 7, ok P, start B, time P * 4");
+    assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+    uint64_t epoch = zb_lineage_newest (&P->role.lineage).number;
+    zb_role_t role = B->role;
+    zb_beat_t old = role.peer;
+    old.alone = epoch;
+    role.in_step = false;
+    role.peer = old;
+    zb_role_granted (&role, true, epoch);
+    assert_true (role.in_step);
+    int64_t echoed = role.echoed_ms;
+    assert_true (zb_role_beat (&role, &old, echoed, model.now));
+    assert_true (role.in_step);
+    old.alone = epoch + 1;
+    assert_true (zb_role_beat (&role, &old, echoed, model.now));
+    assert_false (role.in_step);
+    zb_role_granted (&role, true, epoch);
+    assert_false (role.in_step);
+}
+
+//  An epoch that nobody can have reached is not believed, whoever says so: the next one to be raised would be above it, and
+//  its number has few bits.
+static void test_an_epoch_out_of_reach (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair (false);
+    zb_role_t before = B->role, role = B->role;
+    zb_beat_t beat = role.peer;
+    uint64_t newest = zb_lineage_newest (&role.lineage).number;
+    beat.alone = newest + ZB_EPOCH_REACH + 1;
+    assert_false (zb_role_beat (&role, &beat, role.echoed_ms, model.now));
+    beat.alone = 0;
+    beat.tail.epoch[beat.tail.size - 1].number = newest + ZB_EPOCH_REACH + 1;
+    assert_false (zb_role_beat (&role, &beat, role.echoed_ms, model.now));
+    assert_memory_equal (&role, &before, sizeof role);
+    beat.tail.epoch[beat.tail.size - 1].number = newest + ZB_EPOCH_REACH;
+    assert_true (zb_role_beat (&role, &beat, role.echoed_ms, model.now));
+    role = before;
+    witness_record_t record = {.state = WITNESS_HELD, .holder = 1, .epoch = newest + ZB_EPOCH_REACH + 1};
+    assert_false (zb_role_ruled (&role, WITNESS_LATE, &record, model.now));
+    assert_memory_equal (&role, &before, sizeof role);
+    record.epoch--;
+    assert_true (zb_role_ruled (&role, WITNESS_LATE, &record, model.now));
 }
 
 //  The grant's look at the store does not stand for the store when the peer falls silent before another heartbeat of it: a
@@ -469,7 +520,7 @@ static void test_a_grant_is_no_last_look (void **unused)
 {
     (void) unused;
     model_t model = s_pair (false);
-    zb_role_granted (&B->role, true);
+    zb_role_granted (&B->role, true, 1);
     zb_do_t effect;
     bool reads = false;
     while (zb_role_next (&B->role, &effect))
@@ -909,6 +960,8 @@ int main (void)
         cmocka_unit_test (test_the_limit_of_acks_holds_for_the_whole_of_it),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
+        cmocka_unit_test (test_a_grant_overtakes_a_heartbeat),
+        cmocka_unit_test (test_an_epoch_out_of_reach),
         cmocka_unit_test (test_a_grant_is_no_last_look),
         cmocka_unit_test (test_a_grant_ends_with_its_epoch),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
