@@ -59,12 +59,14 @@ static int s_serve (tool_t *self)
         zb_config_destroy (&config);
         return TOOL_USAGE;
     }
-    //  Programs that wait for READY read a pipe; they get each line when it is printed.
-    setvbuf (stdout, NULL, _IOLBF, 0);
     static const char *const identities[] = {"zbroker", "zbroker/primary", "zbroker/backup"};
-    zb_log_open (identities[config->as], config->log_level);
+    int code = zb_log_open (identities[config->as], config->log_level)
+                   ? tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno))
+                   : TOOL_OK;
     tool_raise_files ();
-    int code = zb_broker_run (config);
+    if (code == TOOL_OK)
+        code = zb_broker_run (config);
+    zb_log_close ();
     zb_config_destroy (&config);
     return code;
 }

@@ -51,9 +51,11 @@ static int s_witness (tool_t *self)
         char *bind = given              ? strdup (given)
                      : pair[0]->witness ? zb_config_bind_for (pair[0]->witness)
                                         : strdup (DEFAULT_BIND);
-        setvbuf (stdout, NULL, _IOLBF, 0);
-        zb_log_open ("zbroker/witness", pair[0]->log_level);
-        code = zb_witness_run (bind, folder ? folder : DEFAULT_FOLDER, (const zb_config_t *const *) pair, count);
+        if (zb_log_open ("zbroker/witness", pair[0]->log_level))
+            code = tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno));
+        else
+            code = zb_witness_run (bind, folder ? folder : DEFAULT_FOLDER, (const zb_config_t *const *) pair, count);
+        zb_log_close ();
         free (bind);
     }
     free (error);

@@ -92,18 +92,11 @@ static const char *s_active (const zb_broker_t *self)
     return self->config->as != ZB_SINGLE && zb_role_peer_leads (&self->role, self->now) ? s_peer_endpoint (self) : "";
 }
 
-//  Prints a line for programs that watch us.
-static void s_say (const char *word, const char *text)
-{
-    printf ("%s %s\n", word, text);
-    fflush (stdout);
-}
-
 //  The store can't be trusted any more: no clean-up, nothing more is written, the peer takes over.
 static void s_die (int code, const char *text)
 {
     zb_log (ZB_LOG_ERROR, "%s", text);
-    fflush (NULL);
+    zb_log_flush ();
     _exit (code);
 }
 
@@ -192,8 +185,10 @@ static void s_carry_out (zb_broker_t *self)
         case ZB_DO_SAY: {
             char *line = zb_status_line (&self->role, self->now);
             self->status.phase_since = self->now;
-            if (self->ready)
-                s_say ("ROLE", line);
+            if (self->ready) {
+                zb_log_say ("ROLE", line);
+                zb_log (ZB_LOG_NOTICE, "%s", line);
+            }
             zstr_free (&line);
             break;
         }
@@ -485,7 +480,7 @@ static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
     zb_role_opened (&self->role, event->fresh, event->node.complete, event->node.suspect, event->node.alone,
                     event->node.alone_from, self->now);
     self->ready = true;
-    s_say ("READY", s_own (self)->endpoint);
+    zb_log_say ("READY", s_own (self)->endpoint);
     s_carry_out (self);
 }
 

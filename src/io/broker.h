@@ -22,7 +22,7 @@ enum {
 };
 
 //  Runs a broker in the calling thread until SIGTERM or SIGINT.  Prints READY and each change of role to standard
-//  output, one line each, and logs with zsys.  Returns an exit code.  After a failure of the store it does not return:
+//  output, one line each, and logs (io/log.h).  Returns an exit code.  After a failure of the store it does not return:
 //  the process exits at once, so that nothing is written after the failure.
 int zb_broker_run (const zb_config_t *config);
 

@@ -27,6 +27,7 @@
 #define REQUEST_MAX 1000000
 #define DIRTY_MOST (12 << 20) //  bytes of changed pages that may be left for a checkpoint, about
 #define TRICKLE_EVERY 10      //  ms, for each GiB of cache: a look at all of it costs time
+#define LOCKED_OUT "BDB3504"  //  what Berkeley DB says before it returns DB_REP_LOCKOUT
 #define COLLECT 64            //  pages that are written together
 #define DRAFT 2048            //  pages in the draft until the tables are synced
 
@@ -67,7 +68,8 @@ static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
     snprintf (self->last, sizeof (self->last), "%s", text);
     if (strstr (text, strerror (EIO)))
         self->io_error = true;
-    zb_log (ZB_LOG_WARNING, "store: %s", text);
+    //  A resync locks the database out while it is going on: that passes, and is tried again.
+    zb_log (strstr (text, LOCKED_OUT) ? ZB_LOG_DEBUG : ZB_LOG_WARNING, "store: %s", text);
 }
 
 void zb_env_fail (zb_env_t *self, int error, const char *what)

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    log - what the broker tells its operator, on standard error
+    log - what the broker tells its operator on standard error, and programs on standard output
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,23 +8,69 @@
 
 #include <czmq.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "io/log.h"
+#include "io/writer.h"
 
 #define LINE_MAX_BYTES 1024
 #define RATE_INTERVAL 1000
+#define LINES 1000        //  that wait for a reader
+#define FLUSH_LONGEST 100 //  ms
+#define CLOSE_LONGEST 1000
 
 static zb_log_level_t s_level = ZB_LOG_INFO;
-//  zsys makes the date in a place that all threads share.
-static pthread_mutex_t s_guard = PTHREAD_MUTEX_INITIALIZER;
+static char *s_identity;
+static zb_writer_t *s_log, *s_out; //  once the log is open
 
 static const char *const s_names[] = {"error", "warning", "notice", "info", "debug"};
 
-void zb_log_open (const char *identity, zb_log_level_t level)
+//  Puts time, level and sender in front of a text.
+static void s_format (char *line, size_t room, zb_log_level_t level, const char *text)
 {
-    zsys_set_logstream (stderr);
-    zsys_set_logident (identity);
+    struct timespec now;
+    struct tm parts;
+    char date[32], zone[8];
+    clock_gettime (CLOCK_REALTIME, &now);
+    localtime_r (&now.tv_sec, &parts);
+    strftime (date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
+    strftime (zone, sizeof zone, "%z", &parts);
+    snprintf (line, room, "%s.%03ld%.3s:%s %s %s: %s", date, now.tv_nsec / 1000000, zone, zone + 3, s_names[level],
+              s_identity, text);
+}
+
+//  In the writer's thread.
+static void s_notice (char *line, size_t room, uint64_t dropped)
+{
+    char text[128];
+    snprintf (text, sizeof text, "%" PRIu64 " lines were dropped: whoever reads the log stood still", dropped);
+    s_format (line, room - 1, ZB_LOG_WARNING, text);
+    strcat (line, "\n");
+}
+
+int zb_log_open (const char *identity, zb_log_level_t level)
+{
     s_level = level;
+    s_identity = strdup (identity);
+    assert (s_identity);
+    s_log = zb_writer_new (STDERR_FILENO, LINES, s_notice);
+    s_out = s_log ? zb_writer_new (STDOUT_FILENO, LINES, NULL) : NULL;
+    return s_out ? 0 : -1;
+}
+
+void zb_log_flush (void)
+{
+    if (s_out)
+        zb_writer_flush (s_out, FLUSH_LONGEST);
+    if (s_log)
+        zb_writer_flush (s_log, FLUSH_LONGEST);
+}
+
+void zb_log_close (void)
+{
+    zb_writer_destroy (&s_out, CLOSE_LONGEST);
+    zb_writer_destroy (&s_log, CLOSE_LONGEST);
+    freen (s_identity);
 }
 
 int zb_log_level (const char *name, zb_log_level_t *level)
@@ -37,27 +83,48 @@ int zb_log_level (const char *name, zb_log_level_t *level)
     return -1;
 }
 
-static void s_write (zb_log_level_t level, const char *line)
+static void s_write (zb_log_level_t level, const char *text)
 {
-    pthread_mutex_lock (&s_guard);
+    if (s_log) {
+        char line[LINE_MAX_BYTES + 128];
+        s_format (line, sizeof line, level, text);
+        zb_writer_put (s_log, line);
+        return;
+    }
     switch (level) {
     case ZB_LOG_ERROR:
-        zsys_error ("%s", line);
+        zsys_error ("%s", text);
         break;
     case ZB_LOG_WARNING:
-        zsys_warning ("%s", line);
+        zsys_warning ("%s", text);
         break;
     case ZB_LOG_NOTICE:
-        zsys_notice ("%s", line);
+        zsys_notice ("%s", text);
         break;
     case ZB_LOG_INFO:
-        zsys_info ("%s", line);
+        zsys_info ("%s", text);
         break;
     case ZB_LOG_DEBUG:
-        zsys_debug ("%s", line);
+        zsys_debug ("%s", text);
         break;
     }
-    pthread_mutex_unlock (&s_guard);
+}
+
+void zb_log_say (const char *word, const char *text)
+{
+    if (!s_out) {
+        printf ("%s %s\n", word, text);
+        fflush (stdout);
+        return;
+    }
+    char *line = zsys_sprintf ("%s %s", word, text);
+    assert (line);
+    zb_writer_put (s_out, line);
+    freen (line);
+    uint64_t dropped = zb_writer_dropped (s_out);
+    if (dropped)
+        zb_log (ZB_LOG_WARNING,
+                "%" PRIu64 " lines for standard output were dropped: its reader stands still, or is gone", dropped);
 }
 
 void zb_log (zb_log_level_t level, const char *format, ...)

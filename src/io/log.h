@@ -1,17 +1,20 @@
 /*  =========================================================================
-    log - what the broker tells its operator, on standard error
+    log - what the broker tells its operator on standard error, and programs on standard output
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Thin over CZMQ's zsys, which lacks two things: a level, and a bound for lines
-    that somebody else can provoke.  One line per event:
+    One line per event, with date, zone and milliseconds (ISO 8601):
 
-      W: 26-01-31 12:00:00 zbroker/primary: the peer is silent for 500 ms
+      2026-01-31T12:00:00.123+01:00 warning zbroker/primary: the peer is silent for 500 ms
 
     Standard output is left to what programs read: READY and the changes of role.
+
+    Lines that somebody else can provoke have a bound, zb_log_rated.  Once the log is open nobody
+    who logs waits for its reader: lines go through a queue (io/writer.h), and how many were
+    dropped because the reader stood still is one of the lines.
 */
 
 #ifndef ZB_LOG_H_INCLUDED
@@ -33,14 +36,21 @@ typedef enum {
 #define ZB_LOG_FORMAT(text, first)
 #endif
 
-//  Sends zsys's lines to standard error, each with the identity (copied), and drops what is above `level`.
-//  Call once, before any other thread runs; until then everything up to ZB_LOG_INFO is logged as zsys likes it.
-//  From then on nobody calls zsys's own functions, which are not safe with several threads.
-void zb_log_open (const char *identity, zb_log_level_t level);
+//  Starts the threads that write, names each line's sender (copied), and drops what is above `level`.  Call once, before
+//  any other thread runs; until then lines are written by zsys, at once, and up to ZB_LOG_INFO.  From then on nobody
+//  calls zsys's own functions, which are not safe with several threads.  Returns 0, or -1 and errno.
+int zb_log_open (const char *identity, zb_log_level_t level);
+//  Waits until all is written, but not for a reader that stands still: 100 ms at most.  To be called before an exit.
+void zb_log_flush (void);
+//  The end: as zb_log_flush, with a second.
+void zb_log_close (void);
 //  Finds a level by its name: error, warning, notice, info, debug.  Returns 0, or -1 if there is no such level.
 int zb_log_level (const char *name, zb_log_level_t *level);
 //  Logs one line.  Thread: any.
 void zb_log (zb_log_level_t level, const char *format, ...) ZB_LOG_FORMAT (2, 3);
+
+//  Prints "WORD TEXT" to standard output, for programs that watch this one.  Thread: one only.
+void zb_log_say (const char *word, const char *text);
 
 //  A source of lines that others can provoke (bad frames, refused clients): at most one line in `interval` ms, and the
 //  number of lines that were left out.  All zero is a valid start, and means an interval of one second.

@@ -331,6 +331,7 @@ void zb_replica_prove (zb_replica_t *self, bool renew)
     if (why) {
         zb_log (ZB_LOG_ERROR, "the lock on the shared store, %s/LOCK, is lost: %s. This process ends at once",
                 self->args.dir, why);
+        zb_log_flush ();
         _exit (ZB_EXIT_LOCK);
     }
     if (renew)

@@ -207,11 +207,20 @@ pid_t zb_fence_start (const char *command, const zb_holder_t *holder, const char
     posix_spawn_file_actions_init (&actions);
     posix_spawn_file_actions_addopen (&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2 (&actions, STDERR_FILENO, STDOUT_FILENO);
+    //  A broker ignores SIGPIPE; a command expects it as it was.
+    posix_spawnattr_t attributes;
+    sigset_t pipe;
+    sigemptyset (&pipe);
+    sigaddset (&pipe, SIGPIPE);
+    posix_spawnattr_init (&attributes);
+    posix_spawnattr_setsigdefault (&attributes, &pipe);
+    posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGDEF);
     char sh[] = "sh", flag[] = "-c";
     char *const arguments[] = {sh, flag, (char *) (uintptr_t) command, NULL};
     pid_t child;
-    int rc = posix_spawn (&child, "/bin/sh", &actions, NULL, arguments, environment);
+    int rc = posix_spawn (&child, "/bin/sh", &actions, &attributes, arguments, environment);
     posix_spawn_file_actions_destroy (&actions);
+    posix_spawnattr_destroy (&attributes);
     for (size_t index = 0; index < count; index++)
         freen (environment[index]);
     freen (environment);

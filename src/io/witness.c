@@ -237,10 +237,8 @@ int zb_witness_run (const char *bind, const char *folder, const zb_config_t *con
     zb_witness_t witness = {.folder = folder, .pairs = zlistx_new ()}, *self = &witness;
     zlistx_set_destructor (self->pairs, s_pair_free);
     int code = s_open (self, bind, pairs, count);
-    if (code == ZB_EXIT_OK) {
-        printf ("READY %s\n", zsock_endpoint (self->sock));
-        fflush (stdout);
-    }
+    if (code == ZB_EXIT_OK)
+        zb_log_say ("READY", zsock_endpoint (self->sock));
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
         zmsg_t *message = zmsg_recv (self->sock);
         if (message)

@@ -1,0 +1,98 @@
+"""What operators are told, and that whoever reads it can neither end nor stop what serves."""
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+import zmq
+
+from brokers import PROGRAM, WRAPPER, free_ports, single_config, wait_for
+from patience import PATIENCE
+from zb1 import Client, status
+
+LINE = re.compile(r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (error|warning|notice|info|debug) zbroker\S*: .")
+
+
+def full_pipe():
+    """A pipe that has no room left: its two ends."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+@pytest.mark.parametrize("reader", ["gone", "still"])
+def test_who_reads_the_log_cannot_stop_a_broker(tmp_path, reader):
+    endpoint = single_config(tmp_path / "conf")
+    read, write = full_pipe() if reader == "still" else os.pipe()
+    if reader == "gone":
+        os.close(read)
+    broker = subprocess.Popen([*WRAPPER, PROGRAM, "serve", "--config", str(tmp_path / "conf"), "--store", str(tmp_path / "store")],
+                              stdin=subprocess.DEVNULL, stdout=write, stderr=write)
+    os.close(write)
+    try:
+        wait_for(lambda: status(endpoint), "a broker that answers")
+        client = Client([endpoint])
+        client.hello()
+        #  Each of these is worth a line.
+        for _ in range(5):
+            with zmq.Context.instance().socket(zmq.DEALER) as stranger:
+                stranger.connect(endpoint)
+                stranger.send(b"nonsense")
+        client.request("QUEUE", "a", "q", "")
+        assert client.request("PUT", 1, "q", "", "body")[0] == b"single"
+        assert broker.poll() is None
+        client.close()
+    finally:
+        broker.terminate()
+        assert broker.wait(PATIENCE) == 0
+        if reader == "still":
+            os.close(read)
+
+
+@pytest.mark.parametrize("reader", ["gone", "still"])
+def test_who_reads_the_log_cannot_stop_a_witness(tmp_path, reader):
+    port = free_ports(1)
+    read, write = full_pipe() if reader == "still" else os.pipe()
+    if reader == "gone":
+        os.close(read)
+    witness = subprocess.Popen([*WRAPPER, PROGRAM, "witness", "--bind", "tcp://127.0.0.1:%d" % port, "--store", str(tmp_path / "w")],
+                               stdin=subprocess.DEVNULL, stdout=write, stderr=write)
+    os.close(write)
+    try:
+        def listens():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+        wait_for(listens, "its port")
+        for _ in range(5):
+            with zmq.Context.instance().socket(zmq.DEALER) as stranger:
+                stranger.connect("tcp://127.0.0.1:%d" % port)
+                stranger.send(b"nonsense")
+        assert witness.poll() is None
+    finally:
+        witness.terminate()
+        assert witness.wait(PATIENCE) == 0
+        if reader == "still":
+            os.close(read)
+
+
+def test_lines_have_date_zone_and_milliseconds(pair):
+    for broker in pair.brokers:
+        lines = broker.tail().splitlines()
+        assert lines and all(LINE.match(line) for line in lines), lines
+        #  What the peer's start brings with it is no news.
+        assert not any("BDB3504" in line for line in lines), lines
+
+
+def test_roles_are_in_the_log(pair):
+    for broker in pair.brokers:
+        roles = [line[len("ROLE "):] for line in broker.lines if line.startswith("ROLE ")]
+        log = broker.tail()
+        assert all(role in log for role in roles)
+    assert any("ACTIVE" in broker.tail() for broker in pair.brokers)
