@@ -23,5 +23,6 @@ extern const tool_command_t tool_switchover;
 extern const tool_command_t tool_promote;
 extern const tool_command_t tool_witness;
 extern const tool_command_t tool_salvage;
+extern const tool_command_t tool_adopt;
 
 #endif

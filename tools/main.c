@@ -15,7 +15,7 @@
 
 static const tool_command_t *const s_commands[] = {
     &tool_serve,  &tool_put,     &tool_get,  &tool_queue, &tool_status,  &tool_switchover, &tool_promote,
-    &tool_doctor, &tool_salvage, &tool_demo, &tool_bench, &tool_witness, NULL};
+    &tool_doctor, &tool_salvage, &tool_demo, &tool_bench, &tool_witness, &tool_adopt, NULL};
 
 static const char s_more[] = "\n"
                              "'zbroker help COMMAND' and 'zbroker COMMAND --help' tell more; so do zbroker(1) and "
@@ -25,12 +25,13 @@ static const char s_more[] = "\n"
                              "exit codes:\n"
                              "  0  done\n"
                              "  1  refused, or not wholly done\n"
-                             "  2  the command line or the configuration is wrong\n"
+                             "  2  the command line, the configuration, or a permission is wrong\n"
                              "  3  serve: an address or the store is in use by another process\n"
                              "  4  serve: the store failed; restart it, the other broker takes over\n"
                              "  5  serve: the store is damaged; the text says what to do\n"
                              "  6  no broker that serves was found in time\n"
-                             "  7  serve: the lock on the shared store was lost; another broker may have it\n";
+                             "  7  serve: the lock on the shared store was lost; another broker may have it\n"
+                             "  8  serve: no descriptor, memory or thread was left; raise the limit that the text names\n";
 
 static void s_help (FILE *out)
 {

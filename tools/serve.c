@@ -9,6 +9,7 @@
 #include <czmq.h>
 
 #include "commands.h"
+#include "io/moment.h"
 
 static const tool_option_t s_options[] = {
     {"config", "FILE", "read this file first, see zbroker.conf(5)"},
@@ -64,6 +65,11 @@ static int s_serve (tool_t *self)
                    ? tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno))
                    : TOOL_OK;
     tool_raise_files ();
+    char *lacks = zb_moment_lacks ();
+    if (code == TOOL_OK && lacks)
+        code = tool_fail (self, ZB_EXIT_MOMENT, "%s", lacks);
+    free (lacks);
+    zb_moment_watch ();
     if (code == TOOL_OK)
         code = zb_broker_run (config);
     zb_log_close ();

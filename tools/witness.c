@@ -8,6 +8,7 @@
 
 #include <czmq.h>
 
+#include "io/moment.h"
 #include "io/witness.h"
 #include "commands.h"
 
@@ -51,8 +52,11 @@ static int s_witness (tool_t *self)
         char *bind = given              ? strdup (given)
                      : pair[0]->witness ? zb_config_bind_for (pair[0]->witness)
                                         : strdup (DEFAULT_BIND);
+        zb_moment_watch ();
         if (zb_log_open ("zbroker/witness", pair[0]->log_level))
             code = tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno));
+        else if ((error = zb_moment_lacks ()) != NULL)
+            code = tool_fail (self, ZB_EXIT_MOMENT, "%s", error);
         else
             code = zb_witness_run (bind, folder ? folder : DEFAULT_FOLDER, (const zb_config_t *const *) pair, count);
         zb_log_close ();

@@ -33,6 +33,10 @@
 //  The engine's memory.
 #define ZB_PRODUCERS_KEPT 8192   //  producers in memory beyond those with PUTs in flight
 
+//  What a broker needs of the system, or it does not start.
+#define ZB_FILES_LEAST 128       //  open files
+#define ZB_THREADS_LEAST 12      //  of libzmq, CZMQ, the store, the heartbeats, the log, and some to spare
+
 //  The store's layout.
 #define ZB_ROW_MAX (256 * 1024)  //  bytes of one log row, unless a single message is larger
 #define ZB_EPOCH_BITS 24         //  upper bits of a message id: the epoch's number,

@@ -25,6 +25,7 @@
 #include "io/ha.h"
 #include "io/held.h"
 #include "io/log.h"
+#include "io/moment.h"
 #include "io/operator.h"
 #include "io/status.h"
 #include "io/store.h"
@@ -435,8 +436,8 @@ static void s_held (zb_broker_t *self)
 static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
 {
     if (zb_role_meta (&self->role, rows, count, self->now))
-        s_die (ZB_EXIT_DAMAGED, "the store's table meta is damaged or of a newer version: restore a backup, or remove "
-                                "the store's folder and let this broker copy its peer's");
+        s_die (ZB_EXIT_DAMAGED, "the store's table meta makes no sense, or is of a newer version. Nothing was changed: see "
+                                "WAYS OUT in zbroker(1)");
 }
 
 //  The role is told what a look at the lock of a shared store has found.
@@ -727,6 +728,10 @@ static void s_batch_free (void **item_p)
 
 static int s_listen_failed (const char *what, const char *endpoint)
 {
+    if (zb_moment_is (errno)) {
+        zb_log (ZB_LOG_ERROR, "can't listen for %s at %s: %s", what, endpoint, zb_moment_text (errno));
+        return ZB_EXIT_MOMENT;
+    }
     zb_log (ZB_LOG_ERROR, "can't listen for %s at %s: %s%s", what, endpoint, zmq_strerror (errno),
             errno == EADDRINUSE ? "; stop the other process or choose another port" : "");
     return errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE;

@@ -13,6 +13,7 @@
 #include "core/limits.h"
 #include "io/env.h"
 #include "io/log.h"
+#include "io/moment.h"
 #include "io/pages.h"
 
 //  Not in the manual of 5.3, but in its db.h: see zb_env_process.
@@ -48,7 +49,11 @@ struct zb_env {
     bool damaged;
     size_t cache;
     int64_t trickled; //  when
-    bool io_error;    //  Berkeley DB has reported one; a panic follows and hides its number
+    //  What Berkeley DB has reported: a panic follows and hides its number.
+    bool io_error;
+    bool checksum;
+    int moment;
+    int cause; //  of the fault: an error of the system, or 0
     zb_env_t *next;   //  of those abandoned
     char last[256];   //  its last words
 };
@@ -61,6 +66,12 @@ static zb_lsn_t s_lsn (const DB_LSN *lsn)
     return (zb_lsn_t) lsn->file << 32 | lsn->offset;
 }
 
+static const int s_moments[] = {EMFILE, ENFILE, ENOMEM, EAGAIN};
+//  How Berkeley DB says that what is on the disk is not what it has written: a checksum is wrong, of a page, a table's first
+//  page, or a record of the log; or the number with which each of its files begins.
+static const char *const s_checksums[] = {"BDB0684", "BDB0640", "BDB0210", "BDB0642", "BDB2533",
+                                          "BDB2578", "BDB2530", "BDB0004", "BDB0641"};
+
 static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
 {
     (void) prefix;
@@ -68,6 +79,12 @@ static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
     snprintf (self->last, sizeof (self->last), "%s", text);
     if (strstr (text, strerror (EIO)))
         self->io_error = true;
+    for (size_t index = 0; index < sizeof s_moments / sizeof *s_moments; index++)
+        if (strstr (text, strerror (s_moments[index])))
+            self->moment = s_moments[index];
+    for (size_t index = 0; index < sizeof s_checksums / sizeof *s_checksums; index++)
+        if (strstr (text, s_checksums[index]))
+            self->checksum = true;
     //  A resync locks the database out while it is going on: that passes, and is tried again.
     zb_log (strstr (text, LOCKED_OUT) ? ZB_LOG_DEBUG : ZB_LOG_WARNING, "store: %s", text);
 }
@@ -77,8 +94,13 @@ void zb_env_fail (zb_env_t *self, int error, const char *what)
     if (self->fault)
         return;
     self->suspect = error == EIO || self->io_error;
-    //  Berkeley DB's own errors are negative.  A full disk ends in a panic, too.
-    self->damaged = error < 0 && !self->suspect && strstr (self->last, strerror (ENOSPC)) == NULL;
+    if (zb_moment_is (error))
+        self->moment = error;
+    if (self->suspect)
+        self->moment = 0;
+    //  What could not be read for want of something may look damaged: that shows when it is there.
+    self->damaged = self->checksum && !self->suspect && !self->moment;
+    self->cause = self->suspect ? EIO : self->moment ? self->moment : error > 0 ? error : 0;
     self->fault = zsys_sprintf ("%s: %s failed: %s%s%s", self->home, what, db_strerror (error), *self->last ? "; " : "",
                                 self->last);
     assert (self->fault);
@@ -308,6 +330,11 @@ bool zb_env_suspect (const zb_env_t *self)
 bool zb_env_damaged (const zb_env_t *self)
 {
     return self->damaged;
+}
+
+int zb_env_cause (const zb_env_t *self)
+{
+    return self->cause;
 }
 
 struct __db_env *zb_env_handle (const zb_env_t *self)

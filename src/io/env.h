@@ -59,8 +59,10 @@ void zb_env_destroy (zb_env_t **self_p);
 const char *zb_env_fault (const zb_env_t *self);
 //  Whether the fault was an I/O error: what an fsync has lost is unknown, so what is on the disk is not to be trusted.
 bool zb_env_suspect (const zb_env_t *self);
-//  Whether the fault came from what is on the disk: recovery found it damaged, a page's checksum is wrong.
+//  Whether a checksum said so, of a page or of a record of the log, or a file's first bytes: nothing else is called damage.
 bool zb_env_damaged (const zb_env_t *self);
+//  The error of the system that the fault came from; 0 if it is Berkeley DB's own.
+int zb_env_cause (const zb_env_t *self);
 //  Records a fault that another class of the store met, as Berkeley DB's error number and what was tried.
 void zb_env_fail (zb_env_t *self, int error, const char *what);
 

@@ -15,6 +15,8 @@
 #include "io/broker.h"
 #include "io/home.h"
 #include "io/log.h"
+#include "io/moment.h"
+#include "io/node.h"
 #include "io/pages.h"
 
 #define REWRITE_BLOCK (1 << 20)
@@ -39,13 +41,23 @@ static char *s_misfit (const char *dir, zb_kind_t kind, const zb_holder_t *holde
                          dir);
 }
 
-//  Why the lock's file is of no use, from errno.
-static char *s_useless (const char *dir)
+//  Says what could not be done, and why, from errno.  Returns the exit code.
+static int s_failed (const char *verb, const char *dir, const char *name, char **error)
 {
-    if (errno == EBADMSG)
-        return zsys_sprintf ("%s/LOCK is not what a broker has written: if no broker uses this store, remove the file",
-                             dir);
-    return zsys_sprintf ("can't use %s/LOCK: %s", dir, strerror (errno));
+    int code = zb_moment_code (errno);
+    *error = zsys_sprintf ("can't %s %s%s: %s", verb, dir, name, zb_moment_text (errno));
+    assert (*error);
+    return code;
+}
+
+//  The lock's file is of no use, for the reason in errno.  Returns the exit code.
+static int s_useless (const char *dir, char **error)
+{
+    if (errno != EBADMSG)
+        return s_failed ("use", dir, "/LOCK", error);
+    *error =
+        zsys_sprintf ("%s/LOCK is not what a broker has written: if no broker uses this store, remove that file", dir);
+    return ZB_EXIT_STORE;
 }
 
 //  Takes the lock of a store that is not shared.  Returns 0, or an exit code and *error.
@@ -53,44 +65,38 @@ static int s_take (zb_home_t *self, zb_kind_t kind, char **error)
 {
     zb_holder_t holder;
     bool held;
-    if (zb_lock_look (self->lock, &holder, &held) != 0) {
-        *error = s_useless (self->dir);
-        return ZB_EXIT_STORE;
-    }
+    if (zb_lock_look (self->lock, &holder, &held) != 0)
+        return s_useless (self->dir, error);
     *error = s_misfit (self->dir, kind, &holder);
     if (*error)
         return ZB_EXIT_USAGE;
     if (kind == ZB_KIND_SHARED)
         return ZB_EXIT_OK;
     if (held || zb_lock_take (self->lock) != 0) {
+        if (!held && errno != EAGAIN)
+            return s_useless (self->dir, error);
         char *who = zb_holder_text (&holder);
-        bool busy = held || errno == EAGAIN;
-        *error = busy ? zsys_sprintf ("the store is in use by %s (%s/LOCK is locked)", who, self->dir)
-                      : s_useless (self->dir);
+        *error = zsys_sprintf ("the store is in use by %s (%s/LOCK is locked)", who, self->dir);
         free (who);
-        return busy ? ZB_EXIT_BUSY : ZB_EXIT_STORE;
+        return ZB_EXIT_BUSY;
     }
     if (zb_lock_sign (self->lock, kind, holder.epoch, ZB_LOCK_HELD) == 0)
         return ZB_EXIT_OK;
-    *error = zsys_sprintf ("can't write %s/LOCK: %s", self->dir, strerror (errno));
-    return ZB_EXIT_STORE;
+    return s_failed ("write", self->dir, "/LOCK", error);
 }
 
 bool zb_home_used (const char *dir)
 {
-    char *path = zsys_sprintf ("%s/node", dir);
-    assert (path);
-    bool used = access (path, F_OK) == 0;
-    freen (path);
-    return used;
+    zb_node_t node;
+    zb_node_state_t state = zb_node_load (&node, dir);
+    return state == ZB_NODE_FOUND ? node.current != 0 : state != ZB_NODE_ABSENT;
 }
 
 zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code)
 {
     *error = NULL;
-    *code = ZB_EXIT_STORE;
     if (mkdir (dir, 0700) != 0 && errno != EEXIST) {
-        *error = zsys_sprintf ("can't make the store's folder %s: %s", dir, strerror (errno));
+        *code = s_failed ("make the store's folder", dir, "", error);
         return NULL;
     }
     zb_home_t *self = zmalloc (sizeof (*self));
@@ -98,7 +104,7 @@ zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code
     assert (self->dir);
     self->lock = zb_lock_new (dir);
     if (zb_lock_make (self->lock, kind, zb_home_used (dir)) != 0)
-        *error = zsys_sprintf ("can't make %s/LOCK: %s", dir, strerror (errno));
+        *code = s_failed ("make", dir, "/LOCK", error);
     else
         *code = s_take (self, kind, error);
     if (*error)
@@ -155,13 +161,7 @@ static void s_empty (const char *folder)
 
 int zb_home_make (zb_home_t *self, uint64_t number)
 {
-    const char *env = zb_home_env (self, number);
-    if (mkdir (env, 0700) == 0)
-        return 0;
-    if (errno != EEXIST)
-        return -1;
-    s_empty (env);
-    return 0;
+    return mkdir (zb_home_env (self, number), 0700);
 }
 
 int zb_home_sync (const char *folder)
@@ -176,25 +176,67 @@ int zb_home_sync (const char *folder)
     return rc;
 }
 
-void zb_home_purge (zb_home_t *self, uint64_t keep)
+//  The number of the environment that an entry of the folder names; 0 if it names none.
+static uint64_t s_number (const struct dirent *entry)
+{
+    if (strncmp (entry->d_name, "env.", 4) != 0 || !isdigit ((unsigned char) entry->d_name[4]))
+        return 0;
+    char *end;
+    uint64_t number = strtoull (entry->d_name + 4, &end, 10);
+    return *end ? 0 : number;
+}
+
+void zb_home_purge (zb_home_t *self, uint64_t keep, uint64_t filling)
 {
     DIR *dir = opendir (self->dir);
     if (!dir)
         return;
     struct dirent *entry;
     while ((entry = readdir (dir)) != NULL) {
-        char *end;
-        if (strncmp (entry->d_name, "env.", 4) != 0 || !isdigit ((unsigned char) entry->d_name[4]))
-            continue;
-        uint64_t number = strtoull (entry->d_name + 4, &end, 10);
-        if (*end || number == keep)
+        uint64_t number = s_number (entry);
+        if (!number || number == keep)
             continue;
         const char *env = zb_home_env (self, number);
+        if (number > keep && number != filling && filling != ZB_FILLING_ANY) {
+            zb_log (ZB_LOG_WARNING, "store: %s is not in use, and stays: see WAYS OUT in zbroker(1)", env);
+            continue;
+        }
         s_empty (env);
         if (rmdir (env) != 0)
             zb_log (ZB_LOG_WARNING, "store: can't remove %s: %s", env, strerror (errno));
     }
     closedir (dir);
+}
+
+int zb_home_newest (const char *folder, uint64_t *newest)
+{
+    *newest = 0;
+    DIR *dir = opendir (folder);
+    if (!dir)
+        return -1;
+    struct dirent *entry;
+    while ((entry = readdir (dir)) != NULL)
+        if (s_number (entry) > *newest)
+            *newest = s_number (entry);
+    closedir (dir);
+    return 0;
+}
+
+bool zb_home_holds_tables (const char *folder)
+{
+    DIR *dir = opendir (folder);
+    bool holds = !dir && errno != ENOENT;
+    struct dirent *entry;
+    while (dir && !holds && (entry = readdir (dir)) != NULL)
+        if (s_number (entry)) {
+            char *path = zsys_sprintf ("%s/%s/table.meta", folder, entry->d_name);
+            assert (path);
+            holds = access (path, F_OK) == 0;
+            freen (path);
+        }
+    if (dir)
+        closedir (dir);
+    return holds;
 }
 
 uint64_t zb_home_space (const zb_home_t *self)
@@ -278,7 +320,7 @@ char *zb_home_set_aside (zb_home_t *self, uint64_t number)
         char *path = zsys_sprintf ("%s/damaged.%u", self->dir, count);
         assert (path);
         //  A folder is never renamed onto one that holds something.
-        if (rename (env, path) == 0 && zb_home_sync (self->dir) == 0)
+        if (rename (env, path) == 0)
             return path;
         int error = errno;
         freen (path);

@@ -137,10 +137,12 @@ static int s_write (int fd, const zb_holder_t *holder)
 
 char *zb_holder_text (const zb_holder_t *holder)
 {
-    char when[32];
+    char when[32] = "a time that no clock has";
     time_t since = (time_t) holder->since;
     struct tm parts;
-    strftime (when, sizeof (when), "%Y-%m-%d %H:%M:%S UTC", gmtime_r (&since, &parts));
+    //  The text may be forged: not each number is a date.
+    if (gmtime_r (&since, &parts))
+        strftime (when, sizeof (when), "%Y-%m-%d %H:%M:%S UTC", &parts);
     char *text = zsys_sprintf ("process %ld on %s, since %s", holder->pid, holder->host, when);
     assert (text);
     return text;
@@ -215,7 +217,7 @@ static int s_ask (int fd, bool *held)
 int zb_lock_look (zb_lock_t *self, zb_holder_t *holder, bool *held)
 {
     //  Opened each time: the name may stand for another file by now, and a network file system reads afresh at open.
-    int fd = open (self->path, O_RDONLY | O_CLOEXEC);
+    int fd = open (self->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
     int rc = s_ask (fd, held);
@@ -234,7 +236,7 @@ int zb_lock_look (zb_lock_t *self, zb_holder_t *holder, bool *held)
 int zb_lock_take (zb_lock_t *self)
 {
     assert (self->fd < 0);
-    int fd = open (self->path, O_RDWR | O_CLOEXEC);
+    int fd = open (self->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -288,15 +290,17 @@ int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state
     return s_write (self->fd, holder);
 }
 
-//  Whether the lock is held, as anybody else sees it.
-static bool s_is_seen (const char *path)
+//  Whether others see the lock, as anybody does who opens the file anew.  Returns 0 or -1: ENOLCK if they don't.
+static int s_is_seen (const char *path)
 {
-    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    int fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
     bool held = false;
-    bool seen = fd >= 0 && s_ask (fd, &held) == 0 && held;
-    if (fd >= 0)
-        close (fd);
-    return seen;
+    int rc = s_ask (fd, &held), error = errno;
+    close (fd);
+    errno = rc == 0 ? ENOLCK : error;
+    return rc == 0 && held ? 0 : -1;
 }
 
 int zb_lock_prove (zb_lock_t *self, bool rewrite)
@@ -311,10 +315,8 @@ int zb_lock_prove (zb_lock_t *self, bool rewrite)
     }
     if (!rewrite)
         return 0;
-    if (!s_is_seen (self->path)) {
-        errno = ENOLCK;
+    if (s_is_seen (self->path) != 0)
         return -1;
-    }
     char text[TEXT_SIZE], found[TEXT_SIZE];
     s_format (&self->holder, text);
     ssize_t size = pread (self->fd, found, TEXT_SIZE, 0);

@@ -14,30 +14,67 @@
 
 #define NODE_TEXT_MAX 512
 
-static void s_format (const zb_node_t *self, char text[NODE_TEXT_MAX])
+static const char *const s_names[] = {"-", "primary", "backup"};
+#define NAMES (sizeof s_names / sizeof *s_names)
+
+const char *zb_node_name (unsigned as)
 {
-    int size = snprintf (text, NODE_TEXT_MAX,
-                         "zbroker node 1\ncomplete %d\nsuspect %d\nalone %" PRIu64 "\nalone-from %" PRIu64
-                         "\ncurrent %" PRIu64 "\n",
-                         self->complete, self->suspect, self->alone, self->alone_from, self->current);
+    return s_names[as];
+}
+
+static void s_format (const zb_node_t *self, unsigned version, char text[NODE_TEXT_MAX])
+{
+    char as[16] = "", filling[40] = "";
+    if (version > 1) {
+        snprintf (as, sizeof as, "as %s\n", s_names[self->as]);
+        snprintf (filling, sizeof filling, "filling %" PRIu64 "\n", self->filling);
+    }
+    int size =
+        snprintf (text, NODE_TEXT_MAX,
+                  "zbroker node %u\n%scomplete %d\nsuspect %d\nalone %" PRIu64 "\nalone-from %" PRIu64
+                  "\ncurrent %" PRIu64 "\n%s",
+                  version, as, self->complete, self->suspect, self->alone, self->alone_from, self->current, filling);
     assert (size > 0 && size < NODE_TEXT_MAX);
+}
+
+static int s_scan (zb_node_t *self, unsigned version, const char *text)
+{
+    unsigned complete, suspect;
+    char as[8] = "-";
+    int got = version == 1
+                  ? sscanf (text,
+                            "zbroker node 1\ncomplete %u\nsuspect %u\nalone %" SCNu64 "\nalone-from %" SCNu64
+                            "\ncurrent %" SCNu64,
+                            &complete, &suspect, &self->alone, &self->alone_from, &self->current) -
+                        5
+                  : sscanf (text,
+                            "zbroker node 2\nas %7s\ncomplete %u\nsuspect %u\nalone %" SCNu64 "\nalone-from %" SCNu64
+                            "\ncurrent %" SCNu64 "\nfilling %" SCNu64,
+                            as, &complete, &suspect, &self->alone, &self->alone_from, &self->current, &self->filling) -
+                        7;
+    if (got != 0)
+        return -1;
+    self->complete = complete == 1;
+    self->suspect = suspect == 1;
+    while (self->as < NAMES && !streq (as, s_names[self->as]))
+        self->as++;
+    return self->as < NAMES ? 0 : -1;
 }
 
 //  Whole text at once: what sscanf takes from it must format to the very same bytes, so nothing lenient gets in.
 static bool s_parse (zb_node_t *self, const char *text)
 {
-    unsigned complete, suspect;
+    unsigned version = strncmp (text, "zbroker node 1\n", 15) == 0 ? 1 : 2;
     zb_node_t node = {0};
-    if (sscanf (text,
-                "zbroker node 1\ncomplete %u\nsuspect %u\nalone %" SCNu64 "\nalone-from %" SCNu64 "\ncurrent %" SCNu64,
-                &complete, &suspect, &node.alone, &node.alone_from, &node.current) != 5)
+    if (s_scan (&node, version, text))
         return false;
-    node.complete = complete == 1;
-    node.suspect = suspect == 1;
     char again[NODE_TEXT_MAX];
-    s_format (&node, again);
+    s_format (&node, version, again);
     if (strcmp (again, text) != 0)
         return false;
+    //  With no store that counts, any folder may be one that an operator has brought back.
+    if (version == 1 && node.current)
+        node.filling = ZB_FILLING_ANY;
     *self = node;
     return true;
 }
@@ -64,9 +101,15 @@ zb_node_state_t zb_node_load (zb_node_t *self, const char *dir)
     return state;
 }
 
-int zb_node_save (const zb_node_t *self, const char *dir)
+zb_record_t *zb_node_prepare (const zb_node_t *self, const char *dir)
 {
     char text[NODE_TEXT_MAX];
-    s_format (self, text);
-    return zb_record_save (dir, "node", text);
+    s_format (self, 2, text);
+    return zb_record_prepare (dir, "node", text);
+}
+
+int zb_node_save (const zb_node_t *self, const char *dir)
+{
+    zb_record_t *record = zb_node_prepare (self, dir);
+    return record ? zb_record_commit (&record) : -1;
 }

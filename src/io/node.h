@@ -10,20 +10,24 @@
     by the peer's, or rolled back.  The file is a record (io/record.h): it holds the
     old or the new text after a crash at any point.
 
-      zbroker node 1
+      zbroker node 2
+      as backup
       complete 1
       suspect 0
       alone 7
       alone-from 7696581394433
       current 3
+      filling 0
       check 0123456789abcdef
 
+    Version 1 has no `as` and no `filling`; it is read, and written as version 2.
     The fields are zb_node_t's of io/store.h.  Thread: any, one at a time.
 */
 
 #ifndef ZB_NODE_H_INCLUDED
 #define ZB_NODE_H_INCLUDED
 
+#include "io/record.h"
 #include "io/store.h"
 
 typedef enum {
@@ -38,5 +42,9 @@ zb_node_state_t zb_node_load (zb_node_t *self, const char *dir);
 //  Replaces DIR/node; it is on the disk when this returns 0.  Returns -1 and errno on failure: then the old file
 //  still stands, or whether the new one does is unknown (the fsync of the folder failed).
 int zb_node_save (const zb_node_t *self, const char *dir);
+//  The same in two steps: zb_record_commit is the second, after which it is on the disk (io/record.h).
+zb_record_t *zb_node_prepare (const zb_node_t *self, const char *dir);
+//  "primary", "backup"; "-" if it is not said.
+const char *zb_node_name (unsigned as);
 
 #endif

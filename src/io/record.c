@@ -10,11 +10,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-#include "io/home.h"
 #include "io/record.h"
 
 #define CHECK_SIZE 23 //  "check ", 16 digits, newline
 #define FILE_MAX (1 << 20)
+#define MAKE_TRIES 8
 
 //  FNV-1a.
 static uint64_t s_check (const char *text, size_t size)
@@ -33,7 +33,7 @@ static void s_check_line (const char *text, size_t size, char line[CHECK_SIZE + 
 //  Reads the whole file; NULL and errno on failure.
 static char *s_read (const char *path, size_t *size)
 {
-    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    int fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return NULL;
     struct stat stat = {0};
@@ -78,10 +78,24 @@ zb_record_state_t zb_record_load (const char *folder, const char *name, char **t
     return ZB_RECORD_DAMAGED;
 }
 
+//  Makes the file beside, new: what lies there is left of a crash, or is somebody else's.
+static int s_make (const char *path)
+{
+    int fd = -1;
+    for (int tries = 0; fd < 0 && tries < MAKE_TRIES; tries++) {
+        if (unlink (path) != 0 && errno != ENOENT)
+            return -1;
+        fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != EEXIST)
+            return -1;
+    }
+    return fd;
+}
+
 //  Writes and syncs the file beside; 0, or -1 and errno.
 static int s_write (const char *path, const char *text, size_t size)
 {
-    int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = s_make (path);
     if (fd < 0)
         return -1;
     ssize_t written = write (fd, text, size);
@@ -94,21 +108,58 @@ static int s_write (const char *path, const char *text, size_t size)
     return rc;
 }
 
-int zb_record_save (const char *folder, const char *name, const char *text)
+struct zb_record {
+    int folder;
+    char *fresh, *path;
+};
+
+static void s_free (zb_record_t **self_p)
+{
+    zb_record_t *self = *self_p;
+    int error = errno;
+    if (self->folder >= 0)
+        close (self->folder);
+    freen (self->fresh);
+    freen (self->path);
+    freen (self);
+    *self_p = NULL;
+    errno = error;
+}
+
+zb_record_t *zb_record_prepare (const char *folder, const char *name, const char *text)
 {
     char line[CHECK_SIZE + 1];
     s_check_line (text, strlen (text), line);
     char *whole = zsys_sprintf ("%s%s", text, line);
-    char *fresh = zsys_sprintf ("%s/%s.new", folder, name);
-    char *path = zsys_sprintf ("%s/%s", folder, name);
-    assert (whole && fresh && path);
-    int rc = s_write (fresh, whole, strlen (whole));
-    if (rc == 0)
-        rc = rename (fresh, path);
+    zb_record_t *self = zmalloc (sizeof (*self));
+    self->fresh = zsys_sprintf ("%s/%s.new", folder, name);
+    self->path = zsys_sprintf ("%s/%s", folder, name);
+    assert (whole && self->fresh && self->path);
+    self->folder = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self->folder < 0 || s_write (self->fresh, whole, strlen (whole)) != 0)
+        s_free (&self);
     int error = errno;
     freen (whole);
-    freen (fresh);
-    freen (path);
     errno = error;
-    return rc == 0 ? zb_home_sync (folder) : -1;
+    return self;
+}
+
+int zb_record_commit (zb_record_t **self_p)
+{
+    zb_record_t *self = *self_p;
+    int rc = rename (self->fresh, self->path) == 0 && fsync (self->folder) == 0 ? 0 : -1;
+    s_free (self_p);
+    return rc;
+}
+
+void zb_record_discard (zb_record_t **self_p)
+{
+    unlink ((*self_p)->fresh);
+    s_free (self_p);
+}
+
+int zb_record_save (const char *folder, const char *name, const char *text)
+{
+    zb_record_t *record = zb_record_prepare (folder, name, text);
+    return record ? zb_record_commit (&record) : -1;
 }

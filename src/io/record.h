@@ -12,7 +12,8 @@
 
       check 0123456789abcdef
 
-    It guards against damage, not against people.  Thread: any, one at a time a file.
+    It guards against damage, not against people; but where others can write the folder, a
+    link that they put there is not followed.  Thread: any, one at a time a file.
 */
 
 #ifndef ZB_RECORD_H_INCLUDED
@@ -33,5 +34,16 @@ zb_record_state_t zb_record_load (const char *folder, const char *name, char **t
 //  errno on failure: then the old file still stands, or whether the new one does is unknown (the fsync of the folder
 //  failed).
 int zb_record_save (const char *folder, const char *name, const char *text);
+
+//  The same in two steps, where something else must not be done unless the record will be saved: all that may want room or a
+//  descriptor is in the first.
+typedef struct zb_record zb_record_t;
+
+//  Writes and syncs the new text beside.  Returns NULL and errno on failure: then the old file still stands.
+zb_record_t *zb_record_prepare (const char *folder, const char *name, const char *text);
+//  Puts it in the old one's place and syncs the folder.  Destroys the record.  Returns as zb_record_save.
+int zb_record_commit (zb_record_t **self_p);
+//  Gives it up: the old file stays.
+void zb_record_discard (zb_record_t **self_p);
 
 #endif

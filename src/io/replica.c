@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include "io/broker.h"
+#include "io/moment.h"
 #include "io/node.h"
 #include "io/replica_inner.h"
 
@@ -59,21 +60,40 @@ void zb_replica_fail (zb_replica_t *self, int code, char *text)
     self->post (self->arg, event);
 }
 
-//  The store is as good as lost, its copy is with the peer: puts it aside, and the node is one that has to fetch all.
-//  Returns where it is; NULL if that was not possible.
+bool zb_replica_refused (zb_replica_t *self, int error, const char *format, ...)
+{
+    char what[512];
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (what, sizeof what, format, arguments);
+    va_end (arguments);
+    zb_replica_fail (self, zb_moment_code (error), zsys_sprintf ("%s: %s", what, zb_moment_text (error)));
+    return false;
+}
+
+//  A checksum is wrong, and a copy of the store is with the peer: puts it aside, and the node is one that has to fetch all.
+//  What may fail for want of something comes first.  Returns where the store is; NULL and errno if nothing was done.
 static char *s_set_aside (zb_replica_t *self)
 {
-    char *path = zb_home_set_aside (self->home, self->folder);
-    if (!path)
+    zb_node_t node = self->node;
+    node.complete = false;
+    node.suspect = true;
+    node.current = 0;
+    zb_record_t *record = zb_node_prepare (&node, self->args.dir);
+    if (!record)
         return NULL;
+    char *path = zb_home_set_aside (self->home, self->folder);
+    if (!path) {
+        int error = errno;
+        zb_record_discard (&record);
+        errno = error;
+        return NULL;
+    }
     //  If this is the last that gets done, the missing folder says the same at the next start.
-    self->node.complete = false;
-    self->node.suspect = true;
-    self->node.current = 0;
-    if (zb_node_save (&self->node, self->args.dir) == 0)
-        return path;
-    freen (path);
-    return NULL;
+    if (zb_record_commit (&record) != 0)
+        zb_log (ZB_LOG_ERROR, "store: %s/node can't be put in its place: %s", self->args.dir, strerror (errno));
+    self->node = node;
+    return path;
 }
 
 //  What is done about a damaged store.  Returns the text for the operator.
@@ -81,26 +101,42 @@ static char *s_damaged (zb_replica_t *self, const char *fault)
 {
     const char *dir = self->args.dir;
     if (!self->args.paired)
-        return zsys_sprintf ("the store is damaged: %s. Restore %s from a backup", fault, dir);
+        return zsys_sprintf ("the store is damaged: %s. Nothing was changed: keep %s as it is, and see WAYS OUT in "
+                             "zbroker(1)",
+                             fault, dir);
     if (self->node.alone)
         return zsys_sprintf (
             "the store is damaged: %s. It is the only one that holds what this broker answered without "
-            "its peer: restore %s from a backup; or move it away and start again, then all is fetched "
-            "from the peer, and what only this one had is lost",
+            "its peer, so nothing was changed: keep %s as it is, and see WAYS OUT in zbroker(1)",
             fault, dir);
     if (self->folder != self->node.current)
         return zsys_sprintf ("the copy of the peer's store is damaged: %s. Start again, it begins anew", fault);
     char *aside = s_set_aside (self);
-    char *text =
-        aside
-            ? zsys_sprintf ("the store is damaged: %s. It was put aside as %s; start again, and all is fetched from "
-                            "the peer. Delete it when the pair is in step",
-                            fault, aside)
-            : zsys_sprintf ("the store is damaged: %s. It can't be put aside (%s): move %s away and start again, then "
-                            "all is fetched from the peer",
-                            fault, strerror (errno), dir);
+    char *text = aside ? zsys_sprintf ("the store is damaged: %s. It was put aside as %s; start again, and all is "
+                                       "fetched from the peer. Keep it until the pair is in step",
+                                       fault, aside)
+                       : zsys_sprintf ("the store is damaged: %s. It can't be put aside, so nothing was changed: %s. "
+                                       "Mend that and start again",
+                                       fault, zb_moment_text (errno));
     freen (aside);
     return text;
+}
+
+//  Ends it for the environment's fault.
+static void s_fail (zb_replica_t *self, const char *fault)
+{
+    int cause = zb_env_cause (self->env);
+    if (zb_env_damaged (self->env))
+        zb_replica_fail (self, ZB_EXIT_DAMAGED, s_damaged (self, fault));
+    else if (zb_moment_is (cause))
+        zb_replica_fail (
+            self, ZB_EXIT_MOMENT,
+            zsys_sprintf ("the store stopped: %s; %s. Nothing is damaged: start again", fault, zb_moment_text (cause)));
+    else
+        zb_replica_fail (self, zb_moment_code (cause),
+                         zsys_sprintf ("the store failed: %s. Mend the cause and start again; if there is none to be "
+                                       "found, see WAYS OUT in zbroker(1)",
+                                       fault));
 }
 
 bool zb_replica_sound (zb_replica_t *self)
@@ -109,7 +145,8 @@ bool zb_replica_sound (zb_replica_t *self)
     if (self->failed || !fault)
         return !self->failed;
     //  There is no second copy of a shared store to begin anew with: its next opener only writes it again.
-    if (self->args.shared ? !zb_env_damaged (self->env) : zb_env_suspect (self->env)) {
+    bool passes = zb_env_damaged (self->env) || zb_moment_is (zb_env_cause (self->env));
+    if (self->args.shared ? !passes : zb_env_suspect (self->env)) {
         //  The kernel may have dropped what it could not write: nothing that was not synced before is certain.
         if (self->args.shared)
             zb_replica_prove (self, false);
@@ -118,20 +155,14 @@ bool zb_replica_sound (zb_replica_t *self)
             zb_log (ZB_LOG_ERROR, "store: can't note in %s/node that the store is suspect: %s", self->args.dir,
                     strerror (errno));
     }
-    if (zb_env_damaged (self->env))
-        zb_replica_fail (self, ZB_EXIT_DAMAGED, s_damaged (self, fault));
-    else
-        zb_replica_fail (self, ZB_EXIT_STORE,
-                         zsys_sprintf ("the store failed: %s. Mend the cause and start again", fault));
+    s_fail (self, fault);
     return false;
 }
 
 bool zb_replica_save_node (zb_replica_t *self)
 {
-    if (zb_node_save (&self->node, self->args.dir) == 0)
-        return true;
-    zb_replica_fail (self, ZB_EXIT_STORE, zsys_sprintf ("can't write %s/node: %s", self->args.dir, strerror (errno)));
-    return false;
+    return zb_node_save (&self->node, self->args.dir) == 0 ||
+           zb_replica_refused (self, errno, "can't write %s/node", self->args.dir);
 }
 
 void zb_replica_post_meta (zb_replica_t *self, zb_store_kind_t kind)
@@ -177,14 +208,9 @@ static void s_close_env (zb_replica_t *self)
     }
 }
 
-bool zb_replica_open (zb_replica_t *self, uint64_t number, bool empty)
+static bool s_open_env (zb_replica_t *self, uint64_t number, bool empty)
 {
     s_close_env (self);
-    if (empty && zb_home_make (self->home, number) != 0) {
-        zb_replica_fail (self, ZB_EXIT_STORE,
-                         zsys_sprintf ("can't make %s: %s", zb_home_env (self->home, number), strerror (errno)));
-        return false;
-    }
     zb_env_args_t args = {
         .home = zb_home_env (self->home, number),
         .paired = self->args.paired,
@@ -203,6 +229,31 @@ bool zb_replica_open (zb_replica_t *self, uint64_t number, bool empty)
     return zb_replica_sound (self);
 }
 
+bool zb_replica_open (zb_replica_t *self, uint64_t number)
+{
+    return s_open_env (self, number, false);
+}
+
+bool zb_replica_open_new (zb_replica_t *self)
+{
+    s_close_env (self);
+    //  What an earlier one has fetched, if it was broken off.
+    zb_home_purge (self->home, self->node.current, self->node.filling);
+    uint64_t number;
+    if (zb_home_newest (self->args.dir, &number) != 0)
+        return zb_replica_refused (self, errno, "can't read %s", self->args.dir);
+    if (number < self->node.current)
+        number = self->node.current;
+    if (number < self->folder)
+        number = self->folder;
+    self->node.filling = ++number;
+    if (!zb_replica_save_node (self))
+        return false;
+    if (zb_home_make (self->home, number) != 0)
+        return zb_replica_refused (self, errno, "can't make %s", zb_home_env (self->home, number));
+    return s_open_env (self, number, true);
+}
+
 uint32_t zb_replica_generation (zb_replica_t *self)
 {
     zb_env_status_t status;
@@ -215,18 +266,16 @@ bool zb_replica_complete (zb_replica_t *self)
     zb_env_sync (self->env);
     if (!zb_env_flush (self->env) || !zb_replica_sound (self))
         return false;
-    if (zb_home_sync (zb_home_env (self->home, self->folder)) != 0) {
-        zb_replica_fail (self, ZB_EXIT_STORE,
-                         zsys_sprintf ("can't sync %s: %s", zb_home_env (self->home, self->folder), strerror (errno)));
-        return false;
-    }
+    if (zb_home_sync (zb_home_env (self->home, self->folder)) != 0)
+        return zb_replica_refused (self, errno, "can't sync %s", zb_home_env (self->home, self->folder));
     self->node.complete = true;
     self->node.suspect = false;
     self->node.current = self->folder;
+    self->node.filling = 0;
     if (!zb_replica_save_node (self))
         return false;
     zb_env_allow (self->env, self->rollback, false);
-    zb_home_purge (self->home, self->folder);
+    zb_home_purge (self->home, self->folder, 0);
     return true;
 }
 
@@ -240,44 +289,76 @@ void zb_replica_read_waiting (zb_replica_t *self)
 //  ---------------------------------------------------------------------------
 //  Life
 
+//  Whether the folder is another node's: then nothing in it is touched.
+static bool s_is_another (zb_replica_t *self)
+{
+    zb_node_t node;
+    unsigned as = self->args.paired ? self->args.node : 0;
+    if (self->args.shared || zb_node_load (&node, self->args.dir) != ZB_NODE_FOUND || !node.as || node.as == as)
+        return false;
+    const char *dir = self->args.dir, *name = zb_node_name (node.as);
+    zb_replica_fail (self, ZB_EXIT_USAGE,
+                     zsys_sprintf ("%s is the store of a pair's %s, and this broker was started as %s: nothing was "
+                                   "changed. Say --as %s, or name another folder with --store. To move a store on "
+                                   "purpose: zbroker adopt, in zbroker(1)",
+                                   dir, name, as ? zb_node_name (as) : "one without a pair", name));
+    return true;
+}
+
 //  Goes into the folder and, unless the store is shared, takes the lock.
 static bool s_enter (zb_replica_t *self)
 {
     char *error;
     int code;
-    zb_kind_t kind = self->args.shared   ? ZB_KIND_SHARED
-                     : self->args.paired ? ZB_KIND_REPLICATED
-                                         : ZB_KIND_SINGLE;
+    zb_kind_t kind = self->args.shared ? ZB_KIND_SHARED : self->args.paired ? ZB_KIND_REPLICATED : ZB_KIND_SINGLE;
+    if (s_is_another (self))
+        return false;
     self->home = zb_home_new (self->args.dir, kind, &error, &code);
     if (!self->home)
         zb_replica_fail (self, code, error);
     return self->home != NULL;
 }
 
+//  A folder that holds a store is not a new one, whatever its file says, or if it is missing.
+static bool s_is_odd (zb_replica_t *self, zb_node_state_t state)
+{
+    const char *dir = self->args.dir;
+    if (state == ZB_NODE_DAMAGED)
+        zb_replica_fail (self, ZB_EXIT_DAMAGED,
+                         zsys_sprintf ("%s/node is damaged, so it is unknown whether this store is complete, or the "
+                                       "only one that holds some answers. Nothing was changed: see WAYS OUT in "
+                                       "zbroker(1)",
+                                       dir));
+    else if (state == ZB_NODE_ERROR)
+        zb_replica_refused (self, errno, "can't read %s/node", dir);
+    else if (state == ZB_NODE_ABSENT && zb_home_holds_tables (dir))
+        zb_replica_fail (self, ZB_EXIT_DAMAGED,
+                         zsys_sprintf ("%s holds a database, but the file %s/node is missing, so it is unknown whether "
+                                       "this store is complete. Nothing was changed: bring the file back, or see WAYS "
+                                       "OUT in zbroker(1)",
+                                       dir, dir));
+    return self->failed;
+}
+
 bool zb_replica_load_node (zb_replica_t *self)
 {
-    switch (zb_node_load (&self->node, self->args.dir)) {
-    case ZB_NODE_DAMAGED:
-        zb_replica_fail (
-            self, ZB_EXIT_DAMAGED,
-            zsys_sprintf ("%s/node is damaged, so it is unknown whether this store is complete. Of a pair: move %s "
-                          "away and start again, all of it is fetched from the peer. Else restore the file",
-                          self->args.dir, self->args.dir));
+    zb_node_state_t state = zb_node_load (&self->node, self->args.dir);
+    if (s_is_odd (self, state))
         return false;
-    case ZB_NODE_ERROR:
-        zb_replica_fail (self, ZB_EXIT_STORE,
-                         zsys_sprintf ("can't read %s/node: %s", self->args.dir, strerror (errno)));
-        return false;
-    default:
-        break;
-    }
-    if (self->args.paired && self->node.current && !self->node.alone && !zb_home_has (self->home, self->node.current)) {
-        //  Put aside because it was damaged, and that was the last thing done.
+    bool aside =
+        self->args.paired && self->node.current && !self->node.alone && !zb_home_has (self->home, self->node.current);
+    //  Put aside because it was damaged, and that was the last thing done.
+    if (aside)
         self->node = (zb_node_t){.suspect = true};
-        if (!zb_replica_save_node (self))
-            return false;
-    }
-    zb_home_purge (self->home, self->node.current);
+    bool unnamed = self->args.paired && !self->node.as;
+    if (unnamed)
+        self->node.as = self->args.node;
+    //  What there was before there was a file for it holds no tables.
+    if (state == ZB_NODE_ABSENT)
+        self->node.filling = ZB_FILLING_ANY;
+    else if ((aside || unnamed) && !zb_replica_save_node (self))
+        return false;
+    zb_home_purge (self->home, self->node.current, self->node.filling);
     return true;
 }
 
@@ -289,9 +370,11 @@ static bool s_connect (zb_replica_t *self)
         zb_ship_act (self->ship, ZB_SHIP_IDLE, zb_replica_generation (self));
         return true;
     }
-    char *text = zsys_sprintf ("can't use %s for shipping: %s", what, zmq_strerror (errno));
+    int code = zb_moment_is (errno) ? ZB_EXIT_MOMENT : ZB_EXIT_BUSY;
+    char *text = zsys_sprintf ("can't use %s for shipping: %s", what,
+                               code == ZB_EXIT_MOMENT ? zb_moment_text (errno) : zmq_strerror (errno));
     s_close_env (self);
-    zb_replica_fail (self, ZB_EXIT_BUSY, text);
+    zb_replica_fail (self, code, text);
     return false;
 }
 
@@ -304,7 +387,6 @@ zb_replica_t *zb_replica_new (const zb_store_args_t *args, zb_replica_post_fn *p
     self->tables = zb_tables_new ();
     self->reads = zlist_new ();
     assert (self->reads);
-    bool empty;
     if (!s_enter (self))
         return self;
     if (args->shared) {
@@ -313,8 +395,8 @@ zb_replica_t *zb_replica_new (const zb_store_args_t *args, zb_replica_post_fn *p
     }
     if (!zb_replica_load_node (self))
         return self;
-    empty = self->node.current == 0;
-    if (!zb_replica_open (self, empty ? 1 : self->node.current, empty) || (args->paired && !s_connect (self)))
+    if (!(self->node.current ? zb_replica_open (self, self->node.current) : zb_replica_open_new (self)) ||
+        (args->paired && !s_connect (self)))
         return self;
     if (zb_tables_open (self->tables, self->env, !args->paired) && !args->paired && !self->node.complete)
         zb_replica_complete (self);
@@ -453,9 +535,7 @@ static bool s_abandon_resync (zb_replica_t *self)
 {
     if (self->folder == self->node.current || (self->node.current == 0 && !self->touched))
         return true;
-    if (self->node.current == 0)
-        return zb_replica_open (self, self->folder + 1, true);
-    return zb_replica_open (self, self->node.current, false);
+    return self->node.current ? zb_replica_open (self, self->node.current) : zb_replica_open_new (self);
 }
 
 bool zb_replica_take_lead (zb_replica_t *self)
@@ -498,14 +578,11 @@ void zb_replica_lead (zb_replica_t *self)
 
 void zb_replica_start_over (zb_replica_t *self)
 {
-    uint64_t newest = self->folder > self->node.current ? self->folder : self->node.current;
-    zb_log (ZB_LOG_INFO, "store: a full resync begins, into %s", zb_home_env (self->home, newest + 1));
     self->live = false;
-    //  What an earlier one has fetched, if it was broken off.
-    s_close_env (self);
-    zb_home_purge (self->home, self->node.current);
-    if (zb_replica_open (self, newest + 1, true))
-        zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
+    if (!zb_replica_open_new (self))
+        return;
+    zb_log (ZB_LOG_INFO, "store: a full resync begins, into %s", zb_home_env (self->home, self->folder));
+    zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
 }
 
 void zb_replica_diverge (zb_replica_t *self)
@@ -552,7 +629,7 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
     else {
         if (was == DIVERGED)
             //  Berkeley DB does not take up what it has refused, and says nothing of it again: it has to begin anew.
-            zb_replica_open (self, self->folder, false);
+            zb_replica_open (self, self->folder);
         else if (self->folder == self->node.current)
             zb_env_allow (self->env, rollback, false);
         //  A client that is told again keeps its session.
@@ -619,7 +696,7 @@ static bool s_trim (zb_replica_t *self)
 static void s_stand_still (zb_replica_t *self)
 {
     bool whole = self->folder == self->node.current;
-    if (!(whole ? zb_replica_open (self, self->folder, false) : s_abandon_resync (self)))
+    if (!(whole ? zb_replica_open (self, self->folder) : s_abandon_resync (self)))
         return;
     zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
     if (zb_tables_open (self->tables, self->env, false))

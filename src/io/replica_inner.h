@@ -89,11 +89,15 @@ void zb_replica_post (zb_replica_t *self, zb_store_kind_t kind);
 void zb_replica_post_meta (zb_replica_t *self, zb_store_kind_t kind);
 //  Ends it all: posts FAILED; takes the text.
 void zb_replica_fail (zb_replica_t *self, int code, char *text);
+//  The same for something that could not be done because of an error of the system, which decides the code.  Returns false.
+bool zb_replica_refused (zb_replica_t *self, int error, const char *format, ...) CHECK_PRINTF (3);
 //  Returns whether all is well; the first time that it is not, FAILED goes out.
 bool zb_replica_sound (zb_replica_t *self);
 
-//  Opens environment N in place of the one that is open.  An empty one may be filled by a full resync.
-bool zb_replica_open (zb_replica_t *self, uint64_t number, bool empty);
+//  Opens environment N in place of the one that is open.
+bool zb_replica_open (zb_replica_t *self, uint64_t number);
+//  The same for a new one, which is empty and may be filled by a full resync.  The node's file names it before it is there.
+bool zb_replica_open_new (zb_replica_t *self);
 //  The store in this folder is whole from now on, and the one that counts.
 bool zb_replica_complete (zb_replica_t *self);
 uint32_t zb_replica_generation (zb_replica_t *self);

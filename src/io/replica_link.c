@@ -63,7 +63,7 @@ static void s_record_as_client (zb_replica_t *self, const zb_ship_event_t *event
         break;
     case ZB_ENV_DIVERGED:
         if (self->rollback) {
-            if (zb_replica_open (self, self->folder, false))
+            if (zb_replica_open (self, self->folder))
                 zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
         }
         else

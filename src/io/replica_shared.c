@@ -13,6 +13,7 @@
 #include "core/lineage.h"
 #include "io/broker.h"
 #include "io/log.h"
+#include "io/moment.h"
 #include "io/replica_inner.h"
 
 #define LOOK_EVERY 250 //  ms between looks at the lock
@@ -73,7 +74,7 @@ static void s_tell_lock (zb_replica_t *self)
                                  ? "it is not what a broker has written; if no broker uses this store, "
                                    "remove the file"
                              : self->unread == ENOENT ? "the store is not there any more: is its file system mounted?"
-                                                      : strerror (self->unread));
+                                                      : zb_moment_text (self->unread));
     s_post_lock (self, ZB_STORE_LOCK, text);
 }
 
@@ -82,8 +83,7 @@ static bool s_is_fit (zb_replica_t *self)
 {
     const char *dir = self->args.dir;
     if (zb_fs_look (&self->fs, dir) != 0) {
-        zb_replica_fail (self, ZB_EXIT_STORE, zsys_sprintf ("can't look at %s: %s", dir, strerror (errno)));
-        return false;
+        return zb_replica_refused (self, errno, "can't look at %s", dir);
     }
     if (self->fs.unfit) {
         zb_replica_fail (self, ZB_EXIT_USAGE,
@@ -182,11 +182,8 @@ static bool s_write_again (zb_replica_t *self)
 {
     int64_t begun = zclock_mono (), size = zb_home_rewrite (self->home, self->node.current);
     if (size < 0) {
-        zb_replica_fail (self, ZB_EXIT_STORE,
-                         zsys_sprintf ("a sync of the shared store failed before, and %s can't be written again: %s. "
-                                       "Mend the cause and start again",
-                                       zb_home_env (self->home, self->node.current), strerror (errno)));
-        return false;
+        return zb_replica_refused (self, errno, "a sync of the shared store failed before, and %s can't be written again",
+                                   zb_home_env (self->home, self->node.current));
     }
     zb_log (ZB_LOG_WARNING,
             "a sync of the shared store failed before: all of it was written again and synced, %" PRIi64
@@ -217,7 +214,7 @@ static void s_open (zb_replica_t *self)
     bool empty = self->node.current == 0;
     if (self->node.suspect && !empty && !s_write_again (self))
         return;
-    if (!zb_replica_open (self, empty ? 1 : self->node.current, empty))
+    if (!(empty ? zb_replica_open_new (self) : zb_replica_open (self, self->node.current)))
         return;
     if (!zb_tables_open (self->tables, self->env, true) && !zb_env_fault (self->env))
         zb_env_fail (self->env, EINVAL, "opening the tables");
@@ -271,7 +268,7 @@ void zb_replica_share_lead (zb_replica_t *self)
     self->lead_at = zclock_mono ();
     if (zb_lock_take (s_lock (self)) != 0) {
         bool held = errno == EAGAIN;
-        s_deny (self, held ? NULL : zsys_sprintf ("can't lock %s/LOCK: %s", self->args.dir, strerror (errno)));
+        s_deny (self, held ? NULL : zsys_sprintf ("can't lock %s/LOCK: %s", self->args.dir, zb_moment_text (errno)));
         return;
     }
     self->role = TAKING;
@@ -287,7 +284,7 @@ void zb_replica_share_lead (zb_replica_t *self)
         self->fence = zb_fence_start (self->args.fence, before, self->args.dir);
         if (self->fence < 0) {
             self->fence = 0;
-            s_deny (self, zsys_sprintf ("the fence can't be started: %s", strerror (errno)));
+            s_deny (self, zsys_sprintf ("the fence can't be started: %s", zb_moment_text (errno)));
             return;
         }
     }
@@ -319,20 +316,23 @@ void zb_replica_share_follow (zb_replica_t *self)
 void zb_replica_prove (zb_replica_t *self, bool renew)
 {
     char *why = NULL;
+    int code = ZB_EXIT_LOCK;
     int64_t now = zclock_mono ();
     if (self->fs.kind == ZB_FS_NETWORK && self->proved && now - self->proved > self->args.lease)
         why = zsys_sprintf ("it was not renewed for %" PRIi64 " ms, and the lease is %" PRIi64 " ms",
                             now - self->proved, self->args.lease);
-    else if (zb_lock_prove (s_lock (self), renew) != 0)
+    else if (zb_lock_prove (s_lock (self), renew) != 0) {
+        code = zb_moment_is (errno) ? ZB_EXIT_MOMENT : ZB_EXIT_LOCK;
         why = zsys_sprintf ("%s", errno == ESTALE    ? "the file was removed or replaced"
                                   : errno == EBADMSG ? "somebody else has written into the file"
                                   : errno == ENOLCK  ? "the file system has forgotten it"
-                                                     : strerror (errno));
+                                                     : zb_moment_text (errno));
+    }
     if (why) {
-        zb_log (ZB_LOG_ERROR, "the lock on the shared store, %s/LOCK, is lost: %s. This process ends at once",
-                self->args.dir, why);
+        zb_log (ZB_LOG_ERROR, "the lock on the shared store, %s/LOCK, %s: %s. This process ends at once",
+                self->args.dir, code == ZB_EXIT_LOCK ? "is lost" : "can't be proved", why);
         zb_log_flush ();
-        _exit (ZB_EXIT_LOCK);
+        _exit (code);
     }
     if (renew)
         self->proved = now;

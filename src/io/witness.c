@@ -12,6 +12,7 @@
 #include "core/claim.h"
 #include "io/broker.h"
 #include "io/home.h"
+#include "io/moment.h"
 #include "io/record.h"
 #include "io/witness.h"
 
@@ -69,11 +70,11 @@ static int s_save (zb_witness_t *self)
         free (text);
         text = more;
     }
-    int rc = zb_record_save (self->folder, "pairs", text);
-    if (rc)
-        zb_log (ZB_LOG_ERROR, "can't write %s/pairs: %s", self->folder, strerror (errno));
+    int code = zb_record_save (self->folder, "pairs", text) == 0 ? ZB_EXIT_OK : zb_moment_code (errno);
+    if (code)
+        zb_log (ZB_LOG_ERROR, "can't write %s/pairs: %s", self->folder, zb_moment_text (errno));
     free (text);
-    return rc ? ZB_EXIT_STORE : ZB_EXIT_OK;
+    return code;
 }
 
 //  Reads one line; -1 if it makes no sense.
@@ -103,8 +104,9 @@ static int s_load (zb_witness_t *self)
     case ZB_RECORD_ABSENT:
         return ZB_EXIT_OK;
     case ZB_RECORD_ERROR:
-        zb_log (ZB_LOG_ERROR, "can't read %s/pairs: %s", self->folder, strerror (errno));
-        return ZB_EXIT_STORE;
+        code = zb_moment_code (errno);
+        zb_log (ZB_LOG_ERROR, "can't read %s/pairs: %s", self->folder, zb_moment_text (errno));
+        return code;
     case ZB_RECORD_DAMAGED:
         code = ZB_EXIT_DAMAGED;
         break;
@@ -144,8 +146,9 @@ static int s_rule (zb_witness_t *self, zframe_t *asker, pair_t *pair, const zb_c
     //  Of a shared record the holder is of no account: either may have said so.
     bool held = pair->record.state == WITNESS_HELD && before.holder != pair->record.holder;
     bool changed = before.state != pair->record.state || before.epoch != pair->record.epoch || held;
-    if (changed && s_save (self))
-        return ZB_EXIT_STORE;
+    int code = changed ? s_save (self) : ZB_EXIT_OK;
+    if (code)
+        return code;
     //  What is only said again is no news.
     bool refused = row->verdict != WITNESS_GRANTED;
     if (changed || (refused && pair->refused[claim->node] != row))

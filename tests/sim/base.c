@@ -290,6 +290,8 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
 void zb_env_destroy (zb_env_t **self_p)
 {
     zb_env_t *self = *self_p;
+    if (!self)
+        return;
     fake_tables_clear (&self->rows);
     free (self->fault);
     free (self);
@@ -309,6 +311,12 @@ bool zb_env_suspect (const zb_env_t *self)
 bool zb_env_damaged (const zb_env_t *self)
 {
     return self->damaged;
+}
+
+int zb_env_cause (const zb_env_t *self)
+{
+    (void) self;
+    return 0;
 }
 
 void zb_env_fail (zb_env_t *self, int error, const char *what)

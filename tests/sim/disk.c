@@ -160,6 +160,30 @@ int zb_node_save (const zb_node_t *self, const char *dir)
     return 0;
 }
 
+zb_record_t *zb_node_prepare (const zb_node_t *self, const char *dir)
+{
+    (void) self;
+    (void) dir;
+    errno = ENOSYS;
+    return NULL;
+}
+
+int zb_record_commit (zb_record_t **self_p)
+{
+    (void) self_p;
+    return -1;
+}
+
+void zb_record_discard (zb_record_t **self_p)
+{
+    (void) self_p;
+}
+
+const char *zb_node_name (unsigned as)
+{
+    return as == 1 ? "primary" : "backup";
+}
+
 //  ---------------------------------------------------------------------------
 //  A record that is replaced as a whole; a machine has one at most
 
@@ -273,14 +297,30 @@ int zb_home_sync (const char *folder)
     return -1;
 }
 
-void zb_home_purge (zb_home_t *self, uint64_t keep)
+void zb_home_purge (zb_home_t *self, uint64_t keep, uint64_t filling)
 {
     (void) self;
     for (environment_t **at = &s_own ()->environments; *at;)
-        if ((*at)->number != keep)
+        if ((*at)->number < keep || (*at)->number == filling || (filling == ZB_FILLING_ANY && (*at)->number != keep))
             *at = (*at)->next;
         else
             at = &(*at)->next;
+}
+
+int zb_home_newest (const char *dir, uint64_t *newest)
+{
+    (void) dir;
+    *newest = 0;
+    for (const environment_t *at = s_own ()->environments; at; at = at->next)
+        if (at->number > *newest)
+            *newest = at->number;
+    return 0;
+}
+
+bool zb_home_holds_tables (const char *dir)
+{
+    (void) dir;
+    return false;
 }
 
 bool zb_home_has (zb_home_t *self, uint64_t number)
