@@ -20,6 +20,8 @@
 
 #define PLAIN_MAX (HEART_HEADER_SIZE + HEART_PAYLOAD_MAX)
 #define FRAME_MAX (PLAIN_MAX + HEART_SEAL_MAX)
+#define SUBSCRIPTION_MAX 64 //  bytes of a frame to our PUB: a subscription to everything has one
+#define HANDSHAKE_MS 5000   //  until a connection to it that has not finished its handshake is closed
 #define FOREIGN_MAX 65536 //  bytes of a frame from which on the connection is not worth keeping
 
 #define DRAIN_MAX 10000      //  frames taken in one turn
@@ -91,6 +93,7 @@ typedef struct {
     int64_t retry_after; //  the pause after that one
     bool silent;
     bool dead;
+    bool parts; //  the next frame is of a message of several, which none of ours is
     bool news; //  in this turn: a beat was heard
     bool loss; //  in this turn: the peer was found silent or dead
     bool ended;
@@ -304,13 +307,12 @@ static void s_drain (pulse_t *self, int64_t now)
             zmq_msg_close (&msg);
             break;
         }
-        if (zmq_msg_more (&msg)) {
-            self->counters.malformed++;
-            while (zmq_msg_more (&msg) && zmq_msg_recv (&msg, sub, ZMQ_DONTWAIT) >= 0)
-                ;
-        }
-        else
+        bool more = zmq_msg_more (&msg);
+        if (!more && !self->parts)
             news = s_hear (self, &msg, now) || news;
+        else if (!self->parts)
+            self->counters.malformed++;
+        self->parts = more;
         zmq_msg_close (&msg);
     }
     if (!news)
@@ -546,8 +548,9 @@ static pulse_t *s_pulse_new (const heart_args_t *args, box_t *box)
             assert (!"the system has random numbers");
     self->pub = zsock_new (ZMQ_PUB);
     assert (self->pub);
-    //  It hears subscriptions; a stranger's length must not become an allocation.
-    zsock_set_maxmsgsize (self->pub, FOREIGN_MAX);
+    //  It hears subscriptions, and keeps each.
+    zsock_set_maxmsgsize (self->pub, SUBSCRIPTION_MAX);
+    zsock_set_handshake_ivl (self->pub, HANDSHAKE_MS);
     zsock_set_linger (self->pub, 0);
     zsock_set_heartbeat_ivl (self->pub, LINK_MS);
     zsock_set_heartbeat_timeout (self->pub, LINK_MS);

@@ -30,6 +30,27 @@
 #define ZB_LIST_MAX 10000        //  queues in one LIST reply
 #define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
+//  Connections, before anything is read of them.
+#define ZB_HANDSHAKE_MS 5000      //  ms until a connection that has not finished it is closed
+#define ZB_HANDSHAKE_MAX 2048     //  bytes of ZMTP's greeting and READY
+#define ZB_HEARTBEAT_MAX 64       //  bytes of a ZMTP heartbeat
+#define ZB_REQUEST_SLACK 65536    //  bytes beyond limits.request, so that what is a little too large can be answered
+#define ZB_FRAMES_SLACK 4096      //  frames beyond limits.bodies, likewise
+#define ZB_CONNECT_RATE 200       //  new connections a second of one address, loopback excepted,
+#define ZB_CONNECT_BURST 1000     //  and how many at once
+#define ZB_FILES_LEAST 128        //  descriptors without which no broker starts
+#define ZB_FILES_KEPT 512         //  descriptors that are not for clients, if there are enough
+#define ZB_PEERS_MAX 64           //  connections to a port of the brokers' own,
+#define ZB_PEERS_EACH 8           //  of one address
+#define ZB_SUBSCRIPTION_MAX 64    //  bytes that a heartbeats' port takes of a subscription,
+#define ZB_SUBSCRIPTIONS_MAX 16   //  and how many of a connection
+#define ZB_CLAIM_MAX 4096         //  bytes of a message to a witness
+#define ZB_CLAIM_FRAMES 8         //  and its frames
+#define ZB_SHIPMENT_MAX (4 << 20) //  bytes of a frame of the log; Berkeley DB's bulk messages have 1 MB
+#define ZB_SHIPMENTS_AHEAD (64 << 20)   //  bytes of frames of the log of a connection that have come and are not read
+#define ZB_SHIPMENTS_MEMORY (256 << 20) //  of all connections
+#define ZB_READ_MS 5              //  ms of a turn in which requests are taken from the network
+
 //  The engine's memory.
 #define ZB_PRODUCERS_KEPT 8192   //  producers in memory beyond those with PUTs in flight
 
@@ -62,13 +83,17 @@ typedef struct {
     int64_t producer_idle;       //  ms of uptime without a PUT until a name is forgotten: 7 days
     int64_t lease;               //  ms until a delivered message goes to others: 30 s
     uint64_t queue_messages;     //  messages in one queue until PUT gets 429: 0 = no limit
+    size_t connections;          //  of clients: 0 = what the file limit allows, see io/gate.h
+    size_t per_address;          //  connections of one address, loopback excepted: 1000
+    size_t memory;               //  bytes of requests that have come and are not read, of all connections: 1 GiB
 } zb_limits_t;
 
 #define ZB_LIMITS_DEFAULT                                                                                             \
     {                                                                                                                  \
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
         .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
-        .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0  \
+        .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
+        .connections = 0, .per_address = 1000, .memory = 1 << 30                                                       \
     }
 
 #endif

@@ -22,6 +22,7 @@
 #include "io/claimant.h"
 #include "io/courier.h"
 #include "io/front.h"
+#include "io/gate.h"
 #include "io/ha.h"
 #include "io/held.h"
 #include "io/log.h"
@@ -67,6 +68,7 @@ typedef struct {
     zb_release_t rule;         //  as the engine was told last
     const char *level;
     zb_log_rate_t noise;       //  of lines about bad input
+    zb_log_rate_t crowded;     //  of lines about connections
     char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
 
@@ -393,14 +395,44 @@ static bool s_waits (const zb_broker_t *self)
     return zb_engine_busy (self->engine) || zb_role_drains (&self->role) || zb_role_yields (&self->role, self->now);
 }
 
+//  What was held for clients ends with their connections.
+static void s_gone (zb_broker_t *self)
+{
+    zb_frame_t routing;
+    while (zb_front_over (self->front, self->now, &routing))
+        if (zb_engine_leads (self->engine))
+            zb_engine_gone (self->engine, routing, self->now);
+}
+
+//  Bounded by a number and by time: a single request may have thousands of frames.
 static void s_clients (zb_broker_t *self)
 {
     zb_frame_t routing;
     const zb_frame_t *frames;
     size_t count;
-    for (int taken = 0; taken < TURN_MESSAGES && !s_waits (self)
+    int64_t end = zclock_mono () + ZB_READ_MS;
+    s_gone (self);
+    for (int taken = 0; taken < TURN_MESSAGES && !s_waits (self) && zclock_mono () <= end
                         && (count = zb_front_recv (self->front, &routing, &frames)); taken++)
         s_message (self, routing, frames, count);
+}
+
+//  Tells the operator that connections were refused or cut.
+static void s_watch_gate (zb_broker_t *self)
+{
+    const zb_gate_stats_t before = self->status.gate, *gate = &self->status.gate;
+    zb_gate_stats (&self->status.gate);
+    if (gate->refused_full != before.refused_full)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "clients are refused: %zu of %zu connections are taken (limits/connections, and the limit of open "
+                      "files)", gate->connections, gate->most);
+    if (gate->refused_address != before.refused_address || gate->refused_rate != before.refused_rate)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "clients are refused: one address has more than %zu connections, or makes more than %d a second",
+                      self->config->limits.per_address, ZB_CONNECT_RATE);
+    if (gate->cut != before.cut)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "connections were closed for what they sent: %" PRIu64 " so far", gate->cut);
 }
 
 //  Those that waited vote again; who waits too long is told so.
@@ -831,6 +863,7 @@ static void s_turn (zb_broker_t *self)
     s_switched (self);
     s_held (self);
     s_clients (self);
+    s_watch_gate (self);
     s_apply_rule (self);
     s_engine (self);
     s_tell_witness (self);
@@ -838,11 +871,27 @@ static void s_turn (zb_broker_t *self)
     s_tell_peer (self, false);
 }
 
+//  Opens the gate; says how many clients may come, and by which limit.  Returns -1 if there is no room for a broker.
+static int s_let_in (const zb_limits_t *limits)
+{
+    size_t files;
+    size_t most = zb_gate_open (limits, &files);
+    if (files < ZB_FILES_LEAST) {
+        zb_log (ZB_LOG_ERROR, "the limit of open files is %zu: a broker needs %d at least (ulimit -n, or LimitNOFILE of "
+                "its service)", files, ZB_FILES_LEAST);
+        return -1;
+    }
+    zb_log (ZB_LOG_INFO, "%zu connections of clients are let in, of %zu open files", most, files);
+    return 0;
+}
+
 int zb_broker_run (const zb_config_t *config)
 {
     zsys_init ();
     if (sodium_init () == -1)
         return ZB_EXIT_USAGE;
+    if (s_let_in (&config->limits))
+        return ZB_EXIT_MOMENT;
     zb_broker_t broker = { 0 }, *self = &broker;
     int code = s_open (self, config);
     while (code == ZB_EXIT_OK && !zsys_interrupted) {

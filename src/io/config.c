@@ -101,6 +101,9 @@ static const setting_t s_settings[] = {
     {"limits/producer-idle", TIME, FIELD (limits.producer_idle), 1000, YEARS},
     {"limits/lease", TIME, FIELD (limits.lease), 1, YEARS},
     {"limits/queue-messages", COUNT, FIELD (limits.queue_messages), 0, (uint64_t) 1 << 62},
+    {"limits/connections", COUNT, FIELD (limits.connections), 0, (uint64_t) 1 << 20},
+    {"limits/per-address", COUNT, FIELD (limits.per_address), 1, (uint64_t) 1 << 20},
+    {"limits/memory", SIZE, FIELD (limits.memory), 16 * MIB, TIB},
 };
 #define SETTINGS (sizeof s_settings / sizeof *s_settings)
 

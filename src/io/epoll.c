@@ -24,12 +24,14 @@
     room, too.  A descriptor that was never read (it connects) is left as it is.
 */
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "io/epoll.h"
 
 //  Descriptors that are looked after: as many as Linux gives a process unless it is told otherwise (fs.nr_open).
 #define MOST (1 << 20)
@@ -40,29 +42,60 @@ enum {
     LEFT    //  is not read for the time being: it is in libzmq's set, and not in the system's
 };
 
-//  By descriptor.  One belongs to one thread at a time.
-static atomic_uchar s_state[MOST];
+//  By descriptor.
+static struct {
+    int state;
+    bool held;
+    int epoll;
+    struct epoll_event event; //  as libzmq wants it
+} s_watch[MOST];
+
+static pthread_mutex_t s_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 //  Under another name than the function that is replaced.
 static int s_control (int epoll, int operation, int descriptor, struct epoll_event *event)
 {
-    return (int) syscall (SYS_epoll_ctl, epoll, operation, descriptor, event);
+    if (!event || !s_watch[descriptor].held)
+        return (int) syscall (SYS_epoll_ctl, epoll, operation, descriptor, event);
+    struct epoll_event less = *event;
+    less.events &= ~(uint32_t) EPOLLIN;
+    return (int) syscall (SYS_epoll_ctl, epoll, operation, descriptor, &less);
 }
 
-int epoll_ctl (int epoll, int operation, int descriptor, struct epoll_event *event)
+static int s_change (int epoll, int operation, int descriptor, struct epoll_event *event)
 {
-    if (descriptor < 0 || descriptor >= MOST || (operation != EPOLL_CTL_DEL && !event))
-        return s_control (epoll, operation, descriptor, event);
-    int before = atomic_load (&s_state[descriptor]);
+    int before = s_watch[descriptor].state;
     int after = UNREAD;
     if (operation != EPOLL_CTL_DEL && event->events & EPOLLIN)
         after = READ;
     else if (operation == EPOLL_CTL_MOD && before != UNREAD)
         after = LEFT;
-    atomic_store (&s_state[descriptor], (unsigned char) after);
+    s_watch[descriptor].state = after;
+    s_watch[descriptor].epoll = epoll;
+    if (event)
+        s_watch[descriptor].event = *event;
     if (before == LEFT && operation != EPOLL_CTL_ADD)
         return after == READ ? s_control (epoll, EPOLL_CTL_ADD, descriptor, event) : 0;
     return s_control (epoll, after == LEFT ? EPOLL_CTL_DEL : operation, descriptor, event);
+}
+
+int epoll_ctl (int epoll, int operation, int descriptor, struct epoll_event *event)
+{
+    if (descriptor < 0 || descriptor >= MOST || (operation != EPOLL_CTL_DEL && !event))
+        return (int) syscall (SYS_epoll_ctl, epoll, operation, descriptor, event);
+    pthread_mutex_lock (&s_mutex);
+    int rc = s_change (epoll, operation, descriptor, event);
+    pthread_mutex_unlock (&s_mutex);
+    return rc;
+}
+
+void zb_epoll_hold (int descriptor, bool held)
+{
+    pthread_mutex_lock (&s_mutex);
+    s_watch[descriptor].held = held;
+    if (s_watch[descriptor].state == READ)
+        s_control (s_watch[descriptor].epoll, EPOLL_CTL_MOD, descriptor, &s_watch[descriptor].event);
+    pthread_mutex_unlock (&s_mutex);
 }
 
 int epoll_wait (int epoll, struct epoll_event *events, int most, int timeout)

@@ -9,7 +9,9 @@
 #include <assert.h>
 #include <czmq.h>
 
+#include "io/callers.h"
 #include "io/front.h"
+#include "io/gate.h"
 
 //  Low water marks: what a client may pile up here, in messages each way.  Lower ones cost small PUTs their speed.  They
 //  can't follow the load: when libzmq changes the mark of a pipe in use, the writer may sleep for ever, since it hears
@@ -32,7 +34,9 @@ struct zb_front {
     zmq_msg_t *message;      //  of the current message, routing id first
     zb_frame_t *frame;
     size_t size;
+    int descriptor;          //  that it came over
     uint64_t oversize;
+    zb_callers_t *callers;
 };
 
 zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
@@ -46,12 +50,14 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     zsock_set_sndhwm (owner, FRONT_SEND);
     zsock_set_backlog (owner, 1024);
     zsock_set_maxmsgsize (owner, (int) limits->request);
+    zsock_set_handshake_ivl (owner, ZB_HANDSHAKE_MS);
     zsock_set_tcp_keepalive (owner, 1);
     zsock_set_tcp_keepalive_idle (owner, FRONT_PROBE_IDLE);
     zsock_set_tcp_keepalive_intvl (owner, FRONT_PROBE_EVERY);
     zsock_set_tcp_keepalive_cnt (owner, FRONT_PROBES);
     int unreachable = FRONT_UNREACHABLE;
     zmq_setsockopt (zsock_resolve (owner), ZMQ_TCP_MAXRT, &unreachable, sizeof unreachable);
+    zb_gate_guard (ZB_GATE_CLIENTS, bind);
     if (zsock_attach (owner, bind, true) == -1) {
         int error = errno;
         zsock_destroy (&owner);
@@ -66,6 +72,7 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     self->bytes_max = limits->request;
     self->message = (zmq_msg_t *) zmalloc (self->frames_max * sizeof *self->message);
     self->frame = (zb_frame_t *) zmalloc (self->frames_max * sizeof *self->frame);
+    self->callers = zb_callers_new ();
     return self;
 }
 
@@ -83,6 +90,7 @@ void zb_front_destroy (zb_front_t **self_p)
     if (self) {
         s_release (self);
         zsock_destroy (&self->owner);
+        zb_callers_destroy (&self->callers);
         free (self->message);
         free (self->frame);
         free (self);
@@ -101,6 +109,7 @@ static bool s_read (zb_front_t *self, bool *whole)
     size_t bytes = 0;
     bool more = true;
     *whole = true;
+    self->descriptor = -1;
     while (more) {
         zmq_msg_t message;
         zmq_msg_init (&message);
@@ -108,6 +117,8 @@ static bool s_read (zb_front_t *self, bool *whole)
             zmq_msg_close (&message);
             return false;
         }
+        if (self->descriptor == -1)
+            self->descriptor = zmq_msg_get (&message, ZMQ_SRCFD);
         more = zmq_msg_more (&message);
         bytes += zmq_msg_size (&message);
         if (*whole && self->size < self->frames_max && bytes <= self->bytes_max) {
@@ -131,15 +142,29 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
         s_release (self);
         if (!s_read (self, &whole)) {
             s_release (self);
+            zb_gate_idle (ZB_GATE_CLIENTS);
+            zb_callers_idle (self->callers);
             return 0;
         }
+        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
         if (whole && self->size > 1)
             break;
         self->oversize++;
     }
     *routing = self->frame[0];
     *frames = self->frame + 1;
+    zb_callers_heard (self->callers, *routing, zb_gate_number (self->descriptor));
     return self->size - 1;
+}
+
+bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing)
+{
+    return zb_callers_over (self->callers, now, routing);
+}
+
+void zb_front_end (zb_front_t *self, zb_frame_t routing)
+{
+    zb_gate_cut (zb_callers_number (self->callers, routing));
 }
 
 //  The first frame decides whether the client can be reached and has room; libzmq then takes the whole message.

@@ -10,9 +10,9 @@
     values; nothing here knows what they mean.  The frames are libzmq's own memory
     (zmq_msg_t), so that a body is copied once, by whoever keeps it.
 
-    A client can send any number of frames: what exceeds the limits is read to its
-    end, dropped and counted, so that the next message is a message again.  All
-    functions belong to the thread that made the front.
+    What exceeds the limits a little is read to its end, dropped and counted, so that
+    the next message is a message again; what exceeds them by far never gets here, see
+    io/gate.h.  All functions belong to the thread that made the front.
 */
 
 #ifndef ZB_FRONT_H_INCLUDED
@@ -31,6 +31,12 @@ void *zb_front_socket (zb_front_t *self);
 //  Takes the next message.  Returns the number of frames behind the routing id, 0 if no message waits.  *routing and
 //  *frames stay valid until the next call.  A message that is over the limits is answered by nobody: it is skipped.
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames);
+
+//  The next client whose connection has ended, and of which all was read that it has sent; returns false if there is
+//  none.  *routing stays valid until the next call.
+bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing);
+//  Closes the connection of a client.
+void zb_front_end (zb_front_t *self, zb_frame_t routing);
 
 //  Sends a reply; never waits.  Returns 0; or -1 with errno EHOSTUNREACH if the client is gone, EAGAIN if its pipe is
 //  full.  Then nothing of the reply was sent.

@@ -12,6 +12,7 @@
 #include <czmq.h>
 
 #include "core/seal.h"
+#include "io/gate.h"
 #include "io/ha.h"
 #include "io/log.h"
 #include "patterns/heart.h"
@@ -93,6 +94,7 @@ zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store)
         .silence = config->silence, .probe = probes, .probes = 3, .fill = s_fill, .seal = s_seal, .open = s_open,
         .context = self
     };
+    zb_gate_guard (ZB_GATE_STATE, own->state_bind);
     self->heart = heart_new (&args);
     if (!self->heart) {
         int error = errno;

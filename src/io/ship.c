@@ -12,13 +12,14 @@
 #include "core/bytes.h"
 #include "core/limits.h"
 #include "core/seal.h"
+#include "io/gate.h"
 #include "io/ship.h"
 #include "io/log.h"
 
-#define FRAME_MAX (4 << 20) //  bytes of a frame; Berkeley DB's bulk messages have 1 MB
 #define WINDOW (64 << 20)   //  bytes under way to the peer, not yet received by its store
 #define FRAMES_OUT 100000   //  frames waiting for the connection, all smaller than WINDOW together
 #define FRAMES_IN 200       //  frames waiting for us; then TCP holds the sender back
+#define TURN_FRAMES 1000    //  frames of strangers and other sessions, that one turn looks at
 #define HELLO_EVERY 50      //  ms
 #define TICK_EVERY 100      //  ms
 #define SILENCE 5000        //  ms without a frame until the session ends
@@ -110,7 +111,7 @@ static zsock_t *s_push (const char *peer)
     int unreachable = SILENCE;
     zmq_setsockopt (zsock_resolve (sock), ZMQ_TCP_MAXRT, &unreachable, sizeof unreachable);
     //  It hears nothing that it asked for; a stranger's length must not become an allocation.
-    zsock_set_maxmsgsize (sock, FRAME_MAX);
+    zsock_set_maxmsgsize (sock, ZB_SHIPMENT_MAX);
     if (zsock_connect (sock, "%s", peer) != 0)
         zsock_destroy (&sock);
     return sock;
@@ -122,7 +123,9 @@ static zsock_t *s_pull (const char *bind)
     assert (sock);
     zsock_set_linger (sock, 0);
     zsock_set_rcvhwm (sock, FRAMES_IN);
-    zsock_set_maxmsgsize (sock, FRAME_MAX);
+    zsock_set_maxmsgsize (sock, ZB_SHIPMENT_MAX);
+    zsock_set_handshake_ivl (sock, ZB_HANDSHAKE_MS);
+    zb_gate_guard (ZB_GATE_SHIP, bind);
     if (zsock_bind (sock, "%s", bind) < 0)
         zsock_destroy (&sock);
     return sock;
@@ -525,6 +528,8 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
         event->kind = ZB_SHIP_CLOSED;
         return true;
     }
+    if (seal.sequence == 1)
+        zb_gate_trust (zb_gate_number (zmq_msg_get (&self->frame, ZMQ_SRCFD)));
     self->received = seal.sequence;
     self->bytes_received += zmq_msg_size (&self->frame);
     self->heard = now;
@@ -544,11 +549,24 @@ static bool s_disconnected (zb_ship_t *self)
     return broken;
 }
 
+//  Reads the next frame, if there is one.
+static bool s_next (zb_ship_t *self)
+{
+    if (zmq_msg_recv (&self->frame, zsock_resolve (self->in), ZMQ_DONTWAIT) < 0) {
+        zb_gate_idle (ZB_GATE_SHIP);
+        return false;
+    }
+    zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD));
+    return true;
+}
+
 bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
 {
-    for (;;) {
+    for (int frames = 0;; frames++) {
         *event = (zb_ship_event_t){0};
-        if (zmq_msg_recv (&self->frame, zsock_resolve (self->in), ZMQ_DONTWAIT) < 0)
+        if (frames == TURN_FRAMES)
+            return false;
+        if (!s_next (self))
             break;
         if (s_got_frame (self, event, now))
             return true;

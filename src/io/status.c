@@ -169,6 +169,7 @@ static void s_counts (json_t *object, const zb_status_t *self)
     } counts[] = {
         { "sessions", stats->sessions },         { "queues", stats->queues },
         { "producers", stats->producers }, { "parked", stats->parked },
+        { "connections", self->gate.connections }, { "connections_most", self->gate.most },
         { "puts", stats->puts },                 { "messages_in", stats->messages_in },
         { "messages_out", stats->messages_out }, { "acked", stats->acked },
         { "duplicates", stats->duplicates },     { "refused", stats->refused + self->refused },
@@ -182,6 +183,9 @@ static void s_counts (json_t *object, const zb_status_t *self)
     json_object_set_new (dropped, "undeliverable", s_number (self->undeliverable));
     json_object_set_new (dropped, "beats", s_number (self->beats));
     json_object_set_new (dropped, "epochs", s_number (self->beats_beyond + self->rulings_beyond));
+    json_object_set_new (dropped, "refused_connections",
+                         s_number (self->gate.refused_full + self->gate.refused_address + self->gate.refused_rate));
+    json_object_set_new (dropped, "cut", s_number (self->gate.cut));
     json_object_set_new (object, "dropped", dropped);
 }
 

@@ -15,6 +15,7 @@
 #include "core/replayer.h"
 #include "core/role.h"
 #include "io/config.h"
+#include "io/gate.h"
 #include "io/lock.h"
 
 //  What is not in the role or the engine.
@@ -32,6 +33,7 @@ typedef struct {
     uint64_t beats;            //  heartbeats that were not the peer's
     uint64_t beats_beyond;     //  that named an epoch out of reach,
     uint64_t rulings_beyond;   //  and answers of the witness that did
+    zb_gate_stats_t gate;      //  connections
     bool full;                 //  the disk is below its low-water mark
     bool replays;              //  this broker lost a split, and sends what it has:
     zb_replayer_stats_t replay;

@@ -11,6 +11,7 @@
 
 #include "core/claim.h"
 #include "io/broker.h"
+#include "io/gate.h"
 #include "io/home.h"
 #include "io/moment.h"
 #include "io/record.h"
@@ -205,6 +206,8 @@ static int s_listen (zb_witness_t *self, const char *bind)
     zsock_set_maxmsgsize (self->sock, FRAME_MAX);
     zsock_set_rcvhwm (self->sock, 100);
     zsock_set_sndhwm (self->sock, 100);
+    zsock_set_handshake_ivl (self->sock, ZB_HANDSHAKE_MS);
+    zb_gate_guard (ZB_GATE_WITNESS, bind);
     if (zsock_bind (self->sock, "%s", bind) != -1)
         return ZB_EXIT_OK;
     zb_log (ZB_LOG_ERROR, "can't listen at %s: %s", bind, zmq_strerror (errno));
@@ -237,6 +240,9 @@ static int s_open (zb_witness_t *self, const char *bind, const zb_config_t *cons
 int zb_witness_run (const char *bind, const char *folder, const zb_config_t *const *pairs, size_t count)
 {
     zsys_init ();
+    const zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    size_t files;
+    zb_gate_open (&limits, &files);
     zb_witness_t witness = {.folder = folder, .pairs = zlistx_new ()}, *self = &witness;
     zlistx_set_destructor (self->pairs, s_pair_free);
     int code = s_open (self, bind, pairs, count);

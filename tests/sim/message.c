@@ -106,6 +106,8 @@ int zmq_msg_get (const zmq_msg_t *msg, int property)
 {
     if (property == ZMQ_MORE)
         return zmq_msg_more (msg);
+    if (property == ZMQ_SRCFD && ((const message_t *) (const void *) msg)->descriptor)
+        return ((const message_t *) (const void *) msg)->descriptor;
     errno = EINVAL;
     return -1;
 }

@@ -29,6 +29,7 @@ typedef struct {
     buffer_t *buffer; //  NULL: no bytes
     bool more;
     uint8_t machine; //  where it came from; 0: this process
+    int descriptor;  //  that it came over; 0: none
 } message_t;
 
 //  `data` may be NULL; one reference, the caller's.

@@ -97,6 +97,7 @@ void net_arrive (sock_t *self, packet_t *packet, end_t *over)
 {
     packet->over = over;
     packet->machine = over ? (uint8_t) over->other->machine : 0;
+    packet->descriptor = over ? over->descriptor : 0;
     if (over)
         over->unread++;
     fifo_push (&self->inbox, packet);
@@ -187,6 +188,7 @@ static void s_carry (void *arg, uint64_t number)
 
 static void s_detach (end_t *self)
 {
+    gate_end (self);
     for (end_t **at = &self->sock->ends; *at; at = &(*at)->next)
         if (*at == self) {
             *at = self->next;
@@ -247,9 +249,18 @@ static end_t *s_end (conn_t *conn, int side, sock_t *sock, link_t *link)
     self->routing[0] = 0;
     for (int index = 0; index < 4; index++)
         self->routing[4 - index] = (uint8_t) (conn->id >> 8 * index);
+    self->descriptor = 2 * (int) conn->id + side;
     self->next = sock->ends;
     sock->ends = self;
     return self;
+}
+
+end_t *net_end (int descriptor)
+{
+    for (conn_t *conn = s_conns; conn; conn = conn->next)
+        if ((unsigned) descriptor / 2 == conn->id)
+            return conn->end[descriptor % 2].sock ? &conn->end[descriptor % 2] : NULL;
+    return NULL;
 }
 
 sock_t *net_listener (int machine, unsigned port)

@@ -23,6 +23,7 @@ struct packet {
     bool fin;
     end_t *over; //  the end at which it arrived
     uint8_t machine;
+    int descriptor; //  of that end
     size_t frames;
     buffer_t **frame;
 };
@@ -52,6 +53,7 @@ struct end {
     process_t *process;
     int machine;
     uint8_t routing[5];
+    int descriptor; //  no other end of a connection ever has this one
     fifo_t out; //  on its way to the other side
     bool moving;
     int64_t last_due;
@@ -110,6 +112,10 @@ sock_t *net_listener (int machine, unsigned port);
 void net_connect (link_t *self);
 //  Puts a packet on its way, or into a socket at once.  Both take it.
 void net_dispatch (end_t *self, packet_t *packet);
+//  This side is not there any more.
+void gate_end (const end_t *self);
+//  The end of a connection with this descriptor; NULL if it is not there any more.
+end_t *net_end (int descriptor);
 void net_arrive (sock_t *self, packet_t *packet, end_t *over);
 
 #endif

@@ -396,6 +396,7 @@ static int s_wait (sock_t *self, int flags)
         packet_t *packet = packet_new ();
         packet_add (packet, buffer_new (over->routing, sizeof over->routing));
         packet->machine = self->reading->machine;
+        packet->descriptor = self->reading->descriptor;
         for (size_t index = 0; index < self->reading->frames; index++)
             packet_add (packet, self->reading->frame[index]);
         self->reading->frames = 0;
@@ -415,7 +416,8 @@ int zmq_msg_recv (zmq_msg_t *msg, void *socket, int flags)
     buffer_t *buffer = packet->frame[self->read];
     packet->frame[self->read++] = NULL;
     message_t *message = message_of (msg);
-    *message = (message_t){.buffer = buffer, .more = self->read < packet->frames, .machine = packet->machine};
+    *message = (message_t){.buffer = buffer, .more = self->read < packet->frames, .machine = packet->machine,
+                            .descriptor = packet->descriptor};
     if (!message->more) {
         self->reading = NULL;
         packet->frames = 0;
