@@ -103,14 +103,18 @@ static void s_open (pirate_t *self, server_t *server)
         zmq_connect (server->line[index].socket, server->endpoint);
 }
 
+static void s_close_line (line_t *line)
+{
+    //  libzmq's I/O thread blocks if it has to report an event and nobody listens; so it must stop reporting first.
+    zmq_socket_monitor (line->socket, NULL, 0);
+    zmq_close (line->monitor);
+    zmq_close (line->socket);
+}
+
 static void s_close (server_t *server)
 {
-    for (int index = 0; index < S_LINES; index++) {
-        //  libzmq's I/O thread blocks if it has to report an event and nobody listens; so it must stop reporting first.
-        zmq_socket_monitor (server->line[index].socket, NULL, 0);
-        zmq_close (server->line[index].monitor);
-        zmq_close (server->line[index].socket);
-    }
+    for (int index = 0; index < S_LINES; index++)
+        s_close_line (&server->line[index]);
 }
 
 static void s_reopen (pirate_t *self, server_t *server)
@@ -251,6 +255,17 @@ void pirate_renew (pirate_t *self)
 {
     assert (self);
     s_reopen (self, &self->server[self->current]);
+}
+
+void pirate_reroute (pirate_t *self)
+{
+    assert (self);
+    server_t *server = &self->server[self->current];
+    line_t *line = &server->line[S_REQUESTS];
+    s_close_line (line);
+    s_open_line (self, line);
+    server->connected = false;
+    zmq_connect (line->socket, server->endpoint);
 }
 
 void pirate_move (pirate_t *self, size_t index, bool clean)

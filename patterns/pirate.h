@@ -109,6 +109,10 @@ void pirate_move (pirate_t *self, size_t index, bool clean);
 //  Gives up the current connection and starts a new one to the same server.
 void pirate_renew (pirate_t *self);
 
+//  The same for a server that is several behind one address, of which this was the wrong one.  Only the connection for
+//  requests is made anew: a balancer that takes turns would deal two of them out as it did before.
+void pirate_reroute (pirate_t *self);
+
 //  Heartbeats of the transport, for all servers: one each `interval` ms, and the server's connections are given up
 //  `timeout` ms after one that brought no sign of life.  Default 250 and 500.  Renews all connections.
 void pirate_set_heartbeat (pirate_t *self, int interval, int timeout);

@@ -72,11 +72,11 @@ int zb_client_fail_frame (zb_client_t *self, int error, zb_frame_t text)
     return zb_client_fail (self, error, "%.*s", size, size ? (const char *) text.data : "");
 }
 
-int zb_client_fail_late (zb_client_t *self)
+int zb_client_fail_late (zb_client_t *self, zb_verb_t verb)
 {
     char why[400];
     unsigned code = zb_conn_why (self->conn, why, sizeof (why));
-    return zb_client_fail (self, code ? (int) code : ZB_ERR_TIMEOUT, "time ran out: %s", why);
+    return zb_client_fail (self, code ? (int) code : ZB_ERR_TIMEOUT, "time ran out: %s: %s", zb_verb_name (verb), why);
 }
 
 int zb_client_error (const zb_client_t *self)
@@ -322,8 +322,9 @@ static void s_expire (zb_client_t *self)
 {
     int64_t now = zclock_mono ();
     if (now >= zb_window_deadline (self->window)) {
-        char why[400];
-        unsigned code = zb_conn_why (self->conn, why, sizeof (why));
+        char why[400] = "time ran out: PUT: ";
+        size_t used = strlen (why);
+        unsigned code = zb_conn_why (self->conn, why + used, sizeof (why) - used);
         if (zb_window_expire (self->window, now, code ? (int) code : ZB_ERR_TIMEOUT, why))
             zb_conn_leave (self->conn, "did not answer in time");
     }
@@ -392,7 +393,7 @@ int zb_client_connect (zb_client_t *self)
         if (zb_conn_ready (self->conn) && event != ZB_CONN_REPLY)
             return 0;
         if (zclock_mono () >= deadline)
-            return zb_client_fail_late (self);
+            return zb_client_fail_late (self, ZB_HELLO);
     }
 }
 
@@ -408,7 +409,7 @@ static int s_await (zb_client_t *self, int64_t deadline, bool stop_at_signal)
         if (event == ZB_CONN_INTERRUPTED && stop_at_signal)
             return zb_client_fail (self, ZB_ERR_INTERRUPTED, "interrupted");
         if (!self->call.done && zclock_mono () >= deadline)
-            return zb_client_fail_late (self);
+            return zb_client_fail_late (self, self->call.verb);
     }
     return 0;
 }

@@ -61,8 +61,8 @@ struct zb_client {
 int zb_client_fail (zb_client_t *self, int error, const char *format, ...) CHECK_PRINTF (3);
 //  The broker's own words.
 int zb_client_fail_frame (zb_client_t *self, int error, zb_frame_t text);
-//  The same for time that ran out: what has kept us.
-int zb_client_fail_late (zb_client_t *self);
+//  The same for time that ran out: what was asked, and what each broker said.
+int zb_client_fail_late (zb_client_t *self, zb_verb_t verb);
 
 //  Checks what every public function checks; returns 0 or -1.
 int zb_client_may_wait (zb_client_t *self);

@@ -17,12 +17,22 @@
 #include "client/conn.h"
 
 //  ms between two HELLOs while nobody serves: a takeover lasts some 10 to 100 ms, so that the first hundred attempts
-//  come fast.
+//  come fast.  Then each waits longer than the last one.
 #define S_PAUSE 10
-#define S_PAUSE_LONG 50
 #define S_PAUSE_MANY 100
+#define S_PAUSE_STEP 5
+#define S_PAUSE_LONG 500
+//  Where there is one address alone, another broker may be behind it, too: after so many answers that name none that
+//  serves, another connection is tried.
+#define S_PAUSE_SAME 8
 
 typedef enum { S_AWAY, S_GREETING, S_READY } state_t;
+
+//  Why a broker of the list does not serve us, by its last word.
+typedef struct {
+    unsigned code; //  of its ERR; 0 if it was none
+    char text[200];
+} said_t;
 
 struct zb_conn {
     pirate_t *pirate;
@@ -41,13 +51,14 @@ struct zb_conn {
     bool used;          //  requests were sent on this connection
     bool pinged;        //  a PING is under way
     bool paused;        //  the last broker that greeted us sent us away
+    bool eager;         //  AWAY: for want of a connection; one that comes up is greeted at once
     int64_t retry_at;   //  AWAY: when to greet
     int64_t greeted_at; //  GREETING: when HELLO was sent
     int64_t heard_at;   //  the last sign of life, or the last question
     int64_t pinged_at;  //  when the PING was sent
     size_t tries;       //  since the last READY
-    unsigned why_code;  //  why nobody serves us
-    char why[256];
+    bool trouble;       //  something is said
+    said_t said[PIRATE_ENDPOINTS];
     bool rejected; //  for good
     const char *endpoint;
 
@@ -156,43 +167,52 @@ static const char *s_current (const zb_conn_t *self)
     return pirate_endpoint (self->pirate, pirate_current (self->pirate));
 }
 
-static void s_why (zb_conn_t *self, unsigned code, const char *format, ...) CHECK_PRINTF (3);
-static void s_why (zb_conn_t *self, unsigned code, const char *format, ...)
+//  The current broker's word.
+static void s_said (zb_conn_t *self, unsigned code, const char *text)
 {
-    va_list argptr;
-    va_start (argptr, format);
-    vsnprintf (self->why, sizeof (self->why), format, argptr);
-    va_end (argptr);
-    self->why_code = code;
+    said_t *said = &self->said[pirate_current (self->pirate)];
+    self->trouble = true;
+    said->code = code;
+    snprintf (said->text, sizeof (said->text), "%s", text);
 }
 
 //  The text of an ERR, fit for people's eyes and our buffers.
-static void s_why_frame (zb_conn_t *self, unsigned code, zb_frame_t text)
+static void s_said_frame (zb_conn_t *self, unsigned code, zb_frame_t text)
 {
-    int size = text.size > 200 ? 200 : (int) text.size;
-    s_why (self, code, "%s: %.*s", s_current (self), size, size ? (const char *) text.data : "");
+    said_t *said = &self->said[pirate_current (self->pirate)];
+    int size = text.size < sizeof (said->text) ? (int) text.size : (int) sizeof (said->text) - 1;
+    self->trouble = true;
+    said->code = code;
+    snprintf (said->text, sizeof (said->text), "says %u %.*s", code, size, size ? (const char *) text.data : "");
 }
 
 unsigned zb_conn_why (const zb_conn_t *self, char *text, size_t size)
 {
-    if (self->why[0])
-        snprintf (text, size, "%s", self->why);
-    else if (self->state == S_READY)
-        snprintf (text, size, "%s does not answer", s_current (self));
-    else {
-        size_t used = (size_t) snprintf (text, size, "no answer from");
-        for (size_t index = 0; index < pirate_size (self->pirate) && used < size; index++)
-            used += (size_t) snprintf (text + used, size - used, "%s %s%s", index ? "," : "",
-                                       pirate_endpoint (self->pirate, index),
-                                       pirate_connected (self->pirate, index) ? "" : " (no connection)");
+    unsigned code = 0;
+    size_t used = 0;
+    *text = 0;
+    for (size_t index = 0; index < pirate_size (self->pirate) && used < size; index++) {
+        const said_t *said = &self->said[index];
+        bool current = index == pirate_current (self->pirate);
+        if (self->rejected && !current)
+            continue;
+        const char *word = said->text;
+        if (!*word && current && self->state == S_READY)
+            word = "does not answer";
+        else if (!*word)
+            word = pirate_connected (self->pirate, index) ? "was not asked" : "no connection";
+        used += (size_t) snprintf (text + used, size - used, "%s%s %s", used ? "; " : "",
+                                   pirate_endpoint (self->pirate, index), word);
+        code = code ? code : said->code;
     }
-    return self->why_code;
+    return code;
 }
 
 //  No broker serves us, until one is greeted at `retry_at` or later.
 static void s_away (zb_conn_t *self, int64_t retry_at)
 {
     self->state = S_AWAY;
+    self->eager = false;
     self->retry_at = retry_at;
 }
 
@@ -212,7 +232,11 @@ static bool s_clean (const zb_conn_t *self)
 
 static int64_t s_pause (zb_conn_t *self)
 {
-    return self->tries++ < S_PAUSE_MANY ? S_PAUSE : S_PAUSE_LONG;
+    size_t tries = self->tries++;
+    if (tries < S_PAUSE_MANY)
+        return S_PAUSE;
+    int64_t pause = S_PAUSE + (int64_t) (tries - S_PAUSE_MANY) * S_PAUSE_STEP;
+    return pause < S_PAUSE_LONG ? pause : S_PAUSE_LONG;
 }
 
 //  Moves to the next broker, if there is one; `clean` as for pirate_next.
@@ -222,9 +246,20 @@ static void s_next (zb_conn_t *self, bool clean)
     s_new_generation (self);
 }
 
+//  The same after an answer that it does not serve; `elsewhere`: another one is said to.
+static void s_next_asked (zb_conn_t *self, bool elsewhere)
+{
+    bool clean = s_clean (self);
+    if (elsewhere || (pirate_size (self->pirate) == 1 && self->tries % S_PAUSE_SAME == 0)) {
+        pirate_reroute (self->pirate);
+        clean = true;
+    }
+    s_next (self, clean);
+}
+
 void zb_conn_leave (zb_conn_t *self, const char *reason)
 {
-    s_why (self, 0, "%s %s", s_current (self), reason);
+    s_said (self, 0, reason);
     s_next (self, false);
     s_away (self, zclock_mono ());
 }
@@ -238,7 +273,7 @@ void zb_conn_greet (zb_conn_t *self)
 void zb_conn_pause (zb_conn_t *self, unsigned code, zb_frame_t text)
 {
     if (self->state == S_READY) {
-        s_why_frame (self, code, text);
+        s_said_frame (self, code, text);
         self->paused = true;
         s_away (self, zclock_mono () + s_pause (self));
     }
@@ -246,7 +281,7 @@ void zb_conn_pause (zb_conn_t *self, unsigned code, zb_frame_t text)
 
 void zb_conn_reject (zb_conn_t *self, unsigned code, zb_frame_t text)
 {
-    s_why_frame (self, code, text);
+    s_said_frame (self, code, text);
     self->rejected = true;
     self->state = S_AWAY;
 }
@@ -259,19 +294,24 @@ void zb_conn_passive (zb_conn_t *self, zb_frame_t endpoint)
     while (index < size && !zb_frame_is (endpoint, pirate_endpoint (self->pirate, index)))
         index++;
     bool known = index < size && index != pirate_current (self->pirate) && pirate_connected (self->pirate, index);
+    bool foreign = index == size && endpoint.size > 0;
 
-    s_why (self, ZB_NOT_READY, "%s is passive", s_current (self));
+    char word[128];
+    int shown = endpoint.size < 100 ? (int) endpoint.size : 100;
+    snprintf (word, sizeof (word), shown ? "is passive and names %.*s" : "is passive", shown,
+              shown ? (const char *) endpoint.data : "");
+    s_said (self, ZB_NOT_READY, word);
     int64_t now = zclock_mono ();
     int64_t pause = s_pause (self);
+    //  At once; but two brokers that send us to each other must not keep us running in circles.
+    if ((known || foreign) && self->tries == 1)
+        pause = 0;
     if (known) {
-        //  At once; but two brokers that send us to each other must not keep us running in circles.
-        if (self->tries == 1)
-            pause = 0;
         pirate_move (self->pirate, index, s_clean (self));
         s_new_generation (self);
     }
     else
-        s_next (self, s_clean (self));
+        s_next_asked (self, foreign);
     s_away (self, now + pause);
 }
 
@@ -329,6 +369,8 @@ static void s_greet (zb_conn_t *self, int64_t now)
             s_send_frame (socket, self->name, strlen (self->name), true) &&
             s_send_frame (socket, self->token, self->token_size, true) &&
             s_send_frame (socket, instance, strlen (instance), false)) {
+            if (!self->said[pirate_current (self->pirate)].text[0])
+                s_said (self, 0, "does not answer");
             self->state = S_GREETING;
             self->greeted_at = now;
             return;
@@ -336,6 +378,7 @@ static void s_greet (zb_conn_t *self, int64_t now)
         s_next (self, false);
     }
     s_away (self, now + s_pause (self));
+    self->eager = true;
 }
 
 static void s_ping (zb_conn_t *self)
@@ -384,8 +427,9 @@ static bool s_receive (zb_conn_t *self)
 //  There was trouble, and it is over.
 static void s_well (zb_conn_t *self)
 {
-    self->why[0] = 0;
-    self->why_code = 0;
+    if (self->trouble)
+        memset (self->said, 0, sizeof (self->said));
+    self->trouble = false;
     self->tries = 0;
 }
 
@@ -427,11 +471,13 @@ static zb_conn_event_t s_greeted (zb_conn_t *self, int64_t now)
         case ZB_CONFLICT:
             zb_conn_reject (self, answer->code, answer->args > 1 ? answer->arg[1] : none);
             return ZB_CONN_REJECTED;
-        default:
-            s_why_frame (self, answer->code, answer->args > 1 ? answer->arg[1] : none);
-            s_next (self, s_clean (self));
-            s_away (self, now + s_pause (self));
+        default: {
+            s_said_frame (self, answer->code, answer->args > 1 ? answer->arg[1] : none);
+            int64_t pause = s_pause (self);
+            s_next_asked (self, false);
+            s_away (self, now + pause);
             return ZB_CONN_NOTHING;
+        }
         }
     default:
         return ZB_CONN_NOTHING;
@@ -502,7 +548,6 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
         int64_t limit = s_limit (self, waiting);
         int64_t next = limit < until ? limit : until;
         bool expired = false;
-        bool connected = pirate_connected (self->pirate, pirate_current (self->pirate));
         switch (pirate_wait (self->pirate, next > now ? next - now : 0)) {
         case PIRATE_READY:
             now = zclock_mono ();
@@ -514,15 +559,15 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
             break;
         case PIRATE_LOST:
             now = zclock_mono ();
-            if (self->state != S_AWAY || !self->why[0])
-                s_why (self, 0, "%s closed the connection", s_current (self));
+            if (self->state != S_AWAY || !self->said[pirate_current (self->pirate)].text[0])
+                s_said (self, 0, "closed the connection");
             s_next (self, true);
             s_away (self, now);
             break;
         case PIRATE_UP:
             now = zclock_mono ();
             //  If that is what we have waited for, then no longer.
-            if (self->state == S_AWAY && !connected)
+            if (self->state == S_AWAY && self->eager)
                 self->retry_at = now;
             break;
         case PIRATE_INTERRUPTED:

@@ -77,7 +77,8 @@ void zb_conn_leave (zb_conn_t *self, const char *reason);
 //  409 fenced: nothing can be done under this name any more.
 void zb_conn_reject (zb_conn_t *self, unsigned code, zb_frame_t text);
 
-//  Why no broker serves us, or why we were rejected: an ERR code, or 0 if none was heard of; text for people.
+//  Why no broker serves us, or why we were rejected: an ERR code, or 0 if none was heard of; text for people, with the
+//  last word of each broker.
 unsigned zb_conn_why (const zb_conn_t *self, char *text, size_t size);
 
 //  For zb_client_endpoint and its kin.

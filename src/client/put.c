@@ -59,7 +59,7 @@ static int s_room (zb_client_t *self, int64_t deadline)
         if (event == ZB_CONN_INTERRUPTED)
             return zb_client_fail (self, ZB_ERR_INTERRUPTED, "interrupted");
         if (zclock_mono () >= deadline)
-            return zb_client_fail_late (self);
+            return zb_client_fail_late (self, ZB_PUT);
     }
     return 0;
 }
