@@ -135,6 +135,7 @@ enum {
     ZB_ERR_ARGUMENT = 2,      //  the caller's mistake; nothing was sent
     ZB_ERR_INTERRUPTED = 3,   //  a signal's handler ran
     ZB_ERR_WINDOW = 4,        //  the window of PUTs is full, and this call may not wait
+    ZB_ERR_BEHIND = 5,        //  a PUT before this one has failed, so that it was not stored: see zb_client_set_failed
     ZB_ERR_BAD_REQUEST = 400, //  the broker found the request malformed
     ZB_ERR_FORBIDDEN = 403,   //  the client's past is not of this pair: a client object that talked to one pair and
                               //  then meets another (a store made anew) cannot go on; make a new one
@@ -149,6 +150,8 @@ enum {
 //  --- The client ---------------------------------------------------------------------------------------------------
 
 //  Makes a client of the brokers in this list of endpoints, "tcp://HOST:PORT[,tcp://HOST:PORT]", at most 8 of them.
+//  An address in front of both brokers (a TCP balancer) will do: a connection that lands on a passive broker is made
+//  again.  With both endpoints a client is back sooner, as it need not try.
 //  NULL: the environment's ZBROKER, else ZBROKER_DEFAULT_BROKERS.  Returns at once, whether they run or not; they are
 //  connected to in the background.  Only endpoints in this list are ever used.
 //  Returns NULL if the list is malformed.
@@ -180,6 +183,28 @@ int zb_client_set_window (zb_client_t *self, size_t window);
 
 //  Waits until an active broker has greeted this client.  Optional: every other call does so by itself.
 int zb_client_connect (zb_client_t *self);
+
+//  What becomes of the PUTs behind one that fails?
+typedef enum {
+    ZB_FAILED_GO_ON, //  they are stored without it
+    ZB_FAILED_STOP,  //  they fail, too, with ZB_ERR_BEHIND, and none of them is stored: what is stored has no gap
+    ZB_FAILED_WAIT   //  as STOP; but a PUT for which there is no room (429, 507) is sent again until there is, and those
+                     //  behind it wait with it.  That does not count for its timeout.
+} zb_failed_t;
+
+//  Default: ZB_FAILED_GO_ON.  Only while no PUT is in flight.  The others hold until the callback of the failed one has
+//  run; what is put after that is sent.  Without a name they cost the window: one PUT is sent at a time, since the
+//  broker would store what is behind a refused one.
+//  If a PUT fails for time, nobody knows whether it was stored, nor those behind it that were sent: they fail for time,
+//  too.
+int zb_client_set_failed (zb_client_t *self, zb_failed_t failed);
+
+//  Under a name: the next PUT has this number, from 1 to zb_client_last_number plus 1, the one after it the next, and so
+//  on.  After zb_client_connect, and while no PUT is in flight.  A program that sends again what it may have sent before
+//  it died hears what became of it, and whether its input is still the same: a PUT under a number that is stored is
+//  answered as a duplicate, and with ZB_ERR_CONFLICT if it is another one, or older than the last 256.  Wait for those
+//  answers before what is new.
+int zb_client_resume (zb_client_t *self, uint64_t number);
 
 //  The endpoint of the broker that serves this client, or was the last to do so; "" before the first.
 const char *zb_client_endpoint (const zb_client_t *self);
@@ -215,7 +240,8 @@ typedef struct {
     zb_level_t level;
     bool duplicate;  //  it had been stored already, and was not stored again
     uint64_t number; //  the PUT's number under the client's name; without a name, its number in this client
-    char first[32];  //  ids of the first and the last message; "0" if a duplicate's message is gone already
+    char first[32];  //  ids of the first and the last message, those between are the numbers between; "0" if a
+                     //  duplicate's message is gone already
     char last[32];
 } zb_receipt_t;
 
@@ -239,7 +265,7 @@ typedef void (zb_put_fn) (const zb_receipt_t *receipt, void *arg);
 //  client's timeout, and fails with what kept it.  Whoever must not wait looks at zb_client_inflight before.  From a
 //  callback it does not wait, but fails with ZB_ERR_WINDOW.
 //  Order: PUTs of one client are stored in the order of the calls, also across failovers.  If one is refused (say,
-//  404 or 429), those behind it are sent on without it.
+//  404 or 429), those behind it are sent on without it, unless zb_client_set_failed says otherwise.
 int zb_client_put_async (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
                          size_t count, zb_put_fn *fn, void *arg);
 

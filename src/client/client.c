@@ -151,6 +151,25 @@ int zb_client_set_window (zb_client_t *self, size_t window)
     return 0;
 }
 
+int zb_client_set_failed (zb_client_t *self, zb_failed_t failed)
+{
+    assert (self);
+    if (failed < ZB_FAILED_GO_ON || failed > ZB_FAILED_WAIT)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "those behind go on, stop or wait");
+    if (zb_window_size (self->window) > 0)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "PUTs are in flight");
+    zb_window_set_failed (self->window, failed);
+    return 0;
+}
+
+int zb_client_resume (zb_client_t *self, uint64_t number)
+{
+    assert (self);
+    if (!zb_window_resume (self->window, number))
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "a number that is stored, or the next one; after connect, and before a PUT");
+    return 0;
+}
+
 const char *zb_client_endpoint (const zb_client_t *self)
 {
     assert (self);
@@ -296,8 +315,13 @@ static void s_reply (zb_client_t *self)
         else
             call->done = answer->status == ZB_ANSWER_ERR || (answer->status == ZB_ANSWER_MSG) == (call->verb == ZB_GET);
     }
-    else
-        s_verdict (self, zb_window_answer (self->window, answer, zclock_mono ()), answer);
+    else {
+        zb_window_verdict_t verdict = zb_window_answer (self->window, answer, zclock_mono ());
+        //  It waits for room, as it was told to, however long that takes.
+        if (verdict == ZB_WINDOW_PAUSE && (answer->code == ZB_QUEUE_FULL || answer->code == ZB_DISK_FULL))
+            zb_window_extend (self->window, zb_client_deadline (self, 0));
+        s_verdict (self, verdict, answer);
+    }
 }
 
 //  Since when has the oldest question been without an answer?  The end of patience with it; INT64_MAX if none.

@@ -20,8 +20,11 @@ struct zb_window {
     size_t head;
     size_t size;
     bool named;
-    bool known;    //  `next` is what the broker expects
-    bool careful;  //  one at a time, see rule 4
+    bool known;    //  `next` is what the broker expects, or stored already
+    bool resumed;  //  `next` may be stored already
+    bool stopped;  //  one failed, and its callback has not run yet
+    zb_failed_t failed;
+    size_t most;   //  on their way at a time, see rule 4
     uint64_t next; //  the number of the next PUT
     uint64_t stored;
     int64_t heard_at; //  when the last answer came
@@ -33,6 +36,7 @@ zb_window_t *zb_window_new (void)
     assert (self);
     self->next = 1;
     self->known = true;
+    self->most = ZB_WINDOW;
     return self;
 }
 
@@ -75,6 +79,21 @@ void zb_window_set_named (zb_window_t *self, bool named)
     self->known = !named;
 }
 
+void zb_window_set_failed (zb_window_t *self, zb_failed_t failed)
+{
+    assert (self->size == 0);
+    self->failed = failed;
+}
+
+bool zb_window_resume (zb_window_t *self, uint64_t number)
+{
+    if (!self->named || !self->known || self->size > 0 || number < 1 || number > self->stored + 1)
+        return false;
+    self->next = number;
+    self->resumed = true;
+    return true;
+}
+
 size_t zb_window_size (const zb_window_t *self)
 {
     return self->size;
@@ -83,6 +102,25 @@ size_t zb_window_size (const zb_window_t *self)
 uint64_t zb_window_stored (const zb_window_t *self)
 {
     return self->named ? self->stored : 0;
+}
+
+static void s_done (zb_put_t *put, int error, const char *text, size_t size)
+{
+    put->done = true;
+    put->doomed = false;
+    put->sent_as = 0;
+    put->receipt.error = error;
+    snprintf (put->text, sizeof (put->text), "%.*s", (int) (size < sizeof (put->text) ? size : sizeof (put->text)),
+              text);
+    put->receipt.text = put->text;
+    put->receipt.number = put->number;
+}
+
+//  It fails because one before it has; that one's number is free, so that this one is not stored.
+static void s_done_behind (zb_put_t *put)
+{
+    static const char text[] = "not stored: one before it has failed";
+    s_done (put, ZB_ERR_BEHIND, text, sizeof (text) - 1);
 }
 
 void zb_window_add (zb_window_t *self, zmq_msg_t *frame, size_t frames, int64_t deadline, zb_put_fn *fn, void *arg)
@@ -95,19 +133,31 @@ void zb_window_add (zb_window_t *self, zmq_msg_t *frame, size_t frames, int64_t 
     put->deadline = deadline;
     put->fn = fn;
     put->arg = arg;
-    put->number = self->known ? self->next++ : 0;
     self->ring[(self->head + self->size) % ZB_WINDOW] = put;
     self->size++;
+    if (self->stopped) {
+        s_done_behind (put);
+        return;
+    }
+    //  What is stored already was sent, if not by us.
+    put->tried = self->resumed && self->known && self->next <= self->stored;
+    put->number = self->known ? self->next++ : 0;
 }
 
 //  --- Numbers ------------------------------------------------------------------------------------------------------
 
-//  Numbers all that are not done from the index on, around those that are stored.
+//  It is to be stored, and needs a number.
+static bool s_open (const zb_put_t *put)
+{
+    return !put->done && !put->doomed;
+}
+
+//  Numbers all that are open from the index on, around those that are stored.
 static void s_number (zb_window_t *self, size_t from, uint64_t number)
 {
     for (size_t index = from; index < self->size; index++) {
         zb_put_t *put = s_at (self, index);
-        if (!put->done)
+        if (s_open (put))
             put->number = number++;
         else if (put->taken)
             number = put->number + 1;
@@ -115,19 +165,43 @@ static void s_number (zb_window_t *self, size_t from, uint64_t number)
     self->next = number;
 }
 
-//  The first that is not done; `size` if there is none.
+//  The first that is open; `size` if there is none.
 static size_t s_first (const zb_window_t *self)
 {
     size_t index = 0;
-    while (index < self->size && s_at (self, index)->done)
+    while (index < self->size && !s_open (s_at (self, index)))
         index++;
     return index;
+}
+
+//  It is not on its way any more.
+static void s_unsent (zb_put_t *put)
+{
+    put->sent_as = 0;
+    if (put->doomed)
+        s_done_behind (put);
+}
+
+//  The one at the index has failed, and its number is free: none of those behind is to be stored.
+static void s_stop (zb_window_t *self, size_t index)
+{
+    s_at (self, index)->stops = true;
+    self->stopped = true;
+    for (index++; index < self->size; index++) {
+        zb_put_t *put = s_at (self, index);
+        if (put->done)
+            continue;
+        put->doomed = put->sent_as > 0;
+        put->number = 0;
+        if (!put->doomed)
+            s_done_behind (put);
+    }
 }
 
 void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh)
 {
     for (size_t index = 0; index < self->size && fresh; index++)
-        s_at (self, index)->sent_as = 0;
+        s_unsent (s_at (self, index));
     if (!self->named)
         return;
     //  What was given up unanswered has its answer here; and a broker that knows less than we do is right, too.
@@ -136,26 +210,30 @@ void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh)
         put->taken = (put->taken || (put->done && put->unsure)) && put->number <= last;
         put->unsure = false;
     }
+    bool behind = self->resumed && self->known && self->next <= last;
     self->known = true;
     self->stored = last;
     size_t first = s_first (self);
     zb_put_t *put = first < self->size ? s_at (self, first) : NULL;
     //  What was tried and is not above `last` was stored, and is sent again for its receipt.
-    bool keep = put && put->tried && put->number <= last + 1;
-    s_number (self, first, keep ? put->number : last + 1);
+    if (put && put->tried && put->number <= last + 1)
+        s_number (self, first, put->number);
+    else if (put || !behind)
+        s_number (self, first, last + 1);
 }
 
 //  --- Sending ------------------------------------------------------------------------------------------------------
 
 zb_put_t *zb_window_next (zb_window_t *self)
 {
+    size_t most = self->failed != ZB_FAILED_GO_ON && !self->named ? 1 : self->most;
     for (size_t index = 0; index < self->size; index++) {
         zb_put_t *put = s_at (self, index);
         if (put->done)
             continue;
         if (put->sent_as == 0)
             return put->number ? put : NULL;
-        if (put->sent_as != put->number || self->careful)
+        if (put->sent_as != put->number || --most == 0)
             return NULL;
     }
     return NULL;
@@ -208,17 +286,6 @@ const char *zb_level_name (zb_level_t level)
     }
 }
 
-static void s_done (zb_put_t *put, int error, const char *text, size_t size)
-{
-    put->done = true;
-    put->sent_as = 0;
-    put->receipt.error = error;
-    snprintf (put->text, sizeof (put->text), "%.*s", (int) (size < sizeof (put->text) ? size : sizeof (put->text)),
-              text);
-    put->receipt.text = put->text;
-    put->receipt.number = put->number;
-}
-
 static bool s_copy_id (char id[32], zb_frame_t frame)
 {
     if (frame.size == 0 || frame.size > 31)
@@ -239,10 +306,22 @@ static zb_window_verdict_t s_stored (zb_window_t *self, zb_put_t *put, const zb_
     put->number = put->sent_as;
     put->taken = true;
     s_done (put, ZB_ERR_NONE, "", 0);
-    self->careful = false;
+    self->most = self->most < ZB_WINDOW / 2 ? self->most * 2 : ZB_WINDOW;
     if (put->number > self->stored)
         self->stored = put->number;
     return ZB_WINDOW_FINE;
+}
+
+//  It has failed for good.  Its number is free for the next one, unless it is `taken`.
+static void s_failed (zb_window_t *self, size_t index, int error, zb_frame_t text, bool taken)
+{
+    zb_put_t *put = s_at (self, index);
+    put->taken = taken;
+    s_done (put, error, (const char *) text.data, text.size);
+    if (self->failed != ZB_FAILED_GO_ON)
+        s_stop (self, index);
+    if (self->named && !taken)
+        s_number (self, index, put->number);
 }
 
 //  409 has three meanings: the text is the number that the broker expects, or says "fenced", or else this number holds
@@ -252,17 +331,22 @@ static zb_window_verdict_t s_conflict (zb_window_t *self, size_t index, zb_frame
     zb_put_t *put = s_at (self, index);
     uint64_t expected;
     bool gap = zb_number_parse (text, INT64_MAX, &expected);
-    if (gap) {
+    if (gap && put->doomed) {
+        s_unsent (put);
+        return ZB_WINDOW_FINE;
+    }
+    if (gap && expected <= put->sent_as) {
         bool ours = put->sent_as == put->number && index == s_first (self);
         put->sent_as = 0;
         //  Behind a refused one that is as it should be; the first one knows better only after a HELLO.
-        self->careful = true;
+        self->most = 1;
         return ours ? ZB_WINDOW_PAUSE : ZB_WINDOW_FINE;
     }
     if (text.size >= 6 && memcmp (text.data, "fenced", 6) == 0)
         return ZB_WINDOW_REJECTED;
-    put->taken = true;
-    s_done (put, ZB_ERR_CONFLICT, (const char *) text.data, text.size);
+    if (gap)
+        text = zb_frame ("another message was stored under this number, or it is too long ago to tell");
+    s_failed (self, index, ZB_ERR_CONFLICT, text, true);
     return ZB_WINDOW_FINE;
 }
 
@@ -283,7 +367,7 @@ zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answ
     case ZB_ANSWER_OK:
         return s_stored (self, put, answer);
     case ZB_ANSWER_PASSIVE:
-        put->sent_as = 0;
+        s_unsent (put);
         return ZB_WINDOW_PASSIVE;
     case ZB_ANSWER_ERR:
         break;
@@ -293,25 +377,31 @@ zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answ
     zb_frame_t text = answer->args > 1 ? answer->arg[1] : (zb_frame_t){"", 0};
     switch (answer->code) {
     case ZB_NO_HELLO:
-        put->sent_as = 0;
+        s_unsent (put);
         return ZB_WINDOW_GREET;
     case ZB_NOT_READY:
-        put->sent_as = 0;
-        self->careful = true;
+        s_unsent (put);
+        self->most = 1;
         return ZB_WINDOW_PAUSE;
     case ZB_CONFLICT:
         if (self->named)
             return s_conflict (self, index, text);
         break;
+    case ZB_QUEUE_FULL:
+    case ZB_DISK_FULL:
+        self->most = 1;
+        if (self->failed == ZB_FAILED_WAIT) {
+            s_unsent (put);
+            return ZB_WINDOW_PAUSE;
+        }
+        break;
     default:
         break;
     }
-    //  Refused: its number is free for the next one.
-    if (answer->code == ZB_QUEUE_FULL || answer->code == ZB_DISK_FULL)
-        self->careful = true;
-    s_done (put, (int) answer->code, (const char *) text.data, text.size);
-    if (self->named)
-        s_number (self, index, put->number);
+    if (put->doomed)
+        s_unsent (put);
+    else
+        s_failed (self, index, (int) answer->code, text, false);
     return ZB_WINDOW_FINE;
 }
 
@@ -334,13 +424,23 @@ bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *te
     size_t first = self->size;
     for (size_t index = 0; index < self->size; index++) {
         zb_put_t *put = s_at (self, index);
-        if (!put->done && now >= put->deadline) {
-            s_done (put, error, text, strlen (text));
-            put->unsure = put->tried;
-            unsure = unsure || put->tried;
-            if (first == self->size)
-                first = index;
+        bool stopped = first < self->size && self->failed != ZB_FAILED_GO_ON;
+        if (put->done || (now < put->deadline && !stopped))
+            continue;
+        if (stopped && !put->tried) {
+            s_done_behind (put);
+            continue;
         }
+        //  Of one before it that was not answered nobody knows, so nobody knows of this one.
+        s_done (put, error, text, strlen (text));
+        put->taken = put->number > 0 && put->number <= self->stored;
+        put->unsure = put->tried && !put->taken;
+        unsure = unsure || put->unsure;
+        first = first < self->size ? first : index;
+    }
+    if (first < self->size && self->failed != ZB_FAILED_GO_ON) {
+        s_at (self, first)->stops = true;
+        self->stopped = true;
     }
     if (!self->named || first == self->size)
         return false;
@@ -350,6 +450,14 @@ bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *te
     else
         self->known = false;
     return unsure;
+}
+
+void zb_window_extend (zb_window_t *self, int64_t deadline)
+{
+    for (size_t index = 0; index < self->size; index++) {
+        zb_put_t *put = s_at (self, index);
+        put->deadline = put->deadline > deadline ? put->deadline : deadline;
+    }
 }
 
 void zb_window_fail (zb_window_t *self, int error, const char *text)
@@ -369,6 +477,7 @@ zb_put_t *zb_window_pop (zb_window_t *self)
     zb_put_t *put = s_at (self, 0);
     self->head = (self->head + 1) % ZB_WINDOW;
     self->size--;
+    self->stopped = self->stopped && !put->stops;
     return put;
 }
 

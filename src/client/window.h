@@ -14,8 +14,11 @@
     2. A PUT is sent only when all before it are answered or on their way under their right numbers.
     3. A PUT that may have been stored keeps its number until the broker has refused it or told, in its HELLO, that it
        was not stored.
-    4. After a refusal for want of room, one PUT at a time is sent until one is stored: the broker refuses all that
-       are behind a refused one, and the more are on their way, the more have to be sent again.
+    4. After a refusal for want of room, one PUT at a time is sent until one is stored, then two, four, and so on: the
+       broker refuses all that are behind a refused one, and the more are on their way, the more have to be sent again.
+    5. If a failure stops those behind (zb_failed_t), none of them is stored.  The broker refuses the ones that are on
+       their way, since their numbers leave a gap; each is done when it has said so, and nothing is sent before.  Without
+       a name there are no numbers, so that then one PUT is on its way at a time.
 */
 
 #ifndef ZB_WINDOW_H_INCLUDED
@@ -40,6 +43,8 @@ typedef struct {
     bool done;   //  the receipt is final
     bool taken;  //  done: its number is not free
     bool unsure; //  done: whether its number is free, the next HELLO tells
+    bool doomed; //  behind one that failed, and on its way: the broker will refuse it
+    bool stops;  //  done: it failed, and stops those behind it until its callback has run
     zb_receipt_t receipt;
     char text[256]; //  of the receipt
     zb_put_fn *fn;
@@ -62,6 +67,13 @@ void zb_window_destroy (zb_window_t **self_p);
 //  The client has a name, so that its PUTs are numbered as the broker says.  Only while empty.
 void zb_window_set_named (zb_window_t *self, bool named);
 
+//  What becomes of those behind one that fails.  Only while empty.
+void zb_window_set_failed (zb_window_t *self, zb_failed_t failed);
+
+//  The next PUT has this number, of which the broker has told that it is stored, or the one after the last.  What is
+//  sent under a number that is stored keeps it.  Only while empty and after a HELLO.  Returns false if it can't be.
+bool zb_window_resume (zb_window_t *self, uint64_t number);
+
 size_t zb_window_size (const zb_window_t *self);
 
 //  Adds a PUT; at most ZB_WINDOW at a time.  Takes the frames and the array, which was allocated.
@@ -83,6 +95,8 @@ int64_t zb_window_deadline (const zb_window_t *self);
 //  Gives up the PUTs whose deadline has come.  Returns true if the connection has to be given up with them, because
 //  only a HELLO on a new one tells whether they were stored.
 bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *text);
+//  Waiting for room does not count: no PUT's deadline is before this one.
+void zb_window_extend (zb_window_t *self, int64_t deadline);
 //  Gives up all.
 void zb_window_fail (zb_window_t *self, int error, const char *text);
 

@@ -247,12 +247,211 @@ static void test_verdicts (void **state)
     zb_window_destroy (&window);
 }
 
+//  After a refusal the window opens again: one, two, four.
+static void test_opens (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_named (0, 9, 100);
+    s_send (window, 1, 9);
+    s_err (window, "1", "429", "full");
+    for (int number = 2; number <= 9; number++) {
+        char id[4];
+        snprintf (id, sizeof (id), "%d", number);
+        s_err (window, id, "409", "1");
+    }
+    s_send (window, 1, 1);
+    s_ok (window, "1");
+    s_send (window, 2, 3);
+    s_ok (window, "2");
+    s_ok (window, "3");
+    s_send (window, 4, 8);
+    zb_window_destroy (&window);
+}
+
+static zb_window_t *s_failing (zb_failed_t failed, bool named, size_t count)
+{
+    zb_window_t *window = zb_window_new ();
+    zb_window_set_named (window, named);
+    zb_window_set_failed (window, failed);
+    s_add (window, count, 100);
+    zb_window_greeted (window, 0, true);
+    return window;
+}
+
+//  One fails: none behind it is stored, whether it is on its way or not, nor what is added before its callback.
+static void test_stop (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_failing (ZB_FAILED_STOP, true, 4);
+    s_send (window, 1, 4);
+    s_ok (window, "1");
+    assert_int_equal (s_err (window, "2", "413", "too large"), ZB_WINDOW_FINE);
+    s_add (window, 1, 100);
+    assert_null (zb_window_next (window));
+    s_pop (window, 1, 0);
+    s_pop (window, 2, ZB_ERR_TOO_LARGE);
+    //  From now on there are new ones, which wait for the answers to the old ones.
+    s_add (window, 2, 100);
+    assert_null (zb_window_next (window));
+    assert_null (zb_window_pop (window));
+    assert_int_equal (s_err (window, "4", "409", "2"), ZB_WINDOW_FINE);
+    assert_null (zb_window_next (window));
+    //  Whatever the refusal says.
+    assert_int_equal (s_err (window, "3", "413", "too large"), ZB_WINDOW_FINE);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    s_send (window, 2, 3);
+    s_ok (window, "2");
+    s_ok (window, "3");
+    s_pop (window, 2, 0);
+    s_pop (window, 3, 0);
+    zb_window_destroy (&window);
+}
+
+//  The connection goes away before the others are refused.
+static void test_stop_moved (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_failing (ZB_FAILED_STOP, true, 3);
+    s_send (window, 1, 3);
+    s_err (window, "1", "404", "no such queue");
+    assert_int_equal (s_answer (window, ZB_ANSWER_PASSIVE, "2", "", "", ""), ZB_WINDOW_PASSIVE);
+    zb_window_greeted (window, 0, true);
+    s_pop (window, 1, ZB_ERR_NOT_FOUND);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    s_add (window, 1, 100);
+    s_send (window, 1, 1);
+    zb_window_destroy (&window);
+}
+
+//  Of one that was not answered nobody knows, so nobody knows of those that were sent behind it.
+static void test_stop_late (void **state)
+{
+    (void) state;
+    zb_window_t *window = zb_window_new ();
+    zb_window_set_named (window, true);
+    zb_window_set_failed (window, ZB_FAILED_STOP);
+    s_add (window, 1, 10);
+    s_add (window, 1, 100);
+    zb_window_greeted (window, 0, true);
+    s_send (window, 1, 2);
+    s_add (window, 1, 100);
+    assert_true (zb_window_expire (window, 10, ZB_ERR_TIMEOUT, "late"));
+    zb_window_greeted (window, 2, true);
+    assert_null (zb_window_next (window));
+    s_pop (window, 1, ZB_ERR_TIMEOUT);
+    s_pop (window, 2, ZB_ERR_TIMEOUT);
+    s_pop (window, 3, ZB_ERR_BEHIND);
+    s_add (window, 1, 100);
+    s_send (window, 3, 3);
+    zb_window_destroy (&window);
+}
+
+//  Without a name the broker would store what is behind a refused one: one at a time.
+static void test_stop_nameless (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_failing (ZB_FAILED_STOP, false, 3);
+    s_send (window, 1, 1);
+    s_ok (window, "1");
+    s_send (window, 2, 2);
+    s_err (window, "2", "429", "full");
+    assert_null (zb_window_next (window));
+    s_pop (window, 1, 0);
+    s_pop (window, 2, ZB_ERR_QUEUE_FULL);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    s_add (window, 1, 100);
+    assert_non_null (zb_window_next (window));
+    zb_window_destroy (&window);
+}
+
+//  It waits for room, and all behind it.
+static void test_wait (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_failing (ZB_FAILED_WAIT, true, 3);
+    for (int round = 0; round < 3; round++) {
+        s_send (window, 1, round ? 1 : 3);
+        assert_int_equal (s_err (window, "1", "429", "full"), ZB_WINDOW_PAUSE);
+        if (round == 0) {
+            s_err (window, "2", "409", "1");
+            s_err (window, "3", "409", "1");
+        }
+        zb_window_extend (window, 100 + round);
+        zb_window_greeted (window, 0, false);
+    }
+    assert_int_equal (zb_window_deadline (window), 102);
+    s_send (window, 1, 1);
+    s_ok (window, "1");
+    s_send (window, 2, 3);
+    s_pop (window, 1, 0);
+    assert_int_equal (s_err (window, "2", "404", "no such queue"), ZB_WINDOW_FINE);
+    s_err (window, "3", "409", "2");
+    s_pop (window, 2, ZB_ERR_NOT_FOUND);
+    s_pop (window, 0, ZB_ERR_BEHIND);
+    zb_window_destroy (&window);
+}
+
+//  What an earlier process has stored is sent again under its numbers, across connections, and what is new behind it.
+static void test_resume (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_named (7, 0, 100);
+    assert_false (zb_window_resume (window, 0));
+    assert_false (zb_window_resume (window, 9));
+    assert_true (zb_window_resume (window, 6));
+    s_add (window, 1, 100);
+    s_send (window, 6, 6);
+    s_ok (window, "6");
+    s_pop (window, 6, 0);
+    //  Nothing is in flight, and the next one is stored already.
+    zb_window_greeted (window, 7, true);
+    s_add (window, 2, 100);
+    //  Nor was the first one sent.
+    zb_window_greeted (window, 7, true);
+    s_send (window, 7, 8);
+    assert_int_equal (s_err (window, "7", "409", "8"), ZB_WINDOW_FINE);
+    s_ok (window, "8");
+    s_pop (window, 7, ZB_ERR_CONFLICT);
+    s_pop (window, 8, 0);
+    zb_window_greeted (window, 8, true);
+    s_add (window, 1, 100);
+    s_send (window, 9, 9);
+    zb_window_destroy (&window);
+}
+
+//  A broker that has less than it told numbers anew; one whose answer was not awaited keeps its number.
+static void test_resume_loses (void **state)
+{
+    (void) state;
+    zb_window_t *window = s_named (7, 0, 100);
+    assert_true (zb_window_resume (window, 7));
+    s_add (window, 1, 10);
+    s_send (window, 7, 7);
+    assert_false (zb_window_expire (window, 10, ZB_ERR_TIMEOUT, "late"));
+    s_add (window, 1, 100);
+    s_send (window, 8, 8);
+    s_pop (window, 7, ZB_ERR_TIMEOUT);
+    zb_window_destroy (&window);
+    window = s_named (7, 0, 100);
+    assert_true (zb_window_resume (window, 6));
+    zb_window_greeted (window, 3, true);
+    s_add (window, 1, 100);
+    s_send (window, 4, 4);
+    zb_window_destroy (&window);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_order),    cmocka_unit_test (test_refused),    cmocka_unit_test (test_refused_late),
-        cmocka_unit_test (test_moved),    cmocka_unit_test (test_gap),        cmocka_unit_test (test_unsure),
-        cmocka_unit_test (test_verdicts), cmocka_unit_test (test_never_sent),
+        cmocka_unit_test (test_order),         cmocka_unit_test (test_refused),    cmocka_unit_test (test_refused_late),
+        cmocka_unit_test (test_moved),         cmocka_unit_test (test_gap),        cmocka_unit_test (test_unsure),
+        cmocka_unit_test (test_verdicts),      cmocka_unit_test (test_never_sent), cmocka_unit_test (test_opens),
+        cmocka_unit_test (test_stop),          cmocka_unit_test (test_stop_moved), cmocka_unit_test (test_stop_late),
+        cmocka_unit_test (test_stop_nameless), cmocka_unit_test (test_wait),       cmocka_unit_test (test_resume),
+        cmocka_unit_test (test_resume_loses),
     };
     return cmocka_run_group_tests_name ("window", tests, NULL, NULL);
 }
