@@ -7,13 +7,12 @@
     =========================================================================  */
 
 #include <assert.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "commands.h"
+#include "output.h"
 
 #define AT_ONCE 500 //  messages taken with one request
 #define WAIT_MAX 86400000
@@ -23,20 +22,10 @@ static const tool_option_t s_options[] = {
     {"wait", "MS", "how long to wait for each message (default: 1000)"},
     {"requeue", NULL, "give them back to the queue's head instead of acknowledging them"},
     {"name", "NAME", "take them under this consumer's name"},
+    OUTPUT_OPTIONS,
     TOOL_BROKERS,
     TOOL_TIMEOUT,
     {NULL, NULL, NULL}};
-
-//  Prints the bodies.  Returns 0, or -1 if not all of them were written.
-static int s_print (const zb_messages_t *messages)
-{
-    for (size_t index = 0; index < zb_messages_size (messages); index++) {
-        const zb_message_t *message = zb_messages_at (messages, index);
-        fwrite (message->body, 1, message->size, stdout);
-        putchar ('\n');
-    }
-    return fflush (stdout) || ferror (stdout) ? -1 : 0;
-}
 
 //  What was printed and goes back to the queue at the end: earlier, it would come again.
 typedef struct {
@@ -66,7 +55,7 @@ static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client)
 }
 
 //  Takes messages until `count` is reached or none came in time.  Returns an exit code.
-static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_t wait, held_t *held)
+static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_t wait, output_t *output, held_t *held)
 {
     const char *queue = tool->arguments[0];
     bool requeue = tool_option (tool, "requeue") != NULL;
@@ -81,8 +70,8 @@ static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_
             zb_messages_destroy (&messages);
             break;
         }
-        if (s_print (messages)) {
-            int code = tool_fail (tool, TOOL_FAILED, "standard output: %s", strerror (errno));
+        int code = output_write (output, messages);
+        if (code) {
             zb_client_nack (client, queue, zb_messages_ids (messages));
             zb_messages_destroy (&messages);
             return code;
@@ -110,13 +99,17 @@ static int s_run (tool_t *tool)
     int64_t count = 1, wait = 1000;
     if (tool_number (tool, "count", 0, INT64_MAX, &count) || tool_number (tool, "wait", 0, WAIT_MAX, &wait))
         return TOOL_USAGE;
+    output_t output;
+    int code = output_open (&output, tool);
+    if (code)
+        return code;
     zb_client_t *client = tool_client (tool);
     if (!client)
         return TOOL_USAGE;
     //  A reader that goes away is an error of writing here, not the end of the process with messages in hand.
     signal (SIGPIPE, SIG_IGN);
     held_t held = {NULL, 0};
-    int code = s_get (tool, client, count, wait, &held);
+    code = s_get (tool, client, count, wait, &output, &held);
     int given_back = s_give_back (&held, tool, client);
     zb_client_destroy (&client);
     return code == TOOL_OK ? given_back : code;
@@ -128,7 +121,7 @@ const tool_command_t tool_get = {
     .summary = "Take messages: bodies to standard output, one a line",
     .text = "\n"
             "A message is acknowledged after it was written, so that none is lost; after a failure one\n"
-            "may come twice.  Ends with 1 if fewer than N messages came.\n",
+            "may come twice, under the same id.  Ends with 1 if fewer than N messages came.\n",
     .options = s_options,
     .run = s_run,
 };

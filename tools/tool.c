@@ -36,7 +36,7 @@ void tool_help (const tool_command_t *command)
     for (size_t index = 0; index < size; index++) {
         const tool_option_t *option = &command->options[index];
         char left[64];
-        snprintf (left, sizeof left, "--%s%s%s", option->name, option->value ? " " : "",
+        snprintf (left, sizeof left, "%s%s%s%s", option->name[1] ? "--" : "-", option->name, option->value ? " " : "",
                   option->value ? option->value : "");
         printf ("  %-22s %s\n", left, option->text);
     }
@@ -82,27 +82,54 @@ static int s_unknown (const tool_t *self, const char *word, size_t size)
                          zb_nearest (name, known, count));
 }
 
+//  The number of the option of this name; that of the table's end if there is none.
+static size_t s_which (const tool_t *self, const char *word, size_t size)
+{
+    const tool_option_t *options = self->command->options;
+    size_t which = 0;
+    while (options[which].name && (strncmp (options[which].name, word, size) != 0 || options[which].name[size]))
+        which++;
+    return which;
+}
+
+static void s_give (tool_t *self, size_t which, const char *value)
+{
+    self->values[which] = value;
+    self->given[self->givens++] = (tool_given_t){&self->command->options[which], value};
+}
+
+//  Takes an option of one letter, at argv [*index], and moves *index to its last word.  Returns 0, or an exit code.
+static int s_take_letter (tool_t *self, int argc, char *argv[], int *index)
+{
+    const char *word = argv[*index];
+    size_t which = s_which (self, word + 1, 1);
+    if (!self->command->options[which].name)
+        return tool_misused (self, "'%s' is unknown; options begin with two dashes", word);
+    if (!word[2] && *index + 1 == argc)
+        return tool_misused (self, "%s needs a value: %s", word, self->command->options[which].value);
+    s_give (self, which, word[2] ? word + 2 : argv[++*index]);
+    return 0;
+}
+
 //  Takes one option, at argv [*index], and moves *index to its last word.  Returns 0, or an exit code.
 static int s_take_option (tool_t *self, int argc, char *argv[], int *index)
 {
     const char *word = argv[*index] + 2;
     size_t size = strcspn (word, "=");
     const tool_option_t *options = self->command->options;
-    size_t which = 0;
-    while (options[which].name && (strncmp (options[which].name, word, size) != 0 || options[which].name[size]))
-        which++;
-    if (!options[which].name)
+    size_t which = s_which (self, word, size);
+    if (!options[which].name || size == 1)
         return s_unknown (self, word, size);
     if (!options[which].value) {
         if (word[size])
             return tool_misused (self, "--%s takes no value", options[which].name);
-        self->values[which] = "";
+        s_give (self, which, "");
         return 0;
     }
     if (word[size])
-        self->values[which] = word + size + 1;
+        s_give (self, which, word + size + 1);
     else if (*index + 1 < argc)
-        self->values[which] = argv[++*index];
+        s_give (self, which, argv[++*index]);
     else
         return tool_misused (self, "--%s needs a value: %s", options[which].name, options[which].value);
     return 0;
@@ -124,8 +151,11 @@ static int s_run (tool_t *self, int argc, char *argv[])
             if (code)
                 return code;
         }
-        else if (options && word[0] == '-' && word[1])
-            return tool_misused (self, "'%s' is unknown; options begin with two dashes", word);
+        else if (options && word[0] == '-' && word[1]) {
+            int code = s_take_letter (self, argc, argv, &index);
+            if (code)
+                return code;
+        }
         else
             self->arguments[self->size++] = word;
     }
@@ -137,8 +167,10 @@ int tool_main (const tool_command_t *command, const char *program, int argc, cha
     const char *values[OPTIONS_MAX] = {NULL};
     tool_t self = {.command = command, .program = program, .values = values};
     self.arguments = (const char **) calloc ((size_t) argc + 1, sizeof *self.arguments);
-    assert (self.arguments);
+    self.given = (tool_given_t *) calloc ((size_t) argc + 1, sizeof *self.given);
+    assert (self.arguments && self.given);
     int code = s_run (&self, argc, argv);
+    free (self.given);
     free (self.arguments);
     return code;
 }
@@ -148,6 +180,16 @@ const char *tool_option (const tool_t *self, const char *name)
     for (size_t index = 0; self->command->options[index].name; index++)
         if (strcmp (self->command->options[index].name, name) == 0)
             return self->values[index];
+    return NULL;
+}
+
+const char *tool_next (const tool_t *self, const char *name, size_t *cursor)
+{
+    while (*cursor < self->givens) {
+        const tool_given_t *given = &self->given[(*cursor)++];
+        if (strcmp (given->option->name, name) == 0)
+            return given->value;
+    }
     return NULL;
 }
 

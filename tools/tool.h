@@ -29,7 +29,7 @@ enum {
 };
 
 typedef struct {
-    const char *name;  //  without "--"
+    const char *name;  //  without "--"; one letter: without "-"
     const char *value; //  what the help calls its value; NULL if it takes none
     const char *text;
 } tool_option_t;
@@ -45,6 +45,12 @@ typedef struct {
     int (*run) (tool_t *self);    //  returns an exit code
 } tool_command_t;
 
+//  An option as it was given.
+typedef struct {
+    const tool_option_t *option;
+    const char *value;
+} tool_given_t;
+
 //  The command line of one command, read by its table.  Everything in it is borrowed from argv.
 struct tool {
     const tool_command_t *command;
@@ -52,6 +58,8 @@ struct tool {
     const char **arguments; //  what is no option
     size_t size;
     const char **values; //  one for each option: NULL = not given, "" = given and takes no value
+    tool_given_t *given; //  each one, in the order of the line
+    size_t givens;
 };
 
 //  Options of every command that talks to brokers.
@@ -71,6 +79,8 @@ void tool_help (const tool_command_t *command);
 
 //  The value of an option: NULL = not given, "" = given and takes no value.
 const char *tool_option (const tool_t *self, const char *name);
+//  The next value of an option that may be given more than once; NULL after the last.  `cursor` begins at 0.
+const char *tool_next (const tool_t *self, const char *name, size_t *cursor);
 //  Reads an option's number into *number, which holds the default.  Returns 0; else prints what is wrong and returns -1.
 int tool_number (const tool_t *self, const char *name, int64_t least, int64_t most, int64_t *number);
 //  Prints one line to standard error behind the command's name.  Returns the exit code given.
