@@ -1,11 +1,19 @@
-"""Is the client that include/PROTOCOL.md shows to the authors of clients complete?"""
+"""Is the client that include/PROTOCOL.md shows to the authors of clients complete, and do its rules hold?"""
+import itertools
 import os
 import re
 import subprocess
 import sys
+import threading
+import time
 
-from conftest import in_step
+import pytest
+import zmq
+
+from brokers import Single
+from conftest import in_step, two_stores
 from patience import PATIENCE
+from zb1 import Client, Refused
 
 PAGE = os.path.join(os.environ.get("ZBROKER_SOURCE", "."), "include", "PROTOCOL.md")
 
@@ -20,18 +28,24 @@ def page_client(folder):
     return name
 
 
+def start(program, name, endpoints):
+    return subprocess.Popen([sys.executable, program, name, *endpoints], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+# --- The page's client ---
+
 def test_page_client_is_short(folder):
-    """The pages promise twenty lines."""
+    """The pages promise some twenty lines."""
     with open(page_client(folder)) as program:
-        assert sum(1 for line in program if line.strip()) == 20
+        assert sum(1 for line in program if line.strip()) <= 24
 
 
 def test_page_client(pair, client):
     """It stores every line it is given, once and in order, though the active broker is killed in between."""
     client(pair).request("QUEUE", "q", "orders", "")
     lines, half = [b"line %d" % number for number in range(1, 41)], 20
-    program = subprocess.Popen([sys.executable, page_client(pair.folder), *pair.endpoints],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    program = start(page_client(pair.folder), "reader", pair.endpoints)
     try:
         program.stdin.write(b"\n".join(lines[:half]) + b"\n")
         program.stdin.flush()
@@ -48,18 +62,41 @@ def test_page_client(pair, client):
     assert client(pair).drain("orders") == lines
 
 
+@two_stores
+def test_page_client_sees_a_death(pair, client):
+    """Its time-out is put out of reach: the monitor alone tells it to go on."""
+    client(pair).request("QUEUE", "q", "orders", "")
+    name = page_client(pair.folder)
+    with open(name) as file:
+        code, found = re.subn(r"\[sock, gone\], \[\], \[\], 1\)", "[sock, gone], [], [], 3600)", file.read())
+    assert found == 1
+    with open(name, "w") as file:
+        file.write(code)
+    program = start(name, "reader", pair.endpoints)
+    try:
+        program.stdin.write(b"one\n")
+        program.stdin.flush()
+        assert program.stdout.readline()
+        pair.brokers[in_step(pair)].kill()
+        out, _ = program.communicate(b"two\n", timeout=PATIENCE)
+    finally:
+        program.kill()
+        program.wait()
+    assert out.startswith(b"solo")
+    assert client(pair).drain("orders") == [b"one", b"two"]
+
+
 def test_page_client_fences(pair, client):
     """A second process under its name takes over; the first one ends with 409 instead of going on."""
     client(pair).request("QUEUE", "q", "orders", "")
     name = page_client(pair.folder)
-    first = subprocess.Popen([sys.executable, name, *pair.endpoints], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
+    first = start(name, "one", pair.endpoints)
     try:
         first.stdin.write(b"one\n")
         first.stdin.flush()
         level = pair.level("both").encode() + b" "
         assert first.stdout.readline().startswith(level)
-        second = subprocess.run([sys.executable, name, *pair.endpoints], input=b"two\n", stdout=subprocess.PIPE,
+        second = subprocess.run([sys.executable, name, "one", *pair.endpoints], input=b"two\n", stdout=subprocess.PIPE,
                                 timeout=PATIENCE)
         assert second.returncode == 0 and second.stdout.startswith(level)
         _, error = first.communicate(b"three\n", timeout=PATIENCE)
@@ -68,3 +105,211 @@ def test_page_client_fences(pair, client):
         first.kill()
         first.wait()
     assert client(pair).drain("orders") == [b"one", b"two"]
+
+
+def test_page_clients_of_two_names(single, client):
+    """Two readers beside each other store all their lines; neither fences the other."""
+    client(single).request("QUEUE", "q", "orders", "")
+    name = page_client(single.folder)
+    readers = [start(name, who, single.endpoints) for who in ("one", "two")]
+    try:
+        for number in range(5):
+            for who, reader in enumerate(readers):
+                reader.stdin.write(b"%d.%d\n" % (who, number))
+                reader.stdin.flush()
+                assert reader.stdout.readline().startswith(b"single ")
+        assert [reader.communicate(timeout=PATIENCE)[1] for reader in readers] == [b"", b""]
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()
+    assert len(client(single).drain("orders")) == 10
+
+
+@pytest.mark.parametrize("arguments", [[], ["name"]])
+def test_page_client_without_endpoints(folder, arguments):
+    done = subprocess.run([sys.executable, page_client(folder), *arguments], input=b"x\n", stderr=subprocess.PIPE,
+                          timeout=PATIENCE)
+    assert done.returncode not in (0, None) and b"ENDPOINT" in done.stderr
+
+
+@two_stores
+def test_page_client_is_sent_to_an_endpoint_that_it_does_not_know(pair, client):
+    """The passive one names the active one as the config does; the client knows both by another name."""
+    client(pair).request("QUEUE", "q", "orders", "")
+    active = in_step(pair)
+    endpoints = [pair.endpoints[index].replace("127.0.0.1", "localhost") for index in (1 - active, active)]
+    done = subprocess.run([sys.executable, page_client(pair.folder), "reader", *endpoints], input=b"one\n",
+                          stdout=subprocess.PIPE, timeout=PATIENCE)
+    assert done.returncode == 0 and done.stdout.startswith(b"both ")
+
+
+def test_page_client_goes_on_after_an_unknown_5xx(folder):
+    """A later broker may have other codes: from 500 on they are as 503, below like 400."""
+    router = zmq.Context.instance().socket(zmq.ROUTER)
+    router.linger = 0
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    codes = [b"599", b"503", b"520", None, b"499"]
+
+    def serve():
+        while codes:
+            who, version, verb, number, *_ = router.recv_multipart()
+            if verb == b"HELLO":
+                answer = [b"OK", number, b"t", b"1", b"0", b"", b""]
+            else:
+                code = codes.pop(0)
+                answer = [b"ERR", number, b"", code, b"text"] if code else [b"OK", number, b"t", b"single", b"1", b"1"]
+            router.send_multipart([who, version, *answer])
+    threading.Thread(target=serve, daemon=True).start()
+    done = subprocess.run([sys.executable, page_client(folder), "reader", "tcp://127.0.0.1:%d" % port],
+                          input=b"one\ntwo\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
+    router.close()
+    assert codes == [] and done.stdout.startswith(b"single ")
+    assert done.returncode != 0 and b"499" in done.stderr
+
+
+# --- The page's rules ---
+
+@pytest.fixture
+def one(single, client):
+    """A client of a broker without a pair, with a queue."""
+    one = client(single, "producer")
+    one.request("QUEUE", "q", "q", "")
+    return one
+
+
+def refused(one, *request):
+    with pytest.raises(Refused) as refusal:
+        one.request(*request)
+    return refusal.value.code, str(refusal.value)
+
+
+def test_arguments_are_frames(one):
+    """Properties and acks may be empty; they have to be there."""
+    assert refused(one, "PUT", 1, "q", "body")[0] == 400
+    assert refused(one, "PUT", 1, "q", "")[0] == 400
+    assert refused(one, "GET", "g", "q", 1, 0)[0] == 400
+    one.request("PUT", 1, "q", "", "body")
+    assert one.request("GET", "g", "q", 1, 0, "")[3:] == [b"body"]
+
+
+def test_an_empty_msg_is_not_an_empty_queue(one):
+    """A GET with acks is answered when they are safe, though the wait is not over, and a message may come a moment later."""
+    one.request("PUT", 1, "q", "", "first")
+    level, _, index, body = one.request("GET", "g1", "q", 1, 0, "")
+    #  Without acks the level promises nothing; it is what an OK says.
+    assert (level, body) == (b"single", b"first")
+    began = time.monotonic()
+    assert one.request("GET", "g2", "q", 1, int(10 * PATIENCE * 1000), index.split(b" ")[0], wait=PATIENCE)[2:] == [b""]
+    assert time.monotonic() - began < PATIENCE
+    one.request("PUT", 2, "q", "", "second")
+    assert one.request("GET", "g3", "q", 1, 1000, "")[3:] == [b"second"]
+
+
+def test_409_tells_the_expected_number(one):
+    one.request("PUT", 1, "q", "", "a")
+    assert refused(one, "PUT", 1, "q", "", "b") == (409, "409 2")
+    assert refused(one, "PUT", 5, "q", "", "b") == (409, "409 2")
+    assert one.request("PUT", 1, "q", "", "a")[3:] == [b"duplicate"]
+
+
+def test_ids_of_one_put_follow_each_other(one):
+    _, first, last = one.request("PUT", 1, "q", "", *["x" * 3000] * 500)
+    _, _, index, *_ = one.request("GET", "g", "q", 1000, 0, "")
+    ids = [int(line.split(b" ")[0]) for line in index.split(b"\n")]
+    assert ids == list(range(int(first), int(last) + 1)) and len(ids) == 500
+
+
+def test_503_is_for_too_many_clients_as_well(client):
+    single = Single()
+    try:
+        with open(single.folder + "/zbroker.conf", "a") as config:
+            config.write("limits\n    sessions = 2\n")
+        single.broker.start()
+        first, second = client(single), client(single)
+        first.hello()
+        second.hello()
+        third = client(single)
+        third.send("HELLO", "h", "", "", "")
+        reply = third.recv(PATIENCE)
+        assert (reply[1], reply[4], reply[5]) == (b"ERR", b"503", b"too many clients")
+    finally:
+        single.close()
+
+
+class Pipelined:
+    """A client with many PUTs in flight, by the page's rules alone."""
+
+    def __init__(self, where, name, bodies):
+        self.client = Client(where.endpoints, name)
+        self.waiting = dict(enumerate(bodies, 1))       #  number and body of what was not answered OK, in order
+        self.rounds = 0
+
+    def run(self):
+        few = False
+        end = time.monotonic() + PATIENCE
+        while self.waiting and time.monotonic() < end:
+            if not self.client.greeted:
+                self.client.hello()
+            few = self._round(dict(itertools.islice(self.waiting.items(), 1 if few else 256)))
+            self.rounds += 1
+            if few:
+                time.sleep(0.01)
+        self.client.close()
+        return not self.waiting
+
+    def _round(self, flight):
+        """Sends these, lets all replies come, and keeps what was not OK. Returns true if there was no room."""
+        for number, body in flight.items():
+            self.client.send("PUT", number, "q", "", body)
+        missing = {b"%d" % number for number in flight}
+        full = greet = False
+        while missing and self.client.greeted:
+            reply = self.client.recv(2)
+            if not reply:
+                self.client.greeted = False
+                break
+            missing.discard(reply[2])
+            if reply[1] == b"OK":
+                self.client.token = reply[3]
+                self.waiting.pop(int(reply[2]), None)
+            elif reply[1] == b"PASSIVE" or reply[4] in (b"401", b"503"):
+                greet = True
+            else:
+                assert reply[4] in (b"429", b"409"), reply
+                assert reply[4] == b"429" or int(reply[5]) < int(reply[2])
+                full = True
+        self.client.greeted = self.client.greeted and not greet
+        return full
+
+
+def test_pipelined_recovery_from_a_full_queue(single, client):
+    """256 in flight against a queue that is full again and again: all stored once, in order."""
+    other = client(single)
+    other.request("QUEUE", "q", "q", "max-messages=50")
+    bodies = [b"%d" % number for number in range(2000)]
+    pipelined = Pipelined(single, "p", bodies)
+    worker = threading.Thread(target=pipelined.run, daemon=True)
+    worker.start()
+    taken = []
+    while worker.is_alive() or len(taken) < len(bodies):
+        got = other.drain("q", wait=50)
+        taken += got
+        assert got or worker.is_alive()
+    assert taken == bodies and pipelined.rounds > 10
+
+
+def test_pipelined_recovery_from_a_death(pair, client):
+    one = client(pair)
+    one.request("QUEUE", "q", "q", "")
+    bodies = [b"%d" % number for number in range(20000)]
+    pipelined = Pipelined(pair, "p", bodies)
+    active = in_step(pair)
+    worker = threading.Thread(target=pipelined.run, daemon=True)
+    worker.start()
+    while len(pipelined.waiting) > 15000 and worker.is_alive():
+        time.sleep(0.01)
+    pair.brokers[active].kill()
+    worker.join(PATIENCE)
+    assert not pipelined.waiting
+    assert one.drain("q") == bodies
