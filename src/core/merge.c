@@ -107,18 +107,24 @@ static zb_load_t *s_refuse (zb_engine_t *self, const zb_session_t *session, cons
     return NULL;
 }
 
-//  Refuses the messages of the page that `which` names (all that are not done if NULL), with a word that says why.
+//  Whether the message is refused: it is not done, and another PUT is in its way (`what` NULL: whatever it is).
+static bool s_is_refused (const zb_page_t *page, const zb_put_t *what, uint32_t index)
+{
+    return !page->message[index].done && (!what || what[index] == ZB_PUT_OTHER);
+}
+
+//  Refuses messages of the page, with a word that says why.
 static zb_load_t *s_put_aside (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
-                               const zb_page_t *page, const bool *which, const char *word)
+                               const zb_page_t *page, const zb_put_t *what, const char *word)
 {
     size_t room = strlen (word) + page->count * 43 + 1;
     char *text = (char *) malloc (room);
     assert (text);
     size_t size = (size_t) snprintf (text, room, "%s", word);
     for (uint32_t index = 0; index < page->count;) {
-        bool named = which ? which[index] : !page->message[index].done;
+        bool named = s_is_refused (page, what, index);
         uint32_t end = index + 1;
-        while (named && end < page->count && (which ? which[end] : !page->message[end].done) &&
+        while (named && end < page->count && s_is_refused (page, what, end) &&
                page->message[end].delta == page->message[end - 1].delta + 1)
             end++;
         if (named)
@@ -202,8 +208,28 @@ static zb_load_t *s_producer (zb_engine_t *self, const zb_item_t *item, bool *ta
     return NULL;
 }
 
+//  What the loser says of the PUT that a piece is all or a part of.
+static void s_slot (const zb_engine_t *self, const zb_item_t *item, const zb_row_t *row, const zb_piece_t *piece,
+                    zb_slot_t *slot)
+{
+    *slot = (zb_slot_t){piece->number, piece->digest, piece->first - piece->before, piece->total, 0};
+    if (piece->part)
+        return;
+    zb_frame_t *body = (zb_frame_t *) malloc (piece->count * sizeof *body);
+    assert (body);
+    const uint8_t *byte = row->data + piece->bodies;
+    for (uint32_t index = 0; index < piece->count; index++) {
+        body[index] = (zb_frame_t){byte, zb_get32 (row->data + piece->sizes + 4 * index)};
+        byte += body[index].size;
+    }
+    zb_request_t put = {
+        .queue = item->name, .properties = piece->properties, .body = body, .bodies = piece->count};
+    slot->digest = zb_put_digest (&put, self->digest_key);
+    free (body);
+}
+
 //  What the store's producer says of a piece: not used yet, the same PUT, or another one (or one that can't be told).
-static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_page_t *page, const zb_piece_t *piece,
+static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_row_t *row, const zb_piece_t *piece,
                              zb_put_t *result)
 {
     zb_producer_t *producer = NULL;
@@ -211,68 +237,135 @@ static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_
     if (piece->number == 0)
         return NULL;
     zb_load_t *load = zb_engine_producer (self, piece->name, &producer);
-    if (load || piece->number > producer->last)
+    if (load)
         return load;
-    const zb_slot_t *slot = zb_producer_slot (producer, piece->number);
-    bool kept = slot && slot->number == piece->number;
-    if (kept && piece->first >= slot->first && piece->first - slot->first < slot->count)
-        return NULL; //  it is this very one
-    *result = ZB_PUT_OTHER;
-    if (!kept || slot->count != piece->count)
+    const zb_slot_t *kept = zb_producer_slot (producer, piece->number);
+    if (!kept || kept->number != piece->number) {
+        *result = piece->number > producer->last ? ZB_PUT_NEXT : ZB_PUT_OTHER;
         return NULL;
-    zb_frame_t *body = (zb_frame_t *) malloc (piece->count * sizeof *body);
-    assert (body);
-    const uint8_t *byte = page->row->data + piece->bodies;
-    for (uint32_t index = 0; index < piece->count; index++) {
-        body[index] = (zb_frame_t){byte, zb_get32 (page->row->data + piece->sizes + 4 * index)};
-        byte += body[index].size;
     }
-    zb_request_t put = {.queue = item->name, .properties = piece->properties, .body = body, .bodies = piece->count};
-    if (zb_put_digest (&put, self->digest_key) == slot->digest)
-        *result = ZB_PUT_AGAIN;
-    free (body);
+    if (piece->first >= kept->first && piece->first - kept->first < kept->count)
+        return NULL; //  it is this very one
+    zb_slot_t slot;
+    s_slot (self, item, row, piece, &slot);
+    *result = slot.digest == kept->digest && slot.count == kept->count ? ZB_PUT_AGAIN : ZB_PUT_OTHER;
     return NULL;
 }
 
-//  Takes duplicates out of the page, and names in `other` what another PUT stands in the way of; *others if any.
-static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, zb_page_t *page, bool *other, bool *others)
+//  Says of each message whether it is new, a duplicate, or in another PUT's way; *others if any is that is not done.
+static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_page_t *page, zb_put_t *what,
+                          bool *others)
 {
     size_t offset = 0;
     zb_piece_t piece;
     uint32_t index = 0;
     while (zb_log_next (page->row, &offset, &piece) == 1) {
         zb_put_t result;
-        zb_load_t *load = s_compare (self, item, page, &piece, &result);
+        zb_load_t *load = s_compare (self, item, page->row, &piece, &result);
         if (load)
             return load;
         for (uint32_t end = index + piece.count; index < end; index++) {
-            if (page->message[index].done || result == ZB_PUT_NEXT)
-                continue;
-            other[index] = result == ZB_PUT_OTHER;
-            *others = *others || other[index];
-            if (result == ZB_PUT_AGAIN) {
-                page->message[index].done = true;
-                page->open--;
-            }
+            what[index] = result;
+            *others = *others || (result == ZB_PUT_OTHER && !page->message[index].done);
         }
     }
     return NULL;
 }
 
-static void s_insert (zb_engine_t *self, zb_queue_t *queue, const zb_item_t *item, const zb_page_t *page)
+//  Messages of a page, which are whole pieces: from an index, whose piece is at this offset in the row, to before another.
+typedef struct {
+    uint32_t from, to;
+    size_t offset;
+} s_span_t;
+
+static zb_row_t *s_span_row (const zb_page_t *page, const s_span_t *span)
 {
-    zb_row_t *bits = NULL;
-    if (page->open < page->count) {
-        bits = zb_row_new (zb_page_bits_size (page));
-        bits->size = bits->room;
-        zb_page_bits (page, bits->data);
+    if (span->to - span->from == page->count)
+        return zb_row_ref (page->row);
+    zb_row_t *row = zb_row_new (page->row->size);
+    zb_log_begin (row, zb_page_id (page, span->from));
+    size_t offset = span->offset;
+    zb_piece_t piece;
+    for (uint32_t index = span->from; index < span->to; index += piece.count) {
+        int more = zb_log_next (page->row, &offset, &piece);
+        assert (more == 1);
+        zb_frame_t *body = (zb_frame_t *) malloc (piece.count * sizeof *body);
+        assert (body);
+        for (uint32_t each = 0; each < piece.count; each++)
+            body[each] = (zb_frame_t){page->row->data + page->message[index + each].offset,
+                                      page->message[index + each].size};
+        zb_log_append (row, &piece, body);
+        free (body);
     }
-    zb_queue_insert (queue, page->row, item->last, bits, self->fill->batch, &self->fill->rows);
+    return row;
+}
+
+//  Inserts them, if there is anything to be done of them.
+static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_page_t *page, const s_span_t *span)
+{
+    uint32_t count = span->to - span->from, open = 0;
+    zb_row_t *bits = zb_row_new (count / 8 + 1);
+    memset (bits->data, 0, bits->room);
+    bits->size = (count + 7) / 8;
+    for (uint32_t index = 0; index < count; index++)
+        if (page->message[span->from + index].done)
+            bits->data[index / 8] |= (uint8_t) (1u << index % 8);
+        else
+            open++;
+    if (open == count)
+        zb_row_unref (&bits);
+    if (open) {
+        zb_row_t *row = s_span_row (page, span);
+        zb_queue_insert (queue, row, zb_page_id (page, span->to - 1), bits, self->fill->batch, &self->fill->rows);
+        zb_engine_touch_queue (self, queue);
+        self->fill->bytes += row->size;
+        self->waiting += row->size;
+        self->stats.replayed += open;
+        zb_row_unref (&row);
+    }
     zb_row_unref (&bits);
-    zb_engine_touch_queue (self, queue);
-    self->fill->bytes += page->row->size;
-    self->waiting += page->row->size;
-    self->stats.replayed += page->open;
+}
+
+//  Takes the messages of the page that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
+//  the first and the last id of a row, here and after the next split, must never be a copy that is not here.
+static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_page_t *page, const zb_put_t *what)
+{
+    s_span_t span = {0, 0, 0};
+    size_t offset = 0;
+    zb_piece_t piece;
+    while (zb_log_next (page->row, &offset, &piece) == 1) {
+        uint32_t next = span.to + piece.count;
+        if (what[span.to] == ZB_PUT_AGAIN) {
+            s_insert_span (self, queue, page, &span);
+            for (uint32_t index = span.to; index < next; index++)
+                self->stats.replayed_twice += !page->message[index].done;
+            span.from = next;
+            span.offset = offset;
+        }
+        span.to = next;
+    }
+    s_insert_span (self, queue, page, &span);
+}
+
+//  A number is used as soon as its message is here: it may be sent again before the loser tells what it knows of names.
+static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t *queue, const zb_page_t *page)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    while (zb_log_next (page->row, &offset, &piece) == 1) {
+        zb_producer_t *producer = NULL;
+        zb_load_t *load = piece.number ? zb_engine_producer (self, piece.name, &producer) : NULL;
+        assert (!load);
+        const zb_slot_t *kept = producer ? zb_producer_slot (producer, piece.number) : NULL;
+        if (!producer || (kept && kept->number >= piece.number) || piece.number <= producer->last)
+            continue;
+        zb_slot_t slot;
+        s_slot (self, item, page->row, &piece, &slot);
+        slot.queue = queue->id;
+        zb_producer_learn (producer, &slot);
+        producer->seen = zb_engine_uptime (self);
+        zb_engine_touch_producer (self, producer);
+    }
 }
 
 //  An unfinished replay has brought the row.  What the loser has acknowledged of it since is done here as well.
@@ -309,21 +402,17 @@ static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const 
     if (queue->load)
         return queue->load;
     bool others = false;
-    bool *other = (bool *) calloc (page->count, sizeof *other);
-    assert (other);
-    uint32_t open = page->open;
-    zb_load_t *load = s_sift (self, item, page, other, &others);
-    if (load)
-        ;
-    else if (others)
-        s_put_aside (self, session, task, page, other, "conflict");
-    else {
-        self->stats.replayed_twice += open - page->open;
-        if (page->open)
-            s_insert (self, queue, item, page);
+    zb_put_t *what = (zb_put_t *) calloc (page->count, sizeof *what);
+    assert (what);
+    zb_load_t *load = s_sift (self, item, page, what, &others);
+    if (!load && others)
+        s_put_aside (self, session, task, page, what, "conflict");
+    else if (!load) {
+        s_insert_new (self, queue, page, what);
+        s_learn (self, item, queue, page);
         *taken = true;
     }
-    free (other);
+    free (what);
     return load;
 }
 

@@ -45,6 +45,39 @@ static zb_slot_t *s_group (zb_producer_t *self, unsigned group)
     return self->group[group];
 }
 
+const zb_slot_t *zb_producer_slot (const zb_producer_t *self, uint64_t number)
+{
+    const zb_slot_t *group = self->group[number % ZB_WINDOW / ZB_GROUP_SLOTS];
+    return group ? &group[number % ZB_GROUP_SLOTS] : NULL;
+}
+
+static bool s_knows (const zb_producer_t *self, uint64_t number)
+{
+    const zb_slot_t *slot = zb_producer_slot (self, number);
+    return slot && slot->number == number;
+}
+
+//  Numbers without a gap behind the last one are known from the other side of a split.
+static void s_pass_known (zb_producer_t *self)
+{
+    while (s_knows (self, self->last + 1))
+        self->last++;
+}
+
+//  A PUT writes its group alone, so the slots know the newest number and the name's row an older one: all from there on,
+//  or the newest ZB_WINDOW of them.  Those behind a gap are known from the other side of a split.
+static void s_catch_up (zb_producer_t *self)
+{
+    uint64_t newest = 0;
+    for (unsigned group = 0; group < ZB_GROUPS; group++)
+        for (unsigned slot = 0; self->group[group] && slot < ZB_GROUP_SLOTS; slot++)
+            if (self->group[group][slot].number > newest)
+                newest = self->group[group][slot].number;
+    if (newest > ZB_WINDOW && self->last < newest - ZB_WINDOW)
+        self->last = newest - ZB_WINDOW;
+    s_pass_known (self);
+}
+
 int zb_producer_load (zb_producer_t *self, const zb_row_t *row, const zb_found_t *group, size_t groups)
 {
     if (!row)
@@ -62,28 +95,18 @@ int zb_producer_load (zb_producer_t *self, const zb_row_t *row, const zb_found_t
         if (found->key_size != self->name.size + 2 || number >= ZB_GROUPS ||
             zb_group_decode (s_group (self, number), number, found->row))
             return -1;
-        //  A PUT writes its group alone, so the slots know the newest number and the name's row an older one.
-        for (unsigned slot = 0; slot < ZB_GROUP_SLOTS; slot++)
-            if (self->group[number][slot].number > self->last)
-                self->last = self->group[number][slot].number;
     }
+    s_catch_up (self);
     return 0;
-}
-
-const zb_slot_t *zb_producer_slot (const zb_producer_t *self, uint64_t number)
-{
-    const zb_slot_t *group = self->group[number % ZB_WINDOW / ZB_GROUP_SLOTS];
-    return group ? &group[number % ZB_GROUP_SLOTS] : NULL;
 }
 
 zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest)
 {
+    if (s_knows (self, number))
+        return zb_producer_slot (self, number)->digest == digest ? ZB_PUT_AGAIN : ZB_PUT_OTHER;
     if (number > self->last)
         return number == self->last + 1 ? ZB_PUT_NEXT : ZB_PUT_GAP;
-    const zb_slot_t *slot = zb_producer_slot (self, number);
-    if (!slot || slot->number != number)
-        return ZB_PUT_PAST;
-    return slot->digest == digest ? ZB_PUT_AGAIN : ZB_PUT_OTHER;
+    return ZB_PUT_PAST;
 }
 
 void zb_producer_own (zb_producer_t *self, uint64_t instance)
@@ -102,11 +125,18 @@ static void s_keep (zb_producer_t *self, const zb_slot_t *slot)
     self->dirty_groups |= (uint8_t) (1u << group);
 }
 
-void zb_producer_merge (zb_producer_t *self, const zb_slot_t *slot)
+void zb_producer_learn (zb_producer_t *self, const zb_slot_t *slot)
 {
     const zb_slot_t *kept = zb_producer_slot (self, slot->number);
     if (!kept || kept->number < slot->number)
         s_keep (self, slot);
+    s_pass_known (self);
+    self->dirty = true;
+}
+
+void zb_producer_merge (zb_producer_t *self, const zb_slot_t *slot)
+{
+    zb_producer_learn (self, slot);
     if (slot->number > self->last)
         self->last = slot->number;
 }
@@ -116,6 +146,7 @@ void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot)
     assert (slot->number == self->last + 1); //  I8
     s_keep (self, slot);
     self->last = slot->number;
+    s_pass_known (self);
 }
 
 void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit)

@@ -61,6 +61,8 @@ void zb_producer_own (zb_producer_t *self, uint64_t instance);
 void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot);
 //  Takes over a PUT that was kept elsewhere under this name: its number may be any.  What is kept here stands.
 void zb_producer_merge (zb_producer_t *self, const zb_slot_t *slot);
+//  The same for one of which others below it may be missing yet: these are expected as before.
+void zb_producer_learn (zb_producer_t *self, const zb_slot_t *slot);
 //  Appends the rows that have changed to the batch.
 void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit);
 

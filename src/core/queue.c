@@ -175,8 +175,20 @@ static void s_reserve (zb_queue_t *self, uint64_t first, size_t need)
     }
 }
 
+//  Whether the bodies take more than the row that is being filled.
+static bool s_is_parted (const zb_queue_t *self, const zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
+{
+    size_t bytes = 0;
+    for (size_t index = 0; index < bodies; index++)
+        bytes += body[index].size;
+    size_t used = self->fill ? self->fill->size : ZB_LOG_HEAD;
+    return bodies > 1 && used + zb_log_need (piece, bodies, bytes) > ZB_ROW_MAX;
+}
+
 void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
 {
+    piece->part = piece->number && s_is_parted (self, piece, body, bodies);
+    piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
         if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)
             s_seal (self);
@@ -192,6 +204,7 @@ void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, 
             continue;
         }
         piece->count = (uint32_t) count;
+        piece->before = (uint32_t) next;
         s_reserve (self, piece->first, zb_log_need (piece, count, bytes));
         zb_log_append (self->fill, piece, body + next);
         piece->first += count;

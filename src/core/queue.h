@@ -101,7 +101,8 @@ void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *cursor);
 //  Messages that are neither acknowledged nor purged.
 uint64_t zb_queue_depth (const zb_queue_t *self);
 
-//  Puts bodies; piece->first and the following are their ids, piece->count is set here.
+//  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
+//  more than one row has its digest in each.
 void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
 //  Writes what has changed into the batch; its new rows go to the end of `rows`.
 void zb_queue_write (zb_queue_t *self, zb_batch_t *batch, uint64_t commit, zb_ring_t *rows);

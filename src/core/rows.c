@@ -131,7 +131,8 @@ int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *fir
 
 size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes)
 {
-    return ZB_PIECE_HEAD + piece->name.size + piece->properties.size + 4 * count + bytes;
+    return ZB_PIECE_HEAD + piece->name.size + piece->properties.size + (piece->part ? ZB_PIECE_PART : 0) + 4 * count +
+           bytes;
 }
 
 void zb_log_begin (zb_row_t *row, uint64_t first)
@@ -162,9 +163,16 @@ void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *bo
     zb_put32 (byte + 4, piece->count);
     zb_put64 (byte + 8, piece->number);
     zb_put32 (byte + 16, (uint32_t) piece->properties.size);
-    zb_put32 (byte + 20, (uint32_t) piece->name.size << 24);
+    zb_put32 (byte + 20, (uint32_t) piece->name.size << 24 | (uint32_t) piece->part << 16);
     byte = s_copy (byte + ZB_PIECE_HEAD, piece->name);
     byte = s_copy (byte, piece->properties);
+    if (piece->part) {
+        assert (piece->number && piece->count <= piece->total - piece->before);
+        zb_put64 (byte, piece->digest);
+        zb_put32 (byte + 8, piece->total);
+        zb_put32 (byte + 12, piece->before);
+        byte += ZB_PIECE_PART;
+    }
     for (uint32_t index = 0; index < piece->count; index++, byte += 4)
         zb_put32 (byte, (uint32_t) body[index].size);
     for (uint32_t index = 0; index < piece->count; index++) {
@@ -199,9 +207,11 @@ int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
     piece->number = zb_get64 (byte + 8);
     piece->properties.size = zb_get32 (byte + 16);
     piece->name.size = byte[20];
-    if (piece->count == 0 || zb_get32 (byte + 20) << 8 || (piece->number == 0) != (piece->name.size == 0))
+    piece->part = byte[21] == 1;
+    if (piece->count == 0 || byte[21] > 1 || byte[22] || byte[23] ||
+        (piece->number == 0) != (piece->name.size == 0) || (piece->part && piece->number == 0))
         return -1;
-    size_t sizes = piece->name.size + piece->properties.size;
+    size_t sizes = piece->name.size + piece->properties.size + (piece->part ? ZB_PIECE_PART : 0);
     if (sizes > left || piece->count > (left - sizes) / 4)
         return -1;
     byte += ZB_PIECE_HEAD;
@@ -209,6 +219,12 @@ int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
     piece->properties.data = byte + piece->name.size;
     left -= sizes + (size_t) piece->count * 4;
     byte += sizes;
+    piece->digest = piece->part ? zb_get64 (byte - ZB_PIECE_PART) : 0;
+    piece->total = piece->part ? zb_get32 (byte - 8) : piece->count;
+    piece->before = piece->part ? zb_get32 (byte - 4) : 0;
+    if (piece->before > piece->total || piece->count > piece->total - piece->before ||
+        piece->first <= piece->before)
+        return -1;
     piece->sizes = (uint32_t) (byte - row->data);
     size_t bytes = 0;
     for (uint32_t index = 0; index < piece->count; index++, byte += 4)

@@ -48,8 +48,10 @@
                   8  8   the PUT's number, 0 = the producer has no name
                  16  4   size of the properties
                  20  1   size of the producer's name
-                 21  3   zero
-                 24  -   name, properties, m sizes u32, m bodies
+                 21  1   1: of a numbered PUT that other rows hold a part of; else 0
+                 22  2   zero
+                 24  -   name, properties; of a part the PUT's digest u64, its messages u32, and how many of them are
+                         before these u32; m sizes u32, m bodies
 */
 
 #ifndef ZB_ROWS_H_INCLUDED
@@ -118,6 +120,7 @@ int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *fir
 
 #define ZB_LOG_HEAD 16
 #define ZB_PIECE_HEAD 24
+#define ZB_PIECE_PART 16
 
 //  A piece, as it is written and as it is found.
 typedef struct {
@@ -126,6 +129,9 @@ typedef struct {
     uint64_t number;
     zb_frame_t name;
     zb_frame_t properties;
+    uint64_t digest; //  of the whole PUT.  Found: only of a part
+    bool part;       //  of a numbered PUT with so many messages, behind so many of them
+    uint32_t total, before;
     uint32_t sizes;  //  found: offsets in the row, of the sizes
     uint32_t bodies; //  and of the bodies
 } zb_piece_t;

@@ -404,6 +404,7 @@ static void s_store (zb_engine_t *self, zb_session_t *session, zb_task_t *task, 
     if (producer) {
         piece.name = producer->name;
         piece.number = request->number;
+        piece.digest = digest;
     }
     zb_queue_put (queue, &piece, request->body, request->bodies);
     self->newest += request->bodies;

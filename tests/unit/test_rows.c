@@ -205,6 +205,40 @@ static void s_small_rows_come_back (void **state)
     zb_row_unref (&found.row);
 }
 
+//  A part of a numbered PUT says what it is a part of.
+static void s_a_part_says_of_what (void **state)
+{
+    (void) state;
+    zb_frame_t body[] = {zb_frame ("one"), zb_frame ("two")};
+    zb_piece_t piece = {.first = 100, .count = 2, .number = 7, .name = zb_frame ("till"), .properties = zb_frame ("a=b"),
+                        .part = true, .digest = 0x1122334455667788, .total = 9, .before = 3};
+    zb_row_t *row = zb_row_new (ZB_LOG_HEAD + zb_log_need (&piece, 2, 6));
+    zb_log_begin (row, 100);
+    zb_log_append (row, &piece, body);
+    assert_int_equal (row->size, row->room);
+    size_t offset = 0;
+    zb_piece_t found;
+    assert_int_equal (zb_log_next (row, &offset, &found), 1);
+    assert_true (found.part);
+    assert_true (found.digest == piece.digest);
+    assert_int_equal (found.total, 9);
+    assert_int_equal (found.before, 3);
+    assert_true (zb_frame_is (found.properties, "a=b"));
+    assert_memory_equal (row->data + found.bodies, "onetwo", 6);
+    assert_int_equal (zb_log_next (row, &offset, &found), 0);
+    uint8_t *part = row->data + ZB_LOG_HEAD + ZB_PIECE_HEAD + 4 + 3;
+    static const struct {
+        uint32_t total, before;
+    } bad[] = {{1, 0}, {9, 8}, {9, 10}, {200, 100}};
+    for (size_t index = 0; index < sizeof bad / sizeof *bad; index++) {
+        zb_put32 (part + 8, bad[index].total);
+        zb_put32 (part + 12, bad[index].before);
+        offset = 0;
+        assert_int_equal (zb_log_next (row, &offset, &found), -1);
+    }
+    zb_row_unref (&row);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +246,7 @@ int main (void)
         cmocka_unit_test (s_damaged_log_rows_are_refused),
         cmocka_unit_test (s_keys_sort_as_ids_do),
         cmocka_unit_test (s_small_rows_come_back),
+        cmocka_unit_test (s_a_part_says_of_what),
     };
     return cmocka_run_group_tests_name ("rows", tests, NULL, NULL);
 }
