@@ -253,6 +253,8 @@ zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t
 //  Makes a queue of which there is none; its options are to be set and written.
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
 void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue);
+//  Deletes it with its messages.
+void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 
@@ -310,6 +312,8 @@ void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
 //  A row of the log is done, in the commit that is being filled; all that the queue has held is.
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
+//  There is no such queue any more.
+void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue);
 //  Erases some of the journal, if it is to be.
 void zb_engine_clear_journal (zb_engine_t *self);
 void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read);

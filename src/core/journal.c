@@ -71,6 +71,14 @@ void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
             zb_engine_note_done (self, queue, first, last < self->newest ? last : self->newest);
 }
 
+void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue)
+{
+    if (self->keep == ZB_KEEP_NOTE)
+        s_remember (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
+    else if (self->keep == ZB_KEEP_WRITE)
+        s_write (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
+}
+
 //  Writes what a commit remembers into the journal, with the commit `next`.
 static void s_keep_all (zb_commit_t *commit, zb_commit_t *next)
 {

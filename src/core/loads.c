@@ -247,6 +247,7 @@ static bool s_cursor (zb_engine_t *self, const zb_load_t *load, const zb_read_t 
     zb_queue_t *queue = zb_queue_new (name, load->row.id, self->before, &self->windows);
     queue->lease = load->row.lease;
     queue->max = load->row.max;
+    queue->changed = load->row.changed;
     zb_queue_restore (queue, &cursor);
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);

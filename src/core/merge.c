@@ -150,6 +150,31 @@ static void s_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_
 //  ---------------------------------------------------------------------------
 //  Items: each returns what it must wait for; *taken if it was taken, else it is answered.
 
+//  Whether a store with this lineage, whose newest commit is `newest`, has the commit.
+static bool s_has (const zb_lineage_t *lineage, uint64_t newest, const zb_stamp_t *stamp)
+{
+    return stamp->epoch == 0 || zb_lineage_holds (lineage, newest, stamp->epoch, stamp->node, stamp->commit);
+}
+
+//  Whether the loser has the newest change of the queue.
+static bool s_is_common (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return s_has (&self->loser, UINT64_MAX, &queue->changed);
+}
+
+//  Makes a queue; NULL if it would be one too many.
+static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
+{
+    if (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)
+        return NULL;
+    zb_queue_t *queue = zb_engine_new_queue (self, name);
+    queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
+    zb_engine_write_queue (self, queue);
+    return queue;
+}
+
+//  A change that this store does not have is made here, unless the queue was changed here as well.  One that it has, of a
+//  queue that is not here, was followed by a DELETE: the queue comes back if there are messages for it.
 static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
                            const zb_item_t *item, bool *taken)
 {
@@ -157,15 +182,32 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
     if (load)
         return load;
-    if (!queue && self->full)
+    bool changes = !s_has (&self->lineage, self->commit, &item->queue.changed) && (!queue || s_is_common (self, queue));
+    if (changes && !queue && self->full)
         return s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full");
     //  One too many is not made; its messages are put aside.
-    if (!queue && self->queue_count < self->limits.queues && self->queue_id < UINT32_MAX) {
-        queue = zb_engine_new_queue (self, item->name);
+    if (changes && !queue)
+        queue = s_make (self, item->name);
+    if (changes && queue) {
         queue->lease = item->queue.lease;
         queue->max = item->queue.max;
+        queue->changed = item->queue.changed;
         zb_engine_write_queue (self, queue);
     }
+    *taken = true;
+    return NULL;
+}
+
+//  The loser has deleted the queue.  It stays if there is something in it, or if something was asked of it here since.
+static zb_load_t *s_delete (zb_engine_t *self, const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    if (queue && s_is_common (self, queue) && zb_queue_depth (queue) == 0 && zb_ring_empty (&queue->parked) &&
+        (queue->asked == 0 || zb_lineage_lists (&self->loser, queue->asked, self->node)))
+        zb_engine_delete_queue (self, queue);
     *taken = true;
     return NULL;
 }
@@ -391,10 +433,12 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue
 static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, const zb_item_t *item,
                           zb_queue_t *queue, zb_page_t *page, bool *taken)
 {
-    if (!queue)
-        return s_put_aside (self, session, task, page, NULL, "absent");
     if (self->full)
         return s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full");
+    if (!queue)
+        queue = s_make (self, item->name);
+    if (!queue)
+        return s_put_aside (self, session, task, page, NULL, "absent");
     uint8_t key[4];
     zb_put32 (key, queue->id);
     if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
@@ -514,6 +558,8 @@ static zb_load_t *s_take (zb_engine_t *self, zb_session_t *session, zb_task_t *t
         return s_row (self, session, task, item, taken);
     case ZB_REPLAY_PRODUCER:
         return s_producer (self, item, taken);
+    case ZB_REPLAY_DELETE:
+        return s_delete (self, item, taken);
     default:
         assert (item->kind == ZB_REPLAY_END);
         *taken = true;

@@ -62,6 +62,8 @@ struct zb_queue {
     uint32_t id;
     uint64_t lease; //  options; 0 = the broker's default
     uint64_t max;
+    zb_stamp_t changed; //  when it was made, or its options were changed
+    uint64_t asked;     //  newest epoch in which a client asked something of it
     bool gone;      //  deleted; the name is kept until the store knows
     unsigned users; //  rows and loads that still point to it
     unsigned inserting;  //  rows that were inserted and are not shown yet,

@@ -65,11 +65,12 @@ static bool s_producer (zb_item_t *self)
 
 static bool s_queue (zb_item_t *self)
 {
-    if (self->rest.size < 16)
+    if (self->rest.size < 16 + ZB_STAMP_SIZE)
         return false;
     const uint8_t *byte = self->rest.data;
-    self->queue = (zb_queue_row_t){0, zb_get64 (byte), zb_get64 (byte + 8)};
-    self->name = s_skip (self->rest, 16);
+    self->queue = (zb_queue_row_t){.lease = zb_get64 (byte), .max = zb_get64 (byte + 8)};
+    zb_stamp_decode (&self->queue.changed, byte + 16);
+    self->name = s_skip (self->rest, 16 + ZB_STAMP_SIZE);
     return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX;
 }
 
@@ -105,6 +106,7 @@ const char *zb_item_decode (zb_item_t *self, zb_frame_t data)
                 : self->kind == ZB_REPLAY_ACKS    ? s_acks (self)
                 : self->kind == ZB_REPLAY_ROW     ? s_row (self)
                 : self->kind == ZB_REPLAY_PRODUCER ? s_producer (self)
+                : self->kind == ZB_REPLAY_DELETE   ? s_name (self) && self->rest.size == 0
                                                   : true;
     if ((self->kind == ZB_REPLAY_BEGIN) != (self->n == 0))
         good = false;

@@ -27,11 +27,12 @@
 
       kind       stage      what follows
       BEGIN      -          the loser's lineage, as in lineage.h
-      QUEUE      queues     lease u64, most messages u64, name
+      QUEUE      queues     lease u64, most messages u64, when it was changed (rows.h), name
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
                             in the position
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
+      DELETE     acks       size of the name u8, name: there is no such queue any more
       END        end        the loser's lineage
 
     Messages come before acknowledgements: whatever ends a replay in its middle, nothing is done whose successor is
@@ -54,6 +55,7 @@ typedef enum {
     ZB_REPLAY_ROW,
     ZB_REPLAY_PRODUCER,
     ZB_REPLAY_END,
+    ZB_REPLAY_DELETE,
     ZB_REPLAY_KINDS
 } zb_replay_kind_t;
 
@@ -73,7 +75,7 @@ typedef struct {
     uint64_t n;
     zb_frame_t position;
     zb_frame_t rest; //  what the kind says, as bytes
-    //  ROW, ACKS, PRODUCER, QUEUE.
+    //  ROW, ACKS, PRODUCER, QUEUE, DELETE.
     zb_frame_t name;
     zb_frame_t acks;
     uint64_t last; //  ROW: its last id

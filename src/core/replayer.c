@@ -113,6 +113,19 @@ static int s_by_queue_id (const void *one, const void *other)
     return first < second ? -1 : first > second;
 }
 
+bool zb_replayer_has (const zb_replayer_t *self, zb_frame_t name)
+{
+    size_t low = 0, high = self->queues;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s_compare (self->named[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < self->queues && zb_frame_eq (self->named[low]->name, name);
+}
+
 zb_known_queue_t *zb_replayer_queue (const zb_replayer_t *self, uint32_t id)
 {
     size_t low = 0, high = self->queues;

@@ -49,10 +49,12 @@ void zb_replayer_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind)
 
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
 {
-    uint8_t options[16];
+    uint8_t options[16 + ZB_STAMP_SIZE];
     zb_put64 (options, queue->row.lease);
     zb_put64 (options + 8, queue->row.max);
-    zb_made_t *made = s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, 16 + queue->name.size);
+    zb_stamp_encode (&queue->row.changed, options + 16);
+    zb_made_t *made =
+        s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, sizeof options + queue->name.size);
     zb_item_add (made->data, options, sizeof options);
     zb_item_add (made->data, queue->name.data, queue->name.size);
     s_ready (self, made);
@@ -78,6 +80,16 @@ static void s_range (char *text, size_t room, size_t *size, uint64_t first, uint
     assert (*size < room);
 }
 
+//  A queue that was deleted, and was not made again.
+static void s_make_delete (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue)
+{
+    if (zb_replayer_has (self, queue))
+        return;
+    zb_made_t *made = s_make (self, ZB_REPLAY_DELETE, found->key, found->key_size, 1 + queue.size);
+    zb_item_add_name (made->data, queue);
+    s_ready (self, made);
+}
+
 //  A row of the journal.  What stands for all of a queue means what this store has held of it, nothing else.
 static void s_journal (zb_replayer_t *self, const zb_found_t *found)
 {
@@ -87,6 +99,10 @@ static void s_journal (zb_replayer_t *self, const zb_found_t *found)
     size_t size = 0;
     if (zb_journal_decode (found, &queue, &first, &last)) {
         self->fault = "the journal in the table acks holds a malformed row";
+        return;
+    }
+    if (first == ZB_JOURNAL_DELETED) {
+        s_make_delete (self, found, queue);
         return;
     }
     if (first > 1)

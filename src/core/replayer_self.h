@@ -98,7 +98,8 @@ void zb_replayer_make_producer (zb_replayer_t *self, const zb_found_t *row, size
 //  The id up to which the winner has held everything that this store has.
 uint64_t zb_replayer_common (const zb_replayer_t *self);
 
-//  replayer.c: the queue with this id, NULL if there is none.
+//  replayer.c: whether there is a queue of this name; the queue with this id, NULL if there is none.
+bool zb_replayer_has (const zb_replayer_t *self, zb_frame_t name);
 zb_known_queue_t *zb_replayer_queue (const zb_replayer_t *self, uint32_t id);
 
 #endif

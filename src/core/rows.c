@@ -13,17 +13,36 @@
 
 //  Queues
 
-void zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE])
+#define QUEUE_ROW_OLD (ZB_QUEUE_ROW_SIZE - ZB_STAMP_SIZE)
+
+void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE])
+{
+    zb_put64 (value, self->epoch);
+    zb_put64 (value + 8, self->commit);
+    value[16] = (uint8_t) self->node;
+}
+
+void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
+{
+    *self = (zb_stamp_t){zb_get64 (value), zb_get64 (value + 8), value[16]};
+}
+
+size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE])
 {
     zb_put32 (value, self->id);
     zb_put64 (value + 4, self->lease);
     zb_put64 (value + 12, self->max);
+    zb_stamp_encode (&self->changed, value + QUEUE_ROW_OLD);
+    return self->changed.epoch ? ZB_QUEUE_ROW_SIZE : QUEUE_ROW_OLD;
 }
 
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
 {
-    if (row->size != ZB_QUEUE_ROW_SIZE)
+    if (row->size != ZB_QUEUE_ROW_SIZE && row->size != QUEUE_ROW_OLD)
         return -1;
+    self->changed = (zb_stamp_t){0, 0, 0};
+    if (row->size == ZB_QUEUE_ROW_SIZE)
+        zb_stamp_decode (&self->changed, row->data + QUEUE_ROW_OLD);
     self->id = zb_get32 (row->data);
     self->lease = zb_get64 (row->data + 4);
     self->max = zb_get64 (row->data + 12);

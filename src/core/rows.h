@@ -19,6 +19,8 @@
     queues     name                              u32  queue id
                                                  u64  lease in ms, 0 = the broker's default
                                                  u64  most messages, 0 = the broker's default
+                                                 u64, u64, u8  epoch, commit, node: when it was made, or its options
+                                                      were changed; missing where the first release did
                0x01, queue id u32                u64  tombstone: messages of that queue up to this id are gone, the
                                                       space of their rows is being freed
     log        queue id u32, LAST message id u64 messages, see below
@@ -27,7 +29,8 @@
     acks       queue id u32, last id of the log  bitmap: bit i (of byte i / 8, lowest first) is set when message i of
                row u64, cursor u32 = 0           that row is acknowledged; only while the row exists and is partly so
                0x00000000, queue name, 0x00,     journal, while the broker answers alone: u64  first id; what this queue
-               last id u64                       has from it to the last one is done
+               last id u64                       has from it to the last one is done; first and last id 2^64-1: the queue
+                                                      was deleted
     producers  name                              u64  instance that has the name, u64  last number, u64  uptime when
                                                       last seen; u64  instance given last, if that has not proven to
                                                       live yet
@@ -72,15 +75,28 @@
 //  Queues.
 #define ZB_TOMB_MARK 0x01
 #define ZB_TOMB_KEY_SIZE 5
-#define ZB_QUEUE_ROW_SIZE 20
+#define ZB_QUEUE_ROW_SIZE 37
+
+//  A commit, named so that another store can tell whether it has it; epoch 0 = before there were any.
+typedef struct {
+    uint64_t epoch;
+    uint64_t commit;
+    unsigned node;
+} zb_stamp_t;
+
+#define ZB_STAMP_SIZE 17
 
 typedef struct {
     uint32_t id;
     uint64_t lease;
     uint64_t max;
+    zb_stamp_t changed;
 } zb_queue_row_t;
 
-void zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE]);
+void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE]);
+void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE]);
+//  Returns the row's size.
+size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE]);
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row);
 void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE]);
 //  Reads the queue id and the mark.
@@ -114,6 +130,7 @@ int zb_acks_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last)
 
 //  The journal.
 #define ZB_JOURNAL_PREFIX 4
+#define ZB_JOURNAL_DELETED UINT64_MAX
 //  Writes the key; returns its size.
 size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX]);
 int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last);

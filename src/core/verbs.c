@@ -220,6 +220,8 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const
     zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
     if (!load && !*queue)
         s_refuse (self, session, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
+    else if (!load)
+        (*queue)->asked = self->epoch;
     return load;
 }
 
@@ -237,9 +239,9 @@ static const char *s_option (zb_queue_row_t *row, zb_frame_t name, zb_frame_t va
 void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue)
 {
     uint8_t value[ZB_QUEUE_ROW_SIZE];
-    zb_queue_row_t row = {queue->id, queue->lease, queue->max};
-    zb_queue_row_encode (&row, value);
-    zb_batch_put (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size, value, sizeof value);
+    zb_queue_row_t row = {queue->id, queue->lease, queue->max, queue->changed};
+    size_t size = zb_queue_row_encode (&row, value);
+    zb_batch_put (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size, value, size);
     self->names_commit = self->fill->number;
 }
 
@@ -275,7 +277,7 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     zb_load_t *load = zb_engine_queue (self, request->queue, &queue);
     if (load)
         return load;
-    zb_queue_row_t row = {0, queue ? queue->lease : 0, queue ? queue->max : 0};
+    zb_queue_row_t row = {.lease = queue ? queue->lease : 0, .max = queue ? queue->max : 0};
     size_t cursor = 0;
     zb_frame_t name, value;
     while (zb_lines_next (request->options, &cursor, &name, &value)) {
@@ -296,11 +298,14 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     if (!queue)
         queue = zb_engine_new_queue (self, request->queue);
     else if (queue->lease == row.lease && queue->max == row.max) {
+        queue->asked = self->epoch;
         s_ok (self, session, task, 0, NULL, self->names_commit);
         return NULL;
     }
+    queue->asked = self->epoch;
     queue->lease = row.lease;
     queue->max = row.max;
+    queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     zb_engine_write_queue (self, queue);
     s_ok (self, session, task, 0, NULL, self->names_commit);
     return NULL;
@@ -325,6 +330,27 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *
     return NULL;
 }
 
+void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
+{
+    uint8_t key[ZB_CURSOR_KEY_SIZE];
+    zb_cursor_key (queue->id, key);
+    zb_batch_erase (self->fill->batch, ZB_CURSORS, key, sizeof key);
+    zb_batch_erase (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size);
+    self->queue_count--;
+    s_write_queues (self);
+    zb_engine_bury (self, queue->id, UINT64_MAX);
+    zb_engine_note_all (self, queue->name);
+    zb_engine_note_deleted (self, queue->name);
+    zb_queue_purge (queue, self->newest);
+    queue->gone = true;
+    queue->commit = self->names_commit = self->fill->number;
+    zb_ring_remove (&queue->touched);
+    zb_ring_remove (&queue->strays);
+    zb_ring_remove (&queue->ring);
+    zb_ring_append (&self->gone, &queue->ring);
+    zb_engine_end_queue (self, queue);
+}
+
 static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
@@ -334,22 +360,7 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t 
         load = zb_engine_settle (self, session, task, queue, &refused);
     if (load || !queue || refused)
         return load;
-    uint8_t key[ZB_CURSOR_KEY_SIZE];
-    zb_cursor_key (queue->id, key);
-    zb_batch_erase (self->fill->batch, ZB_CURSORS, key, sizeof key);
-    zb_batch_erase (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size);
-    self->queue_count--;
-    s_write_queues (self);
-    zb_engine_bury (self, queue->id, UINT64_MAX);
-    zb_engine_note_all (self, queue->name);
-    zb_queue_purge (queue, self->newest);
-    queue->gone = true;
-    queue->commit = self->names_commit = self->fill->number;
-    zb_ring_remove (&queue->touched);
-    zb_ring_remove (&queue->strays);
-    zb_ring_remove (&queue->ring);
-    zb_ring_append (&self->gone, &queue->ring);
-    zb_engine_end_queue (self, queue);
+    zb_engine_delete_queue (self, queue);
     s_ok_level (self, session, task, queue->commit);
     return NULL;
 }

@@ -330,6 +330,116 @@ static void test_what_the_loser_acknowledged_stays_away (void **state)
     s_close ();
 }
 
+//  The options of a queue, as the winner lists them.
+static void s_expect_options (const char *queue, const char *lines)
+{
+    char line[40];
+    snprintf (line, sizeof line, "LIST|l|%s", queue);
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", line);
+    const zb_reply_t *reply = rig_last (s_winner.rig)->reply;
+    if (!lines) {
+        assert_int_equal (reply->args, 0);
+        return;
+    }
+    assert_int_equal (reply->args, 2);
+    assert_memory_equal (reply->arg[1].data, lines, strlen (lines));
+}
+
+//  S9: options that the loser alone has changed are the queue's; if both have, the winner's are.
+static void test_options (void **state)
+{
+    (void) state;
+    for (int rounds = 0; rounds < 2; rounds++)
+        for (int who = 0; who < 4; who++) {
+            s_open ();
+            if (who & 1)
+                s_say (&s_loser, "c", "QUEUE|q|q|lease=1000");
+            if (who & 2)
+                s_say (&s_winner, "c", "QUEUE|q|q|lease=2000");
+            s_say (&s_loser, "c", "QUEUE|n|new|lease=3000");
+            if (rounds) {
+                char words[64];
+                zb_replayer_stats_t stats;
+                s_replay_some (3, words, &stats);
+                s_lead (&s_winner);
+                s_lead (&s_loser);
+                s_say (&s_winner, "c", "HELLO|h");
+                s_say (&s_loser, "c", "HELLO|h");
+                s_say (&s_loser, "c", "QUEUE|n|new|lease=4000");
+                if (who & 1)
+                    s_say (&s_loser, "c", "QUEUE|q|q|lease=1500");
+            }
+            s_replay ("");
+            s_expect_options ("q", who & 2 ? "lease=2000\n" : who == 0 ? "lease=30000\n" : rounds ? "lease=1500\n" : "lease=1000\n");
+            s_expect_options ("new", rounds ? "lease=4000\n" : "lease=3000\n");
+            s_close ();
+        }
+}
+
+//  S9: a queue that the loser has deleted is deleted, unless something is in it, or was asked of it, or waits for it.
+static void test_a_deleted_queue (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *winner, *loser; //  what they say; then the loser deletes q, then it says the last
+        const char *again, *then;   //  what is in it in the end
+    } cases[] = {
+        {NULL, NULL, NULL, NULL},
+        {NULL, "PUT|1|q||theirs", NULL, NULL},
+        {"PUT|1|q||mine", NULL, NULL, "mine"},
+        {"QUEUE|q|q|", NULL, NULL, ""},
+        {"QUEUE|q|q|lease=5", NULL, NULL, ""},
+        {"GET|g|q|0|0|", NULL, NULL, ""},
+        {NULL, NULL, "QUEUE|q|q|", ""},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++)
+        for (int rounds = 0; rounds < 2; rounds++) {
+            s_open ();
+            if (cases[index].winner)
+                s_say (&s_winner, "c", cases[index].winner);
+            if (cases[index].loser)
+                s_say (&s_loser, "c", cases[index].loser);
+            s_say (&s_loser, "c", "QUEUE|o|other|");
+            if (rounds) {
+                char words[64];
+                zb_replayer_stats_t stats;
+                s_replay_some (4, words, &stats);
+                s_lead (&s_loser);
+                s_say (&s_loser, "c", "HELLO|h");
+            }
+            s_say (&s_loser, "c", "DELETE|d|q");
+            if (cases[index].again)
+                s_say (&s_loser, "c", cases[index].again);
+            if (rounds) {
+                s_lead_in (&s_winner, 9);
+                s_say (&s_winner, "c", "HELLO|h");
+                if (cases[index].winner && strncmp (cases[index].winner, "PUT", 3))
+                    s_say (&s_winner, "c", cases[index].winner);
+            }
+            s_replay ("");
+            s_expect_options ("q", cases[index].then ? "lease=" : NULL);
+            s_expect (cases[index].then);
+            s_close ();
+        }
+}
+
+//  One that the winner has deleted stays away, unless the loser has made or changed it since, or put something in.
+static void test_a_queue_that_the_winner_deleted (void **state)
+{
+    (void) state;
+    static const char *const loser[] = {"ACK|a|q|1:1", "PUT|1|q||theirs", "QUEUE|q|q|lease=5"};
+    static const char *const then[] = {NULL, "theirs", ""};
+    for (size_t index = 0; index < 3; index++) {
+        s_open ();
+        s_say (&s_winner, "c", "DELETE|d|q");
+        s_say (&s_loser, "c", loser[index]);
+        s_replay ("");
+        s_expect (then[index]);
+        s_close ();
+    }
+}
+
 //  Trace 8: what was on its way when the loser went alone was answered OK solo, and is in the journal.
 static void test_what_was_on_its_way_is_told (void **state)
 {
@@ -1023,6 +1133,9 @@ int main (void)
         cmocka_unit_test (test_an_id_of_the_other_side_waits),
         cmocka_unit_test (test_an_id_of_a_larger_epoch_waits),
         cmocka_unit_test (test_what_the_loser_acknowledged_stays_away),
+        cmocka_unit_test (test_options),
+        cmocka_unit_test (test_a_deleted_queue),
+        cmocka_unit_test (test_a_queue_that_the_winner_deleted),
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_producers),
         cmocka_unit_test (test_a_put_of_several_rows),

@@ -145,16 +145,23 @@ static void s_small_rows_come_back (void **state)
 {
     (void) state;
     uint8_t value[ZB_GROUP_ROW_SIZE];
-    zb_queue_row_t queue = {7, 1000, UINT64_MAX}, queue2;
-    zb_queue_row_encode (&queue, value);
-    zb_row_t *row = s_row (value, ZB_QUEUE_ROW_SIZE);
-    assert_int_equal (zb_queue_row_decode (&queue2, row), 0);
-    assert_true (queue2.id == queue.id && queue2.lease == queue.lease && queue2.max == queue.max);
-    row->data[4] = 1;
-    assert_int_equal (zb_queue_row_decode (&queue2, row), -1);
-    row->size--;
-    assert_int_equal (zb_queue_row_decode (&queue2, row), -1);
-    zb_row_unref (&row);
+    zb_row_t *row;
+    //  The first release's has no change.
+    for (unsigned changed = 0; changed < 2; changed++) {
+        zb_queue_row_t queue = {7, 1000, UINT64_MAX, {changed * 5, changed * 600, changed}}, queue2;
+        size_t size = zb_queue_row_encode (&queue, value);
+        assert_int_equal (size, changed ? 37 : 20);
+        row = s_row (value, size);
+        assert_int_equal (zb_queue_row_decode (&queue2, row), 0);
+        assert_true (queue2.id == queue.id && queue2.lease == queue.lease && queue2.max == queue.max);
+        assert_true (queue2.changed.epoch == queue.changed.epoch && queue2.changed.commit == queue.changed.commit &&
+                     queue2.changed.node == queue.changed.node);
+        row->data[4] = 1;
+        assert_int_equal (zb_queue_row_decode (&queue2, row), -1);
+        row->size--;
+        assert_int_equal (zb_queue_row_decode (&queue2, row), -1);
+        zb_row_unref (&row);
+    }
 
     zb_cursor_row_t cursor = {5, 100, 100}, cursor2;
     zb_cursor_row_encode (&cursor, value);
