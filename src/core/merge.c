@@ -237,16 +237,21 @@ static zb_load_t *s_producer (zb_engine_t *self, const zb_item_t *item, bool *ta
     zb_load_t *load = zb_engine_producer (self, item->name, &producer);
     if (load)
         return load;
+    *taken = true;
+    //  An instance is given once, be it used by now or not.
+    if (item->slots == 0 && producer->instance >= item->producer.instance && producer->given >= item->producer.given)
+        return NULL;
     for (size_t index = 0; index < item->slots; index++) {
         zb_slot_t slot;
         zb_slot_decode (&slot, item->slot + index * ZB_SLOT_SIZE);
         zb_producer_merge (producer, &slot);
     }
     zb_producer_own (producer, item->producer.instance);
+    if (producer->given < item->producer.given)
+        producer->given = item->producer.given;
     producer->seen = zb_engine_uptime (self);
     producer->dirty = true;
     zb_engine_touch_producer (self, producer);
-    *taken = true;
     return NULL;
 }
 

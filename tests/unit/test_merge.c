@@ -519,6 +519,33 @@ static void test_a_put_of_several_rows (void **state)
     s_close ();
 }
 
+//  S10: an instance that the loser has given is given to nobody else, used or not, with a PUT or without.
+static void test_instances (void **state)
+{
+    (void) state;
+    s_open ();
+    //  Given, and not used yet; given, and used without a PUT.
+    s_say (&s_loser, "x", "HELLO|h|till||");
+    s_say (&s_loser, "y", "HELLO|h|taker||");
+    s_say (&s_loser, "y", "GET|g|q|0|0|");
+    s_say (&s_loser, "z", "HELLO|h|new||");
+    s_replay ("");
+    rig_wait (s_winner.rig, 5000);
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "x2", "HELLO|h|till||");
+    rig_expect (s_winner.rig, "x2> OK|h|3|1|*");
+    s_say (&s_winner, "y2", "HELLO|h|taker||");
+    rig_expect (s_winner.rig, "y2> OK|h|2|0|*");
+    s_say (&s_winner, "z2", "HELLO|h|new||");
+    rig_expect (s_winner.rig, "z2> OK|h|2|0|*");
+    //  The one of the loser's side has the name as soon as it says more.
+    s_say (&s_winner, "x", "HELLO|h|till||2");
+    s_say (&s_winner, "p", "HELLO|h|till||1");
+    rig_expect (s_winner.rig, "x> OK|h|2|1|*");
+    rig_expect (s_winner.rig, "p> ERR|h|409|fenced*");
+    s_close ();
+}
+
 //  S2: a number is used as soon as its message is here, though the merge stops before it comes to names: by a session of
 //  before, by a new one, after a restart.
 static void test_a_number_is_known_with_its_message (void **state)
@@ -1139,6 +1166,7 @@ int main (void)
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_producers),
         cmocka_unit_test (test_a_put_of_several_rows),
+        cmocka_unit_test (test_instances),
         cmocka_unit_test (test_a_number_is_known_with_its_message),
         cmocka_unit_test (test_a_number_that_is_missing_yet),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
