@@ -410,6 +410,8 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
         s_slot (self, item, page->row, &piece, &slot);
         slot.queue = queue->id;
         zb_producer_learn (producer, &slot);
+        //  The loser has given one at least; it says later which.
+        producer->given = producer->given ? producer->given : 1;
         producer->seen = zb_engine_uptime (self);
         zb_engine_touch_producer (self, producer);
     }

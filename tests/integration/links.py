@@ -14,6 +14,7 @@ class Link:
         self.target = target
         self.whole = True
         self.late = 0           #  seconds that what goes to the one that connected is under way
+        self.limit = None       #  bytes to the target until it is cut
         self.pairs = []
         self.listener = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self.accept, daemon=True).start()
@@ -53,6 +54,9 @@ class Link:
                 data = source.recv(65536)
                 if not data:
                     break
+                if self.limit is not None and not back:
+                    self.limit -= len(data)
+                    self.whole = self.whole and self.limit >= 0
                 if self.whole and back:
                     waiting.put((time.monotonic() + self.late, data))
                 elif self.whole:

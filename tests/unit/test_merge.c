@@ -575,6 +575,23 @@ static void test_a_number_is_known_with_its_message (void **state)
     }
 }
 
+//  The same of a name that the winner has never heard.
+static void test_a_number_of_a_new_name (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "n", "HELLO|h|new||");
+    s_say (&s_loser, "n", "PUT|1|q||new 1");
+    s_replay_messages (1);
+    s_lead (&s_winner);
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "n", "HELLO|h|new||1");
+    rig_expect (s_winner.rig, "n> OK|h|1|1|*");
+    s_say (&s_winner, "n", "PUT|1|q||new 1");
+    rig_expect (s_winner.rig, "n> OK|1|solo|2b:1|2b:1|duplicate");
+    s_close ();
+}
+
 //  A number between two that came is expected as before, until its message comes.
 static void test_a_number_that_is_missing_yet (void **state)
 {
@@ -1168,6 +1185,7 @@ int main (void)
         cmocka_unit_test (test_a_put_of_several_rows),
         cmocka_unit_test (test_instances),
         cmocka_unit_test (test_a_number_is_known_with_its_message),
+        cmocka_unit_test (test_a_number_of_a_new_name),
         cmocka_unit_test (test_a_number_that_is_missing_yet),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
         cmocka_unit_test (test_rows_that_go_aside),
