@@ -387,6 +387,24 @@ static void test_renew (void **state)
     s_stop (&server);
 }
 
+//  A new connection to the same address is no loss, and the server's other connection stands.
+static void test_reroute (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_REP);
+    assert_true (s_echo (pirate, "one"));
+    size_t moves = pirate_moves (pirate);
+    pirate_reroute (pirate);
+    assert_false (pirate_connected (pirate, pirate_current (pirate)));
+    while (!pirate_connected (pirate, pirate_current (pirate)))
+        assert_int_not_equal (pirate_wait (pirate, patience_ms ()), PIRATE_NOTHING);
+    assert_true (s_echo (pirate, "two"));
+    //  It is the same server, and nothing was taken for a loss.
+    assert_int_equal (pirate_moves (pirate), moves);
+    s_end (server, &pirate);
+}
+
 //  A server that lives and does not take requests is not left: its heartbeats don't wait behind them.
 static void test_busy (void **state)
 {
@@ -507,7 +525,7 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_death),   cmocka_unit_test (test_mute), cmocka_unit_test (test_late),
         cmocka_unit_test (test_again),   cmocka_unit_test (test_busy), cmocka_unit_test (test_interrupted),
         cmocka_unit_test (test_frozen),  cmocka_unit_test (test_lost), cmocka_unit_test (test_renew),
-        cmocka_unit_test (test_signals),
+        cmocka_unit_test (test_signals), cmocka_unit_test (test_reroute),
     };
     zsys_handler_set (NULL);
     return cmocka_run_group_tests_name ("pirate", tests, NULL, NULL);
