@@ -9,6 +9,7 @@
 #include <czmq.h>
 #include <db.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "core/limits.h"
 #include "io/env.h"
@@ -54,6 +55,9 @@ struct zb_env {
     bool checksum;
     int moment;
     int cause; //  of the fault: an error of the system, or 0
+    dev_t device; //  of the folder that was opened
+    ino_t inode;
+    uint32_t log_seen; //  the newest log file that was seen in it
     zb_env_t *next;   //  of those abandoned
     char last[256];   //  its last words
 };
@@ -276,6 +280,11 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     self->env->set_errcall (self->env, s_complain);
     if (!s_ok (self, s_configure (self, args), "configuration"))
         return self;
+    struct stat info;
+    if (!s_ok (self, stat (self->home, &info) == 0 ? 0 : errno, "the folder"))
+        return self;
+    self->device = info.st_dev;
+    self->inode = info.st_ino;
     self->pages = zb_pages_new (self->home, COLLECT, DRAFT);
     if (!s_ok (self, self->pages ? 0 : errno, "the draft"))
         return self;
@@ -382,6 +391,8 @@ void zb_env_allow (zb_env_t *self, bool rollback, bool init)
 {
     if (self->fault || !self->paired)
         return;
+    //  A resync makes the log anew.
+    self->log_seen = 0;
     if (s_ok (self, self->env->rep_set_config (self->env, DB_REP_CONF_AUTOROLLBACK, rollback), "rep_set_config"))
         s_ok (self, self->env->rep_set_config (self->env, DB_REP_CONF_AUTOINIT, init), "rep_set_config");
 }
@@ -457,7 +468,42 @@ bool zb_env_flush (zb_env_t *self)
     if (self->fault)
         return false;
     int rc = self->env->log_flush (self->env, NULL);
-    return rc != DB_REP_LOCKOUT && s_ok (self, rc, "log_flush");
+    return rc != DB_REP_LOCKOUT && s_ok (self, rc, "log_flush") && zb_env_in_place (self);
+}
+
+//  Whether the newest log file that is on the disk has its name.  Only one that had it before can have lost it.
+static bool s_has_log (zb_env_t *self)
+{
+    DB_LOG_STAT *stat = NULL;
+    int rc = self->env->log_stat (self->env, &stat, 0);
+    if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_stat"))
+        return true;
+    uint32_t file = stat->st_disk_file;
+    free (stat);
+    char path[PATH_MAX];
+    snprintf (path, sizeof path, "%s/log.%010" PRIu32, self->home, file);
+    if (access (path, F_OK) == 0)
+        self->log_seen = file;
+    else if (errno == ENOENT && self->log_seen == file)
+        return false;
+    return true;
+}
+
+bool zb_env_in_place (zb_env_t *self)
+{
+    if (self->fault)
+        return false;
+    struct stat info;
+    bool gone = stat (self->home, &info) != 0 ? errno == ENOENT || errno == ENOTDIR
+                                              : info.st_dev != self->device || info.st_ino != self->inode;
+    if (gone || !s_has_log (self)) {
+        self->cause = ENOENT;
+        self->fault = zsys_sprintf ("%s was removed or replaced while this broker used it, so what is stored goes with "
+                                    "this process",
+                                    self->home);
+        assert (self->fault);
+    }
+    return !self->fault;
 }
 
 void zb_env_sync (zb_env_t *self)

@@ -90,8 +90,11 @@ zb_env_outcome_t zb_env_process (zb_env_t *self, const void *control, size_t con
                                  size_t record_size, zb_lsn_t *lsn);
 
 //  Syncs the log.  Returns true when everything committed or applied is on the disk, false on a fault, or if a resync
-//  that is going on does not allow it now.
+//  that is going on does not allow it now.  What was synced counts only if it can be found again: see zb_env_in_place.
 bool zb_env_flush (zb_env_t *self);
+//  Looks whether the folder is still the one that was opened, and the newest log file in it.  If somebody has removed or
+//  replaced them, that is a fault: what is written from then on goes with this process.  To be called now and then.
+bool zb_env_in_place (zb_env_t *self);
 //  Writes all changed pages: after a resync, before the store is called complete.
 void zb_env_sync (zb_env_t *self);
 

@@ -729,6 +729,8 @@ void zb_replica_tick (zb_replica_t *self)
         self->trim = now + (s_trim (self) ? (self->full ? 0 : TRIM_AGAIN) : self->full ? TRIM_FULL : TRIM_EVERY);
     if (zb_replica_sound (self) && now - self->measured >= SPACE_EVERY) {
         self->measured = now;
+        if (self->env)
+            zb_env_in_place (self->env);
         s_measure_space (self);
     }
     zb_replica_sound (self);

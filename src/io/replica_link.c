@@ -296,7 +296,7 @@ static void s_handle (zb_replica_t *self, const zb_ship_event_t *event)
         break;
     case ZB_SHIP_GRANT:
         //  Also when it is said again: the role may have stopped believing an earlier one.
-        if (self->live) {
+        if (self->live && zb_env_in_place (self->env)) {
             self->granted = true;
             self->granted_epoch = event->epoch;
             zb_replica_post (self, ZB_STORE_GRANTED);

@@ -4,7 +4,6 @@ import os
 import resource
 import shutil
 import subprocess
-import time
 
 import pytest
 import zmq
@@ -15,6 +14,7 @@ from patience import PATIENCE
 from zb1 import Client, ask, refused, status
 
 LIMITS = [128, 220, 600, 4096]
+CROWD = 800         #  idle clients of each broker, at most
 DAMAGED, MOMENT = 5, 8
 
 
@@ -174,6 +174,43 @@ def test_what_was_put_aside_comes_back(pair):
     assert len(drain(pair)) == 5
 
 
+#  What is on files without a name is on no disk.
+@two_stores
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_folder_that_goes_away_is_no_disk(pair, how):
+    active = in_step(pair)
+    client = Client(pair.endpoints, "writer")
+    client.hello()
+    client.request("QUEUE", "a", "q", "")
+    assert client.request("PUT", 1, "q", "", b"one")[0] == b"both"
+    folder = store_of(pair, 1 - active)
+    if how == "removed":
+        shutil.rmtree(folder)
+    else:
+        os.rename(folder, folder + ".moved")
+        shutil.copytree(folder + ".moved", folder)
+    assert client.request("PUT", 2, "q", "", b"two")[0] == b"solo"
+    passive = pair.brokers[1 - active]
+    passive.wait_exit(4)
+    assert "removed or replaced" in passive.tail()
+    client.close()
+    passive.start()
+    in_step(pair)
+    assert drain(pair) == [b"one", b"two"]
+
+
+def test_a_single_broker_ends_with_its_folder(single):
+    client = Client(single.endpoints)
+    client.hello()
+    client.request("QUEUE", "a", "q", "")
+    assert client.request("PUT", 1, "q", "", b"one")[0] == b"single"
+    shutil.rmtree(single.folder + "/store")
+    single.broker.wait_exit(4)
+    assert "removed or replaced" in single.broker.tail()
+    client.close()
+    single.broker.start()
+
+
 def limited(pair, most):
     """Both brokers may have so many descriptors."""
     for broker in pair.brokers:
@@ -198,58 +235,68 @@ def test_no_descriptor_is_no_damage(store, most):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     pair = Pair(store=store)
     limited(pair, most)
+    context = zmq.Context()
+    context.max_sockets = 2 * CROWD + 10
     idle = []
     try:
         pair.start()
         in_step(pair)
         put_some(pair, 20)
         for turn in range(2):
-            for port in pair.ports:
-                idle += crowd(port, min(most, 800))
-            client = Client(pair.endpoints, "late-%d" % turn)
-            try:
-                client.hello(1)
-                client.request("PUT", 1, "q", "", b"late", patience=1)
-            except AssertionError:
-                pass    #  No place for it: it was not answered OK.
-            client.close()
+            while len(idle) < 2 * min(most + 180, CROWD):
+                idle += crowd(context, pair.ports[len(idle) % 2], 1)
+            try_put(pair, "full-%d" % turn)
             victim = pair.brokers[turn % 2]
             if victim.alive:
                 victim.kill()
+            #  Somebody asks the other one to take over, which needs a file.
+            try_put(pair, "over-%d" % turn)
             come_back(pair)
-        while idle:
-            idle.pop().close()
-        come_back(pair)
+        for sock in idle:
+            sock.close()
+        come_back(pair, must=True)
         in_step(pair)
         assert not glob.glob(pair.folder + "/*/damaged.*")
         got = drain(pair)
         assert got[:20] == [b"%d" % number for number in range(20)]
     finally:
-        for sock in idle:
-            sock.close()
+        context.destroy(0)
         pair.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def crowd(port, count):
-    """Connections that say nothing."""
-    import socket
+def try_put(pair, name):
+    """A PUT that may find no place: then it is not answered OK."""
+    client = Client(pair.endpoints, name)
+    try:
+        client.hello(2)
+        client.request("PUT", 1, "q", "", name.encode(), patience=2)
+    except (AssertionError, zmq.ZMQError):
+        pass
+    client.close()
+
+
+def crowd(context, port, count):
+    """Clients that say nothing, and come back whenever they are sent away."""
     socks = []
     for _ in range(count):
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex(("127.0.0.1", port))
+        sock = context.socket(zmq.DEALER)
+        sock.linger = 0
+        sock.reconnect_ivl = 10
+        sock.connect("tcp://127.0.0.1:%d" % port)
         socks.append(sock)
     return socks
 
 
-def come_back(pair):
-    """Starts what has ended, as a service manager does; it may only have ended for want of something, or by our hand."""
-    for broker in pair.brokers:
-        if broker.alive:
-            continue
-        if broker.process:
-            assert broker.process.wait() == MOMENT, broker.tail()
-            assert "limit" in broker.tail()
-            broker.process = None
-        broker.start()
+def come_back(pair, must=False):
+    """Starts what has ended, as a service manager does.  It ends by our hand, or for want of something, and says of what."""
+    def serve():
+        for broker in pair.brokers:
+            if broker.process and broker.process.poll() is not None:
+                assert broker.process.returncode == MOMENT, broker.tail()
+                assert "limit" in broker.tail()
+                broker.process = None
+            if not broker.process:
+                broker.start(ready=False)
+        return not must or all(status(endpoint) for endpoint in pair.endpoints)
+    wait_for(serve, "both to answer")
