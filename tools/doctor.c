@@ -1,5 +1,5 @@
 /*  =========================================================================
-    doctor - zbroker doctor: whether a folder is fit for a store
+    doctor - zbroker doctor: whether a folder is fit for a store, and what else a broker relies on
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,16 +9,25 @@
 #include <czmq.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/timex.h>
 
 #include "commands.h"
+#include "io/home.h"
 #include "io/lock.h"
+#include "io/node.h"
 #include "io/shared.h"
 
 #define SYNCS 50                 //  writes that are timed
 #define SYNC_SLOW 50.0           //  ms, of the median: worth a warning
 #define SPACE_LOW (1 << 30)      //  bytes: worth a warning
 #define SPACE_RESERVE (64 << 20) //  bytes that a broker needs beside two log files
+#define FILES_LOW 4096           //  open files: worth a warning
+#define CONNECT_LONGEST 1000     //  ms
+#define CLOCK_LEAST 1700000000   //  seconds: no clock that is right shows less
 
 static const tool_option_t s_options[] = {
     {"store", "DIR", "the store's folder"},
@@ -54,11 +63,30 @@ static json_t *s_find (doctor_t *self, const char *check, verdict_t verdict, cha
 //  ---------------------------------------------------------------------------
 //  The checks
 
+//  A folder that is not there is made by the broker, if its parent is there.
+static void s_no_folder (doctor_t *self)
+{
+    char *parent = strdup (self->dir);
+    assert (parent);
+    char *slash = strrchr (parent, '/');
+    if (slash && slash > parent)
+        *slash = 0;
+    else
+        strcpy (parent, slash ? "/" : ".");
+    if (access (parent, W_OK | X_OK) == 0)
+        s_find (self, "folder", GOOD, zsys_sprintf ("%s: none yet, a broker makes it", self->dir));
+    else
+        s_find (self, "folder", BAD, zsys_sprintf ("%s: none yet, and %s: %s", self->dir, parent, strerror (errno)));
+    free (parent);
+}
+
 //  Returns whether the others make sense.
 static bool s_folder (doctor_t *self)
 {
     struct stat info;
-    if (stat (self->dir, &info) != 0)
+    if (stat (self->dir, &info) != 0 && errno == ENOENT)
+        s_no_folder (self);
+    else if (stat (self->dir, &info) != 0)
         s_find (self, "folder", BAD,
                 zsys_sprintf ("%s: %s; make it, or mount what it lies on", self->dir, strerror (errno)));
     else if (!S_ISDIR (info.st_mode))
@@ -145,6 +173,46 @@ static void s_holder (doctor_t *self)
     zb_lock_destroy (&lock);
 }
 
+//  The node's file, and what was put aside: each state that waits for an operator, with its way out.
+static void s_state (doctor_t *self)
+{
+    zb_node_t node;
+    const char *dir = self->dir;
+    zb_node_state_t state = zb_node_load (&node, dir);
+    char *aside = zsys_sprintf ("%s/damaged.1", dir);
+    assert (aside);
+    if (state == ZB_NODE_ERROR)
+        s_find (self, "state", BAD, zsys_sprintf ("%s/node: %s", dir, strerror (errno)));
+    else if (state == ZB_NODE_DAMAGED || (state == ZB_NODE_ABSENT && zb_home_holds_tables (dir)))
+        s_find (self, "state", BAD,
+                zsys_sprintf ("the file %s/node is %s: bring it back from a copy; or, if the other broker serves, keep "
+                              "this folder under another name and start with an empty one; or zbroker adopt --store "
+                              "%s --accept-loss",
+                              dir, state == ZB_NODE_ABSENT ? "missing" : "damaged", dir));
+    else if (state == ZB_NODE_FOUND && node.suspect && self->config->shared)
+        s_find (self, "state", DOUBT, zsys_sprintf ("a sync failed: whoever opens the store next writes it again"));
+    else if (state == ZB_NODE_FOUND && node.suspect)
+        s_find (
+            self, "state", DOUBT,
+            zsys_sprintf ("not trusted, a sync failed or it was damaged: start the other broker, and all is fetched "
+                          "from it; if that one is lost, zbroker adopt --store %s --accept-loss%s, then start this "
+                          "one, and zbroker promote --accept-loss",
+                          dir, node.current ? "" : " damaged.N"));
+    else if (state == ZB_NODE_FOUND && node.alone)
+        s_find (self, "state", GOOD,
+                zsys_sprintf ("of the %s; it has answered alone: this may be the only copy of that",
+                              zb_node_name (node.as)));
+    else
+        s_find (self, "state", GOOD,
+                zsys_sprintf ("%s%s", state == ZB_NODE_FOUND && node.as ? "of the " : "new, or whole",
+                              state == ZB_NODE_FOUND && node.as ? zb_node_name (node.as) : ""));
+    if (access (aside, F_OK) == 0)
+        s_find (
+            self, "state", DOUBT,
+            zsys_sprintf ("%s was put aside: remove it when the pair is in step; see WAYS OUT in zbroker(1)", aside));
+    free (aside);
+}
+
 static int s_compare (const void *one, const void *other)
 {
     double a = *(const double *) one, b = *(const double *) other;
@@ -206,6 +274,93 @@ static void s_space (doctor_t *self)
 }
 
 //  ---------------------------------------------------------------------------
+//  What is not the folder
+
+static void s_cautions (doctor_t *self)
+{
+    char *text[ZB_CAUTIONS];
+    size_t count = zb_config_cautions (self->config, text);
+    for (size_t index = 0; index < count; index++)
+        s_find (self, "config", DOUBT, text[index]);
+}
+
+static void s_files (doctor_t *self)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) != 0)
+        return;
+    unsigned long most = (unsigned long) limit.rlim_max;
+    s_find (
+        self, "open files",
+        most < ZB_FILES_LEAST ? BAD
+        : most < FILES_LOW    ? DOUBT
+                              : GOOD,
+        zsys_sprintf ("this user's processes may have %lu%s", most,
+                      most < FILES_LOW ? "; each connection is one: raise the limit (ulimit -n, LimitNOFILE=)" : ""));
+}
+
+static void s_clock (doctor_t *self)
+{
+    struct timex clock = {.modes = 0};
+    if (time (NULL) < CLOCK_LEAST)
+        s_find (self, "clock", BAD, zsys_sprintf ("it shows a time that is long over: set it"));
+    else if (adjtimex (&clock) == TIME_ERROR)
+        s_find (self, "clock", DOUBT,
+                zsys_sprintf ("nothing keeps it right; brokers don't rely on it, but whoever compares two logs does"));
+    else
+        s_find (self, "clock", GOOD, zsys_sprintf ("kept right"));
+}
+
+//  Connects to tcp://HOST:PORT.  Returns NULL, or why that is impossible.
+static const char *s_connect (const char *endpoint)
+{
+    char host[256] = "", port[8] = "";
+    if (sscanf (endpoint, "tcp://%255[^:]:%7s", host, port) != 2)
+        return "it is no address";
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    int rc = getaddrinfo (host, port, &hints, &found);
+    if (rc)
+        return gai_strerror (rc);
+    int fd = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = errno;
+    if (fd >= 0) {
+        error = connect (fd, found->ai_addr, found->ai_addrlen) == 0 ? 0 : errno;
+        if (error == EINPROGRESS) {
+            socklen_t size = sizeof error;
+            struct pollfd waits = {.fd = fd, .events = POLLOUT};
+            if (poll (&waits, 1, CONNECT_LONGEST) != 1 || getsockopt (fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+                error = ETIMEDOUT;
+        }
+        close (fd);
+    }
+    freeaddrinfo (found);
+    return error ? strerror (error) : NULL;
+}
+
+static void s_port (doctor_t *self, const char *whose, const char *what, const char *endpoint)
+{
+    const char *why = s_connect (endpoint);
+    s_find (self, "port", why ? DOUBT : GOOD,
+            zsys_sprintf ("%s, %s, %s: %s", whose, what, endpoint, why ? why : "reached from here"));
+}
+
+//  Who can be reached from here.
+static void s_ports (doctor_t *self)
+{
+    static const char *const names[] = {"this broker", "the primary", "the backup"};
+    bool single = self->config->as == ZB_SINGLE;
+    for (int index = single ? ZB_SINGLE : ZB_PRIMARY; index <= (single ? ZB_SINGLE : ZB_BACKUP); index++) {
+        const zb_host_t *host = &self->config->host[index];
+        s_port (self, names[index], "for clients", host->endpoint);
+        if (!single)
+            s_port (self, names[index], "state", host->state);
+        if (!single && !self->config->shared)
+            s_port (self, names[index], "log shipping", host->ship);
+    }
+    if (self->config->witness)
+        s_port (self, "the witness", "claims", self->config->witness);
+}
+
+//  ---------------------------------------------------------------------------
 //  The whole
 
 static void s_print (const doctor_t *self)
@@ -234,15 +389,30 @@ static int s_examine (const tool_t *tool, const zb_config_t *config)
         s_file_system (&self);
         s_lock (&self);
         s_holder (&self);
+        s_state (&self);
         s_sync (&self);
         s_space (&self);
     }
+    s_cautions (&self);
+    s_files (&self);
+    s_clock (&self);
+    if (tool_option (tool, "config"))
+        s_ports (&self);
     if (tool_option (tool, "json"))
         s_print_json (&self);
     else
         s_print (&self);
     json_decref (self.findings);
     return self.worst == BAD ? TOOL_FAILED : TOOL_OK;
+}
+
+//  The file serves both brokers of a pair, or one without: either will do, to know all addresses.
+static int s_finish (zb_config_t *config, char **error)
+{
+    bool single = config->host[ZB_SINGLE].endpoint && !config->host[ZB_PRIMARY].endpoint && !config->shared;
+    if (!single && zb_config_set (config, "as", "primary", error))
+        return -1;
+    return zb_config_finish (config, error);
 }
 
 static int s_run (tool_t *self)
@@ -261,6 +431,10 @@ static int s_run (tool_t *self)
     }
     else if (!config->store || !*config->store)
         code = tool_misused (self, "which folder? Say --store DIR, or --config FILE with store/folder in it");
+    else if (file && s_finish (config, &error)) {
+        code = tool_misused (self, "%s", error);
+        free (error);
+    }
     else
         code = s_examine (self, config);
     zb_config_destroy (&config);
@@ -270,10 +444,12 @@ static int s_run (tool_t *self)
 const tool_command_t tool_doctor = {
     .name = "doctor",
     .arguments = "",
-    .summary = "Look whether a folder is fit for a store: file system, lock, fsync, space",
+    .summary = "Look at what a broker relies on: folder, store, limits, clock, and with --config its peers",
     .text = "\n"
             "Tries what a broker relies on, on files of its own in that folder, which it removes; it opens no\n"
-            "store and disturbs no broker.  Ends with 1 if something is bad, with 0 else.\n",
+            "store and disturbs no broker.  Of a store that waits for an operator it tells the way out.  With a\n"
+            "config file it connects to each port of the pair and to the witness.  Ends with 1 if something is\n"
+            "bad, with 0 else.\n",
     .options = s_options,
     .run = s_run,
 };

@@ -58,8 +58,11 @@ static const tool_command_t *s_find (const char *name)
         known[size] = s_commands[size]->name;
     known[size++] = "help";
     known[size++] = "version";
-    fprintf (stderr, "zbroker: '%s' is unknown; the nearest known command is '%s'\nSee 'zbroker help'.\n", name,
-             zb_nearest (name, known, size));
+    const char *nearest = zb_nearest (name, known, size);
+    if (zb_nearest_is_near (name, nearest))
+        fprintf (stderr, "zbroker: '%s' is no command; the nearest one is '%s'.\nSee 'zbroker help'.\n", name, nearest);
+    else
+        fprintf (stderr, "zbroker: '%s' is no command.\nSee 'zbroker help'.\n", name);
     return NULL;
 }
 
@@ -76,6 +79,10 @@ static int s_main (int argc, char *argv[])
     }
     bool help = strcmp (word, "help") == 0 || strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0;
     if (help && argc == 2) {
+        s_help (stdout);
+        return TOOL_OK;
+    }
+    if (help && argc == 3 && (strcmp (argv[2], "help") == 0 || strcmp (argv[2], "version") == 0)) {
         s_help (stdout);
         return TOOL_OK;
     }

@@ -37,10 +37,12 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
 
 int operate_open (operate_t *self, const tool_t *tool, const char *own)
 {
-    *self = (operate_t){.timeout = 10000};
+    *self = (operate_t){.size = 0};
+    int64_t timeout = 10000;
     char *brokers = own ? strdup (own) : NULL;
-    if (tool_number (tool, "timeout", 1, 600000, &self->timeout))
+    if (tool_number (tool, "timeout", 1, 600000, &timeout))
         return TOOL_USAGE;
+    self->end = zclock_mono () + timeout;
     int code = s_configure (self, tool, &brokers);
     if (code)
         return code;
@@ -65,9 +67,17 @@ void operate_close (operate_t *self)
     zb_client_destroy (&self->client);
 }
 
+//  What is left of the time, ms.
+static int64_t s_left (const operate_t *self)
+{
+    int64_t left = self->end - zclock_mono ();
+    return left > 0 ? left : 0;
+}
+
 bool operate_look (operate_t *self, size_t index)
 {
-    const char *text = zb_client_status (self->client, index, LOOK_WAIT);
+    int64_t left = s_left (self);
+    const char *text = left ? zb_client_status (self->client, index, left < LOOK_WAIT ? left : LOOK_WAIT) : NULL;
     json_decref (self->status[index]);
     self->status[index] = text ? json_loads (text, 0, NULL) : NULL;
     return self->status[index] != NULL;
@@ -88,17 +98,31 @@ const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool acc
 {
     char proof[ZB_PROOF_SIZE + 1];
     zb_proof_make (proof, self->key, zb_verb_name (verb), operate_text (self, index, "challenge"));
-    return zb_client_operate (self->client, index, verb, proof, accept_loss, self->timeout);
+    return zb_client_operate (self->client, index, verb, proof, accept_loss, s_left (self));
+}
+
+bool operate_is_active (const operate_t *self, size_t index)
+{
+    return streq (operate_text (self, index, "role"), "active") && !streq (operate_text (self, index, "level"), "hold");
 }
 
 bool operate_wait_active (operate_t *self, size_t index)
 {
-    int64_t end = zclock_mono () + self->timeout;
     do {
-        if (operate_look (self, index) && streq (operate_text (self, index, "role"), "active") &&
-            !streq (operate_text (self, index, "level"), "hold"))
+        if (operate_look (self, index) && operate_is_active (self, index))
             return true;
         zclock_sleep (LOOK_EVERY);
-    } while (zclock_mono () < end && !zsys_interrupted);
+    } while (s_left (self) && !zsys_interrupted);
+    return false;
+}
+
+bool operate_wait_in_step (operate_t *self, size_t index)
+{
+    do {
+        if (operate_look (self, index) && operate_is_active (self, index) &&
+            json_is_true (json_object_get (self->status[index], "in_step")))
+            return true;
+        zclock_sleep (LOOK_EVERY);
+    } while (s_left (self) && !zsys_interrupted);
     return false;
 }

@@ -20,7 +20,7 @@
 typedef struct {
     zb_client_t *client;
     uint8_t key[32];
-    int64_t timeout;
+    int64_t end; //  ms, zclock_mono: when --timeout is over
     size_t size;
     const char *endpoint[OPERATE_BROKERS];
     json_t *status[OPERATE_BROKERS]; //  NULL: no answer
@@ -47,7 +47,12 @@ const char *operate_text (const operate_t *self, size_t index, const char *name)
 long long operate_number (const operate_t *self, size_t index, const char *name);
 //  Sends the request with its proof.  Returns the text of the OK, NULL after a refusal: the client's error tells.
 const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss);
+//  Whether the broker is active and answers clients, by its last status.
+bool operate_is_active (const operate_t *self, size_t index);
 //  Waits until the broker is active and answers clients; false if it does not within the time.
 bool operate_wait_active (operate_t *self, size_t index);
+//  Waits until the active broker says that the pair is in step, so that 'zbroker status' says so, too; false if the time is
+//  over before.
+bool operate_wait_in_step (operate_t *self, size_t index);
 
 #endif

@@ -40,6 +40,18 @@ static int s_choose (const tool_t *tool, const operate_t *pair, size_t *chosen)
     return TOOL_OK;
 }
 
+//  There is nothing to promote, and nothing to lose, where a broker answers clients.  Returns an exit code.
+static int s_needed (const tool_t *tool, const operate_t *pair)
+{
+    for (size_t index = 0; index < pair->size; index++)
+        if (operate_is_active (pair, index))
+            return tool_fail (tool, TOOL_FAILED,
+                              "%s is active and answers clients: there is nothing to promote.  To change the roles, "
+                              "'zbroker switchover'",
+                              pair->endpoint[index]);
+    return TOOL_OK;
+}
+
 static int s_promote (const tool_t *tool, operate_t *pair, size_t index)
 {
     const char *text = NULL;
@@ -68,6 +80,8 @@ static int s_run (tool_t *tool)
     operate_t pair;
     size_t index;
     int code = operate_open (&pair, tool, NULL);
+    if (code == TOOL_OK)
+        code = s_needed (tool, &pair);
     if (code == TOOL_OK)
         code = s_choose (tool, &pair, &index);
     if (code == TOOL_OK && !tool_option (tool, "accept-loss"))

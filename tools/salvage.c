@@ -160,6 +160,8 @@ static int s_files (const tool_t *tool, action_t action)
     const char *store = tool_option (tool, "store");
     if (!store && tool->size < 2)
         return tool_misused (tool, "name the store with --store DIR, or files");
+    if (store && access (store, R_OK | X_OK) != 0)
+        return tool_misused (tool, "%s: %s", store, strerror (errno));
     zlistx_t *files = tool->size < 2 ? zb_salvage_files (store) : NULL;
     json_t *list = tool_option (tool, "json") && action != REPLAY ? json_array () : NULL;
     int code = TOOL_OK;

@@ -341,6 +341,12 @@ static void s_print_table (const brokers_t *self)
     const char *verdict;
     s_verdict (self, &verdict);
     printf ("\n%s\n", verdict);
+    for (size_t index = 0; index < self->size; index++) {
+        size_t which;
+        json_t *caution;
+        json_array_foreach (json_object_get (self->status[index], "cautions"), which, caution)
+            printf ("warning, %s: %s\n", self->endpoint[index], json_string_value (caution));
+    }
 }
 
 static int s_ask (const tool_t *tool, zb_client_t *client, int64_t wait, brokers_t *brokers)

@@ -47,6 +47,9 @@ static int s_switch (tool_t *tool, operate_t *pair)
     if (!operate_wait_active (pair, index))
         return tool_fail (tool, TOOL_NO_ANSWER, "%s leads, but does not answer clients yet; see 'zbroker status'",
                           pair->endpoint[index]);
+    if (!operate_wait_in_step (pair, index))
+        return tool_fail (tool, TOOL_FAILED, "%s leads, but the pair is not in step yet; see 'zbroker status'",
+                          pair->endpoint[index]);
     printf ("%s leads, OK means %s; %s follows\n", pair->endpoint[index], operate_text (pair, index, "level"),
             pair->endpoint[from]);
     return TOOL_OK;

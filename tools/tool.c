@@ -215,7 +215,12 @@ zb_client_t *tool_client (const tool_t *self)
     int64_t timeout = 30000;
     if (tool_number (self, "timeout", -1, INT64_MAX / 2, &timeout))
         return NULL;
-    zb_client_t *client = zb_client_new (tool_option (self, "brokers"));
+    const char *brokers = tool_option (self, "brokers");
+    if (brokers && !*brokers) {
+        tool_misused (self, "--brokers is empty: name tcp://HOST:PORT[,tcp://HOST:PORT], or leave it out");
+        return NULL;
+    }
+    zb_client_t *client = zb_client_new (brokers);
     if (!client) {
         tool_misused (self, "the brokers are not of the form tcp://HOST:PORT[,tcp://HOST:PORT]");
         return NULL;

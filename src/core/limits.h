@@ -54,6 +54,9 @@
 //  The engine's memory.
 #define ZB_PRODUCERS_KEPT 8192   //  producers in memory beyond those with PUTs in flight
 
+//  A pair's secret with fewer letters gets a warning.
+#define ZB_SECRET_LEAST 16
+
 //  What a broker needs of the system, or it does not start.
 #define ZB_FILES_LEAST 128       //  open files
 #define ZB_THREADS_LEAST 12      //  of libzmq, CZMQ, the store, the heartbeats, the log, and some to spare

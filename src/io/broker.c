@@ -774,6 +774,7 @@ static zb_store_t *s_store_new (const zb_config_t *config)
     bool paired = config->as != ZB_SINGLE && !config->shared;
     zb_store_args_t args = {
         .dir = config->store, .paired = paired, .shared = config->shared, .fence = config->fence,
+        .endpoint = {config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint},
         .unfenced_ok = config->unfenced_ok, .lease = config->lease, .node = config->as == ZB_BACKUP ? 2 : 1,
         .bind = paired ? config->host[config->as].ship_bind : NULL,
         .peer = paired ? config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY].ship : NULL,
@@ -791,6 +792,9 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     self->config = self->status.config = config;
     self->status.role = &self->role;
     self->now = self->status.started = self->status.phase_since = zclock_mono ();
+    self->status.cautions = zb_config_cautions (config, self->status.caution);
+    for (size_t index = 0; index < self->status.cautions; index++)
+        zb_log (ZB_LOG_WARNING, "%s", self->status.caution[index]);
     randombytes_buf (entropy, sizeof entropy);
     zb_role_init (&self->role, config->as == ZB_BACKUP ? 2 : 1, paired, config->peer_loss_wait, config->silence,
                   config->ack_limit, entropy);
@@ -836,6 +840,8 @@ static void s_close (zb_broker_t *self)
     zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);
     free (self->status.resync);
+    for (size_t index = 0; index < self->status.cautions; index++)
+        free (self->status.caution[index]);
     free (self->holder);
     free (self->denied);
 }

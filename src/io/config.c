@@ -404,6 +404,50 @@ static int s_load (zb_config_t *self, zconfig_t *root, char **error)
     return 0;
 }
 
+//  Quotes that only look like such, as word processors make them.
+static bool s_is_typographic (const char *text)
+{
+    static const char *const quotes[] = {"\u201c", "\u201d", "\u201e", "\u2018",
+                                         "\u2019", "\u201a", "\u00ab", "\u00bb"};
+    for (size_t index = 0; index < sizeof quotes / sizeof *quotes; index++)
+        if (strncmp (text, quotes[index], strlen (quotes[index])) == 0)
+            return true;
+    return false;
+}
+
+//  Looks at a line for what ZPL would read otherwise than it is meant.  Returns 0, or -1 and *error.
+static int s_check_line (const char *line, size_t size, size_t number, char **error)
+{
+    const char *end = line + size, *value = memchr (line, '=', size);
+    const char *comment = memchr (line, '#', size);
+    if (!value || (comment && comment < value))
+        return 0;
+    value++;
+    value += strspn (value, " \t");
+    if (value >= end || *value == '"' || *value == '\'')
+        return 0;
+    if (s_is_typographic (value))
+        return s_fail (error, "line %zu: the quotes are typographic ones: write \" instead", number);
+    const char *sharp = memchr (value, '#', (size_t) (end - value));
+    if (sharp && sharp > value && sharp[-1] != ' ' && sharp[-1] != '\t')
+        return s_fail (error,
+                       "line %zu: # begins a comment, so the value would end before it: put the value in "
+                       "double quotes, or a space before the comment",
+                       number);
+    return 0;
+}
+
+static int s_check_text (const char *text, char **error)
+{
+    int rc = 0;
+    for (size_t number = 1; rc == 0 && *text; number++) {
+        size_t size = strcspn (text, "\n");
+        rc = s_check_line (text, size, number, error);
+        text += size + (text[size] == '\n');
+    }
+    return rc;
+}
+
 int zb_config_load (zb_config_t *self, const char *file, char **error)
 {
     *error = NULL;
@@ -415,8 +459,17 @@ int zb_config_load (zb_config_t *self, const char *file, char **error)
     //  Not zconfig_load, which leaks its file when it finds an error.
     zchunk_t *text = zchunk_slurp (file, FILE_MAX);
     assert (text);
+    char *copy = strndup ((const char *) zchunk_data (text), zchunk_size (text));
+    assert (copy);
+    int odd = s_check_text (copy, error);
+    free (copy);
+    if (odd) {
+        zchunk_destroy (&text);
+        return s_fail_in (error, file);
+    }
     zconfig_t *root = zchunk_size (text) < FILE_MAX ? zconfig_chunk_load (text) : NULL;
     zchunk_destroy (&text);
+    self->exposed = self->exposed || (info.st_mode & (S_IROTH | S_IWOTH));
     if (!root)
         return s_fail (error,
                        "%s: not valid ZPL: sections begin their line, keys are indented by four spaces and "
@@ -430,17 +483,69 @@ int zb_config_load (zb_config_t *self, const char *file, char **error)
 //  ---------------------------------------------------------------------------
 //  What follows from what was set
 
+static bool s_is_localhost (const char *host, size_t size)
+{
+    return size == strlen ("localhost") && strncasecmp (host, "localhost", size) == 0;
+}
+
+static bool s_is_127 (const char *host, size_t size)
+{
+    return strspn (host, "0123456789.") == size && strncmp (host, "127.", 4) == 0;
+}
+
+bool zb_config_is_loopback (const char *endpoint)
+{
+    const char *host;
+    size_t size;
+    return s_split (endpoint, true, &host, &size) && (s_is_localhost (host, size) || s_is_127 (host, size));
+}
+
 char *zb_config_bind_for (const char *endpoint)
 {
     const char *host;
     size_t size;
     int port = s_split (endpoint, false, &host, &size);
-    if (size == strlen ("localhost") && strncasecmp (host, "localhost", size) == 0)
+    if (s_is_localhost (host, size))
         return zsys_sprintf ("tcp://127.0.0.1:%d", port);
-    bool numeric = strspn (host, "0123456789.") == size;
-    if (numeric && strncmp (host, "127.", 4) == 0)
+    if (s_is_127 (host, size))
         return strdup (endpoint);
     return zsys_sprintf ("tcp://*:%d", port);
+}
+
+//  ---------------------------------------------------------------------------
+//  What is allowed, and worth a look
+
+//  Whether anybody but this machine can reach what this broker listens for.
+static bool s_is_open (const zb_config_t *self)
+{
+    const zb_host_t *own = &self->host[self->as];
+    const char *const bind[] = {own->bind, self->as == ZB_SINGLE ? NULL : own->state_bind,
+                                self->as == ZB_SINGLE || self->shared ? NULL : own->ship_bind};
+    for (size_t index = 0; index < sizeof bind / sizeof *bind; index++)
+        if (bind[index] && !zb_config_is_loopback (bind[index]))
+            return true;
+    return false;
+}
+
+size_t zb_config_cautions (const zb_config_t *self, char *text[ZB_CAUTIONS])
+{
+    size_t count = 0;
+    size_t secret = strlen (self->secret);
+    struct stat info;
+    if (!secret && s_is_open (self))
+        text[count++] =
+            zsys_sprintf ("no pair/secret, and this broker listens beyond this machine: whoever reaches its "
+                          "ports can act as the other broker and as an operator");
+    if (secret && secret < ZB_SECRET_LEAST)
+        text[count++] = zsys_sprintf ("pair/secret has %zu letters: it can be guessed; %d random ones can't", secret,
+                                      ZB_SECRET_LEAST);
+    if (secret && self->exposed)
+        text[count++] =
+            zsys_sprintf ("others on this machine can read or write the config file with pair/secret in it: "
+                          "chmod 600");
+    if (self->store && stat (self->store, &info) == 0 && (info.st_mode & (S_IWGRP | S_IWOTH)))
+        text[count++] = zsys_sprintf ("others on this machine can write the store's folder %s: chmod 700", self->store);
+    return count;
 }
 
 //  The same host, the port moved up.
@@ -524,7 +629,8 @@ static int s_finish_shared (zb_config_t *self, char **error)
     }
     if (!self->shared)
         return self->fence ? s_fail (error, "store/fence is set, but the store is not shared: say --shared, or "
-                                            "store/shared = yes") : 0;
+                                            "store/shared = yes")
+                           : 0;
     if (self->as == ZB_SINGLE)
         return s_fail (error, "a shared store is a pair's: say which broker this is, --as primary or --as backup");
     if (!self->store || !*self->store)

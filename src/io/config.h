@@ -55,6 +55,7 @@ typedef struct {
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
     zb_log_level_t log_level;
     zb_limits_t limits;
+    bool exposed;        //  a file that was loaded can be read, or written, by others on this machine
 } zb_config_t;
 
 //  Returns the defaults.  Endpoints and the store's folder are NULL until zb_config_finish; owned by the caller.
@@ -70,6 +71,12 @@ int zb_config_set (zb_config_t *self, const char *key, const char *value, char *
 //  together.  Call once, after everything was set; the config is constant from then on.  Returns and errors as above.
 //  A broker listens on the loopback address if its endpoint names it (127.x.y.z or localhost), else on all of them.
 int zb_config_finish (zb_config_t *self, char **error);
+//  What an operator should look at, though it is allowed: a text for each, at most ZB_CAUTIONS, to be freed by the caller.
+//  Looks at the store's folder, too, if it is there.  Returns how many.
+#define ZB_CAUTIONS 8
+size_t zb_config_cautions (const zb_config_t *self, char *text[ZB_CAUTIONS]);
+//  Whether the endpoint is on the loopback address: 127.x.y.z or localhost.
+bool zb_config_is_loopback (const char *endpoint);
 //  Where to listen for those who connect to this endpoint, which is of the form tcp://HOST:PORT: its own loopback address,
 //  else all of them.  To be freed by the caller.
 char *zb_config_bind_for (const char *endpoint);

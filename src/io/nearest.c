@@ -50,3 +50,8 @@ const char *zb_nearest (const char *word, const char *const *known, size_t size)
     }
     return nearest;
 }
+
+bool zb_nearest_is_near (const char *word, const char *known)
+{
+    return 2 * zb_nearest_distance (word, known) < strnlen (word, WORD_MAX);
+}

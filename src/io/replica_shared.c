@@ -280,6 +280,13 @@ void zb_replica_share_lead (zb_replica_t *self)
         self->open_at += self->args.lease;
     //  A process that died on this very machine writes no more.
     if (self->args.fence && before->state != ZB_LOCK_RELEASED && !zb_holder_is_here (before)) {
+        const char *why = zb_fence_refuses (before->host, self->args.endpoint);
+        if (why) {
+            s_deny (self, zsys_sprintf ("%s/LOCK names '%s' as its last holder's machine, and %s: the fence was not run, "
+                                        "and the store not opened. See WAYS OUT in zbroker(1)",
+                                        self->args.dir, before->host, why));
+            return;
+        }
         zb_log (ZB_LOG_NOTICE, "the fence for %s, process %ld: %s", before->host, before->pid, self->args.fence);
         self->fence = zb_fence_start (self->args.fence, before, self->args.dir);
         if (self->fence < 0) {

@@ -134,12 +134,21 @@ static zlistx_t *s_before (const char *path)
     return before;
 }
 
+//  Opens the file beside, new: what lies there is left of a crash, or is somebody else's.
+static FILE *s_make (const char *path)
+{
+    if (unlink (path) != 0 && errno != ENOENT)
+        return NULL;
+    int fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? NULL : fdopen (fd, "w");
+}
+
 //  Replaces the file; false and errno if that is impossible.
 static bool s_replace (const char *dir, const char *folder, const char *path, zlistx_t *before, zlistx_t *puts)
 {
     char *part = zsys_sprintf ("%s.part", path);
     bool made = mkdir (folder, 0700) == 0;
-    FILE *file = made || errno == EEXIST ? fopen (part, "w") : NULL;
+    FILE *file = made || errno == EEXIST ? s_make (part) : NULL;
     bool good = file != NULL;
     if (file) {
         //  What was there stays in its place: `zbroker salvage replay` numbers the PUTs by it.

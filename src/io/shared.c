@@ -184,6 +184,35 @@ char *zb_shared_probe (const char *dir)
 //  ---------------------------------------------------------------------------
 //  The fence
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+//  Whether both mean the same machine: equal, or one is the other's first part.
+static bool s_is_machine (const char *host, const char *name, size_t size)
+{
+    size_t mine = strlen (host), first = strcspn (host, "."), other = 0;
+    while (other < size && name[other] != '.')
+        other++;
+    bool whole = mine == size && strncasecmp (host, name, size) == 0;
+    bool one_is_short = first == mine || other == size;
+    return whole || (one_is_short && first == other && strncasecmp (host, name, first) == 0);
+}
+
+const char *zb_fence_refuses (const char *host, const char *const endpoint[2])
+{
+    size_t size = strlen (host);
+    if (size == 0 || *host == '-' || strspn (host, LETTERS DIGITS ".-") != size)
+        return "it is not the name of a machine";
+    for (int index = 0; index < 2; index++) {
+        const char *name = endpoint[index] ? endpoint[index] + strlen ("tcp://") : "";
+        size_t length = strcspn (name, ":");
+        //  An address says nothing of names.
+        if (strcspn (name, LETTERS) >= length || s_is_machine (host, name, length))
+            return NULL;
+    }
+    return "it is neither of the machines that the pair's endpoints name";
+}
+
 pid_t zb_fence_start (const char *command, const zb_holder_t *holder, const char *dir)
 {
     extern char **environ;

@@ -48,6 +48,11 @@ const char *zb_fs_class_name (zb_fs_class_t kind);
 //  when its holder goes.  Returns NULL if it does what it should, else a text, to be freed by the caller.
 char *zb_shared_probe (const char *dir);
 
+//  Whether a name from a lock's file may be told to the fence: one of letters, digits, dots and dashes that does not begin
+//  with a dash; and if the pair's endpoints name both machines, one of these two, by its whole name or its first part.
+//  Returns NULL, or why not.
+const char *zb_fence_refuses (const char *host, const char *const endpoint[2]);
+
 //  Starts the fence's command with `sh -c`, for the holder in whose place we step; its environment has ZBROKER_HOST,
 //  ZBROKER_BOOT, ZBROKER_PID and ZBROKER_EPOCH of that one, and ZBROKER_STORE, the folder.  Returns the process, or -1.
 pid_t zb_fence_start (const char *command, const zb_holder_t *holder, const char *dir);

@@ -218,6 +218,10 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
     json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
     json_object_set_new (object, "version", json_string (PACKAGE_VERSION));
+    json_t *cautions = json_array ();
+    for (size_t index = 0; index < self->cautions; index++)
+        json_array_append_new (cautions, json_string (self->caution[index]));
+    json_object_set_new (object, "cautions", cautions);
     json_object_set_new (object, "challenge", json_string (self->challenge));
     char *text = json_dumps (object, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref (object);

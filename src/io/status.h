@@ -46,6 +46,8 @@ typedef struct {
     bool held;                 //  somebody has the lock
     int64_t took;              //  ms that the takeover took, if this broker leads
     const char *challenge;     //  for operators
+    char *caution[ZB_CAUTIONS]; //  what the config has that an operator should look at
+    size_t cautions;
 } zb_status_t;
 
 //  Returns the text, to be freed by the caller.

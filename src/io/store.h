@@ -63,6 +63,7 @@ typedef struct {
     const char *dir;          //  the store's folder; made if absent (mode 0700)
     bool paired;              //  replicated; else a broker without a pair, or a shared store
     bool shared;              //  both brokers of a pair use this very folder
+    const char *endpoint[2];  //  shared: the two brokers', as clients reach them; they outlive the store; or NULL
     const char *fence;        //  shared: the command that is run before the place of a holder that died is taken; or NULL
     bool unfenced_ok;         //  shared: do without one on a network file system
     int64_t lease;            //  shared, ms: after so long without a proof that the lock is ours nothing is answered

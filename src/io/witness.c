@@ -217,7 +217,10 @@ static int s_listen (zb_witness_t *self, const char *bind)
 static int s_open (zb_witness_t *self, const char *bind, const zb_config_t *const *pairs, size_t count)
 {
     char *error;
-    int code;
+    //  First, so that nothing is left of one that can't listen.
+    int code = s_listen (self, bind);
+    if (code)
+        return code;
     self->home = zb_home_new (self->folder, ZB_KIND_SINGLE, &error, &code);
     if (!self->home) {
         zb_log (ZB_LOG_ERROR, "%s", error);
@@ -234,7 +237,7 @@ static int s_open (zb_witness_t *self, const char *bind, const zb_config_t *cons
         pair->served = true;
         zb_seal_key (pair->key, pairs[index]->pair, pairs[index]->secret);
     }
-    return code == ZB_EXIT_OK ? s_listen (self, bind) : code;
+    return code;
 }
 
 int zb_witness_run (const char *bind, const char *folder, const zb_config_t *const *pairs, size_t count)

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -182,3 +183,27 @@ def test_promote_is_refused_where_it_is_not_needed(pair, client, zbroker):
         return done.returncode == 1 and "as soon as a client asks" in done.stderr
     wait_for(refused, "the death to be known")
     assert client(pair).request("QUEUE", 1, "q", "") == []
+
+
+@two_stores
+def test_status_is_good_right_after_a_switchover(pair, zbroker):
+    for _ in range(3):
+        in_step(pair)
+        assert zbroker(["switchover", *brokers(pair)]).returncode == 0
+        assert zbroker(["status", *brokers(pair)]).returncode == 0
+
+
+@two_stores
+def test_there_is_nothing_to_promote_in_a_healthy_pair(pair, zbroker):
+    for more in ([], ["--accept-loss"]):
+        done = zbroker(["promote", pair.endpoints[1], *more, *brokers(pair)], check=False)
+        assert done.returncode == 1 and "nothing to promote" in done.stderr, done
+        assert "accept-loss" not in done.stderr
+
+
+def test_timeout_is_kept(zbroker):
+    """By a command that asks two brokers, of which neither answers: it is the time for all of it."""
+    begun = time.monotonic()
+    done = zbroker(["switchover", "--timeout", "1000", "--brokers", "tcp://192.0.2.1:5560,tcp://192.0.2.2:5560"], check=False)
+    assert done.returncode == 6
+    assert time.monotonic() - begun < 3 * float(os.environ.get("ZBROKER_SLOWER", "1"))

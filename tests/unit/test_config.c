@@ -238,6 +238,75 @@ static void test_file (void **state)
     zb_config_destroy (&config);
 }
 
+//  What ZPL would read otherwise than it is meant.
+static void test_file_that_misleads (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text, *words; //  NULL: good
+    } cases[] = {
+        {"pair\n    secret = a#b\n", "line 2"},
+        {"pair\n    secret = a #b\n", NULL},
+        {"pair\n    secret = 'a#b' # a comment\n", NULL},
+        {"# secret = a#b\npair\n    name = x\n", NULL},
+        {"pair\n    secret = \u201ca b\u201d\n", "typographic"},
+        {"pair\n    name = \u2018x\u2019\n", "typographic"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        zb_config_t *config = zb_config_new ();
+        char *error = s_load (config, cases[index].text);
+        if (cases[index].words)
+            s_assert_error (error, cases[index].words, s_file);
+        else
+            s_assert_good (error);
+        zb_config_destroy (&config);
+    }
+}
+
+//  Returns whether one of the cautions has these words.
+static bool s_warns (const char *file, mode_t mode, const char *store, const char *words)
+{
+    zb_config_t *config = zb_config_new ();
+    chmod (s_file, 0600);
+    s_assert_good (s_load (config, "pair\n"));
+    zb_config_destroy (&config);
+    config = zb_config_new ();
+    chmod (s_file, mode);
+    s_assert_good (s_load (config, file));
+    s_assert_good (s_set (config, "as", "primary"));
+    s_assert_good (s_set (config, "store/folder", store));
+    s_assert_good (s_finish (config));
+    char *text[ZB_CAUTIONS];
+    bool found = false;
+    size_t count = zb_config_cautions (config, text);
+    for (size_t index = 0; index < count; index++) {
+        found = found || strstr (text[index], words);
+        free (text[index]);
+    }
+    zb_config_destroy (&config);
+    chmod (s_file, 0600);
+    return found;
+}
+
+#define S_FAR "primary\n    endpoint = tcp://a:5560\nbackup\n    endpoint = tcp://b:5560\n"
+#define S_SECRET "pair\n    secret = 0123456789abcdef\n"
+
+static void test_cautions (void **state)
+{
+    (void) state;
+    char store[] = "/tmp/zb_test_config_store.XXXXXX";
+    assert_non_null (mkdtemp (store));
+    assert_true (s_warns (S_FAR, 0600, store, "no pair/secret"));
+    assert_false (s_warns (S_FAR S_SECRET, 0600, store, "secret"));
+    assert_false (s_warns ("pair\n", 0644, store, "secret"));
+    assert_true (s_warns (S_SECRET, 0644, store, "chmod 600"));
+    assert_true (s_warns ("pair\n    secret = 0123456789abcde\n", 0600, store, "15 letters"));
+    assert_false (s_warns ("pair\n", 0600, store, store));
+    chmod (store, 0777);
+    assert_true (s_warns ("pair\n", 0600, store, store));
+    rmdir (store);
+}
+
 static void test_shared (void **state)
 {
     (void) state;
@@ -403,6 +472,8 @@ int main (void)
         cmocka_unit_test (test_file_sections_may_be_empty),
         cmocka_unit_test (test_shared),
         cmocka_unit_test (test_file_errors),
+        cmocka_unit_test (test_file_that_misleads),
+        cmocka_unit_test (test_cautions),
         cmocka_unit_test (test_numbers),
         cmocka_unit_test (test_limits_must_fit_together),
         cmocka_unit_test (test_nearest),

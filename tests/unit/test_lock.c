@@ -306,6 +306,42 @@ static char *s_fence (const char *command, const zb_holder_t *holder)
     return error;
 }
 
+//  The host's name comes from a file that others may have written.
+static void test_fence_refuses (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *host, *endpoint[2];
+        bool good;
+    } cases[] = {
+        {"alpha", {"tcp://alpha:5560", "tcp://beta:5560"}, true},
+        {"BETA.example.org", {"tcp://alpha:5560", "tcp://beta:5560"}, true},
+        {"beta", {"tcp://alpha.example.org:5560", "tcp://beta.example.org:5560"}, true},
+        {"beta.other.org", {"tcp://alpha.example.org:5560", "tcp://beta.example.org:5560"}, false},
+        {"gamma", {"tcp://alpha:5560", "tcp://beta:5560"}, false},
+        {"gamma", {"tcp://10.0.0.1:5560", "tcp://10.0.0.2:5560"}, true},
+        {"-rf", {"tcp://10.0.0.1:5560", "tcp://10.0.0.2:5560"}, false},
+        {"*", {"tcp://10.0.0.1:5560", "tcp://10.0.0.2:5560"}, false},
+        {"a;b", {NULL, NULL}, false},
+        {"", {NULL, NULL}, false},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        const char *why = zb_fence_refuses (cases[index].host, cases[index].endpoint);
+        if (!why != cases[index].good)
+            fail_msg ("%s: %s", cases[index].host, why ? why : "taken");
+    }
+}
+
+//  Not each number is a date.
+static void test_a_forged_time (void **state)
+{
+    (void) state;
+    zb_holder_t holder = {.host = "alpha", .pid = 12, .since = INT64_MAX};
+    char *text = zb_holder_text (&holder);
+    assert_non_null (strstr (text, "process 12 on alpha"));
+    free (text);
+}
+
 static void test_fence (void **state)
 {
     (void) state;
@@ -336,7 +372,9 @@ int main (void)
         TEST (test_replaced),      TEST (test_unwritable),
         TEST (test_file_systems),  TEST (test_look_at_the_file_system),
         TEST (test_probe),         TEST (test_probe_of_a_liar),
-        TEST (test_fence),         TEST (test_forgotten),
+        TEST (test_fence),
+        TEST (test_fence_refuses),
+        TEST (test_a_forged_time),         TEST (test_forgotten),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

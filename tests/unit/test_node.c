@@ -126,11 +126,31 @@ static void test_error (void **state)
     kit_dir_destroy (&dir);
 }
 
+//  In a folder that others can write, a link beside is not followed, and its target not touched.
+static void test_a_link_is_not_followed (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new (), path[300], target[300], mine[] = "mine", found[8] = "";
+    s_file (dir, "target", mine, sizeof mine, "w");
+    snprintf (path, sizeof path, "%s/node.new", dir);
+    snprintf (target, sizeof target, "%s/target", dir);
+    assert_int_equal (symlink (target, path), 0);
+    assert_int_equal (zb_node_save (&s_node, dir), 0);
+    s_file (dir, "target", found, sizeof mine, "r");
+    assert_string_equal (found, mine);
+    snprintf (path, sizeof path, "%s/node", dir);
+    struct stat info;
+    assert_int_equal (lstat (path, &info), 0);
+    assert_true (S_ISREG (info.st_mode) && (info.st_mode & 0777) == 0600);
+    kit_dir_destroy (&dir);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_absent), cmocka_unit_test (test_roundtrip), cmocka_unit_test (test_damage),
         cmocka_unit_test (test_crash),  cmocka_unit_test (test_error),
+        cmocka_unit_test (test_a_link_is_not_followed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
