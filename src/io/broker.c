@@ -27,6 +27,7 @@
 #include "io/held.h"
 #include "io/log.h"
 #include "io/moment.h"
+#include "io/news.h"
 #include "io/operator.h"
 #include "io/status.h"
 #include "io/store.h"
@@ -68,6 +69,7 @@ typedef struct {
     zb_release_t rule;         //  as the engine was told last
     const char *level;
     zb_log_rate_t noise;       //  of lines about bad input
+    zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
     char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
@@ -212,6 +214,7 @@ static void s_apply_rule (zb_broker_t *self)
         return;
     self->rule = rule;
     self->level = level;
+    zb_news_level (&self->news, level, self->now);
     if (zb_engine_leads (self->engine))
         zb_engine_release (self->engine, rule, level, alone);
 }
@@ -222,6 +225,7 @@ static void s_apply_rule (zb_broker_t *self)
 //  Sends and destroys a reply.
 static void s_send (zb_broker_t *self, zb_reply_t *reply)
 {
+    zb_news_reply (&self->news, reply, self->now);
     if (zb_front_send (self->front, reply)) {
         self->status.undeliverable++;
         if (zb_engine_leads (self->engine)) {
@@ -874,6 +878,7 @@ static void s_turn (zb_broker_t *self)
     s_engine (self);
     s_tell_witness (self);
     s_replay (self);
+    zb_news_tick (&self->news, self->now);
     s_tell_peer (self, false);
 }
 

@@ -297,11 +297,12 @@ static bool s_is_another (zb_replica_t *self)
     if (self->args.shared || zb_node_load (&node, self->args.dir) != ZB_NODE_FOUND || !node.as || node.as == as)
         return false;
     const char *dir = self->args.dir, *name = zb_node_name (node.as);
-    zb_replica_fail (self, ZB_EXIT_USAGE,
-                     zsys_sprintf ("%s is the store of a pair's %s, and this broker was started as %s: nothing was "
-                                   "changed. Say --as %s, or name another folder with --store. To move a store on "
-                                   "purpose: zbroker adopt, in zbroker(1)",
-                                   dir, name, as ? zb_node_name (as) : "one without a pair", name));
+    zb_replica_fail (
+        self, ZB_EXIT_USAGE,
+        zsys_sprintf ("%s belongs to a pair: it is the %s's store, and this broker was started as %s. Nothing was "
+                      "changed. Say --as %s, or name another folder with --store. To move a store on "
+                      "purpose: zbroker adopt, in zbroker(1)",
+                      dir, name, as ? zb_node_name (as) : "one without a pair", name));
     return true;
 }
 

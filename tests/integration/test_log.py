@@ -8,8 +8,9 @@ import pytest
 import zmq
 
 from brokers import PROGRAM, WRAPPER, free_ports, single_config, wait_for
+from conftest import in_step, two_stores
 from patience import PATIENCE
-from zb1 import Client, status
+from zb1 import Client, Refused, status
 
 LINE = re.compile(r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (error|warning|notice|info|debug) zbroker\S*: .")
 
@@ -96,3 +97,36 @@ def test_roles_are_in_the_log(pair):
         log = broker.tail()
         assert all(role in log for role in roles)
     assert any("ACTIVE" in broker.tail() for broker in pair.brokers)
+
+
+def test_what_clients_meet_is_told(single):
+    client = Client(single.endpoints, "name")
+    client.hello()
+    with pytest.raises(Refused):
+        client.request("PUT", 1, "absent", "", "body")
+    wait_for(lambda: "1 with 404 (no such queue)" in single.broker.tail(), "a line about it")
+    client.request("QUEUE", "a", "q", "")
+    newer = Client(single.endpoints, "name")
+    newer.hello()
+    newer.request("PUT", 1, "q", "", "body")
+    with pytest.raises(Refused):
+        client.request("PUT", 1, "q", "", "other")
+    wait_for(lambda: "fenced" in single.broker.tail(), "a line about it")
+    newer.close()
+    client.close()
+
+
+@two_stores
+def test_answering_alone_is_told(pair):
+    active = in_step(pair)
+    client = Client(pair.endpoints, "name")
+    client.hello()
+    client.request("QUEUE", "a", "q", "")
+    pair.brokers[1 - active].kill()
+    assert client.request("PUT", 1, "q", "", "body")[0] == b"solo"
+    assert "alone from now on" in pair.brokers[active].tail()
+    pair.brokers[1 - active].start()
+    in_step(pair)
+    told = re.search(r"alone for \d+\.\d{3} s: (\d+) requests got OK solo", pair.brokers[active].tail())
+    assert told and int(told.group(1)) >= 1
+    client.close()

@@ -1,0 +1,77 @@
+/*  =========================================================================
+    news - what clients meet, as lines of the log
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "io/news.h"
+
+#define REFUSED_EVERY 10000 //  ms
+
+//  401 and 503 are left out: they are how clients find the broker that serves.
+static const struct {
+    const char *code, *word;
+} s_codes[ZB_NEWS_CODES] = {{"400", "bad request"}, {"403", "forbidden"}, {"404", "no such queue"},
+                            {"409", "conflict"},    {"413", "too large"}, {"429", "queue full"},
+                            {"507", "disk full"}};
+
+static void s_refused (zb_news_t *self, const zb_reply_t *reply, int64_t now)
+{
+    for (size_t index = 0; index < ZB_NEWS_CODES; index++)
+        if (zb_frame_is (reply->arg[0], s_codes[index].code))
+            self->refused[index]++;
+    static const char fenced[] = "fenced";
+    if (reply->args > 1 && reply->arg[1].size > strlen (fenced) &&
+        memcmp (reply->arg[1].data, fenced, strlen (fenced)) == 0)
+        zb_log_rated (&self->fenced, now, ZB_LOG_WARNING,
+                      "a client was fenced: a newer process has taken its name, and its requests are refused");
+}
+
+void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now)
+{
+    if (reply->args == 0)
+        return;
+    if (streq (reply->status, "ERR"))
+        s_refused (self, reply, now);
+    else if (streq (reply->status, "OK") && zb_frame_is (reply->arg[0], "solo"))
+        self->solo_oks++;
+}
+
+void zb_news_level (zb_news_t *self, const char *level, int64_t now)
+{
+    bool solo = streq (level, "solo");
+    if (solo == self->solo)
+        return;
+    self->solo = solo;
+    if (solo) {
+        self->solo_since = now;
+        self->solo_oks = 0;
+        zb_log (ZB_LOG_WARNING, "clients are answered alone from now on: OK solo is on one disk");
+    }
+    else
+        zb_log (ZB_LOG_NOTICE,
+                "clients were answered alone for %" PRIi64 ".%03" PRIi64 " s: %" PRIu64 " requests got OK solo",
+                (now - self->solo_since) / 1000, (now - self->solo_since) % 1000, self->solo_oks);
+}
+
+void zb_news_tick (zb_news_t *self, int64_t now)
+{
+    if (now < self->next)
+        return;
+    char line[400] = "";
+    size_t size = 0;
+    for (size_t index = 0; index < ZB_NEWS_CODES; index++) {
+        if (self->refused[index])
+            size += (size_t) snprintf (line + size, sizeof line - size, "%s%" PRIu64 " with %s (%s)", size ? ", " : "",
+                                       self->refused[index], s_codes[index].code, s_codes[index].word);
+        self->refused[index] = 0;
+    }
+    if (!size)
+        return;
+    self->next = now + REFUSED_EVERY;
+    zb_log (ZB_LOG_NOTICE, "requests were refused: %s", line);
+}
