@@ -211,19 +211,28 @@ uint64_t base_record (int machine, uint64_t epoch, unsigned node, uint64_t commi
     return 0;
 }
 
-bool base_has_body (int machine, const char *body)
+size_t base_count (int machine, const char *body)
 {
     const environment_t *on = s_current (machine);
     fake_tables_t rows = {0};
     for (size_t index = 0; on && index < on->size; index++)
         s_apply (&rows, on->log[index], false);
-    bool found = false;
+    size_t found = 0;
     for (size_t index = 0; index < rows.table[ZB_LOG].rows; index++) {
         const fake_row_t *row = rows.table[ZB_LOG].row[index];
-        found = found || memmem (row->bytes, row->key_size + row->size, body, strlen (body));
+        const uint8_t *end = row->bytes + row->key_size + row->size, *at = row->bytes;
+        while ((at = memmem (at, (size_t) (end - at), body, strlen (body)))) {
+            found++;
+            at += strlen (body);
+        }
     }
     fake_tables_clear (&rows);
     return found;
+}
+
+bool base_has_body (int machine, const char *body)
+{
+    return base_count (machine, body) > 0;
 }
 
 void base_print (int machine, char *line, size_t size)

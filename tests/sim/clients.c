@@ -17,35 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "clients.h"
+#include "plain.h"
 #include "zbroker.h"
 
 #define BROKERS "tcp://10.0.0.1:5560,tcp://10.0.0.2:5560"
 #define QUEUE "work"
-#define PATIENCE 1200 //  ms
-#define FRAMES 64
 #define LATE (PRODUCERS - 1) //  the producer that comes last
-
-typedef struct {
-    int index; //  as a producer, or a consumer
-    const char *name;
-    int64_t until;
-    //  A plain client's.
-    int broker;
-    void *socket;
-    char token[160], instance[24];
-    uint64_t number, serial;
-    zmq_msg_t frame[FRAMES];
-    int frames;
-} client_t;
-
-//  A frame to be sent.
-typedef struct {
-    const void *data;
-    size_t size;
-} frame_t;
 
 static int s_producing;
 
@@ -54,7 +33,12 @@ bool clients_are_done (void)
     return s_producing == 0;
 }
 
-static void s_nap (int64_t least, int64_t most)
+void clients_end (void)
+{
+    s_producing--;
+}
+
+void plain_nap (int64_t least, int64_t most)
 {
     fiber_sleep (world_now () + least + (int64_t) world_random ((uint64_t) (most - least + 1)));
 }
@@ -62,7 +46,7 @@ static void s_nap (int64_t least, int64_t most)
 //  ---------------------------------------------------------------------------
 //  A plain client
 
-static const char *s_text (client_t *self, int index)
+const char *plain_text (client_t *self, int index)
 {
     static char text[4][BODY_MAX + 1];
     static int turn;
@@ -81,12 +65,12 @@ static void s_forget_reply (client_t *self)
         zmq_msg_close (&self->frame[--self->frames]);
 }
 
-static void s_leave (client_t *self)
+void plain_leave (client_t *self)
 {
     zmq_close (self->socket);
     self->socket = NULL;
     self->broker = 1 - self->broker;
-    s_nap (20 * MS, 150 * MS);
+    plain_nap (20 * MS, 150 * MS);
 }
 
 static bool s_receive (client_t *self)
@@ -105,7 +89,7 @@ static bool s_receive (client_t *self)
 }
 
 //  Sends the frames "ZB1" verb id ..., waits for its reply.  True: OK or MSG.
-static bool s_ask (client_t *self, const frame_t *frame, size_t frames, int64_t patience)
+bool plain_ask (client_t *self, const frame_t *frame, size_t frames, int64_t patience)
 {
     for (size_t index = 0; index < frames; index++)
         if (zmq_send (self->socket, frame[index].data, frame[index].size, index + 1 < frames ? ZMQ_SNDMORE : 0) < 0)
@@ -115,45 +99,45 @@ static bool s_ask (client_t *self, const frame_t *frame, size_t frames, int64_t 
         zmq_pollitem_t item = {self->socket, 0, ZMQ_POLLIN, 0};
         zmq_poll (&item, 1, (long) left);
         while (s_receive (self)) {
-            const char *id = s_text (self, 2);
+            const char *id = plain_text (self, 2);
             if (strlen (id) != frame[2].size || memcmp (id, frame[2].data, frame[2].size))
                 continue;
             if (zmq_msg_size (&self->frame[3]))
-                snprintf (self->token, sizeof self->token, "%s", s_text (self, 3));
-            const char *status = s_text (self, 1);
+                snprintf (self->token, sizeof self->token, "%s", plain_text (self, 3));
+            const char *status = plain_text (self, 1);
             bool good = strcmp (status, "OK") == 0 || strcmp (status, "MSG") == 0;
             if (!good)
                 world_note ("%s %.*s: %s %s %s", (const char *) frame[1].data, (int) frame[2].size,
-                            (const char *) frame[2].data, status, s_text (self, 4), s_text (self, 5));
+                            (const char *) frame[2].data, status, plain_text (self, 4), plain_text (self, 5));
             return good;
         }
     }
     return false;
 }
 
-#define TEXT(text)          \
-    {                       \
-        text, strlen (text) \
-    }
-
-static void s_greet (client_t *self)
+void plain_greet (client_t *self)
 {
     for (;;) {
         self->socket = zmq_socket (NULL, ZMQ_DEALER);
         zmq_connect (self->socket, self->broker ? "tcp://10.0.0.2:5560" : "tcp://10.0.0.1:5560");
         char id[24];
         snprintf (id, sizeof id, "h%" PRIu64, ++self->serial);
+        //  Some keep a token of long ago, as one does that reads it from a file.
+        if (world_chance (100))
+            snprintf (self->old, sizeof self->old, "%s", self->token);
+        if (world_chance (100))
+            snprintf (self->token, sizeof self->token, "%s", self->old);
         frame_t frame[] = {TEXT ("ZB1"),      TEXT ("HELLO"),     TEXT (id),
                            TEXT (self->name), TEXT (self->token), TEXT (self->instance)};
-        if (s_ask (self, frame, 6, PATIENCE)) {
-            snprintf (self->instance, sizeof self->instance, "%s", s_text (self, 4));
-            self->number = strtoull (s_text (self, 5), NULL, 10);
+        if (plain_ask (self, frame, 6, PATIENCE)) {
+            snprintf (self->instance, sizeof self->instance, "%s", plain_text (self, 4));
+            self->number = strtoull (plain_text (self, 5), NULL, 10);
             return;
         }
         //  After a split the other side may have greeted more processes of this name: a fenced one begins as a new one.
-        if (self->frames > 5 && strcmp (s_text (self, 4), "409") == 0 && strncmp (s_text (self, 5), "fenced", 6) == 0)
+        if (self->frames > 5 && strcmp (plain_text (self, 4), "409") == 0 && strncmp (plain_text (self, 5), "fenced", 6) == 0)
             self->instance[0] = 0;
-        s_leave (self);
+        plain_leave (self);
     }
 }
 
@@ -161,10 +145,10 @@ static void s_greet (client_t *self)
 static void s_do (client_t *self, const frame_t *frame, size_t frames, int64_t patience)
 {
     if (!self->socket)
-        s_greet (self);
-    while (!s_ask (self, frame, frames, patience)) {
-        s_leave (self);
-        s_greet (self);
+        plain_greet (self);
+    while (!plain_ask (self, frame, frames, patience)) {
+        plain_leave (self);
+        plain_greet (self);
     }
 }
 
@@ -187,9 +171,9 @@ static void s_put (client_t *self, uint64_t number)
         frame[5 + index] = (frame_t){body[index], history_body (self->index, number, index, body[index])};
     s_do (self, frame, 5 + (size_t) bodies, PATIENCE);
     char level[16], first[32], last[32];
-    snprintf (level, sizeof level, "%s", s_text (self, 4));
-    snprintf (first, sizeof first, "%s", s_text (self, 5));
-    snprintf (last, sizeof last, "%s", s_text (self, 6));
+    snprintf (level, sizeof level, "%s", plain_text (self, 4));
+    snprintf (first, sizeof first, "%s", plain_text (self, 5));
+    snprintf (last, sizeof last, "%s", plain_text (self, 6));
     world_note ("PUT %s: OK %s %s%s", id, level, first, self->frames > 7 ? " duplicate" : "");
     history_stats.duplicates += self->frames > 7;
     history_ok (self->index, number, named, level, first, last);
@@ -201,15 +185,15 @@ static void s_be_producer (client_t *self)
     s_create (self);
     while (world_now () < self->until && next <= PUTS) {
         s_put (self, next++);
-        s_nap (0, 60 * MS);
+        plain_nap (0, 60 * MS);
         if (!*self->name || !world_chance (20))
             continue;
         //  Another process takes up the name, without anything but it.
         world_note ("%s starts anew", self->name);
         if (self->socket)
-            s_leave (self);
+            plain_leave (self);
         self->token[0] = self->instance[0] = 0;
-        s_greet (self);
+        plain_greet (self);
         if (!history_is_split () && self->number + 1 < next)
             world_finding ("H2: %s has stored %" PRIu64 ", and is told %" PRIu64, self->name, next - 1, self->number);
     }
@@ -244,7 +228,7 @@ static void s_acks (const taken_t *taken, char text[600])
 static void s_acked (taken_t *taken)
 {
     for (int index = 0; index < taken->size; index++)
-        history_acked (taken->message[index]);
+        history_acked (taken->message[index], taken->ids[index]);
     taken->size = 0;
 }
 
@@ -252,7 +236,7 @@ static void s_acked (taken_t *taken)
 static void s_take (client_t *self, taken_t *taken)
 {
     char index_text[BODY_MAX + 1];
-    snprintf (index_text, sizeof index_text, "%s", s_text (self, 6));
+    snprintf (index_text, sizeof index_text, "%s", plain_text (self, 6));
     char *line = index_text;
     for (int body = 7; body < self->frames && taken->size < 16; body++) {
         size_t size = strcspn (line, " ");
@@ -273,10 +257,10 @@ static void s_get (client_t *self, taken_t *taken)
     s_acks (taken, acks);
     frame_t frame[] = {TEXT ("ZB1"), TEXT ("GET"), TEXT (id), TEXT (QUEUE), TEXT (most), TEXT (wait), TEXT (acks)};
     if (!self->socket)
-        s_greet (self);
-    while (!s_ask (self, frame, 7, PATIENCE + 600)) {
-        s_leave (self);
-        s_greet (self);
+        plain_greet (self);
+    while (!plain_ask (self, frame, 7, PATIENCE + 600)) {
+        plain_leave (self);
+        plain_greet (self);
     }
     s_acked (taken);
     s_take (self, taken);
@@ -291,7 +275,17 @@ static void s_ack_or_nack (client_t *self, taken_t *taken, const char *verb)
     s_do (self, frame, 5, PATIENCE);
     if (verb[0] == 'A')
         s_acked (taken);
-    taken->size = 0;
+    if (verb[0] != 'E')
+        taken->size = 0;
+}
+
+//  Says something of what it has: all, or the first of them; those behind it leaves to others.
+static void s_settle (client_t *self, taken_t *taken)
+{
+    static const char *const verb[] = {"ACK", "ACK", "NACK", "EXTEND"};
+    if (world_chance (400))
+        taken->size = 1 + (int) world_random ((uint64_t) taken->size);
+    s_ack_or_nack (self, taken, verb[world_random (4)]);
 }
 
 static void *s_plain_consumer (void *arg)
@@ -301,14 +295,14 @@ static void *s_plain_consumer (void *arg)
     s_create (self);
     for (;;) {
         s_get (self, &taken);
-        s_nap (0, 30 * MS);
+        plain_nap (0, 30 * MS);
         if (taken.size && world_chance (60))
-            s_ack_or_nack (self, &taken, world_chance (500) ? "ACK" : "NACK");
+            s_settle (self, &taken);
         else if (world_chance (15)) {
             //  It forgets what it had.
             taken.size = 0;
             if (self->socket)
-                s_leave (self);
+                plain_leave (self);
             if (world_chance (500))
                 self->token[0] = 0;
         }
@@ -372,7 +366,7 @@ static void *s_library_producer (void *arg)
         if (rc)
             world_finding ("%s: %s", self->name, zb_client_error_text (client));
         if (world_chance (300)) {
-            s_nap (0, 80 * MS);
+            plain_nap (0, 80 * MS);
             zb_client_poll (client, 0);
         }
         if (world_chance (40))
@@ -391,6 +385,7 @@ static void *s_library_consumer (void *arg)
     zb_client_t *client = s_client (self);
     zb_messages_t *done = NULL;
     history_message_t *message[16];
+    char ids[16][32];
     size_t taken = 0;
     for (;;) {
         for (size_t index = 0; index < taken; index++)
@@ -399,22 +394,23 @@ static void *s_library_consumer (void *arg)
         if (!messages)
             world_finding ("%s: %s", self->name, zb_client_error_text (client));
         for (size_t index = 0; index < taken; index++)
-            history_acked (message[index]);
+            history_acked (message[index], ids[index]);
         zb_messages_destroy (&done);
         done = messages;
         taken = zb_messages_size (messages);
         for (size_t index = 0; index < taken; index++) {
             const zb_message_t *at = zb_messages_at (messages, index);
             message[index] = history_got (at->body, at->size, at->id, strlen (at->id));
+            snprintf (ids[index], sizeof ids[index], "%s", at->id);
         }
-        s_nap (0, 30 * MS);
+        plain_nap (0, 30 * MS);
     }
     return NULL;
 }
 
 //  ---------------------------------------------------------------------------
 
-static void s_start (const char *process, const char *name, int index, fiber_fn *fn, int64_t until)
+void plain_start (const char *process, const char *name, int index, fiber_fn *fn, int64_t until)
 {
     client_t *self = calloc (1, sizeof *self);
     assert (self);
@@ -443,14 +439,18 @@ void clients_start (int64_t until)
             history_name (index);
         if (takes_part) {
             s_producing++;
-            s_start (producer[index].process, producer[index].name, index, producer[index].fn, until);
+            plain_start (producer[index].process, producer[index].name, index, producer[index].fn, until);
         }
+    }
+    if (world_chance (500)) {
+        s_producing++;
+        plain_start ("keeper", "keeper", 0, keeper_run, until);
     }
     size_t first = world_random (4);
     size_t count = 1 + world_random (3);
     for (size_t index = 0; index < count; index++) {
         size_t at = (first + index) % 4;
-        s_start (consumer[at].process, consumer[at].name, (int) at, consumer[at].fn, until);
+        plain_start (consumer[at].process, consumer[at].name, (int) at, consumer[at].fn, until);
     }
 }
 
@@ -458,5 +458,5 @@ void clients_more (int64_t until)
 {
     history_name (LATE);
     s_producing++;
-    s_start ("p6", "late", LATE, s_plain_producer, until);
+    plain_start ("p6", "late", LATE, s_plain_producer, until);
 }

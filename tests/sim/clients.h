@@ -15,6 +15,12 @@
 void clients_start (int64_t until);
 //  Starts one more producer, to be used once.
 void clients_more (int64_t until);
+//  One of them has ended.
+void clients_end (void);
+//  The keeper; then one that counts what is in its queue.
+void *keeper_run (void *arg);
+void keeper_count (void);
+bool keeper_has_counted (void);
 //  All producers have ended.
 bool clients_are_done (void);
 

@@ -12,16 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lineage.h"
 #include "history.h"
 #include "io/front.h"
 
 #define COMMITS 65536
 #define EPOCHS 512
+#define PLACES 4 //  ids of one message
 
 struct history_message {
     bool named, ok, acking, acked, sent, aside;
-    bool passed; //  a later one of its producer was delivered before it
-    char id[32];
+    bool passed;   //  a later one of its producer was delivered before it
+    uint64_t late; //  the same after a split, of the one with this id
+    struct place {
+        char id[32];
+        int64_t acked; //  when it was answered OK under this id; 0 = not
+    } place[PLACES];
 };
 
 typedef struct {
@@ -35,7 +41,12 @@ static history_message_t s_message[PRODUCERS][PUTS + 1][BODIES];
 static size_t s_ok, s_acked, s_aside;
 //  The newest number of each producer that was answered OK.
 static uint64_t s_number[PRODUCERS];
-static bool s_strained, s_split, s_witness;
+static bool s_strained, s_witness;
+//  There was a split; there is one now; when the latest one was over.
+static bool s_split, s_divided;
+static int64_t s_united;
+//  Newest record that each broker has answered OK.
+static uint64_t s_newest[MACHINES];
 static commit_t s_commit[COMMITS];
 //  Who answers in which epoch.
 static struct {
@@ -44,8 +55,6 @@ static struct {
     bool over;
 } s_epoch[EPOCHS];
 static size_t s_epochs, s_last;
-//  Newest record that each broker has answered OK.
-static uint64_t s_newest[MACHINES];
 
 void history_strain (void)
 {
@@ -57,6 +66,11 @@ bool history_is_split (void)
     return s_split;
 }
 
+bool history_was_divided (int64_t since)
+{
+    return s_divided || s_united > since;
+}
+
 void history_witness (void)
 {
     s_witness = true;
@@ -66,7 +80,16 @@ static void s_divide (const char *how)
 {
     if (s_witness)
         world_finding ("H9: %s, beside a witness", how);
-    s_split = true;
+    s_split = s_divided = true;
+}
+
+//  Both are in step: each holds what the other one does.
+static void s_unite (void)
+{
+    s_divided = false;
+    s_united = world_now ();
+    memset (s_newest, 0, sizeof s_newest);
+    world_note ("the brokers are one again");
 }
 
 void history_role (int machine, const char *text)
@@ -77,9 +100,14 @@ void history_role (int machine, const char *text)
     //  Beside a witness it is said for a moment only: until a peer that was stopped hears that it does not lead, or of a
     //  store that is not trusted and holds nothing that the peer lacks.  Nothing is answered meanwhile, as H3 to H5 prove.
     if (strstr (text, "diverged") && !s_witness)
-        s_split = true;
+        s_split = s_divided = true;
     if (alone[machine] && alone[other])
         s_divide ("both brokers go on alone");
+    static bool level[MACHINES], follows[MACHINES];
+    follows[machine] = strstr (text, "passive, in step") != NULL;
+    level[machine] = strstr (text, "ACTIVE") && strstr (text, "in step");
+    if (s_divided && ((level[machine] && follows[other]) || (level[other] && follows[machine])))
+        s_unite ();
 }
 
 void history_alone (int machine)
@@ -155,7 +183,7 @@ static void s_look_for_split (int machine, uint64_t record)
 {
     s_newest[machine] = record;
     int other = PRIMARY + BACKUP - machine;
-    if (s_split || !s_newest[other])
+    if (s_divided || !s_newest[other])
         return;
     bool one = base_holds (other, s_newest[machine]) || !base_holds (machine, s_newest[machine]);
     bool two = base_holds (machine, s_newest[other]) || !base_holds (other, s_newest[other]);
@@ -235,20 +263,52 @@ static void s_pass (int producer, int number, int index)
         }
 }
 
-//  A body leaves the queue for a consumer; `sent`: the consumer can get it.
-static void s_hand_out (const process_t *from, const void *body, size_t size, bool sent)
+//  The same after a split, for those of which an id of the same epoch is known: each side hands out in its order.
+static void s_pass_in_epoch (int producer, int number, uint64_t id)
 {
+    for (int before = 1; before < number; before++)
+        for (int body = 0; body < history_bodies (producer, (uint64_t) before); body++) {
+            history_message_t *message = &s_message[producer][before][body];
+            uint64_t own = strtoull (message->place[0].id, NULL, 10);
+            if (!message->sent && own && own < id && zb_epoch_base (zb_epoch_number (own), zb_epoch_node (own)) ==
+                                                         zb_epoch_base (zb_epoch_number (id), zb_epoch_node (id)))
+                message->late = own;
+        }
+}
+
+//  Whether the message must not come under this id any more.
+static bool s_is_done (const history_message_t *message, const char *id)
+{
+    if (!s_split)
+        return message->acked;
+    for (int index = 0; index < PLACES; index++) {
+        const struct place *place = &message->place[index];
+        if (place->acked && strcmp (place->id, id) == 0)
+            return !s_divided || place->acked < s_united;
+    }
+    return false;
+}
+
+//  A body leaves the queue for a consumer; `sent`: the consumer can get it.
+static void s_hand_out (const process_t *from, const void *body, size_t size, const char *id, bool sent)
+{
+    if (size > 1 && memcmp (body, "<k", 2) == 0)
+        return; //  the keeper's
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
-    if (sent && message->acked && message->named && !s_split)
-        world_finding ("H3: %s delivers message %d.%d of producer %d, which was acknowledged with OK", from->name,
-                       number, index, producer);
+    if (sent && message->named && s_is_done (message, id))
+        world_finding ("H3: %s delivers message %d.%d of producer %d as %s, which was acknowledged with OK%s", from->name,
+                       number, index, producer, id, s_split ? ", after a split" : "");
     history_stats.deliveries++;
     history_stats.redeliveries += message->sent;
-    if (!message->sent && message->named && !s_split) {
-        if (message->passed)
+    uint64_t place = strtoull (id, NULL, 10);
+    if (!message->sent && message->named) {
+        if ((message->passed && !s_split) || (message->late && message->late == place))
             world_finding ("H4: message %d.%d of producer %d is delivered after a later one", number, index, producer);
-        s_pass (producer, number, index);
+        if (!s_split)
+            s_pass (producer, number, index);
+        else
+            s_pass_in_epoch (producer, number, place);
     }
     message->sent = true;
 }
@@ -285,9 +345,15 @@ static void s_reply (const zb_reply_t *reply, bool sent)
         if (level)
             s_check_disks (from->machine, epoch, node, commit, level);
     }
+    const char *line = reply->args > 2 ? reply->arg[2].data : "";
     for (size_t index = 0; index < reply->bodies; index++) {
         const zb_slice_t *body = &reply->body[index];
-        s_hand_out (from, body->row->data + body->offset, body->size, sent);
+        char id[32];
+        size_t size = strcspn (line, " ");
+        snprintf (id, sizeof id, "%.*s", (int) size, line);
+        s_hand_out (from, body->row->data + body->offset, body->size, id, sent);
+        if (index + 1 < reply->bodies)
+            line = strchr (line, '\n') + 1;
     }
 }
 
@@ -306,13 +372,28 @@ int __wrap_zb_front_send (zb_front_t *self, const zb_reply_t *reply)
 //  ---------------------------------------------------------------------------
 //  What clients see
 
-static void s_place (history_message_t *message, const char *id, const char *what)
+//  A message is at one place; after a split perhaps at one of each side, of which no store has both.
+static void s_place (history_message_t *message, const char *id, const char *what, const char *body)
 {
-    if (s_split || strcmp (id, "0") == 0)
+    if (strcmp (id, "0") == 0)
         return;
-    if (message->id[0] && strcmp (message->id, id))
-        world_finding ("H5: %s is at %s and at %s", what, message->id, id);
-    snprintf (message->id, sizeof message->id, "%s", id);
+    int at = 0;
+    while (at < PLACES && message->place[at].id[0] && strcmp (message->place[at].id, id))
+        at++;
+    if (at == PLACES || message->place[at].id[0])
+        return;
+    if (at && !s_split)
+        world_finding ("H5: %s is at %s and at %s", what, message->place[0].id, id);
+    uint64_t epoch = strtoull (id, NULL, 10) >> ZB_COUNT_BITS;
+    for (int other = 0; other < at; other++)
+        if (strtoull (message->place[other].id, NULL, 10) >> ZB_COUNT_BITS == epoch &&
+            zb_epoch_node (strtoull (message->place[other].id, NULL, 10)) == zb_epoch_node (strtoull (id, NULL, 10)))
+            world_finding ("H5: %s is at %s and at %s, of one epoch", what, message->place[other].id, id);
+    for (int machine = PRIMARY; at && machine <= BACKUP; machine++)
+        if (base_count (machine, body) > 1)
+            world_finding ("H5: %s is in a store at %s and at %s", what, message->place[0].id, id);
+    snprintf (message->place[at].id, sizeof message->place[at].id, "%s", id);
+    history_stats.stored_twice += at > 0;
 }
 
 //  Its acknowledgement is asked for no more, once it was answered OK.
@@ -331,12 +412,13 @@ void history_ok (int producer, uint64_t number, bool named, const char *level, c
     s_number[producer] = number > s_number[producer] ? number : s_number[producer];
     for (int index = 0; index < bodies; index++) {
         history_message_t *message = &s_message[producer][number][index];
-        char what[48];
+        char what[48], body[40];
         snprintf (what, sizeof what, "message %d.%d of producer %d", (int) number, index, producer);
+        snprintf (body, sizeof body, "<p%d.%04d.%d>", producer, (int) number, index);
         if (named && index == 0)
-            s_place (message, first, what);
+            s_place (message, first, what, body);
         if (named && index == bodies - 1)
-            s_place (message, last, what);
+            s_place (message, last, what, body);
         if (named && message->passed && !message->sent && !s_split)
             world_finding ("H4: %s is stored behind a later one", what);
         s_ok += !message->ok;
@@ -352,14 +434,15 @@ history_message_t *history_got (const void *body, size_t size, const char *id, s
 {
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
-    char text[32], what[48];
+    char text[32], what[48], key[40];
     char whole[BODY_MAX];
     if (history_body (producer, (uint64_t) number, index, whole) != size || memcmp (whole, body, size))
         world_finding ("H5: message %d.%d of producer %d is not what was stored", number, index, producer);
     snprintf (text, sizeof text, "%.*s", (int) id_size, id);
     snprintf (what, sizeof what, "message %d.%d of producer %d", number, index, producer);
+    snprintf (key, sizeof key, "<p%d.%04d.%d>", producer, number, index);
     if (message->named)
-        s_place (message, text, what);
+        s_place (message, text, what, key);
     return message;
 }
 
@@ -388,8 +471,11 @@ void history_acking (history_message_t *message)
     message->acking = true;
 }
 
-void history_acked (history_message_t *message)
+void history_acked (history_message_t *message, const char *id)
 {
+    for (int at = 0; at < PLACES; at++)
+        if (strcmp (message->place[at].id, id) == 0 && message->place[at].acked == 0)
+            message->place[at].acked = world_now ();
     if (message->acked)
         return;
     s_aside -= s_is_aside (message);

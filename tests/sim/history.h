@@ -24,8 +24,11 @@
 
     What the loser of a split has put aside counts as delivered; H5 says when it may.
 
-    After a split (both brokers have answered what the other one lacks) H3, H4 and H5 are not looked at, and H2 holds
-    for what is still on one of the two disks.
+    From a split (both brokers have answered what the other one lacks) until both are in step again, H2 holds for what is
+    still on one of the two disks, and what the README takes back is allowed: a message that was acknowledged on one side is
+    delivered by the other (H3); what the two sides took is in no common order (H4, which holds for ids of one epoch); a PUT
+    that was sent to both sides has an id of each (H5), but not in one store. What was acknowledged before they are in step
+    again comes under that id no more; under its other id it may.
 */
 
 #ifndef SIM_HISTORY_H_INCLUDED
@@ -49,6 +52,8 @@ bool history_is_held (void);
 //  The world was strained: without that there can be no split.
 void history_strain (void);
 bool history_is_split (void);
+//  Whether the brokers are divided, or were since then.
+bool history_was_divided (int64_t since);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
 //  though) the second one has answered anything.
 void history_role (int machine, const char *text);
@@ -61,7 +66,7 @@ void history_ok (int producer, uint64_t number, bool named, const char *level, c
 typedef struct history_message history_message_t;
 history_message_t *history_got (const void *body, size_t size, const char *id, size_t id_size);
 void history_acking (history_message_t *message);
-void history_acked (history_message_t *message);
+void history_acked (history_message_t *message, const char *id);
 //  The loser of a split has put this message aside, on its disk.
 void history_aside (const void *body, size_t size, const char *why);
 //  Messages that were answered OK, and of them neither acknowledged yet nor put aside.

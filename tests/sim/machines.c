@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/page.h"
 #include "history.h"
 #include "io/broker.h"
 #include "io/witness.h"
@@ -98,6 +99,14 @@ const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_
 const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch)
 {
     return __real_witness_step (self, sim_mutant == MUTANT_CONSENT ? WITNESS_FORCE : event, node, epoch);
+}
+
+//  The same for the merge.
+char *__real_zb_page_done (const zb_page_t *self);
+char *__wrap_zb_page_done (const zb_page_t *self);
+char *__wrap_zb_page_done (const zb_page_t *self)
+{
+    return sim_mutant == MUTANT_BITS ? strdup ("") : __real_zb_page_done (self);
 }
 
 //  What a broker or the witness prints.

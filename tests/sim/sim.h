@@ -20,7 +20,7 @@
     Above them, what a run is made of:
 
       machines  the brokers and their witness, as processes that are started again
-      clients   programs that use them
+      clients   programs that use them; the keeper purges and deletes
       faults    what breaks, and when
       history   what was seen, and the checkers
 
@@ -57,6 +57,7 @@ typedef enum {
     MUTANT_LINK,     //  a connection between the brokers that has broken is not made again
     MUTANT_CONSENT,  //  the witness consents to all that is asked for
     MUTANT_RECORD,   //  the witness's disk goes back to the record before when the witness dies
+    MUTANT_BITS,     //  the loser of a split does not tell what it has acknowledged of a row
     MUTANTS
 } mutant_t;
 
@@ -156,6 +157,8 @@ bool base_holds (int machine, uint64_t record);
 uint64_t base_record (int machine, uint64_t epoch, unsigned node, uint64_t commit);
 //  Whether a message with this body is in a log row of the store that counts.
 bool base_has_body (int machine, const char *body);
+//  In how many places of such rows it is.
+size_t base_count (int machine, const char *body);
 //  A line about the disk.
 void base_print (int machine, char *line, size_t size);
 //  The node's own file.

@@ -63,6 +63,18 @@ static void s_print_disks (void)
         world_note ("disk of W: %s", disk_record (WITNESS));
 }
 
+//  At rest, the keeper's queue holds what it has stored and not dropped.
+static void s_count_kept (void)
+{
+    keeper_count ();
+    int64_t limit = world_now () + 60 * SECOND;
+    while (!keeper_has_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and the keeper's queue is not served");
+    }
+}
+
 //  At rest, either of the two can be lost: the other one goes on, and says so.
 static void s_lose_one (void)
 {
@@ -124,6 +136,8 @@ static void s_run (uint64_t seed)
                        history_open (), history_oks (), clients_are_done () ? "" : ", producers still try",
                        machine_of (PRIMARY)->says, machine_of (BACKUP)->says);
     }
+    if (end == RESTED)
+        s_count_kept ();
     if (end == RESTED && !machines_wait ())
         s_lose_one ();
     size_t kept = history_end (end == STUCK);
@@ -282,6 +296,7 @@ static int s_tap (void)
     s_test_mutant (MUTANT_LINK, "H8");
     s_test_mutant (MUTANT_CONSENT, "H9");
     s_test_mutant (MUTANT_RECORD, "H9");
+    s_test_mutant (MUTANT_BITS, "H3");
     printf ("1..%d\n", s_test);
     return s_bad != 0;
 }

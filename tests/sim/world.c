@@ -77,7 +77,7 @@ static unsigned s_process_serial;
 const char *sim_mutant_name (mutant_t mutant)
 {
     static const char *const names[MUTANTS] = {"none",  "forget", "sync", "acks",    "producer", "order",
-                                               "death", "epoch",  "link", "consent", "record"};
+                                               "death", "epoch",  "link", "consent", "record",   "bits"};
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
 
