@@ -109,6 +109,15 @@ char *__wrap_zb_page_done (const zb_page_t *self)
     return sim_mutant == MUTANT_BITS ? strdup ("") : __real_zb_page_done (self);
 }
 
+typedef struct zb_engine zb_engine_t;
+void __real_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
+{
+    if (sim_mutant != MUTANT_BITS)
+        __real_zb_engine_note_done (self, queue, first, last);
+}
+
 //  What a broker or the witness prints.
 static ssize_t s_print (void *cookie, const char *data, size_t size)
 {

@@ -57,7 +57,7 @@ typedef enum {
     MUTANT_LINK,     //  a connection between the brokers that has broken is not made again
     MUTANT_CONSENT,  //  the witness consents to all that is asked for
     MUTANT_RECORD,   //  the witness's disk goes back to the record before when the witness dies
-    MUTANT_BITS,     //  the loser of a split does not tell what it has acknowledged of a row
+    MUTANT_BITS,     //  the loser of a split does not tell what it has acknowledged
     MUTANTS
 } mutant_t;
 
