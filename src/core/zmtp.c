@@ -190,8 +190,12 @@ static zb_zmtp_fault_t s_frames (zb_zmtp_t *self, const uint8_t *data, size_t si
             self->memory += self->counts ? skip : 0;
         }
         else {
-            self->head[self->have++] = *data++;
-            size--;
+            //  A head has two bytes at least.
+            size_t some = self->have == 0 && size > 1 ? 2 : 1;
+            memcpy (self->head + self->have, data, some);
+            self->have += (uint8_t) some;
+            data += some;
+            size -= some;
             uint64_t body = 0;
             size_t peek;
             if (self->have < s_head (self, &body, &peek))

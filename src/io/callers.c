@@ -40,6 +40,7 @@ struct zb_callers {
     zb_ring_t ended; //  lines
     zb_ring_t over;  //  callers that are in no map
     caller_t *told;  //  the one that was told last
+    line_t *last;    //  that was looked for last: often the next one, too
 };
 
 zb_callers_t *zb_callers_new (void)
@@ -85,10 +86,13 @@ void zb_callers_destroy (zb_callers_t **self_p)
     *self_p = NULL;
 }
 
-static line_t *s_line (const zb_callers_t *self, uint64_t number)
+static line_t *s_line (zb_callers_t *self, uint64_t number)
 {
+    if (self->last && self->last->number == number)
+        return self->last;
     zb_entry_t *entry = zb_map_find (&self->lines, (zb_frame_t){&number, sizeof number});
-    return entry ? ZB_ITEM (entry, line_t, entry) : NULL;
+    self->last = entry ? ZB_ITEM (entry, line_t, entry) : NULL;
+    return self->last;
 }
 
 static line_t *s_line_new (zb_callers_t *self, uint64_t number)
@@ -176,6 +180,8 @@ static void s_ended (zb_callers_t *self, int64_t now)
         s_over (self, ZB_ITEM (link, caller_t, ring));
         zb_ring_remove (&line->ring);
         zb_map_remove (&self->lines, &line->entry);
+        if (self->last == line)
+            self->last = NULL;
         free (line);
     }
 }
