@@ -38,7 +38,6 @@
 #define ZB_FRAMES_SLACK 4096      //  frames beyond limits.bodies, likewise
 #define ZB_CONNECT_RATE 200       //  new connections a second of one address, loopback excepted,
 #define ZB_CONNECT_BURST 1000     //  and how many at once
-#define ZB_FILES_LEAST 128        //  descriptors without which no broker starts
 #define ZB_FILES_KEPT 512         //  descriptors that are not for clients, if there are enough
 #define ZB_PEERS_MAX 64           //  connections to a port of the brokers' own,
 #define ZB_PEERS_EACH 8           //  of one address

@@ -882,27 +882,14 @@ static void s_turn (zb_broker_t *self)
     s_tell_peer (self, false);
 }
 
-//  Opens the gate; says how many clients may come, and by which limit.  Returns -1 if there is no room for a broker.
-static int s_let_in (const zb_limits_t *limits)
-{
-    size_t files;
-    size_t most = zb_gate_open (limits, &files);
-    if (files < ZB_FILES_LEAST) {
-        zb_log (ZB_LOG_ERROR, "the limit of open files is %zu: a broker needs %d at least (ulimit -n, or LimitNOFILE of "
-                "its service)", files, ZB_FILES_LEAST);
-        return -1;
-    }
-    zb_log (ZB_LOG_INFO, "%zu connections of clients are let in, of %zu open files", most, files);
-    return 0;
-}
-
 int zb_broker_run (const zb_config_t *config)
 {
     zsys_init ();
     if (sodium_init () == -1)
         return ZB_EXIT_USAGE;
-    if (s_let_in (&config->limits))
-        return ZB_EXIT_MOMENT;
+    size_t files;
+    size_t clients = zb_gate_open (&config->limits, &files);
+    zb_log (ZB_LOG_INFO, "%zu connections of clients are let in, of %zu open files", clients, files);
     zb_broker_t broker = { 0 }, *self = &broker;
     int code = s_open (self, config);
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
