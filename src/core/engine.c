@@ -265,6 +265,7 @@ void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
     pending->producer = NULL;
     zb_pending_finish (pending, s_level (self), (zb_frame_t){self->token, self->token_size});
     self->stats.messages_out += pending->reply.bodies;
+    self->outgoing += pending->large;
     zb_ring_append (&self->out, &pending->ring);
 }
 
@@ -320,8 +321,16 @@ static void s_give_all (zb_engine_t *self, zb_ring_t *ring)
 
 zb_reply_t *zb_engine_reply (zb_engine_t *self)
 {
+    if (zb_ring_empty (&self->out) && self->congested) {
+        self->congested = false;
+        zb_engine_serve_all (self);
+    }
     zb_ring_t *link = zb_ring_pop (&self->out);
-    return link ? &ZB_ITEM (link, zb_pending_t, ring)->reply : NULL;
+    if (!link)
+        return NULL;
+    zb_pending_t *pending = ZB_ITEM (link, zb_pending_t, ring);
+    self->outgoing -= pending->large;
+    return &pending->reply;
 }
 
 //  Commits
@@ -701,6 +710,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
     self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
+    self->congested = false;
     self->clearing = self->journal = self->absorbs = false;
     memset (self->replay, 0, sizeof self->replay);
     self->merging = NULL;

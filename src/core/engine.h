@@ -83,6 +83,9 @@ typedef struct {
 //  arguments.  It has no token: whoever asks may have no session here.
 zb_reply_t *zb_reply_new (zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request, const char *status,
                           size_t args, const char *const *arg);
+//  Turns a reply that is too large to be sent into one that is not: a MSG into one without messages, whatever else it is
+//  (to LIST, which has done nothing) into ERR 429 with this text, which is borrowed.
+void zb_reply_spare (zb_reply_t *self, const char *text);
 void zb_reply_destroy (zb_reply_t **self_p);
 
 //  `limits` and `level`s texts are copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
@@ -148,7 +151,8 @@ void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t
 int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
 //  The client with this routing id is gone (unreachable): its session, leases and parked GETs end.
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
-//  This reply could not be sent (the client's pipe is full): leases of a MSG return to the head of their queue.
+//  The messages of this reply can't be sent: the client does not read.  The leases of a MSG return to the head of their
+//  queue, and the session's GETs that wait are answered without a message.
 void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now);
 
 //  Closes the batch that is being filled and returns it, numbered; NULL if there is nothing to write or

@@ -152,6 +152,8 @@ struct zb_engine {
 
     zb_ring_t held; //  replies that wait for the end of HOLD
     zb_ring_t out;  //  replies to be taken
+    size_t outgoing; //  bytes of the large ones among them
+    bool congested;  //  GETs wait until some of them are taken
     size_t waits;   //  replies that wait for a commit
     size_t backlog; //  sessions that wait for a load
     size_t waiting; //  bytes of all that waits

@@ -57,9 +57,9 @@ void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t 
     {
         zb_lease_t *lease = ZB_ITEM (link, zb_lease_t, mine);
         if (lease->number == reply->lease) {
-            //  What could not be sent would go to this session again at once: its GETs here end.
+            //  What could not be sent would go to this session again at once.
             zb_queue_t *queue = lease->queue;
-            zb_engine_end_gets (self, session, queue, NULL);
+            zb_engine_end_gets (self, session, NULL, "MSG");
             zb_engine_return (self, lease);
             zb_engine_serve (self, queue);
             break;
@@ -114,6 +114,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     assert (reply->bodies && reply->args == 3);
     reply->arg[2] = (zb_frame_t){pending->index, size};
     reply->lease = lease->number;
+    pending->large = bytes;
 }
 
 //  Takes a GET off everything; its reply is the caller's.
@@ -219,6 +220,11 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
         return;
     while (queue->ready && !zb_ring_empty (&queue->parked)) {
+        //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.
+        if (self->outgoing >= ZB_OUTGOING) {
+            self->congested = true;
+            return;
+        }
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
         s_fill (self, get);
         zb_engine_end_get (self, get, "MSG", NULL);

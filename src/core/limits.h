@@ -51,6 +51,7 @@
 #define ZB_READ_MS 5              //  ms of a turn in which requests are taken from the network
 
 //  The engine's memory.
+#define ZB_OUTGOING (8 << 20)    //  bytes of MSG and LIST replies that are made before those before them are sent
 #define ZB_PRODUCERS_KEPT 8192   //  producers in memory beyond those with PUTs in flight
 
 //  A pair's secret with fewer letters gets a warning.
@@ -81,6 +82,8 @@ typedef struct {
     size_t window;               //  bytes of messages of one queue in memory: 8 MiB
     size_t windows;              //  bytes of messages of all queues in memory: 128 MiB
     size_t waiting;              //  bytes of requests that wait for the store: 64 MiB
+    size_t output;               //  bytes of replies that wait for one client: 64 MiB
+    size_t outputs;              //  bytes of replies that wait for all clients: 256 MiB
     int64_t session_idle;        //  ms without a word until a session is forgotten: 1 hour
     int64_t producer_idle;       //  ms of uptime without a PUT until a name is forgotten: 7 days
     int64_t lease;               //  ms until a delivered message goes to others: 30 s
@@ -95,7 +98,7 @@ typedef struct {
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
         .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
         .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
-        .connections = 0, .per_address = 1000, .memory = 1 << 30                                                       \
+        .output = 64 << 20, .outputs = 256 << 20, .connections = 0, .per_address = 1000, .memory = 1 << 30             \
     }
 
 #endif

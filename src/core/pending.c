@@ -15,7 +15,8 @@
 zb_pending_t *zb_pending_new (zb_frame_t routing, const zb_frame_t *frames, size_t envelopes, zb_frame_t id,
                               const char *status, size_t args, const zb_frame_t *arg)
 {
-    size_t room = args ? args : 1;
+    //  Any reply may be turned into an error, which has two.
+    size_t room = args < 2 ? 2 : args;
     size_t bytes = sizeof (zb_pending_t) + (envelopes + room) * sizeof (zb_frame_t) + routing.size + id.size;
     for (size_t index = 0; index < envelopes; index++)
         bytes += frames[index].size;
@@ -112,6 +113,26 @@ zb_reply_t *zb_reply_new (zb_frame_t routing, const zb_frame_t *frames, const zb
     for (size_t index = 0; index < args; index++)
         frame[index] = zb_frame (arg[index]);
     return &zb_pending_new (routing, frames, request->envelope, request->id, status, args, frame)->reply;
+}
+
+void zb_reply_spare (zb_reply_t *self, const char *text)
+{
+    zb_pending_t *pending = (zb_pending_t *) (void *) self;
+    if (strcmp (self->status, "MSG") == 0) {
+        size_t args = self->args;
+        zb_frame_t level = self->arg[0];
+        zb_pending_turn (pending, "MSG", NULL);
+        self->args = args;
+        self->arg[0] = level;
+        self->arg[2].size = 0;
+        self->lease = 0;
+        return;
+    }
+    zb_pending_turn (pending, "ERR", NULL);
+    self->token.size = 0;
+    self->args = 2;
+    self->arg[0] = zb_frame ("429");
+    self->arg[1] = zb_frame (text);
 }
 
 void zb_reply_destroy (zb_reply_t **self_p)

@@ -25,6 +25,7 @@ typedef struct {
     bool leveled;            //  the first argument is the level
     zb_producer_t *producer; //  whose PUT it answers; NULL = nobody's
     char *index;             //  MSG's
+    size_t large;            //  bytes, of a MSG or of the reply to LIST; else 0
     char level[ZB_LEVEL_MAX + 1];
     char token[ZB_TOKEN_MAX];
 } zb_pending_t;

@@ -527,9 +527,12 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_session_t *session, zb_task_t *t
 
 static zb_load_t *s_list (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
 {
-    if (!self->list || !zb_frame_eq (self->list->pattern, task->request.queue))
+    //  One list is for all who have asked for it meanwhile; but when many replies of its size wait to be sent, for another one.
+    bool room = self->outgoing < ZB_OUTGOING && !zb_engine_busy (self);
+    if (!self->list || !room || !zb_frame_eq (self->list->pattern, task->request.queue))
         return zb_engine_load_list (self, task->request.queue);
     zb_pending_t *pending = zb_engine_listed (self, session->routing, task);
+    pending->large = zb_pending_bytes (pending);
     zb_engine_give (self, &pending, self->names_commit);
     return NULL;
 }

@@ -222,18 +222,24 @@ static void s_apply_rule (zb_broker_t *self)
 //  ---------------------------------------------------------------------------------------------------------------
 //  Clients
 
-//  Sends and destroys a reply.
+//  Sends and destroys a reply.  One that is too large for a client that does not read becomes a small one: each request is
+//  answered, but by a client that is gone.
 static void s_send (zb_broker_t *self, zb_reply_t *reply)
 {
-    zb_news_reply (&self->news, reply, self->now);
-    if (zb_front_send (self->front, reply)) {
-        self->status.undeliverable++;
-        if (zb_engine_leads (self->engine)) {
+    int rc = zb_front_send (self->front, reply);
+    if (rc == -1 && errno == ENOBUFS) {
+        if (zb_engine_leads (self->engine))
             zb_engine_undelivered (self->engine, reply, self->now);
-            if (errno == EHOSTUNREACH)
-                zb_engine_gone (self->engine, reply->routing, self->now);
-        }
+        zb_reply_spare (reply, ZB_FRONT_BEHIND);
+        self->status.refused += streq (reply->status, "ERR");
+        rc = zb_front_send (self->front, reply);
     }
+    if (rc == -1) {
+        self->status.undeliverable++;
+        if (zb_engine_leads (self->engine))
+            zb_engine_gone (self->engine, reply->routing, self->now);
+    }
+    zb_news_reply (&self->news, reply, self->now);
     zb_reply_destroy (&reply);
 }
 
@@ -257,6 +263,7 @@ static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *f
 {
     self->status.now = self->now;
     self->status.oversize = zb_front_oversize (self->front);
+    self->status.output = zb_front_waits (self->front);
     self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;
     self->status.challenge = zb_operator_challenge (self->operator);
     zb_engine_stats (self->engine, &self->status.stats);
@@ -361,7 +368,8 @@ static void s_switched (zb_broker_t *self)
     }
 }
 
-static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count)
+//  A client's message; of one that is over the limits, `cut`, only the first frames.
+static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, bool cut)
 {
     zb_request_t request;
     const char *why;
@@ -371,7 +379,18 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
         zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING, "dropped a message that is not ZB1");
         return;
     }
+    char limit[96];
+    if (cut) {
+        code = ZB_TOO_LARGE;
+        why = limit;
+        snprintf (limit, sizeof limit, "a request has at most %zu bytes in all its frames, and %zu bodies",
+                  self->config->limits.request, self->config->limits.bodies);
+    }
     const char *withholds = zb_role_withholds (&self->role, self->now);
+    if (!code && zb_front_behind (self->front, routing)) {
+        code = ZB_QUEUE_FULL;
+        why = ZB_FRONT_BEHIND;
+    }
     if (code) {
         self->status.refused++;
         s_refuse (self, routing, frames, &request, code, why);
@@ -414,11 +433,27 @@ static void s_clients (zb_broker_t *self)
     zb_frame_t routing;
     const zb_frame_t *frames;
     size_t count;
+    bool cut;
     int64_t end = zclock_mono () + ZB_READ_MS;
     s_gone (self);
     for (int taken = 0; taken < TURN_MESSAGES && !s_waits (self) && zclock_mono () <= end
-                        && (count = zb_front_recv (self->front, &routing, &frames)); taken++)
-        s_message (self, routing, frames, count);
+                        && (count = zb_front_recv (self->front, &routing, &frames, &cut)); taken++) {
+        s_message (self, routing, frames, count, cut);
+        //  What it brought goes at once: the next one is refused if that is too much, and not after a thousand of them.
+        s_replies (self);
+    }
+}
+
+//  Clients that do not read are hung up on before they have all of the memory.
+static void s_relieve (zb_broker_t *self)
+{
+    zb_front_relieve (self->front);
+    uint64_t cut = zb_front_cut (self->front);
+    if (cut != self->status.cut)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "connections were closed whose clients do not read: %" PRIu64 " so far; %zu bytes wait for others", cut,
+                      zb_front_waits (self->front));
+    self->status.cut = cut;
 }
 
 //  Tells the operator that connections were refused or cut.
@@ -633,6 +668,7 @@ static void s_store (zb_broker_t *self)
 static void s_replies (zb_broker_t *self)
 {
     zb_reply_t *reply;
+    zb_front_round (self->front);
     while ((reply = zb_engine_reply (self->engine)))
         s_send (self, reply);
 }
@@ -876,6 +912,7 @@ static void s_turn (zb_broker_t *self)
     s_watch_gate (self);
     s_apply_rule (self);
     s_engine (self);
+    s_relieve (self);
     s_tell_witness (self);
     s_replay (self);
     zb_news_tick (&self->news, self->now);

@@ -97,6 +97,8 @@ static const setting_t s_settings[] = {
     {"limits/window", SIZE, FIELD (limits.window), 64 * KIB, TIB},
     {"limits/windows", SIZE, FIELD (limits.windows), 64 * KIB, TIB},
     {"limits/waiting", SIZE, FIELD (limits.waiting), 64 * KIB, TIB},
+    {"limits/output", SIZE, FIELD (limits.output), 64 * KIB, TIB},
+    {"limits/outputs", SIZE, FIELD (limits.outputs), 64 * KIB, TIB},
     {"limits/session-idle", TIME, FIELD (limits.session_idle), 1000, YEARS},
     {"limits/producer-idle", TIME, FIELD (limits.producer_idle), 1000, YEARS},
     {"limits/lease", TIME, FIELD (limits.lease), 1, YEARS},
@@ -670,6 +672,9 @@ int zb_config_finish (zb_config_t *self, char **error)
     if (limits->window > limits->windows)
         return s_fail (error, "limits/window = %zu, of one queue, is more than limits/windows = %zu, of all",
                        limits->window, limits->windows);
+    if (limits->output > limits->outputs)
+        return s_fail (error, "limits/output = %zu, of one client, is more than limits/outputs = %zu, of all",
+                       limits->output, limits->outputs);
     if (self->log_keep < self->log_file)
         return s_fail (error, "store/log-keep = %zu is less than one log file, store/log-file = %zu", self->log_keep,
                        self->log_file);

@@ -12,13 +12,18 @@
 #include "io/callers.h"
 #include "io/front.h"
 #include "io/gate.h"
+#include "io/output.h"
 
-//  Low water marks: what a client may pile up here, in messages each way.  Lower ones cost small PUTs their speed.  They
-//  can't follow the load: when libzmq changes the mark of a pipe in use, the writer may sleep for ever, since it hears
-//  of what was read only at every half of the old mark.
+//  What a client may pile up here, in messages.  A lower mark costs small PUTs their speed.  It can't follow the load:
+//  when libzmq changes the mark of a pipe in use, the writer may sleep for ever, since it hears of what was read only at
+//  every half of the old mark.
 #define FRONT_RECV ZB_AHEAD
-#define FRONT_SEND 1000
-//  A client whose machine is gone is dropped when TCP gets no answer for so long, be the client idle or not.  This socket
+//  What waits for a client has no mark: libzmq refuses what is beyond one, and the reply would be lost.
+#define FRONT_SEND 0
+//  Bytes of a frame in libzmq, beside its own.
+#define FRONT_FRAME 64
+//  A client whose machine is gone is dropped when TCP gets no answer for so long, be the client idle or not; and one that
+//  does not read, when its window was shut for so long (TCP_USER_TIMEOUT is for both).  This socket
 //  has no heartbeats of ZeroMQ's, which drop a client for its silence: while its requests fill its pipe nothing is read
 //  from it, and it would lose them because others are served before it.
 #define FRONT_UNREACHABLE 60000 //  ms, for what was sent and not acknowledged
@@ -29,6 +34,11 @@
 struct zb_front {
     void *socket;
     zsock_t *owner;          //  of the socket
+    zb_output_t *output;
+    size_t behind;           //  bytes that wait for a client: more, and its requests are refused,
+    size_t most;             //  and it is shut down
+    size_t all;              //  of all clients
+    uint64_t cut;
     size_t frames_max;
     size_t bytes_max;
     zmq_msg_t *message;      //  of the current message, routing id first
@@ -49,7 +59,6 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     zsock_set_rcvhwm (owner, FRONT_RECV);
     zsock_set_sndhwm (owner, FRONT_SEND);
     zsock_set_backlog (owner, 1024);
-    zsock_set_maxmsgsize (owner, (int) limits->request);
     zsock_set_handshake_ivl (owner, ZB_HANDSHAKE_MS);
     zsock_set_tcp_keepalive (owner, 1);
     zsock_set_tcp_keepalive_idle (owner, FRONT_PROBE_IDLE);
@@ -57,6 +66,9 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     zsock_set_tcp_keepalive_cnt (owner, FRONT_PROBES);
     int unreachable = FRONT_UNREACHABLE;
     zmq_setsockopt (zsock_resolve (owner), ZMQ_TCP_MAXRT, &unreachable, sizeof unreachable);
+    //  What is too large is answered 413, as far as the gate lets it in.
+    int64_t frame_max = (int64_t) limits->request + ZB_REQUEST_SLACK;
+    zmq_setsockopt (zsock_resolve (owner), ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max);
     zb_gate_guard (ZB_GATE_CLIENTS, bind);
     if (zsock_attach (owner, bind, true) == -1) {
         int error = errno;
@@ -70,6 +82,10 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     //  Routing id, envelope, "ZB1", verb, id and three arguments around the bodies.
     self->frames_max = limits->bodies + ZB_ENVELOPE_MAX + 8;
     self->bytes_max = limits->request;
+    self->output = zb_output_new ();
+    self->behind = limits->output / 4;
+    self->most = limits->output;
+    self->all = limits->outputs;
     self->message = (zmq_msg_t *) zmalloc (self->frames_max * sizeof *self->message);
     self->frame = (zb_frame_t *) zmalloc (self->frames_max * sizeof *self->frame);
     self->callers = zb_callers_new ();
@@ -91,6 +107,7 @@ void zb_front_destroy (zb_front_t **self_p)
         s_release (self);
         zsock_destroy (&self->owner);
         zb_callers_destroy (&self->callers);
+        zb_output_destroy (&self->output);
         free (self->message);
         free (self->frame);
         free (self);
@@ -135,7 +152,7 @@ static bool s_read (zb_front_t *self, bool *whole)
     return true;
 }
 
-size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames)
+size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut)
 {
     bool whole = false;
     while (true) {
@@ -147,10 +164,12 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
             return 0;
         }
         zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
-        if (whole && self->size > 1)
+        self->oversize += !whole;
+        //  The first frames of what is too large are enough to answer it.
+        if (self->size > 1)
             break;
-        self->oversize++;
     }
+    *cut = !whole;
     *routing = self->frame[0];
     *frames = self->frame + 1;
     zb_callers_heard (self->callers, *routing, zb_gate_number (self->descriptor));
@@ -167,35 +186,136 @@ void zb_front_end (zb_front_t *self, zb_frame_t routing)
     zb_gate_cut (zb_callers_number (self->callers, routing));
 }
 
-//  The first frame decides whether the client can be reached and has room; libzmq then takes the whole message.
-static int s_send (zb_front_t *self, const void *data, size_t size, int flags)
+//  What a reply takes of libzmq's memory, about.
+static size_t s_bytes (const zb_reply_t *reply)
 {
-    int rc = zmq_send (self->socket, data, size, flags | ZMQ_DONTWAIT);
-    return rc == -1 ? -1 : 0;
+    size_t frames = reply->envelopes + 4 + reply->args + reply->bodies;
+    size_t bytes = reply->id.size + reply->token.size;
+    for (size_t index = 0; index < reply->envelopes; index++)
+        bytes += reply->envelope[index].size;
+    for (size_t index = 0; index < reply->args; index++)
+        bytes += reply->arg[index].size;
+    for (size_t index = 0; index < reply->bodies; index++)
+        bytes += reply->body[index].size;
+    return bytes + frames * FRONT_FRAME;
+}
+
+//  The connection ends as if the client had ended it.
+static void s_cut (zb_front_t *self, zb_account_t *account)
+{
+    if (zb_account_cut (account)) {
+        zb_front_end (self, zb_account_routing (account));
+        self->cut++;
+    }
+}
+
+//  Whether the reply may go to the client; else errno says why not.
+static bool s_admits (zb_front_t *self, zb_account_t *account, const zb_reply_t *reply, size_t bytes)
+{
+    size_t waits = zb_output_waits (self->output, account);
+    if (waits > self->most) {
+        s_cut (self, account);
+        errno = EHOSTUNREACH;
+        return false;
+    }
+    //  Whoever reads gets a reply of any size.
+    bool large = bytes > ZB_OUTPUT_STEP && waits > ZB_OUTPUT_STEP &&
+                 (waits + bytes > self->behind || zb_output_total (self->output) + bytes > self->all);
+    if (large || (reply->bodies && zb_output_passed (self->output, account))) {
+        zb_output_pass (self->output, account);
+        errno = ENOBUFS;
+        return false;
+    }
+    return true;
+}
+
+static int s_send (zb_front_t *self, const void *data, size_t size, bool more)
+{
+    return zmq_send (self->socket, data, size, (more ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT) == -1 ? -1 : 0;
 }
 
 static int s_send_frame (zb_front_t *self, zb_frame_t frame, bool more)
 {
-    return s_send (self, frame.data, frame.size, more ? ZMQ_SNDMORE : 0);
+    return s_send (self, frame.data, frame.size, more);
 }
 
+//  Sends the last frame of a reply; as a mark, if `account` is not NULL.
+static void s_send_last (zb_front_t *self, zb_frame_t frame, zb_account_t *account)
+{
+    if (!account) {
+        s_send_frame (self, frame, false);
+        return;
+    }
+    void *hint;
+    void *data = zb_output_mark (account, frame, &hint);
+    zmq_msg_t message;
+    zmq_msg_init_data (&message, data, frame.size, zb_output_freed, hint);
+    if (zmq_msg_send (&message, self->socket, ZMQ_DONTWAIT) == -1)
+        zmq_msg_close (&message);
+}
+
+static zb_frame_t s_body (const zb_reply_t *reply, size_t index)
+{
+    const zb_slice_t *body = &reply->body[index];
+    return (zb_frame_t){body->row->data + body->offset, body->size};
+}
+
+//  The first frame decides whether the client can be reached; libzmq then takes the whole message.
 int zb_front_send (zb_front_t *self, const zb_reply_t *reply)
 {
-    if (s_send_frame (self, reply->routing, true))
+    zb_account_t *account = zb_output_account (self->output, reply->routing);
+    size_t bytes = s_bytes (reply);
+    if (!s_admits (self, account, reply, bytes) || s_send_frame (self, reply->routing, true))
         return -1;
+    if (!zb_output_add (self->output, account, bytes))
+        account = NULL;
     for (size_t index = 0; index < reply->envelopes; index++)
         s_send_frame (self, reply->envelope[index], true);
-    s_send (self, "ZB1", 3, ZMQ_SNDMORE);
-    s_send (self, reply->status, strlen (reply->status), ZMQ_SNDMORE);
+    s_send (self, "ZB1", 3, true);
+    s_send (self, reply->status, strlen (reply->status), true);
     s_send_frame (self, reply->id, true);
-    s_send_frame (self, reply->token, reply->args + reply->bodies > 0);
-    for (size_t index = 0; index < reply->args; index++)
-        s_send_frame (self, reply->arg[index], index + 1 < reply->args + reply->bodies);
-    for (size_t index = 0; index < reply->bodies; index++) {
-        const zb_slice_t *body = &reply->body[index];
-        s_send (self, body->row->data + body->offset, body->size, index + 1 < reply->bodies ? ZMQ_SNDMORE : 0);
+    size_t after = reply->args + reply->bodies;
+    if (after == 0) {
+        s_send_last (self, reply->token, account);
+        return 0;
     }
+    s_send_frame (self, reply->token, true);
+    for (size_t index = 0; index + 1 < after; index++)
+        s_send_frame (self, index < reply->args ? reply->arg[index] : s_body (reply, index - reply->args), true);
+    s_send_last (self, reply->bodies ? s_body (reply, reply->bodies - 1) : reply->arg[reply->args - 1], account);
     return 0;
+}
+
+void zb_front_round (zb_front_t *self)
+{
+    zb_output_round (self->output);
+}
+
+bool zb_front_behind (zb_front_t *self, zb_frame_t routing)
+{
+    zb_account_t *account = zb_output_account (self->output, routing);
+    return zb_output_waits (self->output, account) > self->behind || zb_output_full (self->output, account);
+}
+
+void zb_front_relieve (zb_front_t *self)
+{
+    zb_output_look (self->output);
+    size_t most = self->all - self->all / 4;
+    if (zb_output_total (self->output) <= most)
+        return;
+    zb_account_t *account = zb_output_most (self->output);
+    if (account && zb_output_total (self->output) > most)
+        s_cut (self, account);
+}
+
+size_t zb_front_waits (const zb_front_t *self)
+{
+    return zb_output_total (self->output);
+}
+
+uint64_t zb_front_cut (const zb_front_t *self)
+{
+    return self->cut;
 }
 
 uint64_t zb_front_oversize (const zb_front_t *self)

@@ -173,7 +173,8 @@ static void s_counts (json_t *object, const zb_status_t *self)
         { "puts", stats->puts },                 { "messages_in", stats->messages_in },
         { "messages_out", stats->messages_out }, { "acked", stats->acked },
         { "duplicates", stats->duplicates },     { "refused", stats->refused + self->refused },
-        { "expired", stats->expired },           { "window_bytes", stats->window_bytes }
+        { "expired", stats->expired },           { "window_bytes", stats->window_bytes },
+        { "output_bytes", self->output }
     };
     for (size_t index = 0; index < sizeof counts / sizeof *counts; index++)
         json_object_set_new (object, counts[index].name, s_number (counts[index].value));
@@ -181,6 +182,7 @@ static void s_counts (json_t *object, const zb_status_t *self)
     json_object_set_new (dropped, "not_zb1", s_number (self->not_zb1));
     json_object_set_new (dropped, "oversize", s_number (self->oversize));
     json_object_set_new (dropped, "undeliverable", s_number (self->undeliverable));
+    json_object_set_new (dropped, "unread", s_number (self->cut));
     json_object_set_new (dropped, "beats", s_number (self->beats));
     json_object_set_new (dropped, "epochs", s_number (self->beats_beyond + self->rulings_beyond));
     json_object_set_new (dropped, "refused_connections",

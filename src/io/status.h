@@ -27,9 +27,11 @@ typedef struct {
     int64_t started;           //  ms, as now
     int64_t phase_since;       //  ms: since when role and phase are what they are
     uint64_t not_zb1;          //  dropped messages: not ZB1 at all
-    uint64_t oversize;         //  over the limits
-    uint64_t undeliverable;    //  replies whose client was gone or full
-    uint64_t refused;          //  answered 400 or 413
+    uint64_t oversize;         //  cut and answered 413: over the limits in all
+    uint64_t undeliverable;    //  replies whose client was gone
+    uint64_t cut;              //  connections shut down by us: they did not read
+    size_t output;             //  bytes of replies that wait for clients
+    uint64_t refused;          //  answered 400, 413 or 429 before the engine
     uint64_t beats;            //  heartbeats that were not the peer's
     uint64_t beats_beyond;     //  that named an epoch out of reach,
     uint64_t rulings_beyond;   //  and answers of the witness that did

@@ -91,6 +91,31 @@ def test_error_codes(session, frames, expected):
     assert session("PUT", 1, "q", "", b"good")[1] == b"OK"
 
 
+@pytest.mark.parametrize("frames", [
+    [b"x"] * 1020,                          # more frames than are kept
+    [b"x"] * 5000,
+    [bytes(1 << 20)] * 15 + [bytes((1 << 20) - 4)],     # more than 16 MiB in all frames, each within its own limit
+    [bytes((16 << 20) - 4)],
+    [bytes((16 << 20) + 1)],
+], ids=["1020 bodies", "5000 bodies", "16 MiB in all", "16 MiB in a body", "a frame of 16 MiB"])
+def test_too_large_is_answered(single, session, frames):
+    """413 with the request's id, on a connection that goes on: not silence."""
+    hellos = session.client.hellos
+    reply = session("PUT", 1, "q", "", *frames)
+    assert code(reply) == 413 and reply[2] == b"1", reply
+    assert b"at most" in reply[5] or b"larger" in reply[5] or b"body" in reply[5], reply
+    assert session("PUT", 1, "q", "", b"good")[1] == b"OK"
+    assert session.client.hellos == hellos
+
+
+def test_far_too_large_ends_the_connection(session):
+    """Nothing is read any more that could be answered, and the client sees its connection end."""
+    session.client.send("PUT", 1, "q", "", bytes(32 << 20))
+    wait_for(lambda: not session.client.greeted or session.client.recv(0.1), "the connection to end")
+    assert not session.client.greeted
+    assert len(session.client.request("PUT", 1, "q", "", b"good")) == 3
+
+
 def test_hello_first(single):
     for verb in ((b"PUT", b"1", b"q", b"", b"x"), (b"GET", b"1", b"q", b"1", b"0", b""), (b"LIST", b"1")):
         assert code(ask(single.endpoints[0], *verb)) == 401

@@ -7,12 +7,14 @@ import time
 import pytest
 import zmq
 
-from brokers import WRAPPER, Pair, wait_for
+from brokers import WRAPPER, Broker, Pair, single_config, wait_for
 from conftest import in_step
-from patience import SLOWER
-from zb1 import status
+from patience import PATIENCE, SLOWER
+from zb1 import Client, status
 
 MIB = 1 << 20
+#  PUTs of the test that counts replies: 1000000 for the whole.
+REPLIES = int(os.environ.get("ZBROKER_REPLIES", "30000"))
 #  Sanitizers and valgrind keep what was freed, and more beside it: how much memory there is says nothing of the broker.
 PADDED = SLOWER > 1
 
@@ -71,6 +73,144 @@ def test_a_flood_of_large_puts_stays_with_its_senders(single):
     assert status(single.endpoints[0])["messages_in"] == 100 * 100
     flood.close()
     assert PADDED or resident(single.broker)[1] < 800 * MIB
+
+
+def hold_back(endpoint):
+    """A DEALER that has said HELLO, and takes next to nothing from the network that it is not asked for."""
+    sock = zmq.Context.instance().socket(zmq.DEALER)
+    sock.linger, sock.sndhwm, sock.rcvhwm, sock.rcvbuf = 0, 0, 1, 4096
+    sock.connect(endpoint)
+    sock.send_multipart([b"ZB1", b"HELLO", b"h"])
+    assert sock.recv_multipart()[1] == b"OK"
+    return sock
+
+
+def test_thousands_in_flight_are_all_answered(single, client):
+    #  One client without a name, 5,000 PUTs in flight: more than any pipe of libzmq's holds by default.
+    client(single).request("QUEUE", "q", "q", "")
+    sock = zmq.Context.instance().socket(zmq.DEALER)
+    sock.linger, sock.sndhwm, sock.rcvhwm = 0, 0, 0
+    sock.connect(single.endpoints[0])
+    sock.send_multipart([b"ZB1", b"HELLO", b"h"])
+    assert sock.recv_multipart()[1] == b"OK"
+    open_, sent, window, answers = set(), 0, 5000, {}
+    while sent < REPLIES or open_:
+        while sent < REPLIES and len(open_) < window:
+            sent += 1
+            open_.add(b"%d" % sent)
+            sock.send_multipart([b"ZB1", b"PUT", b"%d" % sent, b"q", b"", b"x" * 100], copy=True)
+        assert sock.poll(PATIENCE * 1000), "%d of %d PUTs are never answered" % (len(open_), sent)
+        while sock.poll(0):
+            _, word, number, *_ = sock.recv_multipart()
+            open_.remove(number)
+            answers[word] = answers.get(word, 0) + 1
+    sock.close(0)
+    assert answers == {b"OK": REPLIES}
+    now = status(single.endpoints[0])
+    assert now["messages_in"] == REPLIES and now["dropped"]["undeliverable"] == 0
+
+
+def test_who_does_not_read_is_refused_and_gets_every_reply_later(single, client):
+    #  More PUTs than their replies have room for: what is not done is refused with 429, and nothing is silent.
+    single.broker.stop()
+    with open(single.folder + "/zbroker.conf", "a") as config:
+        config.write("limits\n    output = 24m\n")
+    single.broker.start()
+    client(single).request("QUEUE", "q", "q", "")
+    sock, count = hold_back(single.endpoints[0]), 60000
+    for number in range(count):
+        sock.send_multipart([b"ZB1", b"PUT", b"%d" % number, b"q", b"", b"x"])
+    wait_for(lambda: status(single.endpoints[0])["refused"], "a PUT to be refused")
+    assert len(client(single).request("PUT", "p", "q", "", "by another one")) == 3
+    answers, order = {}, []
+    for _ in range(count):
+        assert sock.poll(PATIENCE * 1000), "%d of %d PUTs are never answered" % (count - sum(answers.values()), count)
+        _, word, number, _, *rest = sock.recv_multipart()
+        order.append(int(number))
+        answers[word if word == b"OK" else rest[0]] = answers.get(word if word == b"OK" else rest[0], 0) + 1
+    print(answers)
+    sock.close(0)
+    assert sorted(order) == list(range(count)) and set(answers) == {b"OK", b"429"}
+    assert status(single.endpoints[0])["messages_in"] == answers[b"OK"] + 1
+
+
+def test_replies_of_many_mib_that_nobody_reads(single, client):
+    #  Each GET brings 16 MiB, from a PUT of 64 KiB: properties count for each message.  LIST brings some more.
+    other = client(single)
+    other.request("QUEUE", "q", "q", "lease=1000")
+    for number in range(40):
+        other.request("PUT", number, "q", b"p=" + b"x" * 60000, *[b""] * 1000)
+    for number in range(1000):
+        other.request("QUEUE", number, "queue-of-a-long-name-%d" % number, "")
+    lazy = hold_back(single.endpoints[0])
+    for number in range(300):
+        lazy.send_multipart([b"ZB1", b"GET", b"g%d" % number, b"q", b"1000", b"60000", b""])
+        lazy.send_multipart([b"ZB1", b"LIST", b"l%d" % number])
+    wait_for(lambda: status(single.endpoints[0])["refused"], "a request to be refused")
+    assert len(other.request("PUT", "p", "q", "", "by another one")) == 3
+    now, most = resident(single.broker)
+    print("%d MiB of memory, %d at most; %d MiB wait" % (now / MIB, most / MIB,
+                                                        status(single.endpoints[0])["output_bytes"] / MIB))
+    assert PADDED or most < 400 * MIB
+    #  Whoever reads again has an answer to each, and no message is lost by it.
+    words = {}
+    for _ in range(600):
+        assert lazy.poll(PATIENCE * 1000), "a request is never answered: %s" % words
+        _, word, number, _, *rest = lazy.recv_multipart()
+        key = number[:1], word, rest[0] if word == b"ERR" else len(rest) > 3
+        words[key] = words.get(key, 0) + 1
+    print(words)
+    lazy.close(0)
+    assert all(key[1] in (b"OK", b"MSG") or key[2] == b"429" for key in words)
+    assert words[b"g", b"MSG", True]
+    assert len(set(index for index in ids(client(single), "q"))) == 40 * 1000 + 1
+
+
+def test_who_sends_on_and_does_not_read_is_shut_down(folder, client):
+    #  One is refused first, and goes on; three together have more than there is for all.  Another one notices nothing.
+    endpoint = single_config(folder + "/zbroker.conf")
+    with open(folder + "/zbroker.conf", "a") as config:
+        config.write("limits\n    output = 512k\n    outputs = 768k\n")
+    broker = Broker(["--config", folder + "/zbroker.conf", "--store", folder + "/store"], folder + "/log").start()
+    other = Client([endpoint])
+    other.request("QUEUE", "q", "q", "")
+    for flooders in 1, 3:
+        before = status(endpoint)["dropped"]["unread"]
+        socks = [hold_back(endpoint) for _ in range(flooders)]
+        monitor = socks[0].get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        end = time.monotonic() + PATIENCE
+        while status(endpoint)["dropped"]["unread"] == before:
+            assert time.monotonic() < end, "nobody was shut down"
+            for sock in socks:
+                for _ in range(1000):
+                    sock.send_multipart([b"ZB1", b"STATUS", b"s"])
+            assert len(other.request("PUT", "p", "q", "", "by another one")) == 3
+        #  Whoever reads to the end of what has come sees the end of the connection.
+        while flooders == 1 and not monitor.poll(0):
+            assert time.monotonic() < end, "the end of the connection is not seen"
+            if socks[0].poll(10):
+                socks[0].recv_multipart()
+        socks[0].disable_monitor()
+        for sock in socks:
+            sock.close(0)
+        wait_for(lambda: status(endpoint)["output_bytes"] < 64 << 10, "what waited to be given back")
+        assert status(endpoint)["dropped"]["unread"] <= before + flooders
+    assert other.hellos == 1
+    other.close()
+    broker.finish()
+    assert "do not read" in broker.tail()
+
+
+def ids(consumer, queue):
+    """The ids of all messages, acknowledged as they come, also those that somebody else holds until he is gone."""
+    got, acks = [], b""
+    while True:
+        _, _, index, *bodies = consumer.request("GET", "g", queue, 1000, 3000, acks, wait=4)
+        if not bodies and not acks:
+            return got
+        here = [line.split("\t")[0].split(" ")[0] for line in index.decode().split("\n")] if bodies else []
+        acks = " ".join(here).encode()
+        got.extend(here)
 
 
 @pytest.mark.skipif(bool(WRAPPER), reason="valgrind keeps this limit to itself")

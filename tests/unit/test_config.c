@@ -426,6 +426,7 @@ static void test_limits_must_fit_together (void **state)
         const char *key, *value, *other;
     } cases[] = {{"limits/body", "32m", "limits/request"},
                  {"limits/window", "1g", "limits/windows"},
+                 {"limits/output", "1g", "limits/outputs"},
                  {"store/log-keep", "8m", "store/log-file"}};
     for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
         zb_config_t *config = zb_config_new ();

@@ -489,10 +489,43 @@ static void s_a_lost_consumer_returns_its_messages (void **state)
     rig_gone (rig, "w2");
     rig_say (rig, "c", "GET|g|q|1|0|");
     rig_expect (rig, "c> MSG|g|both|q|1:1 3|1");
-    //  What could not be sent is back, too, and nothing else of that client.
-    zb_engine_undelivered (rig->engine, rig_last (rig)->reply, rig->now);
+    rig_destroy (&rig);
+}
+
+static void s_what_could_not_be_sent_is_back (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "c", "QUEUE|q|r|");
+    rig_say (rig, "c", "PUT|p|q||1|2");
+    rig_say (rig, "c", "GET|r|r|1|9000|");
+    rig_skip (rig);
     rig_say (rig, "c", "GET|g|q|1|0|");
-    rig_expect (rig, "c> MSG|g|both|q|1:1 4|1");
+    rig_expect (rig, "c> MSG|g|both|q|1:1 1|1");
+    //  The messages are back, and the client's GETs that wait are answered, each of them: none is left without a reply.
+    zb_reply_t *reply = rig_last (rig)->reply;
+    zb_engine_undelivered (rig->engine, reply, rig->now);
+    zb_reply_spare (reply, "too much");
+    assert_string_equal (reply->status, "MSG");
+    assert_int_equal (reply->args, 3);
+    assert_true (zb_frame_is (reply->arg[0], "both") && zb_frame_is (reply->arg[1], "q") &&
+                 zb_frame_is (reply->arg[2], ""));
+    assert_int_equal (reply->bodies, 0);
+    assert_true (reply->token.size);
+    rig_run (rig);
+    rig_expect (rig, "c> MSG|r|both|r|");
+    rig_say (rig, "c", "GET|g|q|2|0|");
+    rig_expect (rig, "c> MSG|g|both|q|1:1 2\n1:2 1|1|2");
+    //  What has done nothing is refused.
+    rig_say (rig, "c", "LIST|l|q");
+    reply = rig_last (rig)->reply;
+    assert_string_equal (reply->status, "OK");
+    zb_reply_spare (reply, "too much");
+    assert_string_equal (reply->status, "ERR");
+    assert_int_equal (reply->args, 2);
+    assert_int_equal (reply->token.size, 0);
+    assert_true (zb_frame_is (reply->id, "l") && zb_frame_is (reply->arg[0], "429") &&
+                 zb_frame_is (reply->arg[1], "too much"));
     rig_destroy (&rig);
 }
 
@@ -708,6 +741,7 @@ int main (void)
         cmocka_unit_test (s_leases_end),
         cmocka_unit_test (s_nack_gives_back_at_once),
         cmocka_unit_test (s_a_lost_consumer_returns_its_messages),
+        cmocka_unit_test (s_what_could_not_be_sent_is_back),
         cmocka_unit_test (s_queue_options),
         cmocka_unit_test (s_queues_are_bounded),
         cmocka_unit_test (s_list_matches_and_counts),
