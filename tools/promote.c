@@ -46,8 +46,8 @@ static int s_needed (const tool_t *tool, const operate_t *pair)
     for (size_t index = 0; index < pair->size; index++)
         if (operate_is_active (pair, index))
             return tool_fail (tool, TOOL_FAILED,
-                              "%s is active and answers clients: there is nothing to promote.  To change the roles, "
-                              "'zbroker switchover'",
+                              "it is not needed: %s is active and answers clients.  To change the roles, 'zbroker "
+                              "switchover'",
                               pair->endpoint[index]);
     return TOOL_OK;
 }

@@ -294,7 +294,7 @@ static bool s_is_another (zb_replica_t *self)
 {
     zb_node_t node;
     unsigned as = self->args.paired ? self->args.node : 0;
-    if (self->args.shared || zb_node_load (&node, self->args.dir) != ZB_NODE_FOUND || !node.as || node.as == as)
+    if (self->args.any || self->args.shared || zb_node_load (&node, self->args.dir) != ZB_NODE_FOUND || !node.as || node.as == as)
         return false;
     const char *dir = self->args.dir, *name = zb_node_name (node.as);
     zb_replica_fail (

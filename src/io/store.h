@@ -62,6 +62,7 @@ typedef struct {
 typedef struct {
     const char *dir;          //  the store's folder; made if absent (mode 0700)
     bool paired;              //  replicated; else a broker without a pair, or a shared store
+    bool any;                 //  not paired: whosever folder it is, for programs that look at a store
     bool shared;              //  both brokers of a pair use this very folder
     const char *endpoint[2];  //  shared: the two brokers', as clients reach them; they outlive the store; or NULL
     const char *fence;        //  shared: the command that is run before the place of a holder that died is taken; or NULL

@@ -78,7 +78,7 @@ int main (int argc, char *argv[])
     static const char *const names[ZB_TABLES] = { "meta", "queues", "log", "cursors", "acks", "producers" };
     if (argc != 2 || sodium_init () == -1)
         return 2;
-    zb_store_args_t args = { .dir = argv[1], .node = 1, .cache = 64 << 20, .log_file = 64 << 20, .log_keep = 1 << 30 };
+    zb_store_args_t args = { .dir = argv[1], .any = true, .node = 1, .cache = 64 << 20, .log_file = 64 << 20, .log_keep = 1 << 30 };
     zb_store_t *store = zb_store_new (&args);
     zb_store_event_t *opened = s_event (store, ZB_STORE_OPENED);
     zb_store_event_destroy (&opened);

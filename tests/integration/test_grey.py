@@ -258,7 +258,7 @@ def test_a_damaged_store_that_alone_has_something_is_left_to_the_operator(pair, 
     pair.brokers[0].start(ready=False)
     look_at_all(one, pair.brokers[0])
     pair.brokers[0].wait_exit(5)
-    assert "restore" in pair.brokers[0].tail()
+    assert "WAYS OUT" in pair.brokers[0].tail()
     assert glob.glob(pair.folder + "/primary/env.*/table.log") and not glob.glob(pair.folder + "/primary/damaged.*")
 
 
