@@ -143,7 +143,11 @@ int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other)
                        other_can && !one_ahead && !(zb_beat_last (one) && one->commit > other->commit));
     if (one_ahead != other_ahead)
         return s_sign (one_ahead, other_ahead);
-    int rank = one_ahead ? 0 : s_sign (zb_beat_last (one), zb_beat_last (other));
+    int rank = one_ahead
+                   ? 0
+                   : s_sign (zb_lineage_lacks (&other->tail, &one->tail), zb_lineage_lacks (&one->tail, &other->tail));
+    if (rank == 0 && !one_ahead)
+        rank = s_sign (zb_beat_last (one), zb_beat_last (other));
     if (rank)
         return rank;
     rank = s_compare (zb_lineage_newest (&one->tail).number, zb_lineage_newest (&other->tail).number);

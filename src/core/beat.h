@@ -68,6 +68,7 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
 //    a node that can't lead (not complete, or suspect; a fresh one counts as complete beside a fresh one): the other,
 //    but neither if the one that can't has answered alone what the other lacks: only an operator may give that up;
 //    a node whose `alone` epoch the other lacks; if both have one, the larger epoch number, tie: the primary;
+//    a node that knows all epochs of the other, which does not know all of its: the other was set back to an older copy;
 //    a node that has `alone` set and raised the newest of its epochs: it may lead by itself, so it must not follow;
 //    the larger epoch number, then (while neither is active) the larger commit, tie: the primary.
 int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other);

@@ -20,6 +20,8 @@
 #define UPTIME_STEP 60000
 //  Queues that had no room to read try again after this.
 #define STARVED_STEP 100
+//  ms: a peer that wants to replay asks again within this time.
+#define LOSER_WAITS 5000
 
 static char *s_text (const char *text)
 {
@@ -146,7 +148,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->before = self->taken_id = self->newest;
     self->commit = self->taken = self->here = commit;
     self->gate = self->names_commit = commit + 1;
-    self->there = self->shared = self->released = self->released_epoch = 0;
+    self->there = self->released = self->released_epoch = 0;
     self->started = 0;
     self->uptime = self->uptime_kept = 0;
     self->lineage.size = 0;
@@ -250,10 +252,23 @@ static void s_token (zb_engine_t *self)
     }
 }
 
-//  The level's word.  When the peer is back, what was answered without it is safe here alone until it has caught up.
+//  The peer has not said yet, in this session of the link, that it has all that was released: it may have lost its disk
+//  since it said so last.
+static bool s_unproven (const zb_engine_t *self)
+{
+    return self->rule == ZB_RELEASE_BOTH && self->released > self->there;
+}
+
+//  The level's word.  What is not proven is safe here alone, which may be said while `alone` is on the disk.
 static const char *s_level (const zb_engine_t *self)
 {
-    return self->rule == ZB_RELEASE_BOTH && self->released > self->shared ? "solo" : self->level;
+    return s_unproven (self) && self->keep == ZB_KEEP_WRITE ? "solo" : self->level;
+}
+
+//  Whether no level that is true can be said now: the peer proves it soon, or this broker goes alone.
+static bool s_must_wait (const zb_engine_t *self, const zb_pending_t *pending)
+{
+    return pending->claims && s_unproven (self) && self->keep != ZB_KEEP_WRITE;
 }
 
 void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
@@ -290,7 +305,7 @@ zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number)
 void zb_engine_give (zb_engine_t *self, zb_pending_t **pending_p, uint64_t commit)
 {
     zb_pending_t *pending = *pending_p;
-    if (zb_engine_may (self, commit)) {
+    if (zb_engine_may (self, commit) && !s_must_wait (self, pending)) {
         zb_engine_give_now (self, pending_p);
         return;
     }
@@ -501,6 +516,14 @@ static void s_release (zb_engine_t *self)
     }
 }
 
+//  Gives out what was held back, if that may be now.
+static void s_give_held (zb_engine_t *self)
+{
+    bool proven = !s_unproven (self) || self->keep == ZB_KEEP_WRITE;
+    if (!zb_ring_empty (&self->held) && proven && zb_engine_may (self, 0))
+        s_give_all (self, &self->held);
+}
+
 void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now)
 {
     assert (self->leads);
@@ -508,9 +531,10 @@ void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t
     if (here > self->here)
         self->here = here;
     self->there = there;
-    self->shared = there > self->shared ? there : self->shared;
-    if (!self->fault)
-        s_release (self);
+    if (self->fault)
+        return;
+    s_release (self);
+    s_give_held (self);
 }
 
 void zb_engine_release (zb_engine_t *self, zb_release_t rule, const char *level, bool alone)
@@ -526,10 +550,9 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, const char *level,
     if (self->fault || rule == ZB_RELEASE_HOLD)
         return;
     s_release (self);
-    if (held && zb_engine_may (self, 0)) {
-        s_give_all (self, &self->held);
+    s_give_held (self);
+    if (held && zb_engine_may (self, 0))
         zb_engine_serve_all (self);
-    }
 }
 
 //  Events
@@ -721,9 +744,15 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
 
 //  Figures
 
+//  The peer has diverged and wants to replay.  It is listened to only by a broker that is alone, which this one is not yet.
+static bool s_loser_waits (const zb_engine_t *self)
+{
+    return self->keep == ZB_KEEP_NOTE && self->merger_ms && self->now - self->merger_ms < LOSER_WAITS;
+}
+
 bool zb_engine_client_waits (const zb_engine_t *self)
 {
-    return self->waits || self->backlog;
+    return self->waits || self->backlog || s_loser_waits (self);
 }
 
 void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)

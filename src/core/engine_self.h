@@ -140,7 +140,6 @@ struct zb_engine {
     uint64_t taken_id; //  and the newest message id up to it
     uint64_t gate;     //  the first commit of this lead: nothing is answered before its release
     uint64_t here, there;
-    uint64_t shared; //  the most that the peer has synced in this lead, in whatever session of the link
     uint64_t released;
     uint64_t released_epoch;
     zb_ring_t commits;     //  closed and not released, oldest first
@@ -150,7 +149,7 @@ struct zb_engine {
     zb_ring_t touched_queues;
     zb_ring_t touched_producers;
 
-    zb_ring_t held; //  replies that wait for the end of HOLD
+    zb_ring_t held; //  replies that wait for the end of HOLD, or until what they claim is known to be true
     zb_ring_t out;  //  replies to be taken
     size_t outgoing; //  bytes of the large ones among them
     bool congested;  //  GETs wait until some of them are taken

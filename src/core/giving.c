@@ -147,7 +147,10 @@ void zb_engine_end_get (zb_engine_t *self, zb_get_t *get, const char *status, co
     }
     if (strcmp (status, "MSG"))
         zb_pending_turn (pending, status, arg);
-    zb_engine_give_now (self, &pending);
+    if (pending->claims)
+        zb_engine_give (self, &pending, 0);
+    else
+        zb_engine_give_now (self, &pending);
 }
 
 void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue, const char *status)
@@ -281,6 +284,7 @@ void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue,
     get->max = request->max;
     get->pending = zb_engine_reply_to (session->routing, task, "MSG", 3, arg);
     get->pending->leveled = true;
+    get->pending->claims = commit > 0;
     get->bytes = sizeof *get + zb_pending_bytes (get->pending);
     self->waiting += get->bytes;
     queue->users++;

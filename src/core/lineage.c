@@ -15,6 +15,9 @@
 
 #define NODE_BIT (UINT64_C (1) << (ZB_COUNT_BITS - 1))
 #define COUNT_MASK (NODE_BIT - 1)
+#define NUMBER_MASK ((UINT64_C (1) << ZB_EPOCH_BITS) - 1)
+#define HEIR_BIT (UINT64_C (1) << ZB_EPOCH_BITS)
+#define RUN_SHIFT 32
 
 //  What epochs are ordered by.
 static uint64_t s_rank (uint64_t number, unsigned node)
@@ -42,9 +45,10 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
         return -1;
     const uint8_t *byte = data;
     for (size_t index = 0; index < size / ZB_EPOCH_SIZE; index++, byte += ZB_EPOCH_SIZE) {
-        zb_epoch_t epoch = {zb_get64 (byte), zb_get64 (byte + 8), byte[24], zb_get64 (byte + 16)};
-        if (epoch.number == 0 || epoch.number >> ZB_EPOCH_BITS || epoch.node < 1 || epoch.node > 2 ||
-            !s_ordered (self, &epoch))
+        uint64_t name = zb_get64 (byte);
+        zb_epoch_t epoch = {name & NUMBER_MASK,     zb_get64 (byte + 8),          byte[24],
+                            zb_get64 (byte + 16), (uint32_t) (name >> RUN_SHIFT), name & HEIR_BIT};
+        if (byte[4] > 1 || epoch.number == 0 || epoch.node < 1 || epoch.node > 2 || !s_ordered (self, &epoch))
             return -1;
         self->epoch[self->size++] = epoch;
     }
@@ -55,7 +59,8 @@ size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX 
 {
     for (size_t index = 0; index < self->size; index++) {
         uint8_t *byte = data + index * ZB_EPOCH_SIZE;
-        zb_put64 (byte, self->epoch[index].number);
+        const zb_epoch_t *epoch = &self->epoch[index];
+        zb_put64 (byte, (uint64_t) epoch->run << RUN_SHIFT | (epoch->heir ? HEIR_BIT : 0) | epoch->number);
         zb_put64 (byte + 8, self->epoch[index].first);
         zb_put64 (byte + 16, self->epoch[index].before);
         byte[24] = (uint8_t) self->epoch[index].node;
@@ -65,7 +70,7 @@ size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX 
 
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self)
 {
-    return self->size ? self->epoch[self->size - 1] : (zb_epoch_t){0, 0, 0, 0};
+    return self->size ? self->epoch[self->size - 1] : (zb_epoch_t){0};
 }
 
 static void s_insert (zb_lineage_t *self, size_t index, zb_epoch_t epoch)
@@ -89,7 +94,7 @@ zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first)
 
 zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned node, uint64_t first)
 {
-    zb_epoch_t epoch = {number, first, node, 0};
+    zb_epoch_t epoch = {.number = number, .first = first, .node = node};
     assert (first > zb_lineage_newest (self).first && number > zb_lineage_newest (self).number);
     s_insert (self, self->size, epoch);
     return epoch;
@@ -109,9 +114,9 @@ bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node)
     return s_find (self, number, node) >= 0;
 }
 
-void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node)
+void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node, uint32_t run)
 {
-    zb_epoch_t absorbed = {number, 0, node, 0};
+    zb_epoch_t absorbed = {.number = number, .node = node, .run = run};
     long found = s_find (self, number, node);
     if (found >= 0) {
         self->epoch[found] = absorbed;
@@ -129,7 +134,7 @@ void zb_lineage_absorb_all (zb_lineage_t *self, const zb_lineage_t *other)
         const zb_epoch_t *epoch = &other->epoch[index];
         if (index + 1 == other->size || zb_lineage_upto (other, epoch->number, epoch->node) >
                                             zb_lineage_upto (self, epoch->number, epoch->node))
-            zb_lineage_absorb (self, epoch->number, epoch->node);
+            zb_lineage_absorb (self, epoch->number, epoch->node, epoch->run);
     }
 }
 
@@ -175,8 +180,54 @@ bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t numbe
     return next ? commit < next->first : commit <= newest;
 }
 
+zb_tail_t zb_lineage_tail (const zb_lineage_t *self, uint64_t newest, const zb_lineage_t *ours, uint64_t commit)
+{
+    const zb_epoch_t *end = NULL; //  the newest that our store has lived through
+    for (size_t index = ours->size; index-- > 0;) {
+        const zb_epoch_t *epoch = &ours->epoch[index];
+        if (epoch->first == 0)
+            continue;
+        end = end ? end : epoch;
+        long found = s_find (self, epoch->number, epoch->node);
+        if (found < 0)
+            continue;
+        if (self->epoch[found].run != epoch->run)
+            return ZB_TAIL_LACKED;
+        //  The newest that both have lived through, unless all of it was replayed.
+        const zb_epoch_t *common = &self->epoch[found], *next = s_next (self, (size_t) found);
+        if (common->first != epoch->first)
+            return epoch == end && common->first == 0 ? ZB_TAIL_HELD : ZB_TAIL_LACKED;
+        if (epoch == end && (next ? commit < next->first : commit <= newest))
+            return ZB_TAIL_HELD;
+        //  What is not older than the heir's epoch may have been answered later.
+        bool older = epoch == end || (next && end->number < next->number);
+        return next && next->heir && older ? ZB_TAIL_UNANSWERED : ZB_TAIL_LACKED;
+    }
+    return ours->size ? ZB_TAIL_LACKED : ZB_TAIL_HELD;
+}
+
+//  Whether both list an epoch of this number and node, and it is not the same one.
+static bool s_twin (const zb_lineage_t *self, const zb_epoch_t *epoch)
+{
+    long found = s_find (self, epoch->number, epoch->node);
+    return found >= 0 && self->epoch[found].run != epoch->run;
+}
+
+bool zb_lineage_lacks (const zb_lineage_t *self, const zb_lineage_t *other)
+{
+    for (size_t index = 0; index < other->size; index++) {
+        const zb_epoch_t *epoch = &other->epoch[index];
+        if (!zb_lineage_has (self, epoch->number, epoch->node) || s_twin (self, epoch))
+            return true;
+    }
+    return false;
+}
+
 bool zb_lineage_meets (const zb_lineage_t *self, const zb_lineage_t *other)
 {
+    for (size_t index = 0; index < other->size; index++)
+        if (s_twin (self, &other->epoch[index]))
+            return false;
     //  A list never shrinks, so one that is not full has forgotten nothing.
     if (self->size < ZB_LINEAGE_MAX && other->size < ZB_LINEAGE_MAX)
         return true;

@@ -22,9 +22,15 @@
     the message's number in the epoch u39.  So no two messages of a pair have one id,
     and the winner's ids are above the loser's.
 
+    A store that was set back to a copy of an earlier moment may raise an epoch again that it has raised
+    before: two with one number and node, and ids that are used twice.  They are told apart by their
+    `run`; of two such stores nothing can be replayed.
+
     Row "lineage" of the table meta, big endian, repeated, oldest first:
       offset size
-        0     8   epoch's number
+        0     4   run: a random number of the process that raised it; 0 in stores of the first release
+        4     1   1: heir, else 0
+        5     3   epoch's number
         8     8   first commit of the epoch; 0 if it was absorbed
        16     8   newest message id of the store when the epoch was raised; 0 if it was absorbed
        24     1   node that raised it: 1 primary (or single), 2 backup
@@ -45,6 +51,9 @@ typedef struct {
     uint64_t first; //  first commit; 0 = absorbed
     unsigned node;
     uint64_t before; //  newest message id of the store when it was raised
+    uint32_t run;    //  of the process that raised it
+    bool heir;       //  that one knew that it held all that had been answered in the epoch before: it was in step with who
+                     //  led then, or led itself
 } zb_epoch_t;
 
 //  A plain value: copy it, compare it, zero it for an empty one.
@@ -60,7 +69,7 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);
 size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE]);
 //  The newest epoch; number 0 if there is none.
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
-//  Adds the next epoch and returns it; its `before` is the caller's to set.
+//  Adds the next epoch and returns it; its `before`, `run` and `heir` are the caller's to set.
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first);
 //  The same for an epoch of this number, which is above the newest one's.
 zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned node, uint64_t first);
@@ -72,7 +81,7 @@ bool zb_lineage_has (const zb_lineage_t *self, uint64_t number, unsigned node);
 bool zb_lineage_holds (const zb_lineage_t *self, uint64_t newest, uint64_t number, unsigned node, uint64_t commit);
 
 //  All of an epoch has been replayed to this store: it holds what it may have lacked of it.
-void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node);
+void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node, uint32_t run);
 //  The same for all that a store with the other lineage may hold and this one lacks, its newest epoch in any case.
 void zb_lineage_absorb_all (zb_lineage_t *self, const zb_lineage_t *other);
 //  Whether the epoch was absorbed.  That it is listed proves less: a store that followed for a while, and was cut off,
@@ -81,9 +90,23 @@ bool zb_lineage_absorbed (const zb_lineage_t *self, uint64_t number, unsigned no
 //  Whether the list itself says so: false for what is older than the oldest one kept.
 bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node);
 
+//  What a store may lose that is made equal to another one: `ours`, whose newest commit is `commit`, to that of a broker
+//  with this lineage, whose newest is `newest`.
+typedef enum {
+    ZB_TAIL_LACKED,     //  something that may have been answered
+    ZB_TAIL_UNANSWERED, //  commits that nobody was told of, if this store has not answered alone: who raised the next epoch
+                        //  was in step and did not have them
+    ZB_TAIL_HELD        //  nothing
+} zb_tail_t;
+zb_tail_t zb_lineage_tail (const zb_lineage_t *self, uint64_t newest, const zb_lineage_t *ours, uint64_t commit);
+//  Whether the other one lists an epoch that this one does not know.  As both may be ends of lists, one that lists nothing
+//  says nothing.
+bool zb_lineage_lacks (const zb_lineage_t *self, const zb_lineage_t *other);
+
 //  Whether two stores that parted can still be compared: an epoch that both have lived through is in both lists, so
 //  that what either has forgotten is older than where they parted, and common; or neither has forgotten any.
-//  If not, "older than the oldest one kept" says nothing about the other store.
+//  If not, "older than the oldest one kept" says nothing about the other store.  Nor can they if both have raised an epoch
+//  of one number and node, as a store may that was set back.
 bool zb_lineage_meets (const zb_lineage_t *self, const zb_lineage_t *other);
 
 //  Message ids.  The id before the first of an epoch; the epoch of an id.

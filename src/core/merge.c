@@ -524,8 +524,8 @@ bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
 static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task)
 {
     return s_refuse (self, session, task, ZB_NOT_READY,
-                     "one of the two has led so often since they parted that what this one has had can't be told: "
-                     "nothing is taken, nothing is deleted; an operator has to move the messages, see salvage in "
+                     "what this one has had can't be told: one of the two has led too often since they parted, or was set "
+                     "back to an older copy and has used an epoch twice: nothing is taken, nothing is deleted; an operator has to move the messages, see salvage in "
                      "zbroker(1)");
 }
 

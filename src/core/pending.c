@@ -77,7 +77,7 @@ void zb_pending_turn (zb_pending_t *self, const char *status, const char *arg)
     reply->body = NULL;
     reply->bodies = 0;
     reply->status = status;
-    self->leveled = false;
+    self->leveled = self->claims = false;
     reply->args = arg ? 1 : 0;
     if (arg) {
         size_t size = strlen (arg);

@@ -22,7 +22,8 @@
 typedef struct {
     zb_reply_t reply; //  first, so that it is destroyed as one
     zb_ring_t ring;
-    bool leveled;            //  the first argument is the level
+    bool leveled;            //  the first argument is the level,
+    bool claims;             //  and it is that of a PUT, of acknowledgements, PURGE or DELETE: it must be true
     zb_producer_t *producer; //  whose PUT it answers; NULL = nobody's
     char *index;             //  MSG's
     size_t large;            //  bytes, of a MSG or of the reply to LIST; else 0

@@ -18,6 +18,10 @@
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_FIRST 1000
 #define REJOIN_MAX 30000
+//  A gap between two turns that is longer than this part of the limit of silence is a stop: a turn never takes so long.
+#define STOP_LEAST 5
+//  Of this many numbers one is taken by chance.
+#define EPOCH_SPREAD 64
 //  ms: a look at the lock of a shared store that is older is not the answer to a client that wants us to lead.
 #define LOOK_OLD 20
 
@@ -51,9 +55,12 @@ static void s_read (zb_role_t *self)
     self->reading = true;
 }
 
+//  Nothing is rolled back before it is known what that would be (s_judge).
 static void s_follow (zb_role_t *self)
 {
-    zb_role_do (self, ZB_DO_FOLLOW)->rollback = self->alone == 0;
+    self->diverged = self->diverged && self->alone;
+    self->keeps = false;
+    zb_role_do (self, ZB_DO_FOLLOW);
 }
 
 //  The epoch of the first commit that the peer may lack.
@@ -81,13 +88,18 @@ static void s_not_alone (zb_role_t *self)
 }
 
 //  The number of the epoch to raise next: above all that this one and its peer have raised.  What heartbeats said is
-//  what is raised.
+//  what is raised.  One that has not heard its peer since it started may have been set back to an older copy, which
+//  has led once already from there: it does not take the next number, but, most likely, one that was never used.
 static uint64_t s_next_epoch (const zb_role_t *self)
 {
-    uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->peer.tail).number;
+    uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->known.tail).number;
     if (self->alone > newest)
         return self->alone;
-    return zb_consent_epoch (&self->consent, newest > peer ? newest : peer);
+    bool met = !self->paired || self->shared || self->known.tail.size || newest == 0;
+    uint64_t next = zb_consent_epoch (&self->consent, newest > peer ? newest : peer);
+    //  Numbers are not without end.
+    met = met || next >> (ZB_EPOCH_BITS - 1);
+    return met || self->consent.needed ? next : next + self->run / (UINT32_MAX / EPOCH_SPREAD + 1);
 }
 
 //  From now on heartbeats say `alone`: the epoch about to be raised, unless an earlier one stands.
@@ -116,6 +128,10 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
     self->raising = self->closed + 1;
     uint64_t number = s_next_epoch (self);
     zb_role_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
+    zb_epoch_t *raised = &self->lineage.epoch[self->lineage.size - 1];
+    raised->run = self->run;
+    raised->heir = self->heir;
+    self->heir = true;
     zb_role_newest (self, self->newest_id);
     self->formed = true;
 }
@@ -204,13 +220,19 @@ static void s_wake (zb_role_t *self, int64_t now)
         self->awake_ms = self->probe_ms = now;
         self->dead = false;
     }
-    if (gap > s_probe_after (self) + self->silence / 2)
+    //  Stops in slices are one stop, until the peer is known to have heard this one since, or could have for long.
+    if (gap > self->silence / STOP_LEAST) {
+        self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + gap : gap;
+        self->stopped_ms = now;
+    }
+    if (self->stopped > s_probe_after (self) + self->silence / 2)
         self->in_step = false;
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
     //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
     //  alone.  The peer counts from the last heartbeat before the stop, hence the tenth less.
     bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
-    if (gap > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !zb_role_echo_fresh (self, now))
+    if (self->stopped > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !self->overtaken_ms &&
+        !zb_role_echo_fresh (self, now))
         self->overtaken_ms = now;
 }
 
@@ -224,7 +246,8 @@ static bool s_outranked (const zb_role_t *self, int64_t now)
     zb_beat_t own;
     zb_role_tell (self, &own);
     zb_epoch_t ours = zb_lineage_newest (&own.tail), theirs = zb_lineage_newest (&self->peer.tail);
-    return zb_beat_same_pair (&own, &self->peer) && zb_beat_ahead (&self->peer, &own) &&
+    return zb_beat_same_pair (&own, &self->peer) &&
+           (zb_beat_ahead (&self->peer, &own) || zb_lineage_lacks (&self->lineage, &self->peer.tail)) &&
            zb_epoch_base (theirs.number, theirs.node) > zb_epoch_base (ours.number, ours.node);
 }
 
@@ -252,7 +275,8 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
             zb_role_phase (self, ZB_PHASE_BACK, now);
         else if (before == ZB_PHASE_JOINING && caught_up)
             zb_role_phase (self, ZB_PHASE_ACKED, now);
-        else if (before == ZB_PHASE_JOINING && self->alone && !self->live && !self->wait)
+        else if (before == ZB_PHASE_JOINING && self->alone && !self->live &&
+                 !(s_conditions (self) & (ZB_IF_WAIT | ZB_IF_BOUND)))
             zb_role_phase (self, ZB_PHASE_LOST, now);
         else if ((before == ZB_PHASE_PAIRED || before == ZB_PHASE_DRAINING) && lost)
             zb_role_phase (self, ZB_PHASE_LOST, now);
@@ -280,8 +304,7 @@ static bool s_may_lead (const zb_role_t *self)
         return zb_role_may_take (self);
     zb_beat_t own;
     zb_role_tell (self, &own);
-    bool behind = self->heard && zb_beat_ahead (&self->peer, &own);
-    bool last = self->settled && zb_beat_last (&own) && !behind;
+    bool last = self->settled && zb_beat_last (&own) && !zb_role_behind (self);
     return self->opened && self->complete && !self->suspect && (self->in_step || last);
 }
 
@@ -312,6 +335,7 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
         //  One that has handed over has all that its peer may answer with it, so that the peer goes on with it.
         bool gone = (before == BSTAR_PASSIVE && !self->peer.yields) || event >= BSTAR_CLIENT_VOTE;
+        self->heir = self->in_step;
         self->in_step = self->yields = false;
         self->solo = !self->wait && !self->shared && !zb_role_bound (self) && (self->alone || gone);
         self->diverged = false;
@@ -350,6 +374,7 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
     self->ack_limit = ack_limit;
     self->bstar = bstar_fsm (node == 1 ? BSTAR_PRIMARY : BSTAR_BACKUP);
     self->rejoin_delay = REJOIN_FIRST;
+    self->run = zb_get32 (entropy) ^ zb_get32 (entropy + 4) ^ zb_get32 (entropy + 8) ^ zb_get32 (entropy + 12);
     if (paired)
         memcpy (self->pair, entropy, ZB_PAIR_SIZE);
     memcpy (self->secret, entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
@@ -472,25 +497,40 @@ void zb_role_complete (zb_role_t *self, int64_t now)
     s_settle (self, false, now);
 }
 
-void zb_role_diverged (zb_role_t *self)
-{
-    self->in_step = false;
-    if (self->alone == 0) {
-        //  The store has not heard yet that there is nothing to keep.
-        if (self->bstar.state == BSTAR_PASSIVE)
-            s_follow (self);
-        return;
-    }
-    self->diverged = true;
-    zb_role_do (self, ZB_DO_SAY);
-}
-
-//  Nothing that was answered here alone is needed here any more.
+//  Nothing that this store has more than the peer is needed any more.
 static void s_give_up (zb_role_t *self)
 {
     self->diverged = false;
-    s_not_alone (self);
+    if (self->alone)
+        s_not_alone (self);
     s_follow (self);
+    self->todo[(self->todo_first + self->todo_size - 1) % ZB_DO_MAX].rollback = true;
+}
+
+//  What goes if this store is brought level with the peer's?  The peer, which leads, and has heard this one since it
+//  diverged, says by its epochs what it holds.
+static void s_judge (zb_role_t *self, int64_t now)
+{
+    if (!self->diverged || self->bstar.state != BSTAR_PASSIVE || !zb_role_peer_leads (self, now) ||
+        self->echoed_ms <= self->diverged_ms)
+        return;
+    zb_tail_t tail = zb_lineage_tail (&self->peer.tail, self->peer.commit, &self->lineage, self->commit);
+    //  What was answered alone is replayed, and the answer to that says what the peer holds; but not from a store that is
+    //  not trusted if the peer has it all.  What such a store has more, and was not alone, nobody can vouch for.
+    if (self->alone ? tail == ZB_TAIL_HELD && self->suspect : tail != ZB_TAIL_LACKED || self->suspect)
+        s_give_up (self);
+    else
+        self->keeps = true;
+}
+
+void zb_role_diverged (zb_role_t *self, int64_t now)
+{
+    self->in_step = self->keeps = false;
+    self->diverged = true;
+    self->diverged_ms = now;
+    self->settled = self->settled && self->bstar.state != BSTAR_PASSIVE;
+    zb_role_do (self, ZB_DO_SAY);
+    zb_role_do (self, ZB_DO_BEAT);
 }
 
 void zb_role_merged (zb_role_t *self)
@@ -579,10 +619,14 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         return true;
     s_wake (self, now);
     self->peer = *beat;
+    if (beat->tail.size)
+        self->known = *beat;
     self->heard = true;
     self->dead = false;
     self->heard_ms = now;
     self->echoed_ms = echoed;
+    if (echoed > self->stopped_ms)
+        self->stopped = 0;
     if (self->shared)
         zb_role_compare (self);
     //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.  It was so when
@@ -621,14 +665,7 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         self->settled = false;
     if (self->shared && self->bstar.state != BSTAR_ACTIVE)
         zb_role_judge_share (self);
-    zb_epoch_t newest = zb_lineage_newest (&self->lineage);
-    if (self->diverged && self->suspect && self->bstar.state == BSTAR_PASSIVE && beat->state == BSTAR_ACTIVE &&
-        zb_lineage_lists (&beat->tail, newest.number, newest.node) &&
-        zb_lineage_holds (&beat->tail, beat->commit, newest.number, newest.node, self->commit)) {
-        //  The store is not trusted, and all that was answered from it alone is safe with the peer, which says so: an
-        //  epoch that its heartbeat has no room for may be one that it lacks.
-        s_give_up (self);
-    }
+    s_judge (self, now);
     s_settle (self, false, now);
     return true;
 }

@@ -53,6 +53,8 @@ typedef struct {
     bool solo;
     //  The store.
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
+    bool keeps;                 //  diverged: the peer, which leads, lacks what this store has, so that it is replayed
+    int64_t diverged_ms;        //  when
     bool step_known;            //  in step: the epoch of the grant is known,
     zb_epoch_t step;            //  and is this one
     uint64_t step_from;         //  the peer's newest epoch at its newest grant: an `alone` up to it was over by then
@@ -62,6 +64,8 @@ typedef struct {
     int64_t alone_since;        //  when `alone` first went into a heartbeat, ms
     uint8_t pair[ZB_PAIR_SIZE];
     uint8_t secret[ZB_SECRET_SIZE];
+    uint32_t run; //  of this process: what it raises is not what another one raises under the same number
+    bool heir;    //  it began to lead knowing that it held all that was answered before
     bool formed; //  secret (and the pair's id) are in the store
     zb_lineage_t lineage;
     uint64_t commit;    //  newest commit of the store when it was last looked at,
@@ -84,6 +88,7 @@ typedef struct {
     zb_consent_t consent;
     //  The peer.
     zb_beat_t peer;
+    zb_beat_t known; //  the newest of its heartbeats that told of epochs: one that starts has not opened its store yet
     bool heard, dead;
     int64_t heard_ms, echoed_ms;
     //  Commits and the link.
@@ -96,6 +101,8 @@ typedef struct {
     int64_t yield_ms;                //  when draining began
     int64_t changed_ms;              //  when what the peer must know before it counts on it changed last
     int64_t ticked_ms, awake_ms;     //  the last tick; when this process woke up last
+    int64_t stopped, stopped_ms;     //  for how long it was stopped, in slices, without being heard by the peer between
+                                     //  them; when it woke up from the last one
     int64_t overtaken_ms;            //  when this active process saw that it was stopped so long that the peer may
                                      //  have led; 0 = it was not, or the peer has said since that it did not
     unsigned leads;                  //  LEADs that the store has not answered yet
@@ -132,8 +139,9 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
 void zb_role_led (zb_role_t *self, int64_t now);
 //  As a client: the store caught up; zb_role_meta was called.
 void zb_role_complete (zb_role_t *self, int64_t now);
-//  As a client: catching up would throw away what was answered alone.
-void zb_role_diverged (zb_role_t *self);
+//  As a client: catching up would throw away commits that the peer lacks; zb_role_meta was called.  What was answered in
+//  them stays: it is replayed.  What nobody was told of may go.
+void zb_role_diverged (zb_role_t *self, int64_t now);
 //  Whether what this store has answered alone is to be replayed to the peer now: it has diverged, and the peer leads.
 bool zb_role_replays (const zb_role_t *self, int64_t now);
 //  The peer has all of it on its disk, and its `alone` stands: this store may be rolled back.

@@ -26,7 +26,8 @@ bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
 
 bool zb_role_replays (const zb_role_t *self, int64_t now)
 {
-    return self->diverged && self->bstar.state == BSTAR_PASSIVE && self->lineage.size && zb_role_peer_leads (self, now);
+    return self->diverged && (self->alone || self->keeps) && self->bstar.state == BSTAR_PASSIVE && self->lineage.size &&
+           zb_role_peer_leads (self, now);
 }
 
 bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch)
@@ -128,6 +129,9 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
         return "the store is being opened";
     if (self->shared)
         return zb_role_why_shared (self, now);
+    if (self->diverged && !self->alone)
+        return "diverged: this store holds commits that the peer lacks, as if one of the two had been set back to an older "
+               "copy; they are replayed while the peer leads, and nothing is deleted before that";
     if (self->diverged)
         return "diverged: this store holds what was answered without the peer and what the peer lacks; it is replayed "
                "while the peer leads, and nothing is deleted before that";
@@ -146,6 +150,9 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
     const char *witness = zb_consent_why (&self->consent, self->silence, now);
     if (zb_role_peer_gone (self, now) && witness)
         return witness;
+    if (zb_role_peer_gone (self, now) && self->alone && zb_role_behind (self))
+        return "waiting for the peer: it was heard to have led in an epoch that this store lacks; promote --accept-loss "
+               "gives up what it holds more";
     if (zb_role_peer_gone (self, now))
         return self->in_step ? "ready to take over"
                              : "waiting for the peer: this broker was not in step when it was "

@@ -13,6 +13,8 @@
 #ifndef ZB_ROLE_SELF_H_INCLUDED
 #define ZB_ROLE_SELF_H_INCLUDED
 
+#include <string.h>
+
 #include "core/role.h"
 
 #define ZB_META_FORMAT 1
@@ -37,6 +39,15 @@ const char *zb_role_why_shared (const zb_role_t *self, int64_t now);
 static inline uint64_t zb_role_epoch (const zb_role_t *self)
 {
     return zb_lineage_newest (&self->lineage).number;
+}
+
+//  The peer was heard to have led, or to have answered alone, in an epoch that this store lacks.
+static inline bool zb_role_behind (const zb_role_t *self)
+{
+    zb_beat_t own = {.node = self->node, .tail = self->lineage, .shared = self->shared};
+    memcpy (own.pair, self->pair, ZB_PAIR_SIZE);
+    return zb_beat_same_pair (&own, &self->known) &&
+           (zb_beat_ahead (&self->known, &own) || zb_lineage_lacks (&self->lineage, &self->known.tail));
 }
 
 //  The witness has not consented that this broker goes on alone.

@@ -41,7 +41,7 @@ static void s_ok_level (zb_engine_t *self, const zb_session_t *session, const zb
 {
     zb_frame_t arg = zb_frame ("");
     zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 1, &arg);
-    pending->leveled = true;
+    pending->leveled = pending->claims = true;
     zb_engine_give (self, &pending, commit);
 }
 
@@ -375,7 +375,7 @@ static void s_put_ok (zb_engine_t *self, const zb_session_t *session, const zb_t
     zb_number_format (first + count - 1, number[1]);
     zb_frame_t arg[] = {zb_frame (""), zb_frame (number[0]), zb_frame (number[1]), zb_frame ("duplicate")};
     zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", again ? 4 : 3, arg);
-    pending->leveled = true;
+    pending->leveled = pending->claims = true;
     pending->producer = producer;
     if (producer)
         producer->inflight++;

@@ -153,6 +153,10 @@ static void s_carry_out (zb_broker_t *self)
             zb_store_lead (self->store);
             break;
         case ZB_DO_FOLLOW:
+            if (effect.rollback && self->role.suspect)
+                zb_log (ZB_LOG_WARNING, "this store is not trusted: all is fetched anew, and what it holds up to commit %"
+                        PRIu64 " of epoch %" PRIu64 " is given up", self->role.commit,
+                        zb_lineage_newest (&self->role.lineage).number);
             zb_store_follow (self->store, effect.rollback);
             break;
         case ZB_DO_START:
@@ -627,6 +631,8 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         break;
     case ZB_STORE_LINK:
         zb_role_link (&self->role, event->link == ZB_LINK_LIVE, event->session, self->now);
+        if (zb_engine_leads (self->engine))
+            zb_engine_synced (self->engine, event->here, self->role.there, self->now);
         break;
     case ZB_STORE_GRANTED:
         zb_role_granted (&self->role, event->granted, event->granted_epoch);
@@ -646,7 +652,9 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         zb_log (ZB_LOG_WARNING, event->full ? "the disk is nearly full: PUT is refused with 507" : "the disk has room again");
         break;
     case ZB_STORE_DIVERGED:
-        zb_role_diverged (&self->role);
+        if (event->metas)
+            s_meta (self, event->meta, event->metas);
+        zb_role_diverged (&self->role, self->now);
         break;
     case ZB_STORE_FOLLOWS:
         //  Whatever was given to it before is done or thrown away by now.
@@ -692,7 +700,11 @@ static void s_replay (zb_broker_t *self)
     bool replays = zb_role_replays (&self->role, self->now);
     if (!replays)
         zb_courier_destroy (&self->courier);
-    else if (!self->courier)
+    else if (!self->courier && !self->role.alone)
+        zb_log (ZB_LOG_WARNING, "this store holds commit %" PRIu64 " of epoch %" PRIu64 ", and the other broker does not: one "
+                "of the two was set back to an older copy, or its disk has lost writes; nothing is rolled back, what is "
+                "here is replayed to it", self->role.commit, zb_lineage_newest (&self->role.lineage).number);
+    if (replays && !self->courier)
         self->courier = zb_courier_new (s_peer_endpoint (self), self->config->store, self->role.secret,
                                         &self->role.lineage);
     if (!self->courier)
@@ -708,7 +720,7 @@ static void s_replay (zb_broker_t *self)
     zb_replayer_stats_t stats;
     zb_courier_stats (self->courier, &stats);
     zb_courier_destroy (&self->courier);
-    zb_log (ZB_LOG_NOTICE, "the other broker has all that was answered here alone: %" PRIu64 " messages sent, %" PRIu64
+    zb_log (ZB_LOG_NOTICE, "the other broker has all that was answered here: %" PRIu64 " messages sent, %" PRIu64
             " put aside; this store is brought level with it", stats.messages, stats.aside);
     zb_role_merged (&self->role);
     s_carry_out (self);

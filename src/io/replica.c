@@ -590,12 +590,16 @@ void zb_replica_diverge (zb_replica_t *self)
 {
     self->role = DIVERGED;
     self->live = false;
+    self->refused = self->generation;
     zb_ship_act (self->ship, ZB_SHIP_IDLE, zb_replica_generation (self));
     if (!zb_tables_are_open (self->tables))
         zb_tables_open (self->tables, self->env, false);
     if (!zb_replica_sound (self))
         return;
-    zb_replica_post (self, ZB_STORE_DIVERGED);
+    if (zb_tables_are_open (self->tables))
+        zb_replica_post_meta (self, ZB_STORE_DIVERGED);
+    else
+        zb_replica_post (self, ZB_STORE_DIVERGED);
     zb_replica_read_waiting (self);
 }
 
@@ -608,6 +612,8 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
     assert (self->ship);
     zb_replica_role_t was = self->role;
     self->rollback = rollback;
+    if (was != DIVERGED)
+        self->refused = 0;
     bool full = self->node.suspect && self->folder == self->node.current;
     if (was == LEADING) {
         zb_replica_flush (self);
@@ -623,18 +629,24 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
         return;
     self->role = FOLLOWING;
     zb_replica_post (self, ZB_STORE_FOLLOWS);
-    if (full && !rollback)
+    if (full && !rollback) {
         zb_replica_diverge (self);
+        self->refused = 0;
+    }
     else if (full)
         zb_replica_start_over (self);
     else {
-        if (was == DIVERGED)
+        //  A resync that was allowed for another leadership is over.
+        bool other = !rollback && self->node.current && self->folder != self->node.current;
+        if (other)
+            zb_replica_open (self, self->node.current);
+        else if (was == DIVERGED)
             //  Berkeley DB does not take up what it has refused, and says nothing of it again: it has to begin anew.
             zb_replica_open (self, self->folder);
         else if (self->folder == self->node.current)
             zb_env_allow (self->env, rollback, false);
         //  A client that is told again keeps its session.
-        if (was != FOLLOWING && zb_replica_sound (self)) {
+        if ((was != FOLLOWING || other) && zb_replica_sound (self)) {
             self->live = false;
             zb_ship_act (self->ship, ZB_SHIP_CLIENT, zb_replica_generation (self));
         }

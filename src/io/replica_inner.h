@@ -44,7 +44,8 @@ struct zb_replica {
     zlist_t *reads; //  wait until the tables can be read again
 
     //  As a client.
-    bool rollback;
+    bool rollback;      //  what this store has and the master lacks may go: the master that was refused,
+    uint32_t refused;   //  with this generation; 0: the next one.  Another one may lack something else
     bool live; //  level with the master of this session
     bool granted;
     uint64_t granted_epoch;         //  the master's newest epoch when it granted that

@@ -20,8 +20,32 @@
 //  ---------------------------------------------------------------------------
 //  The link, as a client
 
+//  The consent to a roll-back, or to a full resync in its place, was given for another leadership: the role has to look at
+//  this one, which may lack what that one had.
+static bool s_withdraw (zb_replica_t *self, uint32_t generation)
+{
+    if (self->rollback && !self->refused)
+        self->refused = generation;
+    if (!self->rollback || self->refused == generation)
+        return false;
+    //  There is nothing yet that could be rolled back.
+    if (!self->node.current)
+        return false;
+    self->rollback = false;
+    self->generation = generation;
+    if (self->folder == self->node.current) {
+        zb_env_allow (self->env, false, false);
+        return false;
+    }
+    if (zb_replica_open (self, self->node.current))
+        zb_replica_diverge (self);
+    return true;
+}
+
 static void s_session_as_client (zb_replica_t *self, uint32_t generation)
 {
+    if (s_withdraw (self, generation))
+        return;
     //  Pages that went with the last session are asked for again by Berkeley DB one by one, once a second each
     //  (__rep_pggap_req): faster is to begin anew.
     if (self->touched && self->folder != self->node.current) {

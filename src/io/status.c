@@ -29,7 +29,10 @@ static const char *s_level (const zb_role_t *role, int64_t now)
 {
     const char *level;
     bool alone;
-    return zb_role_release (role, now, &level, &alone) == ZB_RELEASE_HOLD ? "hold" : level;
+    zb_release_t rule = zb_role_release (role, now, &level, &alone);
+    //  What was answered before is not known to be on a peer that is not level.
+    bool proven = rule != ZB_RELEASE_BOTH || role->alone || (role->live && role->there >= role->mark);
+    return rule != ZB_RELEASE_HOLD && proven ? level : "hold";
 }
 
 //  The newest leadership, as far as this broker knows; of a shared store that is not open here the lock tells it.

@@ -95,8 +95,8 @@ typedef enum {
     ZB_STORE_COMPLETE,        //  as a client: the store has caught up (again); node, meta as found
     ZB_STORE_PROGRESS,        //  text: what a resync is doing, done and total in bytes (total 0: not known yet)
     ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer
-    ZB_STORE_DIVERGED,        //  as a client: catching up would throw away what this node has OK'd alone; nothing was
-                              //  touched, and it stays so until zb_store_follow is called with rollback allowed
+    ZB_STORE_DIVERGED,        //  as a client: catching up would throw away commits that the master lacks; nothing was
+                              //  touched, and it stays so until zb_store_follow is called; meta as found, if it was
     ZB_STORE_LOCK,            //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
                               //  after LED: it was proved again; text: NULL, or why nothing can be
                               //  known of it
@@ -157,9 +157,10 @@ void zb_store_read (zb_store_t *self, zb_read_t *read);
 //  Become the pair's master: as soon as what has arrived is applied, generation above the peer's (CLIENT, MASTER as
 //  often as it takes).  Then LED.  Of a shared store: take the lock, run the fence, recover and open.  LED or DENIED.
 void zb_store_lead (zb_store_t *self);
-//  Become (or stay) a client.  `rollback`: local commits that the master lacks may be rolled back, and a full resync
-//  into a side folder is allowed; false where this node has answered OK alone since it was last in step.  Of a shared
-//  store: close it and give the lock back.
+//  Become (or stay) a client.  `rollback`: local commits that the master lacks may be rolled back, or a full resync into a
+//  side folder may take the store's place.  It holds for the leadership with which this store has diverged, or for the
+//  next one if it has with none; with another one DIVERGED comes again.  Of a shared store: close it and give the lock
+//  back.
 void zb_store_follow (zb_store_t *self, bool rollback);
 //  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored.  Then SAVED.
 void zb_store_save (zb_store_t *self, const zb_node_t *node);

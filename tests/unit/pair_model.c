@@ -43,11 +43,15 @@ static void s_meta (model_t *self, int at)
         uint8_t serial = node->log[i];
         if (self->raise[serial])
             lineage.epoch[lineage.size++] =
-                (zb_epoch_t){self->epoch[serial], (uint64_t) i + 1, self->writer[serial] + 1u, 0};
+                (zb_epoch_t){.number = self->epoch[serial],
+                             .first = (uint64_t) i + 1,
+                             .node = self->writer[serial] + 1u,
+                             .run = self->run[serial],
+                             .heir = self->heir[serial]};
         for (int before = 0; self->absorb[serial] && before < i; before++) {
             uint8_t origin = self->origin[node->log[before]];
             if (origin)
-                zb_lineage_absorb (&lineage, self->epoch[origin], self->writer[origin] + 1u);
+                zb_lineage_absorb (&lineage, self->epoch[origin], self->writer[origin] + 1u, self->run[origin]);
         }
     }
     for (int i = 0; i < 5; i++) {
@@ -76,6 +80,7 @@ void model_role_init (model_t *self, int at)
     zb_role_init (&self->node[at].role, at + 1u, true, self->wait, MODEL_SILENCE, MODEL_ACK_LIMIT, model_entropy);
     if (self->witness)
         zb_role_bind (&self->node[at].role);
+    self->node[at].role.run = self->copies ? self->serials + 1u : 0;
 }
 
 //  ---------------------------------------------------------------------------
@@ -103,7 +108,8 @@ static uint8_t s_commit (model_t *self, int at)
     uint8_t serial = ++self->serials;
     self->epoch[serial] = node->epoch;
     self->writer[serial] = (uint8_t) at;
-    self->raise[serial] = self->absorb[serial] = false;
+    self->raise[serial] = self->absorb[serial] = self->heir[serial] = false;
+    self->run[serial] = (uint8_t) zb_lineage_newest (&node->role.lineage).run;
     self->origin[serial] = 0;
     zb_role_closed (&node->role, node->role.closed + 1);
     s_command (self, at, (command_t){.verb = ZB_DO_START, .number = serial});
@@ -117,6 +123,7 @@ static void s_write (model_t *self, int at, bool raise)
     if (!serial)
         return;
     self->raise[serial] = raise;
+    self->heir[serial] = raise && zb_lineage_newest (&node->role.lineage).heir;
     node->serial = raise ? node->serial : serial;
     node->waiting = raise ? node->waiting : (uint8_t) node->role.closed;
 }
@@ -221,6 +228,8 @@ static bool s_execute (model_t *self, int at)
     case ZB_DO_LEAD:
         node->synced = node->size;
         s_end_session (self);
+        //  Its generation is a new one: what the other one's consent was given for is over.
+        self->node[1 - at].rollback = false;
         node->master = node->complete = true;
         node->diverged = false;
         s_meta (self, at);
@@ -233,7 +242,9 @@ static bool s_execute (model_t *self, int at)
         node->diverged = node->suspect && !command.flag;
         s_end_session (self);
         if (node->diverged)
-            zb_role_diverged (&node->role);
+            s_meta (self, at);
+        if (node->diverged)
+            zb_role_diverged (&node->role, self->now);
         break;
     case ZB_DO_SAVE:
         node->alone = command.number;
@@ -268,11 +279,11 @@ static bool s_roll_back (model_t *self, node_t *client, const node_t *master)
     while (common < client->size && common < master->size && client->log[common] == master->log[common])
         common++;
     bool full = client->suspect;
-    if (!client->rollback && (full || common < client->size))
+    if (!client->rollback && client->complete && (full || common < client->size))
         return false;
     CHECK (client->alone == 0 || (common == client->size && !full), "rolled back a node with `alone` on its disk");
     for (int i = full ? 0 : common; i < client->size; i++)
-        CHECK (!self->ok[client->log[i]] || s_holds (self, master, client->log[i], false),
+        CHECK (!self->ok[client->log[i]] || s_holds (self, master, client->log[i], false) || (full && self->restored),
                "rolled back what was answered OK");
     if (full) {
         common = 0;
@@ -292,7 +303,8 @@ static bool s_link (model_t *self, int at)
         return false;
     if (!s_roll_back (self, client, master)) {
         client->diverged = true;
-        zb_role_diverged (&client->role);
+        s_meta (self, 1 - at);
+        zb_role_diverged (&client->role, self->now);
         s_carry_out (self, 1 - at);
         return true;
     }
@@ -417,10 +429,18 @@ static bool s_hear (model_t *self, int at)
     return true;
 }
 
+//  The other one has diverged, and waits for this one to go alone and take what it has.
+static bool s_begged (const model_t *self, int at)
+{
+    const node_t *loser = &self->node[1 - at];
+    return s_runs (loser) && !self->cut && loser->diverged && zb_role_replays (&loser->role, self->now) &&
+           !self->node[at].role.alone;
+}
+
 static void s_tick (model_t *self, int at)
 {
     node_t *node = &self->node[at];
-    zb_role_tick (&node->role, node->leads && node->waiting, self->now);
+    zb_role_tick (&node->role, node->leads && (node->waiting || s_begged (self, at)), self->now);
     s_carry_out (self, at);
 }
 
@@ -428,6 +448,10 @@ static void s_tick (model_t *self, int at)
 static bool s_time (model_t *self, int deaf)
 {
     self->now += MODEL_STEP;
+    //  Whoever runs has turned many times meanwhile.
+    for (int at = 0; at < 2; at++)
+        if (s_runs (&self->node[at]) && !self->node[at].late)
+            self->node[at].role.ticked_ms = self->now;
     bool heard = s_runs (&self->node[0]) && s_runs (&self->node[1]) && !self->cut;
     for (int round = 0; round < 4 && heard; round++) {
         int to = 1 - round % 2;
@@ -552,13 +576,17 @@ static bool s_replay (model_t *self, int at)
         return false;
     //  What the loser has must not be above what the winner gives.
     zb_epoch_t above = zb_lineage_newest (&loser->role.lineage), own = zb_lineage_newest (&winner->role.lineage);
-    if (zb_epoch_base (above.number, above.node) >= zb_epoch_base (own.number, own.node))
+    if (zb_epoch_base (above.number, above.node) >= zb_epoch_base (own.number, own.node) ||
+        !zb_lineage_meets (&winner->role.lineage, &loser->role.lineage))
         return false;
     bool synced = winner->queued == 0 && winner->synced == winner->size;
     for (int i = 0; i < loser->size; i++) {
         uint8_t serial = loser->log[i], origin = self->origin[serial] ? self->origin[serial] : serial;
         if (s_holds (self, winner, serial, false) || s_holds (self, winner, origin, false))
             continue;
+        CHECK (!self->ok[serial] || !zb_lineage_holds (&winner->role.lineage, winner->role.closed, self->epoch[serial],
+                                                       self->writer[serial] + 1u, (uint64_t) i + 1),
+               "the winner takes for known what it has never had");
         if (winner->queued)
             return false;
         uint8_t copy = s_commit (self, 1 - at);
@@ -599,10 +627,50 @@ static bool s_kill (model_t *self, int at)
                    .alone = node->alone,
                    .alone_from = node->alone_from};
     memcpy (disk.log, node->log, node->synced);
+    disk.copy = node->copy;
     *node = disk;
     model_role_init (self, at);
     self->node[1 - at].heard_sent = 0;
     s_end_session (self);
+    return true;
+}
+
+static bool s_copy (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (self->left.copies == 0 || node->size == 0)
+        return false;
+    self->left.copies--;
+    node->copy = (copy_t){.size = node->synced,
+                          .made = true,
+                          .complete = node->complete,
+                          .suspect = node->suspect,
+                          .alone = node->alone,
+                          .alone_from = node->alone_from};
+    memcpy (node->copy.log, node->log, node->synced);
+    return true;
+}
+
+//  What was answered OK and is on no disk any more was lost by whoever set it back.
+static bool s_restore (model_t *self, int at)
+{
+    node_t *node = &self->node[at];
+    if (node->alive || !node->copy.made)
+        return false;
+    const copy_t *copy = &node->copy;
+    memcpy (node->log, copy->log, copy->size);
+    node->size = node->synced = copy->size;
+    node->complete = copy->complete;
+    node->suspect = copy->suspect;
+    node->alone = copy->alone;
+    node->alone_from = copy->alone_from;
+    node->copy = (copy_t){.size = 0};
+    self->strained = self->restored = true;
+    for (uint8_t serial = 1; serial <= self->serials; serial++)
+        if (!s_holds (self, &self->node[0], serial, true) && !s_holds (self, &self->node[1], serial, true)) {
+            self->ok[serial] = OK_NOT;
+            self->token = self->token == serial ? 0 : self->token;
+        }
     return true;
 }
 
@@ -616,6 +684,7 @@ static bool s_start (model_t *self, int at, bool suspect)
         node->suspect = true;
     }
     node->alive = true;
+    model_role_init (self, at);
     s_meta (self, at);
     zb_role_opened (&node->role, node->size == 0, node->complete, node->suspect, node->alone,
                     node->alone ? (uint64_t) node->alone_from << ZB_COUNT_BITS | 1 : 0, self->now);
@@ -750,6 +819,10 @@ static bool s_act (model_t *self, act_t act, int at)
     case ACT_YIELD:
     case ACT_PROMOTE:
         return s_operate (self, at, act == ACT_PROMOTE);
+    case ACT_COPY:
+        return s_copy (self, at);
+    case ACT_RESTORE:
+        return s_restore (self, at);
     default:
         return false;
     }
@@ -765,7 +838,7 @@ static void s_check_disks (model_t *self)
         bool replayed = s_holds (self, &self->node[1 - self->writer[serial]], serial, true);
         bool mine = self->writer[serial] ? one : zero;
         if (self->ok[serial] == OK_BOTH)
-            CHECK (self->replaced ? zero || one : zero && one, "what was answered `both` has left a disk");
+            CHECK (self->replaced || self->restored ? zero || one : zero && one, "what was answered `both` has left a disk");
         if (self->ok[serial] == OK_SOLO)
             CHECK (mine || replayed, "what was answered `solo` has left its disk");
     }
@@ -793,7 +866,7 @@ void model_check (model_t *self)
                        serves[at] ? "serves without what was answered OK" : "may lead without what was answered OK");
         }
         if (!self->strained)
-            CHECK (!node->role.diverged || node->suspect, "diverged, but nothing was strained");
+            CHECK (!node->role.diverged || node->suspect || !node->alone, "a split, but nothing was strained");
     }
     if (serves[0] && serves[1]) {
         CHECK (self->strained, "two serve, but nothing was strained");
@@ -822,7 +895,8 @@ const char *model_act_name (act_t act)
     static const char *const names[ACTS] = {
         "execute", "sync",  "link",   "ship", "live", "ack",  "granted", "drop",   "send",   "hear", "dead",
         "turn",    "hello", "token",  "put",  "ok",   "ask",  "unheard", "replay", "time",   "kill", "start",
-        "suspect", "pause", "resume", "lose", "cut",  "heal", "deaf",    "yield",  "promote"};
+        "suspect", "pause", "resume", "lose", "cut",  "heal", "deaf",    "yield",  "promote",
+        "copy",    "restore"};
     return names[act];
 }
 
@@ -877,6 +951,7 @@ void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness)
     self->wait = wait;
     self->witness = witness;
     self->left = *bounds;
+    self->copies = bounds->copies;
     model_role_init (self, 0);
     model_role_init (self, 1);
 }

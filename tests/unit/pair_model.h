@@ -66,12 +66,14 @@ typedef enum {
     ACT_DEAF,    //  time passes, and no heartbeat of this node is heard
     ACT_YIELD,   //  the operator wants the other one to lead
     ACT_PROMOTE, //  the operator wants this one to lead, and accepts what that loses
+    ACT_COPY,    //  the disk is copied, as a power cut would leave it
+    ACT_RESTORE, //  the copy takes the disk's place
     ACTS
 } act_t;
 
 //  How often something may happen in a run.
 typedef struct {
-    uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits, yields, promotions;
+    uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits, yields, promotions, copies;
     uint8_t room; //  heartbeats on their way to a node; 0: they pass at once when time passes
     bool quick;   //  stores and their link do what is to be done before anything else happens
 } bounds_t;
@@ -84,6 +86,13 @@ typedef struct {
 } command_t;
 
 typedef struct {
+    uint8_t log[MODEL_LOG];
+    uint8_t size;
+    bool made, complete, suspect;
+    uint8_t alone, alone_from;
+} copy_t;
+
+typedef struct {
     bool alive, paused, late;
     zb_role_t role;
     //  The disk.
@@ -91,6 +100,7 @@ typedef struct {
     uint8_t size, synced;
     bool complete, suspect;
     uint8_t alone, alone_from;
+    copy_t copy; //  of it, of an earlier moment
     //  The store.
     bool master, diverged, rollback;
     command_t queue[MODEL_QUEUE];
@@ -116,7 +126,8 @@ typedef struct {
     //  What was ever written: its epoch, the node, whether it raised the epoch, and who was told OK at which level.
     uint8_t serials;
     uint8_t epoch[MODEL_LOG], writer[MODEL_LOG], ok[MODEL_LOG];
-    bool raise[MODEL_LOG];
+    bool raise[MODEL_LOG], heir[MODEL_LOG];
+    uint8_t run[MODEL_LOG];      //  of the process that raised the epoch; all 0 if no disk is set back in this run
     uint8_t origin[MODEL_LOG];   //  the commit of the loser that it repeats, 0 = none
     bool absorb[MODEL_LOG];      //  it absorbs the epochs of all that was repeated before it
     uint8_t token, token_commit; //  serial of the last OK, and its place in the log
@@ -124,6 +135,8 @@ typedef struct {
     bool promoted; //  an operator has accepted loss
     bool strained; //  the network was cut, a heartbeat lost, a process stopped, or an operator has accepted loss
     bool replaced; //  a suspect store was thrown away
+    bool copies;   //  disks may be set back to copies in this run,
+    bool restored; //  and one was
     bool over;     //  a bound of the model was reached: the state is not looked at
     const char *fault;
 } model_t;

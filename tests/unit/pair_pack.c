@@ -57,6 +57,7 @@ static void s_put_lineage (pack_t *pack, const zb_lineage_t *lineage)
     for (size_t i = 0; i < lineage->size; i++) {
         s_put (pack, lineage->epoch[i].number << 1 | (lineage->epoch[i].node - 1));
         s_put (pack, lineage->epoch[i].first);
+        s_put (pack, lineage->epoch[i].run << 1 | lineage->epoch[i].heir);
     }
 }
 
@@ -65,7 +66,10 @@ static void s_get_lineage (pack_t *pack, zb_lineage_t *lineage)
     lineage->size = s_get (pack);
     for (size_t i = 0; i < lineage->size; i++) {
         uint8_t byte = s_get (pack);
-        lineage->epoch[i] = (zb_epoch_t){byte >> 1, s_get (pack), (byte & 1) + 1u, 0};
+        lineage->epoch[i] = (zb_epoch_t){.number = byte >> 1, .first = s_get (pack), .node = (byte & 1) + 1u};
+        byte = s_get (pack);
+        lineage->epoch[i].run = byte >> 1;
+        lineage->epoch[i].heir = byte & 1;
     }
 }
 
@@ -140,6 +144,9 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
            role->step_known | (uint64_t) role->glance << 1 | (uint64_t) (role->step_known ? role->step.node : 0) << 2);
     s_put (pack, role->step_known ? role->step.number : 0);
     s_put (pack, role->in_step ? role->step_from : 0);
+    s_put (pack, role->heir | (uint64_t) role->keeps << 1);
+    s_put (pack, role->run);
+    s_put_time (pack, role->diverged && !role->keeps ? role->diverged_ms : 0);
     s_put (pack, role->alone);
     s_put (pack, role->alone_from >> ZB_COUNT_BITS);
     s_put (pack, role->commit);
@@ -161,12 +168,18 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
     s_put_time (pack, role->ticked_ms);
     s_put_time (pack, role->awake_ms);
     s_put_time (pack, role->overtaken_ms);
+    s_put (pack, role->stopped / MODEL_STEP > OLDEST ? OLDEST : (uint64_t) (role->stopped / MODEL_STEP));
+    s_put_time (pack, role->stopped ? role->stopped_ms : 0);
     s_put_time (pack, role->bstar.state == BSTAR_ACTIVE ? 0 : role->changed_ms);
     int64_t rejoin = (role->rejoin_ms - pack->now) / MODEL_STEP;
     s_put (pack, rejoin < 0 ? 0 : rejoin > 2 ? 2 : (uint64_t) rejoin);
     s_put_lineage (pack, &role->lineage);
     if (role->heard)
         s_put_beat (pack, &role->peer);
+    bool older = role->heard && !role->peer.tail.size && role->known.tail.size;
+    s_put (pack, older);
+    if (older)
+        s_put_beat (pack, &role->known);
     assert (role->todo_size == 0);
 }
 
@@ -200,6 +213,11 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->step = (zb_epoch_t){.node = byte >> 2};
     role->step.number = s_get (pack);
     role->step_from = s_get (pack);
+    byte = s_get (pack);
+    role->heir = byte & 1;
+    role->keeps = byte >> 1;
+    role->run = s_get (pack);
+    role->diverged_ms = s_get_time (pack);
     role->alone = s_get (pack);
     role->alone_from = (uint64_t) s_get (pack) << ZB_COUNT_BITS | (role->alone ? 1 : 0);
     role->commit = s_get (pack);
@@ -221,11 +239,17 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->ticked_ms = s_get_time (pack);
     role->awake_ms = s_get_time (pack);
     role->overtaken_ms = s_get_time (pack);
+    role->stopped = s_get (pack) * MODEL_STEP;
+    role->stopped_ms = s_get_time (pack);
     role->changed_ms = s_get_time (pack);
     role->rejoin_ms = pack->now + s_get (pack) * MODEL_STEP;
     s_get_lineage (pack, &role->lineage);
     if (role->heard)
         s_get_beat (pack, &role->peer);
+    if (s_get (pack))
+        s_get_beat (pack, &role->known);
+    else if (role->peer.tail.size)
+        role->known = role->peer;
 }
 
 void model_pack_beat (uint8_t data[MODEL_BEAT], int64_t sent, int64_t echo, const zb_beat_t *beat)
@@ -257,6 +281,14 @@ static void s_put_node (pack_t *pack, const node_t *node)
     s_put (pack, node->synced);
     for (int i = 0; i < node->size; i++)
         s_put (pack, node->log[i]);
+    s_put (pack, node->copy.made | (uint64_t) node->copy.complete << 1 | (uint64_t) node->copy.suspect << 2);
+    if (node->copy.made) {
+        s_put (pack, node->copy.alone);
+        s_put (pack, node->copy.alone_from);
+        s_put (pack, node->copy.size);
+        for (int i = 0; i < node->copy.size; i++)
+            s_put (pack, node->copy.log[i]);
+    }
     s_put (pack, node->beats);
     for (int i = 0; i < node->beats; i++) {
         s_put_time (pack, (int64_t) zb_get64 (node->beat[i]));
@@ -297,6 +329,15 @@ static void s_get_node (model_t *self, int at, pack_t *pack)
     node->synced = s_get (pack);
     for (int i = 0; i < node->size; i++)
         node->log[i] = s_get (pack);
+    byte = s_get (pack);
+    node->copy = (copy_t){.made = byte & 1, .complete = byte >> 1 & 1, .suspect = byte >> 2};
+    if (node->copy.made) {
+        node->copy.alone = s_get (pack);
+        node->copy.alone_from = s_get (pack);
+        node->copy.size = s_get (pack);
+        for (int i = 0; i < node->copy.size; i++)
+            node->copy.log[i] = s_get (pack);
+    }
     node->beats = s_get (pack);
     for (int i = 0; i < node->beats; i++) {
         zb_put64 (node->beat[i], (uint64_t) s_get_time (pack));
@@ -332,6 +373,7 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
     s_put (&pack, self->wait | (uint64_t) self->cut << 1 | (uint64_t) self->ended << 2 | (uint64_t) self->live << 3 |
                       (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5 | (uint64_t) self->promoted << 6);
     s_put (&pack, self->witness | (uint64_t) self->record.state << 1 | (uint64_t) self->record.holder << 3);
+    s_put (&pack, self->copies | (uint64_t) self->restored << 1);
     s_put (&pack, self->record.epoch);
     s_put (&pack, self->session | (uint64_t) self->owner << 4);
     s_put (&pack, self->there);
@@ -345,7 +387,8 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
     for (int i = 1; i <= self->serials; i++) {
         s_put (&pack, self->epoch[i]);
         s_put (&pack, self->writer[i] | (uint64_t) self->ok[i] << 1 | (uint64_t) self->raise[i] << 3 |
-                          (uint64_t) self->absorb[i] << 4);
+                          (uint64_t) self->absorb[i] << 4 | (uint64_t) self->heir[i] << 5);
+        s_put (&pack, self->run[i]);
         s_put (&pack, self->origin[i]);
     }
     s_put_node (&pack, &self->node[0]);
@@ -369,7 +412,11 @@ void model_unpack (model_t *self, const uint8_t *data)
     self->replaced = byte >> 5 & 1;
     byte = s_get (&pack);
     self->witness = byte & 1;
-    self->record = (witness_record_t){(witness_state_t) (byte >> 1 & 3), byte >> 3, s_get (&pack)};
+    self->record = (witness_record_t){.state = (witness_state_t) (byte >> 1 & 3), .holder = byte >> 3};
+    byte = s_get (&pack);
+    self->copies = byte & 1;
+    self->restored = byte >> 1;
+    self->record.epoch = s_get (&pack);
     self->session = s_get (&pack);
     self->owner = self->session >> 4;
     self->session &= 15;
@@ -388,6 +435,8 @@ void model_unpack (model_t *self, const uint8_t *data)
         self->ok[i] = byte >> 1 & 3;
         self->raise[i] = byte >> 3 & 1;
         self->absorb[i] = byte >> 4 & 1;
+        self->heir[i] = byte >> 5;
+        self->run[i] = s_get (&pack);
         self->origin[i] = s_get (&pack);
     }
     s_get_node (self, 0, &pack);

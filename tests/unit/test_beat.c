@@ -83,7 +83,7 @@ static void test_malformed_ones_are_refused (void **unused)
         size_t at;
         uint8_t value;
     } wrong[] = {{0, 0},  {0, 1},  {0, 2},  {1, 0},  {1, 3},       {2, 0},      {2, 5},
-                 {32, 1}, {36, 3}, {36, 9}, {28, 1}, {45 + 24, 3}, {45 + 7, 2}, {45 + 4, 1}};
+                 {32, 1}, {36, 3}, {36, 9}, {28, 1}, {45 + 24, 3}, {45 + 7, 2}, {45 + 4, 2}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         memcpy (bad, data, size);
         bad[wrong[i].at] = wrong[i].value;
@@ -243,7 +243,7 @@ static void test_ahead_is_the_newest_epoch_answered_alone (void **unused)
     loser.alone = winner.alone = 2;
     assert_true (zb_beat_ahead (&loser, &winner));
     assert_true (zb_beat_ahead (&winner, &loser));
-    zb_lineage_absorb (&winner.tail, 2, 2);
+    zb_lineage_absorb (&winner.tail, 2, 2, 0);
     assert_false (zb_beat_ahead (&loser, &winner));
     zb_lineage_raise (&loser.tail, 2, 9);
     assert_true (zb_beat_ahead (&loser, &winner));

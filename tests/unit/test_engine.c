@@ -55,6 +55,7 @@ static void s_both_is_said_of_what_the_peer_has (void **state)
     rig_t *rig = rig_ready (NULL);
     rig->sync_there = false;
     rig_rule (rig, ZB_RELEASE_HERE);
+    zb_engine_keep (rig->engine, ZB_KEEP_WRITE);
     rig_say (rig, "a", "HELLO|h|till||");
     rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
     rig_say (rig, "a", "PUT|1|q||x");
@@ -71,6 +72,41 @@ static void s_both_is_said_of_what_the_peer_has (void **state)
     rig_expect (rig, "a> OK|1|both|1:1|1:1|duplicate");
     rig_say (rig, "c", "ACK|a|q|1:1");
     rig_expect (rig, "c> OK|a|both");
+    rig_destroy (&rig);
+}
+
+//  The peer's disk is lost, and it fetches all anew: what it once had is neither on both, nor answered alone.  A level that
+//  would be true can't be said, so nothing is, until it has all again, or this broker has gone alone.
+static void s_a_level_is_true_when_it_is_said (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|both|1:1|1:1");
+    rig_say (rig, "c", "ACK|k|q|1:1");
+    rig_expect (rig, "c> OK|k|both");
+    rig->sync_there = false;
+    zb_engine_synced (rig->engine, fake_store_here (rig->store), 0, rig->now);
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_say (rig, "c", "ACK|a|q|1:1");
+    rig_say (rig, "c", "GET|g|q|1|0|1:1");
+    rig_expect (rig, NULL);
+    assert_true (zb_engine_client_waits (rig->engine));
+    //  A delivery claims nothing.
+    rig_say (rig, "c", "GET|e|q|1|0|");
+    rig_expect (rig, "c> MSG|e|both|q|");
+    rig_sync (rig, true, true);
+    rig_expect (rig, "a> OK|1|both|1:1|1:1|duplicate");
+    rig_expect (rig, "c> OK|a|both");
+    rig_expect (rig, "c> MSG|g|both|q|");
+    //  The same again, and this time the broker goes alone.
+    zb_engine_synced (rig->engine, fake_store_here (rig->store), 0, rig->now);
+    rig_say (rig, "c", "ACK|b|q|1:1");
+    rig_expect (rig, NULL);
+    rig_rule (rig, ZB_RELEASE_HERE);
+    rig_expect (rig, "c> OK|b|solo");
     rig_destroy (&rig);
 }
 
@@ -488,6 +524,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_nothing_is_said_before_both_have_it),
         cmocka_unit_test (s_both_is_said_of_what_the_peer_has),
+        cmocka_unit_test (s_a_level_is_true_when_it_is_said),
         cmocka_unit_test (s_hold_says_and_delivers_nothing),
         cmocka_unit_test (s_nothing_is_said_before_the_epoch_stands),
         cmocka_unit_test (s_the_token_names_what_was_said),

@@ -70,7 +70,7 @@ static void test_malformed_rows_are_refused (void **unused)
     static const struct {
         size_t at;
         uint8_t value;
-    } wrong[] = {{7, 0}, {7, 2}, {24, 0}, {24, 3}, {4, 1}, {ZB_EPOCH_SIZE + 4, 1}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
+    } wrong[] = {{7, 0}, {7, 2}, {24, 0}, {24, 3}, {4, 2}, {ZB_EPOCH_SIZE + 4, 2}, {ZB_EPOCH_SIZE + 7, 1}, {ZB_EPOCH_SIZE + 15, 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         memcpy (bad, data, size);
         bad[wrong[i].at] = wrong[i].value;
@@ -125,7 +125,7 @@ static void test_of_twins_the_forgotten_one_is_known (void **unused)
     uint64_t of = zb_epoch_base (1, 2) + 9;
     s_raise (&lineage, 1, 10, 1);
     assert_false (zb_lineage_has (&lineage, 1, 2) || zb_lineage_had (&lineage, of));
-    zb_lineage_absorb (&lineage, 1, 2);
+    zb_lineage_absorb (&lineage, 1, 2, 0);
     for (uint64_t number = 2; number <= ZB_LINEAGE_MAX; number++) {
         assert_true (zb_lineage_has (&lineage, 1, 2) && zb_lineage_had (&lineage, of));
         s_raise (&lineage, 1, 10 * number, number);
@@ -145,9 +145,9 @@ static void test_absorbed_epochs_are_known_and_never_the_newest (void **unused)
     s_raise (&lineage, 1, 1, 1);
     s_raise (&lineage, 1, 10, 2);
     s_raise (&lineage, 1, 20, 3);
-    zb_lineage_absorb (&lineage, 3, 2);
-    zb_lineage_absorb (&lineage, 2, 2);
-    zb_lineage_absorb (&lineage, 2, 2);
+    zb_lineage_absorb (&lineage, 3, 2, 0);
+    zb_lineage_absorb (&lineage, 2, 2, 0);
+    zb_lineage_absorb (&lineage, 2, 2, 0);
     assert_int_equal (lineage.size, 5);
     assert_int_equal (zb_lineage_newest (&lineage).node, 1);
     assert_true (zb_lineage_has (&lineage, 2, 2));
@@ -176,7 +176,7 @@ static void test_a_store_knows_which_messages_it_has_held (void **unused)
     assert_true (zb_lineage_had (&lineage, two + 1000000));
     assert_false (zb_lineage_had (&lineage, zb_epoch_base (2, 1) + 1));
     assert_false (zb_lineage_had (&lineage, zb_epoch_base (3, 2) + 1));
-    zb_lineage_absorb (&lineage, 1, 2);
+    zb_lineage_absorb (&lineage, 1, 2, 0);
     assert_true (zb_lineage_had (&lineage, zb_epoch_base (1, 2) + 9));
     assert_true (zb_lineage_had (&lineage, one + 5));
     assert_false (zb_lineage_had (&lineage, one + 6));
@@ -228,12 +228,12 @@ static void test_lists_of_stores_that_parted_meet (void **unused)
     assert_int_equal (one.epoch[0].number, 2);
     assert_true (zb_lineage_meets (&one, &other) && zb_lineage_meets (&other, &one));
     zb_lineage_t absorbed = one;
-    zb_lineage_absorb (&absorbed, 2, 1);
+    zb_lineage_absorb (&absorbed, 2, 1, 0);
     assert_false (zb_lineage_meets (&absorbed, &other) || zb_lineage_meets (&other, &absorbed));
     s_raise (&one, 1, 1000, ZB_LINEAGE_MAX + 2);
     assert_false (zb_lineage_meets (&one, &other) || zb_lineage_meets (&other, &one));
     //  The same numbers of the other node, or begun with another commit, are other epochs.
-    zb_lineage_absorb (&one, 3, 2);
+    zb_lineage_absorb (&one, 3, 2, 0);
     assert_false (zb_lineage_meets (&one, &other) || zb_lineage_meets (&other, &one));
 }
 

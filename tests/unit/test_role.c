@@ -6,12 +6,11 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Transcripts on the model of a pair (pair_model.h): each is a list of acts, P and B
-    are primary and backup.  Stores and their link do at once what is to be done.
-    test_role_walk tries all orders; here the ones that matter have a name.
+    Transcripts (pair_play.h).  test_role_walk tries all orders; here the ones that matter
+    have a name.
 */
 
-#include "pair_model.h"
+#include "pair_play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,99 +21,32 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const bounds_t s_bounds = {.kills = 9,
-                                  .suspects = 9,
-                                  .pauses = 9,
-                                  .losses = 9,
-                                  .cuts = 9,
-                                  .deafs = 99,
-                                  .puts = 9,
-                                  .commits = 20,
-                                  .yields = 9,
-                                  .promotions = 9,
-                                  .room = MODEL_ROOM,
-                                  .quick = true};
-
-//  Plays "act node, act node, ..."; "act node * 3" three times.  Each act must be possible, and safe.
-static void s_play (model_t *self, const char *acts)
-{
-    char text[512];
-    snprintf (text, sizeof text, "%s", acts);
-    for (char *next, *word = strtok_r (text, ",", &next); word; word = strtok_r (NULL, ",", &next)) {
-        char name[16], node;
-        int times = 1;
-        assert_true (sscanf (word, " %15s %c * %d", name, &node, &times) >= 2);
-        act_t act = 0;
-        while (act < ACTS && strcmp (model_act_name (act), name) != 0)
-            act++;
-        assert_true (act < ACTS);
-        for (int i = 0; i < times; i++) {
-            if (!model_act (self, act, node == 'B'))
-                fail_msg ("%s: impossible in %s", word, acts);
-            model_check (self);
-            if (self->fault)
-                fail_msg ("%s: %s", word, self->fault);
-        }
-    }
-}
-
-//  The primary serves, the backup is in step, and one message has been answered.
-static model_t s_pair (bool wait)
-{
-    model_t model;
-    model_init (&model, &s_bounds, wait, false);
-    s_play (&model, "start P, start B, time P * 4");
-    assert_int_equal (model.node[0].role.phase, ZB_PHASE_PAIRED);
-    assert_true (model.node[1].role.in_step);
-    s_play (&model, "put P, ok P");
-    assert_int_equal (model.ok[model.token], OK_BOTH);
-    return model;
-}
-
-#define P (&model.node[0])
-#define B (&model.node[1])
-
-static void s_assert_leads (const node_t *node, bool leads)
-{
-    assert_int_equal (node->role.bstar.state == BSTAR_ACTIVE, leads);
-}
-
-static zb_vote_t s_ask (model_t *model, int at)
-{
-    int code = 0;
-    const char *why = "";
-    zb_vote_t vote = zb_role_vote (&model->node[at].role, NULL, model->now, &code, &why);
-    if (vote == ZB_VOTE_REFUSE)
-        assert_int_equal (code, ZB_NOT_READY);
-    return vote;
-}
-
 static void test_a_new_pair_forms_when_both_meet (void **unused)
 {
     (void) unused;
     model_t model;
-    model_init (&model, &s_bounds, false, false);
-    s_play (&model, "start B, time P * 5, hello B * 3");
-    s_assert_leads (B, false);
-    assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
-    s_play (&model, "start P, time P * 4");
-    s_assert_leads (P, true);
+    model_init (&model, &play_bounds, false, false);
+    play (&model, "start B, time P * 5, hello B * 3");
+    play_leads (B, false);
+    assert_int_equal (play_ask (&model, 1), ZB_VOTE_REFUSE);
+    play (&model, "start P, time P * 4");
+    play_leads (P, true);
     assert_true (B->role.in_step);
 }
 
 static void test_the_passive_takes_over_with_a_client_and_a_death (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    assert_int_equal (s_ask (&model, 1), ZB_VOTE_PASSIVE);
-    s_play (&model, "kill P, hello B * 3");
-    s_assert_leads (B, false);
-    s_play (&model, "dead B, time P, hello B, token B");
-    s_assert_leads (B, true);
+    model_t model = play_pair (false);
+    assert_int_equal (play_ask (&model, 1), ZB_VOTE_PASSIVE);
+    play (&model, "kill P, hello B * 3");
+    play_leads (B, false);
+    play (&model, "dead B, time P, hello B, token B");
+    play_leads (B, true);
     assert_int_equal (B->role.phase, ZB_PHASE_ALONE);
-    s_play (&model, "put B, ok B");
+    play (&model, "put B, ok B");
     assert_int_equal (model.ok[model.token], OK_SOLO);
-    s_play (&model, "start P, time P * 4");
+    play (&model, "start P, time P * 4");
     assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
     assert_int_equal (B->alone, 0);
     assert_true (P->role.in_step);
@@ -123,50 +55,50 @@ static void test_the_passive_takes_over_with_a_client_and_a_death (void **unused
 static void test_trace_1_local_facts_are_not_replicated (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "kill B, put P, time P * 7, ok P");
+    model_t model = play_pair (false);
+    play (&model, "kill B, put P, time P * 7, ok P");
     assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
-    s_play (&model, "start B, kill P, kill B, start B, time P * 3, hello B");
+    play (&model, "start B, kill P, kill B, start B, time P * 3, hello B");
     assert_int_equal (B->size, P->size);
     assert_int_equal (B->alone, 0);
-    s_assert_leads (B, false);
-    s_play (&model, "kill B, start P, time P * 3, hello P");
-    s_assert_leads (P, true);
+    play_leads (B, false);
+    play (&model, "kill B, start P, time P * 3, hello P");
+    play_leads (P, true);
 }
 
 static void test_trace_2_the_epoch_is_not_the_tail (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "kill B, put P, time P * 7, ok P, put P, ok P");
+    model_t model = play_pair (false);
+    play (&model, "kill B, put P, time P * 7, ok P, put P, ok P");
     model.left.quick = false;
-    s_play (&model, "start B, link P, ship P, ship P, kill P, time P * 3, token B * 2, hello B * 2");
-    s_assert_leads (B, false);
+    play (&model, "start B, link P, ship P, ship P, kill P, time P * 3, token B * 2, hello B * 2");
+    play_leads (B, false);
 }
 
 static void test_trace_3_a_restarted_node_alone_waits (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model,
+    model_t model = play_pair (false);
+    play (&model,
             "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start P, time P * 5, hello P * 3, token P * 3");
-    s_assert_leads (P, false);
-    s_play (&model, "start B, time P * 4");
-    s_assert_leads (B, true);
+    play_leads (P, false);
+    play (&model, "start B, time P * 4");
+    play_leads (B, true);
 }
 
 static void test_trace_4_epochs_are_not_compared_by_size (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P");
+    model_t model = play_pair (false);
+    play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P");
     assert_true (model_serves (&model, 0) && model_serves (&model, 1));
     assert_int_equal (P->alone, B->alone);
     //  The newest token is the primary's, of epoch 2: the backup has an epoch 2 of its own, but not that one.
     int code = 0;
     const char *why = NULL;
     assert_int_equal (model.writer[model.token], 0);
-    s_play (&model, "token P, token B");
+    play (&model, "token P, token B");
     char text[ZB_TOKEN_MAX];
     zb_token_t token = {2, 1, P->role.closed, true};
     zb_frame_t frame = {text, zb_token_format (&token, P->role.secret, text)};
@@ -178,7 +110,7 @@ static void test_trace_4_epochs_are_not_compared_by_size (void **unused)
     assert_int_equal (zb_role_vote (&B->role, &frame, model.now, &code, &why), ZB_VOTE_REFUSE);
     assert_int_equal (code, ZB_FORBIDDEN);
     //  They meet: one goes on, the other rests with all that it has answered.
-    s_play (&model, "heal P, time P * 4");
+    play (&model, "heal P, time P * 4");
     assert_true (model_serves (&model, 0) && !model_serves (&model, 1));
     assert_true (B->diverged && B->alone);
 }
@@ -186,8 +118,8 @@ static void test_trace_4_epochs_are_not_compared_by_size (void **unused)
 static void test_trace_8_alone_begins_with_what_the_peer_has_not_acked (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, ok P, kill B, put P, time P * 7, ok P");
+    model_t model = play_pair (false);
+    play (&model, "put P, ok P, kill B, put P, time P * 7, ok P");
     assert_int_equal (P->alone, 2);
     assert_int_equal (P->alone_from, 1);
 }
@@ -195,9 +127,9 @@ static void test_trace_8_alone_begins_with_what_the_peer_has_not_acked (void **u
 static void test_trace_9_an_answer_of_an_earlier_lead_counts_for_nothing (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     model.left.quick = false;
-    s_play (&model, "kill P, time P * 2, hello B, execute B, hello B");
+    play (&model, "kill P, time P * 2, hello B, execute B, hello B");
     assert_int_equal (B->role.phase, ZB_PHASE_RISING);
     zb_role_t role = B->role;
     role.leads = 2;
@@ -210,11 +142,11 @@ static void test_trace_9_an_answer_of_an_earlier_lead_counts_for_nothing (void *
 static void test_trace_10_an_ordinary_kill_rolls_back (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     model.left.quick = false;
-    s_play (&model, "put P, execute P, sync P, kill P");
+    play (&model, "put P, execute P, sync P, kill P");
     model.left.quick = true;
-    s_play (&model, "time P * 2, hello B * 2, put B, ok B, start P, time P * 5");
+    play (&model, "time P * 2, hello B * 2, put B, ok B, start P, time P * 6");
     assert_true (P->role.in_step && !P->diverged);
     assert_memory_equal (P->log, B->log, B->size);
 }
@@ -222,23 +154,23 @@ static void test_trace_10_an_ordinary_kill_rolls_back (void **unused)
 static void test_serious_1_one_that_was_stopped_looks_again (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P");
+    model_t model = play_pair (false);
+    play (&model, "put P");
     model.left.quick = true;
-    s_play (&model, "pause P, time P * 20, resume P, turn P");
+    play (&model, "pause P, time P * 20, resume P, turn P");
     assert_false (model_serves (&model, 0));
     assert_true (P->role.phase == ZB_PHASE_PAIRED || P->role.phase == ZB_PHASE_PROBING);
-    s_play (&model, "time P * 2");
+    play (&model, "time P * 2");
     assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
 }
 
 static void test_serious_1_one_that_was_left_behind_steps_down (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "pause P, time P * 2, hello B * 2, put B, ok B, time P * 20, resume P, turn P");
+    model_t model = play_pair (false);
+    play (&model, "pause P, time P * 2, hello B * 2, put B, ok B, time P * 20, resume P, turn P");
     assert_false (model_serves (&model, 0));
-    s_play (&model, "time P * 6");
+    play (&model, "time P * 6");
     assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
     assert_true (P->role.in_step);
 }
@@ -246,8 +178,8 @@ static void test_serious_1_one_that_was_left_behind_steps_down (void **unused)
 static void test_one_that_was_left_behind_steps_down_before_a_restarted_peer (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model,
+    model_t model = play_pair (false);
+    play (&model,
             "pause P, time P * 2, hello B * 2, put B, ok B, kill B, time P, resume P, turn P, start B, time P * 8");
     assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
     assert_true (P->role.in_step);
@@ -256,35 +188,35 @@ static void test_one_that_was_left_behind_steps_down_before_a_restarted_peer (vo
 static void test_serious_2_acks_without_echo_are_not_enough (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     //  The link works, but the peer's heartbeats don't come: whether it hears us is unknown.
-    s_play (&model, "put P, deaf B * 2");
+    play (&model, "put P, deaf B * 2");
     assert_false (model_act (&model, ACT_OK, 0));
-    s_play (&model, "deaf B * 5, ok P");
+    play (&model, "deaf B * 5, ok P");
     assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
     assert_int_equal (model.ok[model.token], OK_SOLO);
     //  The peer has heard that, and will not lead.
     assert_false (B->role.in_step);
-    s_play (&model, "kill P, time P * 3, hello B * 3");
-    s_assert_leads (B, false);
+    play (&model, "kill P, time P * 3, hello B * 3");
+    play_leads (B, false);
 }
 
 static void test_serious_9_peer_loss_wait_answers_503 (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (true);
-    s_play (&model, "kill P, time P * 3, hello B * 3");
-    s_assert_leads (B, false);
-    assert_int_equal (s_ask (&model, 1), ZB_VOTE_REFUSE);
-    s_play (&model, "start P, time P * 5");
+    model_t model = play_pair (true);
+    play (&model, "kill P, time P * 3, hello B * 3");
+    play_leads (B, false);
+    assert_int_equal (play_ask (&model, 1), ZB_VOTE_REFUSE);
+    play (&model, "start P, time P * 5");
     assert_true (model_serves (&model, 0) || model_serves (&model, 1));
     assert_false (B->role.solo || P->alone || B->alone);
-    model = s_pair (true);
-    s_play (&model, "kill B, put P, time P * 6");
+    model = play_pair (true);
+    play (&model, "kill B, put P, time P * 6");
     assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
     assert_non_null (zb_role_withholds (&P->role, model.now));
-    assert_int_equal (s_ask (&model, 0), ZB_VOTE_REFUSE);
-    s_play (&model, "start B, time P * 3, ok P");
+    assert_int_equal (play_ask (&model, 0), ZB_VOTE_REFUSE);
+    play (&model, "start B, time P * 3, ok P");
     assert_null (zb_role_withholds (&P->role, model.now));
     assert_int_equal (model.ok[model.token], OK_BOTH);
 }
@@ -306,19 +238,19 @@ static void s_alone_in_time (model_t *self, int at, int times)
 static void test_one_that_was_alone_answers_nothing_alone_under_wait (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "kill B, put P, time P * 7, ok P");
+    model_t model = play_pair (false);
+    play (&model, "kill B, put P, time P * 7, ok P");
     assert_int_equal (model.ok[model.token], OK_SOLO);
     model.wait = true;
-    s_play (&model, "kill P, start P, time P * 3");
-    assert_int_equal (s_ask (&model, 0), ZB_VOTE_REFUSE);
-    s_assert_leads (P, false);
-    s_play (&model, "start B");
+    play (&model, "kill P, start P, time P * 3");
+    assert_int_equal (play_ask (&model, 0), ZB_VOTE_REFUSE);
+    play_leads (P, false);
+    play (&model, "start B");
     model.left.quick = false;
     s_alone_in_time (&model, 0, 4);
     assert_int_equal (P->role.phase, ZB_PHASE_JOINING);
     assert_true (P->alone);
-    s_play (&model, "kill B, put P");
+    play (&model, "kill B, put P");
     s_alone_in_time (&model, 0, 8);
     assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
     assert_false (model_act (&model, ACT_OK, 0));
@@ -329,14 +261,14 @@ static void test_one_that_was_alone_answers_nothing_alone_under_wait (void **unu
 static void test_nobody_takes_over_within_the_limit (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     int code;
     const char *why;
     int64_t last = B->role.heard_ms + MODEL_SILENCE;
     assert_false (zb_role_peer_gone (&B->role, last));
     assert_true (zb_role_peer_gone (&B->role, last + 1));
     assert_int_equal (zb_role_vote (&B->role, NULL, last, &code, &why), ZB_VOTE_PASSIVE);
-    s_assert_leads (B, false);
+    play_leads (B, false);
     zb_role_tick (&B->role, false, last);
     assert_int_not_equal (zb_role_vote (&B->role, NULL, last + 1, &code, &why), ZB_VOTE_PASSIVE);
 }
@@ -344,27 +276,27 @@ static void test_nobody_takes_over_within_the_limit (void **unused)
 static void test_serious_10_only_who_is_heard_active_is_named (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     assert_true (zb_role_peer_leads (&B->role, model.now));
     assert_false (zb_role_peer_leads (&P->role, model.now));
-    s_play (&model, "kill P, dead B");
+    play (&model, "kill P, dead B");
     assert_false (zb_role_peer_leads (&B->role, model.now));
-    model = s_pair (false);
-    s_play (&model, "cut P, time P * 2");
+    model = play_pair (false);
+    play (&model, "cut P, time P * 2");
     assert_false (zb_role_peer_leads (&B->role, model.now));
 }
 
 static void test_serious_13_a_peer_that_stalls_again_is_taken_back_later (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     int64_t delay = 0;
     for (int i = 0; i < 3; i++) {
-        s_play (&model, "put P, deaf B * 7");
+        play (&model, "put P, deaf B * 7");
         assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
         assert_true (P->role.rejoin_delay > delay);
         delay = P->role.rejoin_delay;
-        s_play (&model, "ok P, time P * 12");
+        play (&model, "ok P, time P * 12");
         assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
     }
 }
@@ -372,12 +304,12 @@ static void test_serious_13_a_peer_that_stalls_again_is_taken_back_later (void *
 static void test_the_peer_is_told_before_alone_is_on_the_disk (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     model.left.quick = false;
-    s_play (&model, "put P, time P * 4");
+    play (&model, "put P, time P * 4");
     assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
     assert_int_equal (P->alone, 0);
-    s_play (&model, "kill P, time P * 3, start P");
+    play (&model, "kill P, time P * 3, start P");
     assert_int_equal (P->role.alone, 0);
 }
 
@@ -398,11 +330,11 @@ static bool s_answers (zb_role_t *self, const zb_role_t *peer, int64_t echoed, i
 static void test_going_alone_waits_for_no_heartbeat (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     int64_t now = model.now;
     assert_false (s_answers (&B->role, &P->role, now, now));
     model.left.quick = false;
-    s_play (&model, "put P, time P * 4");
+    play (&model, "put P, time P * 4");
     assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
     now = model.now;
     //  The passive one echoes at once what it is told.  The echo is no proof if it may be of a heartbeat from before.
@@ -419,11 +351,11 @@ static void test_going_alone_waits_for_no_heartbeat (void **unused)
 static void test_the_limit_of_acks_holds_for_the_whole_of_it (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     int64_t start = model.now, now = start;
     zb_do_t effect;
     model.left.quick = false;
-    s_play (&model, "put P");
+    play (&model, "put P");
     for (; P->role.phase != ZB_PHASE_SEVERING && now < start + 10 * MODEL_ACK_LIMIT; now += 10) {
         s_answers (&P->role, &B->role, now, now);
         zb_role_tick (&P->role, true, now);
@@ -438,18 +370,18 @@ static void test_the_limit_of_acks_holds_for_the_whole_of_it (void **unused)
 static void test_alone_without_its_epoch_is_void (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     model.left.quick = false;
-    s_play (&model, "kill P, time P * 2, hello B, execute B, hello B, execute B, execute B");
+    play (&model, "kill P, time P * 2, hello B, execute B, hello B, execute B, execute B");
     assert_int_equal (B->alone, 2);
-    s_play (&model, "kill B, start B, execute B");
+    play (&model, "kill B, start B, execute B");
     assert_int_equal (B->alone, 0);
 }
 
 static void test_a_late_grant_is_not_believed (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     zb_role_t role = B->role;
     role.in_step = false;
     zb_role_granted (&role, true, 1);
@@ -468,8 +400,8 @@ static void test_a_late_grant_is_not_believed (void **unused)
 static void test_a_grant_overtakes_a_heartbeat (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "kill B, put P, time P * 7, ok P, start B, time P * 4");
+    model_t model = play_pair (false);
+    play (&model, "kill B, put P, time P * 7, ok P, start B, time P * 4");
     assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
     uint64_t epoch = zb_lineage_newest (&P->role.lineage).number;
     zb_role_t role = B->role;
@@ -494,7 +426,7 @@ static void test_a_grant_overtakes_a_heartbeat (void **unused)
 static void test_an_epoch_out_of_reach (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     zb_role_t before = B->role, role = B->role;
     zb_beat_t beat = role.peer;
     uint64_t newest = zb_lineage_newest (&role.lineage).number;
@@ -519,7 +451,7 @@ static void test_an_epoch_out_of_reach (void **unused)
 static void test_a_grant_is_no_last_look (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     zb_role_granted (&B->role, true, 1);
     zb_do_t effect;
     bool reads = false;
@@ -535,7 +467,7 @@ static void test_a_grant_is_no_last_look (void **unused)
 static void test_a_grant_ends_with_its_epoch (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     uint8_t serial = ++model.serials;
     model.epoch[serial] = 2;
     model.writer[serial] = 0;
@@ -543,28 +475,28 @@ static void test_a_grant_ends_with_its_epoch (void **unused)
     B->log[B->size++] = serial;
     B->synced = B->size;
     assert_true (B->role.in_step);
-    s_play (&model, "cut P, time P * 3, hello B * 3");
-    s_assert_leads (B, false);
+    play (&model, "cut P, time P * 3, hello B * 3");
+    play_leads (B, false);
     assert_false (B->role.in_step);
 }
 
 static void test_one_that_was_stopped_may_not_lead (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, pause B, time P * 7, ok P, kill P, resume B, turn B, time P * 3, hello B * 3");
-    s_assert_leads (B, false);
+    model_t model = play_pair (false);
+    play (&model, "put P, pause B, time P * 7, ok P, kill P, resume B, turn B, time P * 3, hello B * 3");
+    play_leads (B, false);
 }
 
 static void test_one_that_was_stopped_for_a_moment_listens_afresh (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "pause B, time P * 2, resume B, turn B, hello B * 3");
+    model_t model = play_pair (false);
+    play (&model, "pause B, time P * 2, resume B, turn B, hello B * 3");
     assert_true (B->role.in_step);
-    s_assert_leads (B, false);
-    s_play (&model, "kill P, time P * 2, hello B * 3");
-    s_assert_leads (B, true);
+    play_leads (B, false);
+    play (&model, "kill P, time P * 2, hello B * 3");
+    play_leads (B, true);
 }
 
 //  The backup took over while the primary was stopped, and died before the primary heard of it: who alone knows of it is
@@ -572,34 +504,58 @@ static void test_one_that_was_stopped_for_a_moment_listens_afresh (void **unused
 static void test_one_that_was_stopped_does_not_go_alone_unheard (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "pause P, time P * 3, hello B * 3, put B, ok B");
-    s_assert_leads (B, true);
-    s_play (&model, "kill B, resume P, turn P, put P, time P * 20");
+    model_t model = play_pair (false);
+    play (&model, "pause P, time P * 3, hello B * 3, put B, ok B");
+    play_leads (B, true);
+    play (&model, "kill B, resume P, turn P, put P, time P * 20");
     assert_false (model_serves (&model, 0));
     assert_int_equal (P->alone, 0);
     int code = 0;
     const char *why = NULL;
     assert_int_equal (zb_role_vote (&P->role, NULL, model.now, &code, &why), ZB_VOTE_REFUSE);
     assert_int_equal (code, ZB_NOT_READY);
-    s_play (&model, "start B, time P * 8");
-    s_assert_leads (B, true);
+    play (&model, "start B, time P * 8");
+    play_leads (B, true);
     assert_true (P->role.in_step);
+}
+
+//  The same in slices, each of them short: the peer has not heard it between them.
+static void test_stops_in_slices_are_one_stop (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    play (&model, "pause P, time P, resume P, turn P, pause P, time P, hello B * 3, put B, ok B");
+    play_leads (B, true);
+    play (&model, "kill B, resume P, turn P, put P, time P * 20");
+    assert_false (model_serves (&model, 0));
+    assert_int_equal (P->alone, 0);
+    play (&model, "start B, time P * 8");
+    play_leads (B, true);
+}
+
+//  Stops that are far apart are not: the peer would have heard this one between them.
+static void test_stops_far_apart_are_none (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    play (&model, "kill B, pause P, time P, resume P, turn P, time P * 3, pause P, time P, resume P, turn P, put P");
+    play (&model, "time P * 9, ok P");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
 }
 
 //  Nobody took over while it was stopped, and the peer says so.
 static void test_one_that_was_stopped_goes_alone_once_it_has_heard (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "pause P, time P * 3, resume P, turn P, time P * 2, put P, kill B, time P * 9, ok P");
+    model_t model = play_pair (false);
+    play (&model, "pause P, time P * 3, resume P, turn P, time P * 2, put P, kill B, time P * 9, ok P");
     assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
 }
 
 static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     zb_role_t *role = &B->role;
     int64_t now = role->ticked_ms;
     zb_role_dead (role, now);
@@ -612,22 +568,22 @@ static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
 static void test_one_that_was_alone_but_is_not_trusted_may_not_lead (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start B, time P * 2, hello B * 2");
-    s_assert_leads (B, true);
-    s_play (&model, "kill B, suspect B, time P * 3, hello B * 3, start P, time P * 5, hello P * 3, hello B * 3");
-    s_assert_leads (P, false);
-    s_assert_leads (B, false);
+    model_t model = play_pair (false);
+    play (&model, "kill P, time P * 2, hello B * 2, put B, ok B, kill B, start B, time P * 2, hello B * 2");
+    play_leads (B, true);
+    play (&model, "kill B, suspect B, time P * 3, hello B * 3, start P, time P * 5, hello P * 3, hello B * 3");
+    play_leads (P, false);
+    play_leads (B, false);
 }
 
 static void test_the_loser_of_a_split_knows_that_it_lacks_something (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
+    model_t model = play_pair (false);
+    play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
     assert_true (B->diverged);
-    s_play (&model, "kill P, time P * 3, hello B * 3");
-    s_assert_leads (B, false);
+    play (&model, "kill P, time P * 3, hello B * 3");
+    play_leads (B, false);
 }
 
 //  Both have answered; the one that would win was away when the other one met it, follows, and is replayed.  Whoever
@@ -635,13 +591,13 @@ static void test_the_loser_of_a_split_knows_that_it_lacks_something (void **unus
 static void test_who_leads_after_a_split_is_the_winner (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, kill P, heal P, start P");
+    model_t model = play_pair (false);
+    play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, kill P, heal P, start P");
     uint64_t both = zb_lineage_newest (&P->role.lineage).number;
     assert_int_equal (zb_lineage_newest (&B->role.lineage).number, both);
-    s_play (&model, "time P * 4");
-    s_assert_leads (B, true);
-    s_assert_leads (P, false);
+    play (&model, "time P * 4");
+    play_leads (B, true);
+    play_leads (P, false);
     assert_true (P->diverged);
     assert_int_equal (zb_lineage_newest (&B->role.lineage).number, both + 1);
 }
@@ -651,8 +607,8 @@ static void test_who_leads_after_a_split_is_the_winner (void **unused)
 static void test_what_was_forgotten_is_not_held (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
+    model_t model = play_pair (false);
+    play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
     zb_role_t role = B->role;
     assert_true (role.diverged && role.bstar.state == BSTAR_PASSIVE);
     role.suspect = true;
@@ -665,10 +621,11 @@ static void test_what_was_forgotten_is_not_held (void **unused)
     memcpy (beat.tail.epoch, told.epoch + told.size - ZB_BEAT_EPOCHS, ZB_BEAT_EPOCHS * sizeof *told.epoch);
     beat.tail.size = ZB_BEAT_EPOCHS;
     beat.commit = role.commit + 1000;
-    zb_role_beat (&role, &beat, 0, model.now);
+    zb_role_diverged (&role, model.now);
+    zb_role_beat (&role, &beat, model.now + 1, model.now + 1);
     assert_true (role.diverged && role.alone);
-    zb_lineage_absorb (&beat.tail, newest.number, newest.node);
-    zb_role_beat (&role, &beat, 0, model.now);
+    zb_lineage_absorb (&beat.tail, newest.number, newest.node, newest.run);
+    zb_role_beat (&role, &beat, model.now + 1, model.now + 1);
     assert_false (role.diverged || role.alone);
 }
 
@@ -677,11 +634,11 @@ static void test_what_was_forgotten_is_not_held (void **unused)
 static void test_a_token_of_long_ago_locks_nobody_out (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     zb_role_t role = P->role;
     assert_true (role.bstar.state == BSTAR_ACTIVE && role.alone == 0);
     uint64_t newest = zb_lineage_newest (&role.lineage).number, first = zb_lineage_newest (&role.lineage).first;
-    zb_lineage_absorb (&role.lineage, newest, 2);
+    zb_lineage_absorb (&role.lineage, newest, 2, 0);
     zb_token_t token = {newest, 2, role.closed + 1000, true};
     char text[ZB_TOKEN_MAX];
     zb_frame_t frame = {text, zb_token_format (&token, role.secret, text)};
@@ -706,9 +663,9 @@ static void test_a_token_of_long_ago_locks_nobody_out (void **unused)
 static void test_alone_is_given_up_before_it_was_used (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     model.left.quick = false;
-    s_play (&model, "put P, time P * 4");
+    play (&model, "put P, time P * 4");
     assert_int_equal (P->role.phase, ZB_PHASE_SEVERING);
     zb_role_t role = P->role;
     zb_beat_t beat;
@@ -724,28 +681,15 @@ static void test_alone_is_given_up_before_it_was_used (void **unused)
     bool saved = false, followed = false;
     while (zb_role_next (&role, &effect)) {
         saved = saved || (effect.kind == ZB_DO_SAVE && effect.alone == 0);
-        followed = followed || (effect.kind == ZB_DO_FOLLOW && effect.rollback && saved);
+        followed = followed || (effect.kind == ZB_DO_FOLLOW && saved);
     }
     assert_true (followed);
-}
-
-//  The store may still believe that nothing must be rolled back: it is told again.
-static void test_nothing_diverges_without_alone (void **unused)
-{
-    (void) unused;
-    model_t model = s_pair (false);
-    zb_role_t role = B->role;
-    zb_do_t effect;
-    zb_role_diverged (&role);
-    assert_false (role.diverged);
-    assert_true (zb_role_next (&role, &effect));
-    assert_true (effect.kind == ZB_DO_FOLLOW && effect.rollback);
 }
 
 static void test_a_new_session_or_lead_starts_afresh (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
+    model_t model = play_pair (false);
     zb_role_t role = P->role;
     assert_true (role.mark < role.closed);
     role.phase = ZB_PHASE_JOINING;
@@ -764,11 +708,11 @@ static void test_a_new_session_or_lead_starts_afresh (void **unused)
 static void test_a_store_that_is_not_trusted_waits_and_is_replaced (void **unused)
 {
     (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "kill P, kill B, suspect P, time P * 3, hello P * 3");
-    s_assert_leads (P, false);
-    s_play (&model, "start B, time P * 5");
-    s_assert_leads (B, true);
+    model_t model = play_pair (false);
+    play (&model, "kill P, kill B, suspect P, time P * 3, hello P * 3");
+    play_leads (P, false);
+    play (&model, "start B, time P * 5");
+    play_leads (B, true);
     assert_true (P->role.in_step && !P->suspect && !P->role.suspect);
 }
 
@@ -804,117 +748,6 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     assert_int_equal (rows, 3);
     zb_role_tick (&role, true, 99999);
     assert_int_equal (role.phase, ZB_PHASE_SINGLE);
-}
-
-//  Every answer on the way is `both`, and the old active one is in step at the end.
-static void test_the_role_is_handed_over (void **unused)
-{
-    (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "put P, ok P, yield P, time P * 5");
-    s_assert_leads (P, false);
-    s_assert_leads (B, true);
-    assert_false (B->role.solo);
-    assert_int_equal (B->alone, 0);
-    assert_int_equal (B->role.phase, ZB_PHASE_PAIRED);
-    assert_true (P->role.in_step && !P->role.yields);
-    s_play (&model, "token B, put B, ok B");
-    assert_int_equal (model.ok[model.token], OK_BOTH);
-    s_play (&model, "yield B, time P * 5");
-    s_assert_leads (P, true);
-    assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
-}
-
-//  What was taken is answered first; nothing new is taken.
-static void test_it_drains_before_it_hands_over (void **unused)
-{
-    (void) unused;
-    model_t model = s_pair (false);
-    model.left.quick = false;
-    s_play (&model, "put P, yield P");
-    assert_true (zb_role_drains (&P->role));
-    assert_false (model_act (&model, ACT_PUT, 0));
-    zb_role_tick (&P->role, true, model.now);
-    s_assert_leads (P, true);
-    s_play (&model, "execute P, sync P, ship P, ack P, ok P");
-    assert_int_equal (model.ok[model.token], OK_BOTH);
-    s_play (&model, "time P");
-    s_assert_leads (P, false);
-    assert_true (zb_role_yields (&P->role, model.now));
-}
-
-//  A peer that does not acknowledge in time gets nothing: clients are served again.
-static void test_a_hand_over_is_given_up_after_the_limit (void **unused)
-{
-    (void) unused;
-    model_t model = s_pair (false);
-    model.left.quick = false;
-    s_play (&model, "put P, yield P, time P * 3");
-    assert_int_equal (P->role.phase, ZB_PHASE_PROBING);
-    s_play (&model, "execute P, sync P, ship P, ack P, time P, ok P");
-    assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
-    model.left.quick = true;
-    s_play (&model, "yield P, kill B, time P");
-    s_assert_leads (P, true);
-    assert_false (zb_role_drains (&P->role));
-}
-
-//  The one that has handed over is as good as a passive one in step, until the other one answers without it.
-static void test_the_peer_dies_when_the_role_is_handed_over (void **unused)
-{
-    (void) unused;
-    model_t model = s_pair (false);
-    s_play (&model, "yield P");
-    //  The heartbeat is not delivered before the peer dies.
-    model.left.quick = false;
-    zb_role_tick (&P->role, false, model.now);
-    assert_true (P->role.yields && P->role.in_step);
-    model.left.quick = true;
-    s_play (&model, "kill B, time P * 2, hello P * 2");
-    s_assert_leads (P, true);
-    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
-}
-
-static void test_a_hand_over_needs_a_peer_in_step (void **unused)
-{
-    (void) unused;
-    int code;
-    model_t model = s_pair (false);
-    assert_non_null (zb_role_yield (&B->role, model.now, &code));
-    assert_int_equal (code, ZB_NOT_READY);
-    s_play (&model, "kill B");
-    assert_non_null (zb_role_yield (&P->role, model.now, &code));
-    model = s_pair (false);
-    s_play (&model, "cut P, time P * 2");
-    assert_non_null (zb_role_yield (&P->role, model.now, &code));
-}
-
-static void test_an_operator_promotes_one_that_waits (void **unused)
-{
-    (void) unused;
-    int code;
-    model_t model = s_pair (false);
-    //  Not needed: the other one leads, or this one does.
-    assert_non_null (zb_role_promote (&P->role, model.now, &code));
-    assert_int_equal (code, ZB_FORBIDDEN);
-    s_play (&model, "time P * 2");
-    model_t both = model;
-    s_play (&model, "kill B, put P, time P * 7, ok P, kill P, start B, time P * 3, hello B * 2");
-    s_assert_leads (B, false);
-    s_play (&model, "promote B, time P");
-    s_assert_leads (B, true);
-    assert_int_equal (B->role.phase, ZB_PHASE_ALONE);
-    assert_true (B->alone);
-    s_play (&model, "put B, ok B");
-    //  The other one comes back: it keeps what it has answered.
-    s_play (&model, "start P, time P * 6");
-    assert_true (P->diverged || B->diverged);
-    //  Not needed: in step, and the active one dead: a client is enough.
-    model = both;
-    s_play (&model, "kill P, time P * 3");
-    assert_true (zb_role_peer_gone (&B->role, model.now));
-    assert_non_null (zb_role_promote (&B->role, model.now, &code));
-    assert_int_equal (code, ZB_FORBIDDEN);
 }
 
 static void test_damaged_meta_rows_are_refused (void **unused)
@@ -967,6 +800,8 @@ int main (void)
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
         cmocka_unit_test (test_one_that_was_stopped_for_a_moment_listens_afresh),
         cmocka_unit_test (test_one_that_was_stopped_does_not_go_alone_unheard),
+        cmocka_unit_test (test_stops_in_slices_are_one_stop),
+        cmocka_unit_test (test_stops_far_apart_are_none),
         cmocka_unit_test (test_one_that_was_stopped_goes_alone_once_it_has_heard),
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
@@ -975,16 +810,9 @@ int main (void)
         cmocka_unit_test (test_what_was_forgotten_is_not_held),
         cmocka_unit_test (test_a_token_of_long_ago_locks_nobody_out),
         cmocka_unit_test (test_alone_is_given_up_before_it_was_used),
-        cmocka_unit_test (test_nothing_diverges_without_alone),
         cmocka_unit_test (test_a_new_session_or_lead_starts_afresh),
         cmocka_unit_test (test_a_store_that_is_not_trusted_waits_and_is_replaced),
         cmocka_unit_test (test_a_broker_without_a_pair_serves_at_once),
-        cmocka_unit_test (test_the_role_is_handed_over),
-        cmocka_unit_test (test_it_drains_before_it_hands_over),
-        cmocka_unit_test (test_a_hand_over_is_given_up_after_the_limit),
-        cmocka_unit_test (test_the_peer_dies_when_the_role_is_handed_over),
-        cmocka_unit_test (test_a_hand_over_needs_a_peer_in_step),
-        cmocka_unit_test (test_an_operator_promotes_one_that_waits),
         cmocka_unit_test (test_damaged_meta_rows_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -246,6 +246,18 @@ static bool s_needs_operator (const model_t *self)
     return (!s_trusted (zero) && (zero->alone || !s_trusted (one))) || (!s_trusted (one) && one->alone);
 }
 
+//  One leads, and the other one holds what it lacks; a disk was set back, so that the two have raised one epoch twice, and
+//  nothing can be replayed: the loser waits for an operator, and keeps what it has.
+static bool s_strangers (const model_t *self)
+{
+    for (int at = 0; at < 2; at++) {
+        const zb_role_t *winner = &self->node[at].role, *loser = &self->node[1 - at].role;
+        if (model_serves (self, at) && loser->diverged && !zb_lineage_meets (&winner->lineage, &loser->lineage))
+            return self->restored;
+    }
+    return false;
+}
+
 static void s_fair_round (model_t *self)
 {
     //  What is written during the recovery is bounded by what the model has room for.
@@ -318,7 +330,7 @@ static bool s_recover (model_t *model, marks_t *known, bool talk)
             break;
         done = s_recovered (model);
     }
-    bool recovers = (done || s_needs_operator (model)) && !model->fault;
+    bool recovers = (done || s_needs_operator (model) || s_strangers (model)) && !model->fault;
     if (recovers && s_recovered (model) && model->witness && !model->wait && s_paired (model))
         recovers = s_survives (model);
     for (int index = 0; known && recovers && index < round; index++)
@@ -546,6 +558,15 @@ static void test_walk (void **unused)
          {.promotions = 1, .cuts = 1, .kills = 2, .commits = 8, .puts = 3, .quick = true},
          PAIRED,
          false, false},
+        {"quick: set back", {.copies = 1, .kills = 3, .commits = 8, .puts = 3, .quick = true}, PAIRED, false, false},
+        {"quick: both set back", {.copies = 2, .kills = 4, .commits = 9, .puts = 3, .quick = true}, PAIRED, false, false},
+        {"quick: set back, cut",
+         {.copies = 1, .cuts = 1, .kills = 2, .commits = 9, .puts = 3, .quick = true},
+         PAIRED,
+         false, false},
+        {"taken back, set back", {.copies = 1, .kills = 2, .commits = 7, .puts = 2, .quick = true}, LEFT, false, false},
+        {"a split, set back", {.copies = 1, .kills = 2, .commits = 10, .puts = 1, .quick = true}, SPLIT, false, false},
+        {"set back, heartbeats", {.copies = 1, .kills = 2, .commits = 6, .puts = 2, .room = 1, .quick = true}, PAIRED, false, false},
         {"stores: handed over", {.yields = 1, .kills = 1, .commits = 5, .puts = 2}, PAIRED, false, false},
         {"handed over, heartbeats", {.yields = 1, .kills = 1, .commits = 5, .puts = 1, .room = 1}, PAIRED, false, false},
         {"handed over, peer-loss = wait", {.yields = 1, .kills = 1, .commits = 5, .puts = 1, .room = 1}, PAIRED, true, false},
@@ -605,7 +626,7 @@ static uint32_t s_chance (uint64_t *state)
 static const char *s_run (uint64_t seed, bool talk)
 {
     static const bounds_t all = {
-        .kills = 8, .pauses = 3, .losses = 4, .cuts = 4, .deafs = 8, .puts = 12, .commits = 24, .yields = 3};
+        .kills = 8, .pauses = 3, .losses = 4, .cuts = 4, .deafs = 8, .puts = 12, .commits = 24, .yields = 3, .copies = 3};
     uint64_t state = seed;
     model_t model, after;
     bounds_t bounds = all;
@@ -613,6 +634,8 @@ static const char *s_run (uint64_t seed, bool talk)
     bounds.quick = seed / 3 % 2;
     if (seed % 5 == 0)
         bounds.cuts = bounds.pauses = bounds.losses = bounds.deafs = 0;
+    if (seed % 8 < 5)
+        bounds.copies = 0;
     bounds.suspects = seed % 7 == 0 ? 2 : 0;
     bounds.promotions = seed % 6 == 0 ? 2 : 0;
     if (seed % 4 == 3)
