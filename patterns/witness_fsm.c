@@ -145,6 +145,6 @@ const char *witness_guard_name (witness_guard_t guard)
 
 const char *witness_verdict_name (witness_verdict_t verdict)
 {
-    static const char *const words[] = {"granted", "stranger", "taken", "late"};
+    static const char *const words[] = {"granted", "stranger", "taken", "late", "again", "other", "unproven", "beyond"};
     return WORD (words, verdict);
 }

@@ -52,7 +52,13 @@ typedef enum {
     WITNESS_GRANTED,
     WITNESS_STRANGER, //  refused: the pair is not known, and whoever claims was not alone last
     WITNESS_TAKEN,    //  refused: the other node may be alone
-    WITNESS_LATE      //  refused: the record has a newer epoch
+    WITNESS_LATE,     //  refused: the record has a newer epoch
+    //  Not of a row: whoever carries what is said refuses it before it gets here.
+    WITNESS_AGAIN,    //  it may have been recorded: it has to be said again with what comes with this verdict
+    WITNESS_OTHER,    //  the record is that of another pair of this name
+    WITNESS_UNPROVEN, //  an operator's word, and the operator has not proven that it is his
+    WITNESS_BEYOND,   //  an epoch that nobody can have reached
+    WITNESS_VERDICTS
 } witness_verdict_t;
 
 //  What a row asks for: who speaks, and of which epoch.

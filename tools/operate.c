@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "core/proof.h"
 #include "core/seal.h"
+#include "patterns/witness_fsm.h"
 #include "operate.h"
 
 #define LOOK_WAIT 2000 //  ms for the answer to a STATUS
@@ -98,7 +99,14 @@ const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool acc
 {
     char proof[ZB_PROOF_SIZE + 1];
     zb_proof_make (proof, self->key, zb_verb_name (verb), operate_text (self, index, "challenge"));
-    return zb_client_operate (self->client, index, verb, proof, accept_loss, s_left (self));
+    //  A broker that has to ask a witness passes on the operator's word, and can't make it up.
+    char word[ZB_PROOF_SIZE + 1];
+    const char *challenge =
+        json_string_value (json_object_get (json_object_get (self->status[index], "witness"), "challenge"));
+    if (challenge)
+        zb_proof_make (word, self->key, witness_event_name (WITNESS_FORCE), challenge);
+    return zb_client_operate (self->client, index, verb, proof, accept_loss, accept_loss && challenge ? word : NULL,
+                              s_left (self));
 }
 
 bool operate_is_active (const operate_t *self, size_t index)

@@ -36,8 +36,23 @@ static int s_load (const tool_t *self, zb_config_t **pair, size_t count, char **
     return 0;
 }
 
+//  zbroker witness reset NAME...
+static int s_reset (tool_t *self)
+{
+    const char *folder = tool_option (self, "store");
+    if (self->size < 2)
+        return tool_misused (self, "reset takes the name of a pair");
+    zb_log_open ("zbroker/witness", ZB_LOG_INFO);
+    int code = TOOL_OK;
+    for (size_t index = 1; code == TOOL_OK && index < self->size; index++)
+        code = zb_witness_reset (folder ? folder : DEFAULT_FOLDER, self->arguments[index]);
+    return code;
+}
+
 static int s_witness (tool_t *self)
 {
+    if (self->size && streq (self->arguments[0], "reset"))
+        return s_reset (self);
     size_t count = self->size ? self->size : 1;
     zb_config_t **pair = (zb_config_t **) zmalloc (count * sizeof *pair);
     for (size_t index = 0; index < count; index++)
@@ -71,12 +86,16 @@ static int s_witness (tool_t *self)
 
 const tool_command_t tool_witness = {
     .name = "witness",
-    .arguments = "[CONFIG...]",
+    .arguments = "[CONFIG...] | reset PAIR...",
     .summary = "Run a witness on a third machine until SIGTERM or SIGINT",
     .text = "\n"
             "Each CONFIG is the file of a pair, of which name, secret and pair/witness are read; without\n"
             "one it serves the pair 'zbroker'.  Of each pair it lets at most one broker go on without the\n"
-            "other.  It holds no messages.  Prints READY when it listens; the log goes to standard error.\n",
+            "other.  It holds no messages.  Prints READY when it listens; the log goes to standard error.\n"
+            "\n"
+            "'reset' makes it forget the record of a pair, by the pair's name: when another pair has the name\n"
+            "now, or the record can't be true.  Stop the witness first, and do it while both brokers of the\n"
+            "pair are in step: they make themselves known again.\n",
     .options = s_options,
     .run = s_witness,
 };

@@ -129,8 +129,8 @@ const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait)
 }
 
 const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, const char *proof, bool accept_loss,
-                               int64_t wait)
+                               const char *witness_proof, int64_t wait)
 {
-    const char *const args[] = {proof, accept_loss ? "accept-loss" : NULL, NULL};
+    const char *const args[] = {proof, accept_loss ? "accept-loss" : NULL, witness_proof, NULL};
     return s_ask (self, index, verb, args, wait);
 }

@@ -83,10 +83,11 @@ int zb_client_call (zb_client_t *self, zb_verb_t verb, const zb_frame_t *args, s
 int zb_client_ask (zb_client_t *self, zb_verb_t verb, const zb_frame_t *args, size_t count);
 //  Sends without waiting what can be sent.
 void zb_client_send (zb_client_t *self);
-//  An operator's request to this broker, outside of any session: sent once, answered within `wait` ms.  Returns the text
+//  An operator's request to this broker, outside of any session: sent once, answered within `wait` ms.  With accept_loss
+//  there may be a proof for the witness, else it is NULL.  Returns the text
 //  of its OK, valid until the next zb_client_status; or NULL and the error: ZB_ERR_TIMEOUT, or what the broker says.
 const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, const char *proof, bool accept_loss,
-                               int64_t wait);
+                               const char *witness_proof, int64_t wait);
 //  Sets the error from an ERR and returns -1; returns 0 for OK and MSG.
 int zb_client_answer (zb_client_t *self);
 

@@ -71,11 +71,9 @@ void zb_consent_refresh (zb_consent_t *self, int64_t now)
         zb_consent_share (self, now);
 }
 
-void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now)
+void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witness_record_t *record)
 {
     self->seen = s_max (self->seen, record->epoch);
-    self->heard = true;
-    self->heard_ms = now;
     if (self->sharing) {
         //  Refused: what we say next names the newer epoch that we have just seen.
         self->sharing = verdict != WITNESS_GRANTED && record->state != WITNESS_SHARED;
@@ -84,6 +82,9 @@ void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witn
     if (!self->asked)
         return;
     self->refused = verdict == WITNESS_LATE ? WITNESS_GRANTED : verdict;
+    //  The operator has to say it again.
+    if (verdict == WITNESS_UNPROVEN)
+        self->asked = 0;
     if (verdict == WITNESS_GRANTED) {
         self->given = record->epoch;
         self->asked = 0;
@@ -112,6 +113,16 @@ const char *zb_consent_name (const zb_consent_t *self)
 
 const char *zb_consent_why (const zb_consent_t *self, int64_t patience, int64_t now)
 {
+    if (self->refused == WITNESS_OTHER)
+        return "waiting: the witness keeps the record of another pair of this name. Give one of the two another "
+               "pair/name; "
+               "or, if that pair is gone, stop the witness and say 'zbroker witness reset' with the name";
+    if (self->refused == WITNESS_BEYOND)
+        return "waiting: the witness has a record that is far behind this pair's epochs. Stop the witness and say "
+               "'zbroker "
+               "witness reset' with the pair's name";
+    if (self->refused == WITNESS_UNPROVEN)
+        return "waiting: the witness has not believed that an operator has said that; say 'zbroker promote' again";
     if (self->refused == WITNESS_TAKEN)
         return "waiting: the witness has let the other broker go on alone";
     if (self->refused)

@@ -29,10 +29,8 @@ typedef struct {
     uint64_t seen;             //  the newest epoch that the witness's record had
     bool sharing;              //  we say that the peer is up to date, and have no answer yet
     bool clean;                //  what an earlier process of this broker may have been given was handed back
-    bool heard;                //  the witness has ever answered
     int64_t asked_ms;          //  since when we ask
     int64_t shared_ms;         //  when we began to share last
-    int64_t heard_ms;          //  when the witness answered last
 } zb_consent_t;
 
 //  Whether this broker may go on alone as far as the witness is concerned.  `alone`: it is so already, by its own file;
@@ -51,7 +49,7 @@ void zb_consent_share (zb_consent_t *self, int64_t now);
 //  It still is: said again now and then, so that a witness that has lost its records knows the pair.
 void zb_consent_refresh (zb_consent_t *self, int64_t now);
 //  The witness has answered what was said last.
-void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now);
+void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witness_record_t *record);
 //  What is to be said to the witness; false if nothing is.
 bool zb_consent_wish (const zb_consent_t *self, uint64_t newest, witness_event_t *event, uint64_t *epoch);
 //  A word for operators: "none" (no witness), "given", "refused", "asked", "shared" (the witness knows that both are up

@@ -684,11 +684,11 @@ void zb_role_bind (zb_role_t *self)
     self->consent.needed = true;
 }
 
-bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now)
+bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record)
 {
     if (!s_in_reach (self, record->epoch))
         return false;
-    zb_consent_ruled (&self->consent, verdict, record, now);
+    zb_consent_ruled (&self->consent, verdict, record);
     return true;
 }
 

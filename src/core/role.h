@@ -175,7 +175,7 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
 //  The peer's process is proven dead.
 void zb_role_dead (zb_role_t *self, int64_t now);
 //  The witness has answered what zb_role_wish said last.  False if that is not believed, as above.
-bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record, int64_t now);
+bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record);
 //  Time passes.  client_waits: somebody waits for an answer that only the peer's ack can bring.
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now);
 //  A client says HELLO; token is NULL without one.  *code and *why are set on REFUSE.

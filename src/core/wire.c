@@ -368,7 +368,7 @@ static const s_verb_t s_verbs[ZB_VERBS] = {
     [ZB_STATUS] = {"STATUS", 0, 0, "STATUS id"},
     [ZB_PING] = {"PING", 0, 0, "PING id"},
     [ZB_SWITCHOVER] = {"SWITCHOVER", 1, 1, "SWITCHOVER id proof"},
-    [ZB_PROMOTE] = {"PROMOTE", 1, 2, "PROMOTE id proof accept-loss"},
+    [ZB_PROMOTE] = {"PROMOTE", 1, 3, "PROMOTE id proof accept-loss [witness-proof]"},
     [ZB_REPLAY] = {"REPLAY", 2, 2, "REPLAY id item proof"},
 };
 
@@ -498,6 +498,8 @@ static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t a
 {
     self->proof = arg[0];
     self->accept_loss = args > 1 && zb_frame_is (arg[1], "accept-loss");
+    if (args > 2)
+        self->witness_proof = arg[2];
     if (self->verb == ZB_PROMOTE && !self->accept_loss)
         return s_bad (self, "promote", "messages may be lost, and the word accept-loss is missing");
     return 0;

@@ -53,6 +53,7 @@ typedef struct {
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
     zb_frame_t proof;         //  SWITCHOVER PROMOTE: see core/proof.h
     bool accept_loss;         //  PROMOTE
+    zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
     zb_frame_t acks;          //  GET ACK NACK EXTEND: checked by the parse; walk it with zb_acks_next
     const zb_frame_t *body;   //  PUT: the bodies; REPLAY: item and proof
     size_t bodies;

@@ -270,6 +270,8 @@ static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *f
     self->status.output = zb_front_waits (self->front);
     self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;
     self->status.challenge = zb_operator_challenge (self->operator);
+    self->status.witness_challenge = self->claimant ? zb_claimant_challenge (self->claimant) : "";
+    self->status.witness_heard = self->claimant ? zb_claimant_heard (self->claimant) : 0;
     zb_engine_stats (self->engine, &self->status.stats);
     self->status.replays = self->courier != NULL;
     if (self->courier)
@@ -313,6 +315,8 @@ static void s_promote (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
                                "answered OK after that is not here",
                                role->commit, zb_lineage_newest (&role->lineage).number);
     int code;
+    if (self->claimant)
+        zb_claimant_prove (self->claimant, request->witness_proof.data, request->witness_proof.size);
     const char *why = zb_role_promote (&self->role, self->now, &code);
     s_carry_out (self);
     if (why)
@@ -789,8 +793,8 @@ static void s_peer (zb_broker_t *self)
 static void s_hear_witness (zb_broker_t *self)
 {
     zb_ruling_t ruling;
-    while (self->claimant && zb_claimant_recv (self->claimant, &ruling))
-        if (!zb_role_ruled (&self->role, ruling.verdict, &ruling.record, self->now))
+    while (self->claimant && zb_claimant_recv (self->claimant, &ruling, self->now))
+        if (!zb_role_ruled (&self->role, ruling.verdict, &ruling.record))
             s_beyond (self, "the witness", ruling.record.epoch, &self->status.rulings_beyond);
 }
 
@@ -798,8 +802,14 @@ static void s_tell_witness (zb_broker_t *self)
 {
     witness_event_t event;
     uint64_t epoch;
-    if (self->claimant && zb_role_wish (&self->role, &event, &epoch))
+    if (!self->claimant)
+        return;
+    if (self->role.formed)
+        zb_claimant_name (self->claimant, self->role.pair);
+    if (zb_role_wish (&self->role, &event, &epoch))
         zb_claimant_say (self->claimant, event, epoch, self->now);
+    else
+        zb_claimant_look (self->claimant, self->now);
 }
 
 //  ---------------------------------------------------------------------------------------------------------------

@@ -86,7 +86,9 @@ static json_t *s_witness (const zb_status_t *self)
     json_object_set_new (object, "consent", json_string (zb_consent_name (consent)));
     json_object_set_new (object, "epoch", s_number (consent->seen));
     json_object_set_new (object, "silent_ms",
-                         consent->heard ? s_number ((uint64_t) (self->now - consent->heard_ms)) : json_null ());
+                         self->witness_heard ? s_number ((uint64_t) (self->now - self->witness_heard)) : json_null ());
+    json_object_set_new (object, "challenge",
+                         *self->witness_challenge ? json_string (self->witness_challenge) : json_null ());
     return object;
 }
 

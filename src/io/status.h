@@ -50,6 +50,8 @@ typedef struct {
     const char *challenge;     //  for operators
     char *caution[ZB_CAUTIONS]; //  what the config has that an operator should look at
     size_t cautions;
+    const char *witness_challenge; //  the same for a proof that the witness is to believe, "" if it has told none
+    int64_t witness_heard;     //  ms: when it was heard last, 0 if never
 } zb_status_t;
 
 //  Returns the text, to be freed by the caller.

@@ -10,10 +10,15 @@
     small file, FOLDER/pairs, a line each behind the first:
 
       zbroker witness 1
-      orders held 2 7
+      orders held 2 7 00112233445566778899aabbccddeeff
 
-    name, state, holder (1 primary, 2 backup, 0 none) and epoch.  It is on the disk
-    before a ruling that changes it leaves.  Frames as in core/claim.h.
+    name, state, holder (1 primary, 2 backup, 0 none), epoch, and the pair's id, which is
+    missing in a line of the first release until the pair has spoken again.  It is on the
+    disk before a ruling that changes it leaves.  Frames as in core/claim.h.
+
+    A record belongs to the pair whose id it has: another one of the same name and secret
+    is refused.  An epoch of more than ZB_EPOCH_REACH above the record's is refused, and an
+    operator's word without his proof for this session.
 */
 
 #ifndef ZB_WITNESS_H_INCLUDED
@@ -26,5 +31,8 @@
 //  code of io/broker.h: BUSY if the address or the folder is in use, STORE if the records can't be read or written,
 //  DAMAGED if they are not as they were written.
 int zb_witness_run (const char *bind, const char *folder, const zb_config_t *const *pairs, size_t count);
+//  Forgets the records of the pair with this name, and prints that.  The witness of this folder must not run.  Returns an
+//  exit code as above; USAGE if there is no such record.
+int zb_witness_reset (const char *folder, const char *name);
 
 #endif

@@ -2,14 +2,63 @@
 import os
 import shutil
 import socket
+import struct
+import subprocess
 
 import pytest
 import zmq
 
-from brokers import Broker, free_ports, wait_for
+from brokers import PROGRAM, Broker, Pair, free_ports, wait_for
 from conftest import in_step
 from links import CutPair
+from seal import key, seal
 from zb1 import Client, ask, status
+
+
+CLAIM, RESUME, SHARE, FORCE = range(4)
+
+
+class Liar:
+    """Somebody who knows how brokers talk to the witness, and speaks in the name of a node of the pair "test"."""
+
+    def __init__(self, port, secret="", ident=b"\0" * 16):
+        self.key = key("test", secret)
+        self.ident = ident
+        self.session = int.from_bytes(os.urandom(8), "big")
+        self.sequence = 0
+        self.nonce = 0
+        self.sock = zmq.Context.instance().socket(zmq.DEALER)
+        self.sock.linger = 0
+        self.sock.connect("tcp://127.0.0.1:%d" % port)
+
+    def frame(self, node, event, epoch, proof=b"\0" * 32):
+        self.sequence += 1
+        return seal(self.key, 32, node, struct.pack(">BQQ", event, epoch, self.nonce) + self.ident + proof,
+                    session=self.session, sequence=self.sequence)
+
+    def say(self, frame):
+        """The verdict and the record's epoch; the first release's frames were shorter."""
+        self.sock.send_multipart([b"test", frame])
+        assert self.sock.poll(5000), "no answer"
+        verdict, _, _, epoch, self.nonce = struct.unpack(">BBBQQ", self.sock.recv_multipart()[1][32:51])
+        return VERDICTS[verdict], epoch
+
+    def claim(self, *claim, **more):
+        """As one who has asked for the nonce before."""
+        self.say(self.frame(*claim, **more))
+        return self.say(self.frame(*claim, **more))
+
+    def old(self, node, event, epoch):
+        """As the first release had it; it answers that, and no later one does."""
+        self.sock.send_multipart([b"test", seal(self.key, 32, node, struct.pack(">BQ", event, epoch),
+                                                session=self.session, sequence=1, version=1)])
+        self.sock.poll(500)
+
+    def close(self):
+        self.sock.close()
+
+
+VERDICTS = ["granted", "stranger", "taken", "late", "again", "other", "unproven", "beyond"]
 
 
 class Witness(Broker):
@@ -188,3 +237,158 @@ def test_bad_input(watched):
     os.remove(watched.witness.folder + "/pairs")
     watched.witness.start()
     shared(watched)
+
+
+@pytest.fixture
+def open_pair():
+    """A pair without a secret and with a witness, which anybody can speak to."""
+    port = free_ports(1)
+    pair = Pair()
+    config = pair.folder + "/test.conf"
+    with open(config, "w") as file:
+        file.write('pair\n    name = test\n    witness = "tcp://127.0.0.1:%d"\n' % port)
+    for broker in pair.brokers:
+        broker.options[:0] = ["--config", config]
+    pair.witness = Witness(port, config, pair.folder + "/witness").start()
+    pair.start()
+    in_step(pair)
+    shared(pair)
+    yield pair
+    pair.witness.finish()
+    pair.close()
+
+
+def ident(pair):
+    """The pair's id, by the witness's record."""
+    return bytes.fromhex(pair.witness.records().split("\n")[1].split(" ")[4])
+
+
+def test_a_stranger_at_the_witness(open_pair):
+    """No secret is set, and somebody says that the active one goes on alone, in an epoch that never was, by an operator's
+    word that nobody gave.  When the active one dies the pair goes on."""
+    pair = open_pair
+    active = in_step(pair)
+    liar = Liar(pair.witness.port)
+    #  As the first release was told it.
+    for node in (active + 1, 2 - active):
+        liar.old(node, FORCE, 2 ** 64 - 1)
+    assert " 18446744073709551615" not in pair.witness.records()
+    liar.ident = ident(pair)
+    for event in (CLAIM, RESUME, SHARE, FORCE):
+        assert liar.claim(active + 1, event, 2 ** 64 - 1)[0] == "beyond"
+        assert liar.claim(active + 1, event, 2 ** 22)[0] == "beyond"
+    assert liar.claim(active + 1, FORCE, 9)[0] == "unproven"
+    assert liar.claim(active + 1, FORCE, 9, proof=b"x" * 32)[0] == "unproven"
+    liar.ident = b"z" * 16
+    assert liar.claim(active + 1, CLAIM, 9)[0] == "other"
+    liar.close()
+    shared(pair)
+    one = Client(pair.endpoints, "producer")
+    one.hello()
+    one.request("QUEUE", "q", "q", "")
+    pair.brokers[active].kill()
+    assert one.request("PUT", 1, "q", "", b"x", patience=20)[0] == b"solo"
+    one.close()
+    pair.brokers[active].start()
+    in_step(pair)
+
+
+def test_a_recorded_claim(watched):
+    """What was recorded is worth nothing, in the same session, after it, and after the witness has restarted."""
+    one = Liar(watched.witness.port, "s", ident(watched))
+    epoch = int(watched.witness.records().split("\n")[1].split(" ")[3])
+    first = one.frame(2, SHARE, epoch)
+    assert one.say(first)[0] == "again"
+    assert one.say(first)[0] == "again"
+    recorded = one.frame(2, SHARE, epoch)
+    assert one.say(recorded)[0] == "granted"
+    assert one.say(recorded)[0] == "again"
+    assert one.say(one.frame(2, SHARE, epoch))[0] == "granted"
+    other = Liar(watched.witness.port, "s", ident(watched))
+    assert other.claim(2, SHARE, epoch)[0] == "granted"
+    assert one.say(recorded)[0] == "again"
+    assert one.say(one.frame(1, SHARE, epoch))[0] == "again"
+    watched.witness.kill()
+    watched.witness.start()
+    assert one.say(recorded)[0] == "again"
+    one.close()
+    other.close()
+    in_step(watched)
+    shared(watched)
+
+
+def test_two_pairs_of_one_name(watched):
+    """Another pair of the same name and secret at one witness has no part in the first one's record: it is refused, the log
+    and its status say why; `witness reset` lets it in when the first one is gone."""
+    second = CutPair("pair\n    name = test\n    secret = \"s\"\n    witness = \"tcp://127.0.0.1:%d\"\n"
+                     % watched.witness.port)
+    try:
+        second.start()
+        active = in_step(second)
+        wait_for(lambda: "another pair of the same name" in watched.witness.tail(), "the witness's refusal")
+        second.brokers[active].kill()
+        wait_for(lambda: "another pair of this name" in hello(second.endpoints[1 - active]), "a refusal that tells why")
+        #  The first one's record is untouched: it goes on with it.
+        first = in_step(watched)
+        watched.brokers[first].kill()
+        wait_for(lambda: hello(watched.endpoints[1 - first]) == "OK", "the takeover of the first pair")
+        watched.brokers[first].start()
+        in_step(watched)
+        second.brokers[active].start()
+        in_step(second)
+        run = [PROGRAM, "witness", "reset", "test", "--store", watched.witness.folder]
+        assert subprocess.run(run, capture_output=True).returncode == 3
+        for broker in watched.brokers:
+            broker.stop()
+        watched.witness.stop()
+        assert b"forgotten" in subprocess.run(run, capture_output=True, check=True).stdout
+        assert subprocess.run(run, capture_output=True).returncode == 2
+        watched.witness.start()
+        wait_for(lambda: os.path.exists(watched.witness.folder + "/pairs") and " shared " in watched.witness.records(),
+                 "the second pair at the witness")
+        active = in_step(second)
+        second.brokers[active].kill()
+        wait_for(lambda: hello(second.endpoints[1 - active]) == "OK", "the takeover of the second pair")
+        second.brokers[active].start()
+        in_step(second)
+        for broker in watched.brokers:
+            broker.start()
+    finally:
+        second.close()
+
+
+def test_an_operators_word(watched):
+    """The one that went on alone is lost for good: an operator's word, with his proof, is believed by the witness."""
+    active = in_step(watched)
+    left = 1 - active
+    watched.brokers[left].kill()
+    one = Client([watched.endpoints[active]], "producer")
+    one.hello()
+    one.request("QUEUE", "q", "q", "")
+    assert one.request("PUT", 1, "q", "", b"x")[0] == b"solo"
+    one.close()
+    watched.brokers[active].kill()
+    watched.brokers[left].start()
+    wait_for(lambda: "503" in hello(watched.endpoints[left]), "a refusal")
+    assert " held %d " % (active + 1) in watched.witness.records()
+    run = subprocess.run([PROGRAM, "promote", "--accept-loss", "--config", watched.configs[left], "--brokers",
+                          watched.endpoints[left]], capture_output=True)
+    assert run.returncode == 0, run.stderr
+    assert " held %d " % (left + 1) in watched.witness.records()
+    assert hello(watched.endpoints[left]) == "OK"
+
+
+def test_records_of_the_first_release(watched):
+    """A line without the pair's id is read, and gets the id of the pair that speaks next."""
+    path = watched.witness.folder + "/pairs"
+    watched.witness.stop()
+    text = watched.witness.records()
+    body = "\n".join(" ".join(line.split(" ")[:4]) if line.startswith("test ") else line
+                     for line in text.split("\n")[:-2]) + "\n"
+    check = 0xcbf29ce484222325
+    for byte in body.encode():
+        check = (check ^ byte) * 0x100000001b3 % 2 ** 64
+    with open(path, "w") as file:
+        file.write("%scheck %016x\n" % (body, check))
+    watched.witness.start()
+    wait_for(lambda: watched.witness.records() == text, "the record with the pair's id")

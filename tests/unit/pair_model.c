@@ -549,7 +549,7 @@ static bool s_ask (model_t *self, int at, bool heard)
     const witness_row_t *row = witness_step (&self->record, event, at + 1u, epoch);
     if (!heard)
         return before.state != self->record.state || before.epoch != self->record.epoch;
-    zb_role_ruled (&node->role, row->verdict, &self->record, self->now);
+    zb_role_ruled (&node->role, row->verdict, &self->record);
     s_carry_out (self, at);
     return true;
 }

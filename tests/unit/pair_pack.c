@@ -106,8 +106,8 @@ static void s_get_beat (pack_t *pack, zb_beat_t *beat)
 
 static void s_put_consent (pack_t *pack, const zb_consent_t *consent)
 {
-    s_put (pack, consent->word | (uint64_t) consent->sharing << 2 | (uint64_t) consent->heard << 3 |
-                     (uint64_t) consent->refused << 4 | (uint64_t) consent->clean << 6);
+    s_put (pack, consent->word | (uint64_t) consent->sharing << 2 | (uint64_t) consent->refused << 4 |
+                     (uint64_t) consent->clean << 6);
     s_put (pack, consent->given);
     s_put (pack, consent->asked);
     s_put (pack, consent->seen);
@@ -119,7 +119,6 @@ static void s_get_consent (pack_t *pack, zb_consent_t *consent)
     uint8_t byte = s_get (pack);
     consent->word = (witness_event_t) (byte & 3);
     consent->sharing = byte >> 2 & 1;
-    consent->heard = byte >> 3 & 1;
     consent->refused = (witness_verdict_t) (byte >> 4 & 3);
     consent->clean = byte >> 6 & 1;
     consent->given = s_get (pack);

@@ -13,8 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const zb_claim_t s_claim = {WITNESS_RESUME, 2, 0x0102030405060708, 11, 12};
-static const zb_ruling_t s_ruling = {WITNESS_TAKEN, {WITNESS_HELD, 1, UINT64_MAX}, 2, 11, 12};
+static const zb_claim_t s_claim = {WITNESS_RESUME, 2,     0x0102030405060708, 11, 12, 0x1112131415161718,
+                                   {1, 2, 3},      {4, 5}};
+static const zb_ruling_t s_ruling = {WITNESS_TAKEN, {WITNESS_HELD, 1, UINT64_MAX}, 2, 11, 12, 13};
 
 static void test_roundtrip (void **state)
 {
@@ -34,6 +35,7 @@ static void test_roundtrip (void **state)
     assert_int_equal (ruling.session, 11);
     assert_int_equal (ruling.sequence, 12);
     assert_int_equal (ruling.node, 2);
+    assert_int_equal (ruling.nonce, 13);
 }
 
 //  Each bit, each length, the other kind, another pair's key.
@@ -56,6 +58,13 @@ static void test_refused (void **state)
     }
     for (size_t size = 0; size <= ZB_CLAIM_SIZE + 1; size++)
         assert_int_equal (zb_claim_read (&claim, key, frame, size, &why), size == ZB_CLAIM_SIZE ? 0 : -1);
+    //  Under a seal of its own it may be longer, not shorter.
+    zb_seal_t seal = {.kind = 32, .node = 2};
+    zb_seal_write (&seal, key, frame, frame + ZB_SEAL_SIZE, ZB_CLAIM_SIZE + 1 - ZB_SEAL_SIZE);
+    assert_int_equal (zb_claim_read (&claim, key, frame, ZB_CLAIM_SIZE + 1, &why), 0);
+    zb_seal_write (&seal, key, frame, frame + ZB_SEAL_SIZE, ZB_CLAIM_SIZE - 1 - ZB_SEAL_SIZE);
+    assert_int_equal (zb_claim_read (&claim, key, frame, ZB_CLAIM_SIZE - 1, &why), -1);
+    zb_claim_write (&s_claim, key, frame);
     assert_int_equal (zb_claim_read (&claim, other, frame, ZB_CLAIM_SIZE, &why), -1);
     assert_int_equal (zb_ruling_read (&ruling, key, frame, ZB_CLAIM_SIZE, &why), -1);
     zb_ruling_write (&s_ruling, key, answer);
@@ -70,11 +79,11 @@ static void test_nonsense (void **state)
     const char *why = NULL;
     zb_claim_t claim = s_claim;
     zb_seal_key (key, "orders", "");
-    claim.event = WITNESS_EVENTS;
+    claim.event = ZB_CLAIM_LOOK + 1;
     zb_claim_write (&claim, key, frame);
     assert_int_equal (zb_claim_read (&claim, key, frame, sizeof frame, &why), -1);
     zb_ruling_t wrong[] = {s_ruling, s_ruling, s_ruling};
-    wrong[0].verdict = WITNESS_LATE + 1;
+    wrong[0].verdict = WITNESS_VERDICTS;
     wrong[1].record.state = WITNESS_HELD + 1;
     wrong[2].record.holder = 3;
     for (size_t index = 0; index < 3; index++) {
@@ -84,12 +93,46 @@ static void test_nonsense (void **state)
     }
 }
 
+//  A session begins with the nonce that was given to it, sequences rise in it, and another one that begins ends it.
+static void test_a_recorded_claim_is_worth_nothing (void **state)
+{
+    (void) state;
+    zb_claim_speaker_t speaker = {.key = {7}};
+    bool begins;
+    zb_claim_t first = {.session = 5, .sequence = 1}, other = {.session = 6, .sequence = 9};
+    assert_false (zb_claim_fresh (&speaker, &first, &begins));
+    first.nonce = zb_claim_nonce (&speaker, 5);
+    other.nonce = zb_claim_nonce (&speaker, 5);
+    assert_false (zb_claim_fresh (&speaker, &other, &begins));
+    assert_true (zb_claim_fresh (&speaker, &first, &begins));
+    assert_true (begins);
+    speaker.key[0] = 8;
+    zb_claim_t next = first;
+    assert_false (zb_claim_fresh (&speaker, &next, &begins));
+    next.sequence = 3;
+    assert_true (zb_claim_fresh (&speaker, &next, &begins));
+    assert_false (begins);
+    next.sequence = 2;
+    assert_false (zb_claim_fresh (&speaker, &next, &begins));
+    //  The next process of the node; then all that the one before has said is over.
+    other.nonce = zb_claim_nonce (&speaker, 6);
+    assert_true (zb_claim_fresh (&speaker, &other, &begins));
+    speaker.key[0] = 9;
+    next.sequence = 10;
+    assert_false (zb_claim_fresh (&speaker, &first, &begins));
+    assert_false (zb_claim_fresh (&speaker, &next, &begins));
+    //  Nobody is in session 0.
+    zb_claim_t none = {.session = 0, .sequence = 1, .nonce = zb_claim_nonce (&speaker, 0)};
+    assert_false (zb_claim_fresh (&speaker, &none, &begins));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_roundtrip),
         cmocka_unit_test (test_refused),
         cmocka_unit_test (test_nonsense),
+        cmocka_unit_test (test_a_recorded_claim_is_worth_nothing),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

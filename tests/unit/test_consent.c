@@ -29,7 +29,7 @@ static void s_say (zb_consent_t *self, witness_record_t *record, uint64_t newest
     uint64_t epoch;
     assert_true (zb_consent_wish (self, newest, &event, &epoch));
     witness_verdict_t verdict = witness_step (record, event, 1, epoch)->verdict;
-    zb_consent_ruled (self, verdict, record, 1);
+    zb_consent_ruled (self, verdict, record);
 }
 
 static bool s_wishes (const zb_consent_t *self)

@@ -440,10 +440,10 @@ static void test_an_epoch_out_of_reach (void **unused)
     assert_true (zb_role_beat (&role, &beat, role.echoed_ms, model.now));
     role = before;
     witness_record_t record = {.state = WITNESS_HELD, .holder = 1, .epoch = newest + ZB_EPOCH_REACH + 1};
-    assert_false (zb_role_ruled (&role, WITNESS_LATE, &record, model.now));
+    assert_false (zb_role_ruled (&role, WITNESS_LATE, &record));
     assert_memory_equal (&role, &before, sizeof role);
     record.epoch--;
-    assert_true (zb_role_ruled (&role, WITNESS_LATE, &record, model.now));
+    assert_true (zb_role_ruled (&role, WITNESS_LATE, &record));
 }
 
 //  The grant's look at the store does not stand for the store when the peer falls silent before another heartbeat of it: a

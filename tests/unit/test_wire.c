@@ -196,7 +196,7 @@ static void test_bad (void **state)
         {"ZB1|STATUS|1|", "expected: STATUS id"},
         {"ZB1|PING|1|", "expected: PING id"},
         {"ZB1|SWITCHOVER|1", "expected: SWITCHOVER id proof"},
-        {"ZB1|PROMOTE|1", "expected: PROMOTE id proof accept-loss"},
+        {"ZB1|PROMOTE|1", "expected: PROMOTE id proof accept-loss [witness-proof]"},
         {"ZB1|PROMOTE|1|0a", "promote: messages may be lost, and the word accept-loss is missing"},
         {"ZB1|PROMOTE|1|0a|yes", "promote: messages may be lost, and the word accept-loss is missing"},
         {"ZB1|PUT|1|||b", "queue: empty"},
