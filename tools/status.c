@@ -241,6 +241,47 @@ static const struct {
 //  ---------------------------------------------------------------------------
 //  The whole
 
+#define CLOSED_NEWS 3000 //  ms for which a way has to be closed to be worth a word
+
+//  Whether a way between the brokers, or to the witness, is closed, and not just for a moment.
+static bool s_is_closed (json_t *way)
+{
+    return json_is_object (way) && !s_true (way, "open") && s_number (way, "since_ms") >= CLOSED_NEWS;
+}
+
+//  What each broker says of its links that needs a look, a line each.
+static void s_print_links (const brokers_t *self)
+{
+    for (size_t index = 0; index < self->size; index++) {
+        json_t *links = s_member (self->status[index], "links");
+        const char *name;
+        json_t *way;
+        json_object_foreach (links, name, way)
+        {
+            if (s_is_closed (way))
+                printf ("%s: %s: closed for %lld s; %s\n", self->endpoint[index], s_text (way, "text"),
+                        s_number (way, "since_ms") / 1000, s_text (way, "why"));
+        }
+        if (*s_text (links, "differs"))
+            printf ("%s: the two brokers are set up differently: %s\n", self->endpoint[index],
+                    s_text (links, "differs"));
+    }
+}
+
+//  What a pair that is in step lacks all the same; NULL if nothing.
+static const char *s_lacks (const brokers_t *self)
+{
+    for (size_t index = 0; index < self->size; index++) {
+        json_t *links = s_member (self->status[index], "links");
+        if (s_is_closed (s_member (links, "witness")))
+            return "the pair is in step, but the witness can't be reached: a broker whose peer dies now does not go on "
+                   "alone; see below";
+        if (*s_text (links, "differs"))
+            return "the pair is in step, but the two brokers are set up differently; see below";
+    }
+    return NULL;
+}
+
 //  Says in one line how the pair is.  Returns the exit code: 0 only if nothing needs a look.
 static int s_verdict (const brokers_t *self, const char **verdict)
 {
@@ -267,8 +308,9 @@ static int s_verdict (const brokers_t *self, const char **verdict)
         return TOOL_OK;
     }
     else if (strcmp (level, "both") == 0 && s_true (active, "in_step")) {
-        *verdict = "the pair is in step";
-        return TOOL_OK;
+        const char *lacks = s_lacks (self);
+        *verdict = lacks ? lacks : "the pair is in step";
+        return lacks ? TOOL_FAILED : TOOL_OK;
     }
     else if (strcmp (level, "shared") == 0 && s_true (active, "in_step") && answers == self->size) {
         *verdict = "the pair is in step, on one shared store";
@@ -347,6 +389,7 @@ static void s_print_table (const brokers_t *self)
         json_array_foreach (json_object_get (self->status[index], "cautions"), which, caution)
             printf ("warning, %s: %s\n", self->endpoint[index], json_string_value (caution));
     }
+    s_print_links (self);
 }
 
 static int s_ask (const tool_t *tool, zb_client_t *client, int64_t wait, brokers_t *brokers)

@@ -59,10 +59,10 @@ static int s_witness (tool_t *self)
         pair[index] = zb_config_new ();
     char *error = NULL;
     int code = TOOL_USAGE;
-    if (s_load (self, pair, count, &error))
+    const char *given = tool_option (self, "bind");
+    if ((given && zb_config_set (pair[0], "single/bind", given, &error)) || s_load (self, pair, count, &error))
         tool_misused (self, "%s", error);
     else {
-        const char *given = tool_option (self, "bind");
         const char *folder = tool_option (self, "store");
         char *bind = given              ? strdup (given)
                      : pair[0]->witness ? zb_config_bind_for (pair[0]->witness)

@@ -21,6 +21,8 @@
        41     4   ms since the store did what it should, a sync to disk last
        45    25   an epoch as in lineage.h
 
+        -     2   bytes of the settings that follow, lines as zb_config_tell writes them
+
     The version stays where it is.  What a later program adds goes behind the epochs, and
     one that does not know it takes the heartbeat without it.
 */

@@ -111,21 +111,27 @@ const char *zb_consent_name (const zb_consent_t *self)
     return self->shared_ms && !self->sharing ? "shared" : "free";
 }
 
+const char *zb_consent_refusal (witness_verdict_t verdict)
+{
+    switch (verdict) {
+    case WITNESS_OTHER:
+        return "waiting: the witness keeps the record of another pair of this name. Give one of the two another "
+               "pair/name; or, if that pair is gone, stop the witness and say 'zbroker witness reset' with the name";
+    case WITNESS_BEYOND:
+        return "waiting: the witness has a record that is far behind this pair's epochs. Stop the witness and say "
+               "'zbroker witness reset' with the pair's name";
+    case WITNESS_UNPROVEN:
+        return "waiting: the witness has not believed that an operator has said that; say 'zbroker promote' again";
+    case WITNESS_TAKEN:
+        return "waiting: the witness has let the other broker go on alone";
+    default:
+        return "waiting for the peer: the witness does not know this pair yet, both must meet once";
+    }
+}
+
 const char *zb_consent_why (const zb_consent_t *self, int64_t patience, int64_t now)
 {
-    if (self->refused == WITNESS_OTHER)
-        return "waiting: the witness keeps the record of another pair of this name. Give one of the two another "
-               "pair/name; "
-               "or, if that pair is gone, stop the witness and say 'zbroker witness reset' with the name";
-    if (self->refused == WITNESS_BEYOND)
-        return "waiting: the witness has a record that is far behind this pair's epochs. Stop the witness and say "
-               "'zbroker "
-               "witness reset' with the pair's name";
-    if (self->refused == WITNESS_UNPROVEN)
-        return "waiting: the witness has not believed that an operator has said that; say 'zbroker promote' again";
-    if (self->refused == WITNESS_TAKEN)
-        return "waiting: the witness has let the other broker go on alone";
     if (self->refused)
-        return "waiting for the peer: the witness does not know this pair yet, both must meet once";
+        return zb_consent_refusal (self->refused);
     return self->asked && now - self->asked_ms >= patience ? "waiting: the witness does not answer" : NULL;
 }

@@ -57,5 +57,7 @@ bool zb_consent_wish (const zb_consent_t *self, uint64_t newest, witness_event_t
 const char *zb_consent_name (const zb_consent_t *self);
 //  Why the broker has to wait: a text; NULL if the witness was asked so recently (`patience` ms) that it may answer yet.
 const char *zb_consent_why (const zb_consent_t *self, int64_t patience, int64_t now);
+//  The text for a verdict that refuses.
+const char *zb_consent_refusal (witness_verdict_t verdict);
 
 #endif

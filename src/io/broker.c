@@ -25,10 +25,12 @@
 #include "io/gate.h"
 #include "io/ha.h"
 #include "io/held.h"
+#include "io/links.h"
 #include "io/log.h"
 #include "io/moment.h"
 #include "io/news.h"
 #include "io/operator.h"
+#include "io/reach.h"
 #include "io/status.h"
 #include "io/store.h"
 
@@ -46,6 +48,8 @@
 #define SWITCH_LONGEST 5000
 //  A store that has not turned for so long stands still, ms: it turns at least every 50.
 #define STORE_WELL 250
+//  Between two looks at what the links are like, ms.
+#define LINKS_EVERY 50
 //  Reads of this purpose are the broker's own; the engine's are not negative.
 #define READ_META (-1)
 #define READ_REPLAY (-2)
@@ -56,6 +60,7 @@ typedef struct {
     zb_store_t *store;
     zb_ha_t *ha;               //  NULL without a pair
     zb_claimant_t *claimant;   //  NULL without a witness
+    zb_links_t *links;         //  NULL without a pair
     zb_engine_t *engine;
     zb_role_t role;
     zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
@@ -64,6 +69,8 @@ typedef struct {
     zlistx_t *batches;         //  given to the store and not synced here
     zb_status_t status;
     int64_t now;
+    int64_t looked_ms;           //  when the links were looked at last
+    int64_t heard_ms, echoed_ms; //  the newest that the links were told of
     int64_t resume;            //  ms: the store wants no commit before, so that the peer can catch up
     bool ready;
     zb_release_t rule;         //  as the engine was told last
@@ -790,6 +797,35 @@ static void s_peer (zb_broker_t *self)
     }
 }
 
+//  What the links show when nothing is refused: heartbeats are heard, echoed, and answered by the witness.
+static void s_look_at_links (zb_broker_t *self)
+{
+    if (!self->links || self->now - self->looked_ms < LINKS_EVERY)
+        return;
+    self->looked_ms = self->now;
+    const zb_role_t *role = &self->role;
+    zb_beat_t own;
+    zb_role_tell (role, &own);
+    if (role->heard && !role->dead && !zb_beat_same_pair (&own, &role->peer))
+        zb_links_refused (
+            self->links, ZB_WAY_STATE_IN,
+            "the other broker's store is that of another pair: look whether each has the right folder; the one "
+            "that is to be copied anew is moved away");
+    else if (role->heard && !role->dead && role->heard_ms > self->heard_ms) {
+        self->heard_ms = role->heard_ms;
+        zb_links_passed (self->links, ZB_WAY_STATE_IN, role->heard_ms);
+    }
+    if (role->echoed_ms > self->echoed_ms) {
+        self->echoed_ms = role->echoed_ms;
+        zb_links_passed (self->links, ZB_WAY_STATE_OUT, role->echoed_ms);
+    }
+    if (self->claimant && zb_claimant_verdict (self->claimant) != WITNESS_GRANTED)
+        zb_links_refused (self->links, ZB_WAY_WITNESS, zb_claimant_why (self->claimant));
+    else if (self->claimant && zb_claimant_heard (self->claimant))
+        zb_links_passed (self->links, ZB_WAY_WITNESS, zb_claimant_heard (self->claimant));
+    zb_links_look (self->links, self->now);
+}
+
 static void s_hear_witness (zb_broker_t *self)
 {
     zb_ruling_t ruling;
@@ -831,7 +867,7 @@ static int s_listen_failed (const char *what, const char *endpoint)
     return errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE;
 }
 
-static zb_store_t *s_store_new (const zb_config_t *config)
+static zb_store_t *s_store_new (const zb_config_t *config, zb_links_t *links)
 {
     bool paired = config->as != ZB_SINGLE && !config->shared;
     zb_store_args_t args = {
@@ -843,6 +879,7 @@ static zb_store_t *s_store_new (const zb_config_t *config)
         .cache = config->cache, .log_file = config->log_file, .log_keep = config->log_keep,
         .resync_rate = config->resync_rate
     };
+    args.links = links;
     zb_seal_key (args.key, config->pair, config->secret);
     return zb_store_new (&args);
 }
@@ -869,12 +906,18 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     self->batches = zlistx_new ();
     zlistx_set_destructor (self->batches, s_batch_free);
     self->level = "";
+    char why[400];
+    if (zb_reach_resolve (s_own (self)->endpoint, why, sizeof why)) {
+        zb_log (ZB_LOG_ERROR, "nobody could reach this broker at %s: %s", s_own (self)->endpoint, why);
+        return ZB_EXIT_USAGE;
+    }
     self->front = zb_front_new (s_own (self)->bind, &config->limits);
     if (!self->front)
         return s_listen_failed ("clients", s_own (self)->bind);
-    self->store = s_store_new (config);
+    self->links = self->status.links = paired ? zb_links_new (config) : NULL;
+    self->store = s_store_new (config, self->links);
     if (paired) {
-        self->ha = zb_ha_new (config, self->store);
+        self->ha = zb_ha_new (config, self->store, self->links);
         if (!self->ha)
             return s_listen_failed ("the peer's heartbeats", s_own (self)->state_bind);
         s_tell_peer (self, false);
@@ -896,6 +939,7 @@ static void s_close (zb_broker_t *self)
     zb_courier_destroy (&self->courier);
     zb_ha_destroy (&self->ha);
     zb_store_destroy (&self->store);
+    zb_links_destroy (&self->links);
     zb_front_destroy (&self->front);
     zb_engine_destroy (&self->engine);
     zb_held_destroy (&self->held);
@@ -936,6 +980,7 @@ static void s_turn (zb_broker_t *self)
     s_engine (self);
     s_relieve (self);
     s_tell_witness (self);
+    s_look_at_links (self);
     s_replay (self);
     zb_news_tick (&self->news, self->now);
     s_tell_peer (self, false);

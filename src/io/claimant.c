@@ -9,6 +9,7 @@
 #include <czmq.h>
 #include <sodium.h>
 
+#include "core/consent.h"
 #include "io/claimant.h"
 
 #define INTERVAL 200    //  ms between two tries
@@ -132,6 +133,11 @@ int64_t zb_claimant_heard (const zb_claimant_t *self)
 witness_verdict_t zb_claimant_verdict (const zb_claimant_t *self)
 {
     return self->verdict;
+}
+
+const char *zb_claimant_why (const zb_claimant_t *self)
+{
+    return zb_consent_refusal (self->verdict);
 }
 
 //  One answer; false if it is not what was asked for last.

@@ -41,6 +41,7 @@ const char *zb_claimant_challenge (zb_claimant_t *self);
 //  GRANTED if nothing.
 int64_t zb_claimant_heard (const zb_claimant_t *self);
 witness_verdict_t zb_claimant_verdict (const zb_claimant_t *self);
+const char *zb_claimant_why (const zb_claimant_t *self);
 //  The answer to what was said last; false if there is none.
 bool zb_claimant_recv (zb_claimant_t *self, zb_ruling_t *ruling, int64_t now);
 

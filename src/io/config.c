@@ -177,7 +177,8 @@ static int s_set_endpoint (char **field, const setting_t *setting, const char *v
     size_t size;
     bool any = setting->kind == BIND;
     if (!s_split (value, any, &host, &size))
-        return s_fail (error, "%s = '%s' is not of the form tcp://HOST:PORT, with %s", setting->path, value,
+        return s_fail (error, "%s = '%s' is not of the form tcp://HOST:PORT, with a port of 1 to 65535 and %s",
+                       setting->path, value,
                        any ? "an IPv4 address, an interface or * as HOST" : "a name or an IPv4 address as HOST");
     s_replace (field, value);
     return 0;
@@ -679,4 +680,76 @@ int zb_config_finish (zb_config_t *self, char **error)
         return s_fail (error, "store/log-keep = %zu is less than one log file, store/log-file = %zu", self->log_keep,
                        self->log_file);
     return 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  What both brokers of a pair should have alike
+
+static bool s_is_common (const char *path)
+{
+    static const char *const common[] = {"pair/witness",   "pair/peer-loss",  "pair/heartbeat", "pair/silence",
+                                         "pair/ack-limit", "pair/turn-limit", "pair/disk-limit"};
+    bool found = strncmp (path, "limits/", strlen ("limits/")) == 0;
+    for (size_t index = 0; !found && index < sizeof common / sizeof *common; index++)
+        found = streq (path, common[index]);
+    return found;
+}
+
+char *zb_config_tell (const zb_config_t *self)
+{
+    char *text = strdup ("");
+    for (const setting_t *setting = s_settings; setting < s_settings + SETTINGS; setting++) {
+        if (!s_is_common (setting->path))
+            continue;
+        const void *field = (const char *) self + setting->offset;
+        char *value;
+        if (setting->kind == LOSS)
+            value = strdup (*(const bool *) field ? "wait" : "solo");
+        else if (setting->kind == BOOL)
+            value = strdup (*(const bool *) field ? "yes" : "no");
+        else if (setting->kind == SIZE || setting->kind == COUNT || setting->kind == TIME)
+            value = zsys_sprintf ("%" PRIu64, *(const uint64_t *) field);
+        else
+            value = strdup (*(char *const *) field ? *(char *const *) field : "none");
+        char *more = zsys_sprintf ("%s%s = %s\n", text, setting->path, value);
+        assert (value && more);
+        free (value);
+        free (text);
+        text = more;
+    }
+    return text;
+}
+
+//  The value in the line that begins with this name, and its size; NULL if there is none.
+static const char *s_line (const char *text, const char *name, size_t name_size, size_t *size)
+{
+    while (*text) {
+        size_t line = strcspn (text, "\n");
+        if (line >= name_size && memcmp (text, name, name_size) == 0) {
+            *size = line - name_size;
+            return text + name_size;
+        }
+        text += line + (text[line] == '\n');
+    }
+    return NULL;
+}
+
+char *zb_config_differs (const char *own, const char *theirs)
+{
+    char *text = NULL;
+    for (const char *line = own; *line; line += strcspn (line, "\n") + 1) {
+        const char *sign = strstr (line, " = ");
+        if (!sign)
+            break;
+        size_t name = (size_t) (sign - line), here = strcspn (sign + 3, "\n"), there;
+        const char *other = s_line (theirs, line, name + 3, &there);
+        if (!other || (here == there && memcmp (sign + 3, other, here) == 0))
+            continue;
+        char *more = zsys_sprintf ("%s%s%.*s is %.*s here and %.*s there", text ? text : "", text ? ", " : "",
+                                   (int) name, line, (int) here, sign + 3, (int) there, other);
+        assert (more);
+        free (text);
+        text = more;
+    }
+    return text;
 }

@@ -77,6 +77,11 @@ int zb_config_finish (zb_config_t *self, char **error);
 size_t zb_config_cautions (const zb_config_t *self, char *text[ZB_CAUTIONS]);
 //  Whether the endpoint is on the loopback address: 127.x.y.z or localhost.
 bool zb_config_is_loopback (const char *endpoint);
+//  The settings in which the two brokers of a pair should not differ, lines "name = value"; to be freed by the caller.
+char *zb_config_tell (const zb_config_t *self);
+//  A sentence that names what differs between two such texts; NULL if nothing does.  A name that one of them lacks is of
+//  another version and not looked at.  To be freed by the caller.
+char *zb_config_differs (const char *own, const char *theirs);
 //  Where to listen for those who connect to this endpoint, which is of the form tcp://HOST:PORT: its own loopback address,
 //  else all of them.  To be freed by the caller.
 char *zb_config_bind_for (const char *endpoint);

@@ -22,13 +22,14 @@
 struct zb_ha {
     heart_t *heart;
     zb_store_t *store;
+    zb_links_t *links;
     uint8_t node;
     int64_t turn_limit, disk_limit; //  ages in ms beyond which a heartbeat would be a lie
     uint8_t key[ZB_SEAL_KEY_SIZE];
     atomic_int_least64_t turned;
     uint64_t malformed;          //  beats inside good frames that made no sense
     pthread_mutex_t guard;       //  of the beat, which the heart's thread reads
-    uint8_t beat[ZB_BEAT_MAX];
+    uint8_t beat[HEART_PAYLOAD_MAX];
     size_t size;                 //  0 until the core has told one
 };
 
@@ -69,19 +70,31 @@ static ssize_t s_open (void *context, const uint8_t *in, size_t size, uint8_t *o
     const void *payload;
     size_t payload_size;
     const char *why;
-    if (zb_seal_read (&seal, self->key, in, size, &payload, &payload_size, &why) || seal.kind != HA_KIND_BEAT
-        || seal.node == self->node || payload_size > room)
+    if (zb_seal_read (&seal, self->key, in, size, &payload, &payload_size, &why)) {
+        if (self->links)
+            zb_links_unsealed (self->links, ZB_WAY_STATE_IN, why);
+        return -1;
+    }
+    if (seal.kind == HA_KIND_BEAT && seal.node == self->node && self->links)
+        zb_links_refused (self->links, ZB_WAY_STATE_IN,
+                          self->node == 1
+                              ? "what is heard there is a primary, as this broker is: start one of the two with "
+                                "--as backup, and look whether each endpoint is its own machine's"
+                              : "what is heard there is a backup, as this broker is: start one of the two with "
+                                "--as primary, and look whether each endpoint is its own machine's");
+    if (seal.kind != HA_KIND_BEAT || seal.node == self->node || payload_size > room)
         return -1;
     memcpy (out, payload, payload_size);
     return (ssize_t) payload_size;
 }
 
-zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store)
+zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *links)
 {
     const zb_host_t *own = &config->host[config->as];
     const zb_host_t *peer = &config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY];
     zb_ha_t *self = (zb_ha_t *) zmalloc (sizeof *self);
     self->store = store;
+    self->links = links;
     self->node = (uint8_t) config->as;
     self->turn_limit = config->turn_limit;
     self->disk_limit = config->disk_limit;
@@ -121,6 +134,28 @@ void *zb_ha_socket (zb_ha_t *self)
     return zsock_resolve (heart_sock (self->heart));
 }
 
+//  Behind the beat: u16 bytes of settings, the settings, and what a later version adds.
+static void s_take_settings (zb_ha_t *self, const heart_event_t *event)
+{
+    size_t at = zb_beat_size (event->payload);
+    if (!self->links || event->size < at + 2)
+        return;
+    size_t size = (size_t) event->payload[at] << 8 | event->payload[at + 1];
+    if (size <= event->size - at - 2)
+        zb_links_settings (self->links, (const char *) event->payload + at + 2, size);
+}
+
+static size_t s_add_settings (const zb_ha_t *self, uint8_t *payload, size_t room)
+{
+    size_t size = self->links ? strlen (zb_links_own (self->links)) : 0;
+    if (size == 0 || size + 2 > room || size > UINT16_MAX)
+        return 0;
+    payload[0] = (uint8_t) (size >> 8);
+    payload[1] = (uint8_t) size;
+    memcpy (payload + 2, zb_links_own (self->links), size);
+    return size + 2;
+}
+
 zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_t *heard)
 {
     const heart_event_t *event;
@@ -133,8 +168,12 @@ zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_
             continue;
         if (zb_beat_decode (beat, event->payload, event->size)) {
             self->malformed++;
+            if (self->links)
+                zb_links_refused (self->links, ZB_WAY_STATE_IN,
+                                  "the heartbeats make no sense here: both brokers need the same version of zbroker");
             continue;
         }
+        s_take_settings (self, event);
         *echoed = event->echoed_ms;
         *heard = event->heard_ms;
         return ZB_HA_BEAT;
@@ -146,6 +185,7 @@ void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now)
 {
     pthread_mutex_lock (&self->guard);
     self->size = zb_beat_encode (beat, self->beat);
+    self->size += s_add_settings (self, self->beat + self->size, sizeof self->beat - self->size);
     pthread_mutex_unlock (&self->guard);
     if (now)
         heart_update (self->heart);

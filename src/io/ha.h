@@ -16,14 +16,15 @@
 
 #include "core/beat.h"
 #include "io/config.h"
+#include "io/links.h"
 #include "io/store.h"
 
 typedef struct zb_ha zb_ha_t;
 
 typedef enum { ZB_HA_NOTHING, ZB_HA_BEAT, ZB_HA_DEAD } zb_ha_kind_t;
 
-//  Listens and connects as the config says.  `store` must outlive it.  Returns NULL with errno set if it can't listen.
-zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store);
+//  Listens and connects as the config says.  `store` and `links` must outlive it; `links` may be NULL.  Returns NULL with errno set if it can't listen.
+zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *links);
 void zb_ha_destroy (zb_ha_t **self_p);
 //  A ZeroMQ socket to poll for input.
 void *zb_ha_socket (zb_ha_t *self);

@@ -13,8 +13,9 @@
 #include "core/limits.h"
 #include "core/seal.h"
 #include "io/gate.h"
-#include "io/ship.h"
+#include "io/links.h"
 #include "io/log.h"
+#include "io/ship.h"
 
 #define WINDOW (64 << 20)   //  bytes under way to the peer, not yet received by its store
 #define FRAMES_OUT 100000   //  frames waiting for the connection, all smaller than WINDOW together
@@ -42,6 +43,8 @@ struct zb_ship {
     uint64_t bytes_sent, bytes_received, bytes_acked;
     uint64_t size; //  of our store
     int64_t heard, ticked, turned, ended;
+    zb_links_t *links;         //  borrowed; may be NULL
+    int64_t told_in, told_out; //  when it was told last that something came through
     zmq_msg_t frame; //  the frame in work; the event points into it
     zb_ship_stats_t stats;
 };
@@ -212,6 +215,20 @@ void zb_ship_stats (const zb_ship_t *self, zb_ship_stats_t *stats)
     stats->sent = self->bytes_sent;
 }
 
+void zb_ship_tell (zb_ship_t *self, struct zb_links *links)
+{
+    self->links = links;
+}
+
+//  Something has passed in this direction; said now and then.
+static void s_passed (zb_ship_t *self, zb_way_t way, int64_t *told)
+{
+    if (!self->links || self->turned - *told < ZB_LINKS_EVERY)
+        return;
+    *told = self->turned;
+    zb_links_passed (self->links, way, self->turned);
+}
+
 void *zb_ship_socket (zb_ship_t *self)
 {
     return zsock_resolve (self->in);
@@ -245,9 +262,12 @@ static void s_send (zb_ship_t *self, zmq_msg_t *frame, uint8_t kind, uint64_t se
         if (numbered)
             s_count (&self->stats.dropped, "frame dropped", "no connection");
     }
-    else if (numbered) {
-        self->sent++;
-        self->bytes_sent += size;
+    else {
+        s_passed (self, ZB_WAY_SHIP_OUT, &self->told_out);
+        if (numbered) {
+            self->sent++;
+            self->bytes_sent += size;
+        }
     }
 }
 
@@ -409,6 +429,8 @@ static bool s_got_begin (zb_ship_t *self, uint64_t session, const uint8_t *paylo
                   ": one of the two stores is an old copy; move that one away, it is fetched anew",
                   generation, self->generation);
         s_count (&self->stats.beyond, "the peer is not let in", why);
+        if (self->links)
+            zb_links_refused (self->links, ZB_WAY_SHIP_IN, why);
         return false;
     }
     if (generation > self->peer_generation)
@@ -502,6 +524,8 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
     const char *why;
     if (zb_seal_read (&seal, self->key, zmq_msg_data (&self->frame), zmq_msg_size (&self->frame), &body, &size, &why)) {
         s_count (&self->stats.strangers, "frame refused", why);
+        if (self->links)
+            zb_links_unsealed (self->links, ZB_WAY_SHIP_IN, why);
         return false;
     }
     const uint8_t *payload = body;
@@ -509,6 +533,7 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
         s_count (&self->stats.strangers, "frame refused", "wrong node or malformed");
         return false;
     }
+    s_passed (self, ZB_WAY_SHIP_IN, &self->told_in);
     if (seal.kind == HELLO) {
         s_got_hello (self, seal.session, payload);
         return false;

@@ -107,6 +107,10 @@ uint32_t zb_ship_peer_generation (const zb_ship_t *self);
 uint64_t zb_ship_session (const zb_ship_t *self);
 void zb_ship_stats (const zb_ship_t *self, zb_ship_stats_t *stats);
 
+//  Says there what comes through and what is refused; NULL: nowhere.
+struct zb_links;
+void zb_ship_tell (zb_ship_t *self, struct zb_links *links);
+
 //  Sockets to poll for input: frames, and what happens to the connection.
 void *zb_ship_socket (zb_ship_t *self);
 void *zb_ship_monitor (zb_ship_t *self);

@@ -92,6 +92,29 @@ static json_t *s_witness (const zb_status_t *self)
     return object;
 }
 
+//  Each way to the peer and to the witness.
+static json_t *s_links (const zb_status_t *self)
+{
+    if (!self->links)
+        return json_null ();
+    json_t *object = json_object ();
+    for (zb_way_t way = 0; way < ZB_WAYS; way++) {
+        zb_links_view_t view;
+        if (!zb_links_view (self->links, way, &view))
+            continue;
+        json_t *one = json_object ();
+        json_object_set_new (one, "text", json_string (view.text));
+        json_object_set_new (one, "endpoint", json_string (view.endpoint));
+        json_object_set_new (one, "open", json_boolean (view.open));
+        json_object_set_new (one, "since_ms", s_number ((uint64_t) (self->now - view.since)));
+        json_object_set_new (one, "why", view.open ? json_null () : json_string (view.why));
+        json_object_set_new (object, view.name, one);
+    }
+    const char *differs = zb_links_differs (self->links);
+    json_object_set_new (object, "differs", differs ? json_string (differs) : json_null ());
+    return object;
+}
+
 static json_t *s_disk (const zb_status_t *self)
 {
     struct statvfs disk;
@@ -213,6 +236,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "complete", json_boolean (role->complete));
     json_object_set_new (object, "peer", s_peer (self));
     json_object_set_new (object, "witness", s_witness (self));
+    json_object_set_new (object, "links", s_links (self));
     json_object_set_new (object, "commit", s_number (role->closed > role->commit ? role->closed : role->commit));
     json_object_set_new (object, "synced_here", s_number (role->here));
     json_object_set_new (object, "synced_there", s_number (role->there));

@@ -16,6 +16,7 @@
 #include "core/role.h"
 #include "io/config.h"
 #include "io/gate.h"
+#include "io/links.h"
 #include "io/lock.h"
 
 //  What is not in the role or the engine.
@@ -47,6 +48,7 @@ typedef struct {
     zb_holder_t lock;          //  of a shared store: what the lock's file says
     bool held;                 //  somebody has the lock
     int64_t took;              //  ms that the takeover took, if this broker leads
+    zb_links_t *links;         //  NULL without a pair
     const char *challenge;     //  for operators
     char *caution[ZB_CAUTIONS]; //  what the config has that an operator should look at
     size_t cautions;

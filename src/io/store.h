@@ -72,6 +72,7 @@ typedef struct {
     const char *bind;         //  where shipping listens, "tcp://*:5562"; NULL if not paired
     const char *peer;         //  the peer's, "tcp://host:5572"; NULL if not paired
     uint8_t key[32];          //  key of the link (seal.h)
+    struct zb_links *links;   //  told what comes through and what is refused; borrowed, may be NULL
     size_t cache;             //  bytes of Berkeley DB's cache
     size_t log_file;          //  bytes of one log file (64 MiB)
     size_t resync_rate;       //  bytes/s with which a master answers a client that catches up; 0 = no limit

@@ -174,6 +174,21 @@ def cut_brokers(rig, dice):
 
 
 @fault(may_split=True)
+def reset_brokers(rig, dice):
+    """a firewall answers what the brokers send to each other with RST; all clients reach both"""
+    both(rig, PRIMARY, BACKUP, "reset")
+    load(dice, 0.3, 5)
+
+
+@fault(may_split=True)
+def reset_one_way(rig, dice):
+    """a firewall answers what one broker sends to the other with RST; the other way is open"""
+    source = dice.choice((PRIMARY, BACKUP))
+    rig.network.cut(source, 1 - source, "reset")
+    load(dice, 0.5, 5)
+
+
+@fault(may_split=True)
 def cut_one_way(rig, dice):
     """nothing gets from one broker to the other, but the other way"""
     source = dice.choice((PRIMARY, BACKUP))
@@ -243,6 +258,16 @@ def cut_then_kill(rig, dice):
 
 
 #  With a witness.
+
+@fault(witness=True)
+def witness_reset_brokers(rig, dice):
+    """with a witness, a firewall answers what the brokers send to each other with RST, one way or both"""
+    source = dice.choice((PRIMARY, BACKUP))
+    rig.network.cut(source, 1 - source, "reset")
+    if dice.random() < 0.7:
+        rig.network.cut(1 - source, source, "reset")
+    load(dice, 0.5, 5)
+
 
 @fault(witness=True)
 def witness_cut_brokers(rig, dice):

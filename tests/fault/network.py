@@ -60,10 +60,16 @@ class Network:
             file.write("1")
         self.hosts = [Host(number + 1) for number in range(size)]
         self.rules = []
+        #  In a host's own table its address is the router's: who is sent there is answered by the router, on which nobody
+        #  listens, in the host's name.
+        for number, host in enumerate(self.hosts):
+            run("ip", "route", "add", "local", host.address, "dev", "lo", "table", str(100 + number))
 
     def cut(self, source, target, how="blackhole"):
-        """No packet of the source reaches the target any more: `blackhole` says nothing, `unreachable` tells the sender."""
-        rule = ["from", self.hosts[source].address, "to", self.hosts[target].address, how]
+        """No packet of the source reaches the target any more: `blackhole` says nothing, `unreachable` tells the sender,
+        `reset` answers in the target's name with RST, as a firewall does that rejects with a TCP reset."""
+        what = ["iif", "host%d" % (source + 1), "lookup", str(100 + target)] if how == "reset" else [how]
+        rule = ["from", self.hosts[source].address, "to", self.hosts[target].address, *what]
         if rule not in self.rules:
             run("ip", "rule", "add", *rule)
             self.rules.append(rule)

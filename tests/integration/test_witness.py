@@ -186,6 +186,24 @@ def test_together_they_do_not_need_it(watched):
     in_step(watched)
 
 
+def test_a_dead_witness_is_shown(watched):
+    """The pair is in step, and its witness is gone: status and log say so before it is needed, and that it is back."""
+    in_step(watched)
+    run = [PROGRAM, "status", "--brokers", ",".join(watched.endpoints)]
+    wait_for(lambda: subprocess.run(run, capture_output=True).returncode == 0, "a pair that lacks nothing")
+    watched.witness.kill()
+    shown = wait_for(lambda: subprocess.run(run, capture_output=True, text=True).returncode == 1
+                     and subprocess.run(run, capture_output=True, text=True).stdout, "the witness's silence in status")
+    assert "in step, but the witness can't be reached" in shown and "the witness: closed for" in shown
+    for broker in watched.brokers:
+        wait_for(lambda: "the witness: closed for" in broker.tail() and "nobody listens at" in broker.tail(),
+                 "a line in the log")
+    watched.witness.start()
+    wait_for(lambda: subprocess.run(run, capture_output=True).returncode == 0, "a pair that lacks nothing")
+    for broker in watched.brokers:
+        wait_for(lambda: "the witness: open again" in broker.tail(), "a line in the log")
+
+
 def test_one_that_was_alone_resumes(watched):
     """The broker that went on alone restarts while the other one is gone: the record is its own, and it goes on."""
     active = in_step(watched)

@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "io/reach.h"
 #include "patterns/probe.h"
 #include "sim.h"
 
@@ -107,6 +108,36 @@ LOG (warning, "W:")
 LOG (notice, "N:")
 LOG (info, "I:")
 LOG (debug, "D:")
+
+//  --- Why an endpoint can't be reached: nobody looks -----------------------------------------------------------------
+
+zb_reach_t *zb_reach_new (void)
+{
+    return NULL;
+}
+
+void zb_reach_destroy (zb_reach_t **self_p)
+{
+    (void) self_p;
+}
+
+bool zb_reach_ask (zb_reach_t *self, const char *endpoint)
+{
+    (void) self, (void) endpoint;
+    return false;
+}
+
+bool zb_reach_answer (zb_reach_t *self, char *text, size_t size)
+{
+    (void) self, (void) text, (void) size;
+    return false;
+}
+
+int zb_reach_resolve (const char *endpoint, char *text, size_t size)
+{
+    (void) endpoint, (void) text, (void) size;
+    return 0;
+}
 
 //  --- Proof of death: as patterns/probe.h has it ------------------------------------------------------------------
 
