@@ -114,7 +114,7 @@ def test_who_does_not_read_is_refused_and_gets_every_reply_later(single, client)
     #  More PUTs than their replies have room for: what is not done is refused with 429, and nothing is silent.
     single.broker.stop()
     with open(single.folder + "/zbroker.conf", "a") as config:
-        config.write("limits\n    output = 24m\n")
+        config.write("limits\n    output = 40m\n")
     single.broker.start()
     client(single).request("QUEUE", "q", "q", "")
     sock, count = hold_back(single.endpoints[0]), 60000
