@@ -634,10 +634,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_engine_return (self, lease);
             zb_engine_serve (self, queue);
         }
-        else {
-            zb_timer_stop (&self->timers, timer);
-            zb_engine_serve (self, ZB_ITEM (timer, zb_get_t, timer)->queue);
-        }
+        else
+            zb_engine_late (self, ZB_ITEM (timer, zb_get_t, timer));
         timer = zb_timer_first (&self->timers);
     }
     int64_t next = zb_engine_sweep (self);

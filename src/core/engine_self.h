@@ -59,6 +59,7 @@ typedef struct {
 typedef struct {
     zb_timer_t timer;
     zb_ring_t turn; //  on its queue's ring of parked ones, or on a commit's
+    zb_ring_t late; //  on its queue's ring of those whose time is over
     zb_ring_t mine; //  on its session's
     zb_session_t *session;
     zb_queue_t *queue;
@@ -67,7 +68,7 @@ typedef struct {
     int64_t deadline;
     bool parked; //  on the queue's ring
     bool waits;  //  on a commit's
-    size_t bytes;
+    size_t bytes; //  while it waits for the commit
 } zb_get_t;
 
 //  Kinds of timers.
@@ -155,7 +156,8 @@ struct zb_engine {
     bool congested;  //  GETs wait until some of them are taken
     size_t waits;   //  replies that wait for a commit
     size_t backlog; //  sessions that wait for a load
-    size_t waiting; //  bytes of all that waits
+    size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
+    size_t asked;   //  GETs that are not answered yet
     char token[ZB_TOKEN_MAX];
     size_t token_size;
 
@@ -281,6 +283,8 @@ void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue);
 //  The same for all queues.
 void zb_engine_serve_all (zb_engine_t *self);
+//  A parked GET's time is over: it takes what is ready, or is answered without a message when no load is under way.
+void zb_engine_late (zb_engine_t *self, zb_get_t *get);
 //  How long a lease of this queue is.
 int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue);
 //  Bytes that one read of a window brings, about.

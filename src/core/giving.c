@@ -117,6 +117,14 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     pending->large = bytes;
 }
 
+//  It waits for no commit any more.  What waits for a message counts in no `waiting`: it ends when somebody else likes.
+static void s_released (zb_engine_t *self, zb_get_t *get)
+{
+    get->waits = false;
+    self->waits--;
+    self->waiting -= get->bytes;
+}
+
 //  Takes a GET off everything; its reply is the caller's.
 static zb_pending_t *s_finish (zb_engine_t *self, zb_get_t *get)
 {
@@ -124,16 +132,19 @@ static zb_pending_t *s_finish (zb_engine_t *self, zb_get_t *get)
     zb_queue_t *queue = get->queue;
     zb_timer_stop (&self->timers, &get->timer);
     zb_ring_remove (&get->turn);
+    zb_ring_remove (&get->late);
     zb_ring_remove (&get->mine);
-    if (get->parked)
+    if (get->parked) {
         self->stats.parked--;
+        queue->waiting--;
+    }
     if (get->waits)
-        self->waits--;
+        s_released (self, get);
     if (zb_ring_empty (&queue->parked))
         zb_ring_remove (&queue->demand);
     get->session->asked--;
+    self->asked--;
     queue->users--;
-    self->waiting -= get->bytes;
     free (get);
     return pending;
 }
@@ -235,12 +246,16 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     s_read_ahead (self, queue);
     if (queue->load)
         return;
-    ZB_RING_EACH (link, after, &queue->parked)
-    {
-        zb_get_t *get = ZB_ITEM (link, zb_get_t, turn);
-        if (get->deadline <= self->now)
-            zb_engine_end_get (self, get, "MSG", NULL);
-    }
+    while (!zb_ring_empty (&queue->late))
+        zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late), "MSG", NULL);
+}
+
+void zb_engine_late (zb_engine_t *self, zb_get_t *get)
+{
+    zb_queue_t *queue = get->queue;
+    zb_timer_stop (&self->timers, &get->timer);
+    zb_ring_append (&queue->late, &get->late);
+    zb_engine_serve (self, queue);
 }
 
 void zb_engine_serve_all (zb_engine_t *self)
@@ -264,12 +279,16 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
     zb_queue_t *queue = get->queue;
     zb_ring_append (&queue->parked, &get->turn);
     get->parked = true;
+    queue->waiting++;
     self->stats.parked++;
     if (zb_ring_empty (&queue->demand))
         zb_ring_append (&self->demand, &queue->demand);
-    if (get->deadline > self->now)
+    if (get->deadline > self->now) {
         zb_timer_set (&self->timers, &get->timer, get->deadline);
-    zb_engine_serve (self, queue);
+        zb_engine_serve (self, queue);
+    }
+    else
+        zb_engine_late (self, get);
 }
 
 void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, uint64_t commit)
@@ -285,11 +304,11 @@ void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue,
     get->pending = zb_engine_reply_to (session->routing, task, "MSG", 3, arg);
     get->pending->leveled = true;
     get->pending->claims = commit > 0;
-    get->bytes = sizeof *get + zb_pending_bytes (get->pending);
-    self->waiting += get->bytes;
     queue->users++;
     session->asked++;
+    self->asked++;
     zb_ring_init (&get->turn);
+    zb_ring_init (&get->late);
     zb_ring_init (&get->mine);
     zb_ring_append (&session->gets, &get->mine);
     //  Far beyond any life of a process is as good as never, and can't overflow.
@@ -299,6 +318,8 @@ void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue,
         zb_ring_append (&zb_engine_commit (self, commit)->gets, &get->turn);
         get->waits = true;
         self->waits++;
+        get->bytes = sizeof *get + zb_pending_bytes (get->pending);
+        self->waiting += get->bytes;
         return;
     }
     if (commit)
@@ -314,8 +335,7 @@ void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue,
 void zb_engine_got (zb_engine_t *self, zb_get_t *get)
 {
     get->deadline = self->now;
-    get->waits = false;
-    self->waits--;
+    s_released (self, get);
     //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is behind it.
     if (get->max == 0 || get->queue->gone || !get->session->hello)
         zb_engine_end_get (self, get, "MSG", NULL);

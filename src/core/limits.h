@@ -22,7 +22,7 @@
 #define ZB_ID_MAX 255            //  bytes of a request's id
 #define ZB_ENVELOPE_MAX 8        //  frames before "ZB1", the empty one included
 #define ZB_ENVELOPE_BYTES 512    //  bytes of these together
-#define ZB_WINDOW 256            //  PUTs of one producer in flight, and digests kept of it
+#define ZB_WINDOW 256            //  PUTs of one producer in flight, and digests kept of it; GETs of one client that wait
 #define ZB_AHEAD 32              //  requests of a client that are taken from the network before they are read
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument
 #define ZB_TOKEN_MAX 128         //  bytes of a token
@@ -76,6 +76,7 @@ typedef struct {
     size_t request;              //  bytes of a request or of a reply: 16 MiB
     size_t properties;           //  bytes of a PUT's properties: 64 KiB
     size_t sessions;             //  clients that said HELLO: 50000
+    size_t parked;               //  GETs that wait for a message, of all clients: 200000
     size_t queues;               //  queues of a broker: 100000
     size_t batch;                //  bytes in one commit before it is closed: 1 MiB
     size_t inflight;             //  commits on their way to disk and peer: 8
@@ -96,6 +97,7 @@ typedef struct {
 #define ZB_LIMITS_DEFAULT                                                                                             \
     {                                                                                                                  \
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
+        .parked = 200000,                                                                                              \
         .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
         .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
         .output = 64 << 20, .outputs = 256 << 20, .connections = 0, .per_address = 1000, .memory = 1 << 30             \

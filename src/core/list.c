@@ -136,12 +136,9 @@ zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_
     ZB_RING_EACH (link, after, &self->all_queues)
     {
         const zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
-        size_t waiting = 0;
         if (!zb_name_match (list->pattern, queue->name))
             continue;
-        for (const zb_ring_t *get = queue->parked.next; get != &queue->parked; get = get->next)
-            waiting++;
-        s_add (self, &reply, queue->name, queue->lease, queue->max, zb_queue_depth (queue), queue->leased, waiting);
+        s_add (self, &reply, queue->name, queue->lease, queue->max, zb_queue_depth (queue), queue->leased, queue->waiting);
     }
     if (reply.args)
         qsort (reply.arg, reply.args / 2, 2 * sizeof (zb_frame_t), s_by_name);

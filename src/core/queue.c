@@ -21,6 +21,7 @@ zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *t
     zb_ring_init (&self->demand);
     zb_ring_init (&self->strays);
     zb_ring_init (&self->parked);
+    zb_ring_init (&self->late);
     zb_ring_init (&self->sealed);
     zb_ring_init (&self->dirty);
     memcpy (self->text, name.data, name.size);
@@ -87,7 +88,8 @@ void zb_queue_destroy (zb_queue_t **self_p)
             s_drop (self, self->pages - 1);
         assert (self->users == 0 && self->leased == 0 && self->bytes == 0 && self->ready == 0);
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
-        assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked));
+        assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
+                zb_ring_empty (&self->late));
         free (self->page);
         free (self);
         *self_p = NULL;

@@ -56,6 +56,8 @@ struct zb_queue {
     zb_ring_t demand;  //  on the ring of those with parked GETs
     zb_ring_t strays;  //  on the ring of those with strays
     zb_ring_t parked;  //  GETs, first come first served
+    zb_ring_t late;    //  of these, those whose time is over: answered as soon as no load is under way
+    size_t waiting;    //  how many are parked
     zb_ring_t sealed;  //  rows for the next batch
     zb_ring_t dirty;   //  pages whose bitmap the next batch writes
     zb_frame_t name;

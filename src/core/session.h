@@ -23,6 +23,7 @@ typedef struct {
     size_t bytes;             //  of memory; 0 = borrowed
     const zb_frame_t *frames; //  the envelope
     zb_request_t request;
+    bool begun;    //  a part of it may be done: it is not refused any more
     size_t cursor; //  how far its acks are done: the next item,
     uint64_t next; //  and what is left of the current one; next 0 = nothing
     uint64_t last;

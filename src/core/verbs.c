@@ -477,6 +477,17 @@ static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
 
 //  GET, ACK, NACK, EXTEND, LIST
 
+//  Whether one more GET may not wait; then it is answered, and nothing of it is done.
+static bool s_too_many (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task)
+{
+    const char *text = session->asked >= ZB_WINDOW          ? "more than 256 GETs of this client wait"
+                       : self->asked >= self->limits.parked ? "too many GETs wait (limits.parked of the broker)"
+                                                            : NULL;
+    if (text)
+        s_refuse (self, session, task, ZB_QUEUE_FULL, text, ZB_NOW);
+    return text != NULL;
+}
+
 static zb_load_t *s_get (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
@@ -484,10 +495,9 @@ static zb_load_t *s_get (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
     zb_load_t *load = s_queue (self, session, task, &queue);
     if (load || !queue)
         return load;
-    if (session->asked >= ZB_WINDOW) {
-        s_refuse (self, session, task, ZB_QUEUE_FULL, "more than 256 GETs of this client wait", ZB_NOW);
+    if (!task->begun && request->max && s_too_many (self, session, task))
         return NULL;
-    }
+    task->begun = true;
     load = zb_engine_ack (self, queue, task);
     if (load)
         return load;

@@ -91,6 +91,7 @@ static const setting_t s_settings[] = {
     {"limits/request", SIZE, FIELD (limits.request), KIB, 2 * GIB - 1},
     {"limits/properties", SIZE, FIELD (limits.properties), 0, MIB},
     {"limits/sessions", COUNT, FIELD (limits.sessions), 1, MANY},
+    {"limits/parked", COUNT, FIELD (limits.parked), 1, MANY},
     {"limits/queues", COUNT, FIELD (limits.queues), 1, MANY},
     {"limits/batch", SIZE, FIELD (limits.batch), KIB, GIB},
     {"limits/inflight", COUNT, FIELD (limits.inflight), 1, 1024},

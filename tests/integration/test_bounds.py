@@ -248,6 +248,23 @@ def test_a_consumer_that_does_not_read_costs_disk(single, client):
     assert PADDED or resident(single.broker)[1] < 400 * MIB
 
 
+def test_gets_that_wait_hold_nobody_up(single, client):
+    #  60,000 of them, 250 of each client: they wait for a message, not for the broker, which reads on.
+    flood = Flood(single.endpoints[0], 240)
+    for sock in flood.socks:
+        for number in range(250):
+            sock.send_multipart([b"ZB1", b"GET", b"%d" % number, b"q", b"1", b"600000", b""])
+    busy = client(single)
+    busy.hello()
+    wait_for(lambda: status(single.endpoints[0])["parked"] == 240 * 250, "all GETs to be taken")
+    for number in range(100):
+        assert busy.request("PUT", number + 1, "q", "", b"x")[0] == b"single"
+    answers = []
+    wait_for(lambda: answers.extend(flood.replies()) or len(answers) == 100, "as many answers as messages")
+    assert {reply[1] for reply in answers} == {b"MSG"}
+    flood.close()
+
+
 def test_a_client_that_is_not_read_for_long_is_not_dropped(folder):
     #  The passive one stands still, and the active one may wait for it: soon so much waits that it reads nothing any
     #  more, for longer than any heartbeat's limit.  Each client's PUTs stay where they are, and none has to say HELLO
