@@ -8,7 +8,8 @@
 
     Ids and ranges come from clients and may be anything.  Ids that no message has any
     more, or never had, are done already; ranges are cut to what exists, and what
-    exists on disk only is read in steps.
+    exists on disk only is read in steps.  What takes long gives way to others and goes
+    on in the next turn.
 */
 
 #include <assert.h>
@@ -25,99 +26,189 @@ static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_
     self->stats.acked++;
 }
 
-//  Acknowledges ids that are in memory or gone.
-static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last)
+//  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
+static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, size_t *left)
 {
     uint64_t done = queue->done;
-    zb_queue_visit (queue, first, last, s_finish, self, self->fill->batch, self->fill->number);
+    uint64_t next = zb_queue_visit (queue, first, last, s_finish, self, self->fill->batch, self->fill->number, left);
     if (queue->done != done)
         zb_engine_touch_queue (self, queue);
+    return next;
 }
 
-//  Acknowledges the range task->next to task->last as far as it is in memory; task->next is 0 when it is done, else the
-//  load is returned that brings more.
-static zb_load_t *s_range (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
+//  Acknowledges the task's current span from task->next on as far as it is in memory; NULL when it is done, else what it
+//  waits for.
+static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, size_t *left)
 {
-    uint64_t last = task->last < queue->tail ? task->last : queue->tail;
-    if (task->next <= queue->reach) {
-        s_done (self, queue, task->next, last < queue->reach ? last : queue->reach);
-        task->next = queue->reach + 1;
-    }
-    if (self->read_queue == queue && task->next >= self->read_from && task->next <= self->read_last) {
-        s_done (self, queue, task->next, last < self->read_last ? last : self->read_last);
-        task->next = self->read_last + 1;
-    }
-    if (task->next <= last) {
-        if (queue->load)
+    const zb_span_t *span = &task->span[task->at];
+    uint64_t last = span->last < queue->tail ? span->last : queue->tail;
+    while (task->next <= last) {
+        uint64_t known = zb_queue_known (queue, task->next);
+        if (known < self->read_last && self->read_queue == queue && task->next >= self->read_from &&
+            task->next <= self->read_last)
+            known = self->read_last;
+        if (known == 0 && queue->load)
             return queue->load;
-        return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
+        if (known == 0)
+            return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
+        known = known < last ? known : last;
+        uint64_t next = s_done (self, queue, task->next, known, left);
+        task->next = next ? next : known + 1;
+        if (next)
+            return &self->later;
     }
-    task->next = 0;
     return NULL;
 }
 
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
 {
-    bool bad = false;
-    while (task->next || zb_acks_next (task->request.acks, &task->cursor, &task->next, &task->last, &bad)) {
-        zb_load_t *load = s_range (self, queue, task);
-        if (load)
-            return load;
+    size_t budget = zb_engine_budget (self), left = budget;
+    zb_load_t *load = NULL;
+    while (task->at < task->spans && !load) {
+        if (task->next == 0)
+            task->next = task->span[task->at].first;
+        load = left ? s_span (self, queue, task, &left) : &self->later;
+        if (!load) {
+            task->at++;
+            task->next = 0;
+            left -= left ? 1 : 0;
+        }
     }
-    assert (!bad);
-    return NULL;
+    zb_engine_visited (self, budget - left);
+    return load;
+}
+
+zb_load_t *zb_engine_ack_text (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_frame_t acks)
+{
+    zb_spans_read (&self->scratch, acks);
+    task->span = self->scratch.span;
+    task->spans = self->scratch.size;
+    zb_load_t *load = zb_engine_ack (self, queue, task);
+    //  The task is kept with what it was given.
+    task->spans = 0;
+    if (!load)
+        task->at = 0;
+    return load;
 }
 
 //  NACK and EXTEND are about messages that this session has leased: these are in memory.
 typedef struct {
-    zb_session_t *session;
-    zb_lease_t *lease;
+    const zb_session_t *session;
+    zb_lease_t *from; //  what this lease covers, NULL: any of the session's
+    zb_lease_t *to;   //  it covers them from now on, NULL: they go back
+    uint64_t held;    //  how many there were
 } s_mine_t;
 
-static void s_back (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+static void s_move (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
 {
-    const zb_lease_t *lease = page->message[index].lease;
-    if (lease && lease->session == ((s_mine_t *) context)->session)
-        zb_queue_return (queue, page, index);
-}
-
-static void s_extend (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
-{
-    (void) queue;
     s_mine_t *mine = (s_mine_t *) context;
     zb_message_t *message = &page->message[index];
-    if (message->lease && message->lease->session == mine->session && message->lease != mine->lease) {
+    if (!message->lease || message->lease->session != mine->session || (mine->from && message->lease != mine->from))
+        return;
+    mine->held++;
+    if (!mine->to)
+        zb_queue_return (queue, page, index);
+    else if (message->lease != mine->to) {
         zb_lease_uncover (message);
-        zb_lease_cover (mine->lease, zb_page_id (page, index), message);
+        zb_lease_cover (mine->to, zb_page_id (page, index), message);
     }
 }
 
-static void s_each (zb_queue_t *queue, zb_frame_t acks, zb_visit_t *visit, s_mine_t *mine)
-{
-    size_t cursor = 0;
-    uint64_t first = 0, last = 0;
-    bool bad = false;
-    while (zb_acks_next (acks, &cursor, &first, &last, &bad))
-        zb_queue_visit (queue, first, last, visit, mine, NULL, 0);
-    assert (!bad);
-}
-
-void zb_engine_nack (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_frame_t acks)
-{
-    s_mine_t mine = {session, NULL};
-    s_each (queue, acks, s_back, &mine);
-    zb_engine_serve (self, queue);
-}
-
-void zb_engine_extend (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_frame_t acks)
+//  A lease of the session that begins now.
+static zb_lease_t *s_lease (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, uint64_t walk)
 {
     zb_lease_t *lease =
         zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
     lease->session = session;
     lease->queue = queue;
+    lease->walk = walk;
     zb_ring_append (&session->leases, &lease->mine);
-    s_mine_t mine = {session, lease};
-    s_each (queue, acks, s_extend, &mine);
-    if (lease->left == 0)
+    return lease;
+}
+
+//  What is named of one lease.
+static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool extends, size_t *left)
+{
+    uint64_t first = lease->span[0].first, last = lease->span[lease->spans - 1].last;
+    size_t at = zb_spans_find (task->span, task->spans, first);
+    if (at == task->spans || task->span[at].first > last)
+        return;
+    if (extends && task->span[at].first <= first && task->span[at].last >= last) {
+        task->held += lease->left;
+        zb_timer_set (&self->timers, &lease->timer, self->now + zb_engine_lease (self, lease->queue));
+        return;
+    }
+    s_mine_t mine = {.session = lease->session, .from = lease};
+    mine.to = extends ? s_lease (self, lease->session, lease->queue, task->walk) : NULL;
+    size_t visits = SIZE_MAX;
+    //  One more, so that it lives until its last span is done.
+    lease->left++;
+    for (uint32_t index = 0; index < lease->spans; index++) {
+        const zb_span_t *have = &lease->span[index];
+        for (at = zb_spans_find (task->span, task->spans, have->first);
+             at < task->spans && task->span[at].first <= have->last; at++) {
+            const zb_span_t *want = &task->span[at];
+            zb_queue_visit (lease->queue, want->first > have->first ? want->first : have->first,
+                            want->last < have->last ? want->last : have->last, s_move, &mine, NULL, 0, &visits);
+        }
+    }
+    if (--lease->left == 0)
         zb_lease_destroy (&lease);
+    if (mine.to && mine.to->left == 0)
+        zb_lease_destroy (&mine.to);
+    task->held += mine.held;
+    visits = SIZE_MAX - visits;
+    *left -= visits < *left ? visits : *left;
+}
+
+//  Looks for what is named among all leases of the session.  Each one that was looked at goes to the end of their ring.
+static zb_load_t *s_walk (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, bool extends)
+{
+    size_t budget = zb_engine_budget (self), left = budget;
+    bool more = false;
+    task->walk = task->walk ? task->walk : ++self->next_walk;
+    while (!zb_ring_empty (&session->leases)) {
+        zb_lease_t *lease = ZB_ITEM (session->leases.next, zb_lease_t, mine);
+        more = left == 0 && lease->walk != task->walk;
+        if (more || lease->walk == task->walk)
+            break;
+        lease->walk = task->walk;
+        zb_ring_remove (&lease->mine);
+        zb_ring_append (&session->leases, &lease->mine);
+        left--;
+        if (lease->queue == queue)
+            s_named (self, lease, task, extends, &left);
+    }
+    zb_engine_visited (self, budget - left);
+    return more ? &self->later : NULL;
+}
+
+//  Looks up the few that are named.
+static zb_load_t *s_look_up (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, bool extends)
+{
+    size_t left = SIZE_MAX;
+    s_mine_t mine = {.session = session, .to = extends ? s_lease (self, session, queue, 0) : NULL};
+    for (size_t index = 0; index < task->spans; index++)
+        zb_queue_visit (queue, task->span[index].first, task->span[index].last, s_move, &mine, NULL, 0, &left);
+    if (mine.to && mine.to->left == 0)
+        zb_lease_destroy (&mine.to);
+    task->held = mine.held;
+    zb_engine_visited (self, task->spans + SIZE_MAX - left);
+    return NULL;
+}
+
+zb_load_t *zb_engine_held (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task)
+{
+    bool extends = task->request.verb == ZB_EXTEND;
+    uint64_t ids = zb_spans_ids (task->span, task->spans);
+    zb_load_t *load = NULL;
+    if (task->walk || ids > ZB_STEP_VISITS)
+        load = s_walk (self, session, queue, task, extends);
+    else if (ids > zb_engine_budget (self))
+        load = &self->later;
+    else
+        load = s_look_up (self, session, queue, task, extends);
+    if (!extends)
+        zb_engine_serve (self, queue);
+    return load;
 }

@@ -18,6 +18,8 @@
 
 //  The store's "uptime" lags by at most this much of a busy broker's, and by an hour of an idle one's.
 #define UPTIME_STEP 60000
+//  Bytes of an acks argument that take as long as a visit.
+#define ACKS_BYTES 8
 //  Queues that had no room to read try again after this.
 #define STARVED_STEP 100
 //  ms: a peer that wants to replay asks again within this time.
@@ -43,19 +45,10 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
     self->node = node;
     self->active = s_text ("");
     self->passive = s_text ("");
-    zb_ring_t *ring[] = {&self->commits,
-                         &self->touched_queues,
-                         &self->touched_producers,
-                         &self->held,
-                         &self->out,
-                         &self->idle_sessions,
-                         &self->all_queues,
-                         &self->idle_producers,
-                         &self->demand,
-                         &self->strays,
-                         &self->gone,
-                         &self->asks,
-                         &self->tombs};
+    zb_ring_t *ring[] = {
+        &self->commits,       &self->touched_queues, &self->touched_producers, &self->held,   &self->out,
+        &self->idle_sessions, &self->all_queues,     &self->idle_producers,    &self->demand, &self->strays,
+        &self->gone,          &self->rest,           &self->later.sessions,    &self->asks,   &self->tombs};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     return self;
@@ -79,6 +72,7 @@ void zb_engine_destroy (zb_engine_t **self_p)
         s_drop_replies (&self->out);
         free (self->active);
         free (self->passive);
+        zb_spans_clear (&self->scratch);
         sodium_memzero (self->secret, sizeof self->secret);
         free (self);
         *self_p = NULL;
@@ -212,7 +206,20 @@ void zb_engine_fail (zb_engine_t *self, const char *fault)
 
 bool zb_engine_busy (const zb_engine_t *self)
 {
-    return self->waiting > self->limits.waiting / 2;
+    return self->waiting > self->limits.waiting / 2 || self->visited >= ZB_TURN_VISITS;
+}
+
+size_t zb_engine_budget (const zb_engine_t *self)
+{
+    size_t left = self->visited < ZB_TURN_VISITS ? ZB_TURN_VISITS - self->visited : 0;
+    return left < ZB_STEP_VISITS ? left : ZB_STEP_VISITS;
+}
+
+void zb_engine_visited (zb_engine_t *self, size_t visits)
+{
+    self->visited += visits;
+    if (self->stats.visited < self->visited)
+        self->stats.visited = self->visited;
 }
 
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive)
@@ -455,6 +462,7 @@ static void s_drop_gone (zb_engine_t *self)
         zb_map_remove (&self->queues, &queue->entry);
         if (queue->users == 0) {
             zb_ring_remove (link);
+            zb_ring_remove (&queue->rest);
             zb_queue_destroy (&queue);
         }
     }
@@ -584,6 +592,12 @@ void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t 
         session = zb_session_new (routing);
         zb_map_add (&self->sessions, &session->entry, session->routing);
     }
+    if (request->acks.size) {
+        zb_spans_read (&self->scratch, request->acks);
+        task.span = self->scratch.span;
+        task.spans = self->scratch.size;
+        zb_engine_visited (self, request->acks.size / ACKS_BYTES);
+    }
     session->heard = now;
     zb_ring_remove (&session->idle);
     zb_ring_append (&self->idle_sessions, &session->idle);
@@ -619,14 +633,40 @@ void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
         zb_engine_forget_session (self, ZB_ITEM (entry, zb_session_t, entry));
 }
 
+//  Whether what was begun in earlier turns goes on in this one: half of it is for new requests.
+static bool s_goes_on (const zb_engine_t *self)
+{
+    return self->visited < ZB_TURN_VISITS / 2;
+}
+
+//  Requests that gave way go on, each with one step, first come first served.
+static void s_go_on (zb_engine_t *self)
+{
+    const zb_ring_t *last = self->later.sessions.prev;
+    bool more = !zb_ring_empty (&self->later.sessions);
+    while (more && s_goes_on (self) && !self->fault) {
+        zb_ring_t *link = zb_ring_pop (&self->later.sessions);
+        more = link != last;
+        zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
+        session->load = NULL;
+        self->backlog--;
+        zb_engine_go_on (self, session);
+        more = more && !zb_ring_empty (&self->later.sessions);
+    }
+    if (s_goes_on (self))
+        zb_engine_serve_on (self);
+}
+
 int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
 {
     assert (self->leads);
     s_now (self, now);
     if (self->fault)
         return INT64_MAX;
+    self->visited = 0;
+    s_go_on (self);
     zb_timer_t *timer = zb_timer_first (&self->timers);
-    while (timer && timer->when <= now) {
+    while (timer && timer->when <= now && s_goes_on (self)) {
         if (timer->kind == ZB_TIMER_LEASE) {
             zb_lease_t *lease = ZB_ITEM (timer, zb_lease_t, timer);
             zb_queue_t *queue = lease->queue;
@@ -645,6 +685,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         next = self->starved ? now + STARVED_STEP : next;
     }
     zb_engine_close_large (self);
+    if (!zb_ring_empty (&self->later.sessions) || !zb_ring_empty (&self->rest))
+        return now;
     timer = zb_timer_first (&self->timers);
     return timer && timer->when < next ? timer->when : next;
 }
@@ -693,6 +735,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_map_remove (&self->queues, &queue->entry);
             zb_ring_remove (&queue->touched);
             zb_ring_remove (&queue->strays);
+            zb_ring_remove (&queue->rest);
             queue->load = NULL;
             zb_queue_destroy (&queue);
         }
@@ -738,6 +781,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->sweep_size = 0;
     self->sweep_at = 0;
     self->token_size = 0;
+    self->visited = 0;
 }
 
 //  Figures

@@ -132,8 +132,9 @@ uint64_t zb_engine_newest (const zb_engine_t *self);
 //  NULL; or a text: the store holds a row that no broker of this format can have written.  Nothing is done any more
 //  then, the caller must end the process (exit code ZB_EXIT_DAMAGED).
 const char *zb_engine_fault (const zb_engine_t *self);
-//  Whether so much waits for the store that the caller does better not to read more requests for now.  It may; what
-//  goes beyond limits.waiting is refused with 503.
+//  Whether so much waits for the store, or so much was done in this turn, that the caller does better not to read more
+//  requests for now.  It may; what goes beyond limits.waiting is refused with 503.  A turn lasts from one zb_engine_tick
+//  to the next.
 bool zb_engine_busy (const zb_engine_t *self);
 
 //  A request of the client with this routing id; frames are those that `request` was parsed from (for the envelope).
@@ -146,8 +147,8 @@ void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now);
 //  Commits up to `here` are synced on this broker, up to `there` on the peer.  Neither ever falls within one lead,
 //  except `there`, which starts again at 0 with every session of the link.
 void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now);
-//  Time passes: leases end, GETs give up, idle sessions and producers are forgotten.  Returns the time of the next
-//  call that makes sense, INT64_MAX if none.
+//  Time passes: leases end, GETs give up, idle sessions and producers are forgotten; what has given way to others goes
+//  on.  Returns the time of the next call that makes sense, INT64_MAX if none.
 int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
 //  The client with this routing id is gone (unreachable): its session, leases and parked GETs end.
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
@@ -171,6 +172,7 @@ typedef struct {
     size_t sessions, queues, producers, parked, waiting;
     uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
     size_t window_bytes;
+    size_t visited;                                   //  in one turn, the most: see ZB_TURN_VISITS
     uint64_t replayed, replayed_acks, replayed_twice; //  taken from the loser of a split: messages, acknowledgements of
                                                       //  earlier ones, and messages that were here already
     bool merging;                                     //  it sends now

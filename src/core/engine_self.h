@@ -174,6 +174,7 @@ struct zb_engine {
     zb_ring_t demand; //  queues with parked GETs
     zb_ring_t strays; //  queues with strays
     zb_ring_t gone;   //  queues that were deleted and are still known
+    zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
     zb_ring_t asks;   //  loads whose read is to be taken
     zb_timers_t timers;
     uint64_t next_lease;
@@ -181,6 +182,11 @@ struct zb_engine {
     size_t windows;     //  bytes of all pages
     bool starved;       //  a queue could not read because of that
     zb_load_t *listing; //  the LIST that is under way
+
+    size_t visited;     //  in this turn
+    zb_load_t later;    //  what has given way to others waits for it: the next turn
+    zb_spans_t scratch; //  what the acks of the request at hand name
+    uint64_t next_walk;
 
     //  What the load that has just come back says, while those who waited for it go on.
     zb_frame_t absent;      //  no such queue
@@ -236,6 +242,10 @@ zb_commit_t *zb_engine_next (zb_engine_t *self);
 //  The next batch writes this queue's, this producer's rows.
 void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
+//  How many visits a step that begins now may make; 0 = it waits for the next turn.
+size_t zb_engine_budget (const zb_engine_t *self);
+//  So many were made.
+void zb_engine_visited (zb_engine_t *self, size_t visits);
 //  Milliseconds for which the store has been led.
 uint64_t zb_engine_uptime (const zb_engine_t *self);
 
@@ -264,8 +274,10 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  acking.c
 //  Acknowledges what the task names; returns what it must wait for, NULL if it is done.
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
-void zb_engine_nack (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_frame_t acks);
-void zb_engine_extend (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_frame_t acks);
+//  The same for what a text names, which is the same text when it is called again.
+zb_load_t *zb_engine_ack_text (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_frame_t acks);
+//  Takes those that the session holds back, or extends their lease; task->held is how many of them it held.
+zb_load_t *zb_engine_held (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task);
 
 //  giving.c
 //  Takes a GET on; its pending reply is MSG with three arguments.  With `commit` it waits for this one first and then
@@ -277,12 +289,14 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get);
 void zb_engine_end_get (zb_engine_t *self, zb_get_t *get, const char *status, const char *arg);
 //  Ends the parked GETs of a session, of this queue or (NULL) of all.
 void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue, const char *status);
-//  Refuses the parked GETs of a queue that was deleted.
+//  Refuses the parked GETs of a queue that was deleted, in this turn and the next ones.
 void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Delivers what the parked GETs of this queue can have.
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue);
-//  The same for all queues.
+//  The same for all queues, in this turn and the next ones.
 void zb_engine_serve_all (zb_engine_t *self);
+//  What was left for this turn.
+void zb_engine_serve_on (zb_engine_t *self);
 //  A parked GET's time is over: it takes what is ready, or is answered without a message when no load is under way.
 void zb_engine_late (zb_engine_t *self, zb_get_t *get);
 //  How long a lease of this queue is.

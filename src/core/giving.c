@@ -12,6 +12,9 @@
 
 #include "core/engine_self.h"
 
+//  What answering a GET costs, in visits.
+#define GET_VISITS 10
+
 //  Leases
 
 int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue)
@@ -27,11 +30,13 @@ static void s_return (void *context, zb_queue_t *queue, zb_page_t *page, uint32_
 
 void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
 {
-    (void) self;
+    size_t left = SIZE_MAX;
     //  One more, so that it lives until its last span is done.
     lease->left++;
     for (uint32_t index = 0; index < lease->spans; index++)
-        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, 0);
+        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, 0,
+                        &left);
+    zb_engine_visited (self, SIZE_MAX - left);
     lease->left--;
     zb_lease_destroy (&lease);
 }
@@ -111,6 +116,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
         size = s_line (&pending->index, size, &room, page, index);
         reply->body[reply->bodies++] = (zb_slice_t){zb_row_ref (page->row), message->offset, message->size};
     }
+    zb_engine_visited (self, reply->bodies);
     assert (reply->bodies && reply->args == 3);
     reply->arg[2] = (zb_frame_t){pending->index, size};
     reply->lease = lease->number;
@@ -186,9 +192,21 @@ size_t zb_engine_chunk (const zb_engine_t *self)
     return less / 4;
 }
 
+//  The queue is served on in the next turn.
+static void s_leave (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_ring_remove (&queue->rest);
+    zb_ring_append (&self->rest, &queue->rest);
+}
+
 void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
 {
     while (!zb_ring_empty (&queue->parked)) {
+        if (zb_engine_budget (self) == 0) {
+            s_leave (self, queue);
+            return;
+        }
+        zb_engine_visited (self, GET_VISITS);
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
         zb_session_t *session = get->session;
         zb_pending_t *pending = s_finish (self, get);
@@ -239,6 +257,10 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             self->congested = true;
             return;
         }
+        if (zb_engine_budget (self) == 0) {
+            s_leave (self, queue);
+            return;
+        }
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
         s_fill (self, get);
         zb_engine_end_get (self, get, "MSG", NULL);
@@ -246,8 +268,25 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     s_read_ahead (self, queue);
     if (queue->load)
         return;
-    while (!zb_ring_empty (&queue->late))
+    for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
+        if (zb_engine_budget (self) == 0) {
+            s_leave (self, queue);
+            return;
+        }
         zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late), "MSG", NULL);
+    }
+}
+
+void zb_engine_serve_on (zb_engine_t *self)
+{
+    const zb_ring_t *last = self->rest.prev;
+    for (bool more = true; more && !zb_ring_empty (&self->rest) && zb_engine_budget (self);) {
+        zb_ring_t *link = zb_ring_pop (&self->rest);
+        zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, rest);
+        more = link != last;
+        zb_engine_visited (self, 1);
+        (queue->gone ? zb_engine_end_queue : zb_engine_serve) (self, queue);
+    }
 }
 
 void zb_engine_late (zb_engine_t *self, zb_get_t *get)
@@ -260,16 +299,9 @@ void zb_engine_late (zb_engine_t *self, zb_get_t *get)
 
 void zb_engine_serve_all (zb_engine_t *self)
 {
-    zb_ring_t all;
-    zb_ring_init (&all);
-    while (!zb_ring_empty (&self->demand)) {
-        zb_ring_t *link = zb_ring_pop (&self->demand);
-        zb_ring_append (&all, link);
-    }
-    for (zb_ring_t *link = zb_ring_pop (&all); link; link = zb_ring_pop (&all)) {
-        zb_ring_append (&self->demand, link);
-        zb_engine_serve (self, ZB_ITEM (link, zb_queue_t, demand));
-    }
+    ZB_RING_EACH (link, after, &self->demand)
+    s_leave (self, ZB_ITEM (link, zb_queue_t, demand));
+    zb_engine_serve_on (self);
 }
 
 //  GETs

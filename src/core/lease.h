@@ -14,12 +14,8 @@
 #define ZB_LEASE_H_INCLUDED
 
 #include "core/page.h"
+#include "core/spans.h"
 #include "core/timer.h"
-
-typedef struct {
-    uint64_t first;
-    uint64_t last;
-} zb_span_t;
 
 struct zb_lease {
     zb_timer_t timer; //  its end
@@ -28,6 +24,7 @@ struct zb_lease {
     struct zb_session *session;
     struct zb_queue *queue;
     uint64_t number; //  unique in the engine
+    uint64_t walk;   //  the newest walk over its session's leases that it was part of
     uint32_t left;   //  messages that it covers
     uint32_t spans;
     uint32_t room;

@@ -220,8 +220,7 @@ static zb_load_t *s_acks (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
         return load;
     if (queue) {
         uint64_t acked = self->stats.acked;
-        task->request.acks = item->acks;
-        load = zb_engine_ack (self, queue, task);
+        load = zb_engine_ack_text (self, queue, task, item->acks);
         self->stats.replayed_acks += self->stats.acked - acked;
         if (load)
             return load;
@@ -425,9 +424,7 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue
         return NULL;
     char *text = zb_page_done (page);
     uint64_t acked = self->stats.acked;
-    task->request.acks = zb_frame (text);
-    zb_load_t *load = zb_engine_ack (self, queue, task);
-    task->request.acks = zb_frame ("");
+    zb_load_t *load = zb_engine_ack_text (self, queue, task, zb_frame (text));
     self->stats.replayed_acks += self->stats.acked - acked;
     free (text);
     if (load)
@@ -642,10 +639,7 @@ zb_load_t *zb_engine_settle (zb_engine_t *self, const zb_session_t *session, zb_
         if (behind && first > behind + 1)
             size += (size_t) snprintf (text + size, sizeof text - size, "%s%llu..%llu", size ? " " : "",
                                        (unsigned long long) behind + 1, (unsigned long long) first - 1);
-    task->request.acks = zb_frame (text);
-    zb_load_t *load = size ? zb_engine_ack (self, queue, task) : NULL;
-    task->request.acks = zb_frame ("");
-    return load;
+    return size ? zb_engine_ack_text (self, queue, task, zb_frame (text)) : NULL;
 }
 
 bool zb_engine_merges (const zb_engine_t *self)
@@ -656,7 +650,7 @@ bool zb_engine_merges (const zb_engine_t *self)
 bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
 {
     size_t cursor = 0;
-    uint64_t end[2] = {0, 0};
+    uint64_t end[2] = {0, 0}, known = 0;
     bool bad = false;
     //  With the peer level, or without one, nobody has what this store has never had: it is gone.
     if (self->keep != ZB_KEEP_WRITE || self->lineage.size == 0)
@@ -664,8 +658,14 @@ bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
     while (zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
         for (unsigned index = 0; index < 2; index++) {
             uint64_t number = zb_epoch_number (end[index]);
-            bool own = number == self->epoch && zb_epoch_node (end[index]) == self->node;
-            if (number && !own && !zb_lineage_had (&self->lineage, end[index]))
+            unsigned node = zb_epoch_node (end[index]);
+            bool own = number == self->epoch && node == self->node;
+            //  Mostly one epoch is named, and looked up once.
+            if (number == 0 || own ||
+                (end[index] <= known && zb_epoch_number (known) == number && zb_epoch_node (known) == node))
+                continue;
+            known = zb_lineage_upto (&self->lineage, number, node);
+            if (end[index] > known)
                 return true;
         }
     return false;

@@ -20,6 +20,7 @@ zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *t
     zb_ring_init (&self->touched);
     zb_ring_init (&self->demand);
     zb_ring_init (&self->strays);
+    zb_ring_init (&self->rest);
     zb_ring_init (&self->parked);
     zb_ring_init (&self->late);
     zb_ring_init (&self->sealed);
@@ -89,7 +90,7 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (self->users == 0 && self->leased == 0 && self->bytes == 0 && self->ready == 0);
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
-                zb_ring_empty (&self->late));
+                zb_ring_empty (&self->late) && zb_ring_empty (&self->rest));
         free (self->page);
         free (self);
         *self_p = NULL;
@@ -530,21 +531,33 @@ static void s_finished (zb_queue_t *self, size_t place, zb_batch_t *batch, uint6
         s_drop (self, place);
 }
 
-void zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
-                     zb_batch_t *batch, uint64_t commit)
+uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
+                         zb_batch_t *batch, uint64_t commit, size_t *left)
 {
     for (size_t place = s_find (self, first); place < self->pages && s_page (self, place)->first <= last;) {
         zb_page_t *page = s_page (self, place);
-        uint32_t open = page->open;
-        for (uint32_t index = zb_page_find (page, first); index < page->count && zb_page_id (page, index) <= last;
-             index++)
+        uint32_t open = page->open, index = zb_page_find (page, first);
+        *left -= *left ? 1 : 0;
+        for (; *left && index < page->count && zb_page_id (page, index) <= last; index++, --*left)
             if (!page->message[index].done)
                 visit (context, self, page, index);
+        uint64_t next = index < page->count && zb_page_id (page, index) <= last ? zb_page_id (page, index) : 0;
         size_t pages = self->pages;
         if (page->open == 0 && open)
             s_finished (self, place, batch, commit);
+        if (next)
+            return next;
         place += self->pages == pages ? 1 : 0;
     }
+    return 0;
+}
+
+uint64_t zb_queue_known (const zb_queue_t *self, uint64_t id)
+{
+    if (id <= self->reach)
+        return self->reach;
+    size_t place = s_find (self, id);
+    return place < self->pages && s_page (self, place)->first <= id ? s_page (self, place)->last : 0;
 }
 
 void zb_queue_purge (zb_queue_t *self, uint64_t last)

@@ -55,6 +55,7 @@ struct zb_queue {
     zb_ring_t touched; //  on the ring of those that the next batch writes
     zb_ring_t demand;  //  on the ring of those with parked GETs
     zb_ring_t strays;  //  on the ring of those with strays
+    zb_ring_t rest;    //  on the ring of those that are served on in the next turn
     zb_ring_t parked;  //  GETs, first come first served
     zb_ring_t late;    //  of these, those whose time is over: answered as soon as no load is under way
     size_t waiting;    //  how many are parked
@@ -125,10 +126,13 @@ void zb_queue_show (zb_queue_t *self, const zb_sealed_t *sealed, bool join);
 uint64_t zb_queue_load (zb_queue_t *self, const zb_read_t *read, uint64_t end, uint64_t want);
 
 //  Calls `visit` for each message in memory with an id from `first` to `last` that is not done, in their order.  Pages
-//  in which then everything is done leave memory and, with the batch, the store.
+//  in which then everything is done leave memory and, with the batch, the store.  Each message and each page that it looks
+//  at takes one off *left; at 0 it stops and returns the id to go on with, else 0.
 typedef void (zb_visit_t) (void *context, zb_queue_t *self, zb_page_t *page, uint32_t index);
-void zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
-                     zb_batch_t *batch, uint64_t commit);
+uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
+                         zb_batch_t *batch, uint64_t commit, size_t *left);
+//  All messages from this id up to the one returned are in memory or gone; 0 if it is not known of this id.
+uint64_t zb_queue_known (const zb_queue_t *self, uint64_t id);
 //  For visitors: the message is done (its lease ends); it goes back to the ready ones (its lease ends); it is delivered.
 void zb_queue_finish (zb_queue_t *self, zb_page_t *page, uint32_t index, uint64_t commit);
 void zb_queue_return (zb_queue_t *self, zb_page_t *page, uint32_t index);

@@ -19,7 +19,8 @@ zb_task_t *zb_task_copy (const zb_task_t *from)
                                &request->properties, &request->options, &request->acks};
     enum { ONES = sizeof one / sizeof one[0] };
     size_t frames = request->envelope + request->bodies;
-    size_t bytes = sizeof (zb_task_t) + frames * sizeof (zb_frame_t) + request->body_bytes;
+    size_t bytes =
+        sizeof (zb_task_t) + frames * sizeof (zb_frame_t) + from->spans * sizeof (zb_span_t) + request->body_bytes;
     for (size_t index = 0; index < ONES; index++)
         bytes += one[index]->size;
     for (size_t index = 0; index < request->envelope; index++)
@@ -30,7 +31,11 @@ zb_task_t *zb_task_copy (const zb_task_t *from)
     self->bytes = bytes;
     zb_ring_init (&self->ring);
     zb_frame_t *frame = (zb_frame_t *) (void *) (self + 1);
-    uint8_t *byte = (uint8_t *) (frame + frames);
+    zb_span_t *span = (zb_span_t *) (void *) (frame + frames);
+    if (from->spans)
+        memcpy (span, from->span, from->spans * sizeof (zb_span_t));
+    self->span = span;
+    uint8_t *byte = (uint8_t *) (span + from->spans);
     zb_frame_t *copy[] = {&self->request.id,         &self->request.name,    &self->request.token, &self->request.queue,
                           &self->request.properties, &self->request.options, &self->request.acks};
     for (size_t index = 0; index < ONES; index++)

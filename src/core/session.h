@@ -16,6 +16,7 @@
 
 #include "core/map.h"
 #include "core/ring.h"
+#include "core/spans.h"
 
 //  A request that waits, with all its bytes; or on its way through the engine, with borrowed ones.
 typedef struct {
@@ -24,9 +25,12 @@ typedef struct {
     const zb_frame_t *frames; //  the envelope
     zb_request_t request;
     bool begun;    //  a part of it may be done: it is not refused any more
-    size_t cursor; //  how far its acks are done: the next item,
-    uint64_t next; //  and what is left of the current one; next 0 = nothing
-    uint64_t last;
+    const zb_span_t *span; //  what its acks name,
+    size_t spans;
+    size_t at;     //  how far that is done: the current span,
+    uint64_t next; //  and where it goes on in it; 0 = not begun
+    uint64_t walk; //  NACK, EXTEND: over the session's leases, 0 = none;
+    uint64_t held; //  messages that the session held
 } zb_task_t;
 
 //  Copies a task with all its bytes.

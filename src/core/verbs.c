@@ -346,6 +346,7 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
     queue->commit = self->names_commit = self->fill->number;
     zb_ring_remove (&queue->touched);
     zb_ring_remove (&queue->strays);
+    zb_ring_remove (&queue->rest);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);
@@ -513,6 +514,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
     zb_load_t *load = s_queue (self, session, task, &queue);
     if (load || !queue)
         return load;
+    task->begun = true;
     load = zb_engine_ack (self, queue, task);
     if (load)
         return load;
@@ -527,11 +529,14 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     zb_load_t *load = s_queue (self, session, task, &queue);
     if (load || !queue)
         return load;
-    if (task->request.verb == ZB_NACK)
-        zb_engine_nack (self, session, queue, task->request.acks);
-    else
-        zb_engine_extend (self, session, queue, task->request.acks);
-    s_ok (self, session, task, 0, NULL, 0);
+    task->begun = true;
+    load = zb_engine_held (self, session, queue, task);
+    if (load)
+        return load;
+    char number[21];
+    zb_number_format (task->held, number);
+    zb_frame_t arg = zb_frame (number);
+    s_ok (self, session, task, 1, &arg, 0);
     return NULL;
 }
 
@@ -563,7 +568,7 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     }
     if (!self->booted)
         return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
-    if (task->request.verb != ZB_REPLAY && zb_engine_foreign (self, task->request.acks)) {
+    if (task->request.verb != ZB_REPLAY && !task->begun && zb_engine_foreign (self, task->request.acks)) {
         s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }

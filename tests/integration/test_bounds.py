@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from brokers import WRAPPER, Broker, Pair, single_config, wait_for
-from conftest import in_step
+from conftest import in_step, two_stores
 from patience import PATIENCE, SLOWER
 from zb1 import Client, status
 
@@ -31,6 +31,7 @@ class Flood:
 
     def __init__(self, endpoint, clients, options=""):
         self.context = zmq.Context()
+        self.endpoint = endpoint
         self.socks = []
         for _ in range(clients):
             sock = self.context.socket(zmq.DEALER)
@@ -249,11 +250,11 @@ def test_a_consumer_that_does_not_read_costs_disk(single, client):
 
 
 def test_gets_that_wait_hold_nobody_up(single, client):
-    #  60,000 of them, 250 of each client: they wait for a message, not for the broker, which reads on.
+    #  60,000 of them with long ids, 250 of each client: they wait for a message, not for the broker, which reads on.
     flood = Flood(single.endpoints[0], 240)
     for sock in flood.socks:
         for number in range(250):
-            sock.send_multipart([b"ZB1", b"GET", b"%d" % number, b"q", b"1", b"600000", b""])
+            sock.send_multipart([b"ZB1", b"GET", b"%0200d" % number, b"q", b"1", b"600000", b""])
     busy = client(single)
     busy.hello()
     wait_for(lambda: status(single.endpoints[0])["parked"] == 240 * 250, "all GETs to be taken")
@@ -262,6 +263,30 @@ def test_gets_that_wait_hold_nobody_up(single, client):
     answers = []
     wait_for(lambda: answers.extend(flood.replies()) or len(answers) == 100, "as many answers as messages")
     assert {reply[1] for reply in answers} == {b"MSG"}
+    flood.close()
+
+
+@two_stores
+def test_ranges_of_everything_stop_nobody(pair, client):
+    #  NACKs and EXTENDs of 64 KiB that name all messages 2,700 times.  The pair stays as it is, and others are served.
+    flood = Flood(pair.endpoints[in_step(pair)], 1)
+    for number in range(300):
+        flood.socks[0].send_multipart([b"ZB1", b"PUT", b"%d" % number, b"q", b""] + [b"x"] * 1000)
+    answers = []
+    wait_for(lambda: answers.extend(flood.replies()) or len(answers) == 300, "the messages")
+    before = status(flood.endpoint)
+    acks = b" ".join([b"1..18446744073709551615"] * 2700)
+    for number in range(20):
+        flood.socks[0].send_multipart([b"ZB1", [b"NACK", b"EXTEND"][number % 2], b"%d" % number, b"q", acks])
+    busy = client(pair)
+    busy.hello()
+    for number in range(20):
+        assert busy.request("PUT", number + 1, "q", "", b"x")[0] == b"both"
+    answers = []
+    wait_for(lambda: answers.extend(flood.replies()) or len(answers) == 20, "an answer to each")
+    assert {(reply[1], reply[4]) for reply in answers} == {(b"OK", b"0")}
+    after = status(flood.endpoint)
+    assert (after["role"], after["epoch"], after["level"]) == (before["role"], before["epoch"], "both")
     flood.close()
 
 

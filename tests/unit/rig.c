@@ -159,8 +159,7 @@ static bool s_turn (rig_t *self)
             memmove (self->read, self->read + 1, --self->reads * sizeof read);
             zb_engine_loaded (self->engine, &read, self->now);
         }
-    zb_engine_tick (self->engine, self->now);
-    return moved;
+    return zb_engine_tick (self->engine, self->now) <= self->now || moved;
 }
 
 void rig_run (rig_t *self)

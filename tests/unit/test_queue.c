@@ -115,7 +115,9 @@ static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_
 
 static void s_ack (s_bench_t *self, uint64_t first, uint64_t last)
 {
-    zb_queue_visit (self->queue, first, last, s_finish, &self->commit, self->batch, self->commit);
+    size_t left = SIZE_MAX;
+    assert_int_equal (
+        zb_queue_visit (self->queue, first, last, s_finish, &self->commit, self->batch, self->commit, &left), 0);
 }
 
 //  Delivers one message; returns its id, 0 if there is none.

@@ -433,7 +433,7 @@ static void s_leases_end (void **state)
     rig_expect (rig, "d> MSG|g|both|q|1:4 1|4");
     rig_wait (rig, 600);
     rig_say (rig, "c", "EXTEND|e|q|1:2 1:4 1:77");
-    rig_expect (rig, "c> OK|e");
+    rig_expect (rig, "c> OK|e|1");
     rig_wait (rig, 399);
     rig_say (rig, "d", "GET|g|q|10|0|");
     rig_expect (rig, "d> MSG|g|both|q|");
@@ -463,13 +463,13 @@ static void s_nack_gives_back_at_once (void **state)
     rig_say (rig, "c", "GET|g|q|2|0|");
     rig_skip (rig);
     rig_say (rig, "d", "NACK|n|q|1:1..1:3");
-    rig_expect (rig, "d> OK|n");
+    rig_expect (rig, "d> OK|n|0");
     rig_say (rig, "d", "GET|g|q|3|0|");
     rig_expect (rig, "d> MSG|g|both|q|1:3 1|3");
     rig_say (rig, "d", "GET|g|q|3|100|");
     rig_say (rig, "c", "NACK|n|q|1:2");
     rig_expect (rig, "d> MSG|g|both|q|1:2 2|2");
-    rig_expect (rig, "c> OK|n");
+    rig_expect (rig, "c> OK|n|1");
     rig_destroy (&rig);
 }
 

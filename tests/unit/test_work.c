@@ -113,12 +113,179 @@ static void s_late_gets_are_answered_after_the_read (void **state)
     rig_destroy (&rig);
 }
 
+//  Work for ranges
+
+enum { BOMB = ZB_ACKS_MAX, HERD = 60000 };
+
+//  A request of this verb whose acks are as bad as can be: ranges of everything, again and again.
+static void s_push_bomb (rig_t *rig, const char *client, const char *form)
+{
+    static const char range[] = "1..18446744073709551615";
+    char *acks = (char *) malloc (BOMB + 1), *line = (char *) malloc (BOMB + 100);
+    assert_non_null (acks);
+    assert_non_null (line);
+    size_t size = 0;
+    while (size + sizeof range <= BOMB) {
+        memcpy (acks + size, range, sizeof range - 1);
+        size += sizeof range - 1;
+        acks[size++] = ' ';
+    }
+    acks[size - 1] = 0;
+    snprintf (line, BOMB + 100, form, acks);
+    rig_push (rig, client, line);
+    free (acks);
+    free (line);
+}
+
+//  A queue of HERD messages, all of them in memory.
+static rig_t *s_herd (void)
+{
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = 64 << 20;
+    rig_t *rig = rig_ready (&limits);
+    for (int count = 0; count < HERD / 1000; count++) {
+        rig_put (rig, "c", "p", "q", 1000, 1);
+        rig_run (rig);
+    }
+    rig_skip (rig);
+    return rig;
+}
+
+//  All of it goes to this client.
+static void s_lease_all (rig_t *rig, const char *client)
+{
+    char line[64];
+    for (int count = 0; count < HERD / 1000; count++) {
+        snprintf (line, sizeof line, "GET|g%d|q|1000|0|", count);
+        rig_say (rig, client, line);
+    }
+    assert_int_equal (rig_stats (rig).messages_out, HERD);
+    rig_skip (rig);
+}
+
+//  One request makes a step in a turn, however much it names: with it go its acks' bytes, a page's and a lease's rest.
+#define STEP_MOST (ZB_STEP_VISITS + ZB_ACKS_MAX / 8 + 2000)
+
+static void s_a_range_takes_steps (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *form, *reply;
+        bool leased; //  by the client that asks
+    } cases[] = {
+        {"ACK|b|q|%s", "d> OK|b|both", false},  {"GET|b|q|1|0|%s", "d> MSG|b|both|q|", false},
+        {"NACK|b|q|%s", "d> OK|b|0", false},    {"EXTEND|b|q|%s", "d> OK|b|0", false},
+        {"NACK|b|q|%s", "d> OK|b|60000", true}, {"EXTEND|b|q|%s", "d> OK|b|60000", true},
+        {"ACK|b|q|%s", "d> OK|b|both", true},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        rig_t *rig = s_herd ();
+        rig_say (rig, "d", "HELLO|h");
+        s_lease_all (rig, cases[index].leased ? "d" : "c");
+        size_t most = rig_stats (rig).visited;
+        assert_true (most <= STEP_MOST);
+        s_push_bomb (rig, "d", cases[index].form);
+        rig_run (rig);
+        rig_expect (rig, cases[index].reply);
+        assert_true (rig_stats (rig).visited <= STEP_MOST);
+        rig_destroy (&rig);
+    }
+}
+
+//  Many of them share a turn, and others are served meanwhile.
+static void s_many_ranges_share_a_turn (void **state)
+{
+    (void) state;
+    static const char *const forms[] = {"NACK|b|q|%s", "EXTEND|b|q|%s", "ACK|b|q|%s", "GET|b|q|1|0|%s"};
+    for (size_t index = 0; index < sizeof forms / sizeof *forms; index++) {
+        rig_t *rig = s_herd ();
+        s_lease_all (rig, "c");
+        rig_say (rig, "d", "HELLO|h");
+        rig_say (rig, "d", "QUEUE|q|other|");
+        rig_skip (rig);
+        for (int client = 0; client < 20; client++) {
+            char name[16];
+            snprintf (name, sizeof name, "w%d", client);
+            rig_push (rig, name, "HELLO|h");
+            s_push_bomb (rig, index < 2 && client == 0 ? "c" : name, forms[index]);
+        }
+        assert_true (zb_engine_busy (rig->engine));
+        rig_say (rig, "d", "PUT|p|other||x");
+        rig_run (rig);
+        assert_false (zb_engine_busy (rig->engine));
+        //  Those that are read while it is busy are taken all the same.
+        assert_true (rig_stats (rig).visited <= ZB_TURN_VISITS + 21 * STEP_MOST);
+        rig_destroy (&rig);
+    }
+}
+
+//  What is on disk only, and what is named in any order and more than once: each message is done once.
+static void s_any_order_is_the_same (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "c", "PUT|1|q||a|b|c|d|e|f|g|h");
+    rig_say (rig, "c", "ACK|a|q|1:7..1:8 1:2 1:1..1:3 1:2..1:3 1:7");
+    rig_say (rig, "c", "GET|g|q|9|0|");
+    rig_expect (rig, "c> OK|1|both|1:1|1:8");
+    rig_expect (rig, "c> OK|a|both");
+    rig_expect (rig, "c> MSG|g|both|q|1:4 1\n1:5 1\n1:6 1|d|e|f");
+    assert_int_equal (rig_stats (rig).acked, 5);
+    rig_say (rig, "c", "NACK|n|q|1:6 1:4 1:6 1:1");
+    rig_expect (rig, "c> OK|n|2");
+    rig_takeover (rig);
+    rig_say (rig, "c", "HELLO|h");
+    rig_skip (rig);
+    rig_say (rig, "c", "ACK|a|q|1:6 1:4..1:4 1:4..1:5");
+    rig_expect (rig, "c> OK|a|both");
+    rig_say (rig, "c", "LIST|l");
+    rig_expect (rig, "c> OK|l|q|lease=30000\nmax-messages=0\nmessages=0\n*");
+    rig_destroy (&rig);
+}
+
+//  EXTEND tells how many leases it has begun anew: what was lost is missing.
+static void s_extend_counts_what_it_extends (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_put (rig, "c", "p", "q", 20, 1);
+    rig_run (rig);
+    rig_say (rig, "c", "GET|g|q|20|0|");
+    rig_say (rig, "d", "HELLO|h");
+    rig_skip (rig);
+    rig_say (rig, "c", "EXTEND|1|q|1:1..1:20");
+    rig_expect (rig, "c> OK|1|20");
+    rig_say (rig, "d", "EXTEND|2|q|1:1..1:20");
+    rig_expect (rig, "d> OK|2|0");
+    rig_say (rig, "c", "ACK|3|q|1:1");
+    rig_say (rig, "c", "NACK|4|q|1:2");
+    rig_say (rig, "c", "EXTEND|5|q|1:1..1:3");
+    rig_expect (rig, "c> OK|3|both");
+    rig_expect (rig, "c> OK|4|1");
+    rig_expect (rig, "c> OK|5|1");
+    //  By its leases, where the range is wide: the end of the one, the middle of another, all of a third.
+    rig_wait (rig, 20000);
+    rig_say (rig, "c", "EXTEND|6|q|1:15..18446744073709551615");
+    rig_expect (rig, "c> OK|6|6");
+    rig_wait (rig, 20000);
+    assert_int_equal (rig_stats (rig).expired, 12);
+    rig_say (rig, "c", "NACK|7|q|1:15..18446744073709551615");
+    rig_expect (rig, "c> OK|7|6");
+    rig_say (rig, "c", "EXTEND|8|q|1..18446744073709551615");
+    rig_expect (rig, "c> OK|8|0");
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_gets_that_wait_hold_nobody_up),
         cmocka_unit_test (s_gets_that_wait_are_bounded),
         cmocka_unit_test (s_late_gets_are_answered_after_the_read),
+        cmocka_unit_test (s_a_range_takes_steps),
+        cmocka_unit_test (s_many_ranges_share_a_turn),
+        cmocka_unit_test (s_any_order_is_the_same),
+        cmocka_unit_test (s_extend_counts_what_it_extends),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,0 +1,86 @@
+/*  =========================================================================
+    spans - ranges of message ids, sorted
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/spans.h"
+
+static int s_by_first (const void *one, const void *other)
+{
+    uint64_t a = ((const zb_span_t *) one)->first, b = ((const zb_span_t *) other)->first;
+    return a < b ? -1 : a > b;
+}
+
+//  Joins spans that overlap or touch.
+static void s_join (zb_spans_t *self)
+{
+    size_t kept = 0;
+    for (size_t index = 1; index < self->size; index++) {
+        const zb_span_t *next = &self->span[index];
+        zb_span_t *newest = &self->span[kept];
+        if (newest->last == UINT64_MAX || next->first <= newest->last + 1)
+            newest->last = next->last > newest->last ? next->last : newest->last;
+        else
+            self->span[++kept] = *next;
+    }
+    self->size = self->size ? kept + 1 : 0;
+}
+
+void zb_spans_read (zb_spans_t *self, zb_frame_t acks)
+{
+    size_t cursor = 0;
+    zb_span_t next;
+    bool bad = false, sorted = true;
+    self->size = 0;
+    while (zb_acks_next (acks, &cursor, &next.first, &next.last, &bad)) {
+        if (self->size == self->room) {
+            self->room = self->room ? self->room * 2 : 16;
+            self->span = (zb_span_t *) realloc (self->span, self->room * sizeof (zb_span_t));
+            assert (self->span);
+        }
+        sorted = sorted && (self->size == 0 || next.first >= self->span[self->size - 1].first);
+        self->span[self->size++] = next;
+    }
+    assert (!bad);
+    //  Most clients name what they got in the order in which they got it.
+    if (!sorted)
+        qsort (self->span, self->size, sizeof (zb_span_t), s_by_first);
+    s_join (self);
+}
+
+void zb_spans_clear (zb_spans_t *self)
+{
+    free (self->span);
+    *self = (zb_spans_t){NULL, 0, 0};
+}
+
+uint64_t zb_spans_ids (const zb_span_t *span, size_t spans)
+{
+    uint64_t ids = 0;
+    for (size_t index = 0; index < spans; index++) {
+        uint64_t more = span[index].last - span[index].first;
+        if (more >= UINT64_MAX - ids - 1)
+            return UINT64_MAX;
+        ids += more + 1;
+    }
+    return ids;
+}
+
+size_t zb_spans_find (const zb_span_t *span, size_t spans, uint64_t id)
+{
+    size_t low = 0, high = spans;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (span[middle].last < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
