@@ -45,10 +45,23 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
     self->node = node;
     self->active = s_text ("");
     self->passive = s_text ("");
-    zb_ring_t *ring[] = {
-        &self->commits,       &self->touched_queues, &self->touched_producers, &self->held,   &self->out,
-        &self->idle_sessions, &self->all_queues,     &self->idle_producers,    &self->demand, &self->strays,
-        &self->gone,          &self->rest,           &self->later.sessions,    &self->asks,   &self->tombs};
+    zb_ring_t *ring[] = {&self->commits,
+                         &self->touched_queues,
+                         &self->touched_producers,
+                         &self->held,
+                         &self->out,
+                         &self->idle_sessions,
+                         &self->gone_sessions,
+                         &self->departing,
+                         &self->all_queues,
+                         &self->idle_producers,
+                         &self->demand,
+                         &self->strays,
+                         &self->gone,
+                         &self->rest,
+                         &self->later.sessions,
+                         &self->asks,
+                         &self->tombs};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     return self;
@@ -585,7 +598,7 @@ void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t 
             zb_engine_refuse (self, routing, &task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
             return;
         }
-        if (self->sessions.count >= self->limits.sessions) {
+        if (self->sessions.count >= self->limits.sessions && !zb_engine_put_out (self)) {
             zb_engine_refuse (self, routing, &task, ZB_NOT_READY, "too many clients", ZB_NOW);
             return;
         }
@@ -629,8 +642,18 @@ void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
     assert (self->leads);
     s_now (self, now);
     zb_entry_t *entry = zb_map_find (&self->sessions, routing);
-    if (entry && !self->fault)
-        zb_engine_forget_session (self, ZB_ITEM (entry, zb_session_t, entry));
+    if (!entry || self->fault)
+        return;
+    zb_session_t *session = ZB_ITEM (entry, zb_session_t, entry);
+    session->gone = true;
+    zb_map_remove (&self->sessions, &session->entry);
+    zb_ring_remove (&session->idle);
+    zb_ring_append (&self->gone_sessions, &session->idle);
+    zb_engine_end_gets (self, session, NULL, NULL);
+    if (self->merger == session)
+        self->merger = NULL;
+    if (zb_ring_empty (&session->tasks))
+        zb_engine_depart (self, session);
 }
 
 //  Whether what was begun in earlier turns goes on in this one: half of it is for new requests.
@@ -674,18 +697,23 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_engine_return (self, lease);
             zb_engine_serve (self, queue);
         }
+        else if (timer->kind == ZB_TIMER_SESSION)
+            zb_engine_departed (self, ZB_ITEM (timer, zb_session_t, timer));
         else
             zb_engine_late (self, ZB_ITEM (timer, zb_get_t, timer));
         timer = zb_timer_first (&self->timers);
     }
-    int64_t next = zb_engine_sweep (self);
+    zb_engine_sweep_names (self);
+    int64_t next = zb_engine_sweep_sessions (self);
+    next = next < self->sweep_at ? next : self->sweep_at;
+    bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;
         zb_engine_serve_all (self);
         next = self->starved ? now + STARVED_STEP : next;
     }
     zb_engine_close_large (self);
-    if (!zb_ring_empty (&self->later.sessions) || !zb_ring_empty (&self->rest))
+    if (more || !zb_ring_empty (&self->later.sessions) || !zb_ring_empty (&self->rest))
         return now;
     timer = zb_timer_first (&self->timers);
     return timer && timer->when < next ? timer->when : next;
@@ -711,6 +739,8 @@ static void s_stop_commit (zb_engine_t *self, zb_commit_t *commit, const char *a
 
 static void s_drop_sessions (zb_engine_t *self, const char *active)
 {
+    while (!zb_ring_empty (&self->gone_sessions))
+        zb_engine_forget_session (self, ZB_ITEM (self->gone_sessions.next, zb_session_t, idle));
     while (!zb_ring_empty (&self->idle_sessions)) {
         zb_session_t *session = ZB_ITEM (self->idle_sessions.next, zb_session_t, idle);
         while (!zb_ring_empty (&session->gets))

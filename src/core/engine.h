@@ -150,7 +150,10 @@ void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t
 //  Time passes: leases end, GETs give up, idle sessions and producers are forgotten; what has given way to others goes
 //  on.  Returns the time of the next call that makes sense, INT64_MAX if none.
 int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
-//  The client with this routing id is gone (unreachable): its session, leases and parked GETs end.
+//  The connection with this routing id has ended.  Its session and its parked GETs end at once.  What it has sent and what
+//  was taken, PUTs for one, is done all the same.  What was delivered to it goes to others after the grace of its queue,
+//  or at once when a HELLO with its name comes.  The caller has read before what came over the connection, if it can; what
+//  comes later is answered 401.
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
 //  The messages of this reply can't be sent: the client does not read.  The leases of a MSG return to the head of their
 //  queue, and the session's GETs that wait are answered without a message.

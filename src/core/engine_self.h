@@ -14,7 +14,8 @@
     list.c     LIST
     journal.c  what is done of older messages, kept for the peer
     merge.c    what the loser of a split has, taken item by item
-    upkeep.c   what nobody asked for: space of purged messages, idle sessions, names that are not used any more
+    leaving.c  sessions whose connections have ended, that are idle, or that are too many
+    upkeep.c   what nobody asked for: space of purged messages, names that are not used any more
 
     Nobody else includes this header.
 */
@@ -72,7 +73,7 @@ typedef struct {
 } zb_get_t;
 
 //  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE };
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION };
 
 //  What a load reads.
 typedef enum {
@@ -169,6 +170,8 @@ struct zb_engine {
     zb_map_t tags;
     zb_map_t buried; //  tombs by queue id
     zb_ring_t idle_sessions;
+    zb_ring_t gone_sessions; //  their connections have ended;
+    zb_ring_t departing;     //  of these, those whose leases are still to be shortened
     zb_ring_t all_queues;
     zb_ring_t idle_producers;
     zb_ring_t demand; //  queues with parked GETs
@@ -271,6 +274,18 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 
+//  leaving.c
+//  The session's connection has ended and its last task is done: its leases end after the grace of their queues.
+void zb_engine_depart (zb_engine_t *self, zb_session_t *session);
+//  What was left of that for this turn; whether there is more.
+bool zb_engine_depart_on (zb_engine_t *self);
+//  The leases of a session that is gone have ended.
+void zb_engine_departed (zb_engine_t *self, zb_session_t *session);
+//  Makes room for one more session, if there is one that holds nothing and waits for nothing.
+bool zb_engine_put_out (zb_engine_t *self);
+//  Sessions that are idle; returns when to call again.
+int64_t zb_engine_sweep_sessions (zb_engine_t *self);
+
 //  acking.c
 //  Acknowledges what the task names; returns what it must wait for, NULL if it is done.
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
@@ -368,7 +383,7 @@ void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found);
 //  Lets producers go that are not used now, while there are too many of them in memory.
 void zb_engine_let_go (zb_engine_t *self);
 void zb_engine_swept (zb_engine_t *self, const zb_read_t *read);
-//  Sessions and producers that are idle; returns when to call again.
-int64_t zb_engine_sweep (zb_engine_t *self);
+//  Producers that are idle.
+void zb_engine_sweep_names (zb_engine_t *self);
 
 #endif

@@ -92,6 +92,7 @@ typedef struct {
     int64_t session_idle;        //  ms without a word until a session is forgotten: 1 hour
     int64_t producer_idle;       //  ms of uptime without a PUT until a name is forgotten: 7 days
     int64_t lease;               //  ms until a delivered message goes to others: 30 s
+    int64_t grace;               //  ms until what a connection held when it ended goes to others: 5 s
     uint64_t queue_messages;     //  messages in one queue until PUT gets 429: 0 = no limit
     size_t connections;          //  of clients: 0 = what the file limit allows, see io/gate.h
     size_t per_address;          //  connections of one address, loopback excepted: 1000
@@ -101,7 +102,7 @@ typedef struct {
 #define ZB_LIMITS_DEFAULT                                                                                             \
     {                                                                                                                  \
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
-        .parked = 200000,                                                                                              \
+        .parked = 200000, .grace = 5000,                                                                               \
         .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
         .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
         .output = 64 << 20, .outputs = 256 << 20, .connections = 0, .per_address = 1000, .memory = 1 << 30             \

@@ -95,17 +95,18 @@ typedef struct {
     size_t bytes;
 } s_reply_t;
 
-static void s_add (const zb_engine_t *self, s_reply_t *reply, zb_frame_t name, uint64_t lease, uint64_t max,
+static void s_add (const zb_engine_t *self, s_reply_t *reply, zb_frame_t name, const zb_queue_row_t *row,
                    uint64_t messages, uint64_t leased, size_t waiting)
 {
     if (reply->args == 2 * ZB_LIST_MAX || reply->bytes + TEXT_MAX + ZB_NAME_MAX > self->limits.request)
         return;
     char *text = reply->text[reply->args / 2];
-    int size =
-        snprintf (text, TEXT_MAX,
-                  "lease=%" PRIu64 "\nmax-messages=%" PRIu64 "\nmessages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu",
-                  lease ? lease : (uint64_t) self->limits.lease, max ? max : self->limits.queue_messages, messages,
-                  leased, waiting);
+    int size = snprintf (text, TEXT_MAX,
+                         "lease=%" PRIu64 "\nmax-messages=%" PRIu64 "\nmessages=%" PRIu64 "\nleased=%" PRIu64
+                         "\nwaiting=%zu\ngrace=%" PRIu64,
+                         row->lease ? row->lease : (uint64_t) self->limits.lease,
+                         row->max ? row->max : self->limits.queue_messages, messages, leased, waiting,
+                         row->grace ? row->grace : (uint64_t) self->limits.grace);
     assert (size > 0 && size < TEXT_MAX);
     reply->arg[reply->args++] = name;
     reply->arg[reply->args++] = (zb_frame_t){text, (size_t) size};
@@ -130,15 +131,15 @@ zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_
     for (size_t index = 0; index < list->items; index++) {
         const zb_listed_t *item = &list->item[index];
         if (!zb_map_find (&self->queues, item->name))
-            s_add (self, &reply, item->name, item->row.lease, item->row.max, item->cursor.put - item->cursor.done, 0,
-                   0);
+            s_add (self, &reply, item->name, &item->row, item->cursor.put - item->cursor.done, 0, 0);
     }
     ZB_RING_EACH (link, after, &self->all_queues)
     {
         const zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
         if (!zb_name_match (list->pattern, queue->name))
             continue;
-        s_add (self, &reply, queue->name, queue->lease, queue->max, zb_queue_depth (queue), queue->leased, queue->waiting);
+        zb_queue_row_t row = {.lease = queue->lease, .max = queue->max, .grace = queue->grace};
+        s_add (self, &reply, queue->name, &row, zb_queue_depth (queue), queue->leased, queue->waiting);
     }
     if (reply.args)
         qsort (reply.arg, reply.args / 2, 2 * sizeof (zb_frame_t), s_by_name);

@@ -187,7 +187,9 @@ void zb_engine_go_on (zb_engine_t *self, zb_session_t *session)
         zb_task_destroy (&task);
         zb_engine_close_large (self);
     }
-    if (!session->hello)
+    if (session->gone)
+        zb_engine_depart (self, session);
+    else if (!session->hello)
         zb_engine_forget_session (self, session);
 }
 
@@ -245,9 +247,7 @@ static bool s_cursor (zb_engine_t *self, const zb_load_t *load, const zb_read_t 
         return false;
     zb_frame_t name = {load->name + 1, load->name_size};
     zb_queue_t *queue = zb_queue_new (name, load->row.id, self->before, &self->windows);
-    queue->lease = load->row.lease;
-    queue->max = load->row.max;
-    queue->changed = load->row.changed;
+    zb_queue_configure (queue, &load->row);
     zb_queue_restore (queue, &cursor);
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);

@@ -189,9 +189,7 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const
     if (changes && !queue)
         queue = s_make (self, item->name);
     if (changes && queue) {
-        queue->lease = item->queue.lease;
-        queue->max = item->queue.max;
-        queue->changed = item->queue.changed;
+        zb_queue_configure (queue, &item->queue);
         zb_engine_write_queue (self, queue);
     }
     *taken = true;

@@ -97,6 +97,14 @@ void zb_queue_destroy (zb_queue_t **self_p)
     }
 }
 
+void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
+{
+    self->lease = row->lease;
+    self->max = row->max;
+    self->grace = row->grace;
+    self->changed = row->changed;
+}
+
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *cursor)
 {
     assert (self->pages == 0 && self->put == 0);

@@ -65,6 +65,7 @@ struct zb_queue {
     uint32_t id;
     uint64_t lease; //  options; 0 = the broker's default
     uint64_t max;
+    uint64_t grace;
     zb_stamp_t changed; //  when it was made, or its options were changed
     uint64_t asked;     //  newest epoch in which a client asked something of it
     bool gone;      //  deleted; the name is kept until the store knows
@@ -101,6 +102,8 @@ struct zb_queue {
 zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total);
 //  Nobody may use it any more; leases of its messages end.
 void zb_queue_destroy (zb_queue_t **self_p);
+//  Takes the options.
+void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *cursor);
 //  Messages that are neither acknowledged nor purged.

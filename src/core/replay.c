@@ -67,13 +67,13 @@ static bool s_producer (zb_item_t *self)
 
 static bool s_queue (zb_item_t *self)
 {
-    if (self->rest.size < 16 + ZB_STAMP_SIZE)
+    if (self->rest.size < ZB_ITEM_OPTIONS)
         return false;
     const uint8_t *byte = self->rest.data;
-    self->queue = (zb_queue_row_t){.lease = zb_get64 (byte), .max = zb_get64 (byte + 8)};
-    zb_stamp_decode (&self->queue.changed, byte + 16);
-    self->name = s_skip (self->rest, 16 + ZB_STAMP_SIZE);
-    return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX;
+    self->queue = (zb_queue_row_t){.lease = zb_get64 (byte), .max = zb_get64 (byte + 8), .grace = zb_get64 (byte + 16)};
+    zb_stamp_decode (&self->queue.changed, byte + 24);
+    self->name = s_skip (self->rest, ZB_ITEM_OPTIONS);
+    return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX;
 }
 
 static bool s_acks (zb_item_t *self)

@@ -27,7 +27,7 @@
 
       kind       stage      what follows
       BEGIN      -          the loser's lineage, as in lineage.h
-      QUEUE      queues     lease u64, most messages u64, when it was changed (rows.h), name
+      QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
                             in the position
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, newest instance given u64, slots as
@@ -68,6 +68,7 @@ typedef enum { ZB_STAGE_QUEUES = 1, ZB_STAGE_LOG = 3, ZB_STAGE_PRODUCERS, ZB_STA
 
 #define ZB_POSITION_MAX (1 + ZB_KEY_MAX)
 #define ZB_ITEM_PROOF_SIZE 32
+#define ZB_ITEM_OPTIONS (24 + ZB_STAMP_SIZE) //  bytes of a queue's options
 
 typedef struct {
     uint64_t epoch;

@@ -49,10 +49,11 @@ void zb_replayer_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind)
 
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
 {
-    uint8_t options[16 + ZB_STAMP_SIZE];
+    uint8_t options[ZB_ITEM_OPTIONS];
     zb_put64 (options, queue->row.lease);
     zb_put64 (options + 8, queue->row.max);
-    zb_stamp_encode (&queue->row.changed, options + 16);
+    zb_put64 (options + 16, queue->row.grace);
+    zb_stamp_encode (&queue->row.changed, options + 24);
     zb_made_t *made =
         s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, sizeof options + queue->name.size);
     zb_item_add (made->data, options, sizeof options);

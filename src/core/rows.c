@@ -13,7 +13,9 @@
 
 //  Queues
 
-#define QUEUE_ROW_OLD (ZB_QUEUE_ROW_SIZE - ZB_STAMP_SIZE)
+//  Sizes of a row without the grace, and without the stamp: the first release's.
+#define QUEUE_ROW_SHORT (ZB_QUEUE_ROW_SIZE - 8)
+#define QUEUE_ROW_OLD (QUEUE_ROW_SHORT - ZB_STAMP_SIZE)
 
 void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE])
 {
@@ -33,20 +35,24 @@ size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_R
     zb_put64 (value + 4, self->lease);
     zb_put64 (value + 12, self->max);
     zb_stamp_encode (&self->changed, value + QUEUE_ROW_OLD);
-    return self->changed.epoch ? ZB_QUEUE_ROW_SIZE : QUEUE_ROW_OLD;
+    zb_put64 (value + QUEUE_ROW_SHORT, self->grace);
+    return self->grace ? ZB_QUEUE_ROW_SIZE : self->changed.epoch ? QUEUE_ROW_SHORT : QUEUE_ROW_OLD;
 }
 
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
 {
-    if (row->size != ZB_QUEUE_ROW_SIZE && row->size != QUEUE_ROW_OLD)
+    bool whole = row->size == ZB_QUEUE_ROW_SIZE;
+    if (!whole && row->size != QUEUE_ROW_SHORT && row->size != QUEUE_ROW_OLD)
         return -1;
     self->changed = (zb_stamp_t){0, 0, 0};
-    if (row->size == ZB_QUEUE_ROW_SIZE)
+    if (row->size != QUEUE_ROW_OLD)
         zb_stamp_decode (&self->changed, row->data + QUEUE_ROW_OLD);
     self->id = zb_get32 (row->data);
     self->lease = zb_get64 (row->data + 4);
     self->max = zb_get64 (row->data + 12);
-    return self->id && self->lease <= INT32_MAX ? 0 : -1;
+    self->grace = whole ? zb_get64 (row->data + QUEUE_ROW_SHORT) : 0;
+    bool good = self->id && self->lease <= INT32_MAX && self->grace <= INT32_MAX && (self->grace || !whole);
+    return good ? 0 : -1;
 }
 
 void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE])

@@ -21,6 +21,7 @@
                                                  u64  most messages, 0 = the broker's default
                                                  u64, u64, u8  epoch, commit, node: when it was made, or its options
                                                       were changed; missing where the first release did
+                                                 u64  grace in ms; only if it is not 0 = the broker's default
                0x01, queue id u32                u64  tombstone: messages of that queue up to this id are gone, the
                                                       space of their rows is being freed
     log        queue id u32, LAST message id u64 messages, see below
@@ -75,7 +76,7 @@
 //  Queues.
 #define ZB_TOMB_MARK 0x01
 #define ZB_TOMB_KEY_SIZE 5
-#define ZB_QUEUE_ROW_SIZE 37
+#define ZB_QUEUE_ROW_SIZE 45 //  at most
 
 //  A commit, named so that another store can tell whether it has it; epoch 0 = before there were any.
 typedef struct {
@@ -91,6 +92,7 @@ typedef struct {
     uint64_t lease;
     uint64_t max;
     zb_stamp_t changed;
+    uint64_t grace;
 } zb_queue_row_t;
 
 void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE]);

@@ -17,6 +17,7 @@
 #include "core/map.h"
 #include "core/ring.h"
 #include "core/spans.h"
+#include "core/timer.h"
 
 //  A request that waits, with all its bytes; or on its way through the engine, with borrowed ones.
 typedef struct {
@@ -40,19 +41,22 @@ void zb_task_destroy (zb_task_t **self_p);
 typedef struct zb_session {
     zb_entry_t entry; //  in the engine's map of routing ids
     zb_entry_t named; //  in its map of names: the newest session of the name
-    zb_ring_t idle;   //  on its ring, the longest silent first
+    zb_ring_t idle;   //  on its ring, the longest silent first; gone: on the ring of those
     int64_t heard;    //  ms, when it said something
     zb_frame_t routing;
     zb_frame_t name;   //  size 0 = none
     uint64_t instance; //  of the producer of this name
     bool hello;        //  HELLO was accepted
     bool owns;         //  its instance has the name, or had it
+    bool gone;         //  its connection has ended; it lives as long as it has tasks and leases
+    zb_timer_t timer;  //  gone: the end of its last lease
+    uint64_t walk;     //  gone: over its leases
     zb_ring_t leases;
     zb_ring_t gets;       //  that are not answered yet
     size_t asked;         //  how many
     zb_ring_t tasks;      //  that wait
     struct zb_load *load; //  what the first of them waits for
-    zb_ring_t waits;      //  on that one's ring
+    zb_ring_t waits;      //  on that one's ring; gone, and without tasks: on the engine's ring of those that depart
     char bytes[];         //  routing, name
 } zb_session_t;
 

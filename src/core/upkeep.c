@@ -198,7 +198,7 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
     }
 }
 
-static void s_sweep_names (zb_engine_t *self)
+void zb_engine_sweep_names (zb_engine_t *self)
 {
     if (self->sweep_at == 0)
         self->sweep_at = self->now + SWEEP_STEP;
@@ -210,24 +210,4 @@ static void s_sweep_names (zb_engine_t *self)
     self->sweep_at = self->now + SWEEP_PAUSE;
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_NAMES);
     zb_read_add (load->read, ZB_PRODUCERS, self->sweep, self->sweep_size, 0, SWEEP_ROWS, SWEEP_BYTES);
-}
-
-int64_t zb_engine_sweep (zb_engine_t *self)
-{
-    s_sweep_names (self);
-    while (!zb_ring_empty (&self->idle_sessions)) {
-        zb_session_t *session = ZB_ITEM (self->idle_sessions.next, zb_session_t, idle);
-        int64_t end = session->heard + self->limits.session_idle;
-        if (end > self->now)
-            return end < self->sweep_at ? end : self->sweep_at;
-        if (zb_ring_empty (&session->gets) && zb_ring_empty (&session->tasks)) {
-            zb_engine_forget_session (self, session);
-            continue;
-        }
-        //  It waits for us.
-        session->heard = self->now;
-        zb_ring_remove (&session->idle);
-        zb_ring_append (&self->idle_sessions, &session->idle);
-    }
-    return self->sweep_at;
 }

@@ -93,28 +93,57 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
     zb_map_remove (&self->names, &session->named);
     zb_map_remove (&self->sessions, &session->entry);
     zb_ring_remove (&session->idle);
+    zb_timer_stop (&self->timers, &session->timer);
     zb_engine_end_gets (self, session, NULL, NULL);
     zb_engine_return_all (self, session);
     zb_session_destroy (&session);
 }
 
-//  The session stands for this name from now on.  What an earlier one of the name was given returns to the queues, and
-//  so does what this one was given under another name.  The earlier one is over: what its connection has left behind may
-//  be read after this HELLO, and messages given in answer to it would come behind later ones.
-static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t name, uint64_t instance, bool owns)
+//  Another session that stands for this name, be its connection gone or not; NULL if there is none.
+static zb_session_t *s_earlier (const zb_engine_t *self, const zb_session_t *session, zb_frame_t name)
 {
     zb_entry_t *entry = name.size ? zb_map_find (&self->names, name) : NULL;
     zb_session_t *earlier = entry ? ZB_ITEM (entry, zb_session_t, named) : NULL;
-    if (earlier && earlier != session) {
-        zb_map_remove (&self->names, &earlier->named);
+    return earlier == session ? NULL : earlier;
+}
+
+//  What this session was given returns to the queues; false if more of it is left for the next turn.
+static bool s_give_back (zb_engine_t *self, zb_session_t *session)
+{
+    zb_engine_end_gets (self, session, NULL, "MSG");
+    while (!zb_ring_empty (&session->leases)) {
+        zb_lease_t *lease = ZB_ITEM (session->leases.next, zb_lease_t, mine);
+        zb_queue_t *queue = lease->queue;
+        if (zb_engine_budget (self) == 0)
+            return false;
+        zb_engine_return (self, lease);
+        zb_engine_serve (self, queue);
+    }
+    return true;
+}
+
+//  A HELLO with this name is taken.  What an earlier session of the name was given returns to the queues, and so does what
+//  this one was given under another name.  The earlier one is over: what its connection has left behind may be read after
+//  this HELLO, and messages given in answer to it would come behind later ones.  False if more is left for the next turn.
+static bool s_succeed (zb_engine_t *self, zb_session_t *session, zb_frame_t name)
+{
+    zb_session_t *earlier = s_earlier (self, session, name);
+    if (earlier) {
         earlier->hello = false;
-        zb_engine_end_gets (self, earlier, NULL, "MSG");
-        zb_engine_return_all (self, earlier);
+        if (!s_give_back (self, earlier))
+            return false;
     }
-    if (session->hello && !zb_frame_eq (session->name, name)) {
-        zb_engine_end_gets (self, session, NULL, "MSG");
-        zb_engine_return_all (self, session);
-    }
+    return !session->hello || zb_frame_eq (session->name, name) || s_give_back (self, session);
+}
+
+//  The session stands for this name from now on.
+static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t name, uint64_t instance, bool owns)
+{
+    zb_session_t *earlier = s_earlier (self, session, name);
+    if (earlier)
+        zb_map_remove (&self->names, &earlier->named);
+    if (earlier && earlier->gone && zb_ring_empty (&earlier->tasks))
+        zb_engine_forget_session (self, earlier);
     zb_map_remove (&self->names, &session->named);
     zb_session_rename (session, name);
     if (name.size)
@@ -150,6 +179,8 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
 {
     const zb_request_t *request = &task->request;
     if (request->name.size == 0) {
+        if (!s_succeed (self, session, request->name))
+            return &self->later;
         s_take_name (self, session, request->name, 0, false);
         s_welcome (self, session, task, 0, 0, 0);
         return NULL;
@@ -171,6 +202,8 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
         s_refuse (self, session, task, ZB_CONFLICT, "fenced: a newer process has taken this name", producer->commit);
         return NULL;
     }
+    if (!s_succeed (self, session, request->name))
+        return &self->later;
     //  An instance that the store doesn't know was given to a name that it has forgotten since: it goes on.
     uint64_t instance = request->instance ? request->instance : ++producer->given;
     if (request->instance)
@@ -233,13 +266,16 @@ static const char *s_option (zb_queue_row_t *row, zb_frame_t name, zb_frame_t va
                                                                : "lease is a number of milliseconds, 0 for the default";
     if (zb_frame_is (name, "max-messages"))
         return zb_number_parse (value, INT64_MAX, &row->max) ? NULL : "max-messages is a number, 0 for the default";
-    return "the options of a queue are lease and max-messages";
+    if (zb_frame_is (name, "grace"))
+        return zb_number_parse (value, INT32_MAX, &row->grace) ? NULL
+                                                               : "grace is a number of milliseconds, 0 for the default";
+    return "the options of a queue are lease, grace and max-messages";
 }
 
 void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue)
 {
     uint8_t value[ZB_QUEUE_ROW_SIZE];
-    zb_queue_row_t row = {queue->id, queue->lease, queue->max, queue->changed};
+    zb_queue_row_t row = {queue->id, queue->lease, queue->max, queue->changed, queue->grace};
     size_t size = zb_queue_row_encode (&row, value);
     zb_batch_put (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size, value, size);
     self->names_commit = self->fill->number;
@@ -277,7 +313,9 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     zb_load_t *load = zb_engine_queue (self, request->queue, &queue);
     if (load)
         return load;
-    zb_queue_row_t row = {.lease = queue ? queue->lease : 0, .max = queue ? queue->max : 0};
+    zb_queue_row_t row = {.id = 0};
+    if (queue)
+        row = (zb_queue_row_t){.lease = queue->lease, .max = queue->max, .grace = queue->grace};
     size_t cursor = 0;
     zb_frame_t name, value;
     while (zb_lines_next (request->options, &cursor, &name, &value)) {
@@ -297,15 +335,14 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     }
     if (!queue)
         queue = zb_engine_new_queue (self, request->queue);
-    else if (queue->lease == row.lease && queue->max == row.max) {
+    else if (queue->lease == row.lease && queue->max == row.max && queue->grace == row.grace) {
         queue->asked = self->epoch;
         s_ok (self, session, task, 0, NULL, self->names_commit);
         return NULL;
     }
     queue->asked = self->epoch;
-    queue->lease = row.lease;
-    queue->max = row.max;
-    queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
+    row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
+    zb_queue_configure (queue, &row);
     zb_engine_write_queue (self, queue);
     s_ok (self, session, task, 0, NULL, self->names_commit);
     return NULL;
@@ -502,6 +539,8 @@ static zb_load_t *s_get (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
     load = zb_engine_ack (self, queue, task);
     if (load)
         return load;
+    if (session->gone)
+        return NULL;
     if (request->max == 0)
         zb_engine_end_gets (self, session, queue, "MSG");
     zb_engine_get (self, session, queue, task, request->acks.size ? queue->ack_commit + (queue->ack_commit == 0) : 0);
@@ -552,6 +591,12 @@ static zb_load_t *s_list (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     return NULL;
 }
 
+//  Whether a request of this verb is more than an answer to its client.
+static bool s_outlives (zb_verb_t verb)
+{
+    return verb != ZB_HELLO && verb != ZB_EXTEND && verb != ZB_LIST && verb != ZB_REPLAY;
+}
+
 zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
 {
     typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_session_t *, zb_task_t *);
@@ -561,6 +606,9 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *t
         [ZB_PURGE] = s_purge, [ZB_DELETE] = s_delete,   [ZB_REPLAY] = zb_engine_replay,
     };
     assert (task->request.verb < ZB_VERBS && verb[task->request.verb]);
+    //  A connection that is gone has left requests behind: those that others would miss are done.
+    if (session->gone && !s_outlives (task->request.verb))
+        return NULL;
     //  A broker proves who it is in each REPLAY.
     if (task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY && !session->hello) {
         s_refuse (self, session, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);

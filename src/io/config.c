@@ -103,6 +103,7 @@ static const setting_t s_settings[] = {
     {"limits/session-idle", TIME, FIELD (limits.session_idle), 1000, YEARS},
     {"limits/producer-idle", TIME, FIELD (limits.producer_idle), 1000, YEARS},
     {"limits/lease", TIME, FIELD (limits.lease), 1, YEARS},
+    {"limits/grace", TIME, FIELD (limits.grace), 1, YEARS},
     {"limits/queue-messages", COUNT, FIELD (limits.queue_messages), 0, (uint64_t) 1 << 62},
     {"limits/connections", COUNT, FIELD (limits.connections), 0, (uint64_t) 1 << 20},
     {"limits/per-address", COUNT, FIELD (limits.per_address), 1, (uint64_t) 1 << 20},

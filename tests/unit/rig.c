@@ -164,9 +164,10 @@ static bool s_turn (rig_t *self)
 
 void rig_run (rig_t *self)
 {
-    while (s_turn (self)) {
+    //  The end of a turn may have begun something.
+    while (s_turn (self) || s_turn (self)) {
     }
-    s_turn (self);
+    rig_collect (self);
 }
 
 void rig_wait (rig_t *self, int64_t ms)

@@ -513,6 +513,8 @@ static void s_many_wait_for_one_read (void **state)
     rig->stuck = false;
     rig_run (rig);
     for (int index = 0; index < 10; index++)
+        rig_expect (rig, "c> OK|c|both|*");
+    for (int index = 0; index < 10; index++)
         rig_expect (rig, "d> OK|d|both|*");
     rig_expect (rig, "d> ERR|d|404|*");
     rig_expect (rig, NULL);

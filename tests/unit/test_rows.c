@@ -146,14 +146,17 @@ static void s_small_rows_come_back (void **state)
     (void) state;
     uint8_t value[ZB_GROUP_ROW_SIZE];
     zb_row_t *row;
-    //  The first release's has no change.
-    for (unsigned changed = 0; changed < 2; changed++) {
-        zb_queue_row_t queue = {7, 1000, UINT64_MAX, {changed * 5, changed * 600, changed}}, queue2;
+    //  The first release's has no change; a grace makes it longer.
+    for (unsigned form = 0; form < 3; form++) {
+        unsigned changed = form ? 1 : 0;
+        zb_queue_row_t queue = {7, 1000, UINT64_MAX, {changed * 5, changed * 600, changed}, form / 2}, queue2;
         size_t size = zb_queue_row_encode (&queue, value);
-        assert_int_equal (size, changed ? 37 : 20);
+        static const size_t sizes[] = {20, 37, 45};
+        assert_int_equal (size, sizes[form]);
         row = s_row (value, size);
         assert_int_equal (zb_queue_row_decode (&queue2, row), 0);
         assert_true (queue2.id == queue.id && queue2.lease == queue.lease && queue2.max == queue.max);
+        assert_true (queue2.grace == queue.grace);
         assert_true (queue2.changed.epoch == queue.changed.epoch && queue2.changed.commit == queue.changed.commit &&
                      queue2.changed.node == queue.changed.node);
         row->data[4] = 1;

@@ -134,9 +134,13 @@ static void s_sessions_are_bounded_and_forgotten (void **state)
     rig_t *rig = rig_ready (&limits);
     rig_say (rig, "d", "HELLO|h");
     rig_expect (rig, "d> OK|h|0|0|*");
+    rig_say (rig, "d", "GET|g|q|1|100000|");
+    rig_say (rig, "c", "GET|g|q|1|100000|");
     rig_say (rig, "e", "HELLO|h");
     rig_expect (rig, "e> ERR|h|503|*");
     rig_gone (rig, "d");
+    rig_say (rig, "c", "GET|z|q|0|0|");
+    rig_skip (rig);
     rig_say (rig, "e", "HELLO|h");
     rig_expect (rig, "e> OK|h|0|0|*");
     rig_wait (rig, limits.session_idle - 1);
@@ -487,6 +491,7 @@ static void s_a_lost_consumer_returns_its_messages (void **state)
     rig_say (rig, "w2", "GET|g|q|3|0|");
     rig_expect (rig, "w2> MSG|g|both|q|1:1 2\n1:2 2\n1:3 1|1|2|3");
     rig_gone (rig, "w2");
+    rig_wait (rig, 5000);
     rig_say (rig, "c", "GET|g|q|1|0|");
     rig_expect (rig, "c> MSG|g|both|q|1:1 3|1");
     rig_destroy (&rig);
@@ -536,11 +541,15 @@ static void s_queue_options (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "QUEUE|1|q|color=red");
-    rig_expect (rig, "c> ERR|1|400|the options of a queue are lease and max-messages");
+    rig_expect (rig, "c> ERR|1|400|the options of a queue are lease, grace and max-messages");
     rig_say (rig, "c", "QUEUE|1|q|lease=soon");
     rig_expect (rig, "c> ERR|1|400|lease is*");
     rig_say (rig, "c", "QUEUE|1|q|max-messages=-1");
     rig_expect (rig, "c> ERR|1|400|max-messages is*");
+    rig_say (rig, "c", "QUEUE|1|q|grace=-1");
+    rig_expect (rig, "c> ERR|1|400|grace is*");
+    rig_say (rig, "c", "QUEUE|1|q|grace=70");
+    rig_expect (rig, "c> OK|1");
     rig_say (rig, "c", "QUEUE|1|q|lease=5\nmax-messages=7");
     rig_expect (rig, "c> OK|1");
     rig_say (rig, "c", "QUEUE|1|q|max-messages=8");
@@ -549,7 +558,7 @@ static void s_queue_options (void **state)
     rig_say (rig, "c", "HELLO|h");
     rig_expect (rig, "c> OK|h*");
     rig_say (rig, "c", "LIST|l");
-    rig_expect (rig, "c> OK|l|q|lease=5\nmax-messages=8\nmessages=0\nleased=0\nwaiting=0");
+    rig_expect (rig, "c> OK|l|q|lease=5\nmax-messages=8\nmessages=0\nleased=0\nwaiting=0\ngrace=70");
     rig_destroy (&rig);
 }
 
@@ -597,9 +606,9 @@ static void s_list_matches_and_counts (void **state)
     assert_int_equal (rig_last (rig)->reply->args, 500);
     rig_skip (rig);
     rig_say (rig, "c", "LIST|l|*0007");
-    rig_expect (rig, "c> OK|l|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=1\nwaiting=0");
+    rig_expect (rig, "c> OK|l|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=1\nwaiting=0\ngrace=5000");
     rig_say (rig, "c", "LIST|l|n0008");
-    rig_expect (rig, "c> OK|l|n0008|lease=30000\nmax-messages=0\nmessages=0\nleased=0\nwaiting=1");
+    rig_expect (rig, "c> OK|l|n0008|lease=30000\nmax-messages=0\nmessages=0\nleased=0\nwaiting=1\ngrace=5000");
     rig_takeover (rig);
     rig_say (rig, "c", "HELLO|h");
     rig_skip (rig);
@@ -609,8 +618,8 @@ static void s_list_matches_and_counts (void **state)
     rig_push (rig, "c", "DELETE|d|n0007");
     rig_push (rig, "c", "LIST|l3|n000?");
     rig_say (rig, "c", "LIST|l4|nothing");
-    rig_expect (rig, "c> OK|l1|n1234|lease=30000\nmax-messages=0\nmessages=3\nleased=0\nwaiting=0");
-    rig_expect (rig, "c> OK|l2|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=0\nwaiting=0");
+    rig_expect (rig, "c> OK|l1|n1234|lease=30000\nmax-messages=0\nmessages=3\nleased=0\nwaiting=0\ngrace=5000");
+    rig_expect (rig, "c> OK|l2|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=0\nwaiting=0\ngrace=5000");
     rig_expect (rig, "c> OK|d|both");
     rig_expect (rig, "c> OK|l3|n0000|*");
     assert_int_equal (rig->replies[rig->count - 2].reply->args, 18);
@@ -648,7 +657,7 @@ static void s_purge_empties_and_frees_in_steps (void **state)
     rig_say (rig, "c", "GET|g|q|5|0|");
     rig_expect (rig, "c> MSG|g|both|q|1:701 1|new");
     rig_say (rig, "c", "LIST|l");
-    rig_expect (rig, "c> OK|l|q|lease=30000\nmax-messages=0\nmessages=1\nleased=1\nwaiting=0");
+    rig_expect (rig, "c> OK|l|q|lease=30000\nmax-messages=0\nmessages=1\nleased=1\nwaiting=0\ngrace=5000");
     assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 1);
     assert_int_equal (fake_store_rows (rig->store, ZB_ACKS), 0);
     assert_int_equal (fake_store_rows (rig->store, ZB_QUEUES), 1);
