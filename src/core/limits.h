@@ -22,6 +22,7 @@
 #define ZB_ID_MAX 255            //  bytes of a request's id
 #define ZB_ENVELOPE_MAX 8        //  frames before "ZB1", the empty one included
 #define ZB_ENVELOPE_BYTES 512    //  bytes of these together
+#define ZB_BODIES_MAX 65536      //  bodies in a PUT of any broker, see `bodies`
 #define ZB_WINDOW 256            //  PUTs of one producer in flight, and digests kept of it; GETs of one client that wait
 #define ZB_AHEAD 32              //  requests of a client that are taken from the network before they are read
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument

@@ -325,6 +325,12 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
             return NULL;
         }
     }
+    bool same = queue && queue->lease == row.lease && queue->max == row.max && queue->grace == row.grace;
+    if (same) {
+        queue->asked = self->epoch;
+        s_ok (self, session, task, 0, NULL, self->names_commit);
+        return NULL;
+    }
     if (self->full) {
         s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;
@@ -335,11 +341,6 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     }
     if (!queue)
         queue = zb_engine_new_queue (self, request->queue);
-    else if (queue->lease == row.lease && queue->max == row.max && queue->grace == row.grace) {
-        queue->asked = self->epoch;
-        s_ok (self, session, task, 0, NULL, self->names_commit);
-        return NULL;
-    }
     queue->asked = self->epoch;
     row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     zb_queue_configure (queue, &row);
@@ -495,6 +496,11 @@ static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
         digest = zb_put_digest (request, self->digest_key);
         if (!s_expected (self, session, task, producer, digest))
             return NULL;
+    }
+    //  From here on it is a new one, to which this broker's limits apply.
+    if (request->over) {
+        s_refuse (self, session, task, ZB_TOO_LARGE, request->text, ZB_NOW);
+        return NULL;
     }
     zb_queue_t *queue = NULL;
     zb_load_t *load = s_queue (self, session, task, &queue);

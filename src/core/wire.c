@@ -442,15 +442,22 @@ static int s_parse_hello (zb_request_t *self, const zb_frame_t *arg, size_t args
     return 0;
 }
 
-static int s_parse_lines (zb_request_t *self, const char *what, zb_frame_t lines, size_t limit, zb_frame_t *result)
+static int s_parse_lines (zb_request_t *self, const char *what, zb_frame_t lines, zb_frame_t *result)
 {
-    if (lines.size > limit)
-        return s_too_large (self, what, lines.size, limit, " bytes");
     const char *wrong = zb_lines_check (lines);
     if (wrong)
         return s_bad (self, what, wrong);
     *result = lines;
     return 0;
+}
+
+//  The PUT is beyond a limit of this broker.
+static void s_over (zb_request_t *self, const char *what, size_t size, size_t limit, const char *unit)
+{
+    if (size > limit && !self->over) {
+        s_too_large (self, what, size, limit, unit);
+        self->over = true;
+    }
 }
 
 static int s_parse_acks (zb_request_t *self, zb_frame_t acks)
@@ -471,14 +478,18 @@ static int s_parse_acks (zb_request_t *self, zb_frame_t acks)
 
 static int s_parse_put (zb_request_t *self, const zb_frame_t *arg, size_t args, const zb_limits_t *limits)
 {
-    for (size_t index = 2; index < args; index++) {
-        if (arg[index].size > limits->body)
-            return s_too_large (self, "body", arg[index].size, limits->body, " bytes");
-        self->body_bytes += arg[index].size;
-    }
+    int result = s_parse_lines (self, "properties", arg[1], &self->properties);
+    if (result)
+        return result;
     self->body = arg + 2;
     self->bodies = args - 2;
-    return s_parse_lines (self, "properties", arg[1], limits->properties, &self->properties);
+    s_over (self, "bodies", self->bodies, limits->bodies, "");
+    for (size_t index = 0; index < self->bodies; index++) {
+        s_over (self, "body", self->body[index].size, limits->body, " bytes");
+        self->body_bytes += self->body[index].size;
+    }
+    s_over (self, "properties", arg[1].size, limits->properties, " bytes");
+    return 0;
 }
 
 static int s_parse_get (zb_request_t *self, const zb_frame_t *arg, const zb_limits_t *limits)
@@ -534,7 +545,9 @@ static int s_parse_args (zb_request_t *self, const zb_frame_t *arg, size_t args,
     case ZB_EXTEND:
         return s_parse_acks (self, arg[1]);
     case ZB_QUEUE:
-        return s_parse_lines (self, "options", arg[1], ZB_OPTIONS_MAX, &self->options);
+        if (arg[1].size > ZB_OPTIONS_MAX)
+            return s_too_large (self, "options", arg[1].size, ZB_OPTIONS_MAX, " bytes");
+        return s_parse_lines (self, "options", arg[1], &self->options);
     default:
         return 0;
     }
@@ -563,7 +576,7 @@ static int s_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, 
     const s_verb_t *verb = &s_verbs[self->verb];
     if (args < verb->least || args > verb->most)
         return s_bad (self, "expected", verb->form);
-    if (self->verb == ZB_PUT && args - 2 > limits->bodies)
+    if (self->verb == ZB_PUT && args - 2 > limits->bodies && args - 2 > ZB_BODIES_MAX)
         return s_too_large (self, "bodies", args - 2, limits->bodies, "");
     return s_parse_args (self, frames + 3, args, limits);
 }
@@ -586,10 +599,12 @@ int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, c
         size_t bytes = 0;
         for (size_t index = 0; index < count; index++)
             bytes += frames[index].size;
-        if (bytes > limits->request)
+        if (self->verb == ZB_PUT)
+            s_over (self, "request", bytes, limits->request, " bytes");
+        else if (bytes > limits->request)
             result = s_too_large (self, "request", bytes, limits->request, " bytes");
     }
-    return result;
+    return self->over && result == 0 ? ZB_TOO_LARGE : result;
 }
 
 //  Replies

@@ -58,12 +58,15 @@ typedef struct {
     const zb_frame_t *body;   //  PUT: the bodies; REPLAY: item and proof
     size_t bodies;
     size_t body_bytes;        //  PUT, REPLAY: sum of the bodies' sizes
+    bool over;                //  PUT: beyond a limit of this broker, which the text names; else well-formed and parsed
     char text[160];           //  what *why of zb_wire_parse may point to
 } zb_request_t;
 
 //  Parses one client message, the routing id already taken off.  Returns 0; or the ERR code (400, 413), *why a text
 //  for the client, verb ZB_VERBS where it is unknown, envelope and id as far as they were found; or -1 where the
 //  message is not ZB1 at all, so that nothing can be answered: the caller drops and counts it.
+//  A PUT that is beyond limits->body, bodies, properties or request gets 413 and `over`: the pair's other broker may have
+//  stored it under its own limits, so that the engine is asked before it is refused.
 //  "ZB" followed by another version is answered: 400.  The text lives as long as the request.  Takes time in the
 //  number of frames and the bytes of all arguments but the bodies, and allocates nothing.
 int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, const zb_limits_t *limits,

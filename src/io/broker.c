@@ -402,11 +402,14 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
                   self->config->limits.request, self->config->limits.bodies);
     }
     const char *withholds = zb_role_withholds (&self->role, self->now);
-    if (!code && zb_front_behind (self->front, routing)) {
+    //  A whole PUT that is beyond a limit of this broker is for the engine: the other one may have stored it.
+    bool over = request.over && !cut;
+    if ((!code || over) && zb_front_behind (self->front, routing)) {
         code = ZB_QUEUE_FULL;
         why = ZB_FRONT_BEHIND;
+        over = false;
     }
-    if (code) {
+    if (code && !over) {
         self->status.refused++;
         s_refuse (self, routing, frames, &request, code, why);
     }

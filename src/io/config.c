@@ -87,7 +87,7 @@ static const setting_t s_settings[] = {
     {"store/log-keep", SIZE, FIELD (log_keep), 4 * MIB, TIB},
     {"log/level", LEVEL, FIELD (log_level), 0, 0},
     {"limits/body", SIZE, FIELD (limits.body), 1, GIB},
-    {"limits/bodies", COUNT, FIELD (limits.bodies), 1, 65536},
+    {"limits/bodies", COUNT, FIELD (limits.bodies), 1, ZB_BODIES_MAX},
     {"limits/request", SIZE, FIELD (limits.request), KIB, 2 * GIB - 1},
     {"limits/properties", SIZE, FIELD (limits.properties), 0, MIB},
     {"limits/sessions", COUNT, FIELD (limits.sessions), 1, MANY},

@@ -67,6 +67,8 @@ void rig_rule (rig_t *self, zb_release_t rule);
 //  Another broker leads with what the peer has, or this one after a restart with what it had synced.
 void rig_takeover (rig_t *self);
 void rig_restart (rig_t *self);
+//  Another broker leads, whose limits differ.
+void rig_takeover_with (rig_t *self, const zb_limits_t *limits);
 //  The client hangs up.
 void rig_gone (rig_t *self, const char *client);
 //  The next reply is this text ("CLIENT> OK|..."), or there is none (NULL).  '*' at its end stands for anything.

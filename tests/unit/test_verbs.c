@@ -246,6 +246,73 @@ static void s_duplicates (void **state)
     rig_destroy (&rig);
 }
 
+//  Whether a number was stored is asked before any limit: those of the broker that has stored it may have been larger.
+static void s_a_stored_number_knows_no_limits (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_say (rig, "a", "PUT|1|q||a body of 26 bytes, or so,");
+    rig_say (rig, "a", "PUT|2|q||1|2|3");
+    rig_say (rig, "a", "PUT|3|q|a=of 14 bytes,|x");
+    rig_skip (rig);
+    zb_limits_t small = ZB_LIMITS_DEFAULT;
+    small.body = 10;
+    small.bodies = 2;
+    small.properties = 10;
+    small.queue_messages = 1;
+    rig_takeover_with (rig, &small);
+    rig_say (rig, "a", "HELLO|h|till||1");
+    rig_expect (rig, "a> OK|h|1|3|*");
+    zb_engine_full (rig->engine, true);
+    rig_say (rig, "a", "PUT|1|q||a body of 26 bytes, or so,");
+    rig_expect (rig, "a> OK|1|both|1:1|1:1|duplicate");
+    rig_say (rig, "a", "PUT|2|q||1|2|3");
+    rig_expect (rig, "a> OK|2|both|1:2|1:4|duplicate");
+    rig_say (rig, "a", "PUT|3|q|a=of 14 bytes,|x");
+    rig_expect (rig, "a> OK|3|both|1:5|1:5|duplicate");
+    //  Another one under such a number, and a gap, are what they are.
+    rig_say (rig, "a", "PUT|2|q||1|2|4");
+    rig_expect (rig, "a> ERR|2|409|4");
+    rig_say (rig, "a", "PUT|5|q||1|2|3");
+    rig_expect (rig, "a> ERR|5|409|4");
+    //  A new one gets what the limit says, and its number stays free; so does one of nobody.
+    zb_engine_full (rig->engine, false);
+    rig_say (rig, "a", "PUT|4|q||a body of 26 bytes, or so,");
+    rig_expect (rig, "a> ERR|4|413|body: 26 bytes, the limit is 10");
+    rig_say (rig, "a", "PUT|4|q||1|2|3");
+    rig_expect (rig, "a> ERR|4|413|bodies: 3, the limit is 2");
+    rig_say (rig, "a", "PUT|4|q|a=of 14 bytes,|x");
+    rig_expect (rig, "a> ERR|4|413|properties: 14 bytes, the limit is 10");
+    rig_say (rig, "c", "HELLO|h");
+    rig_say (rig, "c", "PUT|4|q||a body of 26 bytes, or so,");
+    rig_expect (rig, "c> OK|h|*");
+    rig_expect (rig, "c> ERR|4|413|body: 26 bytes, the limit is 10");
+    //  What is stored is delivered.
+    rig_say (rig, "c", "GET|g|q|9|0|");
+    rig_expect (rig, "c> MSG|g|both|q|1:1 1\n1:2 1|a body of 26 bytes, or so,|1");
+    rig_say (rig, "c", "ACK|k|q|1:1..1:5");
+    rig_say (rig, "a", "PUT|4|q||x");
+    rig_expect (rig, "c> OK|k|both");
+    rig_expect (rig, "a> OK|4|both|2:1|2:1");
+    rig_destroy (&rig);
+}
+
+//  A program may begin with QUEUE: what changes nothing is no reason to refuse it.
+static void s_a_queue_that_is_there_needs_no_room (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    zb_engine_full (rig->engine, true);
+    rig_say (rig, "c", "QUEUE|1|q|");
+    rig_expect (rig, "c> OK|1");
+    rig_say (rig, "c", "QUEUE|2|q|lease=7");
+    rig_expect (rig, "c> ERR|2|507|*");
+    rig_say (rig, "c", "QUEUE|3|r|");
+    rig_expect (rig, "c> ERR|3|507|*");
+    rig_destroy (&rig);
+}
+
 static void s_at_most_256_in_flight (void **state)
 {
     (void) state;
@@ -739,6 +806,8 @@ int main (void)
         cmocka_unit_test (s_put_stores_in_order),
         cmocka_unit_test (s_put_is_refused),
         cmocka_unit_test (s_duplicates),
+        cmocka_unit_test (s_a_stored_number_knows_no_limits),
+        cmocka_unit_test (s_a_queue_that_is_there_needs_no_room),
         cmocka_unit_test (s_at_most_256_in_flight),
         cmocka_unit_test (s_large_puts_make_several_rows),
         cmocka_unit_test (s_gets_are_served_in_turn),
