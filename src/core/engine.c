@@ -53,6 +53,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->idle_sessions,
                          &self->gone_sessions,
                          &self->departing,
+                         &self->listed,
                          &self->all_queues,
                          &self->idle_producers,
                          &self->demand,
@@ -677,6 +678,8 @@ static void s_go_on (zb_engine_t *self)
         more = more && !zb_ring_empty (&self->later.sessions);
     }
     if (s_goes_on (self))
+        zb_engine_list_on (self);
+    if (s_goes_on (self))
         zb_engine_serve_on (self);
 }
 
@@ -713,7 +716,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         next = self->starved ? now + STARVED_STEP : next;
     }
     zb_engine_close_large (self);
-    if (more || !zb_ring_empty (&self->later.sessions) || !zb_ring_empty (&self->rest))
+    if (more || !zb_ring_empty (&self->later.sessions) || !zb_ring_empty (&self->rest) ||
+        !zb_ring_empty (&self->listed))
         return now;
     timer = zb_timer_first (&self->timers);
     return timer && timer->when < next ? timer->when : next;
@@ -809,6 +813,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     memset (self->replay, 0, sizeof self->replay);
     self->merging = NULL;
     self->sweep_size = 0;
+    self->freed = 0;
     self->sweep_at = 0;
     self->token_size = 0;
     self->visited = 0;

@@ -185,6 +185,7 @@ struct zb_engine {
     size_t windows;     //  bytes of all pages
     bool starved;       //  a queue could not read because of that
     zb_load_t *listing; //  the LIST that is under way
+    zb_ring_t listed;   //  LISTs that are done, and have clients who are answered in the next turns
 
     size_t visited;     //  in this turn
     zb_load_t later;    //  what has given way to others waits for it: the next turn
@@ -205,6 +206,7 @@ struct zb_engine {
     uint64_t uptime_kept; //  as it was last written
     zb_ring_t tombs;
     bool freeing;              //  a read for the first of them is under way
+    uint64_t freed;            //  the newest commit that frees space, or clears some of the journal
     bool more_tombs;           //  the store has more of them than were read
     uint8_t sweep[ZB_KEY_MAX]; //  where the search for forgotten names goes on
     size_t sweep_size;
@@ -333,6 +335,8 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
 zb_load_t *zb_engine_load_list (zb_engine_t *self, zb_frame_t pattern);
 //  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.
 zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind);
+//  Answers more of those who wait for a LIST that is done.
+void zb_engine_list_on (zb_engine_t *self);
 //  A read has come back.
 void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read);
 //  The session's first task waits for the load.

@@ -109,7 +109,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     while (reply->bodies < max && (page = zb_queue_next (queue, &index))) {
         zb_message_t *message = &page->message[index];
         size_t more = message->size + ZB_INDEX_LINE_MAX + 1 + zb_page_properties (page, index).size;
-        if (reply->bodies && bytes + more > self->limits.request)
+        if (reply->bodies && bytes + more > self->limits.reply)
             break;
         bytes += more;
         zb_queue_deliver (queue, page, index, lease);

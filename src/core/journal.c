@@ -107,7 +107,7 @@ void zb_engine_keep (zb_engine_t *self, zb_keep_t keep)
 
 void zb_engine_clear_journal (zb_engine_t *self)
 {
-    if (self->keep != ZB_KEEP_NOTE || !self->journal || self->clearing || !self->booted)
+    if (self->keep != ZB_KEEP_NOTE || !self->journal || self->clearing || !self->booted || self->freed > self->released)
         return;
     static const uint8_t prefix[ZB_JOURNAL_PREFIX];
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_JOURNAL);
@@ -123,5 +123,6 @@ void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read)
         return;
     for (size_t index = 0; index < read->count[0]; index++)
         zb_batch_erase (self->fill->batch, ZB_ACKS, read->found[0][index].key, read->found[0][index].key_size);
+    self->freed = read->count[0] ? self->fill->number : self->freed;
     self->journal = read->more[0];
 }

@@ -78,7 +78,8 @@
 typedef struct {
     size_t body;                 //  bytes of one body: 1 MiB
     size_t bodies;               //  bodies in one PUT, and in one MSG: 1000
-    size_t request;              //  bytes of a request or of a reply: 16 MiB
+    size_t request;              //  bytes of a request: 16 MiB
+    size_t reply;                //  bytes of a MSG, but one body may be larger: 1 MiB
     size_t properties;           //  bytes of a PUT's properties: 64 KiB
     size_t sessions;             //  clients that said HELLO: 50000
     size_t parked;               //  GETs that wait for a message, of all clients: 200000
@@ -103,7 +104,7 @@ typedef struct {
 #define ZB_LIMITS_DEFAULT                                                                                             \
     {                                                                                                                  \
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
-        .parked = 200000, .grace = 5000,                                                                               \
+        .parked = 200000, .grace = 5000, .reply = 1 << 20,                                                             \
         .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
         .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
         .output = 64 << 20, .outputs = 256 << 20, .connections = 0, .per_address = 1000, .memory = 1 << 30             \

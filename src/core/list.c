@@ -15,6 +15,8 @@
 #include "core/engine_self.h"
 #include "core/list.h"
 
+//  What an argument of a reply costs, in visits: two of them for a queue.
+#define ARG_VISITS 4
 //  Bytes of a queue's options and counts, at most.
 #define TEXT_MAX 200
 
@@ -143,6 +145,7 @@ zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_
     }
     if (reply.args)
         qsort (reply.arg, reply.args / 2, 2 * sizeof (zb_frame_t), s_by_name);
+    zb_engine_visited (self, self->queues.count + reply.args * ARG_VISITS);
     zb_pending_t *pending = zb_engine_reply_to (routing, task, "OK", reply.args, reply.arg);
     free (reply.arg);
     free (reply.text);

@@ -20,6 +20,7 @@
 
 #define ROWS_MAX 1024     //  rows of one read
 #define BYTES_MAX 1048576 //  about the bytes of one read, where no other limit applies
+#define LIST_ROWS 200     //  of one that is compared with a pattern
 #define TOMBS_MAX 1000    //  tombstones in memory
 
 static const char s_damaged_meta[] = "the table meta holds a malformed row";
@@ -116,7 +117,7 @@ zb_load_t *zb_engine_load_list (zb_engine_t *self, zb_frame_t pattern)
         self->listing->list = zb_list_new (pattern);
         //  Tombstones come before all names.
         uint8_t key[] = {ZB_TOMB_MARK + 1};
-        zb_read_add (self->listing->read, ZB_QUEUES, key, sizeof key, 0, ROWS_MAX, BYTES_MAX);
+        zb_read_add (self->listing->read, ZB_QUEUES, key, sizeof key, 0, LIST_ROWS, BYTES_MAX);
     }
     return self->listing;
 }
@@ -303,7 +304,7 @@ static void s_list_on (zb_engine_t *self, zb_load_t *load, const zb_read_t *read
     memcpy (key, last->key, last->key_size);
     key[last->key_size] = 0;
     s_ask (self, load, load->kind);
-    zb_read_add (load->read, table, key, last->key_size + 1u, 0, ROWS_MAX, BYTES_MAX);
+    zb_read_add (load->read, table, key, last->key_size + 1u, 0, table == ZB_QUEUES ? LIST_ROWS : ROWS_MAX, BYTES_MAX);
 }
 
 static bool s_list (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
@@ -380,6 +381,20 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     return !self->fault;
 }
 
+//  Those who wait for the load go on.  A reply to LIST takes long: false if some are left for the next turn.
+static bool s_wake (zb_engine_t *self, zb_load_t *load)
+{
+    self->list = load->list;
+    while (!zb_ring_empty (&load->sessions) && !(load->list && zb_engine_budget (self) == 0)) {
+        zb_session_t *session = ZB_ITEM (zb_ring_pop (&load->sessions), zb_session_t, waits);
+        session->load = NULL;
+        self->backlog--;
+        zb_engine_go_on (self, session);
+    }
+    self->list = NULL;
+    return zb_ring_empty (&load->sessions);
+}
+
 void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
 {
     zb_entry_t *entry = zb_map_find (&self->tags, (zb_frame_t){&read->tag, sizeof read->tag});
@@ -392,16 +407,22 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
     zb_map_remove (&self->loads, &load->entry);
     if (self->listing == load)
         self->listing = NULL;
-    self->list = load->list;
-    for (zb_ring_t *link = zb_ring_pop (&load->sessions); link; link = zb_ring_pop (&load->sessions)) {
-        zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
-        session->load = NULL;
-        self->backlog--;
-        zb_engine_go_on (self, session);
-    }
-    self->list = NULL;
+    bool done = s_wake (self, load);
     self->absent = (zb_frame_t){NULL, 0};
     self->read_queue = NULL;
-    s_destroy (self, &load);
+    if (done)
+        s_destroy (self, &load);
+    else
+        zb_ring_append (&self->listed, &load->ask);
     zb_engine_let_go (self);
+}
+
+void zb_engine_list_on (zb_engine_t *self)
+{
+    while (!zb_ring_empty (&self->listed)) {
+        zb_load_t *load = ZB_ITEM (self->listed.next, zb_load_t, ask);
+        if (!s_wake (self, load))
+            return;
+        s_destroy (self, &load);
+    }
 }

@@ -21,7 +21,7 @@
 #include "core/engine_self.h"
 
 #define FREE_ROWS 100      //  rows of the log that are erased in one commit
-#define FREE_BYTES 1048576 //  no further ones once they have these bytes
+#define FREE_BYTES 262144  //  no further ones once they have these bytes
 #define SWEEP_ROWS 1000    //  rows of producers that are looked at in one step
 #define SWEEP_BYTES 1048576
 #define SWEEP_STEP 10000    //  ms between two steps,
@@ -80,9 +80,10 @@ void zb_engine_free_some (zb_engine_t *self)
         self->more_tombs = false;
         return;
     }
-    //  A read sees what was taken: before the tombstone itself it might not see all rows.
+    //  A read sees what was taken: before the tombstone itself it might not see all rows.  And one step is on its way at a
+    //  time: a client's commit has at most one before it in the store, and on the way to the peer.
     const zb_tomb_t *tomb = ZB_ITEM (self->tombs.next, zb_tomb_t, ring);
-    if (tomb->commit > self->taken)
+    if (tomb->commit > self->taken || self->freed > self->released)
         return;
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_PURGED);
     load->row.id = tomb->queue;
@@ -115,6 +116,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     }
     if (tomb->commit <= self->taken)
         tomb->commit = self->fill->number;
+    self->freed = self->fill->number;
     if (more || tomb->mark != load->last)
         return;
     uint8_t key[ZB_TOMB_KEY_SIZE];

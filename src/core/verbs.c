@@ -21,6 +21,12 @@
 //  A producer that PUTs now and then has its row written this often, so that it is not taken for one that is away.
 #define SEEN_STEP 3600000
 
+//  An instance that a client presents may be so much above the newest that is known of its name: some may have been given
+//  by the other side of a split.  A number that only rises would be used up by one client otherwise.
+#define INSTANCE_REACH 1000
+//  And so large if the name is not known, or was forgotten.
+#define INSTANCE_FIRST (UINT64_C (1) << 39)
+
 //  Replies
 
 zb_pending_t *zb_engine_reply_to (zb_frame_t routing, const zb_task_t *task, const char *status, size_t args,
@@ -194,7 +200,8 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
     zb_load_t *load = zb_engine_producer (self, request->name, &producer);
     if (load)
         return load;
-    if (request->instance > INT64_MAX) {
+    uint64_t most = producer->given ? producer->given + INSTANCE_REACH : INSTANCE_FIRST;
+    if (request->instance > most || request->instance > INT64_MAX) {
         s_refuse (self, session, task, ZB_BAD_REQUEST, "no such instance was ever given", ZB_NOW);
         return NULL;
     }

@@ -89,6 +89,7 @@ static const setting_t s_settings[] = {
     {"limits/body", SIZE, FIELD (limits.body), 1, GIB},
     {"limits/bodies", COUNT, FIELD (limits.bodies), 1, ZB_BODIES_MAX},
     {"limits/request", SIZE, FIELD (limits.request), KIB, 2 * GIB - 1},
+    {"limits/reply", SIZE, FIELD (limits.reply), KIB, GIB},
     {"limits/properties", SIZE, FIELD (limits.properties), 0, MIB},
     {"limits/sessions", COUNT, FIELD (limits.sessions), 1, MANY},
     {"limits/parked", COUNT, FIELD (limits.parked), 1, MANY},

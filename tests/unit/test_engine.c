@@ -261,7 +261,7 @@ static void s_a_backlog_stays_on_disk (void **state)
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
     limits.window = 200000;
     limits.windows = 1000000;
-    limits.request = 20000;
+    limits.request = limits.reply = 20000;
     limits.bodies = 100;
     rig_t *rig = rig_ready (&limits);
     char line[100];

@@ -596,7 +596,7 @@ static void s_run_seed (uint64_t seed, int steps)
     limits.bodies = 8;
     limits.batch = 500;
     limits.inflight = 1 + s_random (8);
-    limits.request = 4096;
+    limits.request = limits.reply = 4096;
     limits.lease = 1000;
     rig_t *rig = s_world.rig = rig_new (&limits);
     for (int index = 0; index < PRODUCERS; index++)

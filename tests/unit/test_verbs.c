@@ -340,7 +340,9 @@ static void s_at_most_256_in_flight (void **state)
 static void s_large_puts_make_several_rows (void **state)
 {
     (void) state;
-    rig_t *rig = rig_ready (NULL);
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.reply = limits.request;
+    rig_t *rig = rig_ready (&limits);
     rig_put (rig, "c", "big", "q", 1000, 1000);
     rig_run (rig);
     rig_expect (rig, "c> OK|big|both|1:1|1:1000");

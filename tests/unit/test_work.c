@@ -276,6 +276,123 @@ static void s_extend_counts_what_it_extends (void **state)
     rig_destroy (&rig);
 }
 
+//  Replies
+
+static void s_a_reply_is_bounded_but_for_one_body (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.reply = 1000;
+    rig_t *rig = rig_ready (&limits);
+    rig_put (rig, "c", "p", "q", 5, 400);
+    rig_put (rig, "c", "p", "q", 2, 5000);
+    rig_run (rig);
+    rig_skip (rig);
+    static const size_t bodies[] = {2, 2, 1, 1, 1};
+    for (size_t index = 0; index < sizeof bodies / sizeof *bodies; index++) {
+        rig_say (rig, "c", "GET|g|q|9|0|");
+        assert_int_equal (rig_last (rig)->reply->bodies, bodies[index]);
+    }
+    //  Properties go with each body, and count as often.
+    char line[1000];
+    snprintf (line, sizeof line, "PUT|p|q|a=%0600d|||", 7);
+    rig_say (rig, "c", line);
+    for (int index = 0; index < 3; index++) {
+        rig_say (rig, "c", "GET|g|q|9|0|");
+        assert_int_equal (rig_last (rig)->reply->bodies, 1);
+    }
+    rig_destroy (&rig);
+}
+
+//  Those who wait for the same LIST are answered in turns.
+static void s_lists_are_answered_in_turns (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    for (int number = 0; number < 12000; number++)
+        s_say_numbered (rig, 0, number ? "QUEUE|q|many%05d|" : "HELLO|h", number);
+    rig_run (rig);
+    rig_skip (rig);
+    for (int client = 1; client < 40; client++)
+        s_say_numbered (rig, client, "HELLO|h", 0);
+    for (int client = 1; client < 40; client++)
+        s_say_numbered (rig, client, "LIST|l", 0);
+    rig_run (rig);
+    size_t lists = 0;
+    for (size_t index = 0; index < rig->count; index++)
+        lists += rig->replies[index].reply->args == 2 * ZB_LIST_MAX;
+    assert_int_equal (lists, 39);
+    assert_true (rig_stats (rig).visited <= 2 * ZB_TURN_VISITS);
+    rig_destroy (&rig);
+}
+
+//  Names
+
+static void s_a_name_is_not_used_up (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_say (rig, "x", "HELLO|h|till||9223372036854775807");
+    rig_expect (rig, "x> ERR|h|400|no such instance was ever given");
+    rig_say (rig, "x", "HELLO|h|till||1002");
+    rig_expect (rig, "x> ERR|h|400|*");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|both|1:1|1:1");
+    //  What the other side of a split may have given is taken.
+    rig_say (rig, "b", "HELLO|h|till||1001");
+    rig_expect (rig, "b> OK|h|1001|1|*");
+    //  A name that is not known, or was forgotten, has room above whatever is presented.
+    rig_say (rig, "x", "HELLO|h|other||9223372036854775807");
+    rig_expect (rig, "x> ERR|h|400|*");
+    rig_say (rig, "x", "HELLO|h|other||549755813888");
+    rig_expect (rig, "x> OK|h|549755813888|0|*");
+    rig_say (rig, "o", "HELLO|h|other||");
+    rig_expect (rig, "o> OK|h|549755813889|0|*");
+    rig_say (rig, "p", "HELLO|h|other||549755813889");
+    rig_expect (rig, "p> OK|h|549755813889|0|*");
+    rig_destroy (&rig);
+}
+
+//  Housekeeping
+
+//  What frees space has one step on its way at a time, so that others' commits have little before them.
+static void s_housekeeping_takes_a_share (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    for (int count = 0; count < 40; count++) {
+        rig_put (rig, "c", "p", "q", 1, 200000);
+        rig_run (rig);
+    }
+    rig_say (rig, "c", "QUEUE|o|other|");
+    rig_say (rig, "c", "PURGE|u|q");
+    rig_skip (rig);
+    //  The purge and its housekeeping are done by now; once more, with a peer that is slow.
+    for (int count = 0; count < 40; count++) {
+        rig_put (rig, "c", "p", "q", 1, 200000);
+        rig_run (rig);
+    }
+    rig_push (rig, "c", "PURGE|u|q");
+    rig->sync_there = false;
+    rig_run (rig);
+    size_t batches = rig->batches;
+    rig_sync (rig, true, true);
+    for (int step = 0; step < 5; step++) {
+        assert_true (rig->batches - batches <= 1);
+        batches = rig->batches;
+        rig_sync (rig, true, true);
+    }
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_wait (rig, 1);
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|1|other||x");
+    rig_expect (rig, "c> OK|1|both|*");
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +403,10 @@ int main (void)
         cmocka_unit_test (s_many_ranges_share_a_turn),
         cmocka_unit_test (s_any_order_is_the_same),
         cmocka_unit_test (s_extend_counts_what_it_extends),
+        cmocka_unit_test (s_a_reply_is_bounded_but_for_one_body),
+        cmocka_unit_test (s_lists_are_answered_in_turns),
+        cmocka_unit_test (s_a_name_is_not_used_up),
+        cmocka_unit_test (s_housekeeping_takes_a_share),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
