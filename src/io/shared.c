@@ -243,7 +243,9 @@ pid_t zb_fence_start (const char *command, const zb_holder_t *holder, const char
     sigaddset (&pipe, SIGPIPE);
     posix_spawnattr_init (&attributes);
     posix_spawnattr_setsigdefault (&attributes, &pipe);
-    posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGDEF);
+    //  And a group of its own, so that what it starts ends with it.
+    posix_spawnattr_setpgroup (&attributes, 0);
+    posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     char sh[] = "sh", flag[] = "-c";
     char *const arguments[] = {sh, flag, (char *) (uintptr_t) command, NULL};
     pid_t child;
@@ -275,6 +277,6 @@ bool zb_fence_done (pid_t pid, char **error)
 
 void zb_fence_kill (pid_t pid)
 {
-    kill (pid, SIGKILL);
+    kill (-pid, SIGKILL);
     waitpid (pid, NULL, 0);
 }

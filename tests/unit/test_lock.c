@@ -355,10 +355,14 @@ static void test_fence (void **state)
     error = s_fence ("kill -9 $$", &holder);
     assert_string_equal (error, "it was ended by signal 9");
     free (error);
-    pid_t pid = zb_fence_start ("sleep 1000", &holder, "/store");
+    //  What the command has started ends with it.
+    pid_t pid = zb_fence_start ("sleep 1000; exit 0", &holder, "/store");
     assert_false (zb_fence_done (pid, &error));
+    assert_int_equal (kill (-pid, 0), 0);
     zb_fence_kill (pid);
-    assert_int_equal (kill (pid, 0), -1);
+    while (kill (-pid, 0) == 0)
+        zclock_sleep (1);
+    assert_int_equal (errno, ESRCH);
 }
 
 int main (void)
