@@ -90,6 +90,8 @@ class Link:
         self.pairs = []
 
     def close(self):
+        #  One who waits in accept keeps it open for one more connection.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.drop()
 

@@ -169,8 +169,7 @@ def test_the_same_role_is_named(mended):
 def test_a_port_that_is_closed_is_named():
     """Log records do not get through to the backup, heartbeats do; then heartbeats go one way alone."""
     pair = CutPair()
-    pair.links[3 + 2].listener.close()
-    pair.links[3 + 2].drop()
+    pair.links[3 + 2].close()
     pair.start()
     try:
         named(pair, 0, "ship_out", "nobody listens at", str(pair.ports[1] + 6))
