@@ -20,7 +20,7 @@
 #include "io/reach.h"
 
 #define CONNECT_LONGEST 1000 //  ms
-#define TEXT_MAX 400
+#define TEXT_MAX 640 //  an endpoint, and what is said of it
 
 //  Shared with the thread that looks; the last one frees it.
 struct zb_reach {

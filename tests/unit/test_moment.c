@@ -147,12 +147,12 @@ static void test_descriptors (void **state)
 static void test_memory (void **state)
 {
     (void) state;
+    //  What watches over memory needs some for itself: there a limit says nothing.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip ();
+    return;
 #endif
-    //  What watches over memory needs some for itself.
     if (getenv ("ZBROKER_SLOWER"))
-        skip ();
+        return;
     s_sweep (RLIMIT_AS, MEMORY_STEP, MEMORIES, false);
 }
 

@@ -92,7 +92,7 @@ static void test_most (void **state)
     (void) state;
     zb_output_t *output = zb_output_new ();
     assert_null (zb_output_most (output));
-    char name[8];
+    char name[12];
     for (int index = 0; index < 10; index++) {
         snprintf (name, sizeof name, "%d", index);
         zb_account_t *account = zb_output_account (output, zb_frame (name));

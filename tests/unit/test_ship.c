@@ -311,7 +311,7 @@ static void test_hellos_change_nothing (void **state)
         assert_int_equal (zsock_connect (to[side], "%s", s_path[side]), 0);
     }
     for (int count = 0; count < 300; count++) {
-        char hello[9] = "nonce-00";
+        char hello[20] = "";
         snprintf (hello, sizeof hello, "nonce%03d", count);
         hello[8] = (char) (count % 3);
         for (int side = 0; side < 2; side++)

@@ -255,7 +255,7 @@ static void test_opens (void **state)
     s_send (window, 1, 9);
     s_err (window, "1", "429", "full");
     for (int number = 2; number <= 9; number++) {
-        char id[4];
+        char id[12];
         snprintf (id, sizeof (id), "%d", number);
         s_err (window, id, "409", "1");
     }
