@@ -847,7 +847,8 @@ static void s_check_disks (model_t *self)
 void model_check (model_t *self)
 {
     s_check_disks (self);
-    CHECK (!self->witness || self->promoted || !self->node[0].alone || !self->node[1].alone,
+    //  An older copy of a disk may say that it was alone: then it was.
+    CHECK (!self->witness || self->promoted || self->restored || !self->node[0].alone || !self->node[1].alone,
            "both are alone, beside a witness");
     bool serves[2] = {model_serves (self, 0), model_serves (self, 1)};
     for (int at = 0; at < 2; at++) {
