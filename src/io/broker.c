@@ -24,6 +24,7 @@
 #include "io/front.h"
 #include "io/gate.h"
 #include "io/ha.h"
+#include "io/heap.h"
 #include "io/held.h"
 #include "io/links.h"
 #include "io/log.h"
@@ -78,6 +79,7 @@ typedef struct {
     zb_log_rate_t noise;       //  of lines about bad input
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
+    zb_heap_t heap;
     char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
 
@@ -987,6 +989,7 @@ static void s_turn (zb_broker_t *self)
     s_replay (self);
     zb_news_tick (&self->news, self->now);
     s_tell_peer (self, false);
+    zb_heap_tick (&self->heap, self->now);
 }
 
 int zb_broker_run (const zb_config_t *config)

@@ -1,0 +1,65 @@
+/*  =========================================================================
+    heap - memory that is free goes back to the system
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <czmq.h>
+
+#include "io/heap.h"
+#include "io/log.h"
+
+//  0: not known.
+static size_t s_resident (void)
+{
+    FILE *file = fopen ("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    size_t total, resident;
+    int fields = fscanf (file, "%zu %zu", &total, &resident);
+    fclose (file);
+    return fields == 2 ? resident * (size_t) sysconf (_SC_PAGESIZE) : 0;
+}
+
+bool zb_heap_due (zb_heap_t *self, size_t resident, int64_t now)
+{
+    bool above = resident > self->kept + ZB_HEAP_LEAST;
+    bool rises = resident > self->seen + ZB_HEAP_LEAST / 8;
+    //  What was given back is in use again at the very next look: it was not worth it.
+    if (self->again)
+        self->wait = above ? self->wait * 2 : ZB_HEAP_FIRST;
+    self->again = false;
+    if (self->wait > ZB_HEAP_LONGEST)
+        self->wait = ZB_HEAP_LONGEST;
+    else if (self->wait < ZB_HEAP_FIRST)
+        self->wait = ZB_HEAP_FIRST;
+    if (resident < self->kept)
+        self->kept = resident;
+    self->seen = resident;
+    self->next = now + (rises ? ZB_HEAP_FIRST : self->wait);
+    return above && !rises;
+}
+
+void zb_heap_done (zb_heap_t *self, size_t resident)
+{
+    self->seen = self->kept = resident;
+    self->again = true;
+}
+
+void zb_heap_tick (zb_heap_t *self, int64_t now)
+{
+    size_t before = now < self->next ? 0 : s_resident ();
+    if (!before || !zb_heap_due (self, before, now))
+        return;
+    malloc_trim (0);
+    size_t after = s_resident ();
+    zb_heap_done (self, after);
+    zb_log (ZB_LOG_DEBUG, "memory: %zu MiB of %zu are left, after %" PRId64 " ms", after >> 20, before >> 20,
+            zclock_mono () - now);
+}
