@@ -18,8 +18,9 @@
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_FIRST 1000
 #define REJOIN_MAX 30000
-//  A gap between two turns that is longer than this part of the limit of silence is a stop: a turn never takes so long.
-#define STOP_LEAST 5
+//  A gap between two turns of at least this part of the limit of silence is a stop.  A busy machine makes shorter ones all the
+//  time, and between those the heartbeats' thread has its turn.
+#define STOP_LEAST 2
 //  Of this many numbers one is taken by chance.
 #define EPOCH_SPREAD 64
 //  ms: a look at the lock of a shared store that is older is not the answer to a client that wants us to lead.
@@ -221,7 +222,7 @@ static void s_wake (zb_role_t *self, int64_t now)
         self->dead = false;
     }
     //  Stops in slices are one stop, until the peer is known to have heard this one since, or could have for long.
-    if (gap > self->silence / STOP_LEAST) {
+    if (gap >= self->silence / STOP_LEAST) {
         self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + gap : gap;
         self->stopped_ms = now;
     }
