@@ -30,6 +30,7 @@ MIB = 1 << 20
 SPARE = 64 * MIB            # what a broker may keep: src/io/heap.h
 FOREVER = b"2147483647"
 HELLO = message(b"ZB1", b"HELLO", b"h")
+VISITORS = 2000             # that wait for an answer at once: a slow machine must not cost the crowd its descriptors
 STEP = 0.05                 # seconds between two looks at what is to be opened
 
 
@@ -180,7 +181,7 @@ class Crowd:
         while not leave.is_set():
             due = int((time.monotonic() - begun) * self.visits) - visits
             visits += due
-            self.open_some(min(due, 200))
+            self.open_some(min(due, 200, VISITORS - self.visitors))
             if not self.waiting:
                 complete.set()
             end = time.monotonic() + STEP
