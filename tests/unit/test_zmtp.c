@@ -29,7 +29,7 @@ typedef struct {
 static void s_add (bytes_t *self, const void *data, size_t size)
 {
     assert_true (self->size + size <= sizeof self->data);
-    memcpy (self->data + self->size, data, size);
+    memmove (self->data + self->size, data, size);
     self->size += size;
 }
 
