@@ -29,27 +29,27 @@ static size_t s_resident (void)
 
 bool zb_heap_due (zb_heap_t *self, size_t resident, int64_t now)
 {
-    bool above = resident > self->kept + ZB_HEAP_LEAST;
     bool rises = resident > self->seen + ZB_HEAP_LEAST / 8;
     //  What was given back is in use again at the very next look: it was not worth it.
     if (self->again)
-        self->wait = above ? self->wait * 2 : ZB_HEAP_FIRST;
+        self->wait = resident > self->kept + ZB_HEAP_LEAST ? self->wait * 2 : ZB_HEAP_FIRST;
     self->again = false;
     if (self->wait > ZB_HEAP_LONGEST)
         self->wait = ZB_HEAP_LONGEST;
     else if (self->wait < ZB_HEAP_FIRST)
         self->wait = ZB_HEAP_FIRST;
-    if (resident < self->kept)
-        self->kept = resident;
     self->seen = resident;
     self->next = now + (rises ? ZB_HEAP_FIRST : self->wait);
-    return above && !rises;
+    return resident > ZB_HEAP_LEAST && !rises;
 }
 
 void zb_heap_done (zb_heap_t *self, size_t resident)
 {
+    //  What is in use now may be free later, so that little was won is no reason not to try again.
+    self->again = self->seen > resident + ZB_HEAP_LEAST;
+    if (!self->again)
+        self->wait *= 2;
     self->seen = self->kept = resident;
-    self->again = true;
 }
 
 void zb_heap_tick (zb_heap_t *self, int64_t now)

@@ -20,18 +20,18 @@
 
 #define ZB_HEAP_FIRST 5000       //  ms between two looks at the memory,
 #define ZB_HEAP_LONGEST 40000    //  and at most, so that it is back within a minute
-#define ZB_HEAP_LEAST (64 << 20) //  bytes that are worth it
+#define ZB_HEAP_LEAST (64 << 20) //  bytes that are kept, and what is worth it
 
 //  All zero at first.
 typedef struct {
     int64_t next, wait; //  ms
     size_t seen;        //  bytes in memory at the last look,
     size_t kept;        //  and after they were given back
-    bool again;         //  nothing was looked at since then
+    bool again;         //  much was won, and nothing was looked at since then
 } zb_heap_t;
 
 //  Looks at the memory of this process if it is time, and gives back what is free.  For one thread, each turn; the whole
-//  process may wait for about 0.1 ms for each MiB that goes.
+//  process may wait for about 0.2 ms for each MiB that goes.
 void zb_heap_tick (zb_heap_t *self, int64_t now);
 
 //  What zb_heap_tick is made of.  Whether to give back, if so many bytes are in memory now:

@@ -315,7 +315,7 @@ def verdicts(result, memory=1536 * MIB):
     rows.append(("descriptors back", "%+d" % over, over <= 20))
     for rest, before, most in zip(result["rest"], result["before"], result["most"]):
         above, rose = rest["rss"] - before["rss"], most["peak"] - before["rss"]
-        rows.append(("memory back", "%+d MiB of %+d" % (above / MIB, rose / MIB), above < SPARE + 32 * MIB))
+        rows.append(("memory back", "%+d MiB of %+d" % (above / MIB, rose / MIB), above < SPARE))
     rows.append(("no takeover", "%d" % result["takeovers"], result["takeovers"] == 0))
     rows.append(("every OK is there", "%d missing" % len(result["missing"]), not result["missing"]))
     return rows
