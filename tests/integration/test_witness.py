@@ -192,9 +192,11 @@ def test_a_dead_witness_is_shown(watched):
     run = [PROGRAM, "status", "--brokers", ",".join(watched.endpoints)]
     wait_for(lambda: subprocess.run(run, capture_output=True).returncode == 0, "a pair that lacks nothing")
     watched.witness.kill()
-    shown = wait_for(lambda: subprocess.run(run, capture_output=True, text=True).returncode == 1
-                     and subprocess.run(run, capture_output=True, text=True).stdout, "the witness's silence in status")
-    assert "in step, but the witness can't be reached" in shown and "the witness: closed for" in shown
+
+    def shown():
+        done = subprocess.run(run, capture_output=True, text=True)
+        return done.returncode == 1 and "in step, but the witness can't be reached" in done.stdout and done.stdout
+    assert "the witness: closed for" in wait_for(shown, "the witness's silence in status")
     for broker in watched.brokers:
         wait_for(lambda: "the witness: closed for" in broker.tail() and "nobody listens at" in broker.tail(),
                  "a line in the log")
