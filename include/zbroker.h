@@ -109,7 +109,7 @@ extern "C" {
 #endif
 
 #define ZBROKER_VERSION_MAJOR 0
-#define ZBROKER_VERSION_MINOR 1
+#define ZBROKER_VERSION_MINOR 2
 #define ZBROKER_VERSION_PATCH 0
 
 //  The endpoints that a client uses where nobody names others.
