@@ -12,6 +12,7 @@
 */
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -104,6 +105,19 @@ static guest_t *s_find (uint64_t number)
 static int s_close (int descriptor)
 {
     return (int) syscall (SYS_close, descriptor);
+}
+
+//  The function that this program's own stands before: the C library's, or that of a library that was preloaded, which
+//  may keep account of all files.
+static int s_close_next (int descriptor)
+{
+    static atomic_uintptr_t s_next;
+    uintptr_t next = atomic_load (&s_next);
+    if (!next) {
+        next = (uintptr_t) dlsym (RTLD_NEXT, "close");
+        atomic_store (&s_next, next);
+    }
+    return next ? ((int (*) (int)) next) (descriptor) : s_close (descriptor);
 }
 
 //  ---------------------------------------------------------------------------
@@ -470,7 +484,7 @@ int zb_gate_close (int descriptor)
         s_leave (guest);
         pthread_mutex_unlock (&s_gate.mutex);
     }
-    return s_close (descriptor);
+    return s_close_next (descriptor);
 }
 
 //  ---------------------------------------------------------------------------

@@ -10,10 +10,10 @@ import time
 import pytest
 import zmq
 
-from brokers import Single
+from brokers import Single, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
-from zb1 import Client, Refused
+from zb1 import Client, Refused, status
 
 PAGE = os.path.join(os.environ.get("ZBROKER_SOURCE", "."), "include", "PROTOCOL.md")
 
@@ -214,7 +214,7 @@ def test_409_tells_the_expected_number(one):
 
 
 def test_ids_of_one_put_follow_each_other(one):
-    _, first, last = one.request("PUT", 1, "q", "", *["x" * 3000] * 500)
+    _, first, last = one.request("PUT", 1, "q", "", *["x" * 1500] * 500)
     _, _, index, *_ = one.request("GET", "g", "q", 1000, 0, "")
     ids = [int(line.split(b" ")[0]) for line in index.split(b"\n")]
     assert ids == list(range(int(first), int(last) + 1)) and len(ids) == 500
@@ -226,9 +226,14 @@ def test_503_is_for_too_many_clients_as_well(client):
         with open(single.folder + "/zbroker.conf", "a") as config:
             config.write("limits\n    sessions = 2\n")
         single.broker.start()
+        #  Who holds nothing gives way; these two wait for a message.
         first, second = client(single), client(single)
         first.hello()
+        first.request("QUEUE", "q", "q", "")
         second.hello()
+        first.send("GET", "g", "q", 1, 600000, "")
+        second.send("GET", "g", "q", 1, 600000, "")
+        wait_for(lambda: status(single.endpoints[0])["parked"] == 2, "two GETs that wait")
         third = client(single)
         third.send("HELLO", "h", "", "", "")
         reply = third.recv(PATIENCE)

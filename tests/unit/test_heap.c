@@ -74,13 +74,11 @@ static void test_this_process (void **state)
         free (piece[index]);
     zb_heap_t heap = {0};
     zb_heap_tick (&heap, 0);
-    assert_true (heap.seen > 256 * MIB);
+    assert_true (!ours || heap.seen > 256 * MIB);
     zb_heap_tick (&heap, heap.next);
     free (piece[count - 1]);
     free (piece);
-    if (!ours)
-        skip ();
-    assert_true (heap.kept && heap.kept < 256 * MIB);
+    assert_true (!ours || (heap.kept && heap.kept < 256 * MIB));
 }
 
 int main (void)
