@@ -55,7 +55,7 @@ typedef struct {
 
 //  What all connections to a port have in common.
 typedef struct {
-    unsigned port; //  0: not guarded
+    atomic_uint port; //  0: not guarded
     zb_zmtp_bounds_t bounds;
     zb_ring_t guests;
     size_t size;
@@ -107,14 +107,16 @@ static int s_close (int descriptor)
     return (int) syscall (SYS_close, descriptor);
 }
 
-//  The function that this program's own stands before: the C library's, or that of a library that was preloaded, which
-//  may keep account of all files.
+//  The function that this program's own stands before: a sanitizer's, the C library's, or that of a library that was
+//  preloaded, which may keep account of all files.
 static int s_close_next (int descriptor)
 {
     static atomic_uintptr_t s_next;
     uintptr_t next = atomic_load (&s_next);
     if (!next) {
-        next = (uintptr_t) dlsym (RTLD_NEXT, "close");
+        next = (uintptr_t) dlsym (RTLD_DEFAULT, "__interceptor_close");
+        if (!next)
+            next = (uintptr_t) dlsym (RTLD_NEXT, "close");
         atomic_store (&s_next, next);
     }
     return next ? ((int (*) (int)) next) (descriptor) : s_close (descriptor);

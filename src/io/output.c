@@ -45,6 +45,9 @@ struct zb_output {
     uint64_t round;
 };
 
+//  Marks that were handed to libzmq: who frees one has seen all that was written before it was handed over.
+static atomic_uint_fast64_t s_handed;
+
 //  In front of a mark's bytes.
 typedef struct {
     zb_account_t *account;
@@ -210,12 +213,14 @@ void *zb_output_mark (zb_account_t *account, zb_frame_t frame, void **hint)
     if (frame.size)
         memcpy (mark + 1, frame.data, frame.size);
     *hint = mark;
+    atomic_fetch_add (&s_handed, 1);
     return mark + 1;
 }
 
 void zb_output_freed (void *data, void *hint)
 {
     (void) data;
+    (void) atomic_load (&s_handed);
     s_mark_t *mark = (s_mark_t *) hint;
     //  Marks of a connection come in order; those of two that had one routing id, one after the other, may not.
     uint_fast64_t left = atomic_load (&mark->account->left);
