@@ -266,6 +266,8 @@ typedef void (zb_put_fn) (const zb_receipt_t *receipt, void *arg);
 //  callback it does not wait, but fails with ZB_ERR_WINDOW.
 //  Order: PUTs of one client are stored in the order of the calls, also across failovers.  If one is refused (say,
 //  404 or 429), those behind it are sent on without it, unless zb_client_set_failed says otherwise.
+//  Under a name, a PUT of which a try got no answer may be stored at the other broker; so it is not given up for want of
+//  room (429, 507), but sent again until there is room or its time is over.
 int zb_client_put_async (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
                          size_t count, zb_put_fn *fn, void *arg);
 

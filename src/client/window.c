@@ -182,6 +182,13 @@ static void s_unsent (zb_put_t *put)
         s_done_behind (put);
 }
 
+//  The same, and nobody has told what became of it.
+static void s_unheard (zb_put_t *put)
+{
+    put->unheard = put->unheard || put->sent_as > 0;
+    s_unsent (put);
+}
+
 //  The one at the index has failed, and its number is free: none of those behind is to be stored.
 static void s_stop (zb_window_t *self, size_t index)
 {
@@ -201,7 +208,7 @@ static void s_stop (zb_window_t *self, size_t index)
 void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh)
 {
     for (size_t index = 0; index < self->size && fresh; index++)
-        s_unsent (s_at (self, index));
+        s_unheard (s_at (self, index));
     if (!self->named)
         return;
     //  What was given up unanswered has its answer here; and a broker that knows less than we do is right, too.
@@ -367,7 +374,7 @@ zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answ
     case ZB_ANSWER_OK:
         return s_stored (self, put, answer);
     case ZB_ANSWER_PASSIVE:
-        s_unsent (put);
+        s_unheard (put);
         return ZB_WINDOW_PASSIVE;
     case ZB_ANSWER_ERR:
         break;
@@ -380,7 +387,7 @@ zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answ
         s_unsent (put);
         return ZB_WINDOW_GREET;
     case ZB_NOT_READY:
-        s_unsent (put);
+        s_unheard (put);
         self->most = 1;
         return ZB_WINDOW_PAUSE;
     case ZB_CONFLICT:
@@ -390,7 +397,7 @@ zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answ
     case ZB_QUEUE_FULL:
     case ZB_DISK_FULL:
         self->most = 1;
-        if (self->failed == ZB_FAILED_WAIT) {
+        if (self->failed == ZB_FAILED_WAIT || (self->named && put->unheard)) {
             s_unsent (put);
             return ZB_WINDOW_PAUSE;
         }
@@ -454,7 +461,7 @@ bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *te
 
 void zb_window_extend (zb_window_t *self, int64_t deadline)
 {
-    for (size_t index = 0; index < self->size; index++) {
+    for (size_t index = 0; index < self->size && self->failed == ZB_FAILED_WAIT; index++) {
         zb_put_t *put = s_at (self, index);
         put->deadline = put->deadline > deadline ? put->deadline : deadline;
     }

@@ -13,7 +13,9 @@
     1. On one connection a PUT is sent again only after its answer, so that an answer belongs to exactly one PUT.
     2. A PUT is sent only when all before it are answered or on their way under their right numbers.
     3. A PUT that may have been stored keeps its number until the broker has refused it or told, in its HELLO, that it
-       was not stored.
+       was not stored.  If a try of it got no answer, the other broker may have stored that one: after a split two PUTs
+       of one number would meet.  So such a PUT is not given up for want of room, but sent again until there is room, or
+       its time is over.
     4. After a refusal for want of room, one PUT at a time is sent until one is stored, then two, four, and so on: the
        broker refuses all that are behind a refused one, and the more are on their way, the more have to be sent again.
     5. If a failure stops those behind (zb_failed_t), none of them is stored.  The broker refuses the ones that are on
@@ -39,12 +41,13 @@ typedef struct {
     uint64_t sent_as; //  its number on the current connection; 0 = not on its way
     int64_t sent_at;
     int64_t deadline;
-    bool tried;  //  it was sent at least once
-    bool done;   //  the receipt is final
-    bool taken;  //  done: its number is not free
-    bool unsure; //  done: whether its number is free, the next HELLO tells
-    bool doomed; //  behind one that failed, and on its way: the broker will refuse it
-    bool stops;  //  done: it failed, and stops those behind it until its callback has run
+    bool tried;   //  it was sent at least once
+    bool unheard; //  a try of it got no answer
+    bool done;    //  the receipt is final
+    bool taken;   //  done: its number is not free
+    bool unsure;  //  done: whether its number is free, the next HELLO tells
+    bool doomed;  //  behind one that failed, and on its way: the broker will refuse it
+    bool stops;   //  done: it failed, and stops those behind it until its callback has run
     zb_receipt_t receipt;
     char text[256]; //  of the receipt
     zb_put_fn *fn;
@@ -95,7 +98,7 @@ int64_t zb_window_deadline (const zb_window_t *self);
 //  Gives up the PUTs whose deadline has come.  Returns true if the connection has to be given up with them, because
 //  only a HELLO on a new one tells whether they were stored.
 bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *text);
-//  Waiting for room does not count: no PUT's deadline is before this one.
+//  Who waits for room (ZB_FAILED_WAIT) is not on the clock: no PUT's deadline is before this one.
 void zb_window_extend (zb_window_t *self, int64_t deadline);
 //  Gives up all.
 void zb_window_fail (zb_window_t *self, int error, const char *text);

@@ -394,6 +394,52 @@ static void test_wait (void **state)
     zb_window_destroy (&window);
 }
 
+//  A number that was sent and not answered is not free when a later try finds no room: the first one may be stored at the
+//  other broker.
+static void s_unheard_finds_no_room (zb_window_verdict_t how, const char *code)
+{
+    zb_window_t *window = s_named (0, 2, 50);
+    s_send (window, 1, 2);
+    if (how == ZB_WINDOW_PASSIVE)
+        assert_int_equal (s_answer (window, ZB_ANSWER_PASSIVE, "1", "", "", ""), how);
+    else if (how == ZB_WINDOW_PAUSE)
+        assert_int_equal (s_err (window, "1", "503", "merging"), how);
+    zb_window_greeted (window, 0, true);
+    zb_put_t *put = zb_window_next (window);
+    assert_int_equal (put->number, 1);
+    zb_window_sent (window, put, 0);
+    assert_int_equal (s_err (window, "1", code, "full"), ZB_WINDOW_PAUSE);
+    assert_null (zb_window_pop (window));
+    //  Its time goes on, and it is still the first.
+    zb_window_extend (window, 100);
+    assert_int_equal (zb_window_deadline (window), 50);
+    zb_window_greeted (window, 0, true);
+    assert_ptr_equal (zb_window_next (window), put);
+    assert_int_equal (put->number, 1);
+    zb_window_sent (window, put, 0);
+    assert_int_equal (s_ok (window, "1"), ZB_WINDOW_FINE);
+    s_pop (window, 1, 0);
+    zb_window_destroy (&window);
+}
+
+static void test_unheard (void **state)
+{
+    (void) state;
+    s_unheard_finds_no_room (ZB_WINDOW_FINE, "507");
+    s_unheard_finds_no_room (ZB_WINDOW_FINE, "429");
+    s_unheard_finds_no_room (ZB_WINDOW_PASSIVE, "507");
+    s_unheard_finds_no_room (ZB_WINDOW_PAUSE, "507");
+    //  Of one that every broker has answered nothing is stored; nor was anything of one that had no HELLO.
+    zb_window_t *window = s_named (0, 1, 50);
+    s_send (window, 1, 1);
+    assert_int_equal (s_err (window, "1", "401", "who?"), ZB_WINDOW_GREET);
+    zb_window_greeted (window, 0, true);
+    s_send (window, 1, 1);
+    assert_int_equal (s_err (window, "1", "507", "full"), ZB_WINDOW_FINE);
+    s_pop (window, 1, ZB_ERR_DISK_FULL);
+    zb_window_destroy (&window);
+}
+
 //  What an earlier process has stored is sent again under its numbers, across connections, and what is new behind it.
 static void test_resume (void **state)
 {
@@ -451,7 +497,7 @@ int main (void)
         cmocka_unit_test (test_verdicts),      cmocka_unit_test (test_never_sent), cmocka_unit_test (test_opens),
         cmocka_unit_test (test_stop),          cmocka_unit_test (test_stop_moved), cmocka_unit_test (test_stop_late),
         cmocka_unit_test (test_stop_nameless), cmocka_unit_test (test_wait),       cmocka_unit_test (test_resume),
-        cmocka_unit_test (test_resume_loses),
+        cmocka_unit_test (test_resume_loses),  cmocka_unit_test (test_unheard),
     };
     return cmocka_run_group_tests_name ("window", tests, NULL, NULL);
 }
