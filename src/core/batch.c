@@ -27,7 +27,6 @@ typedef struct {
 
 struct zb_batch {
     uint64_t commit;
-    size_t bytes; //  sum of all keys and values, those of rows included
     s_op_t *op;
     size_t ops;
     size_t ops_room;
@@ -94,7 +93,6 @@ static size_t s_keep (zb_batch_t *self, const void *data, size_t size)
     if (size)
         memcpy (self->arena + offset, data, size);
     self->used += size;
-    self->bytes += size;
     return offset;
 }
 
@@ -150,7 +148,6 @@ void zb_batch_put_row (zb_batch_t *self, zb_table_t table, const void *key, size
     s_op_t *op = s_append (self, table, key, key_size, 0);
     op->row = zb_row_ref (row);
     op->value_size = row->size;
-    self->bytes += row->size;
 }
 
 void zb_batch_erase (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size)
@@ -178,12 +175,6 @@ zb_op_t zb_batch_op (const zb_batch_t *self, size_t index)
         .key = self->arena + op->key,
         .value = op->row ? op->row->data : self->arena + op->value,
     };
-}
-
-size_t zb_batch_bytes (const zb_batch_t *self)
-{
-    assert (self);
-    return self->bytes;
 }
 
 void zb_batch_set_commit (zb_batch_t *self, uint64_t commit)

@@ -67,8 +67,6 @@ void zb_batch_erase (zb_batch_t *self, zb_table_t table, const void *key, size_t
 //  Number of operations, and the operation at index < size, in the order of appending.
 size_t zb_batch_size (const zb_batch_t *self);
 zb_op_t zb_batch_op (const zb_batch_t *self, size_t index);
-//  Sum of the bytes of all keys and values.
-size_t zb_batch_bytes (const zb_batch_t *self);
 //  The commit number: set once by the engine, each one more than the last; 0 until then.
 void zb_batch_set_commit (zb_batch_t *self, uint64_t commit);
 uint64_t zb_batch_commit (const zb_batch_t *self);

@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Every reply carries the token of the last commit that the client may rely on.
+    An OK or MSG carries the token of the last commit that the client may rely on.
     A client presents it in HELLO, so that a broker that lacks that commit does not
     serve it.  It is opaque to clients and authenticated with the pair's secret, so
     that nobody can brick a pair with a token of epoch 10^18.

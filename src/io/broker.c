@@ -788,9 +788,9 @@ static void s_peer (zb_broker_t *self)
     if (!self->ha)
         return;
     zb_beat_t beat;
-    int64_t echoed, heard;
+    int64_t echoed;
     zb_ha_kind_t kind;
-    while ((kind = zb_ha_recv (self->ha, &beat, &echoed, &heard)) != ZB_HA_NOTHING) {
+    while ((kind = zb_ha_recv (self->ha, &beat, &echoed)) != ZB_HA_NOTHING) {
         if (kind == ZB_HA_BEAT) {
             if (!zb_role_beat (&self->role, &beat, echoed, self->now))
                 s_beyond (self, "the peer's heartbeat", zb_lineage_newest (&beat.tail).number,

@@ -20,7 +20,8 @@
 
 typedef struct zb_courier zb_courier_t;
 
-//  `dir` is the store's folder, `node` the own number.  NULL and errno if the endpoint can't be used.
+//  `dir` is the store's folder, where what the winner can't take is put aside; `lineage` is the loser's, this broker's own.
+//  Copies all it is given.  NULL and errno if the endpoint can't be used.
 zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, const uint8_t secret[ZB_SECRET_SIZE],
                               const zb_lineage_t *lineage);
 void zb_courier_destroy (zb_courier_t **self_p);

@@ -156,7 +156,7 @@ static size_t s_add_settings (const zb_ha_t *self, uint8_t *payload, size_t room
     return size + 2;
 }
 
-zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_t *heard)
+zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed)
 {
     const heart_event_t *event;
     while ((event = heart_recv (self->heart))) {
@@ -175,7 +175,6 @@ zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_
         }
         s_take_settings (self, event);
         *echoed = event->echoed_ms;
-        *heard = event->heard_ms;
         return ZB_HA_BEAT;
     }
     return ZB_HA_NOTHING;

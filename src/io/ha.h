@@ -28,9 +28,9 @@ zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *li
 void zb_ha_destroy (zb_ha_t **self_p);
 //  A ZeroMQ socket to poll for input.
 void *zb_ha_socket (zb_ha_t *self);
-//  The next news of the peer.  BEAT: *beat, when it was *heard, and when we sent our newest beat that the peer has
-//  *echoed (ms, zclock_mono).  DEAD: its process is gone.
-zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, int64_t *heard);
+//  The next news of the peer.  BEAT: *beat, and when we sent our newest beat that the peer has *echoed (ms,
+//  zclock_mono).  DEAD: its process is gone.
+zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed);
 //  From now on this is what we tell; published at once if `now`.
 void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now);
 //  The core has made a turn.

@@ -125,11 +125,6 @@ void zb_home_destroy (zb_home_t **self_p)
     freen (self);
 }
 
-const char *zb_home_dir (const zb_home_t *self)
-{
-    return self->dir;
-}
-
 zb_lock_t *zb_home_lock (zb_home_t *self)
 {
     return self->lock;

@@ -32,7 +32,6 @@ typedef struct zb_home zb_home_t;
 //  on failure: *error is a text, to be freed by the caller, *code an exit code of the broker.
 zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code);
 void zb_home_destroy (zb_home_t **self_p);
-const char *zb_home_dir (const zb_home_t *self);
 //  Whether there has been a store in it: the node's file names one, or can't be read.
 bool zb_home_used (const char *dir);
 //  Whether there are tables in one of its environments.

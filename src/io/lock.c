@@ -32,11 +32,6 @@ const char *zb_kind_name (zb_kind_t kind)
     return s_kinds[kind];
 }
 
-const char *zb_lock_state_name (zb_lock_state_t state)
-{
-    return s_states[state];
-}
-
 //  ---------------------------------------------------------------------------
 //  The text
 

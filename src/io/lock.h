@@ -99,6 +99,5 @@ char *zb_holder_text (const zb_holder_t *holder);
 //  Whether this process's machine, in its present boot, is the holder's.
 bool zb_holder_is_here (const zb_holder_t *holder);
 const char *zb_kind_name (zb_kind_t kind);
-const char *zb_lock_state_name (zb_lock_state_t state);
 
 #endif

@@ -57,9 +57,9 @@ void zb_replica_grant (zb_replica_t *self, uint64_t session, uint64_t epoch);
 //  The link's sockets, to be polled; NULL if not paired.
 void *zb_replica_socket (zb_replica_t *self);
 void *zb_replica_monitor (zb_replica_t *self);
-//  Takes what has arrived, at most one burst of it; then syncs and acks.  Returns true if there may be more.
 //  ms until the link is worth looking at again; 0: it is now.
 int64_t zb_replica_pause (const zb_replica_t *self);
+//  Takes what has arrived, at most one burst of it; then syncs and acks.  Returns true if there may be more.
 bool zb_replica_receive (zb_replica_t *self);
 //  What is due: heartbeats of the link, checkpoint, old log files, free space.  At least every 50 ms.
 void zb_replica_tick (zb_replica_t *self);

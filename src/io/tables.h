@@ -39,9 +39,9 @@ bool zb_tables_are_open (const zb_tables_t *self);
 //  Whether they are open and none is absent.
 bool zb_tables_are_whole (const zb_tables_t *self);
 
-//  Executes a batch as one transaction; it is committed, but not yet on the disk.  Returns false on a fault.
 //  Bytes that erased values have left in the files since this process started, and that new ones will take first.
 uint64_t zb_tables_spare (const zb_tables_t *self);
+//  Executes a batch as one transaction; it is committed, but not yet on the disk.  Returns false on a fault.
 bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch);
 //  Fills a read.  Returns false on a fault, or if the handles have died: open again, try again.
 bool zb_tables_read (zb_tables_t *self, zb_read_t *read);

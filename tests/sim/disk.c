@@ -246,12 +246,6 @@ void zb_home_destroy (zb_home_t **self_p)
     *self_p = NULL;
 }
 
-const char *zb_home_dir (const zb_home_t *self)
-{
-    (void) self;
-    return "store";
-}
-
 zb_lock_t *zb_home_lock (zb_home_t *self)
 {
     (void) self;

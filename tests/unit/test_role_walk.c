@@ -63,7 +63,6 @@ static mark_t s_mark (const uint8_t *data, size_t size)
 
 static void s_marks_grow (marks_t *self);
 
-//  Returns whether it was not there before.
 //  Where the mark is, or has its place.
 static mark_t *s_marks_find (marks_t *self, mark_t mark)
 {
