@@ -269,28 +269,20 @@ bool zb_window_waiting (const zb_window_t *self, int64_t *since)
 
 //  --- Answers ------------------------------------------------------------------------------------------------------
 
+//  The library's levels are the wire's.
+_Static_assert((int) ZB_LEVEL_NONE == (int) ZB_DURABLE_NONE && (int) ZB_LEVEL_BOTH == (int) ZB_DURABLE_BOTH &&
+                   (int) ZB_LEVEL_SOLO == (int) ZB_DURABLE_SOLO && (int) ZB_LEVEL_SHARED == (int) ZB_DURABLE_SHARED &&
+                   (int) ZB_LEVEL_SINGLE == (int) ZB_DURABLE_SINGLE,
+               "one number each");
+
 zb_level_t zb_level_parse (zb_frame_t word)
 {
-    for (zb_level_t level = ZB_LEVEL_BOTH; level <= ZB_LEVEL_SINGLE; level++)
-        if (zb_frame_is (word, zb_level_name (level)))
-            return level;
-    return ZB_LEVEL_NONE;
+    return (zb_level_t) zb_durable_parse (word);
 }
 
 const char *zb_level_name (zb_level_t level)
 {
-    switch (level) {
-    case ZB_LEVEL_BOTH:
-        return "both";
-    case ZB_LEVEL_SOLO:
-        return "solo";
-    case ZB_LEVEL_SHARED:
-        return "shared";
-    case ZB_LEVEL_SINGLE:
-        return "single";
-    default:
-        return "none";
-    }
+    return zb_durable_name ((zb_durable_t) level);
 }
 
 static bool s_copy_id (char id[32], zb_frame_t frame)

@@ -268,7 +268,7 @@ static void s_token (zb_engine_t *self)
 {
     self->token_size = 0;
     if (self->leads && self->released_epoch) {
-        zb_token_t token = {self->released_epoch, self->node, self->released, self->alone};
+        zb_token_t token = {self->released_epoch, self->node, self->released, self->durable == ZB_DURABLE_SOLO};
         self->token_size = zb_token_format (&token, self->secret, self->token);
     }
 }
@@ -280,13 +280,13 @@ static bool s_unproven (const zb_engine_t *self)
     return self->rule == ZB_RELEASE_BOTH && self->released > self->there;
 }
 
-//  The level's word.  What is not proven is safe here alone, which may be said while `alone` is on the disk.
-static const char *s_level (const zb_engine_t *self)
+//  What an OK says.  What is not proven is safe here alone, which may be said while `alone` is on the disk.
+static zb_durable_t s_durable (const zb_engine_t *self)
 {
-    return s_unproven (self) && self->keep == ZB_KEEP_WRITE ? "solo" : self->level;
+    return s_unproven (self) && self->keep == ZB_KEEP_WRITE ? ZB_DURABLE_SOLO : self->durable;
 }
 
-//  Whether no level that is true can be said now: the peer proves it soon, or this broker goes alone.
+//  Whether nothing that is true can be said now: the peer proves it soon, or this broker goes alone.
 static bool s_must_wait (const zb_engine_t *self, const zb_pending_t *pending)
 {
     return pending->claims && s_unproven (self) && self->keep != ZB_KEEP_WRITE;
@@ -299,7 +299,7 @@ void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
     if (pending->producer)
         pending->producer->inflight--;
     pending->producer = NULL;
-    zb_pending_finish (pending, s_level (self), (zb_frame_t){self->token, self->token_size});
+    zb_pending_finish (pending, s_durable (self), (zb_frame_t){self->token, self->token_size});
     self->stats.messages_out += pending->reply.bodies;
     self->outgoing += pending->large;
     zb_ring_append (&self->out, &pending->ring);
@@ -559,15 +559,14 @@ void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t
     s_give_held (self);
 }
 
-void zb_engine_release (zb_engine_t *self, zb_release_t rule, const char *level, bool alone)
+void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable)
 {
-    assert (self->leads && strlen (level) <= ZB_LEVEL_MAX);
-    if (self->rule == rule && self->alone == alone && strcmp (self->level, level) == 0)
+    assert (self->leads);
+    if (self->rule == rule && self->durable == durable)
         return;
     bool held = self->rule == ZB_RELEASE_HOLD;
     self->rule = rule;
-    self->alone = alone;
-    strcpy (self->level, level);
+    self->durable = durable;
     s_token (self);
     if (self->fault || rule == ZB_RELEASE_HOLD)
         return;

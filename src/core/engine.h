@@ -88,7 +88,7 @@ zb_reply_t *zb_reply_new (zb_frame_t routing, const zb_frame_t *frames, const zb
 void zb_reply_spare (zb_reply_t *self, const char *text);
 void zb_reply_destroy (zb_reply_t **self_p);
 
-//  `limits` and `level`s texts are copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
+//  `limits` is copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
 zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node);
 void zb_engine_destroy (zb_engine_t **self_p);
 
@@ -116,9 +116,9 @@ void zb_engine_keep (zb_engine_t *self, zb_keep_t keep);
 bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser);
 //  Puts a row of the meta table into the next commit that zb_engine_batch returns.
 void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size);
-//  Sets the rule and the level's word ("both", "solo", "shared", "single") that OK and MSG carry from now on, and
-//  whether tokens say `alone`.  Releases what the new rule allows.
-void zb_engine_release (zb_engine_t *self, zb_release_t rule, const char *level, bool alone);
+//  Sets the rule, and what OK and MSG say from now on of what they confirm; tokens say `alone` while it is SOLO.
+//  Releases what the new rule allows.
+void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable);
 //  The broker's endpoints as HELLO's OK tells them (copied; "" for unknown).
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive);
 //  While full, PUT and QUEUE are refused with 507; everything else goes on.

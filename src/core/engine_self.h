@@ -123,8 +123,7 @@ struct zb_engine {
     bool leads;
     const char *fault;
     zb_release_t rule;
-    char level[ZB_LEVEL_MAX + 1];
-    bool alone;
+    zb_durable_t durable; //  what an OK says
     bool full;
     char *active; //  endpoints
     char *passive;

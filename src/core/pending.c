@@ -88,14 +88,12 @@ void zb_pending_turn (zb_pending_t *self, const char *status, const char *arg)
     }
 }
 
-void zb_pending_finish (zb_pending_t *self, const char *level, zb_frame_t token)
+void zb_pending_finish (zb_pending_t *self, zb_durable_t durable, zb_frame_t token)
 {
     assert (token.size < ZB_TOKEN_MAX);
     if (self->leveled) {
-        size_t size = strlen (level);
-        assert (size <= ZB_LEVEL_MAX && self->reply.args);
-        memcpy (self->level, level, size);
-        self->reply.arg[0] = (zb_frame_t){self->level, size};
+        assert (self->reply.args);
+        self->reply.arg[0] = zb_frame (zb_durable_name (durable));
     }
     //  What is refused promises nothing.  With the refusal's token, in place of its own, a client would be served by a broker
     //  that lacks what another one has answered.

@@ -17,8 +17,6 @@
 #include "core/producer.h"
 #include "core/ring.h"
 
-#define ZB_LEVEL_MAX 15
-
 typedef struct {
     zb_reply_t reply; //  first, so that it is destroyed as one
     zb_ring_t ring;
@@ -27,7 +25,6 @@ typedef struct {
     zb_producer_t *producer; //  whose PUT it answers; NULL = nobody's
     char *index;             //  MSG's
     size_t large;            //  bytes, of a MSG or of the reply to LIST; else 0
-    char level[ZB_LEVEL_MAX + 1];
     char token[ZB_TOKEN_MAX];
 } zb_pending_t;
 
@@ -41,6 +38,6 @@ size_t zb_pending_bytes (const zb_pending_t *self);
 //  Turns it into another status with this argument, NULL for none; it keeps where it goes.
 void zb_pending_turn (zb_pending_t *self, const char *status, const char *arg);
 //  Writes the level, if it has one, and the token, if it is an OK or a MSG.
-void zb_pending_finish (zb_pending_t *self, const char *level, zb_frame_t token);
+void zb_pending_finish (zb_pending_t *self, zb_durable_t durable, zb_frame_t token);
 
 #endif

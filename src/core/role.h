@@ -194,8 +194,8 @@ const char *zb_role_promote (zb_role_t *self, int64_t now, int *code);
 bool zb_role_next (zb_role_t *self, zb_do_t *effect);
 
 //  What follows from the state.
-//  When replies go out, at which level; depends on the clock, ask at the start of every turn.
-zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone);
+//  When replies go out, and what an OK says; depends on the clock, ask at the start of every turn.
+zb_release_t zb_role_release (const zb_role_t *self, int64_t now, zb_durable_t *durable);
 //  Why clients of an active broker get 503 now: peer-loss = wait, no consent of the witness, or a stop that it has not
 //  asked its peer about yet; NULL if they don't.
 const char *zb_role_withholds (const zb_role_t *self, int64_t now);

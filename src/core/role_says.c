@@ -47,10 +47,11 @@ const char *zb_role_withholds (const zb_role_t *self, int64_t now)
     return zb_role_bound (self) ? zb_consent_why (&self->consent, self->silence, now) : NULL;
 }
 
-zb_release_t zb_role_release (const zb_role_t *self, int64_t now, const char **level, bool *alone)
+zb_release_t zb_role_release (const zb_role_t *self, int64_t now, zb_durable_t *durable)
 {
-    *alone = self->phase == ZB_PHASE_ALONE;
-    *level = self->phase == ZB_PHASE_SINGLE ? self->shared ? "shared" : "single" : *alone ? "solo" : "both";
+    *durable = self->phase == ZB_PHASE_SINGLE  ? self->shared ? ZB_DURABLE_SHARED : ZB_DURABLE_SINGLE
+               : self->phase == ZB_PHASE_ALONE ? ZB_DURABLE_SOLO
+                                               : ZB_DURABLE_BOTH;
     switch (self->phase) {
     case ZB_PHASE_SINGLE:
         //  A process that was stopped may have lost the lock meanwhile.

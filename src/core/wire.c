@@ -609,6 +609,24 @@ int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, c
 
 //  Replies
 
+static const char *const s_durable[] = {
+    [ZB_DURABLE_NONE] = "none",     [ZB_DURABLE_BOTH] = "both",     [ZB_DURABLE_SOLO] = "solo",
+    [ZB_DURABLE_SHARED] = "shared", [ZB_DURABLE_SINGLE] = "single",
+};
+
+const char *zb_durable_name (zb_durable_t durable)
+{
+    return s_durable[durable <= ZB_DURABLE_SINGLE ? durable : ZB_DURABLE_NONE];
+}
+
+zb_durable_t zb_durable_parse (zb_frame_t word)
+{
+    for (zb_durable_t durable = ZB_DURABLE_BOTH; durable <= ZB_DURABLE_SINGLE; durable++)
+        if (zb_frame_is (word, s_durable[durable]))
+            return durable;
+    return ZB_DURABLE_NONE;
+}
+
 //  The texts of the statuses, and the fewest arguments that each has.
 static const struct {
     const char *name;

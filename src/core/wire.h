@@ -75,6 +75,20 @@ int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, c
 //  The verb's name as on the wire, "?" for ZB_VERBS.
 const char *zb_verb_name (zb_verb_t verb);
 
+//  What an OK says of what it confirms: where it is synced to disk.
+typedef enum {
+    ZB_DURABLE_NONE,   //  nothing is confirmed
+    ZB_DURABLE_BOTH,   //  on both brokers
+    ZB_DURABLE_SOLO,   //  on the one broker that is left of the pair
+    ZB_DURABLE_SHARED, //  in the store that both brokers share
+    ZB_DURABLE_SINGLE  //  on a broker that has no pair
+} zb_durable_t;
+
+//  Its word on the wire ("both", "solo", "shared", "single"), "none" for none.
+const char *zb_durable_name (zb_durable_t durable);
+//  ZB_DURABLE_NONE where the word is unknown.
+zb_durable_t zb_durable_parse (zb_frame_t word);
+
 typedef enum { ZB_ANSWER_OK, ZB_ANSWER_MSG, ZB_ANSWER_PASSIVE, ZB_ANSWER_ERR } zb_answer_status_t;
 
 //  A parsed reply, for clients.  All frames point into the caller's.

@@ -75,7 +75,7 @@ typedef struct {
     int64_t resume;            //  ms: the store wants no commit before, so that the peer can catch up
     bool ready;
     zb_release_t rule;         //  as the engine was told last
-    const char *level;
+    zb_durable_t durable;
     zb_log_rate_t noise;       //  of lines about bad input
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
@@ -220,16 +220,15 @@ static void s_carry_out (zb_broker_t *self)
 //  echoes are old by now and the answer is to hold.
 static void s_apply_rule (zb_broker_t *self)
 {
-    const char *level;
-    bool alone;
-    zb_release_t rule = zb_role_release (&self->role, self->now, &level, &alone);
-    if (rule == self->rule && level == self->level)
+    zb_durable_t durable;
+    zb_release_t rule = zb_role_release (&self->role, self->now, &durable);
+    if (rule == self->rule && durable == self->durable)
         return;
     self->rule = rule;
-    self->level = level;
-    zb_news_level (&self->news, level, self->now);
+    self->durable = durable;
+    zb_news_durable (&self->news, durable, self->now);
     if (zb_engine_leads (self->engine))
-        zb_engine_release (self->engine, rule, level, alone);
+        zb_engine_release (self->engine, rule, durable);
 }
 
 //  ---------------------------------------------------------------------------------------------------------------
@@ -910,7 +909,6 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     self->operator = zb_operator_new (config);
     self->batches = zlistx_new ();
     zlistx_set_destructor (self->batches, s_batch_free);
-    self->level = "";
     char why[400];
     if (zb_reach_resolve (s_own (self)->endpoint, why, sizeof why)) {
         zb_log (ZB_LOG_ERROR, "nobody could reach this broker at %s: %s", s_own (self)->endpoint, why);

@@ -41,9 +41,9 @@ void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now)
         self->solo_oks++;
 }
 
-void zb_news_level (zb_news_t *self, const char *level, int64_t now)
+void zb_news_durable (zb_news_t *self, zb_durable_t durable, int64_t now)
 {
-    bool solo = streq (level, "solo");
+    bool solo = durable == ZB_DURABLE_SOLO;
     if (solo == self->solo)
         return;
     self->solo = solo;

@@ -30,8 +30,8 @@ typedef struct {
 
 //  A reply goes out.
 void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now);
-//  What an OK means from now on: the level's word, "solo" among them.
-void zb_news_level (zb_news_t *self, const char *level, int64_t now);
+//  What an OK says from now on.
+void zb_news_durable (zb_news_t *self, zb_durable_t durable, int64_t now);
 //  To be called now and then: says what was refused meanwhile.
 void zb_news_tick (zb_news_t *self, int64_t now);
 

@@ -469,10 +469,9 @@ static bool s_time (model_t *self, int deaf)
 bool model_serves (const model_t *self, int at)
 {
     const node_t *node = &self->node[at];
-    const char *level;
-    bool alone;
+    zb_durable_t durable;
     return s_runs (node) && !node->late && node->leads &&
-           zb_role_release (&node->role, self->now, &level, &alone) != ZB_RELEASE_HOLD;
+           zb_role_release (&node->role, self->now, &durable) != ZB_RELEASE_HOLD;
 }
 
 static bool s_hello (model_t *self, int at, bool with_token)
@@ -515,9 +514,8 @@ static bool s_ok (model_t *self, int at)
     node_t *node = &self->node[at], *peer = &self->node[1 - at];
     if (!s_runs (node) || node->late || !node->leads || node->waiting == 0)
         return false;
-    const char *level;
-    bool alone;
-    zb_release_t rule = zb_role_release (&node->role, self->now, &level, &alone);
+    zb_durable_t durable;
+    zb_release_t rule = zb_role_release (&node->role, self->now, &durable);
     uint64_t here = node->role.here, there = node->role.there;
     if (rule == ZB_RELEASE_HOLD || here < node->waiting || (rule == ZB_RELEASE_BOTH && there < node->waiting))
         return false;

@@ -188,8 +188,8 @@ void rig_sync (rig_t *self, bool here, bool there)
 
 void rig_rule (rig_t *self, zb_release_t rule)
 {
-    static const char *const level[] = {"", "both", "solo"};
-    zb_engine_release (self->engine, rule, level[rule], rule == ZB_RELEASE_HERE);
+    static const zb_durable_t durable[] = {ZB_DURABLE_NONE, ZB_DURABLE_BOTH, ZB_DURABLE_SOLO};
+    zb_engine_release (self->engine, rule, durable[rule]);
     rig_run (self);
 }
 

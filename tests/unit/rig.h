@@ -62,7 +62,7 @@ void rig_run (rig_t *self);
 void rig_wait (rig_t *self, int64_t ms);
 //  What is synced here, and there: everything.
 void rig_sync (rig_t *self, bool here, bool there);
-//  Rule, with the level's word that fits.
+//  The rule, and what an OK says under it.
 void rig_rule (rig_t *self, zb_release_t rule);
 //  Another broker leads with what the peer has, or this one after a restart with what it had synced.
 void rig_takeover (rig_t *self);

@@ -722,10 +722,10 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     static const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1};
     zb_role_t role;
     zb_do_t effect;
-    const char *level, *key, *why;
+    zb_durable_t durable;
+    const char *key, *why;
     const void *value;
     size_t size;
-    bool alone;
     int code;
     uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
     zb_role_init (&role, 1, false, false, 500, 1000, entropy);
@@ -735,12 +735,12 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     while (zb_role_next (&role, &effect))
         started = started || (effect.kind == ZB_DO_START && effect.epoch == 1);
     assert_true (started);
-    assert_int_equal (zb_role_release (&role, 1, &level, &alone), ZB_RELEASE_HOLD);
+    assert_int_equal (zb_role_release (&role, 1, &durable), ZB_RELEASE_HOLD);
     zb_role_closed (&role, 1);
     zb_role_synced (&role, 1, 0, 2);
     assert_int_equal (role.phase, ZB_PHASE_SINGLE);
-    assert_int_equal (zb_role_release (&role, 2, &level, &alone), ZB_RELEASE_HERE);
-    assert_string_equal (level, "single");
+    assert_int_equal (zb_role_release (&role, 2, &durable), ZB_RELEASE_HERE);
+    assert_int_equal (durable, ZB_DURABLE_SINGLE);
     assert_int_equal (zb_role_vote (&role, NULL, 3, &code, &why), ZB_VOTE_SERVE);
     size_t rows = 0;
     while (zb_role_row (&role, rows, lineage, &key, &value, &size))
