@@ -162,8 +162,9 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
 }
 
 //  Looks for what is named among all leases of the session.  Each one that was looked at goes to the end of their ring.
-static zb_load_t *s_walk (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, bool extends)
+static zb_load_t *s_walk (zb_engine_t *self, const zb_queue_t *queue, zb_task_t *task, bool extends)
 {
+    zb_session_t *session = task->session;
     size_t budget = zb_engine_budget (self), left = budget;
     bool more = false;
     task->walk = task->walk ? task->walk : ++self->next_walk;
@@ -184,8 +185,9 @@ static zb_load_t *s_walk (zb_engine_t *self, zb_session_t *session, zb_queue_t *
 }
 
 //  Looks up the few that are named.
-static zb_load_t *s_look_up (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, bool extends)
+static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool extends)
 {
+    zb_session_t *session = task->session;
     size_t left = SIZE_MAX;
     s_mine_t mine = {.session = session, .to = extends ? s_lease (self, session, queue, 0) : NULL};
     for (size_t index = 0; index < task->spans; index++)
@@ -197,17 +199,17 @@ static zb_load_t *s_look_up (zb_engine_t *self, zb_session_t *session, zb_queue_
     return NULL;
 }
 
-zb_load_t *zb_engine_held (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task)
+zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
 {
     bool extends = task->request.verb == ZB_EXTEND;
     uint64_t ids = zb_spans_ids (task->span, task->spans);
     zb_load_t *load = NULL;
     if (task->walk || ids > ZB_STEP_VISITS)
-        load = s_walk (self, session, queue, task, extends);
+        load = s_walk (self, queue, task, extends);
     else if (ids > zb_engine_budget (self))
         load = &self->later;
     else
-        load = s_look_up (self, session, queue, task, extends);
+        load = s_look_up (self, queue, task, extends);
     if (!extends)
         zb_engine_serve (self, queue);
     return load;

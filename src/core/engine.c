@@ -71,8 +71,8 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
 static void s_drop_replies (zb_ring_t *ring)
 {
     for (zb_ring_t *link = zb_ring_pop (ring); link; link = zb_ring_pop (ring)) {
-        zb_pending_t *pending = ZB_ITEM (link, zb_pending_t, ring);
-        zb_pending_destroy (&pending);
+        zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
+        zb_reply_destroy (&reply);
     }
 }
 
@@ -98,7 +98,7 @@ static void s_fill_next (zb_engine_t *self)
     zb_commit_t *fill = (zb_commit_t *) calloc (1, sizeof (zb_commit_t));
     assert (fill);
     zb_ring_init (&fill->ring);
-    zb_ring_init (&fill->pending);
+    zb_ring_init (&fill->replies);
     zb_ring_init (&fill->gets);
     zb_ring_init (&fill->rows);
     fill->number = self->commit + 1;
@@ -110,7 +110,7 @@ static void s_fill_next (zb_engine_t *self)
 static void s_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
 {
     zb_commit_t *commit = *commit_p;
-    assert (zb_ring_empty (&commit->ring) && zb_ring_empty (&commit->pending) && zb_ring_empty (&commit->gets));
+    assert (zb_ring_empty (&commit->ring) && zb_ring_empty (&commit->replies) && zb_ring_empty (&commit->gets));
     for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
         zb_sealed_destroy (&sealed);
@@ -287,22 +287,22 @@ static zb_durable_t s_durable (const zb_engine_t *self)
 }
 
 //  Whether nothing that is true can be said now: the peer proves it soon, or this broker goes alone.
-static bool s_must_wait (const zb_engine_t *self, const zb_pending_t *pending)
+static bool s_must_wait (const zb_engine_t *self, const zb_reply_t *reply)
 {
-    return pending->claims && s_unproven (self) && self->keep != ZB_KEEP_WRITE;
+    return reply->claims && s_unproven (self) && self->keep != ZB_KEEP_WRITE;
 }
 
-void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p)
+void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
 {
-    zb_pending_t *pending = *pending_p;
-    *pending_p = NULL;
-    if (pending->producer)
-        pending->producer->inflight--;
-    pending->producer = NULL;
-    zb_pending_finish (pending, s_durable (self), (zb_frame_t){self->token, self->token_size});
-    self->stats.messages_out += pending->reply.bodies;
-    self->outgoing += pending->large;
-    zb_ring_append (&self->out, &pending->ring);
+    zb_reply_t *reply = *reply_p;
+    *reply_p = NULL;
+    if (reply->producer)
+        reply->producer->inflight--;
+    reply->producer = NULL;
+    zb_reply_finish (reply, s_durable (self), (zb_frame_t){self->token, self->token_size});
+    self->stats.messages_out += reply->bodies;
+    self->outgoing += reply->large;
+    zb_ring_append (&self->out, &reply->ring);
 }
 
 bool zb_engine_may (const zb_engine_t *self, uint64_t commit)
@@ -323,36 +323,36 @@ zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number)
     return ZB_ITEM (link, zb_commit_t, ring);
 }
 
-void zb_engine_give (zb_engine_t *self, zb_pending_t **pending_p, uint64_t commit)
+void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit)
 {
-    zb_pending_t *pending = *pending_p;
-    if (zb_engine_may (self, commit) && !s_must_wait (self, pending)) {
-        zb_engine_give_now (self, pending_p);
+    zb_reply_t *reply = *reply_p;
+    if (zb_engine_may (self, commit) && !s_must_wait (self, reply)) {
+        zb_engine_give_now (self, reply_p);
         return;
     }
-    *pending_p = NULL;
+    *reply_p = NULL;
     self->waits++;
-    self->waiting += zb_pending_bytes (pending);
+    self->waiting += reply->bytes;
     bool held = self->released >= self->gate && self->released >= commit;
-    zb_ring_append (held ? &self->held : &zb_engine_commit (self, commit)->pending, &pending->ring);
+    zb_ring_append (held ? &self->held : &zb_engine_commit (self, commit)->replies, &reply->ring);
 }
 
 //  Takes a reply off the ring of those that wait; NULL if there is none.
-static zb_pending_t *s_next_pending (zb_engine_t *self, zb_ring_t *ring)
+static zb_reply_t *s_next_waiting (zb_engine_t *self, zb_ring_t *ring)
 {
     zb_ring_t *link = zb_ring_pop (ring);
     if (!link)
         return NULL;
-    zb_pending_t *pending = ZB_ITEM (link, zb_pending_t, ring);
+    zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
     self->waits--;
-    self->waiting -= zb_pending_bytes (pending);
-    return pending;
+    self->waiting -= reply->bytes;
+    return reply;
 }
 
 static void s_give_all (zb_engine_t *self, zb_ring_t *ring)
 {
-    for (zb_pending_t *pending = s_next_pending (self, ring); pending; pending = s_next_pending (self, ring))
-        zb_engine_give_now (self, &pending);
+    for (zb_reply_t *reply = s_next_waiting (self, ring); reply; reply = s_next_waiting (self, ring))
+        zb_engine_give_now (self, &reply);
 }
 
 zb_reply_t *zb_engine_reply (zb_engine_t *self)
@@ -364,9 +364,9 @@ zb_reply_t *zb_engine_reply (zb_engine_t *self)
     zb_ring_t *link = zb_ring_pop (&self->out);
     if (!link)
         return NULL;
-    zb_pending_t *pending = ZB_ITEM (link, zb_pending_t, ring);
-    self->outgoing -= pending->large;
-    return &pending->reply;
+    zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
+    self->outgoing -= reply->large;
+    return reply;
 }
 
 //  Commits
@@ -500,7 +500,7 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit)
         if (!queue->gone)
             zb_engine_serve (self, queue);
     }
-    s_give_all (self, &commit->pending);
+    s_give_all (self, &commit->replies);
 }
 
 //  Releases what the rule allows.
@@ -578,33 +578,34 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
 
 //  Events
 
-void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
-                        int64_t now)
+void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t now)
 {
     assert (self->leads);
     s_now (self, now);
     if (self->fault)
         return;
-    zb_task_t task = {.frames = frames, .request = *request};
+    const zb_address_t *from = &request->from;
+    zb_task_t task = {.request = *request};
     zb_ring_init (&task.ring);
-    zb_entry_t *entry = zb_map_find (&self->sessions, routing);
+    zb_entry_t *entry = zb_map_find (&self->sessions, from->routing);
     zb_session_t *session = entry ? ZB_ITEM (entry, zb_session_t, entry) : NULL;
     if (self->waiting > self->limits.waiting) {
-        zb_engine_refuse (self, routing, &task, ZB_NOT_READY, "too much waits for the store, send it again", ZB_NOW);
+        zb_engine_refuse (self, from, ZB_NOT_READY, "too much waits for the store, send it again", ZB_NOW);
         return;
     }
     if (!session) {
         if (request->verb != ZB_HELLO && request->verb != ZB_REPLAY) {
-            zb_engine_refuse (self, routing, &task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
+            zb_engine_refuse (self, from, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
             return;
         }
         if (self->sessions.count >= self->limits.sessions && !zb_engine_put_out (self)) {
-            zb_engine_refuse (self, routing, &task, ZB_NOT_READY, "too many clients", ZB_NOW);
+            zb_engine_refuse (self, from, ZB_NOT_READY, "too many clients", ZB_NOW);
             return;
         }
-        session = zb_session_new (routing);
+        session = zb_session_new (from->routing);
         zb_map_add (&self->sessions, &session->entry, session->routing);
     }
+    task.session = session;
     if (request->acks.size) {
         zb_spans_read (&self->scratch, request->acks);
         task.span = self->scratch.span;
@@ -614,7 +615,7 @@ void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t 
     session->heard = now;
     zb_ring_remove (&session->idle);
     zb_ring_append (&self->idle_sessions, &session->idle);
-    zb_load_t *load = zb_ring_empty (&session->tasks) ? zb_engine_run (self, session, &task) : session->load;
+    zb_load_t *load = zb_ring_empty (&session->tasks) ? zb_engine_run (self, &task) : session->load;
     if (load) {
         zb_task_t *copy = zb_task_copy (&task);
         self->waiting += copy->bytes;
@@ -649,7 +650,7 @@ void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
     zb_map_remove (&self->sessions, &session->entry);
     zb_ring_remove (&session->idle);
     zb_ring_append (&self->gone_sessions, &session->idle);
-    zb_engine_end_gets (self, session, NULL, NULL);
+    zb_engine_drop_gets (self, session);
     if (self->merger == session)
         self->merger = NULL;
     if (zb_ring_empty (&session->tasks))
@@ -726,17 +727,17 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
 
 static void s_passive (zb_engine_t *self, zb_ring_t *ring, const char *active)
 {
-    for (zb_pending_t *pending = s_next_pending (self, ring); pending; pending = s_next_pending (self, ring)) {
-        zb_pending_turn (pending, "PASSIVE", active);
-        zb_engine_give_now (self, &pending);
+    for (zb_reply_t *reply = s_next_waiting (self, ring); reply; reply = s_next_waiting (self, ring)) {
+        zb_reply_turn (&reply, ZB_REPLY_PASSIVE, 0, active);
+        zb_engine_give_now (self, &reply);
     }
 }
 
 static void s_stop_commit (zb_engine_t *self, zb_commit_t *commit, const char *active)
 {
-    s_passive (self, &commit->pending, active);
+    s_passive (self, &commit->replies, active);
     ZB_RING_EACH (link, after, &commit->gets)
-    zb_engine_end_get (self, ZB_ITEM (link, zb_get_t, turn), "PASSIVE", active);
+    zb_engine_turn_get (self, ZB_ITEM (link, zb_get_t, turn), active);
     s_drop_commit (self, &commit);
 }
 
@@ -747,13 +748,12 @@ static void s_drop_sessions (zb_engine_t *self, const char *active)
     while (!zb_ring_empty (&self->idle_sessions)) {
         zb_session_t *session = ZB_ITEM (self->idle_sessions.next, zb_session_t, idle);
         while (!zb_ring_empty (&session->gets))
-            zb_engine_end_get (self, ZB_ITEM (session->gets.next, zb_get_t, mine), "PASSIVE", active);
+            zb_engine_turn_get (self, ZB_ITEM (session->gets.next, zb_get_t, mine), active);
         ZB_RING_EACH (link, after, &session->tasks)
         {
-            zb_frame_t arg = zb_frame (active);
-            zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
-            zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "PASSIVE", 1, &arg);
-            zb_engine_give_now (self, &pending);
+            const zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
+            zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_PASSIVE, 0, active);
+            zb_engine_give_now (self, &reply);
         }
         zb_engine_forget_session (self, session);
     }

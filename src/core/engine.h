@@ -45,6 +45,7 @@
 
 #include "core/batch.h"
 #include "core/lineage.h"
+#include "core/reply.h"
 #include "core/token.h"
 #include "core/wire.h"
 
@@ -56,37 +57,6 @@ typedef enum {
     ZB_RELEASE_BOTH, //  synced here and on the peer
     ZB_RELEASE_HERE  //  synced here
 } zb_release_t;
-
-//  A body in a MSG reply.
-typedef struct {
-    zb_row_t *row; //  one reference, the reply's
-    uint32_t offset;
-    uint32_t size;
-} zb_slice_t;
-
-//  A reply: sent as routing id, envelope, "ZB1", status, id, token, args, bodies.  All memory is the reply's own.
-typedef struct {
-    zb_frame_t routing;
-    zb_frame_t *envelope;
-    size_t envelopes;
-    const char *status; //  "OK" "MSG" "PASSIVE" "ERR"
-    zb_frame_t id;
-    zb_frame_t token;
-    zb_frame_t *arg;
-    size_t args;
-    zb_slice_t *body;
-    size_t bodies;
-    uint64_t lease; //  the engine's: what MSG has leased
-} zb_reply_t;
-
-//  The caller's own reply (to STATUS and PING, PASSIVE, errors before the engine) to a request, with these texts as
-//  arguments.  It has no token: whoever asks may have no session here.
-zb_reply_t *zb_reply_new (zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request, const char *status,
-                          size_t args, const char *const *arg);
-//  Turns a reply that is too large to be sent into one that is not: a MSG into one without messages, whatever else it is
-//  (to LIST, which has done nothing) into ERR 429 with this text, which is borrowed.
-void zb_reply_spare (zb_reply_t *self, const char *text);
-void zb_reply_destroy (zb_reply_t **self_p);
 
 //  `limits` is copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
 zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node);
@@ -137,11 +107,10 @@ const char *zb_engine_fault (const zb_engine_t *self);
 //  to the next.
 bool zb_engine_busy (const zb_engine_t *self);
 
-//  A request of the client with this routing id; frames are those that `request` was parsed from (for the envelope).
-//  Everything is borrowed for the call.  Only while zb_engine_leads.  Requests of STATUS and PING are the caller's.
+//  A request; all that it points to is borrowed for the call.  Only while zb_engine_leads.  Requests of STATUS and PING are
+//  the caller's.
 //  A request whose queue or producer is not in memory yet waits, and with it all later ones of its session.
-void zb_engine_request (zb_engine_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
-                        int64_t now);
+void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t now);
 //  A finished read comes back; takes ownership.  Reads of an earlier lead are recognized and dropped.
 void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now);
 //  Commits up to `here` are synced on this broker, up to `there` on the peer.  Neither ever falls within one lead,

@@ -24,7 +24,6 @@
 #define ZB_ENGINE_SELF_H_INCLUDED
 
 #include "core/engine.h"
-#include "core/pending.h"
 #include "core/producer.h"
 #include "core/queue.h"
 #include "core/replay.h"
@@ -38,7 +37,7 @@ typedef struct {
     uint64_t last_id;  //  the newest message id when it was closed
     zb_batch_t *batch; //  until the caller takes it
     size_t bytes;      //  that it holds back, about
-    zb_ring_t pending; //  replies that wait for it,
+    zb_ring_t replies; //  that wait for it,
     zb_ring_t gets;    //  GETs whose acks it carries,
     zb_ring_t rows;    //  and rows that it shows
     zb_row_t *done;    //  what of older messages it takes off the log (journal.c), or NULL
@@ -64,7 +63,7 @@ typedef struct {
     zb_ring_t mine; //  on its session's
     zb_session_t *session;
     zb_queue_t *queue;
-    zb_pending_t *pending;
+    zb_reply_t *reply;
     uint64_t max;
     int64_t deadline;
     bool parked; //  on the queue's ring
@@ -232,9 +231,9 @@ struct zb_engine {
 //  Stops everything: the store holds what no broker of this format has written.
 void zb_engine_fail (zb_engine_t *self, const char *fault);
 //  Gives a reply out as soon as `commit` is released (0: as soon as anything is).  Takes ownership.
-void zb_engine_give (zb_engine_t *self, zb_pending_t **pending_p, uint64_t commit);
+void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit);
 //  Gives it out now.
-void zb_engine_give_now (zb_engine_t *self, zb_pending_t **pending_p);
+void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p);
 //  The commit with this number, which is not released.
 zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number);
 //  Closes the commit that is being filled if it is large.
@@ -255,14 +254,12 @@ uint64_t zb_engine_uptime (const zb_engine_t *self);
 
 //  verbs.c
 //  Handles a request; returns what it must wait for, NULL if it is done.
-zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *task);
-//  A reply to a task; texts are copied.
-zb_pending_t *zb_engine_reply_to (zb_frame_t routing, const zb_task_t *task, const char *status, size_t args,
-                                  const zb_frame_t *arg);
-//  Gives an ERR out, as soon as `commit` is released, or now if it depends on nothing (commit SIZE_MAX).
+zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task);
+//  Gives a refusal out, as soon as `commit` is released, or now if it depends on nothing (ZB_NOW).
 #define ZB_NOW UINT64_MAX
-void zb_engine_refuse (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task, int code, const char *text,
-                       uint64_t commit);
+void zb_engine_refuse (zb_engine_t *self, const zb_address_t *to, unsigned code, const char *text, uint64_t commit);
+//  The same with a refusal that was made.  Takes ownership.
+void zb_engine_give_refusal (zb_engine_t *self, zb_reply_t *reply, uint64_t commit);
 //  Finds a queue: returns NULL and the queue, or NULL and no queue if there is none of this name; else what to wait for.
 zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **queue);
 //  The same for a producer: it is always found.
@@ -293,18 +290,22 @@ zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
 //  The same for what a text names, which is the same text when it is called again.
 zb_load_t *zb_engine_ack_text (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_frame_t acks);
 //  Takes those that the session holds back, or extends their lease; task->held is how many of them it held.
-zb_load_t *zb_engine_held (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task);
+zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 
 //  giving.c
-//  Takes a GET on; its pending reply is MSG with three arguments.  With `commit` it waits for this one first and then
+//  Takes a GET on.  With `commit` it waits for this one first and then
 //  not any longer.
-void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, uint64_t commit);
+void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task, uint64_t commit);
 //  The commit that the GET has waited for is released.
 void zb_engine_got (zb_engine_t *self, zb_get_t *get);
-//  Answers a GET without a message; `status` NULL: drops it.
-void zb_engine_end_get (zb_engine_t *self, zb_get_t *get, const char *status, const char *arg);
-//  Ends the parked GETs of a session, of this queue or (NULL) of all.
-void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue, const char *status);
+//  Answers a GET with what its reply holds by now.
+void zb_engine_end_get (zb_engine_t *self, zb_get_t *get);
+//  Answers it PASSIVE.
+void zb_engine_turn_get (zb_engine_t *self, zb_get_t *get, const char *active);
+//  Answers the parked GETs of a session, of this queue or (NULL) of all, without a message.
+void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue);
+//  Drops all GETs of a session.
+void zb_engine_drop_gets (zb_engine_t *self, zb_session_t *session);
 //  Refuses the parked GETs of a queue that was deleted, in this turn and the next ones.
 void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Delivers what the parked GETs of this queue can have.
@@ -357,13 +358,12 @@ void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read);
 
 //  merge.c
 //  Takes an item; returns what it must wait for, NULL if it is answered.
-zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t *task);
+zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task);
 //  Reads the progress rows that were found; false if one is malformed.
 bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count);
 //  All of the queue is to be done, by name of what this lineage has had.  What replays that have not ended have brought of
 //  it is acknowledged first, id by id.  *refused: it was answered.
-zb_load_t *zb_engine_settle (zb_engine_t *self, const zb_session_t *session, zb_task_t *task, zb_queue_t *queue,
-                             bool *refused);
+zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
 //  Whether a loser is sending now.
 bool zb_engine_merges (const zb_engine_t *self);
 //  Whether an id is named that this lineage has not given, and that the peer may have.
@@ -372,7 +372,7 @@ bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks);
 
 //  list.c
 //  The reply to a LIST whose pattern is self->list's.
-zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task);
+zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to);
 
 //  upkeep.c
 //  Marks what is up to `mark` as gone; its space will be freed.

@@ -54,7 +54,7 @@ void zb_engine_return_all (zb_engine_t *self, zb_session_t *session)
 void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now)
 {
     self->now = now;
-    zb_entry_t *entry = self->leads && !self->fault ? zb_map_find (&self->sessions, reply->routing) : NULL;
+    zb_entry_t *entry = self->leads && !self->fault ? zb_map_find (&self->sessions, reply->to.routing) : NULL;
     if (!entry || !reply->lease)
         return;
     zb_session_t *session = ZB_ITEM (entry, zb_session_t, entry);
@@ -64,7 +64,7 @@ void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t 
         if (lease->number == reply->lease) {
             //  What could not be sent would go to this session again at once.
             zb_queue_t *queue = lease->queue;
-            zb_engine_end_gets (self, session, NULL, "MSG");
+            zb_engine_end_gets (self, session, NULL);
             zb_engine_return (self, lease);
             zb_engine_serve (self, queue);
             break;
@@ -74,53 +74,43 @@ void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t 
 
 //  Deliveries
 
-//  Appends a line to the index, whose room is kept in *room.
-static size_t s_line (char **text, size_t size, size_t *room, const zb_page_t *page, uint32_t index)
-{
-    zb_frame_t properties = zb_page_properties (page, index);
-    size_t need = size + 1 + ZB_INDEX_LINE_MAX + properties.size;
-    if (need > *room) {
-        *room = need * 2 > 1024 ? need * 2 : 1024;
-        *text = (char *) realloc (*text, *room);
-        assert (*text);
-    }
-    if (size)
-        (*text)[size++] = '\n';
-    return size + zb_index_format (zb_page_id (page, index), page->message[index].deliveries, properties, *text + size);
-}
-
 //  Fills a GET's reply with what is ready.
 static void s_fill (zb_engine_t *self, zb_get_t *get)
 {
     zb_queue_t *queue = get->queue;
-    zb_pending_t *pending = get->pending;
-    zb_reply_t *reply = &pending->reply;
+    zb_reply_t *reply = get->reply;
     zb_lease_t *lease =
         zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
     lease->session = get->session;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
     size_t max = get->max < queue->ready ? (size_t) get->max : (size_t) queue->ready;
-    reply->body = (zb_slice_t *) malloc (max * sizeof (zb_slice_t));
+    reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
-    size_t bytes = 0, size = 0, room = 0;
+    size_t bytes = 0;
     uint32_t index = 0;
     zb_page_t *page = NULL;
     while (reply->bodies < max && (page = zb_queue_next (queue, &index))) {
-        zb_message_t *message = &page->message[index];
-        size_t more = message->size + ZB_INDEX_LINE_MAX + 1 + zb_page_properties (page, index).size;
+        const zb_message_t *message = &page->message[index];
+        zb_frame_t properties = zb_page_properties (page, index);
+        size_t more = message->size + ZB_INDEX_LINE_MAX + 1 + properties.size;
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
         bytes += more;
         zb_queue_deliver (queue, page, index, lease);
-        size = s_line (&pending->index, size, &room, page, index);
-        reply->body[reply->bodies++] = (zb_slice_t){zb_row_ref (page->row), message->offset, message->size};
+        reply->body[reply->bodies++] =
+            (zb_delivery_t){.row = zb_row_ref (page->row),
+                            .offset = message->offset,
+                            .size = message->size,
+                            .properties = (uint32_t) ((const uint8_t *) properties.data - page->row->data),
+                            .properties_size = (uint32_t) properties.size,
+                            .id = zb_page_id (page, index),
+                            .deliveries = message->deliveries};
     }
     zb_engine_visited (self, reply->bodies);
-    assert (reply->bodies && reply->args == 3);
-    reply->arg[2] = (zb_frame_t){pending->index, size};
+    assert (reply->bodies);
     reply->lease = lease->number;
-    pending->large = bytes;
+    reply->large = bytes;
 }
 
 //  It waits for no commit any more.  What waits for a message counts in no `waiting`: it ends when somebody else likes.
@@ -132,9 +122,9 @@ static void s_released (zb_engine_t *self, zb_get_t *get)
 }
 
 //  Takes a GET off everything; its reply is the caller's.
-static zb_pending_t *s_finish (zb_engine_t *self, zb_get_t *get)
+static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
 {
-    zb_pending_t *pending = get->pending;
+    zb_reply_t *reply = get->reply;
     zb_queue_t *queue = get->queue;
     zb_timer_stop (&self->timers, &get->timer);
     zb_ring_remove (&get->turn);
@@ -152,37 +142,43 @@ static zb_pending_t *s_finish (zb_engine_t *self, zb_get_t *get)
     self->asked--;
     queue->users--;
     free (get);
-    return pending;
+    return reply;
 }
 
-void zb_engine_end_get (zb_engine_t *self, zb_get_t *get, const char *status, const char *arg)
+void zb_engine_end_get (zb_engine_t *self, zb_get_t *get)
 {
-    zb_pending_t *pending = s_finish (self, get);
-    if (!status) {
-        zb_pending_destroy (&pending);
-        return;
-    }
-    if (strcmp (status, "MSG"))
-        zb_pending_turn (pending, status, arg);
-    if (pending->claims)
-        zb_engine_give (self, &pending, 0);
+    zb_reply_t *reply = s_finish (self, get);
+    if (reply->claims)
+        zb_engine_give (self, &reply, 0);
     else
-        zb_engine_give_now (self, &pending);
+        zb_engine_give_now (self, &reply);
 }
 
-void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue, const char *status)
+void zb_engine_turn_get (zb_engine_t *self, zb_get_t *get, const char *active)
+{
+    zb_reply_t *reply = s_finish (self, get);
+    zb_reply_turn (&reply, ZB_REPLY_PASSIVE, 0, active);
+    zb_engine_give_now (self, &reply);
+}
+
+void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue)
 {
     ZB_RING_EACH (link, after, &session->gets)
     {
         zb_get_t *get = ZB_ITEM (link, zb_get_t, mine);
-        if ((get->parked || !status) && (!queue || get->queue == queue)) {
-            if (status) {
-                zb_pending_t *pending = s_finish (self, get);
-                zb_engine_give (self, &pending, 0);
-            }
-            else
-                zb_engine_end_get (self, get, NULL, NULL);
+        if (get->parked && (!queue || get->queue == queue)) {
+            zb_reply_t *reply = s_finish (self, get);
+            zb_engine_give (self, &reply, 0);
         }
+    }
+}
+
+void zb_engine_drop_gets (zb_engine_t *self, zb_session_t *session)
+{
+    ZB_RING_EACH (link, after, &session->gets)
+    {
+        zb_reply_t *reply = s_finish (self, ZB_ITEM (link, zb_get_t, mine));
+        zb_reply_destroy (&reply);
     }
 }
 
@@ -208,12 +204,9 @@ void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
         }
         zb_engine_visited (self, GET_VISITS);
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
-        zb_session_t *session = get->session;
-        zb_pending_t *pending = s_finish (self, get);
-        zb_reply_t *reply = &pending->reply;
-        zb_task_t task = {.frames = reply->envelope, .request = {.envelope = reply->envelopes, .id = reply->id}};
-        zb_engine_refuse (self, session->routing, &task, ZB_NOT_FOUND, "the queue was deleted", queue->commit);
-        zb_pending_destroy (&pending);
+        zb_reply_t *reply = s_finish (self, get);
+        zb_reply_turn (&reply, ZB_REPLY_ERROR, ZB_NOT_FOUND, "the queue was deleted");
+        zb_engine_give_refusal (self, reply, queue->commit);
     }
 }
 
@@ -263,7 +256,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         }
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
         s_fill (self, get);
-        zb_engine_end_get (self, get, "MSG", NULL);
+        zb_engine_end_get (self, get);
     }
     s_read_ahead (self, queue);
     if (queue->load)
@@ -273,7 +266,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             s_leave (self, queue);
             return;
         }
-        zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late), "MSG", NULL);
+        zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late));
     }
 }
 
@@ -323,19 +316,18 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
         zb_engine_late (self, get);
 }
 
-void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, zb_task_t *task, uint64_t commit)
+void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task, uint64_t commit)
 {
+    zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
-    zb_frame_t arg[] = {zb_frame (""), queue->name, zb_frame ("")};
     zb_get_t *get = (zb_get_t *) calloc (1, sizeof (zb_get_t));
     assert (get);
     get->timer.kind = ZB_TIMER_GET;
     get->session = session;
     get->queue = queue;
     get->max = request->max;
-    get->pending = zb_engine_reply_to (session->routing, task, "MSG", 3, arg);
-    get->pending->leveled = true;
-    get->pending->claims = commit > 0;
+    get->reply = zb_reply_new (&request->from, ZB_REPLY_MESSAGES, &queue->name, 1);
+    get->reply->claims = commit > 0;
     queue->users++;
     session->asked++;
     self->asked++;
@@ -350,15 +342,15 @@ void zb_engine_get (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue,
         zb_ring_append (&zb_engine_commit (self, commit)->gets, &get->turn);
         get->waits = true;
         self->waits++;
-        get->bytes = sizeof *get + zb_pending_bytes (get->pending);
+        get->bytes = sizeof *get + get->reply->bytes;
         self->waiting += get->bytes;
         return;
     }
     if (commit)
         get->deadline = self->now;
     if (get->max == 0) {
-        zb_pending_t *pending = s_finish (self, get);
-        zb_engine_give (self, &pending, 0);
+        zb_reply_t *reply = s_finish (self, get);
+        zb_engine_give (self, &reply, 0);
         return;
     }
     s_park (self, get);
@@ -370,7 +362,7 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get)
     s_released (self, get);
     //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is behind it.
     if (get->max == 0 || get->queue->gone || !get->session->hello)
-        zb_engine_end_get (self, get, "MSG", NULL);
+        zb_engine_end_get (self, get);
     else
         s_park (self, get);
 }

@@ -122,7 +122,7 @@ static int s_by_name (const void *one, const void *other)
     return order ? order : a->size < b->size ? -1 : a->size > b->size;
 }
 
-zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task)
+zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to)
 {
     const zb_list_t *list = self->list;
     size_t most = list->items + self->queues.count;
@@ -146,8 +146,8 @@ zb_pending_t *zb_engine_listed (zb_engine_t *self, zb_frame_t routing, const zb_
     if (reply.args)
         qsort (reply.arg, reply.args / 2, 2 * sizeof (zb_frame_t), s_by_name);
     zb_engine_visited (self, self->queues.count + reply.args * ARG_VISITS);
-    zb_pending_t *pending = zb_engine_reply_to (routing, task, "OK", reply.args, reply.arg);
+    zb_reply_t *listed = zb_reply_new (to, ZB_REPLY_TEXTS, reply.arg, reply.args);
     free (reply.arg);
     free (reply.text);
-    return pending;
+    return listed;
 }

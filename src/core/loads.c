@@ -178,7 +178,7 @@ void zb_engine_go_on (zb_engine_t *self, zb_session_t *session)
 {
     while (!zb_ring_empty (&session->tasks)) {
         zb_task_t *task = ZB_ITEM (session->tasks.next, zb_task_t, ring);
-        zb_load_t *load = zb_engine_run (self, session, task);
+        zb_load_t *load = zb_engine_run (self, task);
         if (load) {
             zb_engine_wait (self, session, load);
             return;

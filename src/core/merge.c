@@ -100,10 +100,9 @@ static bool s_brought (const zb_engine_t *self, const zb_item_t *item)
 //  ---------------------------------------------------------------------------
 //  Answers
 
-static zb_load_t *s_refuse (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, int code,
-                            const char *text)
+static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text)
 {
-    zb_engine_refuse (self, session->routing, task, code, text, ZB_NOW);
+    zb_engine_refuse (self, &task->request.from, code, text, ZB_NOW);
     return NULL;
 }
 
@@ -114,37 +113,30 @@ static bool s_is_refused (const zb_page_t *page, const zb_put_t *what, uint32_t 
 }
 
 //  Refuses messages of the page, with a word that says why.
-static zb_load_t *s_put_aside (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
-                               const zb_page_t *page, const zb_put_t *what, const char *word)
+static zb_load_t *s_put_aside (zb_engine_t *self, const zb_task_t *task, const zb_page_t *page, const zb_put_t *what,
+                               const char *word)
 {
-    size_t room = strlen (word) + page->count * 43 + 1;
-    char *text = (char *) malloc (room);
-    assert (text);
-    size_t size = (size_t) snprintf (text, room, "%s", word);
-    for (uint32_t index = 0; index < page->count;) {
-        bool named = s_is_refused (page, what, index);
-        uint32_t end = index + 1;
-        while (named && end < page->count && s_is_refused (page, what, end) &&
-               page->message[end].delta == page->message[end - 1].delta + 1)
-            end++;
-        if (named)
-            size += (size_t) snprintf (text + size, room - size, " %llu..%llu",
-                                       (unsigned long long) zb_page_id (page, index),
-                                       (unsigned long long) zb_page_id (page, end - 1));
-        index = end;
+    zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_ASIDE, ZB_CONFLICT, word);
+    reply->span = (zb_span_t *) malloc (page->count * sizeof *reply->span);
+    assert (reply->span);
+    for (uint32_t index = 0; index < page->count; index++) {
+        uint64_t id = zb_page_id (page, index);
+        if (!s_is_refused (page, what, index))
+            continue;
+        if (reply->spans && reply->span[reply->spans - 1].last + 1 == id)
+            reply->span[reply->spans - 1].last = id;
+        else
+            reply->span[reply->spans++] = (zb_span_t){id, id};
     }
-    s_refuse (self, session, task, ZB_CONFLICT, text);
-    free (text);
+    zb_engine_give_refusal (self, reply, ZB_NOW);
     return NULL;
 }
 
-static void s_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t n)
+static void s_ok (zb_engine_t *self, const zb_task_t *task, uint64_t n)
 {
-    char number[21];
-    zb_number_format (n, number);
-    zb_frame_t arg = zb_frame (number);
-    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 1, &arg);
-    zb_engine_give (self, &pending, self->merged);
+    zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_COUNT, NULL, 0);
+    reply->number[0] = n;
+    zb_engine_give (self, &reply, self->merged);
 }
 
 //  ---------------------------------------------------------------------------
@@ -175,8 +167,7 @@ static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
 
 //  A change that this store does not have is made here, unless the queue was changed here as well.  One that it has, of a
 //  queue that is not here, was followed by a DELETE: the queue comes back if there are messages for it.
-static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
-                           const zb_item_t *item, bool *taken)
+static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken)
 {
     zb_queue_t *queue = NULL;
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
@@ -184,7 +175,7 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const
         return load;
     bool changes = !s_has (&self->lineage, self->commit, &item->queue.changed) && (!queue || s_is_common (self, queue));
     if (changes && !queue && self->full)
-        return s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full");
+        return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
     //  One too many is not made; its messages are put aside.
     if (changes && !queue)
         queue = s_make (self, item->name);
@@ -432,19 +423,19 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue
     return load;
 }
 
-static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, const zb_item_t *item,
-                          zb_queue_t *queue, zb_page_t *page, bool *taken)
+static zb_load_t *s_page (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, zb_queue_t *queue,
+                          zb_page_t *page, bool *taken)
 {
     if (self->full)
-        return s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full");
+        return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
     if (!queue)
         queue = s_make (self, item->name);
     if (!queue)
-        return s_put_aside (self, session, task, page, NULL, "absent");
+        return s_put_aside (self, task, page, NULL, "absent");
     uint8_t key[4];
     zb_put32 (key, queue->id);
     if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
-        return s_refuse (self, session, task, ZB_NOT_READY, "purged messages of the queue are being freed");
+        return s_refuse (self, task, ZB_NOT_READY, "purged messages of the queue are being freed");
     if (queue->load)
         return queue->load;
     bool others = false;
@@ -452,7 +443,7 @@ static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const 
     assert (what);
     zb_load_t *load = s_sift (self, item, page, what, &others);
     if (!load && others)
-        s_put_aside (self, session, task, page, what, "conflict");
+        s_put_aside (self, task, page, what, "conflict");
     else if (!load) {
         s_insert_new (self, queue, page, what);
         s_learn (self, item, queue, page);
@@ -462,8 +453,7 @@ static zb_load_t *s_page (zb_engine_t *self, const zb_session_t *session, const 
     return load;
 }
 
-static zb_load_t *s_row (zb_engine_t *self, const zb_session_t *session, zb_task_t *task, const zb_item_t *item,
-                         bool *taken)
+static zb_load_t *s_row (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
 {
     zb_queue_t *queue = NULL;
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
@@ -480,9 +470,9 @@ static zb_load_t *s_row (zb_engine_t *self, const zb_session_t *session, zb_task
     if (page && s_brought (self, item))
         load = s_again (self, task, queue, page, taken);
     else if (page)
-        load = s_page (self, session, task, item, queue, page, taken);
+        load = s_page (self, task, item, queue, page, taken);
     else
-        s_refuse (self, session, task, ZB_BAD_REQUEST, "item: the row is malformed, or all of it is done");
+        s_refuse (self, task, ZB_BAD_REQUEST, "item: the row is malformed, or all of it is done");
     zb_page_destroy (&page);
     zb_row_unref (&row);
     zb_row_unref (&bits);
@@ -516,48 +506,48 @@ bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
 //  The request
 
 //  Says so in words that help an operator: the loser's log repeats them.
-static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task)
+static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_task_t *task)
 {
-    return s_refuse (self, session, task, ZB_NOT_READY,
-                     "what this one has had can't be told: one of the two has led too often since they parted, or was set "
-                     "back to an older copy and has used an epoch twice: nothing is taken, nothing is deleted; an operator has to move the messages, see salvage in "
-                     "zbroker(1)");
+    return s_refuse (
+        self, task, ZB_NOT_READY,
+        "what this one has had can't be told: one of the two has led too often since they parted, or was set "
+        "back to an older copy and has used an epoch twice: nothing is taken, nothing is deleted; an operator has to "
+        "move the messages, see salvage in "
+        "zbroker(1)");
 }
 
 //  Where the loser is to go on.
-static zb_load_t *s_begin (zb_engine_t *self, zb_session_t *session, const zb_task_t *task, const zb_item_t *item)
+static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item)
 {
     if (zb_lineage_decode (&self->loser, item->rest.data, item->rest.size))
-        return s_refuse (self, session, task, ZB_BAD_REQUEST, "item: malformed lineage");
+        return s_refuse (self, task, ZB_BAD_REQUEST, "item: malformed lineage");
     bool done = zb_lineage_absorbed (&self->lineage, item->epoch, item->node);
     if (!done && !zb_lineage_meets (&self->lineage, &self->loser))
-        return s_refuse_stranger (self, session, task);
+        return s_refuse_stranger (self, task);
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
-        return s_refuse (self, session, task, ZB_NOT_READY, "too many replays have begun and not ended");
+        return s_refuse (self, task, ZB_NOT_READY, "too many replays have begun and not ended");
     self->merging = progress;
-    self->merger = done ? NULL : session;
-    char n[21];
+    self->merger = done ? NULL : task->session;
     uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
-    zb_number_format (progress ? progress->n : 0, n);
-    zb_frame_t arg[] = {zb_frame (done ? "done" : "go"), zb_frame (n), {NULL, 0}, {lineage, 0}};
+    zb_frame_t text[] = {{NULL, 0}, {lineage, zb_lineage_encode (&self->lineage, lineage)}};
     if (progress)
-        arg[2] = (zb_frame_t){progress->position, progress->size};
-    arg[3].size = zb_lineage_encode (&self->lineage, lineage);
-    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 4, arg);
-    zb_engine_give (self, &pending, self->merged);
+        text[0] = (zb_frame_t){progress->position, progress->size};
+    zb_reply_t *reply = zb_reply_new (&task->request.from, done ? ZB_REPLY_REPLAYED : ZB_REPLY_RESUME, text, 2);
+    reply->number[0] = progress ? progress->n : 0;
+    zb_engine_give (self, &reply, self->merged);
     return NULL;
 }
 
-static zb_load_t *s_take (zb_engine_t *self, zb_session_t *session, zb_task_t *task, const zb_item_t *item, bool *taken)
+static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
 {
     switch (item->kind) {
     case ZB_REPLAY_QUEUE:
-        return s_queue (self, session, task, item, taken);
+        return s_queue (self, task, item, taken);
     case ZB_REPLAY_ACKS:
         return s_acks (self, task, item, taken);
     case ZB_REPLAY_ROW:
-        return s_row (self, session, task, item, taken);
+        return s_row (self, task, item, taken);
     case ZB_REPLAY_PRODUCER:
         return s_producer (self, item, taken);
     case ZB_REPLAY_DELETE:
@@ -569,22 +559,22 @@ static zb_load_t *s_take (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     }
 }
 
-static zb_load_t *s_item (zb_engine_t *self, zb_session_t *session, zb_task_t *task, const zb_item_t *item)
+static zb_load_t *s_item (zb_engine_t *self, zb_task_t *task, const zb_item_t *item)
 {
     zb_progress_t *progress = self->merging;
-    if (session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
-        return s_refuse (self, session, task, ZB_NOT_READY, "say BEGIN first");
+    if (task->session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
+        return s_refuse (self, task, ZB_NOT_READY, "say BEGIN first");
     //  Epochs may have been raised since BEGIN.
     if (!zb_lineage_meets (&self->lineage, &self->loser))
-        return s_refuse_stranger (self, session, task);
+        return s_refuse_stranger (self, task);
     if (item->n <= progress->n) {
-        s_ok (self, session, task, item->n);
+        s_ok (self, task, item->n);
         return NULL;
     }
     if (item->n > progress->n + 1)
-        return s_refuse (self, session, task, ZB_NOT_READY, "an item before this one was not taken");
+        return s_refuse (self, task, ZB_NOT_READY, "an item before this one was not taken");
     bool taken = false;
-    zb_load_t *load = s_take (self, session, task, item, &taken);
+    zb_load_t *load = s_take (self, task, item, &taken);
     if (load || !taken)
         return load;
     progress->n = item->n;
@@ -595,38 +585,37 @@ static zb_load_t *s_item (zb_engine_t *self, zb_session_t *session, zb_task_t *t
     else
         s_write_progress (self, progress);
     self->merged = self->fill->number; //  I12
-    s_ok (self, session, task, item->n);
+    s_ok (self, task, item->n);
     return NULL;
 }
 
-zb_load_t *zb_engine_replay (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
     zb_item_t item;
     assert (request->bodies == 2);
     const char *wrong = zb_item_decode (&item, request->body[0]);
     if (wrong)
-        return s_refuse (self, session, task, ZB_BAD_REQUEST, wrong);
+        return s_refuse (self, task, ZB_BAD_REQUEST, wrong);
     if (!zb_item_proven (request->body[0], self->secret, request->body[1]))
-        return s_refuse (self, session, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
-    session->hello = true;
+        return s_refuse (self, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
+    task->session->hello = true;
     self->merger_ms = self->now;
     //  Only a store that may lead by itself may hold what the loser will throw away, and its ids must be the larger.
     if (self->keep != ZB_KEEP_WRITE ||
         zb_epoch_base (item.epoch, item.node) >= zb_epoch_base (self->epoch, self->node))
-        return s_refuse (self, session, task, ZB_NOT_READY, "this broker is not the winner of a split");
-    return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, session, task, &item) : s_item (self, session, task, &item);
+        return s_refuse (self, task, ZB_NOT_READY, "this broker is not the winner of a split");
+    return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, task, &item) : s_item (self, task, &item);
 }
 
-zb_load_t *zb_engine_settle (zb_engine_t *self, const zb_session_t *session, zb_task_t *task, zb_queue_t *queue,
-                             bool *refused)
+zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused)
 {
     bool unfinished = false;
     for (size_t each = 0; each < ZB_REPLAYS; each++)
         unfinished = unfinished || self->replay[each].epoch;
     *refused = unfinished && queue->inserting;
     if (*refused)
-        s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING);
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING);
     if (*refused || !unfinished)
         return NULL;
     //  They lie between the ranges.

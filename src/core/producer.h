@@ -19,7 +19,7 @@
 #include "core/ring.h"
 #include "core/rows.h"
 
-typedef struct {
+typedef struct zb_producer {
     zb_entry_t entry;  //  in the engine's map of names
     zb_ring_t idle;    //  on the engine's ring, least recently used first
     zb_ring_t touched; //  on the ring of those whose rows the next batch writes

@@ -14,39 +14,18 @@
 
 zb_task_t *zb_task_copy (const zb_task_t *from)
 {
-    const zb_request_t *request = &from->request;
-    const zb_frame_t *one[] = {&request->id,         &request->name,    &request->token, &request->queue,
-                               &request->properties, &request->options, &request->acks};
-    enum { ONES = sizeof one / sizeof one[0] };
-    size_t frames = request->envelope + request->bodies;
-    size_t bytes =
-        sizeof (zb_task_t) + frames * sizeof (zb_frame_t) + from->spans * sizeof (zb_span_t) + request->body_bytes;
-    for (size_t index = 0; index < ONES; index++)
-        bytes += one[index]->size;
-    for (size_t index = 0; index < request->envelope; index++)
-        bytes += from->frames[index].size;
+    size_t spans = from->spans * sizeof (zb_span_t);
+    size_t bytes = sizeof (zb_task_t) + spans + zb_request_bytes (&from->request);
     zb_task_t *self = (zb_task_t *) malloc (bytes);
     assert (self);
     *self = *from;
     self->bytes = bytes;
     zb_ring_init (&self->ring);
-    zb_frame_t *frame = (zb_frame_t *) (void *) (self + 1);
-    zb_span_t *span = (zb_span_t *) (void *) (frame + frames);
-    if (from->spans)
-        memcpy (span, from->span, from->spans * sizeof (zb_span_t));
+    zb_span_t *span = (zb_span_t *) (void *) (self + 1);
+    if (spans)
+        memcpy (span, from->span, spans);
     self->span = span;
-    uint8_t *byte = (uint8_t *) (span + from->spans);
-    zb_frame_t *copy[] = {&self->request.id,         &self->request.name,    &self->request.token, &self->request.queue,
-                          &self->request.properties, &self->request.options, &self->request.acks};
-    for (size_t index = 0; index < ONES; index++)
-        *copy[index] = zb_frame_copy (&byte, *one[index]);
-    self->frames = frame;
-    for (size_t index = 0; index < request->envelope; index++)
-        *frame++ = zb_frame_copy (&byte, from->frames[index]);
-    self->request.body = frame;
-    for (size_t index = 0; index < request->bodies; index++)
-        *frame++ = zb_frame_copy (&byte, request->body[index]);
-    assert (byte == (uint8_t *) self + bytes);
+    zb_request_copy (&self->request, &from->request, span + from->spans);
     return self;
 }
 

@@ -22,10 +22,10 @@
 //  A request that waits, with all its bytes; or on its way through the engine, with borrowed ones.
 typedef struct {
     zb_ring_t ring;
-    size_t bytes;             //  of memory; 0 = borrowed
-    const zb_frame_t *frames; //  the envelope
+    size_t bytes; //  of memory; 0 = borrowed
+    struct zb_session *session;
     zb_request_t request;
-    bool begun;    //  a part of it may be done: it is not refused any more
+    bool begun;            //  a part of it may be done: it is not refused any more
     const zb_span_t *span; //  what its acks name,
     size_t spans;
     size_t at;     //  how far that is done: the current span,

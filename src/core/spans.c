@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/spans.h"
 
@@ -58,6 +59,25 @@ void zb_spans_clear (zb_spans_t *self)
 {
     free (self->span);
     *self = (zb_spans_t){NULL, 0, 0};
+}
+
+size_t zb_spans_format (const zb_span_t *span, size_t spans, char *text)
+{
+    size_t size = 0;
+    for (size_t index = 0; index < spans; index++) {
+        char digits[21];
+        size_t length = zb_number_format (span[index].first, digits);
+        if (size)
+            text[size++] = ' ';
+        memcpy (text + size, digits, length);
+        size += length;
+        text[size++] = '.';
+        text[size++] = '.';
+        length = zb_number_format (span[index].last, digits);
+        memcpy (text + size, digits, length);
+        size += length;
+    }
+    return size;
 }
 
 uint64_t zb_spans_ids (const zb_span_t *span, size_t spans)

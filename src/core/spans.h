@@ -32,6 +32,9 @@ typedef struct {
 void zb_spans_read (zb_spans_t *self, zb_frame_t acks);
 //  Frees its memory.
 void zb_spans_clear (zb_spans_t *self);
+//  Writes them as in an ACK's argument, with no zero at the end; returns the text's length, at most ZB_SPAN_TEXT for each.
+#define ZB_SPAN_TEXT 43
+size_t zb_spans_format (const zb_span_t *span, size_t spans, char *text);
 //  How many ids these are; UINT64_MAX if more.
 uint64_t zb_spans_ids (const zb_span_t *span, size_t spans);
 //  Index of the first span that ends at this id or behind it; `spans` if there is none.

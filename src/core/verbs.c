@@ -29,55 +29,49 @@
 
 //  Replies
 
-zb_pending_t *zb_engine_reply_to (zb_frame_t routing, const zb_task_t *task, const char *status, size_t args,
-                                  const zb_frame_t *arg)
+static void s_give (zb_engine_t *self, zb_reply_t *reply, uint64_t commit)
 {
-    return zb_pending_new (routing, task->frames, task->request.envelope, task->request.id, status, args, arg);
+    zb_engine_give (self, &reply, commit);
 }
 
-static void s_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, size_t args,
-                  const zb_frame_t *arg, uint64_t commit)
+static void s_ok (zb_engine_t *self, const zb_task_t *task, uint64_t commit)
 {
-    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", args, arg);
-    zb_engine_give (self, &pending, commit);
+    s_give (self, zb_reply_new (&task->request.from, ZB_REPLY_DONE, NULL, 0), commit);
 }
 
-//  OK and the level.
-static void s_ok_level (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t commit)
+//  OK that confirms what is in the commit.
+static void s_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit)
 {
-    zb_frame_t arg = zb_frame ("");
-    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", 1, &arg);
-    pending->leveled = pending->claims = true;
-    zb_engine_give (self, &pending, commit);
+    zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_DURABLE, NULL, 0);
+    reply->claims = true;
+    s_give (self, reply, commit);
 }
 
-void zb_engine_refuse (zb_engine_t *self, zb_frame_t routing, const zb_task_t *task, int code, const char *text,
-                       uint64_t commit)
+void zb_engine_give_refusal (zb_engine_t *self, zb_reply_t *reply, uint64_t commit)
 {
-    char number[21];
-    zb_number_format ((uint64_t) code, number);
-    zb_frame_t arg[] = {zb_frame (number), zb_frame (text)};
-    zb_pending_t *pending = zb_engine_reply_to (routing, task, "ERR", 2, arg);
     self->stats.refused++;
     if (commit == ZB_NOW)
-        zb_engine_give_now (self, &pending);
+        zb_engine_give_now (self, &reply);
     else
-        zb_engine_give (self, &pending, commit);
+        zb_engine_give (self, &reply, commit);
 }
 
-static void s_refuse (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, int code, const char *text,
-                      uint64_t commit)
+void zb_engine_refuse (zb_engine_t *self, const zb_address_t *to, unsigned code, const char *text, uint64_t commit)
 {
-    zb_engine_refuse (self, session->routing, task, code, text, commit);
+    zb_engine_give_refusal (self, zb_reply_say (to, ZB_REPLY_ERROR, code, text), commit);
+}
+
+static void s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text, uint64_t commit)
+{
+    zb_engine_refuse (self, &task->request.from, code, text, commit);
 }
 
 //  409 with the number that is expected.
-static void s_expect (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task,
-                      const zb_producer_t *producer)
+static void s_expect (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer)
 {
-    char number[21];
-    zb_number_format (producer->last + 1, number);
-    s_refuse (self, session, task, ZB_CONFLICT, number, producer->commit);
+    zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_EXPECTED, ZB_CONFLICT, NULL);
+    reply->number[0] = producer->last + 1;
+    zb_engine_give_refusal (self, reply, producer->commit);
 }
 
 //  HELLO
@@ -100,7 +94,7 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
     zb_map_remove (&self->sessions, &session->entry);
     zb_ring_remove (&session->idle);
     zb_timer_stop (&self->timers, &session->timer);
-    zb_engine_end_gets (self, session, NULL, NULL);
+    zb_engine_drop_gets (self, session);
     zb_engine_return_all (self, session);
     zb_session_destroy (&session);
 }
@@ -116,7 +110,7 @@ static zb_session_t *s_earlier (const zb_engine_t *self, const zb_session_t *ses
 //  What this session was given returns to the queues; false if more of it is left for the next turn.
 static bool s_give_back (zb_engine_t *self, zb_session_t *session)
 {
-    zb_engine_end_gets (self, session, NULL, "MSG");
+    zb_engine_end_gets (self, session, NULL);
     while (!zb_ring_empty (&session->leases)) {
         zb_lease_t *lease = ZB_ITEM (session->leases.next, zb_lease_t, mine);
         zb_queue_t *queue = lease->queue;
@@ -159,14 +153,13 @@ static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t na
     session->owns = owns;
 }
 
-static void s_welcome (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t instance,
-                       uint64_t last, uint64_t commit)
+static void s_welcome (zb_engine_t *self, const zb_task_t *task, uint64_t instance, uint64_t last, uint64_t commit)
 {
-    char number[2][21];
-    zb_number_format (instance, number[0]);
-    zb_number_format (last, number[1]);
-    zb_frame_t arg[] = {zb_frame (number[0]), zb_frame (number[1]), zb_frame (self->active), zb_frame (self->passive)};
-    s_ok (self, session, task, 4, arg, commit);
+    zb_frame_t endpoint[] = {zb_frame (self->active), zb_frame (self->passive)};
+    zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_WELCOME, endpoint, 2);
+    reply->number[0] = instance;
+    reply->number[1] = last;
+    s_give (self, reply, commit);
 }
 
 //  Finds a producer; returns NULL, or what to wait for.
@@ -181,19 +174,20 @@ zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t
     return NULL;
 }
 
-static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_hello (zb_engine_t *self, zb_task_t *task)
 {
+    zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     if (request->name.size == 0) {
         if (!s_succeed (self, session, request->name))
             return &self->later;
         s_take_name (self, session, request->name, 0, false);
-        s_welcome (self, session, task, 0, 0, 0);
+        s_welcome (self, task, 0, 0, 0);
         return NULL;
     }
     //  Without a token it can't know which of its numbers the other broker has answered.
     if (zb_engine_merges (self) && request->token.size == 0) {
-        s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }
     zb_producer_t *producer = NULL;
@@ -202,11 +196,14 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
         return load;
     uint64_t most = producer->given ? producer->given + INSTANCE_REACH : INSTANCE_FIRST;
     if (request->instance > most || request->instance > INT64_MAX) {
-        s_refuse (self, session, task, ZB_BAD_REQUEST, "no such instance was ever given", ZB_NOW);
+        s_refuse (self, task, ZB_BAD_REQUEST, "no such instance was ever given", ZB_NOW);
         return NULL;
     }
     if (request->instance && request->instance < producer->instance) {
-        s_refuse (self, session, task, ZB_CONFLICT, "fenced: a newer process has taken this name", producer->commit);
+        zb_engine_give_refusal (
+            self,
+            zb_reply_say (&request->from, ZB_REPLY_FENCED, ZB_CONFLICT, "fenced: a newer process has taken this name"),
+            producer->commit);
         return NULL;
     }
     if (!s_succeed (self, session, request->name))
@@ -219,7 +216,7 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_session_t *session, zb_task_t *
     producer->dirty = true;
     zb_engine_touch_producer (self, producer);
     s_take_name (self, session, request->name, instance, request->instance != 0);
-    s_welcome (self, session, task, instance, producer->last, producer->commit);
+    s_welcome (self, task, instance, producer->last, producer->commit);
     return NULL;
 }
 
@@ -255,11 +252,11 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
 }
 
 //  The same for verbs that need one: answers 404 if there is none.
-static zb_load_t *s_queue (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, zb_queue_t **queue)
+static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
 {
     zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
     if (!load && !*queue)
-        s_refuse (self, session, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
+        s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
         (*queue)->asked = self->epoch;
     return load;
@@ -313,7 +310,7 @@ zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
     return queue;
 }
 
-static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
     zb_queue_t *queue = NULL;
@@ -328,22 +325,22 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     while (zb_lines_next (request->options, &cursor, &name, &value)) {
         const char *wrong = s_option (&row, name, value);
         if (wrong) {
-            s_refuse (self, session, task, ZB_BAD_REQUEST, wrong, ZB_NOW);
+            s_refuse (self, task, ZB_BAD_REQUEST, wrong, ZB_NOW);
             return NULL;
         }
     }
     bool same = queue && queue->lease == row.lease && queue->max == row.max && queue->grace == row.grace;
     if (same) {
         queue->asked = self->epoch;
-        s_ok (self, session, task, 0, NULL, self->names_commit);
+        s_ok (self, task, self->names_commit);
         return NULL;
     }
     if (self->full) {
-        s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full", 0);
+        s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;
     }
     if (!queue && (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
-        s_refuse (self, session, task, ZB_QUEUE_FULL, "no more queues are allowed", self->names_commit);
+        s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed", self->names_commit);
         return NULL;
     }
     if (!queue)
@@ -352,17 +349,17 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_session_t *session, zb_tas
     row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     zb_queue_configure (queue, &row);
     zb_engine_write_queue (self, queue);
-    s_ok (self, session, task, 0, NULL, self->names_commit);
+    s_ok (self, task, self->names_commit);
     return NULL;
 }
 
-static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
     bool refused = false;
-    zb_load_t *load = s_queue (self, session, task, &queue);
+    zb_load_t *load = s_queue (self, task, &queue);
     if (!load && queue)
-        load = zb_engine_settle (self, session, task, queue, &refused);
+        load = zb_engine_settle (self, task, queue, &refused);
     if (load || !queue || refused)
         return load;
     zb_queue_purge (queue, self->newest);
@@ -370,7 +367,7 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_session_t *session, zb_task_t *
     zb_engine_note_all (self, queue->name);
     zb_engine_touch_queue (self, queue);
     queue->ack_commit = queue->commit;
-    s_ok_level (self, session, task, queue->commit);
+    s_confirm (self, task, queue->commit);
     zb_engine_serve (self, queue);
     return NULL;
 }
@@ -397,63 +394,56 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_engine_end_queue (self, queue);
 }
 
-static zb_load_t *s_delete (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
     bool refused = false;
-    zb_load_t *load = s_queue (self, session, task, &queue);
+    zb_load_t *load = s_queue (self, task, &queue);
     if (!load && queue)
-        load = zb_engine_settle (self, session, task, queue, &refused);
+        load = zb_engine_settle (self, task, queue, &refused);
     if (load || !queue || refused)
         return load;
     zb_engine_delete_queue (self, queue);
-    s_ok_level (self, session, task, queue->commit);
+    s_confirm (self, task, queue->commit);
     return NULL;
 }
 
 //  PUT
 
-static void s_put_ok (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task, uint64_t first,
-                      uint64_t count, bool again, zb_producer_t *producer, uint64_t commit)
+static zb_reply_t *s_stored (const zb_task_t *task, zb_reply_kind_t kind, uint64_t first, uint64_t count)
 {
-    char number[2][21];
-    zb_number_format (first, number[0]);
-    zb_number_format (first + count - 1, number[1]);
-    zb_frame_t arg[] = {zb_frame (""), zb_frame (number[0]), zb_frame (number[1]), zb_frame ("duplicate")};
-    zb_pending_t *pending = zb_engine_reply_to (session->routing, task, "OK", again ? 4 : 3, arg);
-    pending->leveled = pending->claims = true;
-    pending->producer = producer;
-    if (producer)
-        producer->inflight++;
-    zb_engine_give (self, &pending, commit);
+    zb_reply_t *reply = zb_reply_new (&task->request.from, kind, NULL, 0);
+    reply->claims = true;
+    reply->number[0] = first;
+    reply->number[1] = first + count - 1;
+    return reply;
 }
 
 //  Whether the number is the one that is expected; else answers.
-static bool s_expected (zb_engine_t *self, zb_session_t *session, zb_task_t *task, zb_producer_t *producer,
-                        uint64_t digest)
+static bool s_expected (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer, uint64_t digest)
 {
     uint64_t number = task->request.number;
     switch (zb_producer_check (producer, number, digest)) {
     case ZB_PUT_NEXT:
         if (producer->inflight < ZB_WINDOW)
             return true;
-        s_refuse (self, session, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
+        s_refuse (self, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
         return false;
     case ZB_PUT_AGAIN: {
         const zb_slot_t *slot = zb_producer_slot (producer, number);
         self->stats.duplicates++;
-        s_put_ok (self, session, task, slot->first, slot->count, true, NULL, producer->commit);
+        s_give (self, s_stored (task, ZB_REPLY_AGAIN, slot->first, slot->count), producer->commit);
         return false;
     }
     default:
-        s_expect (self, session, task, producer);
+        s_expect (self, task, producer);
         return false;
     }
 }
 
 //  Stores what may be stored.
-static void s_store (zb_engine_t *self, zb_session_t *session, zb_task_t *task, zb_queue_t *queue,
-                     zb_producer_t *producer, uint64_t digest)
+static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer,
+                     uint64_t digest)
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
@@ -479,12 +469,16 @@ static void s_store (zb_engine_t *self, zb_session_t *session, zb_task_t *task, 
             producer->dirty = true;
         }
         zb_engine_touch_producer (self, producer);
+        producer->inflight++;
     }
-    s_put_ok (self, session, task, first, request->bodies, false, producer, self->fill->number);
+    zb_reply_t *reply = s_stored (task, ZB_REPLY_STORED, first, request->bodies);
+    reply->producer = producer;
+    s_give (self, reply, self->fill->number);
 }
 
-static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_put (zb_engine_t *self, zb_task_t *task)
 {
+    zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     zb_producer_t *producer = NULL;
     uint64_t digest = 0;
@@ -493,60 +487,61 @@ static zb_load_t *s_put (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
         if (load)
             return load;
         if (producer->instance != session->instance) {
-            s_refuse (self, session, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
+            s_refuse (self, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
             return NULL;
         }
         if (request->number == 0) {
-            s_refuse (self, session, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
+            s_refuse (self, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
             return NULL;
         }
         digest = zb_put_digest (request, self->digest_key);
-        if (!s_expected (self, session, task, producer, digest))
+        if (!s_expected (self, task, producer, digest))
             return NULL;
     }
     //  From here on it is a new one, to which this broker's limits apply.
     if (request->over) {
-        s_refuse (self, session, task, ZB_TOO_LARGE, request->text, ZB_NOW);
+        s_refuse (self, task, ZB_TOO_LARGE, request->text, ZB_NOW);
         return NULL;
     }
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, session, task, &queue);
+    zb_load_t *load = s_queue (self, task, &queue);
     if (load || !queue)
         return load;
     uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
     if (self->full)
-        s_refuse (self, session, task, ZB_DISK_FULL, "the disk is full", 0);
+        s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
     else if (max && zb_queue_depth (queue) + request->bodies > max)
-        s_refuse (self, session, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
+        s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
     else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
              zb_epoch_node (self->newest + request->bodies) != self->node)
-        s_refuse (self, session, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);
+        s_refuse (self, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);
     else
-        s_store (self, session, task, queue, producer, digest);
+        s_store (self, task, queue, producer, digest);
     return NULL;
 }
 
 //  GET, ACK, NACK, EXTEND, LIST
 
 //  Whether one more GET may not wait; then it is answered, and nothing of it is done.
-static bool s_too_many (zb_engine_t *self, const zb_session_t *session, const zb_task_t *task)
+static bool s_too_many (zb_engine_t *self, const zb_task_t *task)
 {
-    const char *text = session->asked >= ZB_WINDOW          ? "more than 256 GETs of this client wait"
+    const char *text = task->session->asked >= ZB_WINDOW    ? "more than 256 GETs of this client wait"
                        : self->asked >= self->limits.parked ? "too many GETs wait (limits.parked of the broker)"
                                                             : NULL;
     if (text)
-        s_refuse (self, session, task, ZB_QUEUE_FULL, text, ZB_NOW);
+        s_refuse (self, task, ZB_QUEUE_FULL, text, ZB_NOW);
     return text != NULL;
 }
 
-static zb_load_t *s_get (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
 {
+    zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, session, task, &queue);
+    zb_load_t *load = s_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    if (!task->begun && request->max && s_too_many (self, session, task))
+    if (!task->begun && request->max && s_too_many (self, task))
         return NULL;
     task->begun = true;
     load = zb_engine_ack (self, queue, task);
@@ -555,52 +550,51 @@ static zb_load_t *s_get (zb_engine_t *self, zb_session_t *session, zb_task_t *ta
     if (session->gone)
         return NULL;
     if (request->max == 0)
-        zb_engine_end_gets (self, session, queue, "MSG");
-    zb_engine_get (self, session, queue, task, request->acks.size ? queue->ack_commit + (queue->ack_commit == 0) : 0);
+        zb_engine_end_gets (self, session, queue);
+    zb_engine_get (self, queue, task, request->acks.size ? queue->ack_commit + (queue->ack_commit == 0) : 0);
     return NULL;
 }
 
-static zb_load_t *s_ack (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, session, task, &queue);
+    zb_load_t *load = s_queue (self, task, &queue);
     if (load || !queue)
         return load;
     task->begun = true;
     load = zb_engine_ack (self, queue, task);
     if (load)
         return load;
-    s_ok_level (self, session, task, queue->ack_commit);
+    s_confirm (self, task, queue->ack_commit);
     zb_engine_serve (self, queue);
     return NULL;
 }
 
-static zb_load_t *s_nack (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, session, task, &queue);
+    zb_load_t *load = s_queue (self, task, &queue);
     if (load || !queue)
         return load;
     task->begun = true;
-    load = zb_engine_held (self, session, queue, task);
+    load = zb_engine_held (self, queue, task);
     if (load)
         return load;
-    char number[21];
-    zb_number_format (task->held, number);
-    zb_frame_t arg = zb_frame (number);
-    s_ok (self, session, task, 1, &arg, 0);
+    zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_COUNT, NULL, 0);
+    reply->number[0] = task->held;
+    s_give (self, reply, 0);
     return NULL;
 }
 
-static zb_load_t *s_list (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+static zb_load_t *s_list (zb_engine_t *self, zb_task_t *task)
 {
     //  One list is for all who have asked for it meanwhile; but when many replies of its size wait to be sent, for another one.
     bool room = self->outgoing < ZB_OUTGOING && !zb_engine_busy (self);
     if (!self->list || !room || !zb_frame_eq (self->list->pattern, task->request.queue))
         return zb_engine_load_list (self, task->request.queue);
-    zb_pending_t *pending = zb_engine_listed (self, session->routing, task);
-    pending->large = zb_pending_bytes (pending);
-    zb_engine_give (self, &pending, self->names_commit);
+    zb_reply_t *reply = zb_engine_listed (self, &task->request.from);
+    reply->large = reply->bytes;
+    s_give (self, reply, self->names_commit);
     return NULL;
 }
 
@@ -610,9 +604,10 @@ static bool s_outlives (zb_verb_t verb)
     return verb != ZB_HELLO && verb != ZB_EXTEND && verb != ZB_LIST && verb != ZB_REPLAY;
 }
 
-zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *task)
+zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
 {
-    typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_session_t *, zb_task_t *);
+    typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_task_t *);
+    zb_session_t *session = task->session;
     static s_verb_t *const verb[ZB_VERBS] = {
         [ZB_HELLO] = s_hello, [ZB_PUT] = s_put,       [ZB_GET] = s_get,   [ZB_ACK] = s_ack,
         [ZB_NACK] = s_nack,   [ZB_EXTEND] = s_nack,   [ZB_LIST] = s_list, [ZB_QUEUE] = s_make_queue,
@@ -624,17 +619,17 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_session_t *session, zb_task_t *t
         return NULL;
     //  A broker proves who it is in each REPLAY.
     if (task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY && !session->hello) {
-        s_refuse (self, session, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
+        s_refuse (self, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
         return NULL;
     }
     if (!self->booted)
         return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
     if (task->request.verb != ZB_REPLAY && !task->begun && zb_engine_foreign (self, task->request.acks)) {
-        s_refuse (self, session, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }
     zb_load_t *load = NULL;
     if (session->name.size && !session->owns && task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY)
         load = s_own_name (self, session);
-    return load ? load : verb[task->request.verb](self, session, task);
+    return load ? load : verb[task->request.verb](self, task);
 }

@@ -557,8 +557,8 @@ static int s_parse_args (zb_request_t *self, const zb_frame_t *arg, size_t args,
 static int s_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, const zb_limits_t *limits)
 {
     if (count > 2 && frames[2].size && frames[2].size <= ZB_ID_MAX) {
-        self->id = frames[2];
-        if (!zb_number_parse (self->id, INT64_MAX, &self->number))
+        self->from.id = frames[2];
+        if (!zb_number_parse (self->from.id, INT64_MAX, &self->number))
             self->number = 0;
     }
     if (!zb_frame_is (frames[0], "ZB1"))
@@ -570,7 +570,7 @@ static int s_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, 
         self->verb++;
     if (self->verb == ZB_VERBS)
         return s_bad (self, "verb", "unknown");
-    if (self->id.size == 0)
+    if (self->from.id.size == 0)
         return s_bad (self, "id", count < 3 || frames[2].size == 0 ? "missing" : "longer than 255 bytes");
     size_t args = count - 3;
     const s_verb_t *verb = &s_verbs[self->verb];
@@ -590,11 +590,12 @@ int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, c
     memset (self, 0, sizeof (zb_request_t));
     self->verb = ZB_VERBS;
     *why = self->text;
-    self->envelope = s_envelope (frames, count);
-    if (self->envelope >= count ||
-        !(zb_frame_is (frames[self->envelope], "ZB1") || s_other_version (frames[self->envelope])))
+    size_t envelopes = s_envelope (frames, count);
+    if (envelopes >= count)
         return -1;
-    int result = s_parse (self, frames + self->envelope, count - self->envelope, limits);
+    self->from.envelope = frames;
+    self->from.envelopes = envelopes;
+    int result = s_parse (self, frames + envelopes, count - envelopes, limits);
     if (result == 0) {
         size_t bytes = 0;
         for (size_t index = 0; index < count; index++)
@@ -605,6 +606,48 @@ int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, c
             result = s_too_large (self, "request", bytes, limits->request, " bytes");
     }
     return self->over && result == 0 ? ZB_TOO_LARGE : result;
+}
+
+//  The frames of a request that are not in a row.
+#define S_ONES 10
+
+static void s_ones (zb_request_t *self, zb_frame_t *one[S_ONES])
+{
+    zb_frame_t *const ones[S_ONES] = {&self->from.routing, &self->from.id,      &self->name,    &self->token,
+                                      &self->queue,        &self->acks,         &self->options, &self->properties,
+                                      &self->proof,        &self->witness_proof};
+    memcpy (one, ones, sizeof ones);
+}
+
+size_t zb_request_bytes (const zb_request_t *self)
+{
+    zb_request_t same = *self;
+    zb_frame_t *one[S_ONES];
+    s_ones (&same, one);
+    size_t bytes = (self->from.envelopes + self->bodies) * sizeof (zb_frame_t) + self->body_bytes;
+    for (size_t index = 0; index < S_ONES; index++)
+        bytes += one[index]->size;
+    for (size_t index = 0; index < self->from.envelopes; index++)
+        bytes += self->from.envelope[index].size;
+    return bytes;
+}
+
+void zb_request_copy (zb_request_t *self, const zb_request_t *from, void *memory)
+{
+    *self = *from;
+    zb_frame_t *frame = (zb_frame_t *) memory;
+    uint8_t *byte = (uint8_t *) (frame + from->from.envelopes + from->bodies);
+    zb_frame_t *one[S_ONES];
+    s_ones (self, one);
+    for (size_t index = 0; index < S_ONES; index++)
+        *one[index] = zb_frame_copy (&byte, *one[index]);
+    self->from.envelope = frame;
+    for (size_t index = 0; index < from->from.envelopes; index++)
+        *frame++ = zb_frame_copy (&byte, from->from.envelope[index]);
+    self->body = frame;
+    for (size_t index = 0; index < from->bodies; index++)
+        *frame++ = zb_frame_copy (&byte, from->body[index]);
+    assert (byte == (uint8_t *) memory + zb_request_bytes (from));
 }
 
 //  Replies

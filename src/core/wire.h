@@ -37,11 +37,18 @@ enum {
     ZB_TOO_LARGE = 413, ZB_QUEUE_FULL = 429, ZB_NOT_READY = 503, ZB_DISK_FULL = 507
 };
 
+//  Where a reply goes.
+typedef struct {
+    zb_frame_t routing;         //  the client's connection; the caller of zb_wire_parse knows it
+    const zb_frame_t *envelope; //  leading frames that are returned as they came
+    size_t envelopes;
+    zb_frame_t id; //  the request's: any bytes; empty where the request is too broken to have one
+} zb_address_t;
+
 //  A parsed request.  All frames point into the caller's; absent arguments have size 0.
 typedef struct {
     zb_verb_t verb;
-    size_t envelope;          //  leading frames that are returned as they came; frames[envelope] is "ZB1"
-    zb_frame_t id;            //  any bytes; empty where the request is too broken to have one
+    zb_address_t from;
     uint64_t number;          //  the id as a number; 0 if it is not one of 1..2^63-1 without leading zeros
     zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty
     zb_frame_t token;         //  HELLO: not checked but for its size, see zb_token_parse
@@ -63,7 +70,7 @@ typedef struct {
 } zb_request_t;
 
 //  Parses one client message, the routing id already taken off.  Returns 0; or the ERR code (400, 413), *why a text
-//  for the client, verb ZB_VERBS where it is unknown, envelope and id as far as they were found; or -1 where the
+//  for the client, verb ZB_VERBS where it is unknown, `from` as far as it was found; or -1 where the
 //  message is not ZB1 at all, so that nothing can be answered: the caller drops and counts it.
 //  A PUT that is beyond limits->body, bodies, properties or request gets 413 and `over`: the pair's other broker may have
 //  stored it under its own limits, so that the engine is asked before it is refused.
@@ -71,6 +78,11 @@ typedef struct {
 //  number of frames and the bytes of all arguments but the bodies, and allocates nothing.
 int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, const zb_limits_t *limits,
                    const char **why);
+
+//  Bytes that a request points to; and a copy of it, which points to copies in this memory of so many bytes.  The memory is
+//  aligned as malloc's is.
+size_t zb_request_bytes (const zb_request_t *self);
+void zb_request_copy (zb_request_t *self, const zb_request_t *from, void *memory);
 
 //  The verb's name as on the wire, "?" for ZB_VERBS.
 const char *zb_verb_name (zb_verb_t verb);

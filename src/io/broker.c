@@ -242,36 +242,35 @@ static void s_send (zb_broker_t *self, zb_reply_t *reply)
     if (rc == -1 && errno == ENOBUFS) {
         if (zb_engine_leads (self->engine))
             zb_engine_undelivered (self->engine, reply, self->now);
-        zb_reply_spare (reply, ZB_FRONT_BEHIND);
-        self->status.refused += streq (reply->status, "ERR");
+        zb_reply_spare (&reply, ZB_FRONT_BEHIND);
+        self->status.refused += reply->code != 0;
         rc = zb_front_send (self->front, reply);
     }
     if (rc == -1) {
         self->status.undeliverable++;
         if (zb_engine_leads (self->engine))
-            zb_engine_gone (self->engine, reply->routing, self->now);
+            zb_engine_gone (self->engine, reply->to.routing, self->now);
     }
     zb_news_reply (&self->news, reply, self->now);
     zb_reply_destroy (&reply);
 }
 
-static void s_answer (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
-                      const char *status, const char *first, const char *second)
+static void s_ok (zb_broker_t *self, const zb_request_t *request, const char *text)
 {
-    const char *arg[] = { first, second };
-    size_t args = first ? second ? 2 : 1 : 0;
-    s_send (self, zb_reply_new (routing, frames, request, status, args, arg));
+    s_send (self, zb_reply_say (&request->from, ZB_REPLY_TEXTS, 0, text));
 }
 
-static void s_refuse (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request,
-                      int code, const char *why)
+static void s_passive (zb_broker_t *self, const zb_request_t *request)
 {
-    char text[16];
-    snprintf (text, sizeof text, "%d", code);
-    s_answer (self, routing, frames, request, "ERR", text, why);
+    s_send (self, zb_reply_say (&request->from, ZB_REPLY_PASSIVE, 0, s_active (self)));
 }
 
-static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request)
+static void s_refuse (zb_broker_t *self, const zb_request_t *request, unsigned code, const char *why)
+{
+    s_send (self, zb_reply_say (&request->from, ZB_REPLY_ERROR, code, why));
+}
+
+static void s_status (zb_broker_t *self, const zb_request_t *request)
 {
     self->status.now = self->now;
     self->status.oversize = zb_front_oversize (self->front);
@@ -285,13 +284,12 @@ static void s_status (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *f
     if (self->courier)
         zb_courier_stats (self->courier, &self->status.replay);
     char *json = zb_status_json (&self->status);
-    s_answer (self, routing, frames, request, "OK", json, NULL);
+    s_ok (self, request, json);
     free (json);
 }
 
 //  A HELLO is a client's vote: serve, wait, go elsewhere, or be refused.
-static void s_hello (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count,
-                     const zb_request_t *request)
+static void s_hello (zb_broker_t *self, const zb_request_t *request)
 {
     int code;
     const char *why;
@@ -300,23 +298,23 @@ static void s_hello (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *fr
     s_carry_out (self);
     switch (vote) {
     case ZB_VOTE_SERVE:
-        zb_engine_request (self->engine, routing, frames, request, self->now);
+        zb_engine_request (self->engine, request, self->now);
         break;
     case ZB_VOTE_LATER:
-        if (!zb_held_add (self->held, routing, frames, count, self->now))
-            s_refuse (self, routing, frames, request, ZB_NOT_READY, "too many clients wait for this broker to lead");
+        if (!zb_held_add (self->held, request, self->now))
+            s_refuse (self, request, ZB_NOT_READY, "too many clients wait for this broker to lead");
         break;
     case ZB_VOTE_PASSIVE:
-        s_answer (self, routing, frames, request, "PASSIVE", s_active (self), NULL);
+        s_passive (self, request);
         break;
     case ZB_VOTE_REFUSE:
-        s_refuse (self, routing, frames, request, code, why);
+        s_refuse (self, request, code, why);
         break;
     }
 }
 
 //  PROMOTE is answered with what may be lost.
-static void s_promote (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, const zb_request_t *request)
+static void s_promote (zb_broker_t *self, const zb_request_t *request)
 {
     const zb_role_t *role = &self->role;
     char *text = zsys_sprintf ("this broker leads from commit %" PRIu64 " of epoch %" PRIu64 " on; what the other one has "
@@ -328,38 +326,36 @@ static void s_promote (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
     const char *why = zb_role_promote (&self->role, self->now, &code);
     s_carry_out (self);
     if (why)
-        s_refuse (self, routing, frames, request, code, why);
+        s_refuse (self, request, code, why);
     else {
         zb_log (ZB_LOG_WARNING, "promoted by an operator who accepts loss: %s", text);
-        s_answer (self, routing, frames, request, "OK", text, NULL);
+        s_ok (self, request, text);
     }
     zstr_free (&text);
 }
 
 //  SWITCHOVER is answered when it is over.
-static void s_switchover (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count,
-                          const zb_request_t *request)
+static void s_switchover (zb_broker_t *self, const zb_request_t *request)
 {
     int code = ZB_NOT_READY;
     const char *why = zb_operator_since (self->operator) ? "it is being done already"
                                                         : zb_role_yield (&self->role, self->now, &code);
     s_carry_out (self);
     if (why)
-        s_refuse (self, routing, frames, request, code, why);
+        s_refuse (self, request, code, why);
     else
-        zb_operator_hold (self->operator, routing, frames, count, self->now);
+        zb_operator_hold (self->operator, request, self->now);
 }
 
-static void s_operate (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count,
-                       const zb_request_t *request)
+static void s_operate (zb_broker_t *self, const zb_request_t *request)
 {
     if (!zb_operator_proven (self->operator, request))
-        s_refuse (self, routing, frames, request, ZB_FORBIDDEN,
+        s_refuse (self, request, ZB_FORBIDDEN,
                   "the proof is wrong: it takes this pair's name and secret, and the newest challenge");
     else if (request->verb == ZB_PROMOTE)
-        s_promote (self, routing, frames, request);
+        s_promote (self, request);
     else
-        s_switchover (self, routing, frames, count, request);
+        s_switchover (self, request);
 }
 
 //  Tells the operator how the switchover has ended, if it has.
@@ -371,15 +367,11 @@ static void s_switched (zb_broker_t *self)
     if (!since || (on && !leads))
         return;
     const zb_hello_t *asked = zb_operator_take (self->operator);
-    zb_request_t request;
-    const char *why;
-    int code = zb_wire_parse (&request, asked->frame, asked->frames, &self->config->limits, &why);
-    assert (code == 0);
     if (leads)
-        s_answer (self, asked->routing, asked->frame, &request, "OK", s_peer_endpoint (self), NULL);
+        s_ok (self, &asked->request, s_peer_endpoint (self));
     else {
         char *text = zsys_sprintf ("the role was not handed over; %s", zb_role_why (&self->role, self->now));
-        s_refuse (self, asked->routing, asked->frame, &request, ZB_NOT_READY, text);
+        s_refuse (self, &asked->request, ZB_NOT_READY, text);
         zstr_free (&text);
     }
 }
@@ -390,6 +382,7 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
     zb_request_t request;
     const char *why;
     int code = zb_wire_parse (&request, frames, count, &self->config->limits, &why);
+    request.from.routing = routing;
     if (code == -1) {
         self->status.not_zb1++;
         zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING, "dropped a message that is not ZB1");
@@ -412,22 +405,22 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
     }
     if (code && !over) {
         self->status.refused++;
-        s_refuse (self, routing, frames, &request, code, why);
+        s_refuse (self, &request, code, why);
     }
     else if (request.verb == ZB_PING)
-        s_answer (self, routing, frames, &request, "OK", NULL, NULL);
+        s_ok (self, &request, NULL);
     else if (request.verb == ZB_STATUS)
-        s_status (self, routing, frames, &request);
+        s_status (self, &request);
     else if (request.verb == ZB_SWITCHOVER || request.verb == ZB_PROMOTE)
-        s_operate (self, routing, frames, count, &request);
+        s_operate (self, &request);
     else if (request.verb == ZB_HELLO)
-        s_hello (self, routing, frames, count, &request);
+        s_hello (self, &request);
     else if (withholds)
-        s_refuse (self, routing, frames, &request, ZB_NOT_READY, withholds);
+        s_refuse (self, &request, ZB_NOT_READY, withholds);
     else if (zb_engine_leads (self->engine))
-        zb_engine_request (self->engine, routing, frames, &request, self->now);
+        zb_engine_request (self->engine, &request, self->now);
     else
-        s_answer (self, routing, frames, &request, "PASSIVE", s_active (self), NULL);
+        s_passive (self, &request);
 }
 
 //  Whether clients' requests are left in their sockets: the store has more than enough to do, or the role is being handed
@@ -502,16 +495,12 @@ static void s_held (zb_broker_t *self)
     self->held = zb_held_new (HELD_MOST);
     const zb_hello_t *hello;
     while ((hello = zb_held_next (held))) {
-        zb_request_t request;
-        const char *why;
-        int code = zb_wire_parse (&request, hello->frame, hello->frames, &self->config->limits, &why);
-        assert (code == 0);
         if (self->now - hello->since > HELD_LONGEST)
-            s_refuse (self, hello->routing, hello->frame, &request, ZB_NOT_READY, zb_role_why (&self->role, self->now));
+            s_refuse (self, &hello->request, ZB_NOT_READY, zb_role_why (&self->role, self->now));
         else {
             int64_t since = hello->since;
             size_t before = zb_held_size (self->held);
-            s_hello (self, hello->routing, hello->frame, hello->frames, &request);
+            s_hello (self, &hello->request);
             if (zb_held_size (self->held) > before)
                 zb_held_since (self->held, since);
         }

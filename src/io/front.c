@@ -186,20 +186,6 @@ void zb_front_end (zb_front_t *self, zb_frame_t routing)
     zb_gate_cut (zb_callers_number (self->callers, routing));
 }
 
-//  What a reply takes of libzmq's memory, about.
-static size_t s_bytes (const zb_reply_t *reply)
-{
-    size_t frames = reply->envelopes + 4 + reply->args + reply->bodies;
-    size_t bytes = reply->id.size + reply->token.size;
-    for (size_t index = 0; index < reply->envelopes; index++)
-        bytes += reply->envelope[index].size;
-    for (size_t index = 0; index < reply->args; index++)
-        bytes += reply->arg[index].size;
-    for (size_t index = 0; index < reply->bodies; index++)
-        bytes += reply->body[index].size;
-    return bytes + frames * FRONT_FRAME;
-}
-
 //  The connection ends as if the client had ended it.
 static void s_cut (zb_front_t *self, zb_account_t *account)
 {
@@ -229,21 +215,16 @@ static bool s_admits (zb_front_t *self, zb_account_t *account, const zb_reply_t 
     return true;
 }
 
-static int s_send (zb_front_t *self, const void *data, size_t size, bool more)
+static int s_send (zb_front_t *self, zb_frame_t frame)
 {
-    return zmq_send (self->socket, data, size, (more ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT) == -1 ? -1 : 0;
+    return zmq_send (self->socket, frame.data, frame.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1 ? -1 : 0;
 }
 
-static int s_send_frame (zb_front_t *self, zb_frame_t frame, bool more)
+//  Sends the last frame of a reply; as a mark, if it is to be one.
+static void s_send_last (zb_front_t *self, zb_frame_t frame, zb_account_t *account, bool mark)
 {
-    return s_send (self, frame.data, frame.size, more);
-}
-
-//  Sends the last frame of a reply; as a mark, if `account` is not NULL.
-static void s_send_last (zb_front_t *self, zb_frame_t frame, zb_account_t *account)
-{
-    if (!account) {
-        s_send_frame (self, frame, false);
+    if (!mark) {
+        zmq_send (self->socket, frame.data, frame.size, ZMQ_DONTWAIT);
         return;
     }
     void *hint;
@@ -254,36 +235,31 @@ static void s_send_last (zb_front_t *self, zb_frame_t frame, zb_account_t *accou
         zmq_msg_close (&message);
 }
 
-static zb_frame_t s_body (const zb_reply_t *reply, size_t index)
+//  The first frame decides whether the client can be reached; libzmq then takes the whole message.
+static int s_send_all (zb_front_t *self, const zb_frames_t *frames)
 {
-    const zb_slice_t *body = &reply->body[index];
-    return (zb_frame_t){body->row->data + body->offset, body->size};
+    const zb_reply_t *reply = frames->reply;
+    zb_account_t *account = zb_output_account (self->output, reply->to.routing);
+    //  What it takes of libzmq's memory, about.
+    size_t bytes = frames->bytes + frames->frames * FRONT_FRAME;
+    if (!s_admits (self, account, reply, bytes) || s_send (self, reply->to.routing))
+        return -1;
+    bool mark = zb_output_add (self->output, account, bytes);
+    for (size_t index = 0; index + 1 < frames->frames; index++)
+        s_send (self, zb_frames_at (frames, index));
+    s_send_last (self, zb_frames_at (frames, frames->frames - 1), account, mark);
+    return 0;
 }
 
-//  The first frame decides whether the client can be reached; libzmq then takes the whole message.
 int zb_front_send (zb_front_t *self, const zb_reply_t *reply)
 {
-    zb_account_t *account = zb_output_account (self->output, reply->routing);
-    size_t bytes = s_bytes (reply);
-    if (!s_admits (self, account, reply, bytes) || s_send_frame (self, reply->routing, true))
-        return -1;
-    if (!zb_output_add (self->output, account, bytes))
-        account = NULL;
-    for (size_t index = 0; index < reply->envelopes; index++)
-        s_send_frame (self, reply->envelope[index], true);
-    s_send (self, "ZB1", 3, true);
-    s_send (self, reply->status, strlen (reply->status), true);
-    s_send_frame (self, reply->id, true);
-    size_t after = reply->args + reply->bodies;
-    if (after == 0) {
-        s_send_last (self, reply->token, account);
-        return 0;
-    }
-    s_send_frame (self, reply->token, true);
-    for (size_t index = 0; index + 1 < after; index++)
-        s_send_frame (self, index < reply->args ? reply->arg[index] : s_body (reply, index - reply->args), true);
-    s_send_last (self, reply->bodies ? s_body (reply, reply->bodies - 1) : reply->arg[reply->args - 1], account);
-    return 0;
+    zb_frames_t frames;
+    zb_frames_init (&frames, reply);
+    int rc = s_send_all (self, &frames);
+    int error = errno;
+    zb_frames_clear (&frames);
+    errno = error;
+    return rc;
 }
 
 void zb_front_round (zb_front_t *self)

@@ -32,7 +32,7 @@
 #ifndef ZB_FRONT_H_INCLUDED
 #define ZB_FRONT_H_INCLUDED
 
-#include "core/engine.h"
+#include "core/reply.h"
 
 typedef struct zb_front zb_front_t;
 

@@ -17,20 +17,12 @@ struct zb_held {
     zb_hello_t *taken;
 };
 
-//  One block: the hello, its frames, and their bytes.
-static zb_hello_t *s_hello_new (zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now)
+//  One block: the hello, and what its request points to.
+static zb_hello_t *s_hello_new (const zb_request_t *request, int64_t now)
 {
-    size_t size = sizeof (zb_hello_t) + count * sizeof (zb_frame_t) + routing.size;
-    for (size_t index = 0; index < count; index++)
-        size += frames[index].size;
-    zb_hello_t *self = (zb_hello_t *) zmalloc (size);
+    zb_hello_t *self = (zb_hello_t *) zmalloc (sizeof (zb_hello_t) + zb_request_bytes (request));
     self->since = now;
-    self->frame = (zb_frame_t *) (self + 1);
-    self->frames = count;
-    uint8_t *byte = (uint8_t *) (self->frame + count);
-    self->routing = zb_frame_copy (&byte, routing);
-    for (size_t index = 0; index < count; index++)
-        self->frame[index] = zb_frame_copy (&byte, frames[index]);
+    zb_request_copy (&self->request, request, self + 1);
     return self;
 }
 
@@ -61,11 +53,11 @@ void zb_held_destroy (zb_held_t **self_p)
     }
 }
 
-bool zb_held_add (zb_held_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now)
+bool zb_held_add (zb_held_t *self, const zb_request_t *request, int64_t now)
 {
     if (zlistx_size (self->hellos) >= self->most)
         return false;
-    zlistx_add_end (self->hellos, s_hello_new (routing, frames, count, now));
+    zlistx_add_end (self->hellos, s_hello_new (request, now));
     return true;
 }
 

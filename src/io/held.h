@@ -18,19 +18,17 @@
 
 typedef struct {
     int64_t since;         //  ms: when it came
-    zb_frame_t routing;
-    zb_frame_t *frame;
-    size_t frames;
+    zb_request_t request;
 } zb_hello_t;
 
 typedef struct zb_held zb_held_t;
 
-//  Holds at most `most` messages.
+//  Holds at most `most` requests.
 zb_held_t *zb_held_new (size_t most);
 void zb_held_destroy (zb_held_t **self_p);
-//  Copies the message; false if there is no room.
-bool zb_held_add (zb_held_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now);
-//  Sets the time of the message that was added last.
+//  Copies the request; false if there is no room.
+bool zb_held_add (zb_held_t *self, const zb_request_t *request, int64_t now);
+//  Sets the time of the request that was added last.
 void zb_held_since (zb_held_t *self, int64_t since);
 size_t zb_held_size (const zb_held_t *self);
 //  Takes the oldest; NULL at the end.  Valid until the next call or the destruction.

@@ -14,31 +14,19 @@
 
 //  401 and 503 are left out: they are how clients find the broker that serves.
 static const struct {
-    const char *code, *word;
-} s_codes[ZB_NEWS_CODES] = {{"400", "bad request"}, {"403", "forbidden"}, {"404", "no such queue"},
-                            {"409", "conflict"},    {"413", "too large"}, {"429", "queue full"},
-                            {"507", "disk full"}};
-
-static void s_refused (zb_news_t *self, const zb_reply_t *reply, int64_t now)
-{
-    for (size_t index = 0; index < ZB_NEWS_CODES; index++)
-        if (zb_frame_is (reply->arg[0], s_codes[index].code))
-            self->refused[index]++;
-    static const char fenced[] = "fenced";
-    if (reply->args > 1 && reply->arg[1].size > strlen (fenced) &&
-        memcmp (reply->arg[1].data, fenced, strlen (fenced)) == 0)
-        zb_log_rated (&self->fenced, now, ZB_LOG_WARNING,
-                      "a client was fenced: a newer process has taken its name, and its requests are refused");
-}
+    unsigned code;
+    const char *word;
+} s_codes[ZB_NEWS_CODES] = {{400, "bad request"}, {403, "forbidden"},  {404, "no such queue"}, {409, "conflict"},
+                            {413, "too large"},   {429, "queue full"}, {507, "disk full"}};
 
 void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now)
 {
-    if (reply->args == 0)
-        return;
-    if (streq (reply->status, "ERR"))
-        s_refused (self, reply, now);
-    else if (streq (reply->status, "OK") && zb_frame_is (reply->arg[0], "solo"))
-        self->solo_oks++;
+    for (size_t index = 0; index < ZB_NEWS_CODES; index++)
+        self->refused[index] += reply->code == s_codes[index].code;
+    if (reply->kind == ZB_REPLY_FENCED)
+        zb_log_rated (&self->fenced, now, ZB_LOG_WARNING,
+                      "a client was fenced: a newer process has taken its name, and its requests are refused");
+    self->solo_oks += reply->durable == ZB_DURABLE_SOLO && reply->kind != ZB_REPLY_MESSAGES;
 }
 
 void zb_news_durable (zb_news_t *self, zb_durable_t durable, int64_t now)
@@ -66,7 +54,7 @@ void zb_news_tick (zb_news_t *self, int64_t now)
     size_t size = 0;
     for (size_t index = 0; index < ZB_NEWS_CODES; index++) {
         if (self->refused[index])
-            size += (size_t) snprintf (line + size, sizeof line - size, "%s%" PRIu64 " with %s (%s)", size ? ", " : "",
+            size += (size_t) snprintf (line + size, sizeof line - size, "%s%" PRIu64 " with %u (%s)", size ? ", " : "",
                                        self->refused[index], s_codes[index].code, s_codes[index].word);
         self->refused[index] = 0;
     }

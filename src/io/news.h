@@ -14,7 +14,7 @@
 #ifndef ZB_NEWS_H_INCLUDED
 #define ZB_NEWS_H_INCLUDED
 
-#include "core/engine.h"
+#include "core/reply.h"
 #include "io/log.h"
 
 #define ZB_NEWS_CODES 7

@@ -63,9 +63,9 @@ const char *zb_operator_challenge (const zb_operator_t *self)
     return self->challenge;
 }
 
-bool zb_operator_hold (zb_operator_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now)
+bool zb_operator_hold (zb_operator_t *self, const zb_request_t *request, int64_t now)
 {
-    if (self->since || !zb_held_add (self->held, routing, frames, count, now))
+    if (self->since || !zb_held_add (self->held, request, now))
         return false;
     self->since = now;
     return true;

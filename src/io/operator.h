@@ -25,7 +25,7 @@ bool zb_operator_proven (zb_operator_t *self, const zb_request_t *request);
 //  What the next request has to prove.
 const char *zb_operator_challenge (const zb_operator_t *self);
 //  Holds a request until its end; false if one is held.
-bool zb_operator_hold (zb_operator_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, int64_t now);
+bool zb_operator_hold (zb_operator_t *self, const zb_request_t *request, int64_t now);
 //  Since when one is held, ms; 0 if none.
 int64_t zb_operator_since (const zb_operator_t *self);
 //  Takes it; valid until the next call.

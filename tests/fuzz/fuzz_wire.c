@@ -187,10 +187,10 @@ static void s_try_names (const s_message_t *message)
 static void s_check_request (const zb_request_t *request, const s_message_t *message, const zb_limits_t *limits)
 {
     assert (request->verb < ZB_VERBS);
-    assert (request->envelope <= ZB_ENVELOPE_MAX && request->envelope + 3 <= message->count);
-    assert (zb_frame_is (message->frame[request->envelope], "ZB1"));
-    assert (zb_frame_is (message->frame[request->envelope + 1], zb_verb_name (request->verb)));
-    assert (request->id.size > 0 && request->id.size <= ZB_ID_MAX);
+    assert (request->from.envelopes <= ZB_ENVELOPE_MAX && request->from.envelopes + 3 <= message->count);
+    assert (zb_frame_is (message->frame[request->from.envelopes], "ZB1"));
+    assert (zb_frame_is (message->frame[request->from.envelopes + 1], zb_verb_name (request->verb)));
+    assert (request->from.id.size > 0 && request->from.id.size <= ZB_ID_MAX);
     assert (request->name.size == 0 || zb_name_check (request->name) == NULL);
     assert (request->token.size <= ZB_TOKEN_MAX);
     assert (request->max <= limits->bodies && request->wait <= ZB_WAIT_MAX);
@@ -224,7 +224,7 @@ static void s_try_request (const s_message_t *message, const zb_limits_t *limits
         assert (why && *why);
         for (const char *character = why; *character; character++)
             assert (*character >= ' ' && *character <= '~');
-        assert (request.envelope < message->count && request.id.size <= ZB_ID_MAX);
+        assert (request.from.envelopes < message->count && request.from.id.size <= ZB_ID_MAX);
     }
     else
         assert (result == -1);

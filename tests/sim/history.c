@@ -313,48 +313,56 @@ static void s_hand_out (const process_t *from, const void *body, size_t size, co
     message->sent = true;
 }
 
-static const char *s_level (const zb_reply_t *reply)
-{
-    static const char *const levels[] = {"both", "solo"};
-    for (size_t index = 0; index < 2 && reply->args; index++)
-        if (zb_frame_is (reply->arg[0], levels[index]))
-            return levels[index];
-    return NULL;
-}
-
-static void s_reply (const zb_reply_t *reply, bool sent)
+static void s_reply (const zb_answer_t *answer, const char *status, bool sent)
 {
     const process_t *from = process_self ();
-    bool msg = strcmp (reply->status, "MSG") == 0;
+    bool msg = answer->status == ZB_ANSWER_MSG;
     uint64_t epoch, commit;
     unsigned node;
-    if (!msg && strcmp (reply->status, "OK"))
+    if (!msg && answer->status != ZB_ANSWER_OK)
         return;
-    if (sent && reply->token.size && s_parse (reply->token.data, reply->token.size, &epoch, &node, &commit)) {
+    if (sent && answer->token.size && s_parse (answer->token.data, answer->token.size, &epoch, &node, &commit)) {
         //  PING has nothing behind its OK.
-        s_check_epoch (from, epoch, node, msg || reply->args > 0);
+        s_check_epoch (from, epoch, node, msg || answer->args > 0);
         uint64_t record = base_record (from->machine, epoch, node, commit);
         if (record)
             s_look_for_split (from->machine, record);
-        const char *level = s_level (reply);
-        if (level)
-            world_note ("> %s %.*s %s %.*s, commit %d of %d%c", reply->status, (int) reply->id.size,
-                        (const char *) reply->id.data, level, reply->args > 1 ? (int) reply->arg[1].size : 0,
-                        reply->args > 1 ? (const char *) reply->arg[1].data : "", (int) commit, (int) epoch,
+        zb_durable_t durable = answer->args ? zb_durable_parse (answer->arg[0]) : ZB_DURABLE_NONE;
+        const char *level = zb_durable_name (durable);
+        bool pair = durable == ZB_DURABLE_BOTH || durable == ZB_DURABLE_SOLO;
+        if (pair)
+            world_note ("> %s %.*s %s %.*s, commit %d of %d%c", status, (int) answer->id.size,
+                        (const char *) answer->id.data, level, answer->args > 1 ? (int) answer->arg[1].size : 0,
+                        answer->args > 1 ? (const char *) answer->arg[1].data : "", (int) commit, (int) epoch,
                         "?PB"[node]);
-        if (level)
+        if (pair)
             s_check_disks (from->machine, epoch, node, commit, level);
     }
-    const char *line = reply->args > 2 ? reply->arg[2].data : "";
-    for (size_t index = 0; index < reply->bodies; index++) {
-        const zb_slice_t *body = &reply->body[index];
+    size_t cursor = 0;
+    zb_index_t line;
+    bool bad = false;
+    for (size_t index = 0; msg && zb_index_next (answer->arg[2], &cursor, &line, &bad); index++) {
         char id[32];
-        size_t size = strcspn (line, " ");
-        snprintf (id, sizeof id, "%.*s", (int) size, line);
-        s_hand_out (from, body->row->data + body->offset, body->size, id, sent);
-        if (index + 1 < reply->bodies)
-            line = strchr (line, '\n') + 1;
+        snprintf (id, sizeof id, "%.*s", (int) line.id.size, (const char *) line.id.data);
+        s_hand_out (from, answer->body[index].data, answer->body[index].size, id, sent);
     }
+}
+
+//  Looks at a reply as its client does.
+static void s_look_at (const zb_reply_t *reply, bool sent)
+{
+    zb_frames_t frames;
+    zb_frames_init (&frames, reply);
+    zb_frame_t *frame = (zb_frame_t *) malloc (frames.frames * sizeof *frame);
+    for (size_t index = 0; index < frames.frames; index++)
+        frame[index] = zb_frames_at (&frames, index);
+    zb_answer_t answer;
+    if (zb_wire_parse_reply (&answer, frame, frames.frames))
+        world_finding ("a reply is malformed: %s", (const char *) frame[reply->to.envelopes + 1].data);
+    else
+        s_reply (&answer, frame[answer.envelope + 1].data, sent);
+    free (frame);
+    zb_frames_clear (&frames);
 }
 
 //  The linker puts it before the broker's own.
@@ -364,7 +372,7 @@ int __wrap_zb_front_send (zb_front_t *self, const zb_reply_t *reply)
 {
     int rc = __real_zb_front_send (self, reply);
     int error = errno;
-    s_reply (reply, rc == 0);
+    s_look_at (reply, rc == 0);
     errno = error;
     return rc;
 }

@@ -381,7 +381,7 @@ static inline void fake_change_id (zmsg_t *reply)
 
 static inline void fake_deed (fake_t *self, size_t broker, zframe_t *routing, const zb_request_t *request, deed_t deed)
 {
-    char *id = fake_text (request->id);
+    char *id = fake_text (request->from.id);
     zmsg_t *reply = NULL;
     if (deed == DO_SERVE || deed == DO_LOSE || deed == DO_CLOSE || deed >= DO_GARBAGE)
         reply = fake_serve (self, broker, routing, request, id);
@@ -426,7 +426,7 @@ static inline void fake_deed (fake_t *self, size_t broker, zframe_t *routing, co
     default:
         break;
     }
-    if (reply && request->envelope)
+    if (reply && request->from.envelopes)
         zmsg_pushmem (reply, NULL, 0);
     if (self->router[broker])
         fake_send (self, broker, zframe_dup (routing), &reply);

@@ -49,6 +49,7 @@ static void s_drop_replies (rig_t *self)
     for (size_t index = 0; index < self->count; index++) {
         free (self->replies[index].text);
         free (self->replies[index].token);
+        free (self->replies[index].frame);
         zb_reply_destroy (&self->replies[index].reply);
     }
     self->count = self->next = 0;
@@ -97,6 +98,20 @@ static void s_print_text (FILE *file, zb_frame_t frame)
     }
 }
 
+void rig_read (rig_reply_t *kept)
+{
+    zb_frames_t frames;
+    zb_frames_init (&frames, kept->reply);
+    free (kept->frame);
+    kept->frame = (zb_frame_t *) malloc (frames.frames * sizeof (zb_frame_t) + frames.bytes);
+    assert_non_null (kept->frame);
+    uint8_t *byte = (uint8_t *) (kept->frame + frames.frames);
+    for (size_t index = 0; index < frames.frames; index++)
+        kept->frame[index] = zb_frame_copy (&byte, zb_frames_at (&frames, index));
+    assert_int_equal (zb_wire_parse_reply (&kept->answer, kept->frame, frames.frames), 0);
+    zb_frames_clear (&frames);
+}
+
 static void s_keep (rig_t *self, zb_reply_t *reply)
 {
     if (self->count == self->room) {
@@ -105,22 +120,24 @@ static void s_keep (rig_t *self, zb_reply_t *reply)
         assert_non_null (self->replies);
     }
     rig_reply_t *kept = &self->replies[self->count++];
+    *kept = (rig_reply_t){.reply = reply};
+    rig_read (kept);
+    const zb_answer_t *answer = &kept->answer;
+    const zb_frame_t *routing = &reply->to.routing, *status = &kept->frame[answer->envelope + 1];
     size_t size = 0;
     FILE *file = open_memstream (&kept->text, &size);
-    fprintf (file, "%.*s> %s|%.*s", (int) reply->routing.size, (const char *) reply->routing.data, reply->status,
-             (int) reply->id.size, (const char *) reply->id.data);
-    for (size_t index = 0; index < reply->args; index++) {
+    fprintf (file, "%.*s> %.*s|%.*s", (int) routing->size, (const char *) routing->data, (int) status->size,
+             (const char *) status->data, (int) answer->id.size, (const char *) answer->id.data);
+    for (size_t index = 0; index < answer->args; index++) {
         fputc ('|', file);
-        s_print_text (file, reply->arg[index]);
+        s_print_text (file, answer->arg[index]);
     }
-    for (size_t index = 0; index < reply->bodies; index++) {
-        const zb_slice_t *body = &reply->body[index];
+    for (size_t index = 0; index < answer->bodies; index++) {
         fputc ('|', file);
-        fwrite (body->row->data + body->offset, 1, body->size, file);
+        fwrite (answer->body[index].data, 1, answer->body[index].size, file);
     }
     fclose (file);
-    kept->token = strndup ((const char *) reply->token.data, reply->token.size);
-    kept->reply = reply;
+    kept->token = strndup ((const char *) answer->token.data, answer->token.size);
 }
 
 void rig_collect (rig_t *self)
@@ -265,7 +282,8 @@ static void s_request (rig_t *self, const char *client, const zb_frame_t *frames
     int code = zb_wire_parse (&request, frames, count, &self->limits, &why);
     if (code && !request.over)
         fail_msg ("a test's request is malformed: %s", why);
-    zb_engine_request (self->engine, zb_frame (client), frames, &request, self->now);
+    request.from.routing = zb_frame (client);
+    zb_engine_request (self->engine, &request, self->now);
 }
 
 void rig_push (rig_t *self, const char *client, const char *line)

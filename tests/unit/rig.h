@@ -21,6 +21,8 @@ typedef struct {
     char *text; //  "CLIENT> STATUS|id|..."
     char *token;
     zb_reply_t *reply;
+    zb_frame_t *frame;  //  what goes over the wire,
+    zb_answer_t answer; //  and what a client reads of it
 } rig_reply_t;
 
 typedef struct {
@@ -75,8 +77,10 @@ void rig_gone (rig_t *self, const char *client);
 #define rig_expect(self, text) rig_expect_ (self, text, __FILE__, __LINE__)
 void rig_expect_ (rig_t *self, const char *text, const char *file, int line);
 zb_engine_stats_t rig_stats (const rig_t *self);
-//  The newest reply to this client.
+//  The newest reply.
 const rig_reply_t *rig_last (rig_t *self);
+//  Encodes a reply, and reads it as a client does.
+void rig_read (rig_reply_t *kept);
 //  Forgets the replies that were not looked at.
 void rig_skip (rig_t *self);
 

@@ -217,8 +217,8 @@ static void s_stop_answers_all (void **state)
     assert_false (zb_engine_leads (rig->engine));
     size_t replies = 0;
     for (zb_reply_t *reply = zb_engine_reply (rig->engine); reply; reply = zb_engine_reply (rig->engine)) {
-        assert_string_equal (reply->status, "PASSIVE");
-        assert_int_equal (reply->args, 1);
+        assert_int_equal (reply->kind, ZB_REPLY_PASSIVE);
+        assert_int_equal (reply->texts, 1);
         zb_reply_destroy (&reply);
         replies++;
     }
@@ -277,7 +277,7 @@ static void s_a_backlog_stays_on_disk (void **state)
         rig_say (rig, "c", "GET|g|q|77|0|");
         assert_true (rig_stats (rig).window_bytes <= limits.window * 13 / 10);
     }
-    assert_int_equal (rig_last (rig)->reply->bodies, 0);
+    assert_int_equal (rig_last (rig)->answer.bodies, 0);
     rig_takeover (rig);
     rig_say (rig, "c", "HELLO|h");
     rig_skip (rig);
@@ -285,9 +285,9 @@ static void s_a_backlog_stays_on_disk (void **state)
         int want = round * PUTS * EACH / 2;
         for (int left = PUTS * EACH / 2; left > 0;) {
             rig_say (rig, "c", "GET|g|q|77|0|");
-            const zb_reply_t *reply = rig_last (rig)->reply;
-            assert_true (reply->bodies > 0);
-            int count = left < (int) reply->bodies ? left : (int) reply->bodies;
+            const zb_answer_t *answer = &rig_last (rig)->answer;
+            assert_true (answer->bodies > 0);
+            int count = left < (int) answer->bodies ? left : (int) answer->bodies;
             snprintf (line, sizeof line, "ACK|a|q|1:%d..1:%d", want + 1, want + count);
             want += count;
             left -= count;
@@ -336,7 +336,7 @@ static void s_acks_reach_what_is_on_disk_only (void **state)
     rig_takeover (rig);
     rig_say (rig, "c", "HELLO|h");
     rig_say (rig, "c", "GET|g|q|100|0|");
-    assert_int_equal (rig_last (rig)->reply->bodies, 9);
+    assert_int_equal (rig_last (rig)->answer.bodies, 9);
     rig_say (rig, "c", "ACK|a|q|1:991..1:998 1:1");
     assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
     assert_int_equal (fake_store_rows (rig->store, ZB_ACKS), 0);
@@ -472,22 +472,24 @@ static void s_envelopes_come_back (void **state)
     rig_takeover (rig);
     rig->stuck = false;
     rig_push (rig, "c", "HELLO|h");
-    zb_engine_request (rig->engine, zb_frame ("c"), frames, &request, rig->now);
+    request.from.routing = zb_frame ("c");
+    zb_engine_request (rig->engine, &request, rig->now);
     rig_run (rig);
     rig_wait (rig, 5);
     rig_expect (rig, "c> OK|h|*");
     rig_expect (rig, "c> MSG|g|both|q|");
-    const zb_reply_t *reply = rig_last (rig)->reply;
-    assert_int_equal (reply->envelopes, 2);
-    assert_int_equal (reply->envelope[0].size, 4);
-    assert_memory_equal (reply->envelope[0].data, "\0\0\0\7", 4);
-    assert_int_equal (reply->envelope[1].size, 0);
-    const char *arg[] = {"", "503"};
-    zb_reply_t *own = zb_reply_new (zb_frame ("x"), frames, &request, "ERR", 2, arg);
-    assert_int_equal (own->envelopes, 2);
-    assert_int_equal (own->args, 2);
-    assert_int_equal (own->token.size, 0);
-    zb_reply_destroy (&own);
+    const rig_reply_t *last = rig_last (rig);
+    assert_int_equal (last->answer.envelope, 2);
+    assert_int_equal (last->frame[0].size, 4);
+    assert_memory_equal (last->frame[0].data, "\0\0\0\7", 4);
+    assert_int_equal (last->frame[1].size, 0);
+    rig_reply_t own = {.reply = zb_reply_say (&request.from, ZB_REPLY_ERROR, 503, "")};
+    rig_read (&own);
+    assert_int_equal (own.answer.envelope, 2);
+    assert_int_equal (own.answer.args, 2);
+    assert_int_equal (own.answer.token.size, 0);
+    zb_reply_destroy (&own.reply);
+    free (own.frame);
     rig_destroy (&rig);
 }
 

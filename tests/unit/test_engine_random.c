@@ -351,35 +351,35 @@ static void s_delivered (int consumer, bool held, uint64_t id, const char *body)
         to->held[to->helds++] = index;
 }
 
-static void s_deliveries (const zb_reply_t *reply)
+static void s_deliveries (zb_frame_t routing, const zb_answer_t *answer)
 {
-    int consumer = ((const char *) reply->routing.data)[1] - '0';
-    bool held = zb_frame_is (reply->routing, s_world.consumer[consumer].client);
+    int consumer = ((const char *) routing.data)[1] - '0';
+    bool held = zb_frame_is (routing, s_world.consumer[consumer].client);
     size_t cursor = 0;
     zb_index_t line;
     bool bad = false;
-    for (size_t index = 0; index < reply->bodies; index++) {
-        assert_true (zb_index_next (reply->arg[2], &cursor, &line, &bad));
+    for (size_t index = 0; index < answer->bodies; index++) {
+        assert_true (zb_index_next (answer->arg[2], &cursor, &line, &bad));
         uint64_t id = 0;
         assert_true (zb_number_parse (line.id, UINT64_MAX, &id));
         char body[32] = "";
-        const zb_slice_t *slice = &reply->body[index];
-        memcpy (body, slice->row->data + slice->offset, slice->size < 31 ? slice->size : 31);
+        const zb_frame_t *frame = &answer->body[index];
+        memcpy (body, frame->data, frame->size < 31 ? frame->size : 31);
         s_delivered (consumer, held, id, body);
     }
 }
 
 static void s_put_answered (s_producer_t *producer, uint64_t number, const rig_reply_t *kept)
 {
-    const zb_reply_t *reply = kept->reply;
-    if (strcmp (reply->status, "OK"))
+    const zb_answer_t *answer = &kept->answer;
+    if (answer->status != ZB_ANSWER_OK)
         return;
-    s_world.duplicates += reply->args == 4;
+    s_world.duplicates += answer->args == 4;
     assert_true (number < producer->next);
     //  The ids are the same each time.
     char ids[64];
-    snprintf (ids, sizeof ids, "%.*s %.*s", (int) reply->arg[1].size, (const char *) reply->arg[1].data,
-              (int) reply->arg[2].size, (const char *) reply->arg[2].data);
+    snprintf (ids, sizeof ids, "%.*s %.*s", (int) answer->arg[1].size, (const char *) answer->arg[1].data,
+              (int) answer->arg[2].size, (const char *) answer->arg[2].data);
     int slot = (int) (number % ZB_WINDOW);
     if (producer->put[slot].ok)
         assert_string_equal (ids, producer->put[slot].ids);
@@ -391,10 +391,9 @@ static void s_put_answered (s_producer_t *producer, uint64_t number, const rig_r
         producer->done++;
 }
 
-static void s_answered (s_sent_t *sent, const zb_reply_t *reply)
+static void s_answered (s_sent_t *sent, const zb_answer_t *answer)
 {
-    bool ok = strcmp (reply->status, "OK") == 0 || strcmp (reply->status, "MSG") == 0;
-    if (!ok)
+    if (answer->status != ZB_ANSWER_OK && answer->status != ZB_ANSWER_MSG)
         return;
     //  It may have been delivered once more before the NACK was read.
     if (sent->kind == NACK)
@@ -414,15 +413,16 @@ static void s_read_replies (void)
 {
     rig_t *rig = s_world.rig;
     for (size_t index = 0; index < rig->count; index++) {
-        const zb_reply_t *reply = rig->replies[index].reply;
-        const char *client = (const char *) reply->routing.data;
+        zb_frame_t routing = rig->replies[index].reply->to.routing;
+        const zb_answer_t *answer = &rig->replies[index].answer;
+        const char *client = (const char *) routing.data;
         char id[32] = "";
-        memcpy (id, reply->id.data, reply->id.size < 31 ? reply->id.size : 31);
+        memcpy (id, answer->id.data, answer->id.size < 31 ? answer->id.size : 31);
         s_producer_t *producer = &s_world.producer[client[1] - '0'];
-        if (*client == 'p' && *id == 'h' && strcmp (reply->status, "OK") == 0) {
+        if (*client == 'p' && *id == 'h' && answer->status == ZB_ANSWER_OK) {
             uint64_t last = 0;
-            zb_number_parse (reply->arg[0], UINT64_MAX, &producer->instance);
-            zb_number_parse (reply->arg[1], UINT64_MAX, &last);
+            zb_number_parse (answer->arg[0], UINT64_MAX, &producer->instance);
+            zb_number_parse (answer->arg[1], UINT64_MAX, &last);
             if (last < producer->done || last >= producer->next)
                 fail_msg ("%s is told %" PRIu64 ", it has %" PRIu64, client, last, producer->done);
         }
@@ -432,9 +432,9 @@ static void s_read_replies (void)
         else if (*client == 'p')
             s_put_answered (producer, strtoull (id, NULL, 10), &rig->replies[index]);
         else if (*id == 'r')
-            s_answered (&s_world.sent[atoi (id + 1)], reply);
-        if (strcmp (reply->status, "MSG") == 0)
-            s_deliveries (reply);
+            s_answered (&s_world.sent[atoi (id + 1)], answer);
+        if (answer->status == ZB_ANSWER_MSG)
+            s_deliveries (routing, answer);
     }
     rig_skip (rig);
     assert_null (zb_engine_fault (rig->engine));

@@ -149,11 +149,12 @@ static zb_replayer_next_t s_replay_some (uint64_t most, char aside[64], zb_repla
         assert_int_equal (zb_wire_parse (&request, frames, 5, &s_winner.rig->limits, &why), 0);
         rig_skip (s_winner.rig);
         size_t before = s_winner.rig->count;
-        zb_engine_request (s_winner.rig->engine, zb_frame ("loser"), frames, &request, s_winner.rig->now);
+        request.from.routing = zb_frame ("loser");
+        zb_engine_request (s_winner.rig->engine, &request, s_winner.rig->now);
         rig_run (s_winner.rig);
         assert_int_equal (s_winner.rig->count, before + 1);
-        const zb_reply_t *reply = s_winner.rig->replies[before].reply;
-        next = zb_replayer_answer (replayer, n, strcmp (reply->status, "OK") == 0, reply->arg, reply->args);
+        const zb_answer_t *answer = &s_winner.rig->replies[before].answer;
+        next = zb_replayer_answer (replayer, n, answer->status == ZB_ANSWER_OK, answer->arg, answer->args);
         zb_aside_t what;
         if (next == ZB_REPLAYER_ASIDE && zb_replayer_aside (replayer, &what)) {
             snprintf (aside + strlen (aside), 64 - strlen (aside), "%s ", what.word);
@@ -219,17 +220,15 @@ static void s_expect_of (const char *queue, const char *bodies)
     char line[40];
     snprintf (line, sizeof line, "GET|g|%s|100|0|", queue);
     s_say (&s_winner, client, line);
-    const zb_reply_t *reply = rig_last (s_winner.rig)->reply;
-    if (strcmp (reply->status, "ERR") == 0) {
+    const zb_answer_t *answer = &rig_last (s_winner.rig)->answer;
+    if (answer->status == ZB_ANSWER_ERR) {
         assert_null (bodies);
         return;
     }
     assert_non_null (bodies);
-    for (size_t index = 0; index < reply->bodies; index++) {
-        const zb_slice_t *body = &reply->body[index];
-        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "", (int) body->size,
-                  (const char *) body->row->data + body->offset);
-    }
+    for (size_t index = 0; index < answer->bodies; index++)
+        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "",
+                  (int) answer->body[index].size, (const char *) answer->body[index].data);
     assert_string_equal (text, bodies);
 }
 
@@ -337,13 +336,13 @@ static void s_expect_options (const char *queue, const char *lines)
     snprintf (line, sizeof line, "LIST|l|%s", queue);
     rig_skip (s_winner.rig);
     s_say (&s_winner, "c", line);
-    const zb_reply_t *reply = rig_last (s_winner.rig)->reply;
+    const zb_answer_t *answer = &rig_last (s_winner.rig)->answer;
     if (!lines) {
-        assert_int_equal (reply->args, 0);
+        assert_int_equal (answer->args, 0);
         return;
     }
-    assert_int_equal (reply->args, 2);
-    assert_memory_equal (reply->arg[1].data, lines, strlen (lines));
+    assert_int_equal (answer->args, 2);
+    assert_memory_equal (answer->arg[1].data, lines, strlen (lines));
 }
 
 //  S9: options that the loser alone has changed are the queue's; if both have, the winner's are.
@@ -1161,7 +1160,8 @@ static void test_strangers_are_refused (void **state)
         assert_int_equal (zb_wire_parse (&request, frames, 5, &s_winner.rig->limits, &why), 0);
         zb_engine_keep (s_winner.rig->engine, round == 1 ? ZB_KEEP_NOTE : ZB_KEEP_WRITE);
         rig_skip (s_winner.rig);
-        zb_engine_request (s_winner.rig->engine, zb_frame ("x"), frames, &request, s_winner.rig->now);
+        request.from.routing = zb_frame ("x");
+        zb_engine_request (s_winner.rig->engine, &request, s_winner.rig->now);
         rig_run (s_winner.rig);
         static const char *const text[] = {"x> ERR|1|403|*", "x> ERR|1|503|*", "x> OK|1|go|0|*"};
         rig_expect (s_winner.rig, text[round]);

@@ -358,9 +358,9 @@ static void s_large_puts_make_several_rows (void **state)
         assert_true (size <= ZB_ROW_MAX || index >= 4);
     }
     rig_say (rig, "c", "GET|g|q|1000|0|");
-    assert_int_equal (rig_last (rig)->reply->bodies, 1000);
+    assert_int_equal (rig_last (rig)->answer.bodies, 1000);
     rig_say (rig, "c", "GET|g|q|1000|0|");
-    assert_int_equal (rig_last (rig)->reply->bodies, 3);
+    assert_int_equal (rig_last (rig)->answer.bodies, 3);
     rig_destroy (&rig);
 }
 
@@ -577,29 +577,33 @@ static void s_what_could_not_be_sent_is_back (void **state)
     rig_say (rig, "c", "GET|g|q|1|0|");
     rig_expect (rig, "c> MSG|g|both|q|1:1 1|1");
     //  The messages are back, and the client's GETs that wait are answered, each of them: none is left without a reply.
-    zb_reply_t *reply = rig_last (rig)->reply;
-    zb_engine_undelivered (rig->engine, reply, rig->now);
-    zb_reply_spare (reply, "too much");
-    assert_string_equal (reply->status, "MSG");
-    assert_int_equal (reply->args, 3);
-    assert_true (zb_frame_is (reply->arg[0], "both") && zb_frame_is (reply->arg[1], "q") &&
-                 zb_frame_is (reply->arg[2], ""));
-    assert_int_equal (reply->bodies, 0);
-    assert_true (reply->token.size);
+    rig_reply_t *last = &rig->replies[rig->count - 1];
+    const zb_answer_t *answer = &last->answer;
+    zb_engine_undelivered (rig->engine, last->reply, rig->now);
+    zb_reply_spare (&last->reply, "too much");
+    rig_read (last);
+    assert_int_equal (answer->status, ZB_ANSWER_MSG);
+    assert_int_equal (answer->args, 3);
+    assert_true (zb_frame_is (answer->arg[0], "both") && zb_frame_is (answer->arg[1], "q") &&
+                 zb_frame_is (answer->arg[2], ""));
+    assert_int_equal (answer->bodies, 0);
+    assert_true (answer->token.size);
     rig_run (rig);
     rig_expect (rig, "c> MSG|r|both|r|");
     rig_say (rig, "c", "GET|g|q|2|0|");
     rig_expect (rig, "c> MSG|g|both|q|1:1 2\n1:2 1|1|2");
     //  What has done nothing is refused.
     rig_say (rig, "c", "LIST|l|q");
-    reply = rig_last (rig)->reply;
-    assert_string_equal (reply->status, "OK");
-    zb_reply_spare (reply, "too much");
-    assert_string_equal (reply->status, "ERR");
-    assert_int_equal (reply->args, 2);
-    assert_int_equal (reply->token.size, 0);
-    assert_true (zb_frame_is (reply->id, "l") && zb_frame_is (reply->arg[0], "429") &&
-                 zb_frame_is (reply->arg[1], "too much"));
+    last = &rig->replies[rig->count - 1];
+    answer = &last->answer;
+    assert_int_equal (answer->status, ZB_ANSWER_OK);
+    zb_reply_spare (&last->reply, "too much");
+    rig_read (last);
+    assert_int_equal (answer->status, ZB_ANSWER_ERR);
+    assert_int_equal (answer->args, 2);
+    assert_int_equal (answer->token.size, 0);
+    assert_true (zb_frame_is (answer->id, "l") && zb_frame_is (answer->arg[0], "429") &&
+                 zb_frame_is (answer->arg[1], "too much"));
     rig_destroy (&rig);
 }
 
@@ -670,9 +674,9 @@ static void s_list_matches_and_counts (void **state)
     rig_say (rig, "c", "GET|g|n0008|1|1000|");
     rig_skip (rig);
     rig_say (rig, "c", "LIST|l|n000?");
-    assert_int_equal (rig_last (rig)->reply->args, 20);
+    assert_int_equal (rig_last (rig)->answer.args, 20);
     rig_say (rig, "c", "LIST|l|n*7");
-    assert_int_equal (rig_last (rig)->reply->args, 500);
+    assert_int_equal (rig_last (rig)->answer.args, 500);
     rig_skip (rig);
     rig_say (rig, "c", "LIST|l|*0007");
     rig_expect (rig, "c> OK|l|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=1\nwaiting=0\ngrace=5000");
@@ -691,7 +695,7 @@ static void s_list_matches_and_counts (void **state)
     rig_expect (rig, "c> OK|l2|n0007|lease=30000\nmax-messages=0\nmessages=2\nleased=0\nwaiting=0\ngrace=5000");
     rig_expect (rig, "c> OK|d|both");
     rig_expect (rig, "c> OK|l3|n0000|*");
-    assert_int_equal (rig->replies[rig->count - 2].reply->args, 18);
+    assert_int_equal (rig->replies[rig->count - 2].answer.args, 18);
     rig_expect (rig, "c> OK|l4");
     rig_destroy (&rig);
 }

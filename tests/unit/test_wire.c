@@ -99,7 +99,7 @@ static void test_good (void **state)
     s_check ("ZB1|HELLO|a|||0", 0, NULL);
     assert_int_equal (s_request.instance, 0);
     s_check ("ZB1|HELLO|h-1|till.7|1.2.3.a.ff|9223372036854775807", 0, NULL);
-    s_is (s_request.id, "h-1");
+    s_is (s_request.from.id, "h-1");
     s_is (s_request.name, "till.7");
     s_is (s_request.token, "1.2.3.a.ff");
     assert_true (s_request.instance == INT64_MAX);
@@ -232,17 +232,17 @@ static void test_bad (void **state)
 
     //  The id and the verb come back as far as they are known.
     s_check ("ZB2|PUT|77", ZB_BAD_REQUEST, NULL);
-    s_is (s_request.id, "77");
+    s_is (s_request.from.id, "77");
     assert_int_equal (s_request.verb, ZB_VERBS);
     s_check ("ZB1|FETCH|78", ZB_BAD_REQUEST, NULL);
-    s_is (s_request.id, "78");
+    s_is (s_request.from.id, "78");
     assert_int_equal (s_request.verb, ZB_VERBS);
     s_check ("ZB1|PUT|79|q", ZB_BAD_REQUEST, NULL);
-    s_is (s_request.id, "79");
+    s_is (s_request.from.id, "79");
     assert_int_equal (s_request.verb, ZB_PUT);
     assert_int_equal (s_request.number, 79);
     s_check ("ZB1|PUT|", ZB_BAD_REQUEST, NULL);
-    assert_int_equal (s_request.id.size, 0);
+    assert_int_equal (s_request.from.id.size, 0);
     assert_string_equal (zb_verb_name (ZB_PUT), "PUT");
     assert_string_equal (zb_verb_name (ZB_PING), "PING");
     assert_string_equal (zb_verb_name (ZB_VERBS), "?");
@@ -270,27 +270,27 @@ static void test_envelope (void **state)
 {
     (void) state;
     s_check ("ZB1|PING|dealer", 0, NULL);
-    assert_int_equal (s_request.envelope, 0);
+    assert_int_equal (s_request.from.envelopes, 0);
     s_check ("|ZB1|PING|req", 0, NULL);
-    assert_int_equal (s_request.envelope, 1);
-    s_is (s_request.id, "req");
+    assert_int_equal (s_request.from.envelopes, 1);
+    s_is (s_request.from.id, "req");
     s_check ("\1\2\3\4||ZB1|PING|correlate", 0, NULL);
-    assert_int_equal (s_request.envelope, 2);
-    s_is (s_request.id, "correlate");
+    assert_int_equal (s_request.from.envelopes, 2);
+    s_is (s_request.from.id, "correlate");
     //  REQ_CORRELATE's four bytes may look like another version, or like nothing else.
     s_check ("ZB12||ZB1|PING|correlate", 0, NULL);
-    assert_int_equal (s_request.envelope, 2);
+    assert_int_equal (s_request.from.envelopes, 2);
     s_check ("ZB\1\2||ZB1|PING|correlate", 0, NULL);
-    assert_int_equal (s_request.envelope, 2);
+    assert_int_equal (s_request.from.envelopes, 2);
     //  An empty argument is no end of an envelope.
     s_check ("ZB2|PUT|1|q||body", ZB_BAD_REQUEST, "version: this broker speaks ZB1");
-    assert_int_equal (s_request.envelope, 0);
+    assert_int_equal (s_request.from.envelopes, 0);
     s_check ("x||ZB2|PUT|1", ZB_BAD_REQUEST, "version: this broker speaks ZB1");
-    assert_int_equal (s_request.envelope, 2);
-    s_is (s_request.id, "1");
+    assert_int_equal (s_request.from.envelopes, 2);
+    s_is (s_request.from.id, "1");
 
     s_check ("1|2|3|4|5|6|7||ZB1|PING|x", 0, NULL);
-    assert_int_equal (s_request.envelope, ZB_ENVELOPE_MAX);
+    assert_int_equal (s_request.from.envelopes, ZB_ENVELOPE_MAX);
     s_check ("1|2|3|4|5|6|7|8||ZB1|PING|x", -1, NULL);
 
     char *bytes = s_text (ZB_ENVELOPE_BYTES + 1, 'e');
@@ -309,7 +309,7 @@ static void test_nul (void **state)
     s_frames[2] = (zb_frame_t){"\0\1\xff", 3};
     s_frames[5] = (zb_frame_t){"\0\0", 2};
     assert_int_equal (s_parse_frames (count), 0);
-    assert_int_equal (s_request.id.size, 3);
+    assert_int_equal (s_request.from.id.size, 3);
     assert_int_equal (s_request.number, 0);
     assert_int_equal (s_request.body_bytes, 2);
     s_frames[3] = (zb_frame_t){"q\0", 2};
@@ -348,7 +348,7 @@ static void test_limits (void **state)
 {
     (void) state;
     s_check_edge ("ZB1|PING|", 2, ZB_ID_MAX, 'i', ZB_BAD_REQUEST, "id: longer than 255 bytes");
-    assert_int_equal (s_request.id.size, 0);
+    assert_int_equal (s_request.from.id.size, 0);
     s_check_edge ("ZB1|HELLO|1|", 3, ZB_NAME_MAX, 'n', ZB_BAD_REQUEST, "name: longer than 255 bytes");
     s_check_edge ("ZB1|HELLO|1||", 4, ZB_TOKEN_MAX, 't', ZB_TOO_LARGE, "token: 129 bytes, the limit is 128");
     s_check_edge ("ZB1|PURGE|1|", 3, ZB_NAME_MAX, 'q', ZB_BAD_REQUEST, "queue: longer than 255 bytes");
@@ -427,12 +427,12 @@ static void test_counts (void **state)
         s_frames[6 + index] = (zb_frame_t){body, 1 << 20};
     s_frames[21].size -= 8;
     assert_int_equal (s_parse_frames (22), 0);
-    assert_int_equal (s_request.envelope, 1);
+    assert_int_equal (s_request.from.envelopes, 1);
     assert_int_equal (s_request.body_bytes, (16 << 20) - 8);
     s_frames[21].size++;
     assert_int_equal (s_parse_frames (22), ZB_TOO_LARGE);
     assert_string_equal (s_why, "request: 16777217 bytes, the limit is 16777216");
-    s_is (s_request.id, "1");
+    s_is (s_request.from.id, "1");
     free (body);
 }
 

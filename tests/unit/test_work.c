@@ -320,7 +320,7 @@ static void s_lists_are_answered_in_turns (void **state)
     rig_run (rig);
     size_t lists = 0;
     for (size_t index = 0; index < rig->count; index++)
-        lists += rig->replies[index].reply->args == 2 * ZB_LIST_MAX;
+        lists += rig->replies[index].answer.args == 2 * ZB_LIST_MAX;
     assert_int_equal (lists, 39);
     assert_true (rig_stats (rig).visited <= 2 * ZB_TURN_VISITS);
     rig_destroy (&rig);
