@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "role_pack.h"
 
 typedef struct {
     uint8_t *data;
@@ -249,6 +250,13 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
         s_get_beat (pack, &role->known);
     else if (role->peer.tail.size)
         role->known = role->peer;
+}
+
+size_t role_pack (const zb_role_t *role, int64_t now, uint8_t data[ROLE_PACKED])
+{
+    pack_t pack = {.data = data, .now = now};
+    s_put_role (&pack, role);
+    return pack.at;
 }
 
 void model_pack_beat (uint8_t data[MODEL_BEAT], int64_t sent, int64_t echo, const zb_beat_t *beat)
