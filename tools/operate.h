@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "core/wire.h"
+#include "core/protocol.h"
 #include "tool.h"
 
 #define OPERATE_BROKERS 8

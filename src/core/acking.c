@@ -36,11 +36,9 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
     return next;
 }
 
-//  Acknowledges the task's current span from task->next on as far as it is in memory; NULL when it is done, else what it
-//  waits for.
-static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, size_t *left)
+//  Acknowledges a span from task->next on as far as it is in memory; NULL when it is done, else what it waits for.
+static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t *left)
 {
-    const zb_span_t *span = &task->span[task->at];
     uint64_t last = span->last < queue->tail ? span->last : queue->tail;
     while (task->next <= last) {
         uint64_t known = zb_queue_known (queue, task->next);
@@ -60,34 +58,23 @@ static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     return NULL;
 }
 
-zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
+zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans)
 {
     size_t budget = zb_engine_budget (self), left = budget;
     zb_load_t *load = NULL;
-    while (task->at < task->spans && !load) {
+    while (task->at < spans && !load) {
         if (task->next == 0)
-            task->next = task->span[task->at].first;
-        load = left ? s_span (self, queue, task, &left) : &self->later;
+            task->next = span[task->at].first;
+        load = left ? s_span (self, queue, task, &span[task->at], &left) : &self->later;
         if (!load) {
             task->at++;
             task->next = 0;
             left -= left ? 1 : 0;
         }
     }
-    zb_engine_visited (self, budget - left);
-    return load;
-}
-
-zb_load_t *zb_engine_ack_text (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_frame_t acks)
-{
-    zb_spans_read (&self->scratch, acks);
-    task->span = self->scratch.span;
-    task->spans = self->scratch.size;
-    zb_load_t *load = zb_engine_ack (self, queue, task);
-    //  The task is kept with what it was given.
-    task->spans = 0;
     if (!load)
         task->at = 0;
+    zb_engine_visited (self, budget - left);
     return load;
 }
 
@@ -130,10 +117,10 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_session_t *session, zb_queue_t
 static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool extends, size_t *left)
 {
     uint64_t first = lease->span[0].first, last = lease->span[lease->spans - 1].last;
-    size_t at = zb_spans_find (task->span, task->spans, first);
-    if (at == task->spans || task->span[at].first > last)
+    size_t at = zb_spans_find (task->request.span, task->request.spans, first);
+    if (at == task->request.spans || task->request.span[at].first > last)
         return;
-    if (extends && task->span[at].first <= first && task->span[at].last >= last) {
+    if (extends && task->request.span[at].first <= first && task->request.span[at].last >= last) {
         task->held += lease->left;
         zb_timer_set (&self->timers, &lease->timer, self->now + zb_engine_lease (self, lease->queue));
         return;
@@ -145,9 +132,9 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
     lease->left++;
     for (uint32_t index = 0; index < lease->spans; index++) {
         const zb_span_t *have = &lease->span[index];
-        for (at = zb_spans_find (task->span, task->spans, have->first);
-             at < task->spans && task->span[at].first <= have->last; at++) {
-            const zb_span_t *want = &task->span[at];
+        for (at = zb_spans_find (task->request.span, task->request.spans, have->first);
+             at < task->request.spans && task->request.span[at].first <= have->last; at++) {
+            const zb_span_t *want = &task->request.span[at];
             zb_queue_visit (lease->queue, want->first > have->first ? want->first : have->first,
                             want->last < have->last ? want->last : have->last, s_move, &mine, NULL, 0, &visits);
         }
@@ -190,19 +177,20 @@ static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *ta
     zb_session_t *session = task->session;
     size_t left = SIZE_MAX;
     s_mine_t mine = {.session = session, .to = extends ? s_lease (self, session, queue, 0) : NULL};
-    for (size_t index = 0; index < task->spans; index++)
-        zb_queue_visit (queue, task->span[index].first, task->span[index].last, s_move, &mine, NULL, 0, &left);
+    for (size_t index = 0; index < task->request.spans; index++)
+        zb_queue_visit (queue, task->request.span[index].first, task->request.span[index].last, s_move, &mine, NULL, 0,
+                        &left);
     if (mine.to && mine.to->left == 0)
         zb_lease_destroy (&mine.to);
     task->held = mine.held;
-    zb_engine_visited (self, task->spans + SIZE_MAX - left);
+    zb_engine_visited (self, task->request.spans + SIZE_MAX - left);
     return NULL;
 }
 
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
 {
     bool extends = task->request.verb == ZB_EXTEND;
-    uint64_t ids = zb_spans_ids (task->span, task->spans);
+    uint64_t ids = zb_spans_ids (task->request.span, task->request.spans);
     zb_load_t *load = NULL;
     if (task->walk || ids > ZB_STEP_VISITS)
         load = s_walk (self, queue, task, extends);

@@ -18,8 +18,8 @@
 
 //  The store's "uptime" lags by at most this much of a busy broker's, and by an hour of an idle one's.
 #define UPTIME_STEP 60000
-//  Bytes of an acks argument that take as long as a visit.
-#define ACKS_BYTES 8
+//  What a range of an acks argument costs, in visits.
+#define SPAN_VISITS 3
 //  Queues that had no room to read try again after this.
 #define STARVED_STEP 100
 //  ms: a peer that wants to replay asks again within this time.
@@ -594,7 +594,7 @@ void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t 
         return;
     }
     if (!session) {
-        if (request->verb != ZB_HELLO && request->verb != ZB_REPLAY) {
+        if (!zb_protocol (request->verb)->stranger) {
             zb_engine_refuse (self, from, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
             return;
         }
@@ -606,12 +606,7 @@ void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t 
         zb_map_add (&self->sessions, &session->entry, session->routing);
     }
     task.session = session;
-    if (request->acks.size) {
-        zb_spans_read (&self->scratch, request->acks);
-        task.span = self->scratch.span;
-        task.spans = self->scratch.size;
-        zb_engine_visited (self, request->acks.size / ACKS_BYTES);
-    }
+    zb_engine_visited (self, request->spans * SPAN_VISITS);
     session->heard = now;
     zb_ring_remove (&session->idle);
     zb_ring_append (&self->idle_sessions, &session->idle);

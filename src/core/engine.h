@@ -47,7 +47,6 @@
 #include "core/lineage.h"
 #include "core/reply.h"
 #include "core/token.h"
-#include "core/wire.h"
 
 typedef struct zb_engine zb_engine_t;
 
@@ -107,8 +106,8 @@ const char *zb_engine_fault (const zb_engine_t *self);
 //  to the next.
 bool zb_engine_busy (const zb_engine_t *self);
 
-//  A request; all that it points to is borrowed for the call.  Only while zb_engine_leads.  Requests of STATUS and PING are
-//  the caller's.
+//  A request; all that it points to is borrowed for the call, and the ids that it names are joined in their place.  Only
+//  while zb_engine_leads.  Requests of STATUS and PING are the caller's.
 //  A request whose queue or producer is not in memory yet waits, and with it all later ones of its session.
 void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t now);
 //  A finished read comes back; takes ownership.  Reads of an earlier lead are recognized and dropped.

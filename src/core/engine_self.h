@@ -187,7 +187,7 @@ struct zb_engine {
 
     size_t visited;     //  in this turn
     zb_load_t later;    //  what has given way to others waits for it: the next turn
-    zb_spans_t scratch; //  what the acks of the request at hand name
+    zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
     uint64_t next_walk;
 
     //  What the load that has just come back says, while those who waited for it go on.
@@ -285,10 +285,9 @@ bool zb_engine_put_out (zb_engine_t *self);
 int64_t zb_engine_sweep_sessions (zb_engine_t *self);
 
 //  acking.c
-//  Acknowledges what the task names; returns what it must wait for, NULL if it is done.
-zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
-//  The same for what a text names, which is the same text when it is called again.
-zb_load_t *zb_engine_ack_text (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_frame_t acks);
+//  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
+//  when the task goes on.
+zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
 //  Takes those that the session holds back, or extends their lease; task->held is how many of them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 
@@ -366,8 +365,8 @@ bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count
 zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
 //  Whether a loser is sending now.
 bool zb_engine_merges (const zb_engine_t *self);
-//  Whether an id is named that this lineage has not given, and that the peer may have.
-bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks);
+//  Whether an end of these spans, which are as they were named, is an id that this lineage has not given, and that the peer may have.
+bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans);
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 
 //  list.c

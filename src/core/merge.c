@@ -209,7 +209,7 @@ static zb_load_t *s_acks (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
         return load;
     if (queue) {
         uint64_t acked = self->stats.acked;
-        load = zb_engine_ack_text (self, queue, task, item->acks);
+        load = zb_engine_ack (self, queue, task, item->span, item->spans);
         self->stats.replayed_acks += self->stats.acked - acked;
         if (load)
             return load;
@@ -411,11 +411,10 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue
     *taken = true;
     if (!queue || page->open == page->count)
         return NULL;
-    char *text = zb_page_done (page);
     uint64_t acked = self->stats.acked;
-    zb_load_t *load = zb_engine_ack_text (self, queue, task, zb_frame (text));
+    zb_page_done (page, &self->scratch);
+    zb_load_t *load = zb_engine_ack (self, queue, task, self->scratch.span, self->scratch.size);
     self->stats.replayed_acks += self->stats.acked - acked;
-    free (text);
     if (load)
         *taken = false;
     else
@@ -594,7 +593,7 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
     const zb_request_t *request = &task->request;
     zb_item_t item;
     assert (request->bodies == 2);
-    const char *wrong = zb_item_decode (&item, request->body[0]);
+    const char *wrong = zb_item_decode (&item, &self->scratch, request->body[0]);
     if (wrong)
         return s_refuse (self, task, ZB_BAD_REQUEST, wrong);
     if (!zb_item_proven (request->body[0], self->secret, request->body[1]))
@@ -619,14 +618,13 @@ zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *que
     if (*refused || !unfinished)
         return NULL;
     //  They lie between the ranges.
-    char text[(ZB_LINEAGE_MAX + 1) * 44] = "";
-    size_t size = 0;
+    zb_spans_t *between = &self->scratch;
     uint64_t first = 0, last = 0, behind = 0;
+    between->size = 0;
     for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last); behind = last)
         if (behind && first > behind + 1)
-            size += (size_t) snprintf (text + size, sizeof text - size, "%s%llu..%llu", size ? " " : "",
-                                       (unsigned long long) behind + 1, (unsigned long long) first - 1);
-    return size ? zb_engine_ack_text (self, queue, task, zb_frame (text)) : NULL;
+            zb_spans_add (between, behind + 1, first - 1);
+    return zb_engine_ack (self, queue, task, between->span, between->size);
 }
 
 bool zb_engine_merges (const zb_engine_t *self)
@@ -634,26 +632,23 @@ bool zb_engine_merges (const zb_engine_t *self)
     return self->merger && self->now - self->merger_ms < MERGER_GONE;
 }
 
-bool zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
+bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans)
 {
-    size_t cursor = 0;
-    uint64_t end[2] = {0, 0}, known = 0;
-    bool bad = false;
+    uint64_t known = 0;
     //  With the peer level, or without one, nobody has what this store has never had: it is gone.
     if (self->keep != ZB_KEEP_WRITE || self->lineage.size == 0)
         return false;
-    while (zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
-        for (unsigned index = 0; index < 2; index++) {
-            uint64_t number = zb_epoch_number (end[index]);
-            unsigned node = zb_epoch_node (end[index]);
-            bool own = number == self->epoch && node == self->node;
-            //  Mostly one epoch is named, and looked up once.
-            if (number == 0 || own ||
-                (end[index] <= known && zb_epoch_number (known) == number && zb_epoch_node (known) == node))
-                continue;
-            known = zb_lineage_upto (&self->lineage, number, node);
-            if (end[index] > known)
-                return true;
-        }
+    for (size_t index = 0; index < 2 * spans; index++) {
+        uint64_t end = index % 2 ? span[index / 2].last : span[index / 2].first;
+        uint64_t number = zb_epoch_number (end);
+        unsigned node = zb_epoch_node (end);
+        bool own = number == self->epoch && node == self->node;
+        //  Mostly one epoch is named, and looked up once.
+        if (number == 0 || own || (end <= known && zb_epoch_number (known) == number && zb_epoch_node (known) == node))
+            continue;
+        known = zb_lineage_upto (&self->lineage, number, node);
+        if (end > known)
+            return true;
+    }
     return false;
 }

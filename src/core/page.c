@@ -7,7 +7,6 @@
     =========================================================================  */
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,23 +139,10 @@ void zb_page_bits (const zb_page_t *self, uint8_t *bits)
             bits[index / 8] |= (uint8_t) (1u << index % 8);
 }
 
-char *zb_page_done (const zb_page_t *self)
+void zb_page_done (const zb_page_t *self, zb_spans_t *ids)
 {
-    size_t room = (size_t) (self->count - self->open) * 44 + 1, size = 0;
-    char *text = (char *) malloc (room);
-    assert (text);
-    *text = 0;
-    for (uint32_t index = 0; index < self->count;) {
-        const zb_message_t *message = &self->message[index];
-        uint32_t end = index + 1;
-        while (message->done && end < self->count && self->message[end].done &&
-               self->message[end].delta == self->message[end - 1].delta + 1)
-            end++;
-        if (message->done)
-            size += (size_t) snprintf (text + size, room - size, "%s%llu..%llu", size ? " " : "",
-                                       (unsigned long long) zb_page_id (self, index),
-                                       (unsigned long long) zb_page_id (self, end - 1));
-        index = end;
-    }
-    return text;
+    ids->size = 0;
+    for (uint32_t index = 0; index < self->count; index++)
+        if (self->message[index].done)
+            zb_spans_add (ids, zb_page_id (self, index), zb_page_id (self, index));
 }

@@ -15,7 +15,7 @@
 
 #include "core/batch.h"
 #include "core/ring.h"
-#include "core/wire.h"
+#include "core/spans.h"
 
 //  The messages that one reply delivered, or that one EXTEND took on: the engine's.
 typedef struct zb_lease zb_lease_t;
@@ -58,7 +58,7 @@ zb_frame_t zb_page_properties (const zb_page_t *self, uint32_t index);
 //  Bytes of the bitmap, and its writing.
 size_t zb_page_bits_size (const zb_page_t *self);
 void zb_page_bits (const zb_page_t *self, uint8_t *bits);
-//  The ids of what is done, as in an ACK's argument; the caller frees it.
-char *zb_page_done (const zb_page_t *self);
+//  The ids of what is done, in place of what was there.
+void zb_page_done (const zb_page_t *self, zb_spans_t *ids);
 
 #endif

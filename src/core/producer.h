@@ -16,6 +16,7 @@
 #define ZB_PRODUCER_H_INCLUDED
 
 #include "core/map.h"
+#include "core/request.h"
 #include "core/ring.h"
 #include "core/rows.h"
 

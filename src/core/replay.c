@@ -76,19 +76,16 @@ static bool s_queue (zb_item_t *self)
     return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX;
 }
 
-static bool s_acks (zb_item_t *self)
+static bool s_acks (zb_item_t *self, zb_spans_t *ids)
 {
-    if (!s_name (self))
+    if (!s_name (self) || !zb_spans_parse (ids, self->rest))
         return false;
-    self->acks = self->rest;
-    bool bad = false;
-    uint64_t first = 0, last = 0;
-    for (size_t cursor = 0; zb_acks_next (self->acks, &cursor, &first, &last, &bad);)
-        ;
-    return !bad;
+    self->span = ids->span;
+    self->spans = ids->size = zb_spans_join (ids->span, ids->size);
+    return true;
 }
 
-const char *zb_item_decode (zb_item_t *self, zb_frame_t data)
+const char *zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data)
 {
     memset (self, 0, sizeof *self);
     const uint8_t *byte = data.data;
@@ -103,13 +100,13 @@ const char *zb_item_decode (zb_item_t *self, zb_frame_t data)
     self->n = zb_get64 (byte + 12);
     self->position = (zb_frame_t){byte + ITEM_HEAD, position};
     self->rest = s_skip (data, ITEM_HEAD + position);
-    bool good = self->kind == ZB_REPLAY_BEGIN     ? true
-                : self->kind == ZB_REPLAY_QUEUE   ? s_queue (self)
-                : self->kind == ZB_REPLAY_ACKS    ? s_acks (self)
-                : self->kind == ZB_REPLAY_ROW     ? s_row (self)
+    bool good = self->kind == ZB_REPLAY_BEGIN      ? true
+                : self->kind == ZB_REPLAY_QUEUE    ? s_queue (self)
+                : self->kind == ZB_REPLAY_ACKS     ? s_acks (self, ids)
+                : self->kind == ZB_REPLAY_ROW      ? s_row (self)
                 : self->kind == ZB_REPLAY_PRODUCER ? s_producer (self)
                 : self->kind == ZB_REPLAY_DELETE   ? s_name (self) && self->rest.size == 0
-                                                  : true;
+                                                   : true;
     if ((self->kind == ZB_REPLAY_BEGIN) != (self->n == 0))
         good = false;
     return good ? NULL : "item: malformed content";

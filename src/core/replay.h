@@ -47,6 +47,7 @@
 
 #include "core/lineage.h"
 #include "core/rows.h"
+#include "core/spans.h"
 #include "core/token.h"
 
 typedef enum {
@@ -79,7 +80,8 @@ typedef struct {
     zb_frame_t rest; //  what the kind says, as bytes
     //  ROW, ACKS, PRODUCER, QUEUE, DELETE.
     zb_frame_t name;
-    zb_frame_t acks;
+    const zb_span_t *span; //  ACKS: joined
+    size_t spans;
     uint64_t last; //  ROW: its last id
     zb_frame_t bits;
     zb_frame_t row;
@@ -89,8 +91,8 @@ typedef struct {
     const uint8_t *slot; //  ZB_SLOT_SIZE bytes each
 } zb_item_t;
 
-//  Reads an item: frames point into the data.  Returns NULL, or what is wrong with it.
-const char *zb_item_decode (zb_item_t *self, zb_frame_t data);
+//  Reads an item: frames point into the data, spans into `ids`.  Returns NULL, or what is wrong with it.
+const char *zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data);
 //  Starts an item in a new row with room for `rest` more bytes.
 zb_row_t *zb_item_new (uint64_t epoch, unsigned node, zb_replay_kind_t kind, uint64_t n, zb_frame_t position,
                        size_t rest);

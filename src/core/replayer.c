@@ -47,8 +47,7 @@ static void s_forget (zb_replayer_t *self)
         s_unmake (self, ZB_ITEM (self->made.next, zb_made_t, ring));
     zb_read_destroy (&self->chunk);
     zb_read_destroy (&self->extra);
-    free (self->ids);
-    self->ids = NULL;
+    self->ids.size = 0;
     self->refused = self->wants_extra = false;
 }
 
@@ -69,7 +68,8 @@ void zb_replayer_destroy (zb_replayer_t **self_p)
     if (self) {
         s_forget (self);
         s_forget_queues (self);
-        free (self->skip);
+        zb_spans_clear (&self->ids);
+        zb_spans_clear (&self->skip);
         free (self);
         *self_p = NULL;
     }
@@ -180,7 +180,7 @@ static void s_resume (zb_replayer_t *self)
 {
     const uint8_t *key = self->resume + 1;
     size_t size = self->resume_size ? self->resume_size - 1 : 0;
-    if (self->skip && self->skip_n == self->n + 1) {
+    if (self->skip.size && self->skip_n == self->n + 1) {
         s_go_to_row (self, self->skip_queue, self->skip_last);
         return;
     }
@@ -455,18 +455,17 @@ static zb_replayer_next_t s_refused (zb_replayer_t *self, zb_made_t *made, zb_fr
     zb_item_t item;
     const char *space = text.size ? (const char *) memchr (text.data, ' ', text.size) : NULL;
     size_t word = space ? (size_t) (space - (const char *) text.data) : 0;
-    if (zb_item_decode (&item, (zb_frame_t){made->data->data, made->data->size}) || item.kind != ZB_REPLAY_ROW ||
-        word == 0 || word >= sizeof self->aside.word)
+    if (zb_item_decode (&item, &self->ids, (zb_frame_t){made->data->data, made->data->size}) ||
+        item.kind != ZB_REPLAY_ROW || word == 0 || word >= sizeof self->aside.word ||
+        !zb_spans_parse (&self->ids, (zb_frame_t){space + 1, text.size - word - 1}))
         return ZB_REPLAYER_LATER;
+    self->ids.size = zb_spans_join (self->ids.span, self->ids.size);
     self->refused = true;
     self->refused_n = made->n;
-    self->ids = (char *) malloc (text.size - word);
-    assert (self->ids);
-    memcpy (self->ids, space + 1, text.size - word - 1);
-    self->ids[text.size - word - 1] = 0;
     self->aside = (zb_aside_t){.queue = item.name, .queue_id = made->queue, .last = item.last};
     memcpy (self->aside.word, text.data, word);
-    self->aside.ids = zb_frame (self->ids);
+    self->aside.span = self->ids.span;
+    self->aside.spans = self->ids.size;
     self->refused_row = item.row;
     return ZB_REPLAYER_ASIDE;
 }
@@ -484,13 +483,10 @@ void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
 {
     assert (self->refused);
     //  A row of which nothing is left is no item, so the winner does not know that it is done.
-    bool more = self->skip && self->skip_last == self->aside.last;
-    size_t size = more ? strlen (self->skip) + 1 : 0;
-    self->skip = (char *) realloc (self->skip, size + strlen (self->ids) + 1);
-    assert (self->skip);
-    if (size)
-        self->skip[size - 1] = ' ';
-    strcpy (self->skip + size, self->ids);
+    if (self->skip_last != self->aside.last)
+        self->skip.size = 0;
+    for (size_t index = 0; index < self->ids.size; index++)
+        zb_spans_add (&self->skip, self->ids.span[index].first, self->ids.span[index].last);
     self->skip_queue = self->aside.queue_id;
     self->skip_last = self->aside.last;
     self->skip_n = self->refused_n;

@@ -55,7 +55,8 @@ typedef struct {
     uint64_t last; //  of the row
     zb_frame_t row; //  as in rows.h
     char word[16];  //  why: conflict, absent
-    zb_frame_t ids;
+    const zb_span_t *span; //  joined
+    size_t spans;
 } zb_aside_t;
 
 bool zb_replayer_aside (const zb_replayer_t *self, zb_aside_t *aside);

@@ -61,25 +61,21 @@ void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
     s_ready (self, made);
 }
 
-static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, const char *acks, size_t size)
+static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, const zb_spans_t *ids)
 {
+    char *acks = (char *) malloc (ids->size * ZB_SPAN_TEXT + 1);
+    assert (acks);
+    size_t size = zb_spans_format (ids->span, ids->size, acks);
     zb_made_t *made = s_make (self, ZB_REPLAY_ACKS, found->key, found->key_size, 1 + queue.size + size);
     zb_item_add_name (made->data, queue);
     zb_item_add (made->data, acks, size);
+    free (acks);
     made->acks = 1;
     s_ready (self, made);
 }
 
 //  ---------------------------------------------------------------------------
 //  Acknowledgements
-
-//  Adds a range to the text.
-static void s_range (char *text, size_t room, size_t *size, uint64_t first, uint64_t last)
-{
-    *size += (size_t) snprintf (text + *size, room - *size, "%s%llu..%llu", *size ? " " : "",
-                                (unsigned long long) first, (unsigned long long) last);
-    assert (*size < room);
-}
 
 //  A queue that was deleted, and was not made again.
 static void s_make_delete (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue)
@@ -96,8 +92,7 @@ static void s_journal (zb_replayer_t *self, const zb_found_t *found)
 {
     zb_frame_t queue;
     uint64_t first = 0, last = 0;
-    char text[(ZB_LINEAGE_MAX + 1) * 44];
-    size_t size = 0;
+    zb_spans_t ids = {NULL, 0, 0};
     if (zb_journal_decode (found, &queue, &first, &last)) {
         self->fault = "the journal in the table acks holds a malformed row";
         return;
@@ -107,21 +102,22 @@ static void s_journal (zb_replayer_t *self, const zb_found_t *found)
         return;
     }
     if (first > 1)
-        s_range (text, sizeof text, &size, first, last);
+        zb_spans_add (&ids, first, last);
     //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
     bool twin = zb_lineage_older (&self->ours, self->ours.epoch[0].number, 2);
     uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, twin ? 1 : 2);
     if (first == 1)
-        s_range (text, sizeof text, &size, 1, last < oldest ? last : oldest);
+        zb_spans_add (&ids, 1, last < oldest ? last : oldest);
     for (size_t index = 0; first == 1 && index < self->ours.size; index++) {
         const zb_epoch_t *epoch = &self->ours.epoch[index];
         uint64_t base = zb_epoch_base (epoch->number, epoch->node);
         uint64_t upto = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
         if (base < last && base < upto && zb_lineage_has (&self->theirs, epoch->number, epoch->node))
-            s_range (text, sizeof text, &size, base + 1, upto < last ? upto : last);
+            zb_spans_add (&ids, base + 1, upto < last ? upto : last);
     }
-    if (size)
-        s_make_acks (self, found, queue, text, size);
+    if (ids.size)
+        s_make_acks (self, found, queue, &ids);
+    zb_spans_clear (&ids);
 }
 
 //  Acknowledges what the bits say of a row that the winner has held.
@@ -134,9 +130,10 @@ static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known
         self->fault = "a bitmap in the table acks has no row of the log that it fits";
         return;
     }
-    char *text = zb_page_done (page);
-    s_make_acks (self, found, queue->name, text, strlen (text));
-    free (text);
+    zb_spans_t ids = {NULL, 0, 0};
+    zb_page_done (page, &ids);
+    s_make_acks (self, found, queue->name, &ids);
+    zb_spans_clear (&ids);
     zb_page_destroy (&page);
 }
 
@@ -187,14 +184,11 @@ uint64_t zb_replayer_common (const zb_replayer_t *self)
 //  Marks what was put aside of the row as done.
 static void s_skip (zb_replayer_t *self, zb_page_t *page, uint64_t row)
 {
-    if (!self->skip || row != self->skip_last)
+    if (row != self->skip_last)
         return;
-    size_t cursor = 0;
-    uint64_t first = 0, last = 0;
-    bool bad = false;
-    while (zb_acks_next (zb_frame (self->skip), &cursor, &first, &last, &bad))
-        for (uint32_t index = zb_page_find (page, first); index < page->count && zb_page_id (page, index) <= last;
-             index++)
+    for (size_t each = 0; each < self->skip.size; each++)
+        for (uint32_t index = zb_page_find (page, self->skip.span[each].first);
+             index < page->count && zb_page_id (page, index) <= self->skip.span[each].last; index++)
             if (!page->message[index].done) {
                 page->message[index].done = true;
                 page->open--;

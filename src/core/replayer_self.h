@@ -71,12 +71,12 @@ struct zb_replayer {
     bool refused;
     uint64_t refused_n; //  as this item
     zb_aside_t aside;
-    char *ids;
+    zb_spans_t ids;
     zb_frame_t refused_row;
 
     //  What was put aside of the newest such row.  Of the rows before it nothing is left to send once the winner has
     //  taken the items before the one that it refused.
-    char *skip; //  ids, like acks; NULL = there is no such row
+    zb_spans_t skip; //  none: there is no such row
     uint32_t skip_queue;
     uint64_t skip_last; //  of the row
     uint64_t skip_n;    //  the item that was refused

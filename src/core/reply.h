@@ -15,8 +15,8 @@
 #define ZB_REPLY_H_INCLUDED
 
 #include "core/batch.h"
+#include "core/request.h"
 #include "core/ring.h"
-#include "core/spans.h"
 
 //  What a reply says.  Up to MESSAGES it is an OK or a MSG, which carries a token.
 typedef enum {

@@ -14,18 +14,13 @@
 
 zb_task_t *zb_task_copy (const zb_task_t *from)
 {
-    size_t spans = from->spans * sizeof (zb_span_t);
-    size_t bytes = sizeof (zb_task_t) + spans + zb_request_bytes (&from->request);
+    size_t bytes = sizeof (zb_task_t) + zb_request_bytes (&from->request);
     zb_task_t *self = (zb_task_t *) malloc (bytes);
     assert (self);
     *self = *from;
     self->bytes = bytes;
     zb_ring_init (&self->ring);
-    zb_span_t *span = (zb_span_t *) (void *) (self + 1);
-    if (spans)
-        memcpy (span, from->span, spans);
-    self->span = span;
-    zb_request_copy (&self->request, &from->request, span + from->spans);
+    zb_request_copy (&self->request, &from->request, self + 1);
     return self;
 }
 

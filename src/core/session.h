@@ -15,8 +15,8 @@
 #define ZB_SESSION_H_INCLUDED
 
 #include "core/map.h"
+#include "core/request.h"
 #include "core/ring.h"
-#include "core/spans.h"
 #include "core/timer.h"
 
 //  A request that waits, with all its bytes; or on its way through the engine, with borrowed ones.
@@ -25,10 +25,8 @@ typedef struct {
     size_t bytes; //  of memory; 0 = borrowed
     struct zb_session *session;
     zb_request_t request;
-    bool begun;            //  a part of it may be done: it is not refused any more
-    const zb_span_t *span; //  what its acks name,
-    size_t spans;
-    size_t at;     //  how far that is done: the current span,
+    bool begun;    //  a part of it may be done: it is not refused any more, and the ids that it names are joined
+    size_t at;     //  how far they are done: the current span,
     uint64_t next; //  and where it goes on in it; 0 = not begun
     uint64_t walk; //  NACK, EXTEND: over the session's leases, 0 = none;
     uint64_t held; //  messages that the session held

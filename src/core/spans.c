@@ -1,5 +1,5 @@
 /*  =========================================================================
-    spans - ranges of message ids, sorted
+    spans - ranges of message ids
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -18,41 +18,52 @@ static int s_by_first (const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
-//  Joins spans that overlap or touch.
-static void s_join (zb_spans_t *self)
+size_t zb_spans_join (zb_span_t *span, size_t spans)
 {
-    size_t kept = 0;
-    for (size_t index = 1; index < self->size; index++) {
-        const zb_span_t *next = &self->span[index];
-        zb_span_t *newest = &self->span[kept];
-        if (newest->last == UINT64_MAX || next->first <= newest->last + 1)
-            newest->last = next->last > newest->last ? next->last : newest->last;
-        else
-            self->span[++kept] = *next;
-    }
-    self->size = self->size ? kept + 1 : 0;
-}
-
-void zb_spans_read (zb_spans_t *self, zb_frame_t acks)
-{
-    size_t cursor = 0;
-    zb_span_t next;
-    bool bad = false, sorted = true;
-    self->size = 0;
-    while (zb_acks_next (acks, &cursor, &next.first, &next.last, &bad)) {
-        if (self->size == self->room) {
-            self->room = self->room ? self->room * 2 : 16;
-            self->span = (zb_span_t *) realloc (self->span, self->room * sizeof (zb_span_t));
-            assert (self->span);
-        }
-        sorted = sorted && (self->size == 0 || next.first >= self->span[self->size - 1].first);
-        self->span[self->size++] = next;
-    }
-    assert (!bad);
+    bool sorted = true;
+    for (size_t index = 1; index < spans && sorted; index++)
+        sorted = span[index].first >= span[index - 1].first;
     //  Most clients name what they got in the order in which they got it.
     if (!sorted)
-        qsort (self->span, self->size, sizeof (zb_span_t), s_by_first);
-    s_join (self);
+        qsort (span, spans, sizeof (zb_span_t), s_by_first);
+    size_t kept = 0;
+    for (size_t index = 1; index < spans; index++) {
+        zb_span_t *newest = &span[kept];
+        if (newest->last == UINT64_MAX || span[index].first <= newest->last + 1)
+            newest->last = span[index].last > newest->last ? span[index].last : newest->last;
+        else
+            span[++kept] = span[index];
+    }
+    return spans ? kept + 1 : 0;
+}
+
+static void s_append (zb_spans_t *self, uint64_t first, uint64_t last)
+{
+    if (self->size == self->room) {
+        self->room = self->room ? self->room * 2 : 16;
+        self->span = (zb_span_t *) realloc (self->span, self->room * sizeof (zb_span_t));
+        assert (self->span);
+    }
+    self->span[self->size++] = (zb_span_t){first, last};
+}
+
+bool zb_spans_parse (zb_spans_t *self, zb_frame_t acks)
+{
+    size_t cursor = 0;
+    uint64_t first = 0, last = 0;
+    bool bad = false;
+    self->size = 0;
+    while (zb_acks_next (acks, &cursor, &first, &last, &bad))
+        s_append (self, first, last);
+    return !bad;
+}
+
+void zb_spans_add (zb_spans_t *self, uint64_t first, uint64_t last)
+{
+    if (self->size && self->span[self->size - 1].last + 1 == first)
+        self->span[self->size - 1].last = last;
+    else
+        s_append (self, first, last);
 }
 
 void zb_spans_clear (zb_spans_t *self)
@@ -90,6 +101,12 @@ uint64_t zb_spans_ids (const zb_span_t *span, size_t spans)
         ids += more + 1;
     }
     return ids;
+}
+
+bool zb_spans_have (const zb_span_t *span, size_t spans, uint64_t id)
+{
+    size_t at = zb_spans_find (span, spans, id);
+    return at < spans && span[at].first <= id;
 }
 
 size_t zb_spans_find (const zb_span_t *span, size_t spans, uint64_t id)

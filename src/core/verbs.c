@@ -522,6 +522,14 @@ static zb_load_t *s_put (zb_engine_t *self, zb_task_t *task)
 
 //  GET, ACK, NACK, EXTEND, LIST
 
+//  From here on a part of the task may be done.
+static void s_begin (zb_task_t *task)
+{
+    if (!task->begun)
+        task->request.spans = zb_spans_join (task->request.span, task->request.spans);
+    task->begun = true;
+}
+
 //  Whether one more GET may not wait; then it is answered, and nothing of it is done.
 static bool s_too_many (zb_engine_t *self, const zb_task_t *task)
 {
@@ -543,15 +551,15 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
         return load;
     if (!task->begun && request->max && s_too_many (self, task))
         return NULL;
-    task->begun = true;
-    load = zb_engine_ack (self, queue, task);
+    s_begin (task);
+    load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
     if (session->gone)
         return NULL;
     if (request->max == 0)
         zb_engine_end_gets (self, session, queue);
-    zb_engine_get (self, queue, task, request->acks.size ? queue->ack_commit + (queue->ack_commit == 0) : 0);
+    zb_engine_get (self, queue, task, request->spans ? queue->ack_commit + (queue->ack_commit == 0) : 0);
     return NULL;
 }
 
@@ -561,8 +569,8 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = s_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    task->begun = true;
-    load = zb_engine_ack (self, queue, task);
+    s_begin (task);
+    load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
     s_confirm (self, task, queue->ack_commit);
@@ -576,7 +584,7 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = s_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    task->begun = true;
+    s_begin (task);
     load = zb_engine_held (self, queue, task);
     if (load)
         return load;
@@ -598,12 +606,6 @@ static zb_load_t *s_list (zb_engine_t *self, zb_task_t *task)
     return NULL;
 }
 
-//  Whether a request of this verb is more than an answer to its client.
-static bool s_outlives (zb_verb_t verb)
-{
-    return verb != ZB_HELLO && verb != ZB_EXTEND && verb != ZB_LIST && verb != ZB_REPLAY;
-}
-
 zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
 {
     typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_task_t *);
@@ -613,23 +615,23 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
         [ZB_NACK] = s_nack,   [ZB_EXTEND] = s_nack,   [ZB_LIST] = s_list, [ZB_QUEUE] = s_make_queue,
         [ZB_PURGE] = s_purge, [ZB_DELETE] = s_delete,   [ZB_REPLAY] = zb_engine_replay,
     };
-    assert (task->request.verb < ZB_VERBS && verb[task->request.verb]);
+    const zb_protocol_t *protocol = zb_protocol (task->request.verb);
+    assert (verb[task->request.verb]);
     //  A connection that is gone has left requests behind: those that others would miss are done.
-    if (session->gone && !s_outlives (task->request.verb))
+    if (session->gone && !protocol->outlives)
         return NULL;
-    //  A broker proves who it is in each REPLAY.
-    if (task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY && !session->hello) {
+    if (!protocol->stranger && !session->hello) {
         s_refuse (self, task, ZB_NO_HELLO, "say HELLO first", ZB_NOW);
         return NULL;
     }
     if (!self->booted)
         return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
-    if (task->request.verb != ZB_REPLAY && !task->begun && zb_engine_foreign (self, task->request.acks)) {
+    if (!task->begun && zb_engine_foreign (self, task->request.span, task->request.spans)) {
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }
     zb_load_t *load = NULL;
-    if (session->name.size && !session->owns && task->request.verb != ZB_HELLO && task->request.verb != ZB_REPLAY)
+    if (session->name.size && !session->owns && !protocol->stranger)
         load = s_own_name (self, session);
     return load ? load : verb[task->request.verb](self, task);
 }

@@ -1,14 +1,14 @@
 /*  =========================================================================
-    wire - ZB1 as values: requests parsed from frames, replies made into frames
+    wire - the words and the lines of ZB1, and replies as clients read them
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    The protocol is include/PROTOCOL.md; this is its codec and nothing else.  Used
-    by the broker (parse requests, make replies) and by the client library (make
-    requests, parse replies).  No sockets: frames are borrowed bytes.
+    The protocol is include/PROTOCOL.md; this, core/request and core/reply are its codec
+    and nothing else.  Used by the broker and by the client library.  No sockets: frames
+    are borrowed bytes.
 */
 
 #ifndef ZB_WIRE_H_INCLUDED
@@ -26,66 +26,11 @@ typedef struct {
     size_t size;
 } zb_frame_t;
 
-typedef enum {
-    ZB_HELLO, ZB_PUT, ZB_GET, ZB_ACK, ZB_NACK, ZB_EXTEND, ZB_QUEUE, ZB_LIST, ZB_PURGE, ZB_DELETE, ZB_STATUS, ZB_PING,
-    ZB_SWITCHOVER, ZB_PROMOTE, ZB_REPLAY, ZB_VERBS
-} zb_verb_t;
-
 //  Error codes of ERR.
 enum {
     ZB_BAD_REQUEST = 400, ZB_NO_HELLO = 401, ZB_FORBIDDEN = 403, ZB_NOT_FOUND = 404, ZB_CONFLICT = 409,
     ZB_TOO_LARGE = 413, ZB_QUEUE_FULL = 429, ZB_NOT_READY = 503, ZB_DISK_FULL = 507
 };
-
-//  Where a reply goes.
-typedef struct {
-    zb_frame_t routing;         //  the client's connection; the caller of zb_wire_parse knows it
-    const zb_frame_t *envelope; //  leading frames that are returned as they came
-    size_t envelopes;
-    zb_frame_t id; //  the request's: any bytes; empty where the request is too broken to have one
-} zb_address_t;
-
-//  A parsed request.  All frames point into the caller's; absent arguments have size 0.
-typedef struct {
-    zb_verb_t verb;
-    zb_address_t from;
-    uint64_t number;          //  the id as a number; 0 if it is not one of 1..2^63-1 without leading zeros
-    zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty
-    zb_frame_t token;         //  HELLO: not checked but for its size, see zb_token_parse
-    uint64_t instance;        //  HELLO: 0 if empty
-    zb_frame_t queue;         //  PUT GET ACK NACK EXTEND QUEUE PURGE DELETE; LIST: the pattern, see zb_name_match
-    zb_frame_t properties;    //  PUT
-    zb_frame_t options;       //  QUEUE
-    uint64_t max;             //  GET: limits->bodies if the client asks for more
-    uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
-    zb_frame_t proof;         //  SWITCHOVER PROMOTE: see core/proof.h
-    bool accept_loss;         //  PROMOTE
-    zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
-    zb_frame_t acks;          //  GET ACK NACK EXTEND: checked by the parse; walk it with zb_acks_next
-    const zb_frame_t *body;   //  PUT: the bodies; REPLAY: item and proof
-    size_t bodies;
-    size_t body_bytes;        //  PUT, REPLAY: sum of the bodies' sizes
-    bool over;                //  PUT: beyond a limit of this broker, which the text names; else well-formed and parsed
-    char text[160];           //  what *why of zb_wire_parse may point to
-} zb_request_t;
-
-//  Parses one client message, the routing id already taken off.  Returns 0; or the ERR code (400, 413), *why a text
-//  for the client, verb ZB_VERBS where it is unknown, `from` as far as it was found; or -1 where the
-//  message is not ZB1 at all, so that nothing can be answered: the caller drops and counts it.
-//  A PUT that is beyond limits->body, bodies, properties or request gets 413 and `over`: the pair's other broker may have
-//  stored it under its own limits, so that the engine is asked before it is refused.
-//  "ZB" followed by another version is answered: 400.  The text lives as long as the request.  Takes time in the
-//  number of frames and the bytes of all arguments but the bodies, and allocates nothing.
-int zb_wire_parse (zb_request_t *self, const zb_frame_t *frames, size_t count, const zb_limits_t *limits,
-                   const char **why);
-
-//  Bytes that a request points to; and a copy of it, which points to copies in this memory of so many bytes.  The memory is
-//  aligned as malloc's is.
-size_t zb_request_bytes (const zb_request_t *self);
-void zb_request_copy (zb_request_t *self, const zb_request_t *from, void *memory);
-
-//  The verb's name as on the wire, "?" for ZB_VERBS.
-const char *zb_verb_name (zb_verb_t verb);
 
 //  What an OK says of what it confirms: where it is synced to disk.
 typedef enum {
@@ -155,7 +100,7 @@ bool zb_lines_next (zb_frame_t lines, size_t *cursor, zb_frame_t *name, zb_frame
 
 //  Message ids.  On the wire they are decimal text that clients treat as opaque.
 //  Walks an acks argument: "ID" or "ID..ID", one space between.  Returns false at the end; *bad is set to true if
-//  the rest is malformed (never after zb_wire_parse has accepted it), else to false.  *cursor starts at 0.
+//  the rest is malformed, else to false.  *cursor starts at 0.  See core/spans.h for all of it.
 //  Ids are 1..2^64-1 and first <= last: a range may be as large as that, so don't count through it.
 bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *last, bool *bad);
 
@@ -163,6 +108,11 @@ bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *l
 //  most `max`; returns false otherwise.  Format: writes into text, zero-terminated; returns the length.
 bool zb_number_parse (zb_frame_t text, uint64_t max, uint64_t *number);
 size_t zb_number_format (uint64_t number, char text[21]);
+
+//  Looks for the protocol's frame, "ZB1" or another version's, which is the first or follows the first empty one.  Returns its index; `count` if
+//  there is none.  A first frame that looks like another version is believed last: REQ_CORRELATE puts four bytes
+//  there that may be anything.
+size_t zb_wire_envelope (const zb_frame_t *frames, size_t count);
 
 //  Frames from a string; comparison with one.
 zb_frame_t zb_frame (const char *text);

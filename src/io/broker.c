@@ -80,6 +80,7 @@ typedef struct {
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
     zb_heap_t heap;
+    zb_spans_t ids;            //  that the request at hand names
     char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
 
@@ -376,12 +377,45 @@ static void s_switched (zb_broker_t *self)
     }
 }
 
+//  What the engine of an active broker does.
+static void s_serve (zb_broker_t *self, const zb_request_t *request)
+{
+    const char *withholds = zb_role_withholds (&self->role, self->now);
+    if (withholds)
+        s_refuse (self, request, ZB_NOT_READY, withholds);
+    else if (zb_engine_leads (self->engine))
+        zb_engine_request (self->engine, request, self->now);
+    else
+        s_passive (self, request);
+}
+
+static void s_handle (zb_broker_t *self, const zb_request_t *request)
+{
+    switch (zb_protocol (request->verb)->by) {
+    case ZB_BY_BROKER:
+        if (request->verb == ZB_STATUS)
+            s_status (self, request);
+        else
+            s_ok (self, request, NULL);
+        break;
+    case ZB_BY_OPERATOR:
+        s_operate (self, request);
+        break;
+    case ZB_BY_VOTE:
+        s_hello (self, request);
+        break;
+    case ZB_BY_ENGINE:
+        s_serve (self, request);
+        break;
+    }
+}
+
 //  A client's message; of one that is over the limits, `cut`, only the first frames.
 static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *frames, size_t count, bool cut)
 {
     zb_request_t request;
     const char *why;
-    int code = zb_wire_parse (&request, frames, count, &self->config->limits, &why);
+    int code = zb_request_parse (&request, &self->ids, frames, count, &self->config->limits, &why);
     request.from.routing = routing;
     if (code == -1) {
         self->status.not_zb1++;
@@ -395,7 +429,6 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
         snprintf (limit, sizeof limit, "a request has at most %zu bytes in all its frames, and %zu bodies",
                   self->config->limits.request, self->config->limits.bodies);
     }
-    const char *withholds = zb_role_withholds (&self->role, self->now);
     //  A whole PUT that is beyond a limit of this broker is for the engine: the other one may have stored it.
     bool over = request.over && !cut;
     if ((!code || over) && zb_front_behind (self->front, routing)) {
@@ -407,20 +440,8 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
         self->status.refused++;
         s_refuse (self, &request, code, why);
     }
-    else if (request.verb == ZB_PING)
-        s_ok (self, &request, NULL);
-    else if (request.verb == ZB_STATUS)
-        s_status (self, &request);
-    else if (request.verb == ZB_SWITCHOVER || request.verb == ZB_PROMOTE)
-        s_operate (self, &request);
-    else if (request.verb == ZB_HELLO)
-        s_hello (self, &request);
-    else if (withholds)
-        s_refuse (self, &request, ZB_NOT_READY, withholds);
-    else if (zb_engine_leads (self->engine))
-        zb_engine_request (self->engine, &request, self->now);
     else
-        s_passive (self, &request);
+        s_handle (self, &request);
 }
 
 //  Whether clients' requests are left in their sockets: the store has more than enough to do, or the role is being handed
@@ -942,6 +963,7 @@ static void s_close (zb_broker_t *self)
         free (self->status.caution[index]);
     free (self->holder);
     free (self->denied);
+    zb_spans_clear (&self->ids);
 }
 
 //  Whether a client waits and the peer may be to blame: not while our own store stands still, for then its acks are not

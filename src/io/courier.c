@@ -8,6 +8,7 @@
 
 #include <czmq.h>
 
+#include "core/protocol.h"
 #include "io/courier.h"
 #include "io/log.h"
 #include "io/salvage.h"

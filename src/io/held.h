@@ -14,7 +14,7 @@
 #ifndef ZB_HELD_H_INCLUDED
 #define ZB_HELD_H_INCLUDED
 
-#include "core/wire.h"
+#include "core/request.h"
 
 typedef struct {
     int64_t since;         //  ms: when it came

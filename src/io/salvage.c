@@ -17,33 +17,26 @@
 
 #define HEAD "zbroker salvage 1\n"
 
-static bool s_among (zb_frame_t ids, uint64_t id)
+//  The ids of what was put aside before.
+static zb_spans_t s_kept (zlistx_t *before)
 {
-    size_t cursor = 0;
-    uint64_t first = 0, last = 0;
-    bool bad = false;
-    while (zb_acks_next (ids, &cursor, &first, &last, &bad))
-        if (id >= first && id <= last)
-            return true;
-    return false;
-}
-
-//  Whether the message was put aside before.
-static bool s_kept (zlistx_t *before, uint64_t id)
-{
+    zb_spans_t kept = {NULL, 0, 0}, ids = {NULL, 0, 0};
     for (zmsg_t *put = zlistx_first (before); put; put = zlistx_next (before)) {
         zmsg_first (put);
         zmsg_next (put);
         zmsg_next (put);
-        zframe_t *ids = zmsg_next (put);
-        if (s_among ((zb_frame_t){zframe_data (ids), zframe_size (ids)}, id))
-            return true;
+        zframe_t *text = zmsg_next (put);
+        zb_spans_parse (&ids, (zb_frame_t){zframe_data (text), zframe_size (text)});
+        for (size_t index = 0; index < ids.size; index++)
+            zb_spans_add (&kept, ids.span[index].first, ids.span[index].last);
     }
-    return false;
+    zb_spans_clear (&ids);
+    kept.size = zb_spans_join (kept.span, kept.size);
+    return kept;
 }
 
 //  One PUT of those that are named and not kept yet; NULL if none of the piece is.
-static zmsg_t *s_put (const zb_aside_t *aside, const zb_row_t *row, const zb_piece_t *piece, zlistx_t *before,
+static zmsg_t *s_put (const zb_aside_t *aside, const zb_row_t *row, const zb_piece_t *piece, const zb_spans_t *kept,
                       int64_t *messages)
 {
     zmsg_t *bodies = zmsg_new ();
@@ -51,9 +44,9 @@ static zmsg_t *s_put (const zb_aside_t *aside, const zb_row_t *row, const zb_pie
     uint32_t offset = piece->bodies;
     for (uint32_t index = 0; index < piece->count; index++) {
         uint32_t size = zb_get32 (row->data + piece->sizes + 4 * index);
-        bool named = s_among (aside->ids, piece->first + index);
+        bool named = zb_spans_have (aside->span, aside->spans, piece->first + index);
         *messages += named;
-        if (named && !s_kept (before, piece->first + index)) {
+        if (named && !zb_spans_have (kept->span, kept->size, piece->first + index)) {
             char *more = zsys_sprintf ("%s%s%" PRIu64, ids ? ids : "", ids ? " " : "", piece->first + index);
             zmsg_addmem (bodies, row->data + offset, size);
             zstr_free (&ids);
@@ -100,11 +93,13 @@ static zlistx_t *s_puts (const zb_aside_t *aside, zlistx_t *before, int64_t *mes
     zb_row_t *row = zb_row_new (aside->row.size);
     memcpy (row->data, aside->row.data, aside->row.size);
     row->size = (uint32_t) aside->row.size;
+    zb_spans_t kept = s_kept (before);
     while (zb_log_next (row, &offset, &piece) == 1) {
-        zmsg_t *put = s_put (aside, row, &piece, before, messages);
+        zmsg_t *put = s_put (aside, row, &piece, &kept, messages);
         if (put)
             zlistx_add_end (puts, put);
     }
+    zb_spans_clear (&kept);
     zb_row_unref (&row);
     return puts;
 }

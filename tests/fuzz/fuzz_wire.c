@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "core/request.h"
 #include "core/seal.h"
 #include "core/token.h"
 #include "core/wire.h"
@@ -184,6 +185,16 @@ static void s_try_names (const s_message_t *message)
     }
 }
 
+static void s_check_spans (zb_span_t *span, size_t spans)
+{
+    assert (spans <= ZB_ACKS_MAX / 2 + 1);
+    for (size_t index = 0; index < spans; index++)
+        assert (span[index].first > 0 && span[index].first <= span[index].last);
+    spans = zb_spans_join (span, spans);
+    for (size_t index = 1; index < spans; index++)
+        assert (span[index].first > span[index - 1].last + 1 && span[index - 1].last < UINT64_MAX);
+}
+
 static void s_check_request (const zb_request_t *request, const s_message_t *message, const zb_limits_t *limits)
 {
     assert (request->verb < ZB_VERBS);
@@ -194,14 +205,14 @@ static void s_check_request (const zb_request_t *request, const s_message_t *mes
     assert (request->name.size == 0 || zb_name_check (request->name) == NULL);
     assert (request->token.size <= ZB_TOKEN_MAX);
     assert (request->max <= limits->bodies && request->wait <= ZB_WAIT_MAX);
-    assert (request->acks.size <= ZB_ACKS_MAX && request->options.size <= ZB_OPTIONS_MAX);
+    assert (request->options.size <= ZB_OPTIONS_MAX);
     assert (request->properties.size <= limits->properties && zb_lines_check (request->properties) == NULL);
     assert (zb_lines_check (request->options) == NULL);
     if (request->verb == ZB_LIST)
         assert (request->queue.size == 0 || zb_pattern_check (request->queue) == NULL);
     else
         assert (request->queue.size == 0 || zb_name_check (request->queue) == NULL);
-    s_try_acks (request->acks);
+    s_check_spans (request->span, request->spans);
     assert ((request->verb == ZB_PUT) == (request->bodies > 0));
     assert (request->bodies <= limits->bodies);
     size_t bytes = 0;
@@ -215,8 +226,9 @@ static void s_check_request (const zb_request_t *request, const s_message_t *mes
 static void s_try_request (const s_message_t *message, const zb_limits_t *limits)
 {
     zb_request_t request;
+    zb_spans_t ids = {NULL, 0, 0};
     const char *why = NULL;
-    int result = zb_wire_parse (&request, message->frame, message->count, limits, &why);
+    int result = zb_request_parse (&request, &ids, message->frame, message->count, limits, &why);
     if (result == 0)
         s_check_request (&request, message, limits);
     else if (result > 0) {
@@ -228,6 +240,7 @@ static void s_try_request (const s_message_t *message, const zb_limits_t *limits
     }
     else
         assert (result == -1);
+    zb_spans_clear (&ids);
 }
 
 static void s_try_reply (const s_message_t *message)

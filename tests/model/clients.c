@@ -28,15 +28,17 @@ static const char *const s_text[SPLIT_BODIES] = {"a", "b", "c"};
 static void s_say (split_t *self, int at, unsigned client, const zb_frame_t *frame, size_t frames)
 {
     zb_request_t request;
+    zb_spans_t ids = {NULL, 0, 0};
     const char *why;
     char routing[16];
     snprintf (routing, sizeof routing, "%u", client);
-    int rc = zb_wire_parse (&request, frame, frames, &s_limits, &why);
+    int rc = zb_request_parse (&request, &ids, frame, frames, &s_limits, &why);
     assert (rc == 0);
     self->said[0] = 0;
     self->talks = client;
     request.from.routing = zb_frame (routing);
     zb_engine_request (self->node[at].engine, &request, self->now);
+    zb_spans_clear (&ids);
     split_settle (self);
     self->talks = 0;
 }
@@ -391,11 +393,9 @@ static void s_put_aside (split_t *self, node_t *loser)
     zb_aside_t aside;
     bool refused = zb_replayer_aside (loser->replayer, &aside);
     assert (refused);
-    uint64_t messages = 0, first = 0, last = 0;
-    size_t cursor = 0;
-    bool bad = false;
-    while (zb_acks_next (aside.ids, &cursor, &first, &last, &bad))
-        for (uint64_t id = first; id <= last; id++, messages++)
+    uint64_t messages = 0;
+    for (size_t each = 0; each < aside.spans; each++)
+        for (uint64_t id = aside.span[each].first; id <= aside.span[each].last; id++, messages++)
             for (int index = 0; index < SPLIT_BODIES; index++)
                 for (int which = 0; which < self->body[index].ids; which++)
                     if (self->body[index].id[which] == id)

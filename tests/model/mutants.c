@@ -38,13 +38,11 @@ OLD (zb_lineage_lacks);
 OLD (zb_lineage_tail);
 
 //  The winner asks for the bits of a row that it has taken before; nobody does while it takes an item otherwise.
-char *__wrap_zb_page_done (const zb_page_t *self)
+void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids)
 {
-    if (split_old != OLD_BITS || !split_taking)
-        return __real_zb_page_done (self);
-    char *text = calloc (1, 1);
-    assert (text);
-    return text;
+    __real_zb_page_done (self, ids);
+    if (split_old == OLD_BITS && split_taking)
+        ids->size = 0;
 }
 
 void __wrap_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
@@ -67,20 +65,17 @@ void __wrap_zb_producer_learn (zb_producer_t *self, const zb_slot_t *slot)
         __real_zb_producer_learn (self, slot);
 }
 
-bool __wrap_zb_engine_foreign (const zb_engine_t *self, zb_frame_t acks)
+bool __wrap_zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans)
 {
     if (split_old != OLD_FOREIGN)
-        return __real_zb_engine_foreign (self, acks);
-    size_t cursor = 0;
-    uint64_t end[2] = {0, 0};
-    bool bad = false;
-    while (self->lineage.size && zb_acks_next (acks, &cursor, &end[0], &end[1], &bad))
-        for (unsigned index = 0; index < 2; index++) {
-            uint64_t number = zb_epoch_number (end[index]);
-            bool own = number == self->epoch && zb_epoch_node (end[index]) == self->node;
-            if (number && number <= self->epoch && !own && !zb_lineage_had (&self->lineage, end[index]))
-                return true;
-        }
+        return __real_zb_engine_foreign (self, span, spans);
+    for (size_t index = 0; self->lineage.size && index < 2 * spans; index++) {
+        uint64_t end = index % 2 ? span[index / 2].last : span[index / 2].first;
+        uint64_t number = zb_epoch_number (end);
+        bool own = number == self->epoch && zb_epoch_node (end) == self->node;
+        if (number && number <= self->epoch && !own && !zb_lineage_had (&self->lineage, end))
+            return true;
+    }
     return false;
 }
 

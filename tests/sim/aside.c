@@ -18,17 +18,6 @@
 #include "history.h"
 #include "io/salvage.h"
 
-static bool s_named (zb_frame_t ids, uint64_t id)
-{
-    size_t cursor = 0;
-    uint64_t first = 0, last = 0;
-    bool bad = false, named = false;
-    while (zb_acks_next (ids, &cursor, &first, &last, &bad))
-        named = named || (id >= first && id <= last);
-    assert (!bad);
-    return named;
-}
-
 //  Hands each message that is named to the history; returns how many they are.
 static int64_t s_messages (const zb_aside_t *aside)
 {
@@ -42,7 +31,7 @@ static int64_t s_messages (const zb_aside_t *aside)
         const uint8_t *body = row->data + piece.bodies;
         for (uint32_t index = 0; index < piece.count; index++) {
             size_t size = zb_get32 (row->data + piece.sizes + 4 * index);
-            if (s_named (aside->ids, piece.first + index)) {
+            if (zb_spans_have (aside->span, aside->spans, piece.first + index)) {
                 history_aside (body, size, aside->word);
                 messages++;
             }

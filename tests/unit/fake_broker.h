@@ -19,7 +19,7 @@
 
 #include <czmq.h>
 
-#include "core/wire.h"
+#include "core/request.h"
 
 #define FAKE_MESSAGES 4096
 #define FAKE_SESSIONS 256
@@ -233,15 +233,12 @@ static inline zmsg_t *fake_put (fake_t *self, size_t broker, const fake_session_
     return reply;
 }
 
-static inline size_t fake_acks (fake_t *self, zb_frame_t acks, bool done)
+static inline size_t fake_acks (fake_t *self, const zb_request_t *request, bool done)
 {
-    size_t cursor = 0;
     size_t count = 0;
-    uint64_t first;
-    uint64_t last;
-    bool bad;
-    while (zb_acks_next (acks, &cursor, &first, &last, &bad))
-        for (uint64_t id = first; id <= last && id <= self->messages; id++, count++) {
+    for (size_t index = 0; index < request->spans; index++)
+        for (uint64_t id = request->span[index].first; id <= request->span[index].last && id <= self->messages;
+             id++, count++) {
             self->message[id - 1].leased = false;
             self->message[id - 1].acked |= done;
         }
@@ -265,7 +262,7 @@ static inline void fake_unpark (fake_t *self)
 static inline zmsg_t *fake_get (fake_t *self, size_t broker, zframe_t *routing, const zb_request_t *request,
                                 const char *id)
 {
-    fake_acks (self, request->acks, true);
+    fake_acks (self, request, true);
     if (request->max == 0) {
         self->cancels++;
         fake_unpark (self);
@@ -288,7 +285,7 @@ static inline zmsg_t *fake_get (fake_t *self, size_t broker, zframe_t *routing, 
         index = more;
         zmsg_addstr (bodies, message->body);
     }
-    bool park = zmsg_size (bodies) == 0 && request->wait > 0 && request->acks.size == 0;
+    bool park = zmsg_size (bodies) == 0 && request->wait > 0 && request->spans == 0;
     zmsg_t *reply = NULL;
     if (park) {
         zframe_destroy (&self->parked);
@@ -344,11 +341,11 @@ static inline zmsg_t *fake_serve (fake_t *self, size_t broker, zframe_t *routing
         zmsg_addstr (reply, "");
         break;
     case ZB_ACK:
-        fake_acks (self, request->acks, true);
+        fake_acks (self, request, true);
         zmsg_addstr (reply, "both");
         break;
     case ZB_NACK:
-        self->nacks += fake_acks (self, request->acks, false);
+        self->nacks += fake_acks (self, request, false);
         break;
     case ZB_EXTEND:
         self->extends++;
@@ -444,8 +441,9 @@ static inline void fake_request (fake_t *self, size_t broker)
         frame[count++] = (zb_frame_t){zframe_data (part), zframe_size (part)};
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
     zb_request_t request;
+    zb_spans_t ids = {NULL, 0, 0};
     const char *why = NULL;
-    if (zb_wire_parse (&request, frame, count, &limits, &why) == 0) {
+    if (zb_request_parse (&request, &ids, frame, count, &limits, &why) == 0) {
         self->seen[request.verb]++;
         if (request.verb == ZB_HELLO)
             self->hellos[broker]++;
@@ -454,6 +452,7 @@ static inline void fake_request (fake_t *self, size_t broker)
     }
     else
         self->bad++;
+    zb_spans_clear (&ids);
     zframe_destroy (&routing);
     zmsg_destroy (&message);
 }

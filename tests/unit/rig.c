@@ -70,6 +70,7 @@ void rig_destroy (rig_t **self_p)
     zb_engine_destroy (&self->engine);
     fake_store_destroy (&self->store);
     free (self->replies);
+    zb_spans_clear (&self->ids);
     free (self);
     *self_p = NULL;
 }
@@ -279,7 +280,7 @@ static void s_request (rig_t *self, const char *client, const zb_frame_t *frames
 {
     zb_request_t request;
     const char *why = NULL;
-    int code = zb_wire_parse (&request, frames, count, &self->limits, &why);
+    int code = zb_request_parse (&request, &self->ids, frames, count, &self->limits, &why);
     if (code && !request.over)
         fail_msg ("a test's request is malformed: %s", why);
     request.from.routing = zb_frame (client);

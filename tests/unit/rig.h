@@ -31,6 +31,7 @@ typedef struct {
     fake_store_t *store;
     int64_t now;
     uint64_t epoch;
+    zb_spans_t ids;      //  of the newest request
     bool sync_here;      //  batches are synced here as soon as they are executed,
     bool sync_there;     //  and by the peer
     bool stuck;          //  reads don't come back

@@ -466,8 +466,9 @@ static void s_envelopes_come_back (void **state)
     zb_frame_t frames[] = {{"\0\0\0\7", 4}, {"", 0},  {"ZB1", 3}, {"GET", 3}, {"g", 1},
                            {"q", 1},        {"1", 1}, {"5", 1},   {"", 0}};
     zb_request_t request;
+    zb_spans_t ids = {NULL, 0, 0};
     const char *why;
-    assert_int_equal (zb_wire_parse (&request, frames, 9, &rig->limits, &why), 0);
+    assert_int_equal (zb_request_parse (&request, &ids, frames, 9, &rig->limits, &why), 0);
     rig->stuck = true;
     rig_takeover (rig);
     rig->stuck = false;

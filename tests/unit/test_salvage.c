@@ -40,10 +40,15 @@ static int64_t s_aside (const char *ids)
     zb_log_begin (row, 10);
     zb_log_append (row, &piece[0], body);
     zb_log_append (row, &piece[1], body + 3);
-    zb_aside_t aside = {.queue = zb_frame ("q"), .queue_id = 3, .last = 13, .row = {row->data, row->size},
-                        .word = "conflict", .ids = zb_frame (ids)};
+    zb_aside_t aside = {
+        .queue = zb_frame ("q"), .queue_id = 3, .last = 13, .row = {row->data, row->size}, .word = "conflict"};
+    zb_spans_t named = {NULL, 0, 0};
+    assert_true (zb_spans_parse (&named, zb_frame (ids)));
+    aside.span = named.span;
+    aside.spans = named.size;
     zb_epoch_t loser = {.number = 7, .first = 1, .node = 2};
     int64_t messages = zb_salvage_write (s_dir, loser, &aside);
+    zb_spans_clear (&named);
     zb_row_unref (&row);
     return messages;
 }

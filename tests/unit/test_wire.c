@@ -16,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/wire.h"
+#include "core/request.h"
 
 #define FRAMES_MAX 2048
 #define COUNT(array) (sizeof (array) / sizeof ((array)[0]))
@@ -24,6 +24,7 @@
 static zb_limits_t s_limits = ZB_LIMITS_DEFAULT;
 static zb_frame_t s_frames[FRAMES_MAX];
 static zb_request_t s_request;
+static zb_spans_t s_ids;
 static const char *s_why;
 
 //  Splits a line into frames at '|'.
@@ -41,10 +42,24 @@ static size_t s_split (const char *line)
     }
 }
 
+static void s_is (zb_frame_t frame, const char *text)
+{
+    if (!zb_frame_is (frame, text))
+        fail_msg ("\"%.*s\" is not \"%s\"", (int) frame.size, frame.size ? (const char *) frame.data : "", text);
+}
+
 static int s_parse_frames (size_t count)
 {
     s_why = NULL;
-    return zb_wire_parse (&s_request, s_frames, count, &s_limits, &s_why);
+    return zb_request_parse (&s_request, &s_ids, s_frames, count, &s_limits, &s_why);
+}
+
+//  What the request names, as text.
+static void s_names (const char *expected)
+{
+    char text[10 * ZB_SPAN_TEXT];
+    assert_true (s_request.spans <= 10);
+    s_is ((zb_frame_t){text, zb_spans_format (s_request.span, s_request.spans, text)}, expected);
 }
 
 static int s_parse (const char *line)
@@ -57,12 +72,6 @@ static void s_check (const char *line, int result, const char *why)
     int got = s_parse (line);
     if (got != result || (why && strcmp (s_why, why) != 0))
         fail_msg ("%s: got %d \"%s\", not %d \"%s\"", line, got, got > 0 ? s_why : "", result, why ? why : "");
-}
-
-static void s_is (zb_frame_t frame, const char *text)
-{
-    if (!zb_frame_is (frame, text))
-        fail_msg ("\"%.*s\" is not \"%s\"", (int) frame.size, frame.size ? (const char *) frame.data : "", text);
 }
 
 //  A text of `size` times the character; freed by the caller.
@@ -122,9 +131,9 @@ static void test_good (void **state)
     assert_int_equal (s_request.verb, ZB_GET);
     assert_int_equal (s_request.max, 10);
     assert_int_equal (s_request.wait, 5000);
-    assert_int_equal (s_request.acks.size, 0);
+    assert_int_equal (s_request.spans, 0);
     s_check ("ZB1|GET|g|orders|0|0|17 19..21", 0, NULL);
-    s_is (s_request.acks, "17 19..21");
+    s_names ("17..17 19..21");
     s_check ("ZB1|GET|g|orders|18446744073709551615|18446744073709551615|", 0, NULL);
     assert_int_equal (s_request.max, s_limits.bodies);
     assert_int_equal (s_request.wait, ZB_WAIT_MAX);
@@ -135,7 +144,7 @@ static void test_good (void **state)
     assert_int_equal (s_request.verb, ZB_NACK);
     s_check ("ZB1|EXTEND|g|orders|1..18446744073709551615", 0, NULL);
     assert_int_equal (s_request.verb, ZB_EXTEND);
-    s_is (s_request.acks, "1..18446744073709551615");
+    s_names ("1..18446744073709551615");
     s_check ("ZB1|QUEUE|g|orders|", 0, NULL);
     s_check ("ZB1|QUEUE|g|orders|lease=1000\nmax-messages=5", 0, NULL);
     assert_int_equal (s_request.verb, ZB_QUEUE);
@@ -259,7 +268,7 @@ static void test_foreign (void **state)
     for (size_t index = 0; index < COUNT (foreign); index++)
         s_check (foreign[index], -1, NULL);
     assert_int_equal (s_parse_frames (0), -1);
-    assert_int_equal (zb_wire_parse (&s_request, NULL, 0, &s_limits, &s_why), -1);
+    assert_int_equal (zb_request_parse (&s_request, &s_ids, NULL, 0, &s_limits, &s_why), -1);
     s_frames[0] = (zb_frame_t){"ZB1\0", 4};
     s_frames[1] = zb_frame ("PING");
     s_frames[2] = zb_frame ("1");
@@ -624,6 +633,22 @@ static void test_acks (void **state)
     cursor = 0;
     assert_false (zb_acks_next (zb_frame (""), &cursor, &first, &last, &bad));
     assert_false (bad);
+    static const char *const joined[][2] = {
+        {"7 9..9 11..12 5", "5..5 7..7 9..9 11..12"},
+        {"1..5 3 6 8..9 5..7", "1..9"},
+        {"2..18446744073709551615 5 1", "1..18446744073709551615"},
+        {"18446744073709551615 18446744073709551615", "18446744073709551615..18446744073709551615"},
+        {"4 4 4", "4..4"},
+    };
+    for (size_t index = 0; index < COUNT (joined); index++) {
+        assert_true (zb_spans_parse (&s_ids, zb_frame (joined[index][0])));
+        s_request.span = s_ids.span;
+        s_request.spans = zb_spans_join (s_ids.span, s_ids.size);
+        s_names (joined[index][1]);
+    }
+    assert_true (zb_spans_parse (&s_ids, zb_frame ("5..6 9")));
+    assert_true (zb_spans_have (s_ids.span, s_ids.size, 5) && zb_spans_have (s_ids.span, s_ids.size, 9));
+    assert_false (zb_spans_have (s_ids.span, s_ids.size, 7) || zb_spans_have (s_ids.span, s_ids.size, 10));
     static const char *const wrong[] = {
         " ",       " 1",    "1 ", "1  2", "0",   "0..1", "2..1", "1..", "..1",   "1.2", "1...2",
         "1..2..3", "1.",    ".",  "..",   "1,2", "1\n2", "1\t2", "01",  "1..02", "-1",  "1..18446744073709551616",
@@ -849,5 +874,7 @@ int main (void)
         cmocka_unit_test (test_lines),    cmocka_unit_test (test_index),     cmocka_unit_test (test_replies),
         cmocka_unit_test (test_page),
     };
-    return cmocka_run_group_tests (tests, NULL, NULL);
+    int failed = cmocka_run_group_tests (tests, NULL, NULL);
+    zb_spans_clear (&s_ids);
+    return failed;
 }
