@@ -192,30 +192,42 @@ static void s_check_rest (split_t *self)
             split_fault (self, "a pair at rest, and a client waits for its answer");
 }
 
-rest_t split_recover (split_t *self, bool talk, bool (*known) (mark_t mark))
+static bool s_is_among (const mark_t *mark, size_t marks, mark_t one)
 {
-    self->left = (bounds_t){.spread = self->left.spread};
-    self->cut = self->mute = false;
-    for (int at = 0; at < 2; at++)
-        split_act (self, (act_t){ACT_START, (uint8_t) at, 0});
-    for (int round = 0; round < ROUNDS && !self->over && !self->fault; round++) {
-        if (known && known (split_mark (self)))
+    for (size_t index = 0; index < marks; index++)
+        if (mark[index].one == one.one && mark[index].other == one.other)
+            return true;
+    return false;
+}
+
+//  Half a second in which nothing breaks, clients ask, and a loser sends all that it has.
+static void s_round (split_t *self)
+{
+    split_time (self);
+    split_check (self);
+    for (int at = 0; at < 2; at++) {
+        split_act (self, (act_t){ACT_VOTE, (uint8_t) at, 0});
+        for (int item = 0; item < ITEMS && split_replay (self, at, false) && self->node[at].begun; item++)
+            split_check (self);
+    }
+}
+
+static rest_t s_come_to_rest (split_t *self, bool talk, const rests_t *rests, mark_t path[ROUNDS], size_t *length)
+{
+    for (*length = 0; *length < ROUNDS && !self->over && !self->fault; ++*length) {
+        path[*length] = split_mark (self);
+        if (rests && rests->known (path[*length]))
             return REST_KNOWN;
-        if (talk) {
-            printf ("  round %d\n", round);
+        if (talk)
             split_print (self);
-        }
         if (s_is_paired (self)) {
             s_check_rest (self);
             return self->fault ? REST_FAULT : REST_PAIRED;
         }
-        split_time (self);
-        split_check (self);
-        for (int at = 0; at < 2; at++) {
-            split_act (self, (act_t){ACT_VOTE, (uint8_t) at, 0});
-            for (int item = 0; item < ITEMS && split_replay (self, at, false) && self->node[at].begun; item++)
-                split_check (self);
-        }
+        //  Nothing changes any more.
+        if (s_is_among (path, *length, path[*length]))
+            break;
+        s_round (self);
     }
     if (self->over)
         return REST_KNOWN;
@@ -223,6 +235,20 @@ rest_t split_recover (split_t *self, bool talk, bool (*known) (mark_t mark))
         return REST_OPERATOR;
     split_fault (self, "the pair does not come to rest, and waits for nobody");
     return REST_FAULT;
+}
+
+rest_t split_recover (split_t *self, bool talk, const rests_t *rests)
+{
+    mark_t path[ROUNDS];
+    size_t length;
+    self->left = (bounds_t){.spread = self->left.spread};
+    self->cut = self->mute = false;
+    for (int at = 0; at < 2; at++)
+        split_act (self, (act_t){ACT_START, (uint8_t) at, 0});
+    rest_t rest = s_come_to_rest (self, talk, rests, path, &length);
+    for (size_t index = 0; rests && rest != REST_FAULT && !self->over && index < length; index++)
+        rests->learn (path[index]);
+    return rest;
 }
 
 //  ---------------------------------------------------------------------------

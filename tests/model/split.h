@@ -227,10 +227,15 @@ void split_content (const fake_tables_t *tables, content_t *content);
 //  In every state; notes what is delivered now.
 void split_check (split_t *self);
 mark_t split_mark (split_t *self);
-//  Heals what is broken and lets the pair come to rest; looks at what is there then.  `known` says of a state whether one
-//  comes to rest from it (NULL: of none).  Returns how it ended; FAULT with `fault` set.
+//  Heals what is broken and lets the pair come to rest; looks at what is there then.  Returns how it ended; FAULT with `fault`
+//  set.
 typedef enum { REST_KNOWN, REST_PAIRED, REST_OPERATOR, REST_FAULT } rest_t;
-rest_t split_recover (split_t *self, bool talk, bool (*known) (mark_t mark));
+//  States from which a pair has come to rest before, NULL for none: then it is not gone on with.
+typedef struct {
+    bool (*known) (mark_t mark);
+    void (*learn) (mark_t mark);
+} rests_t;
+rest_t split_recover (split_t *self, bool talk, const rests_t *rests);
 void split_print (const split_t *self);
 
 #endif

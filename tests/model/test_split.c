@@ -17,8 +17,10 @@
     test_split                 all walks, and all mutants
     test_split NAME            the walks whose name begins so
     ZBROKER_SPLITS=deep        the larger bounds (make check-sim)
+    ZBROKER_STATES             states of a walk at most, for a look at large bounds: all, if it is not set
 */
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,18 +88,26 @@ static split_t *s_world;
 static marks_t s_seen, s_rests;
 static memory_t s_kept[DEPTH + 2];
 static act_t s_path[DEPTH];
-static bool s_spent; //  the state is not the one that was kept
+static size_t s_most = SIZE_MAX; //  states of a walk
+static bool s_spent;             //  the state is not the one that was kept
 static const char *s_found;
 static act_t s_trace[DEPTH];
 static size_t s_traced;
 static struct {
-    size_t states, moves, over, deepest, operator, splits, merges;
+    size_t states, moves, over, deepest, waiting, splits, merges, restored, promoted;
 } s_count;
 
-static bool s_rest_known (mark_t mark)
+static bool s_rest_is_known (mark_t mark)
 {
-    return !s_marks_add (&s_rests, mark);
+    return s_rests.room && s_marks_find (&s_rests, mark)->one;
 }
+
+static void s_rest_learn (mark_t mark)
+{
+    s_marks_add (&s_rests, mark);
+}
+
+static const rests_t s_rests_known = {s_rest_is_known, s_rest_learn};
 
 static void s_find (const char *fault, size_t depth)
 {
@@ -109,10 +119,15 @@ static void s_find (const char *fault, size_t depth)
 //  Brings the state to rest; the state is spent.
 static void s_look (size_t depth)
 {
+    s_count.states++;
     s_count.splits += s_world->node[0].disk.alone && s_world->node[1].disk.alone;
+    s_count.restored += s_world->restored;
+    s_count.promoted += s_world->promoted;
     s_spent = true;
-    rest_t rest = split_recover (s_world, false, s_rest_known);
-    s_count.operator+= rest == REST_OPERATOR;
+    rest_t rest = split_recover (s_world, false, &s_rests_known);
+    s_count.waiting += rest == REST_OPERATOR;
+    for (size_t index = 0; rest == REST_PAIRED && index < s_world->node[0].role.lineage.size; index++)
+        s_count.merges += s_world->node[0].role.lineage.epoch[index].first == 0;
     if (rest == REST_FAULT)
         s_find (s_world->fault, depth);
 }
@@ -138,7 +153,7 @@ static void s_try (size_t depth, act_t act)
         s_find (s_world->fault, depth + 1);
         return;
     }
-    if (s_world->over || depth + 1 == DEPTH) {
+    if (s_world->over || depth + 1 == DEPTH || s_count.states >= s_most) {
         s_count.over++;
         return;
     }
@@ -149,7 +164,6 @@ static void s_try (size_t depth, act_t act)
 
 static void s_expand (size_t depth)
 {
-    s_count.states++;
     s_count.deepest = depth > s_count.deepest ? depth : s_count.deepest;
     memory_keep (&s_kept[depth]);
     s_look (depth);
@@ -265,7 +279,7 @@ static const char *s_walk (const walk_t *walk)
     memory_end ();
     printf ("# %s: %zu states, %zu moves, depth %zu, %zu at a bound; both alone %zu, waits for an operator %zu; %zu "
             "KiB; %.1f s\n",
-            walk->name, s_count.states, s_count.moves, s_count.deepest, s_count.over, s_count.splits, s_count.operator,
+            walk->name, s_count.states, s_count.moves, s_count.deepest, s_count.over, s_count.splits, s_count.waiting,
             memory_most () / 1024, (double) (clock () - began) / CLOCKS_PER_SEC);
     fflush (stdout);
     memory_free_outside (s_seen.slot);
@@ -290,6 +304,9 @@ static const char *s_walk (const walk_t *walk)
 //  The backup is alone.  Its folder is copied then, and the two are together again since, with a message more.
 #define COPIED "put P, kill P, time P, vote B, time P, copy B, start P, time P, put B, time P"
 
+//  It has led in one epoch more since, is set back, and leads in that epoch again.
+#define TWINS \
+    COPIED ", kill P, ack B 0, time P, start P, time P, kill B, restore B, cut P, start B, time P, vote B, time P"
 //  The same, but it was the primary that led since, and is not alone any more.
 #define LEFT                                                                                                         \
     "put P, kill P, time P, vote B, time P, copy B, start P, time P, kill B, time P, vote P, time P, start B, time " \
@@ -328,6 +345,8 @@ static const walk_t s_walks[] = {
     {"copied: left behind",
      {{.kills = 2, .mutes = 1, .spread = 1}, {.kills = 3, .mutes = 1, .acks = 1, .spread = 1}},
      LEFT},
+    {"copied: cut", {{.kills = 2, .cuts = 1}, {.kills = 3, .cuts = 1, .acks = 1}}, COPIED},
+    {"twins", {{.acks = 1, .kills = 1}, {.acks = 1, .kills = 2, .cuts = 1, .promotes = 1}}, TWINS},
     {"copied: promoted",
      {{.kills = 2, .promotes = 1, .spread = 1}, {.kills = 3, .promotes = 1, .acks = 1, .spread = 1}},
      COPIED},
@@ -351,6 +370,95 @@ static void s_report (bool good, const char *what)
     fflush (stdout);
     s_failed += !good;
 }
+
+//  ---------------------------------------------------------------------------
+//  Runs by chance, deeper than all orders can be tried.  The seed of a run is its number.
+
+#define RUN_ACTS 40
+
+static uint32_t s_chance (uint64_t *state, uint32_t below)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t) (*state >> 33) % below;
+}
+
+//  An act, as it may be drawn: faults are rare, else nothing gets far.
+static act_t s_draw (uint64_t *state)
+{
+    unsigned kind = s_chance (state, s_chance (state, 3) ? ACT_FAULTS : ACTS);
+    return (act_t){(uint8_t) kind, (uint8_t) s_chance (state, 2), (uint8_t) s_chance (state, SPLIT_BODIES * SPLIT_IDS)};
+}
+
+//  What a run may do beside everything else is decided by its seed.
+static walk_t s_run_of (uint64_t seed)
+{
+    walk_t walk = {"run", {{0}, {0}}, s_walks[seed % (sizeof s_walks / sizeof *s_walks)].from};
+    bounds_t bounds = {.puts = 6, .acks = 4, .dies = 1, .kills = 5, .cuts = 3, .steps = 8, .spread = seed / 2 % 2};
+    bounds.purges = bounds.deletes = seed % 3 == 0;
+    bounds.copies = seed % 5 == 0 ? 2 : 0;
+    bounds.promotes = seed % 7 == 0 ? 2 : 0;
+    bounds.wrongs = bounds.mutes = seed % 2;
+    walk.bounds[0] = walk.bounds[1] = bounds;
+    return walk;
+}
+
+static const char *s_run (const walk_t *walk, uint64_t seed)
+{
+    uint64_t state = seed;
+    s_found = NULL;
+    s_begin (walk);
+    memory_keep (&s_kept[0]);
+    for (size_t tries = 0, depth = 0; tries < 4 * RUN_ACTS && depth < RUN_ACTS && !s_found; tries++) {
+        act_t act = s_draw (&state);
+        if (!split_may_act (s_world, act))
+            continue;
+        s_path[depth] = act;
+        if (!split_act (s_world, act) || s_world->over) {
+            memory_restore (&s_kept[0]);
+            continue;
+        }
+        depth++;
+        s_count.moves++;
+        memory_keep (&s_kept[0]);
+        if (s_world->fault)
+            s_find (s_world->fault, depth);
+        else if (depth % 8 == 0)
+            s_look (depth);
+        memory_restore (&s_kept[0]);
+    }
+    return s_found;
+}
+
+static void s_test_runs (size_t runs, uint64_t first)
+{
+    char what[120];
+    const char *found = NULL;
+    walk_t walk = s_walks[0];
+    uint64_t seed = first;
+    clock_t began = clock ();
+    memset (&s_count, 0, sizeof s_count);
+    for (; seed < first + runs && !found; seed++) {
+        walk = s_run_of (seed);
+        found = s_run (&walk, seed);
+        memory_end ();
+    }
+    if (found) {
+        s_shorten (&walk);
+        s_explain (&walk, s_trace, s_traced);
+        memory_end ();
+    }
+    printf ("# runs: %zu states looked at, %zu moves; both alone %zu, set back %zu, promoted %zu, epochs absorbed %zu, "
+            "waits for an operator %zu; %.1f s\n",
+            s_count.states, s_count.moves, s_count.splits, s_count.restored, s_count.promoted, s_count.merges,
+            s_count.waiting, (double) (clock () - began) / CLOCKS_PER_SEC);
+    snprintf (what, sizeof what, found ? "run %llu: %s" : "%llu runs by chance",
+              (unsigned long long) (found ? seed - 1 : runs), found);
+    memory_free_outside (s_rests.slot);
+    s_rests = (marks_t){NULL, 0, 0};
+    s_report (!found, what);
+}
+
+//  ---------------------------------------------------------------------------
 
 static const walk_t *s_named (const char *name)
 {
@@ -393,8 +501,10 @@ static void s_test_old (old_t old, const walk_t *walk)
 
 int main (int argc, char **argv)
 {
-    const char *size = getenv ("ZBROKER_SPLITS");
+    const char *size = getenv ("ZBROKER_SPLITS"), *most = getenv ("ZBROKER_STATES");
     s_deep = size && strcmp (size, "deep") == 0;
+    if (most)
+        s_most = strtoul (most, NULL, 10);
     const char *only = argc > 1 ? argv[1] : "";
     for (size_t index = 0; index < sizeof s_walks / sizeof *s_walks; index++)
         if (strncmp (s_walks[index].name, only, strlen (only)) == 0)
@@ -402,6 +512,8 @@ int main (int argc, char **argv)
     for (size_t index = 0; index < sizeof s_olds / sizeof *s_olds; index++)
         if (strncmp (split_old_name (s_olds[index].old), only, strlen (only)) == 0)
             s_test_old (s_olds[index].old, s_named (s_olds[index].walk));
+    if (strncmp ("runs", only, strlen (only)) == 0)
+        s_test_runs (argc > 2 ? strtoul (argv[2], NULL, 10) : 500, argc > 3 ? strtoul (argv[3], NULL, 10) : 1);
     printf ("1..%zu\n", s_number);
     return s_failed != 0;
 }
