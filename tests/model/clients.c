@@ -100,8 +100,27 @@ static zb_vote_t s_vote (split_t *self, int at, const char *token)
     return vote;
 }
 
-static unsigned s_hello (split_t *self, int at, bool named)
+//  The client waits for its answer: until the peer has acknowledged, or the broker goes on alone.
+static void s_wait (split_t *self, int at, unsigned client, ask_t ask)
 {
+    int index = 0;
+    while (index < SPLIT_ASKS && self->ask[index].kind)
+        index++;
+    if (index == SPLIT_ASKS) {
+        self->over = true;
+        return;
+    }
+    ask.at = (uint8_t) at;
+    ask.client = client;
+    self->ask[index] = ask;
+    for (int each = 0; each < SPLIT_BODIES && ask.kind != ACT_PUT; each++)
+        self->body[each].maybe = self->body[each].maybe || ask.covers & 1 << each;
+}
+
+//  A HELLO.  Returns the connection's number; 0 if it is not served, or *waits to be.
+static unsigned s_hello (split_t *self, int at, bool named, bool *waits)
+{
+    *waits = false;
     node_t *node = &self->node[at];
     const char *token = named ? self->token : "";
     if (!node->alive || s_vote (self, at, token) != ZB_VOTE_SERVE || zb_role_withholds (&node->role, self->now))
@@ -111,6 +130,9 @@ static unsigned s_hello (split_t *self, int at, bool named)
     if (named && self->instance)
         zb_number_format (self->instance, instance);
     SAY ("HELLO", "h", named ? NAME : "", token, instance);
+    *waits = self->said[0] == 0;
+    if (*waits)
+        s_wait (self, at, client, (ask_t){.kind = ACT_VOTE});
     if (!s_is_ok (self))
         return 0;
     if (named && self->instance == 0)
@@ -242,19 +264,7 @@ void split_replies (split_t *self, int at)
 static bool s_conclude (split_t *self, int at, unsigned client, ask_t ask)
 {
     if (self->said[0] == 0) {
-        //  It waits: for its peer, or to go alone.
-        int index = 0;
-        while (index < SPLIT_ASKS && self->ask[index].kind)
-            index++;
-        if (index == SPLIT_ASKS) {
-            self->over = true;
-            return true;
-        }
-        ask.at = (uint8_t) at;
-        ask.client = client;
-        self->ask[index] = ask;
-        for (int each = 0; each < SPLIT_BODIES && ask.kind != ACT_PUT; each++)
-            self->body[each].maybe = self->body[each].maybe || ask.covers & 1 << each;
+        s_wait (self, at, client, ask);
         return true;
     }
     if (!s_is_ok (self))
@@ -281,9 +291,10 @@ static bool s_put (split_t *self, act_t act)
     if (put > SPLIT_PUTS || *left == 0)
         return false;
     --*left;
-    unsigned client = s_hello (self, at, true);
+    bool waits;
+    unsigned client = s_hello (self, at, true, &waits);
     if (!client)
-        return false;
+        return waits && act.kind != ACT_DIE;
     content_t content;
     split_content (&node->tables, &content);
     if (!content.queue) {
@@ -319,9 +330,10 @@ static bool s_ack (split_t *self, act_t act)
     if (self->left.acks == 0 || which >= body->ids || !body->known[which])
         return false;
     self->left.acks--;
-    unsigned client = s_hello (self, at, false);
+    bool waits;
+    unsigned client = s_hello (self, at, false, &waits);
     if (!client)
-        return false;
+        return waits;
     char id[21];
     zb_number_format (body->id[which], id);
     self->node[at].asked_epoch = s_epoch (&self->node[at]);
@@ -339,9 +351,10 @@ static bool s_clear (split_t *self, act_t act)
     if (*left == 0)
         return false;
     --*left;
-    unsigned client = s_hello (self, at, false);
+    bool waits;
+    unsigned client = s_hello (self, at, false, &waits);
     if (!client)
-        return false;
+        return waits;
     content_t content;
     split_content (&self->node[at].tables, &content);
     ask_t ask = {.kind = act.kind};

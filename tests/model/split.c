@@ -551,6 +551,25 @@ static bool s_spend (uint8_t *left)
     return true;
 }
 
+//  README: what the other one has done of what it gave in its newest epoch is not known to one that has followed it in a part of
+//  that.
+static void s_excuse (split_t *self, int at)
+{
+    const fake_row_t *row = fake_tables_get (&self->node[1 - at].tables, ZB_META, "lineage", strlen ("lineage"));
+    zb_lineage_t other = {0};
+    content_t content;
+    int rc = row ? zb_lineage_decode (&other, row->bytes + row->key_size, row->size) : 0;
+    assert (rc == 0);
+    zb_epoch_t newest = zb_lineage_newest (&other);
+    split_content (&self->node[at].tables, &content);
+    for (int index = 0; index < SPLIT_BODIES; index++) {
+        uint64_t id = content.count[index] ? content.id[index][0] : 0;
+        bool given =
+            newest.node != at + 1u && zb_epoch_number (id) == newest.number && zb_epoch_node (id) == newest.node;
+        self->body[index].excused = self->body[index].excused || given;
+    }
+}
+
 static bool s_promote (split_t *self, int at)
 {
     node_t *node = &self->node[at];
@@ -563,6 +582,7 @@ static bool s_promote (split_t *self, int at)
     if (why && zb_role_promote (&node->role, self->now, &code))
         return false;
     self->promoted = true;
+    s_excuse (self, at);
     return true;
 }
 

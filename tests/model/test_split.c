@@ -15,7 +15,9 @@
     must be found.
 
     test_split                 all walks, and all mutants
-    test_split NAME            the walks whose name begins so
+    test_split NAME            the walks, and mutants, whose name begins so
+    test_split play ACTS       these acts from a pair at rest, and how it comes to rest then
+    test_split runs N SEED     runs by chance
     ZBROKER_SPLITS=deep        the larger bounds (make check-sim)
     ZBROKER_STATES             states of a walk at most, for a look at large bounds: all, if it is not set
 */
@@ -301,6 +303,10 @@ static const char *s_walk (const walk_t *walk)
 
 //  The same, and the producer has not heard that its PUT is stored at the backup.
 #define DEAF "put P, cut P, ack P 0, time P, vote B, time P, deaf B, time P"
+//  The primary was alone when it died, and the backup is back.
+#define BEHIND "put P, kill B, put P, time P, put P, kill P, start B, time P"
+//  The primary is alone, and the backup follows it; it was not granted anything.
+#define FOLLOWS "put P, kill B, put P, time P, put P, start B"
 //  The backup is alone.  Its folder is copied then, and the two are together again since, with a message more.
 #define COPIED "put P, kill P, time P, vote B, time P, copy B, start P, time P, put B, time P"
 
@@ -320,36 +326,42 @@ static const walk_t s_walks[] = {
     {"nothing breaks",
      {{.puts = 2, .acks = 1, .purges = 1}, {.puts = 3, .acks = 3, .purges = 1, .deletes = 1}},
      "time P"},
-    {"kills",
-     {{.puts = 2, .acks = 1, .dies = 1}, {.puts = 3, .acks = 2, .purges = 1, .dies = 1, .kills = 2, .promotes = 1}},
-     "time P"},
-    {"cut",
-     {{.puts = 2, .acks = 1, .cuts = 1}, {.puts = 3, .acks = 2, .purges = 1, .deletes = 1, .cuts = 1, .kills = 2}},
-     "time P"},
+    {"kills", {{.puts = 2, .acks = 1, .dies = 1}, {.puts = 2, .acks = 1, .dies = 1, .kills = 2}}, "time P"},
+    {"cut", {{.puts = 2, .acks = 1, .cuts = 1}, {.puts = 2, .acks = 2, .purges = 1, .cuts = 1, .kills = 1}}, "time P"},
+    {"cut: steps",
+     {{.puts = 1, .acks = 1, .cuts = 1, .steps = 3}, {.puts = 2, .acks = 1, .cuts = 1, .kills = 1, .steps = 3}},
+     "put P, time P"},
     {"split: acks", {{.acks = 1, .kills = 1}, {.acks = 2, .cuts = 1, .kills = 2}}, SPLIT},
-    {"split: purge", {{.purges = 1, .kills = 1}, {.purges = 1, .acks = 1, .cuts = 1, .kills = 2}}, SPLIT},
-    {"split: delete", {{.deletes = 1, .kills = 1}, {.deletes = 1, .puts = 1, .cuts = 1, .kills = 2}}, SPLIT},
-    {"split: resend", {{.puts = 1, .kills = 1}, {.puts = 2, .acks = 1, .cuts = 1, .kills = 2}}, DEAF},
-    {"split: promoted", {{.promotes = 1, .kills = 1}, {.promotes = 1, .acks = 1, .cuts = 1, .kills = 2}}, SPLIT},
-    {"split: other name", {{.wrongs = 1, .kills = 1}, {.wrongs = 1, .acks = 1, .cuts = 1, .kills = 2}}, SPLIT},
+    {"split: purge", {{.purges = 1, .kills = 1}, {.purges = 1, .acks = 1, .cuts = 1, .kills = 1}}, SPLIT},
+    {"split: delete", {{.deletes = 1, .kills = 1}, {.deletes = 1, .acks = 1, .cuts = 1, .kills = 1}}, SPLIT},
+    {"split: steps", {{.acks = 1, .steps = 3}, {.acks = 1, .cuts = 1, .kills = 1, .steps = 3}}, SPLIT},
+    {"split: resend", {{.puts = 1, .kills = 1}, {.puts = 2, .acks = 1, .cuts = 1, .kills = 1}}, DEAF},
+    {"split: promoted", {{.promotes = 1, .kills = 1}, {.promotes = 1, .acks = 1, .kills = 2}}, SPLIT},
+    {"split: other name", {{.wrongs = 1, .kills = 1}, {.wrongs = 1, .acks = 1, .cuts = 1, .kills = 1}}, SPLIT},
     {"split: copied", {{.copies = 1, .kills = 1}, {.copies = 1, .acks = 1, .kills = 2, .spread = 1}}, SPLIT},
+    {"behind: promoted",
+     {{.promotes = 1, .acks = 1, .kills = 1}, {.promotes = 1, .acks = 1, .puts = 1, .cuts = 1, .kills = 1}},
+     BEHIND},
+    {"follows: promoted",
+     {{.promotes = 1, .acks = 2, .cuts = 1}, {.promotes = 1, .acks = 2, .cuts = 1, .kills = 1}},
+     FOLLOWS},
     {"merging: purge",
-     {{.purges = 1, .cuts = 1, .kills = 1}, {.purges = 1, .acks = 1, .cuts = 2, .kills = 2}},
+     {{.purges = 1, .cuts = 1, .kills = 1}, {.purges = 1, .acks = 1, .cuts = 1, .kills = 1}},
      MERGING},
-    {"again: acks", {{.acks = 1}, {.acks = 2, .cuts = 1, .kills = 2}}, AGAIN},
-    {"again: purge", {{.purges = 1}, {.purges = 1, .acks = 1, .cuts = 1, .kills = 2}}, AGAIN},
-    {"again: delete", {{.deletes = 1}, {.deletes = 1, .acks = 1, .cuts = 1, .kills = 2}}, AGAIN},
-    {"larger: acks", {{.acks = 1}, {.acks = 2, .cuts = 1, .kills = 2}}, LARGER},
-    {"copied", {{.kills = 2, .spread = 1}, {.kills = 3, .puts = 1, .acks = 2, .spread = 1}}, COPIED},
-    {"copied: one epoch twice", {{.kills = 2}, {.kills = 3, .puts = 1, .acks = 2}}, COPIED},
+    {"again: acks", {{.acks = 1}, {.acks = 2, .cuts = 1, .kills = 1}}, AGAIN},
+    {"again: purge", {{.purges = 1}, {.purges = 1, .acks = 1, .cuts = 1, .kills = 1}}, AGAIN},
+    {"again: delete", {{.deletes = 1}, {.deletes = 1, .acks = 1, .cuts = 1, .kills = 1}}, AGAIN},
+    {"larger: acks", {{.acks = 1}, {.acks = 2, .cuts = 1, .kills = 1}}, LARGER},
+    {"copied", {{.kills = 2, .spread = 1}, {.kills = 3, .puts = 1, .acks = 1, .spread = 1}}, COPIED},
+    {"copied: one epoch twice", {{.kills = 2}, {.kills = 3, .acks = 2}}, COPIED},
     {"copied: left behind",
      {{.kills = 2, .mutes = 1, .spread = 1}, {.kills = 3, .mutes = 1, .acks = 1, .spread = 1}},
      LEFT},
-    {"copied: cut", {{.kills = 2, .cuts = 1}, {.kills = 3, .cuts = 1, .acks = 1}}, COPIED},
-    {"twins", {{.acks = 1, .kills = 1}, {.acks = 1, .kills = 2, .cuts = 1, .promotes = 1}}, TWINS},
+    {"copied: cut", {{.kills = 2, .cuts = 1}, {.kills = 2, .cuts = 1, .acks = 1}}, COPIED},
     {"copied: promoted",
      {{.kills = 2, .promotes = 1, .spread = 1}, {.kills = 3, .promotes = 1, .acks = 1, .spread = 1}},
      COPIED},
+    {"twins", {{.acks = 1, .kills = 1}, {.acks = 1, .kills = 2, .cuts = 1}}, TWINS},
 };
 
 //  Which walk finds which of the old rules.
@@ -499,6 +511,16 @@ static void s_test_old (old_t old, const walk_t *walk)
     s_report (found, what);
 }
 
+static int s_play_these (const char *acts)
+{
+    const walk_t walk = {"play", {{.spread = 1}, {.spread = 1}}, acts};
+    s_begin (&walk);
+    if (!s_world->fault)
+        split_recover (s_world, true, NULL);
+    printf ("%s\n", s_world->fault ? s_world->fault : "no fault");
+    return s_world->fault != NULL;
+}
+
 int main (int argc, char **argv)
 {
     const char *size = getenv ("ZBROKER_SPLITS"), *most = getenv ("ZBROKER_STATES");
@@ -506,6 +528,8 @@ int main (int argc, char **argv)
     if (most)
         s_most = strtoul (most, NULL, 10);
     const char *only = argc > 1 ? argv[1] : "";
+    if (argc > 2 && strcmp (only, "play") == 0)
+        return s_play_these (argv[2]);
     for (size_t index = 0; index < sizeof s_walks / sizeof *s_walks; index++)
         if (strncmp (s_walks[index].name, only, strlen (only)) == 0)
             s_test_walk (&s_walks[index]);
