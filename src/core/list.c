@@ -14,6 +14,7 @@
 
 #include "core/engine_self.h"
 #include "core/list.h"
+#include "core/options.h"
 
 //  What an argument of a reply costs, in visits: two of them for a queue.
 #define ARG_VISITS 4
@@ -103,16 +104,15 @@ static void s_add (const zb_engine_t *self, s_reply_t *reply, zb_frame_t name, c
     if (reply->args == 2 * ZB_LIST_MAX || reply->bytes + TEXT_MAX + ZB_NAME_MAX > self->limits.request)
         return;
     char *text = reply->text[reply->args / 2];
-    int size = snprintf (text, TEXT_MAX,
-                         "lease=%" PRIu64 "\nmax-messages=%" PRIu64 "\nmessages=%" PRIu64 "\nleased=%" PRIu64
-                         "\nwaiting=%zu\ngrace=%" PRIu64,
-                         row->lease ? row->lease : (uint64_t) self->limits.lease,
-                         row->max ? row->max : self->limits.queue_messages, messages, leased, waiting,
-                         row->grace ? row->grace : (uint64_t) self->limits.grace);
-    assert (size > 0 && size < TEXT_MAX);
+    size_t size = zb_options_format (row, &self->limits, false, text, TEXT_MAX);
+    size += (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n",
+                               messages, leased, waiting);
+    assert (size < TEXT_MAX);
+    size += zb_options_format (row, &self->limits, true, text + size, TEXT_MAX - size);
+    size--; //  the newline behind the last line
     reply->arg[reply->args++] = name;
-    reply->arg[reply->args++] = (zb_frame_t){text, (size_t) size};
-    reply->bytes += name.size + (size_t) size;
+    reply->arg[reply->args++] = (zb_frame_t){text, size};
+    reply->bytes += name.size + size;
 }
 
 static int s_by_name (const void *one, const void *other)
@@ -140,7 +140,7 @@ zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to)
         const zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
         if (!zb_name_match (list->pattern, queue->name))
             continue;
-        zb_queue_row_t row = {.lease = queue->lease, .max = queue->max, .grace = queue->grace};
+        zb_queue_row_t row = zb_queue_row (queue);
         s_add (self, &reply, queue->name, &row, zb_queue_depth (queue), queue->leased, queue->waiting);
     }
     if (reply.args)

@@ -97,6 +97,11 @@ void zb_queue_destroy (zb_queue_t **self_p)
     }
 }
 
+zb_queue_row_t zb_queue_row (const zb_queue_t *self)
+{
+    return (zb_queue_row_t){self->id, self->lease, self->max, self->changed, self->grace};
+}
+
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
 {
     self->lease = row->lease;

@@ -102,6 +102,8 @@ struct zb_queue {
 zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total);
 //  Nobody may use it any more; leases of its messages end.
 void zb_queue_destroy (zb_queue_t **self_p);
+//  What its row in the store says.
+zb_queue_row_t zb_queue_row (const zb_queue_t *self);
 //  Takes the options.
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
 //  Takes what the store knows about a queue that has just been made.

@@ -17,6 +17,7 @@
 
 #include "core/engine_self.h"
 #include "core/list.h"
+#include "core/options.h"
 
 //  A producer that PUTs now and then has its row written this often, so that it is not taken for one that is away.
 #define SEEN_STEP 3600000
@@ -262,24 +263,10 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t 
     return load;
 }
 
-//  Reads one option; returns what is wrong, or NULL.
-static const char *s_option (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value)
-{
-    if (zb_frame_is (name, "lease"))
-        return zb_number_parse (value, INT32_MAX, &row->lease) ? NULL
-                                                               : "lease is a number of milliseconds, 0 for the default";
-    if (zb_frame_is (name, "max-messages"))
-        return zb_number_parse (value, INT64_MAX, &row->max) ? NULL : "max-messages is a number, 0 for the default";
-    if (zb_frame_is (name, "grace"))
-        return zb_number_parse (value, INT32_MAX, &row->grace) ? NULL
-                                                               : "grace is a number of milliseconds, 0 for the default";
-    return "the options of a queue are lease, grace and max-messages";
-}
-
 void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue)
 {
     uint8_t value[ZB_QUEUE_ROW_SIZE];
-    zb_queue_row_t row = {queue->id, queue->lease, queue->max, queue->changed, queue->grace};
+    zb_queue_row_t row = zb_queue_row (queue);
     size_t size = zb_queue_row_encode (&row, value);
     zb_batch_put (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size, value, size);
     self->names_commit = self->fill->number;
@@ -319,18 +306,19 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         return load;
     zb_queue_row_t row = {.id = 0};
     if (queue)
-        row = (zb_queue_row_t){.lease = queue->lease, .max = queue->max, .grace = queue->grace};
+        row = zb_queue_row (queue);
+    char why[ZB_OPTION_WHY];
     size_t cursor = 0;
     zb_frame_t name, value;
     while (zb_lines_next (request->options, &cursor, &name, &value)) {
-        const char *wrong = s_option (&row, name, value);
+        const char *wrong = zb_options_set (&row, name, value, why);
         if (wrong) {
             s_refuse (self, task, ZB_BAD_REQUEST, wrong, ZB_NOW);
             return NULL;
         }
     }
-    bool same = queue && queue->lease == row.lease && queue->max == row.max && queue->grace == row.grace;
-    if (same) {
+    zb_queue_row_t have = queue ? zb_queue_row (queue) : row;
+    if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
         s_ok (self, task, self->names_commit);
         return NULL;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <czmq.h>
 
+#include "io/metrics.h"
 #include "io/status.h"
 
 static const char *s_role_word (const zb_role_t *role)
@@ -189,32 +190,11 @@ static json_t *s_merge (const zb_status_t *self)
 
 static void s_counts (json_t *object, const zb_status_t *self)
 {
-    const zb_engine_stats_t *stats = &self->stats;
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counts[] = {
-        { "sessions", stats->sessions },         { "queues", stats->queues },
-        { "producers", stats->producers }, { "parked", stats->parked },
-        { "connections", self->gate.connections }, { "connections_most", self->gate.most },
-        { "puts", stats->puts },                 { "messages_in", stats->messages_in },
-        { "messages_out", stats->messages_out }, { "acked", stats->acked },
-        { "duplicates", stats->duplicates },     { "refused", stats->refused + self->refused },
-        { "expired", stats->expired },           { "window_bytes", stats->window_bytes },
-        { "output_bytes", self->output }
-    };
-    for (size_t index = 0; index < sizeof counts / sizeof *counts; index++)
-        json_object_set_new (object, counts[index].name, s_number (counts[index].value));
     json_t *dropped = json_object ();
-    json_object_set_new (dropped, "not_zb1", s_number (self->not_zb1));
-    json_object_set_new (dropped, "oversize", s_number (self->oversize));
-    json_object_set_new (dropped, "undeliverable", s_number (self->undeliverable));
-    json_object_set_new (dropped, "unread", s_number (self->cut));
-    json_object_set_new (dropped, "beats", s_number (self->beats));
-    json_object_set_new (dropped, "epochs", s_number (self->beats_beyond + self->rulings_beyond));
-    json_object_set_new (dropped, "refused_connections",
-                         s_number (self->gate.refused_full + self->gate.refused_address + self->gate.refused_rate));
-    json_object_set_new (dropped, "cut", s_number (self->gate.cut));
+    const zb_metric_t *metric;
+    for (size_t index = 0; (metric = zb_metric (index)); index++)
+        json_object_set_new (metric->dropped ? dropped : object, metric->name,
+                             s_number (zb_metric_read (metric, self)));
     json_object_set_new (object, "dropped", dropped);
 }
 
