@@ -11,13 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define SILENCE 600
-#define ACK_LIMIT 1500
 #define MOST_STEPS 24 //  of time that passes until nothing changes
-#define SPREAD_BITS 26
-
-static const uint8_t s_entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1, 2, 3};
-static const zb_limits_t s_limits = ZB_LIMITS_DEFAULT;
 
 void split_fault (split_t *self, const char *fault)
 {
@@ -25,15 +19,10 @@ void split_fault (split_t *self, const char *fault)
         self->fault = fault;
 }
 
-bool split_runs (const node_t *node)
-{
-    return node->alive;
-}
-
 //  ---------------------------------------------------------------------------
 //  Disks
 
-void split_apply (fake_tables_t *tables, const zb_batch_t *batch)
+static void s_apply (fake_tables_t *tables, const zb_batch_t *batch)
 {
     for (size_t index = 0; index < zb_batch_size (batch); index++) {
         zb_op_t op = zb_batch_op (batch, index);
@@ -48,19 +37,19 @@ static void s_append (split_t *self, node_t *node, uint8_t serial)
 {
     node->disk.log[node->disk.size++] = serial;
     node->tables_mark = (mark_t){0, 0};
-    split_apply (&node->tables, self->batch[serial]);
+    s_apply (&node->tables, self->batch[serial]);
 }
 
 //  The tables of a log that has become shorter.
-static void s_reread (split_t *self, node_t *node)
+void split_reread (split_t *self, node_t *node)
 {
     fake_tables_clear (&node->tables);
     node->tables_mark = (mark_t){0, 0};
     for (int index = 0; index < node->disk.size; index++)
-        split_apply (&node->tables, self->batch[node->disk.log[index]]);
+        s_apply (&node->tables, self->batch[node->disk.log[index]]);
 }
 
-static void s_meta (split_t *self, int at)
+void split_meta (split_t *self, int at)
 {
     node_t *node = &self->node[at];
     zb_read_t *read = zb_read_new (-1, 0);
@@ -153,7 +142,7 @@ static int s_master (const split_t *self)
 
 static bool s_is_broken (const split_t *self)
 {
-    return self->cut || self->mute;
+    return self->cut || (self->mute && !self->passes);
 }
 
 static bool s_flows (const split_t *self)
@@ -161,7 +150,7 @@ static bool s_flows (const split_t *self)
     return self->session && !self->ended && !s_is_broken (self) && self->node[0].alive && self->node[1].alive;
 }
 
-static void s_end_session (split_t *self)
+void split_end_session (split_t *self)
 {
     const node_t *owner = &self->node[self->owner];
     self->ended = self->session && owner->alive && owner->master;
@@ -179,21 +168,21 @@ static bool s_execute (split_t *self, int at)
     memmove (node->todo, node->todo + 1, sizeof *node->todo * --node->todos);
     switch (command.kind) {
     case ZB_DO_LEAD:
-        s_end_session (self);
+        split_end_session (self);
         //  What the other one has consented to was for the leadership before.
         self->node[1 - at].rollback = false;
         node->master = node->disk.complete = true;
         node->diverged = false;
-        s_meta (self, at);
+        split_meta (self, at);
         zb_role_led (&node->role, self->now);
         break;
     case ZB_DO_FOLLOW:
         node->master = false;
         node->rollback = command.flag;
         node->diverged = node->disk.suspect && !command.flag;
-        s_end_session (self);
+        split_end_session (self);
         if (node->diverged) {
-            s_meta (self, at);
+            split_meta (self, at);
             zb_role_diverged (&node->role, self->now);
         }
         break;
@@ -210,7 +199,7 @@ static bool s_execute (split_t *self, int at)
         self->grant_epoch = command.from;
         break;
     default:
-        s_meta (self, at);
+        split_meta (self, at);
         break;
     }
     s_carry_out (self, at);
@@ -236,7 +225,7 @@ static bool s_roll_back (split_t *self, node_t *client, const node_t *master)
     bool shorter = common < disk->size;
     disk->size = common;
     if (shorter)
-        s_reread (self, client);
+        split_reread (self, client);
     return true;
 }
 
@@ -249,7 +238,7 @@ static bool s_link (split_t *self, int at)
         return false;
     if (!s_roll_back (self, client, master)) {
         client->diverged = true;
-        s_meta (self, 1 - at);
+        split_meta (self, 1 - at);
         zb_role_diverged (&client->role, self->now);
         s_carry_out (self, 1 - at);
         return true;
@@ -277,6 +266,15 @@ static void s_acked (split_t *self, int at)
     s_carry_out (self, at);
 }
 
+//  Whether one commit more comes through.
+static bool s_passes (split_t *self)
+{
+    if (self->mute && !self->passes)
+        return false;
+    self->passes = self->mute ? self->passes - 1 : 0;
+    return true;
+}
+
 //  Ships, syncs and acknowledges what is there, then what follows from that.
 static bool s_ship (split_t *self, int at)
 {
@@ -284,7 +282,7 @@ static bool s_ship (split_t *self, int at)
     if (s_master (self) != at || !s_flows (self) || self->held)
         return false;
     if (client->disk.size < master->disk.size || self->there < client->disk.size) {
-        while (client->disk.size < master->disk.size)
+        while (client->disk.size < master->disk.size && s_passes (self))
             s_append (self, client, master->disk.log[client->disk.size]);
         self->there = client->disk.size;
         if (self->live)
@@ -294,7 +292,7 @@ static bool s_ship (split_t *self, int at)
         self->live = true;
         client->disk.complete = true;
         client->disk.suspect = false;
-        s_meta (self, 1 - at);
+        split_meta (self, 1 - at);
         zb_role_complete (&client->role, self->now);
         s_carry_out (self, 1 - at);
         zb_role_link (&master->role, true, self->session, self->now);
@@ -457,7 +455,7 @@ bool split_time (split_t *self)
     return true;
 }
 
-static bool s_rest (split_t *self)
+bool split_rest (split_t *self)
 {
     for (int step = 0; step < MOST_STEPS && !self->over; step++) {
         mark_t before = split_mark (self);
@@ -467,245 +465,4 @@ static bool s_rest (split_t *self)
             return true;
     }
     return true;
-}
-
-//  ---------------------------------------------------------------------------
-//  Processes and disks
-
-void split_kill (split_t *self, int at)
-{
-    node_t *node = &self->node[at];
-    split_end_replay (self, at);
-    split_end_replay (self, 1 - at);
-    zb_engine_destroy (&node->engine);
-    node->alive = node->master = node->diverged = node->rollback = false;
-    node->todos = 0;
-    node->heard_sent = self->node[1 - at].heard_sent = 0;
-    node->begged = 0;
-    memset (&node->role, 0, sizeof node->role);
-    for (int index = 0; index < SPLIT_ASKS; index++)
-        if (self->ask[index].kind && self->ask[index].at == at)
-            self->ask[index].kind = 0;
-    s_end_session (self);
-}
-
-//  Whether io starts a folder under this name (io/replica.c).
-static bool s_may_start (const node_t *node, unsigned as)
-{
-    return split_old == OLD_NAME || !node->disk.as || node->disk.as == as;
-}
-
-static bool s_start (split_t *self, int at, unsigned as)
-{
-    node_t *node = &self->node[at];
-    if (node->alive || !s_may_start (node, as))
-        return false;
-    node->alive = true;
-    node->as = as;
-    node->disk.as = node->disk.as ? node->disk.as : as;
-    zb_role_init (&node->role, as, true, false, SILENCE, ACK_LIMIT, s_entropy);
-    self->runs++;
-    node->role.run = !self->copies ? 0 : self->left.spread ? (uint32_t) self->runs << SPREAD_BITS : self->runs;
-    node->engine = zb_engine_new (&s_limits, as);
-    zb_engine_endpoints (node->engine, "", "");
-    s_meta (self, at);
-    zb_role_opened (&node->role, node->disk.size == 0, node->disk.complete, node->disk.suspect, node->disk.alone,
-                    node->disk.alone_from, self->now);
-    zb_role_tick (&node->role, false, self->now);
-    s_carry_out (self, at);
-    split_settle (self);
-    return true;
-}
-
-//  What was answered alone since the copy was made is gone with the disk; and what was done since is there again.
-static bool s_restore (split_t *self, int at)
-{
-    node_t *node = &self->node[at];
-    if (node->alive || !node->copy.made)
-        return false;
-    content_t before, after, other;
-    split_content (&node->tables, &before);
-    unsigned as = node->disk.as;
-    node->disk = node->copy;
-    node->disk.as = as;
-    node->copy.made = false;
-    s_reread (self, node);
-    split_content (&node->tables, &after);
-    split_content (&self->node[1 - at].tables, &other);
-    self->restored = true;
-    for (int index = 0; index < SPLIT_BODIES; index++) {
-        body_t *body = &self->body[index];
-        if (before.count[index] && !after.count[index] && !other.count[index])
-            body->ok = false;
-        bool lost = after.count[index] || (other.count[index] && !before.count[index]);
-        body->excused = body->excused || (lost && (body->done || body->maybe));
-    }
-    return true;
-}
-
-static bool s_spend (uint8_t *left)
-{
-    if (*left == 0)
-        return false;
-    --*left;
-    return true;
-}
-
-//  README: what the other one has done of what it gave in its newest epoch is not known to one that has followed it in a part of
-//  that.
-static void s_excuse (split_t *self, int at)
-{
-    const fake_row_t *row = fake_tables_get (&self->node[1 - at].tables, ZB_META, "lineage", strlen ("lineage"));
-    zb_lineage_t other = {0};
-    content_t content;
-    int rc = row ? zb_lineage_decode (&other, row->bytes + row->key_size, row->size) : 0;
-    assert (rc == 0);
-    zb_epoch_t newest = zb_lineage_newest (&other);
-    split_content (&self->node[at].tables, &content);
-    for (int index = 0; index < SPLIT_BODIES; index++) {
-        uint64_t id = content.count[index] ? content.id[index][0] : 0;
-        bool given =
-            newest.node != at + 1u && zb_epoch_number (id) == newest.number && zb_epoch_node (id) == newest.node;
-        self->body[index].excused = self->body[index].excused || given;
-    }
-}
-
-static bool s_promote (split_t *self, int at)
-{
-    node_t *node = &self->node[at];
-    int code;
-    if (!node->alive || !s_spend (&self->left.promotes))
-        return false;
-    //  The first word may have to wait for a look at the store.
-    const char *why = zb_role_promote (&node->role, self->now, &code);
-    split_settle (self);
-    if (why && zb_role_promote (&node->role, self->now, &code))
-        return false;
-    self->promoted = true;
-    s_excuse (self, at);
-    return true;
-}
-
-bool split_may_act (const split_t *self, act_t act)
-{
-    const node_t *node = &self->node[act.at];
-    const bounds_t *left = &self->left;
-    bool runs = node->alive, broken = s_is_broken (self);
-    switch (act.kind) {
-    case ACT_TIME:
-        return act.at == 0;
-    case ACT_STEP:
-        return act.at == 0 && left->steps;
-    case ACT_REPLAY:
-        return runs && node->role.diverged;
-    case ACT_VOTE:
-        return runs && node->role.bstar.state != BSTAR_ACTIVE;
-    case ACT_PUT:
-    case ACT_DEAF:
-        return runs && left->puts && self->next <= SPLIT_PUTS;
-    case ACT_ACK:
-        return runs && left->acks && act.arg % SPLIT_IDS < self->body[act.arg / SPLIT_IDS].ids;
-    case ACT_PURGE:
-        return runs && left->purges;
-    case ACT_DELETE:
-        return runs && left->deletes;
-    case ACT_DIE:
-        return runs && left->dies && self->next <= SPLIT_PUTS;
-    case ACT_KILL:
-        return runs && left->kills;
-    case ACT_START:
-        return !runs;
-    case ACT_WRONG:
-        return !runs && left->wrongs && s_may_start (node, 2u - act.at);
-    case ACT_CUT:
-        return act.at == 0 && !broken && left->cuts;
-    case ACT_MUTE:
-        return act.at == 0 && !broken && left->mutes;
-    case ACT_HEAL:
-        return act.at == 0 && broken;
-    case ACT_COPY:
-        return node->disk.size && left->copies;
-    case ACT_RESTORE:
-        return !runs && node->copy.made;
-    default:
-        return runs && left->promotes;
-    }
-}
-
-static bool s_act (split_t *self, act_t act)
-{
-    node_t *node = &self->node[act.at];
-    switch (act.kind) {
-    case ACT_TIME:
-        return act.at == 0 && s_rest (self);
-    case ACT_STEP:
-        return act.at == 0 && s_spend (&self->left.steps) && split_time (self);
-    case ACT_REPLAY:
-        return split_replay (self, act.at, false);
-    case ACT_KILL:
-        if (!node->alive || !s_spend (&self->left.kills))
-            return false;
-        split_kill (self, act.at);
-        return true;
-    case ACT_START:
-        return s_start (self, act.at, act.at + 1u);
-    case ACT_WRONG:
-        if (!s_spend (&self->left.wrongs) || !s_start (self, act.at, 2u - act.at))
-            return false;
-        split_kill (self, act.at);
-        return true;
-    case ACT_CUT:
-        if (act.at || self->cut || !s_spend (&self->left.cuts))
-            return false;
-        self->cut = true;
-        return true;
-    case ACT_MUTE:
-        if (act.at || s_is_broken (self) || !s_spend (&self->left.mutes))
-            return false;
-        self->mute = true;
-        return true;
-    case ACT_HEAL:
-        if (act.at || !s_is_broken (self))
-            return false;
-        self->cut = self->mute = false;
-        return true;
-    case ACT_COPY:
-        if (!node->disk.size || !s_spend (&self->left.copies))
-            return false;
-        node->copy = node->disk;
-        node->copy.made = true;
-        return true;
-    case ACT_RESTORE:
-        return s_restore (self, act.at);
-    case ACT_PROMOTE:
-        return s_promote (self, act.at);
-    default:
-        return split_client_act (self, act);
-    }
-}
-
-bool split_act (split_t *self, act_t act)
-{
-    if (!split_may_act (self, act) || !s_act (self, act))
-        return false;
-    split_settle (self);
-    split_check (self);
-    return true;
-}
-
-const char *split_act_name (unsigned kind)
-{
-    static const char *const names[ACTS] = {"time",  "step",   "vote", "replay",  "put",    "deaf",  "ack",
-                                            "purge", "delete", "die",  "kill",    "start",  "wrong", "cut",
-                                            "mute",  "heal",   "copy", "restore", "promote"};
-    return names[kind];
-}
-
-void split_init (split_t *self, const bounds_t *bounds)
-{
-    memset (self, 0, sizeof *self);
-    self->now = 1000 * SPLIT_STEP;
-    self->next = 1;
-    self->left = *bounds;
-    self->copies = bounds->copies;
 }

@@ -58,6 +58,7 @@ typedef enum {
     ACT_WRONG,            //  it is started once under the other one's name, and stopped
     ACT_CUT,              //  the network between the two is cut
     ACT_MUTE,             //  heartbeats pass, and nothing of the stores' link
+    ACT_LAG,              //  the same, but for one commit that comes to the client
     ACT_HEAL,
     ACT_COPY,    //  the folder is copied
     ACT_RESTORE, //  the copy takes its place
@@ -71,7 +72,7 @@ typedef struct {
 
 //  How often something may happen.  A start is free: there are as many as kills.
 typedef struct {
-    uint8_t puts, acks, purges, deletes, dies, kills, wrongs, cuts, mutes, copies, promotes;
+    uint8_t puts, acks, purges, deletes, dies, kills, wrongs, cuts, mutes, lags, copies, promotes;
     uint8_t steps;  //  single steps of time
     uint8_t spread; //  1: two processes never draw one epoch; 0: they always do, which is one of 64 in life
 } bounds_t;
@@ -163,6 +164,7 @@ typedef struct {
     node_t node[2];
     int64_t now;
     bool cut, mute;
+    uint8_t passes; //  commits that a mute link lets through
     bounds_t left;
     //  Commits: batches by their serial numbers, from 1.
     zb_batch_t *batch[SPLIT_LOG];
@@ -192,20 +194,26 @@ typedef struct {
     const char *fault;
 } split_t;
 
-//  split.c: brokers, stores, their link and time.
+//  acts.c: what may happen.
 void split_init (split_t *self, const bounds_t *bounds);
 //  Whether the act may be possible: a look that costs little.
 bool split_may_act (const split_t *self, act_t act);
 //  Does the act; false if it is impossible: then the state is not worth anything.
 bool split_act (split_t *self, act_t act);
 const char *split_act_name (unsigned kind);
-bool split_runs (const node_t *node);
+void split_kill (split_t *self, int at);
+
+//  split.c: brokers, stores, their link and time.
 bool split_serves (const split_t *self, int at);
 //  Until nothing moves any more.
 void split_settle (split_t *self);
-void split_kill (split_t *self, int at);
+//  Half a second passes; as much of it as changes anything.  Both return true.
 bool split_time (split_t *self);
-void split_apply (fake_tables_t *tables, const zb_batch_t *batch);
+bool split_rest (split_t *self);
+//  The role is told what the table meta holds; the tables are those of a log that was changed; a session of the link ends.
+void split_meta (split_t *self, int at);
+void split_reread (split_t *self, node_t *node);
+void split_end_session (split_t *self);
 void split_fault (split_t *self, const char *fault);
 
 //  clients.c: what clients and the loser of a split say, and what they are answered.
