@@ -30,7 +30,7 @@ static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_
 static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, size_t *left)
 {
     uint64_t done = queue->done;
-    uint64_t next = zb_queue_visit (queue, first, last, s_finish, self, self->fill->batch, self->fill->number, left);
+    uint64_t next = zb_queue_visit (queue, first, last, s_finish, self, self->fill, left);
     if (queue->done != done)
         zb_engine_touch_queue (self, queue);
     return next;
@@ -136,7 +136,7 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
              at < task->request.spans && task->request.span[at].first <= have->last; at++) {
             const zb_span_t *want = &task->request.span[at];
             zb_queue_visit (lease->queue, want->first > have->first ? want->first : have->first,
-                            want->last < have->last ? want->last : have->last, s_move, &mine, NULL, 0, &visits);
+                            want->last < have->last ? want->last : have->last, s_move, &mine, NULL, &visits);
         }
     }
     if (--lease->left == 0)
@@ -178,7 +178,7 @@ static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *ta
     size_t left = SIZE_MAX;
     s_mine_t mine = {.session = session, .to = extends ? s_lease (self, session, queue, 0) : NULL};
     for (size_t index = 0; index < task->request.spans; index++)
-        zb_queue_visit (queue, task->request.span[index].first, task->request.span[index].last, s_move, &mine, NULL, 0,
+        zb_queue_visit (queue, task->request.span[index].first, task->request.span[index].last, s_move, &mine, NULL,
                         &left);
     if (mine.to && mine.to->left == 0)
         zb_lease_destroy (&mine.to);

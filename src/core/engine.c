@@ -95,32 +95,19 @@ void zb_engine_destroy (zb_engine_t **self_p)
 
 static void s_fill_next (zb_engine_t *self)
 {
-    zb_commit_t *fill = (zb_commit_t *) calloc (1, sizeof (zb_commit_t));
-    assert (fill);
-    zb_ring_init (&fill->ring);
-    zb_ring_init (&fill->replies);
-    zb_ring_init (&fill->gets);
-    zb_ring_init (&fill->rows);
-    fill->number = self->commit + 1;
-    fill->epoch = self->epoch;
-    fill->batch = zb_batch_new ();
-    self->fill = fill;
+    self->fill = zb_commit_new (self->commit + 1, self->epoch);
 }
 
 static void s_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
 {
     zb_commit_t *commit = *commit_p;
-    assert (zb_ring_empty (&commit->ring) && zb_ring_empty (&commit->replies) && zb_ring_empty (&commit->gets));
     for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
         zb_sealed_destroy (&sealed);
     }
     if (commit->batch)
         self->waiting -= commit->bytes;
-    zb_batch_destroy (&commit->batch);
-    zb_row_unref (&commit->done);
-    free (commit);
-    *commit_p = NULL;
+    zb_commit_destroy (commit_p);
 }
 
 static void s_key (uint8_t key[ZB_MAP_KEY_SIZE], const uint8_t secret[ZB_SECRET_SIZE], const char *use)
@@ -181,7 +168,7 @@ void zb_engine_epoch (zb_engine_t *self, uint64_t epoch)
 void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size_t size)
 {
     assert (self->leads);
-    zb_batch_put (zb_engine_next (self)->batch, ZB_META, key, strlen (key), value, size);
+    zb_commit_meta (zb_engine_next (self), key, value, size);
 }
 
 zb_commit_t *zb_engine_next (zb_engine_t *self)
@@ -393,21 +380,15 @@ static void s_close (zb_engine_t *self)
         zb_ring_empty (&self->touched_producers))
         return;
     for (zb_ring_t *link = zb_ring_pop (&self->touched_queues); link; link = zb_ring_pop (&self->touched_queues))
-        zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill->batch, fill->number, &fill->rows);
+        zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill);
     for (zb_ring_t *link = zb_ring_pop (&self->touched_producers); link; link = zb_ring_pop (&self->touched_producers))
         zb_producer_write (ZB_ITEM (link, zb_producer_t, touched), fill->batch, fill->number);
-    uint8_t value[ZB_META_COMMIT_SIZE];
     uint64_t uptime = zb_engine_uptime (self);
     if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
-        zb_put64 (value, uptime);
-        zb_batch_put (fill->batch, ZB_META, ZB_META_UPTIME, strlen (ZB_META_UPTIME), value, 8);
+        zb_commit_uptime (fill, uptime);
         self->uptime_kept = uptime;
     }
-    zb_put64 (value, fill->number);
-    zb_put64 (value + 8, self->newest);
-    zb_batch_put (fill->batch, ZB_META, ZB_META_COMMIT, strlen (ZB_META_COMMIT), value, sizeof value);
-    zb_batch_set_commit (fill->batch, fill->number);
-    fill->last_id = self->newest;
+    zb_commit_close (fill, self->newest);
     self->commit = fill->number;
     self->must = false;
     zb_ring_append (&self->commits, &fill->ring);

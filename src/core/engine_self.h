@@ -23,25 +23,12 @@
 #ifndef ZB_ENGINE_SELF_H_INCLUDED
 #define ZB_ENGINE_SELF_H_INCLUDED
 
+#include "core/commit.h"
 #include "core/engine.h"
 #include "core/producer.h"
 #include "core/queue.h"
 #include "core/replay.h"
 #include "core/session.h"
-
-//  A commit from the first byte that it writes until it is released.
-typedef struct {
-    zb_ring_t ring;
-    uint64_t number;
-    uint64_t epoch;
-    uint64_t last_id;  //  the newest message id when it was closed
-    zb_batch_t *batch; //  until the caller takes it
-    size_t bytes;      //  that it holds back, about
-    zb_ring_t replies; //  that wait for it,
-    zb_ring_t gets;    //  GETs whose acks it carries,
-    zb_ring_t rows;    //  and rows that it shows
-    zb_row_t *done;    //  what of older messages it takes off the log (journal.c), or NULL
-} zb_commit_t;
 
 //  How far the replay of a loser has come: the row replay.EPOCH.NODE of the table meta.
 typedef struct {

@@ -34,8 +34,7 @@ void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
     //  One more, so that it lives until its last span is done.
     lease->left++;
     for (uint32_t index = 0; index < lease->spans; index++)
-        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, 0,
-                        &left);
+        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, &left);
     zb_engine_visited (self, SIZE_MAX - left);
     lease->left--;
     zb_lease_destroy (&lease);

@@ -19,48 +19,18 @@
 */
 
 #include <assert.h>
-#include <string.h>
 
 #include "core/engine_self.h"
 
 #define CLEAR_ROWS 1000 //  rows that are erased in one commit
 
-static void s_write (zb_commit_t *commit, zb_frame_t queue, uint64_t first, uint64_t last)
-{
-    uint8_t key[ZB_KEY_MAX], value[8];
-    size_t size = zb_journal_key (queue, last, key);
-    zb_put64 (value, first);
-    zb_batch_put (commit->batch, ZB_ACKS, key, size, value, sizeof value);
-}
-
-//  Remembers it with the commit: first u64, last u64, size of the name u8, name.
-static void s_remember (zb_commit_t *commit, zb_frame_t queue, uint64_t first, uint64_t last)
-{
-    size_t need = 17 + queue.size;
-    zb_row_t *old = commit->done;
-    if (!old || old->room - old->size < need) {
-        commit->done = zb_row_new (old ? 2 * (size_t) old->room + need : 256 + need);
-        if (old) {
-            memcpy (commit->done->data, old->data, old->size);
-            commit->done->size = old->size;
-            zb_row_unref (&old);
-        }
-    }
-    uint8_t *byte = commit->done->data + commit->done->size;
-    zb_put64 (byte, first);
-    zb_put64 (byte + 8, last);
-    byte[16] = (uint8_t) queue.size;
-    memcpy (byte + 17, queue.data, queue.size);
-    commit->done->size += (uint32_t) need;
-}
-
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
 {
     uint64_t base = zb_epoch_base (self->epoch, self->node);
     if (self->keep == ZB_KEEP_NOTE)
-        s_remember (self->fill, queue, first, last);
+        zb_commit_note (self->fill, queue, first, last);
     else if (self->keep == ZB_KEEP_WRITE && first <= base)
-        s_write (self->fill, queue, first, last < base ? last : base);
+        zb_commit_journal (self->fill, queue, first, last < base ? last : base);
 }
 
 void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
@@ -74,20 +44,9 @@ void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
 void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue)
 {
     if (self->keep == ZB_KEEP_NOTE)
-        s_remember (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
+        zb_commit_note (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
     else if (self->keep == ZB_KEEP_WRITE)
-        s_write (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
-}
-
-//  Writes what a commit remembers into the journal, with the commit `next`.
-static void s_keep_all (zb_commit_t *commit, zb_commit_t *next)
-{
-    for (uint32_t at = 0; commit->done && at < commit->done->size;) {
-        const uint8_t *byte = commit->done->data + at;
-        s_write (next, (zb_frame_t){byte + 17, byte[16]}, zb_get64 (byte), zb_get64 (byte + 8));
-        at += 17u + byte[16];
-    }
-    zb_row_unref (&commit->done);
+        zb_commit_journal (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
 }
 
 void zb_engine_keep (zb_engine_t *self, zb_keep_t keep)
@@ -98,8 +57,8 @@ void zb_engine_keep (zb_engine_t *self, zb_keep_t keep)
     if (keep == ZB_KEEP_WRITE) {
         zb_commit_t *next = zb_engine_next (self);
         ZB_RING_EACH (link, after, &self->commits)
-        s_keep_all (ZB_ITEM (link, zb_commit_t, ring), next);
-        s_keep_all (self->fill, next);
+        zb_commit_tell (ZB_ITEM (link, zb_commit_t, ring), next);
+        zb_commit_tell (self->fill, next);
     }
     self->journal = true;
     self->keep = keep;
@@ -122,7 +81,7 @@ void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read)
     if (self->keep != ZB_KEEP_NOTE)
         return;
     for (size_t index = 0; index < read->count[0]; index++)
-        zb_batch_erase (self->fill->batch, ZB_ACKS, read->found[0][index].key, read->found[0][index].key_size);
+        zb_commit_erase (self->fill, ZB_ACKS, &read->found[0][index]);
     self->freed = read->count[0] ? self->fill->number : self->freed;
     self->journal = read->more[0];
 }

@@ -29,20 +29,19 @@
 //  ---------------------------------------------------------------------------
 //  Progress
 
-static size_t s_key (const zb_progress_t *progress, char key[64])
+static const char *s_key (const zb_progress_t *progress, char key[64])
 {
-    int size = snprintf (key, 64, "%s%llu.%u", ZB_META_REPLAY, (unsigned long long) progress->epoch, progress->node);
-    return (size_t) size;
+    snprintf (key, 64, "%s%llu.%u", ZB_META_REPLAY, (unsigned long long) progress->epoch, progress->node);
+    return key;
 }
 
 static void s_write_progress (zb_engine_t *self, const zb_progress_t *progress)
 {
     char key[64];
     uint8_t value[8 + ZB_POSITION_MAX];
-    size_t size = s_key (progress, key);
     zb_put64 (value, progress->n);
     memcpy (value + 8, progress->position, progress->size);
-    zb_batch_put (self->fill->batch, ZB_META, key, size, value, 8 + progress->size);
+    zb_commit_meta (self->fill, s_key (progress, key), value, 8 + progress->size);
 }
 
 bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count)
@@ -351,7 +350,7 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_page_t
         zb_row_unref (&bits);
     if (open) {
         zb_row_t *row = s_span_row (page, span);
-        zb_queue_insert (queue, row, zb_page_id (page, span->to - 1), bits, self->fill->batch, &self->fill->rows);
+        zb_queue_insert (queue, row, zb_page_id (page, span->to - 1), bits, self->fill);
         zb_engine_touch_queue (self, queue);
         self->fill->bytes += row->size;
         self->waiting += row->size;
@@ -483,8 +482,7 @@ static void s_end (zb_engine_t *self)
     for (size_t index = 0; index < ZB_REPLAYS; index++)
         if (self->replay[index].epoch) {
             char key[64];
-            size_t size = s_key (&self->replay[index], key);
-            zb_batch_erase (self->fill->batch, ZB_META, key, size);
+            zb_commit_meta (self->fill, s_key (&self->replay[index], key), NULL, 0);
         }
     memset (self->replay, 0, sizeof self->replay);
     self->merging = NULL;

@@ -230,7 +230,7 @@ void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, 
     }
 }
 
-static void s_write_bits (zb_queue_t *self, zb_page_t *page, zb_batch_t *batch, uint64_t commit)
+static void s_write_bits (zb_queue_t *self, zb_page_t *page, zb_commit_t *commit)
 {
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_acks_key (self->id, page->last, key);
@@ -238,32 +238,32 @@ static void s_write_bits (zb_queue_t *self, zb_page_t *page, zb_batch_t *batch, 
     uint8_t *bits = (uint8_t *) malloc (size);
     assert (bits);
     zb_page_bits (page, bits);
-    zb_batch_put (batch, ZB_ACKS, key, sizeof key, bits, size);
+    zb_batch_put (commit->batch, ZB_ACKS, key, sizeof key, bits, size);
     free (bits);
     page->has_acks = true;
-    page->commit = commit;
+    page->commit = commit->number;
 }
 
-void zb_queue_write (zb_queue_t *self, zb_batch_t *batch, uint64_t commit, zb_ring_t *rows)
+void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
 {
     s_seal (self);
     for (zb_ring_t *link = zb_ring_pop (&self->sealed); link; link = zb_ring_pop (&self->sealed)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
         uint8_t key[ZB_LOG_KEY_SIZE];
         zb_log_key (self->id, sealed->last, key);
-        zb_batch_put_row (batch, ZB_LOG, key, sizeof key, sealed->row);
-        zb_ring_append (rows, link);
+        zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, sealed->row);
+        zb_ring_append (&commit->rows, link);
     }
     for (zb_ring_t *link = zb_ring_pop (&self->dirty); link; link = zb_ring_pop (&self->dirty))
-        s_write_bits (self, ZB_ITEM (link, zb_page_t, dirty), batch, commit);
+        s_write_bits (self, ZB_ITEM (link, zb_page_t, dirty), commit);
     zb_cursor_row_t cursor = {(self->window ? s_page (self, 0)->first : self->reach + 1), self->put, self->done};
     if (self->inserting && self->inserted < cursor.low)
         cursor.low = self->inserted;
     uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_SIZE];
     zb_cursor_key (self->id, key);
     zb_cursor_row_encode (&cursor, value);
-    zb_batch_put (batch, ZB_CURSORS, key, sizeof key, value, sizeof value);
-    self->commit = commit;
+    zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, sizeof value);
+    self->commit = commit->number;
 }
 
 //  The pages
@@ -315,8 +315,7 @@ static void s_adopt (zb_queue_t *self)
     self->ready += page->ready;
 }
 
-void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
-                      zb_ring_t *rows)
+void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
 {
     uint64_t first = 0;
     uint32_t count = 0, done = 0;
@@ -328,9 +327,9 @@ void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     assert (done < count);
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_acks_key (self->id, last, key);
-    zb_batch_put_row (batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
+    zb_batch_put_row (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
     if (bits)
-        zb_batch_put_row (batch, ZB_ACKS, key, sizeof key, bits);
+        zb_batch_put_row (commit->batch, ZB_ACKS, key, sizeof key, bits);
     self->put += count;
     self->done += done;
     if (self->floor >= first)
@@ -343,7 +342,7 @@ void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *
                             .purges = self->purges};
     sealed->bits = bits ? zb_row_ref (bits) : NULL;
     zb_ring_init (&sealed->ring);
-    zb_ring_append (rows, &sealed->ring);
+    zb_ring_append (&commit->rows, &sealed->ring);
     self->users++;
 }
 
@@ -527,25 +526,25 @@ zb_page_t *zb_queue_next (zb_queue_t *self, uint32_t *index)
     return page;
 }
 
-//  Everything in this page is done: its rows go with the batch.  A page of the window leaves memory, a stray stays until
+//  Everything in this page is done: its rows go with the commit.  A page of the window leaves memory, a stray stays until
 //  the store knows.
-static void s_finished (zb_queue_t *self, size_t place, zb_batch_t *batch, uint64_t commit)
+static void s_finished (zb_queue_t *self, size_t place, zb_commit_t *commit)
 {
     zb_page_t *page = s_page (self, place);
-    assert (batch && page->open == 0);
+    assert (commit && page->open == 0);
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_acks_key (self->id, page->last, key);
-    zb_batch_erase (batch, ZB_LOG, key, ZB_LOG_KEY_SIZE);
+    zb_batch_erase (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE);
     if (page->has_acks)
-        zb_batch_erase (batch, ZB_ACKS, key, ZB_ACKS_KEY_SIZE);
-    page->commit = commit;
+        zb_batch_erase (commit->batch, ZB_ACKS, key, ZB_ACKS_KEY_SIZE);
+    page->commit = commit->number;
     zb_ring_remove (&page->dirty);
     if (place < self->window)
         s_drop (self, place);
 }
 
 uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
-                         zb_batch_t *batch, uint64_t commit, size_t *left)
+                         zb_commit_t *commit, size_t *left)
 {
     for (size_t place = s_find (self, first); place < self->pages && s_page (self, place)->first <= last;) {
         zb_page_t *page = s_page (self, place);
@@ -557,7 +556,7 @@ uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_vis
         uint64_t next = index < page->count && zb_page_id (page, index) <= last ? zb_page_id (page, index) : 0;
         size_t pages = self->pages;
         if (page->open == 0 && open)
-            s_finished (self, place, batch, commit);
+            s_finished (self, place, commit);
         if (next)
             return next;
         place += self->pages == pages ? 1 : 0;

@@ -32,6 +32,7 @@
 #ifndef ZB_QUEUE_H_INCLUDED
 #define ZB_QUEUE_H_INCLUDED
 
+#include "core/commit.h"
 #include "core/lease.h"
 #include "core/map.h"
 #include "core/rows.h"
@@ -114,12 +115,11 @@ uint64_t zb_queue_depth (const zb_queue_t *self);
 //  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
 //  more than one row has its digest in each.
 void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
-//  Writes what has changed into the batch; its new rows go to the end of `rows`.
-void zb_queue_write (zb_queue_t *self, zb_batch_t *batch, uint64_t commit, zb_ring_t *rows);
+//  Writes what has changed into the commit, which shows its new rows.
+void zb_queue_write (zb_queue_t *self, zb_commit_t *commit);
 //  Inserts a row of the other side of a split, of whose messages those in `bits` (NULL: none) are done, but not all; ids
 //  of this side are above.  There is no load of its pages.
-void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
-                      zb_ring_t *rows);
+void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.
 void zb_sealed_destroy (zb_sealed_t **self_p);
 //  Shows a row; it joins the window if that is allowed and possible.
@@ -131,11 +131,11 @@ void zb_queue_show (zb_queue_t *self, const zb_sealed_t *sealed, bool join);
 uint64_t zb_queue_load (zb_queue_t *self, const zb_read_t *read, uint64_t end, uint64_t want);
 
 //  Calls `visit` for each message in memory with an id from `first` to `last` that is not done, in their order.  Pages
-//  in which then everything is done leave memory and, with the batch, the store.  Each message and each page that it looks
+//  in which then everything is done leave memory and, with the commit, the store.  Each message and each page that it looks
 //  at takes one off *left; at 0 it stops and returns the id to go on with, else 0.
 typedef void (zb_visit_t) (void *context, zb_queue_t *self, zb_page_t *page, uint32_t index);
 uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
-                         zb_batch_t *batch, uint64_t commit, size_t *left);
+                         zb_commit_t *commit, size_t *left);
 //  All messages from this id up to the one returned are in memory or gone; 0 if it is not known of this id.
 uint64_t zb_queue_known (const zb_queue_t *self, uint64_t id);
 //  For visitors: the message is done (its lease ends); it goes back to the ready ones (its lease ends); it is delivered.

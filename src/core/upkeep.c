@@ -54,10 +54,7 @@ void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark)
     assert (mark >= tomb->mark);
     tomb->mark = mark;
     tomb->commit = self->fill->number;
-    uint8_t key[ZB_TOMB_KEY_SIZE], value[8];
-    zb_tomb_key (queue, key);
-    zb_put64 (value, mark);
-    zb_batch_put (self->fill->batch, ZB_QUEUES, key, sizeof key, value, sizeof value);
+    zb_commit_bury (self->fill, queue, mark);
 }
 
 void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found)
@@ -110,7 +107,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
             }
             beyond = last > load->last;
             if (!beyond)
-                zb_batch_erase (self->fill->batch, range ? ZB_ACKS : ZB_LOG, found->key, found->key_size);
+                zb_commit_erase (self->fill, range ? ZB_ACKS : ZB_LOG, found);
         }
         more = more || (read->more[range] && !beyond);
     }
@@ -119,9 +116,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     self->freed = self->fill->number;
     if (more || tomb->mark != load->last)
         return;
-    uint8_t key[ZB_TOMB_KEY_SIZE];
-    zb_tomb_key (tomb->queue, key);
-    zb_batch_erase (self->fill->batch, ZB_QUEUES, key, sizeof key);
+    zb_commit_buried (self->fill, tomb->queue);
     zb_ring_remove (&tomb->ring);
     zb_map_remove (&self->buried, &tomb->entry);
     free (tomb);
@@ -165,12 +160,7 @@ static void s_forget_name (zb_engine_t *self, zb_frame_t name, uint64_t seen)
     if (seen + (uint64_t) self->limits.producer_idle > uptime || zb_map_find (&self->names, name) ||
         zb_map_find (&self->loads, (zb_frame_t){load, 1 + name.size}) || (producer && !s_at_rest (self, producer)))
         return;
-    uint8_t key[ZB_KEY_MAX];
-    zb_batch_erase (self->fill->batch, ZB_PRODUCERS, name.data, name.size);
-    for (unsigned group = 0; group < ZB_GROUPS; group++) {
-        size_t size = zb_group_key (name, group, key);
-        zb_batch_erase (self->fill->batch, ZB_PRODUCERS, key, size);
-    }
+    zb_commit_forget (self->fill, name);
     if (producer)
         s_drop_producer (self, producer);
 }

@@ -265,19 +265,9 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t 
 
 void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue)
 {
-    uint8_t value[ZB_QUEUE_ROW_SIZE];
     zb_queue_row_t row = zb_queue_row (queue);
-    size_t size = zb_queue_row_encode (&row, value);
-    zb_batch_put (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size, value, size);
+    zb_commit_queue (self->fill, queue->name, &row);
     self->names_commit = self->fill->number;
-}
-
-static void s_write_queues (zb_engine_t *self)
-{
-    uint8_t value[ZB_META_QUEUES_SIZE];
-    zb_put32 (value, self->queue_id);
-    zb_put32 (value + 4, self->queue_count);
-    zb_batch_put (self->fill->batch, ZB_META, ZB_META_QUEUES, strlen (ZB_META_QUEUES), value, sizeof value);
 }
 
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
@@ -288,7 +278,7 @@ zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
         zb_map_remove (&self->queues, entry);
     self->queue_id++;
     self->queue_count++;
-    s_write_queues (self);
+    zb_commit_queues (self->fill, self->queue_id, self->queue_count);
     zb_queue_t *queue = zb_queue_new (name, self->queue_id, self->newest, &self->windows);
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);
@@ -362,12 +352,9 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
 
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
 {
-    uint8_t key[ZB_CURSOR_KEY_SIZE];
-    zb_cursor_key (queue->id, key);
-    zb_batch_erase (self->fill->batch, ZB_CURSORS, key, sizeof key);
-    zb_batch_erase (self->fill->batch, ZB_QUEUES, queue->name.data, queue->name.size);
+    zb_commit_delete_queue (self->fill, queue->name, queue->id);
     self->queue_count--;
-    s_write_queues (self);
+    zb_commit_queues (self->fill, self->queue_id, self->queue_count);
     zb_engine_bury (self, queue->id, UINT64_MAX);
     zb_engine_note_all (self, queue->name);
     zb_engine_note_deleted (self, queue->name);

@@ -21,9 +21,7 @@
 typedef struct {
     zb_queue_t *queue;
     fake_store_t *store;
-    zb_batch_t *batch;
-    zb_ring_t rows;
-    uint64_t commit;
+    zb_commit_t *fill;
     uint64_t next;
     size_t total;
     zb_timers_t timers;
@@ -34,16 +32,15 @@ static s_bench_t *s_new (void)
     s_bench_t *self = (s_bench_t *) calloc (1, sizeof (s_bench_t));
     assert_non_null (self);
     self->store = fake_store_new ();
-    self->batch = zb_batch_new ();
-    self->commit = self->next = 1;
-    zb_ring_init (&self->rows);
+    self->fill = zb_commit_new (1, 1);
+    self->next = 1;
     self->queue = zb_queue_new (zb_frame ("q"), 1, 0, &self->total);
     return self;
 }
 
 static void s_destroy (s_bench_t *self)
 {
-    for (zb_ring_t *link = zb_ring_pop (&self->rows); link; link = zb_ring_pop (&self->rows)) {
+    for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
         zb_sealed_destroy (&sealed);
     }
@@ -51,7 +48,7 @@ static void s_destroy (s_bench_t *self)
     assert_int_equal (self->total, 0);
     assert_int_equal (self->timers.count, 0);
     zb_timers_clear (&self->timers);
-    zb_batch_destroy (&self->batch);
+    zb_commit_destroy (&self->fill);
     fake_store_destroy (&self->store);
     free (self);
 }
@@ -68,15 +65,15 @@ static void s_put (s_bench_t *self, size_t count)
 
 static void s_commit (s_bench_t *self)
 {
-    zb_queue_write (self->queue, self->batch, self->commit, &self->rows);
-    zb_batch_set_commit (self->batch, self->commit++);
-    fake_store_commit (self->store, self->batch);
-    self->batch = zb_batch_new ();
+    zb_queue_write (self->queue, self->fill);
+    zb_batch_set_commit (self->fill->batch, self->fill->number++);
+    fake_store_commit (self->store, self->fill->batch);
+    self->fill->batch = zb_batch_new ();
 }
 
 static void s_show (s_bench_t *self, bool join)
 {
-    for (zb_ring_t *link = zb_ring_pop (&self->rows); link; link = zb_ring_pop (&self->rows)) {
+    for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
         zb_queue_show (self->queue, sealed, join);
         zb_sealed_destroy (&sealed);
@@ -116,8 +113,7 @@ static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_
 static void s_ack (s_bench_t *self, uint64_t first, uint64_t last)
 {
     size_t left = SIZE_MAX;
-    assert_int_equal (
-        zb_queue_visit (self->queue, first, last, s_finish, &self->commit, self->batch, self->commit, &left), 0);
+    assert_int_equal (zb_queue_visit (self->queue, first, last, s_finish, &self->fill->number, self->fill, &left), 0);
 }
 
 //  Delivers one message; returns its id, 0 if there is none.
@@ -219,7 +215,7 @@ static void s_strays_hold_until_the_store_knows (void **state)
     assert_int_equal (self->queue->ready, 2);
     s_ack (self, 9, 11);
     //  The store doesn't know yet: a read of the window brings row 9..10 back, and must not show it.
-    zb_queue_tidy (self->queue, self->commit - 1);
+    zb_queue_tidy (self->queue, self->fill->number - 1);
     assert_int_equal (self->queue->pages, 2 + 1);
     assert_int_equal (s_load (self, 3, 100, 0), 20);
     assert_int_equal (self->queue->ready, 20 - 3);
@@ -232,7 +228,7 @@ static void s_strays_hold_until_the_store_knows (void **state)
     assert_int_equal (s_load (self, 10, 5, 10), 10);
     s_ack (self, 9, 10);
     s_commit (self);
-    zb_queue_tidy (self->queue, self->commit - 1);
+    zb_queue_tidy (self->queue, self->fill->number - 1);
     assert_int_equal (self->queue->pages, 1);
     s_destroy (self);
 }
@@ -245,11 +241,11 @@ static void s_memory_is_given_back_from_the_end (void **state)
     lease->queue = self->queue;
     for (int count = 0; count < 5; count++)
         s_deliver (self, lease);
-    zb_queue_shed (self->queue, self->commit - 1, self->total - 1);
+    zb_queue_shed (self->queue, self->fill->number - 1, self->total - 1);
     assert_int_equal (self->queue->pages, 9);
     assert_int_equal (self->queue->reach, 18);
     //  What is leased stays.
-    zb_queue_shed (self->queue, self->commit - 1, 0);
+    zb_queue_shed (self->queue, self->fill->number - 1, 0);
     assert_int_equal (self->queue->pages, 3);
     assert_int_equal (self->queue->ready, 1);
     assert_int_equal (s_load (self, 7, 100, 0), 20);
@@ -257,10 +253,10 @@ static void s_memory_is_given_back_from_the_end (void **state)
     //  And so does everything while the store doesn't know of an acknowledgement: row 19..20 is erased in a batch that
     //  it has not got, and would be read again.
     s_ack (self, 19, 20);
-    zb_queue_shed (self->queue, self->commit - 1, 0);
+    zb_queue_shed (self->queue, self->fill->number - 1, 0);
     assert_int_equal (self->queue->pages, 9);
     s_commit (self);
-    zb_queue_shed (self->queue, self->commit - 1, 0);
+    zb_queue_shed (self->queue, self->fill->number - 1, 0);
     assert_int_equal (self->queue->pages, 3);
     assert_int_equal (s_load (self, 7, 100, 0), 20);
     assert_int_equal (self->queue->ready, 13);
@@ -288,7 +284,7 @@ static void s_purge_forgets_all (void **state)
     assert_int_equal (self->queue->ready, 2);
     assert_int_equal (zb_queue_depth (self->queue), 2);
     //  The rows are still there; a window that begins anew passes by them.
-    zb_queue_shed (self->queue, self->commit - 1, 0);
+    zb_queue_shed (self->queue, self->fill->number - 1, 0);
     assert_int_equal (s_load (self, 1, 100, 0), self->next - 1);
     assert_int_equal (self->queue->ready, 2);
     s_destroy (self);
