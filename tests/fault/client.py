@@ -7,7 +7,7 @@ A role is producer:NAME:QUEUE:RATE (named, pipelined), nameless:NAME:QUEUE:RATE 
 consumer:NAME:QUEUE.  HISTORY gets the events of history.py, one a line.  Each line on standard input is a word for all
 roles of a kind: "pause producers" lets what is under way be answered, and is answered "paused producers" when it is;
 "go producers" goes on; likewise consumers, which acknowledge what they hold before they pause.  The end of the input
-is the end of the process.
+is the end of the process.  "forget consumers" makes new ones of them, that remember no reply.
 """
 import os
 import random
@@ -144,6 +144,10 @@ class Producer(Role):
             #  What is behind it is refused, too; later, from there on.
             time.sleep(0.2)
             self.client.greeted = False
+        elif reply[4] == b"413":
+            #  The other broker has a lower limit.  The number is free, unless its PUT is stored: then this is a lie.
+            self.bodies[int(reply[2])] = b"%s %d -" % (self.name_.encode(), int(reply[2]))
+            self.client.greeted = False
         elif reply[4] == b"409" and reply[5].isdigit() and int(reply[5]) <= int(reply[2]):
             self.client.greeted = False
         else:
@@ -178,7 +182,9 @@ class Nameless(Producer):
                 level, first, _ = self.client.request("PUT", "n%d" % number, self.queue, "", self.body(number), patience=1)[:3]
                 break
             except zb1.Refused as refused:
-                if refused.code not in (429, 507):
+                if refused.code == 413:
+                    self.bodies[number] = b"%s %d -" % (self.name_.encode(), number)
+                elif refused.code not in (429, 507):
                     raise
                 time.sleep(0.2)
             except AssertionError:
@@ -201,6 +207,7 @@ class Consumer(Role):
         super().__init__(*args)
         self.round = 0
         self.held = []
+        self.new = threading.Event()
 
     def acked(self, level):
         for identity in self.held:
@@ -208,6 +215,11 @@ class Consumer(Role):
         self.held = []
 
     def work(self, most=None):
+        if self.new.is_set():
+            self.new.clear()
+            self.held = []
+            self.client.token, self.client.greeted = b"", False
+            self.client.current = self.random.randrange(len(self.client.endpoints))
         self.round += 1
         number = "g%d" % self.round
         self.note("get", self.name_, number)
@@ -248,7 +260,7 @@ def main():
             word, whom = line.split()
             chosen = [part for part in parts if ("consumers" if part.kind == "consumers" else "producers") == whom]
             for part in chosen:
-                part.go.set() if word == "go" else part.go.clear()
+                {"go": part.go.set, "pause": part.go.clear, "forget": part.new.set if part.kind == "consumers" else None}[word]()
             if word == "pause":
                 threading.Thread(target=paused, args=(chosen, whom), daemon=True).start()
     os._exit(0)

@@ -16,16 +16,16 @@ WRITES = {"config": "store\n    cache = 1m\n", "body": 100000}
 DISK = 640 << 20            #  room for what it needs to take PUTs again, beside the log it keeps
 
 
-def fault(hold=False, leak=0, unit=4, config="", options=(), exits=(), disk=0, body=5000, witness=False, may_split=False,
-          in_torture=True):
+def fault(hold=False, leak=0, unit=4, config="", backup_config="", options=(), exits=(), disk=0, body=5000, witness=False,
+          may_split=False, in_torture=True, shared=True):
     """hold, leak, unit: the shim plays the page cache.  exits: codes with which a broker may end by itself.  disk: the size of
     a file system of its own for each store.  body: bytes of a sixth of all bodies.  witness: a third machine has a vote, so that never both answer without each other; else,
-    may_split: they may."""
+    may_split: they may.  shared: it says something of a pair with one store, too."""
     def add(function):
-        function.needs = {"hold": hold, "leak": leak, "unit": unit, "config": config, "options": options, "disk": disk,
-                          "body": body, "witness": witness}
+        function.needs = {"hold": hold, "leak": leak, "unit": unit, "config": config, "backup_config": backup_config,
+                          "options": options, "disk": disk, "body": body, "witness": witness}
         #  A disk of its own, or a page cache, is what each broker has with a replicated store; the other one needs no vote.
-        function.on_shared = in_torture and not (hold or disk or witness)
+        function.on_shared = in_torture and shared and not (hold or disk or witness)
         function.exits, function.may_split, function.in_torture = set(exits), may_split, in_torture
         FAULTS[function.__name__] = function
         return function

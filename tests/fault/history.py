@@ -32,6 +32,11 @@ side only.  They are counted:
     delivered again in a split      before the sides were one again, though it was acknowledged on one of them
     stored twice in a split         sent more than once, and known under an id of each side
     redelivered after a split       of those: acknowledged under one id, and delivered under the other one after that
+
+If a store was set back to a copy, and its broker has answered before the two met, that is a split, too, and the copy has
+what was acknowledged since it was made:
+
+    redelivered by a copy           delivered again after the split, though it was acknowledged since the copy was made
 """
 from collections import Counter
 
@@ -73,6 +78,7 @@ class Ledger:
         self.told = {}                      #  when each producer heard its last OK
         self.gaps = Counter()               #  each producer's longest time between two of them
         self.merged = None                  #  both brokers had answered without each other: when they were one again
+        self.copied = None                  #  a store was set back to a copy: when that was made
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
 
@@ -109,7 +115,7 @@ class Ledger:
         self.told.clear()
         self.gaps.clear()
         self.newest_of.clear()
-        self.merged = None
+        self.merged = self.copied = None
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
 
@@ -160,6 +166,8 @@ class Ledger:
         if acked and acked[0] < asked:
             if self.merged and asked < self.merged:
                 self.counts["delivered again in a split"] += 1
+            elif self.merged and self.copied and acked[0] >= self.copied:
+                self.counts["redelivered by a copy"] += 1
             else:
                 self._find("resurrected", key, identity, "acknowledged %s %.3f s before it was asked for"
                            % (acked[1], asked - acked[0]))

@@ -13,20 +13,24 @@ import zmq
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
-from brokers import Broker, FINDINGS  # noqa: E402
+from brokers import Broker, FINDINGS, PROGRAM  # noqa: E402
 from history import Ledger  # noqa: E402
 from zb1 import status  # noqa: E402
 
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
 PORT = 5560
-KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "syncs", "dropped")
+KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "stood_ns", "syncs", "dropped")
 
 PRIMARY, BACKUP, ONE, OTHER, WITNESS = range(5)     #  hosts: the brokers', the clients', and a third machine
 
 
 class Stuck(Exception):
     """The pair or its clients did not come to rest, though nothing is broken any more."""
+
+
+class Waits(Exception):
+    """A broker waits for an operator and says so, where the manual says that it does.  The round ends there."""
 
 
 class Process(Broker):
@@ -74,12 +78,23 @@ class Process(Broker):
 
 
 class Witness(Process):
+    """It lets two pairs in, of which one may never come."""
     command = "witness"
+    pairs = ("fault", "beside")
 
-    def __init__(self, host, config, folder):
-        super().__init__(["--store", folder + "/witness", config], folder + "/witness.log")
+    def __init__(self, host, folder):
+        configs = []
+        for pair in self.pairs:
+            configs.append("%s/witness-%s.conf" % (folder, pair))
+            with open(configs[-1], "w") as file:
+                file.write(self.config(host, pair))
+        super().__init__(["--store", folder + "/witness", *configs], folder + "/witness.log")
         self.wrapper = host.inside
         self.role = "witness"
+
+    @staticmethod
+    def config(host, pair):
+        return "pair\n    name = %s\n    secret = s\n    witness = \"tcp://%s:%d\"\n" % (pair, host.address, PORT)
 
 
 class Node(Process):
@@ -93,15 +108,62 @@ class Node(Process):
             file.write(bytes(8 * len(KNOBS)))
         shim = os.path.join(BUILD, "tests/fault/.libs/shim.so")
         self.wrapper = [*host.inside, "env", "LD_PRELOAD=" + shim, "ZB_SHIM=" + self.knobs, "ZB_SHIM_FOLDER=" + self.store]
+        self.host = host
         self.role = role
         self.endpoint = "tcp://%s:%d" % (host.address, PORT)
         self.read = 0               #  bytes of its log
+        self.stood = self.stopped = 0
 
     def knob(self, name, value):
         self.say(name, value)
         with open(self.knobs, "r+b") as file:
             file.seek(8 * KNOBS.index(name))
             file.write(struct.pack("=q", value))
+
+    def stop_unseen(self):
+        """As a virtual machine that is moved, or whose memory is saved, ..."""
+        self.signal(signal.SIGSTOP)
+        self.stopped = time.monotonic_ns()
+
+    def go_on_unseen(self):
+        """... and goes on: none of its clocks shows how long it stood."""
+        self.stood += time.monotonic_ns() - self.stopped
+        self.knob("stood_ns", self.stood)
+        self.signal(signal.SIGCONT)
+
+    def copy(self, path):
+        """Copies the store as a power cut would leave it: the process stands still meanwhile."""
+        self.signal(signal.SIGSTOP)
+        shutil.copytree(self.store, path)
+        self.signal(signal.SIGCONT)
+
+    def set_back(self, path):
+        """The store, whose broker is down, is that copy from now on."""
+        self.say("set back to", path)
+        shutil.rmtree(self.store)
+        os.rename(path, self.store)
+
+    def program(self, *words):
+        """Runs a command of the program on its host, to the end; returns the exit code and what it printed."""
+        self.say("operator:", *words)
+        done = subprocess.run([*self.host.inside, PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=PATIENCE)
+        self.say(done.returncode, done.stdout.strip())
+        return done.returncode, done.stdout
+
+    def ends(self, code, text):
+        """Started, it ends by itself with this code, and its log says this, from now on."""
+        with open(self.log) as log:
+            log.seek(0, os.SEEK_END)
+            self.start(ready=False)
+            try:
+                ended = self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise Stuck("%s does not end with %d" % (self.role, code)) from None
+            self.process = None
+            said = log.read()
+        if ended != code or text not in said:
+            raise Stuck("%s ended with %d, not %d, and says: %s" % (self.role, ended, code, said))
 
     def calm(self):
         for name in ("fail_sync", "fail_write", "delay_us"):
@@ -175,28 +237,31 @@ class Clients:
 class Rig:
     """Two brokers, perhaps a witness, and clients on two hosts.  Rounds: go, break something, rest, judge."""
 
-    def __init__(self, network, options=(), config="", hold=False, leak=0, unit=4, disk=0, body=5000, rate=150, witness=False,
-                 shared=False):
+    def __init__(self, network, options=(), config="", backup_config="", hold=False, leak=0, unit=4, disk=0, body=5000, rate=150,
+                 witness=False, shared=False, pair=Witness.pairs[0], brokers=(PRIMARY, BACKUP), clients=(ONE, OTHER)):
+        """brokers, clients: on which hosts.  witness: True for one of its own, or that of another rig."""
         self.shared = shared
         self.folder = tempfile.mkdtemp(prefix="zbroker-fault-")
         self.network = network
-        endpoints = ["tcp://%s:%d" % (self.network.hosts[index].address, PORT) for index in (PRIMARY, BACKUP)]
+        endpoints = ["tcp://%s:%d" % (self.network.hosts[host].address, PORT) for host in brokers]
         options = [*options, "--primary", endpoints[0], "--backup", endpoints[1]]
         if witness:
-            config += "pair\n    name = fault\n    secret = s\n    witness = \"tcp://%s:%d\"\n" % (
-                self.network.hosts[WITNESS].address, PORT)
-        if config:
-            with open(self.folder + "/zbroker.conf", "w") as file:
-                file.write(config)
-            options += ["--config", self.folder + "/zbroker.conf"]
+            config += Witness.config(self.network.hosts[WITNESS], pair)
         if shared:
             options.append("--shared")
-        self.nodes = [Node(self.network.hosts[index], options, self.folder, role,
-                           self.folder + "/" + ("store" if shared else role))
-                      for index, role in enumerate(("primary", "backup"))]
-        self.witness = None
-        if witness:
-            self.witness = Witness(self.network.hosts[WITNESS], self.folder + "/zbroker.conf", self.folder).start()
+        self.nodes = []
+        for role, host, more in (("primary", brokers[0], ""), ("backup", brokers[1], backup_config)):
+            own = list(options)
+            if config + more:
+                own += ["--config", "%s/%s.conf" % (self.folder, role)]
+                with open(own[-1], "w") as file:
+                    file.write(config + more)
+            self.nodes.append(Node(self.network.hosts[host], own, self.folder, role,
+                                   self.folder + "/" + ("store" if shared else role)))
+        self.neighbour = None
+        self.witness, self.own_witness = witness or None, witness is True
+        if self.own_witness:
+            self.witness = Witness(self.network.hosts[WITNESS], self.folder).start()
         self.mounts = []
         for node in self.nodes if disk else ():
             os.mkdir(node.store)
@@ -215,10 +280,18 @@ class Rig:
         self.clients = []
         self._queues("one", "other")
         self.clients = [
-            Clients(self.network.hosts[ONE], self.folder, "one", endpoints, body,
+            Clients(self.network.hosts[clients[0]], self.folder, "one", endpoints, body,
                     ["producer:P:one:%d" % rate, "consumer:A:one", "consumer:B:other"]),
-            Clients(self.network.hosts[OTHER], self.folder, "other", endpoints, body,
+            Clients(self.network.hosts[clients[1]], self.folder, "other", endpoints, body,
                     ["producer:Q:one:%d" % rate, "nameless:N:one:%d" % rate, "producer:R:other:%d" % rate, "consumer:C:other"])]
+
+    def beside(self):
+        """Another pair, on the hosts of the clients, with its clients on the brokers', and at the same witness.  It is there
+        until the end: another one of its name would not be let in."""
+        if not self.neighbour:
+            self.neighbour = Rig(self.network, pair=Witness.pairs[1], witness=self.witness, brokers=(ONE, OTHER),
+                                 clients=(PRIMARY, BACKUP))
+        return self.neighbour
 
     def _queues(self, *names):
         for name in names:
@@ -247,7 +320,7 @@ class Rig:
 
     @property
     def processes(self):
-        return [*self.nodes, self.witness] if self.witness else self.nodes
+        return [*self.nodes, self.witness] if self.own_witness else self.nodes
 
     def states(self):
         return [node.status for node in self.nodes]
@@ -275,7 +348,7 @@ class Rig:
             return None
         end = time.monotonic() + PATIENCE
         while not at_rest():
-            self._look_for_merges()
+            self.look_for_merges()
             if time.monotonic() > end:
                 raise Stuck("not in step within %d s: %s" % (PATIENCE, self.describe()))
             time.sleep(0.05)
@@ -291,6 +364,17 @@ class Rig:
                                                       node.tail()[-300:].replace("\n", " | ")))
         return "; ".join(lines)
 
+    def until(self, condition, what):
+        """The condition's first true value, while nothing else is done."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise Stuck("waited %d s for %s: %s" % (PATIENCE, what, self.describe()))
+            time.sleep(0.01)
+
     #  A round.
 
     def tell(self, word, kind):
@@ -300,6 +384,10 @@ class Rig:
     def go(self):
         self.tell("go", "producers")
         self.tell("go", "consumers")
+
+    def forget(self):
+        """All consumers are new processes, which remember no reply; they ask either broker first."""
+        self.tell("forget", "consumers")
 
     def heal(self):
         """Mends everything: network, disks, processes."""
@@ -335,7 +423,7 @@ class Rig:
             time.sleep(0.05)
         self.tell("pause", "consumers")
         self._wait_paused("consumers")
-        self._look_for_merges()
+        self.look_for_merges()
 
     def _wait_paused(self, kind):
         end = time.monotonic() + PATIENCE
@@ -345,13 +433,15 @@ class Rig:
                 raise Stuck("%s do not end: %s" % (kind, self.describe()))
             time.sleep(0.01)
 
-    def _look_for_merges(self):
+    def look_for_merges(self):
         """A split may be as late as the connection that was silent after the cut is mended."""
-        if sum([node.merges() for node in self.nodes]):
+        found = sum([node.merges() for node in self.nodes])
+        if found:
             self.ledger.merged = time.monotonic()
+        return found
 
     def _check_clients(self):
-        self._look_for_merges()
+        self.look_for_merges()
         for clients in self.clients:
             if clients.failed:
                 raise Stuck("a client gave up: %s; %s" % ("; ".join(clients.failed), self.describe()))
@@ -375,6 +465,10 @@ class Rig:
     def same_stores(self):
         """Stops both brokers and compares what they hold."""
         digest = os.path.join(BUILD, "tests/integration/digest")
+        if self.neighbour:
+            equal, sums = self.neighbour.same_stores()
+            if not equal:
+                return equal, sums
         sums = []
         for node in self.nodes:
             code = node.stop()
@@ -387,6 +481,8 @@ class Rig:
         return sums[0] == sums[1], sums
 
     def close(self, keep=False):
+        if self.neighbour:
+            self.neighbour.close(keep)
         for clients in self.clients:
             clients.close()
         for node in self.processes:

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    shim - a disk and a clock that fail on demand, under an unchanged broker
+    shim - a disk and clocks that fail on demand, under an unchanged broker
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,6 +20,9 @@
 
     A sync that fails says EIO, and the blocks count as clean from then on, as in
     Linux: a second fsync would say 0, and they are not on the disk.
+
+    The wall clock jumps as the test likes.  All clocks can be made to have stood while
+    the process was stopped, as those of a virtual machine that was moved or saved.
 
     Files that are mapped (Berkeley DB's regions, __db.0*) do not survive a
     recovery and are left alone.
@@ -54,11 +57,12 @@ typedef struct {
     uint64_t fail_write; //  writes say EIO
     uint64_t delay_us;   //  of each sync
     int64_t clock_ns;    //  added to the wall clock
+    int64_t stood_ns;    //  for so long this process was stopped, and none of its clocks shows it
     uint64_t syncs;      //  counted here
     uint64_t dropped;    //  blocks that a failed sync has left behind
 } knobs_t;
 
-_Static_assert (sizeof (knobs_t) == 9 * 8, "the knobs are nine numbers");
+_Static_assert (sizeof (knobs_t) == 10 * 8, "the knobs are ten numbers");
 
 //  One file of the store while this process runs.
 typedef struct {
@@ -525,14 +529,26 @@ int fdatasync (int fd)
 }
 
 //  ---------------------------------------------------------------------------
-//  The wall clock
+//  The clocks
+
+static bool s_is_wall (clockid_t clock)
+{
+    return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
+}
+
+//  Time of a processor is what it was worth: it does not run while the process is stopped.
+static bool s_is_cpu (clockid_t clock)
+{
+    return clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID;
+}
 
 int clock_gettime (clockid_t clock, struct timespec *now)
 {
     REAL (int, clock_gettime, clockid_t, struct timespec *)
     int rc = real_clock_gettime (clock, now);
-    if (rc == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) && s_knobs->clock_ns) {
-        int64_t ns = now->tv_sec * INT64_C (1000000000) + now->tv_nsec + s_knobs->clock_ns;
+    int64_t more = (s_is_wall (clock) ? s_knobs->clock_ns : 0) - (s_is_cpu (clock) ? 0 : s_knobs->stood_ns);
+    if (rc == 0 && more) {
+        int64_t ns = now->tv_sec * INT64_C (1000000000) + now->tv_nsec + more;
         now->tv_sec = ns / 1000000000;
         now->tv_nsec = ns % 1000000000;
     }

@@ -12,7 +12,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import network  # noqa: E402
-from faults import FAULTS  # noqa: E402
+from operators import FAULTS  # noqa: E402
 
 SEEDS = int(os.environ.get("ZBROKER_FAULT_SEEDS", "0"))
 FEW = {"replicated": ("kill_active", "stop_active_long", "stop_then_kill", "cut_client", "power_both_torn", "fsync_fails_once"),

@@ -241,11 +241,12 @@ def test_unlevelled(line):
 BEFORE, WON, LOST = ((epoch << 40) for epoch in (1, 2, 3))
 
 
-def after_split(text, **settings):
-    """The ledger after a history whose sides are one again at its line "merged"."""
+def after_split(text, copied=None, **settings):
+    """The ledger after a history whose sides are one again at its line "merged"; one was a copy, made then."""
     lines = [line.split() for line in text.strip().split("\n")]
     ledger = Ledger(**settings)
     ledger.merged = lines.index(["merged"]) + 0.5
+    ledger.copied = copied
     for time, (kind, *rest) in enumerate(lines):
         if kind != "merged":
             ledger.feed([kind, str(time), *(word.format(b=BEFORE + 1, w=WON + 1, w2=WON + 2, l=LOST + 1, l2=LOST + 2)
@@ -341,3 +342,23 @@ def test_no_mercy_without_a_split():
             if kind != "merged":
                 settled.feed([kind, str(time), *(word.format(b=1, w=2, w2=3, l=4, l2=5) for word in rest)])
         assert not settled.good
+
+
+COPY = """
+    put P 1
+    stored P 1 both {b} 0
+    get A g1
+    got A g1 {b} 1 P 1
+    acked A {b} both
+    merged
+    get B g1
+    got B g1 {b} 1 P 1
+    acked B {b} both
+    """
+
+
+@pytest.mark.parametrize("copied, good", [(None, False), (4.5, False), (3.5, True)])
+def test_set_back_to_a_copy(copied, good):
+    """It has what was acknowledged since it was made, and nothing else comes again."""
+    ledger = after_split(COPY, copied=copied)
+    assert ledger.good == good and ledger.counts["redelivered by a copy"] == good
