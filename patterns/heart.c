@@ -34,15 +34,17 @@
 
 static const char s_magic[4] = {'H', 'A', 'R', 'T'};
 #define FRAME_VERSION 1
+#define FLAG_ASKS 1
 
 typedef struct {
     uint64_t session;
     uint64_t sequence;
     uint64_t echo_session;
     uint64_t echo_sequence;
+    bool asks;
 } header_t;
 
-_Static_assert(HEART_HEADER_SIZE == 4 + 4 + sizeof (header_t), "the layout in heart.h");
+_Static_assert(HEART_HEADER_SIZE == 4 + 4 + offsetof (header_t, asks), "the layout in heart.h");
 
 typedef struct {
     pthread_mutex_t mutex;
@@ -52,12 +54,14 @@ typedef struct {
     bool woken;           //  the owner was told that there is something
     bool peer_gone;       //  silent or dead,
     int64_t turn_ms;      //  as of then
+    uint64_t question;    //  the newest of the owner's
     bool ended;           //  the thread touches nothing any more
     heart_counters_t counters;
 } box_t;
 
 typedef struct {
     uint64_t sequence;
+    uint64_t question; //  the newest by then
     int64_t sent_ms;
 } sent_t;
 
@@ -82,6 +86,8 @@ typedef struct {
     uint64_t replaced; //  the peer's session before
     uint64_t echoed;   //  the newest of our sequences that this session of the peer has echoed
     int64_t echoed_ms;
+    uint64_t question; //  the owner's newest,
+    uint64_t answered; //  and the newest that this session of the peer has answered
     int64_t heard_ms;
     int64_t quiet_ms;    //  since when silence is measured
     int64_t beat_ms;     //  when the next beat is due
@@ -94,8 +100,10 @@ typedef struct {
     bool silent;
     bool dead;
     bool parts; //  the next frame is of a message of several, which none of ours is
-    bool news; //  in this turn: a beat was heard
-    bool loss; //  in this turn: the peer was found silent or dead
+    bool asks;  //  the next beat is to be answered at once
+    bool asked; //  in this turn: the peer wants ours at once
+    bool news;  //  in this turn: a beat was heard
+    bool loss;  //  in this turn: the peer was found silent or dead
     bool ended;
     size_t size;
     uint8_t payload[HEART_PAYLOAD_MAX];
@@ -137,6 +145,7 @@ static void s_write (uint8_t *to, const header_t *header)
     memcpy (to, s_magic, sizeof s_magic);
     memset (to + 4, 0, 4);
     to[4] = FRAME_VERSION;
+    to[5] = header->asks ? FLAG_ASKS : 0;
     to = s_put64 (to + 8, header->session);
     to = s_put64 (to, header->sequence);
     to = s_put64 (to, header->echo_session);
@@ -147,8 +156,9 @@ static bool s_read (const uint8_t *from, size_t size, header_t *header)
 {
     if (size < HEART_HEADER_SIZE || size > PLAIN_MAX || memcmp (from, s_magic, sizeof s_magic) != 0)
         return false;
-    if (from[4] != FRAME_VERSION || from[5] || from[6] || from[7])
+    if (from[4] != FRAME_VERSION || from[5] > FLAG_ASKS || from[6] || from[7])
         return false;
+    header->asks = from[5];
     from = s_get64 (from + 8, &header->session);
     from = s_get64 (from, &header->sequence);
     from = s_get64 (from, &header->echo_session);
@@ -214,7 +224,8 @@ static void s_beat (pulse_t *self)
     const header_t header = {.session = self->session,
                              .sequence = self->sequence + 1,
                              .echo_session = self->peer_session,
-                             .echo_sequence = self->peer_sequence};
+                             .echo_sequence = self->peer_sequence,
+                             .asks = self->asks};
     const uint8_t *frame = plain;
     size += HEART_HEADER_SIZE;
     s_write (plain, &header);
@@ -229,9 +240,11 @@ static void s_beat (pulse_t *self)
         size = (size_t) sealed;
     }
     self->sequence++;
+    self->asks = false;
     self->counters.sent++;
     //  Taken before it is sent: an echo may make the peer look less fresh than it is, never more.
-    self->sent[self->sequence % SENT] = (sent_t){.sequence = self->sequence, .sent_ms = zclock_mono ()};
+    self->sent[self->sequence % SENT] = (sent_t){
+        .sequence = self->sequence, .question = self->question, .sent_ms = zclock_mono ()};
     zmq_send (zsock_resolve (self->pub), frame, size, ZMQ_DONTWAIT);
 }
 
@@ -245,6 +258,7 @@ static void s_new_session (pulse_t *self, uint64_t session, zmq_msg_t *msg)
     self->peer_sequence = 0;
     self->echoed = 0;
     self->echoed_ms = 0;
+    self->answered = 0;
     self->counters.sessions++;
 }
 
@@ -282,6 +296,7 @@ static bool s_hear (pulse_t *self, zmq_msg_t *msg, int64_t now)
     self->peer_sequence = header.sequence;
     self->counters.heard++;
     self->heard_ms = now;
+    self->asked = self->asked || header.asks;
     self->size = size - HEART_HEADER_SIZE;
     memcpy (self->payload, frame + HEART_HEADER_SIZE, self->size);
 
@@ -290,6 +305,7 @@ static bool s_hear (pulse_t *self, zmq_msg_t *msg, int64_t now)
         sent->sequence == header.echo_sequence) {
         self->echoed = header.echo_sequence;
         self->echoed_ms = sent->sent_ms;
+        self->answered = sent->question;
     }
     return true;
 }
@@ -411,6 +427,12 @@ static bool s_obey (pulse_t *self)
             update = true;
         freen (command);
     }
+    if (update) {
+        pthread_mutex_lock (&self->box->mutex);
+        self->asks = self->asks || self->box->question != self->question;
+        self->question = self->box->question;
+        pthread_mutex_unlock (&self->box->mutex);
+    }
     return update;
 }
 
@@ -423,6 +445,7 @@ static void s_tell (pulse_t *self)
         heart_event_t *event = &box->newest;
         event->heard_ms = self->heard_ms;
         event->echoed_ms = self->echoed_ms;
+        event->answered = self->answered;
         event->session = self->peer_session;
         event->size = self->size;
         memcpy (event->payload, self->payload, self->size);
@@ -487,8 +510,9 @@ static void s_turn (pulse_t *self)
         s_seek_proof (self, now);
     }
     s_prove (self, now);
-    if (now >= self->beat_ms || update)
+    if (now >= self->beat_ms || update || self->asked)
         s_beat (self);
+    self->asked = false;
     if (now >= self->beat_ms) {
         self->beat_ms += self->args.interval;
         if (self->beat_ms <= now)
@@ -660,6 +684,14 @@ bool heart_peer_gone (heart_t *self)
 void heart_update (heart_t *self)
 {
     zstr_send (self->actor, "UPDATE");
+}
+
+void heart_ask (heart_t *self, uint64_t question)
+{
+    pthread_mutex_lock (&self->box.mutex);
+    self->box.question = question;
+    pthread_mutex_unlock (&self->box.mutex);
+    heart_update (self);
 }
 
 uint64_t heart_session (const heart_t *self)

@@ -34,7 +34,8 @@
       offset size
         0     4   magic "HART"
         4     1   version, 1
-        5     3   zero
+        5     1   1: the peer is asked to send its next beat at once; else 0
+        6     2   zero
         8     8   session of the sender: random at each start, never 0
        16     8   sequence, 1, 2, 3, ... in that session
        24     8   the session that the sender heard last, 0 if none
@@ -89,6 +90,7 @@ typedef struct {
     heart_kind_t kind;
     int64_t heard_ms;    //  when the newest beat was heard; 0 if never
     int64_t echoed_ms;   //  when we sent our newest beat that the peer has echoed in its session; 0 if none
+    uint64_t answered;   //  BEAT: the newest question (heart_ask) that it answers; 0 if none
     uint64_t session;    //  the peer's; 0 if never heard
     int64_t paused_ms;   //  how long this process did not run, beyond the limit, since the last event; 0: it did
     bool session_is_new; //  BEAT: another one than that of the last BEAT the owner got: the peer has restarted
@@ -135,6 +137,10 @@ bool heart_peer_gone (heart_t *self);
 
 //  Publishes at once, besides the regular beats: the payload has changed.
 void heart_update (heart_t *self);
+
+//  Asks the peer to beat at once.  A beat with at least this number in `answered` was sent by a peer that has heard one of
+//  ours which left after this call: no clock is needed to know that it is not older.  Numbers ascend, from 1 on.
+void heart_ask (heart_t *self, uint64_t question);
 
 //  Our own session.
 uint64_t heart_session (const heart_t *self);

@@ -24,7 +24,8 @@ typedef struct {
     zb_ring_t ring; //  its owner's
     uint64_t number;
     uint64_t epoch;
-    uint64_t last_id;  //  the newest message id when it was closed
+    uint64_t last_id;  //  the newest message id when it was closed,
+    uint64_t moment;   //  and when that was (barrier.c)
     zb_batch_t *batch; //  until the caller takes it
     size_t bytes;      //  that it holds back, about
     zb_ring_t replies; //  that wait for it,

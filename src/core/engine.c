@@ -59,6 +59,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->demand,
                          &self->strays,
                          &self->gone,
+                         &self->unsure,
                          &self->rest,
                          &self->later.sessions,
                          &self->asks,
@@ -389,6 +390,7 @@ static void s_close (zb_engine_t *self)
         self->uptime_kept = uptime;
     }
     zb_commit_close (fill, self->newest);
+    fill->moment = ++self->moment;
     self->commit = fill->number;
     self->must = false;
     zb_ring_append (&self->commits, &fill->ring);
@@ -504,6 +506,8 @@ static void s_release (zb_engine_t *self)
     assert (!zb_ring_empty (&done));
     self->released_epoch = ZB_ITEM (done.prev, zb_commit_t, ring)->epoch;
     s_token (self);
+    if (self->rule == ZB_RELEASE_BOTH)
+        zb_engine_prove (self, ZB_ITEM (done.prev, zb_commit_t, ring)->moment);
     for (zb_ring_t *link = done.next; link != &done; link = link->next)
         s_show (self, ZB_ITEM (link, zb_commit_t, ring));
     for (zb_ring_t *link = zb_ring_pop (&done); link; link = zb_ring_pop (&done)) {
@@ -555,6 +559,8 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
     s_give_held (self);
     if (held && zb_engine_may (self, 0))
         zb_engine_serve_all (self);
+    if (!zb_ring_empty (&self->unsure))
+        zb_engine_settle_doubt (self);
 }
 
 //  Events
@@ -785,6 +791,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
     self->congested = false;
     self->clearing = self->journal = self->absorbs = false;
+    self->question = 0;
     memset (self->replay, 0, sizeof self->replay);
     self->merging = NULL;
     self->sweep_size = 0;
@@ -804,7 +811,7 @@ static bool s_loser_waits (const zb_engine_t *self)
 
 bool zb_engine_client_waits (const zb_engine_t *self)
 {
-    return self->waits || self->backlog || s_loser_waits (self);
+    return self->waits || self->backlog || !zb_ring_empty (&self->unsure) || s_loser_waits (self);
 }
 
 void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)

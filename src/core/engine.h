@@ -38,6 +38,8 @@
         this broker goes alone is put there before the first OK solo.
     I12 An item of a replay and its number are in one commit.  Nothing is answered for an id of an epoch that this store
         does not know.
+    I13 While the peer may lead, a GET is given messages only after the peer was proven to have followed since the GET
+        came (barrier.c).
 */
 
 #ifndef ZB_ENGINE_H_INCLUDED
@@ -105,6 +107,14 @@ const char *zb_engine_fault (const zb_engine_t *self);
 //  requests for now.  It may; what goes beyond limits.waiting is refused with 503.  A turn lasts from one zb_engine_tick
 //  to the next.
 bool zb_engine_busy (const zb_engine_t *self);
+
+//  A question to the peer, that is to be sent now: it is answered when a passive peer echoes a heartbeat that was sent after
+//  this call.  GETs wait for that.  0 = none; one at a time.
+uint64_t zb_engine_question (zb_engine_t *self);
+//  The newest question that was answered, as often as the caller likes.  Only while zb_engine_leads.
+void zb_engine_answered (zb_engine_t *self, uint64_t question, int64_t now);
+//  Whether the peer owes such an answer.
+bool zb_engine_asks (const zb_engine_t *self);
 
 //  A request; all that it points to is borrowed for the call, and the ids that it names are joined in their place.  Only
 //  while zb_engine_leads.  Requests of STATUS and PING are the caller's.

@@ -52,6 +52,7 @@ typedef struct {
     zb_queue_t *queue;
     zb_reply_t *reply;
     uint64_t max;
+    uint64_t since; //  the moment in which it came
     int64_t deadline;
     bool parked; //  on the queue's ring
     bool waits;  //  on a commit's
@@ -129,6 +130,9 @@ struct zb_engine {
     uint64_t here, there;
     uint64_t released;
     uint64_t released_epoch;
+    uint64_t moment;   //  commits that were closed and questions that were asked, so far;
+    uint64_t proved;   //  of these the newest that the peer has acked, or answered, as one that follows
+    uint64_t question; //  that is not answered yet, 0 = none
     zb_ring_t commits;     //  closed and not released, oldest first
     zb_commit_t *fill;     //  the one that is being filled
     bool must;             //  it is closed even if nothing was written
@@ -162,6 +166,7 @@ struct zb_engine {
     zb_ring_t demand; //  queues with parked GETs
     zb_ring_t strays; //  queues with strays
     zb_ring_t gone;   //  queues that were deleted and are still known
+    zb_ring_t unsure; //  queues whose first parked GET waits for a proof that this broker still leads
     zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
     zb_ring_t asks;   //  loads whose read is to be taken
     zb_timers_t timers;
@@ -310,6 +315,16 @@ size_t zb_engine_chunk (const zb_engine_t *self);
 void zb_engine_return (zb_engine_t *self, zb_lease_t *lease);
 //  All leases of a session.
 void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
+
+//  barrier.c
+//  Whether a GET that came in this moment may be given messages.
+bool zb_engine_sure (const zb_engine_t *self, uint64_t since);
+//  The queue's GETs wait until it is.
+void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue);
+//  Those that wait are served, or wait again.
+void zb_engine_settle_doubt (zb_engine_t *self);
+//  The peer followed after this moment.
+void zb_engine_prove (zb_engine_t *self, uint64_t moment);
 
 //  loads.c
 //  A load of this kind and name; the same one while it is under way.

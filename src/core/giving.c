@@ -254,6 +254,10 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             return;
         }
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        if (!zb_engine_sure (self, get->since)) {
+            zb_engine_doubt (self, queue);
+            return;
+        }
         s_fill (self, get);
         zb_engine_end_get (self, get);
     }
@@ -325,6 +329,7 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
     get->session = session;
     get->queue = queue;
     get->max = request->max;
+    get->since = self->moment;
     get->reply = zb_reply_new (&request->from, ZB_REPLY_MESSAGES, &queue->name, 1);
     get->reply->claims = commit > 0;
     queue->users++;

@@ -202,7 +202,7 @@ void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
 static bool s_settled_up (const zb_role_t *self, int64_t now)
 {
-    return self->live && self->there >= self->closed && (self->alone || zb_role_echo_fresh (self, now));
+    return self->live && self->there >= self->closed && (self->alone || (zb_role_echo_fresh (self, now) && !self->owes));
 }
 
 //  The fresh interval, and the telling of the peer and the disk after it, end with the limit.
@@ -625,6 +625,8 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     self->heard = true;
     self->dead = false;
     self->heard_ms = now;
+    if (echoed > self->echoed_ms && self->owes && self->live && self->there >= self->closed)
+        self->progress_ms = now;
     self->echoed_ms = echoed;
     if (echoed > self->stopped_ms)
         self->stopped = 0;
@@ -691,6 +693,11 @@ bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_re
         return false;
     zb_consent_ruled (&self->consent, verdict, record);
     return true;
+}
+
+void zb_role_owes (zb_role_t *self, bool owes)
+{
+    self->owes = owes;
 }
 
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)

@@ -90,6 +90,7 @@ typedef struct {
     zb_beat_t peer;
     zb_beat_t known; //  the newest of its heartbeats that told of epochs: one that starts has not opened its store yet
     bool heard, dead;
+    bool owes; //  an echo of a heartbeat that was sent for a client's sake
     int64_t heard_ms, echoed_ms;
     //  Commits and the link.
     uint64_t closed, here, there; //  last commit given to the store; synced here; synced by the peer
@@ -176,6 +177,8 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
 void zb_role_dead (zb_role_t *self, int64_t now);
 //  The witness has answered what zb_role_wish said last.  False if that is not believed, as above.
 bool zb_role_ruled (zb_role_t *self, witness_verdict_t verdict, const witness_record_t *record);
+//  Whether the peer owes an echo for which a client waits (zb_engine_asks); said before each tick.
+void zb_role_owes (zb_role_t *self, bool owes);
 //  Time passes.  client_waits: somebody waits for an answer that only the peer's ack can bring.
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now);
 //  A client says HELLO; token is NULL without one.  *code and *why are set on REFUSE.

@@ -773,6 +773,9 @@ static void s_engine (zb_broker_t *self)
     zb_read_t *read;
     while ((read = zb_engine_read (self->engine)))
         zb_store_read (self->store, read);
+    uint64_t question = zb_engine_question (self->engine);
+    if (question)
+        zb_ha_ask (self->ha, question);
     if (!zb_role_yields (&self->role, self->now))
         s_replies (self);
     const char *fault = zb_engine_fault (self->engine);
@@ -798,8 +801,9 @@ static void s_peer (zb_broker_t *self)
         return;
     zb_beat_t beat;
     int64_t echoed;
+    uint64_t answered;
     zb_ha_kind_t kind;
-    while ((kind = zb_ha_recv (self->ha, &beat, &echoed)) != ZB_HA_NOTHING) {
+    while ((kind = zb_ha_recv (self->ha, &beat, &echoed, &answered)) != ZB_HA_NOTHING) {
         if (kind == ZB_HA_BEAT) {
             if (!zb_role_beat (&self->role, &beat, echoed, self->now))
                 s_beyond (self, "the peer's heartbeat", zb_lineage_newest (&beat.tail).number,
@@ -808,6 +812,9 @@ static void s_peer (zb_broker_t *self)
         else
             zb_role_dead (&self->role, self->now);
         s_carry_out (self);
+        //  It follows, and has heard what was asked: all that it will answer is still to come.
+        if (kind == ZB_HA_BEAT && beat.state == BSTAR_PASSIVE && zb_engine_leads (self->engine))
+            zb_engine_answered (self->engine, answered, self->now);
     }
 }
 
@@ -983,6 +990,7 @@ static void s_turn (zb_broker_t *self)
     s_hear_witness (self);
     s_apply_rule (self);
     s_store (self);
+    zb_role_owes (&self->role, zb_engine_asks (self->engine));
     zb_role_tick (&self->role, s_waits_for_peer (self), self->now);
     s_carry_out (self);
     s_apply_rule (self);

@@ -156,7 +156,7 @@ static size_t s_add_settings (const zb_ha_t *self, uint8_t *payload, size_t room
     return size + 2;
 }
 
-zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed)
+zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, uint64_t *answered)
 {
     const heart_event_t *event;
     while ((event = heart_recv (self->heart))) {
@@ -175,6 +175,7 @@ zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed)
         }
         s_take_settings (self, event);
         *echoed = event->echoed_ms;
+        *answered = event->answered;
         return ZB_HA_BEAT;
     }
     return ZB_HA_NOTHING;
@@ -188,6 +189,11 @@ void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now)
     pthread_mutex_unlock (&self->guard);
     if (now)
         heart_update (self->heart);
+}
+
+void zb_ha_ask (zb_ha_t *self, uint64_t question)
+{
+    heart_ask (self->heart, question);
 }
 
 void zb_ha_turned (zb_ha_t *self, int64_t now)

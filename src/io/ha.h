@@ -28,11 +28,13 @@ zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *li
 void zb_ha_destroy (zb_ha_t **self_p);
 //  A ZeroMQ socket to poll for input.
 void *zb_ha_socket (zb_ha_t *self);
-//  The next news of the peer.  BEAT: *beat, and when we sent our newest beat that the peer has *echoed (ms,
-//  zclock_mono).  DEAD: its process is gone.
-zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed);
+//  The next news of the peer.  BEAT: *beat, when we sent our newest beat that the peer has *echoed (ms, zclock_mono), and
+//  the newest question that this beat has *answered, 0 if none.  DEAD: its process is gone.
+zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, uint64_t *answered);
 //  From now on this is what we tell; published at once if `now`.
 void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now);
+//  Asks the peer for a beat at once, which answers this question, or whichever is the newest by then; numbers ascend.
+void zb_ha_ask (zb_ha_t *self, uint64_t question);
 //  The core has made a turn.
 void zb_ha_turned (zb_ha_t *self, int64_t now);
 //  Frames that were dropped: malformed or not of this pair.

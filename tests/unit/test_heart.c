@@ -247,6 +247,49 @@ static void test_what_the_seal_refuses_is_not_heard (void **unused)
     heart_destroy (&d);
 }
 
+//  Regular beats are a minute apart here.
+static void test_a_question_is_answered_at_once (void **unused)
+{
+    (void) unused;
+    voice_t here = {.text = "here"}, there = {.text = "there"};
+    heart_args_t args = {.bind = "inproc://ask-a",
+                         .peer = "inproc://ask-b",
+                         .interval = 60000,
+                         .silence = 600000,
+                         .fill = s_say,
+                         .context = &here};
+    heart_t *a = heart_new (&args);
+    args.bind = "inproc://ask-b";
+    args.peer = "inproc://ask-a";
+    args.context = &there;
+    heart_t *b = heart_new (&args);
+    const int64_t until = zclock_mono () + patience_ms ();
+    while (heart_counters (a).heard == 0 || heart_counters (b).heard == 0) {
+        assert_true (zclock_mono () < until);
+        heart_update (a);
+        heart_update (b);
+        zclock_sleep (5);
+    }
+    while (heart_recv (a))
+        ;
+    for (uint64_t question = 5; question < 8; question++) {
+        heart_ask (a, question);
+        const heart_event_t *event = s_next_kind (a, HEART_BEAT);
+        while (event->answered < question) {
+            assert_true (zclock_mono () < until);
+            event = s_next_kind (a, HEART_BEAT);
+        }
+        assert_int_equal (event->answered, question);
+    }
+    //  A beat that asks nothing is not answered.
+    const uint64_t heard = heart_counters (b).heard, sent = heart_counters (b).sent;
+    heart_update (a);
+    WAIT_FOR (b, heard, heard + 1);
+    assert_int_equal (heart_counters (b).sent, sent);
+    heart_destroy (&a);
+    heart_destroy (&b);
+}
+
 //  ---------------------------------------------------------------------------
 //  A heart, and frames made by hand
 
@@ -306,7 +349,7 @@ static void test_foreign_frames_are_dropped_and_counted (void **unused)
     zmq_send (raw, "3", 1, 0);
     zmq_send (raw, frame, HEART_HEADER_SIZE - 1, 0);
     for (size_t i = 0; i < 8; i++) {
-        //  Magic, version, and what must be zero.
+        //  Magic, version, flags that nobody knows, and what must be zero.
         frame[i] ^= 0x40;
         zmq_send (raw, frame, size, 0);
         frame[i] ^= 0x40;
@@ -658,6 +701,7 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_what_the_seal_refuses_is_not_heard),
         cmocka_unit_test (test_foreign_frames_are_dropped_and_counted),
         cmocka_unit_test (test_a_new_session_replaces_the_old_one),
+        cmocka_unit_test (test_a_question_is_answered_at_once),
         cmocka_unit_test (test_a_false_echo_is_none),
         cmocka_unit_test (test_the_owner_gets_the_newest_alone),
         cmocka_unit_test (test_what_cannot_work_is_refused_at_once),

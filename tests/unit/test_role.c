@@ -367,6 +367,34 @@ static void test_the_limit_of_acks_holds_for_the_whole_of_it (void **unused)
     assert_true (P->role.alone_since - P->role.probe_ms >= MODEL_SILENCE);
 }
 
+//  A client waits for the peer's word alone: that is owed like an ack, and each word that comes is progress.
+static void test_a_word_is_owed_as_an_ack_is (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_do_t effect;
+    int64_t start = model.now, now = start, asked = start;
+    for (; now < start + 3 * MODEL_ACK_LIMIT; now += 10) {
+        zb_role_owes (&P->role, true);
+        zb_role_tick (&P->role, true, now);
+        while (zb_role_next (&P->role, &effect))
+            ;
+        if (now - asked >= 50) {
+            s_answers (&P->role, &B->role, asked + 1, now);
+            asked = now;
+        }
+        assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+    }
+    //  None comes any more: by then the peer is not heard either, and needs not be told.
+    for (start = now; P->role.phase != ZB_PHASE_RAISING && now < start + 10 * MODEL_ACK_LIMIT; now += 10) {
+        zb_role_tick (&P->role, true, now);
+        while (zb_role_next (&P->role, &effect))
+            ;
+    }
+    assert_int_equal (P->role.phase, ZB_PHASE_RAISING);
+    assert_true (now - start <= MODEL_ACK_LIMIT);
+}
+
 static void test_alone_without_its_epoch_is_void (void **unused)
 {
     (void) unused;
@@ -791,6 +819,7 @@ int main (void)
         cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
         cmocka_unit_test (test_going_alone_waits_for_no_heartbeat),
         cmocka_unit_test (test_the_limit_of_acks_holds_for_the_whole_of_it),
+        cmocka_unit_test (test_a_word_is_owed_as_an_ack_is),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
         cmocka_unit_test (test_a_grant_overtakes_a_heartbeat),
