@@ -101,11 +101,21 @@ void zb_commit_meta (zb_commit_t *self, const char *key, const void *value, size
         zb_batch_erase (self->batch, ZB_META, key, strlen (key));
 }
 
-void zb_commit_uptime (zb_commit_t *self, uint64_t uptime)
+static void s_meta_number (zb_commit_t *self, const char *key, uint64_t number)
 {
     uint8_t value[8];
-    zb_put64 (value, uptime);
-    zb_commit_meta (self, ZB_META_UPTIME, value, sizeof value);
+    zb_put64 (value, number);
+    zb_commit_meta (self, key, value, sizeof value);
+}
+
+void zb_commit_uptime (zb_commit_t *self, uint64_t uptime)
+{
+    s_meta_number (self, ZB_META_UPTIME, uptime);
+}
+
+void zb_commit_producers (zb_commit_t *self, uint64_t count)
+{
+    s_meta_number (self, ZB_META_PRODUCERS, count);
 }
 
 void zb_commit_journal (zb_commit_t *self, zb_frame_t queue, uint64_t first, uint64_t last)

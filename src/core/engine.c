@@ -121,6 +121,9 @@ static void s_raise (zb_engine_t *self, uint64_t epoch)
     assert (epoch > self->epoch && epoch >> ZB_EPOCH_BITS == 0);
     self->epoch = epoch;
     self->newest = zb_epoch_base (epoch, self->node);
+    //  Instances are numbered as messages are, one bit lower, as they have to be below 2^63.  So none is given twice, though
+    //  nothing is written when one is given.
+    self->instance = self->newest >> 1;
     self->must = true;
 }
 
@@ -147,6 +150,8 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->there = self->released = self->released_epoch = 0;
     self->started = 0;
     self->uptime = self->uptime_kept = 0;
+    self->producer_count = 0;
+    self->producer_count_kept = UINT64_MAX;
     self->lineage.size = 0;
     self->keep = ZB_KEEP_OFF;
     s_fill_next (self);
@@ -388,6 +393,10 @@ static void s_close (zb_engine_t *self)
     if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
         zb_commit_uptime (fill, uptime);
         self->uptime_kept = uptime;
+    }
+    if (self->booted && !self->counting && self->producer_count != self->producer_count_kept) {
+        zb_commit_producers (fill, self->producer_count);
+        self->producer_count_kept = self->producer_count;
     }
     zb_commit_close (fill, self->newest);
     fill->moment = ++self->moment;
@@ -789,7 +798,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
     self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
-    self->congested = false;
+    self->congested = self->counting = false;
     self->clearing = self->journal = self->absorbs = false;
     self->question = 0;
     memset (self->replay, 0, sizeof self->replay);
@@ -825,6 +834,7 @@ void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)
     stats->sessions = self->sessions.count;
     stats->queues = self->queue_count;
     stats->producers = self->producers.count;
+    stats->names = self->producer_count;
     stats->waiting = self->waits;
     stats->window_bytes = self->windows;
     stats->merging = zb_engine_merges (self);

@@ -32,7 +32,8 @@
     I8  A producer's number belongs to one PUT.  It is used by the PUT that is stored, never by one that is refused.
     I9  Rows up to a tombstone's mark are gone, whoever reads the store; the tombstone goes when they do.
     I10 Memory is bounded: sessions and queues by their limits, pages by limits.window and limits.windows, what waits
-        by limits.waiting, producers at rest by ZB_PRODUCERS_KEPT, commits on their way by limits.inflight.
+        by limits.waiting, producers at rest by ZB_PRODUCERS_KEPT, commits on their way by limits.inflight.  So is the store:
+        queues and names of producers by their limits, but for what a replay brings.
     I11 While this broker answers alone, what is done of messages that are older than its epoch and leaves the log is
         in the journal, in the same commit: after a split the other side can be told.  What the peer may lack when
         this broker goes alone is put there before the first OK solo.
@@ -151,6 +152,7 @@ zb_reply_t *zb_engine_reply (zb_engine_t *self);
 typedef struct {
     uint64_t epoch, commit, synced_here, synced_there, released;
     size_t sessions, queues, producers, parked, waiting;
+    uint64_t names; //  of producers, that the store keeps
     uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
     size_t window_bytes;
     size_t visited;                                   //  in one turn, the most: see ZB_TURN_VISITS

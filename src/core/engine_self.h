@@ -122,6 +122,7 @@ struct zb_engine {
     uint64_t epoch;
     uint64_t newest; //  id of the newest message of this epoch, or the epoch's lowest id - 1
     uint64_t before; //  ids up to here are of earlier leads
+    uint64_t instance; //  the newest that was given to a producer
 
     uint64_t commit;   //  the newest closed one
     uint64_t taken;    //  the newest that the store has got,
@@ -194,6 +195,9 @@ struct zb_engine {
     uint32_t queue_count;
     uint64_t uptime;      //  when this lead began, and
     uint64_t uptime_kept; //  as it was last written
+    uint64_t producer_count;      //  names in the store, and
+    uint64_t producer_count_kept; //  as it was last written
+    bool counting;                //  they are being counted
     zb_ring_t tombs;
     bool freeing;              //  a read for the first of them is under way
     uint64_t freed;            //  the newest commit that frees space, or clears some of the journal
@@ -384,6 +388,9 @@ void zb_engine_free_some (zb_engine_t *self);
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
 //  Reads a tombstone that was found.
 void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found);
+//  A PUT of the name is in the commit that is being filled, or it is used in another way: its row is written if there is
+//  none, or if it says that the name was used last a long time ago.
+void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer);
 //  Lets producers go that are not used now, while there are too many of them in memory.
 void zb_engine_let_go (zb_engine_t *self);
 void zb_engine_swept (zb_engine_t *self, const zb_read_t *read);

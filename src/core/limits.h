@@ -84,6 +84,7 @@ typedef struct {
     size_t sessions;             //  clients that said HELLO: 50000
     size_t parked;               //  GETs that wait for a message, of all clients: 200000
     size_t queues;               //  queues of a broker: 100000
+    size_t producers;            //  names of producers that are kept in the store: 100000
     size_t batch;                //  bytes in one commit before it is closed: 1 MiB
     size_t inflight;             //  commits on their way to disk and peer: 8
     size_t window;               //  bytes of messages of one queue in memory: 8 MiB
@@ -105,7 +106,7 @@ typedef struct {
     {                                                                                                                  \
         .body = 1 << 20, .bodies = 1000, .request = 16 << 20, .properties = 64 << 10, .sessions = 50000,               \
         .parked = 200000, .grace = 5000, .reply = 1 << 20,                                                             \
-        .queues = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
+        .queues = 100000, .producers = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
         .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
         .output = 64 << 20, .outputs = 256 << 20, .connections = 0, .per_address = 1000, .memory = 1 << 30             \
     }

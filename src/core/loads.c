@@ -59,6 +59,8 @@ static void s_ask_boot (zb_load_t *load)
     zb_read_add (load->read, ZB_QUEUES, &tomb, 1, 1, TOMBS_MAX, BYTES_MAX);
     zb_read_add (load->read, ZB_META, ZB_META_REPLAY, strlen (ZB_META_REPLAY), strlen (ZB_META_REPLAY), ZB_REPLAYS,
                  BYTES_MAX);
+    zb_read_add (load->read, ZB_META, ZB_META_PRODUCERS, strlen (ZB_META_PRODUCERS), strlen (ZB_META_PRODUCERS), 1,
+                 BYTES_MAX);
 }
 
 static void s_ask_producer (zb_load_t *load, zb_frame_t name)
@@ -214,6 +216,13 @@ static bool s_boot (zb_engine_t *self, const zb_read_t *read)
         }
         if (!zb_engine_replays (self, read->found[3], read->count[3]))
             return false;
+        if (read->count[4] && read->found[4][0].row->size != 8)
+            return false;
+        if (read->count[4])
+            self->producer_count = self->producer_count_kept = zb_get64 (read->found[4][0].row->data);
+        //  The first release has not counted them.
+        else
+            self->counting = self->gate > 1;
     }
     self->more_tombs = read->more[2];
     for (size_t index = 0; index < read->count[2]; index++)
@@ -235,6 +244,9 @@ static bool s_producer (zb_engine_t *self, const zb_load_t *load, const zb_read_
         zb_producer_destroy (&producer);
         return false;
     }
+    //  Brokers of the first release took any number from clients.
+    if (producer->instance > self->instance)
+        producer->instance = self->instance;
     zb_map_add (&self->producers, &producer->entry, producer->name);
     zb_ring_append (&self->idle_producers, &producer->idle);
     return true;

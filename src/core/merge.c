@@ -225,20 +225,16 @@ static zb_load_t *s_producer (zb_engine_t *self, const zb_item_t *item, bool *ta
     if (load)
         return load;
     *taken = true;
-    //  An instance is given once, be it used by now or not.
-    if (item->slots == 0 && producer->instance >= item->producer.instance && producer->given >= item->producer.given)
+    uint64_t instance = item->producer.instance < self->instance ? item->producer.instance : self->instance;
+    if (item->slots == 0 && (!producer->kept || producer->instance >= instance))
         return NULL;
     for (size_t index = 0; index < item->slots; index++) {
         zb_slot_t slot;
         zb_slot_decode (&slot, item->slot + index * ZB_SLOT_SIZE);
         zb_producer_merge (producer, &slot);
     }
-    zb_producer_own (producer, item->producer.instance);
-    if (producer->given < item->producer.given)
-        producer->given = item->producer.given;
-    producer->seen = zb_engine_uptime (self);
-    producer->dirty = true;
-    zb_engine_touch_producer (self, producer);
+    zb_producer_own (producer, instance);
+    zb_engine_keep_producer (self, producer);
     return NULL;
 }
 
@@ -397,10 +393,7 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
         s_slot (self, item, page->row, &piece, &slot);
         slot.queue = queue->id;
         zb_producer_learn (producer, &slot);
-        //  The loser has given one at least; it says later which.
-        producer->given = producer->given ? producer->given : 1;
-        producer->seen = zb_engine_uptime (self);
-        zb_engine_touch_producer (self, producer);
+        zb_engine_keep_producer (self, producer);
     }
 }
 

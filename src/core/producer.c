@@ -85,8 +85,8 @@ int zb_producer_load (zb_producer_t *self, const zb_row_t *row, const zb_found_t
     zb_producer_row_t head;
     if (zb_producer_row_decode (&head, row))
         return -1;
+    self->kept = true;
     self->instance = head.instance;
-    self->given = head.given;
     self->last = head.last;
     self->seen = head.seen;
     for (size_t index = 0; index < groups; index++) {
@@ -109,13 +109,13 @@ zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t
     return ZB_PUT_PAST;
 }
 
-void zb_producer_own (zb_producer_t *self, uint64_t instance)
+bool zb_producer_own (zb_producer_t *self, uint64_t instance)
 {
-    self->dirty = self->dirty || self->instance < instance;
-    if (self->instance < instance)
-        self->instance = instance;
-    if (self->given < instance)
-        self->given = instance;
+    if (self->instance >= instance)
+        return false;
+    self->instance = instance;
+    self->dirty = true;
+    return true;
 }
 
 static void s_keep (zb_producer_t *self, const zb_slot_t *slot)
@@ -152,10 +152,10 @@ void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot)
 void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit)
 {
     if (self->dirty) {
-        zb_producer_row_t row = {self->instance, self->last, self->seen, self->given};
+        zb_producer_row_t row = {self->instance, self->last, self->seen};
         uint8_t value[ZB_PRODUCER_ROW_SIZE];
-        size_t size = zb_producer_row_encode (&row, value);
-        zb_batch_put (batch, ZB_PRODUCERS, self->name.data, self->name.size, value, size);
+        zb_producer_row_encode (&row, value);
+        zb_batch_put (batch, ZB_PRODUCERS, self->name.data, self->name.size, value, sizeof value);
     }
     for (unsigned group = 0; group < ZB_GROUPS; group++)
         if (self->dirty_groups >> group & 1) {

@@ -10,6 +10,8 @@
     with a digest of what they carried.  So a PUT that is sent again is known for
     what it is: the same one (answer it as before), another one under a used number
     (refuse it), too old to tell (refuse it), or ahead of its time (refuse it).
+
+    A name is in memory as soon as somebody says it, and in the store with its first PUT.
 */
 
 #ifndef ZB_PRODUCER_H_INCLUDED
@@ -25,8 +27,8 @@ typedef struct zb_producer {
     zb_ring_t idle;    //  on the engine's ring, least recently used first
     zb_ring_t touched; //  on the ring of those whose rows the next batch writes
     zb_frame_t name;
+    bool kept;            //  the store has its row, or the next batch
     uint64_t instance;    //  that has the name; 0 = none yet
-    uint64_t given;       //  to a HELLO, the newest; 0 = the name is not known
     uint64_t last;        //  number of the newest PUT
     uint64_t seen;        //  uptime of the newest one, roughly
     uint64_t commit;      //  the newest commit that writes its rows
@@ -56,8 +58,8 @@ typedef enum {
 zb_put_t zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest);
 //  The slot of a number that zb_producer_check called ZB_PUT_AGAIN.
 const zb_slot_t *zb_producer_slot (const zb_producer_t *self, uint64_t number);
-//  This instance has the name from now on, unless a newer one has it.
-void zb_producer_own (zb_producer_t *self, uint64_t instance);
+//  This instance has the name from now on, unless a newer one has it; returns whether anything has changed.
+bool zb_producer_own (zb_producer_t *self, uint64_t instance);
 //  Keeps the next PUT; slot->number must be the one that is expected.
 void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot);
 //  Takes over a PUT that was kept elsewhere under this name: its number may be any.  What is kept here stands.

@@ -49,20 +49,18 @@ static bool s_row (zb_item_t *self)
 
 static bool s_producer (zb_item_t *self)
 {
-    if (!s_name (self) || self->rest.size < 24 || (self->rest.size - 24) % ZB_SLOT_SIZE)
+    if (!s_name (self) || self->rest.size < 16 || (self->rest.size - 16) % ZB_SLOT_SIZE)
         return false;
     const uint8_t *byte = self->rest.data;
-    self->producer =
-        (zb_producer_row_t){.instance = zb_get64 (byte), .last = zb_get64 (byte + 8), .given = zb_get64 (byte + 16)};
-    self->slot = byte + 24;
-    self->slots = (self->rest.size - 24) / ZB_SLOT_SIZE;
+    self->producer = (zb_producer_row_t){.instance = zb_get64 (byte), .last = zb_get64 (byte + 8)};
+    self->slot = byte + 16;
+    self->slots = (self->rest.size - 16) / ZB_SLOT_SIZE;
     for (size_t index = 0; index < self->slots; index++) {
         uint64_t number = zb_get64 (self->slot + index * ZB_SLOT_SIZE);
         if (number == 0 || number > INT64_MAX)
             return false;
     }
-    return self->slots <= ZB_WINDOW && self->producer.given && self->producer.given >= self->producer.instance &&
-           self->producer.given <= INT64_MAX && self->producer.last <= INT64_MAX;
+    return self->slots <= ZB_WINDOW && self->producer.instance <= INT64_MAX && self->producer.last <= INT64_MAX;
 }
 
 static bool s_queue (zb_item_t *self)

@@ -30,8 +30,7 @@
       QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
                             in the position
-      PRODUCER   producers  size of the name u8, name, instance u64, last number u64, newest instance given u64, slots as
-                            in rows.h
+      PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       DELETE     acks       size of the name u8, name: there is no such queue any more
       END        end        the loser's lineage

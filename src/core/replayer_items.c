@@ -291,10 +291,9 @@ void zb_replayer_make_producer (zb_replayer_t *self, const zb_found_t *row, size
         }
     }
     qsort (slot, slots, sizeof *slot, s_by_number);
-    uint8_t head[24], value[ZB_SLOT_SIZE];
+    uint8_t head[16], value[ZB_SLOT_SIZE];
     zb_put64 (head, producer.instance);
     zb_put64 (head + 8, producer.last);
-    zb_put64 (head + 16, producer.given);
     zb_made_t *made = s_make (self, ZB_REPLAY_PRODUCER, row->key, row->key_size,
                               1 + row->key_size + sizeof head + slots * ZB_SLOT_SIZE);
     zb_item_add_name (made->data, (zb_frame_t){row->key, row->key_size});

@@ -263,25 +263,22 @@ int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
 
 //  Producers
 
-size_t zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE])
+void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE])
 {
     zb_put64 (value, self->instance);
     zb_put64 (value + 8, self->last);
     zb_put64 (value + 16, self->seen);
-    zb_put64 (value + 24, self->given);
-    return self->given > self->instance ? ZB_PRODUCER_ROW_SIZE : ZB_PRODUCER_ROW_SIZE - 8;
 }
 
 int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row)
 {
-    if (row->size != ZB_PRODUCER_ROW_SIZE && row->size != ZB_PRODUCER_ROW_SIZE - 8)
+    //  The first release may have written a number more.
+    if (row->size != ZB_PRODUCER_ROW_SIZE && row->size != ZB_PRODUCER_ROW_SIZE + 8)
         return -1;
     self->instance = zb_get64 (row->data);
     self->last = zb_get64 (row->data + 8);
     self->seen = zb_get64 (row->data + 16);
-    bool unproven = row->size == ZB_PRODUCER_ROW_SIZE;
-    self->given = unproven ? zb_get64 (row->data + 24) : self->instance;
-    return self->given > (unproven ? self->instance : 0) && self->last <= INT64_MAX ? 0 : -1;
+    return self->last <= INT64_MAX ? 0 : -1;
 }
 
 size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX])

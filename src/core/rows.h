@@ -14,6 +14,8 @@
     meta       "commit"                          u64  number of the newest commit, u64  newest message id given
                "queues"                          u32  the highest queue id given, u32  number of queues
                "uptime"                          u64  ms for which this store has been led, by all its leaders
+               "producers"                       u64  number of names in the table producers; missing where the first
+                                                      release wrote last, until they are counted
                "replay.EPOCH.NODE"               u64  items taken of the loser of a split with this newest epoch, then
                                                       the newest one's position, see replay.h; until its end
     queues     name                              u32  queue id
@@ -33,8 +35,9 @@
                last id u64                       has from it to the last one is done; first and last id 2^64-1: the queue
                                                       was deleted
     producers  name                              u64  instance that has the name, u64  last number, u64  uptime when
-                                                      last seen; u64  instance given last, if that has not proven to
-                                                      live yet
+                                                      last seen, roughly; of the first release u64  an instance that
+                                                      has no meaning any more.  There is a row as soon as there is a
+                                                      PUT
                name, 0x00, group u8 = 0..7       32 slots of PUTs, slot of number n: group n % 256 / 32, slot n % 32
                                                  each: u64 number (0 = unused), u64 digest, u64 first message id,
                                                        u32 messages, u32 queue id
@@ -69,6 +72,7 @@
 #define ZB_META_COMMIT "commit"
 #define ZB_META_QUEUES "queues"
 #define ZB_META_UPTIME "uptime"
+#define ZB_META_PRODUCERS "producers"
 #define ZB_META_REPLAY "replay."
 #define ZB_META_COMMIT_SIZE 16
 #define ZB_META_QUEUES_SIZE 8
@@ -167,7 +171,7 @@ int zb_log_head (const zb_row_t *row, uint64_t *first, uint32_t *count);
 int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece);
 
 //  Producers.
-#define ZB_PRODUCER_ROW_SIZE 32
+#define ZB_PRODUCER_ROW_SIZE 24
 #define ZB_GROUPS 8
 #define ZB_GROUP_SLOTS (ZB_WINDOW / ZB_GROUPS)
 #define ZB_SLOT_SIZE 32
@@ -177,7 +181,6 @@ typedef struct {
     uint64_t instance;
     uint64_t last;
     uint64_t seen;
-    uint64_t given; //  at least the instance
 } zb_producer_row_t;
 
 typedef struct {
@@ -190,8 +193,7 @@ typedef struct {
 
 _Static_assert(ZB_WINDOW == 256 && ZB_GROUP_SLOTS == 32, "the layout above");
 
-//  Returns its size.
-size_t zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE]);
+void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE]);
 int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row);
 //  Writes a group's key, and returns its size.
 size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX]);

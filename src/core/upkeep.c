@@ -25,7 +25,9 @@
 #define SWEEP_ROWS 1000    //  rows of producers that are looked at in one step
 #define SWEEP_BYTES 1048576
 #define SWEEP_STEP 10000    //  ms between two steps,
-#define SWEEP_PAUSE 3600000 //  and between two passes
+#define SWEEP_PAUSE 3600000 //  and between two passes, unless there is no room for another name
+//  So often is the row of a name that is in use written, while the name would be forgotten if it were not: once an hour.
+#define SEEN_STEPS 168
 
 //  Purged messages
 
@@ -124,6 +126,27 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
 
 //  Producers
 
+//  Whether the sweep that counts has yet to come to the name: what it finds it counts.  One that is stored while its rows
+//  are being read is missed.
+static bool s_is_ahead (const zb_engine_t *self, zb_frame_t name)
+{
+    size_t size = name.size < self->sweep_size ? name.size : self->sweep_size;
+    int order = size ? memcmp (name.data, self->sweep, size) : 0;
+    return self->counting && (order > 0 || (order == 0 && name.size >= self->sweep_size));
+}
+
+void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer)
+{
+    uint64_t uptime = zb_engine_uptime (self);
+    if (!producer->kept && !s_is_ahead (self, producer->name))
+        self->producer_count++;
+    if (!producer->kept || uptime - producer->seen >= (uint64_t) self->limits.producer_idle / SEEN_STEPS) {
+        producer->kept = producer->dirty = true;
+        producer->seen = uptime;
+    }
+    zb_engine_touch_producer (self, producer);
+}
+
 static void s_drop_producer (zb_engine_t *self, zb_producer_t *producer)
 {
     zb_map_remove (&self->producers, &producer->entry);
@@ -163,6 +186,7 @@ static void s_forget_name (zb_engine_t *self, zb_frame_t name, uint64_t seen)
     zb_commit_forget (self->fill, name);
     if (producer)
         s_drop_producer (self, producer);
+    self->producer_count -= self->producer_count > 0;
 }
 
 void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
@@ -177,10 +201,11 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
             zb_engine_fail (self, "the table producers holds a malformed row");
             return;
         }
+        self->producer_count += self->counting;
         s_forget_name (self, (zb_frame_t){found->key, found->key_size}, row.seen);
     }
     self->sweep_size = 0;
-    self->sweep_at = self->now + SWEEP_PAUSE;
+    self->sweep_at = self->now + (self->producer_count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
     if (read->more[0] && read->count[0]) {
         const zb_found_t *last = &read->found[0][read->count[0] - 1];
         memcpy (self->sweep, last->key, last->key_size);
@@ -188,6 +213,8 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
         self->sweep_size = last->key_size + 1u;
         self->sweep_at = self->now + SWEEP_STEP;
     }
+    else
+        self->counting = false;
 }
 
 void zb_engine_sweep_names (zb_engine_t *self)

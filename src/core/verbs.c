@@ -19,14 +19,9 @@
 #include "core/list.h"
 #include "core/options.h"
 
-//  A producer that PUTs now and then has its row written this often, so that it is not taken for one that is away.
-#define SEEN_STEP 3600000
-
-//  An instance that a client presents may be so much above the newest that is known of its name: some may have been given
-//  by the other side of a split.  A number that only rises would be used up by one client otherwise.
-#define INSTANCE_REACH 1000
-//  And so large if the name is not known, or was forgotten.
-#define INSTANCE_FIRST (UINT64_C (1) << 39)
+#define ZB_MANY_NAMES                                                                                                 \
+    "too many names of producers are kept (limits.producers of the broker): put under a name that has been used, or " \
+    "without"
 
 //  Replies
 
@@ -175,6 +170,25 @@ zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t
     return NULL;
 }
 
+//  The instance has the name.  Only with the name's first PUT is that written.
+static void s_own (zb_engine_t *self, zb_producer_t *producer, uint64_t instance)
+{
+    if (zb_producer_own (producer, instance) && producer->kept)
+        zb_engine_touch_producer (self, producer);
+}
+
+//  An instance that nobody has given whose epochs are known here.
+static void s_refuse_instance (zb_engine_t *self, const zb_task_t *task)
+{
+    uint64_t id = task->request.instance << 1;
+    bool ours = zb_epoch_number (id) == self->epoch && zb_epoch_node (id) == self->node;
+    if (self->keep == ZB_KEEP_OFF || ours)
+        s_refuse (self, task, ZB_BAD_REQUEST, "no such instance was ever given", ZB_NOW);
+    //  The peer may have, on the other side of a split.
+    else
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+}
+
 static zb_load_t *s_hello (zb_engine_t *self, zb_task_t *task)
 {
     zb_session_t *session = task->session;
@@ -195,9 +209,8 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_producer (self, request->name, &producer);
     if (load)
         return load;
-    uint64_t most = producer->given ? producer->given + INSTANCE_REACH : INSTANCE_FIRST;
-    if (request->instance > most || request->instance > INT64_MAX) {
-        s_refuse (self, task, ZB_BAD_REQUEST, "no such instance was ever given", ZB_NOW);
+    if (request->instance > self->instance) {
+        s_refuse_instance (self, task);
         return NULL;
     }
     if (request->instance && request->instance < producer->instance) {
@@ -209,15 +222,16 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_task_t *task)
     }
     if (!s_succeed (self, session, request->name))
         return &self->later;
-    //  An instance that the store doesn't know was given to a name that it has forgotten since: it goes on.
-    uint64_t instance = request->instance ? request->instance : ++producer->given;
+    //  An instance that the store doesn't know was given to a name that has stored nothing, or was forgotten: it goes on.
+    uint64_t instance = request->instance ? request->instance : ++self->instance;
     if (request->instance)
-        zb_producer_own (producer, instance);
-    producer->seen = zb_engine_uptime (self);
-    producer->dirty = true;
-    zb_engine_touch_producer (self, producer);
+        s_own (self, producer, instance);
+    if (producer->kept)
+        zb_engine_keep_producer (self, producer);
     s_take_name (self, session, request->name, instance, request->instance != 0);
-    s_welcome (self, task, instance, producer->last, producer->commit);
+    //  The number is final: only who leads gets a commit through, be it an empty one.
+    self->must = true;
+    s_welcome (self, task, instance, producer->last, self->fill->number);
     return NULL;
 }
 
@@ -229,8 +243,7 @@ static zb_load_t *s_own_name (zb_engine_t *self, zb_session_t *session)
     zb_load_t *load = zb_engine_producer (self, session->name, &producer);
     if (load)
         return load;
-    zb_producer_own (producer, session->instance);
-    zb_engine_touch_producer (self, producer);
+    s_own (self, producer, session->instance);
     session->owns = true;
     return NULL;
 }
@@ -439,11 +452,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     if (producer) {
         zb_slot_t slot = {request->number, digest, first, (uint32_t) request->bodies, queue->id};
         zb_producer_keep (producer, &slot);
-        if (zb_engine_uptime (self) - producer->seen >= SEEN_STEP) {
-            producer->seen = zb_engine_uptime (self);
-            producer->dirty = true;
-        }
-        zb_engine_touch_producer (self, producer);
+        zb_engine_keep_producer (self, producer);
         producer->inflight++;
     }
     zb_reply_t *reply = s_stored (task, ZB_REPLY_STORED, first, request->bodies);
@@ -461,6 +470,9 @@ static zb_load_t *s_put (zb_engine_t *self, zb_task_t *task)
         zb_load_t *load = zb_engine_producer (self, session->name, &producer);
         if (load)
             return load;
+        //  A name that has stored nothing may have left memory meanwhile.
+        if (!producer->kept)
+            s_own (self, producer, session->instance);
         if (producer->instance != session->instance) {
             s_refuse (self, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
             return NULL;
@@ -487,6 +499,8 @@ static zb_load_t *s_put (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
     else if (max && zb_queue_depth (queue) + request->bodies > max)
         s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
+    else if (producer && !producer->kept && self->producer_count >= self->limits.producers)
+        s_refuse (self, task, ZB_QUEUE_FULL, ZB_MANY_NAMES, 0);
     else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
              zb_epoch_node (self->newest + request->bodies) != self->node)
         s_refuse (self, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);

@@ -94,6 +94,7 @@ static const setting_t s_settings[] = {
     {"limits/sessions", COUNT, FIELD (limits.sessions), 1, MANY},
     {"limits/parked", COUNT, FIELD (limits.parked), 1, MANY},
     {"limits/queues", COUNT, FIELD (limits.queues), 1, MANY},
+    {"limits/producers", COUNT, FIELD (limits.producers), 1, MANY},
     {"limits/batch", SIZE, FIELD (limits.batch), KIB, GIB},
     {"limits/inflight", COUNT, FIELD (limits.inflight), 1, 1024},
     {"limits/window", SIZE, FIELD (limits.window), 64 * KIB, TIB},

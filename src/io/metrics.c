@@ -19,6 +19,7 @@ static const zb_metric_t s_metrics[] = {
     {"sessions", "clients that have said HELLO", ZB_GAUGE, false, {AT (stats.sessions)}},
     {"queues", "queues of the store", ZB_GAUGE, false, {AT (stats.queues)}},
     {"producers", "names of producers in memory", ZB_GAUGE, false, {AT (stats.producers)}},
+    {"names", "names of producers that the store keeps", ZB_GAUGE, false, {AT (stats.names)}},
     {"parked", "GETs that wait for a message", ZB_GAUGE, false, {AT (stats.parked)}},
     {"connections", "connections of clients", ZB_GAUGE, false, {AT (gate.connections)}},
     {"connections_most", "connections of clients that are let in", ZB_GAUGE, false, {AT (gate.most)}},

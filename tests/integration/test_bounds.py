@@ -7,10 +7,10 @@ import time
 import pytest
 import zmq
 
-from brokers import WRAPPER, Broker, Pair, single_config, wait_for
+from brokers import WRAPPER, Broker, Pair, Single, single_config, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE, SLOWER
-from zb1 import Client, status
+from zb1 import Client, Refused, status
 
 MIB = 1 << 20
 #  PUTs of the test that counts replies: 1000000 for the whole.
@@ -308,3 +308,74 @@ def test_a_client_that_is_not_read_for_long_is_not_dropped(folder):
     assert {reply[1] for reply in answers} == {b"OK"}
     flood.close()
     pair.close()
+
+
+#  Names
+
+def tables(folder):
+    """Bytes of a store's tables."""
+    return sum(os.path.getsize(os.path.join(where, name))
+               for where, _, names in os.walk(folder) for name in names if name.startswith("table."))
+
+
+def greet(sock, names):
+    """Says HELLO with each name over one connection."""
+    for name in names:
+        sock.send_multipart([b"ZB1", b"HELLO", b"h", name])
+    for _ in names:
+        reply = sock.recv_multipart()
+        assert reply[1] == b"OK" and reply[5] == b"0", reply
+
+
+def test_a_name_costs_nothing_before_its_first_put(single, client):
+    client(single).request("QUEUE", "q", "q", "")
+    with zmq.Context.instance().socket(zmq.DEALER) as sock:
+        sock.linger = 0
+        sock.connect(single.endpoints[0])
+        for start in range(0, 5000, 100):
+            greet(sock, [b"x" * 240 + b"%d" % number for number in range(start, start + 100)])
+        sock.send_multipart([b"ZB1", b"PUT", b"1", b"q", b"", b"x"])
+        assert sock.recv_multipart()[1] == b"OK"
+    single.broker.stop()
+    #  The names alone have 1.2 MiB.
+    assert 0 < tables(single.folder) < MIB
+
+
+def test_names_are_bounded(client):
+    single = Single()
+    with open(single.folder + "/zbroker.conf", "a") as config:
+        config.write("limits\n    producers = 3\n    producer-idle = 1s\n")
+    single.broker.start()
+    try:
+        clients = [Client(single.endpoints, "name%d" % number) for number in range(3)]
+        clients += [client(single, "name%d" % number) for number in range(3, 5)]
+        clients[0].request("QUEUE", "q", "q", "")
+        for each in clients[:3]:
+            each.request("PUT", "1", "q", "", "x")
+        for each in clients[3:]:
+            with pytest.raises(Refused, match="429 .*limits.producers"):
+                each.request("PUT", "1", "q", "", "x")
+        clients[0].request("PUT", "2", "q", "", "x")
+        assert len(clients[3].request("GET", "g", "q", "1", "0", "")) == 4
+        assert status(single.endpoints[0])["names"] == 3
+        #  Names whose time is over, and whose clients are gone, make room.
+        for each in clients[:3]:
+            each.close()
+        wait_for(lambda: status(single.endpoints[0])["names"] == 0, "names to be forgotten")
+        clients[3].request("PUT", "1", "q", "", "x")
+    finally:
+        single.close()
+
+
+def test_an_instance_of_before_a_takeover(pair, client):
+    """A process says HELLO, and nothing else; the broker dies.  A later process is newer than it all the same."""
+    before, after, again = (client(pair, "till") for _ in range(3))
+    before.request("QUEUE", "q", "q", "")
+    pair.brokers[in_step(pair)].kill()
+    after.hello()
+    assert int(after.instance) > int(before.instance)
+    after.request("PUT", "1", "q", "", "x")
+    with pytest.raises(Refused, match="409 fenced"):
+        before.hello()
+    again.instance = after.instance
+    assert again.hello() == 1

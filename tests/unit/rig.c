@@ -75,6 +75,14 @@ void rig_destroy (rig_t **self_p)
     *self_p = NULL;
 }
 
+//  EPOCH and COUNT of an id, or of an instance, which has one bit less.
+static void s_print_id (FILE *file, uint64_t id, char point)
+{
+    uint64_t count = id - zb_epoch_base (zb_epoch_number (id), zb_epoch_node (id));
+    fprintf (file, "%" PRIu64 "%s%c%" PRIu64, zb_epoch_number (id), zb_epoch_node (id) == 1 ? "" : "b", point,
+             point == '.' ? count >> 1 : count);
+}
+
 //  Text, in which ids are seen: numbers of 2^40 and more.
 static void s_print_text (FILE *file, zb_frame_t frame)
 {
@@ -86,10 +94,7 @@ static void s_print_text (FILE *file, zb_frame_t frame)
         if (digits > 12) {
             char number[32] = "";
             memcpy (number, text + index, digits < 31 ? digits : 31);
-            uint64_t id = strtoull (number, NULL, 10);
-            uint64_t base = zb_epoch_base (zb_epoch_number (id), zb_epoch_node (id));
-            fprintf (file, "%" PRIu64 "%s:%" PRIu64, zb_epoch_number (id), zb_epoch_node (id) == 1 ? "" : "b",
-                     id - base);
+            s_print_id (file, strtoull (number, NULL, 10), ':');
         }
         else if (digits)
             fprintf (file, "%.*s", (int) digits, text + index);
@@ -130,8 +135,12 @@ static void s_keep (rig_t *self, zb_reply_t *reply)
     fprintf (file, "%.*s> %.*s|%.*s", (int) routing->size, (const char *) routing->data, (int) status->size,
              (const char *) status->data, (int) answer->id.size, (const char *) answer->id.data);
     for (size_t index = 0; index < answer->args; index++) {
+        uint64_t number = 0;
         fputc ('|', file);
-        s_print_text (file, answer->arg[index]);
+        if (index == 0 && answer->args == 4 && zb_number_parse (answer->arg[0], INT64_MAX, &number) && number)
+            s_print_id (file, number << 1, '.');
+        else
+            s_print_text (file, answer->arg[index]);
     }
     for (size_t index = 0; index < answer->bodies; index++) {
         fputc ('|', file);
@@ -250,7 +259,7 @@ void rig_gone (rig_t *self, const char *client)
     rig_run (self);
 }
 
-//  Copies a line, ids of the form EPOCH:COUNT, or EPOCHb:COUNT of the backup's, made into numbers.
+//  Copies a line, ids of the form EPOCH:COUNT, or EPOCHb:COUNT of the backup's, and instances, made into numbers.
 static char *s_ids (const char *line)
 {
     char *text = NULL;
@@ -259,10 +268,11 @@ static char *s_ids (const char *line)
     while (*line) {
         size_t digits = strspn (line, "0123456789");
         bool backup = digits && line[digits] == 'b';
-        if (digits && line[digits + backup] == ':' && isdigit ((unsigned char) line[digits + backup + 1])) {
-            uint64_t epoch = strtoull (line, NULL, 10);
+        char point = line[digits + backup];
+        if (digits && (point == ':' || point == '.') && isdigit ((unsigned char) line[digits + backup + 1])) {
+            uint64_t base = zb_epoch_base (strtoull (line, NULL, 10), backup ? 2 : 1);
             uint64_t count = strtoull (line + digits + backup + 1, NULL, 10);
-            fprintf (file, "%" PRIu64, zb_epoch_base (epoch, backup ? 2 : 1) + count);
+            fprintf (file, "%" PRIu64, (point == '.' ? base >> 1 : base) + count);
             line += digits + backup + 1;
             line += strspn (line, "0123456789");
         }

@@ -8,7 +8,8 @@
 
     A request is its frames with '|' between them, without "ZB1": "PUT|1|q||body".  A
     reply comes back in the same form, without the token: "OK|1|both|1|1".  Message ids
-    are written as EPOCH:COUNT both ways, so that a test can be read.
+    are written as EPOCH:COUNT both ways, and instances of producers as EPOCH.COUNT, so
+    that a test can be read.
 */
 
 #ifndef RIG_H_INCLUDED

@@ -216,6 +216,7 @@ static void test_file (void **state)
                                    "    level = debug\n"
                                    "limits\n"
                                    "    body = 4096\n"
+                                   "    producers = 20\n"
                                    "    producer-idle = 2d\n"
                                    "    lease = 1500 ms\n"));
     assert_string_equal (config->pair, "orders");
@@ -226,6 +227,7 @@ static void test_file (void **state)
     assert_int_equal (config->cache, 256 << 20);
     assert_int_equal (config->log_level, ZB_LOG_DEBUG);
     assert_int_equal (config->limits.body, 4096);
+    assert_int_equal (config->limits.producers, 20);
     assert_int_equal (config->limits.producer_idle, 2 * 86400000);
     assert_int_equal (config->limits.lease, 1500);
     assert_int_equal (config->as, ZB_SINGLE);

@@ -57,7 +57,7 @@ static void s_both_is_said_of_what_the_peer_has (void **state)
     rig_rule (rig, ZB_RELEASE_HERE);
     zb_engine_keep (rig->engine, ZB_KEEP_WRITE);
     rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
+    rig_expect (rig, "a> OK|h|1.1|0|tcp://a|tcp://b");
     rig_say (rig, "a", "PUT|1|q||x");
     rig_expect (rig, "a> OK|1|solo|1:1|1:1");
     rig_say (rig, "c", "ACK|a|q|1:1");
@@ -82,7 +82,7 @@ static void s_a_level_is_true_when_it_is_said (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
+    rig_expect (rig, "a> OK|h|1.1|0|tcp://a|tcp://b");
     rig_say (rig, "a", "PUT|1|q||x");
     rig_expect (rig, "a> OK|1|both|1:1|1:1");
     rig_say (rig, "c", "ACK|k|q|1:1");
@@ -189,8 +189,8 @@ static void s_what_the_peer_lacked_is_lost_and_was_never_said (void **state)
     rig_takeover (rig);
     rig_expect (rig, "p> PASSIVE|2|tcp://other");
     rig_expect (rig, "c> PASSIVE|a|tcp://other");
-    rig_say (rig, "p", "HELLO|h|till||1");
-    rig_expect (rig, "p> OK|h|1|1|*");
+    rig_say (rig, "p", "HELLO|h|till||1.1");
+    rig_expect (rig, "p> OK|h|1.1|1|*");
     rig_say (rig, "p", "PUT|2|q||other");
     rig_expect (rig, "p> OK|2|both|2:1|2:1");
     rig_say (rig, "p", "GET|g|q|5|0|");
@@ -404,8 +404,8 @@ static void s_names_are_forgotten_by_uptime (void **state)
     for (int hour = 0; hour < 4; hour++)
         rig_wait (rig, 3600000);
     assert_int_equal (fake_store_rows (rig->store, ZB_PRODUCERS), 0);
-    rig_say (rig, "p", "HELLO|h|till||1");
-    rig_expect (rig, "p> OK|h|1|0|*");
+    rig_say (rig, "p", "HELLO|h|till||1.1");
+    rig_expect (rig, "p> OK|h|1.1|0|*");
     rig_destroy (&rig);
 }
 

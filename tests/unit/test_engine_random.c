@@ -319,8 +319,9 @@ static void s_hang_up (int index)
 
 //  Replies
 
-//  `held`: the consumer has not hung up meanwhile.
-static void s_delivered (int consumer, bool held, uint64_t id, const char *body)
+//  `held`: the consumer has not hung up meanwhile.  `waited`: for what its acks claim, so that later messages may have come
+//  to others before.
+static void s_delivered (int consumer, bool held, bool waited, uint64_t id, const char *body)
 {
     int index = atoi (body);
     assert_true (index >= 0 && index < s_world.messages);
@@ -334,7 +335,7 @@ static void s_delivered (int consumer, bool held, uint64_t id, const char *body)
     if (message->holder >= 0 && message->until > s_world.rig->now)
         fail_msg ("message %d is leased to %d until %d, now %d", index, message->holder, (int) message->until,
                   (int) s_world.rig->now);
-    if (message->id == 0 && message->producer >= 0) {
+    if (message->id == 0 && message->producer >= 0 && !waited) {
         uint64_t *newest = &s_world.newest[message->producer][message->queue];
         if (message->number < *newest)
             fail_msg ("message %d comes after one of a later PUT", index);
@@ -355,17 +356,20 @@ static void s_deliveries (zb_frame_t routing, const zb_answer_t *answer)
 {
     int consumer = ((const char *) routing.data)[1] - '0';
     bool held = zb_frame_is (routing, s_world.consumer[consumer].client);
+    char id[32] = "";
+    memcpy (id, answer->id.data, answer->id.size < 31 ? answer->id.size : 31);
+    bool waited = *id == 'r' && s_world.sent[atoi (id + 1)].acks;
     size_t cursor = 0;
     zb_index_t line;
     bool bad = false;
     for (size_t index = 0; index < answer->bodies; index++) {
         assert_true (zb_index_next (answer->arg[2], &cursor, &line, &bad));
-        uint64_t id = 0;
-        assert_true (zb_number_parse (line.id, UINT64_MAX, &id));
+        uint64_t message = 0;
+        assert_true (zb_number_parse (line.id, UINT64_MAX, &message));
         char body[32] = "";
         const zb_frame_t *frame = &answer->body[index];
         memcpy (body, frame->data, frame->size < 31 ? frame->size : 31);
-        s_delivered (consumer, held, id, body);
+        s_delivered (consumer, held, waited, message, body);
     }
 }
 

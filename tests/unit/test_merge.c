@@ -98,7 +98,7 @@ static void s_open (void)
     for (int index = 0; index < 2; index++) {
         s_lead (sides[index]);
         s_say (sides[index], "c", "HELLO|h");
-        s_say (sides[index], "p", "HELLO|h|till||1");
+        s_say (sides[index], "p", "HELLO|h|till||1.1");
         rig_skip (sides[index]->rig);
     }
 }
@@ -477,8 +477,8 @@ static void test_producers (void **state)
     s_replay ("conflict ");
     s_expect ("one,two,three,till 1,four,five,same,of the winner");
     rig_skip (s_winner.rig);
-    s_say (&s_winner, "p2", "HELLO|h|till||1");
-    rig_expect (s_winner.rig, "p2> OK|h|1|5|tcp://a|tcp://b");
+    s_say (&s_winner, "p2", "HELLO|h|till||1.1");
+    rig_expect (s_winner.rig, "p2> OK|h|1.1|5|tcp://a|tcp://b");
     s_say (&s_winner, "p2", "PUT|5|q||five");
     rig_expect (s_winner.rig, "p2> OK|5|solo|2b:*");
     s_say (&s_winner, "p2", "PUT|4|q||other");
@@ -537,15 +537,15 @@ static void test_instances (void **state)
     rig_wait (s_winner.rig, 5000);
     rig_skip (s_winner.rig);
     s_say (&s_winner, "x2", "HELLO|h|till||");
-    rig_expect (s_winner.rig, "x2> OK|h|3|1|*");
+    rig_expect (s_winner.rig, "x2> OK|h|2.1|1|*");
     s_say (&s_winner, "y2", "HELLO|h|taker||");
-    rig_expect (s_winner.rig, "y2> OK|h|2|0|*");
+    rig_expect (s_winner.rig, "y2> OK|h|2.2|0|*");
     s_say (&s_winner, "z2", "HELLO|h|new||");
-    rig_expect (s_winner.rig, "z2> OK|h|2|0|*");
+    rig_expect (s_winner.rig, "z2> OK|h|2.3|0|*");
     //  The one of the loser's side has the name as soon as it says more.
-    s_say (&s_winner, "x", "HELLO|h|till||2");
-    s_say (&s_winner, "p", "HELLO|h|till||1");
-    rig_expect (s_winner.rig, "x> OK|h|2|1|*");
+    s_say (&s_winner, "x", "HELLO|h|till||2b.1");
+    s_say (&s_winner, "p", "HELLO|h|till||1.1");
+    rig_expect (s_winner.rig, "x> OK|h|2b.1|1|*");
     rig_expect (s_winner.rig, "p> ERR|h|409|fenced*");
     s_close ();
 }
@@ -565,8 +565,8 @@ static void test_a_number_is_known_with_its_message (void **state)
         rig_wait (s_winner.rig, how ? 5000 : 0);
         rig_skip (s_winner.rig);
         if (how) {
-            s_say (&s_winner, "p2", "HELLO|h|till||1");
-            rig_expect (s_winner.rig, "p2> OK|h|1|3|*");
+            s_say (&s_winner, "p2", "HELLO|h|till||1.1");
+            rig_expect (s_winner.rig, "p2> OK|h|1.1|3|*");
         }
         const char *client = how ? "p2" : "p";
         s_say (&s_winner, client, "PUT|2|q||same");
@@ -589,8 +589,8 @@ static void test_a_number_of_a_new_name (void **state)
     s_replay_messages (1);
     s_lead (&s_winner);
     rig_skip (s_winner.rig);
-    s_say (&s_winner, "n", "HELLO|h|new||1");
-    rig_expect (s_winner.rig, "n> OK|h|1|1|*");
+    s_say (&s_winner, "n", "HELLO|h|new||2b.1");
+    rig_expect (s_winner.rig, "n> OK|h|2b.1|1|*");
     s_say (&s_winner, "n", "PUT|1|q||new 1");
     rig_expect (s_winner.rig, "n> OK|1|solo|2b:1|2b:1|duplicate");
     s_close ();
@@ -611,8 +611,8 @@ static void test_a_number_that_is_missing_yet (void **state)
             s_lead (&s_winner);
         rig_wait (s_winner.rig, 5000);
         rig_skip (s_winner.rig);
-        s_say (&s_winner, "p2", "HELLO|h|till||1");
-        rig_expect (s_winner.rig, "p2> OK|h|1|2|*");
+        s_say (&s_winner, "p2", "HELLO|h|till||1.1");
+        rig_expect (s_winner.rig, "p2> OK|h|1.1|2|*");
         s_say (&s_winner, "p2", "PUT|5|q||five");
         rig_expect (s_winner.rig, "p2> ERR|5|409|3");
         s_say (&s_winner, "p2", "PUT|3|r||three");

@@ -175,19 +175,20 @@ static void s_small_rows_come_back (void **state)
     assert_int_equal (zb_cursor_row_decode (&cursor2, row), -1);
     zb_row_unref (&row);
 
-    zb_producer_row_t producer = {0, 2, 3, 5}, producer2;
-    row = s_row (value, zb_producer_row_encode (&producer, value));
+    zb_producer_row_t producer = {1, 2, 3}, producer2;
+    zb_producer_row_encode (&producer, value);
+    row = s_row (value, ZB_PRODUCER_ROW_SIZE);
     assert_int_equal (zb_producer_row_decode (&producer2, row), 0);
     assert_memory_equal (&producer, &producer2, sizeof producer);
-    row->data[7] = 5;
+    row->data[8] = 0x80;
     assert_int_equal (zb_producer_row_decode (&producer2, row), -1);
     zb_row_unref (&row);
-    producer = (zb_producer_row_t){1, 2, 3, 1};
-    row = s_row (value, zb_producer_row_encode (&producer, value));
-    assert_int_equal (row->size, ZB_PRODUCER_ROW_SIZE - 8);
+    //  The first release may have written an instance more.
+    zb_put64 (value + ZB_PRODUCER_ROW_SIZE, 5);
+    row = s_row (value, ZB_PRODUCER_ROW_SIZE + 8);
     assert_int_equal (zb_producer_row_decode (&producer2, row), 0);
     assert_memory_equal (&producer, &producer2, sizeof producer);
-    memset (row->data, 0, 8);
+    row->size--;
     assert_int_equal (zb_producer_row_decode (&producer2, row), -1);
     zb_row_unref (&row);
 

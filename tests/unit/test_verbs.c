@@ -39,12 +39,12 @@ static void s_hello_numbers_instances (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|tcp://a|tcp://b");
+    rig_expect (rig, "a> OK|h|1.1|0|tcp://a|tcp://b");
     rig_say (rig, "a", "PUT|1|q||x");
     rig_expect (rig, "a> OK|1|both|1:1|1:1");
     //  The same process on a new connection.
-    rig_say (rig, "b", "HELLO|h|till||1");
-    rig_expect (rig, "b> OK|h|1|1|tcp://a|tcp://b");
+    rig_say (rig, "b", "HELLO|h|till||1.1");
+    rig_expect (rig, "b> OK|h|1.1|1|tcp://a|tcp://b");
     //  What the old connection has left behind comes late: it must not take messages that nobody will hear of.
     rig_say (rig, "a", "GET|late|q|10|0|");
     rig_expect (rig, "a> ERR|late|401|*");
@@ -54,21 +54,21 @@ static void s_hello_numbers_instances (void **state)
     rig_expect (rig, "b> OK|2|both|1:2|1:2");
     //  A new process fences the older one.
     rig_say (rig, "d", "HELLO|h|till||");
-    rig_expect (rig, "d> OK|h|2|2|tcp://a|tcp://b");
+    rig_expect (rig, "d> OK|h|1.2|2|tcp://a|tcp://b");
     rig_say (rig, "b", "PUT|3|q||x");
     rig_expect (rig, "b> ERR|3|401|*");
     rig_say (rig, "d", "GET|3|q|1|0|");
     rig_expect (rig, "d> MSG|3|*");
-    rig_say (rig, "e", "HELLO|h|till||1");
+    rig_say (rig, "e", "HELLO|h|till||1.1");
     rig_expect (rig, "e> ERR|h|409|fenced*");
     rig_say (rig, "e", "LIST|1");
     rig_expect (rig, "e> ERR|1|401|*");
     //  It is known to whoever leads next.
     rig_takeover (rig);
-    rig_say (rig, "e", "HELLO|h|till||1");
+    rig_say (rig, "e", "HELLO|h|till||1.1");
     rig_expect (rig, "e> ERR|h|409|fenced*");
     rig_say (rig, "f", "HELLO|h|till||");
-    rig_expect (rig, "f> OK|h|3|2|tcp://a|tcp://b");
+    rig_expect (rig, "f> OK|h|2.1|2|tcp://a|tcp://b");
     rig_destroy (&rig);
 }
 
@@ -78,34 +78,34 @@ static void s_late_first_hello_fences_nobody (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_expect (rig, "a> OK|h|1.1|0|*");
     rig_say (rig, "late1", "HELLO|h|till||");
-    rig_expect (rig, "late1> OK|h|2|0|*");
+    rig_expect (rig, "late1> OK|h|1.2|0|*");
     rig_say (rig, "a", "PUT|1|q||x");
     rig_expect (rig, "a> ERR|1|401|*");
-    rig_say (rig, "a", "HELLO|h|till||1");
-    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_say (rig, "a", "HELLO|h|till||1.1");
+    rig_expect (rig, "a> OK|h|1.1|0|*");
     rig_say (rig, "a", "PUT|1|q||x");
     rig_expect (rig, "a> OK|1|both|1:1|1:1");
     rig_say (rig, "late2", "HELLO|h|till||");
-    rig_expect (rig, "late2> OK|h|3|1|*");
+    rig_expect (rig, "late2> OK|h|1.3|1|*");
     //  Nor does it for whoever leads next, and no instance is given twice.
     rig_takeover (rig);
-    rig_say (rig, "a", "HELLO|h|till||1");
-    rig_expect (rig, "a> OK|h|1|1|*");
+    rig_say (rig, "a", "HELLO|h|till||1.1");
+    rig_expect (rig, "a> OK|h|1.1|1|*");
     rig_say (rig, "b", "HELLO|h|till||");
-    rig_expect (rig, "b> OK|h|4|1|*");
+    rig_expect (rig, "b> OK|h|2.1|1|*");
     //  A process that lives says more: this counts, and so does presenting what it was given.
     rig_say (rig, "b", "LIST|l");
     rig_expect (rig, "b> OK|l|*");
-    rig_say (rig, "a", "HELLO|h|till||1");
+    rig_say (rig, "a", "HELLO|h|till||1.1");
     rig_expect (rig, "a> ERR|h|409|fenced*");
     rig_say (rig, "d", "HELLO|h|till||");
-    rig_expect (rig, "d> OK|h|5|1|*");
-    rig_say (rig, "e", "HELLO|h|till||5");
-    rig_expect (rig, "e> OK|h|5|1|*");
+    rig_expect (rig, "d> OK|h|2.2|1|*");
+    rig_say (rig, "e", "HELLO|h|till||2.2");
+    rig_expect (rig, "e> OK|h|2.2|1|*");
     rig_takeover (rig);
-    rig_say (rig, "b", "HELLO|h|till||4");
+    rig_say (rig, "b", "HELLO|h|till||2.1");
     rig_expect (rig, "b> ERR|h|409|fenced*");
     rig_destroy (&rig);
 }
@@ -115,14 +115,14 @@ static void s_hello_waits_for_puts_in_flight (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_expect (rig, "a> OK|h|1.1|0|*");
     rig->sync_there = false;
     rig_say (rig, "a", "PUT|1|q||x");
-    rig_say (rig, "b", "HELLO|h|till||1");
+    rig_say (rig, "b", "HELLO|h|till||1.1");
     rig_expect (rig, NULL);
     rig_sync (rig, true, true);
     rig_expect (rig, "a> OK|1|both|1:1|1:1");
-    rig_expect (rig, "b> OK|h|1|1|*");
+    rig_expect (rig, "b> OK|h|1.1|1|*");
     rig_destroy (&rig);
 }
 
@@ -174,7 +174,7 @@ static void s_put_is_refused (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "p", "HELLO|h|till||");
-    rig_expect (rig, "p> OK|h|1|0|*");
+    rig_expect (rig, "p> OK|h|1.1|0|*");
     rig_say (rig, "p", "PUT|1|no||x");
     rig_expect (rig, "p> ERR|1|404|no such queue");
     rig_say (rig, "p", "PUT|one|q||x");
@@ -214,7 +214,7 @@ static void s_duplicates (void **state)
     rig_t *rig = rig_ready (NULL);
     char line[64];
     rig_say (rig, "p", "HELLO|h|till||");
-    rig_expect (rig, "p> OK|h|1|0|*");
+    rig_expect (rig, "p> OK|h|1.1|0|*");
     for (int number = 1; number <= 300; number++) {
         snprintf (line, sizeof line, "PUT|%d|q|a=%d|x", number, number);
         rig_say (rig, "p", line);
@@ -238,8 +238,8 @@ static void s_duplicates (void **state)
         rig_say (rig, "p", "PUT|302|q||x");
         rig_expect (rig, "p> ERR|302|409|301");
         rig_takeover (rig);
-        rig_say (rig, "p", "HELLO|h|till||1");
-        rig_expect (rig, "p> OK|h|1|300|*");
+        rig_say (rig, "p", "HELLO|h|till||1.1");
+        rig_expect (rig, "p> OK|h|1.1|300|*");
     }
     rig_say (rig, "p", "PUT|301|q||x");
     rig_expect (rig, "p> OK|301|both|3:1|3:1");
@@ -262,8 +262,8 @@ static void s_a_stored_number_knows_no_limits (void **state)
     small.properties = 10;
     small.queue_messages = 1;
     rig_takeover_with (rig, &small);
-    rig_say (rig, "a", "HELLO|h|till||1");
-    rig_expect (rig, "a> OK|h|1|3|*");
+    rig_say (rig, "a", "HELLO|h|till||1.1");
+    rig_expect (rig, "a> OK|h|1.1|3|*");
     zb_engine_full (rig->engine, true);
     rig_say (rig, "a", "PUT|1|q||a body of 26 bytes, or so,");
     rig_expect (rig, "a> OK|1|both|1:1|1:1|duplicate");
@@ -455,12 +455,12 @@ static void s_a_session_that_is_over_gets_nothing (void **state)
     rig_skip (rig);
     rig->sync_here = rig->sync_there = false;
     rig_say (rig, "a", "GET|late|q|1|0|1:1");
-    rig_say (rig, "b", "HELLO|h|till||1");
+    rig_say (rig, "b", "HELLO|h|till||1.1");
     rig_say (rig, "b", "GET|next|q|10|1000|1:1");
     rig_expect (rig, NULL);
     while (rig_stats (rig).released < rig_stats (rig).commit)
         rig_sync (rig, true, true);
-    rig_expect (rig, "b> OK|h|1|0|tcp://a|tcp://b");
+    rig_expect (rig, "b> OK|h|1.1|0|tcp://a|tcp://b");
     rig_expect (rig, "a> MSG|late|both|q|");
     rig_expect (rig, "b> MSG|next|both|q|1:2 1\n1:3 1|y|z");
     rig_destroy (&rig);
@@ -555,8 +555,8 @@ static void s_a_lost_consumer_returns_its_messages (void **state)
     rig_say (rig, "w", "GET|g|q|2|0|");
     rig_say (rig, "w", "GET|parked|q|0|0|");
     rig_skip (rig);
-    rig_say (rig, "w2", "HELLO|h|worker||1");
-    rig_expect (rig, "w2> OK|h|1|0|*");
+    rig_say (rig, "w2", "HELLO|h|worker||1.1");
+    rig_expect (rig, "w2> OK|h|1.1|0|*");
     rig_say (rig, "w2", "GET|g|q|3|0|");
     rig_expect (rig, "w2> MSG|g|both|q|1:1 2\n1:2 2\n1:3 1|1|2|3");
     rig_gone (rig, "w2");

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/rows.h"
 #include "rig.h"
 
 //  Says a line with this number for its %d, as client `%s` of this number.
@@ -333,25 +334,264 @@ static void s_a_name_is_not_used_up (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "a", "HELLO|h|till||");
-    rig_expect (rig, "a> OK|h|1|0|*");
+    rig_expect (rig, "a> OK|h|1.1|0|*");
     rig_say (rig, "x", "HELLO|h|till||9223372036854775807");
     rig_expect (rig, "x> ERR|h|400|no such instance was ever given");
-    rig_say (rig, "x", "HELLO|h|till||1002");
+    rig_say (rig, "x", "HELLO|h|till||1.2");
     rig_expect (rig, "x> ERR|h|400|*");
     rig_say (rig, "a", "PUT|1|q||x");
     rig_expect (rig, "a> OK|1|both|1:1|1:1");
-    //  What the other side of a split may have given is taken.
-    rig_say (rig, "b", "HELLO|h|till||1001");
-    rig_expect (rig, "b> OK|h|1001|1|*");
-    //  A name that is not known, or was forgotten, has room above whatever is presented.
+    //  Nor is a name that is not known, or was forgotten.
     rig_say (rig, "x", "HELLO|h|other||9223372036854775807");
     rig_expect (rig, "x> ERR|h|400|*");
-    rig_say (rig, "x", "HELLO|h|other||549755813888");
-    rig_expect (rig, "x> OK|h|549755813888|0|*");
+    rig_say (rig, "x", "HELLO|h|other||1.1");
+    rig_expect (rig, "x> OK|h|1.1|0|*");
     rig_say (rig, "o", "HELLO|h|other||");
-    rig_expect (rig, "o> OK|h|549755813889|0|*");
-    rig_say (rig, "p", "HELLO|h|other||549755813889");
-    rig_expect (rig, "p> OK|h|549755813889|0|*");
+    rig_expect (rig, "o> OK|h|1.2|0|*");
+    //  What the other side of a split may have given is not taken, but its client is not sent away for good.
+    zb_engine_keep (rig->engine, ZB_KEEP_NOTE);
+    rig_say (rig, "b", "HELLO|h|till||2.1");
+    rig_expect (rig, "b> ERR|h|503|merging*");
+    rig_say (rig, "b", "HELLO|h|till||1.3");
+    rig_expect (rig, "b> ERR|h|400|*");
+    rig_destroy (&rig);
+}
+
+//  A name that was used up at a broker of the first release, which took any number, is of use again.
+static void s_a_name_that_was_used_up (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_skip (rig);
+    zb_batch_t *batch = zb_batch_new ();
+    uint8_t row[ZB_PRODUCER_ROW_SIZE + 8];
+    zb_producer_row_encode (&(zb_producer_row_t){INT64_MAX, 1, 0}, row);
+    zb_put64 (row + ZB_PRODUCER_ROW_SIZE, UINT64_C (1) << 63);
+    zb_batch_put (batch, ZB_PRODUCERS, "till", 4, row, sizeof row);
+    zb_batch_set_commit (batch, rig_stats (rig).commit + 1);
+    fake_store_commit (rig->store, batch);
+    rig_sync (rig, true, true);
+    rig_takeover (rig);
+    rig_say (rig, "b", "HELLO|h|till||");
+    rig_expect (rig, "b> OK|h|2.1|1|*");
+    rig_say (rig, "b", "PUT|2|q||x");
+    rig_expect (rig, "b> OK|2|both|2:1|2:1");
+    rig_say (rig, "a", "HELLO|h|till||9223372036854775807");
+    rig_expect (rig, "a> ERR|h|400|*");
+    rig_destroy (&rig);
+}
+
+//  How many rows of the table producers the store has.
+static size_t s_producer_rows (const rig_t *rig)
+{
+    zb_read_t *read = zb_read_new (0, 0);
+    zb_read_add (read, ZB_PRODUCERS, "", 0, 0, 10000, SIZE_MAX);
+    fake_store_read (rig->store, read);
+    size_t count = read->count[0];
+    zb_read_destroy (&read);
+    return count;
+}
+
+static void s_a_name_costs_nothing_before_its_first_put (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    //  More than are kept in memory, so that they leave it.
+    for (int number = 0; number < 2 * ZB_PRODUCERS_KEPT; number++) {
+        s_say_numbered (rig, number % 50, "HELLO|h|name%d||", number);
+        if (number % 50 == 0)
+            rig_run (rig);
+    }
+    rig_say (rig, "a", "HELLO|h|name1||");
+    rig_skip (rig);
+    assert_int_equal (s_producer_rows (rig), 0);
+    assert_int_equal (rig_stats (rig).names, 0);
+    assert_true (rig_stats (rig).producers <= ZB_PRODUCERS_KEPT);
+    //  Nor does what is refused.
+    rig_say (rig, "a", "PUT|2|q||x");
+    rig_expect (rig, "a> ERR|2|409|1");
+    rig_say (rig, "a", "PUT|1|none||x");
+    rig_expect (rig, "a> ERR|1|404|*");
+    assert_int_equal (s_producer_rows (rig), 0);
+    //  The row is in the commit of the PUT: whoever leads next has both or none.
+    rig->sync_here = rig->sync_there = false;
+    size_t batches = rig->batches;
+    rig_say (rig, "a", "PUT|1|q||x");
+    assert_int_equal (rig->batches, batches + 1);
+    assert_int_equal (s_producer_rows (rig), 2);
+    rig_restart (rig);
+    assert_int_equal (s_producer_rows (rig), 0);
+    rig->sync_here = rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_skip (rig);
+    rig_say (rig, "a", "HELLO|h|name1||");
+    rig_expect (rig, "a> OK|h|2.1|0|*");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_expect (rig, "a> OK|1|both|2:1|2:1");
+    rig_takeover (rig);
+    assert_int_equal (s_producer_rows (rig), 2);
+    rig_say (rig, "a", "HELLO|h|name1||");
+    rig_expect (rig, "a> OK|h|3.1|1|*");
+    assert_int_equal (rig_stats (rig).names, 1);
+    rig_destroy (&rig);
+}
+
+//  A process says HELLO, and its broker dies before it puts anything.
+static void s_a_takeover_between_hello_and_put (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "old", "HELLO|h|till||");
+    rig_expect (rig, "old> OK|h|1.1|0|*");
+    rig_say (rig, "new", "HELLO|h|till||");
+    rig_expect (rig, "new> OK|h|1.2|0|*");
+    rig_takeover (rig);
+    //  It goes on, and the older one is fenced.
+    rig_say (rig, "new", "HELLO|h|till||1.2");
+    rig_expect (rig, "new> OK|h|1.2|0|*");
+    rig_say (rig, "old", "HELLO|h|till||1.1");
+    rig_expect (rig, "old> ERR|h|409|fenced*");
+    rig_takeover (rig);
+    //  Whoever comes then is newer than both, and fences them, as soon as he has put something for good.
+    rig_say (rig, "next", "HELLO|h|till||");
+    rig_expect (rig, "next> OK|h|3.1|0|*");
+    rig_say (rig, "next", "PUT|1|q||x");
+    rig_expect (rig, "next> OK|1|*");
+    for (int again = 0; again < 2; again++) {
+        rig_say (rig, "new", "HELLO|h|till||1.2");
+        rig_expect (rig, "new> ERR|h|409|fenced*");
+        rig_takeover (rig);
+    }
+    rig_say (rig, "next", "HELLO|h|till||3.1");
+    rig_expect (rig, "next> OK|h|3.1|1|*");
+    rig_destroy (&rig);
+}
+
+//  A name that has said nothing but HELLO leaves memory, and takes nothing with it.
+static void s_a_name_that_has_left_memory (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "a", "HELLO|h|till||");
+    rig_say (rig, "a", "HELLO|h|till||1.1");
+    rig_skip (rig);
+    for (int number = 0; number < ZB_PRODUCERS_KEPT + 1; number++) {
+        s_say_numbered (rig, number % 50, "HELLO|h|name%d||", number);
+        if (number % 50 == 0)
+            rig_run (rig);
+    }
+    rig_run (rig);
+    rig_skip (rig);
+    size_t reads = rig->read_count;
+    rig_say (rig, "a", "PUT|1|q||x");
+    assert_true (rig->read_count > reads);
+    rig_expect (rig, "a> OK|1|both|*");
+    //  No instance is given twice, though nobody has written which were.
+    rig_say (rig, "b", "HELLO|h|name7||");
+    assert_true (strncmp (rig_last (rig)->text, "b> OK|h|1.8195|0|", 17) == 0);
+    rig_destroy (&rig);
+}
+
+static void s_names_are_bounded (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.producers = 3;
+    rig_t *rig = rig_ready (&limits);
+    for (int number = 0; number < 5; number++) {
+        s_say_numbered (rig, number, "HELLO|h|name%d||", number);
+        rig_run (rig);
+        rig_skip (rig);
+        s_say_numbered (rig, number, "PUT|1|q||x", 0);
+        rig_run (rig);
+        rig_expect (rig, number == 0   ? "w0> OK|1|both|1:1|1:1"
+                         : number == 1 ? "w1> OK|1|both|1:2|1:2"
+                         : number == 2 ? "w2> OK|1|both|1:3|1:3"
+                         : number == 3 ? "w3> ERR|1|429|too many names of producers are kept (limits.producers*"
+                                       : "w4> ERR|1|429|*");
+    }
+    assert_int_equal (rig_stats (rig).names, 3);
+    //  Nobody else is harmed: who has a name, who has none, and who only takes.
+    rig_say (rig, "w0", "PUT|2|q||x");
+    rig_expect (rig, "w0> OK|2|*");
+    rig_say (rig, "c", "PUT|any|q||x");
+    rig_expect (rig, "c> OK|any|*");
+    rig_say (rig, "w3", "GET|g|q|1|0|");
+    rig_expect (rig, "w3> MSG|g|both|q|1:1 1|x");
+    //  The bound is known to whoever leads next.
+    rig_takeover_with (rig, &limits);
+    rig_say (rig, "w3", "HELLO|h|name3||1.4");
+    rig_expect (rig, "w3> OK|h|1.4|0|*");
+    rig_say (rig, "w3", "PUT|1|q||x");
+    rig_expect (rig, "w3> ERR|1|429|*");
+    rig_say (rig, "w0", "HELLO|h|name0||1.1");
+    rig_say (rig, "w0", "PUT|3|q||x");
+    rig_expect (rig, "w0> OK|h|1.1|2|*");
+    rig_expect (rig, "w0> OK|3|*");
+    //  Those whose time is over make room, and nobody waits an hour for that.
+    for (int64_t day = 0; day < 7 * 24; day++) {
+        rig_wait (rig, 3600000);
+        rig_skip (rig);
+        rig_say (rig, "w0", "HELLO|h|name0||1.1");
+        rig_say (rig, "w3", "HELLO|h|name3||1.4");
+        rig_skip (rig);
+    }
+    for (int step = 0; step < 6; step++)
+        rig_wait (rig, 10000);
+    assert_int_equal (rig_stats (rig).names, 1);
+    rig_say (rig, "w3", "PUT|1|q||x");
+    rig_expect (rig, "w3> OK|1|*");
+    assert_int_equal (rig_stats (rig).names, 2);
+    assert_int_equal (s_producer_rows (rig), 4);
+    rig_destroy (&rig);
+}
+
+//  A store of the first release has no count.
+static void s_names_are_counted (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    rig_t *rig = rig_ready (&limits);
+    for (int number = 0; number < 2500; number++) {
+        s_say_numbered (rig, number % 50, "HELLO|h|name%04d||", number);
+        s_say_numbered (rig, number % 50, "PUT|1|q||x", number);
+        if (number % 50 == 49)
+            rig_run (rig);
+    }
+    rig_run (rig);
+    rig_skip (rig);
+    assert_int_equal (s_producer_rows (rig), 5000);
+    zb_batch_t *batch = zb_batch_new ();
+    zb_batch_erase (batch, ZB_META, ZB_META_PRODUCERS, strlen (ZB_META_PRODUCERS));
+    zb_batch_set_commit (batch, rig_stats (rig).commit + 1);
+    fake_store_commit (rig->store, batch);
+    rig_sync (rig, true, true);
+    limits.producers = 2503;
+    rig_takeover_with (rig, &limits);
+    rig_wait (rig, 10000);
+    assert_int_equal (rig_stats (rig).names, 500);
+    //  Meanwhile one is stored before where the count is, one behind, and one that is there is used again.
+    rig_say (rig, "a", "HELLO|h|a||");
+    rig_say (rig, "a", "PUT|1|q||x");
+    rig_say (rig, "z", "HELLO|h|z||");
+    rig_say (rig, "z", "PUT|1|q||x");
+    rig_say (rig, "n", "HELLO|h|name2400||");
+    rig_say (rig, "n", "PUT|2|q||x");
+    for (int step = 0; step < 6; step++)
+        rig_wait (rig, 10000);
+    assert_int_equal (rig_stats (rig).names, 2502);
+    rig_say (rig, "c", "HELLO|h");
+    rig_say (rig, "c", "PUT|1|q||x");
+    rig_takeover_with (rig, &limits);
+    rig_say (rig, "c", "HELLO|h|c||");
+    rig_say (rig, "c", "PUT|1|q||x");
+    assert_int_equal (rig_stats (rig).names, 2503);
+    rig_say (rig, "d", "HELLO|h|d||");
+    rig_skip (rig);
+    rig_say (rig, "d", "PUT|1|q||x");
+    rig_expect (rig, "d> ERR|1|429|*");
     rig_destroy (&rig);
 }
 
@@ -406,6 +646,12 @@ int main (void)
         cmocka_unit_test (s_a_reply_is_bounded_but_for_one_body),
         cmocka_unit_test (s_lists_are_answered_in_turns),
         cmocka_unit_test (s_a_name_is_not_used_up),
+        cmocka_unit_test (s_a_name_that_was_used_up),
+        cmocka_unit_test (s_a_name_costs_nothing_before_its_first_put),
+        cmocka_unit_test (s_a_takeover_between_hello_and_put),
+        cmocka_unit_test (s_a_name_that_has_left_memory),
+        cmocka_unit_test (s_names_are_bounded),
+        cmocka_unit_test (s_names_are_counted),
         cmocka_unit_test (s_housekeeping_takes_a_share),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
