@@ -494,17 +494,18 @@ void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
     zb_replayer_restart (self);
 }
 
-zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok, const zb_frame_t *arg, size_t args)
+zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, const zb_answer_t *answer)
 {
+    bool ok = answer->status == ZB_ANSWER_OK;
     zb_made_t *made = NULL;
     ZB_RING_EACH (link, after, &self->made)
     if (ZB_ITEM (link, zb_made_t, ring)->n == n)
         made = ZB_ITEM (link, zb_made_t, ring);
     if (!made || !made->sent || self->refused)
         return ZB_REPLAYER_ON;
-    if (!ok && args == 2 && zb_frame_is (arg[0], "409"))
-        return s_refused (self, made, arg[1]);
-    zb_frame_t why = !ok && args == 2 ? arg[1] : zb_frame ("");
+    if (answer->code == ZB_CONFLICT)
+        return s_refused (self, made, answer->arg[1]);
+    zb_frame_t why = answer->code ? answer->arg[1] : zb_frame ("");
     snprintf (self->stats.waits, sizeof self->stats.waits, "%.*s", (int) why.size, (const char *) why.data);
     if (!ok)
         return ZB_REPLAYER_LATER;
@@ -514,7 +515,7 @@ zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok,
     self->stats.acks += made->acks;
     s_unmake (self, made);
     if (n == 0)
-        return s_begin (self, arg, args);
+        return s_begin (self, answer->arg, answer->args);
     return last ? ZB_REPLAYER_DONE : ZB_REPLAYER_ON;
 }
 

@@ -45,8 +45,8 @@ typedef enum {
     ZB_REPLAYER_DONE   //  the winner has everything on its disk
 } zb_replayer_next_t;
 
-//  The answer to item n: OK with these arguments, or ERR with code and text.
-zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, bool ok, const zb_frame_t *arg, size_t args);
+//  The answer to item n.
+zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, const zb_answer_t *answer);
 
 //  What is to be put aside: messages of one row.
 typedef struct {

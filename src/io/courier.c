@@ -140,12 +140,11 @@ static bool s_answer (zb_courier_t *self, zmsg_t *msg, int64_t now)
         return false;
     self->heard = now;
     self->waiting -= self->waiting ? 1 : 0;
-    bool ok = answer.status == ZB_ANSWER_OK;
-    if (answer.status == ZB_ANSWER_ERR && answer.args == 2 && !zb_frame_is (answer.arg[0], "409"))
+    if (answer.code && answer.code != ZB_CONFLICT)
         zb_log_rated (&self->noise, now, ZB_LOG_WARNING, "the replay waits: the other broker says %.*s",
                       (int) answer.arg[1].size, (const char *) answer.arg[1].data);
     //  Ids are one more than the numbers: none may be 0.
-    switch (zb_replayer_answer (self->replayer, n - 1, ok, answer.arg, answer.args)) {
+    switch (zb_replayer_answer (self->replayer, n - 1, &answer)) {
     case ZB_REPLAYER_ON:
         return false;
     case ZB_REPLAYER_LATER:

@@ -206,8 +206,7 @@ static void s_take_carried (split_t *self, node_t *loser, const zb_answer_t *ans
     uint64_t n = 0;
     bool number = zb_number_parse (answer->id, UINT64_MAX, &n);
     assert (number);
-    bool ok = answer->status == ZB_ANSWER_OK;
-    zb_replayer_next_t next = zb_replayer_answer (loser->replayer, n - 1, ok, answer->arg, answer->args);
+    zb_replayer_next_t next = zb_replayer_answer (loser->replayer, n - 1, answer);
     loser->begun = next == ZB_REPLAYER_ON;
     snprintf (self->said, sizeof self->said, "%d", next);
 }

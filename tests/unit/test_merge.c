@@ -155,7 +155,7 @@ static zb_replayer_next_t s_replay_some (uint64_t most, char aside[64], zb_repla
         rig_run (s_winner.rig);
         assert_int_equal (s_winner.rig->count, before + 1);
         const zb_answer_t *answer = &s_winner.rig->replies[before].answer;
-        next = zb_replayer_answer (replayer, n, answer->status == ZB_ANSWER_OK, answer->arg, answer->args);
+        next = zb_replayer_answer (replayer, n, answer);
         zb_aside_t what;
         if (next == ZB_REPLAYER_ASIDE && zb_replayer_aside (replayer, &what)) {
             snprintf (aside + strlen (aside), 64 - strlen (aside), "%s ", what.word);
@@ -737,7 +737,8 @@ static void s_talk_begins (talk_t *self, uint64_t n, const talk_t *position)
     s_next_item (&begin, ZB_REPLAY_BEGIN, 0, 0);
     zb_number_format (n, number);
     zb_frame_t arg[] = {zb_frame ("go"), zb_frame (number), {position->position, position->size}, {lineage, size}};
-    assert_int_equal (zb_replayer_answer (self->replayer, 0, true, arg, 4), ZB_REPLAYER_ON);
+    zb_answer_t answer = {.status = ZB_ANSWER_OK, .arg = arg, .args = 4};
+    assert_int_equal (zb_replayer_answer (self->replayer, 0, &answer), ZB_REPLAYER_ON);
 }
 
 //  The winner refuses a row while those before it are not on its disk yet.  It crashes: what it has lost comes again.
@@ -760,7 +761,8 @@ static void test_rows_before_one_that_goes_aside (void **state)
         char text[64];
         snprintf (text, sizeof text, "conflict %llu", (unsigned long long) base + 2);
         zb_frame_t refusal[] = {zb_frame ("409"), zb_frame (text)};
-        assert_int_equal (zb_replayer_answer (queue.replayer, 3, false, refusal, 2), ZB_REPLAYER_ASIDE);
+        zb_answer_t answer = {.status = ZB_ANSWER_ERR, .arg = refusal, .args = 2, .code = ZB_CONFLICT};
+        assert_int_equal (zb_replayer_answer (queue.replayer, 3, &answer), ZB_REPLAYER_ASIDE);
         zb_replayer_put_aside (queue.replayer, 1);
         s_talk_begins (&next, lost ? 1 : 2, lost ? &queue : &one);
         if (lost)
