@@ -506,14 +506,30 @@ static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_task_t *task)
         "zbroker(1)");
 }
 
-//  Where the loser is to go on.
+//  Only a store that may lead by itself may hold what the loser will throw away, and its ids must be the larger.
+static bool s_wins (const zb_engine_t *self, const zb_item_t *item)
+{
+    return self->keep == ZB_KEEP_WRITE &&
+           zb_epoch_base (item->epoch, item->node) < zb_epoch_base (self->epoch, self->node);
+}
+
+static zb_load_t *s_refuse_victory (zb_engine_t *self, const zb_task_t *task)
+{
+    return s_refuse (self, task, ZB_NOT_READY, "this broker is not the winner of a split");
+}
+
+//  Where the loser is to go on.  A stranger is told so first: of two that have used the newest epoch twice, none ever wins.
 static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item)
 {
-    if (zb_lineage_decode (&self->loser, item->rest.data, item->rest.size))
+    zb_lineage_t loser;
+    if (zb_lineage_decode (&loser, item->rest.data, item->rest.size))
         return s_refuse (self, task, ZB_BAD_REQUEST, "item: malformed lineage");
     bool done = zb_lineage_absorbed (&self->lineage, item->epoch, item->node);
-    if (!done && !zb_lineage_meets (&self->lineage, &self->loser))
+    if (!done && !zb_lineage_meets (&self->lineage, &loser))
         return s_refuse_stranger (self, task);
+    if (!s_wins (self, item))
+        return s_refuse_victory (self, task);
+    self->loser = loser;
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
         return s_refuse (self, task, ZB_NOT_READY, "too many replays have begun and not ended");
@@ -552,6 +568,8 @@ static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
 static zb_load_t *s_item (zb_engine_t *self, zb_task_t *task, const zb_item_t *item)
 {
     zb_progress_t *progress = self->merging;
+    if (!s_wins (self, item))
+        return s_refuse_victory (self, task);
     if (task->session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
         return s_refuse (self, task, ZB_NOT_READY, "say BEGIN first");
     //  Epochs may have been raised since BEGIN.
@@ -591,10 +609,6 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
         return s_refuse (self, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
     task->session->hello = true;
     self->merger_ms = self->now;
-    //  Only a store that may lead by itself may hold what the loser will throw away, and its ids must be the larger.
-    if (self->keep != ZB_KEEP_WRITE ||
-        zb_epoch_base (item.epoch, item.node) >= zb_epoch_base (self->epoch, self->node))
-        return s_refuse (self, task, ZB_NOT_READY, "this broker is not the winner of a split");
     return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, task, &item) : s_item (self, task, &item);
 }
 

@@ -133,15 +133,33 @@ static bool s_is_paired (const split_t *self)
 }
 
 //  One serves, and the other one holds what it lacks.  A disk was set back, so that the two have raised one epoch twice, and
-//  nothing can be replayed: the loser says so, waits for an operator, and keeps what it has.
+//  nothing can be replayed: the loser is told so, waits for an operator, and keeps what it has.
 static bool s_needs_operator (const split_t *self)
 {
     for (int at = 0; at < 2; at++) {
-        const zb_role_t *winner = &self->node[at].role, *loser = &self->node[1 - at].role;
-        if (split_serves (self, at) && loser->diverged && !zb_lineage_meets (&winner->lineage, &loser->lineage))
-            return self->restored;
+        const node_t *loser = &self->node[1 - at];
+        if (!split_serves (self, at) || !loser->role.diverged || !loser->replayer ||
+            zb_lineage_meets (&self->node[at].role.lineage, &loser->role.lineage))
+            continue;
+        zb_replayer_stats_t stats;
+        zb_replayer_stats (loser->replayer, &stats);
+        return self->restored && strstr (stats.waits, "operator");
     }
     return false;
+}
+
+//  Then nothing is lost: it is with one of the two.
+static void s_check_kept (split_t *self)
+{
+    content_t content[2];
+    for (int at = 0; at < 2; at++)
+        split_content (&self->node[at].tables, &content[at]);
+    for (int index = 0; index < SPLIT_BODIES; index++) {
+        const body_t *body = &self->body[index];
+        bool there = content[0].count[index] || content[1].count[index];
+        if (body->ok && !there && !body->done && !body->maybe && !body->aside)
+            split_fault (self, "what was answered OK is lost, while an operator is waited for");
+    }
 }
 
 static bool s_are_equal (const fake_tables_t *one, const fake_tables_t *other)
@@ -231,10 +249,12 @@ static rest_t s_come_to_rest (split_t *self, bool talk, const rests_t *rests, ma
     }
     if (self->over)
         return REST_KNOWN;
-    if (!self->fault && s_needs_operator (self))
-        return REST_OPERATOR;
-    split_fault (self, "the pair does not come to rest, and waits for nobody");
-    return REST_FAULT;
+    bool waits = !self->fault && s_needs_operator (self);
+    if (waits)
+        s_check_kept (self);
+    else
+        split_fault (self, "the pair does not come to rest, and waits for nobody");
+    return self->fault ? REST_FAULT : REST_OPERATOR;
 }
 
 rest_t split_recover (split_t *self, bool talk, const rests_t *rests)

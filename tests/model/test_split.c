@@ -11,6 +11,10 @@
     broken is mended, the pair comes to rest, or waits for an operator and says so, with all that was
     answered OK and nothing that was acknowledged.
 
+    Bounds: two brokers, one queue, one producer with two PUTs (of one message, and of two in one row), one consumer;
+    the table s_walks says for each walk how often each fault and each request may happen, and where it begins.  A run has 250
+    commits at most, and 64 acts; a state beyond is counted, and not looked at.
+
     The same walks are made with rules of the first release in the place of today's: each
     must be found.
 
@@ -268,6 +272,24 @@ static void s_shorten (const walk_t *walk)
     }
 }
 
+static void s_print_bounds (const walk_t *walk)
+{
+    const bounds_t *left = &walk->bounds[s_deep];
+    const struct {
+        const char *name;
+        uint8_t most;
+    } each[] = {{"PUTs", left->puts},          {"ACKs", left->acks},     {"PURGEs", left->purges},
+                {"DELETEs", left->deletes},    {"dies", left->dies},     {"kills", left->kills},
+                {"wrong names", left->wrongs}, {"cuts", left->cuts},     {"mutes", left->mutes},
+                {"lags", left->lags},          {"copies", left->copies}, {"promotes", left->promotes},
+                {"steps", left->steps}};
+    printf ("# %s:", walk->name);
+    for (size_t index = 0; index < sizeof each / sizeof *each; index++)
+        if (each[index].most)
+            printf (" %d %s", each[index].most, each[index].name);
+    printf ("; from: %s\n", walk->from);
+}
+
 //  Returns what was found, or NULL.
 static const char *s_walk (const walk_t *walk)
 {
@@ -281,9 +303,10 @@ static const char *s_walk (const walk_t *walk)
         s_expand (0);
     }
     memory_end ();
-    printf ("# %s: %zu states, %zu moves, depth %zu, %zu at a bound; both alone %zu, waits for an operator %zu; %zu "
-            "KiB; %.1f s\n",
-            walk->name, s_count.states, s_count.moves, s_count.deepest, s_count.over, s_count.splits, s_count.waiting,
+    s_print_bounds (walk);
+    printf ("# %zu states, %zu moves, depth %zu, %zu at a bound; both alone %zu, waits for an operator %zu; %zu KiB; "
+            "%.1f s\n",
+            s_count.states, s_count.moves, s_count.deepest, s_count.over, s_count.splits, s_count.waiting,
             memory_most () / 1024, (double) (clock () - began) / CLOCKS_PER_SEC);
     fflush (stdout);
     memory_free_outside (s_seen.slot);

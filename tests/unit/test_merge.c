@@ -1149,6 +1149,30 @@ static void test_a_purge_of_a_forgotten_twin (void **state)
     s_close ();
 }
 
+//  One of the two was set back, and both have raised one epoch: the loser is told that an operator has to act, also if that epoch
+//  is the newest of both, so that none is above the other.
+static void test_an_epoch_that_was_used_twice (void **state)
+{
+    (void) state;
+    for (int more = 0; more < 2; more++) {
+        s_open_past ();
+        side_t *sides[] = {&s_winner, &s_loser};
+        s_winner.node = s_loser.node;
+        for (uint32_t index = 0; index < 2; index++) {
+            s_lead (sides[index]);
+            sides[index]->lineage.epoch[sides[index]->lineage.size - 1].run = index + 1;
+            zb_engine_lineage (sides[index]->rig->engine, &sides[index]->lineage);
+        }
+        if (more)
+            s_lead (&s_winner);
+        char words[64];
+        zb_replayer_stats_t stats;
+        assert_int_equal (s_replay_some (1000, words, &stats), ZB_REPLAYER_LATER);
+        assert_non_null (strstr (stats.waits, "an operator has to"));
+        s_close ();
+    }
+}
+
 //  Only the pair's other broker is heard, and only by a winner that may lead by itself.
 static void test_strangers_are_refused (void **state)
 {
@@ -1217,6 +1241,7 @@ int main (void)
         cmocka_unit_test (test_the_fork_is_forgotten_in_the_middle),
         cmocka_unit_test (test_what_both_have_forgotten_is_common),
         cmocka_unit_test (test_a_purge_of_a_forgotten_twin),
+        cmocka_unit_test (test_an_epoch_that_was_used_twice),
         cmocka_unit_test (test_strangers_are_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
