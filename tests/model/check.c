@@ -112,6 +112,9 @@ void split_check (split_t *self)
             if (content.count[index] > 1)
                 split_fault (self, "a store has one numbered PUT twice");
     }
+    for (int at = 0; at < 2; at++)
+        if (split_serves (self, at) && !self->node[at].disk.alone && split_is_stale (&self->node[at].role))
+            split_fault (self, "serves, was not alone, and knows that its peer has led in an epoch that it lacks");
     if (split_serves (self, 0) && split_serves (self, 1)) {
         if (!self->node[0].disk.alone && !self->node[1].disk.alone)
             split_fault (self, "two serve, and none has `alone` on its disk");

@@ -69,8 +69,7 @@ static void s_hang_up (split_t *self, int at, unsigned client)
     split_settle (self);
 }
 
-//  The peer was heard to have led in an epoch that this store lacks.
-static bool s_is_stale (const zb_role_t *role)
+bool split_is_stale (const zb_role_t *role)
 {
     for (size_t index = 0; index < role->known.tail.size; index++) {
         const zb_epoch_t *epoch = &role->known.tail.epoch[index];
@@ -86,7 +85,7 @@ static zb_vote_t s_vote (split_t *self, int at, const char *token)
     node_t *node = &self->node[at];
     zb_frame_t text = zb_frame (token);
     zb_vote_t vote = ZB_VOTE_REFUSE;
-    bool led = node->role.bstar.state == BSTAR_ACTIVE, stale = s_is_stale (&node->role);
+    bool led = node->role.bstar.state == BSTAR_ACTIVE, stale = split_is_stale (&node->role);
     for (int tries = 0; tries < VOTES; tries++) {
         int code;
         const char *why;

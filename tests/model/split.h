@@ -223,6 +223,8 @@ void split_replies (split_t *self, int at);
 //  BEGIN if it was not said, else the next item; false if nothing was sent.
 bool split_replay (split_t *self, int at, bool begin_only);
 void split_end_replay (split_t *self, int at);
+//  The peer was heard to have led in an epoch that this store lacks.
+bool split_is_stale (const zb_role_t *role);
 
 //  check.c: what must hold.
 //  Messages of a table that are there: how often each is, as ids.
