@@ -480,6 +480,7 @@ static void s_end (zb_engine_t *self)
     memset (self->replay, 0, sizeof self->replay);
     self->merging = NULL;
     self->merger = NULL;
+    self->merger_ms = 0; //  it waits for nothing any more
     self->must = self->absorbs = true;
 }
 
@@ -535,6 +536,7 @@ static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_it
         return s_refuse (self, task, ZB_NOT_READY, "too many replays have begun and not ended");
     self->merging = progress;
     self->merger = done ? NULL : task->session;
+    self->merger_ms = done ? 0 : self->now;
     uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
     zb_frame_t text[] = {{NULL, 0}, {lineage, zb_lineage_encode (&self->lineage, lineage)}};
     if (progress)

@@ -626,6 +626,22 @@ static void test_a_number_that_is_missing_yet (void **state)
     }
 }
 
+//  An active broker that the loser waits for must not be handed over, nor drain for ever: but only until the replay ends.
+static void test_nobody_waits_for_a_replay_that_has_ended (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "p", "PUT|2|q||two");
+    s_replay_messages (1);
+    zb_engine_keep (s_winner.rig->engine, ZB_KEEP_NOTE);
+    assert_true (zb_engine_client_waits (s_winner.rig->engine));
+    zb_engine_keep (s_winner.rig->engine, ZB_KEEP_WRITE);
+    s_replay ("");
+    zb_engine_keep (s_winner.rig->engine, ZB_KEEP_NOTE);
+    assert_false (zb_engine_client_waits (s_winner.rig->engine));
+    s_close ();
+}
+
 //  A duplicate is not here under the loser's id: what is done of the row around it is not said of it.  Else the only copy
 //  of a message would go when roles are swapped.
 static void test_a_duplicate_amid_a_row (void **state)
@@ -1221,6 +1237,7 @@ int main (void)
         cmocka_unit_test (test_a_number_is_known_with_its_message),
         cmocka_unit_test (test_a_number_of_a_new_name),
         cmocka_unit_test (test_a_number_that_is_missing_yet),
+        cmocka_unit_test (test_nobody_waits_for_a_replay_that_has_ended),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
         cmocka_unit_test (test_rows_that_go_aside),
         cmocka_unit_test (test_many_rows_that_go_aside),
