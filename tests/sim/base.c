@@ -77,7 +77,8 @@ struct zb_tables {
     uint64_t rollbacks;
 };
 
-static record_t **s_record; //  all that were ever made
+static zb_env_t *s_env[MACHINES]; //  the one that a machine's process has opened last
+static record_t **s_record;       //  all that were ever made
 static size_t s_records, s_room;
 
 //  ---------------------------------------------------------------------------
@@ -113,20 +114,6 @@ static void *s_dup (const void *data, size_t size)
     return copy;
 }
 
-//  The world's bug: two bodies change their places.
-static void s_swap_bodies (struct op *op)
-{
-    uint8_t *one = memmem (op->value, op->size, "<p", 2);
-    uint8_t *other = one ? memmem (one + 1, op->size - (size_t) (one + 1 - op->value), "<p", 2) : NULL;
-    size_t size = one ? strcspn ((char *) one, ">") : 0;
-    if (other && strcspn ((char *) other, ">") == size)
-        for (size_t index = 0; index < size; index++) {
-            uint8_t byte = one[index];
-            one[index] = other[index];
-            other[index] = byte;
-        }
-}
-
 static record_t *s_record_of_batch (const zb_batch_t *batch, const environment_t *on)
 {
     record_t *self = s_record_new (RECORD_COMMIT, on);
@@ -141,7 +128,7 @@ static record_t *s_record_of_batch (const zb_batch_t *batch, const environment_t
         op->key = s_dup (from.key, from.key_size);
         op->value = s_dup (from.value, op->size);
         if (sim_mutant == MUTANT_ORDER && op->table == ZB_LOG && !op->erase)
-            s_swap_bodies (op);
+            swap_bodies (op->value, op->size);
         zb_lineage_t lineage;
         if (op->table == ZB_META && op->key_size == 7 && memcmp (op->key, "lineage", 7) == 0 &&
             zb_lineage_decode (&lineage, op->value, op->size) == 0) {
@@ -154,13 +141,15 @@ static record_t *s_record_of_batch (const zb_batch_t *batch, const environment_t
     return self;
 }
 
-static void s_apply (fake_tables_t *rows, const record_t *record, bool as_client)
+void record_apply (const record_t *record, fake_tables_t *rows, bool as_client)
 {
     for (size_t index = 0; index < record->ops; index++) {
         const struct op *op = &record->op[index];
         if (as_client && sim_mutant == MUTANT_ACKS && (op->table == ZB_ACKS || (op->table == ZB_LOG && op->erase)))
             continue;
         if (as_client && sim_mutant == MUTANT_PRODUCER && op->table == ZB_PRODUCERS)
+            continue;
+        if (as_client && sim_mutant == MUTANT_ROWS && op->table == ZB_QUEUES)
             continue;
         if (op->erase)
             fake_tables_erase (rows, op->table, op->key, op->key_size);
@@ -173,87 +162,13 @@ static void s_rebuild (zb_env_t *self)
 {
     fake_tables_clear (&self->rows);
     for (size_t index = 0; index < self->on->size; index++)
-        s_apply (&self->rows, self->on->log[index], sim_mutant != MUTANT_NONE);
+        record_apply (self->on->log[index], &self->rows, sim_mutant != MUTANT_NONE);
     self->rollbacks++;
 }
 
 static zb_lsn_t s_lsn (uint64_t records)
 {
     return records ? (records / LOG_FILE + 1) << 32 | (records % LOG_FILE + 1) * 100 : 0;
-}
-
-//  ---------------------------------------------------------------------------
-//  What the checkers ask
-
-static const environment_t *s_current (int machine)
-{
-    const environment_t *on = disk_environment (machine, disk_of (machine)->node.current);
-    return on && !on->half ? on : NULL;
-}
-
-bool base_holds (int machine, uint64_t number)
-{
-    const environment_t *on = s_current (machine);
-    for (size_t index = on ? on->synced : 0; index-- > 0;)
-        if (on->log[index]->number == number)
-            return true;
-    return false;
-}
-
-uint64_t base_record (int machine, uint64_t epoch, unsigned node, uint64_t commit)
-{
-    const environment_t *on = s_current (machine);
-    for (size_t index = on ? on->size : 0; index-- > 0;) {
-        const record_t *record = on->log[index];
-        if (record->kind == RECORD_COMMIT && record->commit == commit && record->epoch == epoch && record->node == node)
-            return record->number;
-    }
-    return 0;
-}
-
-size_t base_count (int machine, const char *body)
-{
-    const environment_t *on = s_current (machine);
-    fake_tables_t rows = {0};
-    for (size_t index = 0; on && index < on->size; index++)
-        s_apply (&rows, on->log[index], false);
-    size_t found = 0;
-    for (size_t index = 0; index < rows.table[ZB_LOG].rows; index++) {
-        const fake_row_t *row = rows.table[ZB_LOG].row[index];
-        const uint8_t *end = row->bytes + row->key_size + row->size, *at = row->bytes;
-        while ((at = memmem (at, (size_t) (end - at), body, strlen (body)))) {
-            found++;
-            at += strlen (body);
-        }
-    }
-    fake_tables_clear (&rows);
-    return found;
-}
-
-bool base_has_body (int machine, const char *body)
-{
-    return base_count (machine, body) > 0;
-}
-
-void base_print (int machine, char *line, size_t size)
-{
-    const zb_node_t *node = &disk_of (machine)->node;
-    const environment_t *on = s_current (machine);
-    int used = snprintf (line, size, "complete %d suspect %d alone %d folder %d:", node->complete, node->suspect,
-                         (int) node->alone, (int) node->current);
-    if (!on)
-        return;
-    used += snprintf (line + used, size - (size_t) used, " %zu records, %zu synced, generation %u, epochs", on->size,
-                      on->synced, on->generation);
-    uint64_t epoch = 0;
-    unsigned by = 0;
-    for (size_t index = 0; index < on->size && (size_t) used < size; index++) {
-        const record_t *record = on->log[index];
-        if (record->epoch != epoch || record->node != by)
-            used += snprintf (line + used, size - (size_t) used, " %d%c", (int) record->epoch, "?PB"[record->node]);
-        epoch = record->epoch;
-        by = record->node;
-    }
 }
 
 //  ---------------------------------------------------------------------------
@@ -284,6 +199,7 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     self->init = args->init;
     self->send = args->send;
     self->arg = args->arg;
+    s_env[machine] = self;
     if (self->on->half) {
         environment_cut (self->on, 0);
         self->on->half = false;
@@ -301,10 +217,18 @@ void zb_env_destroy (zb_env_t **self_p)
     zb_env_t *self = *self_p;
     if (!self)
         return;
+    for (int machine = 0; machine < MACHINES; machine++)
+        if (s_env[machine] == self)
+            s_env[machine] = NULL;
     fake_tables_clear (&self->rows);
     free (self->fault);
     free (self);
     *self_p = NULL;
+}
+
+const fake_tables_t *environment_rows (int machine, const environment_t *on)
+{
+    return s_env[machine] && s_env[machine]->on == on ? &s_env[machine]->rows : NULL;
 }
 
 const char *zb_env_fault (const zb_env_t *self)
@@ -599,7 +523,7 @@ static zb_env_outcome_t s_got_log (zb_env_t *self, const control_t *control, con
     for (size_t index = self->on->size - control->at; index < count; index++) {
         record_t *record = s_numbered (number, index);
         environment_add (self->on, record);
-        s_apply (&self->rows, record, true);
+        record_apply (record, &self->rows, true);
     }
     *lsn = s_lsn (self->on->size);
     if (control->more)
@@ -719,7 +643,7 @@ bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch)
         return false;
     assert (self->open && (env->master || !env->paired));
     record_t *record = s_record_of_batch (batch, env->on);
-    s_apply (&env->rows, record, false);
+    record_apply (record, &env->rows, false);
     if (env->paired)
         s_append (env, record);
     else

@@ -179,6 +179,16 @@ static void s_put (client_t *self, uint64_t number)
     history_ok (self->index, number, named, level, first, last);
 }
 
+//  Goes to the other broker for no reason, mostly as one that knows of nothing.
+static void s_wander (client_t *self)
+{
+    if (!world_has (EXTRA_SPLITS) || !world_chance (60) || !self->socket)
+        return;
+    plain_leave (self);
+    if (world_chance (700))
+        self->token[0] = 0;
+}
+
 static void s_be_producer (client_t *self)
 {
     uint64_t next = 1;
@@ -186,6 +196,7 @@ static void s_be_producer (client_t *self)
     while (world_now () < self->until && next <= PUTS) {
         s_put (self, next++);
         plain_nap (0, 60 * MS);
+        s_wander (self);
         if (!*self->name || !world_chance (20))
             continue;
         //  Another process takes up the name, without anything but it.
@@ -296,6 +307,7 @@ static void *s_plain_consumer (void *arg)
     for (;;) {
         s_get (self, &taken);
         plain_nap (0, 30 * MS);
+        s_wander (self);
         if (taken.size && world_chance (60))
             s_settle (self, &taken);
         else if (world_chance (15)) {

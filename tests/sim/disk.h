@@ -9,6 +9,7 @@
 #ifndef SIM_DISK_H_INCLUDED
 #define SIM_DISK_H_INCLUDED
 
+#include "../unit/fake_tables.h"
 #include "io/store.h"
 #include "sim.h"
 
@@ -56,6 +57,10 @@ environment_t *disk_environment (int machine, uint64_t number);
 //  The running process waits as long as a write with a sync takes.  Returns false if it fails.
 bool disk_sync (void);
 
+//  Changes the rows as the record says; `as_client`: it came over the link, or was recovered.
+void record_apply (const record_t *self, fake_tables_t *rows, bool as_client);
+//  The tables as the process of this machine has them; NULL if it has another environment open, or none.
+const fake_tables_t *environment_rows (int machine, const environment_t *on);
 //  Cuts the log to this size.
 void environment_cut (environment_t *self, size_t size);
 void environment_add (environment_t *self, record_t *record);

@@ -163,6 +163,13 @@ static void s_break_witness (kind_t kind)
         machine_kill (witness, false);
 }
 
+static void s_kill_any (void *arg, uint64_t number)
+{
+    (void) arg;
+    (void) number;
+    machine_kill (s_any (), false);
+}
+
 static void s_break (kind_t kind)
 {
     if (kind == EVERYTHING)
@@ -217,10 +224,45 @@ static void s_fault (void *arg, uint64_t number)
 {
     if (world_now () > s_to)
         return;
-    s_break (s_kind);
+    if (!world_has (EXTRA_SPLITS) || world_chance (200))
+        s_break (s_kind);
     //  Pause then kill, cut then kill: the next one often comes soon.
     int64_t most = world_chance (400) ? 300 * MS : 3 * SECOND;
     world_at (world_some (MS, most), s_fault, arg, number);
+}
+
+static bool s_both_say (const char *words)
+{
+    return machine_says (PRIMARY, words) && machine_says (BACKUP, words);
+}
+
+//  Cuts a pair that is in step until each side has served for a while.  It often ends with a kill, amid the merge, or with
+//  another cut.  Number: 1 while it is cut.
+static void s_part (void *arg, uint64_t number)
+{
+    (void) arg;
+    int64_t now = world_now ();
+    bool cut = number == 1, ends = cut && (s_both_say ("ACTIVE solo") || world_chance (30));
+    if (now > s_to)
+        return;
+    if (!cut && s_both_say ("in step")) {
+        history_strain ();
+        s_cut_for (PRIMARY, BACKUP, s_to);
+        s_cut_for (BACKUP, PRIMARY, s_to);
+        cut = true;
+    }
+    if (ends) {
+        int64_t until = world_some (MS, 1500 * MS);
+        cut = false;
+        world_at (until, s_heal_link, NULL, PRIMARY * MACHINES + BACKUP);
+        world_at (until, s_heal_link, NULL, BACKUP * MACHINES + PRIMARY);
+        if (world_chance (400))
+            world_at (until + (int64_t) world_random (400 * MS), s_kill_any, NULL, 0);
+        if (world_chance (300))
+            s_cut_for (PRIMARY, BACKUP, until + (int64_t) world_random (SECOND));
+        now = until + (int64_t) world_random (400 * MS);
+    }
+    world_at (now + 100 * MS, s_part, NULL, cut);
 }
 
 void faults_start (kind_t kind, int64_t from, int64_t to)
@@ -228,6 +270,8 @@ void faults_start (kind_t kind, int64_t from, int64_t to)
     s_kind = kind;
     s_to = to;
     world_at (from, s_fault, NULL, 0);
+    if (world_has (EXTRA_SPLITS))
+        world_at (from + (int64_t) world_random (3 * SECOND), s_part, NULL, 0);
 }
 
 void faults_end (void)

@@ -19,11 +19,12 @@
 #define COMMITS 65536
 #define EPOCHS 512
 #define PLACES 4 //  ids of one message
+#define TOPS 128 //  epochs with messages of one producer
 
 struct history_message {
     bool named, ok, acking, acked, sent, aside;
-    bool passed;   //  a later one of its producer was delivered before it
-    uint64_t late; //  the same after a split, of the one with this id
+    bool passed; //  a later one of its producer was delivered before it
+    bool there;  //  the passive store holds it, and it is to be delivered
     struct place {
         char id[32];
         int64_t acked; //  when it was answered OK under this id; 0 = not
@@ -55,6 +56,10 @@ static struct {
     bool over;
 } s_epoch[EPOCHS];
 static size_t s_epochs, s_last;
+//  The newest id of each epoch that was handed out.
+static struct top {
+    uint64_t base, id;
+} s_top[PRODUCERS][TOPS];
 
 void history_strain (void)
 {
@@ -92,6 +97,8 @@ static void s_unite (void)
     world_note ("the brokers are one again");
 }
 
+static void s_look_level (int active, int passive);
+
 void history_role (int machine, const char *text)
 {
     static bool alone[MACHINES];
@@ -106,8 +113,13 @@ void history_role (int machine, const char *text)
     static bool level[MACHINES], follows[MACHINES];
     follows[machine] = strstr (text, "passive, in step") != NULL;
     level[machine] = strstr (text, "ACTIVE") && strstr (text, "in step");
-    if (s_divided && ((level[machine] && follows[other]) || (level[other] && follows[machine])))
+    static bool one;
+    bool was = one;
+    one = (level[machine] && follows[other]) || (level[other] && follows[machine]);
+    if (one && s_divided)
         s_unite ();
+    if (one && !was)
+        s_look_level (level[machine] ? machine : other, level[machine] ? other : machine);
 }
 
 void history_alone (int machine)
@@ -263,17 +275,19 @@ static void s_pass (int producer, int number, int index)
         }
 }
 
-//  The same after a split, for those of which an id of the same epoch is known: each side hands out in its order.
-static void s_pass_in_epoch (int producer, int number, uint64_t id)
+//  The same after a split: each side hands out the messages of an epoch, its own ones and those of the other side, in the
+//  order of their ids.  Returns whether a message that comes for the first time comes too late.
+static bool s_is_late (int producer, uint64_t id)
 {
-    for (int before = 1; before < number; before++)
-        for (int body = 0; body < history_bodies (producer, (uint64_t) before); body++) {
-            history_message_t *message = &s_message[producer][before][body];
-            uint64_t own = strtoull (message->place[0].id, NULL, 10);
-            if (!message->sent && own && own < id && zb_epoch_base (zb_epoch_number (own), zb_epoch_node (own)) ==
-                                                         zb_epoch_base (zb_epoch_number (id), zb_epoch_node (id)))
-                message->late = own;
-        }
+    uint64_t base = zb_epoch_base (zb_epoch_number (id), zb_epoch_node (id));
+    size_t at = 0;
+    while (at < TOPS && s_top[producer][at].id && s_top[producer][at].base != base)
+        at++;
+    assert (at < TOPS);
+    bool late = s_top[producer][at].id > id;
+    if (!late)
+        s_top[producer][at] = (struct top){base, id};
+    return late;
 }
 
 //  Whether the message must not come under this id any more.
@@ -287,6 +301,41 @@ static bool s_is_done (const history_message_t *message, const char *id)
             return !s_divided || place->acked < s_united;
     }
     return false;
+}
+
+static void s_see (const void *body, size_t size, uint64_t id, bool done)
+{
+    if (size > 1 && memcmp (body, "<k", 2) == 0)
+        return; //  the keeper's
+    int producer, number, index;
+    history_message_t *message = s_find (body, size, &producer, &number, &index);
+    char text[24];
+    snprintf (text, sizeof text, "%llu", (unsigned long long) id);
+    message->there = message->there || !done;
+    if (!done && message->named && s_is_done (message, text))
+        world_finding ("H3: in step, and message %d.%d of producer %d is to be delivered as %s, which was acknowledged "
+                       "with OK%s",
+                       number, index, producer, text, s_split ? ", after a split" : "");
+}
+
+//  The two are in step: what is on the passive one's disk is all that was answered OK, and not acknowledged.
+static void s_look_level (int active, int passive)
+{
+    base_compare (active, passive);
+    for (int producer = 0; producer < PRODUCERS; producer++)
+        for (int number = 0; number <= PUTS; number++)
+            for (int index = 0; index < BODIES; index++)
+                s_message[producer][number][index].there = false;
+    base_each (passive, s_see);
+    for (int producer = 0; producer < PRODUCERS; producer++)
+        for (int number = 1; number <= PUTS; number++)
+            for (int index = 0; index < BODIES; index++) {
+                const history_message_t *message = &s_message[producer][number][index];
+                if (message->ok && !message->there && !message->acking && !message->aside)
+                    world_finding ("H2: in step, and message %d.%d of producer %d was answered OK and is gone%s",
+                                   number, index, producer, s_split ? ", after a split" : "");
+            }
+    history_stats.levels++;
 }
 
 //  A body leaves the queue for a consumer; `sent`: the consumer can get it.
@@ -303,12 +352,12 @@ static void s_hand_out (const process_t *from, const void *body, size_t size, co
     history_stats.redeliveries += message->sent;
     uint64_t place = strtoull (id, NULL, 10);
     if (!message->sent && message->named) {
-        if ((message->passed && !s_split) || (message->late && message->late == place))
-            world_finding ("H4: message %d.%d of producer %d is delivered after a later one", number, index, producer);
+        bool late = s_is_late (producer, place);
+        if (s_split ? late : message->passed)
+            world_finding ("H4: message %d.%d of producer %d is delivered after a later one%s", number, index, producer,
+                           s_split ? ", after a split" : "");
         if (!s_split)
             s_pass (producer, number, index);
-        else
-            s_pass_in_epoch (producer, number, place);
     }
     message->sent = true;
 }

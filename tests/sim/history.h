@@ -19,6 +19,8 @@
         When one of the two is lost after that, the other one goes on alone.
     H9  Beside a witness there is no split, whatever breaks: `alone` is never on both brokers' disks, `solo` is answered
         only by the one whose name is on the witness's disk, nobody answers after another has taken over.
+    H10 Each time that the two are in step, each has what the other one has, row by row.  H2 and H3 hold for what is on the
+        disks then, before anything of it is delivered.
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 
@@ -79,7 +81,7 @@ void history_name (int producer);
 
 //  Figures of a run.
 typedef struct {
-    size_t oks, both, solo, duplicates, deliveries, redeliveries, epochs, stored_twice;
+    size_t oks, both, solo, duplicates, deliveries, redeliveries, epochs, stored_twice, levels;
 } history_stats_t;
 extern history_stats_t history_stats;
 

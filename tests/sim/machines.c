@@ -11,12 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/page.h"
 #include "history.h"
 #include "io/broker.h"
 #include "io/witness.h"
 #include "machines.h"
-#include "patterns/witness_fsm.h"
 
 #define WITNESS_ENDPOINT "tcp://10.0.0.4:5570"
 
@@ -91,33 +89,6 @@ static void *s_run_witness (void *arg)
     const machine_t *self = arg;
     const zb_config_t *pair = zb_config_new ();
     process_exit (zb_witness_run (WITNESS_ENDPOINT, self->name, &pair, 1));
-}
-
-//  The linker puts it before the witness's own: the world's bug.
-const witness_row_t *__real_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch);
-const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch);
-const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch)
-{
-    return __real_witness_step (self, sim_mutant == MUTANT_CONSENT ? WITNESS_FORCE : event, node, epoch);
-}
-
-//  The same for the merge.
-void __real_zb_page_done (const zb_page_t *self, zb_spans_t *ids);
-void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids);
-void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids)
-{
-    __real_zb_page_done (self, ids);
-    if (sim_mutant == MUTANT_BITS)
-        ids->size = 0;
-}
-
-typedef struct zb_engine zb_engine_t;
-void __real_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
-void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
-void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
-{
-    if (sim_mutant != MUTANT_BITS)
-        __real_zb_engine_note_done (self, queue, first, last);
 }
 
 //  What a broker or the witness prints.

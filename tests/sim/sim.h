@@ -15,6 +15,7 @@
       disk      io/node, io/record and io/home: files that lose what was not synced
       aside     io/salvage
       base      io/env and io/tables: a replicated log, as Berkeley DB promises it
+      stores    what is in it, for the checkers
       system    clock, entropy, logs, threads, exit, and patterns/probe
 
     Above them, what a run is made of:
@@ -23,6 +24,7 @@
       clients   programs that use them; the keeper purges and deletes
       faults    what breaks, and when
       history   what was seen, and the checkers
+      mutants   bugs that the checkers must find
 
     Whatever happens is decided by the seed, in one order.  Times here are virtual
     microseconds; what the broker sees are milliseconds.
@@ -58,15 +60,32 @@ typedef enum {
     MUTANT_CONSENT,  //  the witness consents to all that is asked for
     MUTANT_RECORD,   //  the witness's disk goes back to the record before when the witness dies
     MUTANT_BITS,     //  the loser of a split does not tell what it has acknowledged
+    MUTANT_ROWS,     //  the peer's store has no queues
+    MUTANT_LATE,     //  the winner of a split takes a row later than it says, or never
+    MUTANT_MIX,      //  after a split messages are handed out in no order
+    MUTANT_TWICE,    //  the winner of a split does not see that it has a PUT already
+    MUTANT_PURGE,    //  the loser of a split does not tell what it has purged
     MUTANTS
 } mutant_t;
 
 extern mutant_t sim_mutant;
 const char *sim_mutant_name (mutant_t mutant);
+//  The first two bodies of the producers change their places.
+void swap_bodies (uint8_t *data, size_t size);
+
+//  What a run has beyond its kind of faults.
+enum {
+    EXTRA_SPLITS = 1, //  the brokers are cut off from each other for long, clients come and go on both sides
+    EXTRAS = 1        //  how many there are
+};
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
 
 void world_init (uint64_t seed);
+//  Whether this run has it.  Of 64 seeds the first 16 have none.
+bool world_has (unsigned extra);
+//  The names of all that it has, each behind a comma.
+const char *world_extras (void);
 int64_t world_now (void);
 //  A number below `below`.
 uint64_t world_random (uint64_t below);
@@ -159,6 +178,11 @@ uint64_t base_record (int machine, uint64_t epoch, unsigned node, uint64_t commi
 bool base_has_body (int machine, const char *body);
 //  In how many places of such rows it is.
 size_t base_count (int machine, const char *body);
+//  Calls fn for each message that the store that counts holds, on the disk; `done`: it is acknowledged.
+typedef void (base_fn) (const void *body, size_t size, uint64_t id, bool done);
+void base_each (int machine, base_fn *fn);
+//  The two are in step: what the passive one holds is what the active one held a moment ago, row by row.
+void base_compare (int active, int passive);
 //  A line about the disk.
 void base_print (int machine, char *line, size_t size);
 //  The node's own file.

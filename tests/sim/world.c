@@ -59,10 +59,10 @@ struct fiber {
 };
 
 bool world_verbose;
-mutant_t sim_mutant;
 
 static int64_t s_now;
 static uint64_t s_state, s_secret;
+static unsigned s_extras;
 static event_t *s_heap;
 static size_t s_events, s_room;
 static uint64_t s_serial;
@@ -73,13 +73,6 @@ static size_t s_main_size;
 static fiber_t *s_running;
 static process_t *s_processes;
 static unsigned s_process_serial;
-
-const char *sim_mutant_name (mutant_t mutant)
-{
-    static const char *const names[MUTANTS] = {"none",  "forget", "sync", "acks",    "producer", "order",
-                                               "death", "epoch",  "link", "consent", "record",   "bits"};
-    return mutant < MUTANTS ? names[mutant] : NULL;
-}
 
 //  ---------------------------------------------------------------------------
 //  Chance
@@ -175,6 +168,25 @@ void world_init (uint64_t seed)
     s_state = seed * 0x2545f4914f6cdd1du + 1;
     s_secret = seed ^ 0x5ec8e7;
     s_now = 0;
+    uint64_t draw = seed;
+    for (unsigned index = 0; index < EXTRAS && seed / 16 % 4; index++)
+        s_extras |= (s_next (&draw) >> 32) % 3 ? 0 : 1u << index;
+}
+
+bool world_has (unsigned extra)
+{
+    return s_extras & extra;
+}
+
+const char *world_extras (void)
+{
+    static const char *const names[EXTRAS] = {"splits"};
+    static char text[128];
+    size_t size = 0;
+    for (unsigned index = 0; index < EXTRAS; index++)
+        if (s_extras & 1u << index)
+            size += (size_t) snprintf (text + size, sizeof text - size, ", %s", names[index]);
+    return text;
 }
 
 //  ---------------------------------------------------------------------------

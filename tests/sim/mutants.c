@@ -1,0 +1,152 @@
+/*  =========================================================================
+    mutants - bugs that are put into the code on purpose
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The linker puts these before the broker's own functions.  Others are in the world
+    itself: who looks at sim_mutant.
+*/
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/page.h"
+#include "core/queue.h"
+#include "core/replay.h"
+#include "history.h"
+#include "patterns/witness_fsm.h"
+
+mutant_t sim_mutant;
+
+const char *sim_mutant_name (mutant_t mutant)
+{
+    static const char *const names[MUTANTS] = {
+        [MUTANT_NONE] = "none",       [MUTANT_FORGET] = "forget",     [MUTANT_SYNC] = "sync",
+        [MUTANT_ACKS] = "acks",       [MUTANT_PRODUCER] = "producer", [MUTANT_ORDER] = "order",
+        [MUTANT_DEATH] = "death",     [MUTANT_EPOCH] = "epoch",       [MUTANT_LINK] = "link",
+        [MUTANT_CONSENT] = "consent", [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
+        [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
+        [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",
+    };
+    return mutant < MUTANTS ? names[mutant] : NULL;
+}
+
+//  The witness consents to all that is asked for.
+const witness_row_t *__real_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch);
+const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch);
+const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_t event, unsigned node, uint64_t epoch)
+{
+    return __real_witness_step (self, sim_mutant == MUTANT_CONSENT ? WITNESS_FORCE : event, node, epoch);
+}
+
+//  The loser of a split does not tell what it has acknowledged.
+void __real_zb_page_done (const zb_page_t *self, zb_spans_t *ids);
+void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids);
+void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids)
+{
+    __real_zb_page_done (self, ids);
+    if (sim_mutant == MUTANT_BITS)
+        ids->size = 0;
+}
+
+typedef struct zb_engine zb_engine_t;
+void __real_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
+{
+    if (sim_mutant != MUTANT_BITS)
+        __real_zb_engine_note_done (self, queue, first, last);
+}
+
+//  Nor what it has purged and deleted.
+void __real_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
+void __wrap_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
+void __wrap_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
+{
+    if (sim_mutant != MUTANT_PURGE)
+        __real_zb_engine_note_all (self, queue);
+}
+
+//  The winner takes a row some rows later than it says, or never.
+void __real_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
+                             zb_ring_t *rows);
+void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
+                             zb_ring_t *rows);
+void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
+                             zb_ring_t *rows)
+{
+    static struct {
+        const zb_queue_t *queue;
+        zb_row_t *row;
+        uint64_t last;
+        int calls;
+        bool done;
+    } held;
+    if (sim_mutant == MUTANT_LATE && !held.row && !held.done && !bits) {
+        held.queue = self;
+        held.row = zb_row_ref (row);
+        held.last = last;
+        return;
+    }
+    __real_zb_queue_insert (self, row, last, bits, batch, rows);
+    if (held.row && held.queue == self && ++held.calls == 2) {
+        __real_zb_queue_insert (self, held.row, held.last, NULL, batch, rows);
+        held.row = NULL;
+        held.done = true;
+    }
+}
+
+//  After a split, of two messages that are ready the second one is handed out first.
+zb_page_t *__real_zb_queue_next (zb_queue_t *self, uint32_t *index);
+zb_page_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *index);
+zb_page_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *index)
+{
+    zb_page_t *page = __real_zb_queue_next (self, index);
+    if (sim_mutant == MUTANT_MIX && page && history_is_split () && *index + 1 < page->count &&
+        !page->message[*index + 1].done && !page->message[*index + 1].lease)
+        ++*index;
+    return page;
+}
+
+//  The winner does not see that a PUT was sent to both.
+static void s_forget_numbers (zb_item_t *item)
+{
+    zb_row_t *row = zb_row_new (item->row.size);
+    memcpy (row->data, item->row.data, item->row.size);
+    row->size = (uint32_t) item->row.size;
+    size_t offset = 0, at = ZB_LOG_HEAD;
+    for (zb_piece_t piece; zb_log_next (row, &offset, &piece) == 1; at = offset)
+        if (!piece.part) {
+            //  The name becomes a property.
+            zb_put64 (row->data + at + 8, 0);
+            zb_put32 (row->data + at + 16, (uint32_t) (piece.properties.size + piece.name.size));
+            row->data[at + 20] = 0;
+        }
+    item->row.data = row->data;
+}
+
+const char *__real_zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data);
+const char *__wrap_zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data);
+const char *__wrap_zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data)
+{
+    const char *wrong = __real_zb_item_decode (self, ids, data);
+    if (sim_mutant == MUTANT_TWICE && !wrong && self->kind == ZB_REPLAY_ROW)
+        s_forget_numbers (self);
+    return wrong;
+}
+
+void swap_bodies (uint8_t *data, size_t size)
+{
+    uint8_t *one = memmem (data, size, "<p", 2);
+    uint8_t *other = one ? memmem (one + 1, size - (size_t) (one + 1 - data), "<p", 2) : NULL;
+    size_t length = one ? strcspn ((char *) one, ">") : 0;
+    if (other && strcspn ((char *) other, ">") == length)
+        for (size_t index = 0; index < length; index++) {
+            uint8_t byte = one[index];
+            one[index] = other[index];
+            other[index] = byte;
+        }
+}

@@ -1,0 +1,180 @@
+/*  =========================================================================
+    stores - what is in a store, for the checkers
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A store is the log of the environment that counts; its rows are what that log makes.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/page.h"
+#include "core/rows.h"
+#include "disk.h"
+
+static const environment_t *s_current (int machine)
+{
+    const environment_t *on = disk_environment (machine, disk_of (machine)->node.current);
+    return on && !on->half ? on : NULL;
+}
+
+bool base_holds (int machine, uint64_t number)
+{
+    const environment_t *on = s_current (machine);
+    for (size_t index = on ? on->synced : 0; index-- > 0;)
+        if (on->log[index]->number == number)
+            return true;
+    return false;
+}
+
+uint64_t base_record (int machine, uint64_t epoch, unsigned node, uint64_t commit)
+{
+    const environment_t *on = s_current (machine);
+    for (size_t index = on ? on->size : 0; index-- > 0;) {
+        const record_t *record = on->log[index];
+        if (record->kind == RECORD_COMMIT && record->commit == commit && record->epoch == epoch && record->node == node)
+            return record->number;
+    }
+    return 0;
+}
+
+size_t base_count (int machine, const char *body)
+{
+    const environment_t *on = s_current (machine);
+    fake_tables_t rows = {0};
+    for (size_t index = 0; on && index < on->size; index++)
+        record_apply (on->log[index], &rows, false);
+    size_t found = 0;
+    for (size_t index = 0; index < rows.table[ZB_LOG].rows; index++) {
+        const fake_row_t *row = rows.table[ZB_LOG].row[index];
+        const uint8_t *end = row->bytes + row->key_size + row->size, *at = row->bytes;
+        while ((at = memmem (at, (size_t) (end - at), body, strlen (body)))) {
+            found++;
+            at += strlen (body);
+        }
+    }
+    fake_tables_clear (&rows);
+    return found;
+}
+
+bool base_has_body (int machine, const char *body)
+{
+    return base_count (machine, body) > 0;
+}
+
+void base_print (int machine, char *line, size_t size)
+{
+    const zb_node_t *node = &disk_of (machine)->node;
+    const environment_t *on = s_current (machine);
+    int used = snprintf (line, size, "complete %d suspect %d alone %d folder %d:", node->complete, node->suspect,
+                         (int) node->alone, (int) node->current);
+    if (!on)
+        return;
+    used += snprintf (line + used, size - (size_t) used, " %zu records, %zu synced, generation %u, epochs", on->size,
+                      on->synced, on->generation);
+    uint64_t epoch = 0;
+    unsigned by = 0;
+    for (size_t index = 0; index < on->size && (size_t) used < size; index++) {
+        const record_t *record = on->log[index];
+        if (record->epoch != epoch || record->node != by)
+            used += snprintf (line + used, size - (size_t) used, " %d%c", (int) record->epoch, "?PB"[record->node]);
+        epoch = record->epoch;
+        by = record->node;
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  All of it
+
+static zb_row_t *s_row (const fake_row_t *from)
+{
+    if (!from)
+        return NULL;
+    zb_row_t *row = zb_row_new (from->size);
+    memcpy (row->data, from->bytes + from->key_size, from->size);
+    row->size = (uint32_t) from->size;
+    return row;
+}
+
+//  The messages of a row of the log.
+static void s_each_of (const fake_tables_t *rows, const fake_row_t *from, base_fn *fn)
+{
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    uint64_t last = zb_get64 (from->bytes + 4);
+    zb_acks_key (zb_get32 (from->bytes), last, key);
+    zb_row_t *row = s_row (from), *acks = s_row (fake_tables_get (rows, ZB_ACKS, key, sizeof key));
+    zb_page_t *page = zb_page_new (row, last, acks);
+    if (!page)
+        world_finding ("H10: the row of the log that ends with message %llu is malformed", (unsigned long long) last);
+    for (uint32_t index = 0; index < page->count; index++) {
+        const zb_message_t *message = &page->message[index];
+        fn (page->row->data + message->offset, message->size, zb_page_id (page, index), message->done);
+    }
+    zb_page_destroy (&page);
+    zb_row_unref (&row);
+    if (acks)
+        zb_row_unref (&acks);
+}
+
+void base_each (int machine, base_fn *fn)
+{
+    const environment_t *on = s_current (machine);
+    fake_tables_t rows = {0};
+    for (size_t index = 0; on && index < on->synced; index++)
+        record_apply (on->log[index], &rows, false);
+    for (size_t index = 0; index < rows.table[ZB_LOG].rows; index++)
+        s_each_of (&rows, rows.table[ZB_LOG].row[index], fn);
+    fake_tables_clear (&rows);
+}
+
+static const char *const s_table_name[ZB_TABLES] = {"meta", "queues", "log", "cursors", "acks", "producers"};
+
+static void s_compare_rows (int machine, const fake_tables_t *should, const fake_tables_t *is)
+{
+    for (zb_table_t table = 0; table < ZB_TABLES; table++) {
+        size_t count = should->table[table].rows;
+        bool same = is->table[table].rows == count;
+        for (size_t index = 0; same && index < count; index++) {
+            const fake_row_t *one = should->table[table].row[index], *other = is->table[table].row[index];
+            same = one->key_size == other->key_size && one->size == other->size &&
+                   memcmp (one->bytes, other->bytes, one->key_size + one->size) == 0;
+        }
+        if (!same)
+            world_finding ("H10: in step, and the table %s of machine %d is not what its log, and its peer's, make",
+                           s_table_name[table], machine);
+    }
+}
+
+void base_compare (int active, int passive)
+{
+    //  The other bugs are for other checkers.
+    if (sim_mutant != MUTANT_NONE && sim_mutant != MUTANT_ROWS)
+        return;
+    const environment_t *one = s_current (active), *other = s_current (passive);
+    if (!one || !other)
+        world_finding ("H10: in step, and a store is not complete");
+    size_t common = 0;
+    while (common < one->size && common < other->size && one->log[common]->number == other->log[common]->number)
+        common++;
+    //  What recovery adds goes when the two speak again.
+    for (size_t index = common; index < other->size; index++)
+        if (other->log[index]->kind != RECORD_CHECKPOINT)
+            world_finding ("H10: in step, and the stores differ from record %zu of %zu and %zu on", common, one->size,
+                           other->size);
+    fake_tables_t rows = {0};
+    for (size_t index = 0; index < one->size; index++) {
+        if (index == common && environment_rows (passive, other))
+            s_compare_rows (passive, &rows, environment_rows (passive, other));
+        record_apply (one->log[index], &rows, false);
+    }
+    if (common == one->size && environment_rows (passive, other))
+        s_compare_rows (passive, &rows, environment_rows (passive, other));
+    if (environment_rows (active, one))
+        s_compare_rows (active, &rows, environment_rows (active, one));
+    fake_tables_clear (&rows);
+}
