@@ -388,7 +388,7 @@ static void s_close (zb_engine_t *self)
     for (zb_ring_t *link = zb_ring_pop (&self->touched_queues); link; link = zb_ring_pop (&self->touched_queues))
         zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill);
     for (zb_ring_t *link = zb_ring_pop (&self->touched_producers); link; link = zb_ring_pop (&self->touched_producers))
-        zb_producer_write (ZB_ITEM (link, zb_producer_t, touched), fill->batch, fill->number);
+        zb_producer_write (ZB_ITEM (link, zb_producer_t, touched), fill);
     uint64_t uptime = zb_engine_uptime (self);
     if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
         zb_commit_uptime (fill, uptime);

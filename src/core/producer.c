@@ -149,13 +149,13 @@ void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot)
     s_pass_known (self);
 }
 
-void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit)
+void zb_producer_write (zb_producer_t *self, zb_commit_t *commit)
 {
     if (self->dirty) {
         zb_producer_row_t row = {self->instance, self->last, self->seen};
         uint8_t value[ZB_PRODUCER_ROW_SIZE];
         zb_producer_row_encode (&row, value);
-        zb_batch_put (batch, ZB_PRODUCERS, self->name.data, self->name.size, value, sizeof value);
+        zb_batch_put (commit->batch, ZB_PRODUCERS, self->name.data, self->name.size, value, sizeof value);
     }
     for (unsigned group = 0; group < ZB_GROUPS; group++)
         if (self->dirty_groups >> group & 1) {
@@ -163,11 +163,11 @@ void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit)
             uint8_t value[ZB_GROUP_ROW_SIZE];
             size_t size = zb_group_key (self->name, group, key);
             zb_group_encode (self->group[group], value);
-            zb_batch_put (batch, ZB_PRODUCERS, key, size, value, sizeof value);
+            zb_batch_put (commit->batch, ZB_PRODUCERS, key, size, value, sizeof value);
         }
     self->dirty = false;
     self->dirty_groups = 0;
-    self->commit = commit;
+    self->commit = commit->number;
 }
 
 //  Goes on from `digest` over one part.  The key of each step holds the digest so far and the part's size, so that the

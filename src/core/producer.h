@@ -17,6 +17,7 @@
 #ifndef ZB_PRODUCER_H_INCLUDED
 #define ZB_PRODUCER_H_INCLUDED
 
+#include "core/commit.h"
 #include "core/map.h"
 #include "core/request.h"
 #include "core/ring.h"
@@ -66,8 +67,8 @@ void zb_producer_keep (zb_producer_t *self, const zb_slot_t *slot);
 void zb_producer_merge (zb_producer_t *self, const zb_slot_t *slot);
 //  The same for one of which others below it may be missing yet: these are expected as before.
 void zb_producer_learn (zb_producer_t *self, const zb_slot_t *slot);
-//  Appends the rows that have changed to the batch.
-void zb_producer_write (zb_producer_t *self, zb_batch_t *batch, uint64_t commit);
+//  Writes what has changed into the commit.
+void zb_producer_write (zb_producer_t *self, zb_commit_t *commit);
 
 //  Digest of what a PUT carries, chained over its queue, properties, sizes and bodies.
 uint64_t zb_put_digest (const zb_request_t *request, const uint8_t key[ZB_MAP_KEY_SIZE]);

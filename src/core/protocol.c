@@ -12,9 +12,8 @@
 
 #define ANY SIZE_MAX
 
-//  clang-format off
+//  Name, arguments at least and at most, form; who handles it, whether a stranger may say it, whether it outlives.
 static const zb_protocol_t s_rows[ZB_VERBS] = {
-    //                 name         least most form                                        by              stranger outlives
     [ZB_HELLO] = {"HELLO", 0, 3, "HELLO id [name] [token] [instance]", ZB_BY_VOTE, true, false},
     [ZB_PUT] = {"PUT", 3, ANY, "PUT id queue properties body...", ZB_BY_ENGINE, false, true},
     [ZB_GET] = {"GET", 4, 4, "GET id queue max wait-ms acks", ZB_BY_ENGINE, false, true},
@@ -31,7 +30,6 @@ static const zb_protocol_t s_rows[ZB_VERBS] = {
     [ZB_PROMOTE] = {"PROMOTE", 1, 3, "PROMOTE id proof accept-loss [witness-proof]", ZB_BY_OPERATOR, true, false},
     [ZB_REPLAY] = {"REPLAY", 2, 2, "REPLAY id item proof", ZB_BY_ENGINE, true, false},
 };
-//  clang-format on
 
 const zb_protocol_t *zb_protocol (zb_verb_t verb)
 {

@@ -20,16 +20,20 @@
 //    I  a line for each body
 //    S  its first text and its spans
 //    X  all its texts, an argument each
-//  or the first letter of a word; its bodies come last.
+//    u, g, d  the words duplicate, go, done
+//  Bodies come last.
 static const struct {
-    const char *status;
+    zb_answer_status_t status;
     const char *form;
 } s_kind[ZB_REPLY_KINDS] = {
-    [ZB_REPLY_DONE] = {"OK", ""},         [ZB_REPLY_DURABLE] = {"OK", "D"},      [ZB_REPLY_STORED] = {"OK", "DNN"},
-    [ZB_REPLY_AGAIN] = {"OK", "DNNu"},    [ZB_REPLY_COUNT] = {"OK", "N"},        [ZB_REPLY_WELCOME] = {"OK", "NNTT"},
-    [ZB_REPLY_TEXTS] = {"OK", "X"},       [ZB_REPLY_RESUME] = {"OK", "gNTT"},    [ZB_REPLY_REPLAYED] = {"OK", "dNTT"},
-    [ZB_REPLY_MESSAGES] = {"MSG", "DTI"}, [ZB_REPLY_PASSIVE] = {"PASSIVE", "T"}, [ZB_REPLY_ERROR] = {"ERR", "CT"},
-    [ZB_REPLY_FENCED] = {"ERR", "CT"},    [ZB_REPLY_EXPECTED] = {"ERR", "CN"},   [ZB_REPLY_ASIDE] = {"ERR", "CS"},
+    [ZB_REPLY_DONE] = {ZB_ANSWER_OK, ""},          [ZB_REPLY_DURABLE] = {ZB_ANSWER_OK, "D"},
+    [ZB_REPLY_STORED] = {ZB_ANSWER_OK, "DNN"},     [ZB_REPLY_AGAIN] = {ZB_ANSWER_OK, "DNNu"},
+    [ZB_REPLY_COUNT] = {ZB_ANSWER_OK, "N"},        [ZB_REPLY_WELCOME] = {ZB_ANSWER_OK, "NNTT"},
+    [ZB_REPLY_TEXTS] = {ZB_ANSWER_OK, "X"},        [ZB_REPLY_RESUME] = {ZB_ANSWER_OK, "gNTT"},
+    [ZB_REPLY_REPLAYED] = {ZB_ANSWER_OK, "dNTT"},  [ZB_REPLY_MESSAGES] = {ZB_ANSWER_MSG, "DTI"},
+    [ZB_REPLY_PASSIVE] = {ZB_ANSWER_PASSIVE, "T"}, [ZB_REPLY_ERROR] = {ZB_ANSWER_ERR, "CT"},
+    [ZB_REPLY_FENCED] = {ZB_ANSWER_ERR, "CT"},     [ZB_REPLY_EXPECTED] = {ZB_ANSWER_ERR, "CN"},
+    [ZB_REPLY_ASIDE] = {ZB_ANSWER_ERR, "CS"},
 };
 
 //  Life
@@ -118,7 +122,8 @@ void zb_reply_finish (zb_reply_t *self, zb_durable_t durable, zb_frame_t token)
         self->durable = durable;
     //  What is refused promises nothing.  With the refusal's token, in place of its own, a client would be served by a broker
     //  that lacks what another one has answered.
-    if (self->kind > ZB_REPLY_MESSAGES || token.size == 0)
+    zb_answer_status_t status = s_kind[self->kind].status;
+    if (token.size == 0 || (status != ZB_ANSWER_OK && status != ZB_ANSWER_MSG))
         return;
     memcpy (self->mark, token.data, token.size);
     self->token = (zb_frame_t){self->mark, token.size};
@@ -200,7 +205,7 @@ void zb_frames_init (zb_frames_t *self, const zb_reply_t *reply)
     for (size_t index = 0; index < reply->to.envelopes; index++)
         *head++ = reply->to.envelope[index];
     *head++ = zb_frame ("ZB1");
-    *head++ = zb_frame (s_kind[reply->kind].status);
+    *head++ = zb_frame (zb_answer_word (s_kind[reply->kind].status));
     *head++ = reply->to.id;
     *head++ = reply->token;
     size_t numbers = 0, texts = 0;

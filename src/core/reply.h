@@ -18,7 +18,7 @@
 #include "core/request.h"
 #include "core/ring.h"
 
-//  What a reply says.  Up to MESSAGES it is an OK or a MSG, which carries a token.
+//  What a reply says.
 typedef enum {
     ZB_REPLY_DONE,    //  OK, and nothing more
     ZB_REPLY_DURABLE, //  OK: acknowledgements, PURGE, DELETE

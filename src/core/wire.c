@@ -407,6 +407,12 @@ static const struct {
     [ZB_ANSWER_ERR] = {"ERR", 2},
 };
 
+const char *zb_answer_word (zb_answer_status_t status)
+{
+    assert (status <= ZB_ANSWER_ERR);
+    return s_statuses[status].name;
+}
+
 //  Whether the index is well formed and has one line for each body.
 static bool s_index_fits (zb_frame_t index, size_t bodies)
 {

@@ -48,6 +48,9 @@ zb_durable_t zb_durable_parse (zb_frame_t word);
 
 typedef enum { ZB_ANSWER_OK, ZB_ANSWER_MSG, ZB_ANSWER_PASSIVE, ZB_ANSWER_ERR } zb_answer_status_t;
 
+//  Its word on the wire.
+const char *zb_answer_word (zb_answer_status_t status);
+
 //  A parsed reply, for clients.  All frames point into the caller's.
 typedef struct {
     zb_answer_status_t status;

@@ -46,11 +46,13 @@ static void s_rows (void **state)
     for (uint64_t number = 1; number <= 300; number++) {
         zb_slot_t slot = {number, number * 7, number * 10, 3, 1};
         zb_producer_keep (self, &slot);
-        zb_batch_t *batch = zb_batch_new ();
-        zb_producer_write (self, batch, number);
-        assert_int_equal (zb_batch_size (batch), number == 1 ? 2 : 1);
-        zb_batch_set_commit (batch, number);
-        fake_store_commit (store, batch);
+        zb_commit_t *commit = zb_commit_new (number, 1);
+        zb_producer_write (self, commit);
+        assert_int_equal (zb_batch_size (commit->batch), number == 1 ? 2 : 1);
+        zb_batch_set_commit (commit->batch, number);
+        fake_store_commit (store, commit->batch);
+        commit->batch = NULL;
+        zb_commit_destroy (&commit);
     }
     zb_producer_destroy (&self);
 
