@@ -336,7 +336,8 @@ int zb_client_purge_queue (zb_client_t *self, const char *queue);
 //  Deletes the queue with its messages.
 int zb_client_delete_queue (zb_client_t *self, const char *queue);
 
-//  The queues whose names match the pattern; NULL = all.
+//  The queues whose names match the pattern; NULL = all.  More than 10,000 are asked for one page after the other: one that is
+//  made or deleted meanwhile may be missed or listed.
 zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern);
 
 size_t zb_queues_size (const zb_queues_t *self);

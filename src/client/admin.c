@@ -40,6 +40,27 @@ int zb_client_delete_queue (zb_client_t *self, const char *queue)
     return rc;
 }
 
+//  Asks for queues behind this name (NULL: as a client of the first release does, for all that fit into one reply), and
+//  adds them.  Returns how many, or -1.
+static long s_list (zb_client_t *self, zb_frame_t pattern, char after[ZB_NAME_MAX + 1], zb_queues_t *queues)
+{
+    char most[21];
+    zb_number_format (ZB_LIST_MAX, most);
+    zb_frame_t args[] = {pattern, zb_frame (after ? after : ""), zb_frame (most)};
+    if (zb_client_ask (self, ZB_LIST, args, after ? 3 : 1))
+        return -1;
+    const zb_answer_t *answer = zb_conn_answer (self->conn);
+    size_t size = zb_queues_size (queues);
+    zb_frame_t next = after && answer->args ? answer->arg[answer->args - 1] : zb_frame ("");
+    if (zb_queues_add (queues, answer, after != NULL) || next.size > ZB_NAME_MAX) {
+        zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer is malformed");
+        return -1;
+    }
+    if (after)
+        snprintf (after, ZB_NAME_MAX + 1, "%.*s", (int) next.size, (const char *) next.data);
+    return (long) (zb_queues_size (queues) - size);
+}
+
 zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
 {
     if (zb_client_may_wait (self))
@@ -49,12 +70,17 @@ zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
         zb_client_fail (self, ZB_ERR_ARGUMENT, "pattern: %s", wrong);
         return NULL;
     }
-    zb_frame_t args[] = {zb_frame (pattern ? pattern : "")};
-    if (zb_client_ask (self, ZB_LIST, args, 1))
-        return NULL;
-    zb_queues_t *queues = zb_queues_new (zb_conn_answer (self->conn));
-    if (!queues)
-        zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer is malformed");
+    zb_frame_t which = zb_frame (pattern ? pattern : "");
+    zb_queues_t *queues = zb_queues_new ();
+    long rc = s_list (self, which, NULL, queues);
+    //  What does not fit into one reply comes in pages.
+    char after[ZB_NAME_MAX + 1] = "";
+    if (rc == ZB_LIST_MAX)
+        snprintf (after, sizeof after, "%s", zb_queues_name (queues, ZB_LIST_MAX - 1));
+    while (rc >= 0 && *after)
+        rc = s_list (self, which, after, queues);
+    if (rc < 0)
+        zb_queues_destroy (&queues);
     return queues;
 }
 

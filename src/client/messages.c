@@ -141,21 +141,27 @@ const char *zb_message_property (const zb_message_t *self, const char *name, cha
 
 //  --- Queues -------------------------------------------------------------------------------------------------------
 
-zb_queues_t *zb_queues_new (const zb_answer_t *answer)
+zb_queues_t *zb_queues_new (void)
 {
-    if (answer->args % 2)
-        return NULL;
     zb_queues_t *self = (zb_queues_t *) calloc (1, sizeof (zb_queues_t));
     assert (self);
-    self->size = answer->args / 2;
-    self->text = (char **) calloc (answer->args + 1, sizeof (char *));
+    return self;
+}
+
+int zb_queues_add (zb_queues_t *self, const zb_answer_t *answer, bool page)
+{
+    if (answer->args % 2 != page)
+        return -1;
+    size_t old = 2 * self->size, added = answer->args - page;
+    self->text = (char **) realloc (self->text, (old + added + 1) * sizeof (char *));
     assert (self->text);
-    for (size_t index = 0; index < answer->args; index++) {
+    for (size_t index = 0; index < added; index++) {
         char *cursor = (char *) malloc (answer->arg[index].size + 1);
         assert (cursor);
-        self->text[index] = s_text (&cursor, answer->arg[index]);
+        self->text[old + index] = s_text (&cursor, answer->arg[index]);
     }
-    return self;
+    self->size += added / 2;
+    return 0;
 }
 
 void zb_queues_destroy (zb_queues_t **self_p)

@@ -20,7 +20,9 @@
 //  From a MSG that zb_wire_parse_reply accepted.  Takes the frames that it points into, and their array.
 zb_messages_t *zb_messages_new (const zb_answer_t *answer, zmq_msg_t *frame, size_t frames);
 
-//  From the OK of a LIST; copies.  NULL if its arguments are not pairs.
-zb_queues_t *zb_queues_new (const zb_answer_t *answer);
+//  An empty list.
+zb_queues_t *zb_queues_new (void);
+//  Adds what the OK of a LIST tells; copies.  A page has one more argument behind its pairs.  -1 if that is not so.
+int zb_queues_add (zb_queues_t *self, const zb_answer_t *answer, bool page);
 
 #endif

@@ -337,7 +337,7 @@ zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t na
 zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from,
                                 uint64_t last);
 //  The LIST that is under way; one is started if there is none.
-zb_load_t *zb_engine_load_list (zb_engine_t *self, zb_frame_t pattern);
+zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request);
 //  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.
 zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind);
 //  Answers more of those who wait for a LIST that is done.
@@ -376,7 +376,7 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 
 //  list.c
-//  The reply to a LIST whose pattern is self->list's.
+//  The reply to the LIST that self->list is for.
 zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to);
 
 //  upkeep.c

@@ -28,7 +28,8 @@
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument
 #define ZB_TOKEN_MAX 128         //  bytes of a token
 #define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
-#define ZB_LIST_MAX 10000        //  queues in one LIST reply
+#define ZB_LIST_MAX 10000        //  queues in one LIST reply,
+#define ZB_LIST_PAGE 1000        //  and in a page, where the client does not say how many
 #define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
 //  Connections, before anything is read of them.

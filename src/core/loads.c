@@ -112,14 +112,19 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
     return load;
 }
 
-zb_load_t *zb_engine_load_list (zb_engine_t *self, zb_frame_t pattern)
+zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
 {
     if (!self->listing) {
         self->listing = zb_engine_load_new (self, ZB_LOAD_LIST);
-        self->listing->list = zb_list_new (pattern);
+        self->listing->list = zb_list_new (request);
         //  Tombstones come before all names.
-        uint8_t key[] = {ZB_TOMB_MARK + 1};
-        zb_read_add (self->listing->read, ZB_QUEUES, key, sizeof key, 0, LIST_ROWS, BYTES_MAX);
+        uint8_t key[ZB_NAME_MAX + 1] = {ZB_TOMB_MARK + 1};
+        size_t size = request->after.size ? request->after.size + 1 : 1;
+        if (request->after.size) {
+            memcpy (key, request->after.data, request->after.size);
+            key[size - 1] = 0;
+        }
+        zb_read_add (self->listing->read, ZB_QUEUES, key, size, 0, LIST_ROWS, BYTES_MAX);
     }
     return self->listing;
 }
@@ -326,7 +331,7 @@ static bool s_list (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
             zb_engine_fail (self, s_damaged_queues);
             return false;
         }
-    if (read->more[0] && read->count[0] && load->list->items < ZB_LIST_MAX) {
+    if (read->more[0] && read->count[0] && !zb_list_full (load->list)) {
         s_list_on (self, load, read);
         return false;
     }
@@ -347,7 +352,7 @@ static bool s_depths (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
             zb_engine_fail (self, s_damaged_cursors);
             return false;
         }
-    if (read->more[0] && read->count[0]) {
+    if (read->more[0] && read->count[0] && zb_list_needs (load->list, &read->found[0][read->count[0] - 1])) {
         s_list_on (self, load, read);
         return false;
     }

@@ -114,6 +114,28 @@ static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t a
     return 0;
 }
 
+//  Each argument may be missing, or be empty.
+static int s_parse_list (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    const char *wrong = args && arg[0].size ? zb_pattern_check (arg[0]) : NULL;
+    if (wrong)
+        return s_bad (self, "pattern", wrong);
+    if (args)
+        self->queue = arg[0];
+    wrong = args > 1 && arg[1].size ? zb_name_check (arg[1]) : NULL;
+    if (wrong)
+        return s_bad (self, "after", wrong);
+    if (args > 1)
+        self->after = arg[1];
+    if (self->after.size)
+        self->max = ZB_LIST_PAGE;
+    if (args > 2 && arg[2].size && (!zb_number_parse (arg[2], UINT64_MAX, &self->max) || self->max == 0))
+        return s_bad (self, "max", "not a number of 1 or more");
+    if (self->max > ZB_LIST_MAX)
+        self->max = ZB_LIST_MAX;
+    return 0;
+}
+
 //  The arguments after the id; their number is right for the verb.
 static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args,
                          const zb_limits_t *limits)
@@ -128,11 +150,13 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         self->body_bytes = arg[0].size + arg[1].size;
         return 0;
     }
-    if (args == 0 || (self->verb == ZB_LIST && arg[0].size == 0))
+    if (self->verb == ZB_LIST)
+        return s_parse_list (self, arg, args);
+    if (args == 0)
         return 0;
-    const char *wrong = self->verb == ZB_LIST ? zb_pattern_check (arg[0]) : zb_name_check (arg[0]);
+    const char *wrong = zb_name_check (arg[0]);
     if (wrong)
-        return s_bad (self, self->verb == ZB_LIST ? "pattern" : "queue", wrong);
+        return s_bad (self, "queue", wrong);
     self->queue = arg[0];
     switch (self->verb) {
     case ZB_PUT:
@@ -207,13 +231,13 @@ int zb_request_parse (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *fra
 }
 
 //  The frames of a request that are not in a row.
-#define S_ONES 9
+#define S_ONES 10
 
 static void s_ones (zb_request_t *self, zb_frame_t *one[S_ONES])
 {
-    zb_frame_t *const ones[S_ONES] = {&self->from.routing, &self->from.id, &self->name,
-                                      &self->token,        &self->queue,   &self->options,
-                                      &self->properties,   &self->proof,   &self->witness_proof};
+    zb_frame_t *const ones[S_ONES] = {&self->from.routing,  &self->from.id, &self->name,       &self->token,
+                                      &self->queue,         &self->options, &self->properties, &self->proof,
+                                      &self->witness_proof, &self->after};
     memcpy (one, ones, sizeof ones);
 }
 

@@ -34,7 +34,8 @@ typedef struct {
     zb_frame_t queue;         //  PUT GET ACK NACK EXTEND QUEUE PURGE DELETE; LIST: the pattern, see zb_name_match
     zb_frame_t properties;    //  PUT
     zb_frame_t options;       //  QUEUE
-    uint64_t max;             //  GET: limits->bodies if the client asks for more
+    zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
+    uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
     zb_frame_t proof;         //  SWITCHOVER PROMOTE: see core/proof.h
     bool accept_loss;         //  PROMOTE

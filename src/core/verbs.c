@@ -587,8 +587,8 @@ static zb_load_t *s_list (zb_engine_t *self, zb_task_t *task)
 {
     //  One list is for all who have asked for it meanwhile; but when many replies of its size wait to be sent, for another one.
     bool room = self->outgoing < ZB_OUTGOING && !zb_engine_busy (self);
-    if (!self->list || !room || !zb_frame_eq (self->list->pattern, task->request.queue))
-        return zb_engine_load_list (self, task->request.queue);
+    if (!self->list || !room || !zb_list_is (self->list, &task->request))
+        return zb_engine_load_list (self, &task->request);
     zb_reply_t *reply = zb_engine_listed (self, &task->request.from);
     reply->large = reply->bytes;
     s_give (self, reply, self->names_commit);

@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 import pytest
+import zmq
 
 from brokers import PROGRAM, WRAPPER, free_ports
 from conftest import in_step
@@ -341,3 +342,17 @@ def test_demo(zbroker, folder):
     assert "kill -9" in done.stdout
     assert "the takeover took" in done.stdout.splitlines()[-1]
     assert os.listdir(folder) == []
+
+
+def test_queue_list_knows_no_limit(single, zbroker):
+    names = ["many.%05d" % number for number in range(10100)]
+    with zmq.Context.instance().socket(zmq.DEALER) as sock:
+        sock.linger = 0
+        sock.connect(single.endpoints[0])
+        sock.send_multipart([b"ZB1", b"HELLO", b"h"])
+        for name in names:
+            sock.send_multipart([b"ZB1", b"QUEUE", b"q", name.encode(), b""])
+        for _ in range(len(names) + 1):
+            assert sock.recv_multipart()[1] == b"OK"
+    out = zbroker(["queue", "list", "many.*", "--json", "--brokers", single.endpoints[0]]).stdout
+    assert [queue["name"] for queue in json.loads(out)] == names

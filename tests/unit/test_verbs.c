@@ -700,6 +700,61 @@ static void s_list_matches_and_counts (void **state)
     rig_destroy (&rig);
 }
 
+//  A page begins behind a name, and says behind which the next one does; nothing is missed or told twice.
+static void s_list_comes_in_pages (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    char line[64];
+    for (int number = 0; number < 25; number++) {
+        snprintf (line, sizeof line, "QUEUE|q|p%02d|", number * 7 % 25);
+        rig_say (rig, "c", line);
+    }
+    rig_skip (rig);
+    //  Some are in memory, the others in the store alone; those whose names do not fit are passed over.
+    for (int how = 0; how < 3; how++) {
+        char after[8] = "";
+        int pages = 0, next = 0;
+        do {
+            snprintf (line, sizeof line, "LIST|l|p*|%s|10", after);
+            rig_say (rig, "c", line);
+            const zb_answer_t *answer = &rig_last (rig)->answer;
+            assert_int_equal (answer->args % 2, 1);
+            for (size_t index = 0; index + 1 < answer->args; index += 2, next++) {
+                char name[16], said[256];
+                snprintf (name, sizeof name, "p%02d", next);
+                assert_true (zb_frame_is (answer->arg[index], name));
+                snprintf (said, sizeof said, "%.*s", (int) answer->arg[index + 1].size,
+                          (const char *) answer->arg[index + 1].data);
+                assert_non_null (strstr (said, "messages=0\nleased=0\nwaiting=0\n"));
+                assert_non_null (strstr (said, "\nkind=queue"));
+            }
+            const zb_frame_t *last = &answer->arg[answer->args - 1];
+            snprintf (after, sizeof after, "%.*s", (int) last->size, (const char *) last->data);
+            pages++;
+        } while (*after);
+        assert_int_equal (pages, 3);
+        assert_int_equal (next, 25);
+        if (how == 0)
+            rig_takeover (rig);
+        rig_say (rig, "c", "HELLO|h");
+        for (int number = 3; how == 1 && number < 25; number += 2) {
+            snprintf (line, sizeof line, "GET|g|p%02d|0|0|", number);
+            rig_say (rig, "c", line);
+        }
+        rig_skip (rig);
+    }
+    //  A page of its own length; the end; behind the end; and without pages it is as it was.
+    rig_say (rig, "c", "LIST|l||p22|");
+    assert_int_equal (rig_last (rig)->answer.args, 7);
+    rig_say (rig, "c", "LIST|l||q|");
+    assert_int_equal (rig_last (rig)->answer.args, 1);
+    rig_say (rig, "c", "LIST|l|p0*||");
+    assert_int_equal (rig_last (rig)->answer.args, 20);
+    assert_null (strstr (rig_last (rig)->text, "kind="));
+    rig_destroy (&rig);
+}
+
 static void s_purge_empties_and_frees_in_steps (void **state)
 {
     (void) state;
@@ -829,6 +884,7 @@ int main (void)
         cmocka_unit_test (s_queue_options),
         cmocka_unit_test (s_queues_are_bounded),
         cmocka_unit_test (s_list_matches_and_counts),
+        cmocka_unit_test (s_list_comes_in_pages),
         cmocka_unit_test (s_purge_empties_and_frees_in_steps),
         cmocka_unit_test (s_delete_then_make_again),
         cmocka_unit_test (s_a_deleted_queue_is_not_read_again),

@@ -152,7 +152,17 @@ static void test_good (void **state)
     s_check ("ZB1|LIST|g", 0, NULL);
     s_check ("ZB1|LIST|g|", 0, NULL);
     assert_int_equal (s_request.queue.size, 0);
+    s_check ("ZB1|LIST|g||", 0, NULL);
+    assert_int_equal (s_request.max, 0);
+    s_check ("ZB1|LIST|g||b|", 0, NULL);
+    assert_true (zb_frame_is (s_request.after, "b"));
+    assert_int_equal (s_request.max, ZB_LIST_PAGE);
+    s_check ("ZB1|LIST|g|||7", 0, NULL);
+    assert_int_equal (s_request.max, 7);
+    s_check ("ZB1|LIST|g||b|18446744073709551615", 0, NULL);
+    assert_int_equal (s_request.max, ZB_LIST_MAX);
     s_check ("ZB1|LIST|g|a*b?", 0, NULL);
+    assert_int_equal (s_request.max, 0);
     assert_int_equal (s_request.verb, ZB_LIST);
     s_is (s_request.queue, "a*b?");
     s_check ("ZB1|PURGE|g|orders", 0, NULL);
@@ -198,7 +208,10 @@ static void test_bad (void **state)
         {"ZB1|EXTEND|1|q", "expected: EXTEND id queue acks"},
         {"ZB1|QUEUE|1|q", "expected: QUEUE id queue options"},
         {"ZB1|QUEUE|1|q||", "expected: QUEUE id queue options"},
-        {"ZB1|LIST|1|a|b", "expected: LIST id [pattern]"},
+        {"ZB1|LIST|1|a|b|1|c", "expected: LIST id [pattern] [after] [max]"},
+        {"ZB1|LIST|1||a*", "after: a reserved character"},
+        {"ZB1|LIST|1|||0", "max: not a number of 1 or more"},
+        {"ZB1|LIST|1|||x", "max: not a number of 1 or more"},
         {"ZB1|PURGE|1", "expected: PURGE id queue"},
         {"ZB1|PURGE|1|q|", "expected: PURGE id queue"},
         {"ZB1|DELETE|1", "expected: DELETE id queue"},
