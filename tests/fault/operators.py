@@ -10,7 +10,7 @@ from faults import FAULTS, both, fault, load  # noqa: F401: the rows of both fil
 from rig import BACKUP, ONE, OTHER, PRIMARY, Stuck, Waits
 
 STAGES = ("asking", "queues", "messages", "producers", "acknowledgements", "end", "mended", "resync")
-ALONE = 15                  #  seconds until a broker whose peer is gone answers alone, and many more than it needs
+SOON = 15                   #  seconds for what takes one or two
 LEAST_BODY = 3000           #  a limit below the largest bodies
 
 
@@ -24,16 +24,20 @@ def why(node):
     return state["why"] if state else ""
 
 
-def goes_alone(rig, index):
-    """The other broker is dead: waits until this one answers without it.  False if it was starved for half a second, and so
-    waits for the other one."""
-    end = time.monotonic() + ALONE
+def comes(condition):
+    """Waits for it, but not for ever: what has to come is asserted when the round is at rest."""
+    end = time.monotonic() + SOON
     while time.monotonic() < end:
-        state = rig.nodes[index].status
-        if state and state["alone"]:
+        if condition():
             return True
         time.sleep(0.01)
     return False
+
+
+def goes_alone(rig, index):
+    """The other broker is dead: waits until this one answers without it.  False if it was starved for half a second, and so
+    waits for the other one."""
+    return comes(lambda: (state := rig.nodes[index].status) and state["alone"])
 
 
 #  Operators.
@@ -253,7 +257,7 @@ def merge_cut(rig, dice):
             node.knob("delay_us", dice.choice((0, 5000, 30000)))
         rig.network.heal()
         stage = dice.choice(STAGES)
-        rig.until(lambda stage=stage: at_stage(rig, stage), "the merge to come to %s" % stage)
+        comes(lambda stage=stage: at_stage(rig, stage))
         load(dice, 0, 0.05)
         victims = dice.choice(((), (), (PRIMARY,), (BACKUP,), (PRIMARY, BACKUP)))
         both(rig, PRIMARY, BACKUP)

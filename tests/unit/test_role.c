@@ -367,6 +367,17 @@ static void test_the_limit_of_acks_holds_for_the_whole_of_it (void **unused)
     assert_true (P->role.alone_since - P->role.probe_ms >= MODEL_SILENCE);
 }
 
+//  What depends on no proof, LIST say, is told for so long after the peer was last known to hear this one.
+static void test_an_echo_is_good_for_the_limit_of_silence (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_durable_t durable;
+    int64_t echoed = P->role.echoed_ms;
+    assert_int_equal (zb_role_release (&P->role, echoed + MODEL_SILENCE - 1, &durable), ZB_RELEASE_BOTH);
+    assert_int_equal (zb_role_release (&P->role, echoed + MODEL_SILENCE, &durable), ZB_RELEASE_HOLD);
+}
+
 //  A client waits for the peer's word alone: that is owed like an ack, and each word that comes is progress.
 static void test_a_word_is_owed_as_an_ack_is (void **unused)
 {
@@ -819,6 +830,7 @@ int main (void)
         cmocka_unit_test (test_the_peer_is_told_before_alone_is_on_the_disk),
         cmocka_unit_test (test_going_alone_waits_for_no_heartbeat),
         cmocka_unit_test (test_the_limit_of_acks_holds_for_the_whole_of_it),
+        cmocka_unit_test (test_an_echo_is_good_for_the_limit_of_silence),
         cmocka_unit_test (test_a_word_is_owed_as_an_ack_is),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
