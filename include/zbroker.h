@@ -87,8 +87,8 @@
     Threads     A client object belongs to one thread at a time; so do the messages and lists it returned.  Different
                 objects are independent: a program with many threads gives each its own client.  After fork (), the
                 child makes its own clients and does not touch its parent's.
-    Waiting     A call waits at most for the client's timeout (and zb_client_get for its own wait beyond that).  While
-                it waits, callbacks of earlier asynchronous PUTs run.  A signal whose handler returns ends waiting with
+    Waiting     A call waits at most for the client's timeout (and zb_client_get for its own wait beyond that, while
+                a broker serves it).  While it waits, callbacks of earlier asynchronous PUTs run.  A signal whose handler returns ends waiting with
                 ZB_ERR_INTERRUPTED; the library installs no handlers.
     Absence     There is no background thread to call into.  The transport keeps connections alive while the program
                 does something else, however long; but resending, moving to the other broker and callbacks happen only

@@ -423,16 +423,22 @@ int zb_client_connect (zb_client_t *self)
 
 //  --- Calls --------------------------------------------------------------------------------------------------------
 
-//  Turns until the call is answered, or there is a reason not to wait any longer.
+//  Turns until the call is answered, or there is a reason not to wait any longer: the deadline, which a GET's own wait puts
+//  off, or that no broker has had the call for the timeout.
 static int s_await (zb_client_t *self, int64_t deadline, bool stop_at_signal)
 {
+    int64_t lost = zb_client_deadline (self, 0);
     while (!self->call.done) {
-        zb_conn_event_t event = zb_client_turn (self, deadline);
+        bool served = self->call.sent && zb_conn_ready (self->conn);
+        int64_t limit = served || deadline < lost ? deadline : lost;
+        zb_conn_event_t event = zb_client_turn (self, limit);
         if (event == ZB_CONN_REJECTED)
             return -1;
         if (event == ZB_CONN_INTERRUPTED && stop_at_signal)
             return zb_client_fail (self, ZB_ERR_INTERRUPTED, "interrupted");
-        if (!self->call.done && zclock_mono () >= deadline)
+        if (served)
+            lost = zb_client_deadline (self, 0);
+        if (!self->call.done && zclock_mono () >= (self->call.sent && zb_conn_ready (self->conn) ? deadline : limit))
             return zb_client_fail_late (self, self->call.verb);
     }
     return 0;

@@ -5,13 +5,15 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 import zmq
 
-from brokers import PROGRAM, WRAPPER, free_ports
+from brokers import PROGRAM, WRAPPER, free_ports, wait_for
 from conftest import in_step
 from patience import PATIENCE
+from zb1 import status
 
 COMMANDS = ["serve", "put", "get", "queue", "status", "doctor", "demo", "bench"]
 
@@ -356,3 +358,25 @@ def test_queue_list_knows_no_limit(single, zbroker):
             assert sock.recv_multipart()[1] == b"OK"
     out = zbroker(["queue", "list", "many.*", "--json", "--brokers", single.endpoints[0]]).stdout
     assert [queue["name"] for queue in json.loads(out)] == names
+
+
+def test_get_waits_for_a_broker_no_longer_than_the_timeout(zbroker):
+    #  --wait is for messages: where no broker serves there is nothing to wait for.
+    started = time.monotonic()
+    brokers = "tcp://127.0.0.1:%d" % free_ports(1)
+    fails(zbroker, ["get", "q", "--brokers", brokers, "--timeout", "200", "--wait", "%d" % (2000 * PATIENCE)], 6)
+    assert time.monotonic() - started < PATIENCE
+
+
+def test_get_waits_on_through_a_restart(single, zbroker):
+    """A broker that comes back within the timeout is no end of the wait; one that does not is."""
+    zbroker(["queue", "create", "q", "--brokers", single.endpoints[0]])
+    command = [*WRAPPER, PROGRAM, "get", "q", "--brokers", single.endpoints[0], "--wait", "%d" % (2000 * PATIENCE)]
+    with subprocess.Popen([*command, "--timeout", "%d" % (1000 * PATIENCE)], stdout=subprocess.PIPE) as patient, \
+            subprocess.Popen([*command, "--timeout", "500"], stdout=subprocess.PIPE) as other:
+        wait_for(lambda: status(single.endpoints[0])["parked"] == 2, "both GETs to wait")
+        single.broker.kill()
+        assert other.wait(PATIENCE) == 6
+        single.broker.start()
+        zbroker(["put", "q", "x", "--brokers", single.endpoints[0]])
+        assert patient.wait(PATIENCE) == 0 and patient.stdout.read() == b"x\n"
