@@ -59,7 +59,14 @@ static int s_enter (adopt_t *self)
         return errno == EAGAIN ? tool_fail (self->tool, ZB_EXIT_BUSY, "a broker uses %s", self->dir)
                                : s_failed (self, "lock");
     self->state = zb_node_load (&self->node, self->dir);
-    return self->state == ZB_NODE_ERROR ? s_failed (self, "read the file node of") : TOOL_OK;
+    if (self->state == ZB_NODE_ERROR)
+        return s_failed (self, "read the file node of");
+    if (self->state != ZB_NODE_BEYOND)
+        return TOOL_OK;
+    text = zb_node_beyond (self->dir);
+    tool_fail (self->tool, ZB_EXIT_USAGE, "%s", text);
+    free (text);
+    return ZB_EXIT_USAGE;
 }
 
 //  Whose the store shall be.  Returns an exit code.

@@ -183,6 +183,8 @@ static void s_state (doctor_t *self)
     assert (aside);
     if (state == ZB_NODE_ERROR)
         s_find (self, "state", BAD, zsys_sprintf ("%s/node: %s", dir, strerror (errno)));
+    else if (state == ZB_NODE_BEYOND)
+        s_find (self, "state", BAD, zb_node_beyond (dir));
     else if (state == ZB_NODE_DAMAGED || (state == ZB_NODE_ABSENT && zb_home_holds_tables (dir)))
         s_find (self, "state", BAD,
                 zsys_sprintf ("the file %s/node is %s: bring it back from a copy; or, if the other broker serves, keep "

@@ -49,7 +49,11 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
     size_t size = zb_lineage_encode (&tail, row);
     memcpy (data + BEAT_HEAD, row, size);
-    return BEAT_HEAD + size;
+    size += BEAT_HEAD;
+    data[size] = 0;
+    data[size + 1] = ZB_LEVEL_SIZE;
+    zb_level_encode (&self->level, data + size + 2);
+    return size + 2 + ZB_LEVEL_SIZE;
 }
 
 void zb_beat_age (uint8_t *data, int64_t core, int64_t disk)
@@ -58,9 +62,16 @@ void zb_beat_age (uint8_t *data, int64_t core, int64_t disk)
     zb_put32 (data + BEAT_AGES + 4, disk > UINT32_MAX ? UINT32_MAX : (uint32_t) disk);
 }
 
+//  Where the epochs end.
+static size_t s_epochs_end (const uint8_t *data)
+{
+    return BEAT_HEAD + (size_t) data[36] * ZB_EPOCH_SIZE;
+}
+
 size_t zb_beat_size (const void *data)
 {
-    return BEAT_HEAD + (size_t) ((const uint8_t *) data)[36] * ZB_EPOCH_SIZE;
+    const uint8_t *level = (const uint8_t *) data + s_epochs_end (data);
+    return s_epochs_end (data) + 2 + ((size_t) level[0] << 8 | level[1]);
 }
 
 int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
@@ -68,10 +79,12 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     const uint8_t *byte = data;
     memset (self, 0, sizeof *self);
     if (size < BEAT_HEAD || byte[0] != BEAT_VERSION || byte[1] < 1 || byte[1] > 2 || byte[2] < BSTAR_PRIMARY ||
-        byte[2] > BSTAR_PASSIVE || byte[36] > ZB_BEAT_EPOCHS || size < zb_beat_size (data))
+        byte[2] > BSTAR_PASSIVE || byte[36] > ZB_BEAT_EPOCHS || size < s_epochs_end (byte) + 2 + ZB_LEVEL_SIZE ||
+        size < zb_beat_size (data) || zb_beat_size (data) < s_epochs_end (byte) + 2 + ZB_LEVEL_SIZE)
         return -1;
     if (zb_get64 (byte + 28) >> ZB_EPOCH_BITS)
         return -1;
+    zb_level_decode (&self->level, byte + s_epochs_end (byte) + 2);
     self->node = byte[1];
     self->state = (bstar_state_t) byte[2];
     self->settled = byte[3] & FLAG_SETTLED;
@@ -87,16 +100,21 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     self->alone = zb_get64 (byte + 28);
     self->core_age = zb_get32 (byte + BEAT_AGES);
     self->disk_age = zb_get32 (byte + BEAT_AGES + 4);
-    return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, zb_beat_size (data) - BEAT_HEAD);
+    return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, s_epochs_end (byte) - BEAT_HEAD);
 }
 
-bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
+bool zb_beat_same_ids (const zb_beat_t *one, const zb_beat_t *other)
 {
     static const uint8_t none[ZB_PAIR_SIZE];
     if (one->shared != other->shared)
         return false;
     return memcmp (one->pair, other->pair, ZB_PAIR_SIZE) == 0 || memcmp (one->pair, none, ZB_PAIR_SIZE) == 0 ||
            memcmp (other->pair, none, ZB_PAIR_SIZE) == 0;
+}
+
+bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
+{
+    return zb_beat_same_ids (one, other) && zb_level_fits (&one->level, &other->level);
 }
 
 bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other)

@@ -8,6 +8,10 @@
 
     State only, never data: PUB/SUB may drop it, the next one says it again.
 
+    Programs of different versions hear each other, so this stays as it is for ever, each
+    version and flag included.  What a later program has to say is appended: to what is
+    said of levels, or at the end.  Whoever does not know it takes the heartbeat without it.
+
       offset size
         0     1   version, 3
         1     1   node: 1 primary, 2 backup
@@ -19,23 +23,26 @@
        36     1   number of epochs that follow, newest of the lineage, oldest first
        37     4   ms since the core's last turn, when the heartbeat left
        41     4   ms since the store did what it should, a sync to disk last
-       45    25   an epoch as in lineage.h
+       45    25   an epoch as in lineage.h, as many as there are
+
+        -     2   bytes of what follows, at least 40
+        -    40   levels and versions, as level.h says
+        -     -   what a later program says of them
 
         -     2   bytes of the settings that follow, lines as zb_config_tell writes them
-
-    The version stays where it is.  What a later program adds goes behind the epochs, and
-    one that does not know it takes the heartbeat without it.
+        -     -   what a later program says of anything else
 */
 
 #ifndef ZB_BEAT_H_INCLUDED
 #define ZB_BEAT_H_INCLUDED
 
+#include "core/level.h"
 #include "core/lineage.h"
 #include "patterns/bstar_fsm.h"
 
 #define ZB_PAIR_SIZE 16
 #define ZB_BEAT_EPOCHS 8
-#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE)
+#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE + 2 + ZB_LEVEL_SIZE)
 
 typedef struct {
     unsigned node;
@@ -53,15 +60,16 @@ typedef struct {
     uint64_t alone;
     uint32_t core_age, disk_age; //  ms; see zb_beat_age
     zb_lineage_t tail;           //  the newest epochs, at most ZB_BEAT_EPOCHS
+    zb_level_t level;
 } zb_beat_t;
 
 //  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX]);
 //  Writes the ages into a payload: they are known when it is sent, by another thread than fills in the rest.
 void zb_beat_age (uint8_t *data, int64_t core, int64_t disk);
-//  Where it ends in a frame that decodes well: what follows was added by others.
+//  Where it ends in a frame that decodes well: the settings follow.
 size_t zb_beat_size (const void *data);
-//  Returns 0; -1 if it is malformed, of another version, or has an epoch of more than ZB_EPOCH_BITS.
+//  Returns 0; -1 if it is malformed, or has an epoch of more than ZB_EPOCH_BITS.
 int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
 
 //  Which of two nodes should lead when both wait or both lead: > 0 the first, < 0 the second, 0 neither may.
@@ -79,6 +87,8 @@ bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other);
 //  Whether this node has answered alone, and no other has led since.
 bool zb_beat_last (const zb_beat_t *self);
 //  Whether the two stores can belong to one pair: of the same kind, and equal ids, or one has none yet.
+bool zb_beat_same_ids (const zb_beat_t *one, const zb_beat_t *other);
+//  Whether they do: and their levels fit, so that each program reads the other's store.
 bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other);
 
 #endif

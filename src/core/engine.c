@@ -43,6 +43,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
     assert (self);
     self->limits = *limits;
     self->node = node;
+    self->store_level = ZB_LEVEL_MOST;
     self->active = s_text ("");
     self->passive = s_text ("");
     zb_ring_t *ring[] = {&self->commits,
@@ -227,6 +228,11 @@ void zb_engine_visited (zb_engine_t *self, size_t visits)
     self->visited += visits;
     if (self->stats.visited < self->visited)
         self->stats.visited = self->visited;
+}
+
+void zb_engine_level (zb_engine_t *self, unsigned level)
+{
+    self->store_level = level;
 }
 
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive)

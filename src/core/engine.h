@@ -91,6 +91,9 @@ void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size
 //  Sets the rule, and what OK and MSG say from now on of what they confirm; tokens say `alone` while it is SOLO.
 //  Releases what the new rule allows.
 void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable);
+//  The level of the store (core/level.h), which says what may be written: after LEAD, and when it has risen.  Until it is
+//  told, the highest.
+void zb_engine_level (zb_engine_t *self, unsigned level);
 //  The broker's endpoints as HELLO's OK tells them (copied; "" for unknown).
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive);
 //  While full, PUT and QUEUE are refused with 507; everything else goes on.

@@ -25,6 +25,7 @@
 
 #include "core/commit.h"
 #include "core/engine.h"
+#include "core/level.h"
 #include "core/producer.h"
 #include "core/queue.h"
 #include "core/replay.h"
@@ -209,6 +210,7 @@ struct zb_engine {
 
     zb_lineage_t lineage;
     zb_keep_t keep;
+    unsigned store_level;
     bool journal;  //  it may hold rows
     bool clearing; //  some are being read, to be erased
 

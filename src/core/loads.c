@@ -207,7 +207,7 @@ static bool s_boot (zb_engine_t *self, const zb_read_t *read)
 {
     if (!self->booted) {
         if (read->count[0]) {
-            if (read->found[0][0].row->size != ZB_META_QUEUES_SIZE)
+            if (read->found[0][0].row->size < ZB_META_QUEUES_SIZE)
                 return false;
             self->queue_id = zb_get32 (read->found[0][0].row->data);
             self->queue_count = zb_get32 (read->found[0][0].row->data + 4);
@@ -215,13 +215,13 @@ static bool s_boot (zb_engine_t *self, const zb_read_t *read)
         else
             self->queue_id = self->queue_count = 0;
         if (read->count[1]) {
-            if (read->found[1][0].row->size != 8)
+            if (read->found[1][0].row->size < 8)
                 return false;
             self->uptime = self->uptime_kept = zb_get64 (read->found[1][0].row->data);
         }
         if (!zb_engine_replays (self, read->found[3], read->count[3]))
             return false;
-        if (read->count[4] && read->found[4][0].row->size != 8)
+        if (read->count[4] && read->found[4][0].row->size < 8)
             return false;
         if (read->count[4])
             self->producer_count = self->producer_count_kept = zb_get64 (read->found[4][0].row->data);

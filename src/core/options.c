@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/level.h"
 #include "core/options.h"
 
 //  0 stands for the broker's default everywhere.
@@ -20,14 +21,14 @@ static const struct {
     uint64_t most;
     size_t value;    //  where it is in zb_queue_row_t,
     size_t standard; //  and its default in zb_limits_t: 8 bytes each
-    bool late;
+    unsigned level;  //  that it takes; above 1 it came after the first release
 } s_options[] = {
     {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease),
-     false},
+     ZB_LEVEL_LEAST},
     {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace),
-     true},
+     ZB_LEVEL_GRACE},
     {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages),
-     false},
+     ZB_LEVEL_LEAST},
 };
 #define OPTIONS (sizeof s_options / sizeof *s_options)
 
@@ -79,6 +80,15 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
     return why;
 }
 
+unsigned zb_options_level (const zb_queue_row_t *row)
+{
+    unsigned level = ZB_LEVEL_LEAST;
+    for (size_t index = 0; index < OPTIONS; index++)
+        if (s_value (row, index) && s_options[index].level > level)
+            level = s_options[index].level;
+    return level;
+}
+
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
     bool same = true;
@@ -92,7 +102,7 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     size_t size = 0;
     for (size_t index = 0; index < OPTIONS; index++) {
         uint64_t value = s_value (row, index);
-        if (s_options[index].late == late)
+        if ((s_options[index].level > ZB_LEVEL_LEAST) == late)
             size += (size_t) snprintf (text + size, room - size, "%s=%" PRIu64 "\n", s_options[index].name,
                                        value ? value : s_standard (limits, index));
         assert (size < room);

@@ -18,6 +18,8 @@
 //  Sets the option of this name; returns NULL, or what is wrong, for a client.  The text lives as long as `why`.
 #define ZB_OPTION_WHY 200
 const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY]);
+//  The level (core/level.h) that these options take: those that are not the default.
+unsigned zb_options_level (const zb_queue_row_t *row);
 //  Whether two rows have the same options.
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other);
 //  Writes them as lines name=value with a newline behind each, the broker's defaults where they have none; `late`: those

@@ -105,6 +105,7 @@ typedef enum {
     ZB_DO_READ,   //  read the table meta and bring it to zb_role_meta
     ZB_DO_BEAT,   //  publish a heartbeat now
     ZB_DO_SAY,    //  the role or phase has changed: tell the operator
+    ZB_DO_LEVEL,  //  zb_engine_level, and the meta rows of zb_role_rows into the next commit
     ZB_DO_MARK,   //  inside: remember what the peer must ack
     ZB_DO_PROBE,  //  inside: start the fresh interval
     ZB_DO_TELL,   //  inside: heartbeats say `alone` from now on

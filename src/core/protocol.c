@@ -28,6 +28,7 @@ static const zb_protocol_t s_rows[ZB_VERBS] = {
     [ZB_PING] = {"PING", 0, 0, "PING id", ZB_BY_BROKER, true, false},
     [ZB_SWITCHOVER] = {"SWITCHOVER", 1, 1, "SWITCHOVER id proof", ZB_BY_OPERATOR, true, false},
     [ZB_PROMOTE] = {"PROMOTE", 1, 3, "PROMOTE id proof accept-loss [witness-proof]", ZB_BY_OPERATOR, true, false},
+    [ZB_UPGRADE] = {"UPGRADE", 1, 1, "UPGRADE id proof", ZB_BY_OPERATOR, true, false},
     [ZB_REPLAY] = {"REPLAY", 2, 2, "REPLAY id item proof", ZB_BY_ENGINE, true, false},
 };
 

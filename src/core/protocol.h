@@ -30,6 +30,7 @@ typedef enum {
     ZB_PING,
     ZB_SWITCHOVER,
     ZB_PROMOTE,
+    ZB_UPGRADE,
     ZB_REPLAY,
     ZB_VERBS
 } zb_verb_t;

@@ -142,7 +142,7 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
 {
     if (self->verb == ZB_HELLO)
         return s_parse_hello (self, arg, args);
-    if (self->verb == ZB_SWITCHOVER || self->verb == ZB_PROMOTE)
+    if (zb_protocol (self->verb)->by == ZB_BY_OPERATOR)
         return s_parse_operator (self, arg, args);
     if (self->verb == ZB_REPLAY) {
         self->body = arg;

@@ -37,7 +37,7 @@ typedef struct {
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
-    zb_frame_t proof;         //  SWITCHOVER PROMOTE: see core/proof.h
+    zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE: see core/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
     zb_span_t *span;          //  GET ACK NACK EXTEND: the ids, as they are named

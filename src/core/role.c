@@ -73,19 +73,20 @@ static uint64_t s_unacked (const zb_role_t *self)
     return index ? self->lineage.epoch[index - 1].number : 0;
 }
 
-static void s_save_node (zb_role_t *self)
+void zb_role_save_node (zb_role_t *self)
 {
     zb_do_t *effect = zb_role_do (self, ZB_DO_SAVE);
     effect->suspect = self->suspect;
     effect->alone = self->alone;
     effect->alone_from = self->alone_from;
+    effect->level = self->noting;
 }
 
 //  Nothing was answered without the peer, or it has all of it by now.
 static void s_not_alone (zb_role_t *self)
 {
     self->alone = self->alone_from = 0;
-    s_save_node (self);
+    zb_role_save_node (self);
 }
 
 //  The number of the epoch to raise next: above all that this one and its peer have raised.  What heartbeats said is
@@ -121,7 +122,7 @@ static void s_save (zb_role_t *self, int64_t now)
     }
     else
         s_tell_alone (self, now);
-    s_save_node (self);
+    zb_role_save_node (self);
 }
 
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
@@ -293,6 +294,7 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
         else if (before == ZB_PHASE_PROBING && client_waits && now - self->probe_ms >= self->silence)
             zb_role_phase (self, ZB_PHASE_PROBED, now);
     } while (self->phase != before);
+    zb_role_rise (self);
 }
 
 //  ---------------------------------------------------------------------------------------------------------------
@@ -340,6 +342,9 @@ static const bstar_row_t *s_step (zb_role_t *self, bstar_event_t event, bool may
         self->in_step = self->yields = false;
         self->solo = !self->wait && !self->shared && !zb_role_bound (self) && (self->alone || gone);
         self->diverged = false;
+        //  A shared store is not known before it is open.
+        if (!self->shared)
+            zb_role_form_level (self);
         self->leads++;
         zb_role_phase (self, ZB_PHASE_LEAD, now);
     }
@@ -369,6 +374,7 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
     assert (node == 1 || node == 2);
     memset (self, 0, sizeof *self);
     self->node = node;
+    self->level = zb_level_program ();
     self->paired = paired;
     self->wait = peer_loss_wait;
     self->silence = silence;
@@ -397,6 +403,7 @@ void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, u
         //  The epoch never came to the disk, so nothing was answered in it.
         s_not_alone (self);
     }
+    zb_role_note (self, self->level.store);
     zb_role_do (self, ZB_DO_BEAT);
     if (self->paired)
         return;
@@ -425,29 +432,29 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
     self->lineage.size = 0;
     self->commit = self->newest_id = 0;
     self->formed = false;
+    if (zb_level_find (&self->level, rows, count))
+        return -1;
     for (size_t index = 0; index < count; index++) {
         const zb_found_t *found = &rows[index];
         zb_frame_t key = {found->key, found->key_size};
         const uint8_t *data = found->row->data;
         size_t size = found->row->size;
         bool bad = false;
-        if (zb_frame_is (key, "format"))
-            bad = size != 4 || zb_get32 (data) != ZB_META_FORMAT;
-        else if (zb_frame_is (key, "commit")) {
-            bad = size != 16;
+        if (zb_frame_is (key, "commit")) {
+            bad = size < 16;
             self->commit = bad ? 0 : zb_get64 (data);
             self->newest_id = bad ? 0 : zb_get64 (data + 8);
         }
         else if (zb_frame_is (key, "lineage"))
             bad = zb_lineage_decode (&self->lineage, data, size) != 0;
         else if (zb_frame_is (key, "pair")) {
-            bad = size != ZB_PAIR_SIZE;
+            bad = size < ZB_PAIR_SIZE;
             //  A shared store's id is that of its lock.
             if (!bad && !self->shared)
                 memcpy (self->pair, data, ZB_PAIR_SIZE);
         }
         else if (zb_frame_is (key, "secret")) {
-            bad = size != ZB_SECRET_SIZE;
+            bad = size < ZB_SECRET_SIZE;
             if (!bad)
                 memcpy (self->secret, data, ZB_SECRET_SIZE);
             self->formed = !bad;
@@ -463,6 +470,8 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
     if (again)
         s_read (self);
     s_look_in_step (self);
+    if (self->opened)
+        zb_role_note (self, self->level.store);
     self->closed = self->here = self->commit;
     self->fresh = self->fresh && !self->formed;
     s_settle (self, false, now);
@@ -482,6 +491,8 @@ void zb_role_led (zb_role_t *self, int64_t now)
     self->there = self->session = self->granted = 0;
     self->live = false;
     self->progress_ms = now;
+    self->risen = 0;
+    zb_role_form_level (self);
     zb_role_phase (self, ZB_PHASE_LED, now);
     self->fresh = false;
 }
@@ -648,7 +659,7 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         return true;
     zb_beat_t own;
     zb_role_tell (self, &own);
-    if (!zb_beat_same_pair (&own, beat))
+    if (!zb_role_compare_levels (self, &own) || !zb_beat_same_pair (&own, beat))
         return true;
     //  A peer that answered what this store lacks was active, whatever it is now: this one is left behind.  After a split
     //  this one goes on, unless the peer is active, too.

@@ -34,6 +34,7 @@ typedef struct {
     uint64_t alone_from;
     uint64_t epoch;
     uint64_t session;
+    unsigned level; //  SAVE
 } zb_do_t;
 
 #define ZB_DO_MAX 32
@@ -70,6 +71,13 @@ typedef struct {
     zb_lineage_t lineage;
     uint64_t commit;    //  newest commit of the store when it was last looked at,
     uint64_t newest_id; //  and its newest message id
+    //  Levels.
+    zb_level_t level; //  as heartbeats say it
+    unsigned noting;  //  what the node's file was told to name
+    unsigned target;  //  the level that the store is being raised to, 0 = it is not
+    uint64_t risen;   //  the commit that raised it last in this leadership, 0 = none
+    bool beyond;      //  the peer's store is of a level that this program does not read, and this one is not active
+    char misfit[ZB_LEVEL_TEXT]; //  why the peer's levels do not fit; "" if they do
     //  The lock of a shared store, as it was last looked at.
     bool held;            //  somebody has it
     bool unread;          //  its file can't be read, so it counts as held
@@ -131,6 +139,9 @@ void zb_role_share (zb_role_t *self, int64_t lease);
 //  There is a witness: it is asked before this broker goes on alone.  Right after zb_role_init.
 void zb_role_bind (zb_role_t *self);
 
+//  The node's file names this level.  Called before zb_role_opened and zb_role_saved.
+void zb_role_noted (zb_role_t *self, unsigned level);
+
 //  What is learned.  The store has opened (or completed a resync: complete); its own file says suspect and alone.
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,
                      int64_t now);
@@ -143,7 +154,8 @@ void zb_role_complete (zb_role_t *self, int64_t now);
 //  As a client: catching up would throw away commits that the peer lacks; zb_role_meta was called.  What was answered in
 //  them stays: it is replayed.  What nobody was told of may go.
 void zb_role_diverged (zb_role_t *self, int64_t now);
-//  Whether what this store has answered alone is to be replayed to the peer now: it has diverged, and the peer leads.
+//  Whether what this store has answered alone is to be replayed to the peer now: it has diverged, and the peer leads and
+//  reads it.
 bool zb_role_replays (const zb_role_t *self, int64_t now);
 //  The peer has all of it on its disk, and its `alone` stands: this store may be rolled back.
 void zb_role_merged (zb_role_t *self);
@@ -192,6 +204,9 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
 const char *zb_role_yield (zb_role_t *self, int64_t now, int *code);
 //  This broker shall lead although its peer may have answered what it lacks.
 const char *zb_role_promote (zb_role_t *self, int64_t now, int *code);
+//  The store's level shall rise to the highest that both brokers read.  It is done once zb_role_risen says so, and given
+//  up when target is 0 before.  Returns as zb_role_lacks, of which the text is.
+const char *zb_role_raise (zb_role_t *self, int64_t now, char text[ZB_LEVEL_TEXT]);
 
 //  What to do next; false if nothing.  After every call above, take all before the next one.
 bool zb_role_next (zb_role_t *self, zb_do_t *effect);
@@ -209,6 +224,10 @@ bool zb_role_drains (const zb_role_t *self);
 bool zb_role_yields (const zb_role_t *self, int64_t now);
 //  What is to be said to the witness, until it is answered; false if nothing is.  Ask in every turn.
 bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch);
+//  What is missing to raise the store's level; NULL if nothing is.
+const char *zb_role_lacks (const zb_role_t *self, int64_t now, char text[ZB_LEVEL_TEXT]);
+//  The store has the highest level that both brokers read, on each disk that there is.
+bool zb_role_risen (const zb_role_t *self);
 //  The heartbeat to publish.
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat);
 //  The peer is heard as active now.
@@ -218,8 +237,8 @@ bool zb_role_peer_gone (const zb_role_t *self, int64_t now);
 //  Why this broker does (or does not) serve: a sentence for operators and clients.
 const char *zb_role_why (const zb_role_t *self, int64_t now);
 //  The rows of meta that START and RAISE write: key, value and size of row `index`; false behind the last.
-//  `lineage` is a buffer for the row of that name.
-bool zb_role_row (const zb_role_t *self, size_t index, uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE],
-                  const char **key, const void **value, size_t *size);
+//  `row` is a buffer for what is made here; each call uses it anew.
+bool zb_role_row (const zb_role_t *self, size_t index, uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE], const char **key,
+                  const void **value, size_t *size);
 
 #endif

@@ -27,7 +27,7 @@ bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
 bool zb_role_replays (const zb_role_t *self, int64_t now)
 {
     return self->diverged && (self->alone || self->keeps) && self->bstar.state == BSTAR_PASSIVE && self->lineage.size &&
-           zb_role_peer_leads (self, now);
+           zb_role_peer_leads (self, now) && !*self->misfit;
 }
 
 bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch)
@@ -103,6 +103,7 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
     size_t from = self->lineage.size > ZB_BEAT_EPOCHS ? self->lineage.size - ZB_BEAT_EPOCHS : 0;
     beat->tail.size = self->lineage.size - from;
     memcpy (beat->tail.epoch, self->lineage.epoch + from, beat->tail.size * sizeof *beat->tail.epoch);
+    beat->level = self->level;
 }
 
 const char *zb_role_why (const zb_role_t *self, int64_t now)
@@ -160,6 +161,8 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
                                "last heard, so the peer may hold newer messages";
     zb_beat_t own;
     zb_role_tell (self, &own);
+    if (*self->misfit)
+        return self->misfit;
     if (!zb_beat_same_pair (&own, &self->peer))
         return "waiting: the other broker's store belongs to another pair";
     if (zb_beat_ahead (&self->peer, &own) && (self->peer.suspect || !self->peer.complete))
@@ -167,20 +170,19 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
     return "waiting: the brokers are agreeing who leads";
 }
 
-bool zb_role_row (const zb_role_t *self, size_t index, uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE],
-                  const char **key, const void **value, size_t *size)
+bool zb_role_row (const zb_role_t *self, size_t index, uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE], const char **key,
+                  const void **value, size_t *size)
 {
-    static const uint8_t format[4] = {0, 0, 0, ZB_META_FORMAT};
     switch (index) {
     case 0:
         *key = "lineage";
-        *value = lineage;
-        *size = zb_lineage_encode (&self->lineage, lineage);
+        *value = row;
+        *size = zb_lineage_encode (&self->lineage, row);
         return true;
     case 1:
         *key = "format";
-        *value = format;
-        *size = sizeof format;
+        *value = row;
+        *size = zb_level_row_encode (self->level.store, row);
         return true;
     case 2:
         *key = "secret";

@@ -7,7 +7,8 @@
     =========================================================================
 
     role.c has the two machines, what is learned, and the votes; role_shared.c the shared
-    store; role_says.c what follows from the state.  Nobody else includes this.
+    store; role_level.c the store's level; role_says.c what follows from the state.  Nobody
+    else includes this.
 */
 
 #ifndef ZB_ROLE_SELF_H_INCLUDED
@@ -17,12 +18,21 @@
 
 #include "core/role.h"
 
-#define ZB_META_FORMAT 1
-
 //  Adds an effect and returns it, to be filled.
 zb_do_t *zb_role_do (zb_role_t *self, zb_do_kind_t kind);
 //  Takes the row of the phase machine for this event.
 void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
+
+//  Levels.  An effect that writes the node's own file.
+void zb_role_save_node (zb_role_t *self);
+//  The store may be of this level soon: the node's file has to name it first.  A shared store's is written by its holder.
+void zb_role_note (zb_role_t *self, unsigned level);
+//  This broker is about to lead: a store that is new gets the highest level that both brokers read.
+void zb_role_form_level (zb_role_t *self);
+//  The peer was heard.  Whether the two can be a pair by what they say of levels.
+bool zb_role_compare_levels (zb_role_t *self, const zb_beat_t *own);
+//  Raises the level if it is to be raised and all is ready for it.
+void zb_role_rise (zb_role_t *self);
 
 //  Of a shared store.  The peer was heard: compares what it says with the last look at the lock.
 void zb_role_compare (zb_role_t *self);

@@ -41,7 +41,7 @@ size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_R
 
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
 {
-    bool whole = row->size == ZB_QUEUE_ROW_SIZE;
+    bool whole = row->size >= ZB_QUEUE_ROW_SIZE;
     if (!whole && row->size != QUEUE_ROW_SHORT && row->size != QUEUE_ROW_OLD)
         return -1;
     self->changed = (zb_stamp_t){0, 0, 0};
@@ -51,7 +51,8 @@ int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
     self->lease = zb_get64 (row->data + 4);
     self->max = zb_get64 (row->data + 12);
     self->grace = whole ? zb_get64 (row->data + QUEUE_ROW_SHORT) : 0;
-    bool good = self->id && self->lease <= INT32_MAX && self->grace <= INT32_MAX && (self->grace || !whole);
+    bool good = self->id && self->lease <= INT32_MAX && self->grace <= INT32_MAX &&
+                (self->grace || row->size != ZB_QUEUE_ROW_SIZE);
     return good ? 0 : -1;
 }
 
@@ -63,7 +64,7 @@ void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE])
 
 int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark)
 {
-    if (found->key_size != ZB_TOMB_KEY_SIZE || found->key[0] != ZB_TOMB_MARK || found->row->size != 8)
+    if (found->key_size != ZB_TOMB_KEY_SIZE || found->key[0] != ZB_TOMB_MARK || found->row->size < 8)
         return -1;
     *queue = zb_get32 (found->key + 1);
     *mark = zb_get64 (found->row->data);
@@ -95,7 +96,7 @@ void zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_
 
 int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row)
 {
-    if (row->size != ZB_CURSOR_ROW_SIZE)
+    if (row->size < ZB_CURSOR_ROW_SIZE)
         return -1;
     self->low = zb_get64 (row->data);
     self->put = zb_get64 (row->data + 8);
@@ -146,7 +147,7 @@ size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX])
 
 int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last)
 {
-    if (found->key_size <= ZB_JOURNAL_PREFIX + 9 || zb_get32 (found->key) || found->row->size != 8)
+    if (found->key_size <= ZB_JOURNAL_PREFIX + 9 || zb_get32 (found->key) || found->row->size < 8)
         return -1;
     *queue = (zb_frame_t){found->key + ZB_JOURNAL_PREFIX, found->key_size - ZB_JOURNAL_PREFIX - 9u};
     *last = zb_get64 (found->key + found->key_size - 8);
@@ -273,7 +274,7 @@ void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRO
 int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row)
 {
     //  The first release may have written a number more.
-    if (row->size != ZB_PRODUCER_ROW_SIZE && row->size != ZB_PRODUCER_ROW_SIZE + 8)
+    if (row->size < ZB_PRODUCER_ROW_SIZE)
         return -1;
     self->instance = zb_get64 (row->data);
     self->last = zb_get64 (row->data + 8);
@@ -313,7 +314,7 @@ void zb_group_encode (const zb_slot_t slot[ZB_GROUP_SLOTS], uint8_t value[ZB_GRO
 
 int zb_group_decode (zb_slot_t slot[ZB_GROUP_SLOTS], unsigned group, const zb_row_t *row)
 {
-    if (row->size != ZB_GROUP_ROW_SIZE)
+    if (row->size < ZB_GROUP_ROW_SIZE)
         return -1;
     const uint8_t *value = row->data;
     for (unsigned index = 0; index < ZB_GROUP_SLOTS; index++, value += ZB_SLOT_SIZE) {

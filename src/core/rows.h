@@ -6,9 +6,16 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    The engine's side of the store's format 1; all numbers are big endian.  What is
-    read is checked to the last byte: every decode returns -1 for a row that no
-    encode can have written.
+    The rows of the levels up to ZB_LEVEL_MOST (level.h); all numbers are big endian.
+    What is read is checked: every decode returns -1 for a row that no encode can have
+    written.  But a row may be longer than what is known here, log rows and bitmaps
+    excepted: what a later program of the same level has added at the end is ignored, and
+    is gone once the row is written anew.  That is enough, since what may not be ignored
+    or lost comes with a level, and no store of a level that is not read is opened.
+
+    Level 1 has the rows of the first release, and the longer forms that came before there
+    were levels: a queue's stamp, a part of a PUT, a queue that was deleted, the number of
+    producers.  Level 2 adds a queue's grace.
 
     table      key                               value
     meta       "commit"                          u64  number of the newest commit, u64  newest message id given

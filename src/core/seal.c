@@ -74,7 +74,7 @@ int zb_seal_read (zb_seal_t *self, const uint8_t key[ZB_SEAL_KEY_SIZE], const vo
     else if (memcmp (header, S_MAGIC, 4) != 0)
         *why = "not from a broker";
     else if (header[4] != ZB_SEAL_VERSION)
-        *why = "another version";
+        *why = header[4] < ZB_SEAL_VERSION ? ZB_SEAL_OLDER : ZB_SEAL_NEWER;
     else {
         uint8_t sum[crypto_shorthash_BYTES];
         s_checksum (sum, key, header, header + ZB_SEAL_SIZE, frame_size - ZB_SEAL_SIZE);

@@ -33,6 +33,8 @@
 #define ZB_SEAL_SIZE 32
 #define ZB_SEAL_KEY_SIZE 32
 #define ZB_SEAL_VERSION 2
+#define ZB_SEAL_OLDER "an older version" //  of zbroker 0.1
+#define ZB_SEAL_NEWER "a newer version"
 #define ZB_SEAL_OFFER_SIZE 16
 
 typedef struct {

@@ -326,6 +326,12 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         s_ok (self, task, self->names_commit);
         return NULL;
     }
+    char text[ZB_LEVEL_TEXT];
+    const char *lacks = zb_level_lacks (self->store_level, zb_options_level (&row), text);
+    if (lacks) {
+        s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
+        return NULL;
+    }
     if (self->full) {
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;

@@ -45,8 +45,8 @@
 //  A HELLO waits this long for a broker that is about to lead, ms; and how many may.
 #define HELD_LONGEST 5000
 #define HELD_MOST 10000
-//  An operator's SWITCHOVER is answered after this time at the latest, ms.
-#define SWITCH_LONGEST 5000
+//  An operator's SWITCHOVER or UPGRADE is answered after this time at the latest, ms.
+#define OPERATE_LONGEST 5000
 //  A store that has not turned for so long stands still, ms: it turns at least every 50.
 #define STORE_WELL 250
 //  Between two looks at what the links are like, ms.
@@ -120,11 +120,11 @@ static void s_die (int code, const char *text)
 
 static void s_meta_rows (zb_broker_t *self)
 {
-    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
     const char *key;
     const void *value;
     size_t size;
-    for (size_t index = 0; zb_role_row (&self->role, index, lineage, &key, &value, &size); index++)
+    for (size_t index = 0; zb_role_row (&self->role, index, row, &key, &value, &size); index++)
         zb_engine_meta (self->engine, key, value, size);
 }
 
@@ -132,6 +132,7 @@ static void s_meta_rows (zb_broker_t *self)
 static void s_tell_engine (zb_broker_t *self)
 {
     zb_engine_lineage (self->engine, &self->role.lineage);
+    zb_engine_level (self->engine, self->role.level.store);
     bool pair = self->role.paired && !self->role.shared;
     zb_engine_keep (self->engine, !pair ? ZB_KEEP_OFF : self->role.alone ? ZB_KEEP_WRITE : ZB_KEEP_NOTE);
 }
@@ -182,7 +183,10 @@ static void s_carry_out (zb_broker_t *self)
             s_tell_engine (self);
             break;
         case ZB_DO_SAVE: {
-            zb_node_t node = { .suspect = effect.suspect, .alone = effect.alone, .alone_from = effect.alone_from };
+            zb_node_t node = {.suspect = effect.suspect,
+                              .alone = effect.alone,
+                              .alone_from = effect.alone_from,
+                              .level = effect.level};
             zb_store_save (self->store, &node);
             break;
         }
@@ -200,6 +204,12 @@ static void s_carry_out (zb_broker_t *self)
             break;
         case ZB_DO_BEAT:
             s_tell_peer (self, true);
+            break;
+        case ZB_DO_LEVEL:
+            s_meta_rows (self);
+            s_tell_engine (self);
+            zb_log (ZB_LOG_NOTICE, "the store is raised to level %u: from now on it takes zbroker %s or later",
+                    self->role.level.store, self->role.level.needs);
             break;
         case ZB_DO_SAY: {
             char *line = zb_status_line (&self->role, self->now);
@@ -348,6 +358,19 @@ static void s_switchover (zb_broker_t *self, const zb_request_t *request)
         zb_operator_hold (self->operator, request, self->now);
 }
 
+//  UPGRADE is answered when the level is on the disks.
+static void s_upgrade (zb_broker_t *self, const zb_request_t *request)
+{
+    char text[ZB_LEVEL_TEXT];
+    const char *why = zb_operator_since (self->operator) ? "another operator's request is being done"
+                                                         : zb_role_raise (&self->role, self->now, text);
+    s_carry_out (self);
+    if (why)
+        s_refuse (self, request, ZB_NOT_READY, why);
+    else
+        zb_operator_hold (self->operator, request, self->now);
+}
+
 static void s_operate (zb_broker_t *self, const zb_request_t *request)
 {
     if (!zb_operator_proven (self->operator, request))
@@ -355,33 +378,67 @@ static void s_operate (zb_broker_t *self, const zb_request_t *request)
                   "the proof is wrong: it takes this pair's name and secret, and the newest challenge");
     else if (request->verb == ZB_PROMOTE)
         s_promote (self, request);
+    else if (request->verb == ZB_UPGRADE)
+        s_upgrade (self, request);
     else
         s_switchover (self, request);
 }
 
+//  Answers the operator's request that was held.
+static void s_operated (zb_broker_t *self, bool done, const char *text)
+{
+    const zb_hello_t *asked = zb_operator_take (self->operator);
+    if (done)
+        s_ok (self, &asked->request, text);
+    else
+        s_refuse (self, &asked->request, ZB_NOT_READY, text);
+}
+
 //  Tells the operator how the switchover has ended, if it has.
-static void s_switched (zb_broker_t *self)
+static void s_switched (zb_broker_t *self, int64_t since)
+{
+    bool leads = self->role.bstar.state != BSTAR_ACTIVE && zb_role_peer_leads (&self->role, self->now);
+    bool on = zb_role_drains (&self->role) || (self->role.yields && self->now - since < OPERATE_LONGEST);
+    if (on && !leads)
+        return;
+    char *text = leads ? zsys_sprintf ("%s", s_peer_endpoint (self))
+                       : zsys_sprintf ("the role was not handed over; %s", zb_role_why (&self->role, self->now));
+    s_operated (self, leads, text);
+    zstr_free (&text);
+}
+
+//  The same of the level.
+static void s_raised (zb_broker_t *self, int64_t since)
+{
+    const zb_role_t *role = &self->role;
+    bool risen = zb_role_risen (role);
+    bool on = role->bstar.state == BSTAR_ACTIVE && (role->target || role->risen) && self->now - since < OPERATE_LONGEST;
+    if (on && !risen)
+        return;
+    char *text = risen
+                     ? zsys_sprintf ("%u", role->level.store)
+                     : zsys_sprintf ("it is not known to have risen on both disks; %s", zb_role_why (role, self->now));
+    s_operated (self, risen, text);
+    zstr_free (&text);
+}
+
+static void s_look_at_operator (zb_broker_t *self)
 {
     int64_t since = zb_operator_since (self->operator);
-    bool leads = self->role.bstar.state != BSTAR_ACTIVE && zb_role_peer_leads (&self->role, self->now);
-    bool on = zb_role_drains (&self->role) || (self->role.yields && self->now - since < SWITCH_LONGEST);
-    if (!since || (on && !leads))
-        return;
-    const zb_hello_t *asked = zb_operator_take (self->operator);
-    if (leads)
-        s_ok (self, &asked->request, s_peer_endpoint (self));
-    else {
-        char *text = zsys_sprintf ("the role was not handed over; %s", zb_role_why (&self->role, self->now));
-        s_refuse (self, &asked->request, ZB_NOT_READY, text);
-        zstr_free (&text);
-    }
+    if (since && zb_operator_verb (self->operator) == ZB_UPGRADE)
+        s_raised (self, since);
+    else if (since)
+        s_switched (self, since);
 }
 
 //  What the engine of an active broker does.
 static void s_serve (zb_broker_t *self, const zb_request_t *request)
 {
-    const char *withholds = zb_role_withholds (&self->role, self->now);
-    if (withholds)
+    const zb_role_t *role = &self->role;
+    const char *withholds = zb_role_withholds (role, self->now);
+    if (request->verb == ZB_REPLAY && (role->target || *role->misfit))
+        s_refuse (self, request, ZB_NOT_READY, role->target ? "the level of the store is being raised" : role->misfit);
+    else if (withholds)
         s_refuse (self, request, ZB_NOT_READY, withholds);
     else if (zb_engine_leads (self->engine))
         zb_engine_request (self->engine, request, self->now);
@@ -532,12 +589,21 @@ static void s_held (zb_broker_t *self)
 //  ---------------------------------------------------------------------------------------------------------------
 //  The store
 
-//  The role is told what the table meta holds; rows that make no sense stop the broker.
+//  The role is told what the table meta holds; rows that make no sense, or of a level that is not read here, stop the
+//  broker.  The level comes first: what else such rows are is not known here.
 static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
 {
-    if (zb_role_meta (&self->role, rows, count, self->now))
-        s_die (ZB_EXIT_DAMAGED, "the store's table meta makes no sense, or is of a newer version. Nothing was changed: see "
-                                "WAYS OUT in zbroker(1)");
+    zb_level_t level = zb_level_program ();
+    bool bad = zb_level_find (&level, rows, count) != 0;
+    if (!bad && !zb_level_reads (&level, level.store)) {
+        char needs[ZB_LEVEL_TEXT], text[ZB_LEVEL_TEXT + 100];
+        zb_level_beyond (&level, needs);
+        snprintf (text, sizeof text, "this store is of %s. Nothing in it was changed", needs);
+        s_die (ZB_EXIT_USAGE, text);
+    }
+    if (bad || zb_role_meta (&self->role, rows, count, self->now))
+        s_die (ZB_EXIT_DAMAGED,
+               "the store's table meta makes no sense. Nothing was changed: see WAYS OUT in zbroker(1)");
 }
 
 //  The role is told what a look at the lock of a shared store has found.
@@ -578,6 +644,7 @@ static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
             s_die (ZB_EXIT_USAGE, "this store belongs to a pair: start the broker with --as primary or --as backup, or "
                                   "name another folder with --store");
     }
+    zb_role_noted (&self->role, event->node.level);
     zb_role_opened (&self->role, event->fresh, event->node.complete, event->node.suspect, event->node.alone,
                     event->node.alone_from, self->now);
     self->ready = true;
@@ -650,7 +717,10 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         zb_role_led (&self->role, self->now);
         break;
     case ZB_STORE_SAVED:
-        zb_role_saved (&self->role, self->now);
+        zb_role_noted (&self->role, event->node.level);
+        //  One that was written for the level alone may be older than what the role wants to be on the disk.
+        if (event->node.alone == self->role.alone)
+            zb_role_saved (&self->role, self->now);
         if (zb_engine_leads (self->engine) && !self->role.alone)
             s_tell_engine (self);
         break;
@@ -808,6 +878,8 @@ static void s_peer (zb_broker_t *self)
             if (!zb_role_beat (&self->role, &beat, echoed, self->now))
                 s_beyond (self, "the peer's heartbeat", zb_lineage_newest (&beat.tail).number,
                           &self->status.beats_beyond);
+            if (self->role.beyond)
+                s_die (ZB_EXIT_USAGE, self->role.misfit);
         }
         else
             zb_role_dead (&self->role, self->now);
@@ -827,7 +899,9 @@ static void s_look_at_links (zb_broker_t *self)
     const zb_role_t *role = &self->role;
     zb_beat_t own;
     zb_role_tell (role, &own);
-    if (role->heard && !role->dead && !zb_beat_same_pair (&own, &role->peer))
+    if (role->heard && !role->dead && *role->misfit)
+        zb_links_refused (self->links, ZB_WAY_STATE_IN, role->misfit);
+    else if (role->heard && !role->dead && !zb_beat_same_pair (&own, &role->peer))
         zb_links_refused (
             self->links, ZB_WAY_STATE_IN,
             "the other broker's store is that of another pair: look whether each has the right folder; the one "
@@ -994,7 +1068,7 @@ static void s_turn (zb_broker_t *self)
     zb_role_tick (&self->role, s_waits_for_peer (self), self->now);
     s_carry_out (self);
     s_apply_rule (self);
-    s_switched (self);
+    s_look_at_operator (self);
     s_held (self);
     s_clients (self);
     s_watch_gate (self);

@@ -170,7 +170,7 @@ zb_ha_kind_t zb_ha_recv (zb_ha_t *self, zb_beat_t *beat, int64_t *echoed, uint64
             self->malformed++;
             if (self->links)
                 zb_links_refused (self->links, ZB_WAY_STATE_IN,
-                                  "the heartbeats make no sense here: both brokers need the same version of zbroker");
+                                  "the heartbeats make no sense here: update the older one of the two brokers");
             continue;
         }
         s_take_settings (self, event);

@@ -9,6 +9,7 @@
 #include <czmq.h>
 #include <pthread.h>
 
+#include "core/seal.h"
 #include "io/links.h"
 #include "io/log.h"
 #include "io/reach.h"
@@ -108,9 +109,13 @@ void zb_links_refused (zb_links_t *self, zb_way_t way, const char *why)
 
 void zb_links_unsealed (zb_links_t *self, zb_way_t way, const char *why)
 {
-    bool version = strstr (why, "version") != NULL, key = strstr (why, "another pair") != NULL;
+    bool key = strstr (why, "another pair") != NULL;
     zb_links_refused (self, way,
-                      version ? "what comes is of another version of zbroker: both brokers need the same one"
+                      streq (why, ZB_SEAL_OLDER) ? "what comes is of zbroker 0.1, which makes no pair with this one, "
+                                                   "zbroker " PACKAGE_VERSION
+                                                   ": stop it, and start it with this version"
+                      : streq (why, ZB_SEAL_NEWER) ? "what comes is of a newer zbroker, which makes no pair with this "
+                                                     "one, zbroker " PACKAGE_VERSION ": update this one"
                       : key ? "what comes is sealed with another name or secret: pair/name and pair/secret must be the "
                               "same in both config files"
                             : "what comes is not from a broker: look whether the port belongs to something else");

@@ -9,6 +9,7 @@
 #include <czmq.h>
 #include <inttypes.h>
 
+#include "core/level.h"
 #include "io/node.h"
 #include "io/record.h"
 
@@ -24,9 +25,10 @@ const char *zb_node_name (unsigned as)
 
 static void s_format (const zb_node_t *self, unsigned version, char text[NODE_TEXT_MAX])
 {
-    char as[16] = "", filling[40] = "";
+    char as[64] = "", filling[40] = "";
     if (version > 1) {
-        snprintf (as, sizeof as, "as %s\n", s_names[self->as]);
+        snprintf (as, sizeof as, "level %u %s\nas %s\n", self->level,
+                  self->level ? zb_level_version (self->level) : "-", s_names[self->as]);
         snprintf (filling, sizeof filling, "filling %" PRIu64 "\n", self->filling);
     }
     int size =
@@ -41,17 +43,17 @@ static int s_scan (zb_node_t *self, unsigned version, const char *text)
 {
     unsigned complete, suspect;
     char as[8] = "-";
-    int got = version == 1
-                  ? sscanf (text,
-                            "zbroker node 1\ncomplete %u\nsuspect %u\nalone %" SCNu64 "\nalone-from %" SCNu64
-                            "\ncurrent %" SCNu64,
-                            &complete, &suspect, &self->alone, &self->alone_from, &self->current) -
-                        5
-                  : sscanf (text,
-                            "zbroker node 2\nas %7s\ncomplete %u\nsuspect %u\nalone %" SCNu64 "\nalone-from %" SCNu64
-                            "\ncurrent %" SCNu64 "\nfilling %" SCNu64,
-                            as, &complete, &suspect, &self->alone, &self->alone_from, &self->current, &self->filling) -
-                        7;
+    int got = version == 1 ? sscanf (text,
+                                     "zbroker node 1\ncomplete %u\nsuspect %u\nalone %" SCNu64 "\nalone-from %" SCNu64
+                                     "\ncurrent %" SCNu64,
+                                     &complete, &suspect, &self->alone, &self->alone_from, &self->current) -
+                                 5
+                           : sscanf (text,
+                                     "zbroker node 2\nlevel %u %*s\nas %7s\ncomplete %u\nsuspect %u\nalone %" SCNu64
+                                     "\nalone-from %" SCNu64 "\ncurrent %" SCNu64 "\nfilling %" SCNu64,
+                                     &self->level, as, &complete, &suspect, &self->alone, &self->alone_from,
+                                     &self->current, &self->filling) -
+                                 8;
     if (got != 0)
         return -1;
     self->complete = complete == 1;
@@ -75,17 +77,33 @@ static bool s_parse (zb_node_t *self, const char *text)
     //  With no store that counts, any folder may be one that an operator has brought back.
     if (version == 1 && node.current)
         node.filling = ZB_FILLING_ANY;
+    if (version == 1)
+        node.level = 1;
     *self = node;
     return true;
+}
+
+//  The level that the first two lines name, and the version that it takes; false if that is read here.
+static bool s_is_beyond (const char *text, zb_level_t *level)
+{
+    unsigned version;
+    char needs[ZB_VERSION_ROOM];
+    *level = (zb_level_t){0};
+    if (sscanf (text, "zbroker node %u\nlevel %u %15s", &version, &level->store, needs) != 3)
+        return false;
+    zb_level_version_copy (level->needs, needs, strlen (needs));
+    zb_level_t own = zb_level_program ();
+    return !zb_level_reads (&own, level->store);
 }
 
 zb_node_state_t zb_node_load (zb_node_t *self, const char *dir)
 {
     char *text;
+    zb_level_t level;
     zb_node_state_t state = ZB_NODE_DAMAGED;
     switch (zb_record_load (dir, "node", &text)) {
     case ZB_RECORD_FOUND:
-        state = s_parse (self, text) ? ZB_NODE_FOUND : ZB_NODE_DAMAGED;
+        state = s_is_beyond (text, &level) ? ZB_NODE_BEYOND : s_parse (self, text) ? ZB_NODE_FOUND : ZB_NODE_DAMAGED;
         break;
     case ZB_RECORD_ABSENT:
         *self = (zb_node_t){0};
@@ -99,6 +117,19 @@ zb_node_state_t zb_node_load (zb_node_t *self, const char *dir)
     }
     free (text);
     return state;
+}
+
+char *zb_node_beyond (const char *dir)
+{
+    char *text, needs[ZB_LEVEL_TEXT];
+    zb_level_t level = {0};
+    if (zb_record_load (dir, "node", &text) == ZB_RECORD_FOUND)
+        s_is_beyond (text, &level);
+    free (text);
+    zb_level_beyond (&level, needs);
+    text = zsys_sprintf ("the store in %s is of %s. Nothing was changed", dir, needs);
+    assert (text);
+    return text;
 }
 
 zb_record_t *zb_node_prepare (const zb_node_t *self, const char *dir)

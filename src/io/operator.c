@@ -20,6 +20,7 @@ struct zb_operator {
     char challenge[ZB_CHALLENGE_SIZE + 1];
     zb_held_t *held;
     int64_t since;
+    zb_verb_t verb;
 };
 
 static void s_challenge (zb_operator_t *self)
@@ -68,7 +69,13 @@ bool zb_operator_hold (zb_operator_t *self, const zb_request_t *request, int64_t
     if (self->since || !zb_held_add (self->held, request, now))
         return false;
     self->since = now;
+    self->verb = request->verb;
     return true;
+}
+
+zb_verb_t zb_operator_verb (const zb_operator_t *self)
+{
+    return self->verb;
 }
 
 int64_t zb_operator_since (const zb_operator_t *self)

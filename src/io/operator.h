@@ -6,8 +6,8 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Owns the challenge that STATUS tells, and holds the one SWITCHOVER that is being
-    answered when it is over.
+    Owns the challenge that STATUS tells, and holds the one SWITCHOVER or UPGRADE that is
+    being answered when it is over.
 */
 
 #ifndef ZB_OPERATOR_H_INCLUDED
@@ -26,6 +26,8 @@ bool zb_operator_proven (zb_operator_t *self, const zb_request_t *request);
 const char *zb_operator_challenge (const zb_operator_t *self);
 //  Holds a request until its end; false if one is held.
 bool zb_operator_hold (zb_operator_t *self, const zb_request_t *request, int64_t now);
+//  The verb of the one that is held.
+zb_verb_t zb_operator_verb (const zb_operator_t *self);
 //  Since when one is held, ms; 0 if none.
 int64_t zb_operator_since (const zb_operator_t *self);
 //  Takes it; valid until the next call.

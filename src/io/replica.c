@@ -306,13 +306,24 @@ static bool s_is_another (zb_replica_t *self)
     return true;
 }
 
+//  Whether the store is of a level that this program does not read: then nothing in the folder is touched.
+static bool s_is_beyond (zb_replica_t *self)
+{
+    zb_node_t node;
+    if (zb_node_load (&node, self->args.dir) != ZB_NODE_BEYOND)
+        return false;
+    char *text = zb_node_beyond (self->args.dir);
+    zb_replica_fail (self, ZB_EXIT_USAGE, text);
+    return true;
+}
+
 //  Goes into the folder and, unless the store is shared, takes the lock.
 static bool s_enter (zb_replica_t *self)
 {
     char *error;
     int code;
     zb_kind_t kind = self->args.shared ? ZB_KIND_SHARED : self->args.paired ? ZB_KIND_REPLICATED : ZB_KIND_SINGLE;
-    if (s_is_another (self))
+    if (s_is_another (self) || s_is_beyond (self))
         return false;
     self->home = zb_home_new (self->args.dir, kind, &error, &code);
     if (!self->home)
@@ -344,13 +355,14 @@ static bool s_is_odd (zb_replica_t *self, zb_node_state_t state)
 bool zb_replica_load_node (zb_replica_t *self)
 {
     zb_node_state_t state = zb_node_load (&self->node, self->args.dir);
-    if (s_is_odd (self, state))
+    //  A shared one may have been raised since this process came.
+    if (state == ZB_NODE_BEYOND ? s_is_beyond (self) : s_is_odd (self, state))
         return false;
     bool aside =
         self->args.paired && self->node.current && !self->node.alone && !zb_home_has (self->home, self->node.current);
     //  Put aside because it was damaged, and that was the last thing done.
     if (aside)
-        self->node = (zb_node_t){.suspect = true};
+        self->node = (zb_node_t){.suspect = true, .level = self->node.level};
     bool unnamed = self->args.paired && !self->node.as;
     if (unnamed)
         self->node.as = self->args.node;
@@ -503,6 +515,8 @@ void zb_replica_save (zb_replica_t *self, const zb_node_t *node)
 {
     self->node.alone = node->alone;
     self->node.alone_from = node->alone_from;
+    if (node->level > self->node.level)
+        self->node.level = node->level;
     if (zb_replica_save_node (self))
         zb_replica_post (self, ZB_STORE_SAVED);
 }

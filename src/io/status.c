@@ -67,6 +67,7 @@ static json_t *s_peer (const zb_status_t *self)
     json_t *peer = json_object ();
     json_object_set_new (peer, "heard", json_boolean (heard));
     json_object_set_new (peer, "role", heard ? json_string (bstar_state_name (role->peer.state)) : json_null ());
+    json_object_set_new (peer, "version", heard ? json_string (role->peer.level.version) : json_null ());
     json_object_set_new (peer, "live", json_boolean (role->live));
     json_object_set_new (peer, "lag", s_number (lag));
     json_object_set_new (peer, "pace", self->pace ? s_number (self->pace) : json_null ());
@@ -123,6 +124,27 @@ static json_t *s_disk (const zb_status_t *self)
     json_t *object = json_object ();
     json_object_set_new (object, "free", free_bytes);
     json_object_set_new (object, "full", json_boolean (self->full));
+    return object;
+}
+
+//  What is known of levels (core/level.h).
+static json_t *s_levels (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    const zb_level_t *own = &role->level, *peer = &role->peer.level;
+    char text[ZB_LEVEL_TEXT];
+    bool heard = role->paired && role->heard && !zb_role_peer_gone (role, self->now);
+    bool highest = own->store >= own->most;
+    const char *lacks = highest ? NULL : zb_role_lacks (role, self->now, text);
+    json_t *object = json_object ();
+    json_object_set_new (object, "store", own->store ? s_number (own->store) : json_null ());
+    json_object_set_new (object, "needs", own->store ? json_string (zb_level_version (own->store)) : json_null ());
+    json_object_set_new (object, "reads", json_pack ("[i,i]", (int) own->least, (int) own->most));
+    json_object_set_new (object, "peer_reads",
+                         heard ? json_pack ("[i,i]", (int) peer->least, (int) peer->most) : json_null ());
+    json_object_set_new (object, "may_rise_to",
+                         highest || lacks ? json_null () : s_number (zb_level_common (own, peer)));
+    json_object_set_new (object, "missing", lacks ? json_string (lacks) : json_null ());
     return object;
 }
 
@@ -213,6 +235,8 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "in_step", json_boolean (s_in_step (role, self->now)));
     json_object_set_new (object, "alone", json_boolean (role->alone != 0));
     json_object_set_new (object, "complete", json_boolean (role->complete));
+    json_object_set_new (object, "store_level", role->level.store ? s_number (role->level.store) : json_null ());
+    json_object_set_new (object, "levels", s_levels (self));
     json_object_set_new (object, "peer", s_peer (self));
     json_object_set_new (object, "witness", s_witness (self));
     json_object_set_new (object, "links", s_links (self));

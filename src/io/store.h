@@ -55,6 +55,7 @@ typedef struct {
                               //  did not end; 0 = none
     unsigned as;              //  whose the folder is: 1 the primary's, 2 the backup's; 0 = not said: of a broker without a
                               //  pair, a shared store, or one that was written before this was noted
+    unsigned level;           //  the highest level (core/level.h) that the store may have; 0 = there is none yet
 } zb_node_t;
 
 #define ZB_FILLING_ANY UINT64_MAX //  `filling` of a file that was written before this was noted: each folder above `current`
@@ -163,7 +164,8 @@ void zb_store_lead (zb_store_t *self);
 //  next one if it has with none; with another one DIVERGED comes again.  Of a shared store: close it and give the lock
 //  back.
 void zb_store_follow (zb_store_t *self, bool rollback);
-//  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored.  Then SAVED.
+//  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored, and `level` never
+//  falls.  Then SAVED.
 void zb_store_save (zb_store_t *self, const zb_node_t *node);
 //  As a master: tell the peer of this session that it is in step, and that this is our newest epoch.
 void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch);

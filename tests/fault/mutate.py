@@ -52,6 +52,7 @@ REQUESTS = [
     [b"STATUS", b"14"],
     [b"PING", b"15"],
     [b"SWITCHOVER", b"16", b"0123456789abcdef" * 4],
+    [b"UPGRADE", b"18", b"0123456789abcdef" * 4],
     [b"PROMOTE", b"17", b"0123456789abcdef" * 4, b"accept-loss"],
     [b"REPLAY", b"18", bytes(range(60)), b"0123456789abcdef" * 4],
 ]

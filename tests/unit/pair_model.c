@@ -81,6 +81,8 @@ void model_role_init (model_t *self, int at)
     if (self->witness)
         zb_role_bind (&self->node[at].role);
     self->node[at].role.run = self->copies ? self->serials + 1u : 0;
+    //  Levels are test_role_level's.
+    self->node[at].role.noting = self->node[at].role.level.noted = ZB_LEVEL_MOST;
 }
 
 //  ---------------------------------------------------------------------------

@@ -41,12 +41,14 @@ static void test_what_is_written_is_read (void **unused)
         beat.alone = 1 + bits;
         beat.core_age = 7 * bits;
         beat.disk_age = 9 * bits;
+        beat.level = (zb_level_t){1, 2 + bits, 1 + bits, 3, "0.2.0", "0.2.0"};
         for (uint64_t i = 0; i < bits % 9; i++)
             zb_lineage_raise (&beat.tail, 2, 100 + i);
         size_t size = zb_beat_encode (&beat, data);
-        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9));
+        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9) + 2 + ZB_LEVEL_SIZE);
         assert_int_equal (zb_beat_decode (&back, data, size), 0);
         assert_memory_equal (&back, &beat, offsetof (zb_beat_t, tail));
+        assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
         uint8_t again[ZB_BEAT_MAX];
         assert_int_equal (zb_beat_encode (&back, again), size);
         assert_memory_equal (again, data, size);
@@ -79,6 +81,10 @@ static void test_malformed_ones_are_refused (void **unused)
     //  What a later version adds at the end is for that one.
     assert_int_equal (zb_beat_decode (&back, data, size + 1), 0);
     assert_int_equal (zb_beat_size (data), size);
+    //  Levels take at least what this version knows of them.
+    memcpy (bad, data, size);
+    bad[size - ZB_LEVEL_SIZE - 1]--;
+    assert_int_equal (zb_beat_decode (&back, bad, size), -1);
     static const struct {
         size_t at;
         uint8_t value;
@@ -93,6 +99,40 @@ static void test_malformed_ones_are_refused (void **unused)
     memcpy (bad, data, size);
     bad[3] |= 0x80;
     assert_int_equal (zb_beat_decode (&back, bad, size), 0);
+}
+
+//  A later program's heartbeat: it says more of levels, and more behind the settings.
+static void test_a_later_version_is_heard (void **unused)
+{
+    (void) unused;
+    uint8_t data[ZB_BEAT_MAX + 100] = {0};
+    zb_beat_t beat = s_beat (1), back;
+    zb_lineage_raise (&beat.tail, 1, 1);
+    beat.level = (zb_level_t){2, 5, 2, 2, "0.5.0", "0.2.0"};
+    size_t size = zb_beat_encode (&beat, data);
+    data[size - ZB_LEVEL_SIZE - 1] += 7;
+    static const char more[] = "levels!\0\5a = b, and what nobody knows yet";
+    memcpy (data + size, more, sizeof more);
+    assert_int_equal (zb_beat_decode (&back, data, size + sizeof more), 0);
+    assert_int_equal (zb_beat_size (data), size + 7);
+    assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
+    assert_int_equal (back.tail.size, 1);
+    assert_int_equal (zb_beat_decode (&back, data, size + 6), -1);
+}
+
+//  Two whose levels do not fit are no pair, and neither shall lead the other.
+static void test_levels_have_to_fit (void **unused)
+{
+    (void) unused;
+    zb_beat_t one = s_beat (1), other = s_beat (2);
+    one.level = (zb_level_t){.least = 1, .most = 2, .store = 2};
+    other.level = (zb_level_t){.least = 1, .most = 3, .store = 2};
+    assert_true (zb_beat_same_pair (&one, &other));
+    assert_int_not_equal (zb_beat_rank (&one, &other), 0);
+    other.level.store = 3;
+    assert_true (zb_beat_same_ids (&one, &other));
+    assert_false (zb_beat_same_pair (&one, &other) || zb_beat_same_pair (&other, &one));
+    assert_int_equal (zb_beat_rank (&one, &other), 0);
 }
 
 //  Every beat of a small domain: flags, state, alone, lineages that share their beginning or not, commits, pairs.
@@ -255,6 +295,8 @@ int main (void)
         cmocka_unit_test (test_what_is_written_is_read),
         cmocka_unit_test (test_of_a_long_lineage_the_newest_are_told),
         cmocka_unit_test (test_malformed_ones_are_refused),
+        cmocka_unit_test (test_a_later_version_is_heard),
+        cmocka_unit_test (test_levels_have_to_fit),
         cmocka_unit_test (test_ahead_is_the_newest_epoch_answered_alone),
         cmocka_unit_test (test_two_agree_who_should_lead),
         cmocka_unit_test (test_one_that_answered_alone_leads),

@@ -67,7 +67,7 @@ static void s_markdown (size_t index, char line[README_LINE])
                                                       "granted", "peer-loss = wait", "no consent"};
     static const char *const effects[ZB_DO_KINDS] = {"lead",  "follow", "start epoch", "raise epoch", "save node",
                                                      "grant", "stop",   "read meta",   "beat",        NULL,
-                                                     "mark",  "probe",  "tell alone",  "ask witness"};
+                                                     NULL,    "mark",   "probe",       "tell alone",  "ask witness"};
     char events[128] = "any", when[64], unless[64], does[128];
     if (row->events != ~0u) {
         const char *names[ZB_PHASE_EVENTS];

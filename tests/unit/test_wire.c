@@ -176,6 +176,8 @@ static void test_good (void **state)
     s_check ("ZB1|SWITCHOVER|g|0a", 0, NULL);
     assert_int_equal (s_request.verb, ZB_SWITCHOVER);
     s_is (s_request.proof, "0a");
+    s_check ("ZB1|UPGRADE|g|0a", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_UPGRADE);
     s_check ("ZB1|PROMOTE|g|0a|accept-loss", 0, NULL);
     assert_int_equal (s_request.verb, ZB_PROMOTE);
     s_is (s_request.proof, "0a");
@@ -218,6 +220,7 @@ static void test_bad (void **state)
         {"ZB1|STATUS|1|", "expected: STATUS id"},
         {"ZB1|PING|1|", "expected: PING id"},
         {"ZB1|SWITCHOVER|1", "expected: SWITCHOVER id proof"},
+        {"ZB1|UPGRADE|1", "expected: UPGRADE id proof"},
         {"ZB1|PROMOTE|1", "expected: PROMOTE id proof accept-loss [witness-proof]"},
         {"ZB1|PROMOTE|1|0a", "promote: messages may be lost, and the word accept-loss is missing"},
         {"ZB1|PROMOTE|1|0a|yes", "promote: messages may be lost, and the word accept-loss is missing"},
