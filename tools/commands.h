@@ -21,6 +21,7 @@ extern const tool_command_t tool_demo;
 extern const tool_command_t tool_bench;
 extern const tool_command_t tool_switchover;
 extern const tool_command_t tool_promote;
+extern const tool_command_t tool_upgrade;
 extern const tool_command_t tool_witness;
 extern const tool_command_t tool_salvage;
 extern const tool_command_t tool_adopt;

@@ -15,7 +15,7 @@
 
 static const tool_command_t *const s_commands[] = {
     &tool_serve,  &tool_put,     &tool_get,  &tool_queue, &tool_status,  &tool_switchover, &tool_promote,
-    &tool_doctor, &tool_salvage, &tool_demo, &tool_bench, &tool_witness, &tool_adopt, NULL};
+    &tool_doctor, &tool_salvage, &tool_demo, &tool_bench, &tool_witness, &tool_adopt, &tool_upgrade, NULL};
 
 static const char s_more[] = "\n"
                              "'zbroker help COMMAND' and 'zbroker COMMAND --help' tell more; so do zbroker(1) and "
@@ -25,7 +25,7 @@ static const char s_more[] = "\n"
                              "exit codes:\n"
                              "  0  done\n"
                              "  1  refused, or not wholly done\n"
-                             "  2  the command line, the configuration, or a permission is wrong\n"
+                             "  2  the command line, the configuration, a permission, or this version is wrong\n"
                              "  3  serve: an address or the store is in use by another process\n"
                              "  4  serve: the store failed; restart it, the other broker takes over\n"
                              "  5  serve: the store is damaged; the text says what to do\n"
