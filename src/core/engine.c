@@ -336,15 +336,22 @@ void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit)
     zb_ring_append (held ? &self->held : &zb_engine_commit (self, commit)->replies, &reply->ring);
 }
 
-//  Takes a reply off the ring of those that wait; NULL if there is none.
+//  Takes the reply off the ring of those that wait.
+static void s_waits_no_more (zb_engine_t *self, zb_reply_t *reply)
+{
+    zb_ring_remove (&reply->ring);
+    self->waits--;
+    self->waiting -= reply->bytes;
+}
+
+//  The next one of a ring; NULL if there is none.
 static zb_reply_t *s_next_waiting (zb_engine_t *self, zb_ring_t *ring)
 {
     zb_ring_t *link = zb_ring_pop (ring);
     if (!link)
         return NULL;
     zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
-    self->waits--;
-    self->waiting -= reply->bytes;
+    s_waits_no_more (self, reply);
     return reply;
 }
 
@@ -352,6 +359,29 @@ static void s_give_all (zb_engine_t *self, zb_ring_t *ring)
 {
     for (zb_reply_t *reply = s_next_waiting (self, ring); reply; reply = s_next_waiting (self, ring))
         zb_engine_give_now (self, &reply);
+}
+
+static void s_withhold (zb_engine_t *self, zb_ring_t *ring, const char *why)
+{
+    ZB_RING_EACH (link, after, ring)
+    {
+        zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
+        if (reply->kind != ZB_REPLY_WELCOME)
+            continue;
+        s_waits_no_more (self, reply);
+        zb_reply_turn (&reply, ZB_REPLY_ERROR, ZB_NOT_READY, why);
+        self->stats.refused++;
+        zb_engine_give_now (self, &reply);
+    }
+}
+
+void zb_engine_withhold (zb_engine_t *self, const char *why)
+{
+    assert (self->leads);
+    s_withhold (self, &self->held, why);
+    ZB_RING_EACH (link, after, &self->commits)
+    s_withhold (self, &ZB_ITEM (link, zb_commit_t, ring)->replies, why);
+    s_withhold (self, &self->fill->replies, why);
 }
 
 zb_reply_t *zb_engine_reply (zb_engine_t *self)

@@ -96,6 +96,9 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
 void zb_engine_level (zb_engine_t *self, unsigned level);
 //  The broker's endpoints as HELLO's OK tells them (copied; "" for unknown).
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive);
+//  Nothing is answered for now, and nobody knows for how long: HELLOs that wait get 503 with this text, so that their clients
+//  look for the other broker.
+void zb_engine_withhold (zb_engine_t *self, const char *why);
 //  While full, PUT and QUEUE are refused with 507; everything else goes on.
 void zb_engine_full (zb_engine_t *self, bool full);
 //  Stops to serve: parked GETs are answered PASSIVE with `active` (may be ""), requests whose commit is on its way

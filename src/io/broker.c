@@ -1055,6 +1055,14 @@ static bool s_waits_for_peer (const zb_broker_t *self)
            && self->now - zb_store_alive (self->store) < STORE_WELL;
 }
 
+//  While this broker must not answer, clients who say HELLO are told, also those who have said it before that was known.
+static void s_withhold (zb_broker_t *self)
+{
+    const char *why = zb_role_withholds (&self->role, self->now);
+    if (why && zb_engine_leads (self->engine))
+        zb_engine_withhold (self->engine, why);
+}
+
 static void s_turn (zb_broker_t *self)
 {
     self->now = zclock_mono ();
@@ -1073,6 +1081,7 @@ static void s_turn (zb_broker_t *self)
     s_clients (self);
     s_watch_gate (self);
     s_apply_rule (self);
+    s_withhold (self);
     s_engine (self);
     s_relieve (self);
     s_tell_witness (self);

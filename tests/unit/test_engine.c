@@ -524,6 +524,33 @@ static void s_many_wait_for_one_read (void **state)
     rig_destroy (&rig);
 }
 
+//  Who has said HELLO before it was known that nothing is answered is told as well.
+static void s_hellos_that_wait_are_turned_away (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig->sync_there = false;
+    rig_say (rig, "c", "PUT|1|q||x");
+    rig_say (rig, "n", "HELLO|h|till||");
+    rig_rule (rig, ZB_RELEASE_HOLD);
+    rig_say (rig, "d", "HELLO|h");
+    rig_expect (rig, NULL);
+    zb_engine_withhold (rig->engine, "waiting: the witness does not answer");
+    rig_run (rig);
+    rig_expect (rig, "d> ERR|h|503|waiting: the witness does not answer");
+    rig_expect (rig, "n> ERR|h|503|*");
+    //  What may have been done keeps its answer, and who asks again is welcome when it is over.
+    rig_expect (rig, NULL);
+    rig_rule (rig, ZB_RELEASE_BOTH);
+    rig_sync (rig, true, true);
+    rig_expect (rig, "c> OK|1|both|1:1|1:1");
+    rig_say (rig, "n", "HELLO|h|till||");
+    rig_expect (rig, NULL);
+    rig_sync (rig, true, true);
+    rig_expect (rig, "n> OK|h|1.2|0|*");
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +571,7 @@ int main (void)
         cmocka_unit_test (s_damage_is_told),
         cmocka_unit_test (s_envelopes_come_back),
         cmocka_unit_test (s_many_wait_for_one_read),
+        cmocka_unit_test (s_hellos_that_wait_are_turned_away),
     };
     return cmocka_run_group_tests_name ("engine", tests, NULL, NULL);
 }
