@@ -337,7 +337,7 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         return NULL;
     }
     if (!queue && (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
-        s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed", self->names_commit);
+        s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed (limits.queues of the broker)", self->names_commit);
         return NULL;
     }
     if (!queue)

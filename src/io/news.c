@@ -17,11 +17,28 @@ static const struct {
     unsigned code;
     const char *word;
 } s_codes[ZB_NEWS_CODES] = {{400, "bad request"}, {403, "forbidden"},  {404, "no such queue"}, {409, "conflict"},
-                            {413, "too large"},   {429, "queue full"}, {507, "disk full"}};
+                            {413, "too large"},   {429, "a limit"},    {507, "disk full"}};
+
+//  Counts a 429 under what its text says; false if there are too many texts.
+static bool s_limit (zb_news_t *self, const zb_reply_t *reply)
+{
+    char text[ZB_NEWS_TEXT] = "";
+    if (reply->texts)
+        snprintf (text, sizeof text, "%.*s", (int) reply->text[0].size, (const char *) reply->text[0].data);
+    text[strcspn (text, ":")] = 0;
+    for (size_t index = 0; index < ZB_NEWS_LIMITS; index++)
+        if (self->limit[index].count == 0 || streq (self->limit[index].text, text)) {
+            strcpy (self->limit[index].text, text);
+            self->limit[index].count++;
+            return true;
+        }
+    return false;
+}
 
 void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now)
 {
-    for (size_t index = 0; index < ZB_NEWS_CODES; index++)
+    bool counted = reply->code == 429 && s_limit (self, reply);
+    for (size_t index = 0; index < ZB_NEWS_CODES && !counted; index++)
         self->refused[index] += reply->code == s_codes[index].code;
     if (reply->kind == ZB_REPLY_FENCED)
         zb_log_rated (&self->fenced, now, ZB_LOG_WARNING,
@@ -50,13 +67,18 @@ void zb_news_tick (zb_news_t *self, int64_t now)
 {
     if (now < self->next)
         return;
-    char line[400] = "";
+    char line[400 + ZB_NEWS_LIMITS * (ZB_NEWS_TEXT + 40)] = "";
     size_t size = 0;
     for (size_t index = 0; index < ZB_NEWS_CODES; index++) {
         if (self->refused[index])
             size += (size_t) snprintf (line + size, sizeof line - size, "%s%" PRIu64 " with %u (%s)", size ? ", " : "",
                                        self->refused[index], s_codes[index].code, s_codes[index].word);
         self->refused[index] = 0;
+    }
+    for (size_t index = 0; index < ZB_NEWS_LIMITS && self->limit[index].count; index++) {
+        size += (size_t) snprintf (line + size, sizeof line - size, "%s%" PRIu64 " with 429 (%s)", size ? ", " : "",
+                                   self->limit[index].count, self->limit[index].text);
+        self->limit[index].count = 0;
     }
     if (!size)
         return;

@@ -18,9 +18,15 @@
 #include "io/log.h"
 
 #define ZB_NEWS_CODES 7
+#define ZB_NEWS_LIMITS 8
+#define ZB_NEWS_TEXT 80
 
 typedef struct {
     uint64_t refused[ZB_NEWS_CODES]; //  since the last line
+    struct {
+        char text[ZB_NEWS_TEXT]; //  of a 429, which names its limit: up to a colon
+        uint64_t count;
+    } limit[ZB_NEWS_LIMITS]; //  likewise; what goes beyond is in `refused`
     int64_t next;                    //  ms, monotonic: no line about them before
     zb_log_rate_t fenced;
     bool solo;

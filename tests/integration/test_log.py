@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import zmq
 
-from brokers import PROGRAM, WRAPPER, free_ports, single_config, wait_for
+from brokers import PROGRAM, WRAPPER, Single, free_ports, single_config, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
 from zb1 import Client, Refused, status
@@ -114,6 +114,36 @@ def test_what_clients_meet_is_told(single):
     wait_for(lambda: "fenced" in single.broker.tail(), "a line about it")
     newer.close()
     client.close()
+
+
+def test_a_limit_that_refuses_is_named():
+    single = Single()
+    with open(single.folder + "/zbroker.conf", "a") as config:
+        config.write("limits\n    queues = 1\n    parked = 1\n    producers = 1\n")
+    single.broker.start()
+    client, other = Client(single.endpoints, "name"), Client(single.endpoints, "other")
+    try:
+        client.request("QUEUE", "a", "q", "max-messages=1")
+        client.request("PUT", 1, "q", "", "body")
+        client.request("GET", "g", "q", "1", "0", "")
+        other.hello()
+        other.send("GET", "g", "q", "1", "%d" % (1000 * PATIENCE), "")
+        wait_for(lambda: status(single.endpoints[0])["parked"] == 1, "a GET that waits")
+        for request in (("QUEUE", "b", "r", ""), ("PUT", 2, "q", "", "body"), ("GET", "h", "q", "1", "1000", "")):
+            with pytest.raises(Refused, match="429"):
+                client.request(*request)
+        for text in ("1 with 429 (no more queues are allowed (limits.queues of the broker))", "1 with 429 (the queue is full)",
+                     "1 with 429 (too many GETs wait (limits.parked of the broker))"):
+            wait_for(lambda text=text: text in single.broker.tail(), "a line that names the limit")
+        client.request("QUEUE", "c", "q", "max-messages=9")
+        with pytest.raises(Refused, match="429"):
+            other.request("PUT", 1, "q", "", "body")
+        wait_for(lambda: "1 with 429 (too many names of producers are kept (limits.producers of the broker))"
+                 in single.broker.tail(), "a line that names the limit")
+    finally:
+        client.close()
+        other.close()
+        single.close()
 
 
 @two_stores
