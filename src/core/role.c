@@ -90,18 +90,19 @@ static void s_not_alone (zb_role_t *self)
 }
 
 //  The number of the epoch to raise next: above all that this one and its peer have raised.  What heartbeats said is
-//  what is raised.  One that has not heard its peer since it started may have been set back to an older copy, which
-//  has led once already from there: it does not take the next number, but, most likely, one that was never used.
+//  what is raised.  One that may have been set back to an older copy has perhaps led once already from there, alone, so that
+//  not even its peer knows: it does not take the next number, but, most likely, one that was never used.  Else ids of
+//  messages were used twice, and what is said of one message, by whoever got it before, would be done to another.
 static uint64_t s_next_epoch (const zb_role_t *self)
 {
     uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->known.tail).number;
     if (self->alone > newest)
         return self->alone;
-    bool met = !self->paired || self->shared || self->known.tail.size || newest == 0;
+    bool sure = !self->paired || self->shared || newest == 0 || (self->known.tail.size && self->heir);
     uint64_t next = zb_consent_epoch (&self->consent, newest > peer ? newest : peer);
     //  Numbers are not without end.
-    met = met || next >> (ZB_EPOCH_BITS - 1);
-    return met || self->consent.needed ? next : next + self->run / (UINT32_MAX / EPOCH_SPREAD + 1);
+    sure = sure || next >> (ZB_EPOCH_BITS - 1);
+    return sure || self->consent.needed ? next : next + self->run / (UINT32_MAX / EPOCH_SPREAD + 1);
 }
 
 //  From now on heartbeats say `alone`: the epoch about to be raised, unless an earlier one stands.

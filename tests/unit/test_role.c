@@ -789,6 +789,48 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     assert_int_equal (role.phase, ZB_PHASE_SINGLE);
 }
 
+//  A broker that has opened a store of this lineage, and has heard nobody.
+static void s_open_copy (zb_role_t *role, unsigned node, const zb_lineage_t *lineage)
+{
+    static const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {0xff};
+    static const char *const keys[] = {"lineage", "commit", "pair", "secret"};
+    size_t sizes[] = {lineage->size * ZB_EPOCH_SIZE, 16, ZB_PAIR_SIZE, ZB_SECRET_SIZE};
+    zb_found_t found[4];
+    for (size_t index = 0; index < 4; index++) {
+        found[index] = (zb_found_t){.key_size = (uint16_t) strlen (keys[index]), .row = zb_row_new (sizes[index])};
+        memcpy (found[index].key, keys[index], found[index].key_size);
+        found[index].row->size = (uint32_t) sizes[index];
+        memset (found[index].row->data, 1, sizes[index]);
+    }
+    zb_lineage_encode (lineage, found[0].row->data);
+    zb_role_init (role, node, true, false, 500, 1000, entropy);
+    assert_int_equal (zb_role_meta (role, found, 4, 1), 0);
+    for (size_t index = 0; index < 4; index++)
+        zb_row_unref (&found[index].row);
+    zb_role_opened (role, false, true, false, 0, 0, 1);
+}
+
+//  A disk was set back to a time before this broker led alone, so that not even its peer knows of that epoch.  Both wait and
+//  meet, and it leads: the next number may be used already, and so may all ids in it.
+static void test_an_epoch_that_nobody_knows_of (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    zb_lineage_raise (&lineage, 1, 1);
+    zb_role_t role, other;
+    s_open_copy (&role, 1, &lineage);
+    s_open_copy (&other, 2, &lineage);
+    zb_beat_t beat;
+    zb_role_tell (&other, &beat);
+    assert_true (zb_role_beat (&role, &beat, 5, 6));
+    assert_int_equal (role.bstar.state, BSTAR_ACTIVE);
+    zb_role_led (&role, 7);
+    uint64_t epoch = 0;
+    for (zb_do_t effect; zb_role_next (&role, &effect);)
+        epoch = effect.kind == ZB_DO_START ? effect.epoch : epoch;
+    assert_int_equal (epoch, 2 + 63);
+}
+
 static void test_damaged_meta_rows_are_refused (void **unused)
 {
     (void) unused;
@@ -836,6 +878,7 @@ int main (void)
         cmocka_unit_test (test_a_late_grant_is_not_believed),
         cmocka_unit_test (test_a_grant_overtakes_a_heartbeat),
         cmocka_unit_test (test_an_epoch_out_of_reach),
+        cmocka_unit_test (test_an_epoch_that_nobody_knows_of),
         cmocka_unit_test (test_a_grant_is_no_last_look),
         cmocka_unit_test (test_a_grant_ends_with_its_epoch),
         cmocka_unit_test (test_one_that_was_stopped_may_not_lead),
