@@ -24,7 +24,7 @@
 
 #define BROKERS "tcp://10.0.0.1:5560,tcp://10.0.0.2:5560"
 #define QUEUE "work"
-#define LATE (PRODUCERS - 1) //  the producer that comes last
+#define LATE (PRODUCERS - 2) //  the first of the producers that come last
 
 static int s_producing;
 
@@ -117,7 +117,10 @@ bool plain_ask (client_t *self, const frame_t *frame, size_t frames, int64_t pat
 
 void plain_greet (client_t *self)
 {
-    for (;;) {
+    for (int tries = 0;; tries++) {
+        //  What it was told is gone with a disk: an operator starts it anew.
+        if (tries > 40 && world_has (EXTRA_COPIES | EXTRA_OPERATOR))
+            self->token[0] = self->old[0] = 0;
         self->socket = zmq_socket (NULL, ZMQ_DEALER);
         zmq_connect (self->socket, self->broker ? "tcp://10.0.0.2:5560" : "tcp://10.0.0.1:5560");
         char id[24];
@@ -141,12 +144,17 @@ void plain_greet (client_t *self)
     }
 }
 
+static void s_create (client_t *self);
+static void s_put (client_t *self, uint64_t number);
+
 //  Until the answer is OK.
 static void s_do (client_t *self, const frame_t *frame, size_t frames, int64_t patience)
 {
     if (!self->socket)
         plain_greet (self);
     while (!plain_ask (self, frame, frames, patience)) {
+        if (self->frames > 5 && strcmp (plain_text (self, 4), "404") == 0)
+            s_create (self);
         plain_leave (self);
         plain_greet (self);
     }
@@ -160,6 +168,28 @@ static void s_create (client_t *self)
     s_do (self, frame, 5, PATIENCE);
 }
 
+//  Asks until the answer is OK.  A broker that expects an earlier number again and again has lost what was stored under
+//  it: that is sent first.
+static void s_do_put (client_t *self, uint64_t number, const frame_t *frame, size_t frames)
+{
+    if (!self->socket)
+        plain_greet (self);
+    for (int gaps = 0; !plain_ask (self, frame, frames, PATIENCE);) {
+        bool refused = self->frames > 5 && strcmp (plain_text (self, 1), "ERR") == 0;
+        uint64_t expected =
+            refused && strcmp (plain_text (self, 4), "409") == 0 ? strtoull (plain_text (self, 5), NULL, 10) : 0;
+        if (refused && strcmp (plain_text (self, 4), "404") == 0)
+            s_create (self);
+        gaps += expected && expected < number;
+        if (gaps > 10 && world_has (EXTRA_COPIES | EXTRA_OPERATOR))
+            s_put (self, expected);
+        else {
+            plain_leave (self);
+            plain_greet (self);
+        }
+    }
+}
+
 static void s_put (client_t *self, uint64_t number)
 {
     char id[24], body[BODIES][BODY_MAX];
@@ -169,7 +199,7 @@ static void s_put (client_t *self, uint64_t number)
     int bodies = history_bodies (self->index, number);
     for (int index = 0; index < bodies; index++)
         frame[5 + index] = (frame_t){body[index], history_body (self->index, number, index, body[index])};
-    s_do (self, frame, 5 + (size_t) bodies, PATIENCE);
+    s_do_put (self, number, frame, 5 + (size_t) bodies);
     char level[16], first[32], last[32];
     snprintf (level, sizeof level, "%s", plain_text (self, 4));
     snprintf (first, sizeof first, "%s", plain_text (self, 5));
@@ -447,6 +477,9 @@ void clients_start (int64_t until)
                     {"c3", "", s_library_consumer}};
     for (int index = 0; index < LATE; index++) {
         bool takes_part = index < 2 || world_chance (500);
+        //  One of the library that holds a token of what is lost is started anew by its user; nobody does that here.
+        bool library = producer[index].fn == s_library_producer;
+        takes_part = takes_part && !(library && world_has (EXTRA_COPIES | EXTRA_OPERATOR));
         if (*producer[index].name)
             history_name (index);
         if (takes_part) {
@@ -454,21 +487,29 @@ void clients_start (int64_t until)
             plain_start (producer[index].process, producer[index].name, index, producer[index].fn, until);
         }
     }
-    if (world_chance (500)) {
+    //  What it purged on a disk that is set back comes again.
+    if (world_chance (500) && !world_has (EXTRA_COPIES)) {
         s_producing++;
         plain_start ("keeper", "keeper", 0, keeper_run, until);
     }
+    if (world_has (EXTRA_OPERATOR))
+        operator_start (until);
     size_t first = world_random (4);
     size_t count = 1 + world_random (3);
     for (size_t index = 0; index < count; index++) {
         size_t at = (first + index) % 4;
+        if (world_has (EXTRA_COPIES | EXTRA_OPERATOR))
+            at %= 2;
         plain_start (consumer[at].process, consumer[at].name, (int) at, consumer[at].fn, until);
     }
 }
 
 void clients_more (int64_t until)
 {
-    history_name (LATE);
+    static int late = LATE;
+    assert (late < PRODUCERS);
+    history_name (late);
     s_producing++;
-    plain_start ("p6", "late", LATE, s_plain_producer, until);
+    plain_start (late == LATE ? "p6" : "p7", late == LATE ? "late" : "later", late, s_plain_producer, until);
+    late++;
 }

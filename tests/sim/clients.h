@@ -21,6 +21,10 @@ void clients_end (void);
 void *keeper_run (void *arg);
 void keeper_count (void);
 bool keeper_has_counted (void);
+//  An operator who moves the role and promotes until then; then one that moves it once, and whether it was moved.
+void operator_start (int64_t until);
+void operator_move (void);
+bool operator_has_asked (bool *moved);
 //  All producers have ended.
 bool clients_are_done (void);
 

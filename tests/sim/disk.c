@@ -63,6 +63,34 @@ bool disk_suspect (int machine)
     return s_disk[machine].node.suspect;
 }
 
+bool disk_is_used (int machine)
+{
+    return s_disk[machine].written && s_disk[machine].node.current;
+}
+
+static void s_mark (const disk_t *self, mark_t *mark)
+{
+    *mark = (mark_t){.node = self->node};
+    for (const environment_t *at = self->environments; at; at = at->next) {
+        mark->environments += at->number;
+        mark->records += at->size;
+    }
+}
+
+void disk_mark (int machine)
+{
+    s_mark (&s_disk[machine], &s_disk[machine].mark);
+}
+
+bool disk_is_as_marked (int machine)
+{
+    mark_t mark;
+    const mark_t *before = &s_disk[machine].mark;
+    s_mark (&s_disk[machine], &mark);
+    return memcmp (&mark.node, &before->node, sizeof mark.node) == 0 && mark.environments == before->environments &&
+           mark.records == before->records;
+}
+
 bool disk_sync (void)
 {
     disk_t *self = s_own ();
@@ -128,6 +156,39 @@ void disk_crash (int machine, bool power)
     s_crash_record (&s_disk[machine], power);
 }
 
+//  A copy of what is on the disk now, as a snapshot of it would hold it.
+static environment_t *s_copy (const environment_t *from)
+{
+    if (!from)
+        return NULL;
+    environment_t *self = malloc (sizeof *self);
+    assert (self);
+    *self = *from;
+    self->size = self->room = from->synced;
+    self->log = malloc ((self->room + 1) * sizeof *self->log);
+    assert (self->log);
+    memcpy (self->log, from->log, self->size * sizeof *self->log);
+    self->next = s_copy (from->next);
+    return self;
+}
+
+void disk_copy (int machine)
+{
+    disk_t *self = &s_disk[machine];
+    self->copied_node = self->node;
+    self->copy = s_copy (self->environments);
+}
+
+bool disk_set_back (int machine)
+{
+    disk_t *self = &s_disk[machine];
+    if (!self->copy)
+        return false;
+    self->node = self->copied_node;
+    self->environments = s_copy (self->copy);
+    return true;
+}
+
 //  ---------------------------------------------------------------------------
 //  The node's own file
 
@@ -135,6 +196,8 @@ zb_node_state_t zb_node_load (zb_node_t *self, const char *dir)
 {
     (void) dir;
     *self = s_own ()->written ? s_own ()->node : (zb_node_t){0};
+    if (sim_mutant == MUTANT_NAME)
+        self->as = 0;
     return s_own ()->written ? ZB_NODE_FOUND : ZB_NODE_ABSENT;
 }
 

@@ -41,10 +41,20 @@ typedef struct environment {
     bool half; //  a full resync is going on: it holds nothing yet
 } environment_t;
 
+//  What is on it, in short.
 typedef struct {
     zb_node_t node;
+    uint64_t environments;
+    size_t records;
+} mark_t;
+
+typedef struct {
+    zb_node_t node;
+    mark_t mark;
     bool written; //  the node's file is there
     environment_t *environments;
+    environment_t *copy; //  of an earlier moment; NULL: there is none
+    zb_node_t copied_node;
     char *record;  //  the file of io/record, as it is on the disk; NULL: there is none
     char *renamed; //  the one that has taken its place, and is not on the disk yet
     char *before;  //  the one before

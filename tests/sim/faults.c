@@ -122,8 +122,8 @@ static void s_slow_net (void)
 static void s_fail (machine_t *self)
 {
     int other = machine_peer (self)->machine;
-    //  Of two disks that fail no design can make one.
-    if (disk_suspect (other) || disk_fails (other) || !self->process || !self->process->alive)
+    //  Of two disks that fail, or one of them and an old copy, no design can make one.
+    if (history_is_back () || disk_suspect (other) || disk_fails (other) || !self->process || !self->process->alive)
         return;
     disk_fail (self->machine);
 }

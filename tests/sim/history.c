@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/lineage.h"
 #include "history.h"
@@ -25,9 +26,12 @@ struct history_message {
     bool named, ok, acking, acked, sent, aside;
     bool passed; //  a later one of its producer was delivered before it
     bool there;  //  the passive store holds it, and it is to be delivered
+    bool before, lost; //  it was on a disk that is set back; on that alone, and is gone
     struct place {
         char id[32];
         int64_t acked; //  when it was answered OK under this id; 0 = not
+        bool old;      //  it is to be delivered by what a disk that was set back holds
+        bool may;      //  it may come again until the two are in step, though it is acknowledged
     } place[PLACES];
 };
 
@@ -39,10 +43,12 @@ typedef struct {
 history_stats_t history_stats;
 
 static history_message_t s_message[PRODUCERS][PUTS + 1][BODIES];
-static size_t s_ok, s_acked, s_aside;
+static size_t s_ok, s_acked, s_aside, s_lost;
 //  The newest number of each producer that was answered OK.
 static uint64_t s_number[PRODUCERS];
 static bool s_strained, s_witness;
+//  The disk that was set back, and is not level yet.
+static int s_back;
 //  There was a split; there is one now; when the latest one was over.
 static bool s_split, s_divided;
 static int64_t s_united;
@@ -81,6 +87,15 @@ void history_witness (void)
     s_witness = true;
 }
 
+//  Calls fn for each message that may be.
+static void s_all (void (*fn) (history_message_t *message))
+{
+    for (int producer = 0; producer < PRODUCERS; producer++)
+        for (int number = 0; number <= PUTS; number++)
+            for (int index = 0; index < BODIES; index++)
+                fn (&s_message[producer][number][index]);
+}
+
 static void s_divide (const char *how)
 {
     if (s_witness)
@@ -89,6 +104,12 @@ static void s_divide (const char *how)
 }
 
 //  Both are in step: each holds what the other one does.
+static void s_no_more (history_message_t *message)
+{
+    for (int at = 0; at < PLACES; at++)
+        message->place[at].old = message->place[at].may = false;
+}
+
 static void s_unite (void)
 {
     s_divided = false;
@@ -98,6 +119,7 @@ static void s_unite (void)
 }
 
 static void s_look_level (int active, int passive);
+static void s_old_leads (void);
 
 void history_role (int machine, const char *text)
 {
@@ -116,6 +138,12 @@ void history_role (int machine, const char *text)
     static bool one;
     bool was = one;
     one = (level[machine] && follows[other]) || (level[other] && follows[machine]);
+    if (machine == s_back && strstr (text, "ACTIVE"))
+        s_old_leads ();
+    if (one)
+        s_all (s_no_more);
+    if (one)
+        s_back = 0;
     if (one && s_divided)
         s_unite ();
     if (one && !was)
@@ -124,7 +152,7 @@ void history_role (int machine, const char *text)
 
 void history_alone (int machine)
 {
-    if (s_witness && disk_alone (machine) && disk_alone (PRIMARY + BACKUP - machine))
+    if (s_witness && !world_has (EXTRA_COPIES) && disk_alone (machine) && disk_alone (PRIMARY + BACKUP - machine))
         s_divide ("`alone` is on both disks");
 }
 
@@ -215,7 +243,7 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
     if (!record || !base_holds (machine, record))
         world_finding ("H1: commit %d of epoch %d%c is answered %s, and is not synced", (int) commit, (int) epoch,
                        "?PB"[node], level);
-    if (both && !base_holds (other, record))
+    if (both && !base_holds (other, record) && s_back != other)
         world_finding ("H1: commit %d of epoch %d%c is answered both, and is not synced on the peer's disk",
                        (int) commit, (int) epoch, "?PB"[node]);
     if (!both && !disk_alone (machine))
@@ -246,7 +274,14 @@ static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node,
         s_epoch[s_epochs++].process = from->serial;
         history_stats.epochs++;
     }
-    if (s_epoch[at].process != from->serial)
+    bool twice = s_epoch[at].process != from->serial;
+    //  One of a copy that has heard of no later one is drawn of 64.  From here on nothing holds.
+    if (twice && world_has (EXTRA_COPIES)) {
+        world_note ("epoch %d%c is used twice", (int) epoch, "?PB"[node]);
+        dprintf (STDOUT_FILENO, "an old copy has used epoch %d%c again\n", (int) epoch, "?PB"[node]);
+        _Exit (0);
+    }
+    if (twice)
         world_finding ("H6: two processes answer in epoch %d%c", (int) epoch, "?PB"[node]);
     if (!serves)
         return;
@@ -303,15 +338,144 @@ static bool s_is_done (const history_message_t *message, const char *id)
     return false;
 }
 
+//  The one with this body; NULL if it is the keeper's.
+static history_message_t *s_look_up (const void *body, size_t size)
+{
+    int producer, number, index;
+    return size > 1 && memcmp (body, "<k", 2) == 0 ? NULL : s_find (body, size, &producer, &number, &index);
+}
+
+//  ---------------------------------------------------------------------------
+//  Old disks, and brokers that were promoted
+
+static struct place *s_place_of (history_message_t *message, uint64_t id)
+{
+    for (int at = 0; at < PLACES; at++)
+        if (strtoull (message->place[at].id, NULL, 10) == id)
+            return &message->place[at];
+    return NULL;
+}
+
+static void s_was_there (const void *body, size_t size, uint64_t id, bool done)
+{
+    (void) id;
+    history_message_t *message = s_look_up (body, size);
+    if (message && !done)
+        message->before = true;
+}
+
+static void s_is_there (const void *body, size_t size, uint64_t id, bool done)
+{
+    (void) id;
+    history_message_t *message = s_look_up (body, size);
+    if (message && !done)
+        message->before = false;
+}
+
+static void s_is_old (const void *body, size_t size, uint64_t id, bool done)
+{
+    history_message_t *message = s_look_up (body, size);
+    struct place *place = message && !done ? s_place_of (message, id) : NULL;
+    if (place)
+        place->old = true;
+}
+
+static bool s_counts_as_lost (const history_message_t *message)
+{
+    return message->lost && message->ok && !message->acked && !message->aside;
+}
+
+static void s_lose (history_message_t *message)
+{
+    if (message->before && !message->lost) {
+        message->lost = true;
+        s_lost += s_counts_as_lost (message);
+    }
+    message->before = false;
+}
+
+static void s_find_again (history_message_t *message)
+{
+    s_lost -= s_counts_as_lost (message);
+    message->lost = false;
+}
+
+void history_back (int machine)
+{
+    base_each (machine, s_was_there);
+}
+
+//  If it was acknowledged, then on the disk that was set back.
+static void s_is_open (const void *body, size_t size, uint64_t id, bool done)
+{
+    history_message_t *message = s_look_up (body, size);
+    struct place *place = message && !done ? s_place_of (message, id) : NULL;
+    if (place) {
+        place->may = true;
+        place->acked = 0;
+    }
+}
+
+void history_was_back (int machine)
+{
+    history_strain ();
+    s_back = machine;
+    s_split = s_divided = true;
+    base_each (PRIMARY + BACKUP - machine, s_is_open);
+    base_each (PRIMARY, s_is_there);
+    base_each (BACKUP, s_is_there);
+    s_all (s_lose);
+    base_each (machine, s_is_old);
+    s_newest[machine] = 0;
+}
+
+bool history_is_back (void)
+{
+    return s_back != 0;
+}
+
+static void s_may_come (history_message_t *message)
+{
+    for (int at = 0; at < PLACES; at++)
+        if (message->place[at].old) {
+            message->place[at].may = true;
+            message->place[at].acked = 0;
+        }
+}
+
+static void s_old_leads (void)
+{
+    s_back = 0;
+    s_split = s_divided = true;
+    s_all (s_may_come);
+    world_note ("the old copy leads");
+}
+
+void history_promotes (void)
+{
+    history_strain ();
+    s_witness = false;
+}
+
+void history_promoted (int machine)
+{
+    base_each (machine, s_is_old);
+    s_old_leads ();
+}
+
+//  ---------------------------------------------------------------------------
+
 static void s_see (const void *body, size_t size, uint64_t id, bool done)
 {
-    if (size > 1 && memcmp (body, "<k", 2) == 0)
-        return; //  the keeper's
+    if (!s_look_up (body, size))
+        return;
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
     char text[24];
     snprintf (text, sizeof text, "%llu", (unsigned long long) id);
     message->there = message->there || !done;
+    if (!done)
+        s_find_again (message);
     if (!done && message->named && s_is_done (message, text))
         world_finding ("H3: in step, and message %d.%d of producer %d is to be delivered as %s, which was acknowledged "
                        "with OK%s",
@@ -331,7 +495,7 @@ static void s_look_level (int active, int passive)
         for (int number = 1; number <= PUTS; number++)
             for (int index = 0; index < BODIES; index++) {
                 const history_message_t *message = &s_message[producer][number][index];
-                if (message->ok && !message->there && !message->acking && !message->aside)
+                if (message->ok && !message->there && !message->acking && !message->aside && !message->lost)
                     world_finding ("H2: in step, and message %d.%d of producer %d was answered OK and is gone%s",
                                    number, index, producer, s_split ? ", after a split" : "");
             }
@@ -350,6 +514,7 @@ static void s_hand_out (const process_t *from, const void *body, size_t size, co
                        number, index, producer, id, s_split ? ", after a split" : "");
     history_stats.deliveries++;
     history_stats.redeliveries += message->sent;
+    s_find_again (message);
     uint64_t place = strtoull (id, NULL, 10);
     if (!message->sent && message->named) {
         bool late = s_is_late (producer, place);
@@ -482,8 +647,10 @@ void history_ok (int producer, uint64_t number, bool named, const char *level, c
         if (message->acked && !message->ok)
             s_acked++;
         s_aside -= s_is_aside (message);
+        s_lost -= s_counts_as_lost (message);
         message->ok = true;
         s_aside += s_is_aside (message);
+        s_lost += s_counts_as_lost (message);
     }
 }
 
@@ -519,6 +686,7 @@ void history_aside (const void *body, size_t size, const char *why)
         world_finding ("H5: message %d.%d of producer %d is put aside (%s), and nothing stands in its way", number,
                        index, producer, why);
     s_aside -= s_is_aside (message);
+    s_lost -= s_counts_as_lost (message);
     message->aside = true;
     s_aside += s_is_aside (message);
 }
@@ -531,11 +699,12 @@ void history_acking (history_message_t *message)
 void history_acked (history_message_t *message, const char *id)
 {
     for (int at = 0; at < PLACES; at++)
-        if (strcmp (message->place[at].id, id) == 0 && message->place[at].acked == 0)
+        if (strcmp (message->place[at].id, id) == 0 && message->place[at].acked == 0 && !message->place[at].may)
             message->place[at].acked = world_now ();
     if (message->acked)
         return;
     s_aside -= s_is_aside (message);
+    s_lost -= s_counts_as_lost (message);
     message->acked = true;
     s_acked += message->ok;
 }
@@ -547,7 +716,7 @@ size_t history_oks (void)
 
 size_t history_open (void)
 {
-    return s_ok - s_acked - s_aside;
+    return s_ok - s_acked - s_aside - s_lost;
 }
 
 size_t history_end (bool waits)
@@ -557,7 +726,7 @@ size_t history_end (bool waits)
         for (int number = 1; number <= PUTS; number++)
             for (int index = 0; index < BODIES; index++) {
                 history_message_t *message = &s_message[producer][number][index];
-                if (!message->ok || message->acked || message->aside)
+                if (!message->ok || message->acked || message->aside || message->lost)
                     continue;
                 char text[40];
                 snprintf (text, sizeof text, "<p%d.%04d.%d>", producer, number, index);

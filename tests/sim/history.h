@@ -21,6 +21,8 @@
         only by the one whose name is on the witness's disk, nobody answers after another has taken over.
     H10 Each time that the two are in step, each has what the other one has, row by row.  H2 and H3 hold for what is on the
         disks then, before anything of it is delivered.
+    H11 A broker that is started under the other one's name refuses, and touches nothing.
+    H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 
@@ -38,7 +40,7 @@
 
 #include "sim.h"
 
-#define PRODUCERS 7
+#define PRODUCERS 8
 #define PUTS 400
 #define BODIES 3
 #define BODY_MAX 3000
@@ -61,6 +63,17 @@ bool history_was_divided (int64_t since);
 void history_role (int machine, const char *text);
 //  A broker has written its own file.
 void history_alone (int machine);
+//  An operator is about to have a broker lead: no witness is asked any more.
+void history_promotes (void);
+//  A broker was told to lead, whatever it lacks: that is a split.  What it holds may come again, though the other one has
+//  acknowledged it, or will before the two are in step.
+void history_promoted (int machine);
+//  A disk is about to be set back to a copy; was set back.  What was on it alone is gone.  What it holds again may come again
+//  if its broker leads before it has followed.
+void history_back (int machine);
+void history_was_back (int machine);
+//  A disk was set back, and is not level yet.
+bool history_is_back (void);
 
 //  A producer is told OK for a PUT.  `named`: it numbers its PUTs.
 void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last);

@@ -64,11 +64,19 @@ static void s_set (zb_config_t *config, const char *key, const char *value)
     assert (rc == 0);
 }
 
+const zb_config_t *machines_config (void)
+{
+    static zb_config_t *config;
+    if (!config)
+        config = zb_config_new ();
+    return config;
+}
+
 static void *s_run_broker (void *arg)
 {
     const machine_t *self = arg;
     zb_config_t *config = zb_config_new ();
-    s_set (config, "as", self->machine == PRIMARY ? "primary" : "backup");
+    s_set (config, "as", (self->machine == PRIMARY) != self->misnamed ? "primary" : "backup");
     s_set (config, "primary/endpoint", "tcp://10.0.0.1:5560");
     s_set (config, "backup/endpoint", "tcp://10.0.0.2:5560");
     s_set (config, "store/folder", self->name);
@@ -109,18 +117,34 @@ static ssize_t s_print (void *cookie, const char *data, size_t size)
 //  ---------------------------------------------------------------------------
 //  Life and death
 
+//  It was started as the other one: it has refused that, or was killed before, and has touched nothing.
+static void s_check_refusal (machine_t *self)
+{
+    if (self->process->code >= 0 && self->process->code != ZB_EXIT_USAGE)
+        world_finding ("H11: %s was started as the other one, and ends with %d: %s", self->name, self->process->code,
+                       self->says);
+    if (!disk_is_as_marked (self->machine))
+        world_finding ("H11: %s was started as the other one, and has changed its disk", self->name);
+}
+
 static void s_start (void *arg, uint64_t number)
 {
     (void) number;
     machine_t *self = arg;
     if (self->lost || (self->process && self->process->alive))
         return;
-    if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE)
+    if (self->misnamed)
+        s_check_refusal (self);
+    else if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE)
         world_finding ("%s has exited with %d: %s", self->name, self->process->code, self->says);
     if (self->process)
         disk_crash (self->machine, false);
     self->starts++;
     self->says[0] = 0;
+    self->misnamed =
+        world_has (EXTRA_NAMES) && disk_is_used (self->machine) && self->machine != WITNESS && world_chance (300);
+    if (self->misnamed)
+        disk_mark (self->machine);
     self->process =
         process_start (self->name, self->machine, self->machine == WITNESS ? s_run_witness : s_run_broker, self);
 }
@@ -142,6 +166,20 @@ static void s_end (machine_t *self, bool power)
     disk_crash (self->machine, power);
 }
 
+//  While it is down somebody brings back an older copy of its disk.
+static void s_bring_back (machine_t *self)
+{
+    int other = PRIMARY + BACKUP - self->machine;
+    if (self->machine == WITNESS || !world_has (EXTRA_COPIES) || history_is_back () || disk_suspect (other) ||
+        disk_fails (other) || disk_suspect (self->machine) || !world_chance (350))
+        return;
+    history_back (self->machine);
+    if (!disk_set_back (self->machine))
+        return;
+    history_was_back (self->machine);
+    world_note ("the disk of %s is set back to a copy", self->name);
+}
+
 void machine_lose (machine_t *self, bool power)
 {
     self->lost = true;
@@ -153,11 +191,23 @@ void machine_kill (machine_t *self, bool power)
     if (!self->process || !self->process->alive)
         return;
     s_end (self, power);
+    s_bring_back (self);
     world_at (world_some (50 * MS, world_chance (300) ? 4 * SECOND : 600 * MS), s_start, self, 0);
+}
+
+//  Copies are made now and then, of a disk that has something.
+static void s_copy (void *arg, uint64_t number)
+{
+    machine_t *self = arg;
+    if (disk_is_used (self->machine) && world_chance (400))
+        disk_copy (self->machine);
+    world_at (world_some (200 * MS, 2 * SECOND), s_copy, self, number);
 }
 
 static void s_begin (int machine)
 {
+    if (world_has (EXTRA_COPIES) && machine != WITNESS)
+        world_at (2 * SECOND, s_copy, &s_machine[machine], 0);
     disk_delay (machine, 800);
     world_at ((int64_t) world_random (400 * MS), s_start, &s_machine[machine], 0);
     world_at (SECOND, s_supervise, &s_machine[machine], 0);

@@ -9,6 +9,7 @@
 #ifndef SIM_MACHINES_H_INCLUDED
 #define SIM_MACHINES_H_INCLUDED
 
+#include "io/config.h"
 #include "sim.h"
 
 typedef struct {
@@ -18,11 +19,14 @@ typedef struct {
     char says[128]; //  its last word on standard output
     unsigned starts;
     bool lost;
+    bool misnamed; //  started as the other one
 } machine_t;
 
 //  Draws the pair's configuration, and starts all processes; who ends by himself is started again.
 void machines_start (bool witness);
 machine_t *machine_of (int machine);
+//  What the brokers have in common.
+const zb_config_t *machines_config (void);
 machine_t *machine_peer (const machine_t *broker);
 //  kill -9, or the loss of its power.  It is started again some time later.
 void machine_kill (machine_t *self, bool power);

@@ -16,6 +16,7 @@
 #include "core/page.h"
 #include "core/queue.h"
 #include "core/replay.h"
+#include "core/role.h"
 #include "history.h"
 #include "patterns/witness_fsm.h"
 
@@ -29,7 +30,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_DEATH] = "death",     [MUTANT_EPOCH] = "epoch",       [MUTANT_LINK] = "link",
         [MUTANT_CONSENT] = "consent", [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
         [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
-        [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",
+        [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
+        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -136,6 +138,23 @@ const char *__wrap_zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t 
     if (sim_mutant == MUTANT_TWICE && !wrong && self->kind == ZB_REPLAY_ROW)
         s_forget_numbers (self);
     return wrong;
+}
+
+//  Whatever a store has that its leader lacks is rolled back.
+zb_tail_t __real_zb_lineage_tail (const zb_lineage_t *self, uint64_t newest, const zb_lineage_t *ours, uint64_t commit);
+zb_tail_t __wrap_zb_lineage_tail (const zb_lineage_t *self, uint64_t newest, const zb_lineage_t *ours, uint64_t commit);
+zb_tail_t __wrap_zb_lineage_tail (const zb_lineage_t *self, uint64_t newest, const zb_lineage_t *ours, uint64_t commit)
+{
+    zb_tail_t tail = __real_zb_lineage_tail (self, newest, ours, commit);
+    return sim_mutant == MUTANT_TAIL && tail == ZB_TAIL_LACKED ? ZB_TAIL_HELD : tail;
+}
+
+//  An operator's wish that the peer leads is taken, and forgotten.
+const char *__real_zb_role_yield (zb_role_t *self, int64_t now, int *code);
+const char *__wrap_zb_role_yield (zb_role_t *self, int64_t now, int *code);
+const char *__wrap_zb_role_yield (zb_role_t *self, int64_t now, int *code)
+{
+    return sim_mutant == MUTANT_YIELD ? NULL : __real_zb_role_yield (self, now, code);
 }
 
 void swap_bodies (uint8_t *data, size_t size)

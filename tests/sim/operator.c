@@ -82,6 +82,8 @@ static bool s_operate (client_t *self, int broker, const char *verb)
     s_prove (proof, verb, challenge);
     snprintf (id, sizeof id, "o%" PRIu64, ++self->serial);
     frame_t request[] = {TEXT ("ZB1"), TEXT (verb), TEXT (id), TEXT (proof), TEXT ("accept-loss"), TEXT (second)};
+    if (promotes)
+        history_promotes ();
     bool good = plain_ask (self, request, promotes ? *second ? 6 : 5 : 4, 5 * PATIENCE);
     if (good && promotes)
         history_promoted (broker ? BACKUP : PRIMARY);

@@ -22,6 +22,7 @@
 
       machines  the brokers and their witness, as processes that are started again
       clients   programs that use them; the keeper purges and deletes
+      operator  moves the role
       faults    what breaks, and when
       history   what was seen, and the checkers
       mutants   bugs that the checkers must find
@@ -64,6 +65,9 @@ typedef enum {
     MUTANT_LATE,     //  the winner of a split takes a row later than it says, or never
     MUTANT_MIX,      //  after a split messages are handed out in no order
     MUTANT_TWICE,    //  the winner of a split does not see that it has a PUT already
+    MUTANT_NAME,     //  a store does not say whose it is
+    MUTANT_YIELD,    //  an operator's wish that the peer leads is forgotten
+    MUTANT_TAIL,     //  what the leader lacks is rolled back
     MUTANT_PURGE,    //  the loser of a split does not tell what it has purged
     MUTANTS
 } mutant_t;
@@ -75,8 +79,11 @@ void swap_bodies (uint8_t *data, size_t size);
 
 //  What a run has beyond its kind of faults.
 enum {
-    EXTRA_SPLITS = 1, //  the brokers are cut off from each other for long, clients come and go on both sides
-    EXTRAS = 1        //  how many there are
+    EXTRA_SPLITS = 1,   //  the brokers are cut off from each other for long, clients come and go on both sides
+    EXTRA_OPERATOR = 2, //  one moves the role, and has brokers lead that wait
+    EXTRA_NAMES = 4,    //  brokers are started as the other one
+    EXTRA_COPIES = 8,   //  disks are set back to copies
+    EXTRAS = 4          //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
@@ -185,6 +192,13 @@ void base_each (int machine, base_fn *fn);
 void base_compare (int active, int passive);
 //  A line about the disk.
 void base_print (int machine, char *line, size_t size);
+//  Makes a copy of it, in place of an earlier one; sets it back to that, while its process is down: false if there is none.
+void disk_copy (int machine);
+bool disk_set_back (int machine);
+//  A broker has begun to use it.  Whether what is on it is what was there when it was marked.
+bool disk_is_used (int machine);
+void disk_mark (int machine);
+bool disk_is_as_marked (int machine);
 //  The node's own file.
 bool disk_alone (int machine);
 bool disk_suspect (int machine);

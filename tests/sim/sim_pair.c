@@ -33,7 +33,7 @@
 //  ---------------------------------------------------------------------------
 //  A run
 
-typedef enum { RUNNING, RESTED, STUCK, ENDS } end_t;
+typedef enum { RUNNING, RESTED, STUCK, TWICE, ENDS } end_t;
 
 static end_t s_rest (void)
 {
@@ -47,6 +47,10 @@ static end_t s_rest (void)
         bool nobody = !machine_says (machine, "ACTIVE") && !machine_says (other, "ACTIVE");
         if (nobody && world_now () > FAULTS_TO + 12 * SECOND && disk_suspect (machine) &&
             (disk_alone (machine) || disk_suspect (other)))
+            return STUCK;
+        //  The witness has let the one go on alone whose disk was set back: what it answered then is perhaps elsewhere.
+        if (machines_witness () && history_is_back () && world_now () > FAULTS_TO + 30 * SECOND &&
+            machine_says (machine, "ACTIVE hold") && machine_says (other, "diverged"))
             return STUCK;
     }
     return RUNNING;
@@ -75,6 +79,28 @@ static void s_count_kept (void)
     }
 }
 
+//  At rest, the role moves when an operator asks, and nobody is told less than `both` meanwhile.
+static void s_move_role (void)
+{
+    world_note ("an operator moves the role");
+    size_t solo = history_stats.solo;
+    bool moved = false;
+    clients_more (world_now () + SECOND);
+    world_run (world_now () + 300 * MS);
+    operator_move ();
+    int64_t limit = world_now () + 30 * SECOND;
+    while (!clients_are_done () || history_open () || !operator_has_asked (&moved)) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H12: at rest the role was to be handed over, and the pair does not come to rest");
+    }
+    if (!moved)
+        world_finding ("H12: at rest the role was not handed over; A: %s; B: %s", machine_of (PRIMARY)->says,
+                       machine_of (BACKUP)->says);
+    if (history_stats.solo != solo)
+        world_finding ("H12: the role was handed over, and %zu answers meanwhile were solo", history_stats.solo - solo);
+}
+
 //  At rest, either of the two can be lost: the other one goes on, and says so.
 static void s_lose_one (void)
 {
@@ -94,7 +120,8 @@ static void s_lose_one (void)
     }
 }
 
-static const char *const s_end_name[] = {"did not come to rest", "at rest", "waits for an operator"};
+static const char *const s_end_name[] = {"did not come to rest", "at rest", "waits for an operator",
+                                         "an old copy has used"};
 
 static void s_print_end (kind_t kind, end_t end, size_t kept)
 {
@@ -138,6 +165,8 @@ static void s_run (uint64_t seed)
     }
     if (end == RESTED)
         s_count_kept ();
+    if (end == RESTED && world_has (EXTRA_OPERATOR))
+        s_move_role ();
     if (end == RESTED && !machines_wait ())
         s_lose_one ();
     size_t kept = history_end (end == STUCK);
@@ -213,8 +242,8 @@ static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
 
 static void s_print_sum (const sum_t *sum)
 {
-    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu findings\n", sum->runs, sum->ends[RESTED],
-            sum->ends[STUCK], sum->found);
+    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu used an epoch twice, %zu findings\n", sum->runs,
+            sum->ends[RESTED], sum->ends[STUCK], sum->ends[TWICE], sum->found);
 }
 
 //  ---------------------------------------------------------------------------
@@ -287,6 +316,9 @@ static void s_test_mutants (void)
         {MUTANT_PURGE, "of the keeper", 118, 100},
         {MUTANT_MIX, "H4", 54, 60},
         {MUTANT_TWICE, "H5", 50, 60},
+        {MUTANT_NAME, "H11", 23, 40},
+        {MUTANT_YIELD, "H12", 20, 40},
+        {MUTANT_TAIL, "H2: in step", 37, 100},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);
