@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define MOST_STEPS 24 //  of time that passes until nothing changes
+#define MOST_STEPS 80 //  of time that passes until nothing changes
 
 void split_fault (split_t *self, const char *fault)
 {
@@ -455,13 +455,18 @@ bool split_time (split_t *self)
     return true;
 }
 
+bool split_is_patient (const split_t *self)
+{
+    return self->node[0].role.rejoin_ms > self->now || self->node[1].role.rejoin_ms > self->now;
+}
+
 bool split_rest (split_t *self)
 {
     for (int step = 0; step < MOST_STEPS && !self->over; step++) {
         mark_t before = split_mark (self);
         split_time (self);
         mark_t after = split_mark (self);
-        if (before.one == after.one && before.other == after.other)
+        if (before.one == after.one && before.other == after.other && !split_is_patient (self))
             return true;
     }
     return true;

@@ -210,6 +210,8 @@ void split_settle (split_t *self);
 //  Half a second passes; as much of it as changes anything.  Both return true.
 bool split_time (split_t *self);
 bool split_rest (split_t *self);
+//  A broker takes its peer back later, since it has lost it: the marks of states do not say when.
+bool split_is_patient (const split_t *self);
 //  The role is told what the table meta holds; the tables are those of a log that was changed; a session of the link ends.
 void split_meta (split_t *self, int at);
 void split_reread (split_t *self, node_t *node);
