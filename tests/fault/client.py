@@ -7,7 +7,8 @@ A role is producer:NAME:QUEUE:RATE (named, pipelined), nameless:NAME:QUEUE:RATE 
 consumer:NAME:QUEUE.  HISTORY gets the events of history.py, one a line.  Each line on standard input is a word for all
 roles of a kind: "pause producers" lets what is under way be answered, and is answered "paused producers" when it is;
 "go producers" goes on; likewise consumers, which acknowledge what they hold before they pause.  The end of the input
-is the end of the process.  "forget consumers" makes new ones of them, that remember no reply.
+is the end of the process.  "forget consumers" makes new ones of them, that remember no
+reply, and have no name until they pause.
 """
 import os
 import random
@@ -208,17 +209,23 @@ class Consumer(Role):
         self.round = 0
         self.held = []
         self.new = threading.Event()
+        self.named = self.client.name
 
     def acked(self, level):
         for identity in self.held:
             self.note("acked", self.name_, identity, level.decode())
         self.held = []
 
+    def become(self, name):
+        """Another process than before."""
+        self.client.name, self.client.instance, self.client.token = name, b"", b""
+        self.client.greeted = False
+
     def work(self, most=None):
         if self.new.is_set():
             self.new.clear()
             self.held = []
-            self.client.token, self.client.greeted = b"", False
+            self.become(b"")
             self.client.current = self.random.randrange(len(self.client.endpoints))
         self.round += 1
         number = "g%d" % self.round
@@ -240,6 +247,8 @@ class Consumer(Role):
         if self.held:
             level, = self.client.request("ACK", "a%d" % self.round, self.queue, " ".join(self.held), patience=PATIENCE)
             self.acked(level)
+        if self.client.name != self.named:
+            self.become(self.named)
 
 
 KINDS = {"producer": Producer, "nameless": Nameless, "consumer": Consumer}

@@ -19,7 +19,8 @@ test runs, and judged when nothing breaks any more and the queue was drained.  W
     recovered     delivered, though no OK was heard
     redelivered   delivered again before the acknowledgement was OK: at least once is what is promised
     resurrected   delivered by a GET that was sent after its acknowledgement had been answered OK
-    disordered    delivered for the first time, by the only consumer of the queue, after a later one of its producer
+    disordered    delivered for the first time, by the only consumer of the queue, after a later one of its producer.  Not
+                  judged where a consumer gave way to one without its name, for which its leases do not end
     unlevelled    answered OK with a level that this pair cannot have
     overtaken     stored in an earlier leadership, though it was sent for the first time when a later one had answered: two
                   served at once
@@ -78,6 +79,7 @@ class Ledger:
         self.told = {}                      #  when each producer heard its last OK
         self.gaps = Counter()               #  each producer's longest time between two of them
         self.merged = None                  #  both brokers had answered without each other: when they were one again
+        self.strangers = False              #  consumers gave way to others without a name
         self.copied = None                  #  a store was set back to a copy: when that was made
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
@@ -116,6 +118,7 @@ class Ledger:
         self.gaps.clear()
         self.newest_of.clear()
         self.merged = self.copied = None
+        self.strangers = False
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
 
@@ -178,7 +181,7 @@ class Ledger:
         message.deliveries += 1
         if message.deliveries > 1:
             self.counts["redelivered"] += 1
-        elif producer not in self.unordered:
+        elif producer not in self.unordered and not self.strangers:
             self._ordered(producer, key, identity)
 
     def _acked(self, time, consumer, identity, level):

@@ -386,7 +386,8 @@ class Rig:
         self.tell("go", "consumers")
 
     def forget(self):
-        """All consumers are new processes, which remember no reply; they ask either broker first."""
+        """All consumers are new processes, which remember no reply, and have no name; they ask either broker first."""
+        self.ledger.strangers = True
         self.tell("forget", "consumers")
 
     def heal(self):

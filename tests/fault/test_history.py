@@ -8,9 +8,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from history import Ledger  # noqa: E402
 
 
-def judge(text, **settings):
+def judge(text, strangers=False, **settings):
     """The ledger after a history: a line each, the time is the line's number."""
     ledger = Ledger(**settings)
+    ledger.strangers = strangers
     for time, line in enumerate(text.strip().split("\n")):
         kind, *rest = line.split()
         ledger.feed([kind, str(time), *rest])
@@ -230,6 +231,10 @@ def test_disordered():
 
 def test_two_consumers_have_no_order():
     assert judge(DISORDER, unordered="P").good
+
+
+def test_who_has_no_name_leaves_no_order():
+    assert judge(DISORDER, strangers=True).good
 
 
 @pytest.mark.parametrize("line", ["put P 1\nstored P 1 single 11 0\nget A g1\ngot A g1 11 1 P 1", GOOD + "acked A 12 none"])
