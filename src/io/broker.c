@@ -79,7 +79,7 @@ typedef struct {
     zb_log_rate_t noise;       //  of lines about bad input
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
-    zb_heap_t heap;
+    zb_trimmer_t *trimmer;
     zb_spans_t ids;            //  that the request at hand names
     char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
@@ -1010,6 +1010,7 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
         return s_listen_failed ("clients", s_own (self)->bind);
     self->links = self->status.links = paired ? zb_links_new (config) : NULL;
     self->store = s_store_new (config, self->links);
+    self->trimmer = zb_trimmer_new ();
     if (paired) {
         self->ha = zb_ha_new (config, self->store, self->links);
         if (!self->ha)
@@ -1029,6 +1030,7 @@ static void s_close (zb_broker_t *self)
         zb_engine_stop (self->engine, "");
         s_replies (self);
     }
+    zb_trimmer_destroy (&self->trimmer);
     zb_claimant_destroy (&self->claimant);
     zb_courier_destroy (&self->courier);
     zb_ha_destroy (&self->ha);
@@ -1089,7 +1091,6 @@ static void s_turn (zb_broker_t *self)
     s_replay (self);
     zb_news_tick (&self->news, self->now);
     s_tell_peer (self, false);
-    zb_heap_tick (&self->heap, self->now);
 }
 
 int zb_broker_run (const zb_config_t *config)

@@ -8,6 +8,8 @@
 
 #include <inttypes.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <czmq.h>
@@ -62,4 +64,75 @@ void zb_heap_tick (zb_heap_t *self, int64_t now)
     zb_heap_done (self, after);
     zb_log (ZB_LOG_DEBUG, "memory: %zu MiB of %zu are left, after %" PRId64 " ms", after >> 20, before >> 20,
             zclock_mono () - now);
+}
+
+//  ---------------------------------------------------------------------------
+//  The thread
+
+struct zb_trimmer {
+    pthread_t thread;
+    pthread_mutex_t guard;
+    pthread_cond_t end;
+    bool ends; //  under the guard
+};
+
+//  Waits until `when`; whether it is to end.
+static bool s_ends (zb_trimmer_t *self, int64_t when)
+{
+    struct timespec until = {when / 1000, when % 1000 * 1000000};
+    pthread_mutex_lock (&self->guard);
+    while (!self->ends && pthread_cond_timedwait (&self->end, &self->guard, &until) == 0) {
+    }
+    bool ends = self->ends;
+    pthread_mutex_unlock (&self->guard);
+    return ends;
+}
+
+static void *s_run (void *arg)
+{
+    zb_trimmer_t *self = (zb_trimmer_t *) arg;
+    zb_heap_t heap = {0};
+    do
+        zb_heap_tick (&heap, zclock_mono ());
+    while (!s_ends (self, zclock_mono () + ZB_HEAP_FIRST));
+    return NULL;
+}
+
+zb_trimmer_t *zb_trimmer_new (void)
+{
+    zb_trimmer_t *self = (zb_trimmer_t *) zmalloc (sizeof *self);
+    assert (self);
+    pthread_condattr_t attributes;
+    pthread_condattr_init (&attributes);
+    pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init (&self->guard, NULL);
+    pthread_cond_init (&self->end, &attributes);
+    pthread_condattr_destroy (&attributes);
+    //  Signals are for the thread that serves: they end its poll.
+    sigset_t all, before;
+    sigfillset (&all);
+    pthread_sigmask (SIG_SETMASK, &all, &before);
+    int rc = pthread_create (&self->thread, NULL, s_run, self);
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
+    if (rc == 0)
+        return self;
+    free (self);
+    errno = rc;
+    return NULL;
+}
+
+void zb_trimmer_destroy (zb_trimmer_t **self_p)
+{
+    zb_trimmer_t *self = *self_p;
+    if (self) {
+        pthread_mutex_lock (&self->guard);
+        self->ends = true;
+        pthread_cond_signal (&self->end);
+        pthread_mutex_unlock (&self->guard);
+        pthread_join (self->thread, NULL);
+        pthread_cond_destroy (&self->end);
+        pthread_mutex_destroy (&self->guard);
+        free (self);
+        *self_p = NULL;
+    }
 }

@@ -30,9 +30,15 @@ typedef struct {
     bool again;         //  much was won, and nothing was looked at since then
 } zb_heap_t;
 
-//  Looks at the memory of this process if it is time, and gives back what is free.  For one thread, each turn; the whole
-//  process may wait for about 0.2 ms for each MiB that goes.
+//  Looks at the memory of this process if it is time, and gives back what is free.  Takes about 0.2 ms for each MiB that
+//  goes, while one heap after the other is locked: others wait only for the heap that is being trimmed, if it is theirs.
 void zb_heap_tick (zb_heap_t *self, int64_t now);
+
+//  A thread that does so by itself until it is destroyed.  NULL with errno: the system has no thread left; the memory stays
+//  where it is then.  For the thread that has made it.
+typedef struct zb_trimmer zb_trimmer_t;
+zb_trimmer_t *zb_trimmer_new (void);
+void zb_trimmer_destroy (zb_trimmer_t **self_p);
 
 //  What zb_heap_tick is made of.  Whether to give back, if so many bytes are in memory now:
 bool zb_heap_due (zb_heap_t *self, size_t resident, int64_t now);

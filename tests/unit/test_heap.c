@@ -81,10 +81,22 @@ static void test_this_process (void **state)
     assert_true (!ours || (heap.kept && heap.kept < 256 * MIB));
 }
 
+//  The thread does the same by itself, while this one goes on.
+static void test_the_thread (void **state)
+{
+    (void) state;
+    zb_trimmer_t *trimmer = zb_trimmer_new ();
+    assert_non_null (trimmer);
+    zb_trimmer_destroy (&trimmer);
+    assert_null (trimmer);
+    zb_trimmer_destroy (&trimmer);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test (test_a_crowd_has_gone),
                                        cmocka_unit_test (test_what_is_needed_again),
-                                       cmocka_unit_test (test_this_process)};
+                                       cmocka_unit_test (test_this_process),
+                                       cmocka_unit_test (test_the_thread)};
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
