@@ -55,6 +55,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->gone_sessions,
                          &self->departing,
                          &self->listed,
+                         &self->lists,
                          &self->all_queues,
                          &self->idle_producers,
                          &self->demand,
@@ -493,6 +494,13 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     return batch;
 }
 
+//  Whether a LIST is under way that may have read the row of this queue, which was deleted: without its name here it would
+//  be listed.
+static bool s_may_be_listed (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return !zb_ring_empty (&self->lists) && ZB_ITEM (self->lists.next, zb_load_t, lists)->since <= queue->unread;
+}
+
 //  Queues that were deleted leave memory when the store knows and nothing points to them.
 static void s_drop_gone (zb_engine_t *self)
 {
@@ -500,6 +508,9 @@ static void s_drop_gone (zb_engine_t *self)
     {
         zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
         if (queue->commit > self->taken)
+            continue;
+        queue->unread = queue->unread ? queue->unread : self->next_tag;
+        if (s_may_be_listed (self, queue))
             continue;
         zb_map_remove (&self->queues, &queue->entry);
         if (queue->users == 0) {

@@ -91,6 +91,8 @@ typedef struct zb_load {
     uint64_t last;
     zb_queue_row_t row;   //  CURSOR: what QUEUE found
     struct zb_list *list; //  LIST, DEPTHS: what has been found
+    zb_ring_t lists;      //  on the ring of those that are under way
+    uint64_t since;       //  the tag of its first read
     size_t name_size;
     uint8_t name[1 + ZB_NAME_MAX]; //  kind, name
 } zb_load_t;
@@ -177,6 +179,7 @@ struct zb_engine {
     size_t windows;     //  bytes of all pages
     bool starved;       //  a queue could not read because of that
     zb_load_t *listing; //  the LIST that is under way
+    zb_ring_t lists;    //  that one, and those that have clients yet; the oldest first
     zb_ring_t listed;   //  LISTs that are done, and have clients who are answered in the next turns
 
     size_t visited;     //  in this turn

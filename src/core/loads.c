@@ -47,6 +47,7 @@ zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind)
     assert (load);
     zb_ring_init (&load->ask);
     zb_ring_init (&load->sessions);
+    zb_ring_init (&load->lists);
     s_ask (self, load, kind);
     return load;
 }
@@ -117,6 +118,8 @@ zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
     if (!self->listing) {
         self->listing = zb_engine_load_new (self, ZB_LOAD_LIST);
         self->listing->list = zb_list_new (request);
+        self->listing->since = self->listing->tag;
+        zb_ring_append (&self->lists, &self->listing->lists);
         //  Tombstones come before all names.
         uint8_t key[ZB_NAME_MAX + 1] = {ZB_TOMB_MARK + 1};
         size_t size = request->after.size ? request->after.size + 1 : 1;
@@ -166,6 +169,7 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     }
     if (self->listing == load)
         self->listing = NULL;
+    zb_ring_remove (&load->lists);
     zb_list_destroy (&load->list);
     zb_read_destroy (&load->read);
     free (load);

@@ -45,9 +45,9 @@ typedef struct {
     zb_row_t *row;
     uint64_t last;
     unsigned purges; //  of the queue, when it was put
-    bool inserted;  //  zb_queue_insert's; then
-    uint64_t first; //  its first id,
-    zb_row_t *bits; //  and what is done of it, or NULL
+    bool inserted;   //  zb_queue_insert's; then
+    uint64_t first;  //  its first id,
+    zb_row_t *bits;  //  and what is done of it, or NULL
 } zb_sealed_t;
 
 struct zb_queue {
@@ -69,12 +69,13 @@ struct zb_queue {
     uint64_t grace;
     zb_stamp_t changed; //  when it was made, or its options were changed
     uint64_t asked;     //  newest epoch in which a client asked something of it
-    bool gone;      //  deleted; the name is kept until the store knows
-    unsigned users; //  rows and loads that still point to it
-    unsigned inserting;  //  rows that were inserted and are not shown yet,
-    uint64_t inserted;   //  and the lowest id of them
-    uint64_t put;   //  messages ever put,
-    uint64_t done;  //  and ever acknowledged or purged
+    bool gone;       //  deleted; the name is kept until the store knows, and no LIST is under way that it may have told
+    uint64_t unread; //  of one that is gone: reads with a larger tag do not find it; 0 = not known yet
+    unsigned users;  //  rows and loads that still point to it
+    unsigned inserting; //  rows that were inserted and are not shown yet,
+    uint64_t inserted;  //  and the lowest id of them
+    uint64_t put;       //  messages ever put,
+    uint64_t done;      //  and ever acknowledged or purged
     uint64_t reach;
     uint64_t tail;
     uint64_t floor;       //  messages up to here are gone

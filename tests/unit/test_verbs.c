@@ -635,6 +635,30 @@ static void s_queue_options (void **state)
     rig_destroy (&rig);
 }
 
+//  A LIST has read its row before it was deleted, and is answered after that.
+static void s_a_deleted_queue_is_not_listed (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "c", "QUEUE|1|r|");
+    rig_put (rig, "c", "1", "q", 2, 10);
+    rig_put (rig, "c", "1", "r", 1, 10);
+    rig_say (rig, "d", "HELLO|h");
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "d", "LIST|l");
+    rig_say (rig, "c", "DELETE|d|q");
+    rig_expect (rig, "c> OK|d|both");
+    rig_say (rig, "c", "PURGE|p|r");
+    rig_expect (rig, "c> OK|p|both");
+    rig->stuck = false;
+    rig_run (rig);
+    rig_expect (rig, "d> OK|l|r|lease=30000\nmax-messages=0\nmessages=0\nleased=0\nwaiting=0\ngrace=5000");
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    rig_expect (rig, "c> ERR|g|404|no such queue");
+    rig_destroy (&rig);
+}
+
 static void s_queues_are_bounded (void **state)
 {
     (void) state;
@@ -881,7 +905,7 @@ int main (void)
         cmocka_unit_test (s_nack_gives_back_at_once),
         cmocka_unit_test (s_a_lost_consumer_returns_its_messages),
         cmocka_unit_test (s_what_could_not_be_sent_is_back),
-        cmocka_unit_test (s_queue_options),
+        cmocka_unit_test (s_queue_options), cmocka_unit_test (s_a_deleted_queue_is_not_listed),
         cmocka_unit_test (s_queues_are_bounded),
         cmocka_unit_test (s_list_matches_and_counts),
         cmocka_unit_test (s_list_comes_in_pages),
