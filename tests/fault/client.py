@@ -4,7 +4,8 @@
     client.py HISTORY BROKERS ROLE...
 
 A role is producer:NAME:QUEUE:RATE (named, pipelined), nameless:NAME:QUEUE:RATE (one PUT at a time) or
-consumer:NAME:QUEUE.  HISTORY gets the events of history.py, one a line.  Each line on standard input is a word for all
+consumer:NAME:QUEUE.  HISTORY gets the events of history.py, one a line; HISTORY.frames all that was sent and heard, for
+the judge of histories (scribe.py).  Each line on standard input is a word for all
 roles of a kind: "pause producers" lets what is under way be answered, and is answered "paused producers" when it is;
 "go producers" goes on; likewise consumers, which acknowledge what they hold before they pause.  The end of the input
 is the end of the process.  "forget consumers" makes new ones of them, that remember no
@@ -20,20 +21,47 @@ import zmq
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import zb1  # noqa: E402
+from scribe import Scribe  # noqa: E402
 
 PATIENCE = 150              #  seconds without an OK until a client gives up: the pair is stuck
 LARGEST = int(os.environ.get("ZBROKER_FAULT_BODY", "5000"))
 LOCK = threading.Lock()
 
 
+class Client(zb1.Client):
+    """Writes down each request and each answer."""
+
+    def __init__(self, endpoints, name, scribe):
+        self.scribe = scribe
+        self.connections = [None] * len(endpoints)
+        super().__init__(endpoints, name)
+
+    def _connect(self, index):
+        if self.connections[index]:
+            self.scribe.closed(self.connections[index])
+        super()._connect(index)
+        self.connections[index] = self.scribe.connected("AB"[index])
+
+    def send(self, *frames):
+        self.scribe.sent(self.connections[self.current], *frames)
+        super().send(*frames)
+
+    def recv(self, wait):
+        asked = self.current
+        reply = super().recv(wait)
+        if reply is not None:
+            self.scribe.heard(self.connections[asked], reply)
+        return reply
+
+
 class Role(threading.Thread):
     kind = ""
 
-    def __init__(self, history, brokers, name, queue):
+    def __init__(self, history, frames, brokers, name, queue):
         super().__init__(daemon=True)
         self.history = history
         self.name_, self.queue = name, queue
-        self.client = zb1.Client(brokers, "" if self.kind == "nameless" else name)
+        self.client = Client(brokers, "" if self.kind == "nameless" else name, Scribe(frames, name))
         self.random = random.Random(name)
         self.go = threading.Event()
         self.idle = threading.Event()
@@ -67,8 +95,9 @@ class Producer(Role):
     """Keeps PUTs in flight, and resends all that is not answered after each HELLO."""
     kind = "producers"
 
-    def __init__(self, history, brokers, name, queue, rate):
-        super().__init__(history, brokers, name, queue)
+    def __init__(self, *args):
+        *rest, rate = args
+        super().__init__(*rest)
         self.rate = float(rate)
         self.sent = self.acked = None
         self.highest = 0            #  number that was ever sent
@@ -260,10 +289,10 @@ def main():
     zb1.SILENCE = float(os.environ.get("ZBROKER_FAULT_SILENCE", "0.4"))
     zmq.Context.instance().io_threads = 1
     parts = []
-    with open(history, "a", buffering=1) as file:
+    with open(history, "a", buffering=1) as file, open(history + ".frames", "a", buffering=1) as frames:
         for role in roles:
             kind, *arguments = role.split(":")
-            parts.append(KINDS[kind](file, brokers.split(","), *arguments))
+            parts.append(KINDS[kind](file, frames, brokers.split(","), *arguments))
             parts[-1].start()
         for line in sys.stdin:
             word, whom = line.split()

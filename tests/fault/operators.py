@@ -156,6 +156,7 @@ def copy_restored(rig, dice):
     #  What it has answered alone since would be on this disk and no other.
     if not lone:
         rig.ledger.copied = copied
+        rig.scribe.note("copy")
         if dice.random() < 0.6:
             load(dice, 0, 1.5)
             other.kill()

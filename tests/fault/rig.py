@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 from brokers import Broker, FINDINGS, PROGRAM  # noqa: E402
 from history import Ledger  # noqa: E402
+from scribe import Scribe, judge  # noqa: E402
 from zb1 import status  # noqa: E402
 
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
@@ -276,7 +277,10 @@ class Rig:
         self.endpoints = endpoints
         self.ledger = Ledger(nameless=("N",), unordered=("R", "N"), **({"levels": ("shared",)} if shared else {}))
         self.expected = set()       #  codes with which a broker may end by itself
+        self.frames = open(self.folder + "/rig.frames", "w", buffering=1)
+        self.scribe = Scribe(self.frames, "rig")
         self.in_step()
+        self.scribe.note("one")
         self.clients = []
         self._queues("one", "other")
         self.clients = [
@@ -301,18 +305,22 @@ class Rig:
         """One request on a session of its own, from the router, until somebody answers OK."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            for endpoint in self.endpoints:
+            for endpoint, broker in zip(self.endpoints, "AB"):
                 with zmq.Context.instance().socket(zmq.DEALER) as sock:
                     sock.linger = 0
                     sock.connect(endpoint)
-                    sock.send_multipart([b"ZB1", b"HELLO", b"h"])
-                    sock.send_multipart([b"ZB1"] + [frame.encode() for frame in frames])
+                    connection = self.scribe.connected(broker)
+                    for request in (("HELLO", "h"), frames):
+                        self.scribe.sent(connection, *request)
+                        sock.send_multipart([b"ZB1"] + [frame.encode() for frame in request])
                     while sock.poll(1000):
                         reply = sock.recv_multipart()
+                        self.scribe.heard(connection, reply)
                         if reply[1] == b"OK" and reply[2] == frames[1].encode():
                             return reply[4:]
                         if reply[1] != b"OK":
                             break
+                self.scribe.closed(connection)
             time.sleep(0.05)
         raise Stuck("nobody answers %s" % frames[0])
 
@@ -425,6 +433,7 @@ class Rig:
         self.tell("pause", "consumers")
         self._wait_paused("consumers")
         self.look_for_merges()
+        self.scribe.note("one")
 
     def _wait_paused(self, kind):
         end = time.monotonic() + PATIENCE
@@ -439,6 +448,7 @@ class Rig:
         found = sum([node.merges() for node in self.nodes])
         if found:
             self.ledger.merged = time.monotonic()
+            self.scribe.note("split")
         return found
 
     def _check_clients(self):
@@ -463,6 +473,11 @@ class Rig:
                     wrong.append("%s complains in its log" % node.role)
         return wrong
 
+    def judge_answers(self):
+        """Whether all that was answered since the pair began can be right; returns None, or what can't."""
+        files = [clients.history + ".frames" for clients in self.clients] + [self.frames.name]
+        return judge(os.path.join(BUILD, "tests/history/judge"), files, self.folder + "/all.frames")
+
     def same_stores(self):
         """Stops both brokers and compares what they hold."""
         digest = os.path.join(BUILD, "tests/integration/digest")
@@ -486,6 +501,7 @@ class Rig:
             self.neighbour.close(keep)
         for clients in self.clients:
             clients.close()
+        self.frames.close()
         for node in self.processes:
             node.kill()
         self.network.heal()

@@ -97,11 +97,14 @@ class Torture:
                 if not self.more():
                     break
                 self.round(self.dice.choice(group) if round_ else first)
+            pairs = [self.rig, *([self.rig.neighbour] if self.rig.neighbour else [])]
+            answers = "; ".join(filter(None, [pair.judge_answers() for pair in pairs]))
+            if answers:
+                self.report(first.__name__, ["answers: %s" % answers])
             equal, sums = self.rig.same_stores()
             if not equal:
                 self.report(first.__name__, ["the stores differ: %s" % sums])
-            else:
-                good = True
+            good = equal and not answers
         except Waits as waits:
             #  The round is not judged; the next one has a new pair.
             good = True

@@ -33,6 +33,11 @@ bool clients_are_done (void)
     return s_producing == 0;
 }
 
+void clients_begin (void)
+{
+    s_producing++;
+}
+
 void clients_end (void)
 {
     s_producing--;

@@ -15,8 +15,11 @@
 void clients_start (int64_t until);
 //  Starts one more producer, to be used once.
 void clients_more (int64_t until);
-//  One of them has ended.
+//  One more that has to end; one of them has ended.
+void clients_begin (void);
 void clients_end (void);
+//  Some that use a queue of their own in all ways.
+void visitors_start (int64_t until);
 //  The keeper; then one that counts what is in its queue.
 void *keeper_run (void *arg);
 void keeper_count (void);

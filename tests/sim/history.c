@@ -16,6 +16,7 @@
 #include "core/lineage.h"
 #include "history.h"
 #include "io/front.h"
+#include "scribe.h"
 
 #define COMMITS 65536
 #define EPOCHS 512
@@ -101,6 +102,7 @@ static void s_divide (const char *how)
     if (s_witness)
         world_finding ("H9: %s, beside a witness", how);
     s_split = s_divided = true;
+    scribe_note ("split");
 }
 
 //  Both are in step: each holds what the other one does.
@@ -128,8 +130,10 @@ void history_role (int machine, const char *text)
     int other = PRIMARY + BACKUP - machine;
     //  Beside a witness it is said for a moment only: until a peer that was stopped hears that it does not lead, or of a
     //  store that is not trusted and holds nothing that the peer lacks.  Nothing is answered meanwhile, as H3 to H5 prove.
-    if (strstr (text, "diverged") && !s_witness)
+    if (strstr (text, "diverged") && !s_witness) {
         s_split = s_divided = true;
+        scribe_note ("split");
+    }
     if (alone[machine] && alone[other])
         s_divide ("both brokers go on alone");
     static bool level[MACHINES], follows[MACHINES];
@@ -144,6 +148,8 @@ void history_role (int machine, const char *text)
         s_all (s_no_more);
     if (one)
         s_back = 0;
+    if (one)
+        scribe_note ("one");
     if (one && s_divided)
         s_unite ();
     if (one && !was)
@@ -180,6 +186,12 @@ size_t history_body (int producer, uint64_t number, int index, char body[BODY_MA
     size_t fill = (number * 31 + (uint64_t) index) % 11 == 0 ? (size_t) (number * 97 % 2500) : number % 40;
     memset (body + size, '.', fill);
     return (size_t) size + fill;
+}
+
+//  The keeper's, or a visitor's, who have a queue of their own.
+static bool s_is_own (const void *body, size_t size)
+{
+    return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0);
 }
 
 static history_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -338,11 +350,11 @@ static bool s_is_done (const history_message_t *message, const char *id)
     return false;
 }
 
-//  The one with this body; NULL if it is the keeper's.
+//  The one with this body; NULL if it is the keeper's, or a visitor's.
 static history_message_t *s_look_up (const void *body, size_t size)
 {
     int producer, number, index;
-    return size > 1 && memcmp (body, "<k", 2) == 0 ? NULL : s_find (body, size, &producer, &number, &index);
+    return s_is_own (body, size) ? NULL : s_find (body, size, &producer, &number, &index);
 }
 
 //  ---------------------------------------------------------------------------
@@ -467,7 +479,7 @@ void history_promoted (int machine)
 
 static void s_see (const void *body, size_t size, uint64_t id, bool done)
 {
-    if (!s_look_up (body, size))
+    if (s_is_own (body, size))
         return;
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
@@ -505,8 +517,8 @@ static void s_look_level (int active, int passive)
 //  A body leaves the queue for a consumer; `sent`: the consumer can get it.
 static void s_hand_out (const process_t *from, const void *body, size_t size, const char *id, bool sent)
 {
-    if (size > 1 && memcmp (body, "<k", 2) == 0)
-        return; //  the keeper's
+    if (s_is_own (body, size))
+        return;
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
     if (sent && message->named && s_is_done (message, id))
@@ -579,12 +591,37 @@ static void s_look_at (const zb_reply_t *reply, bool sent)
     zb_frames_clear (&frames);
 }
 
+//  What a broker that does not tell the truth says in its place.
+static zb_reply_t s_mutate (const zb_reply_t *reply, zb_frame_t lie[2], char text[512])
+{
+    zb_reply_t mutant = *reply;
+    if (sim_mutant == MUTANT_AGAIN && reply->kind == ZB_REPLY_AGAIN)
+        mutant.kind = ZB_REPLY_STORED;
+    bool list = reply->kind == ZB_REPLY_TEXTS && reply->texts == 2 && reply->text[1].size < 256;
+    if (sim_mutant != MUTANT_COUNT || !list)
+        return mutant;
+    snprintf (text, 512, "%.*s", (int) reply->text[1].size, (const char *) reply->text[1].data);
+    char *count = strstr (text, "\nmessages="), rest[256];
+    if (!count)
+        return mutant;
+    count += strlen ("\nmessages=");
+    snprintf (rest, sizeof rest, "%s", count + strcspn (count, "\n"));
+    sprintf (count, "%d%s", atoi (count) + 1, rest);
+    lie[0] = reply->text[0];
+    lie[1] = zb_frame (text);
+    mutant.text = lie;
+    return mutant;
+}
+
 //  The linker puts it before the broker's own.
 int __real_zb_front_send (zb_front_t *self, const zb_reply_t *reply);
 int __wrap_zb_front_send (zb_front_t *self, const zb_reply_t *reply);
 int __wrap_zb_front_send (zb_front_t *self, const zb_reply_t *reply)
 {
-    int rc = __real_zb_front_send (self, reply);
+    zb_frame_t lie[2];
+    char text[512];
+    zb_reply_t mutant = s_mutate (reply, lie, text);
+    int rc = __real_zb_front_send (self, &mutant);
     int error = errno;
     s_look_at (reply, rc == 0);
     errno = error;
@@ -680,6 +717,9 @@ void history_name (int producer)
 //  All PUTs under one number are equal here, so the winner can't tell only what it has forgotten.
 void history_aside (const void *body, size_t size, const char *why)
 {
+    scribe_aside (body, size);
+    if (size > 1 && memcmp (body, "<v", 2) == 0)
+        return; //  visitors use a number again on purpose
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
     if (!message->named || strcmp (why, "conflict") || (uint64_t) number + ZB_WINDOW > s_number[producer])

@@ -23,6 +23,7 @@
         disks then, before anything of it is delivered.
     H11 A broker that is started under the other one's name refuses, and touches nothing.
     H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
+    H13 There is an order of the requests in which every answer is right (tests/history/judge.h, scribe.h).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

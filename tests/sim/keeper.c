@@ -146,6 +146,15 @@ static void s_take (client_t *self, char *acks, bool looks)
     }
 }
 
+//  What the queues hold at rest the judge of histories looks at.
+static void s_list (client_t *self)
+{
+    frame_t frame[] = {TEXT ("ZB1"), TEXT ("LIST"), TEXT ("l"), TEXT ("")};
+    if (!self->socket)
+        plain_greet (self);
+    plain_ask (self, frame, 4, PATIENCE);
+}
+
 //  The first message that has to come yet; 0 if there is none.
 static int s_missing (void)
 {
@@ -162,6 +171,7 @@ static void *s_count (void *arg)
     bool more = true;
     int64_t limit = world_now () + 35 * SECOND;
     s_counts = true;
+    s_list (self);
     s_do (self, "QUEUE", "", "");
     while (more) {
         char id[24];

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "net.h"
+#include "scribe.h"
 
 #define BASE_DELAY 40   //  us
 #define STALL 10        //  ms until what is held back is looked at again
@@ -422,6 +423,7 @@ void net_reset (int one, int other)
 
 void net_close (sock_t *self, bool power)
 {
+    scribe_closed (self);
     self->magic = 0;
     self->port = 0;
     while (self->ends) {

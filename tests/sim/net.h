@@ -71,6 +71,7 @@ struct conn {
 
 struct sock {
     int magic;
+    unsigned serial;
     sock_t *next;
     int type;
     process_t *process;

@@ -24,8 +24,10 @@
       clients   programs that use them; the keeper purges and deletes
       operator  moves the role
       faults    what breaks, and when
+      visitors  clients that do all that can be done with one queue, right or wrong
       history   what was seen, and the checkers
       mutants   bugs that the checkers must find
+      scribe    what was sent and heard, for the judge of histories
 
     Whatever happens is decided by the seed, in one order.  Times here are virtual
     microseconds; what the broker sees are milliseconds.
@@ -69,6 +71,8 @@ typedef enum {
     MUTANT_YIELD,    //  an operator's wish that the peer leads is forgotten
     MUTANT_TAIL,     //  what the leader lacks is rolled back
     MUTANT_PURGE,    //  the loser of a split does not tell what it has purged
+    MUTANT_AGAIN,    //  a broker does not tell that a PUT was stored before
+    MUTANT_COUNT,    //  a broker counts one message too many
     MUTANTS
 } mutant_t;
 
@@ -83,7 +87,8 @@ enum {
     EXTRA_OPERATOR = 2, //  one moves the role, and has brokers lead that wait
     EXTRA_NAMES = 4,    //  brokers are started as the other one
     EXTRA_COPIES = 8,   //  disks are set back to copies
-    EXTRAS = 4          //  how many there are
+    EXTRA_VISITORS = 16, //  three clients use one queue in all ways
+    EXTRAS = 5           //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
@@ -124,7 +129,7 @@ struct process {
     int machine;
     unsigned serial;
     bool alive, paused;
-    int64_t resumed; //  when it went on last
+    int64_t resumed;  //  when it went on last
     int stop;         //  zsys_interrupted, as this process sees it
     bool interrupted; //  a call of it has returned for that
     int code;         //  how it ended

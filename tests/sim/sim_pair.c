@@ -7,6 +7,7 @@
     =========================================================================
 
     sim_pair --seed N [--verbose]     one run; --verbose prints its transcript
+             [--history FILE]         writes what clients sent and heard, for tests/history/judge
     sim_pair --seeds N [--from M]     N runs, each in a process of its own
     sim_pair --mutant NAME            with a bug in the world; which checker finds it?
     sim_pair                          TAP: 500 seeds, the mutants, and that a seed replays to the byte
@@ -24,6 +25,7 @@
 #include "clients.h"
 #include "faults.h"
 #include "machines.h"
+#include "scribe.h"
 
 #define FAULTS_FROM (1500 * MS)
 #define FAULTS_TO (13 * SECOND)
@@ -123,7 +125,7 @@ static void s_lose_one (void)
 static const char *const s_end_name[] = {"did not come to rest", "at rest", "waits for an operator",
                                          "an old copy has used"};
 
-static void s_print_end (kind_t kind, end_t end, size_t kept)
+static void s_print_end (kind_t kind, end_t end, size_t kept, size_t undecided)
 {
     s_print_disks ();
     dprintf (
@@ -137,6 +139,8 @@ static void s_print_end (kind_t kind, end_t end, size_t kept)
         (size_t) machine_of (BACKUP)->starts, history_stats.levels, history_is_split () ? ", split" : "");
     if (kept)
         dprintf (STDOUT_FILENO, ", %zu messages wait on disks", kept);
+    if (undecided)
+        dprintf (STDOUT_FILENO, ", %zu histories not decided", undecided);
     dprintf (STDOUT_FILENO, "\n");
 }
 
@@ -148,6 +152,8 @@ static void s_run (uint64_t seed)
     machines_start (seed / KINDS % 2 == 1);
     world_run (10 * MS);
     clients_start (PUTS_TO);
+    if (world_has (EXTRA_VISITORS))
+        visitors_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     world_run (FAULTS_TO);
     faults_end ();
@@ -170,7 +176,8 @@ static void s_run (uint64_t seed)
     if (end == RESTED && !machines_wait ())
         s_lose_one ();
     size_t kept = history_end (end == STUCK);
-    s_print_end (kind, end, kept);
+    size_t undecided = scribe_end ();
+    s_print_end (kind, end, kept, undecided);
     _Exit (0);
 }
 
@@ -178,7 +185,7 @@ static void s_run (uint64_t seed)
 //  Many runs
 
 typedef struct {
-    size_t runs, found, ends[ENDS], oks;
+    size_t runs, found, undecided, ends[ENDS];
     char first[1200]; //  what the first finding said
     uint64_t seed;
 } sum_t;
@@ -227,6 +234,7 @@ static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
         char text[1200];
         int code = s_child (seed, false, text, sizeof text);
         sum.runs++;
+        sum.undecided += strstr (text, "not decided") != NULL;
         if (tell && (code || isatty (STDERR_FILENO)))
             printf ("seed %llu: %s", (unsigned long long) seed, text);
         fflush (stdout);
@@ -242,8 +250,8 @@ static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
 
 static void s_print_sum (const sum_t *sum)
 {
-    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu used an epoch twice, %zu findings\n", sum->runs,
-            sum->ends[RESTED], sum->ends[STUCK], sum->ends[TWICE], sum->found);
+    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu used an epoch twice, %zu findings, %zu not decided\n", sum->runs,
+            sum->ends[RESTED], sum->ends[STUCK], sum->ends[TWICE], sum->found, sum->undecided);
 }
 
 //  ---------------------------------------------------------------------------
@@ -319,6 +327,8 @@ static void s_test_mutants (void)
         {MUTANT_NAME, "H11", 23, 40},
         {MUTANT_YIELD, "H12", 20, 40},
         {MUTANT_TAIL, "H2: in step", 37, 100},
+        {MUTANT_AGAIN, "H13", 1, 60},
+        {MUTANT_COUNT, "H13", 1, 60},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);
@@ -356,8 +366,9 @@ static int s_tap (void)
 
 int main (int argc, char *argv[])
 {
-    static const struct option options[] = {{"seed", 1, NULL, 's'},   {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},
-                                            {"mutant", 1, NULL, 'm'}, {"verbose", 0, NULL, 'v'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"seed", 1, NULL, 's'},    {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'}, {"mutant", 1, NULL, 'm'},
+        {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {NULL, 0, NULL, 0}};
     uint64_t seed = 0, seeds = 0, from = 1;
     int letter;
     while ((letter = getopt_long (argc, argv, "", options, NULL)) != -1)
@@ -377,6 +388,9 @@ int main (int argc, char *argv[])
             break;
         case 'v':
             world_verbose = true;
+            break;
+        case 'h':
+            scribe_file (optarg);
             break;
         default:
             fprintf (stderr, "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M]] [--mutant NAME]\n");

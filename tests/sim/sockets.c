@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "net.h"
+#include "scribe.h"
 
 #define MAGIC 0x50c4e7
 #define KERNEL 200   //  packets that the system holds for a connection, beyond the high water mark
@@ -70,9 +71,11 @@ static sock_t *s_sock (void *socket)
 void *zmq_socket (void *context, int type)
 {
     (void) context;
+    static unsigned serial;
     sock_t *self = calloc (1, sizeof *self);
     assert (self);
     *self = (sock_t){.magic = MAGIC,
+                     .serial = ++serial,
                      .type = type,
                      .process = process_self (),
                      .sndhwm = 1000,
@@ -216,6 +219,7 @@ int zmq_connect (void *socket, const char *endpoint)
     }
     link->next = self->links;
     self->links = link;
+    scribe_connected (self, link->machine);
     net_connect (link);
     return 0;
 }
@@ -321,6 +325,7 @@ static int s_send (sock_t *self, buffer_t *buffer, bool more)
     if (!more) {
         packet_t *packet = self->writing;
         self->writing = NULL;
+        scribe_sent (self, packet);
         s_route (self, packet);
     }
     return 0;
@@ -389,6 +394,7 @@ static int s_wait (sock_t *self, int flags)
         return 0;
     self->reading = fifo_shift (&self->inbox);
     self->read = 0;
+    scribe_heard (self, self->reading);
     end_t *over = self->reading->over;
     if (over)
         over->unread--;
