@@ -336,7 +336,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;
     }
-    if (!queue && (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
+    //  One that was deleted counts until its tombstone is gone, so that nobody makes more of these than are freed.
+    if (!queue && (self->queue_count + self->buried.count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
         s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed (limits.queues of the broker)", self->names_commit);
         return NULL;
     }

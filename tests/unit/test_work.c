@@ -597,6 +597,34 @@ static void s_names_are_counted (void **state)
 
 //  Housekeeping
 
+//  A queue that is made and deleted again and again leaves a tombstone each time: they are bounded with the queues.
+static void s_tombstones_are_bounded (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.queues = 4;
+    rig_t *rig = rig_ready (&limits);
+    rig_say (rig, "c", "QUEUE|m|again|");
+    rig_skip (rig);
+    for (int round = 0; round < 20; round++) {
+        rig_push (rig, "c", "DELETE|d|again");
+        rig_push (rig, "c", "QUEUE|m|again|");
+    }
+    rig_run (rig);
+    for (int round = 0; round < 2; round++) {
+        rig_expect (rig, "c> OK|d|both");
+        rig_expect (rig, "c> OK|m");
+    }
+    rig_expect (rig, "c> OK|d|both");
+    rig_expect (rig, "c> ERR|m|429|no more queues are allowed*");
+    rig_expect (rig, "c> ERR|d|404|*");
+    rig_skip (rig);
+    //  When they are freed there is room again.
+    rig_say (rig, "c", "QUEUE|m|again|");
+    rig_expect (rig, "c> OK|m");
+    rig_destroy (&rig);
+}
+
 //  What frees space has one step on its way at a time, so that others' commits have little before them.
 static void s_housekeeping_takes_a_share (void **state)
 {
@@ -652,6 +680,7 @@ int main (void)
         cmocka_unit_test (s_a_name_that_has_left_memory),
         cmocka_unit_test (s_names_are_bounded),
         cmocka_unit_test (s_names_are_counted),
+        cmocka_unit_test (s_tombstones_are_bounded),
         cmocka_unit_test (s_housekeeping_takes_a_share),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
