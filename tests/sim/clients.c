@@ -232,6 +232,9 @@ static void s_be_producer (client_t *self)
         s_put (self, next++);
         plain_nap (0, 60 * MS);
         s_wander (self);
+        //  One that is not sure of its last PUT sends it again.
+        if (*self->name && !self->socket && world_chance (500))
+            s_put (self, next - 1);
         if (!*self->name || !world_chance (20))
             continue;
         //  Another process takes up the name, without anything but it.

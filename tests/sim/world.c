@@ -169,6 +169,7 @@ void world_init (uint64_t seed)
     s_secret = seed ^ 0x5ec8e7;
     s_now = 0;
     uint64_t draw = seed;
+    s_extras = 0;
     for (unsigned index = 0; index < EXTRAS && seed / 16 % 4; index++)
         s_extras |= (s_next (&draw) >> 32) % 3 ? 0 : 1u << index;
 }
