@@ -859,15 +859,14 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
 
 //  Figures
 
-//  The peer has diverged and wants to replay.  It is listened to only by a broker that is alone, which this one is not yet.
-static bool s_loser_waits (const zb_engine_t *self)
-{
-    return self->keep == ZB_KEEP_NOTE && self->merger_ms && self->now - self->merger_ms < LOSER_WAITS;
-}
-
 bool zb_engine_client_waits (const zb_engine_t *self)
 {
-    return self->waits || self->backlog || !zb_ring_empty (&self->unsure) || s_loser_waits (self);
+    return self->waits || self->backlog || !zb_ring_empty (&self->unsure);
+}
+
+bool zb_engine_loser_waits (const zb_engine_t *self)
+{
+    return self->keep == ZB_KEEP_NOTE && self->merger_ms && self->now - self->merger_ms < LOSER_WAITS;
 }
 
 void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)

@@ -145,7 +145,7 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 static unsigned s_conditions (const zb_role_t *self)
 {
     return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) |
-           (self->solo ? ZB_IF_SOLO : 0) | (self->live && self->granted == self->session ? ZB_IF_GRANTED : 0) |
+           (self->solo ? ZB_IF_SOLO : 0) | (zb_role_peer_in_step (self) ? ZB_IF_GRANTED : 0) |
            (self->wait || zb_role_overtaken (self) ? ZB_IF_WAIT : 0) | (zb_role_bound (self) ? ZB_IF_BOUND : 0);
 }
 

@@ -232,6 +232,8 @@ bool zb_role_risen (const zb_role_t *self);
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat);
 //  The peer is heard as active now.
 bool zb_role_peer_leads (const zb_role_t *self, int64_t now);
+//  Of an active broker: whether it has granted the peer `in step`, in the session of the link that stands.
+bool zb_role_peer_in_step (const zb_role_t *self);
 //  No heartbeat within the limit, or known dead.
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now);
 //  Why this broker does (or does not) serve: a sentence for operators and clients.

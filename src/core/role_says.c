@@ -73,6 +73,11 @@ zb_release_t zb_role_release (const zb_role_t *self, int64_t now, zb_durable_t *
     }
 }
 
+bool zb_role_peer_in_step (const zb_role_t *self)
+{
+    return self->live && self->granted == self->session;
+}
+
 bool zb_role_drains (const zb_role_t *self)
 {
     return self->phase == ZB_PHASE_DRAINING;

@@ -1049,12 +1049,13 @@ static void s_close (zb_broker_t *self)
     zb_spans_clear (&self->ids);
 }
 
-//  Whether a client waits and the peer may be to blame: not while our own store stands still, for then its acks are not
+//  Whether somebody waits and the peer may be to blame: not while our own store stands still, for then its acks are not
 //  even read.
 static bool s_waits_for_peer (const zb_broker_t *self)
 {
-    return zb_engine_leads (self->engine) && zb_engine_client_waits (self->engine)
-           && self->now - zb_store_alive (self->store) < STORE_WELL;
+    return zb_engine_leads (self->engine) && self->now - zb_store_alive (self->store) < STORE_WELL
+           && (zb_engine_client_waits (self->engine)
+               || (zb_engine_loser_waits (self->engine) && !zb_role_peer_in_step (&self->role)));
 }
 
 //  While this broker must not answer, clients who say HELLO are told, also those who have said it before that was known.

@@ -382,7 +382,8 @@ static void s_hash_node (mark_t *mark, split_t *self, int at)
                        node->todos,
                        zb_engine_leads (node->engine),
                        node->rule,
-                       zb_engine_client_waits (node->engine)};
+                       zb_engine_client_waits (node->engine),
+                       zb_engine_loser_waits (node->engine)};
     s_hash (mark, live, sizeof live);
 }
 

@@ -444,7 +444,8 @@ bool split_time (split_t *self)
         node_t *node = &self->node[at];
         if (!node->alive)
             continue;
-        bool waits = zb_engine_leads (node->engine) && zb_engine_client_waits (node->engine);
+        bool loser = zb_engine_loser_waits (node->engine) && !zb_role_peer_in_step (&node->role);
+        bool waits = zb_engine_leads (node->engine) && (zb_engine_client_waits (node->engine) || loser);
         zb_role_tick (&node->role, waits, self->now);
         s_carry_out (self, at);
         split_settle (self);

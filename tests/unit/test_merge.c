@@ -634,11 +634,11 @@ static void test_nobody_waits_for_a_replay_that_has_ended (void **state)
     s_say (&s_loser, "p", "PUT|2|q||two");
     s_replay_messages (1);
     zb_engine_keep (s_winner.rig->engine, ZB_KEEP_NOTE);
-    assert_true (zb_engine_client_waits (s_winner.rig->engine));
+    assert_true (zb_engine_loser_waits (s_winner.rig->engine));
     zb_engine_keep (s_winner.rig->engine, ZB_KEEP_WRITE);
     s_replay ("");
     zb_engine_keep (s_winner.rig->engine, ZB_KEEP_NOTE);
-    assert_false (zb_engine_client_waits (s_winner.rig->engine));
+    assert_false (zb_engine_loser_waits (s_winner.rig->engine));
     s_close ();
 }
 
