@@ -186,7 +186,7 @@ static void s_do_put (client_t *self, uint64_t number, const frame_t *frame, siz
         if (refused && strcmp (plain_text (self, 4), "404") == 0)
             s_create (self);
         gaps += expected && expected < number;
-        if (gaps > 10 && world_has (EXTRA_COPIES | EXTRA_OPERATOR))
+        if (gaps > 10 && expected && expected < number && world_has (EXTRA_COPIES | EXTRA_OPERATOR))
             s_put (self, expected);
         else {
             plain_leave (self);

@@ -25,6 +25,7 @@
 
 static struct {
     bool ok, both, gone, unsure, got;
+    bool twice; //  it was perhaps stored by the other broker as well, under an id of its own
     int broker;
     int64_t when;
 } s_kept[KEPT + 1];
@@ -48,8 +49,10 @@ static void s_do (client_t *self, const char *verb, const char *argument, const 
             return;
         if (absent)
             s_do (self, "QUEUE", "", "");
-        else
+        else {
+            s_kept[s_number].twice = s_kept[s_number].twice || put;
             plain_leave (self);
+        }
     }
 }
 
@@ -73,6 +76,7 @@ static void s_drop (client_t *self, const char *verb)
     for (int number = 1; number <= to; number++) {
         bool had =
             s_kept[number].both || s_kept[number].broker == self->broker || !history_was_divided (s_kept[number].when);
+        had = had && !(s_kept[number].twice && history_is_split ());
         s_kept[number].gone = s_kept[number].gone || had;
         s_kept[number].unsure = true;
     }
