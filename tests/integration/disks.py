@@ -30,11 +30,16 @@ class Disk:
             os.remove(name)
 
 
+def preloads():
+    """For a broker into which a library is preloaded."""
+    if "-fsanitize" in os.environ.get("CFLAGS", ""):
+        pytest.skip("a sanitizer wants to be the first library")
+
+
 def fit(brokers, folder):
     """Gives each of these brokers a disk from its next start on; returns the disks, which keep their orders in the
     folder."""
-    if "-fsanitize" in os.environ.get("CFLAGS", ""):
-        pytest.skip("a sanitizer wants to be the first library")
+    preloads()
     shim = folder + "/shim.so"
     subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC", "-o", shim,
                     SOURCE + "/tests/integration/shim_disk.c"], check=True)

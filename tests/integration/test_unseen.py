@@ -7,6 +7,7 @@ import time
 import pytest
 
 from conftest import in_step
+from disks import preloads
 from links import CutPair
 
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
@@ -40,6 +41,7 @@ class Machine:
 
 @pytest.fixture
 def machines():
+    preloads()
     pair = CutPair()
     pair.machines = [Machine(pair, index) for index in range(2)]
     pair.start()

@@ -16,6 +16,7 @@
 #include "core/lineage.h"
 #include "history.h"
 #include "io/front.h"
+#include "machines.h"
 #include "scribe.h"
 
 #define COMMITS 65536
@@ -152,7 +153,8 @@ void history_role (int machine, const char *text)
         scribe_note ("one");
     if (one && s_divided)
         s_unite ();
-    if (one && !was)
+    //  A disk of which the power is gone lacks what the other one was sent and has kept.
+    if (one && !was && machine_says (other, ""))
         s_look_level (level[machine] ? machine : other, level[machine] ? other : machine);
 }
 
@@ -258,7 +260,8 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
     if (both && !base_holds (other, record) && s_back != other)
         world_finding ("H1: commit %d of epoch %d%c is answered both, and is not synced on the peer's disk",
                        (int) commit, (int) epoch, "?PB"[node]);
-    if (!both && !disk_alone (machine))
+    //  What the peer has as well may still be called solo while `alone` leaves the disk, which takes a slow one its time.
+    if (!both && !disk_alone (machine) && !base_holds (other, record))
         world_finding ("H1: commit %d of epoch %d%c is answered solo, and the disk does not say so", (int) commit,
                        (int) epoch, "?PB"[node]);
     if (!both && s_witness && s_holder () != machine)
