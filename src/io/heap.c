@@ -8,14 +8,13 @@
 
 #include <inttypes.h>
 #include <malloc.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <czmq.h>
 
 #include "io/heap.h"
 #include "io/log.h"
+#include "io/thread.h"
 
 //  0: not known.
 static size_t s_resident (void)
@@ -102,18 +101,9 @@ zb_trimmer_t *zb_trimmer_new (void)
 {
     zb_trimmer_t *self = (zb_trimmer_t *) zmalloc (sizeof *self);
     assert (self);
-    pthread_condattr_t attributes;
-    pthread_condattr_init (&attributes);
-    pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init (&self->guard, NULL);
-    pthread_cond_init (&self->end, &attributes);
-    pthread_condattr_destroy (&attributes);
-    //  Signals are for the thread that serves: they end its poll.
-    sigset_t all, before;
-    sigfillset (&all);
-    pthread_sigmask (SIG_SETMASK, &all, &before);
-    int rc = pthread_create (&self->thread, NULL, s_run, self);
-    pthread_sigmask (SIG_SETMASK, &before, NULL);
+    zb_thread_cond (&self->end);
+    int rc = zb_thread_start (&self->thread, s_run, self);
     if (rc == 0)
         return self;
     free (self);

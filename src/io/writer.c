@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/thread.h"
 #include "io/writer.h"
 
 #define NOTICE_MAX 512
@@ -104,17 +104,8 @@ zb_writer_t *zb_writer_new (int fd, size_t most, zb_writer_notice_fn *notice)
     signal (SIGPIPE, SIG_IGN);
     pthread_mutex_init (&self->guard, NULL);
     pthread_cond_init (&self->come, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init (&attributes);
-    pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init (&self->written, &attributes);
-    pthread_condattr_destroy (&attributes);
-    //  Signals are for the thread that serves: they end its poll.
-    sigset_t all, before;
-    sigfillset (&all);
-    pthread_sigmask (SIG_SETMASK, &all, &before);
-    int rc = pthread_create (&self->thread, NULL, s_run, self);
-    pthread_sigmask (SIG_SETMASK, &before, NULL);
+    zb_thread_cond (&self->written);
+    int rc = zb_thread_start (&self->thread, s_run, self);
     if (rc == 0)
         return self;
     free (self->line);
