@@ -351,14 +351,24 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     return NULL;
 }
 
+//  Finds the task's queue, and settles what an unfinished replay has brought into it.  *queue_p is NULL if the task waits for
+//  the load that is returned, or was refused.
+static zb_load_t *s_settled (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue_p)
+{
+    bool refused = false;
+    zb_load_t *load = s_queue (self, task, queue_p);
+    if (!load && *queue_p)
+        load = zb_engine_settle (self, task, *queue_p, &refused);
+    if (load || refused)
+        *queue_p = NULL;
+    return load;
+}
+
 static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    bool refused = false;
-    zb_load_t *load = s_queue (self, task, &queue);
-    if (!load && queue)
-        load = zb_engine_settle (self, task, queue, &refused);
-    if (load || !queue || refused)
+    zb_load_t *load = s_settled (self, task, &queue);
+    if (!queue)
         return load;
     zb_queue_purge (queue, self->newest);
     zb_engine_bury (self, queue->id, self->newest);
@@ -392,11 +402,8 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
 static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    bool refused = false;
-    zb_load_t *load = s_queue (self, task, &queue);
-    if (!load && queue)
-        load = zb_engine_settle (self, task, queue, &refused);
-    if (load || !queue || refused)
+    zb_load_t *load = s_settled (self, task, &queue);
+    if (!queue)
         return load;
     zb_engine_delete_queue (self, queue);
     s_confirm (self, task, queue->commit);
