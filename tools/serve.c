@@ -9,6 +9,7 @@
 #include <czmq.h>
 
 #include "commands.h"
+#include "io/broker.h"
 #include "io/moment.h"
 
 static const tool_option_t s_options[] = {

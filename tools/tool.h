@@ -17,7 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "io/broker.h"
+#include "io/config.h"
+#include "io/exit_codes.h"
 #include "zbroker.h"
 
 //  Exit codes, beside those of a broker (io/broker.h).

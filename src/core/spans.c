@@ -47,6 +47,36 @@ static void s_append (zb_spans_t *self, uint64_t first, uint64_t last)
     self->span[self->size++] = (zb_span_t){first, last};
 }
 
+bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *last, bool *bad)
+{
+    assert (cursor && first && last && bad);
+    *bad = false;
+    size_t start = *cursor;
+    if (start >= acks.size)
+        return false;
+    //  The cursor stays on the space after an item, so that a space without an item behind it is seen.
+    if (start > 0)
+        start++;
+    size_t end = zb_frame_find (acks, start, ' ');
+    zb_frame_t item = zb_frame_part (acks, start, end);
+    size_t dot = zb_frame_find (item, 0, '.');
+    zb_frame_t from = zb_frame_part (item, 0, dot);
+    zb_frame_t to = from;
+    if (dot < item.size) {
+        if (item.size - dot < 2 || ((const char *) item.data)[dot + 1] != '.')
+            *bad = true;
+        else
+            to = zb_frame_part (item, dot + 2, item.size);
+    }
+    if (*bad || !zb_number_parse (from, UINT64_MAX, first) || !zb_number_parse (to, UINT64_MAX, last) || *first == 0 ||
+        *first > *last) {
+        *bad = true;
+        return false;
+    }
+    *cursor = end;
+    return true;
+}
+
 bool zb_spans_parse (zb_spans_t *self, zb_frame_t acks)
 {
     size_t cursor = 0;

@@ -13,86 +13,6 @@
 
 #include "core/wire.h"
 
-//  Frames
-
-zb_frame_t zb_frame (const char *text)
-{
-    assert (text);
-    return (zb_frame_t){text, strlen (text)};
-}
-
-zb_frame_t zb_frame_copy (uint8_t **byte, zb_frame_t frame)
-{
-    zb_frame_t copy = {*byte, frame.size};
-    if (frame.size)
-        memcpy (*byte, frame.data, frame.size);
-    *byte += frame.size;
-    return copy;
-}
-
-bool zb_frame_is (zb_frame_t frame, const char *text)
-{
-    return zb_frame_eq (frame, zb_frame (text));
-}
-
-bool zb_frame_eq (zb_frame_t one, zb_frame_t other)
-{
-    return one.size == other.size && (one.size == 0 || memcmp (one.data, other.data, one.size) == 0);
-}
-
-//  The bytes of a frame from `first` to before `end`.
-static zb_frame_t s_part (zb_frame_t frame, size_t first, size_t end)
-{
-    return (zb_frame_t){first ? (const char *) frame.data + first : frame.data, end - first};
-}
-
-//  The position of the byte in the frame at or after `start`; the frame's size if it is not there.
-static size_t s_find (zb_frame_t frame, size_t start, char byte)
-{
-    if (start >= frame.size)
-        return frame.size;
-    const char *data = (const char *) frame.data;
-    const char *found = (const char *) memchr (data + start, byte, frame.size - start);
-    return found ? (size_t) (found - data) : frame.size;
-}
-
-//  Numbers
-
-bool zb_number_parse (zb_frame_t text, uint64_t max, uint64_t *number)
-{
-    assert (number);
-    const char *digit = (const char *) text.data;
-    if (text.size == 0 || text.size > 20 || (digit[0] == '0' && text.size > 1))
-        return false;
-    uint64_t value = 0;
-    for (size_t index = 0; index < text.size; index++) {
-        if (digit[index] < '0' || digit[index] > '9')
-            return false;
-        unsigned units = (unsigned) (digit[index] - '0');
-        if (value > (UINT64_MAX - units) / 10)
-            return false;
-        value = value * 10 + units;
-    }
-    if (value > max)
-        return false;
-    *number = value;
-    return true;
-}
-
-size_t zb_number_format (uint64_t number, char text[21])
-{
-    char reversed[20];
-    size_t size = 0;
-    do {
-        reversed[size++] = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number);
-    for (size_t index = 0; index < size; index++)
-        text[index] = reversed[size - 1 - index];
-    text[size] = 0;
-    return size;
-}
-
 //  Text
 
 //  Returns the bytes of the UTF-8 character that begins at `data`, 0 if there is none: what is cut, overlong, a
@@ -217,14 +137,14 @@ bool zb_name_match (zb_frame_t pattern, zb_frame_t name)
 
 static size_t s_line_end (zb_frame_t lines, size_t start)
 {
-    size_t newline = s_find (lines, start, '\n');
-    return s_find (s_part (lines, 0, newline), start, '\t');
+    size_t newline = zb_frame_find (lines, start, '\n');
+    return zb_frame_find (zb_frame_part (lines, 0, newline), start, '\t');
 }
 
 //  NULL if the text is one name=value, else what is wrong.
 static const char *s_pair_check (zb_frame_t pair)
 {
-    size_t equals = s_find (pair, 0, '=');
+    size_t equals = zb_frame_find (pair, 0, '=');
     if (pair.size == 0)
         return "an empty line";
     if (equals == pair.size)
@@ -233,15 +153,15 @@ static const char *s_pair_check (zb_frame_t pair)
         return "a line without a name";
     if (equals > ZB_NAME_MAX)
         return "a name longer than 255 bytes";
-    const char *wrong = s_text_check (s_part (pair, 0, equals), false, "");
-    return wrong ? wrong : s_text_check (s_part (pair, equals + 1, pair.size), true, "");
+    const char *wrong = s_text_check (zb_frame_part (pair, 0, equals), false, "");
+    return wrong ? wrong : s_text_check (zb_frame_part (pair, equals + 1, pair.size), true, "");
 }
 
 const char *zb_lines_check (zb_frame_t lines)
 {
     for (size_t cursor = 0; cursor < lines.size;) {
-        size_t end = s_find (lines, cursor, '\n');
-        const char *wrong = s_pair_check (s_part (lines, cursor, end));
+        size_t end = zb_frame_find (lines, cursor, '\n');
+        const char *wrong = s_pair_check (zb_frame_part (lines, cursor, end));
         if (wrong)
             return wrong;
         cursor = end + 1;
@@ -255,43 +175,11 @@ bool zb_lines_next (zb_frame_t lines, size_t *cursor, zb_frame_t *name, zb_frame
     if (*cursor >= lines.size)
         return false;
     size_t end = s_line_end (lines, *cursor);
-    zb_frame_t line = s_part (lines, *cursor, end);
-    size_t equals = s_find (line, 0, '=');
-    *name = s_part (line, 0, equals);
-    *value = s_part (line, equals < line.size ? equals + 1 : line.size, line.size);
+    zb_frame_t line = zb_frame_part (lines, *cursor, end);
+    size_t equals = zb_frame_find (line, 0, '=');
+    *name = zb_frame_part (line, 0, equals);
+    *value = zb_frame_part (line, equals < line.size ? equals + 1 : line.size, line.size);
     *cursor = end + 1;
-    return true;
-}
-
-//  Acks
-
-bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *last, bool *bad)
-{
-    assert (cursor && first && last && bad);
-    *bad = false;
-    size_t start = *cursor;
-    if (start >= acks.size)
-        return false;
-    //  The cursor stays on the space after an item, so that a space without an item behind it is seen.
-    if (start > 0)
-        start++;
-    size_t end = s_find (acks, start, ' ');
-    zb_frame_t item = s_part (acks, start, end);
-    size_t dot = s_find (item, 0, '.');
-    zb_frame_t from = s_part (item, 0, dot);
-    zb_frame_t to = from;
-    if (dot < item.size) {
-        if (item.size - dot < 2 || ((const char *) item.data)[dot + 1] != '.')
-            *bad = true;
-        else
-            to = s_part (item, dot + 2, item.size);
-    }
-    if (*bad || !zb_number_parse (from, UINT64_MAX, first) || !zb_number_parse (to, UINT64_MAX, last) || *first == 0 ||
-        *first > *last) {
-        *bad = true;
-        return false;
-    }
-    *cursor = end;
     return true;
 }
 
@@ -306,18 +194,18 @@ bool zb_index_next (zb_frame_t index, size_t *cursor, zb_index_t *line, bool *ba
         return false;
     if (start > 0)
         start++;
-    size_t end = s_find (index, start, '\n');
-    zb_frame_t text = s_part (index, start, end);
-    size_t tab = s_find (text, 0, '\t');
-    size_t space = s_find (s_part (text, 0, tab), 0, ' ');
-    line->id = s_part (text, 0, space);
-    line->properties = s_part (text, tab < text.size ? tab + 1 : tab, text.size);
+    size_t end = zb_frame_find (index, start, '\n');
+    zb_frame_t text = zb_frame_part (index, start, end);
+    size_t tab = zb_frame_find (text, 0, '\t');
+    size_t space = zb_frame_find (zb_frame_part (text, 0, tab), 0, ' ');
+    line->id = zb_frame_part (text, 0, space);
+    line->properties = zb_frame_part (text, tab < text.size ? tab + 1 : tab, text.size);
     *bad = line->id.size == 0 || line->id.size > ZB_ID_MAX || s_text_check (line->id, false, "") || space == tab ||
-           !zb_number_parse (s_part (text, space + 1, tab), UINT64_MAX, &line->deliveries) ||
+           !zb_number_parse (zb_frame_part (text, space + 1, tab), UINT64_MAX, &line->deliveries) ||
            (tab < text.size && line->properties.size == 0);
     for (size_t at = 0; !*bad && at < line->properties.size;) {
-        size_t next = s_find (line->properties, at, '\t');
-        *bad = s_pair_check (s_part (line->properties, at, next)) != NULL || next + 1 == line->properties.size;
+        size_t next = zb_frame_find (line->properties, at, '\t');
+        *bad = s_pair_check (zb_frame_part (line->properties, at, next)) != NULL || next + 1 == line->properties.size;
         at = next + 1;
     }
     if (*bad)
@@ -338,7 +226,7 @@ size_t zb_index_format (uint64_t id, uint64_t deliveries, zb_frame_t properties,
     if (pairs.size) {
         text[size++] = '\t';
         memcpy (text + size, pairs.data, pairs.size);
-        for (size_t at = s_find (pairs, 0, '\n'); at < pairs.size; at = s_find (pairs, at + 1, '\n'))
+        for (size_t at = zb_frame_find (pairs, 0, '\n'); at < pairs.size; at = zb_frame_find (pairs, at + 1, '\n'))
             text[size + at] = '\t';
         size += pairs.size;
     }
@@ -350,7 +238,7 @@ static bool s_other_version (zb_frame_t magic)
 {
     uint64_t version = 0;
     return magic.size > 2 && memcmp (magic.data, "ZB", 2) == 0 &&
-           zb_number_parse (s_part (magic, 2, magic.size), UINT32_MAX, &version) && version != 1;
+           zb_number_parse (zb_frame_part (magic, 2, magic.size), UINT32_MAX, &version) && version != 1;
 }
 
 static bool s_magic (zb_frame_t frame)

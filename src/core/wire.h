@@ -14,17 +14,8 @@
 #ifndef ZB_WIRE_H_INCLUDED
 #define ZB_WIRE_H_INCLUDED
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "core/frame.h"
 #include "core/limits.h"
-
-//  Borrowed bytes; never zero-terminated.
-typedef struct {
-    const void *data;
-    size_t size;
-} zb_frame_t;
 
 //  Error codes of ERR.
 enum {
@@ -101,27 +92,9 @@ const char *zb_lines_check (zb_frame_t lines);
 //  for the newline, and are walked in the same way.
 bool zb_lines_next (zb_frame_t lines, size_t *cursor, zb_frame_t *name, zb_frame_t *value);
 
-//  Message ids.  On the wire they are decimal text that clients treat as opaque.
-//  Walks an acks argument: "ID" or "ID..ID", one space between.  Returns false at the end; *bad is set to true if
-//  the rest is malformed, else to false.  *cursor starts at 0.  See core/spans.h for all of it.
-//  Ids are 1..2^64-1 and first <= last: a range may be as large as that, so don't count through it.
-bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *last, bool *bad);
-
-//  Decimal text of an unsigned number.  Parse: the whole frame must be digits, no leading zero but "0" itself, at
-//  most `max`; returns false otherwise.  Format: writes into text, zero-terminated; returns the length.
-bool zb_number_parse (zb_frame_t text, uint64_t max, uint64_t *number);
-size_t zb_number_format (uint64_t number, char text[21]);
-
 //  Looks for the protocol's frame, "ZB1" or another version's, which is the first or follows the first empty one.  Returns its index; `count` if
 //  there is none.  A first frame that looks like another version is believed last: REQ_CORRELATE puts four bytes
 //  there that may be anything.
 size_t zb_wire_envelope (const zb_frame_t *frames, size_t count);
-
-//  Frames from a string; comparison with one.
-zb_frame_t zb_frame (const char *text);
-//  Copies a frame's bytes to *byte, where there is room for them, and moves it on; returns the copy.
-zb_frame_t zb_frame_copy (uint8_t **byte, zb_frame_t frame);
-bool zb_frame_is (zb_frame_t frame, const char *text);
-bool zb_frame_eq (zb_frame_t one, zb_frame_t other);
 
 #endif

@@ -10,20 +10,10 @@
 #define ZB_BROKER_H_INCLUDED
 
 #include "io/config.h"
-
-//  Exit codes of a broker, and of `zbroker serve`.
-enum {
-    ZB_EXIT_OK = 0,          //  stopped by SIGTERM or SIGINT
-    ZB_EXIT_USAGE = 2,       //  command line, configuration, or permissions: a restart does not help
-    ZB_EXIT_BUSY = 3,        //  an address or the store is in use by another process
-    ZB_EXIT_STORE = 4,       //  the store failed (I/O error, disk full, panic): restart; the peer takes over
-    ZB_EXIT_DAMAGED = 5,     //  a checksum of the store is wrong, or the node's own file is: an operator may be needed
-    ZB_EXIT_LOCK = 7,        //  the lock on the shared store was lost: another broker may have the store
-    ZB_EXIT_MOMENT = 8       //  the system had no descriptor, memory or thread left: the text names the limit
-};
+#include "io/exit_codes.h"
 
 //  Runs a broker in the calling thread until SIGTERM or SIGINT.  Prints READY and each change of role to standard
-//  output, one line each, and logs (io/log.h).  Returns an exit code.  After a failure of the store it does not return:
+//  output, one line each, and logs (io/log.h).  Returns an exit code (io/exit_codes.h).  After a failure of the store it does not return:
 //  the process exits at once, so that nothing is written after the failure.
 int zb_broker_run (const zb_config_t *config);
 

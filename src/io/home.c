@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "io/broker.h"
+#include "io/exit_codes.h"
 #include "io/home.h"
 #include "io/log.h"
 #include "io/moment.h"

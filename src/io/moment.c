@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 
 #include "core/limits.h"
-#include "io/broker.h"
+#include "io/exit_codes.h"
 #include "io/moment.h"
 
 #define MEMORY_TRIED (1 << 20) //  bytes: whoever can't get these has none

@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "io/broker.h"
+#include "io/exit_codes.h"
 #include "io/replica_inner.h"
 
 #define BURST_FRAMES 256 //  frames applied before they are synced and acked together

@@ -11,7 +11,7 @@
 */
 
 #include "core/lineage.h"
-#include "io/broker.h"
+#include "io/exit_codes.h"
 #include "io/log.h"
 #include "io/moment.h"
 #include "io/replica_inner.h"

@@ -13,7 +13,7 @@
 #include "core/claim.h"
 #include "core/limits.h"
 #include "core/proof.h"
-#include "io/broker.h"
+#include "io/exit_codes.h"
 #include "io/gate.h"
 #include "io/home.h"
 #include "io/moment.h"

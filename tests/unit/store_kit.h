@@ -18,7 +18,7 @@
 
 #include "core/bytes.h"
 #include "core/seal.h"
-#include "io/broker.h"
+#include "io/exit_codes.h"
 #include "io/store.h"
 #include "patience.h"
 
