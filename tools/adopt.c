@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 
 #include "commands.h"
-#include "io/home.h"
-#include "io/moment.h"
-#include "io/node.h"
+#include "io/store/home.h"
+#include "io/store/moment.h"
+#include "io/store/node.h"
 
 static const tool_option_t s_options[] = {{"store", "DIR", "the store's folder; no broker may use it meanwhile"},
                                           {"as", "primary|backup", "whose store it shall be"},

@@ -16,10 +16,10 @@
 #include <sys/timex.h>
 
 #include "commands.h"
-#include "io/home.h"
-#include "io/lock.h"
-#include "io/node.h"
-#include "io/shared.h"
+#include "io/store/home.h"
+#include "io/store/lock.h"
+#include "io/store/node.h"
+#include "io/store/shared.h"
 
 #define SYNCS 50                 //  writes that are timed
 #define SYNC_SLOW 50.0           //  ms, of the median: worth a warning

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "io/nearest.h"
+#include "io/base/nearest.h"
 #include "commands.h"
 
 static const tool_command_t *const s_commands[] = {

@@ -9,8 +9,8 @@
 #include <czmq.h>
 
 #include "client/client.h"
-#include "core/proof.h"
-#include "core/seal.h"
+#include "core/wire/proof.h"
+#include "core/wire/seal.h"
 #include "patterns/witness_fsm.h"
 #include "operate.h"
 

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "core/protocol.h"
+#include "core/wire/protocol.h"
 #include "tool.h"
 
 #define OPERATE_BROKERS 8

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "io/nearest.h"
+#include "io/base/nearest.h"
 
 static const tool_option_t s_options[] = {
     {"json", NULL, "list: as a JSON array"}, TOOL_BROKERS, TOOL_TIMEOUT, {NULL, NULL, NULL}};

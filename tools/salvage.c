@@ -10,8 +10,8 @@
 #include <jansson.h>
 
 #include "commands.h"
-#include "io/nearest.h"
-#include "io/salvage.h"
+#include "io/base/nearest.h"
+#include "io/store/salvage.h"
 
 static const tool_option_t s_options[] = {{"store", "DIR", "the store's folder, of the broker that had lost (or name files)"},
                                           {"json", NULL, "list, show: as a JSON array"},

@@ -9,8 +9,8 @@
 #include <czmq.h>
 
 #include "commands.h"
-#include "io/broker.h"
-#include "io/moment.h"
+#include "io/broker/broker.h"
+#include "io/store/moment.h"
 
 static const tool_option_t s_options[] = {
     {"config", "FILE", "read this file first, see zbroker.conf(5)"},

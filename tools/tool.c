@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "io/nearest.h"
+#include "io/base/nearest.h"
 #include "tool.h"
 
 #define OPTIONS_MAX 32

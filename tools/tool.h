@@ -17,11 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "io/config.h"
-#include "io/exit_codes.h"
+#include "io/base/config.h"
+#include "io/base/exit_codes.h"
 #include "zbroker.h"
 
-//  Exit codes, beside those of a broker (io/broker.h).
+//  Exit codes, beside those of a broker (io/broker/broker.h).
 enum {
     TOOL_OK = ZB_EXIT_OK,
     TOOL_FAILED = 1, //  refused, or not wholly done; the text says what

@@ -8,8 +8,8 @@
 
 #include <czmq.h>
 
-#include "io/moment.h"
-#include "io/witness.h"
+#include "io/store/moment.h"
+#include "io/pair/witness.h"
 #include "commands.h"
 
 #define DEFAULT_BIND "tcp://127.0.0.1:5580"

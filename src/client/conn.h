@@ -19,7 +19,7 @@
 
 #include <zmq.h>
 
-#include "core/protocol.h"
+#include "core/wire/protocol.h"
 #include "patterns/pirate.h"
 
 typedef struct zb_conn zb_conn_t;

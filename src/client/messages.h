@@ -14,7 +14,7 @@
 
 #include <zmq.h>
 
-#include "core/wire.h"
+#include "core/wire/wire.h"
 #include "zbroker.h"
 
 //  From a MSG that zb_wire_parse_reply accepted.  Takes the frames that it points into, and their array.

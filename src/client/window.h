@@ -28,7 +28,7 @@
 
 #include <zmq.h>
 
-#include "core/wire.h"
+#include "core/wire/wire.h"
 #include "zbroker.h"
 
 typedef struct zb_window zb_window_t;

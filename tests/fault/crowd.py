@@ -27,7 +27,7 @@ from zb1 import Client, status                                                  
 from zmtp import connect, frame, message, opening                                # noqa: E402
 
 MIB = 1 << 20
-SPARE = 64 * MIB            # what a broker may keep: src/io/heap.h
+SPARE = 64 * MIB            # what a broker may keep: src/io/base/heap.h
 FOREVER = b"2147483647"
 HELLO = message(b"ZB1", b"HELLO", b"h")
 VISITORS = 2000             # that wait for an answer at once: a slow machine must not cost the crowd its descriptors

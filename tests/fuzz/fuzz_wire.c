@@ -20,10 +20,10 @@
 #include <string.h>
 #include <sodium.h>
 
-#include "core/request.h"
-#include "core/seal.h"
-#include "core/token.h"
-#include "core/wire.h"
+#include "core/wire/request.h"
+#include "core/wire/seal.h"
+#include "core/wire/token.h"
+#include "core/wire/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 #define FRAMES_MAX 4096

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <czmq.h>
 
-#include "core/bytes.h"
-#include "io/store.h"
+#include "core/base/bytes.h"
+#include "io/store/store.h"
 
 //  Waits for the store's next event of this kind.
 static zb_store_event_t *s_event (zb_store_t *store, zb_store_kind_t kind)

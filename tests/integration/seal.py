@@ -1,4 +1,4 @@
-"""The seal around what the brokers and their witness tell each other (src/core/seal.h), for frames that are forged."""
+"""The seal around what the brokers and their witness tell each other (src/core/wire/seal.h), for frames that are forged."""
 import hashlib
 import struct
 

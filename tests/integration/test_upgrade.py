@@ -184,7 +184,7 @@ def test_without_a_pair(single):
 
 
 def record(text):
-    """With the line that io/record puts behind it."""
+    """With the line that io/store/record puts behind it."""
     check = 0xcbf29ce484222325
     for byte in text.encode():
         check = (check ^ byte) * 0x100000001b3 & 0xffffffffffffffff

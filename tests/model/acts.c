@@ -38,7 +38,7 @@ void split_kill (split_t *self, int at)
     split_end_session (self);
 }
 
-//  Whether io starts a folder under this name (io/replica.c).
+//  Whether io starts a folder under this name (io/store/replica.c).
 static bool s_may_start (const node_t *node, unsigned as)
 {
     return split_old == OLD_NAME || !node->disk.as || node->disk.as == as;

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/page.h"
-#include "core/rows.h"
+#include "core/queue/page.h"
+#include "core/queue/rows.h"
 #include "split.h"
 #include "unit/role_pack.h"
 

@@ -385,7 +385,7 @@ bool split_client_act (split_t *self, act_t act)
 }
 
 //  ---------------------------------------------------------------------------
-//  A replay: as io/courier.c does it
+//  A replay: as io/pair/courier.c does it
 
 void split_end_replay (split_t *self, int at)
 {

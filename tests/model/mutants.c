@@ -13,8 +13,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/engine_self.h"
-#include "core/page.h"
+#include "core/engine/engine_self.h"
+#include "core/queue/page.h"
 #include "split.h"
 
 old_t split_old;

@@ -14,9 +14,9 @@
     - a store: a list of commits, whose batches make the tables; a client's is made equal to its
       master's, after it was asked (unit/pair_model does the same for the role alone, and
       unit/test_replica, test_env hold io to it);
-    - the order of a broker's turn (io/broker.c), and the carrier of a replay (io/courier.c); the
+    - the order of a broker's turn (io/broker/broker.c), and the carrier of a replay (io/pair/courier.c); the
       simulation runs both;
-    - that a folder is started under its own name alone (io/replica.c;
+    - that a folder is started under its own name alone (io/store/replica.c;
       integration/test_care.py::test_another_name_touches_nothing).
 
     An act is done to its end before the next one: a store writes and syncs, its link ships, and
@@ -29,8 +29,8 @@
 #ifndef SPLIT_H_INCLUDED
 #define SPLIT_H_INCLUDED
 
-#include "core/replayer.h"
-#include "core/role.h"
+#include "core/replay/replayer.h"
+#include "core/pair/role.h"
 #include "unit/fake_tables.h"
 
 #define SPLIT_LOG 250  //  commits of a run

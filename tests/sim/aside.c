@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Stands in for io/salvage.
+    Stands in for io/store/salvage.
 */
 
 #include <assert.h>
@@ -16,7 +16,7 @@
 
 #include "disk.h"
 #include "history.h"
-#include "io/salvage.h"
+#include "io/store/salvage.h"
 
 //  Hands each message that is named to the history; returns how many they are.
 static int64_t s_messages (const zb_aside_t *aside)

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    base - a replicated log, as io/env and io/tables promise it
+    base - a replicated log, as io/store/env and io/store/tables promise it
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -31,10 +31,10 @@
 #include <string.h>
 
 #include "../unit/fake_tables.h"
-#include "core/lineage.h"
+#include "core/base/lineage.h"
 #include "disk.h"
-#include "io/env.h"
-#include "io/tables.h"
+#include "io/store/env.h"
+#include "io/store/tables.h"
 
 #define LOG_FILE 40 //  records of a log file
 #define BURST 15    //  records that answer one request

@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Stands in for io/node, io/record and io/home.
+    Stands in for io/store/node, io/store/record and io/store/home.
 */
 
 #include <assert.h>
@@ -17,9 +17,9 @@
 
 #include "disk.h"
 #include "history.h"
-#include "io/home.h"
-#include "io/node.h"
-#include "io/record.h"
+#include "io/store/home.h"
+#include "io/store/node.h"
+#include "io/store/record.h"
 
 static disk_t s_disk[MACHINES];
 

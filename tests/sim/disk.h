@@ -10,7 +10,7 @@
 #define SIM_DISK_H_INCLUDED
 
 #include "../unit/fake_tables.h"
-#include "io/store.h"
+#include "io/store/store.h"
 #include "sim.h"
 
 //  What a log holds at one place.  A record is never changed; its number is used once.
@@ -55,7 +55,7 @@ typedef struct {
     environment_t *environments;
     environment_t *copy; //  of an earlier moment; NULL: there is none
     zb_node_t copied_node;
-    char *record;  //  the file of io/record, as it is on the disk; NULL: there is none
+    char *record;  //  the file of io/store/record, as it is on the disk; NULL: there is none
     char *renamed; //  the one that has taken its place, and is not on the disk yet
     char *before;  //  the one before
     int64_t delay;

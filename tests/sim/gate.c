@@ -1,5 +1,5 @@
 /*  =========================================================================
-    gate - io/gate over the virtual network: who is connected, and whose end is told
+    gate - io/base/gate over the virtual network: who is connected, and whose end is told
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "io/gate.h"
+#include "io/base/gate.h"
 #include "net.h"
 
 typedef struct watch {

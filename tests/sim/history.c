@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/lineage.h"
+#include "core/base/lineage.h"
 #include "history.h"
-#include "io/front.h"
+#include "io/broker/front.h"
 #include "machines.h"
 #include "scribe.h"
 

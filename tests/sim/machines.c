@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "history.h"
-#include "io/broker.h"
-#include "io/witness.h"
+#include "io/broker/broker.h"
+#include "io/pair/witness.h"
 #include "machines.h"
 
 #define WITNESS_ENDPOINT "tcp://10.0.0.4:5570"

@@ -9,7 +9,7 @@
 #ifndef SIM_MACHINES_H_INCLUDED
 #define SIM_MACHINES_H_INCLUDED
 
-#include "io/config.h"
+#include "io/base/config.h"
 #include "sim.h"
 
 typedef struct {

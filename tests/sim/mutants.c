@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/page.h"
-#include "core/queue.h"
-#include "core/replay.h"
-#include "core/role.h"
+#include "core/queue/page.h"
+#include "core/queue/queue.h"
+#include "core/replay/replay.h"
+#include "core/pair/role.h"
 #include "history.h"
 #include "patterns/witness_fsm.h"
 

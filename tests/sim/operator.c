@@ -18,8 +18,8 @@
 #include <string.h>
 
 #include "clients.h"
-#include "core/proof.h"
-#include "core/seal.h"
+#include "core/wire/proof.h"
+#include "core/wire/seal.h"
 #include "machines.h"
 #include "plain.h"
 

@@ -12,9 +12,9 @@
       world     clock, threads as fibers, processes, events: one thread of the machine, one seed
       message   zmq_msg_t
       net       libzmq's sockets over a virtual TCP
-      disk      io/node, io/record and io/home: files that lose what was not synced
-      aside     io/salvage
-      base      io/env and io/tables: a replicated log, as Berkeley DB promises it
+      disk      io/store/node, io/store/record and io/store/home: files that lose what was not synced
+      aside     io/store/salvage
+      base      io/store/env and io/store/tables: a replicated log, as Berkeley DB promises it
       stores    what is in it, for the checkers
       system    clock, entropy, logs, threads, exit, and patterns/probe
 

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/page.h"
-#include "core/rows.h"
+#include "core/queue/page.h"
+#include "core/queue/rows.h"
 #include "disk.h"
 
 static const environment_t *s_current (int machine)

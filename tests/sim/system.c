@@ -15,8 +15,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "io/heap.h"
-#include "io/reach.h"
+#include "io/base/heap.h"
+#include "io/base/reach.h"
 #include "patterns/probe.h"
 #include "sim.h"
 

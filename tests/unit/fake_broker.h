@@ -19,7 +19,7 @@
 
 #include <czmq.h>
 
-#include "core/request.h"
+#include "core/wire/request.h"
 
 #define FAKE_MESSAGES 4096
 #define FAKE_SESSIONS 256

@@ -15,7 +15,7 @@
 #ifndef FAKE_STORE_H_INCLUDED
 #define FAKE_STORE_H_INCLUDED
 
-#include "core/batch.h"
+#include "core/base/batch.h"
 
 typedef struct fake_store fake_store_t;
 

@@ -12,7 +12,7 @@
 #ifndef FAKE_TABLES_H_INCLUDED
 #define FAKE_TABLES_H_INCLUDED
 
-#include "core/batch.h"
+#include "core/base/batch.h"
 
 typedef struct {
     unsigned refs;

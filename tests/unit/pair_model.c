@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 const uint8_t model_entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {1, 2, 3};
 

@@ -20,7 +20,7 @@
 #ifndef PAIR_MODEL_H_INCLUDED
 #define PAIR_MODEL_H_INCLUDED
 
-#include "core/role.h"
+#include "core/pair/role.h"
 
 #define MODEL_LOG 56      //  commits of a log, and of a whole run
 #define MODEL_QUEUE 10    //  commands on their way to a store

@@ -15,7 +15,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "role_pack.h"
 
 typedef struct {

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/lineage.h"
+#include "core/base/lineage.h"
 #include "rig.h"
 
 static const uint8_t s_secret[ZB_SECRET_SIZE] = "a secret of two brokers";

@@ -15,7 +15,7 @@
 #ifndef RIG_H_INCLUDED
 #define RIG_H_INCLUDED
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 #include "fake_store.h"
 
 typedef struct {

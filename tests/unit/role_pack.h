@@ -12,7 +12,7 @@
 #ifndef ROLE_PACK_H_INCLUDED
 #define ROLE_PACK_H_INCLUDED
 
-#include "core/role.h"
+#include "core/pair/role.h"
 
 #define ROLE_PACKED 1024 //  bytes, at most
 

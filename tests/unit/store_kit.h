@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "core/bytes.h"
-#include "core/seal.h"
-#include "io/exit_codes.h"
-#include "io/store.h"
+#include "core/base/bytes.h"
+#include "core/wire/seal.h"
+#include "io/base/exit_codes.h"
+#include "io/store/store.h"
 #include "patience.h"
 
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/batch.h"
+#include "core/base/batch.h"
 
 static void test_rows (void **state)
 {

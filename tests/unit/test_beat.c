@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/beat.h"
+#include "core/pair/beat.h"
 
 static zb_beat_t s_beat (unsigned node)
 {

@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "core/claim.h"
+#include "core/pair/claim.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/commit.h"
-#include "core/options.h"
+#include "core/queue/commit.h"
+#include "core/queue/options.h"
 
 //  The operation at this index is about this key.
 static void s_is (const zb_commit_t *commit, size_t index, bool erase, zb_table_t table, const void *key, size_t size)

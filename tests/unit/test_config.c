@@ -13,8 +13,8 @@
 #include <cmocka.h>
 #include <czmq.h>
 
-#include "io/config.h"
-#include "io/nearest.h"
+#include "io/base/config.h"
+#include "io/base/nearest.h"
 
 static char s_file[] = "/tmp/zb_test_config.XXXXXX";
 

@@ -9,7 +9,7 @@
     The value beside a real record; pairs of it are walked in test_role_walk.
 */
 
-#include "core/consent.h"
+#include "core/pair/consent.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

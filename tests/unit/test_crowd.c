@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/crowd.h"
-#include "core/limits.h"
-#include "core/map.h"
+#include "core/wire/crowd.h"
+#include "core/base/limits.h"
+#include "core/base/map.h"
 
 #define LOOPBACK 0x7f000001
 #define ONE 0x0a000001

@@ -9,8 +9,8 @@
 #include <db.h>
 #include <glob.h>
 
-#include "io/env.h"
-#include "io/tables.h"
+#include "io/store/env.h"
+#include "io/store/tables.h"
 #include "store_kit.h"
 
 #define ROW (1 << 20)

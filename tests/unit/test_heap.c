@@ -8,7 +8,7 @@
 
 #include <malloc.h>
 
-#include "io/heap.h"
+#include "io/base/heap.h"
 #include "store_kit.h"
 
 #define MIB ((size_t) 1 << 20)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "tools/histogram.h"
+#include "tools/bench/histogram.h"
 
 static histogram_t *s_new (void)
 {

@@ -23,7 +23,19 @@ foreign () {
 libc='<(assert|ctype|errno|inttypes|limits|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings)\.h>'
 
 check "core includes only libc, CZMQ, libsodium, core and pattern machines" \
-    "$(foreign src/core "$libc|<(czmq|sodium)\\.h>|\"(core/)?[a-z_]+\\.h\"|\"(\\.\\./\\.\\./)?patterns/[a-z]+_fsm\\.h\"")"
+    "$(foreign src/core "$libc|<(czmq|sodium)\\.h>|\"core/[a-z]+/[a-z_]+\\.h\"|\"patterns/[a-z]+_fsm\\.h\"")"
+
+#  wing ROOM NAME WINGS: the #include lines of a wing's files that name another wing of the room than itself and these
+wing () {
+    grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*\"$1/" "$source/src/$1/$2" --include='*.[ch]' 2>/dev/null | grep -vE "\"$1/($2|$3)/"
+}
+
+check "a wing of the core includes itself and the wings below it: base, wire, queue, replay, engine, pair" \
+    "$(wing core base none; wing core wire base; wing core queue 'base|wire'; wing core rights 'base|wire'
+    wing core replay 'base|wire|queue'; wing core engine 'base|wire|queue|rights|replay'; wing core pair 'base|wire|queue|rights|replay|engine')"
+
+check "a wing of io includes itself and the wings below it: base, store, pair, broker" \
+    "$(wing io base none; wing io auth base; wing io store base; wing io pair 'base|auth|store'; wing io broker 'base|auth|store|pair')"
 
 check "pattern machines include only libc and themselves" \
     "$(for f in "$source"/patterns/*_fsm.[ch]; do
@@ -38,21 +50,21 @@ check "patterns include no foreign library but CZMQ" \
 
 check "only the store includes db.h" \
     "$(grep -rlE '#[[:space:]]*include[[:space:]]*<db\.h>' "$source"/src "$source"/patterns "$source"/tools "$source"/include 2>/dev/null |
-        grep -vE '/src/io/(store|env|tables|ship)[a-z_]*\.c$')"
+        grep -vE '/src/io/store/(store|env|tables|ship)[a-z_]*\.c$')"
 
 check "make check runs each integration test, or the Makefile says what else does" \
     "$(for f in "$source"/tests/integration/test_*; do
         grep -q "tests/integration/${f##*/}" "$source/Makefile.am" || echo "${f##*/}"
     done)"
 
-check "the broker logs through io/log alone: zsys's own functions are not for several threads" \
-    "$(grep -rnE 'zsys_(error|warning|notice|info|debug) \(' "$source/src" --include='*.[ch]' | grep -v '/io/log\.c:')"
+check "the broker logs through io/base/log alone: zsys's own functions are not for several threads" \
+    "$(grep -rnE 'zsys_(error|warning|notice|info|debug) \(' "$source/src" --include='*.[ch]' | grep -v '/io/base/log\.c:')"
 
 check "io includes nothing of the client and the tools" \
     "$(grep -rnE '#[[:space:]]*include[[:space:]]*"(client|tools)/' "$source"/src/io 2>/dev/null)"
 
 check "the client library is built on the core's values and patterns alone" \
-    "$(foreign src/client "<[a-z0-9_/]+\\.h>|\"client/[a-z_]+\\.h\"|\"core/[a-z]+\\.h\"|\"patterns/[a-z_]+\\.h\"|\"zbroker\\.h\"")"
+    "$(foreign src/client "<[a-z0-9_/]+\\.h>|\"client/[a-z_]+\\.h\"|\"core/(base|wire)/[a-z]+\\.h\"|\"patterns/[a-z_]+\\.h\"|\"zbroker\\.h\"")"
 
 check "the public header needs no foreign header" \
     "$(grep -nE '^#[[:space:]]*include' "$source"/include/*.h 2>/dev/null | grep -vE '<(stdbool|stddef|stdint)\.h>')"

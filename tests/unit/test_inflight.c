@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "io/inflight.h"
+#include "io/store/inflight.h"
 #include "store_kit.h"
 
 static zb_inflight_t s_list;

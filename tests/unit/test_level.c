@@ -14,9 +14,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/bytes.h"
-#include "core/level.h"
-#include "core/limits.h"
+#include "core/base/bytes.h"
+#include "core/base/level.h"
+#include "core/base/limits.h"
 
 static zb_level_t s_level (unsigned least, unsigned most, unsigned store)
 {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/lineage.h"
+#include "core/base/lineage.h"
 
 static void s_raise (zb_lineage_t *self, unsigned node, uint64_t first, uint64_t number)
 {

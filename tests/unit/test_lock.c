@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "io/lock.h"
-#include "io/shared.h"
+#include "io/store/lock.h"
+#include "io/store/shared.h"
 #include "store_kit.h"
 
 //  Stand in for the C library's: a disk that fails, and a file system that lies about its locks.

@@ -18,8 +18,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/replayer.h"
-#include "core/rows.h"
+#include "core/replay/replayer.h"
+#include "core/queue/rows.h"
 #include "rig.h"
 
 static const uint8_t s_secret[ZB_SECRET_SIZE] = {7};

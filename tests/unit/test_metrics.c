@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "io/metrics.h"
+#include "io/broker/metrics.h"
 
 static const zb_metric_t *s_named (const char *name)
 {

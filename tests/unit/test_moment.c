@@ -11,11 +11,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "io/env.h"
-#include "io/home.h"
-#include "io/moment.h"
-#include "io/node.h"
-#include "io/tables.h"
+#include "io/store/env.h"
+#include "io/store/home.h"
+#include "io/store/moment.h"
+#include "io/store/node.h"
+#include "io/store/tables.h"
 #include "store_kit.h"
 
 #define ROW (256 << 10)

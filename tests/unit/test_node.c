@@ -6,8 +6,8 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "core/level.h"
-#include "io/node.h"
+#include "core/base/level.h"
+#include "io/store/node.h"
 #include "store_kit.h"
 
 static const zb_node_t s_node = {

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "io/output.h"
+#include "io/broker/output.h"
 #include "store_kit.h"
 
 //  A pipe of libzmq's, as far as marks are concerned.

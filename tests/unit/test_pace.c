@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "core/pace.h"
+#include "core/pair/pace.h"
 
 #define MB ((uint64_t) 1000000)
 #define MISSED (200 * MB)

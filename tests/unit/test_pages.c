@@ -6,15 +6,15 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    The linker puts the functions below between io/pages.c and the disk: they note what is
+    The linker puts the functions below between io/store/pages.c and the disk: they note what is
     written, cut and synced.  From these notes a disk is made for each moment, which holds
     what was synced by then and any choice of the blocks that were written since.
 */
 
 #include <fcntl.h>
 
-#include "io/log.h"
-#include "io/pages.h"
+#include "io/base/log.h"
+#include "io/store/pages.h"
 #include "store_kit.h"
 
 #define BLOCK 4096

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "core/phase.h"
+#include "core/pair/phase.h"
 #include "readme_kit.h"
 
 static void test_a_row_fits_whatever_happens (void **unused)

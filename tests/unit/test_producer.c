@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/producer.h"
+#include "core/queue/producer.h"
 #include "fake_store.h"
 
 static void s_numbers (void **state)

@@ -14,8 +14,8 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "core/proof.h"
-#include "core/seal.h"
+#include "core/wire/proof.h"
+#include "core/wire/seal.h"
 
 static void test_it_holds_for_what_it_was_made_for_alone (void **unused)
 {

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/queue.h"
+#include "core/queue/queue.h"
 #include "fake_store.h"
 
 //  A queue on a fake store; each commit is executed at once and shown when the test says so.

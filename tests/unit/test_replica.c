@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#include "io/node.h"
+#include "io/store/node.h"
 #include "proxy.h"
 #include "store_kit.h"
 

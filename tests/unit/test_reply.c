@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/reply.h"
+#include "core/wire/reply.h"
 
 static zb_frame_t s_envelope[] = {{"\0\0\0\7", 4}, {"", 0}};
 static const zb_address_t s_to = {{"client", 6}, s_envelope, 2, {"id", 2}};

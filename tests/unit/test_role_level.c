@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "pair_play.h"
 
 #include <setjmp.h>

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/role.h"
+#include "core/pair/role.h"
 
 #define LEASE 3000
 

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/page.h"
-#include "core/rows.h"
+#include "core/queue/page.h"
+#include "core/queue/rows.h"
 
 static zb_row_t *s_row (const void *bytes, size_t size)
 {

@@ -6,8 +6,8 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "core/rows.h"
-#include "io/salvage.h"
+#include "core/queue/rows.h"
+#include "io/store/salvage.h"
 #include "store_kit.h"
 
 static char *s_dir, *s_path;

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "core/seal.h"
+#include "core/wire/seal.h"
 
 static uint8_t s_key[ZB_SEAL_KEY_SIZE];
 static const zb_seal_t s_seal = {9, 2, 0x0102030405060708, 0x1112131415161718};

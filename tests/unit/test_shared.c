@@ -15,8 +15,8 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-#include "io/home.h"
-#include "io/node.h"
+#include "io/store/home.h"
+#include "io/store/node.h"
 #include "store_kit.h"
 
 //  Stands in for the C library's: what the folder seems to lie on; "" for what it does.

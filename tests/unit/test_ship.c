@@ -6,9 +6,9 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
-#include "core/bytes.h"
-#include "core/limits.h"
-#include "io/ship.h"
+#include "core/base/bytes.h"
+#include "core/base/limits.h"
+#include "io/store/ship.h"
 #include "store_kit.h"
 
 //  A node of the link that the test turns by hand, with a clock of its own.

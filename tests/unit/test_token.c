@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "core/token.h"
+#include "core/wire/token.h"
 
 static const uint8_t s_secret[ZB_SECRET_SIZE] = "a secret that two brokers share";
 

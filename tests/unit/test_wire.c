@@ -16,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/request.h"
+#include "core/wire/request.h"
 
 #define FRAMES_MAX 2048
 #define COUNT(array) (sizeof (array) / sizeof ((array)[0]))

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/rows.h"
+#include "core/queue/rows.h"
 #include "rig.h"
 
 //  Says a line with this number for its %d, as client `%s` of this number.

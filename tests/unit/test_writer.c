@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "io/writer.h"
+#include "io/base/writer.h"
 #include "patience.h"
 
 #define MOST 10

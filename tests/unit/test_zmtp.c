@@ -14,8 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/limits.h"
-#include "core/zmtp.h"
+#include "core/base/limits.h"
+#include "core/wire/zmtp.h"
 
 static const zb_zmtp_bounds_t s_clients = {.handshake = 2048, .bytes = 1000, .frames = 10};
 static const zb_zmtp_bounds_t s_state = {.handshake = 2048, .bytes = 64, .frames = 1, .most = 3};

@@ -1,0 +1,204 @@
+/*  =========================================================================
+    acking - the engine's ACK, NACK and EXTEND
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Ids and ranges come from clients and may be anything.  Ids that no message has any
+    more, or never had, are done already; ranges are cut to what exists, and what
+    exists on disk only is read in steps.  What takes long gives way to others and goes
+    on in the next turn.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/engine/engine_self.h"
+
+static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+{
+    zb_engine_t *self = (zb_engine_t *) context;
+    zb_queue_finish (queue, page, index, self->fill->number);
+    if (page->open == 0)
+        zb_engine_note_done (self, queue->name, page->first, page->last);
+    self->stats.acked++;
+}
+
+//  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
+static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, size_t *left)
+{
+    uint64_t done = queue->done;
+    uint64_t next = zb_queue_visit (queue, first, last, s_finish, self, self->fill, left);
+    if (queue->done != done)
+        zb_engine_touch_queue (self, queue);
+    return next;
+}
+
+//  Acknowledges a span from task->next on as far as it is in memory; NULL when it is done, else what it waits for.
+static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t *left)
+{
+    uint64_t last = span->last < queue->tail ? span->last : queue->tail;
+    while (task->next <= last) {
+        uint64_t known = zb_queue_known (queue, task->next);
+        if (known < self->read_last && self->read_queue == queue && task->next >= self->read_from &&
+            task->next <= self->read_last)
+            known = self->read_last;
+        if (known == 0 && queue->load)
+            return queue->load;
+        if (known == 0)
+            return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
+        known = known < last ? known : last;
+        uint64_t next = s_done (self, queue, task->next, known, left);
+        task->next = next ? next : known + 1;
+        if (next)
+            return &self->later;
+    }
+    return NULL;
+}
+
+zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans)
+{
+    size_t budget = zb_engine_budget (self), left = budget;
+    zb_load_t *load = NULL;
+    while (task->at < spans && !load) {
+        if (task->next == 0)
+            task->next = span[task->at].first;
+        load = left ? s_span (self, queue, task, &span[task->at], &left) : &self->later;
+        if (!load) {
+            task->at++;
+            task->next = 0;
+            left -= left ? 1 : 0;
+        }
+    }
+    if (!load)
+        task->at = 0;
+    zb_engine_visited (self, budget - left);
+    return load;
+}
+
+//  NACK and EXTEND are about messages that this session has leased: these are in memory.
+typedef struct {
+    const zb_session_t *session;
+    zb_lease_t *from; //  what this lease covers, NULL: any of the session's
+    zb_lease_t *to;   //  it covers them from now on, NULL: they go back
+    uint64_t held;    //  how many there were
+} s_mine_t;
+
+static void s_move (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+{
+    s_mine_t *mine = (s_mine_t *) context;
+    zb_message_t *message = &page->message[index];
+    if (!message->lease || message->lease->session != mine->session || (mine->from && message->lease != mine->from))
+        return;
+    mine->held++;
+    if (!mine->to)
+        zb_queue_return (queue, page, index);
+    else if (message->lease != mine->to) {
+        zb_lease_uncover (message);
+        zb_lease_cover (mine->to, zb_page_id (page, index), message);
+    }
+}
+
+//  A lease of the session that begins now.
+static zb_lease_t *s_lease (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, uint64_t walk)
+{
+    zb_lease_t *lease =
+        zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
+    lease->session = session;
+    lease->queue = queue;
+    lease->walk = walk;
+    zb_ring_append (&session->leases, &lease->mine);
+    return lease;
+}
+
+//  What is named of one lease.
+static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool extends, size_t *left)
+{
+    uint64_t first = lease->span[0].first, last = lease->span[lease->spans - 1].last;
+    size_t at = zb_spans_find (task->request.span, task->request.spans, first);
+    if (at == task->request.spans || task->request.span[at].first > last)
+        return;
+    if (extends && task->request.span[at].first <= first && task->request.span[at].last >= last) {
+        task->held += lease->left;
+        zb_timer_set (&self->timers, &lease->timer, self->now + zb_engine_lease (self, lease->queue));
+        return;
+    }
+    s_mine_t mine = {.session = lease->session, .from = lease};
+    mine.to = extends ? s_lease (self, lease->session, lease->queue, task->walk) : NULL;
+    size_t visits = SIZE_MAX;
+    //  One more, so that it lives until its last span is done.
+    lease->left++;
+    for (uint32_t index = 0; index < lease->spans; index++) {
+        const zb_span_t *have = &lease->span[index];
+        for (at = zb_spans_find (task->request.span, task->request.spans, have->first);
+             at < task->request.spans && task->request.span[at].first <= have->last; at++) {
+            const zb_span_t *want = &task->request.span[at];
+            zb_queue_visit (lease->queue, want->first > have->first ? want->first : have->first,
+                            want->last < have->last ? want->last : have->last, s_move, &mine, NULL, &visits);
+        }
+    }
+    if (--lease->left == 0)
+        zb_lease_destroy (&lease);
+    if (mine.to && mine.to->left == 0)
+        zb_lease_destroy (&mine.to);
+    task->held += mine.held;
+    visits = SIZE_MAX - visits;
+    *left -= visits < *left ? visits : *left;
+}
+
+//  Looks for what is named among all leases of the session.  Each one that was looked at goes to the end of their ring.
+static zb_load_t *s_walk (zb_engine_t *self, const zb_queue_t *queue, zb_task_t *task, bool extends)
+{
+    zb_session_t *session = task->session;
+    size_t budget = zb_engine_budget (self), left = budget;
+    bool more = false;
+    task->walk = task->walk ? task->walk : ++self->next_walk;
+    while (!zb_ring_empty (&session->leases)) {
+        zb_lease_t *lease = ZB_ITEM (session->leases.next, zb_lease_t, mine);
+        more = left == 0 && lease->walk != task->walk;
+        if (more || lease->walk == task->walk)
+            break;
+        lease->walk = task->walk;
+        zb_ring_remove (&lease->mine);
+        zb_ring_append (&session->leases, &lease->mine);
+        left--;
+        if (lease->queue == queue)
+            s_named (self, lease, task, extends, &left);
+    }
+    zb_engine_visited (self, budget - left);
+    return more ? &self->later : NULL;
+}
+
+//  Looks up the few that are named.
+static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool extends)
+{
+    zb_session_t *session = task->session;
+    size_t left = SIZE_MAX;
+    s_mine_t mine = {.session = session, .to = extends ? s_lease (self, session, queue, 0) : NULL};
+    for (size_t index = 0; index < task->request.spans; index++)
+        zb_queue_visit (queue, task->request.span[index].first, task->request.span[index].last, s_move, &mine, NULL,
+                        &left);
+    if (mine.to && mine.to->left == 0)
+        zb_lease_destroy (&mine.to);
+    task->held = mine.held;
+    zb_engine_visited (self, task->request.spans + SIZE_MAX - left);
+    return NULL;
+}
+
+zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
+{
+    bool extends = task->request.verb == ZB_EXTEND;
+    uint64_t ids = zb_spans_ids (task->request.span, task->request.spans);
+    zb_load_t *load = NULL;
+    if (task->walk || ids > ZB_STEP_VISITS)
+        load = s_walk (self, queue, task, extends);
+    else if (ids > zb_engine_budget (self))
+        load = &self->later;
+    else
+        load = s_look_up (self, queue, task, extends);
+    if (!extends)
+        zb_engine_serve (self, queue);
+    return load;
+}

@@ -1,0 +1,71 @@
+/*  =========================================================================
+    barrier - the engine's read barrier: what a GET may be answered
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The peer may have led since this broker last heard it, if the machine stood still and
+    no clock shows it: what is ready here may have been acknowledged there.  So a GET is
+    given messages only when the peer is proven to have followed after the GET came.  Two
+    things prove it: the peer's ack of a commit that was closed after the GET came, as that
+    of the GET's own acknowledgements always is; and a passive peer's echo of a heartbeat
+    that was sent after it, which is asked for where no such ack is on its way.
+
+    No clock is used, but moments: a count of closed commits and questions, in their order.  */
+
+#include <assert.h>
+
+#include "core/engine/engine_self.h"
+
+bool zb_engine_sure (const zb_engine_t *self, uint64_t since)
+{
+    //  Else there is no peer that may lead: none, or one that knows it may not.
+    return self->rule != ZB_RELEASE_BOTH || self->keep != ZB_KEEP_NOTE || since < self->proved;
+}
+
+void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_ring_remove (&queue->rest);
+    zb_ring_append (&self->unsure, &queue->rest);
+}
+
+void zb_engine_settle_doubt (zb_engine_t *self)
+{
+    for (zb_ring_t *link = zb_ring_pop (&self->unsure); link; link = zb_ring_pop (&self->unsure))
+        zb_ring_append (&self->rest, link);
+    zb_engine_serve_on (self);
+}
+
+void zb_engine_prove (zb_engine_t *self, uint64_t moment)
+{
+    if (moment <= self->proved)
+        return;
+    self->proved = moment;
+    if (!zb_ring_empty (&self->unsure))
+        zb_engine_settle_doubt (self);
+}
+
+bool zb_engine_asks (const zb_engine_t *self)
+{
+    return self->leads && (self->question || !zb_ring_empty (&self->unsure));
+}
+
+uint64_t zb_engine_question (zb_engine_t *self)
+{
+    if (!self->leads || self->question || zb_ring_empty (&self->unsure))
+        return 0;
+    return self->question = ++self->moment;
+}
+
+void zb_engine_answered (zb_engine_t *self, uint64_t question, int64_t now)
+{
+    assert (self->leads && question <= self->moment);
+    if (self->fault)
+        return;
+    self->now = now;
+    if (question >= self->question)
+        self->question = 0;
+    zb_engine_prove (self, question);
+}

@@ -1,0 +1,405 @@
+/*  =========================================================================
+    engine_self - the engine's parts, for the files that make up the engine
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    engine.c   its life, the order of a turn, commits and their release
+    verbs.c    what each request does
+    acking.c   acknowledgements, also of messages that are on disk only
+    giving.c   GETs, deliveries and leases
+    loads.c    what is read from the store, and who waits for it
+    list.c     LIST
+    journal.c  what is done of older messages, kept for the peer
+    merge.c    what the loser of a split has, taken item by item
+    leaving.c  sessions whose connections have ended, that are idle, or that are too many
+    upkeep.c   what nobody asked for: space of purged messages, names that are not used any more
+
+    Nobody else includes this header.
+*/
+
+#ifndef ZB_ENGINE_SELF_H_INCLUDED
+#define ZB_ENGINE_SELF_H_INCLUDED
+
+#include "core/queue/commit.h"
+#include "core/engine/engine.h"
+#include "core/base/level.h"
+#include "core/queue/producer.h"
+#include "core/queue/queue.h"
+#include "core/replay/replay.h"
+#include "core/engine/session.h"
+
+//  How far the replay of a loser has come: the row replay.EPOCH.NODE of the table meta.
+typedef struct {
+    uint64_t epoch; //  its newest one; 0 = unused
+    unsigned node;
+    uint64_t n; //  items that were taken,
+    size_t size;
+    uint8_t position[ZB_POSITION_MAX]; //  and the position of the newest
+} zb_progress_t;
+
+//  Losers whose replay has begun and not ended: more than one if the loser went alone again meanwhile.
+#define ZB_REPLAYS 16
+
+//  A GET that is not answered yet.
+typedef struct {
+    zb_timer_t timer;
+    zb_ring_t turn; //  on its queue's ring of parked ones, or on a commit's
+    zb_ring_t late; //  on its queue's ring of those whose time is over
+    zb_ring_t mine; //  on its session's
+    zb_session_t *session;
+    zb_queue_t *queue;
+    zb_reply_t *reply;
+    uint64_t max;
+    uint64_t since; //  the moment in which it came
+    int64_t deadline;
+    bool parked; //  on the queue's ring
+    bool waits;  //  on a commit's
+    size_t bytes; //  while it waits for the commit
+} zb_get_t;
+
+//  Kinds of timers.
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION };
+
+//  What a load reads.
+typedef enum {
+    ZB_LOAD_BOOT, //  once per lead: the meta table's rows, and tombstones
+    ZB_LOAD_PRODUCER,
+    ZB_LOAD_QUEUE,  //  by name,
+    ZB_LOAD_CURSOR, //  then its cursor by id
+    ZB_LOAD_WINDOW, //  rows of the log for consumers
+    ZB_LOAD_STRAYS, //  rows of the log for an acknowledgement
+    ZB_LOAD_LIST,   //  for LIST: all queues,
+    ZB_LOAD_DEPTHS, //  then all cursors
+    ZB_LOAD_PURGED, //  rows whose space is to be freed
+    ZB_LOAD_JOURNAL, //  rows of the journal, to be erased
+    ZB_LOAD_NAMES   //  producers, to find those that are to be forgotten
+} zb_load_kind_t;
+
+typedef struct zb_load {
+    zb_entry_t entry;   //  in the map of loads by kind and name
+    zb_entry_t tagged;  //  in the map of loads by tag
+    zb_ring_t ask;      //  on the ring of reads that wait to be taken
+    zb_ring_t sessions; //  that wait for it
+    zb_load_kind_t kind;
+    uint64_t tag;
+    zb_read_t *read;   //  until it is taken
+    zb_queue_t *queue; //  WINDOW, STRAYS
+    uint64_t from;     //  STRAYS: the first and the last id wanted
+    uint64_t last;
+    zb_queue_row_t row;   //  CURSOR: what QUEUE found
+    struct zb_list *list; //  LIST, DEPTHS: what has been found
+    zb_ring_t lists;      //  on the ring of those that are under way
+    uint64_t since;       //  the tag of its first read
+    size_t name_size;
+    uint8_t name[1 + ZB_NAME_MAX]; //  kind, name
+} zb_load_t;
+
+//  A queue whose messages up to `mark` are gone while their rows are still there.
+typedef struct {
+    zb_ring_t ring;
+    uint32_t queue;
+    uint64_t mark;
+    uint64_t commit;  //  the newest commit that says so, or that freed some
+    zb_entry_t entry; //  in the map of tombs by queue id
+    uint8_t key[4];
+} zb_tomb_t;
+
+struct zb_engine {
+    zb_limits_t limits;
+    unsigned node;
+    bool leads;
+    const char *fault;
+    zb_release_t rule;
+    zb_durable_t durable; //  what an OK says
+    bool full;
+    char *active; //  endpoints
+    char *passive;
+    int64_t now;
+    int64_t started; //  time of the first event of this lead, 0 = none yet
+    uint8_t secret[ZB_SECRET_SIZE];
+    uint8_t map_key[ZB_MAP_KEY_SIZE];
+    uint8_t digest_key[ZB_MAP_KEY_SIZE];
+    uint64_t epoch;
+    uint64_t newest; //  id of the newest message of this epoch, or the epoch's lowest id - 1
+    uint64_t before; //  ids up to here are of earlier leads
+    uint64_t instance; //  the newest that was given to a producer
+
+    uint64_t commit;   //  the newest closed one
+    uint64_t taken;    //  the newest that the store has got,
+    uint64_t taken_id; //  and the newest message id up to it
+    uint64_t gate;     //  the first commit of this lead: nothing is answered before its release
+    uint64_t here, there;
+    uint64_t released;
+    uint64_t released_epoch;
+    uint64_t moment;   //  commits that were closed and questions that were asked, so far;
+    uint64_t proved;   //  of these the newest that the peer has acked, or answered, as one that follows
+    uint64_t question; //  that is not answered yet, 0 = none
+    zb_ring_t commits;     //  closed and not released, oldest first
+    zb_commit_t *fill;     //  the one that is being filled
+    bool must;             //  it is closed even if nothing was written
+    uint64_t names_commit; //  the newest one that makes or deletes a queue
+    zb_ring_t touched_queues;
+    zb_ring_t touched_producers;
+
+    zb_ring_t held; //  replies that wait for the end of HOLD, or until what they claim is known to be true
+    zb_ring_t out;  //  replies to be taken
+    size_t outgoing; //  bytes of the large ones among them
+    bool congested;  //  GETs wait until some of them are taken
+    size_t waits;   //  replies that wait for a commit
+    size_t backlog; //  sessions that wait for a load
+    size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
+    size_t asked;   //  GETs that are not answered yet
+    char token[ZB_TOKEN_MAX];
+    size_t token_size;
+
+    zb_map_t sessions;
+    zb_map_t names; //  newest session of a name
+    zb_map_t queues;
+    zb_map_t producers;
+    zb_map_t loads;
+    zb_map_t tags;
+    zb_map_t buried; //  tombs by queue id
+    zb_ring_t idle_sessions;
+    zb_ring_t gone_sessions; //  their connections have ended;
+    zb_ring_t departing;     //  of these, those whose leases are still to be shortened
+    zb_ring_t all_queues;
+    zb_ring_t idle_producers;
+    zb_ring_t demand; //  queues with parked GETs
+    zb_ring_t strays; //  queues with strays
+    zb_ring_t gone;   //  queues that were deleted and are still known
+    zb_ring_t unsure; //  queues whose first parked GET waits for a proof that this broker still leads
+    zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
+    zb_ring_t asks;   //  loads whose read is to be taken
+    zb_timers_t timers;
+    uint64_t next_lease;
+    uint64_t next_tag;
+    size_t windows;     //  bytes of all pages
+    bool starved;       //  a queue could not read because of that
+    zb_load_t *listing; //  the LIST that is under way
+    zb_ring_t lists;    //  that one, and those that have clients yet; the oldest first
+    zb_ring_t listed;   //  LISTs that are done, and have clients who are answered in the next turns
+
+    size_t visited;     //  in this turn
+    zb_load_t later;    //  what has given way to others waits for it: the next turn
+    zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
+    uint64_t next_walk;
+
+    //  What the load that has just come back says, while those who waited for it go on.
+    zb_frame_t absent;      //  no such queue
+    zb_queue_t *read_queue; //  these ids of this queue are in memory or gone
+    uint64_t read_from;
+    uint64_t read_last;
+    struct zb_list *list; //  LIST's result
+
+    bool booted;
+    uint32_t queue_id; //  the highest given
+    uint32_t queue_count;
+    uint64_t uptime;      //  when this lead began, and
+    uint64_t uptime_kept; //  as it was last written
+    uint64_t producer_count;      //  names in the store, and
+    uint64_t producer_count_kept; //  as it was last written
+    bool counting;                //  they are being counted
+    zb_ring_t tombs;
+    bool freeing;              //  a read for the first of them is under way
+    uint64_t freed;            //  the newest commit that frees space, or clears some of the journal
+    bool more_tombs;           //  the store has more of them than were read
+    uint8_t sweep[ZB_KEY_MAX]; //  where the search for forgotten names goes on
+    size_t sweep_size;
+    int64_t sweep_at;
+    bool sweeping;
+
+    zb_lineage_t lineage;
+    zb_keep_t keep;
+    unsigned store_level;
+    bool journal;  //  it may hold rows
+    bool clearing; //  some are being read, to be erased
+
+    zb_progress_t replay[ZB_REPLAYS];
+    zb_progress_t *merging; //  the one that is sent now,
+    zb_session_t *merger;   //  by this session,
+    int64_t merger_ms;      //  heard then,
+    zb_lineage_t loser;     //  of a broker that has this lineage
+    uint64_t merged;        //  the newest commit with an item
+    bool absorbs;
+
+    zb_engine_stats_t stats;
+};
+
+//  engine.c
+//  Stops everything: the store holds what no broker of this format has written.
+void zb_engine_fail (zb_engine_t *self, const char *fault);
+//  Gives a reply out as soon as `commit` is released (0: as soon as anything is).  Takes ownership.
+void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit);
+//  Gives it out now.
+void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p);
+//  The commit with this number, which is not released.
+zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number);
+//  Closes the commit that is being filled if it is large.
+void zb_engine_close_large (zb_engine_t *self);
+//  Whether what depends on this commit may be said now.
+bool zb_engine_may (const zb_engine_t *self, uint64_t commit);
+//  The commit that goes to the store next.
+zb_commit_t *zb_engine_next (zb_engine_t *self);
+//  The next batch writes this queue's, this producer's rows.
+void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue);
+void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
+//  How many visits a step that begins now may make; 0 = it waits for the next turn.
+size_t zb_engine_budget (const zb_engine_t *self);
+//  So many were made.
+void zb_engine_visited (zb_engine_t *self, size_t visits);
+//  Milliseconds for which the store has been led.
+uint64_t zb_engine_uptime (const zb_engine_t *self);
+
+//  verbs.c
+//  Handles a request; returns what it must wait for, NULL if it is done.
+zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task);
+//  Gives a refusal out, as soon as `commit` is released, or now if it depends on nothing (ZB_NOW).
+#define ZB_NOW UINT64_MAX
+void zb_engine_refuse (zb_engine_t *self, const zb_address_t *to, unsigned code, const char *text, uint64_t commit);
+//  The same with a refusal that was made.  Takes ownership.
+void zb_engine_give_refusal (zb_engine_t *self, zb_reply_t *reply, uint64_t commit);
+//  Finds a queue: returns NULL and the queue, or NULL and no queue if there is none of this name; else what to wait for.
+zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **queue);
+//  The same for a producer: it is always found.
+zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer);
+//  Makes a queue of which there is none; its options are to be set and written.
+zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
+void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue);
+//  Deletes it with its messages.
+void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
+//  Ends a session.
+void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
+
+//  leaving.c
+//  The session's connection has ended and its last task is done: its leases end after the grace of their queues.
+void zb_engine_depart (zb_engine_t *self, zb_session_t *session);
+//  What was left of that for this turn; whether there is more.
+bool zb_engine_depart_on (zb_engine_t *self);
+//  The leases of a session that is gone have ended.
+void zb_engine_departed (zb_engine_t *self, zb_session_t *session);
+//  Makes room for one more session, if there is one that holds nothing and waits for nothing.
+bool zb_engine_put_out (zb_engine_t *self);
+//  Sessions that are idle; returns when to call again.
+int64_t zb_engine_sweep_sessions (zb_engine_t *self);
+
+//  acking.c
+//  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
+//  when the task goes on.
+zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
+//  Takes those that the session holds back, or extends their lease; task->held is how many of them it held.
+zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
+
+//  giving.c
+//  Takes a GET on.  With `commit` it waits for this one first and then
+//  not any longer.
+void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task, uint64_t commit);
+//  The commit that the GET has waited for is released.
+void zb_engine_got (zb_engine_t *self, zb_get_t *get);
+//  Answers a GET with what its reply holds by now.
+void zb_engine_end_get (zb_engine_t *self, zb_get_t *get);
+//  Answers it PASSIVE.
+void zb_engine_turn_get (zb_engine_t *self, zb_get_t *get, const char *active);
+//  Answers the parked GETs of a session, of this queue or (NULL) of all, without a message.
+void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue);
+//  Drops all GETs of a session.
+void zb_engine_drop_gets (zb_engine_t *self, zb_session_t *session);
+//  Refuses the parked GETs of a queue that was deleted, in this turn and the next ones.
+void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue);
+//  Delivers what the parked GETs of this queue can have.
+void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue);
+//  The same for all queues, in this turn and the next ones.
+void zb_engine_serve_all (zb_engine_t *self);
+//  What was left for this turn.
+void zb_engine_serve_on (zb_engine_t *self);
+//  A parked GET's time is over: it takes what is ready, or is answered without a message when no load is under way.
+void zb_engine_late (zb_engine_t *self, zb_get_t *get);
+//  How long a lease of this queue is.
+int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue);
+//  Bytes that one read of a window brings, about.
+size_t zb_engine_chunk (const zb_engine_t *self);
+//  Puts what a lease covers back.  Does not serve.
+void zb_engine_return (zb_engine_t *self, zb_lease_t *lease);
+//  All leases of a session.
+void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
+
+//  barrier.c
+//  Whether a GET that came in this moment may be given messages.
+bool zb_engine_sure (const zb_engine_t *self, uint64_t since);
+//  The queue's GETs wait until it is.
+void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue);
+//  Those that wait are served, or wait again.
+void zb_engine_settle_doubt (zb_engine_t *self);
+//  The peer followed after this moment.
+void zb_engine_prove (zb_engine_t *self, uint64_t moment);
+
+//  loads.c
+//  A load of this kind and name; the same one while it is under way.
+zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t name);
+//  A load of rows of the log.
+zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from,
+                                uint64_t last);
+//  The LIST that is under way; one is started if there is none.
+zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request);
+//  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.
+zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind);
+//  Answers more of those who wait for a LIST that is done.
+void zb_engine_list_on (zb_engine_t *self);
+//  A read has come back.
+void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read);
+//  The session's first task waits for the load.
+void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load);
+//  Drops all of it.
+void zb_engine_drop_loads (zb_engine_t *self);
+//  The session's tasks go on until one has to wait or none is left.  The session may be gone then.
+void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
+
+//  journal.c
+//  A row of the log is done, in the commit that is being filled; all that the queue has held is.
+void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
+//  There is no such queue any more.
+void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue);
+//  Erases some of the journal, if it is to be.
+void zb_engine_clear_journal (zb_engine_t *self);
+void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read);
+
+//  merge.c
+//  Takes an item; returns what it must wait for, NULL if it is answered.
+zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task);
+//  Reads the progress rows that were found; false if one is malformed.
+bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count);
+//  All of the queue is to be done, by name of what this lineage has had.  What replays that have not ended have brought of
+//  it is acknowledged first, id by id.  *refused: it was answered.
+zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
+//  Whether a loser is sending now.
+bool zb_engine_merges (const zb_engine_t *self);
+//  Whether an end of these spans, which are as they were named, is an id that this lineage has not given, and that the peer may have.
+bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans);
+#define ZB_MERGING "merging: the other broker's messages are not all here yet"
+
+//  list.c
+//  The reply to the LIST that self->list is for.
+zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to);
+
+//  upkeep.c
+//  Marks what is up to `mark` as gone; its space will be freed.
+void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark);
+//  Frees some space, if it is time to.
+void zb_engine_free_some (zb_engine_t *self);
+//  The rows of purged messages, the names of producers: what these loads found.
+void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+//  Reads a tombstone that was found.
+void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found);
+//  A PUT of the name is in the commit that is being filled, or it is used in another way: its row is written if there is
+//  none, or if it says that the name was used last a long time ago.
+void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer);
+//  Lets producers go that are not used now, while there are too many of them in memory.
+void zb_engine_let_go (zb_engine_t *self);
+void zb_engine_swept (zb_engine_t *self, const zb_read_t *read);
+//  Producers that are idle.
+void zb_engine_sweep_names (zb_engine_t *self);
+
+#endif

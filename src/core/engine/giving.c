@@ -1,0 +1,372 @@
+/*  =========================================================================
+    giving - the engine's GETs, deliveries and leases
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+
+//  What answering a GET costs, in visits.
+#define GET_VISITS 10
+
+//  Leases
+
+int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return queue->lease ? (int64_t) queue->lease : self->limits.lease;
+}
+
+static void s_return (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+{
+    if (page->message[index].lease == (zb_lease_t *) context)
+        zb_queue_return (queue, page, index);
+}
+
+void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
+{
+    size_t left = SIZE_MAX;
+    //  One more, so that it lives until its last span is done.
+    lease->left++;
+    for (uint32_t index = 0; index < lease->spans; index++)
+        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, &left);
+    zb_engine_visited (self, SIZE_MAX - left);
+    lease->left--;
+    zb_lease_destroy (&lease);
+}
+
+void zb_engine_return_all (zb_engine_t *self, zb_session_t *session)
+{
+    while (!zb_ring_empty (&session->leases)) {
+        zb_lease_t *lease = ZB_ITEM (session->leases.next, zb_lease_t, mine);
+        zb_queue_t *queue = lease->queue;
+        zb_engine_return (self, lease);
+        zb_engine_serve (self, queue);
+    }
+}
+
+void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now)
+{
+    self->now = now;
+    zb_entry_t *entry = self->leads && !self->fault ? zb_map_find (&self->sessions, reply->to.routing) : NULL;
+    if (!entry || !reply->lease)
+        return;
+    zb_session_t *session = ZB_ITEM (entry, zb_session_t, entry);
+    ZB_RING_EACH (link, after, &session->leases)
+    {
+        zb_lease_t *lease = ZB_ITEM (link, zb_lease_t, mine);
+        if (lease->number == reply->lease) {
+            //  What could not be sent would go to this session again at once.
+            zb_queue_t *queue = lease->queue;
+            zb_engine_end_gets (self, session, NULL);
+            zb_engine_return (self, lease);
+            zb_engine_serve (self, queue);
+            break;
+        }
+    }
+}
+
+//  Deliveries
+
+//  Fills a GET's reply with what is ready.
+static void s_fill (zb_engine_t *self, zb_get_t *get)
+{
+    zb_queue_t *queue = get->queue;
+    zb_reply_t *reply = get->reply;
+    zb_lease_t *lease =
+        zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
+    lease->session = get->session;
+    lease->queue = queue;
+    zb_ring_append (&get->session->leases, &lease->mine);
+    size_t max = get->max < queue->ready ? (size_t) get->max : (size_t) queue->ready;
+    reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
+    assert (reply->body);
+    size_t bytes = 0;
+    uint32_t index = 0;
+    zb_page_t *page = NULL;
+    while (reply->bodies < max && (page = zb_queue_next (queue, &index))) {
+        const zb_message_t *message = &page->message[index];
+        zb_frame_t properties = zb_page_properties (page, index);
+        size_t more = message->size + ZB_INDEX_LINE_MAX + 1 + properties.size;
+        if (reply->bodies && bytes + more > self->limits.reply)
+            break;
+        bytes += more;
+        zb_queue_deliver (queue, page, index, lease);
+        reply->body[reply->bodies++] =
+            (zb_delivery_t){.row = zb_row_ref (page->row),
+                            .offset = message->offset,
+                            .size = message->size,
+                            .properties = (uint32_t) ((const uint8_t *) properties.data - page->row->data),
+                            .properties_size = (uint32_t) properties.size,
+                            .id = zb_page_id (page, index),
+                            .deliveries = message->deliveries};
+    }
+    zb_engine_visited (self, reply->bodies);
+    assert (reply->bodies);
+    reply->lease = lease->number;
+    reply->large = bytes;
+}
+
+//  It waits for no commit any more.  What waits for a message counts in no `waiting`: it ends when somebody else likes.
+static void s_released (zb_engine_t *self, zb_get_t *get)
+{
+    get->waits = false;
+    self->waits--;
+    self->waiting -= get->bytes;
+}
+
+//  Takes a GET off everything; its reply is the caller's.
+static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
+{
+    zb_reply_t *reply = get->reply;
+    zb_queue_t *queue = get->queue;
+    zb_timer_stop (&self->timers, &get->timer);
+    zb_ring_remove (&get->turn);
+    zb_ring_remove (&get->late);
+    zb_ring_remove (&get->mine);
+    if (get->parked) {
+        self->stats.parked--;
+        queue->waiting--;
+    }
+    if (get->waits)
+        s_released (self, get);
+    if (zb_ring_empty (&queue->parked))
+        zb_ring_remove (&queue->demand);
+    get->session->asked--;
+    self->asked--;
+    queue->users--;
+    free (get);
+    return reply;
+}
+
+void zb_engine_end_get (zb_engine_t *self, zb_get_t *get)
+{
+    zb_reply_t *reply = s_finish (self, get);
+    if (reply->claims)
+        zb_engine_give (self, &reply, 0);
+    else
+        zb_engine_give_now (self, &reply);
+}
+
+void zb_engine_turn_get (zb_engine_t *self, zb_get_t *get, const char *active)
+{
+    zb_reply_t *reply = s_finish (self, get);
+    zb_reply_turn (&reply, ZB_REPLY_PASSIVE, 0, active);
+    zb_engine_give_now (self, &reply);
+}
+
+void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue)
+{
+    ZB_RING_EACH (link, after, &session->gets)
+    {
+        zb_get_t *get = ZB_ITEM (link, zb_get_t, mine);
+        if (get->parked && (!queue || get->queue == queue)) {
+            zb_reply_t *reply = s_finish (self, get);
+            zb_engine_give (self, &reply, 0);
+        }
+    }
+}
+
+void zb_engine_drop_gets (zb_engine_t *self, zb_session_t *session)
+{
+    ZB_RING_EACH (link, after, &session->gets)
+    {
+        zb_reply_t *reply = s_finish (self, ZB_ITEM (link, zb_get_t, mine));
+        zb_reply_destroy (&reply);
+    }
+}
+
+size_t zb_engine_chunk (const zb_engine_t *self)
+{
+    size_t less = self->limits.window < self->limits.windows ? self->limits.window : self->limits.windows;
+    return less / 4;
+}
+
+//  The queue is served on in the next turn.
+static void s_leave (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_ring_remove (&queue->rest);
+    zb_ring_append (&self->rest, &queue->rest);
+}
+
+void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
+{
+    while (!zb_ring_empty (&queue->parked)) {
+        if (zb_engine_budget (self) == 0) {
+            s_leave (self, queue);
+            return;
+        }
+        zb_engine_visited (self, GET_VISITS);
+        zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        zb_reply_t *reply = s_finish (self, get);
+        zb_reply_turn (&reply, ZB_REPLY_ERROR, ZB_NOT_FOUND, "the queue was deleted");
+        zb_engine_give_refusal (self, reply, queue->commit);
+    }
+}
+
+//  Has the window read on when little of it is left to be delivered.
+static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
+{
+    //  I1: what was inserted and is not released would be read as well.
+    if (queue->inserting)
+        return;
+    if (queue->load || queue->reach == queue->tail || queue->ready >= 2 * self->limits.bodies)
+        return;
+    size_t chunk = zb_engine_chunk (self);
+    if (queue->window && queue->bytes + chunk > self->limits.window)
+        return;
+    if (self->starved)
+        return;
+    if (self->windows + chunk > self->limits.windows) {
+        ZB_RING_EACH (link, after, &self->all_queues)
+        {
+            zb_queue_t *other = ZB_ITEM (link, zb_queue_t, ring);
+            if (self->windows + chunk <= self->limits.windows)
+                break;
+            if (other != queue)
+                zb_queue_shed (other, self->taken, self->limits.windows - chunk);
+        }
+        if (self->windows + chunk > self->limits.windows) {
+            self->starved = true;
+            return;
+        }
+    }
+    zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, queue->reach + 1, UINT64_MAX);
+}
+
+void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
+{
+    if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
+        return;
+    while (queue->ready && !zb_ring_empty (&queue->parked)) {
+        //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.
+        if (self->outgoing >= ZB_OUTGOING) {
+            self->congested = true;
+            return;
+        }
+        if (zb_engine_budget (self) == 0) {
+            s_leave (self, queue);
+            return;
+        }
+        zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        if (!zb_engine_sure (self, get->since)) {
+            zb_engine_doubt (self, queue);
+            return;
+        }
+        s_fill (self, get);
+        zb_engine_end_get (self, get);
+    }
+    s_read_ahead (self, queue);
+    if (queue->load)
+        return;
+    for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
+        if (zb_engine_budget (self) == 0) {
+            s_leave (self, queue);
+            return;
+        }
+        zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late));
+    }
+}
+
+void zb_engine_serve_on (zb_engine_t *self)
+{
+    const zb_ring_t *last = self->rest.prev;
+    for (bool more = true; more && !zb_ring_empty (&self->rest) && zb_engine_budget (self);) {
+        zb_ring_t *link = zb_ring_pop (&self->rest);
+        zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, rest);
+        more = link != last;
+        zb_engine_visited (self, 1);
+        (queue->gone ? zb_engine_end_queue : zb_engine_serve) (self, queue);
+    }
+}
+
+void zb_engine_late (zb_engine_t *self, zb_get_t *get)
+{
+    zb_queue_t *queue = get->queue;
+    zb_timer_stop (&self->timers, &get->timer);
+    zb_ring_append (&queue->late, &get->late);
+    zb_engine_serve (self, queue);
+}
+
+void zb_engine_serve_all (zb_engine_t *self)
+{
+    ZB_RING_EACH (link, after, &self->demand)
+    s_leave (self, ZB_ITEM (link, zb_queue_t, demand));
+    zb_engine_serve_on (self);
+}
+
+//  GETs
+
+static void s_park (zb_engine_t *self, zb_get_t *get)
+{
+    zb_queue_t *queue = get->queue;
+    zb_ring_append (&queue->parked, &get->turn);
+    get->parked = true;
+    queue->waiting++;
+    self->stats.parked++;
+    if (zb_ring_empty (&queue->demand))
+        zb_ring_append (&self->demand, &queue->demand);
+    if (get->deadline > self->now) {
+        zb_timer_set (&self->timers, &get->timer, get->deadline);
+        zb_engine_serve (self, queue);
+    }
+    else
+        zb_engine_late (self, get);
+}
+
+void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task, uint64_t commit)
+{
+    zb_session_t *session = task->session;
+    const zb_request_t *request = &task->request;
+    zb_get_t *get = (zb_get_t *) calloc (1, sizeof (zb_get_t));
+    assert (get);
+    get->timer.kind = ZB_TIMER_GET;
+    get->session = session;
+    get->queue = queue;
+    get->max = request->max;
+    get->since = self->moment;
+    get->reply = zb_reply_new (&request->from, ZB_REPLY_MESSAGES, &queue->name, 1);
+    get->reply->claims = commit > 0;
+    queue->users++;
+    session->asked++;
+    self->asked++;
+    zb_ring_init (&get->turn);
+    zb_ring_init (&get->late);
+    zb_ring_init (&get->mine);
+    zb_ring_append (&session->gets, &get->mine);
+    //  Far beyond any life of a process is as good as never, and can't overflow.
+    uint64_t wait = request->wait < INT32_MAX ? request->wait : INT32_MAX;
+    get->deadline = self->now + (int64_t) wait;
+    if (commit && (self->released < commit || self->released < self->gate)) {
+        zb_ring_append (&zb_engine_commit (self, commit)->gets, &get->turn);
+        get->waits = true;
+        self->waits++;
+        get->bytes = sizeof *get + get->reply->bytes;
+        self->waiting += get->bytes;
+        return;
+    }
+    if (commit)
+        get->deadline = self->now;
+    if (get->max == 0) {
+        zb_reply_t *reply = s_finish (self, get);
+        zb_engine_give (self, &reply, 0);
+        return;
+    }
+    s_park (self, get);
+}
+
+void zb_engine_got (zb_engine_t *self, zb_get_t *get)
+{
+    get->deadline = self->now;
+    s_released (self, get);
+    //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is behind it.
+    if (get->max == 0 || get->queue->gone || !get->session->hello)
+        zb_engine_end_get (self, get);
+    else
+        s_park (self, get);
+}

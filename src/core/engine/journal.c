@@ -1,0 +1,87 @@
+/*  =========================================================================
+    journal - what is done of older messages, kept for the peer
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A message that is done leaves the log, and with it the only trace that it was ever
+    acknowledged.  To a peer that has missed nothing that is no loss.  A broker that
+    answers alone keeps the trace: if the peer has answered clients, too, it still has
+    the message.  Own messages of the current epoch need none: nobody else has them.
+
+    A broker that goes alone answers what was on its way with OK solo, and the peer may
+    lack it.  So commits that are not released remember what they took off the log.
+
+    PURGE and DELETE are about what the queue has held by then: all that this lineage has
+    had, epoch by epoch.  What a replay brings later, below those ids, is not meant.
+*/
+
+#include <assert.h>
+
+#include "core/engine/engine_self.h"
+
+#define CLEAR_ROWS 1000 //  rows that are erased in one commit
+
+void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
+{
+    uint64_t base = zb_epoch_base (self->epoch, self->node);
+    if (self->keep == ZB_KEEP_NOTE)
+        zb_commit_note (self->fill, queue, first, last);
+    else if (self->keep == ZB_KEEP_WRITE && first <= base)
+        zb_commit_journal (self->fill, queue, first, last < base ? last : base);
+}
+
+void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
+{
+    uint64_t first = 0, last = 0;
+    for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last);)
+        if (first <= self->newest)
+            zb_engine_note_done (self, queue, first, last < self->newest ? last : self->newest);
+}
+
+void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue)
+{
+    if (self->keep == ZB_KEEP_NOTE)
+        zb_commit_note (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
+    else if (self->keep == ZB_KEEP_WRITE)
+        zb_commit_journal (self->fill, queue, ZB_JOURNAL_DELETED, ZB_JOURNAL_DELETED);
+}
+
+void zb_engine_keep (zb_engine_t *self, zb_keep_t keep)
+{
+    assert (self->leads);
+    if (keep == self->keep)
+        return;
+    if (keep == ZB_KEEP_WRITE) {
+        zb_commit_t *next = zb_engine_next (self);
+        ZB_RING_EACH (link, after, &self->commits)
+        zb_commit_tell (ZB_ITEM (link, zb_commit_t, ring), next);
+        zb_commit_tell (self->fill, next);
+    }
+    self->journal = true;
+    self->keep = keep;
+}
+
+void zb_engine_clear_journal (zb_engine_t *self)
+{
+    if (self->keep != ZB_KEEP_NOTE || !self->journal || self->clearing || !self->booted || self->freed > self->released)
+        return;
+    static const uint8_t prefix[ZB_JOURNAL_PREFIX];
+    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_JOURNAL);
+    zb_read_add (load->read, ZB_ACKS, prefix, sizeof prefix, sizeof prefix, CLEAR_ROWS, SIZE_MAX);
+    self->clearing = true;
+}
+
+void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read)
+{
+    self->clearing = false;
+    //  It may have gone alone again since.
+    if (self->keep != ZB_KEEP_NOTE)
+        return;
+    for (size_t index = 0; index < read->count[0]; index++)
+        zb_commit_erase (self->fill, ZB_ACKS, &read->found[0][index]);
+    self->freed = read->count[0] ? self->fill->number : self->freed;
+    self->journal = read->more[0];
+}

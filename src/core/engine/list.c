@@ -1,0 +1,208 @@
+/*  =========================================================================
+    list - the queues that a LIST has found
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+#include "core/engine/list.h"
+#include "core/queue/options.h"
+
+//  What an argument of a reply costs, in visits: two of them for a queue.
+#define ARG_VISITS 4
+//  Bytes of a queue's options and counts, at most.
+#define TEXT_MAX 200
+
+//  Copies a name behind the others.
+static zb_frame_t s_keep (zb_list_t *self, size_t offset, zb_frame_t name)
+{
+    assert (name.size <= ZB_NAME_MAX);
+    if (name.size)
+        memcpy (self->bytes + offset, name.data, name.size);
+    return (zb_frame_t){self->bytes + offset, name.size};
+}
+
+zb_list_t *zb_list_new (const zb_request_t *request)
+{
+    zb_list_t *self = (zb_list_t *) calloc (1, sizeof (zb_list_t));
+    assert (self);
+    self->pattern = s_keep (self, 0, request->queue);
+    self->after = s_keep (self, ZB_NAME_MAX, request->after);
+    self->pages = request->max > 0;
+    self->max = self->pages ? request->max : ZB_LIST_MAX;
+    return self;
+}
+
+bool zb_list_is (const zb_list_t *self, const zb_request_t *request)
+{
+    return zb_frame_eq (self->pattern, request->queue) && zb_frame_eq (self->after, request->after) &&
+           self->pages == (request->max > 0) && (!self->pages || self->max == request->max);
+}
+
+bool zb_list_full (const zb_list_t *self)
+{
+    return self->beyond.size > 0;
+}
+
+void zb_list_destroy (zb_list_t **self_p)
+{
+    zb_list_t *self = *self_p;
+    if (self) {
+        for (size_t index = 0; index < self->items; index++)
+            free ((void *) (uintptr_t) self->item[index].name.data);
+        free (self->item);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+int zb_list_queue (zb_list_t *self, const zb_found_t *found)
+{
+    zb_frame_t name = {found->key, found->key_size};
+    zb_queue_row_t row;
+    if (zb_name_check (name) || zb_queue_row_decode (&row, found->row))
+        return -1;
+    if (zb_list_full (self) || !zb_name_match (self->pattern, name))
+        return 0;
+    if (self->items == self->room) {
+        self->room = self->room ? self->room * 2 : 16;
+        self->item = (zb_listed_t *) realloc (self->item, self->room * sizeof (zb_listed_t));
+        assert (self->item);
+    }
+    void *copy = malloc (name.size);
+    assert (copy);
+    memcpy (copy, name.data, name.size);
+    self->item[self->items++] = (zb_listed_t){.row = row, .name = {copy, name.size}};
+    if (self->items > self->max)
+        self->beyond = self->item[self->items - 1].name;
+    return 0;
+}
+
+static int s_by_id (const void *one, const void *other)
+{
+    uint32_t a = ((const zb_listed_t *) one)->row.id;
+    uint32_t b = ((const zb_listed_t *) other)->row.id;
+    return a < b ? -1 : a > b;
+}
+
+void zb_list_sort (zb_list_t *self)
+{
+    if (self->items)
+        qsort (self->item, self->items, sizeof (zb_listed_t), s_by_id);
+}
+
+int zb_list_cursor (zb_list_t *self, const zb_found_t *found)
+{
+    zb_listed_t key = {.row = {.id = 0}};
+    zb_cursor_row_t cursor;
+    if (zb_cursor_key_decode (found, &key.row.id) || zb_cursor_row_decode (&cursor, found->row))
+        return -1;
+    zb_listed_t *item =
+        self->items ? (zb_listed_t *) bsearch (&key, self->item, self->items, sizeof key, s_by_id) : NULL;
+    if (item)
+        item->cursor = cursor;
+    return 0;
+}
+
+bool zb_list_needs (const zb_list_t *self, const zb_found_t *found)
+{
+    uint32_t id = 0;
+    return self->items && zb_cursor_key_decode (found, &id) == 0 && id < self->item[self->items - 1].row.id;
+}
+
+//  The engine's part: what is in memory is newer than what was read.
+
+typedef struct {
+    zb_frame_t name;
+    const zb_listed_t *item;
+    const zb_queue_t *queue; //  or NULL: it is not in memory
+} s_line_t;
+
+static int s_order (zb_frame_t a, zb_frame_t b)
+{
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size ? memcmp (a.data, b.data, size) : 0;
+    return order ? order : a.size < b.size ? -1 : a.size > b.size;
+}
+
+static int s_by_name (const void *one, const void *other)
+{
+    return s_order (((const s_line_t *) one)->name, ((const s_line_t *) other)->name);
+}
+
+//  Whether a queue in memory belongs to what was read.
+static bool s_fits (const zb_list_t *list, zb_frame_t name)
+{
+    return zb_name_match (list->pattern, name) && s_order (name, list->after) > 0 &&
+           (!zb_list_full (list) || s_order (name, list->beyond) <= 0);
+}
+
+//  All that were found, by their names.
+static s_line_t *s_lines (const zb_engine_t *self, size_t *lines)
+{
+    const zb_list_t *list = self->list;
+    s_line_t *line = (s_line_t *) malloc ((list->items + self->queues.count + 1) * sizeof (s_line_t));
+    assert (line);
+    *lines = 0;
+    for (size_t index = 0; index < list->items; index++)
+        if (!zb_map_find (&self->queues, list->item[index].name))
+            line[(*lines)++] = (s_line_t){list->item[index].name, &list->item[index], NULL};
+    ZB_RING_EACH (link, after, &self->all_queues)
+    {
+        const zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
+        if (s_fits (list, queue->name))
+            line[(*lines)++] = (s_line_t){queue->name, NULL, queue};
+    }
+    qsort (line, *lines, sizeof (s_line_t), s_by_name);
+    return line;
+}
+
+//  Writes what is said of a queue; returns its size.
+static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TEXT_MAX])
+{
+    const zb_queue_t *queue = line->queue;
+    zb_queue_row_t row = queue ? zb_queue_row (queue) : line->item->row;
+    uint64_t messages = queue ? zb_queue_depth (queue) : line->item->cursor.put - line->item->cursor.done;
+    size_t size = zb_options_format (&row, &self->limits, false, text, TEXT_MAX);
+    size += (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n",
+                               messages, queue ? queue->leased : 0, queue ? queue->waiting : 0);
+    assert (size < TEXT_MAX);
+    size += zb_options_format (&row, &self->limits, true, text + size, TEXT_MAX - size);
+    if (self->list->pages)
+        size += (size_t) snprintf (text + size, TEXT_MAX - size, "kind=queue\n");
+    assert (size < TEXT_MAX);
+    return size - 1; //  without the newline behind the last line
+}
+
+zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to)
+{
+    const zb_list_t *list = self->list;
+    size_t lines = 0, args = 0, bytes = 0, index = 0;
+    s_line_t *line = s_lines (self, &lines);
+    size_t most = lines < list->max ? lines : list->max;
+    zb_frame_t *arg = (zb_frame_t *) malloc ((2 * most + 1) * sizeof (zb_frame_t));
+    char (*text)[TEXT_MAX] = (char (*)[TEXT_MAX]) malloc ((most + 1) * TEXT_MAX);
+    assert (arg && text);
+    for (; index < most && (index == 0 || bytes + TEXT_MAX + ZB_NAME_MAX <= self->limits.request); index++) {
+        arg[args++] = line[index].name;
+        arg[args++] = (zb_frame_t){text[index], s_say (self, &line[index], text[index])};
+        bytes += arg[args - 2].size + arg[args - 1].size;
+    }
+    //  Where the next page begins: behind the last one here, or, where those that were read are gone, behind what was read.
+    if (list->pages)
+        arg[args++] = index < lines ? line[index - 1].name : list->beyond;
+    zb_engine_visited (self, self->queues.count + args * ARG_VISITS);
+    zb_reply_t *listed = zb_reply_new (to, ZB_REPLY_TEXTS, arg, args);
+    free (arg);
+    free (text);
+    free (line);
+    return listed;
+}

@@ -1,0 +1,449 @@
+/*  =========================================================================
+    loads - what the engine reads from the store, and who waits for it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A read sees all batches that were taken before it and none after.  What the
+    batches not yet taken will change is in memory and stays there until they are: so
+    nothing that a read brings is ever older than what memory holds.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+#include "core/engine/list.h"
+
+#define ROWS_MAX 1024     //  rows of one read
+#define BYTES_MAX 1048576 //  about the bytes of one read, where no other limit applies
+#define LIST_ROWS 200     //  of one that is compared with a pattern
+#define TOMBS_MAX 1000    //  tombstones in memory
+
+static const char s_damaged_meta[] = "the table meta holds a malformed row";
+static const char s_damaged_queues[] = "the table queues holds a malformed row";
+static const char s_damaged_cursors[] = "the table cursors holds a malformed row, or lacks one";
+static const char s_damaged_log[] = "the tables log or acks hold a malformed row";
+static const char s_damaged_producers[] = "the table producers holds a malformed row";
+
+//  Making
+
+static void s_ask (zb_engine_t *self, zb_load_t *load, zb_load_kind_t kind)
+{
+    zb_map_remove (&self->tags, &load->tagged);
+    load->kind = kind;
+    load->tag = ++self->next_tag;
+    zb_map_add (&self->tags, &load->tagged, (zb_frame_t){&load->tag, sizeof load->tag});
+    load->read = zb_read_new ((int) kind, load->tag);
+    zb_ring_append (&self->asks, &load->ask);
+}
+
+zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind)
+{
+    zb_load_t *load = (zb_load_t *) calloc (1, sizeof (zb_load_t));
+    assert (load);
+    zb_ring_init (&load->ask);
+    zb_ring_init (&load->sessions);
+    zb_ring_init (&load->lists);
+    s_ask (self, load, kind);
+    return load;
+}
+
+static void s_ask_boot (zb_load_t *load)
+{
+    static const uint8_t tomb = ZB_TOMB_MARK;
+    zb_read_add (load->read, ZB_META, ZB_META_QUEUES, strlen (ZB_META_QUEUES), strlen (ZB_META_QUEUES), 1, BYTES_MAX);
+    zb_read_add (load->read, ZB_META, ZB_META_UPTIME, strlen (ZB_META_UPTIME), strlen (ZB_META_UPTIME), 1, BYTES_MAX);
+    zb_read_add (load->read, ZB_QUEUES, &tomb, 1, 1, TOMBS_MAX, BYTES_MAX);
+    zb_read_add (load->read, ZB_META, ZB_META_REPLAY, strlen (ZB_META_REPLAY), strlen (ZB_META_REPLAY), ZB_REPLAYS,
+                 BYTES_MAX);
+    zb_read_add (load->read, ZB_META, ZB_META_PRODUCERS, strlen (ZB_META_PRODUCERS), strlen (ZB_META_PRODUCERS), 1,
+                 BYTES_MAX);
+}
+
+static void s_ask_producer (zb_load_t *load, zb_frame_t name)
+{
+    uint8_t key[ZB_KEY_MAX];
+    size_t size = zb_group_key (name, 0, key);
+    zb_read_add (load->read, ZB_PRODUCERS, name.data, name.size, name.size, 1, BYTES_MAX);
+    zb_read_add (load->read, ZB_PRODUCERS, key, size, size - 1, ZB_GROUPS, BYTES_MAX);
+}
+
+zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t name)
+{
+    uint8_t key[1 + ZB_NAME_MAX] = {(uint8_t) kind};
+    assert (name.size <= ZB_NAME_MAX);
+    if (name.size)
+        memcpy (key + 1, name.data, name.size);
+    zb_entry_t *entry = zb_map_find (&self->loads, (zb_frame_t){key, 1 + name.size});
+    if (entry)
+        return ZB_ITEM (entry, zb_load_t, entry);
+    zb_load_t *load = zb_engine_load_new (self, kind);
+    memcpy (load->name, key, 1 + name.size);
+    load->name_size = name.size;
+    zb_map_add (&self->loads, &load->entry, (zb_frame_t){load->name, 1 + name.size});
+    if (kind == ZB_LOAD_BOOT)
+        s_ask_boot (load);
+    else if (kind == ZB_LOAD_PRODUCER)
+        s_ask_producer (load, name);
+    else {
+        assert (kind == ZB_LOAD_QUEUE);
+        zb_read_add (load->read, ZB_QUEUES, name.data, name.size, name.size, 1, BYTES_MAX);
+    }
+    return load;
+}
+
+zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from, uint64_t last)
+{
+    assert (!queue->load);
+    zb_load_t *load = zb_engine_load_new (self, kind);
+    load->queue = queue;
+    load->from = from;
+    load->last = last;
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    zb_acks_key (queue->id, from, key);
+    //  Each row of acks has its row of the log, so that as many of them are enough.
+    zb_read_add (load->read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, ROWS_MAX, zb_engine_chunk (self));
+    zb_read_add (load->read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, ROWS_MAX, SIZE_MAX);
+    queue->load = load;
+    queue->users++;
+    return load;
+}
+
+zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
+{
+    if (!self->listing) {
+        self->listing = zb_engine_load_new (self, ZB_LOAD_LIST);
+        self->listing->list = zb_list_new (request);
+        self->listing->since = self->listing->tag;
+        zb_ring_append (&self->lists, &self->listing->lists);
+        //  Tombstones come before all names.
+        uint8_t key[ZB_NAME_MAX + 1] = {ZB_TOMB_MARK + 1};
+        size_t size = request->after.size ? request->after.size + 1 : 1;
+        if (request->after.size) {
+            memcpy (key, request->after.data, request->after.size);
+            key[size - 1] = 0;
+        }
+        zb_read_add (self->listing->read, ZB_QUEUES, key, size, 0, LIST_ROWS, BYTES_MAX);
+    }
+    return self->listing;
+}
+
+void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load)
+{
+    assert (!session->load);
+    session->load = load;
+    self->backlog++;
+    zb_ring_append (&load->sessions, &session->waits);
+}
+
+zb_read_t *zb_engine_read (zb_engine_t *self)
+{
+    zb_ring_t *link = self->fault ? NULL : zb_ring_pop (&self->asks);
+    if (!link)
+        return NULL;
+    zb_load_t *load = ZB_ITEM (link, zb_load_t, ask);
+    if (load->queue)
+        load->queue->seen = self->taken_id;
+    zb_read_t *read = load->read;
+    load->read = NULL;
+    return read;
+}
+
+//  Ending
+
+static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
+{
+    zb_load_t *load = *load_p;
+    assert (zb_ring_empty (&load->sessions));
+    zb_map_remove (&self->loads, &load->entry);
+    zb_map_remove (&self->tags, &load->tagged);
+    zb_ring_remove (&load->ask);
+    if (load->queue) {
+        load->queue->users--;
+        if (load->queue->load == load)
+            load->queue->load = NULL;
+    }
+    if (self->listing == load)
+        self->listing = NULL;
+    zb_ring_remove (&load->lists);
+    zb_list_destroy (&load->list);
+    zb_read_destroy (&load->read);
+    free (load);
+    *load_p = NULL;
+}
+
+void zb_engine_drop_loads (zb_engine_t *self)
+{
+    for (size_t index = 0; index < self->tags.buckets; index++)
+        while (self->tags.bucket[index]) {
+            zb_load_t *load = ZB_ITEM (self->tags.bucket[index], zb_load_t, tagged);
+            s_destroy (self, &load);
+        }
+}
+
+void zb_engine_go_on (zb_engine_t *self, zb_session_t *session)
+{
+    while (!zb_ring_empty (&session->tasks)) {
+        zb_task_t *task = ZB_ITEM (session->tasks.next, zb_task_t, ring);
+        zb_load_t *load = zb_engine_run (self, task);
+        if (load) {
+            zb_engine_wait (self, session, load);
+            return;
+        }
+        zb_ring_remove (&task->ring);
+        self->waiting -= task->bytes;
+        zb_task_destroy (&task);
+        zb_engine_close_large (self);
+    }
+    if (session->gone)
+        zb_engine_depart (self, session);
+    else if (!session->hello)
+        zb_engine_forget_session (self, session);
+}
+
+//  Taking
+
+static bool s_boot (zb_engine_t *self, const zb_read_t *read)
+{
+    if (!self->booted) {
+        if (read->count[0]) {
+            if (read->found[0][0].row->size < ZB_META_QUEUES_SIZE)
+                return false;
+            self->queue_id = zb_get32 (read->found[0][0].row->data);
+            self->queue_count = zb_get32 (read->found[0][0].row->data + 4);
+        }
+        else
+            self->queue_id = self->queue_count = 0;
+        if (read->count[1]) {
+            if (read->found[1][0].row->size < 8)
+                return false;
+            self->uptime = self->uptime_kept = zb_get64 (read->found[1][0].row->data);
+        }
+        if (!zb_engine_replays (self, read->found[3], read->count[3]))
+            return false;
+        if (read->count[4] && read->found[4][0].row->size < 8)
+            return false;
+        if (read->count[4])
+            self->producer_count = self->producer_count_kept = zb_get64 (read->found[4][0].row->data);
+        //  The first release has not counted them.
+        else
+            self->counting = self->gate > 1;
+    }
+    self->more_tombs = read->more[2];
+    for (size_t index = 0; index < read->count[2]; index++)
+        zb_engine_exhume (self, &read->found[2][index]);
+    self->booted = true;
+    return true;
+}
+
+static bool s_is_name (const zb_load_t *load, const zb_found_t *found)
+{
+    return found->key_size == load->name_size && memcmp (found->key, load->name + 1, load->name_size) == 0;
+}
+
+static bool s_producer (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    const zb_row_t *row = read->count[0] && s_is_name (load, &read->found[0][0]) ? read->found[0][0].row : NULL;
+    zb_producer_t *producer = zb_producer_new ((zb_frame_t){load->name + 1, load->name_size});
+    if (zb_producer_load (producer, row, read->found[1], read->count[1])) {
+        zb_producer_destroy (&producer);
+        return false;
+    }
+    //  Brokers of the first release took any number from clients.
+    if (producer->instance > self->instance)
+        producer->instance = self->instance;
+    zb_map_add (&self->producers, &producer->entry, producer->name);
+    zb_ring_append (&self->idle_producers, &producer->idle);
+    return true;
+}
+
+//  The queue's cursor has come, so all is known of it.
+static bool s_cursor (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    zb_cursor_row_t cursor;
+    if (read->count[0] == 0 || zb_cursor_row_decode (&cursor, read->found[0][0].row))
+        return false;
+    zb_frame_t name = {load->name + 1, load->name_size};
+    zb_queue_t *queue = zb_queue_new (name, load->row.id, self->before, &self->windows);
+    zb_queue_configure (queue, &load->row);
+    zb_queue_restore (queue, &cursor);
+    zb_map_add (&self->queues, &queue->entry, queue->name);
+    zb_ring_append (&self->all_queues, &queue->ring);
+    return true;
+}
+
+//  Returns whether those who wait may go on: not while a second read is needed.
+static bool s_queue (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    if (read->count[0] == 0 || !s_is_name (load, &read->found[0][0])) {
+        self->absent = (zb_frame_t){load->name + 1, load->name_size};
+        return true;
+    }
+    if (zb_queue_row_decode (&load->row, read->found[0][0].row)) {
+        zb_engine_fail (self, s_damaged_queues);
+        return false;
+    }
+    uint8_t key[ZB_CURSOR_KEY_SIZE];
+    zb_cursor_key (load->row.id, key);
+    s_ask (self, load, ZB_LOAD_CURSOR);
+    zb_read_add (load->read, ZB_CURSORS, key, sizeof key, sizeof key, 1, BYTES_MAX);
+    return false;
+}
+
+static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    zb_queue_t *queue = load->queue;
+    queue->load = NULL;
+    if (queue->gone)
+        return true;
+    uint64_t end = queue->seen < queue->tail ? queue->seen : queue->tail;
+    uint64_t want = load->kind == ZB_LOAD_STRAYS ? load->last : 0;
+    uint64_t last = zb_queue_load (queue, read, end, want);
+    if (last == 0)
+        return false;
+    if (want) {
+        self->read_queue = queue;
+        self->read_from = load->from;
+        self->read_last = last;
+        if (zb_ring_empty (&queue->strays))
+            zb_ring_append (&self->strays, &queue->strays);
+    }
+    zb_engine_serve (self, queue);
+    return true;
+}
+
+//  Reads the next page of a table for LIST.
+static void s_list_on (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    const zb_found_t *last = &read->found[0][read->count[0] - 1];
+    zb_table_t table = load->kind == ZB_LOAD_LIST ? ZB_QUEUES : ZB_CURSORS;
+    uint8_t key[ZB_KEY_MAX];
+    memcpy (key, last->key, last->key_size);
+    key[last->key_size] = 0;
+    s_ask (self, load, load->kind);
+    zb_read_add (load->read, table, key, last->key_size + 1u, 0, table == ZB_QUEUES ? LIST_ROWS : ROWS_MAX, BYTES_MAX);
+}
+
+static bool s_list (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    for (size_t index = 0; index < read->count[0]; index++)
+        if (zb_list_queue (load->list, &read->found[0][index])) {
+            zb_engine_fail (self, s_damaged_queues);
+            return false;
+        }
+    if (read->more[0] && read->count[0] && !zb_list_full (load->list)) {
+        s_list_on (self, load, read);
+        return false;
+    }
+    zb_list_sort (load->list);
+    if (load->list->items == 0)
+        return true;
+    uint8_t key[ZB_CURSOR_KEY_SIZE];
+    zb_cursor_key (load->list->item[0].row.id, key);
+    s_ask (self, load, ZB_LOAD_DEPTHS);
+    zb_read_add (load->read, ZB_CURSORS, key, sizeof key, 0, ROWS_MAX, BYTES_MAX);
+    return false;
+}
+
+static bool s_depths (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    for (size_t index = 0; index < read->count[0]; index++)
+        if (zb_list_cursor (load->list, &read->found[0][index])) {
+            zb_engine_fail (self, s_damaged_cursors);
+            return false;
+        }
+    if (read->more[0] && read->count[0] && zb_list_needs (load->list, &read->found[0][read->count[0] - 1])) {
+        s_list_on (self, load, read);
+        return false;
+    }
+    return true;
+}
+
+//  Takes what was found.  Returns whether the load is finished.
+static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    const char *fault = NULL;
+    switch (load->kind) {
+    case ZB_LOAD_BOOT:
+        fault = s_boot (self, read) ? NULL : s_damaged_meta;
+        break;
+    case ZB_LOAD_PRODUCER:
+        fault = s_producer (self, load, read) ? NULL : s_damaged_producers;
+        break;
+    case ZB_LOAD_QUEUE:
+        return s_queue (self, load, read);
+    case ZB_LOAD_CURSOR:
+        fault = s_cursor (self, load, read) ? NULL : s_damaged_cursors;
+        break;
+    case ZB_LOAD_WINDOW:
+    case ZB_LOAD_STRAYS:
+        fault = s_rows (self, load, read) ? NULL : s_damaged_log;
+        break;
+    case ZB_LOAD_LIST:
+        return s_list (self, load, read);
+    case ZB_LOAD_DEPTHS:
+        return s_depths (self, load, read);
+    case ZB_LOAD_PURGED:
+        zb_engine_purged (self, load, read);
+        break;
+    case ZB_LOAD_JOURNAL:
+        zb_engine_cleared (self, read);
+        break;
+    case ZB_LOAD_NAMES:
+        zb_engine_swept (self, read);
+        break;
+    }
+    if (fault)
+        zb_engine_fail (self, fault);
+    return !self->fault;
+}
+
+//  Those who wait for the load go on.  A reply to LIST takes long: false if some are left for the next turn.
+static bool s_wake (zb_engine_t *self, zb_load_t *load)
+{
+    self->list = load->list;
+    while (!zb_ring_empty (&load->sessions) && !(load->list && zb_engine_budget (self) == 0)) {
+        zb_session_t *session = ZB_ITEM (zb_ring_pop (&load->sessions), zb_session_t, waits);
+        session->load = NULL;
+        self->backlog--;
+        zb_engine_go_on (self, session);
+    }
+    self->list = NULL;
+    return zb_ring_empty (&load->sessions);
+}
+
+void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
+{
+    zb_entry_t *entry = zb_map_find (&self->tags, (zb_frame_t){&read->tag, sizeof read->tag});
+    if (!entry)
+        return;
+    zb_load_t *load = ZB_ITEM (entry, zb_load_t, tagged);
+    if (!s_take (self, load, read))
+        return;
+    //  Those who go on may ask for the same again.
+    zb_map_remove (&self->loads, &load->entry);
+    if (self->listing == load)
+        self->listing = NULL;
+    bool done = s_wake (self, load);
+    self->absent = (zb_frame_t){NULL, 0};
+    self->read_queue = NULL;
+    if (done)
+        s_destroy (self, &load);
+    else
+        zb_ring_append (&self->listed, &load->ask);
+    zb_engine_let_go (self);
+}
+
+void zb_engine_list_on (zb_engine_t *self)
+{
+    while (!zb_ring_empty (&self->listed)) {
+        zb_load_t *load = ZB_ITEM (self->listed.next, zb_load_t, ask);
+        if (!s_wake (self, load))
+            return;
+        s_destroy (self, &load);
+    }
+}

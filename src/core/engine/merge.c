@@ -1,0 +1,661 @@
+/*  =========================================================================
+    merge - what the loser of a split has, taken item by item
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The winner's side of a replay; the loser's is core/replay/replayer.  Messages keep their ids,
+    so that an acknowledgement of one means the same on both sides, before and after.
+
+    A message is taken if this store has never held its id, and no PUT of the same
+    producer, number and digest, however full the queue is: what makes room for it, an
+    acknowledgement, comes later.  One that another PUT of the same number stands in the
+    way of, or that has no queue, is refused with 409 and a text: a word and the ids; the
+    loser puts it aside in a file and sends the item again without it.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+
+//  ms without an item until the loser counts as gone.
+#define MERGER_GONE 5000
+
+//  ---------------------------------------------------------------------------
+//  Progress
+
+static const char *s_key (const zb_progress_t *progress, char key[64])
+{
+    snprintf (key, 64, "%s%llu.%u", ZB_META_REPLAY, (unsigned long long) progress->epoch, progress->node);
+    return key;
+}
+
+static void s_write_progress (zb_engine_t *self, const zb_progress_t *progress)
+{
+    char key[64];
+    uint8_t value[8 + ZB_POSITION_MAX];
+    zb_put64 (value, progress->n);
+    memcpy (value + 8, progress->position, progress->size);
+    zb_commit_meta (self->fill, s_key (progress, key), value, 8 + progress->size);
+}
+
+bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count)
+{
+    memset (self->replay, 0, sizeof self->replay);
+    for (size_t index = 0; index < count && index < ZB_REPLAYS; index++) {
+        zb_progress_t *progress = &self->replay[index];
+        zb_frame_t text = {found[index].key + strlen (ZB_META_REPLAY),
+                           found[index].key_size - strlen (ZB_META_REPLAY)};
+        const zb_row_t *row = found[index].row;
+        if (text.size < 3 || row->size < 8 || row->size > 8 + ZB_POSITION_MAX)
+            return false;
+        progress->node = ((const uint8_t *) text.data)[text.size - 1] == '1' ? 1 : 2;
+        text.size -= 2;
+        if (!zb_number_parse (text, UINT64_MAX, &progress->epoch))
+            return false;
+        progress->n = zb_get64 (row->data);
+        progress->size = row->size - 8;
+        memcpy (progress->position, row->data + 8, progress->size);
+    }
+    return true;
+}
+
+//  The progress of the loser with this newest epoch; a new one if there is none, NULL if there are too many.
+static zb_progress_t *s_progress (zb_engine_t *self, const zb_item_t *item)
+{
+    zb_progress_t *unused = NULL;
+    for (size_t index = ZB_REPLAYS; index-- > 0;) {
+        zb_progress_t *progress = &self->replay[index];
+        if (progress->epoch == item->epoch && progress->node == item->node)
+            return progress;
+        if (progress->epoch == 0)
+            unused = progress;
+    }
+    if (unused)
+        *unused = (zb_progress_t){.epoch = item->epoch, .node = item->node};
+    return unused;
+}
+
+//  Whether an earlier replay of the same loser, which has not ended, has brought the row.
+static bool s_brought (const zb_engine_t *self, const zb_item_t *item)
+{
+    for (size_t index = 0; index < ZB_REPLAYS; index++) {
+        const zb_progress_t *earlier = &self->replay[index];
+        if (earlier->epoch == 0 || earlier == self->merging || earlier->node != item->node || earlier->size == 0 ||
+            zb_epoch_base (earlier->epoch, earlier->node) < zb_epoch_base (zb_epoch_number (item->last), item->node))
+            continue;
+        size_t size = earlier->size < item->position.size ? earlier->size : item->position.size;
+        if (memcmp (item->position.data, earlier->position, size) <= 0)
+            return true;
+    }
+    return false;
+}
+
+//  ---------------------------------------------------------------------------
+//  Answers
+
+static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text)
+{
+    zb_engine_refuse (self, &task->request.from, code, text, ZB_NOW);
+    return NULL;
+}
+
+//  Whether the message is refused: it is not done, and another PUT is in its way (`what` NULL: whatever it is).
+static bool s_is_refused (const zb_page_t *page, const zb_put_t *what, uint32_t index)
+{
+    return !page->message[index].done && (!what || what[index] == ZB_PUT_OTHER);
+}
+
+//  Refuses messages of the page, with a word that says why.
+static zb_load_t *s_put_aside (zb_engine_t *self, const zb_task_t *task, const zb_page_t *page, const zb_put_t *what,
+                               const char *word)
+{
+    zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_ASIDE, ZB_CONFLICT, word);
+    reply->span = (zb_span_t *) malloc (page->count * sizeof *reply->span);
+    assert (reply->span);
+    for (uint32_t index = 0; index < page->count; index++) {
+        uint64_t id = zb_page_id (page, index);
+        if (!s_is_refused (page, what, index))
+            continue;
+        if (reply->spans && reply->span[reply->spans - 1].last + 1 == id)
+            reply->span[reply->spans - 1].last = id;
+        else
+            reply->span[reply->spans++] = (zb_span_t){id, id};
+    }
+    zb_engine_give_refusal (self, reply, ZB_NOW);
+    return NULL;
+}
+
+static void s_ok (zb_engine_t *self, const zb_task_t *task, uint64_t n)
+{
+    zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_COUNT, NULL, 0);
+    reply->number[0] = n;
+    zb_engine_give (self, &reply, self->merged);
+}
+
+//  ---------------------------------------------------------------------------
+//  Items: each returns what it must wait for; *taken if it was taken, else it is answered.
+
+//  Whether a store with this lineage, whose newest commit is `newest`, has the commit.
+static bool s_has (const zb_lineage_t *lineage, uint64_t newest, const zb_stamp_t *stamp)
+{
+    return stamp->epoch == 0 || zb_lineage_holds (lineage, newest, stamp->epoch, stamp->node, stamp->commit);
+}
+
+//  Whether the loser has the newest change of the queue.
+static bool s_is_common (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return s_has (&self->loser, UINT64_MAX, &queue->changed);
+}
+
+//  Makes a queue; NULL if it would be one too many.
+static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
+{
+    if (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)
+        return NULL;
+    zb_queue_t *queue = zb_engine_new_queue (self, name);
+    queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
+    zb_engine_write_queue (self, queue);
+    return queue;
+}
+
+//  A change that this store does not have is made here, unless the queue was changed here as well.  One that it has, of a
+//  queue that is not here, was followed by a DELETE: the queue comes back if there are messages for it.
+static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    bool changes = !s_has (&self->lineage, self->commit, &item->queue.changed) && (!queue || s_is_common (self, queue));
+    if (changes && !queue && self->full)
+        return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
+    //  One too many is not made; its messages are put aside.
+    if (changes && !queue)
+        queue = s_make (self, item->name);
+    if (changes && queue) {
+        zb_queue_configure (queue, &item->queue);
+        zb_engine_write_queue (self, queue);
+    }
+    *taken = true;
+    return NULL;
+}
+
+//  The loser has deleted the queue.  It stays if there is something in it, or if something was asked of it here since.
+static zb_load_t *s_delete (zb_engine_t *self, const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    if (queue && s_is_common (self, queue) && zb_queue_depth (queue) == 0 && zb_ring_empty (&queue->parked) &&
+        (queue->asked == 0 || zb_lineage_lists (&self->loser, queue->asked, self->node)))
+        zb_engine_delete_queue (self, queue);
+    *taken = true;
+    return NULL;
+}
+
+static zb_load_t *s_acks (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    if (queue) {
+        uint64_t acked = self->stats.acked;
+        load = zb_engine_ack (self, queue, task, item->span, item->spans);
+        self->stats.replayed_acks += self->stats.acked - acked;
+        if (load)
+            return load;
+        zb_engine_serve (self, queue);
+    }
+    *taken = true;
+    return NULL;
+}
+
+static zb_load_t *s_producer (zb_engine_t *self, const zb_item_t *item, bool *taken)
+{
+    zb_producer_t *producer = NULL;
+    zb_load_t *load = zb_engine_producer (self, item->name, &producer);
+    if (load)
+        return load;
+    *taken = true;
+    uint64_t instance = item->producer.instance < self->instance ? item->producer.instance : self->instance;
+    if (item->slots == 0 && (!producer->kept || producer->instance >= instance))
+        return NULL;
+    for (size_t index = 0; index < item->slots; index++) {
+        zb_slot_t slot;
+        zb_slot_decode (&slot, item->slot + index * ZB_SLOT_SIZE);
+        zb_producer_merge (producer, &slot);
+    }
+    zb_producer_own (producer, instance);
+    zb_engine_keep_producer (self, producer);
+    return NULL;
+}
+
+//  What the loser says of the PUT that a piece is all or a part of.
+static void s_slot (const zb_engine_t *self, const zb_item_t *item, const zb_row_t *row, const zb_piece_t *piece,
+                    zb_slot_t *slot)
+{
+    *slot = (zb_slot_t){piece->number, piece->digest, piece->first - piece->before, piece->total, 0};
+    if (piece->part)
+        return;
+    zb_frame_t *body = (zb_frame_t *) malloc (piece->count * sizeof *body);
+    assert (body);
+    const uint8_t *byte = row->data + piece->bodies;
+    for (uint32_t index = 0; index < piece->count; index++) {
+        body[index] = (zb_frame_t){byte, zb_get32 (row->data + piece->sizes + 4 * index)};
+        byte += body[index].size;
+    }
+    zb_request_t put = {
+        .queue = item->name, .properties = piece->properties, .body = body, .bodies = piece->count};
+    slot->digest = zb_put_digest (&put, self->digest_key);
+    free (body);
+}
+
+//  What the store's producer says of a piece: not used yet, the same PUT, or another one (or one that can't be told).
+static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_row_t *row, const zb_piece_t *piece,
+                             zb_put_t *result)
+{
+    zb_producer_t *producer = NULL;
+    *result = ZB_PUT_NEXT;
+    if (piece->number == 0)
+        return NULL;
+    zb_load_t *load = zb_engine_producer (self, piece->name, &producer);
+    if (load)
+        return load;
+    const zb_slot_t *kept = zb_producer_slot (producer, piece->number);
+    if (!kept || kept->number != piece->number) {
+        *result = piece->number > producer->last ? ZB_PUT_NEXT : ZB_PUT_OTHER;
+        return NULL;
+    }
+    if (piece->first >= kept->first && piece->first - kept->first < kept->count)
+        return NULL; //  it is this very one
+    zb_slot_t slot;
+    s_slot (self, item, row, piece, &slot);
+    *result = slot.digest == kept->digest && slot.count == kept->count ? ZB_PUT_AGAIN : ZB_PUT_OTHER;
+    return NULL;
+}
+
+//  Says of each message whether it is new, a duplicate, or in another PUT's way; *others if any is that is not done.
+static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_page_t *page, zb_put_t *what,
+                          bool *others)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    uint32_t index = 0;
+    while (zb_log_next (page->row, &offset, &piece) == 1) {
+        zb_put_t result;
+        zb_load_t *load = s_compare (self, item, page->row, &piece, &result);
+        if (load)
+            return load;
+        for (uint32_t end = index + piece.count; index < end; index++) {
+            what[index] = result;
+            *others = *others || (result == ZB_PUT_OTHER && !page->message[index].done);
+        }
+    }
+    return NULL;
+}
+
+//  Messages of a page, which are whole pieces: from an index, whose piece is at this offset in the row, to before another.
+typedef struct {
+    uint32_t from, to;
+    size_t offset;
+} s_span_t;
+
+static zb_row_t *s_span_row (const zb_page_t *page, const s_span_t *span)
+{
+    if (span->to - span->from == page->count)
+        return zb_row_ref (page->row);
+    zb_row_t *row = zb_row_new (page->row->size);
+    zb_log_begin (row, zb_page_id (page, span->from));
+    size_t offset = span->offset;
+    zb_piece_t piece;
+    for (uint32_t index = span->from; index < span->to; index += piece.count) {
+        int more = zb_log_next (page->row, &offset, &piece);
+        assert (more == 1);
+        zb_frame_t *body = (zb_frame_t *) malloc (piece.count * sizeof *body);
+        assert (body);
+        for (uint32_t each = 0; each < piece.count; each++)
+            body[each] = (zb_frame_t){page->row->data + page->message[index + each].offset,
+                                      page->message[index + each].size};
+        zb_log_append (row, &piece, body);
+        free (body);
+    }
+    return row;
+}
+
+//  Inserts them, if there is anything to be done of them.
+static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_page_t *page, const s_span_t *span)
+{
+    uint32_t count = span->to - span->from, open = 0;
+    zb_row_t *bits = zb_row_new (count / 8 + 1);
+    memset (bits->data, 0, bits->room);
+    bits->size = (count + 7) / 8;
+    for (uint32_t index = 0; index < count; index++)
+        if (page->message[span->from + index].done)
+            bits->data[index / 8] |= (uint8_t) (1u << index % 8);
+        else
+            open++;
+    if (open == count)
+        zb_row_unref (&bits);
+    if (open) {
+        zb_row_t *row = s_span_row (page, span);
+        zb_queue_insert (queue, row, zb_page_id (page, span->to - 1), bits, self->fill);
+        zb_engine_touch_queue (self, queue);
+        self->fill->bytes += row->size;
+        self->waiting += row->size;
+        self->stats.replayed += open;
+        zb_row_unref (&row);
+    }
+    zb_row_unref (&bits);
+}
+
+//  Takes the messages of the page that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
+//  the first and the last id of a row, here and after the next split, must never be a copy that is not here.
+static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_page_t *page, const zb_put_t *what)
+{
+    s_span_t span = {0, 0, 0};
+    size_t offset = 0;
+    zb_piece_t piece;
+    while (zb_log_next (page->row, &offset, &piece) == 1) {
+        uint32_t next = span.to + piece.count;
+        if (what[span.to] == ZB_PUT_AGAIN) {
+            s_insert_span (self, queue, page, &span);
+            for (uint32_t index = span.to; index < next; index++)
+                self->stats.replayed_twice += !page->message[index].done;
+            span.from = next;
+            span.offset = offset;
+        }
+        span.to = next;
+    }
+    s_insert_span (self, queue, page, &span);
+}
+
+//  A number is used as soon as its message is here: it may be sent again before the loser tells what it knows of names.
+static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t *queue, const zb_page_t *page)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    while (zb_log_next (page->row, &offset, &piece) == 1) {
+        zb_producer_t *producer = NULL;
+        zb_load_t *load = piece.number ? zb_engine_producer (self, piece.name, &producer) : NULL;
+        assert (!load);
+        const zb_slot_t *kept = producer ? zb_producer_slot (producer, piece.number) : NULL;
+        if (!producer || (kept && kept->number >= piece.number) || piece.number <= producer->last)
+            continue;
+        zb_slot_t slot;
+        s_slot (self, item, page->row, &piece, &slot);
+        slot.queue = queue->id;
+        zb_producer_learn (producer, &slot);
+        zb_engine_keep_producer (self, producer);
+    }
+}
+
+//  An unfinished replay has brought the row.  What the loser has acknowledged of it since is done here as well.
+static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_page_t *page, bool *taken)
+{
+    *taken = true;
+    if (!queue || page->open == page->count)
+        return NULL;
+    uint64_t acked = self->stats.acked;
+    zb_page_done (page, &self->scratch);
+    zb_load_t *load = zb_engine_ack (self, queue, task, self->scratch.span, self->scratch.size);
+    self->stats.replayed_acks += self->stats.acked - acked;
+    if (load)
+        *taken = false;
+    else
+        zb_engine_serve (self, queue);
+    return load;
+}
+
+static zb_load_t *s_page (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, zb_queue_t *queue,
+                          zb_page_t *page, bool *taken)
+{
+    if (self->full)
+        return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
+    if (!queue)
+        queue = s_make (self, item->name);
+    if (!queue)
+        return s_put_aside (self, task, page, NULL, "absent");
+    uint8_t key[4];
+    zb_put32 (key, queue->id);
+    if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
+        return s_refuse (self, task, ZB_NOT_READY, "purged messages of the queue are being freed");
+    if (queue->load)
+        return queue->load;
+    bool others = false;
+    zb_put_t *what = (zb_put_t *) calloc (page->count, sizeof *what);
+    assert (what);
+    zb_load_t *load = s_sift (self, item, page, what, &others);
+    if (!load && others)
+        s_put_aside (self, task, page, what, "conflict");
+    else if (!load) {
+        s_insert_new (self, queue, page, what);
+        s_learn (self, item, queue, page);
+        *taken = true;
+    }
+    free (what);
+    return load;
+}
+
+static zb_load_t *s_row (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, item->name, &queue);
+    if (load)
+        return load;
+    *taken = zb_lineage_had (&self->lineage, item->last);
+    if (*taken)
+        return NULL;
+    zb_row_t *row = zb_row_new (item->row.size), *bits = item->bits.size ? zb_row_new (item->bits.size) : NULL;
+    zb_item_add (row, item->row.data, item->row.size);
+    if (bits)
+        zb_item_add (bits, item->bits.data, item->bits.size);
+    zb_page_t *page = zb_page_new (row, item->last, bits);
+    if (page && s_brought (self, item))
+        load = s_again (self, task, queue, page, taken);
+    else if (page)
+        load = s_page (self, task, item, queue, page, taken);
+    else
+        s_refuse (self, task, ZB_BAD_REQUEST, "item: the row is malformed, or all of it is done");
+    zb_page_destroy (&page);
+    zb_row_unref (&row);
+    zb_row_unref (&bits);
+    return load;
+}
+
+static void s_end (zb_engine_t *self)
+{
+    for (size_t index = 0; index < ZB_REPLAYS; index++)
+        if (self->replay[index].epoch) {
+            char key[64];
+            zb_commit_meta (self->fill, s_key (&self->replay[index], key), NULL, 0);
+        }
+    memset (self->replay, 0, sizeof self->replay);
+    self->merging = NULL;
+    self->merger = NULL;
+    self->merger_ms = 0; //  it waits for nothing any more
+    self->must = self->absorbs = true;
+}
+
+bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
+{
+    bool absorbs = self->absorbs;
+    self->absorbs = false;
+    if (absorbs)
+        *loser = self->loser;
+    return absorbs;
+}
+
+//  ---------------------------------------------------------------------------
+//  The request
+
+//  Says so in words that help an operator: the loser's log repeats them.
+static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_task_t *task)
+{
+    return s_refuse (
+        self, task, ZB_NOT_READY,
+        "what this one has had can't be told: one of the two has led too often since they parted, or was set "
+        "back to an older copy and has used an epoch twice: nothing is taken, nothing is deleted; an operator has to "
+        "move the messages, see salvage in "
+        "zbroker(1)");
+}
+
+//  Only a store that may lead by itself may hold what the loser will throw away, and its ids must be the larger.
+static bool s_wins (const zb_engine_t *self, const zb_item_t *item)
+{
+    return self->keep == ZB_KEEP_WRITE &&
+           zb_epoch_base (item->epoch, item->node) < zb_epoch_base (self->epoch, self->node);
+}
+
+static zb_load_t *s_refuse_victory (zb_engine_t *self, const zb_task_t *task)
+{
+    return s_refuse (self, task, ZB_NOT_READY, "this broker is not the winner of a split");
+}
+
+//  Where the loser is to go on.  A stranger is told so first: of two that have used the newest epoch twice, none ever wins.
+static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item)
+{
+    zb_lineage_t loser;
+    if (zb_lineage_decode (&loser, item->rest.data, item->rest.size))
+        return s_refuse (self, task, ZB_BAD_REQUEST, "item: malformed lineage");
+    bool done = zb_lineage_absorbed (&self->lineage, item->epoch, item->node);
+    if (!done && !zb_lineage_meets (&self->lineage, &loser))
+        return s_refuse_stranger (self, task);
+    if (!s_wins (self, item))
+        return s_refuse_victory (self, task);
+    self->loser = loser;
+    zb_progress_t *progress = done ? NULL : s_progress (self, item);
+    if (!done && !progress)
+        return s_refuse (self, task, ZB_NOT_READY, "too many replays have begun and not ended");
+    self->merging = progress;
+    self->merger = done ? NULL : task->session;
+    self->merger_ms = done ? 0 : self->now;
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    zb_frame_t text[] = {{NULL, 0}, {lineage, zb_lineage_encode (&self->lineage, lineage)}};
+    if (progress)
+        text[0] = (zb_frame_t){progress->position, progress->size};
+    zb_reply_t *reply = zb_reply_new (&task->request.from, done ? ZB_REPLY_REPLAYED : ZB_REPLY_RESUME, text, 2);
+    reply->number[0] = progress ? progress->n : 0;
+    zb_engine_give (self, &reply, self->merged);
+    return NULL;
+}
+
+static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    switch (item->kind) {
+    case ZB_REPLAY_QUEUE:
+        return s_queue (self, task, item, taken);
+    case ZB_REPLAY_ACKS:
+        return s_acks (self, task, item, taken);
+    case ZB_REPLAY_ROW:
+        return s_row (self, task, item, taken);
+    case ZB_REPLAY_PRODUCER:
+        return s_producer (self, item, taken);
+    case ZB_REPLAY_DELETE:
+        return s_delete (self, item, taken);
+    default:
+        assert (item->kind == ZB_REPLAY_END);
+        *taken = true;
+        return NULL;
+    }
+}
+
+static zb_load_t *s_item (zb_engine_t *self, zb_task_t *task, const zb_item_t *item)
+{
+    zb_progress_t *progress = self->merging;
+    if (!s_wins (self, item))
+        return s_refuse_victory (self, task);
+    if (task->session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
+        return s_refuse (self, task, ZB_NOT_READY, "say BEGIN first");
+    //  Epochs may have been raised since BEGIN.
+    if (!zb_lineage_meets (&self->lineage, &self->loser))
+        return s_refuse_stranger (self, task);
+    if (item->n <= progress->n) {
+        s_ok (self, task, item->n);
+        return NULL;
+    }
+    if (item->n > progress->n + 1)
+        return s_refuse (self, task, ZB_NOT_READY, "an item before this one was not taken");
+    bool taken = false;
+    zb_load_t *load = s_take (self, task, item, &taken);
+    if (load || !taken)
+        return load;
+    progress->n = item->n;
+    progress->size = item->position.size;
+    memcpy (progress->position, item->position.data, item->position.size);
+    if (item->kind == ZB_REPLAY_END)
+        s_end (self);
+    else
+        s_write_progress (self, progress);
+    self->merged = self->fill->number; //  I12
+    s_ok (self, task, item->n);
+    return NULL;
+}
+
+zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    zb_item_t item;
+    assert (request->bodies == 2);
+    const char *wrong = zb_item_decode (&item, &self->scratch, request->body[0]);
+    if (wrong)
+        return s_refuse (self, task, ZB_BAD_REQUEST, wrong);
+    if (!zb_item_proven (request->body[0], self->secret, request->body[1]))
+        return s_refuse (self, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
+    task->session->hello = true;
+    self->merger_ms = self->now;
+    return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, task, &item) : s_item (self, task, &item);
+}
+
+zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused)
+{
+    bool unfinished = false;
+    for (size_t each = 0; each < ZB_REPLAYS; each++)
+        unfinished = unfinished || self->replay[each].epoch;
+    *refused = unfinished && queue->inserting;
+    if (*refused)
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING);
+    if (*refused || !unfinished)
+        return NULL;
+    //  They lie between the ranges.
+    zb_spans_t *between = &self->scratch;
+    uint64_t first = 0, last = 0, behind = 0;
+    between->size = 0;
+    for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last); behind = last)
+        if (behind && first > behind + 1)
+            zb_spans_add (between, behind + 1, first - 1);
+    return zb_engine_ack (self, queue, task, between->span, between->size);
+}
+
+bool zb_engine_merges (const zb_engine_t *self)
+{
+    return self->merger && self->now - self->merger_ms < MERGER_GONE;
+}
+
+bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans)
+{
+    uint64_t known = 0;
+    //  With the peer level, or without one, nobody has what this store has never had: it is gone.
+    if (self->keep != ZB_KEEP_WRITE || self->lineage.size == 0)
+        return false;
+    for (size_t index = 0; index < 2 * spans; index++) {
+        uint64_t end = index % 2 ? span[index / 2].last : span[index / 2].first;
+        uint64_t number = zb_epoch_number (end);
+        unsigned node = zb_epoch_node (end);
+        bool own = number == self->epoch && node == self->node;
+        //  Mostly one epoch is named, and looked up once.
+        if (number == 0 || own || (end <= known && zb_epoch_number (known) == number && zb_epoch_node (known) == node))
+            continue;
+        known = zb_lineage_upto (&self->lineage, number, node);
+        if (end > known)
+            return true;
+    }
+    return false;
+}

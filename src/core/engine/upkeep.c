@@ -1,0 +1,232 @@
+/*  =========================================================================
+    upkeep - what the engine does without being asked
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Rows of purged messages are erased in small steps, one step a commit, until their
+    tombstone can go; a new leader finds the tombstones and goes on.
+
+    Names are forgotten by uptime: the time that this store has been led, counted by
+    its leaders and kept in the store now and then.  Clocks that jump and brokers
+    that are switched off over a holiday don't make a name older.
+*/
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+
+#define FREE_ROWS 100      //  rows of the log that are erased in one commit
+#define FREE_BYTES 262144  //  no further ones once they have these bytes
+#define SWEEP_ROWS 1000    //  rows of producers that are looked at in one step
+#define SWEEP_BYTES 1048576
+#define SWEEP_STEP 10000    //  ms between two steps,
+#define SWEEP_PAUSE 3600000 //  and between two passes, unless there is no room for another name
+//  So often is the row of a name that is in use written, while the name would be forgotten if it were not: once an hour.
+#define SEEN_STEPS 168
+
+//  Purged messages
+
+static zb_tomb_t *s_tomb (zb_engine_t *self, uint32_t queue, uint64_t mark, uint64_t commit)
+{
+    uint8_t key[4];
+    zb_put32 (key, queue);
+    zb_entry_t *entry = zb_map_find (&self->buried, (zb_frame_t){key, sizeof key});
+    if (entry)
+        return ZB_ITEM (entry, zb_tomb_t, entry);
+    zb_tomb_t *tomb = (zb_tomb_t *) calloc (1, sizeof (zb_tomb_t));
+    assert (tomb);
+    tomb->queue = queue;
+    tomb->mark = mark;
+    tomb->commit = commit;
+    memcpy (tomb->key, key, sizeof key);
+    zb_ring_init (&tomb->ring);
+    zb_ring_append (&self->tombs, &tomb->ring);
+    zb_map_add (&self->buried, &tomb->entry, (zb_frame_t){tomb->key, sizeof key});
+    return tomb;
+}
+
+void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark)
+{
+    zb_tomb_t *tomb = s_tomb (self, queue, mark, self->fill->number);
+    assert (mark >= tomb->mark);
+    tomb->mark = mark;
+    tomb->commit = self->fill->number;
+    zb_commit_bury (self->fill, queue, mark);
+}
+
+void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found)
+{
+    uint32_t queue = 0;
+    uint64_t mark = 0;
+    if (zb_tomb_decode (found, &queue, &mark))
+        zb_engine_fail (self, "the table queues holds a malformed tombstone");
+    else
+        s_tomb (self, queue, mark, self->taken);
+}
+
+void zb_engine_free_some (zb_engine_t *self)
+{
+    if (self->freeing)
+        return;
+    if (zb_ring_empty (&self->tombs)) {
+        if (self->more_tombs)
+            zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
+        self->more_tombs = false;
+        return;
+    }
+    //  A read sees what was taken: before the tombstone itself it might not see all rows.  And one step is on its way at a
+    //  time: a client's commit has at most one before it in the store, and on the way to the peer.
+    const zb_tomb_t *tomb = ZB_ITEM (self->tombs.next, zb_tomb_t, ring);
+    if (tomb->commit > self->taken || self->freed > self->released)
+        return;
+    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_PURGED);
+    load->row.id = tomb->queue;
+    load->last = tomb->mark;
+    zb_read_add (load->read, ZB_LOG, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
+    zb_read_add (load->read, ZB_ACKS, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
+    self->freeing = true;
+}
+
+void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    zb_tomb_t *tomb = ZB_ITEM (self->tombs.next, zb_tomb_t, ring);
+    assert (tomb->queue == load->row.id);
+    self->freeing = false;
+    bool more = false;
+    for (size_t range = 0; range < 2; range++) {
+        bool beyond = false;
+        for (size_t index = 0; index < read->count[range] && !beyond; index++) {
+            const zb_found_t *found = &read->found[range][index];
+            uint64_t last = 0;
+            if ((range ? zb_acks_key_decode : zb_log_key_decode) (found, tomb->queue, &last)) {
+                zb_engine_fail (self, "the tables log or acks hold a malformed key");
+                return;
+            }
+            beyond = last > load->last;
+            if (!beyond)
+                zb_commit_erase (self->fill, range ? ZB_ACKS : ZB_LOG, found);
+        }
+        more = more || (read->more[range] && !beyond);
+    }
+    if (tomb->commit <= self->taken)
+        tomb->commit = self->fill->number;
+    self->freed = self->fill->number;
+    if (more || tomb->mark != load->last)
+        return;
+    zb_commit_buried (self->fill, tomb->queue);
+    zb_ring_remove (&tomb->ring);
+    zb_map_remove (&self->buried, &tomb->entry);
+    free (tomb);
+}
+
+//  Producers
+
+//  Whether the sweep that counts has yet to come to the name: what it finds it counts.  One that is stored while its rows
+//  are being read is missed.
+static bool s_is_ahead (const zb_engine_t *self, zb_frame_t name)
+{
+    size_t size = name.size < self->sweep_size ? name.size : self->sweep_size;
+    int order = size ? memcmp (name.data, self->sweep, size) : 0;
+    return self->counting && (order > 0 || (order == 0 && name.size >= self->sweep_size));
+}
+
+void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer)
+{
+    uint64_t uptime = zb_engine_uptime (self);
+    if (!producer->kept && !s_is_ahead (self, producer->name))
+        self->producer_count++;
+    if (!producer->kept || uptime - producer->seen >= (uint64_t) self->limits.producer_idle / SEEN_STEPS) {
+        producer->kept = producer->dirty = true;
+        producer->seen = uptime;
+    }
+    zb_engine_touch_producer (self, producer);
+}
+
+static void s_drop_producer (zb_engine_t *self, zb_producer_t *producer)
+{
+    zb_map_remove (&self->producers, &producer->entry);
+    zb_ring_remove (&producer->idle);
+    zb_producer_destroy (&producer);
+}
+
+//  Whether the store knows all of it and nobody waits for an answer.
+static bool s_at_rest (const zb_engine_t *self, const zb_producer_t *producer)
+{
+    return producer->inflight == 0 && producer->commit <= self->released && zb_ring_empty (&producer->touched);
+}
+
+void zb_engine_let_go (zb_engine_t *self)
+{
+    while (self->producers.count > ZB_PRODUCERS_KEPT) {
+        zb_producer_t *producer = ZB_ITEM (self->idle_producers.next, zb_producer_t, idle);
+        if (!s_at_rest (self, producer))
+            return;
+        s_drop_producer (self, producer);
+    }
+}
+
+//  Forgets a name, if it is time to.
+static void s_forget_name (zb_engine_t *self, zb_frame_t name, uint64_t seen)
+{
+    uint64_t uptime = zb_engine_uptime (self);
+    uint8_t load[1 + ZB_NAME_MAX] = {ZB_LOAD_PRODUCER};
+    memcpy (load + 1, name.data, name.size);
+    zb_entry_t *entry = zb_map_find (&self->producers, name);
+    zb_producer_t *producer = entry ? ZB_ITEM (entry, zb_producer_t, entry) : NULL;
+    if (producer)
+        seen = producer->seen;
+    if (seen + (uint64_t) self->limits.producer_idle > uptime || zb_map_find (&self->names, name) ||
+        zb_map_find (&self->loads, (zb_frame_t){load, 1 + name.size}) || (producer && !s_at_rest (self, producer)))
+        return;
+    zb_commit_forget (self->fill, name);
+    if (producer)
+        s_drop_producer (self, producer);
+    self->producer_count -= self->producer_count > 0;
+}
+
+void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
+{
+    self->sweeping = false;
+    for (size_t index = 0; index < read->count[0]; index++) {
+        const zb_found_t *found = &read->found[0][index];
+        zb_producer_row_t row;
+        if (memchr (found->key, 0, found->key_size))
+            continue;
+        if (found->key_size > ZB_NAME_MAX || zb_producer_row_decode (&row, found->row)) {
+            zb_engine_fail (self, "the table producers holds a malformed row");
+            return;
+        }
+        self->producer_count += self->counting;
+        s_forget_name (self, (zb_frame_t){found->key, found->key_size}, row.seen);
+    }
+    self->sweep_size = 0;
+    self->sweep_at = self->now + (self->producer_count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
+    if (read->more[0] && read->count[0]) {
+        const zb_found_t *last = &read->found[0][read->count[0] - 1];
+        memcpy (self->sweep, last->key, last->key_size);
+        self->sweep[last->key_size] = 0;
+        self->sweep_size = last->key_size + 1u;
+        self->sweep_at = self->now + SWEEP_STEP;
+    }
+    else
+        self->counting = false;
+}
+
+void zb_engine_sweep_names (zb_engine_t *self)
+{
+    if (self->sweep_at == 0)
+        self->sweep_at = self->now + SWEEP_STEP;
+    if (self->sweeping || !self->booted || self->now < self->sweep_at)
+        return;
+    //  An idle broker's uptime counts as well.
+    self->must = self->must || zb_engine_uptime (self) - self->uptime_kept >= SWEEP_PAUSE;
+    self->sweeping = true;
+    self->sweep_at = self->now + SWEEP_PAUSE;
+    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_NAMES);
+    zb_read_add (load->read, ZB_PRODUCERS, self->sweep, self->sweep_size, 0, SWEEP_ROWS, SWEEP_BYTES);
+}

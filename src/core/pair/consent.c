@@ -1,0 +1,137 @@
+/*  =========================================================================
+    consent - what a broker knows of the witness's word, and what it wants of it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include "core/pair/consent.h"
+
+#define SHARE_AGAIN 5000 //  ms
+
+static uint64_t s_max (uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
+bool zb_consent_given (const zb_consent_t *self, bool alone, uint64_t newest)
+{
+    if (!self->needed)
+        return true;
+    return alone ? self->given > 0 : self->given > newest;
+}
+
+uint64_t zb_consent_epoch (const zb_consent_t *self, uint64_t newest)
+{
+    return self->given > newest ? self->given : s_max (newest, s_max (self->seen, self->asked)) + 1;
+}
+
+static void s_ask (zb_consent_t *self, witness_event_t word, uint64_t newest, int64_t now)
+{
+    self->sharing = false;
+    self->word = word;
+    if (self->asked > newest)
+        return; //  asked already
+    self->asked = zb_consent_epoch (self, newest);
+    self->asked_ms = now;
+    self->refused = WITNESS_GRANTED;
+}
+
+void zb_consent_ask (zb_consent_t *self, bool alone, uint64_t newest, int64_t now)
+{
+    s_ask (self, alone ? WITNESS_RESUME : WITNESS_CLAIM, newest, now);
+}
+
+void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now)
+{
+    s_ask (self, WITNESS_FORCE, newest, now);
+}
+
+void zb_consent_return (zb_consent_t *self, bool in_step, int64_t now)
+{
+    if (self->given || self->asked || (in_step && !self->clean))
+        zb_consent_share (self, now);
+}
+
+void zb_consent_share (zb_consent_t *self, int64_t now)
+{
+    //  What is said from now on is newer than what was asked for, whether that has arrived or not.
+    self->seen = s_max (self->seen, s_max (self->given, self->asked));
+    self->given = self->asked = 0;
+    self->refused = WITNESS_GRANTED;
+    self->sharing = self->needed;
+    self->clean = true;
+    self->shared_ms = now;
+}
+
+void zb_consent_refresh (zb_consent_t *self, int64_t now)
+{
+    if (now - self->shared_ms >= SHARE_AGAIN)
+        zb_consent_share (self, now);
+}
+
+void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witness_record_t *record)
+{
+    self->seen = s_max (self->seen, record->epoch);
+    if (self->sharing) {
+        //  Refused: what we say next names the newer epoch that we have just seen.
+        self->sharing = verdict != WITNESS_GRANTED && record->state != WITNESS_SHARED;
+        return;
+    }
+    if (!self->asked)
+        return;
+    self->refused = verdict == WITNESS_LATE ? WITNESS_GRANTED : verdict;
+    //  The operator has to say it again.
+    if (verdict == WITNESS_UNPROVEN)
+        self->asked = 0;
+    if (verdict == WITNESS_GRANTED) {
+        self->given = record->epoch;
+        self->asked = 0;
+    }
+    else if (verdict == WITNESS_LATE)
+        self->asked = self->seen + 1;
+}
+
+bool zb_consent_wish (const zb_consent_t *self, uint64_t newest, witness_event_t *event, uint64_t *epoch)
+{
+    *event = self->sharing ? WITNESS_SHARE : self->word;
+    *epoch = self->sharing ? s_max (newest, self->seen) : self->asked;
+    return self->sharing || self->asked;
+}
+
+const char *zb_consent_name (const zb_consent_t *self)
+{
+    if (!self->needed)
+        return "none";
+    if (self->given)
+        return "given";
+    if (self->asked)
+        return self->refused ? "refused" : "asked";
+    return self->shared_ms && !self->sharing ? "shared" : "free";
+}
+
+const char *zb_consent_refusal (witness_verdict_t verdict)
+{
+    switch (verdict) {
+    case WITNESS_OTHER:
+        return "waiting: the witness keeps the record of another pair of this name. Give one of the two another "
+               "pair/name; or, if that pair is gone, stop the witness and say 'zbroker witness reset' with the name";
+    case WITNESS_BEYOND:
+        return "waiting: the witness has a record that is far behind this pair's epochs. Stop the witness and say "
+               "'zbroker witness reset' with the pair's name";
+    case WITNESS_UNPROVEN:
+        return "waiting: the witness has not believed that an operator has said that; say 'zbroker promote' again";
+    case WITNESS_TAKEN:
+        return "waiting: the witness has let the other broker go on alone";
+    default:
+        return "waiting for the peer: the witness does not know this pair yet, both must meet once";
+    }
+}
+
+const char *zb_consent_why (const zb_consent_t *self, int64_t patience, int64_t now)
+{
+    if (self->refused)
+        return zb_consent_refusal (self->refused);
+    return self->asked && now - self->asked_ms >= patience ? "waiting: the witness does not answer" : NULL;
+}

@@ -1,0 +1,87 @@
+/*  =========================================================================
+    role_self - what the files of the class role share
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    role.c has the two machines, what is learned, and the votes; role_shared.c the shared
+    store; role_level.c the store's level; role_says.c what follows from the state.  Nobody
+    else includes this.
+*/
+
+#ifndef ZB_ROLE_SELF_H_INCLUDED
+#define ZB_ROLE_SELF_H_INCLUDED
+
+#include <string.h>
+
+#include "core/pair/role.h"
+
+//  Adds an effect and returns it, to be filled.
+zb_do_t *zb_role_do (zb_role_t *self, zb_do_kind_t kind);
+//  Takes the row of the phase machine for this event.
+void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
+
+//  Levels.  An effect that writes the node's own file.
+void zb_role_save_node (zb_role_t *self);
+//  The store may be of this level soon: the node's file has to name it first.  A shared store's is written by its holder.
+void zb_role_note (zb_role_t *self, unsigned level);
+//  This broker is about to lead: a store that is new gets the highest level that both brokers read.
+void zb_role_form_level (zb_role_t *self);
+//  The peer was heard.  Whether the two can be a pair by what they say of levels.
+bool zb_role_compare_levels (zb_role_t *self, const zb_beat_t *own);
+//  Raises the level if it is to be raised and all is ready for it.
+void zb_role_rise (zb_role_t *self);
+
+//  Of a shared store.  The peer was heard: compares what it says with the last look at the lock.
+void zb_role_compare (zb_role_t *self);
+//  What is wrong with the folder, or with the peer's lock, by all that the peer was heard to say; NULL if nothing.
+const char *zb_role_other_store (const zb_role_t *self);
+//  Whether this broker may try to take the lock.
+bool zb_role_may_take (const zb_role_t *self);
+//  Sets `in step` of a passive broker by what it knows now.
+void zb_role_judge_share (zb_role_t *self);
+//  Why this broker does not lead.
+const char *zb_role_why_shared (const zb_role_t *self, int64_t now);
+
+//  The number of the newest epoch of this store.
+static inline uint64_t zb_role_epoch (const zb_role_t *self)
+{
+    return zb_lineage_newest (&self->lineage).number;
+}
+
+//  The peer was heard to have led, or to have answered alone, in an epoch that this store lacks.
+static inline bool zb_role_behind (const zb_role_t *self)
+{
+    zb_beat_t own = {.node = self->node, .tail = self->lineage, .shared = self->shared};
+    memcpy (own.pair, self->pair, ZB_PAIR_SIZE);
+    return zb_beat_same_pair (&own, &self->known) &&
+           (zb_beat_ahead (&self->known, &own) || zb_lineage_lacks (&self->lineage, &self->known.tail));
+}
+
+//  The witness has not consented that this broker goes on alone.
+static inline bool zb_role_bound (const zb_role_t *self)
+{
+    return !zb_consent_given (&self->consent, self->alone, zb_role_epoch (self));
+}
+
+//  The peer may have led while this process was stopped.  A witness would have noted it.
+static inline bool zb_role_overtaken (const zb_role_t *self)
+{
+    return self->overtaken_ms && !self->consent.needed;
+}
+
+//  When the peer was heard last, or this process, which was stopped, began to listen again.
+static inline int64_t zb_role_silent_since (const zb_role_t *self)
+{
+    return self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
+}
+
+//  The peer hears us.
+static inline bool zb_role_echo_fresh (const zb_role_t *self, int64_t now)
+{
+    return self->echoed_ms && now - self->echoed_ms < self->silence;
+}
+
+#endif

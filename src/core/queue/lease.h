@@ -1,0 +1,43 @@
+/*  =========================================================================
+    lease - messages that were delivered and belong to nobody else for a while
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    One lease covers the messages of one MSG reply, or those that one EXTEND took
+    over from older leases.  It lives as long as it covers a message.
+*/
+
+#ifndef ZB_LEASE_H_INCLUDED
+#define ZB_LEASE_H_INCLUDED
+
+#include "core/queue/page.h"
+#include "core/base/spans.h"
+#include "core/base/timer.h"
+
+struct zb_lease {
+    zb_timer_t timer; //  its end
+    zb_timers_t *timers;
+    zb_ring_t mine; //  on its session's ring
+    struct zb_session *session;
+    struct zb_queue *queue;
+    uint64_t number; //  unique in the engine
+    uint64_t walk;   //  the newest walk over its session's leases that it was part of
+    uint32_t left;   //  messages that it covers
+    uint32_t spans;
+    uint32_t room;
+    zb_span_t *span; //  ids among which these messages are, in ascending order
+};
+
+//  A lease that ends at `when` and covers nothing yet.
+zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t number);
+//  Covers one more message, which no lease covers; ids must ascend.
+void zb_lease_cover (zb_lease_t *self, uint64_t id, zb_message_t *message);
+//  Ends the cover of this message, if there is one; a lease that covers nothing is freed.
+void zb_lease_uncover (zb_message_t *message);
+//  Frees a lease that covers nothing.
+void zb_lease_destroy (zb_lease_t **self_p);
+
+#endif

@@ -1,0 +1,111 @@
+/*  =========================================================================
+    options - the options of a queue, a row each
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/level.h"
+#include "core/queue/options.h"
+
+//  0 stands for the broker's default everywhere.
+static const struct {
+    const char *name;
+    const char *what; //  it is, as an error says it
+    uint64_t most;
+    size_t value;    //  where it is in zb_queue_row_t,
+    size_t standard; //  and its default in zb_limits_t: 8 bytes each
+    unsigned level;  //  that it takes; above 1 it came after the first release
+} s_options[] = {
+    {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease),
+     ZB_LEVEL_LEAST},
+    {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace),
+     ZB_LEVEL_GRACE},
+    {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages),
+     ZB_LEVEL_LEAST},
+};
+#define OPTIONS (sizeof s_options / sizeof *s_options)
+
+static uint64_t *s_at (zb_queue_row_t *row, size_t option)
+{
+    return (uint64_t *) (void *) ((char *) row + s_options[option].value);
+}
+
+static uint64_t s_value (const zb_queue_row_t *row, size_t option)
+{
+    zb_queue_row_t copy = *row;
+    return *s_at (&copy, option);
+}
+
+static uint64_t s_standard (const zb_limits_t *limits, size_t option)
+{
+    uint64_t value;
+    memcpy (&value, (const char *) limits + s_options[option].standard, sizeof value);
+    return value;
+}
+_Static_assert(sizeof ((zb_limits_t *) NULL)->lease == 8 && sizeof ((zb_limits_t *) NULL)->grace == 8 &&
+                   sizeof ((zb_limits_t *) NULL)->queue_messages == 8,
+               "as s_standard reads them");
+
+//  All names, as a sentence has them.
+static const char *s_names (char why[ZB_OPTION_WHY])
+{
+    size_t size = (size_t) snprintf (why, ZB_OPTION_WHY, "the options of a queue are ");
+    for (size_t index = 0; index < OPTIONS; index++)
+        size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s",
+                                   index == 0             ? ""
+                                   : index + 1 == OPTIONS ? " and "
+                                                          : ", ",
+                                   s_options[index].name);
+    assert (size < ZB_OPTION_WHY);
+    return why;
+}
+
+const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY])
+{
+    size_t option = 0;
+    while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
+        option++;
+    if (option == OPTIONS)
+        return s_names (why);
+    if (zb_number_parse (value, s_options[option].most, s_at (row, option)))
+        return NULL;
+    snprintf (why, ZB_OPTION_WHY, "%s is %s, 0 for the default", s_options[option].name, s_options[option].what);
+    return why;
+}
+
+unsigned zb_options_level (const zb_queue_row_t *row)
+{
+    unsigned level = ZB_LEVEL_LEAST;
+    for (size_t index = 0; index < OPTIONS; index++)
+        if (s_value (row, index) && s_options[index].level > level)
+            level = s_options[index].level;
+    return level;
+}
+
+bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
+{
+    bool same = true;
+    for (size_t index = 0; index < OPTIONS; index++)
+        same = same && s_value (one, index) == s_value (other, index);
+    return same;
+}
+
+size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, bool late, char *text, size_t room)
+{
+    size_t size = 0;
+    for (size_t index = 0; index < OPTIONS; index++) {
+        uint64_t value = s_value (row, index);
+        if ((s_options[index].level > ZB_LEVEL_LEAST) == late)
+            size += (size_t) snprintf (text + size, room - size, "%s=%" PRIu64 "\n", s_options[index].name,
+                                       value ? value : s_standard (limits, index));
+        assert (size < room);
+    }
+    return size;
+}

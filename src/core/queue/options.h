@@ -1,0 +1,29 @@
+/*  =========================================================================
+    options - the options of a queue, a row each
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    QUEUE reads them and LIST shows them by the table in options.c.  A new option is a
+    row there and a field of zb_queue_row_t, in rows.h and in replay.h.
+*/
+
+#ifndef ZB_OPTIONS_H_INCLUDED
+#define ZB_OPTIONS_H_INCLUDED
+
+#include "core/queue/rows.h"
+
+//  Sets the option of this name; returns NULL, or what is wrong, for a client.  The text lives as long as `why`.
+#define ZB_OPTION_WHY 200
+const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY]);
+//  The level (core/base/level.h) that these options take: those that are not the default.
+unsigned zb_options_level (const zb_queue_row_t *row);
+//  Whether two rows have the same options.
+bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other);
+//  Writes them as lines name=value with a newline behind each, the broker's defaults where they have none; `late`: those
+//  that came after the first release, which LIST shows last.  Returns the text's length; it ends with a zero.
+size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, bool late, char *text, size_t room);
+
+#endif

@@ -1,0 +1,327 @@
+/*  =========================================================================
+    rows - keys and values of the tables, as bytes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/queue/rows.h"
+
+//  Queues
+
+//  Sizes of a row without the grace, and without the stamp: the first release's.
+#define QUEUE_ROW_SHORT (ZB_QUEUE_ROW_SIZE - 8)
+#define QUEUE_ROW_OLD (QUEUE_ROW_SHORT - ZB_STAMP_SIZE)
+
+void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE])
+{
+    zb_put64 (value, self->epoch);
+    zb_put64 (value + 8, self->commit);
+    value[16] = (uint8_t) self->node;
+}
+
+void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
+{
+    *self = (zb_stamp_t){zb_get64 (value), zb_get64 (value + 8), value[16]};
+}
+
+size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE])
+{
+    zb_put32 (value, self->id);
+    zb_put64 (value + 4, self->lease);
+    zb_put64 (value + 12, self->max);
+    zb_stamp_encode (&self->changed, value + QUEUE_ROW_OLD);
+    zb_put64 (value + QUEUE_ROW_SHORT, self->grace);
+    return self->grace ? ZB_QUEUE_ROW_SIZE : self->changed.epoch ? QUEUE_ROW_SHORT : QUEUE_ROW_OLD;
+}
+
+int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
+{
+    bool whole = row->size >= ZB_QUEUE_ROW_SIZE;
+    if (!whole && row->size != QUEUE_ROW_SHORT && row->size != QUEUE_ROW_OLD)
+        return -1;
+    self->changed = (zb_stamp_t){0, 0, 0};
+    if (row->size != QUEUE_ROW_OLD)
+        zb_stamp_decode (&self->changed, row->data + QUEUE_ROW_OLD);
+    self->id = zb_get32 (row->data);
+    self->lease = zb_get64 (row->data + 4);
+    self->max = zb_get64 (row->data + 12);
+    self->grace = whole ? zb_get64 (row->data + QUEUE_ROW_SHORT) : 0;
+    bool good = self->id && self->lease <= INT32_MAX && self->grace <= INT32_MAX &&
+                (self->grace || row->size != ZB_QUEUE_ROW_SIZE);
+    return good ? 0 : -1;
+}
+
+void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE])
+{
+    key[0] = ZB_TOMB_MARK;
+    zb_put32 (key + 1, queue);
+}
+
+int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark)
+{
+    if (found->key_size != ZB_TOMB_KEY_SIZE || found->key[0] != ZB_TOMB_MARK || found->row->size < 8)
+        return -1;
+    *queue = zb_get32 (found->key + 1);
+    *mark = zb_get64 (found->row->data);
+    return 0;
+}
+
+//  Cursors
+
+void zb_cursor_key (uint32_t queue, uint8_t key[ZB_CURSOR_KEY_SIZE])
+{
+    zb_put32 (key, queue);
+    zb_put32 (key + 4, 0);
+}
+
+int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue)
+{
+    if (found->key_size != ZB_CURSOR_KEY_SIZE || zb_get32 (found->key + 4) != 0)
+        return -1;
+    *queue = zb_get32 (found->key);
+    return 0;
+}
+
+void zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_SIZE])
+{
+    zb_put64 (value, self->low);
+    zb_put64 (value + 8, self->put);
+    zb_put64 (value + 16, self->done);
+}
+
+int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row)
+{
+    if (row->size < ZB_CURSOR_ROW_SIZE)
+        return -1;
+    self->low = zb_get64 (row->data);
+    self->put = zb_get64 (row->data + 8);
+    self->done = zb_get64 (row->data + 16);
+    return self->low && self->done <= self->put ? 0 : -1;
+}
+
+//  Log and acks
+
+void zb_log_key (uint32_t queue, uint64_t last, uint8_t key[ZB_LOG_KEY_SIZE])
+{
+    zb_put32 (key, queue);
+    zb_put64 (key + 4, last);
+}
+
+int zb_log_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last)
+{
+    if (found->key_size != ZB_LOG_KEY_SIZE || zb_get32 (found->key) != queue)
+        return -1;
+    *last = zb_get64 (found->key + 4);
+    return 0;
+}
+
+void zb_acks_key (uint32_t queue, uint64_t last, uint8_t key[ZB_ACKS_KEY_SIZE])
+{
+    zb_log_key (queue, last, key);
+    zb_put32 (key + ZB_LOG_KEY_SIZE, 0);
+}
+
+int zb_acks_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last)
+{
+    if (found->key_size != ZB_ACKS_KEY_SIZE || zb_get32 (found->key) != queue ||
+        zb_get32 (found->key + ZB_LOG_KEY_SIZE) != 0)
+        return -1;
+    *last = zb_get64 (found->key + 4);
+    return 0;
+}
+
+size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX])
+{
+    assert (queue.size <= ZB_NAME_MAX);
+    memset (key, 0, ZB_JOURNAL_PREFIX);
+    memcpy (key + ZB_JOURNAL_PREFIX, queue.data, queue.size);
+    key[ZB_JOURNAL_PREFIX + queue.size] = 0;
+    zb_put64 (key + ZB_JOURNAL_PREFIX + queue.size + 1, last);
+    return ZB_JOURNAL_PREFIX + queue.size + 1 + 8;
+}
+
+int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last)
+{
+    if (found->key_size <= ZB_JOURNAL_PREFIX + 9 || zb_get32 (found->key) || found->row->size < 8)
+        return -1;
+    *queue = (zb_frame_t){found->key + ZB_JOURNAL_PREFIX, found->key_size - ZB_JOURNAL_PREFIX - 9u};
+    *last = zb_get64 (found->key + found->key_size - 8);
+    *first = zb_get64 (found->row->data);
+    return *first && *first <= *last && !zb_name_check (*queue) ? 0 : -1;
+}
+
+size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes)
+{
+    return ZB_PIECE_HEAD + piece->name.size + piece->properties.size + (piece->part ? ZB_PIECE_PART : 0) + 4 * count +
+           bytes;
+}
+
+void zb_log_begin (zb_row_t *row, uint64_t first)
+{
+    assert (row->room >= ZB_LOG_HEAD);
+    memset (row->data, 0, ZB_LOG_HEAD);
+    row->data[0] = 1;
+    zb_put64 (row->data + 8, first);
+    row->size = ZB_LOG_HEAD;
+}
+
+static uint8_t *s_copy (uint8_t *byte, zb_frame_t frame)
+{
+    if (frame.size)
+        memcpy (byte, frame.data, frame.size);
+    return byte + frame.size;
+}
+
+void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *body)
+{
+    assert (piece->count && piece->name.size <= ZB_NAME_MAX);
+    uint64_t first = zb_get64 (row->data + 8);
+    assert (piece->first - first <= UINT32_MAX - piece->count);
+    uint8_t *byte = row->data + row->size;
+    const uint8_t *end = row->data + row->room;
+    assert (zb_log_need (piece, piece->count, 0) <= (size_t) (end - byte));
+    zb_put32 (byte, (uint32_t) (piece->first - first));
+    zb_put32 (byte + 4, piece->count);
+    zb_put64 (byte + 8, piece->number);
+    zb_put32 (byte + 16, (uint32_t) piece->properties.size);
+    zb_put32 (byte + 20, (uint32_t) piece->name.size << 24 | (uint32_t) piece->part << 16);
+    byte = s_copy (byte + ZB_PIECE_HEAD, piece->name);
+    byte = s_copy (byte, piece->properties);
+    if (piece->part) {
+        assert (piece->number && piece->count <= piece->total - piece->before);
+        zb_put64 (byte, piece->digest);
+        zb_put32 (byte + 8, piece->total);
+        zb_put32 (byte + 12, piece->before);
+        byte += ZB_PIECE_PART;
+    }
+    for (uint32_t index = 0; index < piece->count; index++, byte += 4)
+        zb_put32 (byte, (uint32_t) body[index].size);
+    for (uint32_t index = 0; index < piece->count; index++) {
+        assert (body[index].size <= (size_t) (end - byte));
+        byte = s_copy (byte, body[index]);
+    }
+    row->size = (uint32_t) (byte - row->data);
+    zb_put32 (row->data + 4, zb_get32 (row->data + 4) + piece->count);
+}
+
+int zb_log_head (const zb_row_t *row, uint64_t *first, uint32_t *count)
+{
+    if (row->size < ZB_LOG_HEAD || zb_get32 (row->data) != 1u << 24)
+        return -1;
+    *count = zb_get32 (row->data + 4);
+    *first = zb_get64 (row->data + 8);
+    return *count && *first ? 0 : -1;
+}
+
+int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
+{
+    if (*offset == 0)
+        *offset = ZB_LOG_HEAD;
+    if (row->size == *offset)
+        return 0;
+    if (row->size < *offset || row->size - *offset < ZB_PIECE_HEAD)
+        return -1;
+    const uint8_t *byte = row->data + *offset;
+    size_t left = row->size - *offset - ZB_PIECE_HEAD;
+    piece->first = zb_get64 (row->data + 8) + zb_get32 (byte);
+    piece->count = zb_get32 (byte + 4);
+    piece->number = zb_get64 (byte + 8);
+    piece->properties.size = zb_get32 (byte + 16);
+    piece->name.size = byte[20];
+    piece->part = byte[21] == 1;
+    if (piece->count == 0 || byte[21] > 1 || byte[22] || byte[23] ||
+        (piece->number == 0) != (piece->name.size == 0) || (piece->part && piece->number == 0))
+        return -1;
+    size_t sizes = piece->name.size + piece->properties.size + (piece->part ? ZB_PIECE_PART : 0);
+    if (sizes > left || piece->count > (left - sizes) / 4)
+        return -1;
+    byte += ZB_PIECE_HEAD;
+    piece->name.data = byte;
+    piece->properties.data = byte + piece->name.size;
+    left -= sizes + (size_t) piece->count * 4;
+    byte += sizes;
+    piece->digest = piece->part ? zb_get64 (byte - ZB_PIECE_PART) : 0;
+    piece->total = piece->part ? zb_get32 (byte - 8) : piece->count;
+    piece->before = piece->part ? zb_get32 (byte - 4) : 0;
+    if (piece->before > piece->total || piece->count > piece->total - piece->before ||
+        piece->first <= piece->before)
+        return -1;
+    piece->sizes = (uint32_t) (byte - row->data);
+    size_t bytes = 0;
+    for (uint32_t index = 0; index < piece->count; index++, byte += 4)
+        bytes += zb_get32 (byte);
+    if (bytes > left)
+        return -1;
+    piece->bodies = (uint32_t) (byte - row->data);
+    *offset = piece->bodies + bytes;
+    return 1;
+}
+
+//  Producers
+
+void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE])
+{
+    zb_put64 (value, self->instance);
+    zb_put64 (value + 8, self->last);
+    zb_put64 (value + 16, self->seen);
+}
+
+int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row)
+{
+    //  The first release may have written a number more.
+    if (row->size < ZB_PRODUCER_ROW_SIZE)
+        return -1;
+    self->instance = zb_get64 (row->data);
+    self->last = zb_get64 (row->data + 8);
+    self->seen = zb_get64 (row->data + 16);
+    return self->last <= INT64_MAX ? 0 : -1;
+}
+
+size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX])
+{
+    assert (name.size <= ZB_NAME_MAX && group < ZB_GROUPS);
+    uint8_t *byte = s_copy (key, name);
+    *byte++ = 0;
+    *byte++ = (uint8_t) group;
+    return (size_t) (byte - key);
+}
+
+void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE])
+{
+    zb_put64 (value, slot->number);
+    zb_put64 (value + 8, slot->digest);
+    zb_put64 (value + 16, slot->first);
+    zb_put32 (value + 24, slot->count);
+    zb_put32 (value + 28, slot->queue);
+}
+
+void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE])
+{
+    *slot = (zb_slot_t){zb_get64 (value), zb_get64 (value + 8), zb_get64 (value + 16), zb_get32 (value + 24),
+                        zb_get32 (value + 28)};
+}
+
+void zb_group_encode (const zb_slot_t slot[ZB_GROUP_SLOTS], uint8_t value[ZB_GROUP_ROW_SIZE])
+{
+    for (unsigned index = 0; index < ZB_GROUP_SLOTS; index++, value += ZB_SLOT_SIZE)
+        zb_slot_encode (&slot[index], value);
+}
+
+int zb_group_decode (zb_slot_t slot[ZB_GROUP_SLOTS], unsigned group, const zb_row_t *row)
+{
+    if (row->size < ZB_GROUP_ROW_SIZE)
+        return -1;
+    const uint8_t *value = row->data;
+    for (unsigned index = 0; index < ZB_GROUP_SLOTS; index++, value += ZB_SLOT_SIZE) {
+        zb_slot_decode (&slot[index], value);
+        uint64_t number = slot[index].number;
+        if (number && (number > INT64_MAX || number % ZB_WINDOW != group * ZB_GROUP_SLOTS + index))
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,214 @@
+/*  =========================================================================
+    rows - keys and values of the tables, as bytes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The rows of the levels up to ZB_LEVEL_MOST (level.h); all numbers are big endian.
+    What is read is checked: every decode returns -1 for a row that no encode can have
+    written.  But a row may be longer than what is known here, log rows and bitmaps
+    excepted: what a later program of the same level has added at the end is ignored, and
+    is gone once the row is written anew.  That is enough, since what may not be ignored
+    or lost comes with a level, and no store of a level that is not read is opened.
+
+    Level 1 has the rows of the first release, and the longer forms that came before there
+    were levels: a queue's stamp, a part of a PUT, a queue that was deleted, the number of
+    producers.  Level 2 adds a queue's grace.
+
+    table      key                               value
+    meta       "commit"                          u64  number of the newest commit, u64  newest message id given
+               "queues"                          u32  the highest queue id given, u32  number of queues
+               "uptime"                          u64  ms for which this store has been led, by all its leaders
+               "producers"                       u64  number of names in the table producers; missing where the first
+                                                      release wrote last, until they are counted
+               "replay.EPOCH.NODE"               u64  items taken of the loser of a split with this newest epoch, then
+                                                      the newest one's position, see replay.h; until its end
+    queues     name                              u32  queue id
+                                                 u64  lease in ms, 0 = the broker's default
+                                                 u64  most messages, 0 = the broker's default
+                                                 u64, u64, u8  epoch, commit, node: when it was made, or its options
+                                                      were changed; missing where the first release did
+                                                 u64  grace in ms; only if it is not 0 = the broker's default
+               0x01, queue id u32                u64  tombstone: messages of that queue up to this id are gone, the
+                                                      space of their rows is being freed
+    log        queue id u32, LAST message id u64 messages, see below
+    cursors    queue id u32, cursor u32 = 0      u64  low-water mark: all messages with smaller ids are gone
+                                                 u64  messages ever put, u64  messages ever acknowledged or purged
+    acks       queue id u32, last id of the log  bitmap: bit i (of byte i / 8, lowest first) is set when message i of
+               row u64, cursor u32 = 0           that row is acknowledged; only while the row exists and is partly so
+               0x00000000, queue name, 0x00,     journal, while the broker answers alone: u64  first id; what this queue
+               last id u64                       has from it to the last one is done; first and last id 2^64-1: the queue
+                                                      was deleted
+    producers  name                              u64  instance that has the name, u64  last number, u64  uptime when
+                                                      last seen, roughly; of the first release u64  an instance that
+                                                      has no meaning any more.  There is a row as soon as there is a
+                                                      PUT
+               name, 0x00, group u8 = 0..7       32 slots of PUTs, slot of number n: group n % 256 / 32, slot n % 32
+                                                 each: u64 number (0 = unused), u64 digest, u64 first message id,
+                                                       u32 messages, u32 queue id
+
+    A log row is keyed by its last message id, so that the first row at or after an id is the one that holds it.
+    Its value:
+      offset size
+        0     1   format, 1
+        1     3   zero
+        4     4   messages, at least 1
+        8     8   first message id
+       16     -   pieces, each the messages of one PUT (of a large PUT as many as fit):
+                  0  4   id of the piece's first message minus the row's first
+                  4  4   messages m, at least 1; their ids have no gaps
+                  8  8   the PUT's number, 0 = the producer has no name
+                 16  4   size of the properties
+                 20  1   size of the producer's name
+                 21  1   1: of a numbered PUT that other rows hold a part of; else 0
+                 22  2   zero
+                 24  -   name, properties; of a part the PUT's digest u64, its messages u32, and how many of them are
+                         before these u32; m sizes u32, m bodies
+*/
+
+#ifndef ZB_ROWS_H_INCLUDED
+#define ZB_ROWS_H_INCLUDED
+
+#include "core/base/batch.h"
+#include "core/base/bytes.h"
+#include "core/wire/wire.h"
+
+//  Meta.
+#define ZB_META_COMMIT "commit"
+#define ZB_META_QUEUES "queues"
+#define ZB_META_UPTIME "uptime"
+#define ZB_META_PRODUCERS "producers"
+#define ZB_META_REPLAY "replay."
+#define ZB_META_COMMIT_SIZE 16
+#define ZB_META_QUEUES_SIZE 8
+
+//  Queues.
+#define ZB_TOMB_MARK 0x01
+#define ZB_TOMB_KEY_SIZE 5
+#define ZB_QUEUE_ROW_SIZE 45 //  at most
+
+//  A commit, named so that another store can tell whether it has it; epoch 0 = before there were any.
+typedef struct {
+    uint64_t epoch;
+    uint64_t commit;
+    unsigned node;
+} zb_stamp_t;
+
+#define ZB_STAMP_SIZE 17
+
+typedef struct {
+    uint32_t id;
+    uint64_t lease;
+    uint64_t max;
+    zb_stamp_t changed;
+    uint64_t grace;
+} zb_queue_row_t;
+
+void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE]);
+void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE]);
+//  Returns the row's size.
+size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE]);
+int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row);
+void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE]);
+//  Reads the queue id and the mark.
+int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark);
+
+//  Cursors.
+#define ZB_CURSOR_KEY_SIZE 8
+#define ZB_CURSOR_ROW_SIZE 24
+
+typedef struct {
+    uint64_t low;
+    uint64_t put;
+    uint64_t done;
+} zb_cursor_row_t;
+
+void zb_cursor_key (uint32_t queue, uint8_t key[ZB_CURSOR_KEY_SIZE]);
+//  The queue id of a cursor's key; -1 if it is none.
+int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue);
+void zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_SIZE]);
+int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row);
+
+//  Log and acks.
+#define ZB_LOG_KEY_SIZE 12
+#define ZB_ACKS_KEY_SIZE 16
+
+void zb_log_key (uint32_t queue, uint64_t last, uint8_t key[ZB_LOG_KEY_SIZE]);
+//  The last id of a log key or an acks key of this queue; -1 if it is none.
+int zb_log_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last);
+void zb_acks_key (uint32_t queue, uint64_t last, uint8_t key[ZB_ACKS_KEY_SIZE]);
+int zb_acks_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last);
+
+//  The journal.
+#define ZB_JOURNAL_PREFIX 4
+#define ZB_JOURNAL_DELETED UINT64_MAX
+//  Writes the key; returns its size.
+size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX]);
+int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last);
+
+#define ZB_LOG_HEAD 16
+#define ZB_PIECE_HEAD 24
+#define ZB_PIECE_PART 16
+
+//  A piece, as it is written and as it is found.
+typedef struct {
+    uint64_t first; //  id of its first message
+    uint32_t count;
+    uint64_t number;
+    zb_frame_t name;
+    zb_frame_t properties;
+    uint64_t digest; //  of the whole PUT.  Found: only of a part
+    bool part;       //  of a numbered PUT with so many messages, behind so many of them
+    uint32_t total, before;
+    uint32_t sizes;  //  found: offsets in the row, of the sizes
+    uint32_t bodies; //  and of the bodies
+} zb_piece_t;
+
+//  Bytes that a row grows by for a piece of `count` bodies of `bytes` together.
+size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes);
+//  Starts a row whose first message has this id.
+void zb_log_begin (zb_row_t *row, uint64_t first);
+//  Appends a piece with these bodies to a row that has the room.
+void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *body);
+//  The first id and the number of messages of a row, as its head says; -1 if the head is malformed.
+int zb_log_head (const zb_row_t *row, uint64_t *first, uint32_t *count);
+//  Takes the next piece: returns 1, 0 at the end, -1 if the row is malformed.  *offset starts at 0.
+int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece);
+
+//  Producers.
+#define ZB_PRODUCER_ROW_SIZE 24
+#define ZB_GROUPS 8
+#define ZB_GROUP_SLOTS (ZB_WINDOW / ZB_GROUPS)
+#define ZB_SLOT_SIZE 32
+#define ZB_GROUP_ROW_SIZE (ZB_GROUP_SLOTS * ZB_SLOT_SIZE)
+
+typedef struct {
+    uint64_t instance;
+    uint64_t last;
+    uint64_t seen;
+} zb_producer_row_t;
+
+typedef struct {
+    uint64_t number;
+    uint64_t digest;
+    uint64_t first;
+    uint32_t count;
+    uint32_t queue;
+} zb_slot_t;
+
+_Static_assert(ZB_WINDOW == 256 && ZB_GROUP_SLOTS == 32, "the layout above");
+
+void zb_producer_row_encode (const zb_producer_row_t *self, uint8_t value[ZB_PRODUCER_ROW_SIZE]);
+int zb_producer_row_decode (zb_producer_row_t *self, const zb_row_t *row);
+//  Writes a group's key, and returns its size.
+size_t zb_group_key (zb_frame_t name, unsigned group, uint8_t key[ZB_KEY_MAX]);
+//  One slot of a group.
+void zb_slot_encode (const zb_slot_t *slot, uint8_t value[ZB_SLOT_SIZE]);
+void zb_slot_decode (zb_slot_t *slot, const uint8_t value[ZB_SLOT_SIZE]);
+void zb_group_encode (const zb_slot_t slot[ZB_GROUP_SLOTS], uint8_t value[ZB_GROUP_ROW_SIZE]);
+//  Slots must hold numbers that belong there.
+int zb_group_decode (zb_slot_t slot[ZB_GROUP_SLOTS], unsigned group, const zb_row_t *row);
+
+#endif

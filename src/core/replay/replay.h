@@ -1,0 +1,105 @@
+/*  =========================================================================
+    replay - what the loser of a split sends to the winner, as bytes
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The request is for brokers only:
+
+      ZB1 REPLAY id item proof      ->  OK n position [lineage]
+
+    Items are numbered from 1 in the order of the loser's tables; the loser's newest
+    epoch and the number are the item's identity.  The winner takes item n once, and
+    only after n - 1.  Its number and the item's position go to the winner's disk in the
+    commit that carries the item: so the loser can ask where to go on (BEGIN).
+    Without an epoch that both remember (zb_lineage_meets) nothing is taken: 503.
+
+      offset size
+        0     8   the loser's newest epoch
+        8     1   node that raised it
+        9     1   kind
+       10     2   size of the position p
+       12     8   n; 0 for BEGIN
+       20     p   position: stage u8, key of the row in the stage's table
+       20+p   -   what the kind says:
+
+      kind       stage      what follows
+      BEGIN      -          the loser's lineage, as in lineage.h
+      QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name
+      ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
+                            in the position
+      PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
+      ACKS       acks       size of the name u8, name, ids as in an ACK's argument
+      DELETE     acks       size of the name u8, name: there is no such queue any more
+      END        end        the loser's lineage
+
+    Messages come before acknowledgements: whatever ends a replay in its middle, nothing is done whose successor is
+    not there yet.
+
+    The proof is a keyed hash of the item, with a key that only the pair's stores hold.
+*/
+
+#ifndef ZB_REPLAY_H_INCLUDED
+#define ZB_REPLAY_H_INCLUDED
+
+#include "core/base/lineage.h"
+#include "core/queue/rows.h"
+#include "core/base/spans.h"
+#include "core/wire/token.h"
+
+typedef enum {
+    ZB_REPLAY_BEGIN,
+    ZB_REPLAY_QUEUE,
+    ZB_REPLAY_ACKS,
+    ZB_REPLAY_ROW,
+    ZB_REPLAY_PRODUCER,
+    ZB_REPLAY_END,
+    ZB_REPLAY_DELETE,
+    ZB_REPLAY_KINDS
+} zb_replay_kind_t;
+
+//  The stages, in their order.  The first release sent acknowledgements as stage 2: where it was interrupted there, the
+//  next one is the log.
+typedef enum { ZB_STAGE_QUEUES = 1, ZB_STAGE_LOG = 3, ZB_STAGE_PRODUCERS, ZB_STAGE_ACKS, ZB_STAGE_END } zb_stage_t;
+
+#define ZB_STAGE_OLD_ACKS 2
+
+#define ZB_POSITION_MAX (1 + ZB_KEY_MAX)
+#define ZB_ITEM_PROOF_SIZE 32
+#define ZB_ITEM_OPTIONS (24 + ZB_STAMP_SIZE) //  bytes of a queue's options
+
+typedef struct {
+    uint64_t epoch;
+    unsigned node;
+    zb_replay_kind_t kind;
+    uint64_t n;
+    zb_frame_t position;
+    zb_frame_t rest; //  what the kind says, as bytes
+    //  ROW, ACKS, PRODUCER, QUEUE, DELETE.
+    zb_frame_t name;
+    const zb_span_t *span; //  ACKS: joined
+    size_t spans;
+    uint64_t last; //  ROW: its last id
+    zb_frame_t bits;
+    zb_frame_t row;
+    zb_queue_row_t queue;
+    zb_producer_row_t producer;
+    size_t slots;
+    const uint8_t *slot; //  ZB_SLOT_SIZE bytes each
+} zb_item_t;
+
+//  Reads an item: frames point into the data, spans into `ids`.  Returns NULL, or what is wrong with it.
+const char *zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data);
+//  Starts an item in a new row with room for `rest` more bytes.
+zb_row_t *zb_item_new (uint64_t epoch, unsigned node, zb_replay_kind_t kind, uint64_t n, zb_frame_t position,
+                       size_t rest);
+//  Appends bytes, for which there is room.
+void zb_item_add (zb_row_t *item, const void *data, size_t size);
+void zb_item_add_name (zb_row_t *item, zb_frame_t name);
+//  The proof of an item: hex digits, no zero at the end.
+void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_ITEM_PROOF_SIZE]);
+bool zb_item_proven (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t proof);
+
+#endif

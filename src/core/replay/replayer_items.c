@@ -1,0 +1,306 @@
+/*  =========================================================================
+    replayer_items - what the loser of a split makes of its rows for the winner
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/queue/page.h"
+#include "core/replay/replayer_self.h"
+
+//  ---------------------------------------------------------------------------
+//  Items
+
+static zb_made_t *s_make (zb_replayer_t *self, zb_replay_kind_t kind, const void *key, size_t key_size, size_t rest)
+{
+    uint8_t position[ZB_POSITION_MAX] = {(uint8_t) self->stage};
+    assert (key_size <= ZB_KEY_MAX);
+    if (key_size)
+        memcpy (position + 1, key, key_size);
+    zb_made_t *made = (zb_made_t *) calloc (1, sizeof (zb_made_t));
+    assert (made);
+    zb_ring_init (&made->ring);
+    made->n = kind == ZB_REPLAY_BEGIN ? 0 : ++self->n;
+    made->data = zb_item_new (self->newest.number, self->newest.node, kind, made->n,
+                              (zb_frame_t){position, kind == ZB_REPLAY_BEGIN ? 0 : 1 + key_size}, rest);
+    return made;
+}
+
+static void s_ready (zb_replayer_t *self, zb_made_t *made)
+{
+    zb_ring_append (&self->made, &made->ring);
+    self->bytes += made->data->size;
+}
+
+void zb_replayer_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind)
+{
+    uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    size_t size = zb_lineage_encode (&self->ours, lineage);
+    zb_made_t *made = s_make (self, kind, NULL, 0, size);
+    zb_item_add (made->data, lineage, size);
+    s_ready (self, made);
+}
+
+void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
+{
+    uint8_t options[ZB_ITEM_OPTIONS];
+    zb_put64 (options, queue->row.lease);
+    zb_put64 (options + 8, queue->row.max);
+    zb_put64 (options + 16, queue->row.grace);
+    zb_stamp_encode (&queue->row.changed, options + 24);
+    zb_made_t *made =
+        s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, sizeof options + queue->name.size);
+    zb_item_add (made->data, options, sizeof options);
+    zb_item_add (made->data, queue->name.data, queue->name.size);
+    s_ready (self, made);
+}
+
+static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, const zb_spans_t *ids)
+{
+    char *acks = (char *) malloc (ids->size * ZB_SPAN_TEXT + 1);
+    assert (acks);
+    size_t size = zb_spans_format (ids->span, ids->size, acks);
+    zb_made_t *made = s_make (self, ZB_REPLAY_ACKS, found->key, found->key_size, 1 + queue.size + size);
+    zb_item_add_name (made->data, queue);
+    zb_item_add (made->data, acks, size);
+    free (acks);
+    made->acks = 1;
+    s_ready (self, made);
+}
+
+//  ---------------------------------------------------------------------------
+//  Acknowledgements
+
+//  A queue that was deleted, and was not made again.
+static void s_make_delete (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue)
+{
+    if (zb_replayer_has (self, queue))
+        return;
+    zb_made_t *made = s_make (self, ZB_REPLAY_DELETE, found->key, found->key_size, 1 + queue.size);
+    zb_item_add_name (made->data, queue);
+    s_ready (self, made);
+}
+
+//  A row of the journal.  What stands for all of a queue means what this store has held of it, nothing else.
+static void s_journal (zb_replayer_t *self, const zb_found_t *found)
+{
+    zb_frame_t queue;
+    uint64_t first = 0, last = 0;
+    zb_spans_t ids = {NULL, 0, 0};
+    if (zb_journal_decode (found, &queue, &first, &last)) {
+        self->fault = "the journal in the table acks holds a malformed row";
+        return;
+    }
+    if (first == ZB_JOURNAL_DELETED) {
+        s_make_delete (self, found, queue);
+        return;
+    }
+    if (first > 1)
+        zb_spans_add (&ids, first, last);
+    //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
+    bool twin = zb_lineage_older (&self->ours, self->ours.epoch[0].number, 2);
+    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, twin ? 1 : 2);
+    if (first == 1)
+        zb_spans_add (&ids, 1, last < oldest ? last : oldest);
+    for (size_t index = 0; first == 1 && index < self->ours.size; index++) {
+        const zb_epoch_t *epoch = &self->ours.epoch[index];
+        uint64_t base = zb_epoch_base (epoch->number, epoch->node);
+        uint64_t upto = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
+        if (base < last && base < upto && zb_lineage_has (&self->theirs, epoch->number, epoch->node))
+            zb_spans_add (&ids, base + 1, upto < last ? upto : last);
+    }
+    if (ids.size)
+        s_make_acks (self, found, queue, &ids);
+    zb_spans_clear (&ids);
+}
+
+//  Acknowledges what the bits say of a row that the winner has held.
+static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known_queue_t *queue)
+{
+    zb_read_t *extra = self->extra;
+    uint64_t last = zb_get64 (found->key + 4);
+    zb_page_t *page = extra->count[0] ? zb_page_new (extra->found[0][0].row, last, found->row) : NULL;
+    if (!page) {
+        self->fault = "a bitmap in the table acks has no row of the log that it fits";
+        return;
+    }
+    zb_spans_t ids = {NULL, 0, 0};
+    zb_page_done (page, &ids);
+    s_make_acks (self, found, queue->name, &ids);
+    zb_spans_clear (&ids);
+    zb_page_destroy (&page);
+}
+
+//  Uses one row of the table acks; false if it has to be looked at again when more was read.
+bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found)
+{
+    if (found->key_size < ZB_ACKS_KEY_SIZE && zb_get32 (found->key)) {
+        self->fault = "the table acks holds a malformed key";
+        return true;
+    }
+    if (zb_get32 (found->key) == 0) {
+        s_journal (self, found);
+        return true;
+    }
+    const zb_known_queue_t *queue = zb_replayer_queue (self, zb_get32 (found->key));
+    uint64_t last = zb_get64 (found->key + 4);
+    if (!queue || last <= queue->mark || !zb_lineage_had (&self->theirs, last))
+        return true;
+    if (!self->extra) {
+        self->wants_extra = true;
+        return false;
+    }
+    s_bits (self, found, queue);
+    zb_read_destroy (&self->extra);
+    return true;
+}
+
+//  ---------------------------------------------------------------------------
+//  Messages
+
+//  The id up to which the winner has held everything that this store has.
+uint64_t zb_replayer_common (const zb_replayer_t *self)
+{
+    uint64_t common = 0;
+    for (size_t index = 0; index < self->ours.size; index++) {
+        const zb_epoch_t *epoch = &self->ours.epoch[index];
+        if (!zb_lineage_has (&self->theirs, epoch->number, epoch->node)) {
+            uint64_t base = zb_epoch_base (epoch->number, epoch->node);
+            return base < common ? base : common;
+        }
+        uint64_t upto = zb_lineage_upto (&self->theirs, epoch->number, epoch->node);
+        if (epoch->first)
+            common = upto;
+    }
+    return common;
+}
+
+//  Marks what was put aside of the row as done.
+static void s_skip (zb_replayer_t *self, zb_page_t *page, uint64_t row)
+{
+    if (row != self->skip_last)
+        return;
+    for (size_t each = 0; each < self->skip.size; each++)
+        for (uint32_t index = zb_page_find (page, self->skip.span[each].first);
+             index < page->count && zb_page_id (page, index) <= self->skip.span[each].last; index++)
+            if (!page->message[index].done) {
+                page->message[index].done = true;
+                page->open--;
+            }
+}
+
+static void s_row (zb_replayer_t *self, const zb_known_queue_t *queue, const zb_found_t *found, const zb_row_t *bits)
+{
+    uint64_t last = zb_get64 (found->key + 4);
+    zb_page_t *page = zb_page_new (found->row, last, bits);
+    if (!page) {
+        self->fault = "the tables log or acks hold a malformed row";
+        return;
+    }
+    s_skip (self, page, last);
+    if (page->open) {
+        size_t size = page->open < page->count ? zb_page_bits_size (page) : 0;
+        uint8_t head[4];
+        zb_put32 (head, (uint32_t) size);
+        zb_made_t *made = s_make (self, ZB_REPLAY_ROW, found->key, found->key_size,
+                                  1 + queue->name.size + 4 + size + found->row->size);
+        zb_item_add_name (made->data, queue->name);
+        zb_item_add (made->data, head, sizeof head);
+        if (size) {
+            zb_page_bits (page, made->data->data + made->data->size);
+            made->data->size += (uint32_t) size;
+        }
+        zb_item_add (made->data, found->row->data, found->row->size);
+        made->queue = queue->id;
+        made->messages = page->open;
+        s_ready (self, made);
+    }
+    zb_page_destroy (&page);
+}
+
+void zb_replayer_make_messages (zb_replayer_t *self, const zb_found_t *found)
+{
+    const zb_known_queue_t *queue = self->numbered[self->queue];
+    uint64_t last = 0;
+    if (zb_log_key_decode (found, queue->id, &last)) {
+        self->fault = "the table log holds a malformed key";
+        return;
+    }
+    if (last <= queue->mark || zb_lineage_had (&self->theirs, last))
+        return;
+    const zb_row_t *bits = NULL;
+    for (; self->mark < self->chunk->count[1]; self->mark++) {
+        const zb_found_t *acks = &self->chunk->found[1][self->mark];
+        uint64_t of = acks->key_size >= ZB_LOG_KEY_SIZE ? zb_get64 (acks->key + 4) : 0;
+        if (of >= last) {
+            bits = of == last ? acks->row : NULL;
+            break;
+        }
+    }
+    s_row (self, queue, found, bits);
+}
+
+//  ---------------------------------------------------------------------------
+//  Producers
+
+static int s_by_number (const void *one, const void *other)
+{
+    uint64_t first = ((const zb_slot_t *) one)->number, second = ((const zb_slot_t *) other)->number;
+    return first < second ? -1 : first > second;
+}
+
+//  The rows of one name, from `at` on; returns how many they are, 0 if the chunk may not hold all.
+size_t zb_replayer_name_rows (const zb_read_t *chunk, size_t at)
+{
+    const zb_found_t *head = &chunk->found[0][at];
+    size_t end = at + 1;
+    while (end < chunk->count[0] && chunk->found[0][end].key_size == head->key_size + 2u &&
+           memcmp (chunk->found[0][end].key, head->key, head->key_size) == 0 &&
+           chunk->found[0][end].key[head->key_size] == 0)
+        end++;
+    return end == chunk->count[0] && chunk->more[0] ? 0 : end - at;
+}
+
+void zb_replayer_make_producer (zb_replayer_t *self, const zb_found_t *row, size_t rows)
+{
+    zb_producer_row_t producer;
+    zb_slot_t slot[ZB_WINDOW];
+    size_t slots = 0;
+    if (row->key_size > ZB_NAME_MAX || zb_producer_row_decode (&producer, row->row) || rows > 1 + ZB_GROUPS) {
+        self->fault = "the table producers holds a malformed row";
+        return;
+    }
+    for (size_t index = 1; index < rows; index++) {
+        zb_slot_t group[ZB_GROUP_SLOTS];
+        unsigned number = row[index].key[row->key_size + 1];
+        if (number >= ZB_GROUPS || zb_group_decode (group, number, row[index].row)) {
+            self->fault = "the table producers holds a malformed row";
+            return;
+        }
+        for (size_t each = 0; each < ZB_GROUP_SLOTS; each++) {
+            if (group[each].number > producer.last)
+                producer.last = group[each].number;
+            if (group[each].number && !zb_lineage_had (&self->theirs, group[each].first))
+                slot[slots++] = group[each];
+        }
+    }
+    qsort (slot, slots, sizeof *slot, s_by_number);
+    uint8_t head[16], value[ZB_SLOT_SIZE];
+    zb_put64 (head, producer.instance);
+    zb_put64 (head + 8, producer.last);
+    zb_made_t *made = s_make (self, ZB_REPLAY_PRODUCER, row->key, row->key_size,
+                              1 + row->key_size + sizeof head + slots * ZB_SLOT_SIZE);
+    zb_item_add_name (made->data, (zb_frame_t){row->key, row->key_size});
+    zb_item_add (made->data, head, sizeof head);
+    for (size_t index = 0; index < slots; index++) {
+        zb_slot_encode (&slot[index], value);
+        zb_item_add (made->data, value, sizeof value);
+    }
+    s_ready (self, made);
+}

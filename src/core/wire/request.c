@@ -1,0 +1,277 @@
+/*  =========================================================================
+    request - what a client asks, parsed once from the frames of ZB1
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/wire/request.h"
+
+//  Both put the text that goes with the error into the request.
+static int s_bad (zb_request_t *self, const char *what, const char *wrong)
+{
+    snprintf (self->text, sizeof (self->text), "%s: %s", what, wrong);
+    return ZB_BAD_REQUEST;
+}
+
+static int s_too_large (zb_request_t *self, const char *what, size_t size, size_t limit, const char *unit)
+{
+    snprintf (self->text, sizeof (self->text), "%s: %zu%s, the limit is %zu", what, size, unit, limit);
+    return ZB_TOO_LARGE;
+}
+
+static int s_parse_hello (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    if (args > 0 && arg[0].size) {
+        const char *wrong = zb_name_check (arg[0]);
+        if (wrong)
+            return s_bad (self, "name", wrong);
+        self->name = arg[0];
+    }
+    if (args > 1) {
+        if (arg[1].size > ZB_TOKEN_MAX)
+            return s_too_large (self, "token", arg[1].size, ZB_TOKEN_MAX, " bytes");
+        self->token = arg[1];
+    }
+    if (args > 2 && arg[2].size && !zb_number_parse (arg[2], INT64_MAX, &self->instance))
+        return s_bad (self, "instance", "not a number of 0 to 2^63-1");
+    return 0;
+}
+
+static int s_parse_lines (zb_request_t *self, const char *what, zb_frame_t lines, zb_frame_t *result)
+{
+    const char *wrong = zb_lines_check (lines);
+    if (wrong)
+        return s_bad (self, what, wrong);
+    *result = lines;
+    return 0;
+}
+
+//  The PUT is beyond a limit of this broker.
+static void s_over (zb_request_t *self, const char *what, size_t size, size_t limit, const char *unit)
+{
+    if (size > limit && !self->over) {
+        s_too_large (self, what, size, limit, unit);
+        self->over = true;
+    }
+}
+
+static int s_parse_acks (zb_request_t *self, zb_spans_t *ids, zb_frame_t acks)
+{
+    if (acks.size > ZB_ACKS_MAX)
+        return s_too_large (self, "acks", acks.size, ZB_ACKS_MAX, " bytes");
+    if (acks.size == 0 && self->verb != ZB_GET)
+        return s_bad (self, "acks", "empty");
+    if (!zb_spans_parse (ids, acks))
+        return s_bad (self, "acks", "not ids or ranges ID..ID with one space between");
+    self->span = ids->span;
+    self->spans = ids->size;
+    return 0;
+}
+
+static int s_parse_put (zb_request_t *self, const zb_frame_t *arg, size_t args, const zb_limits_t *limits)
+{
+    int result = s_parse_lines (self, "properties", arg[1], &self->properties);
+    if (result)
+        return result;
+    self->body = arg + 2;
+    self->bodies = args - 2;
+    s_over (self, "bodies", self->bodies, limits->bodies, "");
+    for (size_t index = 0; index < self->bodies; index++) {
+        s_over (self, "body", self->body[index].size, limits->body, " bytes");
+        self->body_bytes += self->body[index].size;
+    }
+    s_over (self, "properties", arg[1].size, limits->properties, " bytes");
+    return 0;
+}
+
+static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, const zb_limits_t *limits)
+{
+    if (!zb_number_parse (arg[1], UINT64_MAX, &self->max))
+        return s_bad (self, "max", "not a number");
+    if (!zb_number_parse (arg[2], UINT64_MAX, &self->wait))
+        return s_bad (self, "wait-ms", "not a number");
+    if (self->max > limits->bodies)
+        self->max = limits->bodies;
+    if (self->wait > ZB_WAIT_MAX)
+        self->wait = ZB_WAIT_MAX;
+    return s_parse_acks (self, ids, arg[3]);
+}
+
+static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    self->proof = arg[0];
+    self->accept_loss = args > 1 && zb_frame_is (arg[1], "accept-loss");
+    if (args > 2)
+        self->witness_proof = arg[2];
+    if (self->verb == ZB_PROMOTE && !self->accept_loss)
+        return s_bad (self, "promote", "messages may be lost, and the word accept-loss is missing");
+    return 0;
+}
+
+//  Each argument may be missing, or be empty.
+static int s_parse_list (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    const char *wrong = args && arg[0].size ? zb_pattern_check (arg[0]) : NULL;
+    if (wrong)
+        return s_bad (self, "pattern", wrong);
+    if (args)
+        self->queue = arg[0];
+    wrong = args > 1 && arg[1].size ? zb_name_check (arg[1]) : NULL;
+    if (wrong)
+        return s_bad (self, "after", wrong);
+    if (args > 1)
+        self->after = arg[1];
+    if (self->after.size)
+        self->max = ZB_LIST_PAGE;
+    if (args > 2 && arg[2].size && (!zb_number_parse (arg[2], UINT64_MAX, &self->max) || self->max == 0))
+        return s_bad (self, "max", "not a number of 1 or more");
+    if (self->max > ZB_LIST_MAX)
+        self->max = ZB_LIST_MAX;
+    return 0;
+}
+
+//  The arguments after the id; their number is right for the verb.
+static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args,
+                         const zb_limits_t *limits)
+{
+    if (self->verb == ZB_HELLO)
+        return s_parse_hello (self, arg, args);
+    if (zb_protocol (self->verb)->by == ZB_BY_OPERATOR)
+        return s_parse_operator (self, arg, args);
+    if (self->verb == ZB_REPLAY) {
+        self->body = arg;
+        self->bodies = args;
+        self->body_bytes = arg[0].size + arg[1].size;
+        return 0;
+    }
+    if (self->verb == ZB_LIST)
+        return s_parse_list (self, arg, args);
+    if (args == 0)
+        return 0;
+    const char *wrong = zb_name_check (arg[0]);
+    if (wrong)
+        return s_bad (self, "queue", wrong);
+    self->queue = arg[0];
+    switch (self->verb) {
+    case ZB_PUT:
+        return s_parse_put (self, arg, args, limits);
+    case ZB_GET:
+        return s_parse_get (self, ids, arg, limits);
+    case ZB_ACK:
+    case ZB_NACK:
+    case ZB_EXTEND:
+        return s_parse_acks (self, ids, arg[1]);
+    case ZB_QUEUE:
+        if (arg[1].size > ZB_OPTIONS_MAX)
+            return s_too_large (self, "options", arg[1].size, ZB_OPTIONS_MAX, " bytes");
+        return s_parse_lines (self, "options", arg[1], &self->options);
+    default:
+        return 0;
+    }
+}
+
+//  From the protocol's frame on.
+static int s_parse (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *frames, size_t count,
+                    const zb_limits_t *limits)
+{
+    if (count > 2 && frames[2].size && frames[2].size <= ZB_ID_MAX) {
+        self->from.id = frames[2];
+        if (!zb_number_parse (self->from.id, INT64_MAX, &self->number))
+            self->number = 0;
+    }
+    if (!zb_frame_is (frames[0], "ZB1"))
+        return s_bad (self, "version", "this broker speaks ZB1");
+    if (count < 2)
+        return s_bad (self, "request", "no verb");
+    self->verb = zb_verb_find (frames[1]);
+    if (self->verb == ZB_VERBS)
+        return s_bad (self, "verb", "unknown");
+    if (self->from.id.size == 0)
+        return s_bad (self, "id", count < 3 || frames[2].size == 0 ? "missing" : "longer than 255 bytes");
+    size_t args = count - 3;
+    const zb_protocol_t *verb = zb_protocol (self->verb);
+    if (args < verb->least || args > verb->most)
+        return s_bad (self, "expected", verb->form);
+    if (self->verb == ZB_PUT && args - 2 > limits->bodies && args - 2 > ZB_BODIES_MAX)
+        return s_too_large (self, "bodies", args - 2, limits->bodies, "");
+    return s_parse_args (self, ids, frames + 3, args, limits);
+}
+_Static_assert(ZB_ID_MAX == 255, "as the text says");
+
+int zb_request_parse (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *frames, size_t count,
+                      const zb_limits_t *limits, const char **why)
+{
+    assert (self && ids && limits && why);
+    assert (frames || count == 0);
+    memset (self, 0, sizeof (zb_request_t));
+    self->verb = ZB_VERBS;
+    *why = self->text;
+    size_t envelopes = zb_wire_envelope (frames, count);
+    if (envelopes >= count)
+        return -1;
+    self->from.envelope = frames;
+    self->from.envelopes = envelopes;
+    int result = s_parse (self, ids, frames + envelopes, count - envelopes, limits);
+    if (result == 0) {
+        size_t bytes = 0;
+        for (size_t index = 0; index < count; index++)
+            bytes += frames[index].size;
+        if (self->verb == ZB_PUT)
+            s_over (self, "request", bytes, limits->request, " bytes");
+        else if (bytes > limits->request)
+            result = s_too_large (self, "request", bytes, limits->request, " bytes");
+    }
+    return self->over && result == 0 ? ZB_TOO_LARGE : result;
+}
+
+//  The frames of a request that are not in a row.
+#define S_ONES 10
+
+static void s_ones (zb_request_t *self, zb_frame_t *one[S_ONES])
+{
+    zb_frame_t *const ones[S_ONES] = {&self->from.routing,  &self->from.id, &self->name,       &self->token,
+                                      &self->queue,         &self->options, &self->properties, &self->proof,
+                                      &self->witness_proof, &self->after};
+    memcpy (one, ones, sizeof ones);
+}
+
+size_t zb_request_bytes (const zb_request_t *self)
+{
+    zb_request_t same = *self;
+    zb_frame_t *one[S_ONES];
+    s_ones (&same, one);
+    size_t bytes = self->spans * sizeof (zb_span_t) + (self->from.envelopes + self->bodies) * sizeof (zb_frame_t) +
+                   self->body_bytes;
+    for (size_t index = 0; index < S_ONES; index++)
+        bytes += one[index]->size;
+    for (size_t index = 0; index < self->from.envelopes; index++)
+        bytes += self->from.envelope[index].size;
+    return bytes;
+}
+
+void zb_request_copy (zb_request_t *self, const zb_request_t *from, void *memory)
+{
+    *self = *from;
+    self->span = (zb_span_t *) memory;
+    if (from->spans)
+        memcpy (self->span, from->span, from->spans * sizeof (zb_span_t));
+    zb_frame_t *frame = (zb_frame_t *) (void *) (self->span + from->spans);
+    uint8_t *byte = (uint8_t *) (frame + from->from.envelopes + from->bodies);
+    zb_frame_t *one[S_ONES];
+    s_ones (self, one);
+    for (size_t index = 0; index < S_ONES; index++)
+        *one[index] = zb_frame_copy (&byte, *one[index]);
+    self->from.envelope = frame;
+    for (size_t index = 0; index < from->from.envelopes; index++)
+        *frame++ = zb_frame_copy (&byte, from->from.envelope[index]);
+    self->body = frame;
+    for (size_t index = 0; index < from->bodies; index++)
+        *frame++ = zb_frame_copy (&byte, from->body[index]);
+    assert (byte == (uint8_t *) memory + zb_request_bytes (from));
+}

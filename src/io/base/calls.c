@@ -1,0 +1,34 @@
+/*  =========================================================================
+    calls - functions of the program that stand before the C library's
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    libzmq calls these, so that the gate sees who comes, what comes, and who goes.
+*/
+
+#include <unistd.h>
+
+#include "io/base/gate.h"
+
+int accept (int listener, __SOCKADDR_ARG address, socklen_t *restrict size)
+{
+    return zb_gate_accept (listener, address.__sockaddr__, size, 0);
+}
+
+int accept4 (int listener, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
+{
+    return zb_gate_accept (listener, address.__sockaddr__, size, flags);
+}
+
+ssize_t recv (int descriptor, void *data, size_t size, int flags)
+{
+    return zb_gate_recv (descriptor, data, size, flags);
+}
+
+int close (int descriptor)
+{
+    return zb_gate_close (descriptor);
+}

@@ -1,0 +1,20 @@
+/*  =========================================================================
+    broker - one broker: the core thread, and the actors around it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#ifndef ZB_BROKER_H_INCLUDED
+#define ZB_BROKER_H_INCLUDED
+
+#include "io/base/config.h"
+#include "io/base/exit_codes.h"
+
+//  Runs a broker in the calling thread until SIGTERM or SIGINT.  Prints READY and each change of role to standard
+//  output, one line each, and logs (io/base/log.h).  Returns an exit code (io/base/exit_codes.h).  After a failure of the store it does not return:
+//  the process exits at once, so that nothing is written after the failure.
+int zb_broker_run (const zb_config_t *config);
+
+#endif

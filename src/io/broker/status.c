@@ -1,0 +1,274 @@
+/*  =========================================================================
+    status - what a broker says of itself, as JSON
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <jansson.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <czmq.h>
+
+#include "io/broker/metrics.h"
+#include "io/broker/status.h"
+
+static const char *s_role_word (const zb_role_t *role)
+{
+    switch (role->bstar.state) {
+    case BSTAR_ACTIVE:
+        return "active";
+    case BSTAR_PASSIVE:
+        return "passive";
+    default:
+        return "waiting";
+    }
+}
+
+static const char *s_level (const zb_role_t *role, int64_t now)
+{
+    zb_durable_t durable;
+    zb_release_t rule = zb_role_release (role, now, &durable);
+    //  What was answered before is not known to be on a peer that is not level.
+    bool proven = rule != ZB_RELEASE_BOTH || role->alone || (role->live && role->there >= role->mark);
+    return rule != ZB_RELEASE_HOLD && proven ? zb_durable_name (durable) : "hold";
+}
+
+//  The newest leadership, as far as this broker knows; of a shared store that is not open here the lock tells it.
+static uint64_t s_epoch (const zb_role_t *role)
+{
+    uint64_t newest = zb_lineage_newest (&role->lineage).number;
+    return newest == 0 && role->shared ? role->lock_epoch : newest;
+}
+
+//  Whether the passive broker, this one or the other, may take over.
+static bool s_in_step (const zb_role_t *role, int64_t now)
+{
+    bool shared = role->shared && role->phase == ZB_PHASE_SINGLE;
+    //  What was granted counts once the other one says so: it may have come before the heartbeat that makes it true.
+    return role->in_step || ((shared || role->phase == ZB_PHASE_PAIRED) && role->heard &&
+                             !zb_role_peer_gone (role, now) && role->peer.in_step);
+}
+
+static json_t *s_number (uint64_t number)
+{
+    return json_integer ((json_int_t) number);
+}
+
+static json_t *s_peer (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    if (!role->paired)
+        return json_null ();
+    bool heard = role->heard && !zb_role_peer_gone (role, self->now);
+    bool active = role->bstar.state == BSTAR_ACTIVE;
+    uint64_t lag = active && !role->shared && role->closed > role->there ? role->closed - role->there : 0;
+    json_t *peer = json_object ();
+    json_object_set_new (peer, "heard", json_boolean (heard));
+    json_object_set_new (peer, "role", heard ? json_string (bstar_state_name (role->peer.state)) : json_null ());
+    json_object_set_new (peer, "version", heard ? json_string (role->peer.level.version) : json_null ());
+    json_object_set_new (peer, "live", json_boolean (role->live));
+    json_object_set_new (peer, "lag", s_number (lag));
+    json_object_set_new (peer, "pace", self->pace ? s_number (self->pace) : json_null ());
+    json_object_set_new (peer, "core_ms", heard ? s_number (role->peer.core_age) : json_null ());
+    json_object_set_new (peer, "disk_ms", heard ? s_number (role->peer.disk_age) : json_null ());
+    json_object_set_new (peer, "silent_ms", role->heard ? s_number ((uint64_t) (self->now - role->heard_ms)) : json_null ());
+    return peer;
+}
+
+static json_t *s_witness (const zb_status_t *self)
+{
+    const zb_consent_t *consent = &self->role->consent;
+    if (!consent->needed)
+        return json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "endpoint", json_string (self->config->witness));
+    json_object_set_new (object, "consent", json_string (zb_consent_name (consent)));
+    json_object_set_new (object, "epoch", s_number (consent->seen));
+    json_object_set_new (object, "silent_ms",
+                         self->witness_heard ? s_number ((uint64_t) (self->now - self->witness_heard)) : json_null ());
+    json_object_set_new (object, "challenge",
+                         *self->witness_challenge ? json_string (self->witness_challenge) : json_null ());
+    return object;
+}
+
+//  Each way to the peer and to the witness.
+static json_t *s_links (const zb_status_t *self)
+{
+    if (!self->links)
+        return json_null ();
+    json_t *object = json_object ();
+    for (zb_way_t way = 0; way < ZB_WAYS; way++) {
+        zb_links_view_t view;
+        if (!zb_links_view (self->links, way, &view))
+            continue;
+        json_t *one = json_object ();
+        json_object_set_new (one, "text", json_string (view.text));
+        json_object_set_new (one, "endpoint", json_string (view.endpoint));
+        json_object_set_new (one, "open", json_boolean (view.open));
+        json_object_set_new (one, "since_ms", s_number ((uint64_t) (self->now - view.since)));
+        json_object_set_new (one, "why", view.open ? json_null () : json_string (view.why));
+        json_object_set_new (object, view.name, one);
+    }
+    const char *differs = zb_links_differs (self->links);
+    json_object_set_new (object, "differs", differs ? json_string (differs) : json_null ());
+    return object;
+}
+
+static json_t *s_disk (const zb_status_t *self)
+{
+    struct statvfs disk;
+    json_t *free_bytes = statvfs (self->config->store, &disk) == 0
+                             ? s_number ((uint64_t) disk.f_bavail * disk.f_frsize) : json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "free", free_bytes);
+    json_object_set_new (object, "full", json_boolean (self->full));
+    return object;
+}
+
+//  What is known of levels (core/base/level.h).
+static json_t *s_levels (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    const zb_level_t *own = &role->level, *peer = &role->peer.level;
+    char text[ZB_LEVEL_TEXT];
+    bool heard = role->paired && role->heard && !zb_role_peer_gone (role, self->now);
+    bool highest = own->store >= own->most;
+    const char *lacks = highest ? NULL : zb_role_lacks (role, self->now, text);
+    json_t *object = json_object ();
+    json_object_set_new (object, "store", own->store ? s_number (own->store) : json_null ());
+    json_object_set_new (object, "needs", own->store ? json_string (zb_level_version (own->store)) : json_null ());
+    json_object_set_new (object, "reads", json_pack ("[i,i]", (int) own->least, (int) own->most));
+    json_object_set_new (object, "peer_reads",
+                         heard ? json_pack ("[i,i]", (int) peer->least, (int) peer->most) : json_null ());
+    json_object_set_new (object, "may_rise_to",
+                         highest || lacks ? json_null () : s_number (zb_level_common (own, peer)));
+    json_object_set_new (object, "missing", lacks ? json_string (lacks) : json_null ());
+    return object;
+}
+
+//  Of a shared store: whether it is open here, and whose the lock is.
+static json_t *s_lock (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    if (!role->shared)
+        return json_null ();
+    bool open = role->bstar.state == BSTAR_ACTIVE && role->phase != ZB_PHASE_RISING;
+    json_t *object = json_object ();
+    json_object_set_new (object, "open_here", json_boolean (open));
+    json_object_set_new (object, "held", json_boolean (self->held));
+    json_object_set_new (object, "host", json_string (self->lock.host));
+    json_object_set_new (object, "pid", s_number ((uint64_t) self->lock.pid));
+    json_object_set_new (object, "epoch", s_number (self->lock.epoch));
+    json_object_set_new (object, "since", s_number ((uint64_t) self->lock.since));
+    json_object_set_new (object, "takeover_ms", open ? s_number ((uint64_t) self->took) : json_null ());
+    return object;
+}
+
+static json_t *s_resync (const zb_status_t *self)
+{
+    if (!self->resync)
+        return json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "text", json_string (self->resync));
+    json_object_set_new (object, "done", s_number (self->done));
+    json_object_set_new (object, "total", s_number (self->total));
+    //  What is missing grows with what is stored meanwhile: only how it shrinks tells when it ends.
+    uint64_t gap = self->total > self->done ? self->total - self->done : 0;
+    uint64_t took = (uint64_t) (self->now - self->resync_since);
+    bool known = self->total && took && gap < self->resync_gap;
+    json_object_set_new (object, "left_ms", known ? s_number (gap * took / (self->resync_gap - gap)) : json_null ());
+    return object;
+}
+
+//  Of a loser of a split: how far it is with sending what it has.
+static json_t *s_replay (const zb_status_t *self)
+{
+    if (!self->replays)
+        return json_null ();
+    const zb_replayer_stats_t *stats = &self->replay;
+    json_t *object = json_object ();
+    json_object_set_new (object, "stage", json_string (stats->stage));
+    json_object_set_new (object, "items", s_number (stats->items));
+    json_object_set_new (object, "messages", s_number (stats->messages));
+    json_object_set_new (object, "acknowledgements", s_number (stats->acks));
+    json_object_set_new (object, "aside", s_number (stats->aside));
+    json_object_set_new (object, "waits", *stats->waits ? json_string (stats->waits) : json_null ());
+    return object;
+}
+
+//  Of a winner: what it has taken since it leads.
+static json_t *s_merge (const zb_status_t *self)
+{
+    const zb_engine_stats_t *stats = &self->stats;
+    json_t *object = json_object ();
+    json_object_set_new (object, "now", json_boolean (stats->merging));
+    json_object_set_new (object, "messages", s_number (stats->replayed));
+    json_object_set_new (object, "acknowledged", s_number (stats->replayed_acks));
+    json_object_set_new (object, "duplicates", s_number (stats->replayed_twice));
+    return object;
+}
+
+static void s_counts (json_t *object, const zb_status_t *self)
+{
+    json_t *dropped = json_object ();
+    const zb_metric_t *metric;
+    for (size_t index = 0; (metric = zb_metric (index)); index++)
+        json_object_set_new (metric->dropped ? dropped : object, metric->name,
+                             s_number (zb_metric_read (metric, self)));
+    json_object_set_new (object, "dropped", dropped);
+}
+
+char *zb_status_json (const zb_status_t *self)
+{
+    const zb_role_t *role = self->role;
+    static const char *const nodes[] = { "single", "primary", "backup" };
+    json_t *object = json_object ();
+    json_object_set_new (object, "node", json_string (nodes[self->config->as]));
+    json_object_set_new (object, "role", json_string (s_role_word (role)));
+    json_object_set_new (object, "phase", json_string (zb_phase_name (role->phase)));
+    json_object_set_new (object, "why", json_string (zb_role_why (role, self->now)));
+    json_object_set_new (object, "since_ms", s_number ((uint64_t) (self->now - self->phase_since)));
+    json_object_set_new (object, "epoch", s_number (s_epoch (role)));
+    json_object_set_new (object, "level", json_string (s_level (role, self->now)));
+    json_object_set_new (object, "in_step", json_boolean (s_in_step (role, self->now)));
+    json_object_set_new (object, "alone", json_boolean (role->alone != 0));
+    json_object_set_new (object, "complete", json_boolean (role->complete));
+    json_object_set_new (object, "store_level", role->level.store ? s_number (role->level.store) : json_null ());
+    json_object_set_new (object, "levels", s_levels (self));
+    json_object_set_new (object, "peer", s_peer (self));
+    json_object_set_new (object, "witness", s_witness (self));
+    json_object_set_new (object, "links", s_links (self));
+    json_object_set_new (object, "commit", s_number (role->closed > role->commit ? role->closed : role->commit));
+    json_object_set_new (object, "synced_here", s_number (role->here));
+    json_object_set_new (object, "synced_there", s_number (role->there));
+    json_object_set_new (object, "disk", s_disk (self));
+    json_object_set_new (object, "resync", s_resync (self));
+    json_object_set_new (object, "lock", s_lock (self));
+    json_object_set_new (object, "replay", s_replay (self));
+    json_object_set_new (object, "merge", s_merge (self));
+    s_counts (object, self);
+    json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
+    json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
+    json_object_set_new (object, "version", json_string (PACKAGE_VERSION));
+    json_t *cautions = json_array ();
+    for (size_t index = 0; index < self->cautions; index++)
+        json_array_append_new (cautions, json_string (self->caution[index]));
+    json_object_set_new (object, "cautions", cautions);
+    json_object_set_new (object, "challenge", json_string (self->challenge));
+    char *text = json_dumps (object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref (object);
+    return text;
+}
+
+char *zb_status_line (const zb_role_t *role, int64_t now)
+{
+    const char *word = s_role_word (role);
+    bool active = role->bstar.state == BSTAR_ACTIVE;
+    char upper[16] = "";
+    for (size_t index = 0; word[index]; index++)
+        upper[index] = (char) toupper ((unsigned char) word[index]);
+    return zsys_sprintf ("%s%s%s epoch %" PRIu64 ": %s", upper, active ? " " : "", active ? s_level (role, now) : "",
+                         s_epoch (role), zb_role_why (role, now));
+}

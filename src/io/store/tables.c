@@ -1,0 +1,240 @@
+/*  =========================================================================
+    tables - the store's tables: batches go in, ranges come out
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+#include <db.h>
+
+#include "io/store/pages.h"
+#include "io/store/tables.h"
+
+//  Berkeley DB takes what begins with `log.` for a log file, and leaves it out of a resync.
+static const char *const s_names[ZB_TABLES] = {"table.meta",    "table.queues", "table.log",
+                                               "table.cursors", "table.acks",   "table.producers"};
+
+struct zb_tables {
+    zb_env_t *env;
+    bool open;
+    DB *db[ZB_TABLES]; //  NULL: absent on this client
+    void *value;       //  what values are read into; grows
+    u_int32_t room;
+    uint64_t spare; //  bytes of erased messages that none has taken since
+};
+
+zb_tables_t *zb_tables_new (void)
+{
+    return zmalloc (sizeof (zb_tables_t));
+}
+
+void zb_tables_destroy (zb_tables_t **self_p)
+{
+    assert (self_p);
+    zb_tables_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    assert (!self->open || zb_env_fault (self->env));
+    free (self->value);
+    freen (self);
+}
+
+bool zb_tables_are_open (const zb_tables_t *self)
+{
+    return self->open;
+}
+
+//  ---------------------------------------------------------------------------
+//  Open and close
+
+//  Opens one table; 0, or Berkeley DB's error.
+static int s_open (zb_tables_t *self, size_t table, bool create)
+{
+    DB *db = NULL;
+    int rc = db_create (&db, zb_env_handle (self->env), 0);
+    if (rc)
+        return rc;
+    rc = db->set_pagesize (db, ZB_PAGE_SIZE);
+    if (!rc)
+        rc = db->set_flags (db, DB_CHKSUM);
+    if (!rc)
+        rc = db->open (db, NULL, s_names[table], NULL, DB_BTREE, DB_AUTO_COMMIT | DB_THREAD | (create ? DB_CREATE : 0),
+                       0600);
+    if (rc) {
+        int closed = db->close (db, 0);
+        return closed == DB_RUNRECOVERY ? closed : rc;
+    }
+    self->db[table] = db;
+    return 0;
+}
+
+bool zb_tables_are_whole (const zb_tables_t *self)
+{
+    bool whole = self->open;
+    for (size_t table = 0; table < ZB_TABLES; table++)
+        whole = whole && self->db[table];
+    return whole;
+}
+
+bool zb_tables_open (zb_tables_t *self, zb_env_t *env, bool create)
+{
+    assert (!self->open);
+    self->env = env;
+    if (zb_env_fault (env))
+        return false;
+    self->open = true;
+    for (size_t table = 0; table < ZB_TABLES; table++) {
+        int rc = s_open (self, table, create);
+        if (rc == 0 || (rc == ENOENT && !create))
+            continue;
+        if (rc == DB_REP_LOCKOUT || rc == DB_LOCK_DEADLOCK || rc == DB_REP_HANDLE_DEAD)
+            zb_tables_close (self);
+        else
+            zb_env_fail (env, rc, s_names[table]);
+        return false;
+    }
+    return true;
+}
+
+void zb_tables_close (zb_tables_t *self)
+{
+    if (!self->open || zb_env_fault (self->env))
+        return;
+    self->open = false;
+    for (size_t table = 0; table < ZB_TABLES; table++) {
+        DB *db = self->db[table];
+        self->db[table] = NULL;
+        int rc = db ? db->close (db, DB_NOSYNC) : 0;
+        if (rc && rc != DB_REP_HANDLE_DEAD)
+            zb_env_fail (self->env, rc, s_names[table]);
+    }
+}
+
+//  ---------------------------------------------------------------------------
+//  Commit
+
+static int s_execute (zb_tables_t *self, DB_TXN *txn, const zb_op_t *op)
+{
+    DB *db = self->db[op->table];
+    assert (db);
+    DBT key = {.data = (void *) (uintptr_t) op->key, .size = op->key_size};
+    if (op->erase) {
+        //  Only its size: the files don't shrink, but what is freed in them is used again.
+        DBT size = {.flags = DB_DBT_USERMEM};
+        if (op->table == ZB_LOG && db->get (db, txn, &key, &size, 0) == DB_BUFFER_SMALL)
+            self->spare += size.size;
+        int rc = db->del (db, txn, &key, 0);
+        return rc == DB_NOTFOUND ? 0 : rc;
+    }
+    if (op->table == ZB_LOG)
+        self->spare -= op->value_size < self->spare ? op->value_size : self->spare;
+    DBT value = {.data = (void *) (uintptr_t) op->value, .size = op->value_size};
+    return db->put (db, txn, &key, &value, 0);
+}
+
+uint64_t zb_tables_spare (const zb_tables_t *self)
+{
+    return self->spare;
+}
+
+bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch)
+{
+    if (zb_env_fault (self->env))
+        return false;
+    assert (self->open);
+    DB_ENV *env = zb_env_handle (self->env);
+    DB_TXN *txn = NULL;
+    int rc = env->txn_begin (env, NULL, &txn, DB_TXN_NOSYNC);
+    if (rc) {
+        zb_env_fail (self->env, rc, "txn_begin");
+        return false;
+    }
+    for (size_t index = 0; !rc && index < zb_batch_size (batch); index++) {
+        zb_op_t op = zb_batch_op (batch, index);
+        rc = s_execute (self, txn, &op);
+    }
+    if (!rc)
+        rc = txn->commit (txn, DB_TXN_NOSYNC);
+    //  Only this thread uses the tables: there is no conflict to back out of, an error is the disk's or ours.
+    if (rc)
+        zb_env_fail (self->env, rc, "commit");
+    return rc == 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  Read
+
+//  Reads one range with an open cursor; DB_NOTFOUND at the end of the table, 0 at the end of the range.
+static int s_read_range (zb_tables_t *self, DBC *cursor, zb_read_t *read, size_t index)
+{
+    const zb_range_t *range = &read->range[index];
+    uint8_t name[ZB_KEY_MAX];
+    memcpy (name, range->key, range->key_size);
+    DBT key = {.data = name, .size = range->key_size, .ulen = sizeof (name), .flags = DB_DBT_USERMEM};
+    size_t bytes = 0;
+    for (size_t rows = 0;; rows++) {
+        //  The row after the last that is wanted is looked at for its key only.
+        bool full = rows >= range->rows || (rows && bytes >= range->bytes);
+        DBT value = {.data = self->value, .size = self->room, .flags = DB_DBT_REALLOC};
+        if (full)
+            value = (DBT){.flags = DB_DBT_USERMEM | DB_DBT_PARTIAL};
+        int rc = cursor->get (cursor, &key, &value, rows ? DB_NEXT : DB_SET_RANGE);
+        if (!full) {
+            self->value = value.data;
+            self->room = value.data ? value.size : 0;
+        }
+        if (rc)
+            return rc;
+        if (key.size < range->prefix || memcmp (name, range->key, range->prefix))
+            return 0;
+        if (full) {
+            read->more[index] = true;
+            return 0;
+        }
+        bytes += value.size;
+        zb_read_found (read, index, name, key.size, value.data, value.size);
+    }
+}
+
+//  Forgets what a read that failed has found so far.
+static void s_forget (zb_read_t *read)
+{
+    for (size_t index = 0; index < read->ranges; index++) {
+        for (size_t row = 0; row < read->count[index]; row++)
+            zb_row_unref (&read->found[index][row].row);
+        free (read->found[index]);
+        read->found[index] = NULL;
+        read->count[index] = 0;
+        read->more[index] = false;
+    }
+}
+
+bool zb_tables_read (zb_tables_t *self, zb_read_t *read)
+{
+    //  Closed, it may have outlived its environment.
+    if (!self->open || zb_env_fault (self->env))
+        return false;
+    for (size_t index = 0; index < read->ranges; index++) {
+        DB *db = self->db[read->range[index].table];
+        if (!db)
+            continue;
+        DBC *cursor = NULL;
+        int rc = db->cursor (db, NULL, &cursor, 0);
+        if (!rc) {
+            rc = s_read_range (self, cursor, read, index);
+            int closed = cursor->close (cursor);
+            if (closed)
+                rc = closed;
+        }
+        if (rc == 0 || rc == DB_NOTFOUND)
+            continue;
+        if (rc != DB_REP_HANDLE_DEAD && rc != DB_REP_LOCKOUT && rc != DB_LOCK_DEADLOCK)
+            zb_env_fail (self->env, rc, "read");
+        s_forget (read);
+        return false;
+    }
+    return true;
+}
