@@ -32,6 +32,13 @@
 #define ZB_LIST_PAGE 1000        //  and in a page, where the client does not say how many
 #define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
+//  Principals, see core/rights/rights.h.
+#define ZB_PRINCIPALS_MAX 1000     //  of a pair, those that were revoked included
+#define ZB_PRINCIPAL_NAME_MAX 64   //  bytes of a principal's name
+#define ZB_RULES_MAX 64            //  rules of a principal
+#define ZB_RIGHTS_MAX (256 * 1024) //  bytes of all that is known of principals
+#define ZB_CHANGE_MAX 65536        //  bytes of a KEY's change
+
 //  Connections, before anything is read of them.
 #define ZB_HANDSHAKE_MS 5000      //  ms until a connection that has not finished it is closed
 #define ZB_HANDSHAKE_MAX 2048     //  bytes of ZMTP's greeting and READY

@@ -62,6 +62,13 @@ typedef struct {
     zb_epoch_t epoch[ZB_LINEAGE_MAX]; //  oldest first
 } zb_lineage_t;
 
+//  A commit, named so that another store can tell whether it has it; epoch 0 = before there were any.
+typedef struct {
+    uint64_t epoch;
+    uint64_t commit;
+    unsigned node;
+} zb_stamp_t;
+
 //  Reads the row.  Returns 0, or -1 if it is malformed, or has a number of more than ZB_EPOCH_BITS; an empty row is an empty
 //  lineage.
 int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);

@@ -149,6 +149,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->before = self->taken_id = self->newest;
     self->commit = self->taken = self->here = commit;
     self->gate = self->names_commit = commit + 1;
+    self->rights_commit = 0;
     self->there = self->released = self->released_epoch = 0;
     self->started = 0;
     self->uptime = self->uptime_kept = 0;
@@ -234,6 +235,11 @@ void zb_engine_visited (zb_engine_t *self, size_t visits)
 void zb_engine_level (zb_engine_t *self, unsigned level)
 {
     self->store_level = level;
+}
+
+void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights)
+{
+    self->rights = rights;
 }
 
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive)

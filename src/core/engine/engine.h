@@ -48,6 +48,7 @@
 
 #include "core/base/batch.h"
 #include "core/base/lineage.h"
+#include "core/rights/rights.h"
 #include "core/wire/reply.h"
 #include "core/wire/token.h"
 
@@ -94,6 +95,9 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
 //  The level of the store (core/base/level.h), which says what may be written: after LEAD, and when it has risen.  Until it is
 //  told, the highest.
 void zb_engine_level (zb_engine_t *self, unsigned level);
+//  What KEY changes and tells; borrowed.  The caller fills it from the store's row before LEAD, and asks it for each request
+//  before zb_engine_request.
+void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights);
 //  The broker's endpoints as HELLO's OK tells them (copied; "" for unknown).
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive);
 //  Nothing is answered for now, and nobody knows for how long: HELLOs that wait get 503 with this text, so that their clients
@@ -140,6 +144,9 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
 //  or at once when a HELLO with its name comes.  The caller has read before what came over the connection, if it can; what
 //  comes later is answered 401.
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
+//  The client with this routing id may not be here any more: its session, its parked GETs and its leases end at once, and what
+//  it has asked and was not begun is not done.
+void zb_engine_expel (zb_engine_t *self, zb_frame_t routing, int64_t now);
 //  The messages of this reply can't be sent: the client does not read.  The leases of a MSG return to the head of their
 //  queue, and the session's GETs that wait are answered without a message.
 void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now);

@@ -10,6 +10,7 @@
     verbs.c    what each request does
     acking.c   acknowledgements, also of messages that are on disk only
     giving.c   GETs, deliveries and leases
+    granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     list.c     LIST
     journal.c  what is done of older messages, kept for the peer
@@ -214,6 +215,8 @@ struct zb_engine {
     zb_lineage_t lineage;
     zb_keep_t keep;
     unsigned store_level;
+    zb_rights_t *rights;    //  borrowed; NULL in a broker that keeps none
+    uint64_t rights_commit; //  the newest one that changes them
     bool journal;  //  it may hold rows
     bool clearing; //  some are being read, to be erased
 
@@ -324,6 +327,10 @@ size_t zb_engine_chunk (const zb_engine_t *self);
 void zb_engine_return (zb_engine_t *self, zb_lease_t *lease);
 //  All leases of a session.
 void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
+
+//  granting.c
+//  Answers KEY.
+zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task);
 
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.

@@ -614,9 +614,18 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
     typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_task_t *);
     zb_session_t *session = task->session;
     static s_verb_t *const verb[ZB_VERBS] = {
-        [ZB_HELLO] = s_hello, [ZB_PUT] = s_put,       [ZB_GET] = s_get,   [ZB_ACK] = s_ack,
-        [ZB_NACK] = s_nack,   [ZB_EXTEND] = s_nack,   [ZB_LIST] = s_list, [ZB_QUEUE] = s_make_queue,
-        [ZB_PURGE] = s_purge, [ZB_DELETE] = s_delete,   [ZB_REPLAY] = zb_engine_replay,
+        [ZB_HELLO] = s_hello,
+        [ZB_PUT] = s_put,
+        [ZB_GET] = s_get,
+        [ZB_ACK] = s_ack,
+        [ZB_NACK] = s_nack,
+        [ZB_EXTEND] = s_nack,
+        [ZB_LIST] = s_list,
+        [ZB_QUEUE] = s_make_queue,
+        [ZB_PURGE] = s_purge,
+        [ZB_DELETE] = s_delete,
+        [ZB_REPLAY] = zb_engine_replay,
+        [ZB_KEY] = zb_engine_key,
     };
     const zb_protocol_t *protocol = zb_protocol (task->request.verb);
     assert (verb[task->request.verb]);

@@ -23,6 +23,7 @@
                "uptime"                          u64  ms for which this store has been led, by all its leaders
                "producers"                       u64  number of names in the table producers; missing where the first
                                                       release wrote last, until they are counted
+               "rights"                          text: who may do what (core/rights/rights.h); from level 2 on
                "replay.EPOCH.NODE"               u64  items taken of the loser of a split with this newest epoch, then
                                                       the newest one's position, see replay.h; until its end
     queues     name                              u32  queue id
@@ -73,6 +74,7 @@
 
 #include "core/base/batch.h"
 #include "core/base/bytes.h"
+#include "core/base/lineage.h"
 #include "core/wire/wire.h"
 
 //  Meta.
@@ -81,6 +83,7 @@
 #define ZB_META_UPTIME "uptime"
 #define ZB_META_PRODUCERS "producers"
 #define ZB_META_REPLAY "replay."
+#define ZB_META_RIGHTS "rights"
 #define ZB_META_COMMIT_SIZE 16
 #define ZB_META_QUEUES_SIZE 8
 
@@ -88,13 +91,6 @@
 #define ZB_TOMB_MARK 0x01
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  at most
-
-//  A commit, named so that another store can tell whether it has it; epoch 0 = before there were any.
-typedef struct {
-    uint64_t epoch;
-    uint64_t commit;
-    unsigned node;
-} zb_stamp_t;
 
 #define ZB_STAMP_SIZE 17
 

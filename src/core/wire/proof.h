@@ -24,7 +24,8 @@
 #define ZB_PROOF_SIZE 64 //  hexadecimal digits
 #define ZB_CHALLENGE_SIZE 32
 
-//  Writes the proof for a request of this verb ("SWITCHOVER", "PROMOTE").
+//  Writes the proof for a request of this verb ("SWITCHOVER", "PROMOTE"); for a KEY that changes something, of the verb, a
+//  space and the change.
 void zb_proof_make (char proof[ZB_PROOF_SIZE + 1], const uint8_t key[32], const char *verb, const char *challenge);
 //  Whether it is the right one; takes the same time whatever is wrong with it.
 bool zb_proof_holds (zb_frame_t proof, const uint8_t key[32], const char *verb, const char *challenge);

@@ -31,6 +31,7 @@ typedef enum {
     ZB_SWITCHOVER,
     ZB_PROMOTE,
     ZB_UPGRADE,
+    ZB_KEY,
     ZB_REPLAY,
     ZB_VERBS
 } zb_verb_t;
@@ -43,6 +44,19 @@ typedef enum {
     ZB_BY_ENGINE    //  the engine of the active broker
 } zb_by_t;
 
+//  What a principal needs for it, on a listener with keys (core/rights/rights.h).
+typedef enum {
+    ZB_RIGHT_NONE,
+    ZB_RIGHT_PUT,
+    ZB_RIGHT_GET,
+    ZB_RIGHT_MANAGE,
+    ZB_RIGHT_LOOK,
+    ZB_RIGHT_AS,
+    ZB_RIGHT_OPERATE,
+    ZB_RIGHT_REPLAY, //  of the pair's brokers alone
+    ZB_RIGHTS
+} zb_right_t;
+
 typedef struct {
     const char *name;
     size_t least;     //  arguments after the id, at least
@@ -51,6 +65,7 @@ typedef struct {
     zb_by_t by;
     bool stranger; //  it is taken from a client that has not said HELLO
     bool outlives; //  others would miss it: it is done also when its client's connection has ended meanwhile
+    zb_right_t right;
 } zb_protocol_t;
 
 //  Not for ZB_VERBS.

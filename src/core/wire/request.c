@@ -106,6 +106,10 @@ static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *a
 static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t args)
 {
     self->proof = arg[0];
+    if (self->verb == ZB_KEY && args > 1) {
+        self->options = arg[1];
+        return arg[1].size > ZB_CHANGE_MAX ? s_too_large (self, "change", arg[1].size, ZB_CHANGE_MAX, " bytes") : 0;
+    }
     self->accept_loss = args > 1 && zb_frame_is (arg[1], "accept-loss");
     if (args > 2)
         self->witness_proof = arg[2];

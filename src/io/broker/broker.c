@@ -63,6 +63,7 @@ typedef struct {
     zb_claimant_t *claimant;   //  NULL without a witness
     zb_links_t *links;         //  NULL without a pair
     zb_engine_t *engine;
+    zb_rights_t *rights;       //  as the store holds them; while this broker leads, as the engine has changed them
     zb_role_t role;
     zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
     zb_held_t *held;           //  HELLOs that wait for us to lead
@@ -358,6 +359,8 @@ static void s_switchover (zb_broker_t *self, const zb_request_t *request)
         zb_operator_hold (self->operator, request, self->now);
 }
 
+static void s_serve (zb_broker_t *self, const zb_request_t *request);
+
 //  UPGRADE is answered when the level is on the disks.
 static void s_upgrade (zb_broker_t *self, const zb_request_t *request)
 {
@@ -376,6 +379,8 @@ static void s_operate (zb_broker_t *self, const zb_request_t *request)
     if (!zb_operator_proven (self->operator, request))
         s_refuse (self, request, ZB_FORBIDDEN,
                   "the proof is wrong: it takes this pair's name and secret, and the newest challenge");
+    else if (request->verb == ZB_KEY)
+        s_serve (self, request);
     else if (request->verb == ZB_PROMOTE)
         s_promote (self, request);
     else if (request->verb == ZB_UPGRADE)
@@ -589,6 +594,19 @@ static void s_held (zb_broker_t *self)
 //  ---------------------------------------------------------------------------------------------------------------
 //  The store
 
+//  Takes what the store holds of principals.  Returns false if it makes no sense.  While this broker leads it knows better:
+//  the rows were read before.
+static bool s_rights (zb_broker_t *self, const zb_found_t *rows, size_t count)
+{
+    if (zb_engine_leads (self->engine))
+        return true;
+    for (size_t index = 0; index < count; index++)
+        if (zb_frame_is ((zb_frame_t) { rows[index].key, rows[index].key_size }, ZB_META_RIGHTS))
+            return zb_rights_decode (self->rights, rows[index].row->data, rows[index].row->size) == 0;
+    zb_rights_clear (self->rights);
+    return true;
+}
+
 //  The role is told what the table meta holds; rows that make no sense, or of a level that is not read here, stop the
 //  broker.  The level comes first: what else such rows are is not known here.
 static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
@@ -601,7 +619,7 @@ static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
         snprintf (text, sizeof text, "this store is of %s. Nothing in it was changed", needs);
         s_die (ZB_EXIT_USAGE, text);
     }
-    if (bad || zb_role_meta (&self->role, rows, count, self->now))
+    if (bad || !s_rights (self, rows, count) || zb_role_meta (&self->role, rows, count, self->now))
         s_die (ZB_EXIT_DAMAGED,
                "the store's table meta makes no sense. Nothing was changed: see WAYS OUT in zbroker(1)");
 }
@@ -995,6 +1013,8 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     if (config->shared)
         zb_role_share (&self->role, config->lease);
     self->engine = zb_engine_new (&config->limits, self->role.node);
+    self->rights = zb_rights_new ();
+    zb_engine_rights (self->engine, self->rights);
     zb_engine_endpoints (self->engine, s_own (self)->endpoint, s_peer_endpoint (self));
     self->held = zb_held_new (HELD_MOST);
     self->operator = zb_operator_new (config);
@@ -1038,6 +1058,7 @@ static void s_close (zb_broker_t *self)
     zb_links_destroy (&self->links);
     zb_front_destroy (&self->front);
     zb_engine_destroy (&self->engine);
+    zb_rights_destroy (&self->rights);
     zb_held_destroy (&self->held);
     zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);

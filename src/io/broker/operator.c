@@ -53,10 +53,14 @@ void zb_operator_destroy (zb_operator_t **self_p)
 
 bool zb_operator_proven (zb_operator_t *self, const zb_request_t *request)
 {
-    if (!zb_proof_holds (request->proof, self->key, zb_verb_name (request->verb), self->challenge))
-        return false;
-    s_challenge (self);
-    return true;
+    char *said = zsys_sprintf ("%s%s%.*s", zb_verb_name (request->verb), request->options.size ? " " : "",
+                               (int) request->options.size, request->options.size ? (const char *) request->options.data : "");
+    assert (said);
+    bool proven = zb_proof_holds (request->proof, self->key, said, self->challenge);
+    zstr_free (&said);
+    if (proven)
+        s_challenge (self);
+    return proven;
 }
 
 const char *zb_operator_challenge (const zb_operator_t *self)

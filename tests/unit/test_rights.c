@@ -1,0 +1,367 @@
+/*  =========================================================================
+    test_rights - who may do what?
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/rights/rights.h"
+
+#define ALICE "aliceEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE"
+#define BOB "bob*/#?&<>()[]{}@%$!^=+.:-00000000000000"
+#define CAROL "carol00000000000000000000000000000000000"
+#define BROKER "Broker0000000000000000000000000000000000"
+#define STRANGER "stranger00000000000000000000000000000000"
+
+static const zb_stamp_t s_stamp = {7, 1234567, 2};
+static char s_why[ZB_RIGHTS_WHY];
+
+static const char *s_change (zb_rights_t *self, const char *change)
+{
+    return zb_rights_change (self, zb_frame (change), &s_stamp, s_why);
+}
+
+static zb_rights_t *s_company (void)
+{
+    zb_rights_t *self = zb_rights_new ();
+    zb_rights_broker (self, "$backup", BROKER);
+    assert_null (s_change (self, "new alice " ALICE "\n"
+                                 "allow alice put orders*\n"
+                                 "allow alice as alice\n"
+                                 "new bob " BOB "\n"
+                                 "allow bob get orders\n"
+                                 "allow bob get bills?\n"
+                                 "allow bob look *\n"
+                                 "new carol " CAROL "\n"
+                                 "allow carol manage *\n"
+                                 "allow carol operate *"));
+    return self;
+}
+
+static const zb_principal_t *s_who (const zb_rights_t *self, const char *key)
+{
+    return zb_rights_find (self, zb_frame (key));
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+
+//  Each principal, each verb, each name: what the rules of the company say, by the column of the table of verbs.
+static void test_each_principal_verb_and_name (void **unused)
+{
+    (void) unused;
+    static const char *const names[] = {"orders", "orders-eu", "bills1", "bills", "alice", "x"};
+    static const struct {
+        const char *key;
+        zb_right_t right;
+        const char *names; //  the only ones; "*" = all
+    } allowed[] = {{ALICE, ZB_RIGHT_PUT, "orders orders-eu"},
+                   {ALICE, ZB_RIGHT_AS, "alice"},
+                   {BOB, ZB_RIGHT_GET, "orders bills1"},
+                   {BOB, ZB_RIGHT_LOOK, "*"},
+                   {CAROL, ZB_RIGHT_MANAGE, "*"},
+                   {CAROL, ZB_RIGHT_OPERATE, "*"},
+                   {BROKER, ZB_RIGHT_OPERATE, "*"},
+                   {BROKER, ZB_RIGHT_LOOK, "*"},
+                   {BROKER, ZB_RIGHT_REPLAY, "*"}};
+    static const char *const keys[] = {ALICE, BOB, CAROL, BROKER, STRANGER};
+    zb_rights_t *self = s_company ();
+    size_t yes = 0, no = 0;
+    for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
+        for (zb_verb_t verb = 0; verb < ZB_VERBS; verb++)
+            for (size_t name = 0; name < sizeof names / sizeof *names; name++) {
+                zb_request_t request = {.verb = verb};
+                *(verb == ZB_HELLO ? &request.name : &request.queue) = zb_frame (names[name]);
+                zb_right_t right = zb_protocol (verb)->right;
+                bool may = right == ZB_RIGHT_NONE && strcmp (keys[key], STRANGER) != 0;
+                for (size_t index = 0; index < sizeof allowed / sizeof *allowed; index++) {
+                    char list[64], word[64];
+                    snprintf (list, sizeof list, " %s ", allowed[index].names);
+                    snprintf (word, sizeof word, " %s ", names[name]);
+                    may = may || (strcmp (allowed[index].key, keys[key]) == 0 && allowed[index].right == right &&
+                                  (strcmp (list, " * ") == 0 || strstr (list, word)));
+                }
+                const char *why = zb_rights_check (s_who (self, keys[key]), &request, s_why);
+                if ((why == NULL) != may)
+                    fail_msg ("%.6s %s %s: %s", keys[key], zb_verb_name (verb), names[name], why ? why : "allowed");
+                //  The text begins with what is missing.
+                if (why && strcmp (keys[key], STRANGER) != 0 && *zb_right_name (right))
+                    assert_memory_equal (why, zb_right_name (right), strlen (zb_right_name (right)));
+                ++*(may ? &yes : &no);
+            }
+    assert_true (yes > 30 && no > 300);
+    zb_rights_destroy (&self);
+}
+
+static void test_a_client_without_a_name_needs_no_leave_to_come (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    zb_request_t hello = {.verb = ZB_HELLO};
+    assert_null (zb_rights_check (s_who (self, BOB), &hello, s_why));
+    assert_non_null (zb_rights_check (s_who (self, STRANGER), &hello, s_why));
+    zb_rights_destroy (&self);
+}
+
+//  LIST asks for all names that fit its pattern: a rule has to cover them all.
+static void test_a_pattern_covers_names_and_patterns (void **unused)
+{
+    (void) unused;
+    static const struct {
+        const char *pattern, *name;
+        bool fits;
+    } cases[] = {{"orders", "orders", true},
+                 {"orders", "orders2", false},
+                 {"orders*", "orders-x", true},
+                 {"orders*", "orders-x/s", false},
+                 {"*", "a/b", false},
+                 {"*/*", "a/b", true},
+                 {"*/*", "a", false},
+                 {"news/*", "news/weather", true},
+                 {"news/*", "news2/weather", false},
+                 {"o?ders", "orders", true},
+                 {"o?ders", "oders", false},
+                 {"*", "*", true},
+                 {"orders*", "*", false},
+                 {"orders*", "orders*", true},
+                 {"orders*", "orders-*", true},
+                 {"orders?", "orders*", false},
+                 {"orders?", "orders?", true},
+                 {"orders*", "orders?", true},
+                 {"o?ders*", "orders*", false},
+                 {"a*/b", "a*/b", true},
+                 {"?", "\xc3\xa4", true},
+                 {"*", "*/*", false},
+                 {"*z", "abz", true},
+                 {"*z", "ab*", false}};
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++)
+        if (zb_rights_match (zb_frame (cases[index].pattern), zb_frame (cases[index].name)) != cases[index].fits)
+            fail_msg ("%s, %s", cases[index].pattern, cases[index].name);
+    zb_rights_t *self = s_company ();
+    assert_null (s_change (self, "deny bob look *\nallow bob look orders*"));
+    zb_request_t list = {.verb = ZB_LIST, .queue = zb_frame ("orders-*")};
+    assert_null (zb_rights_check (s_who (self, BOB), &list, s_why));
+    list.queue = zb_frame ("");
+    assert_non_null (zb_rights_check (s_who (self, BOB), &list, s_why));
+    zb_rights_destroy (&self);
+}
+
+static void test_a_change_is_made_wholly_or_not_at_all (void **unused)
+{
+    (void) unused;
+    static const struct {
+        const char *change, *why;
+    } wrong[] = {
+        {"", "nothing is to be changed"},
+        {"allow alice get orders\nallow dave get orders", "there is no principal dave"},
+        {"allow alice get orders\n", NULL},
+        {"new alice " STRANGER, "there is a principal alice"},
+        {"new dave " ALICE, "that is the key of alice"},
+        {"new dave " BROKER, "that is the key of a broker"},
+        {"new dave short", "not 40 characters of Z85"},
+        {"new dave,\"ave00000000000000000000000000000000000", "a change is"},
+        {"new d/e " STRANGER, "a reserved character"},
+        {"new $primary " STRANGER, "a leading '$' is reserved"},
+        {"allow alice fly orders", "'fly' is no right"},
+        {"allow alice replay *", "'replay' is no right"},
+        {"allow alice  *", "'' is no right"},
+        {"allow alice get a//b", "empty"},
+        {"allow alice get a/", "empty behind '/'"},
+        {"allow alice get a=b c", "a change is"},
+        {"allow alice get a\x01", "a control character"},
+        {"deny alice put orders", "alice has no rule put=orders"},
+        {"deny bob get bills", "bob has no rule get=bills"},
+        {"revoke $backup", "there is no principal $backup"},
+        {"revoke alice bob", "a change is"},
+        {"revoke", "a change is"},
+    };
+    zb_rights_t *self = s_company ();
+    for (size_t index = 0; index < sizeof wrong / sizeof *wrong; index++) {
+        size_t size, after;
+        char *before = zb_rights_encode (self, &size);
+        uint64_t serial = zb_rights_serial (self);
+        const char *why = s_change (self, wrong[index].change);
+        char *row = zb_rights_encode (self, &after);
+        if (wrong[index].why) {
+            if (!why || !strstr (why, wrong[index].why))
+                fail_msg ("%s: %s", wrong[index].change, why ? why : "taken");
+            assert_int_equal (size, after);
+            assert_memory_equal (before, row, size);
+            assert_int_equal (serial, zb_rights_serial (self));
+        }
+        else {
+            assert_null (why);
+            assert_int_not_equal (serial, zb_rights_serial (self));
+        }
+        free (before);
+        free (row);
+    }
+    zb_rights_destroy (&self);
+}
+
+//  A rule goes, wherever it stands, and the others stay.
+static void test_rules_come_and_go (void **unused)
+{
+    (void) unused;
+    static const char *const rules[] = {"a", "ab", "abc", "b"};
+    for (unsigned gone = 0; gone < 16; gone++) {
+        zb_rights_t *self = zb_rights_new ();
+        assert_null (s_change (self, "new alice " ALICE));
+        char line[64];
+        for (int pass = 0; pass < 2; pass++)
+            for (size_t index = 0; index < 4; index++) {
+                snprintf (line, sizeof line, "allow alice get %s", rules[index]);
+                assert_null (s_change (self, line));
+            }
+        for (size_t index = 0; index < 4; index++)
+            if (gone >> index & 1) {
+                snprintf (line, sizeof line, "deny alice get %s", rules[index]);
+                assert_null (s_change (self, line));
+                assert_non_null (s_change (self, line));
+            }
+        for (size_t index = 0; index < 4; index++)
+            assert_int_equal (zb_rights_allow (s_who (self, ALICE), ZB_RIGHT_GET, zb_frame (rules[index])),
+                              !(gone >> index & 1));
+        zb_rights_destroy (&self);
+    }
+}
+
+static void test_whoever_is_revoked_may_nothing_and_is_remembered (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    assert_null (s_change (self, "revoke carol"));
+    zb_request_t request = {.verb = ZB_PURGE, .queue = zb_frame ("orders")};
+    assert_non_null (zb_rights_check (s_who (self, CAROL), &request, s_why));
+    request.verb = ZB_PING;
+    assert_non_null (zb_rights_check (s_who (self, CAROL), &request, s_why));
+    assert_true (s_who (self, CAROL)->revoked);
+    //  The key is not taken again; the name is.
+    assert_non_null (s_change (self, "new dave " CAROL));
+    assert_non_null (s_change (self, "allow carol get *"));
+    assert_null (s_change (self, "new carol " STRANGER "\nallow carol get *"));
+    request = (zb_request_t){.verb = ZB_GET, .queue = zb_frame ("orders")};
+    assert_null (zb_rights_check (s_who (self, STRANGER), &request, s_why));
+    assert_non_null (zb_rights_check (s_who (self, CAROL), &request, s_why));
+    zb_rights_destroy (&self);
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+
+static void test_the_row_comes_back_and_brokers_stay_out_of_it (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company (), *other = zb_rights_new ();
+    assert_null (s_change (self, "revoke alice"));
+    zb_rights_broker (other, "$primary", STRANGER);
+    size_t size, again;
+    char *row = zb_rights_encode (self, &size);
+    assert_null (memmem (row, size, BROKER, ZB_KEY_SIZE));
+    assert_int_equal (zb_rights_decode (other, row, size), 0);
+    char *same = zb_rights_encode (other, &again);
+    assert_int_equal (size, again);
+    assert_memory_equal (row, same, size);
+    assert_true (s_who (other, ALICE)->revoked && s_who (other, STRANGER)->broker);
+    assert_int_equal (s_who (other, BOB)->changed.commit, s_stamp.commit);
+    assert_int_equal (zb_rights_size (other), 4);
+    //  Keys ascend, or some could not be found.
+    for (size_t index = 1; index < zb_rights_size (other); index++)
+        assert_true (strcmp (zb_rights_at (other, index - 1)->key, zb_rights_at (other, index)->key) < 0);
+    free (row);
+    free (same);
+    zb_rights_destroy (&self);
+    zb_rights_destroy (&other);
+}
+
+//  Whatever a row says: it is read, or refused and nothing changes; and nobody gets in by a word that is not known.
+static void test_a_malformed_row_changes_nothing (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company (), *other = zb_rights_new ();
+    size_t size;
+    char *row = zb_rights_encode (self, &size), *bad = (char *) malloc (size);
+    assert_non_null (bad);
+    size_t refused = 0;
+    for (size_t cut = 0; cut < size; cut++)
+        refused += zb_rights_decode (other, row, cut) != 0;
+    for (size_t at = 0; at < size; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            memcpy (bad, row, size);
+            bad[at] ^= (char) (1 << bit);
+            refused += zb_rights_decode (other, bad, size) != 0;
+        }
+    assert_true (refused > size);
+    assert_int_equal (zb_rights_decode (other, "zbroker rights 1\nx " ALICE " 1 1 1 suspended put=*\n", 80), 0);
+    assert_false (zb_rights_allow (s_who (other, ALICE), ZB_RIGHT_PUT, zb_frame ("orders")));
+    uint64_t serial = zb_rights_serial (other);
+    assert_int_equal (zb_rights_decode (other, "zbroker rights 2\n", 17), -1);
+    assert_int_equal (zb_rights_decode (other, NULL, 0), -1);
+    assert_int_equal (serial, zb_rights_serial (other));
+    assert_non_null (s_who (other, ALICE));
+    free (row);
+    free (bad);
+    zb_rights_destroy (&self);
+    zb_rights_destroy (&other);
+}
+
+static void test_each_bound_is_kept (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = zb_rights_new ();
+    char line[ZB_NAME_MAX + 100];
+    for (int index = 0; index < ZB_PRINCIPALS_MAX; index++) {
+        snprintf (line, sizeof line, "new p%04d %040d", index, index);
+        assert_null (s_change (self, line));
+    }
+    assert_non_null (strstr (s_change (self, "new alice " ALICE), "no more are allowed"));
+    for (int index = 0; index < ZB_RULES_MAX; index++) {
+        snprintf (line, sizeof line, "allow p0500 get %0*d", ZB_NAME_MAX, index);
+        assert_null (s_change (self, line));
+    }
+    assert_non_null (strstr (s_change (self, "allow p0500 get x"), "no more are allowed"));
+    snprintf (line, sizeof line, "allow p0501 get %0*d", ZB_NAME_MAX + 1, 1);
+    assert_non_null (strstr (s_change (self, line), "longer than 255 bytes"));
+    //  All of it together has a bound, too.
+    const char *why = NULL;
+    for (int who = 0; !why && who < 40; who++)
+        for (int index = 0; !why && index < ZB_RULES_MAX; index++) {
+            snprintf (line, sizeof line, "allow p%04d put %0*d", who, ZB_NAME_MAX, index);
+            why = s_change (self, line);
+        }
+    assert_non_null (why);
+    assert_non_null (strstr (why, "are allowed"));
+    size_t size;
+    free (zb_rights_encode (self, &size));
+    assert_true (size <= ZB_RIGHTS_MAX && size > ZB_RIGHTS_MAX - 1024);
+    char name[ZB_PRINCIPAL_NAME_MAX + 2];
+    memset (name, 'n', sizeof name);
+    name[ZB_PRINCIPAL_NAME_MAX + 1] = 0;
+    snprintf (line, sizeof line, "new %s " ALICE, name);
+    assert_non_null (strstr (s_change (self, line), "longer than 64 bytes"));
+    zb_rights_destroy (&self);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_each_principal_verb_and_name),
+        cmocka_unit_test (test_a_client_without_a_name_needs_no_leave_to_come),
+        cmocka_unit_test (test_a_pattern_covers_names_and_patterns),
+        cmocka_unit_test (test_a_change_is_made_wholly_or_not_at_all),
+        cmocka_unit_test (test_rules_come_and_go),
+        cmocka_unit_test (test_whoever_is_revoked_may_nothing_and_is_remembered),
+        cmocka_unit_test (test_the_row_comes_back_and_brokers_stay_out_of_it),
+        cmocka_unit_test (test_a_malformed_row_changes_nothing),
+        cmocka_unit_test (test_each_bound_is_kept),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
