@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "io/store/folder.h"
 #include "io/store/home.h"
 #include "io/store/moment.h"
 #include "io/store/node.h"
@@ -116,7 +117,7 @@ static int s_choose (adopt_t *self, uint64_t *number)
         *number = (newest > self->node.current ? newest : self->node.current) + 1;
         int rc = rename (aside, zb_home_env (self->home, *number));
         free (aside);
-        if (rc != 0 || zb_home_sync (self->dir) != 0)
+        if (rc != 0 || zb_folder_sync (self->dir) != 0)
             return s_failed (self, "bring back what was put aside in");
     }
     else

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/store/folder.h"
 #include "output.h"
 
 int output_open (output_t *self, const tool_t *tool)
@@ -117,12 +118,9 @@ static int s_write_file (const output_t *self, const zb_message_t *message)
 
 static int s_sync_folder (const output_t *self)
 {
-    int folder = open (self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = folder == -1 ? -1 : fsync (folder);
-    int error = errno;
-    if (folder != -1)
-        close (folder);
-    return rc ? tool_fail (self->tool, TOOL_FAILED, "%s: %s", self->folder, strerror (error)) : TOOL_OK;
+    if (zb_folder_sync (self->folder) == 0)
+        return TOOL_OK;
+    return tool_fail (self->tool, TOOL_FAILED, "%s: %s", self->folder, strerror (errno));
 }
 
 //  --- Messages -----------------------------------------------------------------------------------------------------

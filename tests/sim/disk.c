@@ -17,6 +17,7 @@
 
 #include "disk.h"
 #include "history.h"
+#include "io/store/folder.h"
 #include "io/store/home.h"
 #include "io/store/node.h"
 #include "io/store/record.h"
@@ -350,7 +351,7 @@ int zb_home_make (zb_home_t *self, uint64_t number)
     return 0;
 }
 
-int zb_home_sync (const char *folder)
+int zb_folder_sync (const char *folder)
 {
     (void) folder;
     if (disk_sync ())

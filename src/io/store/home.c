@@ -13,8 +13,9 @@
 #include <sys/statvfs.h>
 
 #include "io/base/exit_codes.h"
-#include "io/store/home.h"
 #include "io/base/log.h"
+#include "io/store/folder.h"
+#include "io/store/home.h"
 #include "io/store/moment.h"
 #include "io/store/node.h"
 #include "io/store/pages.h"
@@ -159,18 +160,6 @@ int zb_home_make (zb_home_t *self, uint64_t number)
     return mkdir (zb_home_env (self, number), 0700);
 }
 
-int zb_home_sync (const char *folder)
-{
-    int fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int rc = fsync (fd);
-    int error = errno;
-    close (fd);
-    errno = error;
-    return rc;
-}
-
 //  The number of the environment that an entry of the folder names; 0 if it names none.
 static uint64_t s_number (const struct dirent *entry)
 {
@@ -300,7 +289,7 @@ int64_t zb_home_rewrite (zb_home_t *self, uint64_t number)
     int error = errno;
     closedir (dir);
     errno = error;
-    return sum < 0 || zb_home_sync (env) != 0 ? -1 : sum;
+    return sum < 0 || zb_folder_sync (env) != 0 ? -1 : sum;
 }
 
 bool zb_home_has (zb_home_t *self, uint64_t number)

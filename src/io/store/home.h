@@ -42,8 +42,6 @@ zb_lock_t *zb_home_lock (zb_home_t *self);
 const char *zb_home_env (zb_home_t *self, uint64_t number);
 //  Makes the folder of environment N, which is not there yet.  Returns -1 and errno on failure.
 int zb_home_make (zb_home_t *self, uint64_t number);
-//  Syncs a folder, so that the names of its files are on the disk.  Returns -1 and errno on failure.
-int zb_home_sync (const char *folder);
 //  Deletes the environments before `keep`, and `filling` (or all but `keep`, if that is ZB_FILLING_ANY).  Any other one
 //  is none of ours: it stays, and the log says so.
 void zb_home_purge (zb_home_t *self, uint64_t keep, uint64_t filling);

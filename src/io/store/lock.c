@@ -11,7 +11,7 @@
 #include <sodium.h>
 #include <sys/stat.h>
 
-#include "io/store/home.h"
+#include "io/store/folder.h"
 #include "io/store/lock.h"
 
 #define TEXT_SIZE 512
@@ -195,7 +195,7 @@ int zb_lock_make (zb_lock_t *self, zb_kind_t kind, bool used)
     }
     freen (fresh);
     if (rc == 0)
-        return zb_home_sync (self->dir);
+        return zb_folder_sync (self->dir);
     errno = error;
     return -1;
 }

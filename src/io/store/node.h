@@ -25,15 +25,33 @@
     written as version 2.  The first two lines stay as they are for ever: the second one
     names the highest level that the store may have, and the first version of zbroker that
     reads it.  Above what this program reads, nothing behind them is looked at, so that a
-    later program may write something else there.  The fields are zb_node_t's of
-    io/store/store.h.  Thread: any, one at a time.
+    later program may write something else there.  Thread: any, one at a time.
 */
 
 #ifndef ZB_NODE_H_INCLUDED
 #define ZB_NODE_H_INCLUDED
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "io/store/record.h"
-#include "io/store/store.h"
+
+//  What it says.  A damaged file stops the start with a clear error.
+typedef struct {
+    bool complete;            //  the current environment holds a whole store
+    bool suspect;             //  an fsync failed here: a full resync mends it; a shared one is written again
+    uint64_t alone;           //  the epoch in which this node answered OK without its peer; 0 = it has not
+    uint64_t alone_from;      //  the first message id that the peer has not acked then
+    uint64_t current;         //  number of the folder in use, DIR/env.N; 0 = none yet
+    uint64_t filling;         //  number of the folder that a new store or a full resync is put into, to be deleted if that
+                              //  did not end; 0 = none
+    unsigned as;              //  whose the folder is: 1 the primary's, 2 the backup's; 0 = not said: of a broker without a
+                              //  pair, a shared store, or one that was written before this was noted
+    unsigned level;           //  the highest level (core/base/level.h) that the store may have; 0 = there is none yet
+} zb_node_t;
+
+#define ZB_FILLING_ANY UINT64_MAX //  `filling` of a file that was written before this was noted: each folder above `current`
 
 typedef enum {
     ZB_NODE_FOUND,

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "core/base/bytes.h"
-#include "io/store/home.h"
+#include "io/store/folder.h"
 #include "io/base/log.h"
 #include "io/store/pages.h"
 
@@ -623,7 +623,7 @@ zb_pages_t *zb_pages_new (const char *folder, size_t collect, size_t draft)
     int error = self->draft == -1 ? errno : s_apply (self);
     s_forget_files (self);
     //  Its name, too, must be on the disk before it is relied on.
-    if (!error && zb_home_sync (folder) != 0)
+    if (!error && zb_folder_sync (folder) != 0)
         error = errno;
     if (error) {
         if (self->draft != -1)

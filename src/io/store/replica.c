@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include "io/base/exit_codes.h"
+#include "io/store/folder.h"
 #include "io/store/moment.h"
 #include "io/store/node.h"
 #include "io/store/replica_inner.h"
@@ -266,7 +267,7 @@ bool zb_replica_complete (zb_replica_t *self)
     zb_env_sync (self->env);
     if (!zb_env_flush (self->env) || !zb_replica_sound (self))
         return false;
-    if (zb_home_sync (zb_home_env (self->home, self->folder)) != 0)
+    if (zb_folder_sync (zb_home_env (self->home, self->folder)) != 0)
         return zb_replica_refused (self, errno, "can't sync %s", zb_home_env (self->home, self->folder));
     self->node.complete = true;
     self->node.suspect = false;

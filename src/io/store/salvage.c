@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/queue/page.h"
+#include "io/store/folder.h"
 #include "io/store/home.h"
 #include "io/store/salvage.h"
 
@@ -152,7 +153,7 @@ static bool s_replace (const char *dir, const char *folder, const char *path, zl
         s_write (file, puts);
         good = fflush (file) == 0 && !ferror (file) && fsync (fileno (file)) == 0;
         good = fclose (file) == 0 && good;
-        good = good && rename (part, path) == 0 && zb_home_sync (folder) == 0 && (!made || zb_home_sync (dir) == 0);
+        good = good && rename (part, path) == 0 && zb_folder_sync (folder) == 0 && (!made || zb_folder_sync (dir) == 0);
     }
     zstr_free (&part);
     return good;

@@ -42,23 +42,7 @@
 
 #include "core/base/batch.h"
 #include "io/store/lock.h"
-
-//  The node's own file: what is never replicated and never rolled back.  DIR/node, written with write, fsync,
-//  rename, fsync of the folder; a text with a checksum line; a damaged one stops the start with a clear error.
-typedef struct {
-    bool complete;            //  the current environment holds a whole store
-    bool suspect;             //  an fsync failed here: a full resync mends it; a shared one is written again
-    uint64_t alone;           //  the epoch in which this node answered OK without its peer; 0 = it has not
-    uint64_t alone_from;      //  the first message id that the peer has not acked then
-    uint64_t current;         //  number of the folder in use, DIR/env.N; 0 = none yet
-    uint64_t filling;         //  number of the folder that a new store or a full resync is put into, to be deleted if that
-                              //  did not end; 0 = none
-    unsigned as;              //  whose the folder is: 1 the primary's, 2 the backup's; 0 = not said: of a broker without a
-                              //  pair, a shared store, or one that was written before this was noted
-    unsigned level;           //  the highest level (core/base/level.h) that the store may have; 0 = there is none yet
-} zb_node_t;
-
-#define ZB_FILLING_ANY UINT64_MAX //  `filling` of a file that was written before this was noted: each folder above `current`
+#include "io/store/node.h"
 
 typedef struct {
     const char *dir;          //  the store's folder; made if absent (mode 0700)
