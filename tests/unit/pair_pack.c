@@ -107,8 +107,8 @@ static void s_get_beat (pack_t *pack, zb_beat_t *beat)
 
 static void s_put_consent (pack_t *pack, const zb_consent_t *consent)
 {
-    s_put (pack, consent->word | (uint64_t) consent->sharing << 2 | (uint64_t) consent->refused << 4 |
-                     (uint64_t) consent->clean << 6);
+    s_put (pack, consent->word | (uint64_t) consent->sharing << 2 | (uint64_t) consent->follows << 3 |
+                     (uint64_t) consent->refused << 4 | (uint64_t) consent->clean << 6);
     s_put (pack, consent->given);
     s_put (pack, consent->asked);
     s_put (pack, consent->seen);
@@ -120,6 +120,7 @@ static void s_get_consent (pack_t *pack, zb_consent_t *consent)
     uint8_t byte = s_get (pack);
     consent->word = (witness_event_t) (byte & 3);
     consent->sharing = byte >> 2 & 1;
+    consent->follows = byte >> 3 & 1;
     consent->refused = (witness_verdict_t) (byte >> 4 & 3);
     consent->clean = byte >> 6 & 1;
     consent->given = s_get (pack);

@@ -80,7 +80,7 @@ static void test_unused_consent_is_void_when_it_was_handed_back (void **unused)
     zb_consent_t self = s_new ();
     zb_consent_ask (&self, false, 5, 1);
     s_say (&self, &record, 5);
-    zb_consent_return (&self, false, 1);
+    zb_consent_return (&self, true, false, 1);
     assert_false (zb_consent_given (&self, false, 5));
     s_say (&self, &record, 5);
     assert_int_equal (witness_step (&record, WITNESS_CLAIM, 2, 7)->verdict, WITNESS_GRANTED);
@@ -103,7 +103,7 @@ static void test_an_answer_that_was_lost (void **unused)
     assert_true (zb_consent_wish (&self, 5, &event, &epoch));
     witness_step (&record, event, 1, epoch);
     assert_int_equal (record.state, WITNESS_HELD);
-    zb_consent_return (&self, false, 1);
+    zb_consent_return (&self, true, false, 1);
     s_say (&self, &record, 5);
     assert_int_equal (record.state, WITNESS_SHARED);
     //  The claim, arriving once more, is late.
@@ -120,15 +120,51 @@ static void test_what_an_earlier_process_held_is_handed_back (void **unused)
     (void) unused;
     witness_record_t record = {WITNESS_HELD, 1, 6};
     zb_consent_t self = s_new ();
-    zb_consent_return (&self, false, 1);
+    zb_consent_return (&self, true, false, 1);
     assert_false (s_wishes (&self));
-    zb_consent_return (&self, true, 1);
+    zb_consent_return (&self, true, true, 1);
     s_say (&self, &record, 6);
     assert_int_equal (record.state, WITNESS_SHARED);
     assert_int_equal (witness_step (&record, WITNESS_CLAIM, 2, 7)->verdict, WITNESS_GRANTED);
     //  Once in the life of a process.
-    zb_consent_return (&self, true, 1);
+    zb_consent_return (&self, true, true, 1);
     assert_false (s_wishes (&self));
+}
+
+//  An operator had this one lead, it has lost the split, and asks yet, since it was alone last: once it follows it hands back
+//  all, under the newest epoch that the witness has named.  The winner has to go on alone to take what is replayed to it.
+static void test_who_lost_a_split_hands_back (void **unused)
+{
+    (void) unused;
+    witness_record_t record = {WITNESS_HELD, 1, 8};
+    zb_consent_t self = s_new ();
+    zb_consent_ask (&self, true, 5, 1);
+    assert_int_equal (witness_step (&record, WITNESS_RESUME, 2, 9)->verdict, WITNESS_TAKEN);
+    zb_consent_return (&self, true, true, 1);
+    s_say (&self, &record, 5);
+    s_say (&self, &record, 5);
+    assert_false (s_wishes (&self));
+    assert_int_equal (record.state, WITNESS_SHARED);
+    assert_int_equal (record.epoch, 8);
+    assert_int_equal (witness_step (&record, WITNESS_RESUME, 2, 9)->verdict, WITNESS_GRANTED);
+}
+
+//  The leader holds the record: a follower has nothing to hand back, and does not say so for ever.
+static void test_nothing_to_hand_back (void **unused)
+{
+    (void) unused;
+    witness_record_t record = {WITNESS_HELD, 2, 8};
+    zb_consent_t self = s_new ();
+    zb_consent_return (&self, true, true, 1);
+    s_say (&self, &record, 5);
+    assert_false (s_wishes (&self));
+    assert_string_equal (zb_consent_name (&self), "free");
+    zb_consent_return (&self, true, true, 2);
+    assert_false (s_wishes (&self));
+    //  A leader whose peer is in step goes on until that one has handed back.
+    zb_consent_share (&self, 3);
+    s_say (&self, &record, 5);
+    assert_true (s_wishes (&self));
 }
 
 static void test_late (void **unused)
@@ -190,6 +226,8 @@ int main (void)
         cmocka_unit_test (test_unused_consent_is_void_when_it_was_handed_back),
         cmocka_unit_test (test_an_answer_that_was_lost),
         cmocka_unit_test (test_what_an_earlier_process_held_is_handed_back),
+        cmocka_unit_test (test_who_lost_a_split_hands_back),
+        cmocka_unit_test (test_nothing_to_hand_back),
         cmocka_unit_test (test_late),
         cmocka_unit_test (test_resume_and_force),
         cmocka_unit_test (test_patience_and_refresh),

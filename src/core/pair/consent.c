@@ -48,10 +48,12 @@ void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now)
     s_ask (self, WITNESS_FORCE, newest, now);
 }
 
-void zb_consent_return (zb_consent_t *self, bool in_step, int64_t now)
+void zb_consent_return (zb_consent_t *self, bool follows, bool all, int64_t now)
 {
-    if (self->given || self->asked || (in_step && !self->clean))
-        zb_consent_share (self, now);
+    if (!self->given && !self->asked && (self->clean || !all))
+        return;
+    zb_consent_share (self, now);
+    self->follows = follows;
 }
 
 void zb_consent_share (zb_consent_t *self, int64_t now)
@@ -61,6 +63,7 @@ void zb_consent_share (zb_consent_t *self, int64_t now)
     self->given = self->asked = 0;
     self->refused = WITNESS_GRANTED;
     self->sharing = self->needed;
+    self->follows = false;
     self->clean = true;
     self->shared_ms = now;
 }
@@ -75,8 +78,11 @@ void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witn
 {
     self->seen = s_max (self->seen, record->epoch);
     if (self->sharing) {
-        //  Refused: what we say next names the newer epoch that we have just seen.
-        self->sharing = verdict != WITNESS_GRANTED && record->state != WITNESS_SHARED;
+        //  Refused as late: what we say next names the newer epoch that we have just seen.
+        bool of_the_peer = self->follows && verdict == WITNESS_TAKEN;
+        self->sharing = verdict != WITNESS_GRANTED && record->state != WITNESS_SHARED && !of_the_peer;
+        if (of_the_peer)
+            self->shared_ms = 0;
         return;
     }
     if (!self->asked)

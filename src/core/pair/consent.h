@@ -28,6 +28,7 @@ typedef struct {
     witness_verdict_t refused; //  why it was refused last; GRANTED = it was not
     uint64_t seen;             //  the newest epoch that the witness's record had
     bool sharing;              //  we say that the peer is up to date, and have no answer yet
+    bool follows;              //  we say so since we follow, and hold nothing that the peer must wait for
     bool clean;                //  what an earlier process of this broker may have been given was handed back
     int64_t asked_ms;          //  since when we ask
     int64_t shared_ms;         //  when we began to share last
@@ -41,9 +42,10 @@ uint64_t zb_consent_epoch (const zb_consent_t *self, uint64_t newest);
 //  Asks for it from now on; or, by an operator's word, takes it.
 void zb_consent_ask (zb_consent_t *self, bool alone, uint64_t newest, int64_t now);
 void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now);
-//  This broker works together with its peer and is not alone: what was, or may have been, consented to is handed back;
-//  also, if this one is `in_step`, what an earlier process may have been given before it died.
-void zb_consent_return (zb_consent_t *self, bool in_step, int64_t now);
+//  This broker works together with its peer and will not answer alone without asking again: what was, or may have been,
+//  consented to is handed back; with `all`, also what an earlier process may have been given before it died.  `follows`: the
+//  peer leads, and if the record says that the peer is alone, there is nothing to hand back.
+void zb_consent_return (zb_consent_t *self, bool follows, bool all, int64_t now);
 //  The peer is up to date from now on.
 void zb_consent_share (zb_consent_t *self, int64_t now);
 //  It still is: said again now and then, so that a witness that has lost its records knows the pair.

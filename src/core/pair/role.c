@@ -712,14 +712,22 @@ void zb_role_owes (zb_role_t *self, bool owes)
     self->owes = owes;
 }
 
+//  Consent that is not needed: the two are together.  What a follower holds alone it will not answer for again before the leader
+//  has it; but the leader has to know of it, and to lead all the same, as it does after a split or from a copy.  Else it may go on
+//  alone with that consent, without what it lacks.
+static void s_hand_back (zb_role_t *self, int64_t now)
+{
+    bool follows = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_leads (self, now);
+    bool known = follows && self->echoed_ms > self->changed_ms;
+    if (self->phase == ZB_PHASE_PAIRED || (follows && (!self->alone || known)))
+        zb_consent_return (&self->consent, follows, self->in_step || known, now);
+}
+
 void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
 {
     s_wake (self, now);
     self->ticked_ms = now;
-    //  Consent that is not needed: the two are together, and this one holds nothing that the other lacks.
-    if (self->phase == ZB_PHASE_PAIRED ||
-        (self->bstar.state == BSTAR_PASSIVE && !self->alone && zb_role_peer_leads (self, now)))
-        zb_consent_return (&self->consent, self->in_step, now);
+    s_hand_back (self, now);
     if (self->phase == ZB_PHASE_PAIRED)
         zb_consent_refresh (&self->consent, now);
     //  The limit and the fresh interval run while the peer owes an ack, or an echo, for which a client waits.
