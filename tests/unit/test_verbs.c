@@ -682,6 +682,30 @@ static void s_queues_are_bounded (void **state)
     rig_destroy (&rig);
 }
 
+//  A refusal that tells of an option is answered when that is safe: the next broker may never have heard of it.
+static void s_a_refusal_waits_for_the_option (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig->sync_there = false;
+    rig_say (rig, "c", "QUEUE|1|q|max-messages=1");
+    rig_say (rig, "c", "PUT|2|q||x|y");
+    rig_expect (rig, NULL);
+    rig->sync_there = true;
+    rig_takeover (rig);
+    rig_expect (rig, "c> PASSIVE|1|*");
+    rig_expect (rig, "c> PASSIVE|2|*");
+    rig_say (rig, "c", "HELLO|h");
+    rig_expect (rig, "c> OK|h|*");
+    rig_say (rig, "c", "PUT|2|q||x|y");
+    rig_expect (rig, "c> OK|2|both|*");
+    rig_say (rig, "c", "QUEUE|1|q|max-messages=1");
+    rig_say (rig, "c", "PUT|3|q||x|y");
+    rig_expect (rig, "c> OK|1");
+    rig_expect (rig, "c> ERR|3|429|*");
+    rig_destroy (&rig);
+}
+
 static void s_list_matches_and_counts (void **state)
 {
     (void) state;
@@ -907,6 +931,7 @@ int main (void)
         cmocka_unit_test (s_what_could_not_be_sent_is_back),
         cmocka_unit_test (s_queue_options), cmocka_unit_test (s_a_deleted_queue_is_not_listed),
         cmocka_unit_test (s_queues_are_bounded),
+        cmocka_unit_test (s_a_refusal_waits_for_the_option),
         cmocka_unit_test (s_list_matches_and_counts),
         cmocka_unit_test (s_list_comes_in_pages),
         cmocka_unit_test (s_purge_empties_and_frees_in_steps),

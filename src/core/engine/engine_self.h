@@ -270,7 +270,7 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
 zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer);
 //  Makes a queue of which there is none; its options are to be set and written.
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
-void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue);
+void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Deletes it with its messages.
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.

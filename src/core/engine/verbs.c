@@ -276,11 +276,11 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t 
     return load;
 }
 
-void zb_engine_write_queue (zb_engine_t *self, const zb_queue_t *queue)
+void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_queue_row_t row = zb_queue_row (queue);
     zb_commit_queue (self->fill, queue->name, &row);
-    self->names_commit = self->fill->number;
+    queue->commit = self->names_commit = self->fill->number;
 }
 
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)

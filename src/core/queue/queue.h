@@ -80,7 +80,7 @@ struct zb_queue {
     uint64_t tail;
     uint64_t floor;       //  messages up to here are gone
     unsigned purges;      //  how often it was purged
-    uint64_t commit;      //  the newest commit that writes its rows,
+    uint64_t commit;      //  the newest commit that writes its rows, or its options,
     uint64_t ack_commit;  //  and that with an acknowledgement
     uint64_t seen;        //  rows up to here are seen by the load that is under way
     struct zb_load *load; //  of its pages
