@@ -7,7 +7,7 @@
     =========================================================================
 
     An operation is one try of a PUT, or a HELLO.  A try that got no answer may be done until the next HELLO of the name
-    is answered, which settles what is in flight; unless that was asked of the other side of a split.
+    is answered, which settles what is in flight; unless the other broker holds it, and replays it after that.
 
     From a split until the brokers are one each of them has numbers of its own: a number is stored once by each.
 */
@@ -179,7 +179,7 @@ static int64_t s_limit (const self_t *self, const reading_t *reading, const exch
 {
     for (size_t index = 0; index < self->hellos; index++) {
         const exchange_t *hello = self->hello[index];
-        if (hello->sent > try->sent && !reading_was_split (reading, try->sent, hello->heard))
+        if (hello->sent > try->sent && !reading_was_replayed (reading, try->sent, hello->heard))
             return hello->sent - 1;
     }
     return NEVER;

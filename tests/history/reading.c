@@ -275,11 +275,11 @@ static void s_hear (reading_t *self, connection_t *connection, int64_t when, cha
 
 static void s_be_one (reading_t *self, int64_t when)
 {
-    if (self->divided) {
+    if (self->divided || self->replayed) {
         self->split = (span_t *) grow (self->split, self->splits, sizeof *self->split);
-        self->split[self->splits++] = (span_t){self->one, when, self->copied};
+        self->split[self->splits++] = (span_t){self->one, when, self->divided, self->copied};
     }
-    self->divided = self->copied = false;
+    self->divided = self->copied = self->replayed = false;
     self->one = when;
 }
 
@@ -291,6 +291,8 @@ static void s_observe (reading_t *self, int64_t when, char **word, size_t words)
         self->divided = true;
     else if (strcmp (word[2], "copy") == 0)
         self->divided = self->copied = true;
+    else if (strcmp (word[2], "replay") == 0)
+        self->replayed = true;
     else if (strcmp (word[2], "aside") == 0 && words > 3)
         words_find (&self->aside, word[3], true);
     else
@@ -336,7 +338,7 @@ void reading_end (reading_t *self)
 bool reading_was_split (const reading_t *self, int64_t from, int64_t to)
 {
     for (size_t index = 0; index < self->splits; index++)
-        if (self->split[index].from <= to && from <= self->split[index].to)
+        if (self->split[index].divided && self->split[index].from <= to && from <= self->split[index].to)
             return true;
     return false;
 }
@@ -349,9 +351,17 @@ bool reading_was_copied (const reading_t *self, int64_t from, int64_t to)
     return false;
 }
 
+bool reading_was_replayed (const reading_t *self, int64_t from, int64_t to)
+{
+    for (size_t index = 0; index < self->splits; index++)
+        if (self->split[index].from <= to && from <= self->split[index].to)
+            return true;
+    return false;
+}
+
 bool reading_split_before (const reading_t *self, int64_t to)
 {
-    return self->splits && self->split[0].from <= to;
+    return reading_was_split (self, INT64_MIN, to);
 }
 
 bool reading_may_be_done (const exchange_t *exchange)

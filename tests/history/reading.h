@@ -16,6 +16,7 @@
         TIME - one                                      the brokers are in step: what one has answered both have
         TIME - split                                    since they were one, each may have answered without the other
         TIME - copy                                     the same, and one of them was set back to a copy made since then
+        TIME - replay                                   since they were one, one holds what nobody has answered, and replays it
         TIME - aside BODY                               the loser of a split keeps this message for an operator
 
     TIME is in seconds, of one clock.  A connection is named once.  A body is told by a word of its own, which is the same
@@ -79,7 +80,7 @@ typedef struct {
 
 typedef struct {
     int64_t from, to;
-    bool copied;
+    bool divided, copied; //  else what nobody has answered was replayed
 } span_t;
 
 typedef struct {
@@ -91,7 +92,7 @@ typedef struct {
     span_t *split; //  between two times at which the brokers were one, those in which they were not
     size_t splits;
     int64_t one; //  since when they are one, or were
-    bool divided, copied;
+    bool divided, copied, replayed;
     size_t lines;
     int64_t newest; //  time of the last line: no two have the same
     char **memory;
@@ -108,6 +109,8 @@ void reading_end (reading_t *self);
 bool reading_was_split (const reading_t *self, int64_t from, int64_t to);
 //  The same, with a copy.
 bool reading_was_copied (const reading_t *self, int64_t from, int64_t to);
+//  Whether what one broker lacked may have come to it from the other one meanwhile, after a split or not.
+bool reading_was_replayed (const reading_t *self, int64_t from, int64_t to);
 bool reading_split_before (const reading_t *self, int64_t to);
 //  A text for people: what was asked and answered, and where.
 const char *reading_text (const exchange_t *exchange, char *text, size_t size);

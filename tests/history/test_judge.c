@@ -179,6 +179,24 @@ static void test_numbers_in_a_split (void **state)
            "the last number is 1");
 }
 
+//  A try without an answer is on the other broker's disk alone, and comes from there after a HELLO was answered: PROTOCOL.md.
+static void test_a_last_number_that_is_raised (void **state)
+{
+    (void) state;
+    const char *late = BEGIN "0.5 - one\n1.0 p > PUT 1 work _ m1\n" AGAIN (
+        3, "s", "A", 0) "4.0 s > PUT 1 work _ m1\n4.1 s < OK 1 2.1.1. solo 11 11 duplicate\n5.0 - one\n";
+    s_bad (late, "no try of it is stored");
+    char replayed[600];
+    const char *at = strstr (late, "4.0 s");
+    snprintf (replayed, sizeof replayed, "%.*s2.0 - replay\n%s", (int) (at - late), late, at);
+    s_good (replayed);
+    //  It allows no more than that.
+    s_bad (BEGIN "0.5 - one\n" STORED (1, 1, 11) "1.5 - replay\n" AGAIN (2, "s", "B", 0), "the last number is 1");
+    s_bad (BEGIN "0.5 - one\n" STORED (1, 1, 11) "1.5 - replay\n1.7 - one\n1.8 p > PUT 2 work _ m2\n" AGAIN (
+               2, "s", "A", 1) "4.0 s > PUT 2 work _ m2\n4.1 s < OK 2 2.1.1. solo 12 12 duplicate\n",
+           "no try of it is stored");
+}
+
 //  --- Messages -----------------------------------------------------------------------------------------------------
 
 static void test_ids (void **state)
@@ -374,6 +392,7 @@ int main (void)
         cmocka_unit_test (test_last_number),
         cmocka_unit_test (test_conflicts),
         cmocka_unit_test (test_numbers_in_a_split),
+        cmocka_unit_test (test_a_last_number_that_is_raised),
         cmocka_unit_test (test_ids),
         cmocka_unit_test (test_deliveries),
         cmocka_unit_test (test_replayed),

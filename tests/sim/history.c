@@ -51,9 +51,9 @@ static uint64_t s_number[PRODUCERS];
 static bool s_strained, s_witness;
 //  The disk that was set back, and is not level yet.
 static int s_back;
-//  There was a split; there is one now; when the latest one was over.
+//  There was a split; there is one now; when the latest one was over; when the two were last in step.
 static bool s_split, s_divided;
-static int64_t s_united;
+static int64_t s_united, s_parted;
 //  Newest record that each broker has answered OK.
 static uint64_t s_newest[MACHINES];
 static commit_t s_commit[COMMITS];
@@ -135,6 +135,8 @@ void history_role (int machine, const char *text)
         s_split = s_divided = true;
         scribe_note ("split");
     }
+    if (strstr (text, "diverged"))
+        scribe_note ("replay");
     if (alone[machine] && alone[other])
         s_divide ("both brokers go on alone");
     static bool level[MACHINES], follows[MACHINES];
@@ -145,6 +147,8 @@ void history_role (int machine, const char *text)
     one = (level[machine] && follows[other]) || (level[other] && follows[machine]);
     if (machine == s_back && strstr (text, "ACTIVE"))
         s_old_leads ();
+    if (was && !one)
+        s_parted = world_now ();
     if (one)
         s_all (s_no_more);
     if (one)
@@ -431,12 +435,23 @@ static void s_is_open (const void *body, size_t size, uint64_t id, bool done)
     }
 }
 
+//  Acknowledged since the two were in step, perhaps on that disk alone: the other one may have the message, or be about to write it.
+static void s_was_done_alone (history_message_t *message)
+{
+    for (int at = 0; at < PLACES; at++)
+        if (message->place[at].acked > s_parted) {
+            message->place[at].may = true;
+            message->place[at].acked = 0;
+        }
+}
+
 void history_was_back (int machine)
 {
     history_strain ();
     s_back = machine;
     s_split = s_divided = true;
     base_each (PRIMARY + BACKUP - machine, s_is_open);
+    s_all (s_was_done_alone);
     base_each (PRIMARY, s_is_there);
     base_each (BACKUP, s_is_there);
     s_all (s_lose);

@@ -22,7 +22,7 @@ void scribe_connected (const sock_t *sock, int machine);
 void scribe_closed (const sock_t *sock);
 void scribe_sent (const sock_t *sock, const packet_t *packet);
 void scribe_heard (const sock_t *sock, const packet_t *packet);
-//  An observer's line: "one", "split"; a body that the loser of a split keeps.
+//  An observer's line: "one", "split", "replay"; a body that the loser of a split keeps.
 void scribe_note (const char *what);
 void scribe_aside (const void *body, size_t size);
 
