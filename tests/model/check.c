@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/queue/page.h"
+#include "core/queue/view.h"
 #include "core/queue/rows.h"
 #include "split.h"
 #include "unit/role_pack.h"
@@ -39,17 +39,17 @@ static void s_count_row (const fake_tables_t *tables, const fake_row_t *found, u
     zb_acks_key (zb_get32 (found->bytes), last, key);
     const fake_row_t *acks = fake_tables_get (tables, ZB_ACKS, key, sizeof key);
     zb_row_t *row = s_row (found), *bits = acks ? s_row (acks) : NULL;
-    zb_page_t *page = zb_page_new (row, last, bits);
-    assert (page);
-    for (uint32_t index = 0; index < page->count; index++) {
-        if (page->message[index].done)
+    zb_view_t *view = zb_view_of (row, last, bits);
+    assert (view);
+    for (uint32_t index = 0; index < view->places->count; index++) {
+        if (zb_view_is_done (view, index))
             continue;
-        int body = page->row->data[page->message[index].offset] - 'a';
+        int body = *(const char *) zb_places_body (view->places, index).data - 'a';
         assert (body >= 0 && body < SPLIT_BODIES);
         if (content->count[body] < SPLIT_IDS)
-            content->id[body][content->count[body]++] = zb_page_id (page, index);
+            content->id[body][content->count[body]++] = zb_places_id (view->places, index);
     }
-    zb_page_destroy (&page);
+    zb_view_destroy (&view);
     zb_row_unref (&row);
     zb_row_unref (&bits);
 }

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "core/engine/engine_self.h"
-#include "core/queue/page.h"
+#include "core/queue/view.h"
 #include "split.h"
 
 old_t split_old;
@@ -29,7 +29,7 @@ const char *split_old_name (old_t old)
 
 //  Of the types that the core's headers say.
 #define OLD(function) __typeof__ (function) __real_##function, __wrap_##function
-OLD (zb_page_done);
+OLD (zb_view_done);
 OLD (zb_engine_note_all);
 OLD (zb_engine_settle);
 OLD (zb_producer_learn);
@@ -38,9 +38,9 @@ OLD (zb_lineage_lacks);
 OLD (zb_lineage_tail);
 
 //  The winner asks for the bits of a row that it has taken before; nobody does while it takes an item otherwise.
-void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids)
+void __wrap_zb_view_done (const zb_view_t *self, zb_spans_t *ids)
 {
-    __real_zb_page_done (self, ids);
+    __real_zb_view_done (self, ids);
     if (split_old == OLD_BITS && split_taking)
         ids->size = 0;
 }

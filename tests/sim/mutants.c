@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/queue/page.h"
+#include "core/queue/view.h"
 #include "core/queue/queue.h"
 #include "core/replay/replay.h"
 #include "core/pair/role.h"
@@ -46,11 +46,11 @@ const witness_row_t *__wrap_witness_step (witness_record_t *self, witness_event_
 }
 
 //  The loser of a split does not tell what it has acknowledged.
-void __real_zb_page_done (const zb_page_t *self, zb_spans_t *ids);
-void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids);
-void __wrap_zb_page_done (const zb_page_t *self, zb_spans_t *ids)
+void __real_zb_view_done (const zb_view_t *self, zb_spans_t *ids);
+void __wrap_zb_view_done (const zb_view_t *self, zb_spans_t *ids);
+void __wrap_zb_view_done (const zb_view_t *self, zb_spans_t *ids)
 {
-    __real_zb_page_done (self, ids);
+    __real_zb_view_done (self, ids);
     if (sim_mutant == MUTANT_BITS)
         ids->size = 0;
 }
@@ -74,12 +74,9 @@ void __wrap_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
 }
 
 //  The winner takes a row some rows later than it says, or never.
-void __real_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
-                             zb_ring_t *rows);
-void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
-                             zb_ring_t *rows);
-void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_batch_t *batch,
-                             zb_ring_t *rows)
+void __real_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
+void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
+void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
 {
     static struct {
         const zb_queue_t *queue;
@@ -94,24 +91,24 @@ void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_
         held.last = last;
         return;
     }
-    __real_zb_queue_insert (self, row, last, bits, batch, rows);
+    __real_zb_queue_insert (self, row, last, bits, commit);
     if (held.row && held.queue == self && ++held.calls == 2) {
-        __real_zb_queue_insert (self, held.row, held.last, NULL, batch, rows);
+        __real_zb_queue_insert (self, held.row, held.last, NULL, commit);
         held.row = NULL;
         held.done = true;
     }
 }
 
 //  After a split, of two messages that are ready the second one is handed out first.
-zb_page_t *__real_zb_queue_next (zb_queue_t *self, uint32_t *index);
-zb_page_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *index);
-zb_page_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *index)
+zb_view_t *__real_zb_queue_next (zb_queue_t *self, uint32_t *number);
+zb_view_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *number);
+zb_view_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *number)
 {
-    zb_page_t *page = __real_zb_queue_next (self, index);
-    if (sim_mutant == MUTANT_MIX && page && history_is_split () && *index + 1 < page->count &&
-        !page->message[*index + 1].done && !page->message[*index + 1].lease)
-        ++*index;
-    return page;
+    zb_view_t *view = __real_zb_queue_next (self, number);
+    if (sim_mutant == MUTANT_MIX && view && history_is_split () && *number + 1 < view->places->count &&
+        zb_view_is_ready (view, *number + 1))
+        ++*number;
+    return view;
 }
 
 //  The winner does not see that a PUT was sent to both.

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/queue/page.h"
+#include "core/queue/view.h"
 #include "core/queue/rows.h"
 #include "disk.h"
 
@@ -108,14 +108,14 @@ static void s_each_of (const fake_tables_t *rows, const fake_row_t *from, base_f
     uint64_t last = zb_get64 (from->bytes + 4);
     zb_acks_key (zb_get32 (from->bytes), last, key);
     zb_row_t *row = s_row (from), *acks = s_row (fake_tables_get (rows, ZB_ACKS, key, sizeof key));
-    zb_page_t *page = zb_page_new (row, last, acks);
-    if (!page)
+    zb_view_t *view = zb_view_of (row, last, acks);
+    if (!view)
         world_finding ("H10: the row of the log that ends with message %llu is malformed", (unsigned long long) last);
-    for (uint32_t index = 0; index < page->count; index++) {
-        const zb_message_t *message = &page->message[index];
-        fn (page->row->data + message->offset, message->size, zb_page_id (page, index), message->done);
+    for (uint32_t index = 0; index < view->places->count; index++) {
+        zb_frame_t body = zb_places_body (view->places, index);
+        fn (body.data, body.size, zb_places_id (view->places, index), zb_view_is_done (view, index));
     }
-    zb_page_destroy (&page);
+    zb_view_destroy (&view);
     zb_row_unref (&row);
     if (acks)
         zb_row_unref (&acks);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/queue/page.h"
+#include "core/queue/view.h"
 #include "core/queue/rows.h"
 
 static zb_row_t *s_row (const void *bytes, size_t size)
@@ -48,33 +48,31 @@ static void s_log_rows_come_back (void **state)
     zb_row_t *row = s_log (&last);
     uint8_t bits = 2;
     zb_row_t *acks = s_row (&bits, 1);
-    zb_page_t *page = zb_page_new (row, last, acks);
-    assert_non_null (page);
-    assert_int_equal (page->count, 3);
-    assert_int_equal (page->open, 2);
-    assert_true (page->message[1].done);
-    assert_int_equal (zb_page_id (page, 0), 100);
-    assert_int_equal (zb_page_id (page, 2), 200);
-    assert_memory_equal (row->data + page->message[2].offset, "third", 5);
-    assert_int_equal (page->message[1].size, 0);
-    assert_true (zb_frame_is (zb_page_properties (page, 1), "a=b"));
-    assert_int_equal (zb_page_properties (page, 2).size, 0);
+    zb_view_t *view = zb_view_of (row, last, acks);
+    assert_non_null (view);
+    assert_int_equal (view->places->count, 3);
+    assert_int_equal (view->open, 2);
+    assert_true (zb_view_is_done (view, 1));
+    assert_int_equal (zb_places_id (view->places, 0), 100);
+    assert_int_equal (zb_places_id (view->places, 2), 200);
+    assert_true (zb_frame_is (zb_places_body (view->places, 2), "third"));
+    assert_int_equal (zb_places_body (view->places, 1).size, 0);
+    assert_true (zb_frame_is (zb_places_properties (view->places, 1), "a=b"));
+    assert_int_equal (zb_places_properties (view->places, 2).size, 0);
     static const struct {
         uint64_t id;
         uint32_t index;
     } find[] = {{1, 0}, {100, 0}, {101, 1}, {102, 2}, {199, 2}, {200, 2}, {201, 3}};
     for (size_t index = 0; index < sizeof find / sizeof find[0]; index++)
-        assert_int_equal (zb_page_find (page, find[index].id), find[index].index);
-    uint8_t written = 0;
-    assert_int_equal (zb_page_bits_size (page), 1);
-    zb_page_bits (page, &written);
-    assert_int_equal (written, 2);
+        assert_int_equal (zb_places_find (view->places, find[index].id), find[index].index);
+    assert_int_equal (zb_view_bits_size (view), 1);
+    assert_int_equal (view->bits[0], 2);
     size_t offset = 0;
     zb_piece_t piece;
     assert_int_equal (zb_log_next (row, &offset, &piece), 1);
     assert_int_equal (piece.number, 7);
     assert_true (zb_frame_is (piece.name, "till"));
-    zb_page_destroy (&page);
+    zb_view_destroy (&view);
     zb_row_unref (&acks);
     zb_row_unref (&row);
 }
@@ -87,31 +85,33 @@ static void s_damaged_log_rows_are_refused (void **state)
     zb_row_t *row = s_log (&last);
     for (uint32_t size = 0; size < row->size; size++) {
         zb_row_t *cut = s_row (row->data, size);
-        assert_null (zb_page_new (cut, last, NULL));
+        assert_null (zb_view_of (cut, last, NULL));
         zb_row_unref (&cut);
     }
     for (uint32_t at = 0; at < row->size; at++)
         for (int bit = 0; bit < 8; bit++) {
             zb_row_t *bad = s_row (row->data, row->size);
             bad->data[at] ^= (uint8_t) (1 << bit);
-            zb_page_t *page = zb_page_new (bad, last, NULL);
+            zb_view_t *view = zb_view_of (bad, last, NULL);
             //  Not structure: bodies, texts, and the number of a PUT.
             bool text = (at >= ZB_LOG_HEAD + 8 && at < ZB_LOG_HEAD + 16) ||
                         (at >= ZB_LOG_HEAD + 24 && at < ZB_LOG_HEAD + 31) || (at >= ZB_LOG_HEAD + 39);
             if (!text)
-                assert_null (page);
-            if (page)
-                zb_page_destroy (&page);
+                assert_null (view);
+            if (view)
+                zb_view_destroy (&view);
             zb_row_unref (&bad);
         }
-    assert_null (zb_page_new (row, last + 1, NULL));
-    assert_null (zb_page_new (row, last - 1, NULL));
-    static const uint8_t bits[][2] = {{1, 0}, {7, 0}, {8, 0}, {0, 0}};
-    for (size_t index = 0; index < 4; index++) {
-        zb_row_t *acks = s_row (bits[index], index == 3 ? 2 : 1);
-        zb_page_t *page = zb_page_new (row, last, acks);
-        assert_true ((page != NULL) == (index == 0));
-        zb_page_destroy (&page);
+    assert_null (zb_view_of (row, last + 1, NULL));
+    assert_null (zb_view_of (row, last - 1, NULL));
+    //  All of a row may be done; but there is nothing behind its end.
+    static const uint8_t bits[][2] = {{1, 0}, {7, 0}, {8, 0}, {15, 0}, {0, 0}};
+    for (size_t index = 0; index < 5; index++) {
+        zb_row_t *acks = s_row (bits[index], index == 4 ? 2 : 1);
+        zb_view_t *view = zb_view_of (row, last, acks);
+        assert_true ((view != NULL) == (index < 2));
+        assert_true (!view || view->open == (index ? 0 : 2));
+        zb_view_destroy (&view);
         zb_row_unref (&acks);
     }
     zb_row_unref (&row);

@@ -70,7 +70,7 @@
 #define ZB_FILES_LEAST 128       //  open files
 #define ZB_THREADS_LEAST 12      //  of libzmq, CZMQ, the store, the heartbeats, the log, and some to spare
 
-//  The engine's turn.  A visit is a message, a page, a lease or a few bytes of an acks argument that is looked at.
+//  The engine's turn.  A visit is a message, a row, a lease or a few bytes of an acks argument that is looked at.
 #define ZB_STEP_VISITS 10000  //  of one request, until it gives way to others and goes on later
 #define ZB_TURN_VISITS 100000 //  of all requests together, about, until no more of them are taken
 

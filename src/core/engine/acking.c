@@ -17,12 +17,12 @@
 
 #include "core/engine/engine_self.h"
 
-static void s_finish (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+static void s_finish (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
 {
     zb_engine_t *self = (zb_engine_t *) context;
-    zb_queue_finish (queue, page, index, self->fill->number);
-    if (page->open == 0)
-        zb_engine_note_done (self, queue->name, page->first, page->last);
+    zb_queue_finish (queue, view, number, self->fill->number);
+    if (view->open == 0)
+        zb_engine_note_done (self, queue->name, view->places->first, view->places->last);
     self->stats.acked++;
 }
 
@@ -86,19 +86,17 @@ typedef struct {
     uint64_t held;    //  how many there were
 } s_mine_t;
 
-static void s_move (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+static void s_move (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
 {
     s_mine_t *mine = (s_mine_t *) context;
-    zb_message_t *message = &page->message[index];
-    if (!message->lease || message->lease->session != mine->session || (mine->from && message->lease != mine->from))
+    const zb_lease_t *lease = zb_view_lease (view, number);
+    if (!lease || lease->session != mine->session || (mine->from && lease != mine->from))
         return;
     mine->held++;
     if (!mine->to)
-        zb_queue_return (queue, page, index);
-    else if (message->lease != mine->to) {
-        zb_lease_uncover (message);
-        zb_lease_cover (mine->to, zb_page_id (page, index), message);
-    }
+        zb_queue_return (queue, view, number);
+    else if (lease != mine->to)
+        zb_view_hand (view, number, mine->to);
 }
 
 //  A lease of the session that begins now.

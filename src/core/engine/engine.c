@@ -494,7 +494,7 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     {
         zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, strays);
         zb_queue_tidy (queue, self->taken);
-        if (queue->pages == queue->window)
+        if (queue->views == queue->window)
             zb_ring_remove (link);
     }
     return batch;

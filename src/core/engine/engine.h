@@ -23,15 +23,15 @@
     I2  A message has at most one lease.
     I3  A message that is done is never ready again: its bit, or the erase of its row, is in a batch before or with
         the commit that its acknowledgement's answer waits for.
-    I4  What the store has not got yet is in memory: pages, queues and producers leave it only when the batch that
+    I4  What the store has not got yet is in memory: rows, queues and producers leave it only when the batch that
         writes them was taken.  So no read brings an older state back.
     I5  A queue's window is the head of its log without a gap: ids up to `reach` are in memory or gone.
     I6  Ids ascend: in a PUT, in a row, in a queue, from epoch to epoch, but for rows that a replay brings: they go where
         their ids belong.  None is given twice.
-    I7  A bitmap row exists only while its log row does and is partly done.
+    I7  A bitmap row exists only while its log row does.  All of that may be done.
     I8  A producer's number belongs to one PUT.  It is used by the PUT that is stored, never by one that is refused.
     I9  Rows up to a tombstone's mark are gone, whoever reads the store; the tombstone goes when they do.
-    I10 Memory is bounded: sessions and queues by their limits, pages by limits.window and limits.windows, what waits
+    I10 Memory is bounded: sessions and queues by their limits, rows by limits.window and limits.windows, what waits
         by limits.waiting, producers at rest by ZB_PRODUCERS_KEPT, commits on their way by limits.inflight.  So is the store:
         queues and names of producers by their limits, but for what a replay brings.
     I11 While this broker answers alone, what is done of messages that are older than its epoch and leaves the log is

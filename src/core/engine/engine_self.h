@@ -177,7 +177,7 @@ struct zb_engine {
     zb_timers_t timers;
     uint64_t next_lease;
     uint64_t next_tag;
-    size_t windows;     //  bytes of all pages
+    size_t windows;     //  bytes of the rows of all queues in memory
     bool starved;       //  a queue could not read because of that
     zb_load_t *listing; //  the LIST that is under way
     zb_ring_t lists;    //  that one, and those that have clients yet; the oldest first

@@ -22,10 +22,10 @@ int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue)
     return queue->lease ? (int64_t) queue->lease : self->limits.lease;
 }
 
-static void s_return (void *context, zb_queue_t *queue, zb_page_t *page, uint32_t index)
+static void s_return (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
 {
-    if (page->message[index].lease == (zb_lease_t *) context)
-        zb_queue_return (queue, page, index);
+    if (zb_view_lease (view, number) == (zb_lease_t *) context)
+        zb_queue_return (queue, view, number);
 }
 
 void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
@@ -87,24 +87,23 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
     size_t bytes = 0;
-    uint32_t index = 0;
-    zb_page_t *page = NULL;
-    while (reply->bodies < max && (page = zb_queue_next (queue, &index))) {
-        const zb_message_t *message = &page->message[index];
-        zb_frame_t properties = zb_page_properties (page, index);
-        size_t more = message->size + ZB_INDEX_LINE_MAX + 1 + properties.size;
+    uint32_t number = 0;
+    zb_view_t *view = NULL;
+    while (reply->bodies < max && (view = zb_queue_next (queue, &number))) {
+        zb_places_t *places = view->places;
+        zb_frame_t properties = zb_places_properties (places, number);
+        size_t more = places->place[number].size + ZB_INDEX_LINE_MAX + 1 + properties.size;
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
         bytes += more;
-        zb_queue_deliver (queue, page, index, lease);
         reply->body[reply->bodies++] =
-            (zb_delivery_t){.row = zb_row_ref (page->row),
-                            .offset = message->offset,
-                            .size = message->size,
-                            .properties = (uint32_t) ((const uint8_t *) properties.data - page->row->data),
+            (zb_delivery_t){.row = zb_row_ref (places->row),
+                            .offset = places->place[number].offset,
+                            .size = places->place[number].size,
+                            .properties = (uint32_t) ((const uint8_t *) properties.data - places->row->data),
                             .properties_size = (uint32_t) properties.size,
-                            .id = zb_page_id (page, index),
-                            .deliveries = message->deliveries};
+                            .id = zb_places_id (places, number),
+                            .deliveries = zb_queue_deliver (queue, view, number, lease)};
     }
     zb_engine_visited (self, reply->bodies);
     assert (reply->bodies);

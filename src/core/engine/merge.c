@@ -106,21 +106,21 @@ static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned c
 }
 
 //  Whether the message is refused: it is not done, and another PUT is in its way (`what` NULL: whatever it is).
-static bool s_is_refused (const zb_page_t *page, const zb_put_t *what, uint32_t index)
+static bool s_is_refused (const zb_view_t *view, const zb_put_t *what, uint32_t index)
 {
-    return !page->message[index].done && (!what || what[index] == ZB_PUT_OTHER);
+    return !zb_view_is_done (view, index) && (!what || what[index] == ZB_PUT_OTHER);
 }
 
-//  Refuses messages of the page, with a word that says why.
-static zb_load_t *s_put_aside (zb_engine_t *self, const zb_task_t *task, const zb_page_t *page, const zb_put_t *what,
+//  Refuses messages of the row, with a word that says why.
+static zb_load_t *s_put_aside (zb_engine_t *self, const zb_task_t *task, const zb_view_t *view, const zb_put_t *what,
                                const char *word)
 {
     zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_ASIDE, ZB_CONFLICT, word);
-    reply->span = (zb_span_t *) malloc (page->count * sizeof *reply->span);
+    reply->span = (zb_span_t *) malloc (view->places->count * sizeof *reply->span);
     assert (reply->span);
-    for (uint32_t index = 0; index < page->count; index++) {
-        uint64_t id = zb_page_id (page, index);
-        if (!s_is_refused (page, what, index))
+    for (uint32_t index = 0; index < view->places->count; index++) {
+        uint64_t id = zb_places_id (view->places, index);
+        if (!s_is_refused (view, what, index))
             continue;
         if (reply->spans && reply->span[reply->spans - 1].last + 1 == id)
             reply->span[reply->spans - 1].last = id;
@@ -283,47 +283,45 @@ static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_
 }
 
 //  Says of each message whether it is new, a duplicate, or in another PUT's way; *others if any is that is not done.
-static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_page_t *page, zb_put_t *what,
-                          bool *others)
+static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_view_t *view, zb_put_t *what, bool *others)
 {
     size_t offset = 0;
     zb_piece_t piece;
     uint32_t index = 0;
-    while (zb_log_next (page->row, &offset, &piece) == 1) {
+    while (zb_log_next (view->places->row, &offset, &piece) == 1) {
         zb_put_t result;
-        zb_load_t *load = s_compare (self, item, page->row, &piece, &result);
+        zb_load_t *load = s_compare (self, item, view->places->row, &piece, &result);
         if (load)
             return load;
         for (uint32_t end = index + piece.count; index < end; index++) {
             what[index] = result;
-            *others = *others || (result == ZB_PUT_OTHER && !page->message[index].done);
+            *others = *others || (result == ZB_PUT_OTHER && !zb_view_is_done (view, index));
         }
     }
     return NULL;
 }
 
-//  Messages of a page, which are whole pieces: from an index, whose piece is at this offset in the row, to before another.
+//  Messages of a row, which are whole pieces: from an index, whose piece is at this offset in the row, to before another.
 typedef struct {
     uint32_t from, to;
     size_t offset;
 } s_span_t;
 
-static zb_row_t *s_span_row (const zb_page_t *page, const s_span_t *span)
+static zb_row_t *s_span_row (const zb_view_t *view, const s_span_t *span)
 {
-    if (span->to - span->from == page->count)
-        return zb_row_ref (page->row);
-    zb_row_t *row = zb_row_new (page->row->size);
-    zb_log_begin (row, zb_page_id (page, span->from));
+    if (span->to - span->from == view->places->count)
+        return zb_row_ref (view->places->row);
+    zb_row_t *row = zb_row_new (view->places->row->size);
+    zb_log_begin (row, zb_places_id (view->places, span->from));
     size_t offset = span->offset;
     zb_piece_t piece;
     for (uint32_t index = span->from; index < span->to; index += piece.count) {
-        int more = zb_log_next (page->row, &offset, &piece);
+        int more = zb_log_next (view->places->row, &offset, &piece);
         assert (more == 1);
         zb_frame_t *body = (zb_frame_t *) malloc (piece.count * sizeof *body);
         assert (body);
         for (uint32_t each = 0; each < piece.count; each++)
-            body[each] = (zb_frame_t){page->row->data + page->message[index + each].offset,
-                                      page->message[index + each].size};
+            body[each] = zb_places_body (view->places, index + each);
         zb_log_append (row, &piece, body);
         free (body);
     }
@@ -331,22 +329,22 @@ static zb_row_t *s_span_row (const zb_page_t *page, const s_span_t *span)
 }
 
 //  Inserts them, if there is anything to be done of them.
-static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_page_t *page, const s_span_t *span)
+static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const s_span_t *span)
 {
     uint32_t count = span->to - span->from, open = 0;
     zb_row_t *bits = zb_row_new (count / 8 + 1);
     memset (bits->data, 0, bits->room);
     bits->size = (count + 7) / 8;
     for (uint32_t index = 0; index < count; index++)
-        if (page->message[span->from + index].done)
+        if (zb_view_is_done (view, span->from + index))
             bits->data[index / 8] |= (uint8_t) (1u << index % 8);
         else
             open++;
     if (open == count)
         zb_row_unref (&bits);
     if (open) {
-        zb_row_t *row = s_span_row (page, span);
-        zb_queue_insert (queue, row, zb_page_id (page, span->to - 1), bits, self->fill);
+        zb_row_t *row = s_span_row (view, span);
+        zb_queue_insert (queue, row, zb_places_id (view->places, span->to - 1), bits, self->fill);
         zb_engine_touch_queue (self, queue);
         self->fill->bytes += row->size;
         self->waiting += row->size;
@@ -356,33 +354,33 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_page_t
     zb_row_unref (&bits);
 }
 
-//  Takes the messages of the page that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
+//  Takes the messages of the row that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
 //  the first and the last id of a row, here and after the next split, must never be a copy that is not here.
-static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_page_t *page, const zb_put_t *what)
+static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what)
 {
     s_span_t span = {0, 0, 0};
     size_t offset = 0;
     zb_piece_t piece;
-    while (zb_log_next (page->row, &offset, &piece) == 1) {
+    while (zb_log_next (view->places->row, &offset, &piece) == 1) {
         uint32_t next = span.to + piece.count;
         if (what[span.to] == ZB_PUT_AGAIN) {
-            s_insert_span (self, queue, page, &span);
+            s_insert_span (self, queue, view, &span);
             for (uint32_t index = span.to; index < next; index++)
-                self->stats.replayed_twice += !page->message[index].done;
+                self->stats.replayed_twice += !zb_view_is_done (view, index);
             span.from = next;
             span.offset = offset;
         }
         span.to = next;
     }
-    s_insert_span (self, queue, page, &span);
+    s_insert_span (self, queue, view, &span);
 }
 
 //  A number is used as soon as its message is here: it may be sent again before the loser tells what it knows of names.
-static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t *queue, const zb_page_t *page)
+static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t *queue, const zb_view_t *view)
 {
     size_t offset = 0;
     zb_piece_t piece;
-    while (zb_log_next (page->row, &offset, &piece) == 1) {
+    while (zb_log_next (view->places->row, &offset, &piece) == 1) {
         zb_producer_t *producer = NULL;
         zb_load_t *load = piece.number ? zb_engine_producer (self, piece.name, &producer) : NULL;
         assert (!load);
@@ -390,7 +388,7 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
         if (!producer || (kept && kept->number >= piece.number) || piece.number <= producer->last)
             continue;
         zb_slot_t slot;
-        s_slot (self, item, page->row, &piece, &slot);
+        s_slot (self, item, view->places->row, &piece, &slot);
         slot.queue = queue->id;
         zb_producer_learn (producer, &slot);
         zb_engine_keep_producer (self, producer);
@@ -398,13 +396,13 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
 }
 
 //  An unfinished replay has brought the row.  What the loser has acknowledged of it since is done here as well.
-static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_page_t *page, bool *taken)
+static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_view_t *view, bool *taken)
 {
     *taken = true;
-    if (!queue || page->open == page->count)
+    if (!queue || view->open == view->places->count)
         return NULL;
     uint64_t acked = self->stats.acked;
-    zb_page_done (page, &self->scratch);
+    zb_view_done (view, &self->scratch);
     zb_load_t *load = zb_engine_ack (self, queue, task, self->scratch.span, self->scratch.size);
     self->stats.replayed_acks += self->stats.acked - acked;
     if (load)
@@ -414,15 +412,15 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue
     return load;
 }
 
-static zb_load_t *s_page (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, zb_queue_t *queue,
-                          zb_page_t *page, bool *taken)
+static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, zb_queue_t *queue,
+                         const zb_view_t *view, bool *taken)
 {
     if (self->full)
         return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
     if (!queue)
         queue = s_make (self, item->name);
     if (!queue)
-        return s_put_aside (self, task, page, NULL, "absent");
+        return s_put_aside (self, task, view, NULL, "absent");
     uint8_t key[4];
     zb_put32 (key, queue->id);
     if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
@@ -430,14 +428,14 @@ static zb_load_t *s_page (zb_engine_t *self, const zb_task_t *task, const zb_ite
     if (queue->load)
         return queue->load;
     bool others = false;
-    zb_put_t *what = (zb_put_t *) calloc (page->count, sizeof *what);
+    zb_put_t *what = (zb_put_t *) calloc (view->places->count, sizeof *what);
     assert (what);
-    zb_load_t *load = s_sift (self, item, page, what, &others);
+    zb_load_t *load = s_sift (self, item, view, what, &others);
     if (!load && others)
-        s_put_aside (self, task, page, what, "conflict");
+        s_put_aside (self, task, view, what, "conflict");
     else if (!load) {
-        s_insert_new (self, queue, page, what);
-        s_learn (self, item, queue, page);
+        s_insert_new (self, queue, view, what);
+        s_learn (self, item, queue, view);
         *taken = true;
     }
     free (what);
@@ -457,14 +455,14 @@ static zb_load_t *s_row (zb_engine_t *self, zb_task_t *task, const zb_item_t *it
     zb_item_add (row, item->row.data, item->row.size);
     if (bits)
         zb_item_add (bits, item->bits.data, item->bits.size);
-    zb_page_t *page = zb_page_new (row, item->last, bits);
-    if (page && s_brought (self, item))
-        load = s_again (self, task, queue, page, taken);
-    else if (page)
-        load = s_page (self, task, item, queue, page, taken);
+    zb_view_t *view = zb_view_of (row, item->last, bits);
+    if (view && s_brought (self, item))
+        load = s_again (self, task, queue, view, taken);
+    else if (view)
+        load = s_new (self, task, item, queue, view, taken);
     else
-        s_refuse (self, task, ZB_BAD_REQUEST, "item: the row is malformed, or all of it is done");
-    zb_page_destroy (&page);
+        s_refuse (self, task, ZB_BAD_REQUEST, "item: the row is malformed");
+    zb_view_destroy (&view);
     zb_row_unref (&row);
     zb_row_unref (&bits);
     return load;

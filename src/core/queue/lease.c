@@ -23,10 +23,8 @@ zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t 
     return self;
 }
 
-void zb_lease_cover (zb_lease_t *self, uint64_t id, zb_message_t *message)
+void zb_lease_cover (zb_lease_t *self, uint64_t id)
 {
-    assert (!message->lease); //  I2
-    message->lease = self;
     self->left++;
     zb_span_t *newest = self->spans ? &self->span[self->spans - 1] : NULL;
     assert (!newest || id > newest->last);
@@ -42,15 +40,11 @@ void zb_lease_cover (zb_lease_t *self, uint64_t id, zb_message_t *message)
     self->span[self->spans++] = (zb_span_t){id, id};
 }
 
-void zb_lease_uncover (zb_message_t *message)
+void zb_lease_uncover (zb_lease_t *self)
 {
-    zb_lease_t *lease = message->lease;
-    if (!lease)
-        return;
-    message->lease = NULL;
-    assert (lease->left);
-    if (--lease->left == 0)
-        zb_lease_destroy (&lease);
+    assert (self->left);
+    if (--self->left == 0)
+        zb_lease_destroy (&self);
 }
 
 void zb_lease_destroy (zb_lease_t **self_p)

@@ -13,11 +13,11 @@
 #ifndef ZB_LEASE_H_INCLUDED
 #define ZB_LEASE_H_INCLUDED
 
-#include "core/queue/page.h"
+#include "core/base/ring.h"
 #include "core/base/spans.h"
 #include "core/base/timer.h"
 
-struct zb_lease {
+typedef struct zb_lease {
     zb_timer_t timer; //  its end
     zb_timers_t *timers;
     zb_ring_t mine; //  on its session's ring
@@ -29,14 +29,14 @@ struct zb_lease {
     uint32_t spans;
     uint32_t room;
     zb_span_t *span; //  ids among which these messages are, in ascending order
-};
+} zb_lease_t;
 
 //  A lease that ends at `when` and covers nothing yet.
 zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t number);
 //  Covers one more message, which no lease covers; ids must ascend.
-void zb_lease_cover (zb_lease_t *self, uint64_t id, zb_message_t *message);
-//  Ends the cover of this message, if there is one; a lease that covers nothing is freed.
-void zb_lease_uncover (zb_message_t *message);
+void zb_lease_cover (zb_lease_t *self, uint64_t id);
+//  It covers one message less; a lease that covers nothing is freed.
+void zb_lease_uncover (zb_lease_t *self);
 //  Frees a lease that covers nothing.
 void zb_lease_destroy (zb_lease_t **self_p);
 

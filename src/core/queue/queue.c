@@ -33,41 +33,45 @@ zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *t
     return self;
 }
 
-static zb_page_t *s_page (const zb_queue_t *self, size_t index)
+static zb_view_t *s_view (const zb_queue_t *self, size_t index)
 {
-    assert (index < self->pages);
-    return self->page[self->from + index];
+    assert (index < self->views);
+    return self->view[self->from + index];
 }
 
-//  Takes a page out of memory; what is leased of it is nobody's any more.
+static size_t s_bytes (const zb_view_t *view)
+{
+    return zb_view_bytes (view) + zb_places_bytes (view->places);
+}
+
+//  Takes a row out of memory; what is leased of it is nobody's any more.
 static void s_drop (zb_queue_t *self, size_t index)
 {
-    zb_page_t *page = s_page (self, index);
-    for (uint32_t each = 0; each < page->count && page->ready < page->open; each++)
-        if (page->message[each].lease) {
-            zb_lease_uncover (&page->message[each]);
-            self->leased--;
-            page->open--;
-        }
+    zb_view_t *view = s_view (self, index);
     if (index < self->window) {
         self->window--;
-        self->ready -= page->ready;
+        self->ready -= view->ready;
         if (self->scan > index)
             self->scan--;
     }
-    zb_page_t **place = &self->page[self->from];
-    if (index < self->pages / 2) {
+    zb_view_t **place = &self->view[self->from];
+    if (index < self->views / 2) {
         memmove (place + 1, place, index * sizeof *place);
         self->from++;
     }
     else
-        memmove (place + index, place + index + 1, (self->pages - index - 1) * sizeof *place);
-    self->pages--;
-    size_t bytes = zb_page_bytes (page);
+        memmove (place + index, place + index + 1, (self->views - index - 1) * sizeof *place);
+    self->views--;
+    size_t bytes = s_bytes (view);
     self->bytes -= bytes;
     *self->total -= bytes;
-    zb_ring_remove (&page->dirty);
-    zb_page_destroy (&page);
+    for (uint32_t each = 0; each < view->places->count && view->ready < view->open; each++)
+        if (zb_view_lease (view, each)) {
+            zb_view_return (view, each);
+            self->leased--;
+        }
+    zb_ring_remove (&view->dirty);
+    zb_view_destroy (&view);
 }
 
 //  Takes what is put but not written yet out of memory.
@@ -85,13 +89,13 @@ void zb_queue_destroy (zb_queue_t **self_p)
     zb_queue_t *self = *self_p;
     if (self) {
         s_forget (self);
-        while (self->pages)
-            s_drop (self, self->pages - 1);
+        while (self->views)
+            s_drop (self, self->views - 1);
         assert (self->users == 0 && self->leased == 0 && self->bytes == 0 && self->ready == 0);
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest));
-        free (self->page);
+        free (self->view);
         free (self);
         *self_p = NULL;
     }
@@ -112,7 +116,7 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
 
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *cursor)
 {
-    assert (self->pages == 0 && self->put == 0);
+    assert (self->views == 0 && self->put == 0);
     self->put = cursor->put;
     self->done = cursor->done;
     self->floor = cursor->low - 1;
@@ -230,18 +234,13 @@ void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, 
     }
 }
 
-static void s_write_bits (zb_queue_t *self, zb_page_t *page, zb_commit_t *commit)
+static void s_write_bits (const zb_queue_t *self, zb_view_t *view, zb_commit_t *commit)
 {
     uint8_t key[ZB_ACKS_KEY_SIZE];
-    zb_acks_key (self->id, page->last, key);
-    size_t size = zb_page_bits_size (page);
-    uint8_t *bits = (uint8_t *) malloc (size);
-    assert (bits);
-    zb_page_bits (page, bits);
-    zb_batch_put (commit->batch, ZB_ACKS, key, sizeof key, bits, size);
-    free (bits);
-    page->has_acks = true;
-    page->commit = commit->number;
+    zb_acks_key (self->id, view->places->last, key);
+    zb_batch_put (commit->batch, ZB_ACKS, key, sizeof key, view->bits, zb_view_bits_size (view));
+    view->has_bits = true;
+    view->commit = commit->number;
 }
 
 void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
@@ -255,8 +254,9 @@ void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
         zb_ring_append (&commit->rows, link);
     }
     for (zb_ring_t *link = zb_ring_pop (&self->dirty); link; link = zb_ring_pop (&self->dirty))
-        s_write_bits (self, ZB_ITEM (link, zb_page_t, dirty), commit);
-    zb_cursor_row_t cursor = {(self->window ? s_page (self, 0)->first : self->reach + 1), self->put, self->done};
+        s_write_bits (self, ZB_ITEM (link, zb_view_t, dirty), commit);
+    zb_cursor_row_t cursor = {(self->window ? s_view (self, 0)->places->first : self->reach + 1), self->put,
+                              self->done};
     if (self->inserting && self->inserted < cursor.low)
         cursor.low = self->inserted;
     uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_SIZE];
@@ -266,15 +266,15 @@ void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
     self->commit = commit->number;
 }
 
-//  The pages
+//  The rows in memory
 
-//  Index of the first page whose last id is at least `id`.
+//  Index of the first view whose last id is at least `id`.
 static size_t s_find (const zb_queue_t *self, uint64_t id)
 {
-    size_t low = 0, high = self->pages;
+    size_t low = 0, high = self->views;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (s_page (self, middle)->last < id)
+        if (s_view (self, middle)->places->last < id)
             low = middle + 1;
         else
             high = middle;
@@ -282,37 +282,37 @@ static size_t s_find (const zb_queue_t *self, uint64_t id)
     return low;
 }
 
-//  Puts a page at an index; it is not part of the window yet.
-static void s_insert (zb_queue_t *self, size_t index, zb_page_t *page)
+//  Puts a view at an index; it is not part of the window yet.
+static void s_insert (zb_queue_t *self, size_t index, zb_view_t *view)
 {
-    if (self->from + self->pages == self->room) {
+    if (self->from + self->views == self->room) {
         if (self->from > self->room / 2 || self->from > 64) {
-            memmove (self->page, self->page + self->from, self->pages * sizeof *self->page);
+            memmove (self->view, self->view + self->from, self->views * sizeof *self->view);
             self->from = 0;
         }
         else {
             self->room = self->room ? self->room * 2 : 4;
-            self->page = (zb_page_t **) realloc (self->page, self->room * sizeof *self->page);
-            assert (self->page);
+            self->view = (zb_view_t **) realloc (self->view, self->room * sizeof *self->view);
+            assert (self->view);
         }
     }
-    zb_page_t **place = &self->page[self->from + index];
-    memmove (place + 1, place, (self->pages - index) * sizeof *place);
-    *place = page;
-    self->pages++;
-    size_t bytes = zb_page_bytes (page);
+    zb_view_t **place = &self->view[self->from + index];
+    memmove (place + 1, place, (self->views - index) * sizeof *place);
+    *place = view;
+    self->views++;
+    size_t bytes = s_bytes (view);
     self->bytes += bytes;
     *self->total += bytes;
 }
 
-//  Makes the first stray the last page of the window.
+//  Makes the first stray the last view of the window.
 static void s_adopt (zb_queue_t *self)
 {
-    zb_page_t *page = s_page (self, self->window);
-    assert (self->window == 0 || page->first > s_page (self, self->window - 1)->last); //  I5, I6
+    zb_view_t *view = s_view (self, self->window);
+    assert (self->window == 0 || view->places->first > s_view (self, self->window - 1)->places->last); //  I5, I6
     self->window++;
-    self->reach = page->last;
-    self->ready += page->ready;
+    self->reach = view->places->last;
+    self->ready += view->ready;
 }
 
 void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
@@ -351,14 +351,14 @@ void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *
 static void s_show_inserted (zb_queue_t *self, const zb_sealed_t *sealed)
 {
     size_t place = s_find (self, sealed->last);
-    bool here = place < self->pages && s_page (self, place)->last == sealed->last;
+    bool here = place < self->views && s_view (self, place)->places->last == sealed->last;
     if (sealed->last > self->reach || here)
         return;
-    zb_page_t *page = zb_page_new (sealed->row, sealed->last, sealed->bits);
-    assert (page && place <= self->window);
-    s_insert (self, place, page);
+    zb_view_t *view = zb_view_of (sealed->row, sealed->last, sealed->bits);
+    assert (view && place <= self->window);
+    s_insert (self, place, view);
     self->window++;
-    self->ready += page->ready;
+    self->ready += view->ready;
     if (place < self->scan)
         self->scan = place;
 }
@@ -373,9 +373,9 @@ void zb_queue_show (zb_queue_t *self, const zb_sealed_t *sealed, bool join)
     }
     assert (sealed->last > self->tail); //  I6
     if (join && !self->load && self->reach == self->tail) {
-        zb_page_t *page = zb_page_new (sealed->row, sealed->last, sealed->bits);
-        assert (page && self->window == self->pages);
-        s_insert (self, self->pages, page);
+        zb_view_t *view = zb_view_of (sealed->row, sealed->last, sealed->bits);
+        assert (view && self->window == self->views);
+        s_insert (self, self->views, view);
         s_adopt (self);
     }
     self->tail = sealed->last;
@@ -401,8 +401,8 @@ static const zb_row_t *s_bits (zb_queue_t *self, const zb_read_t *read, size_t *
 //  Drops strays before this id that the window passes by: what the store has no longer was done.
 static int s_pass (zb_queue_t *self, uint64_t id)
 {
-    while (self->window < self->pages && s_page (self, self->window)->last < id) {
-        if (s_page (self, self->window)->open)
+    while (self->window < self->views && s_view (self, self->window)->places->last < id) {
+        if (s_view (self, self->window)->open)
             return -1;
         s_drop (self, self->window);
     }
@@ -415,18 +415,18 @@ static int s_take (zb_queue_t *self, zb_row_t *row, uint64_t last, const zb_row_
     if (!stray && s_pass (self, last))
         return -1;
     size_t place = s_find (self, last);
-    if (place == self->pages || s_page (self, place)->last != last) {
-        zb_page_t *page = zb_page_new (row, last, bits);
-        if (!page || page->first <= (place ? s_page (self, place - 1)->last : self->floor) ||
-            (place < self->pages && last >= s_page (self, place)->first)) {
-            zb_page_destroy (&page);
+    if (place == self->views || s_view (self, place)->places->last != last) {
+        zb_view_t *view = zb_view_of (row, last, bits);
+        if (!view || view->places->first <= (place ? s_view (self, place - 1)->places->last : self->floor) ||
+            (place < self->views && last >= s_view (self, place)->places->first)) {
+            zb_view_destroy (&view);
             return -1;
         }
-        s_insert (self, place, page);
+        s_insert (self, place, view);
     }
     if (!stray) {
         s_adopt (self);
-        if (s_page (self, place)->open == 0)
+        if (s_view (self, place)->open == 0)
             s_drop (self, place);
     }
     return 0;
@@ -463,82 +463,67 @@ uint64_t zb_queue_load (zb_queue_t *self, const zb_read_t *read, uint64_t end, u
 
 //  The messages
 
-void zb_queue_finish (zb_queue_t *self, zb_page_t *page, uint32_t index, uint64_t commit)
+void zb_queue_finish (zb_queue_t *self, zb_view_t *view, uint32_t number, uint64_t commit)
 {
-    zb_message_t *message = &page->message[index];
-    assert (!message->done && page->open); //  I3
-    if (message->lease) {
-        zb_lease_uncover (message);
+    if (zb_view_lease (view, number))
         self->leased--;
-    }
-    else {
-        page->ready--;
-        if (page->last <= self->reach)
-            self->ready--;
-    }
-    message->done = true;
-    page->open--;
-    page->commit = commit;
+    else if (view->places->last <= self->reach)
+        self->ready--;
+    zb_view_finish (view, number);
+    view->commit = commit;
     self->done++;
     self->ack_commit = commit;
-    if (zb_ring_empty (&page->dirty))
-        zb_ring_append (&self->dirty, &page->dirty);
+    if (zb_ring_empty (&view->dirty))
+        zb_ring_append (&self->dirty, &view->dirty);
 }
 
-void zb_queue_return (zb_queue_t *self, zb_page_t *page, uint32_t index)
+void zb_queue_return (zb_queue_t *self, zb_view_t *view, uint32_t number)
 {
-    zb_message_t *message = &page->message[index];
-    assert (message->lease && !message->done && page->last <= self->reach);
-    zb_lease_uncover (message);
+    assert (view->places->last <= self->reach);
+    zb_view_return (view, number);
     self->leased--;
     self->ready++;
-    page->ready++;
-    if (index < page->scan)
-        page->scan = index;
-    size_t place = s_find (self, page->last);
+    size_t place = s_find (self, view->places->last);
     if (place < self->scan)
         self->scan = place;
 }
 
-void zb_queue_deliver (zb_queue_t *self, zb_page_t *page, uint32_t index, zb_lease_t *lease)
+uint32_t zb_queue_deliver (zb_queue_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
 {
-    zb_message_t *message = &page->message[index];
-    assert (!message->lease && !message->done && page->ready && self->ready);
-    zb_lease_cover (lease, zb_page_id (page, index), message);
-    message->deliveries++;
-    page->ready--;
+    assert (self->ready);
     self->ready--;
     self->leased++;
+    return zb_view_deliver (view, number, lease);
 }
 
-zb_page_t *zb_queue_next (zb_queue_t *self, uint32_t *index)
+zb_view_t *zb_queue_next (zb_queue_t *self, uint32_t *number)
 {
     if (self->ready == 0)
         return NULL;
-    while (s_page (self, self->scan)->ready == 0)
+    while (s_view (self, self->scan)->ready == 0)
         self->scan++;
     assert (self->scan < self->window);
-    zb_page_t *page = s_page (self, self->scan);
-    while (page->message[page->scan].done || page->message[page->scan].lease)
-        page->scan++;
-    assert (page->scan < page->count);
-    *index = page->scan;
-    return page;
+    zb_view_t *view = s_view (self, self->scan);
+    while (!zb_view_is_ready (view, view->scan))
+        view->scan++;
+    assert (view->scan < view->places->count);
+    *number = view->scan;
+    return view;
 }
 
-//  Everything in this page is done: its rows go with the commit.  A page of the window leaves memory, a stray stays until
+//  Everything in this row is done: it goes with the commit.  One of the window leaves memory, a stray stays until
 //  the store knows.
 static void s_finished (zb_queue_t *self, size_t place, zb_commit_t *commit)
 {
-    zb_page_t *page = s_page (self, place);
-    assert (commit && page->open == 0);
+    zb_view_t *view = s_view (self, place);
+    assert (commit && view->open == 0);
     uint8_t key[ZB_ACKS_KEY_SIZE];
-    zb_acks_key (self->id, page->last, key);
+    zb_acks_key (self->id, view->places->last, key);
     zb_batch_erase (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE);
-    if (page->has_acks)
+    if (view->has_bits)
         zb_batch_erase (commit->batch, ZB_ACKS, key, ZB_ACKS_KEY_SIZE);
-    page->commit = commit->number;
-    zb_ring_remove (&page->dirty);
+    view->commit = commit->number;
+    zb_ring_remove (&view->dirty);
     if (place < self->window)
         s_drop (self, place);
 }
@@ -546,20 +531,22 @@ static void s_finished (zb_queue_t *self, size_t place, zb_commit_t *commit)
 uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
                          zb_commit_t *commit, size_t *left)
 {
-    for (size_t place = s_find (self, first); place < self->pages && s_page (self, place)->first <= last;) {
-        zb_page_t *page = s_page (self, place);
-        uint32_t open = page->open, index = zb_page_find (page, first);
+    for (size_t place = s_find (self, first); place < self->views && s_view (self, place)->places->first <= last;) {
+        zb_view_t *view = s_view (self, place);
+        const zb_places_t *places = view->places;
+        uint32_t open = view->open, number = zb_places_find (places, first);
         *left -= *left ? 1 : 0;
-        for (; *left && index < page->count && zb_page_id (page, index) <= last; index++, --*left)
-            if (!page->message[index].done)
-                visit (context, self, page, index);
-        uint64_t next = index < page->count && zb_page_id (page, index) <= last ? zb_page_id (page, index) : 0;
-        size_t pages = self->pages;
-        if (page->open == 0 && open)
+        for (; *left && number < places->count && zb_places_id (places, number) <= last; number++, --*left)
+            if (!zb_view_is_done (view, number))
+                visit (context, self, view, number);
+        uint64_t next =
+            number < places->count && zb_places_id (places, number) <= last ? zb_places_id (places, number) : 0;
+        size_t views = self->views;
+        if (view->open == 0 && open)
             s_finished (self, place, commit);
         if (next)
             return next;
-        place += self->pages == pages ? 1 : 0;
+        place += self->views == views ? 1 : 0;
     }
     return 0;
 }
@@ -569,14 +556,14 @@ uint64_t zb_queue_known (const zb_queue_t *self, uint64_t id)
     if (id <= self->reach)
         return self->reach;
     size_t place = s_find (self, id);
-    return place < self->pages && s_page (self, place)->first <= id ? s_page (self, place)->last : 0;
+    return place < self->views && s_view (self, place)->places->first <= id ? s_view (self, place)->places->last : 0;
 }
 
 void zb_queue_purge (zb_queue_t *self, uint64_t last)
 {
     s_forget (self);
-    while (self->pages)
-        s_drop (self, self->pages - 1);
+    while (self->views)
+        s_drop (self, self->views - 1);
     self->done = self->put;
     self->purges++;
     self->floor = last;
@@ -589,9 +576,9 @@ void zb_queue_purge (zb_queue_t *self, uint64_t last)
 
 void zb_queue_tidy (zb_queue_t *self, uint64_t taken)
 {
-    for (size_t place = self->pages; place > self->window && !self->load; place--) {
-        zb_page_t *page = s_page (self, place - 1);
-        if (page->commit <= taken && zb_ring_empty (&page->dirty))
+    for (size_t place = self->views; place > self->window && !self->load; place--) {
+        zb_view_t *view = s_view (self, place - 1);
+        if (view->commit <= taken && zb_ring_empty (&view->dirty))
             s_drop (self, place - 1);
     }
 }
@@ -602,11 +589,11 @@ void zb_queue_shed (zb_queue_t *self, uint64_t taken, size_t limit)
     //  A row that was erased in a batch which is not taken yet would be read again.
     if (self->ack_commit > taken)
         return;
-    while (self->pages && self->pages == self->window && !self->load && *self->total > limit) {
-        zb_page_t *page = s_page (self, self->pages - 1);
-        if (page->ready < page->open || !zb_ring_empty (&page->dirty))
+    while (self->views && self->views == self->window && !self->load && *self->total > limit) {
+        zb_view_t *view = s_view (self, self->views - 1);
+        if (view->ready < view->open || !zb_ring_empty (&view->dirty))
             return;
-        self->reach = page->first - 1;
-        s_drop (self, self->pages - 1);
+        self->reach = view->places->first - 1;
+        s_drop (self, self->views - 1);
     }
 }

@@ -6,9 +6,9 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    The log lies on disk in rows; memory holds the pages of a window at its head.
+    The log lies on disk in rows; memory holds the rows of a window at its head.
 
-        gone      window (pages)          on disk only           not shown yet
+        gone      window (views)          on disk only           not shown yet
       --------|======================|----------------------|-----------------|
            low                     reach                   tail          sealed, fill
 
@@ -22,7 +22,7 @@
     lies up to `reach` joins the window when it is shown, one beyond is read when the
     consumers get there.  Between its commit and its release no window is read.
 
-    An acknowledgement of a message between reach and tail brings its page alone into
+    An acknowledgement of a message between reach and tail brings its row alone into
     memory (a stray).  A stray stays until its bitmap is with the store, so that a
     read of the window never brings an older state back.
 
@@ -32,10 +32,10 @@
 #ifndef ZB_QUEUE_H_INCLUDED
 #define ZB_QUEUE_H_INCLUDED
 
-#include "core/queue/commit.h"
-#include "core/queue/lease.h"
 #include "core/base/map.h"
+#include "core/queue/commit.h"
 #include "core/queue/rows.h"
+#include "core/queue/view.h"
 
 //  A row that was put and is not shown yet.
 typedef struct zb_queue zb_queue_t;
@@ -61,7 +61,7 @@ struct zb_queue {
     zb_ring_t late;    //  of these, those whose time is over: answered as soon as no load is under way
     size_t waiting;    //  how many are parked
     zb_ring_t sealed;  //  rows for the next batch
-    zb_ring_t dirty;   //  pages whose bitmap the next batch writes
+    zb_ring_t dirty;   //  views whose bitmap the next batch writes
     zb_frame_t name;
     uint32_t id;
     uint64_t lease; //  options; 0 = the broker's default
@@ -83,19 +83,19 @@ struct zb_queue {
     uint64_t commit;      //  the newest commit that writes its rows, or its options,
     uint64_t ack_commit;  //  and that with an acknowledgement
     uint64_t seen;        //  rows up to here are seen by the load that is under way
-    struct zb_load *load; //  of its pages
+    struct zb_load *load; //  of its rows
     zb_row_t *fill;
     uint64_t fill_last;
     size_t hint;      //  bytes that the last row took
-    zb_page_t **page; //  page[from] to page[from + pages - 1], in the order of ids
+    zb_view_t **view; //  view[from] to view[from + views - 1], in the order of ids
     size_t from;
-    size_t pages;
+    size_t views;
     size_t room;
-    size_t window;   //  of these, pages of the window; the others are strays
-    size_t scan;     //  no page before this one has a ready message
+    size_t window;   //  of these, views of the window; the others are strays
+    size_t scan;     //  no view before this one has a ready message
     uint64_t ready;  //  messages of the window that can be delivered,
     uint64_t leased; //  and those that are delivered
-    size_t bytes;    //  memory of its pages,
+    size_t bytes;    //  memory of its views and rows,
     size_t *total;   //  and of all queues
     char text[];
 };
@@ -119,7 +119,7 @@ void zb_queue_put (zb_queue_t *self, zb_piece_t *piece, const zb_frame_t *body, 
 //  Writes what has changed into the commit, which shows its new rows.
 void zb_queue_write (zb_queue_t *self, zb_commit_t *commit);
 //  Inserts a row of the other side of a split, of whose messages those in `bits` (NULL: none) are done, but not all; ids
-//  of this side are above.  There is no load of its pages.
+//  of this side are above.  There is no load of its rows.
 void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.
 void zb_sealed_destroy (zb_sealed_t **self_p);
@@ -131,26 +131,27 @@ void zb_queue_show (zb_queue_t *self, const zb_sealed_t *sealed, bool join);
 //  if a row is malformed.
 uint64_t zb_queue_load (zb_queue_t *self, const zb_read_t *read, uint64_t end, uint64_t want);
 
-//  Calls `visit` for each message in memory with an id from `first` to `last` that is not done, in their order.  Pages
-//  in which then everything is done leave memory and, with the commit, the store.  Each message and each page that it looks
+//  Calls `visit` for each message in memory with an id from `first` to `last` that is not done, in their order.  Rows
+//  in which then everything is done leave memory and, with the commit, the store.  Each message and each row that it looks
 //  at takes one off *left; at 0 it stops and returns the id to go on with, else 0.
-typedef void (zb_visit_t) (void *context, zb_queue_t *self, zb_page_t *page, uint32_t index);
+typedef void (zb_visit_t) (void *context, zb_queue_t *self, zb_view_t *view, uint32_t number);
 uint64_t zb_queue_visit (zb_queue_t *self, uint64_t first, uint64_t last, zb_visit_t *visit, void *context,
                          zb_commit_t *commit, size_t *left);
 //  All messages from this id up to the one returned are in memory or gone; 0 if it is not known of this id.
 uint64_t zb_queue_known (const zb_queue_t *self, uint64_t id);
-//  For visitors: the message is done (its lease ends); it goes back to the ready ones (its lease ends); it is delivered.
-void zb_queue_finish (zb_queue_t *self, zb_page_t *page, uint32_t index, uint64_t commit);
-void zb_queue_return (zb_queue_t *self, zb_page_t *page, uint32_t index);
-void zb_queue_deliver (zb_queue_t *self, zb_page_t *page, uint32_t index, zb_lease_t *lease);
-//  The first page of the window with a ready message, and its index; NULL if there is none.
-zb_page_t *zb_queue_next (zb_queue_t *self, uint32_t *index);
+//  For visitors: the message is done (its lease ends); it goes back to the ready ones (its lease ends); it is
+//  delivered, and how often it was by now is returned.
+void zb_queue_finish (zb_queue_t *self, zb_view_t *view, uint32_t number, uint64_t commit);
+void zb_queue_return (zb_queue_t *self, zb_view_t *view, uint32_t number);
+uint32_t zb_queue_deliver (zb_queue_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
+//  The first row of the window with a ready message, and its number; NULL if there is none.
+zb_view_t *zb_queue_next (zb_queue_t *self, uint32_t *number);
 //  Everything put so far is gone, but for the rows in the store.  Returns the id up to which they are to be erased.
 void zb_queue_purge (zb_queue_t *self, uint64_t last);
 //  Drops strays that the store knows as they are.
 void zb_queue_tidy (zb_queue_t *self, uint64_t taken);
-//  Drops pages from the end of the window that hold no lease and that the store knows as they are, until the memory of
-//  the pages of all queues is down to `limit`.
+//  Drops rows from the end of the window that hold no lease and that the store knows as they are, until the memory of
+//  the rows of all queues is down to `limit`.
 void zb_queue_shed (zb_queue_t *self, uint64_t taken, size_t limit);
 
 #endif

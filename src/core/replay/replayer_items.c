@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/queue/page.h"
+#include "core/queue/view.h"
 #include "core/replay/replayer_self.h"
 
 //  ---------------------------------------------------------------------------
@@ -125,16 +125,16 @@ static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known
 {
     zb_read_t *extra = self->extra;
     uint64_t last = zb_get64 (found->key + 4);
-    zb_page_t *page = extra->count[0] ? zb_page_new (extra->found[0][0].row, last, found->row) : NULL;
-    if (!page) {
+    zb_view_t *view = extra->count[0] ? zb_view_of (extra->found[0][0].row, last, found->row) : NULL;
+    if (!view) {
         self->fault = "a bitmap in the table acks has no row of the log that it fits";
         return;
     }
     zb_spans_t ids = {NULL, 0, 0};
-    zb_page_done (page, &ids);
+    zb_view_done (view, &ids);
     s_make_acks (self, found, queue->name, &ids);
     zb_spans_clear (&ids);
-    zb_page_destroy (&page);
+    zb_view_destroy (&view);
 }
 
 //  Uses one row of the table acks; false if it has to be looked at again when more was read.
@@ -182,46 +182,41 @@ uint64_t zb_replayer_common (const zb_replayer_t *self)
 }
 
 //  Marks what was put aside of the row as done.
-static void s_skip (zb_replayer_t *self, zb_page_t *page, uint64_t row)
+static void s_skip (const zb_replayer_t *self, zb_view_t *view, uint64_t row)
 {
     if (row != self->skip_last)
         return;
     for (size_t each = 0; each < self->skip.size; each++)
-        for (uint32_t index = zb_page_find (page, self->skip.span[each].first);
-             index < page->count && zb_page_id (page, index) <= self->skip.span[each].last; index++)
-            if (!page->message[index].done) {
-                page->message[index].done = true;
-                page->open--;
-            }
+        for (uint32_t index = zb_places_find (view->places, self->skip.span[each].first);
+             index < view->places->count && zb_places_id (view->places, index) <= self->skip.span[each].last; index++)
+            if (!zb_view_is_done (view, index))
+                zb_view_finish (view, index);
 }
 
 static void s_row (zb_replayer_t *self, const zb_known_queue_t *queue, const zb_found_t *found, const zb_row_t *bits)
 {
     uint64_t last = zb_get64 (found->key + 4);
-    zb_page_t *page = zb_page_new (found->row, last, bits);
-    if (!page) {
+    zb_view_t *view = zb_view_of (found->row, last, bits);
+    if (!view) {
         self->fault = "the tables log or acks hold a malformed row";
         return;
     }
-    s_skip (self, page, last);
-    if (page->open) {
-        size_t size = page->open < page->count ? zb_page_bits_size (page) : 0;
+    s_skip (self, view, last);
+    if (view->open) {
+        size_t size = view->open < view->places->count ? zb_view_bits_size (view) : 0;
         uint8_t head[4];
         zb_put32 (head, (uint32_t) size);
         zb_made_t *made = s_make (self, ZB_REPLAY_ROW, found->key, found->key_size,
                                   1 + queue->name.size + 4 + size + found->row->size);
         zb_item_add_name (made->data, queue->name);
         zb_item_add (made->data, head, sizeof head);
-        if (size) {
-            zb_page_bits (page, made->data->data + made->data->size);
-            made->data->size += (uint32_t) size;
-        }
+        zb_item_add (made->data, view->bits, size);
         zb_item_add (made->data, found->row->data, found->row->size);
         made->queue = queue->id;
-        made->messages = page->open;
+        made->messages = view->open;
         s_ready (self, made);
     }
-    zb_page_destroy (&page);
+    zb_view_destroy (&view);
 }
 
 void zb_replayer_make_messages (zb_replayer_t *self, const zb_found_t *found)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/queue/page.h"
+#include "core/queue/rows.h"
 #include "io/store/folder.h"
 #include "io/store/home.h"
 #include "io/store/salvage.h"
