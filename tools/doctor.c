@@ -19,6 +19,7 @@
 #include "io/store/home.h"
 #include "io/store/lock.h"
 #include "io/store/node.h"
+#include "io/store/salvage.h"
 #include "io/store/shared.h"
 
 #define SYNCS 50                 //  writes that are timed
@@ -27,12 +28,14 @@
 #define SPACE_RESERVE (64 << 20) //  bytes that a broker needs beside two log files
 #define FILES_LOW 4096           //  open files: worth a warning
 #define CONNECT_LONGEST 1000     //  ms
+#define ANSWER_LONGEST 1000      //  ms, of a broker that can be reached
 #define CLOCK_LEAST 1700000000   //  seconds: no clock that is right shows less
 
 static const tool_option_t s_options[] = {
     {"store", "DIR", "the store's folder"},
     {"config", "FILE", "take the folder, and whether it is shared, from this file, see zbroker.conf(5)"},
     {"shared", NULL, "it shall hold a store that both brokers share"},
+    TOOL_BROKERS,
     {"json", NULL, "as a JSON object"},
     {NULL, NULL, NULL}};
 
@@ -208,6 +211,14 @@ static void s_state (doctor_t *self)
         s_find (self, "state", GOOD,
                 zsys_sprintf ("%s%s", state == ZB_NODE_FOUND && node.as ? "of the " : "new, or whole",
                               state == ZB_NODE_FOUND && node.as ? zb_node_name (node.as) : ""));
+    zlistx_t *salvaged = zb_salvage_files (dir);
+    if (zlistx_size (salvaged))
+        s_find (
+            self, "state", DOUBT,
+            zsys_sprintf ("%zu files in %s/salvage hold messages that the winner of a split could not take: zbroker "
+                          "salvage list, then zbroker salvage replay",
+                          zlistx_size (salvaged), dir));
+    zlistx_destroy (&salvaged);
     if (access (aside, F_OK) == 0)
         s_find (
             self, "state", DOUBT,
@@ -345,6 +356,47 @@ static void s_port (doctor_t *self, const char *whose, const char *what, const c
             zsys_sprintf ("%s, %s, %s: %s", whose, what, endpoint, why ? why : "reached from here"));
 }
 
+//  What a broker that answers is waited for, with the way out.
+static void s_broker (doctor_t *self, zb_client_t *client, size_t index)
+{
+    const char *endpoint = zb_client_broker (client, index);
+    //  Nobody waits for the answer of one that can't be reached.
+    const char *text = s_connect (endpoint) ? NULL : zb_client_status (client, index, ANSWER_LONGEST);
+    json_t *status = text ? json_loads (text, 0, NULL) : NULL, *ways = json_object_get (status, "way_out"), *one;
+    const char *why = json_string_value (json_object_get (status, "why"));
+    size_t which;
+    if (why && json_array_size (ways) == 0)
+        s_find (self, "broker", GOOD, zsys_sprintf ("%s: %s", endpoint, why));
+    json_array_foreach (ways, which, one)
+    {
+        json_t *reason = json_object_get (one, "reason");
+        json_t *finding =
+            s_find (self, "broker", DOUBT,
+                    zsys_sprintf ("%s: %s; way out: %s", endpoint, json_string_value (json_object_get (one, "why")),
+                                  json_string_value (json_object_get (one, "text"))));
+        json_object_set (finding, "reason", reason);
+    }
+    json_decref (status);
+}
+
+//  The brokers, as other commands find them; else those of the config file.  Returns an exit code.
+static int s_brokers (doctor_t *self, const tool_t *tool)
+{
+    const zb_config_t *config = self->config;
+    char *brokers = NULL;
+    if (tool_option (tool, "config") && !tool_option (tool, "brokers") && !getenv ("ZBROKER"))
+        brokers = config->as == ZB_SINGLE
+                      ? zsys_sprintf ("%s", config->host[ZB_SINGLE].endpoint)
+                      : zsys_sprintf ("%s,%s", config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint);
+    zb_client_t *client = brokers ? zb_client_new (brokers) : tool_client (tool);
+    zstr_free (&brokers);
+    for (size_t index = 0; client && index < zb_client_brokers (client); index++)
+        s_broker (self, client, index);
+    int code = client ? TOOL_OK : TOOL_USAGE;
+    zb_client_destroy (&client);
+    return code;
+}
+
 //  Who can be reached from here.
 static void s_ports (doctor_t *self)
 {
@@ -400,12 +452,13 @@ static int s_examine (const tool_t *tool, const zb_config_t *config)
     s_clock (&self);
     if (tool_option (tool, "config"))
         s_ports (&self);
-    if (tool_option (tool, "json"))
+    int code = s_brokers (&self, tool);
+    if (code == TOOL_OK && tool_option (tool, "json"))
         s_print_json (&self);
-    else
+    else if (code == TOOL_OK)
         s_print (&self);
     json_decref (self.findings);
-    return self.worst == BAD ? TOOL_FAILED : TOOL_OK;
+    return code != TOOL_OK ? code : self.worst == BAD ? TOOL_FAILED : TOOL_OK;
 }
 
 //  The file serves both brokers of a pair, or one without: either will do, to know all addresses.
@@ -449,9 +502,9 @@ const tool_command_t tool_doctor = {
     .summary = "Look at what a broker relies on: folder, store, limits, clock, and with --config its peers",
     .text = "\n"
             "Tries what a broker relies on, on files of its own in that folder, which it removes; it opens no\n"
-            "store and disturbs no broker.  Of a store that waits for an operator it tells the way out.  With a\n"
-            "config file it connects to each port of the pair and to the witness.  Ends with 1 if something is\n"
-            "bad, with 0 else.\n",
+            "store and disturbs no broker.  Of a store, and of a broker that answers, it tells the way out if it\n"
+            "waits for an operator.  With a config file it connects to each port of the pair and to the witness.\n"
+            "Ends with 1 if something is bad, with 0 else.\n",
     .options = s_options,
     .run = s_run,
 };

@@ -268,6 +268,18 @@ static void s_print_links (const brokers_t *self)
     }
 }
 
+//  What waits for an operator, and the way out.
+static void s_print_ways_out (const brokers_t *self)
+{
+    for (size_t index = 0; index < self->size; index++) {
+        size_t which;
+        json_t *one;
+        json_array_foreach (json_object_get (self->status[index], "way_out"), which, one)
+            printf ("%s: %s\n  way out (%s): %s\n", self->endpoint[index], s_text (one, "why"), s_text (one, "reason"),
+                    s_text (one, "text"));
+    }
+}
+
 //  What a pair that is in step lacks all the same; NULL if nothing.
 static const char *s_lacks (const brokers_t *self)
 {
@@ -390,6 +402,7 @@ static void s_print_table (const brokers_t *self)
             printf ("warning, %s: %s\n", self->endpoint[index], json_string_value (caution));
     }
     s_print_links (self);
+    s_print_ways_out (self);
 }
 
 static int s_ask (const tool_t *tool, zb_client_t *client, int64_t wait, brokers_t *brokers)

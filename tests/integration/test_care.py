@@ -11,7 +11,7 @@ import zmq
 from brokers import PROGRAM, WRAPPER, Broker, Pair, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
-from zb1 import Client, ask, refused, status
+from zb1 import Client, ask, refused, status, way_out
 
 LIMITS = [128, 220, 600, 4096]
 CROWD = 800         #  idle clients of each broker, at most
@@ -161,6 +161,7 @@ def test_what_was_put_aside_comes_back(pair):
     backup = pair.brokers[1]
     backup.start()
     assert "not trusted" in refused(pair.endpoints[1]) or "waiting" in refused(pair.endpoints[1])
+    assert any("zbroker adopt" in text for text in way_out(pair.endpoints[1], "suspect"))
     backup.stop()
     #  Moved by hand it is not deleted, and not taken either.
     os.rename(folder + "/damaged.1", folder + "/env.7")

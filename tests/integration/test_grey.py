@@ -17,7 +17,7 @@ from patience import PATIENCE
 from test_bad_input import greeting
 from test_bounds import Flood
 from test_resync import same_stores
-from zb1 import Refused, status
+from zb1 import Refused, status, way_out
 
 MESSAGES = int(os.environ.get("ZBROKER_MESSAGES", "100000")) // 10
 
@@ -311,7 +311,7 @@ def test_a_full_disk_refuses_producers_alone(small_disk, client):
 
         for round_ in range(2):
             assert fill() >= 1000
-            assert status(single.endpoints[0])["disk"]["full"]
+            assert status(single.endpoints[0])["disk"]["full"] and way_out(single.endpoints[0], "disk-full")
             #  Consuming writes to the log faster than anything else: that must not be what fills the disk.
             assert one.drain("q")
             wait_for(may, "the disk to have room again")

@@ -10,7 +10,7 @@ from brokers import PROGRAM, Pair, wait_for
 from conftest import in_step, two_stores
 from links import CutPair
 from seal import key, seal
-from zb1 import status
+from zb1 import status, way_out
 
 BOMB = 2 ** 32 - 2
 
@@ -151,6 +151,7 @@ def test_another_secret_is_named(mended):
     for index in range(2):
         named(pair, index, "state_in", "pair/name and pair/secret must be the same")
     assert "pair/name and pair/secret" in link(pair.endpoints[0], "ship_in")
+    assert any("pair/secret must be the same" in text for text in way_out(pair.endpoints[0], "link-refused"))
 
 
 def test_the_same_role_is_named(mended):
@@ -215,3 +216,4 @@ def test_settings_that_differ_are_named(mended, zbroker):
     wait_for(lambda: "limits/body is 4096 here and 2048 there" in pair.brokers[1].tail(), "a line in the log")
     shown = zbroker(["status", "--brokers", ",".join(pair.endpoints)], check=False)
     assert shown.returncode == 1 and "set up differently" in shown.stdout
+    assert way_out(pair.endpoints[0], "settings-differ") and "way out (settings-differ)" in shown.stdout

@@ -8,7 +8,7 @@ import pytest
 
 from brokers import Pair, wait_for
 from conftest import in_step, two_stores
-from zb1 import Client, Refused, ask, status
+from zb1 import Client, Refused, ask, status, way_out
 
 SWITCHES = int(os.environ.get("ZBROKER_SWITCHES", "10"))
 MESSAGES = int(os.environ.get("ZBROKER_MESSAGES", "100000"))
@@ -149,6 +149,11 @@ def test_promote(pair, client, zbroker):
     done = zbroker(["promote", *lone], check=False)
     assert done.returncode == 1 and "--accept-loss" in done.stderr and "commit" in done.stderr
     assert status(pair.endpoints[1])["role"] == "waiting"
+    #  The way out, wherever one asks.
+    assert way_out(pair.endpoints[1], "peer-unknown") == [status(pair.endpoints[1])["way_out"][0]["text"]]
+    text = "zbroker promote --accept-loss"
+    assert text in zbroker(["status", *lone], check=False).stdout
+    assert text in zbroker(["doctor", "--store", pair.folder + "/backup", *lone], check=False).stdout
     done = zbroker(["promote", "--accept-loss", *lone])
     assert "is not here" in done.stdout and "solo" in done.stdout
     new = client(pair)
@@ -156,6 +161,7 @@ def test_promote(pair, client, zbroker):
     assert new.drain("q") == [b"both"]
     done = zbroker(["promote", "--accept-loss", *lone], check=False)
     assert done.returncode == 1 and "not needed" in done.stderr
+    assert status(pair.endpoints[1])["way_out"] == [] and status(pair.endpoints[1])["reason"] == "alone"
     #  Who remembers what was lost is not served as if nothing had been.
     one.endpoints = pair.endpoints[1:]
     one.socks, one.monitors, one.current, one.greeted = one.socks[1:], one.monitors[1:], 0, False

@@ -14,7 +14,7 @@ from brokers import STORES, Broker, free_ports, wait_for
 from conftest import in_step
 from disks import fit
 from patience import PATIENCE, SLOWER
-from zb1 import Client, ask, refused, status
+from zb1 import Client, ask, refused, status, way_out
 
 KILLS = int(os.environ.get("ZBROKER_SHARED_KILLS", "3"))
 BACKLOG = int(os.environ.get("ZBROKER_BACKLOG", "100000"))
@@ -88,7 +88,7 @@ def test_stopped_active(pair, client, resumes):
             assert not has_it_open(second)
         state = status(pair.endpoints[1])
         assert state["role"] == "waiting" and state["why"] == text
-        assert state["lock"]["held"] and not state["lock"]["open_here"]
+        assert state["lock"]["held"] and not state["lock"]["open_here"] and way_out(pair.endpoints[1], "lock-held")
         if not resumes:
             first.kill()
             begun = time.monotonic()
@@ -377,6 +377,7 @@ def test_locks_that_do_not_reach(pair, client, folder):
     index = wait_for(lambda: next((at for at in (1, 2) if has_it_open(pair.brokers[at - 1])), 0), "an active one") - 1
     first, second, endpoint = pair.brokers[index], pair.brokers[1 - index], pair.endpoints[1 - index]
     wait_for(lambda: "locks do not reach" in status(endpoint)["why"], "the passive one's doubt")
+    assert way_out(endpoint, "lock-doubt")
     assert owner(pair.brokers)
     first.kill()
     text = wait_for(lambda: refused(endpoint), "503")

@@ -4,7 +4,7 @@ import pytest
 from brokers import STORES, Broker, Pair, single_config, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
-from zb1 import refused, status
+from zb1 import refused, status, way_out
 
 
 def waits(pair, index):
@@ -102,6 +102,7 @@ def test_peer_loss_wait(client):
         pair.brokers[1 - active].kill()
         one.send("PUT", 2, "q", "", b"two")
         wait_for(lambda: "peer-loss" in (refused(pair.endpoints[active]) or ""), "503, peer-loss = wait")
+        assert any("--peer-loss solo" in text for text in way_out(pair.endpoints[active], "peer-loss"))
         pair.brokers[1 - active].start()
         in_step(pair)
         put(one, 2, b"two", b"both")

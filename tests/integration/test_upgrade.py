@@ -24,7 +24,7 @@ from brokers import PROGRAM, Pair, Single, wait_for
 from conftest import in_step
 from patience import PATIENCE
 from seal import key, seal
-from zb1 import Client, ask, status
+from zb1 import Client, ask, status, way_out
 
 FIRST = os.path.join(os.path.dirname(__file__), "store_0.1.0.tar.xz.b64")
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 32)))
@@ -310,7 +310,7 @@ def test_a_peer_that_reads_other_levels(forged):
         backup.say(of_level(4, 9, 0, "0.9.0"))
         return "the other broker is zbroker 0.9.0, which reads levels 4 to 9: update this one" in why(pair)
     wait_for(told, "what does not fit")
-    assert status(pair.endpoints[0])["role"] == "waiting"
+    assert status(pair.endpoints[0])["role"] == "waiting" and way_out(pair.endpoints[0], "versions")
 
 
 def test_a_later_peer_is_heard(forged):

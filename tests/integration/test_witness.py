@@ -12,7 +12,7 @@ from brokers import PROGRAM, Broker, Pair, free_ports, wait_for
 from conftest import in_step
 from links import CutPair
 from seal import key, seal
-from zb1 import Client, ask, status
+from zb1 import Client, ask, status, way_out
 
 
 CLAIM, RESUME, SHARE, FORCE = range(4)
@@ -162,6 +162,7 @@ def test_without_the_witness_nobody_goes_on_alone(watched):
     watched.brokers[active].kill()
     other = watched.endpoints[1 - active]
     wait_for(lambda: "witness" in hello(other), "a refusal that names the witness")
+    assert any("start the witness" in text for text in way_out(other, "witness-silent"))
     watched.witness.start()
     wait_for(lambda: hello(other) == "OK", "the takeover")
     watched.brokers[active].start()

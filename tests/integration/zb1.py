@@ -27,6 +27,11 @@ def ask(endpoint, *frames, patience=REPLY):
         return sock.recv_multipart() if sock.poll(patience * 1000) else None
 
 
+def way_out(endpoint, reason):
+    """What a broker says that an operator can do for this reason: texts, none if nothing waits for him."""
+    return [one["text"] for one in status(endpoint)["way_out"] if one["reason"] == reason]
+
+
 def refused(endpoint):
     """The text of the 503 that a HELLO gets; None if it gets another answer."""
     reply = ask(endpoint, "HELLO", "1")

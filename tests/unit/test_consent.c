@@ -87,7 +87,7 @@ static void test_unused_consent_is_void_when_it_was_handed_back (void **unused)
     zb_consent_ask (&self, false, 5, 1);
     s_say (&self, &record, 5);
     assert_false (zb_consent_given (&self, false, 5));
-    assert_non_null (zb_consent_why (&self, 1000, 1));
+    assert_int_equal (zb_consent_reason (&self, 1000, 1), ZB_REASON_WITNESS_TAKEN);
     assert_string_equal (zb_consent_name (&self), "refused");
 }
 
@@ -205,10 +205,10 @@ static void test_patience_and_refresh (void **unused)
     (void) unused;
     zb_consent_t self = s_new ();
     zb_consent_ask (&self, false, 5, 1000);
-    assert_null (zb_consent_why (&self, 500, 1499));
-    assert_non_null (zb_consent_why (&self, 500, 1500));
+    assert_int_equal (zb_consent_reason (&self, 500, 1499), ZB_REASON_NONE);
+    assert_int_equal (zb_consent_reason (&self, 500, 1500), ZB_REASON_WITNESS_SILENT);
     zb_consent_ask (&self, false, 5, 1400);
-    assert_non_null (zb_consent_why (&self, 500, 1500));
+    assert_int_equal (zb_consent_reason (&self, 500, 1500), ZB_REASON_WITNESS_SILENT);
     zb_consent_share (&self, 2000);
     witness_record_t record = {0};
     s_say (&self, &record, 5);

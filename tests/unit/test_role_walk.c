@@ -116,7 +116,7 @@ typedef struct {
 typedef struct {
     const char *name;
     uint8_t start[MODEL_PACKED];
-    marks_t seen, recovers;
+    marks_t seen, recovers, stands;
     step_t *step;
     size_t steps, room;
     line_t now, next;
@@ -343,6 +343,65 @@ static bool s_recover (model_t *model, marks_t *known, bool talk)
 }
 
 //  ---------------------------------------------------------------------------
+//  Ways out
+
+static uint64_t s_reasons; //  that were ever given, bits 1 << reason
+
+//  What a node says of itself that can be asked.
+static zb_stands_t s_stands (const model_t *self, int at)
+{
+    zb_reason_t reason = zb_role_reason (&self->node[at].role, self->now);
+    s_reasons |= 1ull << reason;
+    return zb_reason_row (reason)->stands;
+}
+
+static bool s_answers (const model_t *self, int at)
+{
+    return self->node[at].alive && !self->node[at].paused;
+}
+
+//  Nothing breaks and nothing is mended, and clients ask: it comes to where either one serves, or each that can be asked
+//  says that it waits, and has a way out.
+static bool s_tells (model_t *model, marks_t *known)
+{
+    uint8_t data[MODEL_PACKED];
+    mark_t path[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        bounds_t left = model->left;
+        model->left = (bounds_t){0};
+        path[round] = s_mark (data, model_pack (model, data));
+        model->left = left;
+        bool served = false, waits = s_answers (model, 0) || s_answers (model, 1);
+        for (int at = 0; at < 2; at++) {
+            served = served || model_serves (model, at);
+            waits = waits && (!s_answers (model, at) || s_stands (model, at) == ZB_STANDS_WAITING);
+        }
+        if (served != waits || model->over || (known && s_marks_find (known, path[round])->one)) {
+            for (int index = 0; known && index < round; index++)
+                s_marks_add (known, path[index]);
+            return true;
+        }
+        if (!s_answers (model, 0) && !s_answers (model, 1))
+            return true;
+        model->left.puts = 2;
+        for (int at = 0; at < 2; at++) {
+            model_act (model, ACT_TURN, at);
+            if (!model->node[at].waiting)
+                model_act (model, ACT_PUT, at);
+        }
+        s_fair_round (model);
+    }
+    return false;
+}
+
+static void s_print_why (const model_t *self)
+{
+    model_print (self);
+    for (int at = 0; at < 2; at++)
+        printf ("%c: %s\n", "PB"[at], zb_role_why (&self->node[at].role, self->now));
+}
+
+//  ---------------------------------------------------------------------------
 
 static void s_broken (walk_t *self, size_t index, act_t act, int at, const char *fault)
 {
@@ -362,6 +421,13 @@ static void s_look (walk_t *self, model_t *model, size_t index, const uint8_t *d
     }
     self->diverged += zero->diverged || one->diverged;
     model_t after = *model;
+    if (!s_tells (&after, &self->stands)) {
+        printf ("%s: nobody serves, and no way out, after\n", self->name);
+        s_explain (self, index, ACTS, 0);
+        s_print_why (&after);
+        fail_msg ("%s: nobody serves, and no way out", self->name);
+    }
+    after = *model;
     if (s_recover (&after, &self->recovers, false))
         return;
     printf ("%s: does not recover, after\n", self->name);
@@ -443,6 +509,7 @@ static void s_walk (const char *name, const model_t *start, size_t most)
         assert_int_equal (self->both_gone, 0);
     free (self->seen.slot);
     free (self->recovers.slot);
+    free (self->stands.slot);
     free (self->step);
     free (self->now.data);
     free (self->next.data);
@@ -717,6 +784,12 @@ static const char *s_run (uint64_t seed, bool talk)
         if (after.fault)
             return after.fault;
         after = model;
+        if (number % 20 == 9 && !s_tells (&after, NULL)) {
+            if (talk)
+                s_print_why (&after);
+            return "nobody serves, and no way out";
+        }
+        after = model;
         if (number % 20 == 19 && !s_recover (&after, NULL, false)) {
             after = model;
             if (talk)
@@ -756,6 +829,23 @@ static void test_every_row_was_taken (void **unused)
             fail_msg ("row %d of Binary Star was not taken", bstar[i].number);
 }
 
+//  Each reason to wait that the model can bring about was given, in a state that lasts.
+static void test_every_way_out_was_needed (void **unused)
+{
+    (void) unused;
+    static const zb_reason_t needed[] = {ZB_REASON_OVERTAKEN,     ZB_REASON_PEER_LOSS_WAIT,
+                                         ZB_REASON_WITNESS_TAKEN, ZB_REASON_WITNESS_STRANGER,
+                                         ZB_REASON_SUSPECT,       ZB_REASON_NEW,
+                                         ZB_REASON_WAIT,          ZB_REASON_BEHIND,
+                                         ZB_REASON_UNKNOWN};
+    for (zb_reason_t reason = 0; reason < ZB_REASONS; reason++)
+        if (s_reasons >> reason & 1)
+            printf ("# %s\n", zb_reason_row (reason)->name);
+    for (size_t index = 0; index < sizeof needed / sizeof *needed; index++)
+        if (!(s_reasons >> needed[index] & 1))
+            fail_msg ("nobody said '%s'", zb_reason_row (needed[index])->name);
+}
+
 static void s_bound (const char *name, size_t *bound)
 {
     if (getenv (name))
@@ -775,6 +865,7 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_walk),
         cmocka_unit_test (test_long_runs),
         cmocka_unit_test (test_every_row_was_taken),
+        cmocka_unit_test (test_every_way_out_was_needed),
     };
     return *s_only ? cmocka_run_group_tests_name ("walk", only, NULL, NULL) : cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -117,27 +117,25 @@ const char *zb_consent_name (const zb_consent_t *self)
     return self->shared_ms && !self->sharing ? "shared" : "free";
 }
 
-const char *zb_consent_refusal (witness_verdict_t verdict)
+zb_reason_t zb_consent_refusal (witness_verdict_t verdict)
 {
     switch (verdict) {
     case WITNESS_OTHER:
-        return "waiting: the witness keeps the record of another pair of this name. Give one of the two another "
-               "pair/name; or, if that pair is gone, stop the witness and say 'zbroker witness reset' with the name";
+        return ZB_REASON_WITNESS_OTHER;
     case WITNESS_BEYOND:
-        return "waiting: the witness has a record that is far behind this pair's epochs. Stop the witness and say "
-               "'zbroker witness reset' with the pair's name";
+        return ZB_REASON_WITNESS_BEYOND;
     case WITNESS_UNPROVEN:
-        return "waiting: the witness has not believed that an operator has said that; say 'zbroker promote' again";
+        return ZB_REASON_WITNESS_UNPROVEN;
     case WITNESS_TAKEN:
-        return "waiting: the witness has let the other broker go on alone";
+        return ZB_REASON_WITNESS_TAKEN;
     default:
-        return "waiting for the peer: the witness does not know this pair yet, both must meet once";
+        return ZB_REASON_WITNESS_STRANGER;
     }
 }
 
-const char *zb_consent_why (const zb_consent_t *self, int64_t patience, int64_t now)
+zb_reason_t zb_consent_reason (const zb_consent_t *self, int64_t patience, int64_t now)
 {
     if (self->refused)
         return zb_consent_refusal (self->refused);
-    return self->asked && now - self->asked_ms >= patience ? "waiting: the witness does not answer" : NULL;
+    return self->asked && now - self->asked_ms >= patience ? ZB_REASON_WITNESS_SILENT : ZB_REASON_NONE;
 }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/pair/reason.h"
 #include "patterns/witness_fsm.h"
 
 typedef struct {
@@ -57,9 +58,9 @@ bool zb_consent_wish (const zb_consent_t *self, uint64_t newest, witness_event_t
 //  A word for operators: "none" (no witness), "given", "refused", "asked", "shared" (the witness knows that both are up
 //  to date), "free" (none of these).
 const char *zb_consent_name (const zb_consent_t *self);
-//  Why the broker has to wait: a text; NULL if the witness was asked so recently (`patience` ms) that it may answer yet.
-const char *zb_consent_why (const zb_consent_t *self, int64_t patience, int64_t now);
-//  The text for a verdict that refuses.
-const char *zb_consent_refusal (witness_verdict_t verdict);
+//  Why the broker has to wait; NONE if the witness was asked so recently (`patience` ms) that it may answer yet.
+zb_reason_t zb_consent_reason (const zb_consent_t *self, int64_t patience, int64_t now);
+//  The reason that a verdict which refuses gives.
+zb_reason_t zb_consent_refusal (witness_verdict_t verdict);
 
 #endif

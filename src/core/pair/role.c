@@ -301,15 +301,19 @@ static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
 //  ---------------------------------------------------------------------------------------------------------------
 //  Binary Star, with this broker's facts
 
-//  Rules (a) and (b) of who may lead without asking the peer, but for the token.
+bool zb_role_entitled (const zb_role_t *self)
+{
+    zb_beat_t own;
+    zb_role_tell (self, &own);
+    bool last = zb_beat_last (&own) && !zb_role_behind (self);
+    return self->opened && self->complete && !self->suspect && (self->in_step || last);
+}
+
 static bool s_may_lead (const zb_role_t *self)
 {
     if (self->shared)
         return zb_role_may_take (self);
-    zb_beat_t own;
-    zb_role_tell (self, &own);
-    bool last = self->settled && zb_beat_last (&own) && !zb_role_behind (self);
-    return self->opened && self->complete && !self->suspect && (self->in_step || last);
+    return zb_role_entitled (self) && (self->in_step || self->settled);
 }
 
 static bstar_facts_t s_facts (const zb_role_t *self, bool may_lead, int64_t now)
@@ -862,8 +866,9 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
         if (self->phase == ZB_PHASE_RISING || self->phase == ZB_PHASE_IDLE)
             return ZB_VOTE_LATER;
         *why = s_token_refused (self, token, code);
-        if (*why == NULL)
-            *why = zb_role_withholds (self, now);
+        zb_reason_t withheld = zb_role_withholds (self, now);
+        if (*why == NULL && withheld)
+            *why = zb_reason_row (withheld)->why;
         return *why ? ZB_VOTE_REFUSE : ZB_VOTE_SERVE;
     }
     if (zb_role_peer_leads (self, now) || (self->bstar.state == BSTAR_PASSIVE && !zb_role_peer_gone (self, now)))
@@ -887,8 +892,8 @@ zb_vote_t zb_role_vote (zb_role_t *self, const zb_frame_t *token, int64_t now, i
         }
         if (zb_role_bound (self)) {
             zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
-            const char *waits = zb_consent_why (&self->consent, self->silence, now);
-            *why = waits ? waits : *why;
+            zb_reason_t waits = zb_consent_reason (&self->consent, self->silence, now);
+            *why = waits ? zb_reason_row (waits)->why : *why;
             return waits ? ZB_VOTE_REFUSE : ZB_VOTE_LATER;
         }
     }

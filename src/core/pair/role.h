@@ -23,6 +23,7 @@
 #include "core/pair/consent.h"
 #include "core/engine/engine.h"
 #include "core/pair/phase.h"
+#include "core/pair/reason.h"
 #include "core/wire/token.h"
 
 //  What is to be done.
@@ -215,8 +216,8 @@ bool zb_role_next (zb_role_t *self, zb_do_t *effect);
 //  When replies go out, and what an OK says; depends on the clock, ask at the start of every turn.
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, zb_durable_t *durable);
 //  Why clients of an active broker get 503 now: peer-loss = wait, no consent of the witness, or a stop that it has not
-//  asked its peer about yet; NULL if they don't.
-const char *zb_role_withholds (const zb_role_t *self, int64_t now);
+//  asked its peer about yet; NONE if they don't.
+zb_reason_t zb_role_withholds (const zb_role_t *self, int64_t now);
 //  The role is being handed over: nothing new may be taken from clients.
 bool zb_role_drains (const zb_role_t *self);
 //  It was handed over, and the peer, which is there, does not lead yet: clients may wait that moment, up to the limit
@@ -236,7 +237,8 @@ bool zb_role_peer_leads (const zb_role_t *self, int64_t now);
 bool zb_role_peer_in_step (const zb_role_t *self);
 //  No heartbeat within the limit, or known dead.
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now);
-//  Why this broker does (or does not) serve: a sentence for operators and clients.
+//  Why this broker does (or does not) serve; and as a sentence for operators and clients.
+zb_reason_t zb_role_reason (const zb_role_t *self, int64_t now);
 const char *zb_role_why (const zb_role_t *self, int64_t now);
 //  The rows of meta that START and RAISE write: key, value and size of row `index`; false behind the last.
 //  `row` is a buffer for what is made here; each call uses it anew.

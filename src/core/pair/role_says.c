@@ -35,16 +35,16 @@ bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoc
     return zb_consent_wish (&self->consent, zb_role_epoch (self), event, epoch);
 }
 
-const char *zb_role_withholds (const zb_role_t *self, int64_t now)
+zb_reason_t zb_role_withholds (const zb_role_t *self, int64_t now)
 {
     bool probed = now - self->probe_ms >= self->silence;
     if (zb_role_overtaken (self) && (self->phase == ZB_PHASE_SEVERING || (self->phase == ZB_PHASE_PROBING && probed)))
-        return "waiting for the peer: this process was stopped, and the peer may have answered meanwhile";
+        return ZB_REASON_OVERTAKEN;
     if (self->phase != ZB_PHASE_PROBING || !probed)
-        return NULL;
+        return ZB_REASON_NONE;
     if (self->wait)
-        return "the other broker does not acknowledge, and peer-loss = wait";
-    return zb_role_bound (self) ? zb_consent_why (&self->consent, self->silence, now) : NULL;
+        return ZB_REASON_PEER_LOSS_WAIT;
+    return zb_role_bound (self) ? zb_consent_reason (&self->consent, self->silence, now) : ZB_REASON_NONE;
 }
 
 zb_release_t zb_role_release (const zb_role_t *self, int64_t now, zb_durable_t *durable)
@@ -111,68 +111,88 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
     beat->level = self->level;
 }
 
-const char *zb_role_why (const zb_role_t *self, int64_t now)
+//  Of a broker that is active.
+static zb_reason_t s_reason_active (const zb_role_t *self, int64_t now)
 {
-    static const char *const phases[ZB_PHASES] = {
-        [ZB_PHASE_RISING] = "active: the store is being made the master",
-        [ZB_PHASE_RAISING] = "active: the new epoch is on its way to the disk",
-        [ZB_PHASE_SINGLE] = "active without a pair",
-        [ZB_PHASE_ALONE] = "active without its peer",
-        [ZB_PHASE_JOINING] = "active: the peer is catching up",
-        [ZB_PHASE_CLEARING] = "active: the peer has caught up",
-        [ZB_PHASE_PAIRED] = "active, the peer is in step",
-        [ZB_PHASE_PROBING] = "active: the peer does not acknowledge",
-        [ZB_PHASE_SEVERING] = "active: telling the peer that it is left behind",
-        [ZB_PHASE_DRAINING] = "active: handing over, nothing new is taken",
+    static const zb_reason_t phases[ZB_PHASES] = {
+        [ZB_PHASE_RISING] = ZB_REASON_RISING,     [ZB_PHASE_RAISING] = ZB_REASON_RAISING,
+        [ZB_PHASE_SINGLE] = ZB_REASON_SINGLE,     [ZB_PHASE_ALONE] = ZB_REASON_ALONE,
+        [ZB_PHASE_JOINING] = ZB_REASON_JOINING,   [ZB_PHASE_CLEARING] = ZB_REASON_CLEARING,
+        [ZB_PHASE_PAIRED] = ZB_REASON_PAIRED,     [ZB_PHASE_PROBING] = ZB_REASON_PROBING,
+        [ZB_PHASE_SEVERING] = ZB_REASON_SEVERING, [ZB_PHASE_DRAINING] = ZB_REASON_DRAINING,
     };
+    zb_reason_t withheld = zb_role_withholds (self, now);
     if (self->shared && self->phase == ZB_PHASE_RISING)
-        return "active: the lock of the shared store is being taken, the fence run, the store recovered";
+        return ZB_REASON_TAKING;
     if (self->shared && self->phase == ZB_PHASE_SINGLE)
-        return "active on the shared store";
-    const char *withheld = zb_role_withholds (self, now);
-    if (self->bstar.state == BSTAR_ACTIVE && phases[self->phase])
-        return withheld ? withheld : phases[self->phase];
-    if (!self->opened)
-        return "the store is being opened";
-    if (self->shared)
-        return zb_role_why_shared (self, now);
-    if (self->diverged && !self->alone)
-        return "diverged: this store holds commits that the peer lacks, as if one of the two had been set back to an older "
-               "copy; they are replayed while the peer leads, and nothing is deleted before that";
-    if (self->diverged)
-        return "diverged: this store holds what was answered without the peer and what the peer lacks; it is replayed "
-               "while the peer leads, and nothing is deleted before that";
-    if (self->bstar.state == BSTAR_PASSIVE && !zb_role_peer_gone (self, now))
-        return self->in_step ? "passive, in step" : "passive, catching up";
-    if (zb_role_yields (self, now))
-        return "waiting: the role was handed over, the other broker is about to lead";
-    if (self->suspect)
-        return "waiting for the peer: this store is not trusted, a sync to this disk failed or it was damaged";
-    if (!self->complete && !self->fresh)
-        return "waiting for the peer: this store is not complete";
-    if (self->fresh && !self->heard)
-        return "waiting for the peer: a new pair forms when both brokers meet";
-    if (zb_role_peer_gone (self, now) && self->wait)
-        return "waiting for the peer: peer-loss = wait";
-    const char *witness = zb_consent_why (&self->consent, self->silence, now);
-    if (zb_role_peer_gone (self, now) && witness)
+        return ZB_REASON_SHARED;
+    return withheld ? withheld : phases[self->phase];
+}
+
+//  Of one that is not, and has no peer that it hears.
+static zb_reason_t s_reason_alone (const zb_role_t *self, int64_t now)
+{
+    zb_reason_t witness = zb_consent_reason (&self->consent, self->silence, now);
+    if (self->wait)
+        return ZB_REASON_WAIT;
+    if (witness)
         return witness;
-    if (zb_role_peer_gone (self, now) && self->alone && zb_role_behind (self))
-        return "waiting for the peer: it was heard to have led in an epoch that this store lacks; promote --accept-loss "
-               "gives up what it holds more";
-    if (zb_role_peer_gone (self, now))
-        return self->in_step ? "ready to take over"
-                             : "waiting for the peer: this broker was not in step when it was "
-                               "last heard, so the peer may hold newer messages";
+    if (zb_role_entitled (self))
+        return ZB_REASON_READY;
+    if (self->diverged)
+        return self->alone ? ZB_REASON_DIVERGED_WAITS : ZB_REASON_AHEAD_WAITS;
+    return self->alone && zb_role_behind (self) ? ZB_REASON_BEHIND : ZB_REASON_UNKNOWN;
+}
+
+zb_reason_t zb_role_reason (const zb_role_t *self, int64_t now)
+{
+    bool gone = zb_role_peer_gone (self, now);
+    if (self->bstar.state == BSTAR_ACTIVE && self->phase != ZB_PHASE_IDLE)
+        return s_reason_active (self, now);
+    if (!self->opened)
+        return ZB_REASON_OPENING;
+    if (self->shared)
+        return zb_role_reason_shared (self, now);
+    if (self->diverged && !gone)
+        return self->alone ? ZB_REASON_DIVERGED : ZB_REASON_AHEAD;
+    if (self->bstar.state == BSTAR_PASSIVE && !gone)
+        return self->in_step ? ZB_REASON_IN_STEP : ZB_REASON_CATCHING_UP;
+    if (zb_role_yields (self, now))
+        return ZB_REASON_YIELDED;
+    if (self->suspect)
+        return ZB_REASON_SUSPECT;
+    if (!self->complete && !self->fresh)
+        return ZB_REASON_INCOMPLETE;
+    if (self->fresh && gone)
+        return ZB_REASON_NEW;
+    if (gone)
+        return s_reason_alone (self, now);
     zb_beat_t own;
     zb_role_tell (self, &own);
     if (*self->misfit)
-        return self->misfit;
+        return ZB_REASON_MISFIT;
     if (!zb_beat_same_pair (&own, &self->peer))
-        return "waiting: the other broker's store belongs to another pair";
-    if (zb_beat_ahead (&self->peer, &own) && (self->peer.suspect || !self->peer.complete))
-        return "waiting: the other broker has answered OK what this one lacks, and its store is not trusted";
-    return "waiting: the brokers are agreeing who leads";
+        return ZB_REASON_OTHER_PAIR;
+    //  Neither may lead, by what both know of both.
+    if (own.settled && self->peer.settled && zb_beat_rank (&own, &self->peer) == 0)
+        return self->fresh ? ZB_REASON_PEER_UNFIT : ZB_REASON_PEER_SUSPECT;
+    return ZB_REASON_AGREEING;
+}
+
+const char *zb_role_why (const zb_role_t *self, int64_t now)
+{
+    zb_reason_t reason = zb_role_reason (self, now);
+    switch (reason) {
+    case ZB_REASON_MISFIT:
+        return self->misfit;
+    case ZB_REASON_LOCK_HELD:
+    case ZB_REASON_LOCK_UNREAD:
+        return self->holder;
+    case ZB_REASON_DENIED:
+        return self->denied;
+    default:
+        return zb_reason_row (reason)->why;
+    }
 }
 
 bool zb_role_row (const zb_role_t *self, size_t index, uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE], const char **key,

@@ -36,14 +36,17 @@ void zb_role_rise (zb_role_t *self);
 
 //  Of a shared store.  The peer was heard: compares what it says with the last look at the lock.
 void zb_role_compare (zb_role_t *self);
-//  What is wrong with the folder, or with the peer's lock, by all that the peer was heard to say; NULL if nothing.
-const char *zb_role_other_store (const zb_role_t *self);
+//  What is wrong with the folder, or with the peer's lock, by all that the peer was heard to say; NONE if nothing.
+zb_reason_t zb_role_other_store (const zb_role_t *self);
 //  Whether this broker may try to take the lock.
 bool zb_role_may_take (const zb_role_t *self);
 //  Sets `in step` of a passive broker by what it knows now.
 void zb_role_judge_share (zb_role_t *self);
 //  Why this broker does not lead.
-const char *zb_role_why_shared (const zb_role_t *self, int64_t now);
+zb_reason_t zb_role_reason_shared (const zb_role_t *self, int64_t now);
+
+//  Rules (a) and (b) of who may lead without asking the peer, but for the token: by what was last read of the store.
+bool zb_role_entitled (const zb_role_t *self);
 
 //  The number of the newest epoch of this store.
 static inline uint64_t zb_role_epoch (const zb_role_t *self)

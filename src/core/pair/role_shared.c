@@ -52,28 +52,26 @@ void zb_role_compare (zb_role_t *self)
         self->blind = true;
 }
 
-//  What is wrong with the folder of a shared store, by all that the peer was heard to say; NULL if nothing.
-const char *zb_role_other_store (const zb_role_t *self)
+//  What is wrong with the folder of a shared store, by all that the peer was heard to say; NONE if nothing.
+zb_reason_t zb_role_other_store (const zb_role_t *self)
 {
     zb_beat_t own;
     zb_role_tell (self, &own);
     if (self->unread)
-        return self->holder;
+        return ZB_REASON_LOCK_UNREAD;
     if (!self->heard)
-        return NULL;
+        return ZB_REASON_NONE;
     if (!self->peer.shared)
-        return "waiting: the other broker's store is not a shared one: start both with --shared, or neither";
+        return ZB_REASON_NOT_SHARED;
     if (!zb_beat_same_pair (&own, &self->peer))
-        return "waiting: the other broker uses another folder: both must name the same one";
+        return ZB_REASON_OTHER_FOLDER;
     if (self->lock_epoch < zb_lineage_newest (&self->peer.tail).number)
-        return "waiting: the folder holds an older copy of the store that the other broker has served from";
+        return ZB_REASON_OLDER_FOLDER;
     if (self->blind && self->met_epoch != self->doubt_epoch)
-        return "waiting: the other broker serves, and nobody is seen to hold the lock: this is another folder, or the "
-               "file system's locks do not reach the other machine";
+        return ZB_REASON_LOCK_DOUBT;
     if (self->blind && !s_has_ended (self))
-        return "waiting: the other broker has lost the lock of the shared store, and has to end before anybody takes "
-               "it";
-    return NULL;
+        return ZB_REASON_LOCK_LOST;
+    return ZB_REASON_NONE;
 }
 
 //  A shared store: whoever gets the lock may lead; but nobody begins a new store alone, and nobody takes for the peer's
@@ -148,21 +146,19 @@ void zb_role_proved (zb_role_t *self, int64_t proved)
 }
 
 //  Why a broker with a shared store does not lead.
-const char *zb_role_why_shared (const zb_role_t *self, int64_t now)
+zb_reason_t zb_role_reason_shared (const zb_role_t *self, int64_t now)
 {
-    const char *other = zb_role_other_store (self);
+    zb_reason_t other = zb_role_other_store (self);
     bool gone = zb_role_peer_gone (self, now);
     if (other)
         return other;
     if (self->bstar.state == BSTAR_PASSIVE && !gone)
-        return self->in_step ? "passive, in step: only the other broker has the shared store open"
-               : self->fresh ? "passive: the shared store is new"
-                             : "passive: the other broker was not seen yet to hold the lock of this folder and serve";
+        return self->in_step ? ZB_REASON_SHARED_IN_STEP : self->fresh ? ZB_REASON_SHARED_NEW : ZB_REASON_SHARED_UNSEEN;
     if (self->held)
-        return self->holder;
+        return ZB_REASON_LOCK_HELD;
     if (self->fresh && !self->heard)
-        return "waiting for the peer: a new pair forms when both brokers meet";
+        return ZB_REASON_NEW;
     if (self->denied)
-        return self->denied;
-    return gone ? "ready to take the shared store over" : "waiting: the brokers are agreeing who leads";
+        return ZB_REASON_DENIED;
+    return gone ? ZB_REASON_SHARED_READY : ZB_REASON_AGREEING;
 }

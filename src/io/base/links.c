@@ -230,6 +230,7 @@ bool zb_links_view (zb_links_t *self, zb_way_t number, zb_links_view_t *view)
                               .text = s_ways[number].text,
                               .endpoint = way->endpoint,
                               .open = way->open,
+                              .refused = !way->open && *way->refused,
                               .since = way->since};
     s_why (self, number, view->why);
     pthread_mutex_unlock (&self->guard);

@@ -58,6 +58,7 @@ typedef struct {
     const char *text;     //  for operators
     const char *endpoint; //  where the one who connects has to get to
     bool open;
+    bool refused;         //  it is closed, and what came was refused: `why` says what to do
     int64_t since;        //  ms, when it became so
     char why[ZB_WHY_MAX]; //  of one that is closed
 } zb_links_view_t;

@@ -440,11 +440,11 @@ static void s_look_at_operator (zb_broker_t *self)
 static void s_serve (zb_broker_t *self, const zb_request_t *request)
 {
     const zb_role_t *role = &self->role;
-    const char *withholds = zb_role_withholds (role, self->now);
+    zb_reason_t withholds = zb_role_withholds (role, self->now);
     if (request->verb == ZB_REPLAY && (role->target || *role->misfit))
         s_refuse (self, request, ZB_NOT_READY, role->target ? "the level of the store is being raised" : role->misfit);
     else if (withholds)
-        s_refuse (self, request, ZB_NOT_READY, withholds);
+        s_refuse (self, request, ZB_NOT_READY, zb_reason_row (withholds)->why);
     else if (zb_engine_leads (self->engine))
         zb_engine_request (self->engine, request, self->now);
     else
@@ -1082,9 +1082,9 @@ static bool s_waits_for_peer (const zb_broker_t *self)
 //  While this broker must not answer, clients who say HELLO are told, also those who have said it before that was known.
 static void s_withhold (zb_broker_t *self)
 {
-    const char *why = zb_role_withholds (&self->role, self->now);
+    zb_reason_t why = zb_role_withholds (&self->role, self->now);
     if (why && zb_engine_leads (self->engine))
-        zb_engine_withhold (self->engine, why);
+        zb_engine_withhold (self->engine, zb_reason_row (why)->why);
 }
 
 static void s_turn (zb_broker_t *self)

@@ -210,6 +210,50 @@ static json_t *s_merge (const zb_status_t *self)
     return object;
 }
 
+static void s_way_out (json_t *list, zb_reason_t reason, const char *why, const char *text)
+{
+    const zb_reason_row_t *row = zb_reason_row (reason);
+    json_array_append_new (list, json_pack ("{s:s, s:s, s:s}", "reason", row->name, "why", why ? why : row->why, "text",
+                                            text ? text : row->way_out));
+}
+
+//  A link that refuses what comes, unless that is why the broker waits.
+static void s_refused_out (json_t *list, const zb_status_t *self, zb_reason_t known)
+{
+    for (zb_way_t way = 0; self->links && way < ZB_WAYS; way++) {
+        zb_links_view_t view;
+        bool told = way == ZB_WAY_WITNESS ? known >= ZB_REASON_WITNESS_SILENT && known <= ZB_REASON_WITNESS_STRANGER
+                                          : known == ZB_REASON_MISFIT || known == ZB_REASON_OTHER_PAIR;
+        if (told || !zb_links_view (self->links, way, &view) || !view.refused)
+            continue;
+        char *why = zsys_sprintf ("%s: refused since %" PRId64 " s", view.text, (self->now - view.since) / 1000);
+        s_way_out (list, ZB_REASON_LINK_REFUSED, why, view.why);
+        zstr_free (&why);
+    }
+}
+
+//  All that waits for an operator now, and what he can do.
+static json_t *s_ways_out (const zb_status_t *self)
+{
+    json_t *list = json_array ();
+    zb_reason_t reason = zb_role_reason (self->role, self->now);
+    const char *differs = self->links ? zb_links_differs (self->links) : NULL;
+    if (zb_reason_row (reason)->way_out)
+        s_way_out (list, reason, zb_role_why (self->role, self->now), NULL);
+    s_refused_out (list, self, reason);
+    if (differs)
+        s_way_out (list, ZB_REASON_SETTINGS_DIFFER, differs, NULL);
+    if (self->replays && *self->replay.waits)
+        s_way_out (list, ZB_REASON_REPLAY_WAITS, self->replay.waits, NULL);
+    if (self->replays && self->replay.aside)
+        s_way_out (list, ZB_REASON_PUT_ASIDE, NULL, NULL);
+    if (self->full)
+        s_way_out (list, ZB_REASON_DISK_FULL, NULL, NULL);
+    if (self->gate.most && self->gate.connections >= self->gate.most)
+        s_way_out (list, ZB_REASON_CONNECTIONS_FULL, NULL, NULL);
+    return list;
+}
+
 static void s_counts (json_t *object, const zb_status_t *self)
 {
     json_t *dropped = json_object ();
@@ -229,6 +273,8 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "role", json_string (s_role_word (role)));
     json_object_set_new (object, "phase", json_string (zb_phase_name (role->phase)));
     json_object_set_new (object, "why", json_string (zb_role_why (role, self->now)));
+    json_object_set_new (object, "reason", json_string (zb_reason_row (zb_role_reason (role, self->now))->name));
+    json_object_set_new (object, "way_out", s_ways_out (self));
     json_object_set_new (object, "since_ms", s_number ((uint64_t) (self->now - self->phase_since)));
     json_object_set_new (object, "epoch", s_number (s_epoch (role)));
     json_object_set_new (object, "level", json_string (s_level (role, self->now)));

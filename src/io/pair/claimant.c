@@ -137,7 +137,7 @@ witness_verdict_t zb_claimant_verdict (const zb_claimant_t *self)
 
 const char *zb_claimant_why (const zb_claimant_t *self)
 {
-    return zb_consent_refusal (self->verdict);
+    return zb_reason_row (zb_consent_refusal (self->verdict))->why;
 }
 
 //  One answer; false if it is not what was asked for last.
