@@ -212,6 +212,30 @@ static void test_a_generation_out_of_reach (void **state)
     s_close (&master, &client);
 }
 
+//  The master dies, its store is set back to a copy, and it leads with the generation that it had: a client that has followed it
+//  then would not see that it is another log.
+static void test_a_generation_that_was_used (void **state)
+{
+    (void) state;
+    end_t master, client;
+    s_open (&master, &client);
+    zb_ship_destroy (&master.ship);
+    s_until (&client, NULL, &client, ZB_SHIP_CLOSED, 1);
+    master = s_end (1);
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 7);
+    s_until (&master, &client, &master, ZB_SHIP_BEHIND, 1);
+    assert_int_equal (client.events[ZB_SHIP_OPENED], 1);
+    assert_int_equal (zb_ship_peer_generation (master.ship), 8);
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 9);
+    s_until (&master, &client, &client, ZB_SHIP_OPENED, 2);
+    assert_int_equal (client.last.generation, 9);
+    //  One that begins anew compares all.
+    zb_ship_act (master.ship, ZB_SHIP_MASTER, 9);
+    zb_ship_act (client.ship, ZB_SHIP_CLIENT, 9);
+    s_until (&master, &client, &client, ZB_SHIP_OPENED, 3);
+    s_close (&master, &client);
+}
+
 //  The same in a flood: what does not fit into the other one's pipe is left out.
 static void s_flood (zsock_t *sock, unsigned node, uint64_t session, const char hello[9])
 {
@@ -488,6 +512,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_silence, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_generations, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_a_generation_out_of_reach, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_a_generation_that_was_used, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_hellos_change_nothing, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_half_a_session, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_forged, s_setup, s_teardown),

@@ -28,7 +28,15 @@
 #define END_EVERY 50        //  ms between two answers to frames of a session that is over
 
 enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK, BEGIN, END };
-enum { HELLO_SIZE = 9, WELCOME_SIZE = 12, ACK_SIZE = 17, GRANT_SIZE = 8, TICK_SIZE = 24, BEGIN_SIZE = 12 };
+enum {
+    HELLO_SIZE = 9,
+    WELCOME_SIZE = 12,
+    WELCOME_LEAD_SIZE = 20,
+    ACK_SIZE = 17,
+    GRANT_SIZE = 8,
+    TICK_SIZE = 24,
+    BEGIN_SIZE = 12
+};
 
 struct zb_ship {
     unsigned node;
@@ -36,6 +44,7 @@ struct zb_ship {
     zsock_t *out, *in, *monitor;
     zb_ship_role_t role;
     uint32_t generation, peer_generation;
+    uint64_t lead;  //  ours, or that of the master whose generation we follow; 0 = none, or not told
     uint64_t nonce; //  ours; new for each session
     uint64_t session;
     uint8_t offers[ZB_SEAL_OFFER_SIZE]; //  key of the sessions that WELCOMEs offer; new when one of them has begun
@@ -195,6 +204,7 @@ void zb_ship_act (zb_ship_t *self, zb_ship_role_t role, uint32_t generation)
 {
     self->role = role;
     self->generation = generation;
+    self->lead = role == ZB_SHIP_MASTER ? s_random () : 0;
     s_reset (self);
 }
 
@@ -292,18 +302,19 @@ static void s_hello (zb_ship_t *self)
 //  Offers a session to the client with this nonce: the same one each time.
 static void s_welcome (zb_ship_t *self, uint64_t nonce)
 {
-    uint8_t payload[WELCOME_SIZE];
+    uint8_t payload[WELCOME_LEAD_SIZE];
     zb_put64 (payload, nonce);
     zb_put32 (payload + 8, self->generation);
+    zb_put64 (payload + 12, self->lead);
     s_send_small (self, WELCOME, zb_seal_offer (self->offers, nonce), payload, sizeof (payload));
 }
 
-//  Takes the session that was offered for our nonce.
-static void s_take (zb_ship_t *self, uint64_t session)
+//  Takes the session that was offered for our nonce, as one of this generation.
+static void s_take (zb_ship_t *self, uint64_t session, uint32_t generation)
 {
     uint8_t payload[BEGIN_SIZE];
     zb_put64 (payload, self->nonce);
-    zb_put32 (payload + 8, self->generation);
+    zb_put32 (payload + 8, generation);
     s_send_small (self, BEGIN, session, payload, sizeof (payload));
 }
 
@@ -392,16 +403,21 @@ static void s_got_hello (zb_ship_t *self, uint64_t session, const uint8_t *paylo
         s_hello (self);
 }
 
-static bool s_got_welcome (zb_ship_t *self, uint64_t session, const uint8_t *payload, zb_ship_event_t *event,
-                           int64_t now)
+static bool s_got_welcome (zb_ship_t *self, uint64_t session, const uint8_t *payload, size_t size,
+                           zb_ship_event_t *event, int64_t now)
 {
     uint32_t generation = zb_get32 (payload + 8);
+    uint64_t lead = size >= WELCOME_LEAD_SIZE ? zb_get64 (payload + 12) : 0;
     if (self->role != ZB_SHIP_CLIENT || !session || session == self->session || zb_get64 (payload) != self->nonce)
         return false;
-    s_take (self, session);
-    //  A master whose generation is below ours has to raise it first; it has just been told.
-    if (generation < self->generation)
+    //  A store that was set back to a copy counts its generations again.  In one that we follow already our database would
+    //  compare nothing, and take the master's log for what it lacks of its own.
+    bool again = generation == self->generation && self->lead && lead && lead != self->lead;
+    s_take (self, session, self->generation + again);
+    //  A master whose generation is below ours, or not its own alone, has to raise it first; it has just been told.
+    if (generation < self->generation || again)
         return false;
+    self->lead = lead;
     //  We take over the master's in this session: what is out of reach for us now will be our own then.
     if (generation <= self->generation + ZB_GENERATION_REACH)
         self->generation = self->peer_generation = generation;
@@ -539,7 +555,7 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
         return false;
     }
     if (seal.kind == WELCOME)
-        return s_got_welcome (self, seal.session, payload, event, now);
+        return s_got_welcome (self, seal.session, payload, size, event, now);
     if (seal.kind == BEGIN)
         return s_got_begin (self, seal.session, payload, event, now);
     if (seal.kind == END)

@@ -12,7 +12,7 @@
 
       kind        payload                                               session  sent
       1 HELLO     nonce u64, role u8                                    own      by whoever has no session
-      2 WELCOME   the client's nonce u64, generation u32                offered  by a master, answering a client
+      2 WELCOME   the client's nonce u64, generation u32, lead u64      offered  by a master, answering a client
       3 RECORD    size of control u32, control, record                  yes      what Berkeley DB has to say
       4 ACK       received u64, log position u64, caught up u8          yes      by the client
       5 GRANT     the master's newest epoch u64                         yes      by the master: you are in step
@@ -40,6 +40,10 @@
     once.  A nonce is new after each session, too.  Generations are believed from WELCOME
     and BEGIN alone, and only up to ZB_GENERATION_REACH above our own: a master has to
     count up to them.
+
+    A master's `lead` is new each time that it begins to lead, which takes a new generation, too.  But one whose store was set
+    back to a copy may lead with a generation that it had before.  A client that has followed it then, and hears another lead in
+    the same generation, says that it has the next one, so that the master raises its own.
 
     Frames are numbered from 1 in each session and direction; those of other sessions,
     strangers and replays are dropped and counted.  A frame that can't be sent is dropped,
