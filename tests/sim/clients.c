@@ -125,7 +125,7 @@ void plain_greet (client_t *self)
     for (int tries = 0;; tries++) {
         //  What it was told is gone with a disk: an operator starts it anew.
         if (tries > 40 && world_has (EXTRA_COPIES | EXTRA_OPERATOR))
-            self->token[0] = self->old[0] = 0;
+            self->token[0] = self->old[0] = self->instance[0] = 0;
         self->socket = zmq_socket (NULL, ZMQ_DEALER);
         zmq_connect (self->socket, self->broker ? "tcp://10.0.0.2:5560" : "tcp://10.0.0.1:5560");
         char id[24];

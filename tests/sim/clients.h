@@ -31,4 +31,7 @@ bool operator_has_asked (bool *moved);
 //  All producers have ended.
 bool clients_are_done (void);
 
+//  One who raises the level of the store as often as it can be raised, until then.
+void updater_start (int64_t until);
+
 #endif

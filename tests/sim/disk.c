@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/level.h"
 #include "disk.h"
 #include "history.h"
 #include "io/store/folder.h"
@@ -211,6 +212,7 @@ int zb_node_save (const zb_node_t *self, const char *dir)
 {
     (void) dir;
     zb_node_t node = *self;
+    node.level = sim_mutant == MUTANT_NOTED ? ZB_LEVEL_LEAST : node.level;
     //  A crash leaves the old one or the new one.
     bool early = world_chance (500);
     if (early) {

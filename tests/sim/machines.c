@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/level.h"
+#include "disk.h"
 #include "history.h"
 #include "io/broker/broker.h"
 #include "io/pair/witness.h"
@@ -127,6 +129,26 @@ static void s_check_refusal (machine_t *self)
         world_finding ("H11: %s was started as the other one, and has changed its disk", self->name);
 }
 
+//  The program that is on the machine from now on.  An earlier one comes only where no store can be of a higher level: none
+//  that is there now may end since it does not read what it finds.  A disk that is set back does not know what the other one has.
+static void s_install (machine_t *self)
+{
+    bool may = self->machine != WITNESS && !world_has (EXTRA_COPIES) &&
+               (self->starts == 1 || disk_of (self->machine)->node.level == 1);
+    self->level = world_has (EXTRA_LEVELS) && may && world_chance (self->starts == 1 ? 700 : 300) ? 1 : ZB_LEVEL_MOST;
+    if (world_has (EXTRA_LEVELS))
+        world_note ("%s reads levels up to %u", self->name, self->level);
+}
+
+zb_level_t __real_zb_level_program (void);
+zb_level_t __wrap_zb_level_program (void);
+zb_level_t __wrap_zb_level_program (void)
+{
+    zb_level_t level = __real_zb_level_program ();
+    level.most = s_machine[process_self ()->machine].level;
+    return level;
+}
+
 static void s_start (void *arg, uint64_t number)
 {
     (void) number;
@@ -140,6 +162,7 @@ static void s_start (void *arg, uint64_t number)
     if (self->process)
         disk_crash (self->machine, false);
     self->starts++;
+    s_install (self);
     self->says[0] = 0;
     self->misnamed =
         world_has (EXTRA_NAMES) && disk_is_used (self->machine) && self->machine != WITNESS && world_chance (300);

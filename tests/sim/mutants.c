@@ -32,7 +32,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
         [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
         [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",
-        [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",
+        [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }

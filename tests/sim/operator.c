@@ -105,6 +105,16 @@ static void *s_be_operator (void *arg)
     return NULL;
 }
 
+static void *s_be_updater (void *arg)
+{
+    client_t *self = arg;
+    while (world_now () < self->until) {
+        plain_nap (500 * MS, 3 * SECOND);
+        s_operate (self, (int) world_random (2), "UPGRADE");
+    }
+    return NULL;
+}
+
 static void *s_move_once (void *arg)
 {
     client_t *self = arg;
@@ -117,6 +127,11 @@ static void *s_move_once (void *arg)
 void operator_start (int64_t until)
 {
     plain_start ("op", "", 0, s_be_operator, until);
+}
+
+void updater_start (int64_t until)
+{
+    plain_start ("up", "", 0, s_be_updater, until);
 }
 
 void operator_move (void)

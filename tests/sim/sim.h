@@ -73,6 +73,7 @@ typedef enum {
     MUTANT_PURGE,    //  the loser of a split does not tell what it has purged
     MUTANT_AGAIN,    //  a broker does not tell that a PUT was stored before
     MUTANT_COUNT,    //  a broker counts one message too many
+    MUTANT_NOTED,    //  a node's file does not name the level of its store
     MUTANTS
 } mutant_t;
 
@@ -88,7 +89,8 @@ enum {
     EXTRA_NAMES = 4,    //  brokers are started as the other one
     EXTRA_COPIES = 8,   //  disks are set back to copies
     EXTRA_VISITORS = 16, //  three clients use one queue in all ways
-    EXTRAS = 5           //  how many there are
+    EXTRA_LEVELS = 32,   //  programs of two levels take turns on the machines, and an operator raises the store's
+    EXTRAS = 6           //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------

@@ -155,6 +155,8 @@ static void s_run (uint64_t seed)
     if (world_has (EXTRA_VISITORS))
         visitors_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
+    if (world_has (EXTRA_LEVELS))
+        updater_start (FAULTS_TO);
     world_run (FAULTS_TO);
     faults_end ();
     end_t end = RUNNING;
@@ -335,6 +337,7 @@ static void s_test_mutants (void)
         {MUTANT_MIX, "H4", 600, EXTRA_SPLITS},
         {MUTANT_AGAIN, "H13", 60, 0},
         {MUTANT_COUNT, "H13", 60, 0},
+        {MUTANT_NOTED, "has exited with 2", 100, EXTRA_LEVELS},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);

@@ -181,7 +181,7 @@ bool world_has (unsigned extra)
 
 const char *world_extras (void)
 {
-    static const char *const names[EXTRAS] = {"splits", "operator", "names", "copies", "visitors"};
+    static const char *const names[EXTRAS] = {"splits", "operator", "names", "copies", "visitors", "levels"};
     static char text[128];
     size_t size = 0;
     for (unsigned index = 0; index < EXTRAS; index++)
