@@ -6,8 +6,8 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Preloaded into a broker (LD_PRELOAD).  While $ZBROKER_SHIM/stall exists, each sync
-    waits, and makes $ZBROKER_SHIM/stalled; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
+    Preloaded into a broker (LD_PRELOAD).  While $ZBROKER_SHIM/stall exists, each sync, and each look at the disk's
+    free space, waits, and makes $ZBROKER_SHIM/stalled; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
     While $ZBROKER_SHIM/lie exists, the lock on a file LOCK is seen by this process alone.
     While $ZBROKER_SHIM/hang exists, the main thread does not come back from zmq_poll.
 */
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -38,12 +39,25 @@ static void s_answer (const char *word)
     close (open (path, O_WRONLY | O_CREAT, 0600));
 }
 
-static int s_sync (const char *name, int fd)
+static void s_stall (void)
 {
     while (s_ordered ("stall")) {
         s_answer ("stalled");
         usleep (2000);
     }
+}
+
+int statvfs (const char *restrict path, struct statvfs *restrict info)
+{
+    s_stall ();
+    int (*real) (const char *, struct statvfs *) =
+        (int (*) (const char *, struct statvfs *)) dlsym (RTLD_NEXT, "statvfs");
+    return real (path, info);
+}
+
+static int s_sync (const char *name, int fd)
+{
+    s_stall ();
     int (*real) (int) = (int (*) (int)) dlsym (RTLD_NEXT, name);
     return real (fd);
 }

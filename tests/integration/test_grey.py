@@ -184,6 +184,17 @@ def test_how_long_a_slow_passive_is_waited_for(grey, client):
     assert one.request("PUT", "last", "gap", "", b"x")[0] == b"solo"
 
 
+def test_a_stalled_disk_is_not_asked(single_grey):
+    """STATUS tells the free space, and waits for no disk."""
+    endpoint = single_grey.endpoints[0]
+    free = wait_for(lambda: status(endpoint)["disk"]["free"], "the free space")
+    single_grey.disk.stall()
+    for _ in range(20):
+        state = status(endpoint, patience=1)
+        assert state, "no answer"
+        assert state["disk"]["free"] // 2 < free
+
+
 def test_a_sync_that_fails(grey, client):
     """The broker ends with code 4, its peer takes over; at its restart it fetches its store anew."""
     active, levels, gap = stream_through(grey, client, lambda active: grey.disks[active].order("fail"))

@@ -33,6 +33,7 @@
 #include "io/broker/operator.h"
 #include "io/base/reach.h"
 #include "io/broker/status.h"
+#include "io/store/salvager.h"
 #include "io/store/store.h"
 
 //  Messages that one turn takes from clients before the store is looked at again.
@@ -81,6 +82,7 @@ typedef struct {
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
     zb_trimmer_t *trimmer;
+    zb_salvager_t *salvager;
     zb_spans_t ids;            //  that the request at hand names
     char *holder, *denied;     //  of a shared store: sentences that the role borrows
 } zb_broker_t;
@@ -287,6 +289,7 @@ static void s_status (zb_broker_t *self, const zb_request_t *request)
     self->status.now = self->now;
     self->status.oversize = zb_front_oversize (self->front);
     self->status.output = zb_front_waits (self->front);
+    self->status.space = zb_store_space (self->store);
     self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;
     self->status.challenge = zb_operator_challenge (self->operator);
     self->status.witness_challenge = self->claimant ? zb_claimant_challenge (self->claimant) : "";
@@ -818,7 +821,7 @@ static void s_replay (zb_broker_t *self)
                 "of the two was set back to an older copy, or its disk has lost writes; nothing is rolled back, what is "
                 "here is replayed to it", self->role.commit, zb_lineage_newest (&self->role.lineage).number);
     if (replays && !self->courier)
-        self->courier = zb_courier_new (s_peer_endpoint (self), self->config->store, self->role.secret,
+        self->courier = zb_courier_new (s_peer_endpoint (self), self->config->store, self->salvager, self->role.secret,
                                         &self->role.lineage);
     if (!self->courier)
         return;
@@ -1031,6 +1034,7 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     self->links = self->status.links = paired ? zb_links_new (config) : NULL;
     self->store = s_store_new (config, self->links);
     self->trimmer = zb_trimmer_new ();
+    self->salvager = zb_salvager_new (config->store);
     if (paired) {
         self->ha = zb_ha_new (config, self->store, self->links);
         if (!self->ha)
@@ -1053,6 +1057,7 @@ static void s_close (zb_broker_t *self)
     zb_trimmer_destroy (&self->trimmer);
     zb_claimant_destroy (&self->claimant);
     zb_courier_destroy (&self->courier);
+    zb_salvager_destroy (&self->salvager);
     zb_ha_destroy (&self->ha);
     zb_store_destroy (&self->store);
     zb_links_destroy (&self->links);

@@ -7,7 +7,6 @@
     =========================================================================  */
 
 #include <jansson.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <czmq.h>
 
@@ -118,9 +117,7 @@ static json_t *s_links (const zb_status_t *self)
 
 static json_t *s_disk (const zb_status_t *self)
 {
-    struct statvfs disk;
-    json_t *free_bytes = statvfs (self->config->store, &disk) == 0
-                             ? s_number ((uint64_t) disk.f_bavail * disk.f_frsize) : json_null ();
+    json_t *free_bytes = self->space < UINT64_MAX ? s_number (self->space) : json_null ();
     json_t *object = json_object ();
     json_object_set_new (object, "free", free_bytes);
     json_object_set_new (object, "full", json_boolean (self->full));

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t rulings_beyond;   //  and answers of the witness that did
     zb_gate_stats_t gate;      //  connections
     bool full;                 //  the disk is below its low-water mark
+    uint64_t space;            //  its free bytes, UINT64_MAX: not known
     bool replays;              //  this broker lost a split, and sends what it has:
     zb_replayer_stats_t replay;
     char *resync;              //  what a resync is doing, NULL if none

@@ -11,7 +11,7 @@
 #include "core/wire/protocol.h"
 #include "io/pair/courier.h"
 #include "io/base/log.h"
-#include "io/store/salvage.h"
+#include "io/store/salvager.h"
 
 #define SILENCE 3000 //  ms without an answer until the connection is made anew
 #define LATER 250    //  ms until it is tried again
@@ -19,6 +19,7 @@
 
 struct zb_courier {
     zb_replayer_t *replayer;
+    zb_salvager_t *salvager; //  borrowed
     char *endpoint, *dir;
     zb_epoch_t loser;
     zsock_t *sock;
@@ -26,6 +27,7 @@ struct zb_courier {
     int64_t again;   //  ms: when to begin again; 0 = it has begun
     size_t waiting;  //  items that are not answered
     uint64_t number; //  of this courier, in the tags of its reads
+    uint64_t job;    //  of the salvager: what is refused is being put aside; 0 = nothing is
     zb_log_rate_t noise;
 };
 
@@ -38,12 +40,13 @@ static bool s_connect (zb_courier_t *self)
     return zsock_connect (self->sock, "%s", self->endpoint) == 0;
 }
 
-zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, const uint8_t secret[ZB_SECRET_SIZE],
-                              const zb_lineage_t *lineage)
+zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager_t *salvager,
+                              const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage)
 {
     zb_courier_t *self = (zb_courier_t *) zmalloc (sizeof *self);
     self->endpoint = strdup (endpoint);
     self->dir = strdup (dir);
+    self->salvager = salvager;
     assert (self->endpoint && self->dir);
     self->replayer = zb_replayer_new (secret, lineage);
     self->loser = zb_lineage_newest (lineage);
@@ -107,20 +110,39 @@ static void s_later (zb_courier_t *self, int64_t now)
 {
     self->again = now + LATER;
     self->waiting = 0;
+    self->job = 0;
 }
 
+//  The winner has refused something: the salvager keeps it.
 static void s_put_aside (zb_courier_t *self, int64_t now)
 {
     zb_aside_t aside;
     bool refused = zb_replayer_aside (self->replayer, &aside);
     assert (refused);
-    int64_t messages = zb_salvage_write (self->dir, self->loser, &aside);
+    self->job = zb_salvager_give (self->salvager, self->loser, &aside);
+    //  It still works for an earlier replay: this one begins again, and comes to the same refusal.
+    if (!self->job)
+        s_later (self, now);
+}
+
+//  It is on the disk, or can't be.  What is done for an earlier courier is of no interest here: it is found in the file.
+static void s_was_put_aside (zb_courier_t *self, int64_t now)
+{
+    uint64_t job;
+    int64_t messages;
+    int error;
+    if (!zb_salvager_done (self->salvager, &job, &messages, &error) || job != self->job)
+        return;
     if (messages < 0) {
         zb_log_rated (&self->noise, now, ZB_LOG_ERROR, "can't write to the folder salvage, so the replay waits: %s",
-                      strerror (errno));
+                      strerror (error));
         s_later (self, now);
         return;
     }
+    zb_aside_t aside;
+    bool refused = zb_replayer_aside (self->replayer, &aside);
+    assert (refused);
+    self->job = 0;
     zb_log (ZB_LOG_WARNING, "%" PRId64 " messages of queue %.*s can't be replayed (%s): they are kept in %s/salvage, see zbroker salvage",
             messages, (int) aside.queue.size, (const char *) aside.queue.data, aside.word, self->dir);
     self->waiting = 0;
@@ -188,6 +210,9 @@ bool zb_courier_turn (zb_courier_t *self, int64_t now)
     }
     if (done)
         return true;
+    s_was_put_aside (self, now);
+    if (self->job)
+        return false;
     if (self->waiting && now - self->heard > SILENCE) {
         s_connect (self);
         s_later (self, now);

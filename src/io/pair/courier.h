@@ -17,13 +17,14 @@
 #define ZB_COURIER_H_INCLUDED
 
 #include "core/replay/replayer.h"
+#include "io/store/salvager.h"
 
 typedef struct zb_courier zb_courier_t;
 
-//  `dir` is the store's folder, where what the winner can't take is put aside; `lineage` is the loser's, this broker's own.
-//  Copies all it is given.  NULL and errno if the endpoint can't be used.
-zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, const uint8_t secret[ZB_SECRET_SIZE],
-                              const zb_lineage_t *lineage);
+//  `dir` is the store's folder, `salvager` (borrowed) puts aside there what the winner can't take; `lineage` is the loser's,
+//  this broker's own.  Copies all else that it is given.  NULL and errno if the endpoint can't be used.
+zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager_t *salvager,
+                              const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage);
 void zb_courier_destroy (zb_courier_t **self_p);
 //  Takes answers, sends items.  Returns true when the winner has everything on its disk.
 bool zb_courier_turn (zb_courier_t *self, int64_t now);

@@ -397,6 +397,7 @@ zb_replica_t *zb_replica_new (const zb_store_args_t *args, zb_replica_post_fn *p
 {
     zb_replica_t *self = zmalloc (sizeof (*self));
     self->args = *args;
+    self->space = UINT64_MAX;
     self->post = post;
     self->arg = arg;
     self->tables = zb_tables_new ();
@@ -449,6 +450,11 @@ void zb_replica_destroy (zb_replica_t **self_p)
         zb_read_destroy (&read);
     zlist_destroy (&self->reads);
     freen (self);
+}
+
+uint64_t zb_replica_space (const zb_replica_t *self)
+{
+    return self->space;
 }
 
 bool zb_replica_failed (const zb_replica_t *self)
@@ -687,7 +693,7 @@ static void s_measure_space (zb_replica_t *self)
     //  A log that can't be written is the end of the environment, and a message that is consumed needs log, too.  What was
     //  consumed leaves room in the files for new messages, but none for the log.
     uint64_t low = 2 * self->args.log_file + SPACE_RESERVE, least = low - SPACE_RESERVE / 2;
-    uint64_t space = zb_home_space (self->home);
+    uint64_t space = self->space = zb_home_space (self->home);
     uint64_t spare = space < UINT64_MAX / 2 ? zb_tables_spare (self->tables) : 0;
     if (space < least || space + spare < low)
         s_set_full (self, true);

@@ -44,6 +44,8 @@ zb_replica_t *zb_replica_new (const zb_store_args_t *args, zb_replica_post_fn *p
 void zb_replica_destroy (zb_replica_t **self_p);
 //  Whether it has posted FAILED.
 bool zb_replica_failed (const zb_replica_t *self);
+//  Free bytes of the disk when it was looked at last; UINT64_MAX if that is not known.
+uint64_t zb_replica_space (const zb_replica_t *self);
 
 //  The commands of store.h.  Commits are on the disk after zb_replica_flush, which posts SYNCED.
 void zb_replica_commit (zb_replica_t *self, const zb_batch_t *batch);

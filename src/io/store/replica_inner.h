@@ -79,6 +79,7 @@ struct zb_replica {
     int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it
 
     int64_t looked, checkpointed, measured;
+    uint64_t space;    //  free bytes when it was measured; UINT64_MAX: not known
     uint64_t trickled; //  what was written and applied when pages trickled last: an idle store has none
     int64_t trim; //  when to look next for log files that nobody needs
     bool full;

@@ -34,6 +34,7 @@ struct zb_store {
     zsock_t *front, *back; //  the pipe: ours, the thread's
     pthread_t thread;
     _Atomic int64_t alive;
+    _Atomic uint64_t space;
     _Atomic unsigned handed; //  see s_hand
 };
 
@@ -123,6 +124,7 @@ static void s_run (zb_store_t *self, zb_replica_t *replica)
         if (zb_replica_failed (replica))
             return;
         atomic_store (&self->alive, zclock_mono ());
+        atomic_store (&self->space, zb_replica_space (replica));
     }
 }
 
@@ -170,6 +172,7 @@ zb_store_t *zb_store_new (const zb_store_args_t *args)
     self->args.peer = self->peer = s_dup (args->peer);
     self->args.fence = self->fence = s_dup (args->fence);
     self->alive = zclock_mono ();
+    self->space = UINT64_MAX;
     //  Numbered: a name is free again only some time after its socket was closed.
     static _Atomic unsigned count;
     char *endpoint = zsys_sprintf ("inproc://zb-store-%u", ++count);
@@ -274,4 +277,9 @@ void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch)
 int64_t zb_store_alive (zb_store_t *self)
 {
     return atomic_load (&self->alive);
+}
+
+uint64_t zb_store_space (zb_store_t *self)
+{
+    return atomic_load (&self->space);
 }

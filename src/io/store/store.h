@@ -156,5 +156,7 @@ void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch);
 //  Time (monotonic ms, zclock_mono) of the last command or turn in which the store did what it should: the heartbeat
 //  carries its age.  Any thread.
 int64_t zb_store_alive (zb_store_t *self);
+//  Free bytes of the disk, as the store saw it last (ten times a second); UINT64_MAX if that is not known.  Any thread.
+uint64_t zb_store_space (zb_store_t *self);
 
 #endif
