@@ -190,6 +190,9 @@ static void s_do_put (client_t *self, uint64_t number, const frame_t *frame, siz
             s_put (self, expected);
         else {
             plain_leave (self);
+            //  It comes back long after.
+            if (world_has (EXTRA_OLD) && !refused && world_chance (300))
+                plain_nap (SECOND, 6 * SECOND);
             plain_greet (self);
         }
     }
@@ -197,7 +200,8 @@ static void s_do_put (client_t *self, uint64_t number, const frame_t *frame, siz
 
 static void s_put (client_t *self, uint64_t number)
 {
-    char id[24], body[BODIES][BODY_MAX];
+    char id[24], (*body)[BODY_MAX] = malloc (BODIES * BODY_MAX);
+    assert (body);
     bool named = *self->name;
     snprintf (id, sizeof id, "%s%" PRIu64, named ? "" : "x", number);
     frame_t frame[5 + BODIES] = {TEXT ("ZB1"), TEXT ("PUT"), TEXT (id), TEXT (QUEUE), TEXT ("")};
@@ -205,6 +209,7 @@ static void s_put (client_t *self, uint64_t number)
     for (int index = 0; index < bodies; index++)
         frame[5 + index] = (frame_t){body[index], history_body (self->index, number, index, body[index])};
     s_do_put (self, number, frame, 5 + (size_t) bodies);
+    free (body);
     char level[16], first[32], last[32];
     snprintf (level, sizeof level, "%s", plain_text (self, 4));
     snprintf (first, sizeof first, "%s", plain_text (self, 5));
@@ -232,6 +237,9 @@ static void s_be_producer (client_t *self)
         s_put (self, next++);
         plain_nap (0, 60 * MS);
         s_wander (self);
+        //  An old one, that was answered, comes again: the broker knows it yet.
+        if (*self->name && world_has (EXTRA_OLD) && next > 2 && world_chance (60))
+            s_put (self, next - 1 - world_random (next - 1 < 150 ? next - 1 : 150));
         //  One that is not sure of its last PUT sends it again.
         if (*self->name && !self->socket && world_chance (500))
             s_put (self, next - 1);

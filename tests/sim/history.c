@@ -181,8 +181,16 @@ bool history_is_held (void)
     return s_holder () != 0;
 }
 
+//  Its bodies are more than a row of the log takes.
+static bool s_is_large (int producer, uint64_t number)
+{
+    return world_has (EXTRA_LARGE) && producer == 0 && number % 12 == 5;
+}
+
 int history_bodies (int producer, uint64_t number)
 {
+    if (s_is_large (producer, number))
+        return BODIES;
     return 1 + (int) ((number * 7 + (uint64_t) producer) % 5 == 0) * (int) (number % BODIES);
 }
 
@@ -190,6 +198,8 @@ size_t history_body (int producer, uint64_t number, int index, char body[BODY_MA
 {
     int size = snprintf (body, BODY_MAX, "<p%d.%04d.%d>", producer, (int) number, index);
     size_t fill = (number * 31 + (uint64_t) index) % 11 == 0 ? (size_t) (number * 97 % 2500) : number % 40;
+    if (s_is_large (producer, number))
+        fill = 100000;
     memset (body + size, '.', fill);
     return (size_t) size + fill;
 }

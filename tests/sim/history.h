@@ -44,7 +44,7 @@
 #define PRODUCERS 8
 #define PUTS 400
 #define BODIES 3
-#define BODY_MAX 3000
+#define BODY_MAX 110000
 
 //  A body of a PUT: "<pPRODUCER.NUMBER.INDEX>" and what fills it up.  Returns its size.
 size_t history_body (int producer, uint64_t number, int index, char body[BODY_MAX]);

@@ -17,6 +17,7 @@
 #include "core/queue/queue.h"
 #include "core/replay/replay.h"
 #include "core/pair/role.h"
+#include "core/queue/producer.h"
 #include "history.h"
 #include "patterns/witness_fsm.h"
 
@@ -31,7 +32,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_CONSENT] = "consent", [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
         [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
         [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
-        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",
+        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",        [MUTANT_SHORT] = "short",
         [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
@@ -97,6 +98,29 @@ void __wrap_zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_
         held.row = NULL;
         held.done = true;
     }
+}
+
+//  A broker knows few of the numbers that it has stored.
+zb_put_t __real_zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest);
+zb_put_t __wrap_zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest);
+zb_put_t __wrap_zb_producer_check (const zb_producer_t *self, uint64_t number, uint64_t digest)
+{
+    zb_put_t put = __real_zb_producer_check (self, number, digest);
+    return sim_mutant == MUTANT_SHORT && put == ZB_PUT_AGAIN && number + 40 < self->last ? ZB_PUT_PAST : put;
+}
+
+//  The winner takes each part of a large PUT for one of its own.
+int __real_zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece);
+int __wrap_zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece);
+int __wrap_zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
+{
+    int more = __real_zb_log_next (row, offset, piece);
+    if (sim_mutant == MUTANT_PART && more == 1) {
+        piece->part = false;
+        piece->total = piece->count;
+        piece->before = 0;
+    }
+    return more;
 }
 
 //  After a split, of two messages that are ready the second one is handed out first.

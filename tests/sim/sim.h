@@ -73,6 +73,8 @@ typedef enum {
     MUTANT_PURGE,    //  the loser of a split does not tell what it has purged
     MUTANT_AGAIN,    //  a broker does not tell that a PUT was stored before
     MUTANT_COUNT,    //  a broker counts one message too many
+    MUTANT_PART,     //  the winner of a split takes each part of a large PUT for a PUT of its own
+    MUTANT_SHORT,    //  a broker knows few of the numbers that it has stored
     MUTANT_NOTED,    //  a node's file does not name the level of its store
     MUTANTS
 } mutant_t;
@@ -90,7 +92,9 @@ enum {
     EXTRA_COPIES = 8,   //  disks are set back to copies
     EXTRA_VISITORS = 16, //  three clients use one queue in all ways
     EXTRA_LEVELS = 32,   //  programs of two levels take turns on the machines, and an operator raises the store's
-    EXTRAS = 6           //  how many there are
+    EXTRA_LARGE = 64,    //  PUTs that take several rows of the log
+    EXTRA_OLD = 128,     //  PUTs are sent again long after they were, answered or not
+    EXTRAS = 8           //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
@@ -98,6 +102,8 @@ enum {
 void world_init (uint64_t seed);
 //  Whether this run has it.  Of 64 seeds the first 16 have none.
 bool world_has (unsigned extra);
+//  The one with this name; 0 if there is none.
+unsigned world_extra (const char *name);
 //  The names of all that it has, each behind a comma.
 const char *world_extras (void);
 int64_t world_now (void);

@@ -9,6 +9,7 @@
     sim_pair --seed N [--verbose]     one run; --verbose prints its transcript
              [--history FILE]         writes what clients sent and heard, for tests/history/judge
     sim_pair --seeds N [--from M]     N runs, each in a process of its own
+             [--with EXTRA]           of seeds that have it alone
     sim_pair --mutant NAME            with a bug in the world; which checker finds it?
     sim_pair                          TAP: 500 seeds, the mutants, and that a seed replays to the byte
 */
@@ -192,6 +193,9 @@ typedef struct {
     uint64_t seed;
 } sum_t;
 
+//  If it is not 0, only seeds with this extra are run.
+static unsigned s_with;
+
 //  Runs a seed in a process of its own; returns its exit code, and what it said.
 static int s_child (uint64_t seed, bool verbose, char *text, size_t size)
 {
@@ -232,8 +236,11 @@ static int s_child (uint64_t seed, bool verbose, char *text, size_t size)
 static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
 {
     sum_t sum = {0};
-    for (uint64_t seed = from; seed < from + count; seed++) {
+    for (uint64_t seed = from; sum.runs < count; seed++) {
         char text[1200];
+        world_init (seed);
+        if (s_with && !world_has (s_with))
+            continue;
         int code = s_child (seed, false, text, sizeof text);
         sum.runs++;
         sum.undecided += strstr (text, "not decided") != NULL;
@@ -338,6 +345,8 @@ static void s_test_mutants (void)
         {MUTANT_AGAIN, "H13", 60, 0},
         {MUTANT_COUNT, "H13", 60, 0},
         {MUTANT_NOTED, "has exited with 2", 100, EXTRA_LEVELS},
+        {MUTANT_PART, "H5", 400, EXTRA_LARGE},
+        {MUTANT_SHORT, "H8", 20, EXTRA_OLD},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);
@@ -376,7 +385,7 @@ static int s_tap (void)
 int main (int argc, char *argv[])
 {
     static const struct option options[] = {
-        {"seed", 1, NULL, 's'},    {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'}, {"mutant", 1, NULL, 'm'},
+        {"seed", 1, NULL, 's'},    {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'}, {"mutant", 1, NULL, 'm'}, {"with", 1, NULL, 'w'},
         {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {NULL, 0, NULL, 0}};
     uint64_t seed = 0, seeds = 0, from = 1;
     int letter;
@@ -398,11 +407,14 @@ int main (int argc, char *argv[])
         case 'v':
             world_verbose = true;
             break;
+        case 'w':
+            s_with = world_extra (optarg);
+            break;
         case 'h':
             scribe_file (optarg);
             break;
         default:
-            fprintf (stderr, "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M]] [--mutant NAME]\n");
+            fprintf (stderr, "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]] [--mutant NAME]\n");
             return 2;
         }
     if (seed)

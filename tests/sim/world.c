@@ -179,14 +179,24 @@ bool world_has (unsigned extra)
     return s_extras & extra;
 }
 
+static const char *const s_extra_names[EXTRAS] = {"splits",   "operator", "names", "copies",
+                                                  "visitors", "levels",   "large", "old"};
+
+unsigned world_extra (const char *name)
+{
+    for (unsigned index = 0; index < EXTRAS; index++)
+        if (strcmp (s_extra_names[index], name) == 0)
+            return 1u << index;
+    return 0;
+}
+
 const char *world_extras (void)
 {
-    static const char *const names[EXTRAS] = {"splits", "operator", "names", "copies", "visitors", "levels"};
     static char text[128];
     size_t size = 0;
     for (unsigned index = 0; index < EXTRAS; index++)
         if (s_extras & 1u << index)
-            size += (size_t) snprintf (text + size, sizeof text - size, ", %s", names[index]);
+            size += (size_t) snprintf (text + size, sizeof text - size, ", %s", s_extra_names[index]);
     return text;
 }
 
