@@ -202,6 +202,8 @@ static int s_connect (pulse_t *self)
     assert (self->monitor);
     rc = zsock_connect (self->monitor, "%s", watch);
     assert (rc == 0);
+    if (self->args.tune)
+        self->args.tune (self->args.context, zsock_resolve (self->sub), self->peer);
     if (zsock_connect (self->sub, "%s", self->peer) == 0)
         return 0;
     s_disconnect (self);
@@ -579,6 +581,8 @@ static pulse_t *s_pulse_new (const heart_args_t *args, box_t *box)
     zsock_set_heartbeat_ivl (self->pub, LINK_MS);
     zsock_set_heartbeat_timeout (self->pub, LINK_MS);
     zsock_set_rcvhwm (self->pub, 0);
+    if (args->tune)
+        args->tune (args->context, zsock_resolve (self->pub), NULL);
     self->probe = probe_new (args->peer, args->probe, args->probes);
     if (self->probe && self->args.interval > 0 && self->args.silence >= 2 * self->args.interval) {
         if (zsock_bind (self->pub, "%s", args->bind) >= 0 && s_connect (self) == 0)

@@ -68,6 +68,9 @@ typedef size_t (heart_fill_fn) (void *context, uint8_t *payload, size_t room);
 //  frame and counts it.
 typedef ssize_t (heart_wrap_fn) (void *context, const uint8_t *in, size_t size, uint8_t *out, size_t room);
 
+//  Sets options of a socket, before it binds (`to` is NULL) or connects to `to`.  In the owner's thread, or the heart's.
+typedef void (heart_tune_fn) (void *context, void *socket, const char *to);
+
 //  Everything is copied but what `context` points to.
 typedef struct {
     const char *name;         //  for logs
@@ -80,6 +83,7 @@ typedef struct {
     heart_fill_fn *fill;      //  required
     heart_wrap_fn *seal;      //  may be NULL: around the whole frame, before it is sent,
     heart_wrap_fn *open;      //    and after it was received
+    heart_tune_fn *tune;      //  may be NULL
     void *context;            //  for the callbacks
 } heart_args_t;
 

@@ -61,6 +61,13 @@ static int s_serve (tool_t *self)
         zb_config_destroy (&config);
         return TOOL_USAGE;
     }
+    char *unkeyed = zb_config_unkeyed (config);
+    if (unkeyed) {
+        int refused = tool_fail (self, TOOL_USAGE, "%s", unkeyed);
+        free (unkeyed);
+        zb_config_destroy (&config);
+        return refused;
+    }
     static const char *const identities[] = {"zbroker", "zbroker/primary", "zbroker/backup"};
     int code = zb_log_open (identities[config->as], config->log_level)
                    ? tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno))

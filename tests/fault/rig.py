@@ -18,6 +18,9 @@ from history import Ledger  # noqa: E402
 from scribe import Scribe, judge  # noqa: E402
 from zb1 import status  # noqa: E402
 
+KEYS = subprocess.run([PROGRAM, "help", "key"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+INSECURE = "keys\n    insecure = yes\n" if KEYS else ""
+
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
 PORT = 5560
@@ -250,6 +253,8 @@ class Rig:
             config += Witness.config(self.network.hosts[WITNESS], pair)
         if shared:
             options.append("--shared")
+        #  Its network is its own.  The first release knows no keys.
+        config += INSECURE
         self.nodes = []
         for role, host, more in (("primary", brokers[0], ""), ("backup", brokers[1], backup_config)):
             own = list(options)

@@ -186,7 +186,7 @@ def test_an_address_has_its_share(tight, client):
     single = Single()
     port = port_of(single.endpoints[0])
     with open(single.folder + "/zbroker.conf", "a") as config:
-        config.write("    bind = tcp://*:%d\nlimits\n    per-address = 5\n" % port)
+        config.write("    bind = tcp://*:%d\nkeys\n    insecure = yes\nlimits\n    per-address = 5\n" % port)
     single.broker.start()
     crowd = [Raw(port, address=addresses[0]) for _ in range(8)]
     assert [raw.let_in for raw in crowd] == [True] * 5 + [False] * 3

@@ -95,8 +95,9 @@ void zb_gate_trust (uint64_t number)
     (void) number;
 }
 
-void zb_gate_read (zb_gate_t gate, int descriptor)
+void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames)
 {
+    (void) frames;
     (void) gate;
     (void) descriptor;
 }

@@ -340,6 +340,65 @@ static void test_shared (void **state)
     }
 }
 
+#define KEY_1 "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+#define KEY_2 "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+
+//  All that a pair needs, or none; and beyond this machine not none.
+static void test_keys (void **state)
+{
+    (void) state;
+    zb_config_t *config = zb_config_new ();
+    s_assert_good (s_load (config, "keys\n    own = /etc/k\n    primary = \"" KEY_1 "\"\n    backup = \"" KEY_2 "\"\n"
+                                   "    witness = \"" KEY_1 "\"\n"));
+    assert_string_equal (config->key_file, "/etc/k");
+    assert_string_equal (config->public_key[ZB_PRIMARY], KEY_1);
+    assert_string_equal (config->public_key[ZB_BACKUP], KEY_2);
+    assert_string_equal (config->witness_key, KEY_1);
+    s_assert_good (s_set (config, "as", "backup"));
+    s_assert_good (s_finish (config));
+    zb_config_destroy (&config);
+
+    static const struct {
+        const char *text, *word;
+    } wrong[] = {{"keys\n    primary = \"" KEY_1 "\"\n", "keys/own"},
+                 {"keys\n    own = /k\n    backup = \"" KEY_1 "\"\n", "keys/primary is not"},
+                 {"keys\n    own = /k\n    primary = \"" KEY_1 "\"\n    backup = \"" KEY_1 "\"\n", "are the same"},
+                 {"pair\n    witness = tcp://127.0.0.1:1\nkeys\n    own = /k\n    primary = \"" KEY_1
+                  "\"\n    backup = \"" KEY_2 "\"\n",
+                  "keys/witness is not"}};
+    for (size_t index = 0; index < sizeof wrong / sizeof *wrong; index++) {
+        config = zb_config_new ();
+        s_assert_good (s_load (config, wrong[index].text));
+        s_assert_good (s_set (config, "as", "primary"));
+        s_assert_error (s_finish (config), wrong[index].word);
+        zb_config_destroy (&config);
+    }
+    config = zb_config_new ();
+    s_assert_error (s_set (config, "keys/primary", "short"), "keys/primary", "40 characters");
+    s_assert_error (s_set (config, "keys/insecure", "maybe"), "keys/insecure");
+    zb_config_destroy (&config);
+
+    static const struct {
+        const char *bind, *key, *value;
+        bool refused;
+    } open[] = {{"tcp://127.0.0.1:1", NULL, NULL, false},   {"tcp://*:1", NULL, NULL, true},
+                {"tcp://*:1", "keys/insecure", "no", true}, {"tcp://*:1", "keys/insecure", "yes", false},
+                {"tcp://*:1", "keys/own", "/k", false},     {"tcp://10.0.0.1:1", NULL, NULL, true}};
+    for (size_t index = 0; index < sizeof open / sizeof *open; index++) {
+        config = zb_config_new ();
+        s_assert_good (s_set (config, "single/bind", open[index].bind));
+        if (open[index].key)
+            s_assert_good (s_set (config, open[index].key, open[index].value));
+        s_assert_good (s_finish (config));
+        char *text = zb_config_unkeyed (config);
+        assert_int_equal (text != NULL, open[index].refused);
+        if (text)
+            assert_non_null (strstr (text, "zbroker key make"));
+        free (text);
+        zb_config_destroy (&config);
+    }
+}
+
 static void test_file_sections_may_be_empty (void **state)
 {
     (void) state;
@@ -473,6 +532,7 @@ int main (void)
         cmocka_unit_test (test_pair_must_be_whole),
         cmocka_unit_test (test_file),
         cmocka_unit_test (test_file_sections_may_be_empty),
+        cmocka_unit_test (test_keys),
         cmocka_unit_test (test_shared),
         cmocka_unit_test (test_file_errors),
         cmocka_unit_test (test_file_that_misleads),

@@ -27,7 +27,7 @@ static int64_t s_now = 1000000;
 static end_t s_end (unsigned node)
 {
     const char *what;
-    end_t end = {.ship = zb_ship_new (node, s_path[node - 1], s_path[2 - node], s_key, &what)};
+    end_t end = {.ship = zb_ship_new (node, s_path[node - 1], s_path[2 - node], s_key, NULL, &what)};
     assert_non_null (end.ship);
     return end;
 }
@@ -389,8 +389,8 @@ static void test_replay (void **state)
     }
     s_close (&master, &client);
     const char *what;
-    master = (end_t){.ship = zb_ship_new (1, endpoint[0], s_path[1], s_key, &what)};
-    client = (end_t){.ship = zb_ship_new (2, endpoint[1], s_path[0], s_key, &what)};
+    master = (end_t){.ship = zb_ship_new (1, endpoint[0], s_path[1], s_key, NULL, &what)};
+    client = (end_t){.ship = zb_ship_new (2, endpoint[1], s_path[0], s_key, NULL, &what)};
     assert_non_null (master.ship);
     assert_non_null (client.ship);
     zb_ship_act (master.ship, ZB_SHIP_MASTER, 7);

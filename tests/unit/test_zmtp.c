@@ -203,17 +203,53 @@ static void test_a_handshake_has_an_end (void **state)
     assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
 }
 
+//  HELLO and INITIATE, of these sizes.
+static bytes_t s_curve (size_t hello, size_t initiate)
+{
+    static const uint8_t body[4096] = "\5HELLO";
+    bytes_t bytes = {.size = 0};
+    s_greet (&bytes, "CURVE");
+    s_frame (&bytes, 4, body, hello);
+    s_frame (&bytes, 4, body, initiate);
+    return bytes;
+}
+
 //  Of another mechanism every frame counts as a message.
 static void test_sealed (void **state)
 {
     (void) state;
-    bytes_t bytes = {.size = 0};
-    s_greet (&bytes, "CURVE");
+    bytes_t bytes = s_curve (200, 300);
     for (int index = 0; index < 100; index++)
         s_frame (&bytes, 0, "\7MESSAGE", 8);
     zb_zmtp_t self;
     assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
     assert_int_equal (self.messages, 100);
+    bytes.size = 0;
+    s_greet (&bytes, "PLAIN");
+    s_frame (&bytes, 0, "\7MESSAGE", 8);
+    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
+    assert_int_equal (self.messages, 1);
+}
+
+//  Before a stranger has shown a key he makes libzmq keep no more of him than without keys.
+static void test_the_handshake_of_curve_is_short (void **state)
+{
+    (void) state;
+    zb_zmtp_t self;
+    bytes_t bytes = s_curve (2048, 2048);
+    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
+    bytes = s_curve (2049, 300);
+    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_HANDSHAKE);
+    bytes = s_curve (200, 2049);
+    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_HANDSHAKE);
+    bytes.size = 0;
+    s_greet (&bytes, "CURVE");
+    s_frame (&bytes, 0, "\7MESSAGE", 8);
+    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_HANDSHAKE);
+    bytes = s_curve (200, 300);
+    bytes.size -= 200;
+    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
+    assert_int_equal (self.messages, 0);
 }
 
 //  1.0 without a version, with a short and a long length, and with one; 2.0.
@@ -301,6 +337,7 @@ int main (void)
         cmocka_unit_test (test_a_routing_id_is_ignored),
         cmocka_unit_test (test_a_handshake_has_an_end),
         cmocka_unit_test (test_sealed),
+        cmocka_unit_test (test_the_handshake_of_curve_is_short),
         cmocka_unit_test (test_old_protocols),
         cmocka_unit_test (test_small_reads_cost_buffers),
         cmocka_unit_test (test_noise),

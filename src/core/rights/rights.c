@@ -15,7 +15,7 @@
 
 #include "core/rights/rights.h"
 
-#define HEAD "zbroker rights 1\n"
+#define HEAD ZB_RIGHTS_NOBODY
 //  The words of a line of the row before its rules, and of a change.
 #define LINE_WORDS 6
 #define CHANGE_WORDS 4
@@ -110,16 +110,6 @@ bool zb_rights_match (zb_frame_t pattern, zb_frame_t name)
         match = want.size && have.size && covers && zb_name_match (want, have);
     }
     return match;
-}
-
-static bool s_is_key (zb_frame_t key)
-{
-    static const char letters[] =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-    bool is = key.size == ZB_KEY_SIZE;
-    for (size_t index = 0; is && index < key.size; index++)
-        is = memchr (letters, ((const char *) key.data)[index], sizeof letters - 1) != NULL;
-    return is;
 }
 
 //  ---------------------------------------------------------------------------------------------------------------
@@ -341,10 +331,10 @@ static int s_decode_line (zb_rights_t *self, zb_frame_t line)
     uint64_t node = 0;
     zb_stamp_t stamp = {0};
     bool live = words == LINE_WORDS && zb_frame_is (word[LINE_WORDS - 1], "live");
-    if (words < LINE_WORDS || zb_name_check (word[0]) || word[0].size > ZB_PRINCIPAL_NAME_MAX || !s_is_key (word[1]) ||
-        (live && s_named (self, word[0])) || s_find (self, word[1]) || self->size >= ZB_PRINCIPALS_MAX ||
-        !zb_number_parse (word[2], UINT64_MAX, &stamp.epoch) || !zb_number_parse (word[3], UINT64_MAX, &stamp.commit) ||
-        !zb_number_parse (word[4], 2, &node))
+    if (words < LINE_WORDS || zb_name_check (word[0]) || word[0].size > ZB_PRINCIPAL_NAME_MAX ||
+        !zb_key_is (word[1].data, word[1].size) || (live && s_named (self, word[0])) || s_find (self, word[1]) ||
+        self->size >= ZB_PRINCIPALS_MAX || !zb_number_parse (word[2], UINT64_MAX, &stamp.epoch) ||
+        !zb_number_parse (word[3], UINT64_MAX, &stamp.commit) || !zb_number_parse (word[4], 2, &node))
         return -1;
     zb_principal_t *one = s_add (self, word[0], word[1]);
     stamp.node = (unsigned) node;
@@ -380,12 +370,6 @@ static void s_replace (zb_rights_t *self, zb_rights_t **with_p)
     *with_p = NULL;
 }
 
-void zb_rights_clear (zb_rights_t *self)
-{
-    zb_rights_t *nobody = zb_rights_new ();
-    s_replace (self, &nobody);
-}
-
 int zb_rights_decode (zb_rights_t *self, const void *row, size_t size)
 {
     zb_frame_t rest = {row, size};
@@ -413,7 +397,7 @@ static const char *s_new (zb_rights_t *self, zb_frame_t name, zb_frame_t key, ch
         return s_wrong (why, "the principal's name: %s", wrong);
     if (name.size > ZB_PRINCIPAL_NAME_MAX)
         return s_wrong (why, "the principal's name: longer than %d bytes", ZB_PRINCIPAL_NAME_MAX);
-    if (!s_is_key (key))
+    if (!zb_key_is (key.data, key.size))
         return s_wrong (why, "the key: not %d characters of Z85", ZB_KEY_SIZE);
     zb_principal_t *one = s_named (self, name), *other = s_find (self, key);
     if (one)

@@ -45,9 +45,9 @@
 #define ZB_RIGHTS_H_INCLUDED
 
 #include "core/base/lineage.h"
+#include "core/rights/keyfile.h"
 #include "core/wire/request.h"
 
-#define ZB_KEY_SIZE 40    //  characters of a key
 #define ZB_RIGHTS_WHY 400 //  bytes of a sentence, its zero included
 
 typedef struct {
@@ -62,11 +62,11 @@ typedef struct {
 
 typedef struct zb_rights zb_rights_t;
 
+#define ZB_RIGHTS_NOBODY "zbroker rights 1\n" //  the row without principals
+
 //  Nobody is known.
 zb_rights_t *zb_rights_new (void);
 void zb_rights_destroy (zb_rights_t **self_p);
-//  Nobody is known but the brokers.
-void zb_rights_clear (zb_rights_t *self);
 //  Changes with every change of it.
 uint64_t zb_rights_serial (const zb_rights_t *self);
 size_t zb_rights_size (const zb_rights_t *self);

@@ -25,6 +25,8 @@
 #define READY_SIZE 6
 #define ROUTING "Identity"
 #define ROUTING_SIZE (sizeof ROUTING - 1)
+//  And with CURVE a client sends HELLO and INITIATE.
+#define CURVE_SHAKES 2
 #define ROUTING_IGNORED 'i'
 //  Flags of a frame.
 #define MORE 1
@@ -103,7 +105,9 @@ static zb_zmtp_fault_t s_look (zb_zmtp_t *self, size_t before, uint8_t *fresh, s
         return ZB_ZMTP_FINE;
     char mechanism[MECHANISM_SIZE] = "NULL";
     if (memcmp (data + MECHANISM, mechanism, MECHANISM_SIZE) != 0) {
+        static const char curve[MECHANISM_SIZE] = "CURVE";
         self->over = self->sealed = true;
+        self->shakes = memcmp (data + MECHANISM, curve, MECHANISM_SIZE) == 0 ? CURVE_SHAKES : 0;
         *taken = GREETING_3;
         return ZB_ZMTP_FINE;
     }
@@ -153,10 +157,14 @@ static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
         self->routing = false;
         return body ? ZB_ZMTP_ROUTING : ZB_ZMTP_FINE;
     }
+    if (self->shakes) {
+        self->shakes--;
+        return command && body <= self->bounds->handshake ? ZB_ZMTP_FINE : ZB_ZMTP_HANDSHAKE;
+    }
     if (command && s_is_heartbeat (first, body))
         return ZB_ZMTP_FINE;
     const zb_zmtp_bounds_t *bounds = self->bounds;
-    if (bounds->most && ++self->all > bounds->most)
+    if (bounds->most && !self->sealed && ++self->all > bounds->most)
         return ZB_ZMTP_MOST;
     if (++self->frames > bounds->frames)
         return ZB_ZMTP_FRAMES;

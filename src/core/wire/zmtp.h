@@ -20,8 +20,9 @@
     "Identity" becomes "identity", which libzmq does not know, and each connection has
     an id of libzmq's own; in ZMTP 1.0 and 2.0, where it is a frame, it has to be empty.
 
-    The handshake of NULL is in the clear.  Of another mechanism it is not, and the
-    frames are sealed, MORE included: then each frame counts as a message.
+    The handshake of NULL is in the clear.  Of CURVE it is two commands, HELLO and INITIATE,
+    neither of which may be long; of another mechanism nothing is known.  Behind it frames
+    are sealed, MORE included: then each frame counts as a message.
 */
 
 #ifndef ZB_ZMTP_H_INCLUDED
@@ -35,7 +36,7 @@ typedef struct {
     size_t handshake; //  bytes of the greeting and the first command
     size_t bytes;     //  of a message, all frames
     size_t frames;    //  of a message
-    uint64_t most;    //  frames in all but ZMTP's heartbeats; 0 = any number
+    uint64_t most; //  frames in all but ZMTP's heartbeats; 0 = any number.  Of those that are sealed nobody counts them
 } zb_zmtp_bounds_t;
 
 typedef enum {
@@ -59,6 +60,7 @@ typedef struct {
     bool old;     //  frames as in ZMTP 1.0
     bool routing; //  the next frame is the routing id (ZMTP 1.0, 2.0)
     bool sealed;  //  the frames are
+    uint8_t shakes; //  commands of the handshake that are still to come (CURVE)
     bool ends;    //  the frame that is being read ends a message
     bool counts;  //  it is of a message; else nothing of it stays
     bool kept;    //  libzmq keeps its body where it was read

@@ -8,6 +8,7 @@
 
 #include <czmq.h>
 
+#include "core/rights/keyfile.h"
 #include "io/base/config.h"
 #include "io/base/nearest.h"
 
@@ -30,7 +31,7 @@ static const char *const s_roles[] = {"single", "primary", "backup"};
 //  ---------------------------------------------------------------------------
 //  What can be set
 
-typedef enum { TEXT, NAME, ENDPOINT, BIND, LOSS, BOOL, LEVEL, SIZE, COUNT, TIME } kind_t;
+typedef enum { TEXT, NAME, KEY, ENDPOINT, BIND, LOSS, BOOL, LEVEL, SIZE, COUNT, TIME } kind_t;
 
 typedef struct {
     const char *path; //  section/key
@@ -77,6 +78,11 @@ static const setting_t s_settings[] = {
     {"backup/ship-bind", BIND, FIELD (host[ZB_BACKUP].ship_bind), 0, 0},
     {"single/endpoint", ENDPOINT, FIELD (host[ZB_SINGLE].endpoint), 0, 0},
     {"single/bind", BIND, FIELD (host[ZB_SINGLE].bind), 0, 0},
+    {"keys/own", TEXT, FIELD (key_file), 0, 0},
+    {"keys/primary", KEY, FIELD (public_key[ZB_PRIMARY]), 0, 0},
+    {"keys/backup", KEY, FIELD (public_key[ZB_BACKUP]), 0, 0},
+    {"keys/witness", KEY, FIELD (witness_key), 0, 0},
+    {"keys/insecure", BOOL, FIELD (insecure), 0, 0},
     {"store/folder", TEXT, FIELD (store), 0, 0},
     {"store/shared", BOOL, FIELD (shared), 0, 0},
     {"store/fence", TEXT, FIELD (fence), 0, 0},
@@ -261,6 +267,12 @@ static int s_set (zb_config_t *self, const char *path, const char *value, char *
                            value, ZB_NAME_MAX);
         s_replace (field, value);
         return 0;
+    case KEY:
+        if (!zb_key_is (value, strlen (value)))
+            return s_fail (error, "%s = '%s' is no public key: 40 characters, as 'zbroker key make' prints them", path,
+                           value);
+        s_replace (field, value);
+        return 0;
     case ENDPOINT:
     case BIND:
         return s_set_endpoint (field, setting, value, error);
@@ -328,6 +340,10 @@ void zb_config_destroy (zb_config_t **self_p)
     free (self->pair);
     free (self->secret);
     free (self->witness);
+    free (self->key_file);
+    free (self->public_key[ZB_PRIMARY]);
+    free (self->public_key[ZB_BACKUP]);
+    free (self->witness_key);
     free (self->store);
     free (self->fence);
     free (self);
@@ -534,12 +550,29 @@ static bool s_is_open (const zb_config_t *self)
     return false;
 }
 
+char *zb_config_unkeyed (const zb_config_t *self)
+{
+    if (self->key_file || self->insecure || !s_is_open (self))
+        return NULL;
+    return zsys_sprintf (
+        "this broker would listen beyond this machine, and has no keys: whoever reaches its ports could do "
+        "everything.  Make a key on each machine with\n"
+        "    zbroker key make /etc/zbroker/zbroker.key\n"
+        "and name that file and the public keys it prints in the config file of both:\n"
+        "    keys\n"
+        "        own = /etc/zbroker/zbroker.key\n"
+        "        primary = \"...\"\n"
+        "        backup = \"...\"\n"
+        "then let clients in with 'zbroker key new NAME'.  On a network that nobody else reaches, "
+        "'insecure = yes' in that section does without");
+}
+
 size_t zb_config_cautions (const zb_config_t *self, char *text[ZB_CAUTIONS])
 {
     size_t count = 0;
     size_t secret = strlen (self->secret);
     struct stat info;
-    if (!secret && s_is_open (self))
+    if (!secret && !self->key_file && s_is_open (self))
         text[count++] =
             zsys_sprintf ("no pair/secret, and this broker listens beyond this machine: whoever reaches its "
                           "ports can act as the other broker and as an operator");
@@ -649,10 +682,29 @@ static int s_finish_shared (zb_config_t *self, char **error)
     return 0;
 }
 
+//  Keys: all that the pair needs, or none.
+static int s_finish_keys (zb_config_t *self, char **error)
+{
+    const char *primary = self->public_key[ZB_PRIMARY], *backup = self->public_key[ZB_BACKUP];
+    bool some = primary || backup || self->witness_key;
+    if (!self->key_file)
+        return some ? s_fail (error, "public keys are set, but no key of this broker: set keys/own to its file, as "
+                                     "'zbroker key make FILE' makes it")
+                    : 0;
+    if (self->as != ZB_SINGLE && (!primary || !backup))
+        return s_fail (error, "keys/own is set, keys/%s is not: a pair needs the public keys of both brokers",
+                       primary ? "backup" : "primary");
+    if (primary && backup && streq (primary, backup))
+        return s_fail (error, "keys/primary and keys/backup are the same: each broker has a key of its own");
+    if (self->as != ZB_SINGLE && self->witness && !self->witness_key)
+        return s_fail (error, "keys/own and pair/witness are set, keys/witness is not: the witness has a key, too");
+    return 0;
+}
+
 int zb_config_finish (zb_config_t *self, char **error)
 {
     *error = NULL;
-    if (s_finish_shared (self, error))
+    if (s_finish_shared (self, error) || s_finish_keys (self, error))
         return -1;
     if (self->as == ZB_SINGLE) {
         if (self->host[ZB_PRIMARY].endpoint || self->host[ZB_BACKUP].endpoint)

@@ -46,6 +46,10 @@ typedef struct {
     char *fence;         //  shared: the command that is run before the place of a holder that died is taken; NULL = none
     bool unfenced_ok;    //  shared: do without one on a network file system
     int64_t lease;       //  ms: how long a shared store's lock counts without a new proof: 10000
+    char *key_file;      //  keys/own: the file with this broker's CURVE key; NULL = no keys
+    char *public_key[3]; //  [ZB_PRIMARY] and [ZB_BACKUP]: the brokers' public keys; NULL = not set
+    char *witness_key;   //  the witness's; NULL = not set
+    bool insecure;       //  listen beyond this machine without keys
     char *witness;       //  pair/witness: tcp://HOST:PORT of the witness; NULL = none
     bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone
     int64_t beat;        //  ms between heartbeats: 100
@@ -71,6 +75,9 @@ int zb_config_set (zb_config_t *self, const char *key, const char *value, char *
 //  together.  Call once, after everything was set; the config is constant from then on.  Returns and errors as above.
 //  A broker listens on the loopback address if its endpoint names it (127.x.y.z or localhost), else on all of them.
 int zb_config_finish (zb_config_t *self, char **error);
+//  NULL; or why a broker with this config, which is finished, does not start: it would listen beyond this machine without keys.
+//  The text names the remedy; to be freed by the caller.
+char *zb_config_unkeyed (const zb_config_t *self);
 //  What an operator should look at, though it is allowed: a text for each, at most ZB_CAUTIONS, to be freed by the caller.
 //  Looks at the store's folder, too, if it is there.  Returns how many.
 #define ZB_CAUTIONS 8

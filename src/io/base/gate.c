@@ -39,6 +39,10 @@
 #define STORE_FILES 64
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
+#define SETTLE_MS 1000  //  between two looks at sealed connections; each is forgiven
+#define FORGIVEN 64     //  so many frames,
+#define FORGIVEN_BYTES 8192 //  and so many bytes
+#define SEALED_FRAME 128    //  bytes that a frame takes more when it is sealed
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
 
 typedef struct {
@@ -47,8 +51,9 @@ typedef struct {
     uint32_t address;
     zb_ring_t ring; //  on its gate's, the eldest first
     zb_zmtp_t stream;
-    atomic_bool cut;
+    atomic_bool cut, sealed;
     bool watched, trusted;
+    bool fresh;                             //  held, and not looked at since, or read since
     bool held;                              //  is not read for the time being
     atomic_uint_fast64_t waiting, messages; //  bytes of messages that are not read, and how many
 } guest_t;
@@ -59,6 +64,9 @@ typedef struct {
     zb_zmtp_bounds_t bounds;
     zb_ring_t guests;
     size_t size;
+    uint64_t sealed_ahead;       //  the same of one that is sealed
+    _Atomic int64_t settled;     //  ms: the last look at these
+    atomic_uint_fast64_t sealed; //  how many there have been
     uint64_t ahead;  //  bytes of whole messages of a connection, above which it is held
     uint64_t memory; //  bytes of all; above half of it whoever has whole messages waiting is held, above it one is cut
     atomic_uint_fast64_t total; //  of which
@@ -145,6 +153,8 @@ static void s_bounds (const zb_limits_t *limits)
         port_t *port = &s_gate.port[index];
         port->bounds = ports[index].bounds;
         port->ahead = ports[index].ahead;
+        uint64_t most = ports[index].bounds.bytes + ports[index].bounds.frames * SEALED_FRAME;
+        port->sealed_ahead = port->ahead > most ? port->ahead : most;
         port->memory = ports[index].memory;
         zb_ring_init (&port->guests);
     }
@@ -258,6 +268,7 @@ static void s_enter (zb_gate_t gate, int descriptor, uint32_t address)
     guest->stream = (zb_zmtp_t){.bounds = &port->bounds};
     guest->watched = guest->trusted = false;
     atomic_store (&guest->cut, false);
+    atomic_store (&guest->sealed, false);
     atomic_store (&guest->waiting, 0);
     atomic_store (&guest->messages, 0);
     zb_ring_init (&guest->ring);
@@ -355,9 +366,14 @@ static void s_relieve (port_t *port)
     pthread_mutex_unlock (&s_gate.mutex);
 }
 
-static bool s_too_much (const port_t *port, uint64_t waiting)
+static uint64_t s_ahead (const port_t *port, const guest_t *guest)
 {
-    return waiting > port->ahead || (waiting > 0 && atomic_load (&port->total) > port->memory / 2);
+    return atomic_load (&guest->sealed) ? port->sealed_ahead : port->ahead;
+}
+
+static bool s_too_much (const port_t *port, const guest_t *guest, uint64_t waiting)
+{
+    return waiting > s_ahead (port, guest) || (waiting > 0 && atomic_load (&port->total) > port->memory / 2);
 }
 
 //  The mutex is held.
@@ -365,7 +381,7 @@ static void s_hold (port_t *port, guest_t *guest, int descriptor, bool held)
 {
     if (guest->held == held)
         return;
-    guest->held = held;
+    guest->held = guest->fresh = held;
     atomic_fetch_add (&port->holds, held ? 1 : (uint_fast64_t) -1);
     zb_epoll_hold (descriptor, held);
 }
@@ -382,12 +398,14 @@ static bool s_take (guest_t *guest, int descriptor, void *data, size_t size)
         s_gate.stats.cut++;
         pthread_mutex_unlock (&s_gate.mutex);
     }
+    if (stream->sealed && !atomic_exchange (&guest->sealed, true))
+        atomic_fetch_add (&port->sealed, 1);
     uint64_t whole = stream->ended - ended;
     atomic_fetch_add (&port->total, whole + stream->memory - memory);
     if (stream->messages > messages) {
         atomic_fetch_add (&guest->messages, stream->messages - messages);
         uint64_t waiting = atomic_fetch_add (&guest->waiting, whole) + whole;
-        if (s_too_much (port, waiting)) {
+        if (s_too_much (port, guest, waiting)) {
             pthread_mutex_lock (&s_gate.mutex);
             s_hold (port, guest, descriptor, true);
             pthread_mutex_unlock (&s_gate.mutex);
@@ -407,7 +425,7 @@ ssize_t zb_gate_recv (int descriptor, void *data, size_t size, int flags)
     return got > 0 && guest && !s_take (guest, descriptor, data, (size_t) got) ? 0 : got;
 }
 
-void zb_gate_read (zb_gate_t gate, int descriptor)
+void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames)
 {
     guest_t *guest = s_guest (descriptor);
     if (!guest)
@@ -417,12 +435,50 @@ void zb_gate_read (zb_gate_t gate, int descriptor)
     uint64_t messages = atomic_load (&guest->number) && guest->gate == gate ? atomic_load (&guest->messages) : 0;
     //  Without any this one is of an earlier connection of the descriptor, with which it was taken off.
     if (messages) {
-        uint64_t waiting = atomic_load (&guest->waiting), bytes = waiting / messages;
+        uint64_t count = !atomic_load (&guest->sealed) ? 1 : frames < messages ? frames : messages;
+        uint64_t waiting = atomic_load (&guest->waiting), bytes = waiting / messages * count;
         atomic_fetch_sub (&guest->waiting, bytes);
-        atomic_fetch_sub (&guest->messages, 1);
+        atomic_fetch_sub (&guest->messages, count);
+        guest->fresh = true;
         atomic_fetch_sub (&port->total, bytes);
-        if (guest->held && waiting - bytes <= port->ahead / 2 && !s_too_much (port, waiting - bytes))
+        if (guest->held && waiting - bytes <= s_ahead (port, guest) / 2 && !s_too_much (port, guest, waiting - bytes))
             s_hold (port, guest, descriptor, false);
+    }
+    pthread_mutex_unlock (&s_gate.mutex);
+}
+
+//  All has been read.  What still counts as waiting of a sealed connection is heartbeats, what is on its way, or a message that
+//  has not ended.  The mutex is held.
+static void s_settle (port_t *port, guest_t *guest)
+{
+    uint64_t waiting = atomic_load (&guest->waiting), messages = atomic_load (&guest->messages);
+    if (guest->held && !guest->fresh && waiting > s_ahead (port, guest)) {
+        s_cut (guest);
+        s_gate.stats.cut++;
+    }
+    else if (guest->held && !guest->fresh)
+        s_hold (port, guest, s_descriptor (atomic_load (&guest->number)), false);
+    guest->fresh = false;
+    if (guest->held)
+        return;
+    uint64_t bytes = waiting < FORGIVEN_BYTES ? waiting : FORGIVEN_BYTES;
+    atomic_fetch_sub (&guest->waiting, bytes);
+    atomic_fetch_sub (&guest->messages, messages < FORGIVEN ? messages : FORGIVEN);
+    atomic_fetch_sub (&port->total, bytes);
+}
+
+static void s_settle_all (zb_gate_t gate)
+{
+    port_t *port = &s_gate.port[gate];
+    int64_t now = zclock_mono ();
+    if (now - atomic_load (&port->settled) < SETTLE_MS)
+        return;
+    atomic_store (&port->settled, now);
+    pthread_mutex_lock (&s_gate.mutex);
+    for (size_t index = 0; index < s_gate.files; index++) {
+        guest_t *guest = &s_gate.guest[index];
+        if (atomic_load (&guest->number) && guest->gate == gate && atomic_load (&guest->sealed))
+            s_settle (port, guest);
     }
     pthread_mutex_unlock (&s_gate.mutex);
 }
@@ -430,6 +486,8 @@ void zb_gate_read (zb_gate_t gate, int descriptor)
 void zb_gate_idle (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
+    if (atomic_load (&port->sealed))
+        s_settle_all (gate);
     if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0)
         return;
     pthread_mutex_lock (&s_gate.mutex);
@@ -437,7 +495,7 @@ void zb_gate_idle (zb_gate_t gate)
     //  All has been read: nothing is left that would end a pause later.
     for (size_t index = 0; index < s_gate.files && atomic_load (&port->holds); index++) {
         guest_t *guest = &s_gate.guest[index];
-        if (atomic_load (&guest->number) && guest->gate == gate)
+        if (atomic_load (&guest->number) && guest->gate == gate && !atomic_load (&guest->sealed))
             s_hold (port, guest, (int) index, false);
     }
     pthread_mutex_unlock (&s_gate.mutex);

@@ -18,6 +18,8 @@
 #include "core/engine/engine.h"
 #include "core/pair/role.h"
 #include "core/wire/seal.h"
+#include "io/auth/auth.h"
+#include "io/auth/keys.h"
 #include "io/broker/broker.h"
 #include "io/pair/claimant.h"
 #include "io/pair/courier.h"
@@ -55,9 +57,17 @@
 //  Reads of this purpose are the broker's own; the engine's are not negative.
 #define READ_META (-1)
 #define READ_REPLAY (-2)
+#define READ_RIGHTS (-3)
+//  Between two looks of a broker that follows at whom the other one knows, ms.
+#define RIGHTS_EVERY 500
 
 typedef struct {
     const zb_config_t *config;
+    zb_keys_t *keys;           //  NULL: all that follows is open to whoever reaches it
+    zb_auth_t *auth;           //  NULL without keys
+    uint64_t admitted;         //  the serial of the rights that it was told last
+    int64_t learned_ms;        //  when they were asked for last from a store that follows,
+    bool learns;               //  and whether the answer is still to come
     zb_front_t *front;
     zb_store_t *store;
     zb_ha_t *ha;               //  NULL without a pair
@@ -454,6 +464,20 @@ static void s_serve (zb_broker_t *self, const zb_request_t *request)
         s_passive (self, request);
 }
 
+//  Whether the client may ask this; with keys it has to have the right.  Else it is answered.
+static bool s_may (zb_broker_t *self, const zb_request_t *request)
+{
+    char why[ZB_RIGHTS_WHY];
+    const char *lacks = self->keys ? zb_rights_check (zb_rights_find (self->rights, zb_front_key (self->front)), request, why)
+                                   : NULL;
+    if (!lacks)
+        return true;
+    self->status.refused++;
+    zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING, "%s is refused: %s", zb_verb_name (request->verb), lacks);
+    s_refuse (self, request, ZB_FORBIDDEN, lacks);
+    return false;
+}
+
 static void s_handle (zb_broker_t *self, const zb_request_t *request)
 {
     switch (zb_protocol (request->verb)->by) {
@@ -505,7 +529,7 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
         self->status.refused++;
         s_refuse (self, &request, code, why);
     }
-    else
+    else if (s_may (self, &request))
         s_handle (self, &request);
 }
 
@@ -523,6 +547,48 @@ static void s_gone (zb_broker_t *self)
     while (zb_front_over (self->front, self->now, &routing))
         if (zb_engine_leads (self->engine))
             zb_engine_gone (self->engine, routing, self->now);
+}
+
+//  Whoever was revoked is here no more.
+static void s_throw_out (void *context, zb_frame_t routing, zb_frame_t key)
+{
+    zb_broker_t *self = context;
+    const zb_principal_t *who = zb_rights_find (self->rights, key);
+    if (who && !who->revoked)
+        return;
+    if (zb_engine_leads (self->engine))
+        zb_engine_expel (self->engine, routing, self->now);
+    zb_front_end (self->front, routing);
+}
+
+//  Those who handshake are judged by what is known now, and those who are here, too.
+static void s_look_at_rights (zb_broker_t *self)
+{
+    if (!self->keys)
+        return;
+    if (self->admitted != zb_rights_serial (self->rights)) {
+        self->admitted = zb_rights_serial (self->rights);
+        zb_auth_admit (self->auth, ZB_GATE_CLIENTS, self->rights);
+        if (self->front)
+            zb_front_each (self->front, s_throw_out, self);
+    }
+    bool follows = !zb_engine_leads (self->engine) && self->role.paired && self->ready;
+    //  Whom a shared store knows can't be read before it is taken over, so that no client could get in to ask for that.  The lock
+    //  decides in any case.
+    if (follows && self->role.shared) {
+        int code;
+        const char *why;
+        zb_role_vote (&self->role, NULL, self->now, &code, &why);
+        s_carry_out (self);
+    }
+    //  What the other one has changed comes with the log, and nobody says so.
+    else if (follows && !self->learns && self->now - self->learned_ms >= RIGHTS_EVERY) {
+        self->learned_ms = self->now;
+        self->learns = true;
+        zb_read_t *read = zb_read_new (READ_RIGHTS, 0);
+        zb_read_add (read, ZB_META, ZB_META_RIGHTS, strlen (ZB_META_RIGHTS), strlen (ZB_META_RIGHTS), 1, ZB_RIGHTS_MAX);
+        zb_store_read (self->store, read);
+    }
 }
 
 //  Bounded by a number and by time: a single request may have thousands of frames.
@@ -597,17 +663,23 @@ static void s_held (zb_broker_t *self)
 //  ---------------------------------------------------------------------------------------------------------------
 //  The store
 
+#define S_META_DAMAGED "the store's table meta makes no sense. Nothing was changed: see WAYS OUT in zbroker(1)"
+
 //  Takes what the store holds of principals.  Returns false if it makes no sense.  While this broker leads it knows better:
 //  the rows were read before.
 static bool s_rights (zb_broker_t *self, const zb_found_t *rows, size_t count)
 {
     if (zb_engine_leads (self->engine))
         return true;
+    zb_frame_t row = zb_frame (ZB_RIGHTS_NOBODY);
     for (size_t index = 0; index < count; index++)
         if (zb_frame_is ((zb_frame_t) { rows[index].key, rows[index].key_size }, ZB_META_RIGHTS))
-            return zb_rights_decode (self->rights, rows[index].row->data, rows[index].row->size) == 0;
-    zb_rights_clear (self->rights);
-    return true;
+            row = (zb_frame_t) { rows[index].row->data, rows[index].row->size };
+    size_t size;
+    char *known = zb_rights_encode (self->rights, &size);
+    bool same = zb_frame_eq (row, (zb_frame_t) { known, size });
+    free (known);
+    return same || zb_rights_decode (self->rights, row.data, row.size) == 0;
 }
 
 //  The role is told what the table meta holds; rows that make no sense, or of a level that is not read here, stop the
@@ -623,8 +695,7 @@ static void s_meta (zb_broker_t *self, const zb_found_t *rows, size_t count)
         s_die (ZB_EXIT_USAGE, text);
     }
     if (bad || !s_rights (self, rows, count) || zb_role_meta (&self->role, rows, count, self->now))
-        s_die (ZB_EXIT_DAMAGED,
-               "the store's table meta makes no sense. Nothing was changed: see WAYS OUT in zbroker(1)");
+        s_die (ZB_EXIT_DAMAGED, S_META_DAMAGED);
 }
 
 //  The role is told what a look at the lock of a shared store has found.
@@ -687,6 +758,11 @@ static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
 {
     if (event->read->purpose == READ_META)
         s_meta (self, event->read->found[0], event->read->count[0]);
+    else if (event->read->purpose == READ_RIGHTS) {
+        self->learns = false;
+        if (!s_rights (self, event->read->found[0], event->read->count[0]))
+            s_die (ZB_EXIT_DAMAGED, S_META_DAMAGED);
+    }
     else if (event->read->purpose == READ_REPLAY) {
         if (self->courier)
             zb_courier_found (self->courier, &event->read);
@@ -822,7 +898,7 @@ static void s_replay (zb_broker_t *self)
                 "here is replayed to it", self->role.commit, zb_lineage_newest (&self->role.lineage).number);
     if (replays && !self->courier)
         self->courier = zb_courier_new (s_peer_endpoint (self), self->config->store, self->salvager, self->role.secret,
-                                        &self->role.lineage);
+                                        &self->role.lineage, self->keys);
     if (!self->courier)
         return;
     bool done = zb_courier_turn (self->courier, self->now);
@@ -983,7 +1059,7 @@ static int s_listen_failed (const char *what, const char *endpoint)
     return errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE;
 }
 
-static zb_store_t *s_store_new (const zb_config_t *config, zb_links_t *links)
+static zb_store_t *s_store_new (const zb_config_t *config, const zb_keys_t *keys, zb_links_t *links)
 {
     bool paired = config->as != ZB_SINGLE && !config->shared;
     zb_store_args_t args = {
@@ -996,8 +1072,40 @@ static zb_store_t *s_store_new (const zb_config_t *config, zb_links_t *links)
         .resync_rate = config->resync_rate
     };
     args.links = links;
+    args.keys = keys;
     zb_seal_key (args.key, config->pair, config->secret);
     return zb_store_new (&args);
+}
+
+//  Before anything listens: who may come in.
+static int s_open_keys (zb_broker_t *self)
+{
+    const zb_config_t *config = self->config;
+    char *error = NULL;
+    if (zb_keys_load (&self->keys, config, &error)) {
+        zb_log (ZB_LOG_ERROR, "%s", error);
+        free (error);
+        return ZB_EXIT_USAGE;
+    }
+    if (!self->keys)
+        return ZB_EXIT_OK;
+    self->auth = zb_auth_new ();
+    if (!self->auth) {
+        zb_log (ZB_LOG_ERROR, "no thread for handshakes: %s", zb_moment_text (errno));
+        return ZB_EXIT_MOMENT;
+    }
+    //  Each broker's key is good for an operator on its machine, and for the replay.
+    zb_rights_broker (self->rights, config->as == ZB_BACKUP ? "$backup" : "$primary", self->keys->own.public_key);
+    if (*self->keys->peer) {
+        zb_rights_broker (self->rights, config->as == ZB_BACKUP ? "$primary" : "$backup", self->keys->peer);
+        zb_rights_t *peer = zb_rights_new ();
+        zb_rights_broker (peer, "$peer", self->keys->peer);
+        zb_auth_admit (self->auth, ZB_GATE_STATE, peer);
+        zb_auth_admit (self->auth, ZB_GATE_SHIP, peer);
+        zb_rights_destroy (&peer);
+    }
+    s_look_at_rights (self);
+    return ZB_EXIT_OK;
 }
 
 static int s_open (zb_broker_t *self, const zb_config_t *config)
@@ -1023,25 +1131,28 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
     self->operator = zb_operator_new (config);
     self->batches = zlistx_new ();
     zlistx_set_destructor (self->batches, s_batch_free);
+    int code = s_open_keys (self);
+    if (code)
+        return code;
     char why[400];
     if (zb_reach_resolve (s_own (self)->endpoint, why, sizeof why)) {
         zb_log (ZB_LOG_ERROR, "nobody could reach this broker at %s: %s", s_own (self)->endpoint, why);
         return ZB_EXIT_USAGE;
     }
-    self->front = zb_front_new (s_own (self)->bind, &config->limits);
+    self->front = zb_front_new (s_own (self)->bind, &config->limits, self->keys);
     if (!self->front)
         return s_listen_failed ("clients", s_own (self)->bind);
     self->links = self->status.links = paired ? zb_links_new (config) : NULL;
-    self->store = s_store_new (config, self->links);
+    self->store = s_store_new (config, self->keys, self->links);
     self->trimmer = zb_trimmer_new ();
     self->salvager = zb_salvager_new (config->store);
     if (paired) {
-        self->ha = zb_ha_new (config, self->store, self->links);
+        self->ha = zb_ha_new (config, self->keys, self->auth, self->store, self->links);
         if (!self->ha)
             return s_listen_failed ("the peer's heartbeats", s_own (self)->state_bind);
         s_tell_peer (self, false);
         if (config->witness) {
-            self->claimant = zb_claimant_new (config);
+            self->claimant = zb_claimant_new (config, self->keys);
             zb_role_bind (&self->role);
         }
     }
@@ -1062,6 +1173,8 @@ static void s_close (zb_broker_t *self)
     zb_store_destroy (&self->store);
     zb_links_destroy (&self->links);
     zb_front_destroy (&self->front);
+    zb_auth_destroy (&self->auth);
+    zb_keys_destroy (&self->keys);
     zb_engine_destroy (&self->engine);
     zb_rights_destroy (&self->rights);
     zb_held_destroy (&self->held);
@@ -1108,6 +1221,7 @@ static void s_turn (zb_broker_t *self)
     s_look_at_operator (self);
     s_held (self);
     s_clients (self);
+    s_look_at_rights (self);
     s_watch_gate (self);
     s_apply_rule (self);
     s_withhold (self);

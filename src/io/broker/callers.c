@@ -31,7 +31,7 @@ typedef struct {
     zb_entry_t entry; //  by routing id
     zb_ring_t ring;   //  on its line's, or of those that are over
     line_t *line;
-    zb_frame_t routing;
+    zb_frame_t routing, key;
     char bytes[];
 } caller_t;
 
@@ -112,12 +112,13 @@ static caller_t *s_caller (const zb_callers_t *self, zb_frame_t routing)
     return entry ? ZB_ITEM (entry, caller_t, entry) : NULL;
 }
 
-static void s_caller_new (zb_callers_t *self, line_t *line, zb_frame_t routing)
+static void s_caller_new (zb_callers_t *self, line_t *line, zb_frame_t routing, zb_frame_t key)
 {
-    caller_t *caller = (caller_t *) calloc (1, sizeof *caller + routing.size);
+    caller_t *caller = (caller_t *) calloc (1, sizeof *caller + routing.size + key.size);
     assert (caller);
-    memcpy (caller->bytes, routing.data, routing.size);
-    caller->routing = (zb_frame_t){caller->bytes, routing.size};
+    uint8_t *byte = (uint8_t *) caller->bytes;
+    caller->routing = zb_frame_copy (&byte, routing);
+    caller->key = zb_frame_copy (&byte, key);
     caller->line = line;
     zb_ring_init (&caller->ring);
     zb_ring_append (&line->callers, &caller->ring);
@@ -131,7 +132,7 @@ static void s_over (zb_callers_t *self, caller_t *caller)
     zb_ring_append (&self->over, &caller->ring);
 }
 
-void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, uint64_t number)
+void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number)
 {
     if (number == 0)
         return;
@@ -148,7 +149,16 @@ void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, uint64_t number)
             return;
         line = s_line_new (self, number);
     }
-    s_caller_new (self, line, routing);
+    s_caller_new (self, line, routing, key);
+}
+
+void zb_callers_each (zb_callers_t *self, zb_caller_fn *function, void *context)
+{
+    for (size_t bucket = 0; bucket < self->callers.buckets; bucket++)
+        for (zb_entry_t *entry = self->callers.bucket[bucket]; entry; entry = entry->next) {
+            const caller_t *caller = ZB_ITEM (entry, caller_t, entry);
+            function (context, caller->routing, caller->key);
+        }
 }
 
 void zb_callers_idle (zb_callers_t *self)

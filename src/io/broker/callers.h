@@ -28,8 +28,11 @@ typedef struct zb_callers zb_callers_t;
 zb_callers_t *zb_callers_new (void);
 void zb_callers_destroy (zb_callers_t **self_p);
 
-//  A message of this routing id was read, of the connection with this number (0 = not known).
-void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, uint64_t number);
+//  A message of this routing id was read, of a client with this key (empty: none), of the connection with this number (0 = not known).
+void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number);
+//  Calls the function for each of them, with its key; it may cut them at the gate.
+typedef void (zb_caller_fn) (void *context, zb_frame_t routing, zb_frame_t key);
+void zb_callers_each (zb_callers_t *self, zb_caller_fn *function, void *context);
 //  The reader of the socket has found nothing to read.
 void zb_callers_idle (zb_callers_t *self);
 //  The next routing id that is over; returns false if there is none.  Valid until the next call.

@@ -46,15 +46,19 @@ struct zb_front {
     size_t size;
     int descriptor;          //  that it came over
     uint64_t oversize;
+    bool keyed;
+    zb_frame_t key;          //  of the client that has sent it
     zb_callers_t *callers;
 };
 
-zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
+zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits, const zb_keys_t *keys)
 {
     zsock_t *owner = zsock_new (ZMQ_ROUTER);
     assert (owner);
     zsock_set_router_mandatory (owner, 1);
-    zsock_set_router_handover (owner, 1);
+    //  With keys a routing id is nobody's but its connection's.
+    zsock_set_router_handover (owner, keys == NULL);
+    zb_keys_serve (keys, zsock_resolve (owner), ZB_GATE_CLIENTS);
     zsock_set_linger (owner, 0);
     zsock_set_rcvhwm (owner, FRONT_RECV);
     zsock_set_sndhwm (owner, FRONT_SEND);
@@ -79,6 +83,7 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits)
     zb_front_t *self = (zb_front_t *) zmalloc (sizeof *self);
     self->owner = owner;
     self->socket = zsock_resolve (owner);
+    self->keyed = keys != NULL;
     //  Routing id, envelope, "ZB1", verb, id and three arguments around the bodies.
     self->frames_max = limits->bodies + ZB_ENVELOPE_MAX + 8;
     self->bytes_max = limits->request;
@@ -120,9 +125,20 @@ void *zb_front_socket (zb_front_t *self)
     return self->socket;
 }
 
-//  Reads one whole message.  Returns false if none waits; *whole tells whether it is within the limits.
-static bool s_read (zb_front_t *self, bool *whole)
+//  The property that io/auth/auth has given the connection.
+static zb_frame_t s_key (const zb_front_t *self)
 {
+    //  The first frame behind the routing id, which libzmq has made itself.
+    zmq_msg_t *first = self->size > 1 ? &self->message[1] : NULL;
+    const char *key = self->keyed && first ? zmq_msg_gets (first, "User-Id") : NULL;
+    return zb_frame (key ? key : "");
+}
+
+//  Reads one whole message, of so many frames behind the routing id.  Returns false if none waits; *whole tells whether it is
+//  within the limits.
+static bool s_read (zb_front_t *self, bool *whole, size_t *frames)
+{
+    *frames = 0;
     size_t bytes = 0;
     bool more = true;
     *whole = true;
@@ -136,6 +152,7 @@ static bool s_read (zb_front_t *self, bool *whole)
         }
         if (self->descriptor == -1)
             self->descriptor = zmq_msg_get (&message, ZMQ_SRCFD);
+        ++*frames;
         more = zmq_msg_more (&message);
         bytes += zmq_msg_size (&message);
         if (*whole && self->size < self->frames_max && bytes <= self->bytes_max) {
@@ -155,15 +172,16 @@ static bool s_read (zb_front_t *self, bool *whole)
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut)
 {
     bool whole = false;
+    size_t came;
     while (true) {
         s_release (self);
-        if (!s_read (self, &whole)) {
+        if (!s_read (self, &whole, &came)) {
             s_release (self);
             zb_gate_idle (ZB_GATE_CLIENTS);
             zb_callers_idle (self->callers);
             return 0;
         }
-        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
+        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor, came - 1);
         self->oversize += !whole;
         //  The first frames of what is too large are enough to answer it.
         if (self->size > 1)
@@ -172,8 +190,19 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
     *cut = !whole;
     *routing = self->frame[0];
     *frames = self->frame + 1;
-    zb_callers_heard (self->callers, *routing, zb_gate_number (self->descriptor));
+    self->key = s_key (self);
+    zb_callers_heard (self->callers, *routing, self->key, zb_gate_number (self->descriptor));
     return self->size - 1;
+}
+
+zb_frame_t zb_front_key (const zb_front_t *self)
+{
+    return self->key;
+}
+
+void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context)
+{
+    zb_callers_each (self->callers, function, context);
 }
 
 bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing)

@@ -33,11 +33,13 @@
 #define ZB_FRONT_H_INCLUDED
 
 #include "core/wire/reply.h"
+#include "io/auth/keys.h"
+#include "io/broker/callers.h"
 
 typedef struct zb_front zb_front_t;
 
-//  Listens at `bind`.  Returns NULL with errno set (EADDRINUSE, ENODEV, EINVAL ...) if it can't.
-zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits);
+//  Listens at `bind`; with keys, unless they are NULL, for whom io/auth/auth lets in.  Returns NULL with errno set (EADDRINUSE, ENODEV, EINVAL ...) if it can't.
+zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits, const zb_keys_t *keys);
 void zb_front_destroy (zb_front_t **self_p);
 //  The ZeroMQ socket, to poll for input.
 void *zb_front_socket (zb_front_t *self);
@@ -46,6 +48,11 @@ void *zb_front_socket (zb_front_t *self);
 //  *frames stay valid until the next call.  Of a message that is over the limits only the first frames are left, and *cut
 //  is true: it is to be answered 413.
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut);
+
+//  The public key of whoever has sent that message; empty without keys.  Valid until the next message is taken.
+zb_frame_t zb_front_key (const zb_front_t *self);
+//  Calls the function for each client of whom something was heard, with its key; it may end them.
+void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context);
 
 //  The next client whose connection has ended, and of which all was read that it has sent; returns false if there is
 //  none.  *routing stays valid until the next call.

@@ -28,7 +28,7 @@ struct zb_claimant {
     char challenge[ZB_CLAIM_CHALLENGE_SIZE];
 };
 
-zb_claimant_t *zb_claimant_new (const zb_config_t *config)
+zb_claimant_t *zb_claimant_new (const zb_config_t *config, const zb_keys_t *keys)
 {
     assert (config->as != ZB_SINGLE && config->witness);
     zb_claimant_t *self = (zb_claimant_t *) zmalloc (sizeof *self);
@@ -48,6 +48,7 @@ zb_claimant_t *zb_claimant_new (const zb_config_t *config)
     zsock_set_heartbeat_timeout (self->sock, 2000);
     zsock_set_sndhwm (self->sock, 2);
     zsock_set_maxmsgsize (self->sock, 512);
+    zb_keys_connect (keys, zsock_resolve (self->sock), keys ? keys->witness : "");
     int rc = zsock_connect (self->sock, "%s", config->witness);
     assert (rc == 0);
     return self;

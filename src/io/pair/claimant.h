@@ -17,12 +17,13 @@
 #define ZB_CLAIMANT_H_INCLUDED
 
 #include "core/pair/claim.h"
+#include "io/auth/keys.h"
 #include "io/base/config.h"
 
 typedef struct zb_claimant zb_claimant_t;
 
 //  Connects to the witness that the configuration names, which need not be there yet.  Of a pair only.
-zb_claimant_t *zb_claimant_new (const zb_config_t *config);
+zb_claimant_t *zb_claimant_new (const zb_config_t *config, const zb_keys_t *keys);
 void zb_claimant_destroy (zb_claimant_t **self_p);
 //  A ZeroMQ socket to poll for input.
 void *zb_claimant_socket (zb_claimant_t *self);

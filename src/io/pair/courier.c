@@ -22,6 +22,7 @@ struct zb_courier {
     zb_salvager_t *salvager; //  borrowed
     char *endpoint, *dir;
     zb_epoch_t loser;
+    const zb_keys_t *keys;
     zsock_t *sock;
     int64_t heard;   //  ms: the newest answer, or the connection's beginning
     int64_t again;   //  ms: when to begin again; 0 = it has begun
@@ -37,13 +38,16 @@ static bool s_connect (zb_courier_t *self)
     self->sock = zsock_new (ZMQ_DEALER);
     assert (self->sock);
     zsock_set_linger (self->sock, 0);
+    zb_keys_connect (self->keys, zsock_resolve (self->sock), self->keys ? self->keys->peer : "");
     return zsock_connect (self->sock, "%s", self->endpoint) == 0;
 }
 
 zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager_t *salvager,
-                              const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage)
+                              const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage,
+                              const zb_keys_t *keys)
 {
     zb_courier_t *self = (zb_courier_t *) zmalloc (sizeof *self);
+    self->keys = keys;
     self->endpoint = strdup (endpoint);
     self->dir = strdup (dir);
     self->salvager = salvager;

@@ -17,14 +17,16 @@
 #define ZB_COURIER_H_INCLUDED
 
 #include "core/replay/replayer.h"
+#include "io/auth/keys.h"
 #include "io/store/salvager.h"
 
 typedef struct zb_courier zb_courier_t;
 
 //  `dir` is the store's folder, `salvager` (borrowed) puts aside there what the winner can't take; `lineage` is the loser's,
-//  this broker's own.  Copies all else that it is given.  NULL and errno if the endpoint can't be used.
+//  this broker's own; `keys` (borrowed) are NULL without.  Copies all else that it is given.  NULL and errno if the endpoint can't be used.
 zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager_t *salvager,
-                              const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage);
+                              const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage,
+                              const zb_keys_t *keys);
 void zb_courier_destroy (zb_courier_t **self_p);
 //  Takes answers, sends items.  Returns true when the winner has everything on its disk.
 bool zb_courier_turn (zb_courier_t *self, int64_t now);

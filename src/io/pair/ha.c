@@ -22,6 +22,8 @@
 struct zb_ha {
     heart_t *heart;
     zb_store_t *store;
+    const zb_keys_t *keys;
+    const zb_auth_t *auth;
     zb_links_t *links;
     uint8_t node;
     int64_t turn_limit, disk_limit; //  ages in ms beyond which a heartbeat would be a lie
@@ -39,7 +41,8 @@ static size_t s_fill (void *context, uint8_t *payload, size_t room)
     zb_ha_t *self = context;
     int64_t now = zclock_mono ();
     int64_t core = now - atomic_load (&self->turned), disk = now - zb_store_alive (self->store);
-    if (core > self->turn_limit || disk > self->disk_limit)
+    int64_t auth = self->auth ? now - zb_auth_alive (self->auth) : 0;
+    if (core > self->turn_limit || disk > self->disk_limit || auth > self->turn_limit)
         return 0;
     pthread_mutex_lock (&self->guard);
     assert (self->size <= room);
@@ -88,12 +91,28 @@ static ssize_t s_open (void *context, const uint8_t *in, size_t size, uint8_t *o
     return (ssize_t) payload_size;
 }
 
-zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *links)
+static void s_tune (void *context, void *socket, const char *to)
+{
+    const zb_ha_t *self = context;
+    if (to)
+        zb_keys_connect (self->keys, socket, self->keys ? self->keys->peer : "");
+    else if (self->keys) {
+        //  A handshake is longer than a subscription.
+        int64_t most = ZB_HANDSHAKE_MAX;
+        zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
+        zb_keys_serve (self->keys, socket, ZB_GATE_STATE);
+    }
+}
+
+zb_ha_t *zb_ha_new (const zb_config_t *config, const zb_keys_t *keys, const zb_auth_t *auth, zb_store_t *store,
+                    zb_links_t *links)
 {
     const zb_host_t *own = &config->host[config->as];
     const zb_host_t *peer = &config->host[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY];
     zb_ha_t *self = (zb_ha_t *) zmalloc (sizeof *self);
     self->store = store;
+    self->keys = keys;
+    self->auth = auth;
     self->links = links;
     self->node = (uint8_t) config->as;
     self->turn_limit = config->turn_limit;
@@ -104,7 +123,7 @@ zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *li
     const char *probes[] = { peer->endpoint, peer->state, peer->ship };
     heart_args_t args = {
         .name = "ha", .bind = own->state_bind, .peer = peer->state, .interval = config->beat,
-        .silence = config->silence, .probe = probes, .probes = 3, .fill = s_fill, .seal = s_seal, .open = s_open,
+        .silence = config->silence, .probe = probes, .probes = 3, .fill = s_fill, .seal = s_seal, .open = s_open, .tune = s_tune,
         .context = self
     };
     zb_gate_guard (ZB_GATE_STATE, own->state_bind);

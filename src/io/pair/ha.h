@@ -7,8 +7,8 @@
     =========================================================================
 
     The heart's thread publishes what the core told it last, as long as the core
-    turns and the store answers, with their ages: a hung broker, or one whose disk
-    stalls, falls silent beyond its limits, and its peer takes over.  Frames are sealed with the pair's key.
+    turns, the store answers, and whoever connects is let in (io/auth/auth), with the ages of
+    the first two: a hung broker, or one whose disk stalls, falls silent beyond its limits, and its peer takes over.  Frames are sealed with the pair's key.
 */
 
 #ifndef ZB_HA_H_INCLUDED
@@ -16,6 +16,8 @@
 
 #include "core/pair/beat.h"
 #include "io/base/config.h"
+#include "io/auth/auth.h"
+#include "io/auth/keys.h"
 #include "io/base/links.h"
 #include "io/store/store.h"
 
@@ -23,8 +25,10 @@ typedef struct zb_ha zb_ha_t;
 
 typedef enum { ZB_HA_NOTHING, ZB_HA_BEAT, ZB_HA_DEAD } zb_ha_kind_t;
 
-//  Listens and connects as the config says.  `store` and `links` must outlive it; `links` may be NULL.  Returns NULL with errno set if it can't listen.
-zb_ha_t *zb_ha_new (const zb_config_t *config, zb_store_t *store, zb_links_t *links);
+//  Listens and connects as the config says.  All it is given must outlive it; `keys` and `auth` are NULL
+//  without keys, `links` may be NULL.  Returns NULL with errno set if it can't listen.
+zb_ha_t *zb_ha_new (const zb_config_t *config, const zb_keys_t *keys, const zb_auth_t *auth, zb_store_t *store,
+                    zb_links_t *links);
 void zb_ha_destroy (zb_ha_t **self_p);
 //  A ZeroMQ socket to poll for input.
 void *zb_ha_socket (zb_ha_t *self);

@@ -14,6 +14,8 @@
 #include "core/base/limits.h"
 #include "core/wire/proof.h"
 #include "io/base/exit_codes.h"
+#include "io/auth/auth.h"
+#include "io/auth/keys.h"
 #include "io/base/gate.h"
 #include "io/store/home.h"
 #include "io/store/moment.h"
@@ -38,6 +40,8 @@ typedef struct {
     const char *folder;
     zb_home_t *home;
     zsock_t *sock;
+    zb_keys_t *keys; //  NULL without keys
+    zb_auth_t *auth;
     zlistx_t *pairs;
     zb_log_rate_t noise;
 } zb_witness_t;
@@ -308,10 +312,42 @@ static int s_listen (zb_witness_t *self, const char *bind)
     zsock_set_sndhwm (self->sock, 100);
     zsock_set_handshake_ivl (self->sock, ZB_HANDSHAKE_MS);
     zb_gate_guard (ZB_GATE_WITNESS, bind);
+    zb_keys_serve (self->keys, zsock_resolve (self->sock), ZB_GATE_WITNESS);
     if (zsock_bind (self->sock, "%s", bind) != -1)
         return ZB_EXIT_OK;
     zb_log (ZB_LOG_ERROR, "can't listen at %s: %s", bind, zmq_strerror (errno));
     return errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE;
+}
+
+//  Lets the brokers of these pairs in, and nobody else, if there are keys.  Returns an exit code.
+static int s_admit (zb_witness_t *self, const zb_config_t *const *pairs, size_t count)
+{
+    char *error = NULL;
+    if (zb_keys_load (&self->keys, pairs[0], &error)) {
+        zb_log (ZB_LOG_ERROR, "%s", error);
+        free (error);
+        return ZB_EXIT_USAGE;
+    }
+    if (!self->keys)
+        return ZB_EXIT_OK;
+    if (pairs[0]->witness_key && !streq (pairs[0]->witness_key, self->keys->own.public_key)) {
+        zb_log (ZB_LOG_ERROR, "%s has the public key %s, and keys/witness is another one: %s", pairs[0]->key_file,
+                self->keys->own.public_key, pairs[0]->witness_key);
+        return ZB_EXIT_USAGE;
+    }
+    self->auth = zb_auth_new ();
+    if (!self->auth) {
+        zb_log (ZB_LOG_ERROR, "no thread for handshakes: %s", zb_moment_text (errno));
+        return zb_moment_code (errno);
+    }
+    zb_rights_t *who = zb_rights_new ();
+    for (size_t index = 0; index < count; index++)
+        for (int host = ZB_PRIMARY; host <= ZB_BACKUP; host++)
+            if (pairs[index]->public_key[host])
+                zb_rights_broker (who, pairs[index]->pair, pairs[index]->public_key[host]);
+    zb_auth_admit (self->auth, ZB_GATE_WITNESS, who);
+    zb_rights_destroy (&who);
+    return ZB_EXIT_OK;
 }
 
 //  Takes the folder and reads it.
@@ -331,6 +367,8 @@ static int s_enter (zb_witness_t *self)
 static void s_leave (zb_witness_t *self)
 {
     zsock_destroy (&self->sock);
+    zb_auth_destroy (&self->auth);
+    zb_keys_destroy (&self->keys);
     zb_home_destroy (&self->home);
     zlistx_destroy (&self->pairs);
 }
@@ -338,7 +376,8 @@ static void s_leave (zb_witness_t *self)
 static int s_open (zb_witness_t *self, const char *bind, const zb_config_t *const *pairs, size_t count)
 {
     //  First, so that nothing is left of one that can't listen.
-    int code = s_listen (self, bind);
+    int code = s_admit (self, pairs, count);
+    code = code == ZB_EXIT_OK ? s_listen (self, bind) : code;
     code = code == ZB_EXIT_OK ? s_enter (self) : code;
     //  A process that died, or whose sync failed, while it wrote may have left what is in the system's memory only.
     code = code == ZB_EXIT_OK ? s_save (self) : code;

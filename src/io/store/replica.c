@@ -379,7 +379,7 @@ bool zb_replica_load_node (zb_replica_t *self)
 static bool s_connect (zb_replica_t *self)
 {
     const char *what;
-    self->ship = zb_ship_new (self->args.node, self->args.bind, self->args.peer, self->args.key, &what);
+    self->ship = zb_ship_new (self->args.node, self->args.bind, self->args.peer, self->args.key, self->args.keys, &what);
     if (self->ship) {
         zb_ship_tell (self->ship, self->args.links);
         zb_ship_act (self->ship, ZB_SHIP_IDLE, zb_replica_generation (self));

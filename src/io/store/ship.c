@@ -108,7 +108,7 @@ static void s_begin (zb_ship_t *self, uint64_t session, int64_t now)
 //  ---------------------------------------------------------------------------
 //  Life
 
-static zsock_t *s_push (const char *peer)
+static zsock_t *s_push (const char *peer, const zb_keys_t *keys)
 {
     zsock_t *sock = zsock_new (ZMQ_PUSH);
     assert (sock);
@@ -124,12 +124,13 @@ static zsock_t *s_push (const char *peer)
     zmq_setsockopt (zsock_resolve (sock), ZMQ_TCP_MAXRT, &unreachable, sizeof unreachable);
     //  It hears nothing that it asked for; a stranger's length must not become an allocation.
     zsock_set_maxmsgsize (sock, ZB_SHIPMENT_MAX);
+    zb_keys_connect (keys, zsock_resolve (sock), keys ? keys->peer : "");
     if (zsock_connect (sock, "%s", peer) != 0)
         zsock_destroy (&sock);
     return sock;
 }
 
-static zsock_t *s_pull (const char *bind)
+static zsock_t *s_pull (const char *bind, const zb_keys_t *keys)
 {
     zsock_t *sock = zsock_new (ZMQ_PULL);
     assert (sock);
@@ -138,6 +139,7 @@ static zsock_t *s_pull (const char *bind)
     zsock_set_maxmsgsize (sock, ZB_SHIPMENT_MAX);
     zsock_set_handshake_ivl (sock, ZB_HANDSHAKE_MS);
     zb_gate_guard (ZB_GATE_SHIP, bind);
+    zb_keys_serve (keys, zsock_resolve (sock), ZB_GATE_SHIP);
     if (zsock_bind (sock, "%s", bind) < 0)
         zsock_destroy (&sock);
     return sock;
@@ -160,7 +162,8 @@ static zsock_t *s_watch (zb_ship_t *self)
     return sock;
 }
 
-zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const uint8_t key[32], const char **what)
+zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const uint8_t key[32], const zb_keys_t *keys,
+                        const char **what)
 {
     assert (node == 1 || node == 2);
     zb_ship_t *self = zmalloc (sizeof (*self));
@@ -168,10 +171,10 @@ zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const
     memcpy (self->key, key, ZB_SEAL_KEY_SIZE);
     zmq_msg_init (&self->frame);
     *what = bind;
-    self->in = s_pull (bind);
+    self->in = s_pull (bind, keys);
     if (self->in) {
         *what = peer;
-        self->out = s_push (peer);
+        self->out = s_push (peer, keys);
     }
     if (!self->out) {
         int error = errno;
@@ -597,7 +600,7 @@ static bool s_next (zb_ship_t *self)
         zb_gate_idle (ZB_GATE_SHIP);
         return false;
     }
-    zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD));
+    zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD), 1);
     return true;
 }
 

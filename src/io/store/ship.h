@@ -60,6 +60,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/auth/keys.h"
+
 typedef struct zb_ship zb_ship_t;
 
 typedef enum {
@@ -99,8 +101,9 @@ typedef struct {
     uint64_t sent;      //  bytes sent in it
 } zb_ship_stats_t;
 
-//  Binds and connects.  Returns NULL and errno, and in *what the endpoint that can't be used.
-zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const uint8_t key[32], const char **what);
+//  Binds and connects, with keys unless they are NULL.  Returns NULL and errno, and in *what the endpoint that can't be used.
+zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const uint8_t key[32], const zb_keys_t *keys,
+                        const char **what);
 void zb_ship_destroy (zb_ship_t **self_p);
 
 //  Ends the session, without an event, and takes the role.  `generation` is ours.

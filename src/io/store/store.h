@@ -41,6 +41,7 @@
 #include <stdint.h>
 
 #include "core/base/batch.h"
+#include "io/auth/keys.h"
 #include "io/store/lock.h"
 #include "io/store/node.h"
 
@@ -57,6 +58,7 @@ typedef struct {
     const char *bind;         //  where shipping listens, "tcp://*:5562"; NULL if not paired
     const char *peer;         //  the peer's, "tcp://host:5572"; NULL if not paired
     uint8_t key[32];          //  key of the link (seal.h)
+    const zb_keys_t *keys;    //  of the link; borrowed, NULL = it is not encrypted
     struct zb_links *links;   //  told what comes through and what is refused; borrowed, may be NULL
     size_t cache;             //  bytes of Berkeley DB's cache
     size_t log_file;          //  bytes of one log file (64 MiB)
