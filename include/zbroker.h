@@ -170,6 +170,11 @@ void zb_client_destroy (zb_client_t **self_p);
 //  Without a name, PUTs are resent after a failover as well, but the broker cannot tell: a message MAY BE STORED TWICE.
 int zb_client_set_name (zb_client_t *self, const char *name);
 
+//  Who the client is to brokers with keys: a file that 'zbroker key new' or 'zbroker key bundle' has written, with the client's
+//  key and those of the brokers, which it has to name as zb_client_new did.  Nobody else may be able to read it.  Before the
+//  first call.  Everything is encrypted then.  A client whose key no broker knows gets no answer, and ZB_ERR_TIMEOUT.
+int zb_client_set_key (zb_client_t *self, const char *file);
+
 //  How long calls keep trying, in ms, from 0; -1 = for ever.  Default 30000.  It spans restarts and failovers of
 //  brokers, so that it should not be shorter than a few seconds.  For a PUT it counts from the call.
 int zb_client_set_timeout (zb_client_t *self, int64_t timeout);

@@ -54,6 +54,8 @@ struct pirate {
     int64_t patience;
     int interval; //  of heartbeats
     int deadline; //  for their answer
+    pirate_tune_fn *tune;
+    void *tune_context;
 };
 
 static void s_set (void *socket, int option, int value)
@@ -89,6 +91,13 @@ static void s_open_line (pirate_t *self, line_t *line)
     line->up = false;
 }
 
+static void s_connect (pirate_t *self, line_t *line, const server_t *server)
+{
+    if (self->tune)
+        self->tune (self->tune_context, line->socket, server->endpoint);
+    zmq_connect (line->socket, server->endpoint);
+}
+
 static void s_open (pirate_t *self, server_t *server)
 {
     for (int index = 0; index < S_LINES; index++)
@@ -100,7 +109,7 @@ static void s_open (pirate_t *self, server_t *server)
     //  A name that does not resolve now may do so later: libzmq resolves tcp names at each attempt.  What it refuses
     //  here was refused by pirate_new, too.
     for (int index = 0; index < S_LINES; index++)
-        zmq_connect (server->line[index].socket, server->endpoint);
+        s_connect (self, &server->line[index], server);
 }
 
 static void s_close_line (line_t *line)
@@ -206,6 +215,15 @@ void pirate_set_heartbeat (pirate_t *self, int interval, int timeout)
         s_reopen (self, &self->server[index]);
 }
 
+void pirate_set_tune (pirate_t *self, pirate_tune_fn *tune, void *context)
+{
+    assert (self);
+    self->tune = tune;
+    self->tune_context = context;
+    for (size_t index = 0; index < self->size; index++)
+        s_reopen (self, &self->server[index]);
+}
+
 size_t pirate_size (const pirate_t *self)
 {
     assert (self);
@@ -265,7 +283,7 @@ void pirate_reroute (pirate_t *self)
     s_close_line (line);
     s_open_line (self, line);
     server->connected = false;
-    zmq_connect (line->socket, server->endpoint);
+    s_connect (self, line, server);
 }
 
 void pirate_move (pirate_t *self, size_t index, bool clean)

@@ -117,4 +117,8 @@ void pirate_reroute (pirate_t *self);
 //  `timeout` ms after one that brought no sign of life.  Default 250 and 500.  Renews all connections.
 void pirate_set_heartbeat (pirate_t *self, int interval, int timeout);
 
+//  Options of each socket, set by this function before it connects to `endpoint`: CURVE's keys, say.  Renews all connections.
+typedef void (pirate_tune_fn) (void *context, void *socket, const char *endpoint);
+void pirate_set_tune (pirate_t *self, pirate_tune_fn *tune, void *context);
+
 #endif

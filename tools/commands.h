@@ -25,5 +25,6 @@ extern const tool_command_t tool_upgrade;
 extern const tool_command_t tool_witness;
 extern const tool_command_t tool_salvage;
 extern const tool_command_t tool_adopt;
+extern const tool_command_t tool_key;
 
 #endif

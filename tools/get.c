@@ -23,7 +23,7 @@ static const tool_option_t s_options[] = {
     {"requeue", NULL, "give them back to the queue's head instead of acknowledging them"},
     {"name", "NAME", "take them under this consumer's name"},
     OUTPUT_OPTIONS,
-    TOOL_BROKERS,
+    TOOL_BROKERS, TOOL_KEY,
     TOOL_TIMEOUT,
     {NULL, NULL, NULL}};
 

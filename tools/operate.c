@@ -11,11 +11,31 @@
 #include "client/client.h"
 #include "core/wire/proof.h"
 #include "core/wire/seal.h"
+#include "io/auth/keys.h"
 #include "patterns/witness_fsm.h"
 #include "operate.h"
 
 #define LOOK_WAIT 2000 //  ms for the answer to a STATUS
 #define LOOK_EVERY 10  //  ms
+
+//  The brokers' own key, as their config says it.  Returns 0, or -1 and *error.
+static int s_own_key (operate_t *self, const zb_config_t *config, char **error)
+{
+    if (!config->key_file)
+        return 0;
+    if (zb_keys_read (&self->keys, config->key_file, error))
+        return -1;
+    self->keys.brokers = 0;
+    for (int host = ZB_SINGLE; host <= ZB_BACKUP; host++) {
+        if ((host == ZB_SINGLE) != (config->as == ZB_SINGLE))
+            continue;
+        const char *key = host == ZB_SINGLE ? self->keys.public_key : config->public_key[host];
+        snprintf (self->keys.broker[self->keys.brokers].endpoint, ZB_KEYFILE_ENDPOINT + 1, "%s",
+                  config->host[host].endpoint);
+        snprintf (self->keys.broker[self->keys.brokers++].key, ZB_KEY_SIZE + 1, "%s", key);
+    }
+    return 0;
+}
 
 //  Takes key and, where nothing else names them, endpoints (to be freed) from the config.  Returns an exit code.
 static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
@@ -23,12 +43,16 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
     zb_config_t *config = zb_config_new ();
     char *error = NULL;
     const char *file = tool_option (tool, "config");
-    bool wrong = (file && zb_config_load (config, file, &error)) || zb_config_set (config, "as", "primary", &error) ||
-                 zb_config_finish (config, &error);
+    bool wrong = file && zb_config_load (config, file, &error);
+    bool single = config->host[ZB_SINGLE].endpoint && !config->host[ZB_PRIMARY].endpoint;
+    wrong = wrong || (!single && zb_config_set (config, "as", "primary", &error)) ||
+            zb_config_finish (config, &error) || s_own_key (self, config, &error);
     if (!wrong) {
         zb_seal_key (self->key, config->pair, config->secret);
         if (file && !*brokers && !tool_option (tool, "brokers") && !getenv ("ZBROKER"))
-            *brokers = zsys_sprintf ("%s,%s", config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint);
+            *brokers =
+                single ? strdup (config->host[ZB_SINGLE].endpoint)
+                       : zsys_sprintf ("%s,%s", config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint);
     }
     zb_config_destroy (&config);
     int code = wrong ? tool_misused (tool, "%s", error) : TOOL_OK;
@@ -51,6 +75,12 @@ int operate_open (operate_t *self, const tool_t *tool, const char *own)
     free (brokers);
     if (!self->client)
         return TOOL_USAGE;
+    const char *key = tool_option (tool, "key");
+    key = key ? key : getenv ("ZBROKER_KEY");
+    if (key && zb_client_set_key (self->client, key))
+        return tool_client_fail (tool, self->client, "key");
+    if (!key && *self->keys.public_key && zb_client_use_key (self->client, &self->keys))
+        return tool_client_fail (tool, self->client, "key");
     self->size = zb_client_brokers (self->client);
     if (self->size > OPERATE_BROKERS)
         return tool_misused (tool, "more than %d brokers", OPERATE_BROKERS);
@@ -107,6 +137,16 @@ const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool acc
         zb_proof_make (word, self->key, witness_event_name (WITNESS_FORCE), challenge);
     return zb_client_operate (self->client, index, verb, proof, accept_loss, accept_loss && challenge ? word : NULL,
                               s_left (self));
+}
+
+const char *operate_change (operate_t *self, size_t index, const char *change)
+{
+    char proof[ZB_PROOF_SIZE + 1];
+    char *said = zsys_sprintf ("%s%s%s", zb_verb_name (ZB_KEY), *change ? " " : "", change);
+    assert (said);
+    zb_proof_make (proof, self->key, said, operate_text (self, index, "challenge"));
+    free (said);
+    return zb_client_key (self->client, index, proof, change, s_left (self));
 }
 
 bool operate_is_active (const operate_t *self, size_t index)

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "core/rights/keyfile.h"
 #include "core/wire/protocol.h"
 #include "tool.h"
 
@@ -20,6 +21,8 @@
 typedef struct {
     zb_client_t *client;
     uint8_t key[32];
+    zb_keyfile_t keys; //  whom the brokers take this for by their config: a broker, with the public keys of both; no public
+                       //  key: the config has none
     int64_t end; //  ms, zclock_mono: when --timeout is over
     size_t size;
     const char *endpoint[OPERATE_BROKERS];
@@ -47,6 +50,8 @@ const char *operate_text (const operate_t *self, size_t index, const char *name)
 long long operate_number (const operate_t *self, size_t index, const char *name);
 //  Sends the request with its proof.  Returns the text of the OK, NULL after a refusal: the client's error tells.
 const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss);
+//  Sends a KEY with this change, or "" to be told all, with its proof.  Returns and errors as above.
+const char *operate_change (operate_t *self, size_t index, const char *change);
 //  Whether the broker is active and answers clients, by its last status.
 bool operate_is_active (const operate_t *self, size_t index);
 //  Waits until the broker is active and answers clients; false if it does not within the time.

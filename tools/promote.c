@@ -17,7 +17,7 @@
 static const tool_option_t s_options[] = {
     {"accept-loss", NULL, "yes: what the other broker has answered OK and this one lacks may be lost"},
     OPERATE_CONFIG,
-    TOOL_BROKERS,
+    TOOL_BROKERS, TOOL_KEY,
     OPERATE_TIMEOUT,
     {NULL, NULL, NULL}};
 

@@ -37,7 +37,7 @@ static const tool_option_t s_options[] = {
     {"H", "NAME=VALUE", "a property of each message; may be given again"},
     {"file", "FILE", "a message that is this whole file; may be given again"},
     {"null", NULL, "a zero byte ends a message of standard input, not a newline"},
-    TOOL_BROKERS,
+    TOOL_BROKERS, TOOL_KEY,
     TOOL_TIMEOUT,
     {NULL, NULL, NULL}};
 

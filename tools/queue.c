@@ -16,7 +16,7 @@
 #include "io/base/nearest.h"
 
 static const tool_option_t s_options[] = {
-    {"json", NULL, "list: as a JSON array"}, TOOL_BROKERS, TOOL_TIMEOUT, {NULL, NULL, NULL}};
+    {"json", NULL, "list: as a JSON array"}, TOOL_BROKERS, TOOL_KEY, TOOL_TIMEOUT, {NULL, NULL, NULL}};
 
 //  Prints how safe it is that a queue was changed.
 static int s_changed (const tool_t *tool, const zb_client_t *client, int rc)

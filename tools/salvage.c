@@ -15,7 +15,7 @@
 
 static const tool_option_t s_options[] = {{"store", "DIR", "the store's folder, of the broker that had lost (or name files)"},
                                           {"json", NULL, "list, show: as a JSON array"},
-                                          TOOL_BROKERS,
+                                          TOOL_BROKERS, TOOL_KEY,
                                           TOOL_TIMEOUT,
                                           {NULL, NULL, NULL}};
 

@@ -19,7 +19,7 @@
 
 static const tool_option_t s_options[] = {{"json", NULL, "as a JSON object"},
                                           {"wait", "MS", "how long to wait for each broker's answer (default: 1000)"},
-                                          TOOL_BROKERS,
+                                          TOOL_BROKERS, TOOL_KEY,
                                           {NULL, NULL, NULL}};
 
 typedef struct {

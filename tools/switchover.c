@@ -11,7 +11,7 @@
 #include "commands.h"
 #include "operate.h"
 
-static const tool_option_t s_options[] = {OPERATE_CONFIG, TOOL_BROKERS, OPERATE_TIMEOUT, {NULL, NULL, NULL}};
+static const tool_option_t s_options[] = {OPERATE_CONFIG, TOOL_BROKERS, TOOL_KEY, OPERATE_TIMEOUT, {NULL, NULL, NULL}};
 
 //  The one broker that is active; the number of brokers if there is none, or more than one.
 static size_t s_active (const operate_t *self)

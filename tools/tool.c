@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <czmq.h>
 
+#include "io/auth/keys.h"
 #include "io/base/nearest.h"
 #include "tool.h"
 
@@ -210,6 +212,22 @@ int tool_number (const tool_t *self, const char *name, int64_t least, int64_t mo
     return 0;
 }
 
+//  The brokers that a key's file names, "EP,EP", to be freed; NULL if there are none, or it can't be read.
+static char *s_brokers_of (const char *key)
+{
+    zb_keyfile_t file;
+    char *error = NULL, *brokers = NULL;
+    if (zb_keys_read (&file, key, &error) == 0)
+        for (size_t index = 0; index < file.brokers; index++) {
+            char *more =
+                zsys_sprintf ("%s%s%s", brokers ? brokers : "", brokers ? "," : "", file.broker[index].endpoint);
+            free (brokers);
+            brokers = more;
+        }
+    free (error);
+    return brokers;
+}
+
 zb_client_t *tool_client (const tool_t *self)
 {
     int64_t timeout = 30000;
@@ -220,12 +238,21 @@ zb_client_t *tool_client (const tool_t *self)
         tool_misused (self, "--brokers is empty: name tcp://HOST:PORT[,tcp://HOST:PORT], or leave it out");
         return NULL;
     }
-    zb_client_t *client = zb_client_new (brokers);
+    const char *key = tool_option (self, "key");
+    key = key ? key : getenv ("ZBROKER_KEY");
+    char *named = key && *key && !brokers && !getenv ("ZBROKER") ? s_brokers_of (key) : NULL;
+    zb_client_t *client = zb_client_new (named ? named : brokers);
+    free (named);
     if (!client) {
         tool_misused (self, "the brokers are not of the form tcp://HOST:PORT[,tcp://HOST:PORT]");
         return NULL;
     }
     const char *name = tool_option (self, "name");
+    if (key && *key && zb_client_set_key (client, key)) {
+        tool_client_fail (self, client, "key");
+        zb_client_destroy (&client);
+        return NULL;
+    }
     if (zb_client_set_timeout (client, timeout) || (name && zb_client_set_name (client, name))) {
         tool_client_fail (self, client, name ? name : "timeout");
         zb_client_destroy (&client);

@@ -68,6 +68,10 @@ struct tool {
     {                                                                                             \
         "brokers", "EP[,EP]", "the brokers (default: $ZBROKER, else " ZBROKER_DEFAULT_BROKERS ")" \
     }
+#define TOOL_KEY                                                                                              \
+    {                                                                                                         \
+        "key", "FILE", "whom the brokers take this for: what zbroker key new has written (default: $ZBROKER_KEY)" \
+    }
 #define TOOL_TIMEOUT                                                                       \
     {                                                                                      \
         "timeout", "MS", "how long to try until an active broker answers (default: 30000)" \

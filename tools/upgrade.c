@@ -15,7 +15,7 @@ static const tool_option_t s_options[] = {
     {"finish", NULL, "raise the level; older versions than it takes can't be brought back then"},
     {"json", NULL, "print an object"},
     OPERATE_CONFIG,
-    TOOL_BROKERS,
+    TOOL_BROKERS, TOOL_KEY,
     OPERATE_TIMEOUT,
     {NULL, NULL, NULL}};
 

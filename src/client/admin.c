@@ -125,6 +125,8 @@ static const char *s_ask (zb_client_t *self, size_t index, zb_verb_t verb, const
     }
     pirate_t *pirate = pirate_new (endpoint);
     assert (pirate);
+    if (self->key)
+        pirate_set_tune (pirate, zb_client_tune, self);
     pirate_set_timeout (pirate, wait);
     //  What moves the role is not sent twice because it takes its time.
     if (verb != ZB_STATUS)
@@ -159,4 +161,9 @@ const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, 
 {
     const char *const args[] = {proof, accept_loss ? "accept-loss" : NULL, witness_proof, NULL};
     return s_ask (self, index, verb, args, wait);
+}
+
+const char *zb_client_key (zb_client_t *self, size_t index, const char *proof, const char *change, int64_t wait)
+{
+    return s_ask (self, index, ZB_KEY, (const char *const[]){proof, *change ? change : NULL, NULL}, wait);
 }

@@ -49,6 +49,7 @@ void zb_client_destroy (zb_client_t **self_p)
         zb_window_destroy (&self->window);
         zb_conn_destroy (&self->conn);
         free (self->status);
+        free (self->key);
         free (self);
         *self_p = NULL;
     }

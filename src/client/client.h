@@ -18,6 +18,7 @@
 #include "client/conn.h"
 #include "client/messages.h"
 #include "client/window.h"
+#include "core/rights/keyfile.h"
 #include "zbroker.h"
 
 #define ZB_CALL_ARGS 4
@@ -55,6 +56,7 @@ struct zb_client {
     char error_text[512];
     zb_level_t level;
     char *status;
+    zb_keyfile_t *key; //  NULL: none
 };
 
 //  Remembers why a call fails; returns -1.
@@ -88,6 +90,12 @@ void zb_client_send (zb_client_t *self);
 //  of its OK, valid until the next zb_client_status; or NULL and the error: ZB_ERR_TIMEOUT, or what the broker says.
 const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, const char *proof, bool accept_loss,
                                const char *witness_proof, int64_t wait);
+//  Uses this key, which is copied, as zb_client_set_key does.
+int zb_client_use_key (zb_client_t *self, const zb_keyfile_t *key);
+//  Sets the keys of a socket to this endpoint; the context is the client.
+void zb_client_tune (void *context, void *socket, const char *endpoint);
+//  Tells who may do what, or makes this change; as zb_client_operate.
+const char *zb_client_key (zb_client_t *self, size_t index, const char *proof, const char *change, int64_t wait);
 //  Sets the error from an ERR and returns -1; returns 0 for OK and MSG.
 int zb_client_answer (zb_client_t *self);
 

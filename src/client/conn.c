@@ -109,6 +109,12 @@ void zb_conn_set_name (zb_conn_t *self, const char *name)
     snprintf (self->name, sizeof (self->name), "%s", name);
 }
 
+void zb_conn_set_tune (zb_conn_t *self, pirate_tune_fn *tune, void *context)
+{
+    assert (!self->started);
+    pirate_set_tune (self->pirate, tune, context);
+}
+
 void zb_conn_set_patience (zb_conn_t *self, int64_t patience)
 {
     assert (patience > 0);

@@ -39,6 +39,8 @@ void zb_conn_destroy (zb_conn_t **self_p);
 
 //  A valid name, before the first zb_conn_wait.
 void zb_conn_set_name (zb_conn_t *self, const char *name);
+//  The keys of the sockets; see zb_client_tune.  Before the first zb_conn_wait.
+void zb_conn_set_tune (zb_conn_t *self, pirate_tune_fn *tune, void *context);
 void zb_conn_set_patience (zb_conn_t *self, int64_t patience);
 
 //  Whether requests can be sent now.

@@ -1,0 +1,371 @@
+"""Does nobody get in without a key, nor do more with it than was allowed, on every port, through failover and revocation?"""
+import json
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+
+import pytest
+import zmq
+import zmq.auth
+
+from brokers import PROGRAM, STORES, Broker, free_ports, wait_for
+from patience import PATIENCE, REPLY
+
+MARKER = b"marker-of-a-body-that-nobody-may-read"
+
+
+def make(path):
+    """A key file, as `zbroker key make` writes it; returns the public key."""
+    done = subprocess.run([PROGRAM, "key", "make", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+class Keyed:
+    """A pair with keys on all its ports; its operator's commands use the brokers' config."""
+
+    def __init__(self, store="replicated", more="", witness=False):
+        self.shared = store == "shared"
+        self.folder = tempfile.mkdtemp(prefix="zbroker-test-")
+        base = free_ports(16)
+        self.base = base
+        self.endpoints = ["tcp://127.0.0.1:%d" % base, "tcp://127.0.0.1:%d" % (base + 8)]
+        self.witness = "tcp://127.0.0.1:%d" % (base + 4) if witness else None
+        names = ["primary", "backup"] + (["witness"] if witness else [])
+        self.public = {name: make("%s/%s.key" % (self.folder, name)) for name in names}
+        self.configs = {}
+        for name in names:
+            self.configs[name] = "%s/%s.conf" % (self.folder, name)
+            with open(self.configs[name], "w") as config:
+                os.chmod(self.configs[name], 0o600)
+                config.write("pair\n    name = test\n    secret = sixteen-letters-and-more\n%s"
+                             "primary\n    endpoint = %s\nbackup\n    endpoint = %s\nkeys\n    own = %s/%s.key\n%s%s" % (
+                                 "    witness = %s\n" % self.witness if witness else "", *self.endpoints, self.folder, name,
+                                 "".join("    %s = \"%s\"\n" % pair for pair in self.public.items()), more))
+        self.brokers = [
+            Broker(["--as", role, "--config", self.configs[role],
+                    "--store", "%s/%s" % (self.folder, "store" if self.shared else role),
+                    *(["--shared"] if self.shared else [])], "%s/%s.log" % (self.folder, role))
+            for role in ("primary", "backup")]
+        if witness:
+            self.third = Broker([self.configs["witness"], "--store", self.folder + "/w"], self.folder + "/witness.log")
+            self.third.command = "witness"
+
+    def start(self):
+        for broker in self.brokers:
+            broker.start(ready=False)
+        for broker in self.brokers:
+            broker.wait_line("READY")
+        return self
+
+    def key(self, *arguments, check=True):
+        done = subprocess.run([PROGRAM, "key", *arguments, "--config", self.configs["primary"]], capture_output=True, text=True,
+                              timeout=3 * PATIENCE)
+        assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done
+
+    def new(self, name, *rules):
+        """Makes a principal; returns its file."""
+        path = "%s/%s.key" % (self.folder, name)
+        self.key("new", name, *rules, "--file", path)
+        return path
+
+    def status(self, index):
+        with Socket(self.endpoints[index], "%s/primary.key" % self.folder, self.public[("primary", "backup")[index]]) as sock:
+            reply = sock.ask("STATUS", 1)
+            assert not reply or reply[1] == b"OK", reply
+            return json.loads(reply[4]) if reply else None
+
+    def in_step(self):
+        def leader():
+            states = [self.status(index) if self.brokers[index].alive else None for index in (0, 1)]
+            for index, state in enumerate(states):
+                if all(states) and state["role"] == "active" and all(one["in_step"] for one in states):
+                    return index + 1
+            return 0
+        return wait_for(leader, "a pair in step") - 1
+
+    def close(self):
+        try:
+            for broker in self.brokers:
+                broker.finish()
+        finally:
+            for broker in self.brokers:
+                if broker.alive:
+                    broker.kill()
+            shutil.rmtree(self.folder)
+
+
+class Socket:
+    """A plain client: a DEALER with the socket options of PROTOCOL.md."""
+
+    def __init__(self, endpoint, path, server, routing=None, key=None):
+        self.sock = zmq.Context.instance().socket(zmq.DEALER)
+        self.sock.linger = 0
+        self.sock.reconnect_ivl = 20
+        self.sock.curve_serverkey = server.encode()
+        self.sock.curve_publickey, self.sock.curve_secretkey = key or zmq.auth.load_certificate(path)
+        if routing:
+            self.sock.routing_id = routing
+        self.sock.connect(endpoint)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close(0)
+
+    def send(self, *frames):
+        self.sock.send_multipart([b"ZB1"] + [f if isinstance(f, bytes) else str(f).encode() for f in frames])
+
+    def recv(self, patience=REPLY):
+        return self.sock.recv_multipart() if self.sock.poll(patience * 1000) else None
+
+    def ask(self, *frames, patience=REPLY):
+        self.send(*frames)
+        return self.recv(patience)
+
+    def code(self, *frames):
+        """"OK", "MSG", or the ERR's code."""
+        reply = self.ask(*frames)
+        return reply and (reply[4] if reply[1] == b"ERR" else reply[1]).decode()
+
+
+@pytest.fixture(params=STORES)
+def keyed(request):
+    pair = Keyed(request.param).start()
+    pair.in_step()
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def one():
+    """A keyed pair over two stores."""
+    pair = Keyed().start()
+    pair.in_step()
+    yield pair
+    pair.close()
+
+
+def at(pair, index, path, **more):
+    return Socket(pair.endpoints[index], path, pair.public[("primary", "backup")[index]], **more)
+
+
+def program(pair, path, *arguments, check=True, text=None):
+    done = subprocess.run([PROGRAM, *arguments, "--key", path], capture_output=True, text=True, input=text, timeout=3 * PATIENCE)
+    assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
+    return done
+
+
+def test_a_client_with_its_file_puts_and_gets_through_a_kill(keyed):
+    """Principals and rights are where the messages are: whoever takes over knows them.  The file names the brokers."""
+    path = keyed.new("worker", "put=orders*", "get=orders*", "manage=orders*", "as=*")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    program(keyed, path, "queue", "create", "orders")
+    program(keyed, path, "put", "orders", "one", "--name", "till")
+    active = keyed.in_step()
+    keyed.brokers[active].kill()
+    assert program(keyed, path, "get", "orders", "--count", "1").stdout == "one\n"
+    program(keyed, path, "put", "orders", "two", "--name", "till2")
+    assert "put=bills" in program(keyed, path, "put", "bills", "x", check=False).stderr
+    keyed.brokers[active].start()
+    keyed.in_step()
+    keyed.key("revoke", "worker")
+    assert program(keyed, path, "put", "orders", "three", "--timeout", "500", check=False).returncode != 0
+
+
+def test_nobody_gets_in_without_a_known_key(one):
+    """No reply and no change, on all ports, without a key, with a drawn one, and with a client's on the brokers' own ports."""
+    path = one.new("worker", "put=*", "get=*", "look=*")
+    before = [one.status(index)["dropped"] for index in (0, 1)]
+    drawn = zmq.curve_keypair()
+    socks = []
+    for port in (0, 1, 2, 8, 9, 10):
+        server = one.public["primary" if port < 8 else "backup"].encode()
+        for kind in (zmq.DEALER, zmq.SUB, zmq.PUSH):
+            for keys in (None, drawn, zmq.auth.load_certificate(path) if port not in (0, 8) else None):
+                sock = zmq.Context.instance().socket(kind)
+                sock.linger = 0
+                sock.immediate = 1
+                if keys:
+                    sock.curve_publickey, sock.curve_secretkey = keys
+                    sock.curve_serverkey = server
+                if kind == zmq.SUB:
+                    sock.subscribe(b"")
+                monitor = sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+                sock.connect("tcp://127.0.0.1:%d" % (one.base + port))
+                socks.append((sock, monitor, port, kind, keys))
+    time.sleep(1)
+    for sock, monitor, *which in socks:
+        assert not monitor.poll(0), which
+        assert not sock.poll(0), which
+        sock.disable_monitor()
+        sock.close(0)
+    with at(one, one.in_step(), path) as known:
+        assert known.ask("PING", 1)
+    assert [{k: v for k, v in one.status(i)["dropped"].items() if k != "refused_connections"} for i in (0, 1)] == \
+        [{k: v for k, v in b.items() if k != "refused_connections"} for b in before]
+    assert any("of nobody" in open(b.log).read() for b in one.brokers)
+
+
+VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("get", ["{}", 1, 0, ""]), "ACK": ("get", ["{}", 1]),
+         "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
+         "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
+         "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
+         "UPGRADE": ("operate", ["0" * 64]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
+
+
+def verbs():
+    """The rows of the table of verbs: a new one has to be here."""
+    source = open(os.path.join(os.environ.get("ZBROKER_SOURCE", ".."), "src/core/wire/protocol.c")).read()
+    import re
+    return re.findall(r"\[ZB_[A-Z]+\] = \{\s*\"([A-Z]+)\".*?ZB_RIGHT_([A-Z]+)", source, re.S)
+
+
+def test_each_principal_verb_and_queue(one):
+    """Allowed, or 403 that names the right, and nothing changed."""
+    assert {name: (None if right == "NONE" else right.lower()) for name, right in verbs()} == {n: r for n, (r, _) in VERBS.items()}
+    active = one.in_step()
+    owner = one.new("owner", "manage=*", "put=*", "look=*", "get=*")
+    rights = ["put", "get", "manage", "look", "as", "operate"]
+    with at(one, active, owner) as sock:
+        sock.ask("HELLO", 0)
+        for queue in ("mine", "theirs"):
+            assert sock.code("QUEUE", 1, queue, "") == "OK"
+            assert sock.code("PUT", 1, queue, "", "one") == "OK"
+        for right in rights + [None]:
+            path = one.new("p-%s" % right, *(["%s=%s" % (right, "alice" if right == "as" else "*" if right == "operate" else "mine")]
+                                             if right else []))
+            with at(one, active, path) as who:
+                assert who.code("HELLO", "h") == "OK"
+                for verb, (needs, arguments) in VERBS.items():
+                    for queue in ("mine", "theirs"):
+                        if verb in ("DELETE", "PURGE", "HELLO") and right == needs and queue == "mine":
+                            continue
+                        frames = [str(one_).format(queue) for one_ in arguments]
+                        reply = who.ask(verb, 7, *frames)
+                        refused = reply[1] == b"ERR" and reply[4] == b"403" and not reply[5].startswith(b"the proof")
+                        scoped = "{}" in arguments
+                        may = needs is None or (right == needs and (not scoped or queue == "mine"))
+                        assert refused != may, (right, verb, queue, reply)
+                        if refused and needs != "replay":
+                            assert reply[5].startswith(needs.encode()), reply
+        reply = sock.ask("GET", 2, "theirs", 9, 0, "")
+        assert reply[7:] == [b"one"], reply
+
+
+def test_revoke_ends_what_stands(one):
+    """A GET that waits gets nothing any more, its session is refused, and what it holds goes to others, below a second."""
+    active = one.in_step()
+    spy, other = one.new("spy", "get=*"), one.new("other", "get=*", "put=*", "manage=*")
+    with at(one, active, spy) as sock, at(one, active, other) as worker:
+        assert worker.code("HELLO", 0) == "OK" and worker.code("QUEUE", 1, "q", "lease=3600000\ngrace=3600000") == "OK"
+        assert worker.code("QUEUE", 1, "w", "") == "OK" and worker.code("PUT", 1, "q", "", "held") == "OK"
+        assert sock.code("HELLO", 0) == "OK"
+        assert sock.ask("GET", 1, "q", 1, 0, "")[7:] == [b"held"]
+        sock.send("GET", 2, "w", 1, 60000, "")
+        worker.send("GET", 3, "q", 1, 30000, "")
+        one.key("revoke", "spy")
+        since = time.monotonic()
+        assert worker.recv()[7:] == [b"held"]
+        assert time.monotonic() - since < 1
+        assert worker.code("PUT", 4, "w", "", "secret") == "OK"
+        assert sock.recv(1) is None
+        #  Nor is it let in again, here or there; whoever has the name now has another key.
+        for index in (0, 1):
+            with at(one, index, spy) as again:
+                assert again.ask("PING", 1, patience=1) is None
+        assert one.key("show", "spy").stdout.split()[2] == "revoked"
+        again = "%s/again.key" % one.folder
+        one.key("new", "spy", "get=*", "--file", again)
+        with at(one, active, again) as known:
+            assert known.code("PING", 1) == "OK"
+        assert worker.ask("GET", 5, "w", 1, 0, "")[7:] == [b"secret"]
+
+
+def test_a_routing_id_takes_over_nobody(one):
+    """Two clients with one routing id are two, and neither gets the other's."""
+    active = one.in_step()
+    path, thief = one.new("victim", "get=*", "put=*", "manage=*"), one.new("thief", "get=other")
+    with at(one, active, path, routing=b"victim") as sock:
+        assert sock.code("HELLO", 0) == "OK" and sock.code("QUEUE", 1, "q", "") == "OK"
+        sock.send("GET", 2, "q", 1, 30000, "")
+        with at(one, active, thief, routing=b"victim") as other, at(one, active, path) as third:
+            other.send("PING", 1)
+            assert third.code("HELLO", 0) == "OK" and third.code("PUT", 1, "q", "", "for the victim") == "OK"
+            assert sock.recv()[7:] == [b"for the victim"]
+            reply = other.recv(1)
+            assert reply is None or reply[1] == b"OK" and len(reply) == 4
+
+
+def test_many_frames_and_large_ones_come_through(one):
+    """The gate reads beside libzmq what it can't decrypt: nothing is held for ever, nor cut."""
+    active = one.in_step()
+    path = one.new("worker", "get=*", "put=*", "manage=*")
+    with at(one, active, path) as sock:
+        sock.sock.heartbeat_ivl = 10
+        assert sock.code("HELLO", 0) == "OK" and sock.code("QUEUE", 1, "q", "") == "OK"
+        body = os.urandom(1 << 20)
+        for number in range(12):
+            sock.send("PUT", number, "q", "", *[body] * 15)
+        for number in range(300):
+            sock.send("PUT", number, "q", "", *[b"x"] * 900)
+        for _ in range(312):
+            reply = sock.recv(60)
+            assert reply and (reply[1] == b"OK" or reply[4] in (b"429", b"503")), reply
+        assert sock.code("PUT", 1, "q", "", b"y" * ((1 << 20) + 1)) == "413"
+        assert sock.code("PING", 1) == "OK"
+
+
+def test_a_witness_knows_its_pairs_alone():
+    pair = Keyed(witness=True)
+    try:
+        pair.third.start()
+        pair.start()
+        active = pair.in_step()
+        wait_for(lambda: pair.status(active)["links"]["witness"]["open"], "the witness")
+        path = pair.new("worker", "put=*", "manage=*")
+        pair.brokers[active].kill()
+        program(pair, path, "queue", "create", "q")
+        assert "OK solo" in program(pair, path, "put", "q", "x").stdout
+        with Socket(pair.witness, path, pair.public["witness"]) as sock:
+            monitor = sock.sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            assert not monitor.poll(500)
+            sock.sock.disable_monitor()
+        pair.brokers[active].start()
+        pair.in_step()
+    finally:
+        pair.third.finish()
+        pair.close()
+
+
+def test_beyond_loopback_without_keys_nothing_starts(folder):
+    """Exit 2, and the commands that help; `insecure` does without."""
+    port = free_ports(3)
+    config = folder + "/zbroker.conf"
+
+    def serve(keys):
+        with open(config, "w") as file:
+            file.write("single\n    endpoint = tcp://127.0.0.1:%d\n    bind = tcp://*:%d\n%s" % (port, port, keys))
+        return Broker(["--config", config, "--store", folder + "/store"], folder + "/log").start(ready=False)
+    broker = serve("")
+    broker.wait_exit(2)
+    assert "zbroker key make" in broker.tail()
+    broker = serve("keys\n    insecure = yes\n")
+    broker.wait_line("READY")
+    assert broker.stop() == 0
+    public = make(folder + "/own.key")
+    broker = serve("keys\n    own = %s/own.key\n" % folder)
+    broker.wait_line("READY")
+    assert broker.stop() == 0
+    os.chmod(folder + "/own.key", 0o640)
+    broker = serve("keys\n    own = %s/own.key\n" % folder)
+    broker.wait_exit(2)
+    assert "chmod 600" in broker.tail()
+    assert len(public) == 40
+
+

@@ -1,0 +1,247 @@
+/*  =========================================================================
+    key - zbroker key: who may do what, and the files with keys
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "commands.h"
+#include "core/rights/rights.h"
+#include "io/auth/keys.h"
+#include "operate.h"
+
+static const tool_option_t s_options[] = {
+    {"file", "FILE", "new, bundle: the file to write (default: NAME.key)"},
+    {"public", "KEY", "new: of a key that was made elsewhere; no secret key is written then"},
+    OPERATE_CONFIG,
+    TOOL_BROKERS,
+    TOOL_KEY,
+    OPERATE_TIMEOUT,
+    {NULL, NULL, NULL}};
+
+//  The one broker that is active; the number of brokers if there is none.
+static size_t s_active (const operate_t *pair)
+{
+    size_t active = 0;
+    while (active < pair->size && !streq (operate_text (pair, active, "role"), "active"))
+        active++;
+    return active;
+}
+
+//  Makes a change, or "" to be told.  Returns the text; NULL after it has printed why not, with *code.
+static const char *s_change (const tool_t *tool, operate_t *pair, const char *change, int *code)
+{
+    size_t index = s_active (pair);
+    if (index == pair->size) {
+        *code = tool_fail (
+            tool, TOOL_NO_ANSWER,
+            "no broker is active, or none takes this key; see 'zbroker status', and zbroker(1) for who may ask");
+        return NULL;
+    }
+    const char *text = operate_change (pair, index, change);
+    if (!text)
+        *code = tool_fail (tool, zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED,
+                           "%s: %s", pair->endpoint[index], zb_client_error_text (pair->client));
+    return text;
+}
+
+//  ---------------------------------------------------------------------------
+//  Files
+
+//  zbroker key make FILE
+static int s_make (tool_t *tool)
+{
+    if (tool->size != 2)
+        return tool_misused (tool, "make takes the name of a file");
+    zb_keyfile_t file = {.brokers = 0};
+    char *error = NULL;
+    zb_keys_draw (&file);
+    if (zb_keys_write (&file, tool->arguments[1], &error)) {
+        int code = tool_fail (tool, TOOL_FAILED, "%s", error);
+        free (error);
+        return code;
+    }
+    printf ("%s\n", file.public_key);
+    return TOOL_OK;
+}
+
+//  The brokers' keys as this command knows them, and the client's name.
+static int s_fill (const tool_t *tool, const operate_t *pair, zb_keyfile_t *file, const char *name)
+{
+    if (strlen (name) > ZB_PRINCIPAL_NAME_MAX)
+        return tool_misused (tool, "'%s' is longer than %d bytes", name, ZB_PRINCIPAL_NAME_MAX);
+    if (pair->keys.brokers == 0)
+        return tool_misused (
+            tool, "the brokers' public keys go into the client's file: say --config with their config file, and "
+                  "set keys in it (zbroker.conf(5))");
+    snprintf (file->name, sizeof file->name, "%s", name);
+    file->brokers = pair->keys.brokers;
+    memcpy (file->broker, pair->keys.broker, sizeof file->broker);
+    return TOOL_OK;
+}
+
+static char *s_path (const tool_t *tool, const char *name)
+{
+    const char *path = tool_option (tool, "file");
+    return path ? strdup (path) : zsys_sprintf ("%s.key", name);
+}
+
+//  zbroker key new NAME [RIGHT=PATTERN...].  The file comes first: a key that brokers know and nobody has helps nobody.
+static int s_new (tool_t *tool, operate_t *pair, const char *rules)
+{
+    const char *name = tool->arguments[1], *public_key = tool_option (tool, "public");
+    zb_keyfile_t file = {.brokers = 0};
+    int code = s_fill (tool, pair, &file, name);
+    if (code)
+        return code;
+    if (public_key && !zb_key_is (public_key, strlen (public_key)))
+        return tool_misused (tool, "--public '%s' is not 40 characters of Z85", public_key);
+    if (public_key)
+        snprintf (file.public_key, sizeof file.public_key, "%s", public_key);
+    else
+        zb_keys_draw (&file);
+    char *path = s_path (tool, name), *error = NULL;
+    if (zb_keys_write (&file, path, &error))
+        code = tool_fail (tool, TOOL_FAILED, "%s", error);
+    else {
+        char *change = zsys_sprintf ("new %s %s%s", name, file.public_key, rules);
+        const char *level = s_change (tool, pair, change, &code);
+        if (level)
+            printf ("OK %s %s\n", level, path);
+        else
+            unlink (path);
+        free (change);
+    }
+    free (error);
+    free (path);
+    return code;
+}
+
+//  zbroker key bundle NAME: the file as the brokers are now.
+static int s_bundle (tool_t *tool, operate_t *pair)
+{
+    const char *name = tool->arguments[1];
+    char *path = s_path (tool, name), *error = NULL;
+    zb_keyfile_t file;
+    int code = zb_keys_read (&file, path, &error) ? tool_fail (tool, TOOL_FAILED, "%s", error)
+                                                  : s_fill (tool, pair, &file, name);
+    if (code == TOOL_OK && zb_keys_rewrite (&file, path, &error))
+        code = tool_fail (tool, TOOL_FAILED, "%s", error);
+    if (code == TOOL_OK)
+        printf ("%s\n", path);
+    free (error);
+    free (path);
+    return code;
+}
+
+//  ---------------------------------------------------------------------------
+//  Principals
+
+//  The arguments from this one on, each "RIGHT=PATTERN", as lines of a change; to be freed.  NULL after it has printed what is
+//  wrong.
+static char *s_rules (const tool_t *tool, const char *act, const char *name, size_t from)
+{
+    char *change = strdup ("");
+    for (size_t index = from; change && index < tool->size; index++) {
+        const char *rule = tool->arguments[index], *sign = strchr (rule, '=');
+        char *more =
+            sign ? zsys_sprintf ("%s\n%s %s %.*s %s", change, act, name, (int) (sign - rule), rule, sign + 1) : NULL;
+        if (!sign)
+            tool_misused (tool, "'%s' is not of the form RIGHT=PATTERN", rule);
+        free (change);
+        change = more;
+    }
+    return change;
+}
+
+//  Prints the principals; with a name only that one.
+static int s_print (const tool_t *tool, const char *row, const char *name)
+{
+    zb_rights_t *rights = zb_rights_new ();
+    size_t found = 0;
+    if (zb_rights_decode (rights, row, strlen (row))) {
+        zb_rights_destroy (&rights);
+        return tool_fail (tool, TOOL_FAILED, "the brokers tell what this version does not read: update it");
+    }
+    for (size_t index = 0; index < zb_rights_size (rights); index++) {
+        const zb_principal_t *who = zb_rights_at (rights, index);
+        if (name && !streq (who->name, name))
+            continue;
+        found++;
+        printf ("%-20s %s %s%.*s\n", who->name, who->key, who->revoked ? "revoked" : "", (int) who->rules_size,
+                who->rules ? who->rules : "");
+    }
+    zb_rights_destroy (&rights);
+    return name && !found ? tool_fail (tool, TOOL_FAILED, "there is no principal %s", name) : TOOL_OK;
+}
+
+static int s_act (tool_t *tool, operate_t *pair)
+{
+    const char *act = tool->arguments[0], *name = tool->size > 1 ? tool->arguments[1] : NULL;
+    int code = TOOL_OK;
+    if (streq (act, "list") || streq (act, "show")) {
+        const char *row = s_change (tool, pair, "", &code);
+        return row ? s_print (tool, row, name) : code;
+    }
+    if (streq (act, "bundle"))
+        return s_bundle (tool, pair);
+    char *rules = s_rules (tool, streq (act, "new") ? "allow" : act, name, 2);
+    if (!rules)
+        return TOOL_USAGE;
+    if (streq (act, "new"))
+        code = s_new (tool, pair, rules);
+    else {
+        char *change = streq (act, "revoke") ? zsys_sprintf ("revoke %s", name) : strdup (*rules ? rules + 1 : "");
+        const char *level = s_change (tool, pair, change, &code);
+        if (level)
+            printf ("OK %s\n", level);
+        free (change);
+    }
+    free (rules);
+    return code;
+}
+
+static int s_run (tool_t *tool)
+{
+    static const struct {
+        const char *act;
+        size_t least, most; //  arguments behind it
+    } acts[] = {{"make", 1, 1},         {"new", 1, SIZE_MAX},  {"list", 0, 0},   {"show", 1, 1},
+                {"allow", 2, SIZE_MAX}, {"deny", 2, SIZE_MAX}, {"bundle", 1, 1}, {"revoke", 1, 1}};
+    const char *act = tool->size ? tool->arguments[0] : "";
+    for (size_t index = 0; index < sizeof acts / sizeof *acts; index++) {
+        if (!streq (act, acts[index].act))
+            continue;
+        if (tool->size - 1 < acts[index].least || tool->size - 1 > acts[index].most)
+            return tool_misused (tool, "'%s' takes other arguments", act);
+        if (streq (act, "make"))
+            return s_make (tool);
+        operate_t pair;
+        int code = operate_open (&pair, tool, NULL);
+        if (code == TOOL_OK)
+            code = s_act (tool, &pair);
+        operate_close (&pair);
+        return code;
+    }
+    return tool_misused (tool, "'%s' is none of make, new, list, show, allow, deny, bundle and revoke", act);
+}
+
+const tool_command_t tool_key = {
+    .name = "key",
+    .arguments = "make FILE | new NAME [RIGHT=PATTERN...] | list | show NAME | allow NAME RIGHT=PATTERN... | deny NAME "
+                 "RIGHT=PATTERN... | bundle NAME | revoke NAME",
+    .summary = "Make keys, and say who may do what with them",
+    .text = "\n"
+            "'make' writes a key for a broker or a witness and prints its public part, for the config file.\n"
+            "'new' makes a client's key known to the pair, and writes the one file that the client needs.\n"
+            "Rights are put, get, manage, look, operate and as; in a pattern * stands for any characters but /.\n"
+            "'bundle' writes the client's file anew, with the brokers as --config says them.  'revoke' refuses\n"
+            "a client from now on, connected or not.\n"
+            "All but 'make' ask the active broker, as an operator: with the brokers' own key, which --config\n"
+            "names, or with --key of a principal that may operate; and with the pair's name and secret.\n",
+    .options = s_options,
+    .run = s_run,
+};
