@@ -27,6 +27,7 @@ static machine_t s_machine[MACHINES] = {
 };
 static bool s_wait, s_witness;
 static size_t s_log_keep, s_inflight;
+static int s_narrow; //  the broker that takes no bodies larger than those of producers
 
 machine_t *machine_of (int machine)
 {
@@ -74,6 +75,22 @@ const zb_config_t *machines_config (void)
     return config;
 }
 
+size_t machines_body (void)
+{
+    return world_has (EXTRA_LARGE) ? BODY_MAX : 3000;
+}
+
+//  What it takes, and how it does its work.
+static void s_limit (zb_limits_t *limits, bool narrow)
+{
+    if (narrow)
+        limits->body = machines_body ();
+    limits->reply = narrow ? 1000 : 4000;
+    limits->batch = narrow ? 8000 : 500;
+    limits->window = narrow ? 16000 : 1 << 20;
+    limits->lease = narrow ? 1500 : 4000;
+}
+
 static void *s_run_broker (void *arg)
 {
     const machine_t *self = arg;
@@ -91,6 +108,8 @@ static void *s_run_broker (void *arg)
     config->log_keep = s_log_keep;
     config->log_file = 4 << 20;
     config->limits.inflight = s_inflight;
+    if (world_has (EXTRA_LIMITS))
+        s_limit (&config->limits, self->machine == s_narrow);
     process_exit (zb_broker_run (config));
 }
 
@@ -244,6 +263,7 @@ void machines_start (bool witness)
     s_wait = world_chance (100);
     s_log_keep = world_chance (300) ? (size_t) 8 << 20 : (size_t) 1 << 30;
     s_inflight = 1 + world_random (8);
+    s_narrow = world_has (EXTRA_LIMITS) ? PRIMARY + (int) world_random (2) : NOWHERE;
     s_begin (PRIMARY);
     s_begin (BACKUP);
     s_witness = witness;

@@ -28,6 +28,8 @@ void machines_start (bool witness);
 machine_t *machine_of (int machine);
 //  What the brokers have in common.
 const zb_config_t *machines_config (void);
+//  The largest body that both brokers take.
+size_t machines_body (void);
 machine_t *machine_peer (const machine_t *broker);
 //  kill -9, or the loss of its power.  It is started again some time later.
 void machine_kill (machine_t *self, bool power);

@@ -33,6 +33,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
         [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
         [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",        [MUTANT_SHORT] = "short",
+        [MUTANT_LIMITS] = "limits",
         [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
@@ -107,6 +108,14 @@ zb_put_t __wrap_zb_producer_check (const zb_producer_t *self, uint64_t number, u
 {
     zb_put_t put = __real_zb_producer_check (self, number, digest);
     return sim_mutant == MUTANT_SHORT && put == ZB_PUT_AGAIN && number + 40 < self->last ? ZB_PUT_PAST : put;
+}
+
+//  A PUT that is too large for a broker is not compared with what is stored.
+uint64_t __real_zb_put_digest (const zb_request_t *request, const uint8_t key[ZB_MAP_KEY_SIZE]);
+uint64_t __wrap_zb_put_digest (const zb_request_t *request, const uint8_t key[ZB_MAP_KEY_SIZE]);
+uint64_t __wrap_zb_put_digest (const zb_request_t *request, const uint8_t key[ZB_MAP_KEY_SIZE])
+{
+    return __real_zb_put_digest (request, key) ^ (sim_mutant == MUTANT_LIMITS && request->over);
 }
 
 //  The winner takes each part of a large PUT for one of its own.

@@ -75,6 +75,7 @@ typedef enum {
     MUTANT_COUNT,    //  a broker counts one message too many
     MUTANT_PART,     //  the winner of a split takes each part of a large PUT for a PUT of its own
     MUTANT_SHORT,    //  a broker knows few of the numbers that it has stored
+    MUTANT_LIMITS,   //  a PUT that is too large for a broker is not compared with what is stored
     MUTANT_NOTED,    //  a node's file does not name the level of its store
     MUTANTS
 } mutant_t;
@@ -94,7 +95,8 @@ enum {
     EXTRA_LEVELS = 32,   //  programs of two levels take turns on the machines, and an operator raises the store's
     EXTRA_LARGE = 64,    //  PUTs that take several rows of the log
     EXTRA_OLD = 128,     //  PUTs are sent again long after they were, answered or not
-    EXTRAS = 8           //  how many there are
+    EXTRA_LIMITS = 256,  //  the two brokers' limits differ, and visitors have bodies that only one of them takes
+    EXTRAS = 9           //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------

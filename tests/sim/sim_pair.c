@@ -153,7 +153,7 @@ static void s_run (uint64_t seed)
     machines_start (seed / KINDS % 2 == 1);
     world_run (10 * MS);
     clients_start (PUTS_TO);
-    if (world_has (EXTRA_VISITORS))
+    if (world_has (EXTRA_VISITORS | EXTRA_LIMITS))
         visitors_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
@@ -347,6 +347,7 @@ static void s_test_mutants (void)
         {MUTANT_NOTED, "has exited with 2", 100, EXTRA_LEVELS},
         {MUTANT_PART, "H5", 400, EXTRA_LARGE},
         {MUTANT_SHORT, "H8", 20, EXTRA_OLD},
+        {MUTANT_LIMITS, "H13", 100, EXTRA_LIMITS},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "clients.h"
+#include "machines.h"
 #include "plain.h"
 
 #define SHELF "shelf"
@@ -29,6 +30,8 @@ typedef struct {
     unsigned bodies;  //  that it has made
     unsigned unknown; //  the body of a PUT that was sent and not stored yet, as far as is known; 0 = none
     unsigned newest;  //  of the one that was stored last
+    uint64_t wide;    //  the number of one that is too large for one of the brokers; 0 = none
+    unsigned large;   //  and its body
     char held[HELD][32];
     size_t holds;
 } visitor_t;
@@ -55,14 +58,33 @@ static bool s_do (visitor_t *self, const char *verb, const char *first, const ch
     return s_ask (self, frame, strcmp (verb, "QUEUE") == 0 || strstr (verb, "ACK") ? 5 : 4, PATIENCE);
 }
 
+//  Too large for one of the brokers.
+static bool s_is_large (unsigned body)
+{
+    return world_has (EXTRA_LIMITS) && body % 3 == 0;
+}
+
 static bool s_send (visitor_t *self, uint64_t number, unsigned body)
 {
-    char id[24], text[2][32];
+    char id[24], *text[2];
     snprintf (id, sizeof id, "%s%" PRIu64, *self->client->name ? "" : "x", number);
-    for (int index = 0; index < 2; index++)
-        snprintf (text[index], sizeof text[index], "<v%d.%04u.%d>", self->client->index, body, index);
+    int fill = s_is_large (body) ? (int) machines_body () : 0;
+    for (int index = 0; index < 2; index++) {
+        size_t room = 32 + (size_t) fill;
+        text[index] = malloc (room);
+        assert (text[index]);
+        snprintf (text[index], room, "<v%d.%04u.%d>%*s", self->client->index, body, index, index ? 0 : fill, "");
+    }
     frame_t frame[] = {TEXT ("ZB1"), TEXT ("PUT"), TEXT (id), TEXT (SHELF), TEXT (""), TEXT (text[0]), TEXT (text[1])};
-    return s_ask (self, frame, body % 4 ? 6 : 7, PATIENCE);
+    bool good = s_ask (self, frame, body % 4 ? 6 : 7, PATIENCE);
+    for (int index = 0; index < 2; index++)
+        free (text[index]);
+    return good;
+}
+
+static bool s_is_refused (visitor_t *self, const char *code)
+{
+    return self->client->frames > 4 && strcmp (plain_text (self->client, 4), code) == 0;
 }
 
 //  Under its number until it is stored, maybe with other requests between.
@@ -72,11 +94,18 @@ static void s_put (visitor_t *self)
         self->unknown = ++self->bodies;
     if (s_send (self, self->next, self->unknown)) {
         self->newest = self->unknown;
+        if (s_is_large (self->newest)) {
+            self->wide = self->next;
+            self->large = self->newest;
+        }
         self->unknown = 0;
         self->next++;
     }
-    else if (self->client->frames > 4 && strcmp (plain_text (self->client, 4), "404") == 0)
+    else if (s_is_refused (self, "404"))
         s_do (self, "QUEUE", SHELF, "lease=1000");
+    //  For good: the number goes to the next one.
+    else if (s_is_refused (self, "413"))
+        self->unknown = 0;
 }
 
 //  Some of these are refused.
@@ -84,6 +113,10 @@ static void s_put_otherwise (visitor_t *self)
 {
     if (self->unknown || !self->newest)
         return;
+    if (self->wide && world_chance (700)) {
+        s_send (self, self->wide, self->large);
+        return;
+    }
     switch (world_random (3)) {
     case 0:
         s_send (self, self->next + 1 + world_random (3), ++self->bodies);

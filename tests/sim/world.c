@@ -180,7 +180,8 @@ bool world_has (unsigned extra)
 }
 
 static const char *const s_extra_names[EXTRAS] = {"splits",   "operator", "names", "copies",
-                                                  "visitors", "levels",   "large", "old"};
+                                                  "visitors", "levels",   "large", "old",
+                                                  "limits"};
 
 unsigned world_extra (const char *name)
 {
