@@ -133,11 +133,11 @@ int __wrap_zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
 }
 
 //  After a split, of two messages that are ready the second one is handed out first.
-zb_view_t *__real_zb_queue_next (zb_queue_t *self, uint32_t *number);
-zb_view_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *number);
-zb_view_t *__wrap_zb_queue_next (zb_queue_t *self, uint32_t *number)
+zb_view_t *__real_zb_cursor_next (zb_cursor_t *self, uint32_t *number);
+zb_view_t *__wrap_zb_cursor_next (zb_cursor_t *self, uint32_t *number);
+zb_view_t *__wrap_zb_cursor_next (zb_cursor_t *self, uint32_t *number)
 {
-    zb_view_t *view = __real_zb_queue_next (self, number);
+    zb_view_t *view = __real_zb_cursor_next (self, number);
     if (sim_mutant == MUTANT_MIX && view && history_is_split () && *number + 1 < view->places->count &&
         zb_view_is_ready (view, *number + 1))
         ++*number;

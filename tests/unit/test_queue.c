@@ -59,7 +59,7 @@ static void s_put (s_bench_t *self, size_t count)
     for (size_t index = 0; index < count; index++)
         body[index] = zb_frame ("body");
     zb_piece_t piece = {.first = self->next};
-    zb_queue_put (self->queue, &piece, body, count);
+    zb_log_put (&self->queue->log, &piece, body, count);
     self->next += count;
 }
 
@@ -75,7 +75,7 @@ static void s_show (s_bench_t *self, bool join)
 {
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_queue_show (self->queue, sealed, join);
+        zb_log_show (&self->queue->log, sealed, join);
         zb_sealed_destroy (&sealed);
     }
 }
@@ -100,30 +100,32 @@ static uint64_t s_load (s_bench_t *self, uint64_t from, size_t rows, uint64_t wa
     zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, rows, SIZE_MAX);
     zb_read_add (read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, rows, SIZE_MAX);
     fake_store_read (self->store, read);
-    uint64_t last = zb_queue_load (self->queue, read, self->queue->tail, want);
+    uint64_t last = zb_cursor_load (&self->queue->cursor, read, self->queue->log.tail, want);
     zb_read_destroy (&read);
     return last;
 }
 
-static void s_finish (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
+static void s_gone (void *context, uint64_t first, uint64_t last)
 {
-    zb_queue_finish (queue, view, number, *(uint64_t *) context);
+    (void) first;
+    *(uint64_t *) context = last;
 }
 
 static void s_ack (s_bench_t *self, uint64_t first, uint64_t last)
 {
     size_t left = SIZE_MAX;
-    assert_int_equal (zb_queue_visit (self->queue, first, last, s_finish, &self->fill->number, self->fill, &left), 0);
+    uint64_t gone = 0;
+    assert_int_equal (zb_cursor_finish (&self->queue->cursor, first, last, self->fill, &left, s_gone, &gone), 0);
 }
 
 //  Delivers one message; returns its id, 0 if there is none.
 static uint64_t s_deliver (s_bench_t *self, zb_lease_t *lease)
 {
     uint32_t number = 0;
-    zb_view_t *view = zb_queue_next (self->queue, &number);
+    zb_view_t *view = zb_cursor_next (&self->queue->cursor, &number);
     if (!view)
         return 0;
-    zb_queue_deliver (self->queue, view, number, lease);
+    zb_cursor_deliver (&self->queue->cursor, view, number, lease);
     return zb_places_id (view->places, number);
 }
 
@@ -131,28 +133,28 @@ static void s_shown_rows_join (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (3);
-    assert_int_equal (self->queue->ready, 6);
-    assert_int_equal (self->queue->reach, 6);
-    assert_int_equal (self->queue->tail, 20);
+    assert_int_equal (self->queue->cursor.ready, 6);
+    assert_int_equal (self->queue->cursor.reach, 6);
+    assert_int_equal (self->queue->log.tail, 20);
     //  Once there is something behind the window, what is new stays behind it.
     s_put (self, 1);
-    assert_int_equal (self->queue->ready, 6);
+    assert_int_equal (self->queue->cursor.ready, 6);
     s_commit (self);
     s_show (self, true);
-    assert_int_equal (self->queue->ready, 6);
+    assert_int_equal (self->queue->cursor.ready, 6);
     assert_int_equal (s_load (self, 7, 4, 0), 14);
-    assert_int_equal (self->queue->ready, 14);
+    assert_int_equal (self->queue->cursor.ready, 14);
     //  Nor does it join while the window is being read: the read may bring it as well.
-    self->queue->load = (struct zb_load *) self;
-    zb_queue_purge (self->queue, 21);
+    self->queue->cursor.load = (struct zb_load *) self;
+    zb_log_purge (&self->queue->log, 21);
     s_put (self, 1);
     s_commit (self);
     s_show (self, true);
-    assert_int_equal (self->queue->ready, 0);
-    self->queue->load = NULL;
+    assert_int_equal (self->queue->cursor.ready, 0);
+    self->queue->cursor.load = NULL;
     assert_int_equal (s_load (self, 15, 100, 0), 22);
-    assert_int_equal (self->queue->ready, 1);
-    assert_int_equal (self->queue->reach, 22);
+    assert_int_equal (self->queue->cursor.ready, 1);
+    assert_int_equal (self->queue->cursor.reach, 22);
     s_destroy (self);
 }
 
@@ -169,8 +171,9 @@ static void s_order_is_that_of_ids (void **state)
     //  Returned out of order, they come back in order.
     static const uint64_t back[] = {13, 2, 7, 20};
     for (size_t index = 0; index < 4; index++) {
-        zb_view_t *view = self->queue->view[self->queue->from + (back[index] - 1) / 2];
-        zb_queue_return (self->queue, view, (uint32_t) ((back[index] - 1) % 2));
+        const zb_whose_t whose = {.lease = lease};
+        size_t left = SIZE_MAX;
+        assert_int_equal (zb_cursor_hand (&self->queue->cursor, back[index], back[index], &whose, NULL, &left), 1);
     }
     zb_lease_t *other = zb_lease_new (&self->timers, 0, 1, 2);
     other->queue = self->queue;
@@ -201,7 +204,7 @@ static void s_rows_go_when_all_is_done (void **state)
     s_ack (self, 1, UINT64_MAX);
     s_commit (self);
     assert_int_equal (fake_store_rows (self->store, ZB_LOG), 0);
-    assert_int_equal (self->queue->bytes, 0);
+    assert_int_equal (self->queue->log.bytes, 0);
     s_destroy (self);
 }
 
@@ -210,14 +213,14 @@ static void s_strays_hold_until_the_store_knows (void **state)
     (void) state;
     s_bench_t *self = s_rows (1);
     assert_int_equal (s_load (self, 10, 5, 11), 12);
-    assert_int_equal (self->queue->views, 3);
-    assert_int_equal (self->queue->ready, 2);
+    assert_int_equal (self->queue->cursor.views.count, 3);
+    assert_int_equal (self->queue->cursor.ready, 2);
     s_ack (self, 9, 11);
     //  The store doesn't know yet: a read of the window brings row 9..10 back, and must not show it.
-    zb_queue_tidy (self->queue, self->fill->number - 1);
-    assert_int_equal (self->queue->views, 2 + 1);
+    zb_cursor_tidy (&self->queue->cursor, self->fill->number - 1);
+    assert_int_equal (self->queue->cursor.views.count, 2 + 1);
     assert_int_equal (s_load (self, 3, 100, 0), 20);
-    assert_int_equal (self->queue->ready, 20 - 3);
+    assert_int_equal (self->queue->cursor.ready, 20 - 3);
     s_commit (self);
     assert_int_equal (fake_store_rows (self->store, ZB_LOG), 9);
     assert_int_equal (fake_store_rows (self->store, ZB_ACKS), 1);
@@ -227,8 +230,8 @@ static void s_strays_hold_until_the_store_knows (void **state)
     assert_int_equal (s_load (self, 10, 5, 10), 10);
     s_ack (self, 9, 10);
     s_commit (self);
-    zb_queue_tidy (self->queue, self->fill->number - 1);
-    assert_int_equal (self->queue->views, 1);
+    zb_cursor_tidy (&self->queue->cursor, self->fill->number - 1);
+    assert_int_equal (self->queue->cursor.views.count, 1);
     s_destroy (self);
 }
 
@@ -236,29 +239,111 @@ static void s_memory_is_given_back_from_the_end (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (10);
-    zb_lease_t *lease = zb_lease_new (&self->timers, 0, 1, 1);
-    lease->queue = self->queue;
-    for (int count = 0; count < 5; count++)
-        s_deliver (self, lease);
-    zb_queue_shed (self->queue, self->fill->number - 1, self->total - 1);
-    assert_int_equal (self->queue->views, 9);
-    assert_int_equal (self->queue->reach, 18);
-    //  What is leased stays.
-    zb_queue_shed (self->queue, self->fill->number - 1, 0);
-    assert_int_equal (self->queue->views, 3);
-    assert_int_equal (self->queue->ready, 1);
-    assert_int_equal (s_load (self, 7, 100, 0), 20);
-    assert_int_equal (self->queue->ready, 15);
-    //  And so does everything while the store doesn't know of an acknowledgement: row 19..20 is erased in a batch that
-    //  it has not got, and would be read again.
+    zb_cursor_shed (&self->queue->cursor, self->fill->number - 1, self->total - 1, true);
+    assert_int_equal (self->queue->cursor.views.count, 9);
+    assert_int_equal (self->queue->cursor.reach, 18);
+    assert_int_equal (self->queue->cursor.ready, 18);
+    assert_int_equal (s_load (self, 19, 100, 0), 20);
+    //  Not while the store doesn't know of an acknowledgement: row 19..20 is erased in a batch that it has not got, and would
+    //  be read again.
     s_ack (self, 19, 20);
-    zb_queue_shed (self->queue, self->fill->number - 1, 0);
-    assert_int_equal (self->queue->views, 9);
+    zb_cursor_shed (&self->queue->cursor, self->fill->number - 1, 0, true);
+    assert_int_equal (self->queue->cursor.views.count, 9);
     s_commit (self);
-    zb_queue_shed (self->queue, self->fill->number - 1, 0);
-    assert_int_equal (self->queue->views, 3);
-    assert_int_equal (s_load (self, 7, 100, 0), 20);
-    assert_int_equal (self->queue->ready, 13);
+    zb_cursor_shed (&self->queue->cursor, self->fill->number - 1, 0, true);
+    assert_int_equal (self->queue->cursor.views.count, 0);
+    assert_int_equal (self->total, 0);
+    assert_int_equal (s_load (self, 1, 100, 0), 20);
+    assert_int_equal (self->queue->cursor.ready, 18);
+    s_destroy (self);
+}
+
+//  Rows of which something is leased leave memory, and the leases go on.
+static void s_leased_rows_are_given_back (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (10);
+    zb_cursor_t *cursor = &self->queue->cursor;
+    zb_lease_t *one = zb_lease_new (&self->timers, 0, 1, 1), *other = zb_lease_new (&self->timers, 0, 1, 2);
+    for (uint64_t id = 1; id <= 7; id++)
+        assert_int_equal (s_deliver (self, id % 2 ? one : other), id);
+    s_ack (self, 6, 6);
+    s_commit (self);
+    zb_cursor_shed (cursor, self->fill->number - 1, 0, true);
+    assert_int_equal (cursor->views.count, 0);
+    assert_int_equal (cursor->reach, 0);
+    assert_int_equal (zb_cursor_low (cursor), 1);
+    assert_int_equal (cursor->leased, 6);
+    assert_int_equal (self->total, 6 * sizeof (zb_away_t));
+    //  What is leased elsewhere is not known here, and is read for an acknowledgement alone.
+    assert_int_equal (zb_cursor_known (cursor, 5), 0);
+    assert_int_equal (s_load (self, 5, 1, 5), 6);
+    s_ack (self, 5, 5);
+    s_commit (self);
+    assert_int_equal (one->left, 3);
+    assert_int_equal (fake_store_rows (self->store, ZB_LOG), 9);
+    zb_cursor_tidy (cursor, self->fill->number - 1);
+    //  A lease ends; one is extended, from 2 on.
+    size_t left = SIZE_MAX;
+    const zb_whose_t ones = {.lease = one}, others = {.lease = other};
+    zb_lease_t *longer = zb_lease_new (&self->timers, 0, 2, 3);
+    assert_int_equal (zb_cursor_hand (cursor, 1, 20, &ones, NULL, &left), 3);
+    assert_int_equal (zb_cursor_hand (cursor, 2, 3, &others, longer, &left), 1);
+    assert_int_equal (other->left, 1);
+    assert_int_equal (cursor->leased, 2);
+    //  Read again, it is as if they had never left: how often something was delivered, too.
+    assert_int_equal (s_load (self, 1, 2, 0), 4);
+    assert_int_equal (s_load (self, 5, 100, 0), 20);
+    assert_int_equal (cursor->aways, 0);
+    assert_int_equal (cursor->ready, 20 - 2 - 2);
+    uint32_t number = 0;
+    zb_view_t *view = zb_cursor_next (cursor, &number);
+    assert_int_equal (zb_places_id (view->places, number), 1);
+    assert_int_equal (zb_cursor_deliver (cursor, view, number, longer), 2);
+    assert_int_equal (s_deliver (self, longer), 3);
+    //  And 2..3 are leased together, though they came in another order.
+    assert_int_equal (longer->spans, 1);
+    assert_int_equal (s_deliver (self, longer), 7);
+    view = zb_cursor_next (cursor, &number);
+    assert_int_equal (zb_cursor_deliver (cursor, view, number, longer), 1);
+    s_destroy (self);
+}
+
+//  A part of what is away goes back, in the middle of a span.
+static void s_spans_are_cut (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (0);
+    zb_cursor_t *cursor = &self->queue->cursor;
+    zb_log_purge (&self->queue->log, 20);
+    s_put (self, 10);
+    s_commit (self);
+    s_show (self, true);
+    zb_lease_t *lease = zb_lease_new (&self->timers, 0, 1, 1);
+    for (int count = 0; count < 10; count++)
+        s_deliver (self, lease);
+    zb_cursor_shed (cursor, self->fill->number - 1, 0, true);
+    assert_int_equal (cursor->aways, 1);
+    size_t left = SIZE_MAX;
+    const zb_whose_t whose = {.lease = lease};
+    assert_int_equal (zb_cursor_hand (cursor, 24, 26, &whose, NULL, &left), 3);
+    assert_int_equal (zb_cursor_hand (cursor, 25, 27, &whose, NULL, &left), 1);
+    assert_int_equal (lease->left, 6);
+    assert_int_equal (cursor->leased, 6);
+    assert_int_equal (s_load (self, 21, 100, 0), 30);
+    assert_int_equal (cursor->ready, 4);
+    zb_lease_t *next = zb_lease_new (&self->timers, 0, 1, 2);
+    for (uint64_t id = 24; id <= 27; id++)
+        assert_int_equal (s_deliver (self, next), id);
+    //  A purge ends leases wherever they are; those whose messages nobody takes are dropped where memory is wanted.
+    zb_cursor_shed (cursor, self->fill->number - 1, 0, true);
+    const zb_whose_t nexts = {.lease = next};
+    assert_int_equal (zb_cursor_hand (cursor, 21, 30, &nexts, NULL, &left), 4);
+    zb_cursor_shed (cursor, self->fill->number - 1, 0, true);
+    assert_int_equal (self->total, 2 * sizeof (zb_away_t));
+    zb_log_purge (&self->queue->log, self->next - 1);
+    assert_int_equal (self->timers.count, 0);
+    assert_int_equal (self->total, 0);
     s_destroy (self);
 }
 
@@ -273,19 +358,19 @@ static void s_purge_forgets_all (void **state)
     s_put (self, 2);
     s_commit (self);
     s_put (self, 2);
-    zb_queue_purge (self->queue, self->next - 1);
+    zb_log_purge (&self->queue->log, self->next - 1);
     assert_int_equal (zb_queue_depth (self->queue), 0);
     assert_int_equal (self->total, 0);
     assert_int_equal (self->timers.count, 0);
     s_put (self, 2);
     s_commit (self);
     s_show (self, true);
-    assert_int_equal (self->queue->ready, 2);
+    assert_int_equal (self->queue->cursor.ready, 2);
     assert_int_equal (zb_queue_depth (self->queue), 2);
     //  The rows are still there; a window that begins anew passes by them.
-    zb_queue_shed (self->queue, self->fill->number - 1, 0);
+    zb_cursor_shed (&self->queue->cursor, self->fill->number - 1, 0, true);
     assert_int_equal (s_load (self, 1, 100, 0), self->next - 1);
-    assert_int_equal (self->queue->ready, 2);
+    assert_int_equal (self->queue->cursor.ready, 2);
     s_destroy (self);
 }
 
@@ -314,7 +399,7 @@ static void s_malformed_rows_are_seen (void **state)
     self = s_rows (0);
     fake_store_put (self->store, ZB_ACKS, key, sizeof key, "\3", 1);
     assert_int_equal (s_load (self, 1, 100, 0), 20);
-    assert_int_equal (self->queue->ready, 18);
+    assert_int_equal (self->queue->cursor.ready, 18);
     s_destroy (self);
 
     self = s_rows (0);
@@ -388,6 +473,8 @@ int main (void)
         cmocka_unit_test (s_rows_go_when_all_is_done),
         cmocka_unit_test (s_strays_hold_until_the_store_knows),
         cmocka_unit_test (s_memory_is_given_back_from_the_end),
+        cmocka_unit_test (s_leased_rows_are_given_back),
+        cmocka_unit_test (s_spans_are_cut),
         cmocka_unit_test (s_purge_forgets_all),
         cmocka_unit_test (s_malformed_rows_are_seen),
         cmocka_unit_test (s_timers_come_in_order),

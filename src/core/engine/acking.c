@@ -17,21 +17,26 @@
 
 #include "core/engine/engine_self.h"
 
-static void s_finish (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
+//  Whose acknowledgement it is.
+typedef struct {
+    zb_engine_t *engine;
+    const zb_queue_t *queue;
+} s_acked_t;
+
+static void s_gone (void *context, uint64_t first, uint64_t last)
 {
-    zb_engine_t *self = (zb_engine_t *) context;
-    zb_queue_finish (queue, view, number, self->fill->number);
-    if (view->open == 0)
-        zb_engine_note_done (self, queue->name, view->places->first, view->places->last);
-    self->stats.acked++;
+    const s_acked_t *acked = (const s_acked_t *) context;
+    zb_engine_note_done (acked->engine, acked->queue->name, first, last);
 }
 
 //  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
 static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, size_t *left)
 {
-    uint64_t done = queue->done;
-    uint64_t next = zb_queue_visit (queue, first, last, s_finish, self, self->fill, left);
-    if (queue->done != done)
+    uint64_t done = queue->cursor.done;
+    s_acked_t acked = {self, queue};
+    uint64_t next = zb_cursor_finish (&queue->cursor, first, last, self->fill, left, s_gone, &acked);
+    self->stats.acked += queue->cursor.done - done;
+    if (queue->cursor.done != done)
         zb_engine_touch_queue (self, queue);
     return next;
 }
@@ -39,14 +44,14 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
 //  Acknowledges a span from task->next on as far as it is in memory; NULL when it is done, else what it waits for.
 static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t *left)
 {
-    uint64_t last = span->last < queue->tail ? span->last : queue->tail;
+    uint64_t last = span->last < queue->log.tail ? span->last : queue->log.tail;
     while (task->next <= last) {
-        uint64_t known = zb_queue_known (queue, task->next);
+        uint64_t known = zb_cursor_known (&queue->cursor, task->next);
         if (known < self->read_last && self->read_queue == queue && task->next >= self->read_from &&
             task->next <= self->read_last)
             known = self->read_last;
-        if (known == 0 && queue->load)
-            return queue->load;
+        if (known == 0 && queue->cursor.load)
+            return queue->cursor.load;
         if (known == 0)
             return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
         known = known < last ? known : last;
@@ -78,26 +83,7 @@ zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     return load;
 }
 
-//  NACK and EXTEND are about messages that this session has leased: these are in memory.
-typedef struct {
-    const zb_session_t *session;
-    zb_lease_t *from; //  what this lease covers, NULL: any of the session's
-    zb_lease_t *to;   //  it covers them from now on, NULL: they go back
-    uint64_t held;    //  how many there were
-} s_mine_t;
-
-static void s_move (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
-{
-    s_mine_t *mine = (s_mine_t *) context;
-    const zb_lease_t *lease = zb_view_lease (view, number);
-    if (!lease || lease->session != mine->session || (mine->from && lease != mine->from))
-        return;
-    mine->held++;
-    if (!mine->to)
-        zb_queue_return (queue, view, number);
-    else if (lease != mine->to)
-        zb_view_hand (view, number, mine->to);
-}
+//  NACK and EXTEND are about messages that this session has leased: of these all that matters is in memory.
 
 //  A lease of the session that begins now.
 static zb_lease_t *s_lease (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, uint64_t walk)
@@ -123,8 +109,8 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
         zb_timer_set (&self->timers, &lease->timer, self->now + zb_engine_lease (self, lease->queue));
         return;
     }
-    s_mine_t mine = {.session = lease->session, .from = lease};
-    mine.to = extends ? s_lease (self, lease->session, lease->queue, task->walk) : NULL;
+    zb_lease_t *to = extends ? s_lease (self, lease->session, lease->queue, task->walk) : NULL;
+    const zb_whose_t whose = {.lease = lease};
     size_t visits = SIZE_MAX;
     //  One more, so that it lives until its last span is done.
     lease->left++;
@@ -133,15 +119,13 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
         for (at = zb_spans_find (task->request.span, task->request.spans, have->first);
              at < task->request.spans && task->request.span[at].first <= have->last; at++) {
             const zb_span_t *want = &task->request.span[at];
-            zb_queue_visit (lease->queue, want->first > have->first ? want->first : have->first,
-                            want->last < have->last ? want->last : have->last, s_move, &mine, NULL, &visits);
+            task->held += zb_cursor_hand (&lease->queue->cursor, want->first > have->first ? want->first : have->first,
+                                          want->last < have->last ? want->last : have->last, &whose, to, &visits);
         }
     }
-    if (--lease->left == 0)
-        zb_lease_destroy (&lease);
-    if (mine.to && mine.to->left == 0)
-        zb_lease_destroy (&mine.to);
-    task->held += mine.held;
+    zb_lease_uncover (lease, 1);
+    if (to && to->left == 0)
+        zb_lease_destroy (&to);
     visits = SIZE_MAX - visits;
     *left -= visits < *left ? visits : *left;
 }
@@ -174,13 +158,13 @@ static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *ta
 {
     zb_session_t *session = task->session;
     size_t left = SIZE_MAX;
-    s_mine_t mine = {.session = session, .to = extends ? s_lease (self, session, queue, 0) : NULL};
+    zb_lease_t *to = extends ? s_lease (self, session, queue, 0) : NULL;
+    const zb_whose_t whose = {.session = session};
     for (size_t index = 0; index < task->request.spans; index++)
-        zb_queue_visit (queue, task->request.span[index].first, task->request.span[index].last, s_move, &mine, NULL,
-                        &left);
-    if (mine.to && mine.to->left == 0)
-        zb_lease_destroy (&mine.to);
-    task->held = mine.held;
+        task->held += zb_cursor_hand (&queue->cursor, task->request.span[index].first, task->request.span[index].last,
+                                      &whose, to, &left);
+    if (to && to->left == 0)
+        zb_lease_destroy (&to);
     zb_engine_visited (self, task->request.spans + SIZE_MAX - left);
     return NULL;
 }

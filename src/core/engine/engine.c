@@ -151,7 +151,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->gate = self->names_commit = commit + 1;
     self->rights_commit = 0;
     self->there = self->released = self->released_epoch = 0;
-    self->started = 0;
+    self->started = self->evict_at = 0;
     self->uptime = self->uptime_kept = 0;
     self->producer_count = 0;
     self->producer_count_kept = UINT64_MAX;
@@ -493,8 +493,8 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     ZB_RING_EACH (link, after, &self->strays)
     {
         zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, strays);
-        zb_queue_tidy (queue, self->taken);
-        if (queue->views == queue->window)
+        zb_cursor_tidy (&queue->cursor, self->taken);
+        if (queue->cursor.views.count == queue->cursor.window)
             zb_ring_remove (link);
     }
     return batch;
@@ -519,7 +519,7 @@ static void s_drop_gone (zb_engine_t *self)
         if (s_may_be_listed (self, queue))
             continue;
         zb_map_remove (&self->queues, &queue->entry);
-        if (queue->users == 0) {
+        if (queue->log.users == 0) {
             zb_ring_remove (link);
             zb_ring_remove (&queue->rest);
             zb_queue_destroy (&queue);
@@ -532,16 +532,17 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit)
 {
     for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_queue_t *queue = sealed->queue;
+        zb_queue_t *queue = ZB_ITEM (sealed->log, zb_queue_t, log);
         if (!queue->gone) {
-            bool room = queue->bytes + sealed->row->size <= self->limits.window &&
+            bool room = queue->log.bytes + sealed->row->size <= self->limits.window &&
                         self->windows + sealed->row->size <= self->limits.windows;
-            zb_queue_show (queue, sealed, room);
+            zb_log_show (&queue->log, sealed, room);
         }
-        bool shed = sealed->inserted && queue->bytes > self->limits.window;
+        bool shed = sealed->inserted && queue->log.bytes > self->limits.window;
         zb_sealed_destroy (&sealed);
         if (shed)
-            zb_queue_shed (queue, self->taken, self->windows - (queue->bytes - self->limits.window));
+            zb_cursor_shed (&queue->cursor, self->taken, self->windows - (queue->log.bytes - self->limits.window),
+                            false);
         if (!queue->gone)
             zb_engine_serve (self, queue);
     }
@@ -813,7 +814,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->touched);
             zb_ring_remove (&queue->strays);
             zb_ring_remove (&queue->rest);
-            queue->load = NULL;
+            queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }
     for (zb_ring_t *link = zb_ring_pop (&self->idle_producers); link; link = zb_ring_pop (&self->idle_producers)) {

@@ -179,6 +179,7 @@ struct zb_engine {
     uint64_t next_tag;
     size_t windows;     //  bytes of the rows of all queues in memory
     bool starved;       //  a queue could not read because of that
+    int64_t evict_at;   //  leased rows leave memory for another queue's from then on
     zb_load_t *listing; //  the LIST that is under way
     zb_ring_t lists;    //  that one, and those that have clients yet; the oldest first
     zb_ring_t listed;   //  LISTs that are done, and have clients who are answered in the next turns

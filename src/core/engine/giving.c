@@ -14,6 +14,8 @@
 
 //  What answering a GET costs, in visits.
 #define GET_VISITS 10
+//  ms between two times that rows of which something is leased leave memory.
+#define EVICT_STEP 100
 
 //  Leases
 
@@ -22,22 +24,17 @@ int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue)
     return queue->lease ? (int64_t) queue->lease : self->limits.lease;
 }
 
-static void s_return (void *context, zb_queue_t *queue, zb_view_t *view, uint32_t number)
-{
-    if (zb_view_lease (view, number) == (zb_lease_t *) context)
-        zb_queue_return (queue, view, number);
-}
-
 void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
 {
     size_t left = SIZE_MAX;
+    const zb_whose_t whose = {.lease = lease};
     //  One more, so that it lives until its last span is done.
     lease->left++;
     for (uint32_t index = 0; index < lease->spans; index++)
-        zb_queue_visit (lease->queue, lease->span[index].first, lease->span[index].last, s_return, lease, NULL, &left);
+        zb_cursor_hand (&lease->queue->cursor, lease->span[index].first, lease->span[index].last, &whose, NULL, &left);
     zb_engine_visited (self, SIZE_MAX - left);
-    lease->left--;
-    zb_lease_destroy (&lease);
+    assert (lease->left == 1);
+    zb_lease_uncover (lease, 1);
 }
 
 void zb_engine_return_all (zb_engine_t *self, zb_session_t *session)
@@ -83,13 +80,13 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     lease->session = get->session;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
-    size_t max = get->max < queue->ready ? (size_t) get->max : (size_t) queue->ready;
+    size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
     size_t bytes = 0;
     uint32_t number = 0;
     zb_view_t *view = NULL;
-    while (reply->bodies < max && (view = zb_queue_next (queue, &number))) {
+    while (reply->bodies < max && (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
         size_t more = places->place[number].size + ZB_INDEX_LINE_MAX + 1 + properties.size;
@@ -103,7 +100,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
                             .properties = (uint32_t) ((const uint8_t *) properties.data - places->row->data),
                             .properties_size = (uint32_t) properties.size,
                             .id = zb_places_id (places, number),
-                            .deliveries = zb_queue_deliver (queue, view, number, lease)};
+                            .deliveries = zb_cursor_deliver (&queue->cursor, view, number, lease)};
     }
     zb_engine_visited (self, reply->bodies);
     assert (reply->bodies);
@@ -138,7 +135,7 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
         zb_ring_remove (&queue->demand);
     get->session->asked--;
     self->asked--;
-    queue->users--;
+    queue->log.users--;
     free (get);
     return reply;
 }
@@ -208,41 +205,53 @@ void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
     }
 }
 
+//  Drops rows of other queues until `chunk` bytes fit in.
+static void s_make_room (zb_engine_t *self, const zb_queue_t *queue, size_t chunk, bool leased)
+{
+    ZB_RING_EACH (link, after, &self->all_queues)
+    {
+        zb_queue_t *other = ZB_ITEM (link, zb_queue_t, ring);
+        if (self->windows + chunk <= self->limits.windows)
+            return;
+        if (other != queue)
+            zb_cursor_shed (&other->cursor, self->taken, self->limits.windows - chunk, leased);
+    }
+}
+
 //  Has the window read on when little of it is left to be delivered.
 static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
 {
     //  I1: what was inserted and is not released would be read as well.
-    if (queue->inserting)
+    const zb_cursor_t *cursor = &queue->cursor;
+    if (queue->log.inserting)
         return;
-    if (queue->load || queue->reach == queue->tail || queue->ready >= 2 * self->limits.bodies)
+    if (cursor->load || cursor->reach == queue->log.tail || cursor->ready >= 2 * self->limits.bodies)
         return;
     size_t chunk = zb_engine_chunk (self);
-    if (queue->window && queue->bytes + chunk > self->limits.window)
+    if (cursor->window && queue->log.bytes + chunk > self->limits.window)
         return;
     if (self->starved)
         return;
     if (self->windows + chunk > self->limits.windows) {
-        ZB_RING_EACH (link, after, &self->all_queues)
-        {
-            zb_queue_t *other = ZB_ITEM (link, zb_queue_t, ring);
-            if (self->windows + chunk <= self->limits.windows)
-                break;
-            if (other != queue)
-                zb_queue_shed (other, self->taken, self->limits.windows - chunk);
+        s_make_room (self, queue, chunk, false);
+        //  Two queues with nothing but leased rows would take turns in having theirs read again, as fast as they can.
+        if (self->windows + chunk > self->limits.windows && self->now >= self->evict_at) {
+            self->evict_at = self->now + EVICT_STEP;
+            s_make_room (self, queue, chunk, true);
         }
         if (self->windows + chunk > self->limits.windows) {
             self->starved = true;
             return;
         }
     }
-    zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, queue->reach + 1, UINT64_MAX);
+    zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
 }
 
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
 {
     if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
         return;
-    while (queue->ready && !zb_ring_empty (&queue->parked)) {
+    while (queue->cursor.ready && !zb_ring_empty (&queue->parked)) {
         //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.
         if (self->outgoing >= ZB_OUTGOING) {
             self->congested = true;
@@ -261,7 +270,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         zb_engine_end_get (self, get);
     }
     s_read_ahead (self, queue);
-    if (queue->load)
+    if (queue->cursor.load)
         return;
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
         if (zb_engine_budget (self) == 0) {
@@ -331,7 +340,7 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
     get->since = self->moment;
     get->reply = zb_reply_new (&request->from, ZB_REPLY_MESSAGES, &queue->name, 1);
     get->reply->claims = commit > 0;
-    queue->users++;
+    queue->log.users++;
     session->asked++;
     self->asked++;
     zb_ring_init (&get->turn);

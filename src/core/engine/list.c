@@ -173,7 +173,7 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
     uint64_t messages = queue ? zb_queue_depth (queue) : line->item->cursor.put - line->item->cursor.done;
     size_t size = zb_options_format (&row, &self->limits, false, text, TEXT_MAX);
     size += (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n",
-                               messages, queue ? queue->leased : 0, queue ? queue->waiting : 0);
+                               messages, queue ? queue->cursor.leased : 0, queue ? queue->waiting : 0);
     assert (size < TEXT_MAX);
     size += zb_options_format (&row, &self->limits, true, text + size, TEXT_MAX - size);
     if (self->list->pages)

@@ -98,7 +98,7 @@ zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t na
 
 zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from, uint64_t last)
 {
-    assert (!queue->load);
+    assert (!queue->cursor.load);
     zb_load_t *load = zb_engine_load_new (self, kind);
     load->queue = queue;
     load->from = from;
@@ -108,8 +108,8 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
     //  Each row of acks has its row of the log, so that as many of them are enough.
     zb_read_add (load->read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, ROWS_MAX, zb_engine_chunk (self));
     zb_read_add (load->read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, ROWS_MAX, SIZE_MAX);
-    queue->load = load;
-    queue->users++;
+    queue->cursor.load = load;
+    queue->log.users++;
     return load;
 }
 
@@ -147,7 +147,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self)
         return NULL;
     zb_load_t *load = ZB_ITEM (link, zb_load_t, ask);
     if (load->queue)
-        load->queue->seen = self->taken_id;
+        load->queue->cursor.seen = self->taken_id;
     zb_read_t *read = load->read;
     load->read = NULL;
     return read;
@@ -163,9 +163,9 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     zb_map_remove (&self->tags, &load->tagged);
     zb_ring_remove (&load->ask);
     if (load->queue) {
-        load->queue->users--;
-        if (load->queue->load == load)
-            load->queue->load = NULL;
+        load->queue->log.users--;
+        if (load->queue->cursor.load == load)
+            load->queue->cursor.load = NULL;
     }
     if (self->listing == load)
         self->listing = NULL;
@@ -297,12 +297,13 @@ static bool s_queue (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 {
     zb_queue_t *queue = load->queue;
-    queue->load = NULL;
+    zb_cursor_t *cursor = &queue->cursor;
+    cursor->load = NULL;
     if (queue->gone)
         return true;
-    uint64_t end = queue->seen < queue->tail ? queue->seen : queue->tail;
+    uint64_t end = cursor->seen < queue->log.tail ? cursor->seen : queue->log.tail;
     uint64_t want = load->kind == ZB_LOAD_STRAYS ? load->last : 0;
-    uint64_t last = zb_queue_load (queue, read, end, want);
+    uint64_t last = zb_cursor_load (cursor, read, end, want);
     if (last == 0)
         return false;
     if (want) {

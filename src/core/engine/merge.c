@@ -425,8 +425,8 @@ static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item
     zb_put32 (key, queue->id);
     if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
         return s_refuse (self, task, ZB_NOT_READY, "purged messages of the queue are being freed");
-    if (queue->load)
-        return queue->load;
+    if (queue->cursor.load)
+        return queue->cursor.load;
     bool others = false;
     zb_put_t *what = (zb_put_t *) calloc (view->places->count, sizeof *what);
     assert (what);
@@ -617,7 +617,7 @@ zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *que
     bool unfinished = false;
     for (size_t each = 0; each < ZB_REPLAYS; each++)
         unfinished = unfinished || self->replay[each].epoch;
-    *refused = unfinished && queue->inserting;
+    *refused = unfinished && queue->log.inserting;
     if (*refused)
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING);
     if (*refused || !unfinished)

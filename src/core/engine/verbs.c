@@ -296,7 +296,7 @@ zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);
     zb_engine_touch_queue (self, queue);
-    queue->ack_commit = queue->commit;
+    queue->cursor.commit = queue->commit;
     return queue;
 }
 
@@ -370,11 +370,11 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = s_settled (self, task, &queue);
     if (!queue)
         return load;
-    zb_queue_purge (queue, self->newest);
+    zb_log_purge (&queue->log, self->newest);
     zb_engine_bury (self, queue->id, self->newest);
     zb_engine_note_all (self, queue->name);
     zb_engine_touch_queue (self, queue);
-    queue->ack_commit = queue->commit;
+    queue->cursor.commit = queue->commit;
     s_confirm (self, task, queue->commit);
     zb_engine_serve (self, queue);
     return NULL;
@@ -388,7 +388,7 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_engine_bury (self, queue->id, UINT64_MAX);
     zb_engine_note_all (self, queue->name);
     zb_engine_note_deleted (self, queue->name);
-    zb_queue_purge (queue, self->newest);
+    zb_log_purge (&queue->log, self->newest);
     queue->gone = true;
     queue->commit = self->names_commit = self->fill->number;
     zb_ring_remove (&queue->touched);
@@ -455,7 +455,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         piece.number = request->number;
         piece.digest = digest;
     }
-    zb_queue_put (queue, &piece, request->body, request->bodies);
+    zb_log_put (&queue->log, &piece, request->body, request->bodies);
     self->newest += request->bodies;
     zb_engine_touch_queue (self, queue);
     size_t bytes = request->body_bytes + request->properties.size + 64;
@@ -562,7 +562,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
         return NULL;
     if (request->max == 0)
         zb_engine_end_gets (self, session, queue);
-    zb_engine_get (self, queue, task, request->spans ? queue->ack_commit + (queue->ack_commit == 0) : 0);
+    zb_engine_get (self, queue, task, request->spans ? queue->cursor.commit + (queue->cursor.commit == 0) : 0);
     return NULL;
 }
 
@@ -576,7 +576,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
-    s_confirm (self, task, queue->ack_commit);
+    s_confirm (self, task, queue->cursor.commit);
     zb_engine_serve (self, queue);
     return NULL;
 }

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/queue/lease.h"
 
@@ -23,13 +24,20 @@ zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t 
     return self;
 }
 
-void zb_lease_cover (zb_lease_t *self, uint64_t id)
+void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last)
 {
-    self->left++;
-    zb_span_t *newest = self->spans ? &self->span[self->spans - 1] : NULL;
-    assert (!newest || id > newest->last);
-    if (newest && id == newest->last + 1) {
-        newest->last = id;
+    self->left += (uint32_t) (last - first + 1);
+    //  Mostly ids ascend.
+    uint32_t place = self->spans;
+    while (place && self->span[place - 1].first > first)
+        place--;
+    if (place && self->span[place - 1].last + 1 == first) {
+        self->span[place - 1].last = last;
+        return;
+    }
+    assert (place == 0 || self->span[place - 1].last < first); //  I2
+    if (place < self->spans && self->span[place].first == last + 1) {
+        self->span[place].first = first;
         return;
     }
     if (self->spans == self->room) {
@@ -37,13 +45,16 @@ void zb_lease_cover (zb_lease_t *self, uint64_t id)
         self->span = (zb_span_t *) realloc (self->span, self->room * sizeof (zb_span_t));
         assert (self->span);
     }
-    self->span[self->spans++] = (zb_span_t){id, id};
+    memmove (self->span + place + 1, self->span + place, (self->spans - place) * sizeof *self->span);
+    self->span[place] = (zb_span_t){first, last};
+    self->spans++;
 }
 
-void zb_lease_uncover (zb_lease_t *self)
+void zb_lease_uncover (zb_lease_t *self, uint32_t messages)
 {
-    assert (self->left);
-    if (--self->left == 0)
+    assert (self->left >= messages);
+    self->left -= messages;
+    if (self->left == 0)
         zb_lease_destroy (&self);
 }
 

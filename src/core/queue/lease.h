@@ -33,10 +33,10 @@ typedef struct zb_lease {
 
 //  A lease that ends at `when` and covers nothing yet.
 zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t number);
-//  Covers one more message, which no lease covers; ids must ascend.
-void zb_lease_cover (zb_lease_t *self, uint64_t id);
-//  It covers one message less; a lease that covers nothing is freed.
-void zb_lease_uncover (zb_lease_t *self);
+//  Covers the messages with these ids, all of which are there and no lease covers.
+void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last);
+//  It covers so many messages less; a lease that covers nothing is freed.
+void zb_lease_uncover (zb_lease_t *self, uint32_t messages);
 //  Frees a lease that covers nothing.
 void zb_lease_destroy (zb_lease_t **self_p);
 

@@ -91,14 +91,19 @@ bool zb_view_is_ready (const zb_view_t *self, uint32_t number)
     return !zb_view_is_done (self, number) && !zb_view_lease (self, number);
 }
 
+static void s_seat (zb_view_t *self)
+{
+    if (!self->seat)
+        self->seat = (zb_seat_t *) calloc (self->places->count, sizeof (zb_seat_t));
+    assert (self->seat);
+}
+
 uint32_t zb_view_deliver (zb_view_t *self, uint32_t number, zb_lease_t *lease)
 {
     assert (zb_view_is_ready (self, number)); //  I2
-    if (!self->seat) {
-        self->seat = (zb_seat_t *) calloc (self->places->count, sizeof (zb_seat_t));
-        assert (self->seat);
-    }
-    zb_lease_cover (lease, zb_places_id (self->places, number));
+    s_seat (self);
+    uint64_t id = zb_places_id (self->places, number);
+    zb_lease_cover (lease, id, id);
     self->seat[number].lease = lease;
     self->ready--;
     return ++self->seat[number].deliveries;
@@ -107,7 +112,7 @@ uint32_t zb_view_deliver (zb_view_t *self, uint32_t number, zb_lease_t *lease)
 void zb_view_return (zb_view_t *self, uint32_t number)
 {
     assert (zb_view_lease (self, number));
-    zb_lease_uncover (self->seat[number].lease);
+    zb_lease_uncover (self->seat[number].lease, 1);
     self->seat[number].lease = NULL;
     self->ready++;
     if (number < self->scan)
@@ -117,8 +122,9 @@ void zb_view_return (zb_view_t *self, uint32_t number)
 void zb_view_hand (zb_view_t *self, uint32_t number, zb_lease_t *lease)
 {
     assert (zb_view_lease (self, number));
-    zb_lease_uncover (self->seat[number].lease);
-    zb_lease_cover (lease, zb_places_id (self->places, number));
+    uint64_t id = zb_places_id (self->places, number);
+    zb_lease_uncover (self->seat[number].lease, 1);
+    zb_lease_cover (lease, id, id);
     self->seat[number].lease = lease;
 }
 
@@ -126,13 +132,28 @@ void zb_view_finish (zb_view_t *self, uint32_t number)
 {
     assert (!zb_view_is_done (self, number) && self->open); //  I3
     if (zb_view_lease (self, number)) {
-        zb_lease_uncover (self->seat[number].lease);
+        zb_lease_uncover (self->seat[number].lease, 1);
         self->seat[number].lease = NULL;
     }
     else
         self->ready--;
     self->bits[number / 8] |= (uint8_t) (1u << number % 8);
     self->open--;
+}
+
+void zb_view_forget (zb_view_t *self)
+{
+    free (self->seat);
+    self->seat = NULL;
+    self->ready = self->open;
+}
+
+void zb_view_remember (zb_view_t *self, uint32_t number, zb_lease_t *lease, uint32_t deliveries)
+{
+    assert (zb_view_is_ready (self, number));
+    s_seat (self);
+    self->seat[number] = (zb_seat_t){lease, deliveries};
+    self->ready -= lease ? 1 : 0;
 }
 
 void zb_view_done (const zb_view_t *self, zb_spans_t *ids)

@@ -57,6 +57,9 @@ void zb_view_return (zb_view_t *self, uint32_t number);
 void zb_view_hand (zb_view_t *self, uint32_t number, zb_lease_t *lease);
 //  One that is not done is done; its lease ends.
 void zb_view_finish (zb_view_t *self, uint32_t number);
+//  Forgets all deliveries, whose leases go on elsewhere; takes one back that is known from there.
+void zb_view_forget (zb_view_t *self);
+void zb_view_remember (zb_view_t *self, uint32_t number, zb_lease_t *lease, uint32_t deliveries);
 //  The ids of what is done, in place of what was there.
 void zb_view_done (const zb_view_t *self, zb_spans_t *ids);
 

@@ -1,0 +1,627 @@
+/*  =========================================================================
+    cursor - what of a log is delivered, leased and done
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/queue/cursor.h"
+
+void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
+{
+    assert (log->keeps || zb_ring_empty (&log->cursors));
+    *self = (zb_cursor_t){.log = log, .id = id, .done = log->put, .reach = log->tail};
+    zb_ring_init (&self->ring);
+    zb_ring_init (&self->dirty);
+    zb_ring_append (&log->cursors, &self->ring);
+}
+
+void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
+{
+    assert (self->views.count == 0 && row->done <= row->put);
+    self->done = row->done;
+    self->reach = row->put > row->done ? row->low - 1 : self->log->tail;
+}
+
+uint64_t zb_cursor_depth (const zb_cursor_t *self)
+{
+    assert (self->done <= self->log->put);
+    return self->log->put - self->done;
+}
+
+//  ---------------------------------------------------------------------------
+//  The rows in memory
+
+static zb_view_t *s_view (const zb_cursor_t *self, size_t number)
+{
+    assert (number < self->views.count);
+    return (zb_view_t *) zb_deck_at (&self->views, number);
+}
+
+static uint64_t s_first (const zb_cursor_t *self, size_t number)
+{
+    return s_view (self, number)->places->first;
+}
+
+static uint64_t s_last (const zb_cursor_t *self, size_t number)
+{
+    return s_view (self, number)->places->last;
+}
+
+//  Number of the first view whose last id is at least `id`.
+static size_t s_find (const zb_cursor_t *self, uint64_t id)
+{
+    size_t low = 0, high = self->views.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s_last (self, middle) < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t zb_cursor_low (const zb_cursor_t *self)
+{
+    uint64_t low = self->window ? s_first (self, 0) : self->reach + 1;
+    return self->log->inserting && self->log->inserted < low ? self->log->inserted : low;
+}
+
+//  Of messages that are away so many leases end.
+static void s_uncover (zb_cursor_t *self, zb_away_t *away)
+{
+    if (!away->lease)
+        return;
+    uint32_t count = (uint32_t) (away->last - away->first + 1);
+    zb_lease_uncover (away->lease, count);
+    away->lease = NULL;
+    self->leased -= count;
+}
+
+//  Makes the view of a row; NULL if row or bitmap is malformed.
+static zb_view_t *s_look (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
+{
+    zb_places_t *places = zb_log_take (self->log, row, last);
+    zb_view_t *view = places ? zb_view_new (places, bits) : NULL;
+    if (places)
+        zb_log_release (self->log, &places);
+    return view;
+}
+
+static void s_unlook (zb_cursor_t *self, zb_view_t **view_p)
+{
+    zb_places_t *places = zb_places_ref ((*view_p)->places);
+    zb_ring_remove (&(*view_p)->dirty);
+    zb_view_destroy (view_p);
+    zb_log_release (self->log, &places);
+}
+
+//  Takes a row out of memory.  What is leased of it must be away, or ends.
+static void s_drop (zb_cursor_t *self, size_t number)
+{
+    zb_view_t *view = s_view (self, number);
+    if (number < self->window) {
+        self->window--;
+        self->ready -= view->ready;
+        if (self->scan > number)
+            self->scan--;
+    }
+    zb_deck_remove (&self->views, number);
+    zb_log_refund (self->log, zb_view_bytes (view));
+    for (uint32_t each = 0; each < view->places->count && view->ready < view->open; each++)
+        if (zb_view_lease (view, each)) {
+            zb_view_return (view, each);
+            self->leased--;
+        }
+    s_unlook (self, &view);
+}
+
+static void s_insert (zb_cursor_t *self, size_t number, zb_view_t *view)
+{
+    zb_deck_insert (&self->views, number, view);
+    zb_log_charge (self->log, zb_view_bytes (view));
+}
+
+//  Makes the first stray the last view of the window.
+static void s_adopt (zb_cursor_t *self)
+{
+    const zb_view_t *view = s_view (self, self->window);
+    assert (self->window == 0 || view->places->first > s_last (self, self->window - 1)); //  I5, I6
+    self->window++;
+    self->reach = view->places->last;
+    self->ready += view->ready;
+}
+
+void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
+{
+    if (self->load || self->reach != self->log->tail)
+        return;
+    zb_view_t *view = s_look (self, row, last, bits);
+    assert (view && self->window == self->views.count);
+    s_insert (self, self->views.count, view);
+    s_adopt (self);
+}
+
+//  A row below the tail joins the window if it lies in it, however full that is; what is too much is shed at the other end.
+void zb_cursor_insert (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
+{
+    size_t place = s_find (self, last);
+    bool here = place < self->views.count && s_last (self, place) == last;
+    if (last > self->reach || here)
+        return;
+    zb_view_t *view = s_look (self, row, last, bits);
+    assert (view && place <= self->window);
+    s_insert (self, place, view);
+    self->window++;
+    self->ready += view->ready;
+    if (place < self->scan)
+        self->scan = place;
+}
+
+//  ---------------------------------------------------------------------------
+//  Deliveries of rows that are not in memory
+
+static void s_resize (zb_cursor_t *self, size_t aways)
+{
+    if (aways > self->aways)
+        zb_log_charge (self->log, (aways - self->aways) * sizeof *self->away);
+    else
+        zb_log_refund (self->log, (self->aways - aways) * sizeof *self->away);
+    self->aways = aways;
+    if (aways > self->aways_room) {
+        self->aways_room = aways + aways / 2 + 4;
+        self->away = (zb_away_t *) realloc (self->away, self->aways_room * sizeof *self->away);
+        assert (self->away);
+    }
+    if (aways == 0) {
+        free (self->away);
+        self->away = NULL;
+        self->aways_room = 0;
+    }
+}
+
+//  Makes room for, or (behind it) closes the gap of, so many at a place.
+static void s_open (zb_cursor_t *self, size_t place, size_t count)
+{
+    size_t behind = self->aways - place;
+    s_resize (self, self->aways + count);
+    memmove (self->away + place + count, self->away + place, behind * sizeof *self->away);
+}
+
+static void s_close (zb_cursor_t *self, size_t place, size_t count)
+{
+    memmove (self->away + place, self->away + place + count, (self->aways - place - count) * sizeof *self->away);
+    s_resize (self, self->aways - count);
+}
+
+//  How many of them end at this id or behind it: these come first.
+static size_t s_behind (const zb_cursor_t *self, uint64_t id)
+{
+    size_t low = 0, high = self->aways;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->away[middle].last >= id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+//  What is to be kept of a view's deliveries, from the largest ids down.  Returns how many spans; NULL: counts only.
+static size_t s_deliveries (const zb_view_t *view, zb_away_t *away)
+{
+    size_t count = 0;
+    zb_away_t now = {0, 0, NULL, 0};
+    for (uint32_t number = view->places->count; number-- > 0;) {
+        const zb_seat_t *seat = &view->seat[number];
+        uint64_t id = zb_places_id (view->places, number);
+        if (zb_view_is_done (view, number) || seat->deliveries == 0)
+            continue;
+        if (count && now.first == id + 1 && now.lease == seat->lease && now.deliveries == seat->deliveries)
+            now.first = id;
+        else {
+            now = (zb_away_t){id, id, seat->lease, seat->deliveries};
+            count++;
+        }
+        if (away)
+            away[count - 1] = now;
+    }
+    return count;
+}
+
+//  Takes a row out of memory whose leases go on.
+static void s_send_away (zb_cursor_t *self, size_t number)
+{
+    zb_view_t *view = s_view (self, number);
+    if (view->ready < view->open) {
+        size_t count = s_deliveries (view, NULL), place = s_behind (self, view->places->last);
+        s_open (self, place, count);
+        s_deliveries (view, self->away + place);
+        if (number < self->window)
+            self->ready += view->open - view->ready;
+        zb_view_forget (view);
+    }
+    s_drop (self, number);
+}
+
+//  A row is in memory again: its deliveries meet it.
+static void s_welcome (zb_cursor_t *self, zb_view_t *view)
+{
+    size_t from = s_behind (self, view->places->last + 1), to = s_behind (self, view->places->first);
+    if (from == to)
+        return;
+    for (size_t place = from; place < to; place++) {
+        const zb_away_t *away = &self->away[place];
+        for (uint32_t number = zb_places_find (view->places, away->first);
+             number < view->places->count && zb_places_id (view->places, number) <= away->last; number++)
+            zb_view_remember (view, number, away->lease, away->deliveries);
+    }
+    s_close (self, from, to - from);
+}
+
+//  Drops what is left of deliveries whose leases have ended.
+static void s_forget_ended (zb_cursor_t *self)
+{
+    size_t left = 0;
+    for (size_t place = 0; place < self->aways; place++)
+        if (self->away[place].lease)
+            self->away[left++] = self->away[place];
+    s_resize (self, left);
+}
+
+static bool s_is (const zb_lease_t *lease, const zb_whose_t *whose)
+{
+    return lease && (whose->lease ? lease == whose->lease : lease->session == whose->session);
+}
+
+//  Cuts a span so that it is within these ids; returns where it is then.
+static size_t s_cut (zb_cursor_t *self, size_t place, uint64_t first, uint64_t last)
+{
+    if (self->away[place].first < first) {
+        s_open (self, place + 1, 1);
+        self->away[place + 1] = self->away[place];
+        self->away[place + 1].last = first - 1;
+        self->away[place].first = first;
+    }
+    if (self->away[place].last > last) {
+        s_open (self, place, 1);
+        self->away[place] = self->away[place + 1];
+        self->away[place].first = last + 1;
+        self->away[++place].last = last;
+    }
+    return place;
+}
+
+static uint64_t s_hand_away (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to)
+{
+    uint64_t handed = 0;
+    for (size_t place = s_behind (self, first); place-- > 0 && self->away[place].first <= last;) {
+        if (!s_is (self->away[place].lease, whose))
+            continue;
+        place = s_cut (self, place, first, last);
+        zb_away_t *away = &self->away[place];
+        uint64_t count = away->last - away->first + 1;
+        handed += count;
+        if (!to)
+            s_uncover (self, away);
+        else if (away->lease != to) {
+            zb_lease_uncover (away->lease, (uint32_t) count);
+            zb_lease_cover (to, away->first, away->last);
+            away->lease = to;
+        }
+    }
+    return handed;
+}
+
+//  ---------------------------------------------------------------------------
+//  Reading
+
+//  The bitmap of the row with this last id, NULL if there is none; *mark walks the range of acks.  Sets *bad if a key
+//  is malformed.
+static const zb_row_t *s_bits (const zb_cursor_t *self, const zb_read_t *read, size_t *mark, uint64_t last, bool *bad)
+{
+    for (; *mark < read->count[1]; ++*mark) {
+        const zb_found_t *found = &read->found[1][*mark];
+        uint64_t marked = 0;
+        if (zb_acks_key_decode (found, self->id, &marked)) {
+            *bad = true;
+            return NULL;
+        }
+        if (marked >= last)
+            return marked == last ? found->row : NULL;
+    }
+    return NULL;
+}
+
+//  Drops strays before this id that the window passes by: what the store has no longer was done.
+static int s_pass (zb_cursor_t *self, uint64_t id)
+{
+    while (self->window < self->views.count && s_last (self, self->window) < id) {
+        if (s_view (self, self->window)->open)
+            return -1;
+        s_drop (self, self->window);
+    }
+    return 0;
+}
+
+//  Takes one row that was found.
+static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits, bool stray)
+{
+    if (!stray && s_pass (self, last))
+        return -1;
+    size_t place = s_find (self, last);
+    if (place == self->views.count || s_last (self, place) != last) {
+        zb_view_t *view = s_look (self, row, last, bits);
+        if (!view)
+            return -1;
+        if (view->places->first <= (place ? s_last (self, place - 1) : self->log->floor) ||
+            (place < self->views.count && last >= s_first (self, place))) {
+            s_unlook (self, &view);
+            return -1;
+        }
+        s_insert (self, place, view);
+        s_welcome (self, view);
+    }
+    if (!stray) {
+        s_adopt (self);
+        //  Where rows are kept, one of which all is done waits until the mark passes it.
+        if (s_view (self, place)->open == 0 && !self->log->keeps)
+            s_drop (self, place);
+    }
+    return 0;
+}
+
+uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end, uint64_t want)
+{
+    size_t mark = 0;
+    uint64_t accounted = 0;
+    bool whole = !read->more[0];
+    for (size_t index = 0; index < read->count[0] && (!want || accounted < want); index++) {
+        const zb_found_t *found = &read->found[0][index];
+        uint64_t last = 0;
+        bool bad = false;
+        if (zb_log_key_decode (found, self->log->id, &last) || last <= accounted)
+            return 0;
+        whole = whole || last > end;
+        if (last > end)
+            break;
+        accounted = last;
+        const zb_row_t *bits = s_bits (self, read, &mark, last, &bad);
+        if (bad || (last > self->log->floor && s_take (self, found->row, last, bits, want != 0)))
+            return 0;
+    }
+    if (whole && (!want || accounted < want))
+        accounted = end;
+    if (!want && accounted > self->reach) {
+        if (s_pass (self, accounted + 1))
+            return 0;
+        self->reach = accounted;
+    }
+    return accounted;
+}
+
+uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id)
+{
+    if (id <= self->reach)
+        return self->reach;
+    size_t place = s_find (self, id);
+    return place < self->views.count && s_first (self, place) <= id ? s_last (self, place) : 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  The messages
+
+static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint64_t commit)
+{
+    if (zb_view_lease (view, number))
+        self->leased--;
+    else if (view->places->last <= self->reach)
+        self->ready--;
+    zb_view_finish (view, number);
+    view->commit = commit;
+    self->done++;
+    self->commit = commit;
+    if (zb_ring_empty (&view->dirty))
+        zb_ring_append (&self->dirty, &view->dirty);
+}
+
+static void s_erase_bits (const zb_cursor_t *self, const zb_view_t *view, zb_commit_t *commit)
+{
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    zb_acks_key (self->id, view->places->last, key);
+    if (view->has_bits)
+        zb_batch_erase (commit->batch, ZB_ACKS, key, sizeof key);
+}
+
+//  The mark passes rows of which all is done: it says that of them now, and no bitmap does.
+static void s_advance (zb_cursor_t *self, zb_commit_t *commit)
+{
+    while (self->window && s_view (self, 0)->open == 0) {
+        uint64_t last = s_last (self, 0);
+        s_erase_bits (self, s_view (self, 0), commit);
+        s_drop (self, 0);
+        zb_log_passed (self->log, last, commit);
+    }
+}
+
+//  Everything in this row is done: it goes with the commit, or, where rows are kept, when the mark has passed it.  One of
+//  the window leaves memory, a stray stays until the store knows.
+static void s_finished (zb_cursor_t *self, size_t place, zb_commit_t *commit)
+{
+    zb_view_t *view = s_view (self, place);
+    if (self->log->keeps) {
+        s_advance (self, commit);
+        return;
+    }
+    uint8_t key[ZB_LOG_KEY_SIZE];
+    zb_log_key (self->log->id, view->places->last, key);
+    zb_batch_erase (commit->batch, ZB_LOG, key, sizeof key);
+    s_erase_bits (self, view, commit);
+    zb_ring_remove (&view->dirty);
+    if (place < self->window)
+        s_drop (self, place);
+}
+
+uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_commit_t *commit, size_t *left,
+                           zb_gone_t *gone, void *context)
+{
+    for (size_t place = s_find (self, first); place < self->views.count && s_first (self, place) <= last;) {
+        zb_view_t *view = s_view (self, place);
+        const zb_places_t *places = view->places;
+        uint32_t open = view->open, number = zb_places_find (places, first);
+        *left -= *left ? 1 : 0;
+        for (; *left && number < places->count && zb_places_id (places, number) <= last; number++, --*left)
+            if (!zb_view_is_done (view, number))
+                s_finish (self, view, number, commit->number);
+        uint64_t next =
+            number < places->count && zb_places_id (places, number) <= last ? zb_places_id (places, number) : 0;
+        size_t views = self->views.count;
+        if (view->open == 0 && open) {
+            gone (context, places->first, places->last);
+            s_finished (self, place, commit);
+        }
+        if (next)
+            return next;
+        //  Of what has left memory all was before the next one, or at its place.
+        size_t fewer = views - self->views.count;
+        place = place + 1 > fewer ? place + 1 - fewer : 0;
+    }
+    return 0;
+}
+
+zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
+{
+    if (self->ready == 0)
+        return NULL;
+    while (s_view (self, self->scan)->ready == 0)
+        self->scan++;
+    assert (self->scan < self->window);
+    zb_view_t *view = s_view (self, self->scan);
+    while (!zb_view_is_ready (view, view->scan))
+        view->scan++;
+    assert (view->scan < view->places->count);
+    *number = view->scan;
+    return view;
+}
+
+uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
+{
+    assert (self->ready);
+    self->ready--;
+    self->leased++;
+    return zb_view_deliver (view, number, lease);
+}
+
+static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
+{
+    zb_view_return (view, number);
+    self->leased--;
+    if (view->places->last > self->reach)
+        return;
+    self->ready++;
+    size_t place = s_find (self, view->places->last);
+    if (place < self->scan)
+        self->scan = place;
+}
+
+uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
+                         size_t *left)
+{
+    uint64_t handed = 0;
+    for (size_t place = s_find (self, first); place < self->views.count && s_first (self, place) <= last; place++) {
+        zb_view_t *view = s_view (self, place);
+        *left -= *left ? 1 : 0;
+        for (uint32_t number = zb_places_find (view->places, first);
+             number < view->places->count && zb_places_id (view->places, number) <= last; number++) {
+            const zb_lease_t *lease = zb_view_lease (view, number);
+            *left -= *left ? 1 : 0;
+            if (!s_is (lease, whose))
+                continue;
+            handed++;
+            if (!to)
+                s_return (self, view, number);
+            else if (lease != to)
+                zb_view_hand (view, number, to);
+        }
+    }
+    return handed + s_hand_away (self, first, last, whose, to);
+}
+
+//  ---------------------------------------------------------------------------
+//  The whole
+
+void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
+{
+    for (zb_ring_t *link = zb_ring_pop (&self->dirty); link; link = zb_ring_pop (&self->dirty)) {
+        zb_view_t *view = ZB_ITEM (link, zb_view_t, dirty);
+        uint8_t key[ZB_ACKS_KEY_SIZE];
+        zb_acks_key (self->id, view->places->last, key);
+        zb_batch_put (commit->batch, ZB_ACKS, key, sizeof key, view->bits, zb_view_bits_size (view));
+        view->has_bits = true;
+        view->commit = commit->number;
+    }
+    zb_cursor_row_t row = {zb_cursor_low (self), self->log->put, self->done};
+    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_SIZE];
+    zb_cursor_key (self->id, key);
+    zb_cursor_row_encode (&row, value);
+    zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, sizeof value);
+}
+
+static void s_clear (zb_cursor_t *self)
+{
+    while (self->views.count)
+        s_drop (self, self->views.count - 1);
+    for (size_t place = 0; place < self->aways; place++)
+        s_uncover (self, &self->away[place]);
+    s_resize (self, 0);
+    self->scan = 0;
+    assert (self->leased == 0 && self->ready == 0 && self->window == 0);
+}
+
+void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
+{
+    s_clear (self);
+    self->done = self->log->put;
+    if (self->reach < last)
+        self->reach = last;
+}
+
+void zb_cursor_clear (zb_cursor_t *self)
+{
+    s_clear (self);
+    zb_deck_clear (&self->views);
+    zb_ring_remove (&self->ring);
+}
+
+void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken)
+{
+    for (size_t place = self->views.count; place > self->window && !self->load; place--) {
+        const zb_view_t *view = s_view (self, place - 1);
+        if (view->commit <= taken && zb_ring_empty (&view->dirty))
+            s_send_away (self, place - 1);
+    }
+}
+
+void zb_cursor_shed (zb_cursor_t *self, uint64_t taken, size_t limit, bool leased)
+{
+    zb_cursor_tidy (self, taken);
+    s_forget_ended (self);
+    //  A row that was erased in a batch which is not taken yet would be read again.
+    if (self->commit > taken)
+        return;
+    while (self->views.count && self->views.count == self->window && !self->load && *self->log->total > limit) {
+        size_t end = self->views.count - 1;
+        const zb_view_t *view = s_view (self, end);
+        if (!zb_ring_empty (&view->dirty) || (!leased && view->ready < view->open))
+            return;
+        self->reach = s_first (self, end) - 1;
+        s_send_away (self, end);
+    }
+}

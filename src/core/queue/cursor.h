@@ -1,0 +1,115 @@
+/*  =========================================================================
+    cursor - what of a log is delivered, leased and done
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A queue is a log with one cursor; a log may have many, and none knows of the others.
+
+        done      window (views)          on disk only           not shown yet
+      --------|======================|----------------------|-----------------|
+           low                     reach                 the log's tail
+
+    Below the low-water mark all is done, above it what the bitmaps say.  Ids up to `reach`
+    are in the window or done.  What is shown joins the window if it reaches to the tail and
+    there is room, else it is read when the consumers get there.  One more row that was
+    inserted below `reach` joins it when it is shown; between its commit and that no window
+    is read.
+
+    An acknowledgement of a message between reach and tail brings its row alone into
+    memory (a stray).  A stray stays until its bitmap is with the store, so that a
+    read of the window never brings an older state back.
+
+    A lease is spans of ids.  So a row of which something is leased may leave memory, too:
+    what the cursor knows of its deliveries stays (`away`), and meets the row when it is
+    read again.
+*/
+
+#ifndef ZB_CURSOR_H_INCLUDED
+#define ZB_CURSOR_H_INCLUDED
+
+#include "core/queue/log.h"
+#include "core/queue/view.h"
+
+//  Messages, without a gap, that were delivered and whose row has left memory.
+typedef struct {
+    uint64_t first;
+    uint64_t last;
+    zb_lease_t *lease; //  NULL = it has ended
+    uint32_t deliveries;
+} zb_away_t;
+
+typedef struct {
+    zb_ring_t ring; //  on its log's
+    zb_log_t *log;
+    uint32_t id;   //  in the tables cursors and acks; a queue's is its log's
+    uint64_t done; //  messages ever done
+    uint64_t reach;
+    uint64_t commit; //  the newest commit with an acknowledgement
+    zb_ring_t dirty; //  views whose bitmap the next batch writes
+    zb_deck_t views; //  in the order of ids
+    size_t window;   //  of these, views of the window; the others are strays
+    size_t scan;     //  no view before this one has a ready message
+    uint64_t ready;  //  messages of the window that can be delivered,
+    uint64_t leased; //  and all those that are delivered
+    zb_away_t *away; //  from the largest ids down: what is read again first is at the end
+    size_t aways;
+    size_t aways_room;
+    struct zb_load *load; //  of its rows
+    uint64_t seen;        //  rows up to here are seen by that
+} zb_cursor_t;
+
+//  A cursor of a log, to which everything up to the log's tail is done.
+void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id);
+//  It leaves its log: nothing of it is in memory, and its leases have ended.  Of a log that keeps the rows that only it
+//  was not done with are to be buried, as after a purge.
+void zb_cursor_clear (zb_cursor_t *self);
+//  Takes what the store knows about one that has just been made.
+void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row);
+//  The low-water mark: messages with smaller ids are done.
+uint64_t zb_cursor_low (const zb_cursor_t *self);
+//  Messages that are not done.
+uint64_t zb_cursor_depth (const zb_cursor_t *self);
+//  Writes what has changed into the commit.
+void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit);
+//  For its log: a row is shown at the tail, or below it; all up to this id is gone.
+void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits);
+void zb_cursor_insert (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits);
+void zb_cursor_purge (zb_cursor_t *self, uint64_t last);
+
+//  Takes rows that a read found (range 0 the log, range 1 the acks), those up to the id `end`: extends the window with
+//  them, or adds those up to the id `want`, if that is not 0, as strays.  Returns the last id that is accounted for, 0
+//  if a row is malformed.
+uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end, uint64_t want);
+//  All messages from this id up to the one returned are in memory or gone; 0 if it is not known of this id.
+uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id);
+
+//  Messages with ids from `first` to `last`, which are in memory or gone, are done, and their leases end.  Rows of which
+//  then all is done leave memory and, with the commit, the store; `gone` is told of each.  Each message and each row that is
+//  looked at takes one off *left; at 0 it stops and returns the id to go on with, else 0.
+typedef void (zb_gone_t) (void *context, uint64_t first, uint64_t last);
+uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_commit_t *commit, size_t *left,
+                           zb_gone_t *gone, void *context);
+//  The first row of the window with a ready message, and its number; NULL if there is none.
+zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number);
+//  It is delivered.  Returns how often it was by now.
+uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
+//  What this lease (NULL: any of the session's) covers of the messages with these ids goes over to the lease `to`, or
+//  (NULL) is ready again, be their rows in memory or not.  Returns how many messages that are; takes off *left as above, but
+//  does not stop.
+typedef struct {
+    const zb_lease_t *lease;
+    const struct zb_session *session;
+} zb_whose_t;
+uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
+                         size_t *left);
+
+//  Drops strays that the store knows as they are.
+void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken);
+//  Drops rows from the end of the window that the store knows as they are, until the memory of all logs is down to `limit`;
+//  such of which something is leased only if `leased`.
+void zb_cursor_shed (zb_cursor_t *self, uint64_t taken, size_t limit, bool leased);
+
+#endif

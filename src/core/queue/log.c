@@ -1,0 +1,290 @@
+/*  =========================================================================
+    log - rows of messages in the order of their ids
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/queue/cursor.h"
+#include "core/queue/log.h"
+
+void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t *total)
+{
+    *self = (zb_log_t){.id = id, .keeps = keeps, .floor = tail, .tail = tail, .total = total};
+    zb_ring_init (&self->cursors);
+    zb_ring_init (&self->sealed);
+}
+
+//  Takes what is put but not written yet out of memory.
+static void s_forget (zb_log_t *self)
+{
+    zb_row_unref (&self->fill);
+    for (zb_ring_t *link = zb_ring_pop (&self->sealed); link; link = zb_ring_pop (&self->sealed)) {
+        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+        zb_sealed_destroy (&sealed);
+    }
+}
+
+void zb_log_clear (zb_log_t *self)
+{
+    s_forget (self);
+    assert (zb_ring_empty (&self->cursors) && self->users == 0 && self->bytes == 0 && self->rows.count == 0);
+    zb_deck_clear (&self->rows);
+}
+
+//  ---------------------------------------------------------------------------
+//  Putting
+
+static zb_sealed_t *s_sealed (zb_log_t *self, zb_row_t *row, uint64_t last)
+{
+    zb_sealed_t *sealed = (zb_sealed_t *) calloc (1, sizeof (zb_sealed_t));
+    assert (sealed);
+    *sealed = (zb_sealed_t){.log = self, .row = row, .last = last, .purges = self->purges};
+    zb_ring_init (&sealed->ring);
+    self->users++;
+    return sealed;
+}
+
+void zb_sealed_destroy (zb_sealed_t **self_p)
+{
+    zb_sealed_t *self = *self_p;
+    if (self) {
+        assert (zb_ring_empty (&self->ring) && self->log->users);
+        self->log->users--;
+        self->log->inserting -= self->inserted ? 1 : 0;
+        zb_row_unref (&self->row);
+        zb_row_unref (&self->bits);
+        free (self);
+        *self_p = NULL;
+    }
+}
+
+//  Puts the row that is filled into memory of this many bytes.
+static void s_resize (zb_log_t *self, size_t room)
+{
+    zb_row_t *row = zb_row_new (room);
+    memcpy (row->data, self->fill->data, self->fill->size);
+    row->size = self->fill->size;
+    zb_row_unref (&self->fill);
+    self->fill = row;
+}
+
+static void s_seal (zb_log_t *self)
+{
+    if (!self->fill)
+        return;
+    //  The row may stay in memory for long.
+    if (self->fill->size < self->fill->room / 2)
+        s_resize (self, self->fill->size);
+    self->hint = self->fill->size;
+    zb_sealed_t *sealed = s_sealed (self, self->fill, self->fill_last);
+    zb_ring_append (&self->sealed, &sealed->ring);
+    self->fill = NULL;
+}
+
+//  Makes room for `need` more bytes in the row that is being filled.  Rows start as large as the last one was and
+//  double, so that a log with small commits takes little and one with large ones is rarely copied.
+static void s_reserve (zb_log_t *self, uint64_t first, size_t need)
+{
+    if (!self->fill) {
+        size_t room = ZB_LOG_HEAD + need;
+        self->fill = zb_row_new (room < self->hint ? self->hint : room);
+        zb_log_begin (self->fill, first);
+    }
+    else if (need > self->fill->room - self->fill->size) {
+        size_t room = (size_t) self->fill->room * 2;
+        if (room > ZB_ROW_MAX)
+            room = ZB_ROW_MAX;
+        if (room < self->fill->size + need)
+            room = self->fill->size + need;
+        s_resize (self, room);
+    }
+}
+
+//  Whether the bodies take more than the row that is being filled.
+static bool s_is_parted (const zb_log_t *self, const zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
+{
+    size_t bytes = 0;
+    for (size_t index = 0; index < bodies; index++)
+        bytes += body[index].size;
+    size_t used = self->fill ? self->fill->size : ZB_LOG_HEAD;
+    return bodies > 1 && used + zb_log_need (piece, bodies, bytes) > ZB_ROW_MAX;
+}
+
+void zb_log_put (zb_log_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
+{
+    piece->part = piece->number && s_is_parted (self, piece, body, bodies);
+    piece->total = (uint32_t) bodies;
+    for (size_t next = 0; next < bodies;) {
+        if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)
+            s_seal (self);
+        size_t used = self->fill ? self->fill->size : ZB_LOG_HEAD;
+        size_t count = 0, bytes = 0;
+        //  As many as fit; a row that is empty takes one message of any size.
+        while (next + count < bodies &&
+               (used + zb_log_need (piece, count + 1, bytes + body[next + count].size) <= ZB_ROW_MAX ||
+                (!self->fill && count == 0)))
+            bytes += body[next + count++].size;
+        if (count == 0) {
+            s_seal (self);
+            continue;
+        }
+        piece->count = (uint32_t) count;
+        piece->before = (uint32_t) next;
+        s_reserve (self, piece->first, zb_log_need (piece, count, bytes));
+        zb_log_append (self->fill, piece, body + next);
+        piece->first += count;
+        self->fill_last = piece->first - 1;
+        self->put += count;
+        next += count;
+    }
+}
+
+void zb_log_write (zb_log_t *self, zb_commit_t *commit)
+{
+    s_seal (self);
+    for (zb_ring_t *link = zb_ring_pop (&self->sealed); link; link = zb_ring_pop (&self->sealed)) {
+        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+        uint8_t key[ZB_LOG_KEY_SIZE];
+        zb_log_key (self->id, sealed->last, key);
+        zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, sealed->row);
+        zb_ring_append (&commit->rows, link);
+    }
+}
+
+uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
+{
+    uint64_t first = 0;
+    uint32_t count = 0, done = 0;
+    int rc = zb_log_head (row, &first, &count);
+    assert (rc == 0 && !self->keeps);
+    for (uint32_t byte = 0; bits && byte < bits->size; byte++)
+        for (uint8_t mask = bits->data[byte]; mask; mask &= (uint8_t) (mask - 1))
+            done++;
+    assert (done < count);
+    uint8_t key[ZB_ACKS_KEY_SIZE];
+    zb_acks_key (self->id, last, key);
+    zb_batch_put_row (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
+    if (bits)
+        zb_batch_put_row (commit->batch, ZB_ACKS, key, sizeof key, bits);
+    self->put += count;
+    if (self->floor >= first)
+        self->floor = first - 1;
+    if (self->inserting++ == 0 || first < self->inserted)
+        self->inserted = first;
+    zb_sealed_t *sealed = s_sealed (self, zb_row_ref (row), last);
+    sealed->inserted = true;
+    sealed->first = first;
+    sealed->bits = bits ? zb_row_ref (bits) : NULL;
+    zb_ring_append (&commit->rows, &sealed->ring);
+    return done;
+}
+
+void zb_log_show (zb_log_t *self, const zb_sealed_t *sealed, bool join)
+{
+    if (sealed->purges != self->purges)
+        return;
+    bool inserted = sealed->inserted && sealed->last <= self->tail;
+    assert (inserted || sealed->last > self->tail); //  I6
+    ZB_RING_EACH (link, after, &self->cursors)
+    {
+        zb_cursor_t *cursor = ZB_ITEM (link, zb_cursor_t, ring);
+        if (inserted)
+            zb_cursor_insert (cursor, sealed->row, sealed->last, sealed->bits);
+        else if (join)
+            zb_cursor_join (cursor, sealed->row, sealed->last, sealed->bits);
+    }
+    if (!inserted)
+        self->tail = sealed->last;
+}
+
+void zb_log_purge (zb_log_t *self, uint64_t last)
+{
+    s_forget (self);
+    self->purges++;
+    self->floor = last;
+    if (self->tail < last)
+        self->tail = last;
+    ZB_RING_EACH (link, after, &self->cursors)
+    zb_cursor_purge (ZB_ITEM (link, zb_cursor_t, ring), last);
+}
+
+//  ---------------------------------------------------------------------------
+//  The rows in memory
+
+//  Number of the first of them whose last id is at least `id`.
+static size_t s_find (const zb_log_t *self, uint64_t id)
+{
+    size_t low = 0, high = self->rows.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (((const zb_places_t *) zb_deck_at (&self->rows, middle))->last < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+zb_places_t *zb_log_take (zb_log_t *self, zb_row_t *row, uint64_t last)
+{
+    size_t number = s_find (self, last);
+    if (number < self->rows.count) {
+        zb_places_t *here = (zb_places_t *) zb_deck_at (&self->rows, number);
+        if (here->last == last)
+            return zb_places_ref (here);
+        if (here->first <= last)
+            return NULL;
+    }
+    zb_places_t *places = zb_places_new (row, last);
+    if (places && number && ((const zb_places_t *) zb_deck_at (&self->rows, number - 1))->last >= places->first)
+        zb_places_unref (&places);
+    if (!places)
+        return NULL;
+    zb_deck_insert (&self->rows, number, places);
+    zb_log_charge (self, zb_places_bytes (places));
+    return zb_places_ref (places);
+}
+
+void zb_log_release (zb_log_t *self, zb_places_t **places_p)
+{
+    zb_places_t *places = *places_p;
+    zb_places_unref (places_p);
+    //  The one that is left is the log's.
+    if (places->refs > 1)
+        return;
+    size_t number = s_find (self, places->last);
+    assert (zb_deck_at (&self->rows, number) == places);
+    zb_deck_remove (&self->rows, number);
+    zb_log_refund (self, zb_places_bytes (places));
+    zb_places_unref (&places);
+}
+
+void zb_log_passed (zb_log_t *self, uint64_t last, zb_commit_t *commit)
+{
+    ZB_RING_EACH (link, after, &self->cursors)
+    if (zb_cursor_low (ZB_ITEM (link, zb_cursor_t, ring)) <= last)
+        return;
+    uint8_t key[ZB_LOG_KEY_SIZE];
+    zb_log_key (self->id, last, key);
+    zb_batch_erase (commit->batch, ZB_LOG, key, sizeof key);
+    self->floor = last;
+}
+
+void zb_log_charge (zb_log_t *self, size_t bytes)
+{
+    self->bytes += bytes;
+    *self->total += bytes;
+}
+
+void zb_log_refund (zb_log_t *self, size_t bytes)
+{
+    assert (self->bytes >= bytes && *self->total >= bytes);
+    self->bytes -= bytes;
+    *self->total -= bytes;
+}

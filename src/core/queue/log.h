@@ -1,0 +1,100 @@
+/*  =========================================================================
+    log - rows of messages in the order of their ids
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A log knows its rows, and not what is done of them: that is its cursors' (core/cursor).
+    It lies on disk; memory holds the rows that a cursor looks at, each of them once.
+
+        gone        rows                                         not shown yet
+      --------|------------------------------------------|-----------------|
+            floor                                       tail          sealed, fill
+
+    Rows up to `tail` are shown: their commit is released.  What is put fills a row (`fill`);
+    rows are sealed when they are full and written when the batch is closed; when that
+    commit is released they are shown: they join the windows of those cursors that have come
+    to the tail, if there is room, else they are read when these get there.
+
+    A row leaves the store when every cursor is done with it.  A log of one cursor, a
+    queue's, gives each row up as soon as that is so.  One that `keeps` gives them up from
+    its head only, up to the slowest cursor: so nobody has to count for each row who has it.
+
+    A replay brings rows of the other side of a split, with ids below the tail; only a log
+    of one cursor takes them.
+*/
+
+#ifndef ZB_LOG_H_INCLUDED
+#define ZB_LOG_H_INCLUDED
+
+#include "core/base/deck.h"
+#include "core/queue/commit.h"
+#include "core/queue/places.h"
+#include "core/queue/rows.h"
+
+typedef struct {
+    uint32_t id;        //  in the table log
+    bool keeps;         //  rows go from the head only
+    zb_ring_t cursors;  //  one, but where it keeps
+    uint64_t put;       //  messages ever put
+    uint64_t floor;     //  rows up to here are gone
+    uint64_t tail;      //  rows up to here are shown
+    unsigned purges;    //  how often it was purged
+    unsigned users;     //  who still points to it: rows that are not shown yet, and its owner's
+    unsigned inserting; //  rows that were inserted and are not shown yet,
+    uint64_t inserted;  //  and the lowest id of them
+    zb_ring_t sealed;   //  rows for the next batch
+    zb_row_t *fill;
+    uint64_t fill_last;
+    size_t hint;    //  bytes that the last row took
+    zb_deck_t rows; //  places of the rows that are in memory
+    size_t bytes;   //  memory of these, and of what its cursors know of them,
+    size_t *total;  //  and of all logs
+} zb_log_t;
+
+//  A row that was put and is not shown yet.
+typedef struct {
+    zb_ring_t ring;
+    zb_log_t *log;
+    zb_row_t *row;
+    uint64_t last;
+    unsigned purges; //  of the log, when it was put
+    bool inserted;   //  zb_log_insert's; then
+    uint64_t first;  //  its first id,
+    zb_row_t *bits;  //  and what is done of it, or NULL
+} zb_sealed_t;
+
+//  A log without messages; ids up to `tail` are before its time.
+void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t *total);
+//  It has no cursor any more and nobody uses it.
+void zb_log_clear (zb_log_t *self);
+
+//  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
+//  more than one row has its digest in each.
+void zb_log_put (zb_log_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
+//  Writes the rows that were put into the commit, which shows them.
+void zb_log_write (zb_log_t *self, zb_commit_t *commit);
+//  Inserts a row below the tail, of which those in `bits` (NULL: none) are done, but not all.  Returns how many are.  There
+//  is no load of its cursor's.
+uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
+//  Frees a row that was put, after its commit is released or was given up.
+void zb_sealed_destroy (zb_sealed_t **self_p);
+//  Shows a row; it joins the windows of the cursors that have come to it if that is allowed.
+void zb_log_show (zb_log_t *self, const zb_sealed_t *sealed, bool join);
+//  Everything put so far is gone, but for the rows in the store.  Ids up to `last` are.
+void zb_log_purge (zb_log_t *self, uint64_t last);
+
+//  For cursors.  The row with this last id, which the store has as it is given here, with a reference: as it is in memory
+//  already, or new there.  NULL if it is malformed.
+zb_places_t *zb_log_take (zb_log_t *self, zb_row_t *row, uint64_t last);
+//  Gives the reference back; a row that no cursor has leaves memory.
+void zb_log_release (zb_log_t *self, zb_places_t **places_p);
+//  A cursor's mark has passed the row with this last id: it goes with the commit if all marks have.
+void zb_log_passed (zb_log_t *self, uint64_t last, zb_commit_t *commit);
+//  Memory that a cursor takes, or gives back.
+void zb_log_charge (zb_log_t *self, size_t bytes);
+void zb_log_refund (zb_log_t *self, size_t bytes);
+
+#endif
