@@ -13,8 +13,6 @@
 #include "core/base/limits.h"
 #include "core/pair/role_self.h"
 
-#define BIT(kind) (1u << ZB_DO_##kind)
-
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_FIRST 1000
 #define REJOIN_MAX 30000
@@ -115,17 +113,6 @@ static void s_tell_alone (zb_role_t *self, int64_t now)
     self->alone_since = now;
 }
 
-static void s_save (zb_role_t *self, int64_t now)
-{
-    if (self->phase == ZB_PHASE_CLEARING) {
-        self->alone = 0;
-        self->alone_from = 0;
-    }
-    else
-        s_tell_alone (self, now);
-    zb_role_save_node (self);
-}
-
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 {
     self->raising = self->closed + 1;
@@ -141,65 +128,6 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 
 //  ---------------------------------------------------------------------------------------------------------------
 //  The phase machine
-
-static unsigned s_conditions (const zb_role_t *self)
-{
-    return (self->paired && !self->shared ? 0 : ZB_IF_SINGLE) | (self->alone ? ZB_IF_ALONE : 0) |
-           (self->solo ? ZB_IF_SOLO : 0) | (zb_role_peer_in_step (self) ? ZB_IF_GRANTED : 0) |
-           (self->wait || zb_role_overtaken (self) ? ZB_IF_WAIT : 0) | (zb_role_bound (self) ? ZB_IF_BOUND : 0);
-}
-
-void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
-{
-    const zb_phase_row_t *row = zb_phase_row (self->phase, event, s_conditions (self));
-    zb_phase_t before = self->phase;
-    self->phase = row->next == ZB_PHASES ? before : row->next;
-    self->phase_rows |= 1ull << row->number;
-    for (unsigned kind = 0; kind < ZB_DO_KINDS; kind++) {
-        if (!(row->effects & 1u << kind))
-            continue;
-        if (kind == ZB_DO_SAVE || kind == ZB_DO_FOLLOW)
-            continue;
-        if (kind == ZB_DO_START || kind == ZB_DO_RAISE) {
-            if (row->effects & BIT (SAVE))
-                s_save (self, now);
-            s_raise (self, (zb_do_kind_t) kind);
-        }
-        else if (kind == ZB_DO_MARK)
-            self->mark = self->closed;
-        else if (kind == ZB_DO_TELL)
-            s_tell_alone (self, now);
-        else if (kind == ZB_DO_PROBE)
-            self->probe_ms = now;
-        else if (kind == ZB_DO_ASK)
-            zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
-        else if (kind == ZB_DO_GRANT) {
-            zb_do_t *grant = zb_role_do (self, ZB_DO_GRANT);
-            grant->session = self->granted = self->session;
-            grant->epoch = zb_role_epoch (self);
-            self->granted_ms = now;
-            zb_consent_share (&self->consent, now);
-        }
-        else
-            zb_role_do (self, (zb_do_kind_t) kind);
-    }
-    if (row->effects & BIT (FOLLOW)) {
-        if ((before == ZB_PHASE_RAISING || before == ZB_PHASE_SEVERING) &&
-            self->alone >= zb_lineage_newest (&self->lineage).number) {
-            //  Nothing was answered in the epoch that was to be raised: there is nothing to keep.
-            s_not_alone (self);
-        }
-        s_follow (self);
-    }
-    if (row->next == ZB_PHASE_CLEARING && row->effects & BIT (SAVE))
-        s_save (self, now);
-    if (before == ZB_PHASE_PROBING && (row->next == ZB_PHASE_ALONE || row->next == ZB_PHASE_SEVERING)) {
-        if (now - self->granted_ms > REJOIN_MAX)
-            self->rejoin_delay = REJOIN_FIRST;
-        self->rejoin_ms = now + self->rejoin_delay;
-        self->rejoin_delay = self->rejoin_delay * 2 > REJOIN_MAX ? REJOIN_MAX : self->rejoin_delay * 2;
-    }
-}
 
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
 static bool s_settled_up (const zb_role_t *self, int64_t now)
@@ -254,46 +182,128 @@ static bool s_outranked (const zb_role_t *self, int64_t now)
            zb_epoch_base (theirs.number, theirs.node) > zb_epoch_base (ours.number, ours.node);
 }
 
-//  The events that are nothing but what the facts have become.
+static unsigned s_bit (zb_phase_if_t fact, bool holds)
+{
+    return holds ? 1u << fact : 0;
+}
+
+//  Facts that stand in any phase.
+static unsigned s_standing (const zb_role_t *self)
+{
+    return s_bit (ZB_IF_SINGLE, !self->paired || self->shared) | s_bit (ZB_IF_ALONE, self->alone) |
+           s_bit (ZB_IF_SOLO, self->solo) | s_bit (ZB_IF_GRANTED, zb_role_peer_in_step (self)) |
+           s_bit (ZB_IF_WAIT, self->wait || zb_role_overtaken (self)) | s_bit (ZB_IF_BOUND, zb_role_bound (self));
+}
+
+//  Facts about the peer and its link.
+static unsigned s_facts_of_peer (const zb_role_t *self, int64_t now)
+{
+    bool forgotten =
+        !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
+    bool deaf = !zb_role_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !zb_role_overtaken (self);
+    return s_bit (ZB_IF_TOLD, self->echoed_ms > self->alone_since || deaf) |
+           s_bit (ZB_IF_OUTRANKED, s_outranked (self, now)) |
+           s_bit (ZB_IF_BACK, self->live && now >= self->rejoin_ms && zb_role_echo_fresh (self, now)) |
+           s_bit (ZB_IF_LIVE, self->live) | s_bit (ZB_IF_CAUGHT_UP, self->live && self->there >= self->mark) |
+           s_bit (ZB_IF_LOST, !self->live || self->granted != self->session || forgotten);
+}
+
+//  Facts about what is on its way, and for how long.
+static unsigned s_facts_of_way (const zb_role_t *self, bool client_waits, int64_t now)
+{
+    bool raising = self->phase == ZB_PHASE_RAISING || self->phase == ZB_PHASE_SEVERING;
+    bool moves = self->progress_ms > self->probe_ms || s_settled_up (self, now);
+    return s_bit (ZB_IF_RAISED, self->here >= self->raising) |
+           s_bit (ZB_IF_STUCK, client_waits && now - self->progress_ms >= s_probe_after (self)) |
+           s_bit (ZB_IF_PROGRESS, self->live && moves) |
+           s_bit (ZB_IF_PROBED, client_waits && now - self->probe_ms >= self->silence) |
+           s_bit (ZB_IF_LATE, now - self->yield_ms >= self->ack_limit) |
+           s_bit (ZB_IF_UNUSED, raising && self->alone >= zb_role_epoch (self));
+}
+
+static void s_grant (zb_role_t *self, int64_t now)
+{
+    zb_do_t *grant = zb_role_do (self, ZB_DO_GRANT);
+    grant->session = self->granted = self->session;
+    grant->epoch = zb_role_epoch (self);
+    self->granted_ms = now;
+    zb_consent_share (&self->consent, now);
+}
+
+static void s_defer (zb_role_t *self, int64_t now)
+{
+    if (now - self->granted_ms > REJOIN_MAX)
+        self->rejoin_delay = REJOIN_FIRST;
+    self->rejoin_ms = now + self->rejoin_delay;
+    self->rejoin_delay = self->rejoin_delay * 2 > REJOIN_MAX ? REJOIN_MAX : self->rejoin_delay * 2;
+}
+
+static void s_carry_out (zb_role_t *self, zb_do_kind_t kind, int64_t now)
+{
+    switch (kind) {
+    case ZB_DO_TELL:
+        s_tell_alone (self, now);
+        break;
+    case ZB_DO_CLEAR:
+        self->alone = self->alone_from = 0;
+        break;
+    case ZB_DO_MARK:
+        self->mark = self->closed;
+        break;
+    case ZB_DO_PROBE:
+        self->probe_ms = now;
+        break;
+    case ZB_DO_RENEW:
+        self->progress_ms = now;
+        break;
+    case ZB_DO_DEFER:
+        s_defer (self, now);
+        break;
+    case ZB_DO_ASK:
+        zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
+        break;
+    case ZB_DO_SAVE:
+        zb_role_save_node (self);
+        break;
+    case ZB_DO_START:
+    case ZB_DO_RAISE:
+        s_raise (self, kind);
+        break;
+    case ZB_DO_FOLLOW:
+        s_follow (self);
+        break;
+    case ZB_DO_GRANT:
+        s_grant (self, now);
+        break;
+    default:
+        zb_role_do (self, kind);
+    }
+}
+
+static void s_take_row (zb_role_t *self, zb_phase_event_t event, bool client_waits, int64_t now)
+{
+    unsigned facts = s_standing (self) | s_facts_of_peer (self, now) | s_facts_of_way (self, client_waits, now);
+    const zb_phase_row_t *row = zb_phase_row (self->phase, event, facts);
+    self->phase = row->next == ZB_PHASES ? self->phase : row->next;
+    self->phase_rows |= 1ull << row->number;
+    for (zb_do_kind_t kind = 0; kind < ZB_DO_KINDS; kind++)
+        if (row->effects & 1u << kind)
+            s_carry_out (self, kind, now);
+}
+
+void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
+{
+    s_take_row (self, event, false, now);
+}
+
+//  Looks what the facts have become, until no row leads on.
 static void s_settle (zb_role_t *self, bool client_waits, int64_t now)
 {
     s_wake (self, now);
     zb_phase_t before;
     do {
         before = self->phase;
-        bool caught_up = self->live && self->there >= self->mark;
-        bool forgotten =
-            !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
-        bool lost = !self->live || self->granted != self->session || forgotten;
-        bool deaf =
-            !zb_role_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !zb_role_overtaken (self);
-        bool stuck = client_waits && now - self->progress_ms >= s_probe_after (self);
-        if (before == ZB_PHASE_RAISING && self->here >= self->raising)
-            zb_role_phase (self, ZB_PHASE_RAISED, now);
-        else if (before == ZB_PHASE_SEVERING && (self->echoed_ms > self->alone_since || deaf))
-            zb_role_phase (self, ZB_PHASE_TOLD, now);
-        else if (s_outranked (self, now))
-            zb_role_phase (self, ZB_PHASE_OUTRANKED, now);
-        else if (before == ZB_PHASE_ALONE && self->live && now >= self->rejoin_ms && zb_role_echo_fresh (self, now))
-            zb_role_phase (self, ZB_PHASE_BACK, now);
-        else if (before == ZB_PHASE_JOINING && caught_up)
-            zb_role_phase (self, ZB_PHASE_ACKED, now);
-        else if (before == ZB_PHASE_JOINING && self->alone && !self->live &&
-                 !(s_conditions (self) & (ZB_IF_WAIT | ZB_IF_BOUND)))
-            zb_role_phase (self, ZB_PHASE_LOST, now);
-        else if ((before == ZB_PHASE_PAIRED || before == ZB_PHASE_DRAINING) && lost)
-            zb_role_phase (self, ZB_PHASE_LOST, now);
-        else if ((before == ZB_PHASE_JOINING || before == ZB_PHASE_PAIRED) && stuck)
-            zb_role_phase (self, ZB_PHASE_STALLED, now);
-        else if (before == ZB_PHASE_DRAINING && now - self->yield_ms >= self->ack_limit)
-            zb_role_phase (self, ZB_PHASE_STALLED, now);
-        else if (before == ZB_PHASE_PROBING && self->live &&
-                 (self->progress_ms > self->probe_ms || s_settled_up (self, now))) {
-            self->progress_ms = now;
-            zb_role_phase (self, ZB_PHASE_PROGRESS, now);
-        }
-        else if (before == ZB_PHASE_PROBING && client_waits && now - self->probe_ms >= self->silence)
-            zb_role_phase (self, ZB_PHASE_PROBED, now);
+        s_take_row (self, ZB_PHASE_LOOK, client_waits, now);
     } while (self->phase != before);
     zb_role_rise (self);
 }
