@@ -60,7 +60,9 @@ static int s_promote (const tool_t *tool, operate_t *pair, size_t index)
         if (text || zb_client_error (pair->client) != ZB_ERR_NOT_READY)
             break;
         zclock_sleep (READING_PAUSE);
-        operate_look (pair, index);
+        //  One that was active already goes on as soon as the witness has heard the word.
+        if (operate_look (pair, index) && operate_is_active (pair, index))
+            text = "this broker goes on without the other one; what that one has answered OK meanwhile is not here";
     }
     if (!text) {
         int code = zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED;

@@ -399,6 +399,25 @@ def test_an_operators_word(watched):
     assert hello(watched.endpoints[left]) == "OK"
 
 
+def test_the_way_out_of_one_that_was_in_step(watched):
+    """A cut leaves the active one, which is then lost for good: the other one, which was in step and would lead but for the
+    witness, leads on an operator's word."""
+    active = in_step(watched)
+    left = watched.endpoints[1 - active]
+    watched.cut()
+    one = Client([watched.endpoints[active]], "producer")
+    one.hello()
+    one.request("QUEUE", "q", "q", "")
+    assert one.request("PUT", 1, "q", "", b"x")[0] == b"solo"
+    one.close()
+    watched.brokers[active].kill()
+    wait_for(lambda: "503" in hello(left) and way_out(left, "witness-taken"), "a refusal")
+    run = subprocess.run([PROGRAM, "promote", "--accept-loss", "--config", watched.configs[1 - active], "--brokers", left],
+                         capture_output=True)
+    assert run.returncode == 0, run.stderr
+    assert hello(left) == "OK"
+
+
 def test_records_of_the_first_release(watched):
     """A line without the pair's id is read, and gets the id of the pair that speaks next."""
     path = watched.witness.folder + "/pairs"

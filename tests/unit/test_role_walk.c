@@ -360,8 +360,18 @@ static bool s_answers (const model_t *self, int at)
     return self->node[at].alive && !self->node[at].paused;
 }
 
+//  The way out is open: where it is an operator's PROMOTE, that is not refused.
+static bool s_is_open (const model_t *self, int at)
+{
+    zb_role_t role = self->node[at].role;
+    int code = 0;
+    if (!s_answers (self, at) || !zb_reason_row (zb_role_reason (&role, self->now))->promote)
+        return true;
+    return !zb_role_promote (&role, self->now, &code) || code == 503;
+}
+
 //  Nothing breaks and nothing is mended, and clients ask: it comes to where either one serves, or each that can be asked
-//  says that it waits, and has a way out.
+//  says that it waits, and has a way out, which is open.
 static bool s_tells (model_t *model, marks_t *known)
 {
     uint8_t data[MODEL_PACKED];
@@ -380,7 +390,7 @@ static bool s_tells (model_t *model, marks_t *known)
         if (served != waits || model->over || (known && s_marks_find (known, path[round])->one)) {
             for (int index = 0; known && index < round; index++)
                 s_marks_add (known, path[index]);
-            return true;
+            return !waits || (s_is_open (model, 0) && s_is_open (model, 1));
         }
         if (!s_answers (model, 0) && !s_answers (model, 1))
             return true;

@@ -40,12 +40,19 @@ static void s_ask (zb_consent_t *self, witness_event_t word, uint64_t newest, in
 
 void zb_consent_ask (zb_consent_t *self, bool alone, uint64_t newest, int64_t now)
 {
-    s_ask (self, alone ? WITNESS_RESUME : WITNESS_CLAIM, newest, now);
+    bool forcing = self->asked > newest && self->word == WITNESS_FORCE;
+    if (!forcing)
+        s_ask (self, alone ? WITNESS_RESUME : WITNESS_CLAIM, newest, now);
 }
 
 void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now)
 {
     s_ask (self, WITNESS_FORCE, newest, now);
+}
+
+bool zb_consent_forced (const zb_consent_t *self)
+{
+    return self->given && self->word == WITNESS_FORCE;
 }
 
 void zb_consent_return (zb_consent_t *self, bool follows, bool all, int64_t now)

@@ -40,9 +40,11 @@ typedef struct {
 bool zb_consent_given (const zb_consent_t *self, bool alone, uint64_t newest);
 //  The epoch to raise next: the one that was consented to, else one that is newer than all that we and the witness know.
 uint64_t zb_consent_epoch (const zb_consent_t *self, uint64_t newest);
-//  Asks for it from now on; or, by an operator's word, takes it.
+//  Asks for it from now on; or, by an operator's word, takes it.  That word stands until it is answered.
 void zb_consent_ask (zb_consent_t *self, bool alone, uint64_t newest, int64_t now);
 void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now);
+//  What it holds it has by an operator's word.
+bool zb_consent_forced (const zb_consent_t *self);
 //  This broker works together with its peer and will not answer alone without asking again: what was, or may have been,
 //  consented to is handed back; with `all`, also what an earlier process may have been given before it died.  `follows`: the
 //  peer leads, and if the record says that the peer is alone, there is nothing to hand back.

@@ -17,6 +17,7 @@
 #ifndef ZB_REASON_H_INCLUDED
 #define ZB_REASON_H_INCLUDED
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum {
@@ -100,6 +101,7 @@ typedef struct {
     zb_stands_t stands;
     const char *why;     //  a sentence; of some reasons the role has a better one (zb_role_why)
     const char *way_out; //  what an operator can do; NULL unless waiting
+    bool promote;        //  zbroker promote is, or may be, one of these: it is not refused as not needed
 } zb_reason_row_t;
 
 //  The row of the table.

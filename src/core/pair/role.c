@@ -790,18 +790,28 @@ static const char *s_not_needed (const zb_role_t *self, int64_t now)
         return "not needed: this broker has no pair";
     if (self->shared)
         return "not needed: who has the lock of the shared store leads";
+    //  It would go on, or lead, if the witness let it; or the witness has just believed the operator.
+    bool refused = zb_role_bound (self) && zb_consent_reason (&self->consent, self->silence, now);
+    bool forced = refused || zb_consent_forced (&self->consent);
     if (self->bstar.state == BSTAR_ACTIVE)
-        return self->overtaken_ms ? NULL : "not needed: this broker is active";
+        return self->overtaken_ms || forced ? NULL : "not needed: this broker is active";
     if (zb_role_peer_leads (self, now))
         return "not needed: the other broker is active";
     if (zb_role_peer_gone (self, now))
-        return s_may_lead (self) && !self->wait ? "not needed: this broker leads as soon as a client asks for it"
-                                                : NULL;
+        return s_may_lead (self) && !self->wait && !forced
+                   ? "not needed: this broker leads as soon as a client asks for it"
+                   : NULL;
     zb_beat_t own;
     zb_role_tell (self, &own);
     if (self->bstar.state == BSTAR_PASSIVE || zb_beat_rank (&own, &self->peer) != 0)
         return "not needed: the other broker is there, and the two agree by themselves";
     return NULL;
+}
+
+static const char *s_force (zb_role_t *self, int64_t now)
+{
+    zb_consent_force (&self->consent, zb_role_epoch (self), now);
+    return "the witness is being told, ask again";
 }
 
 const char *zb_role_promote (zb_role_t *self, int64_t now, int *code)
@@ -814,6 +824,8 @@ const char *zb_role_promote (zb_role_t *self, int64_t now, int *code)
     *code = why ? ZB_FORBIDDEN : ZB_NOT_READY;
     if (why)
         return why;
+    if (self->bstar.state == BSTAR_ACTIVE && !self->overtaken_ms && zb_role_bound (self))
+        return s_force (self, now);
     if (self->bstar.state == BSTAR_ACTIVE) {
         self->overtaken_ms = 0;
         s_settle (self, false, now);
@@ -836,8 +848,7 @@ const char *zb_role_promote (zb_role_t *self, int64_t now, int *code)
                            : "this store is not complete: there is nothing to lead with";
     if (zb_role_bound (self)) {
         *code = ZB_NOT_READY;
-        zb_consent_force (&self->consent, zb_role_epoch (self), now);
-        return "the witness is being told, ask again";
+        return s_force (self, now);
     }
     s_step (self, BSTAR_PROMOTE, true, now);
     return NULL;

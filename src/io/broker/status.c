@@ -31,7 +31,7 @@ static const char *s_level (const zb_role_t *role, int64_t now)
     zb_release_t rule = zb_role_release (role, now, &durable);
     //  What was answered before is not known to be on a peer that is not level.
     bool proven = rule != ZB_RELEASE_BOTH || role->alone || (role->live && role->there >= role->mark);
-    return rule != ZB_RELEASE_HOLD && proven ? zb_durable_name (durable) : "hold";
+    return rule != ZB_RELEASE_HOLD && proven && !zb_role_withholds (role, now) ? zb_durable_name (durable) : "hold";
 }
 
 //  The newest leadership, as far as this broker knows; of a shared store that is not open here the lock tells it.
