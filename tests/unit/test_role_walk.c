@@ -147,6 +147,28 @@ static void s_line_add (line_t *self, uint32_t index, const uint8_t *data, size_
     self->size += size + 6;
 }
 
+//  The rows that an act has led to.
+static void s_print_rows (const model_t *before, const model_t *after)
+{
+    for (int at = 0; at < 2; at++) {
+        char rows[ZB_ROLE_TAKEN_TEXT];
+        const zb_role_t *was = &before->node[at].role, *is = &after->node[at].role;
+        //  A process that has just started has taken none.
+        zb_role_taken (is, is->takens < was->takens ? 0 : was->takens, rows);
+        if (*rows)
+            printf ("     %c takes %s\n", "PB"[at], rows);
+    }
+}
+
+static void s_act_aloud (model_t *self, act_t act, int at)
+{
+    printf ("%s %c\n", model_act_name (act), "PB"[at]);
+    fflush (stdout);
+    model_t before = *self;
+    model_act (self, act, at);
+    s_print_rows (&before, self);
+}
+
 static void s_explain (const walk_t *self, size_t index, act_t last, int last_at)
 {
     size_t length = 0;
@@ -160,17 +182,14 @@ static void s_explain (const walk_t *self, size_t index, act_t last, int last_at
     model_unpack (&model, self->start);
     model_print (&model);
     for (size_t i = 0; i < length; i++) {
-        printf ("%s %c\n", model_act_name (self->step[path[i]].act), "PB"[self->step[path[i]].at]);
-        model_act (&model, self->step[path[i]].act, self->step[path[i]].at);
+        s_act_aloud (&model, self->step[path[i]].act, self->step[path[i]].at);
         model_pack (&model, data);
         model_unpack (&model, data);
         model_print (&model);
     }
     free (path);
     if (last != ACTS) {
-        printf ("%s %c\n", model_act_name (last), "PB"[last_at]);
-        fflush (stdout);
-        model_act (&model, last, last_at);
+        s_act_aloud (&model, last, last_at);
         model_print (&model);
     }
     fflush (stdout);
@@ -774,7 +793,7 @@ static const char *s_run (uint64_t seed, bool talk)
     else
         s_pair (&model, &bounds, seed % 11 == 0, seed % 13 < 4);
     for (int number = 0; number < RUN_ACTS; number++) {
-        after = model;
+        model_t before = after = model;
         //  Faults are rare, else nothing ever gets far.
         act_t act = (act_t) (s_chance (&state) % (s_chance (&state) % 6 ? ACT_FAULTS : ACTS));
         int at = (int) (s_chance (&state) % 2);
@@ -790,6 +809,7 @@ static const char *s_run (uint64_t seed, bool talk)
         }
         if (talk) {
             printf ("%s %c\n", model_act_name (act), "PB"[at]);
+            s_print_rows (&before, &after);
             model_print (&after);
         }
         if (after.fault)

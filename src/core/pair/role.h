@@ -11,6 +11,18 @@
     peer gone.  The phase (core/pair/phase) is how an active broker answers: with its peer,
     alone, or not yet; this file gives it its events and carries out what is inside.
 
+    What holds in each state of Binary Star:
+
+      primary, backup   waits: since its start, or since it handed the role over.  The store
+                        is opened or a client without a master; nothing is answered, the
+                        phase is IDLE.  It becomes active by a peer that it hears and that
+                        agrees, or by a client's vote if it may lead by itself
+      active            leads: phase is not IDLE, it says what is answered.  The store is the
+                        master, or becomes it
+      passive           the peer was heard to be active.  The store is its client; nothing is
+                        answered, the phase is IDLE.  With `in_step` it holds all that was
+                        ever answered, and may lead when the peer is silent
+
     A plain value: no time but the `now` it is given, nothing is done here.  What is
     to be done comes out of zb_role_next and must be carried out in that order.
 */
@@ -39,6 +51,8 @@ typedef struct {
 } zb_do_t;
 
 #define ZB_DO_MAX 32
+#define ZB_ROLE_TAKEN 8       //  rows that are remembered, for transcripts
+#define ZB_ROLE_TAKEN_TEXT 96 //  bytes of their text
 
 typedef struct {
     //  How it is configured.
@@ -117,6 +131,11 @@ typedef struct {
                                      //  have led; 0 = it was not, or the peer has said since that it did not
     unsigned leads;                  //  LEADs that the store has not answered yet
     uint64_t phase_rows, bstar_rows; //  rows that were ever taken, bits 1 << number
+    struct {
+        bool bstar; //  of Binary Star; else of the phase
+        uint8_t number;
+    } taken[ZB_ROLE_TAKEN]; //  the newest rows that led on, a ring
+    uint64_t takens;        //  how many that ever were
     //  Effects not taken yet.
     zb_do_t todo[ZB_DO_MAX];
     size_t todo_first, todo_size;
@@ -240,6 +259,9 @@ bool zb_role_peer_gone (const zb_role_t *self, int64_t now);
 //  Why this broker does (or does not) serve; and as a sentence for operators and clients.
 zb_reason_t zb_role_reason (const zb_role_t *self, int64_t now);
 const char *zb_role_why (const zb_role_t *self, int64_t now);
+//  For transcripts: writes which rows have led on since there were `since` of them, "phase 20, phase 21".  Returns how many
+//  there were by now.
+uint64_t zb_role_taken (const zb_role_t *self, uint64_t since, char text[ZB_ROLE_TAKEN_TEXT]);
 //  The rows of meta that START and RAISE write: key, value and size of row `index`; false behind the last.
 //  `row` is a buffer for what is made here; each call uses it anew.
 bool zb_role_row (const zb_role_t *self, size_t index, uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE], const char **key,

@@ -10,6 +10,7 @@
     witness and for operators.
 */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/pair/role_self.h"
@@ -193,6 +194,20 @@ const char *zb_role_why (const zb_role_t *self, int64_t now)
     default:
         return zb_reason_row (reason)->why;
     }
+}
+
+uint64_t zb_role_taken (const zb_role_t *self, uint64_t since, char text[ZB_ROLE_TAKEN_TEXT])
+{
+    size_t used = 0;
+    *text = 0;
+    if (self->takens - since > ZB_ROLE_TAKEN)
+        since = self->takens - ZB_ROLE_TAKEN;
+    for (; since < self->takens; since++) {
+        bool bstar = self->taken[since % ZB_ROLE_TAKEN].bstar;
+        used += (size_t) snprintf (text + used, ZB_ROLE_TAKEN_TEXT - used, "%s%s %u", used ? ", " : "",
+                                   bstar ? "star" : "phase", self->taken[since % ZB_ROLE_TAKEN].number);
+    }
+    return self->takens;
 }
 
 bool zb_role_row (const zb_role_t *self, size_t index, uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE], const char **key,

@@ -6,9 +6,10 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    role.c has the two machines, what is learned, and the votes; role_shared.c the shared
-    store; role_level.c the store's level; role_says.c what follows from the state.  Nobody
-    else includes this.
+    role.c has Binary Star, and what is learned; role_phase.c the phase: its facts and
+    effects; role_asked.c what operators and clients want; role_shared.c the shared store;
+    role_level.c the store's level; role_says.c what follows from the state.  Nobody else
+    includes this.
 */
 
 #ifndef ZB_ROLE_SELF_H_INCLUDED
@@ -20,8 +21,30 @@
 
 //  Adds an effect and returns it, to be filled.
 zb_do_t *zb_role_do (zb_role_t *self, zb_do_kind_t kind);
-//  Takes the row of the phase machine for this event.
+//  Remembers a row that led on.
+void zb_role_note_row (zb_role_t *self, bool bstar, int number);
+//  Asks for a fresh look at the table meta, once at a time.
+void zb_role_read (zb_role_t *self);
+
+//  Binary Star.  Takes one step, and what follows from it.
+const bstar_row_t *zb_role_bstar (zb_role_t *self, bstar_event_t event, bool may_lead, int64_t now);
+//  Whether it may lead without asking the peer, but for the token.
+bool zb_role_may_lead (const zb_role_t *self);
+
+//  The phase.  Takes the row for this event.
 void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
+//  Looks what the facts have become, until no row leads on.
+void zb_role_settle (zb_role_t *self, bool client_waits, int64_t now);
+//  What a process that was stopped believes of its peer may be long over: it listens afresh.
+void zb_role_wake (zb_role_t *self, int64_t now);
+//  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
+bool zb_role_settled_up (const zb_role_t *self, int64_t now);
+//  The store follows; nothing is rolled back before it is known what that would be.
+void zb_role_follow (zb_role_t *self);
+//  Nothing was answered without the peer, or it has all of it by now.
+void zb_role_not_alone (zb_role_t *self);
+//  ms until a peer that stalled is taken back for the first time.
+#define ZB_REJOIN_FIRST 1000
 
 //  Levels.  An effect that writes the node's own file.
 void zb_role_save_node (zb_role_t *self);

@@ -76,6 +76,7 @@ typedef struct {
     zb_engine_t *engine;
     zb_rights_t *rights;       //  as the store holds them; while this broker leads, as the engine has changed them
     zb_role_t role;
+    uint64_t taken;            //  rows of its tables, as the log was told
     zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
     zb_held_t *held;           //  HELLOs that wait for us to lead
     zb_operator_t *operator;
@@ -168,9 +169,20 @@ static void s_tell_peer (zb_broker_t *self, bool now)
 
 static void s_replies (zb_broker_t *self);
 
+//  For those who compare with the tables.
+static void s_tell_rows (zb_broker_t *self)
+{
+    char rows[ZB_ROLE_TAKEN_TEXT];
+    uint64_t before = self->taken;
+    self->taken = zb_role_taken (&self->role, before, rows);
+    if (self->taken != before)
+        zb_log (ZB_LOG_DEBUG, "rows taken: %s", rows);
+}
+
 static void s_carry_out (zb_broker_t *self)
 {
     zb_do_t effect;
+    s_tell_rows (self);
     while (zb_role_next (&self->role, &effect)) {
         switch (effect.kind) {
         case ZB_DO_LEAD:

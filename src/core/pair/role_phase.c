@@ -1,0 +1,278 @@
+/*  =========================================================================
+    role_phase - the facts that the rows of the phase look at, and what they do
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The table is core/pair/phase.  Here is what it is fed with, and the hands that carry its
+    effects out; and the clock: what a process that was stopped has to think of.
+*/
+
+#include <assert.h>
+
+#include "core/base/limits.h"
+#include "core/pair/role_self.h"
+
+//  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
+#define REJOIN_MAX 30000
+//  A gap between two turns of at least this part of the limit of silence is a stop.  A busy machine makes shorter ones all the
+//  time, and between those the heartbeats' thread has its turn.
+#define STOP_LEAST 2
+//  Of this many numbers one is taken by chance.
+#define EPOCH_SPREAD 64
+
+//  Nothing is rolled back before it is known what that would be (s_judge).
+void zb_role_follow (zb_role_t *self)
+{
+    self->diverged = self->diverged && self->alone;
+    self->keeps = false;
+    zb_role_do (self, ZB_DO_FOLLOW);
+}
+
+//  The epoch of the first commit that the peer may lack.
+static uint64_t s_unacked (const zb_role_t *self)
+{
+    size_t index = self->lineage.size;
+    while (index > 1 && self->lineage.epoch[index - 1].first > self->acked + 1)
+        index--;
+    return index ? self->lineage.epoch[index - 1].number : 0;
+}
+
+void zb_role_save_node (zb_role_t *self)
+{
+    zb_do_t *effect = zb_role_do (self, ZB_DO_SAVE);
+    effect->suspect = self->suspect;
+    effect->alone = self->alone;
+    effect->alone_from = self->alone_from;
+    effect->level = self->noting;
+}
+
+//  Nothing was answered without the peer, or it has all of it by now.
+void zb_role_not_alone (zb_role_t *self)
+{
+    self->alone = self->alone_from = 0;
+    zb_role_save_node (self);
+}
+
+//  The number of the epoch to raise next: above all that this one and its peer have raised.  What heartbeats said is
+//  what is raised.  One that may have been set back to an older copy has perhaps led once already from there, alone, so that
+//  not even its peer knows: it does not take the next number, but, most likely, one that was never used.  Else ids of
+//  messages were used twice, and what is said of one message, by whoever got it before, would be done to another.
+static uint64_t s_next_epoch (const zb_role_t *self)
+{
+    uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->known.tail).number;
+    if (self->alone > newest)
+        return self->alone;
+    bool sure = !self->paired || self->shared || newest == 0 || (self->known.tail.size && self->heir);
+    uint64_t next = zb_consent_epoch (&self->consent, newest > peer ? newest : peer);
+    //  Numbers are not without end.
+    sure = sure || next >> (ZB_EPOCH_BITS - 1);
+    return sure || self->consent.needed ? next : next + self->run / (UINT32_MAX / EPOCH_SPREAD + 1);
+}
+
+//  From now on heartbeats say `alone`: the epoch about to be raised, unless an earlier one stands.
+static void s_tell_alone (zb_role_t *self, int64_t now)
+{
+    if (self->alone)
+        return;
+    self->alone = s_next_epoch (self);
+    self->alone_from = s_unacked (self) << ZB_COUNT_BITS | 1;
+    self->alone_since = now;
+}
+
+static void s_raise (zb_role_t *self, zb_do_kind_t kind)
+{
+    self->raising = self->closed + 1;
+    uint64_t number = s_next_epoch (self);
+    zb_role_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
+    zb_epoch_t *raised = &self->lineage.epoch[self->lineage.size - 1];
+    raised->run = self->run;
+    raised->heir = self->heir;
+    self->heir = true;
+    zb_role_newest (self, self->newest_id);
+    self->formed = true;
+}
+
+//  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
+bool zb_role_settled_up (const zb_role_t *self, int64_t now)
+{
+    return self->live && self->there >= self->closed &&
+           (self->alone || (zb_role_echo_fresh (self, now) && !self->owes));
+}
+
+//  The fresh interval, and the telling of the peer and the disk after it, end with the limit.
+static int64_t s_probe_after (const zb_role_t *self)
+{
+    int64_t after = self->ack_limit - self->silence * 5 / 4;
+    return after > self->ack_limit / 4 ? after : self->ack_limit / 4;
+}
+
+//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
+//  long as an active peer waits for acks, it may have been left behind.
+void zb_role_wake (zb_role_t *self, int64_t now)
+{
+    int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
+    if (gap > self->silence) {
+        self->awake_ms = self->probe_ms = now;
+        self->dead = false;
+    }
+    //  Stops in slices are one stop, until the peer is known to have heard this one since, or could have for long.
+    if (gap >= self->silence / STOP_LEAST) {
+        self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + gap : gap;
+        self->stopped_ms = now;
+    }
+    if (self->stopped > s_probe_after (self) + self->silence / 2)
+        self->in_step = false;
+    //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
+    //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
+    //  alone.  The peer counts from the last heartbeat before the stop, hence the tenth less.
+    bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
+    if (self->stopped > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !self->overtaken_ms &&
+        !zb_role_echo_fresh (self, now))
+        self->overtaken_ms = now;
+}
+
+//  Both answered alone, this one leads and the other one doesn't, but would win: it has led in a newer epoch, and was
+//  away or restarted when this one met it.
+static bool s_outranked (const zb_role_t *self, int64_t now)
+{
+    bool serves = self->phase == ZB_PHASE_ALONE || self->phase == ZB_PHASE_JOINING || self->phase == ZB_PHASE_PROBING;
+    if (!serves || !self->alone || !self->heard || zb_role_peer_gone (self, now) || self->peer.state == BSTAR_ACTIVE)
+        return false;
+    zb_beat_t own;
+    zb_role_tell (self, &own);
+    zb_epoch_t ours = zb_lineage_newest (&own.tail), theirs = zb_lineage_newest (&self->peer.tail);
+    return zb_beat_same_pair (&own, &self->peer) &&
+           (zb_beat_ahead (&self->peer, &own) || zb_lineage_lacks (&self->lineage, &self->peer.tail)) &&
+           zb_epoch_base (theirs.number, theirs.node) > zb_epoch_base (ours.number, ours.node);
+}
+
+static unsigned s_bit (zb_phase_if_t fact, bool holds)
+{
+    return holds ? 1u << fact : 0;
+}
+
+//  Facts that stand in any phase.
+static unsigned s_standing (const zb_role_t *self)
+{
+    return s_bit (ZB_IF_SINGLE, !self->paired || self->shared) | s_bit (ZB_IF_ALONE, self->alone) |
+           s_bit (ZB_IF_SOLO, self->solo) | s_bit (ZB_IF_GRANTED, zb_role_peer_in_step (self)) |
+           s_bit (ZB_IF_WAIT, self->wait || zb_role_overtaken (self)) | s_bit (ZB_IF_BOUND, zb_role_bound (self));
+}
+
+//  Facts about the peer and its link.
+static unsigned s_facts_of_peer (const zb_role_t *self, int64_t now)
+{
+    bool forgotten =
+        !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
+    bool deaf = !zb_role_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !zb_role_overtaken (self);
+    return s_bit (ZB_IF_TOLD, self->echoed_ms > self->alone_since || deaf) |
+           s_bit (ZB_IF_OUTRANKED, s_outranked (self, now)) |
+           s_bit (ZB_IF_BACK, self->live && now >= self->rejoin_ms && zb_role_echo_fresh (self, now)) |
+           s_bit (ZB_IF_LIVE, self->live) | s_bit (ZB_IF_CAUGHT_UP, self->live && self->there >= self->mark) |
+           s_bit (ZB_IF_LOST, !self->live || self->granted != self->session || forgotten);
+}
+
+//  Facts about what is on its way, and for how long.
+static unsigned s_facts_of_way (const zb_role_t *self, bool client_waits, int64_t now)
+{
+    bool raising = self->phase == ZB_PHASE_RAISING || self->phase == ZB_PHASE_SEVERING;
+    bool moves = self->progress_ms > self->probe_ms || zb_role_settled_up (self, now);
+    return s_bit (ZB_IF_RAISED, self->here >= self->raising) |
+           s_bit (ZB_IF_STUCK, client_waits && now - self->progress_ms >= s_probe_after (self)) |
+           s_bit (ZB_IF_PROGRESS, self->live && moves) |
+           s_bit (ZB_IF_PROBED, client_waits && now - self->probe_ms >= self->silence) |
+           s_bit (ZB_IF_LATE, now - self->yield_ms >= self->ack_limit) |
+           s_bit (ZB_IF_UNUSED, raising && self->alone >= zb_role_epoch (self));
+}
+
+static void s_grant (zb_role_t *self, int64_t now)
+{
+    zb_do_t *grant = zb_role_do (self, ZB_DO_GRANT);
+    grant->session = self->granted = self->session;
+    grant->epoch = zb_role_epoch (self);
+    self->granted_ms = now;
+    zb_consent_share (&self->consent, now);
+}
+
+static void s_defer (zb_role_t *self, int64_t now)
+{
+    if (now - self->granted_ms > REJOIN_MAX)
+        self->rejoin_delay = ZB_REJOIN_FIRST;
+    self->rejoin_ms = now + self->rejoin_delay;
+    self->rejoin_delay = self->rejoin_delay * 2 > REJOIN_MAX ? REJOIN_MAX : self->rejoin_delay * 2;
+}
+
+static void s_carry_out (zb_role_t *self, zb_do_kind_t kind, int64_t now)
+{
+    switch (kind) {
+    case ZB_DO_TELL:
+        s_tell_alone (self, now);
+        break;
+    case ZB_DO_CLEAR:
+        self->alone = self->alone_from = 0;
+        break;
+    case ZB_DO_MARK:
+        self->mark = self->closed;
+        break;
+    case ZB_DO_PROBE:
+        self->probe_ms = now;
+        break;
+    case ZB_DO_RENEW:
+        self->progress_ms = now;
+        break;
+    case ZB_DO_DEFER:
+        s_defer (self, now);
+        break;
+    case ZB_DO_ASK:
+        zb_consent_ask (&self->consent, self->alone, zb_role_epoch (self), now);
+        break;
+    case ZB_DO_SAVE:
+        zb_role_save_node (self);
+        break;
+    case ZB_DO_START:
+    case ZB_DO_RAISE:
+        s_raise (self, kind);
+        break;
+    case ZB_DO_FOLLOW:
+        zb_role_follow (self);
+        break;
+    case ZB_DO_GRANT:
+        s_grant (self, now);
+        break;
+    default:
+        zb_role_do (self, kind);
+    }
+}
+
+static void s_take_row (zb_role_t *self, zb_phase_event_t event, bool client_waits, int64_t now)
+{
+    unsigned facts = s_standing (self) | s_facts_of_peer (self, now) | s_facts_of_way (self, client_waits, now);
+    const zb_phase_row_t *row = zb_phase_row (self->phase, event, facts);
+    if (row->next != ZB_PHASES && row->next != self->phase)
+        zb_role_note_row (self, false, row->number);
+    self->phase = row->next == ZB_PHASES ? self->phase : row->next;
+    self->phase_rows |= 1ull << row->number;
+    for (zb_do_kind_t kind = 0; kind < ZB_DO_KINDS; kind++)
+        if (row->effects & 1u << kind)
+            s_carry_out (self, kind, now);
+}
+
+void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
+{
+    s_take_row (self, event, false, now);
+}
+
+//  Looks what the facts have become, until no row leads on.
+void zb_role_settle (zb_role_t *self, bool client_waits, int64_t now)
+{
+    zb_role_wake (self, now);
+    zb_phase_t before;
+    do {
+        before = self->phase;
+        s_take_row (self, ZB_PHASE_LOOK, client_waits, now);
+    } while (self->phase != before);
+    zb_role_rise (self);
+}
