@@ -12,6 +12,7 @@ import zmq
 import zmq.auth
 
 from brokers import PROGRAM, STORES, Broker, free_ports, wait_for
+from links import Link
 from patience import PATIENCE, REPLY
 
 MARKER = b"marker-of-a-body-that-nobody-may-read"
@@ -24,10 +25,33 @@ def make(path):
     return done.stdout.strip()
 
 
+class Tap(Link):
+    """A relay that keeps what it has seen."""
+
+    def __init__(self, *ports):
+        self.seen = bytearray()
+        super().__init__(*ports)
+
+    def carry(self, source, sink, back=False):
+        if back:
+            super().carry(source, sink, back)
+            return
+        seen = self.seen
+
+        class Reader:
+            @staticmethod
+            def recv(size):
+                data = source.recv(size)
+                seen.extend(data)
+                return data
+            shutdown = source.shutdown
+        super().carry(Reader, sink)
+
+
 class Keyed:
     """A pair with keys on all its ports; its operator's commands use the brokers' config."""
 
-    def __init__(self, store="replicated", more="", witness=False):
+    def __init__(self, store="replicated", more="", witness=False, links=False):
         self.shared = store == "shared"
         self.folder = tempfile.mkdtemp(prefix="zbroker-test-")
         base = free_ports(16)
@@ -37,13 +61,23 @@ class Keyed:
         names = ["primary", "backup"] + (["witness"] if witness else [])
         self.public = {name: make("%s/%s.key" % (self.folder, name)) for name in names}
         self.configs = {}
+        #  What one broker sends to the other goes through a relay, which reads along and can be cut.
+        self.links = [Tap(base + 8 * host + 3 + part, base + 8 * host + part) for host in (0, 1) for part in range(3)] if links else []
+
+        def ways(name):
+            text = ""
+            for host, other in enumerate(("primary", "backup")):
+                port = base + 8 * host + (3 if links and other != name else 0)
+                text += "%s\n    endpoint = tcp://127.0.0.1:%d\n    state = tcp://127.0.0.1:%d\n    ship = tcp://127.0.0.1:%d\n" % (
+                    other, port, port + 1, port + 2)
+            return text
         for name in names:
             self.configs[name] = "%s/%s.conf" % (self.folder, name)
             with open(self.configs[name], "w") as config:
                 os.chmod(self.configs[name], 0o600)
                 config.write("pair\n    name = test\n    secret = sixteen-letters-and-more\n%s"
-                             "primary\n    endpoint = %s\nbackup\n    endpoint = %s\nkeys\n    own = %s/%s.key\n%s%s" % (
-                                 "    witness = %s\n" % self.witness if witness else "", *self.endpoints, self.folder, name,
+                             "%skeys\n    own = %s/%s.key\n%s%s" % (
+                                 "    witness = %s\n" % self.witness if witness else "", ways(name), self.folder, name,
                                  "".join("    %s = \"%s\"\n" % pair for pair in self.public.items()), more))
         self.brokers = [
             Broker(["--as", role, "--config", self.configs[role],
@@ -61,8 +95,8 @@ class Keyed:
             broker.wait_line("READY")
         return self
 
-    def key(self, *arguments, check=True):
-        done = subprocess.run([PROGRAM, "key", *arguments, "--config", self.configs["primary"]], capture_output=True, text=True,
+    def key(self, *arguments, check=True, at="primary"):
+        done = subprocess.run([PROGRAM, "key", *arguments, "--config", self.configs[at]], capture_output=True, text=True,
                               timeout=3 * PATIENCE)
         assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done
@@ -96,6 +130,8 @@ class Keyed:
             for broker in self.brokers:
                 if broker.alive:
                     broker.kill()
+            for link in self.links:
+                link.close()
             shutil.rmtree(self.folder)
 
 
@@ -307,7 +343,6 @@ def test_many_frames_and_large_ones_come_through(one):
     active = one.in_step()
     path = one.new("worker", "get=*", "put=*", "manage=*")
     with at(one, active, path) as sock:
-        sock.sock.heartbeat_ivl = 10
         assert sock.code("HELLO", 0) == "OK" and sock.code("QUEUE", 1, "q", "") == "OK"
         body = os.urandom(1 << 20)
         for number in range(12):
@@ -369,3 +404,40 @@ def test_beyond_loopback_without_keys_nothing_starts(folder):
     assert len(public) == 40
 
 
+
+
+def test_a_split_is_mended_with_keys():
+    """What the brokers send is not to be read on the way.  After a cut the loser's messages come, and so do the principals that it
+    was told of, and whoever was revoked on either side is."""
+    pair = Keyed(links=True)
+    try:
+        pair.start()
+        active = pair.in_step()
+        worker, other = pair.new("worker", "put=*", "get=*", "manage=*"), pair.new("other", "put=*", "get=*", "manage=*")
+        with at(pair, active, worker) as sock:
+            assert sock.code("HELLO", 0) == "OK" and sock.code("QUEUE", 1, "q", "") == "OK"
+            assert sock.ask("PUT", 1, "q", "", MARKER)[4] == b"both"
+        assert sum(len(link.seen) for link in pair.links) > 10000
+        assert not any(MARKER in link.seen for link in pair.links)
+        wait_for(lambda: all(pair.status(index) for index in (0, 1)), "both to know whom they know")
+        for link in pair.links:
+            link.cut()
+        for index in (0, 1):
+            def served():
+                with at(pair, index, worker) as sock:
+                    return sock.code("HELLO", 0) == "OK" and sock.ask("PUT", 1, "q", "", "of %d" % index)[4] == b"solo"
+            wait_for(served, "broker %d to go alone" % index)
+        pair.key("new", "bert", "get=*", "--file", pair.folder + "/bert.key", "--brokers", pair.endpoints[1], at="backup")
+        pair.key("revoke", "worker", "--brokers", pair.endpoints[1], at="backup")
+        pair.key("revoke", "other", "--brokers", pair.endpoints[0])
+        for link in pair.links:
+            link.heal()
+        assert pair.in_step() == 0
+        for revoked in (worker, other):
+            with at(pair, 0, revoked) as sock:
+                assert sock.ask("PING", 1, patience=1) is None
+        with at(pair, 0, pair.folder + "/bert.key") as sock:
+            assert sock.code("HELLO", 0) == "OK"
+            assert sorted(sock.ask("GET", 1, "q", 9, 1000, "")[7:]) == sorted([MARKER, b"of 0", b"of 1"])
+    finally:
+        pair.close()

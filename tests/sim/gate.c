@@ -95,9 +95,10 @@ void zb_gate_trust (uint64_t number)
     (void) number;
 }
 
-void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames)
+void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
 {
     (void) frames;
+    (void) bytes;
     (void) gate;
     (void) descriptor;
 }

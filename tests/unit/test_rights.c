@@ -313,6 +313,69 @@ static void test_a_malformed_row_changes_nothing (void **unused)
     zb_rights_destroy (&other);
 }
 
+static int s_handed; //  what the merge hands on
+
+//  Commits up to 10 are known to both; of what came later each side knows its own.
+static bool s_knows (void *context, bool there, const zb_stamp_t *change)
+{
+    assert_ptr_equal (context, &s_handed);
+    return change->commit <= 10 || change->node == (there ? 2 : 1);
+}
+
+static void s_say (zb_rights_t *self, unsigned node, const char *change)
+{
+    zb_stamp_t stamp = {5, node ? 20 : 10, node};
+    assert_null (zb_rights_change (self, zb_frame (change), &stamp, s_why));
+}
+
+//  After a split whoever is revoked on either side is revoked, and nobody is lost; of two changes the winner's stands.
+static void test_a_split_is_mended (void **unused)
+{
+    (void) unused;
+    static const char before[] = "new alice " ALICE "\nallow alice get a\nnew bob " BOB
+                                 "\nallow bob get b\nnew carol " CAROL "\nallow carol get c";
+    zb_rights_t *winner = zb_rights_new (), *loser = zb_rights_new ();
+    s_say (winner, 0, before);
+    s_say (loser, 0, before);
+    s_say (winner, 1, "revoke alice");
+    s_say (loser, 2, "allow alice get more");
+    s_say (loser, 2, "revoke bob");
+    s_say (winner, 1, "allow bob get more");
+    s_say (loser, 2, "deny carol get c\nallow carol put c");
+    s_say (loser, 2, "new dave " STRANGER "\nallow dave get d");
+    zb_rights_broker (loser, "$backup", BROKER);
+    zb_stamp_t now = {6, 30, 1};
+    assert_true (zb_rights_merge (winner, loser, &now, s_knows, &s_handed));
+    assert_true (s_who (winner, ALICE)->revoked && s_who (winner, BOB)->revoked);
+    assert_false (zb_rights_allow (s_who (winner, BOB), ZB_RIGHT_GET, zb_frame ("more")));
+    assert_true (zb_rights_allow (s_who (winner, CAROL), ZB_RIGHT_PUT, zb_frame ("c")));
+    assert_false (zb_rights_allow (s_who (winner, CAROL), ZB_RIGHT_GET, zb_frame ("c")));
+    assert_true (zb_rights_allow (s_who (winner, STRANGER), ZB_RIGHT_GET, zb_frame ("d")));
+    assert_null (s_who (winner, BROKER));
+    assert_int_equal (s_who (winner, BOB)->changed.commit, 30);
+    //  A second time there is nothing new.
+    assert_false (zb_rights_merge (winner, loser, &now, s_knows, &s_handed));
+    zb_rights_destroy (&winner);
+    zb_rights_destroy (&loser);
+}
+
+static void test_what_both_sides_have_changed_is_the_winners (void **unused)
+{
+    (void) unused;
+    zb_rights_t *winner = zb_rights_new (), *loser = zb_rights_new ();
+    s_say (winner, 0, "new alice " ALICE);
+    s_say (loser, 0, "new alice " ALICE);
+    s_say (winner, 1, "allow alice get w\nnew bob " BOB);
+    s_say (loser, 2, "allow alice get l\nnew bob " CAROL);
+    zb_stamp_t now = {6, 30, 1};
+    assert_false (zb_rights_merge (winner, loser, &now, s_knows, &s_handed));
+    assert_true (zb_rights_allow (s_who (winner, ALICE), ZB_RIGHT_GET, zb_frame ("w")));
+    assert_false (zb_rights_allow (s_who (winner, ALICE), ZB_RIGHT_GET, zb_frame ("l")));
+    assert_null (s_who (winner, CAROL));
+    zb_rights_destroy (&winner);
+    zb_rights_destroy (&loser);
+}
+
 static void test_each_bound_is_kept (void **unused)
 {
     (void) unused;
@@ -361,6 +424,8 @@ int main (void)
         cmocka_unit_test (test_whoever_is_revoked_may_nothing_and_is_remembered),
         cmocka_unit_test (test_the_row_comes_back_and_brokers_stay_out_of_it),
         cmocka_unit_test (test_a_malformed_row_changes_nothing),
+        cmocka_unit_test (test_a_split_is_mended),
+        cmocka_unit_test (test_what_both_sides_have_changed_is_the_winners),
         cmocka_unit_test (test_each_bound_is_kept),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -332,6 +332,8 @@ void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
 //  granting.c
 //  Answers KEY.
 zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task);
+//  Puts what is known of principals into the commit that is being filled.
+void zb_engine_write_rights (zb_engine_t *self);
 
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.

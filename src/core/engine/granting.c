@@ -25,6 +25,17 @@ static void s_tell (zb_engine_t *self, const zb_task_t *task)
     zb_engine_give (self, &reply, self->rights_commit);
 }
 
+void zb_engine_write_rights (zb_engine_t *self)
+{
+    size_t size;
+    char *row = zb_rights_encode (self->rights, &size);
+    zb_commit_meta (self->fill, ZB_META_RIGHTS, row, size);
+    self->fill->bytes += size;
+    self->waiting += size;
+    self->rights_commit = self->fill->number;
+    free (row);
+}
+
 zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
@@ -44,13 +55,7 @@ zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task)
         zb_engine_refuse (self, &request->from, ZB_BAD_REQUEST, wrong, ZB_NOW);
         return NULL;
     }
-    size_t size;
-    char *row = zb_rights_encode (self->rights, &size);
-    zb_commit_meta (self->fill, ZB_META_RIGHTS, row, size);
-    self->fill->bytes += size;
-    self->waiting += size;
-    self->rights_commit = self->fill->number;
-    free (row);
+    zb_engine_write_rights (self);
     zb_reply_t *reply = zb_reply_new (&request->from, ZB_REPLY_DURABLE, NULL, 0);
     reply->claims = true;
     zb_engine_give (self, &reply, self->rights_commit);

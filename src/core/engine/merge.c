@@ -545,6 +545,25 @@ static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_it
     return NULL;
 }
 
+static bool s_has_change (void *context, bool there, const zb_stamp_t *change)
+{
+    const zb_engine_t *self = context;
+    return there ? s_has (&self->loser, UINT64_MAX, change) : s_has (&self->lineage, self->commit, change);
+}
+
+//  Who may do what: what was revoked on either side is.
+static zb_load_t *s_rights (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken)
+{
+    zb_rights_t *loser = zb_rights_new ();
+    bool good = self->rights && zb_rights_decode (loser, item->rest.data, item->rest.size) == 0;
+    *taken = good;
+    zb_stamp_t stamp = {self->fill->epoch, self->fill->number, self->node};
+    if (good && zb_rights_merge (self->rights, loser, &stamp, s_has_change, self))
+        zb_engine_write_rights (self);
+    zb_rights_destroy (&loser);
+    return good ? NULL : s_refuse (self, task, ZB_BAD_REQUEST, "item: malformed rights");
+}
+
 static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *item, bool *taken)
 {
     switch (item->kind) {
@@ -558,6 +577,8 @@ static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
         return s_producer (self, item, taken);
     case ZB_REPLAY_DELETE:
         return s_delete (self, item, taken);
+    case ZB_REPLAY_RIGHTS:
+        return s_rights (self, task, item, taken);
     default:
         assert (item->kind == ZB_REPLAY_END);
         *taken = true;

@@ -33,6 +33,7 @@
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       DELETE     acks       size of the name u8, name: there is no such queue any more
+      RIGHTS     end        who may do what, as in the row (rows.h); only if there are principals
       END        end        the loser's lineage
 
     Messages come before acknowledgements: whatever ends a replay in its middle, nothing is done whose successor is
@@ -57,6 +58,7 @@ typedef enum {
     ZB_REPLAY_PRODUCER,
     ZB_REPLAY_END,
     ZB_REPLAY_DELETE,
+    ZB_REPLAY_RIGHTS,
     ZB_REPLAY_KINDS
 } zb_replay_kind_t;
 

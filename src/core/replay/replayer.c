@@ -70,9 +70,17 @@ void zb_replayer_destroy (zb_replayer_t **self_p)
         s_forget_queues (self);
         zb_spans_clear (&self->ids);
         zb_spans_clear (&self->skip);
+        zb_row_unref (&self->rights);
         free (self);
         *self_p = NULL;
     }
+}
+
+void zb_replayer_rights (zb_replayer_t *self, zb_frame_t rights)
+{
+    zb_row_unref (&self->rights);
+    self->rights = zb_row_new (rights.size);
+    zb_item_add (self->rights, rights.data, rights.size);
 }
 
 const char *zb_replayer_fault (const zb_replayer_t *self)
@@ -83,7 +91,7 @@ const char *zb_replayer_fault (const zb_replayer_t *self)
 void zb_replayer_restart (zb_replayer_t *self)
 {
     s_forget (self);
-    self->begun = self->reading = false;
+    self->begun = self->reading = self->told = false;
     self->tag++;
     self->stage = ZB_STAGE_QUEUES;
     zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
@@ -298,7 +306,11 @@ static void s_work (zb_replayer_t *self)
 {
     while (self->begun && self->known && !self->fault && !self->refused && s_has_room (self)) {
         if (self->stage == ZB_STAGE_END) {
-            if (zb_ring_empty (&self->made) && !self->ended) {
+            if (zb_ring_empty (&self->made) && self->rights && !self->told) {
+                self->told = true;
+                zb_replayer_make_rights (self);
+            }
+            else if (zb_ring_empty (&self->made) && !self->ended) {
                 self->ended = true;
                 zb_replayer_make_lineage (self, ZB_REPLAY_END);
             }

@@ -27,6 +27,8 @@ typedef struct zb_replayer zb_replayer_t;
 
 //  `lineage` is the store's; its newest epoch names the loser.
 zb_replayer_t *zb_replayer_new (const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage);
+//  What the loser's store says of principals (copied): it is said last, before the end.
+void zb_replayer_rights (zb_replayer_t *self, zb_frame_t rights);
 void zb_replayer_destroy (zb_replayer_t **self_p);
 
 //  A connection to the winner begins: what was sent before counts for nothing, BEGIN comes next.

@@ -47,6 +47,13 @@ void zb_replayer_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind)
     s_ready (self, made);
 }
 
+void zb_replayer_make_rights (zb_replayer_t *self)
+{
+    zb_made_t *made = s_make (self, ZB_REPLAY_RIGHTS, NULL, 0, self->rights->size);
+    zb_item_add (made->data, self->rights->data, self->rights->size);
+    s_ready (self, made);
+}
+
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
 {
     uint8_t options[ZB_ITEM_OPTIONS];

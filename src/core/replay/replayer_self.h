@@ -53,6 +53,8 @@ struct zb_replayer {
     size_t key_size;
     uint8_t key[ZB_KEY_MAX]; //  rows from here on are next
     size_t queue;            //  QUEUES: the next one by name; LOG: the one by id that is read
+    zb_row_t *rights;        //  what the loser's store says of principals; NULL: there are none
+    bool told;               //  that was said since BEGIN
     bool ended;              //  the stage's table is read to its end
     uint64_t n;              //  of the newest item made
 
@@ -87,6 +89,7 @@ struct zb_replayer {
 //  replayer_items.c: each adds items to the ring `made`, or sets `fault`.
 //  BEGIN and END.
 void zb_replayer_make_lineage (zb_replayer_t *self, zb_replay_kind_t kind);
+void zb_replayer_make_rights (zb_replayer_t *self);
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue);
 //  A row of the table acks; false if it has to be looked at again when more was read.
 bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found);

@@ -333,7 +333,7 @@ static int s_decode_line (zb_rights_t *self, zb_frame_t line)
     bool live = words == LINE_WORDS && zb_frame_is (word[LINE_WORDS - 1], "live");
     if (words < LINE_WORDS || zb_name_check (word[0]) || word[0].size > ZB_PRINCIPAL_NAME_MAX ||
         !zb_key_is (word[1].data, word[1].size) || (live && s_named (self, word[0])) || s_find (self, word[1]) ||
-        self->size >= ZB_PRINCIPALS_MAX || !zb_number_parse (word[2], UINT64_MAX, &stamp.epoch) ||
+        self->size >= 2 * ZB_PRINCIPALS_MAX || !zb_number_parse (word[2], UINT64_MAX, &stamp.epoch) ||
         !zb_number_parse (word[3], UINT64_MAX, &stamp.commit) || !zb_number_parse (word[4], 2, &node))
         return -1;
     zb_principal_t *one = s_add (self, word[0], word[1]);
@@ -496,4 +496,62 @@ const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_sta
     else
         s_replace (self, &changed);
     return wrong;
+}
+
+//  ---------------------------------------------------------------------------------------------------------------
+//  After a split
+
+static void s_copy_rules (zb_principal_t *to, const zb_principal_t *from)
+{
+    free (to->rules);
+    to->rules = (char *) malloc (from->rules_size + 1);
+    assert (to->rules);
+    if (from->rules_size)
+        memcpy (to->rules, from->rules, from->rules_size);
+    to->rules_size = from->rules_size;
+}
+
+static bool s_same_rules (const zb_principal_t *one, const zb_principal_t *other)
+{
+    return one->rules_size == other->rules_size &&
+           (one->rules_size == 0 || memcmp (one->rules, other->rules, one->rules_size) == 0);
+}
+
+//  What the loser says of one; whether that changes anything.
+static bool s_merge_one (zb_rights_t *self, const zb_principal_t *theirs, const zb_stamp_t *stamp,
+                         zb_rights_has_fn *has, void *context)
+{
+    zb_principal_t *ours = s_find (self, zb_frame (theirs->key));
+    if (!ours) {
+        bool taken = !theirs->revoked && s_named (self, zb_frame (theirs->name));
+        if (taken || self->size >= 2 * ZB_PRINCIPALS_MAX)
+            return false;
+        ours = s_add (self, zb_frame (theirs->name), zb_frame (theirs->key));
+        ours->revoked = theirs->revoked;
+        s_copy_rules (ours, theirs);
+    }
+    else if (ours->broker || ours->revoked)
+        return false;
+    else if (theirs->revoked) {
+        ours->revoked = true;
+        ours->rules_size = 0;
+    }
+    else if (!s_same_rules (ours, theirs) && !has (context, false, &theirs->changed) &&
+             has (context, true, &ours->changed))
+        s_copy_rules (ours, theirs);
+    else
+        return false;
+    ours->changed = *stamp;
+    return true;
+}
+
+bool zb_rights_merge (zb_rights_t *self, const zb_rights_t *loser, const zb_stamp_t *stamp, zb_rights_has_fn *has,
+                      void *context)
+{
+    bool changed = false;
+    for (size_t index = 0; index < loser->size; index++)
+        if (!loser->one[index].broker)
+            changed = s_merge_one (self, &loser->one[index], stamp, has, context) || changed;
+    self->serial += changed;
+    return changed;
 }

@@ -85,6 +85,14 @@ int zb_rights_decode (zb_rights_t *self, const void *row, size_t size);
 //  changed.
 const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, char why[ZB_RIGHTS_WHY]);
 
+//  Takes what the loser of a split knows.  Whoever is revoked on either side is; whom this side does not know is added; rules
+//  that the loser has changed are taken, unless they were changed here, too.  A name that both sides have given stays this
+//  side's.  `has` tells whether this store, or the loser's (`there`), has the commit of a change.  Returns whether anything has
+//  changed, which `stamp` is the commit of.  The bounds of a change don't hold; twice ZB_PRINCIPALS_MAX does.
+typedef bool (zb_rights_has_fn) (void *context, bool there, const zb_stamp_t *change);
+bool zb_rights_merge (zb_rights_t *self, const zb_rights_t *loser, const zb_stamp_t *stamp, zb_rights_has_fn *has,
+                      void *context);
+
 //  Whether there is a rule.
 bool zb_rights_allow (const zb_principal_t *who, zb_right_t right, zb_frame_t name);
 //  NULL if the principal may ask this; else what it lacks, in `why`, which begins with the right's name.  NULL for `who`:

@@ -173,7 +173,8 @@ static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
     self->bytes += (size_t) body;
     self->memory += FRAME_COST + peek;
     self->counts = true;
-    self->kept = body > COPIED_MOST && body < BUFFER_COST;
+    //  What is sealed is decrypted into memory of its own.
+    self->kept = !self->sealed && body > COPIED_MOST && body < BUFFER_COST;
     self->ends = !command && (self->sealed || !(flags & MORE));
     return ZB_ZMTP_FINE;
 }

@@ -32,6 +32,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+//  What a frame of CURVE counts for beside the bytes that its reader gets: libzmq's memory, nonce and authenticator.
+#define ZB_ZMTP_SEALED_COST (64 + 33)
+
 typedef struct {
     size_t handshake; //  bytes of the greeting and the first command
     size_t bytes;     //  of a message, all frames

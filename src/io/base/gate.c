@@ -40,8 +40,7 @@
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
 #define SETTLE_MS 1000  //  between two looks at sealed connections; each is forgiven
-#define FORGIVEN 64     //  so many frames,
-#define FORGIVEN_BYTES 8192 //  and so many bytes
+#define FORGIVEN_BYTES 8192 //  so many bytes
 #define SEALED_FRAME 128    //  bytes that a frame takes more when it is sealed
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
 
@@ -425,23 +424,28 @@ ssize_t zb_gate_recv (int descriptor, void *data, size_t size, int flags)
     return got > 0 && guest && !s_take (guest, descriptor, data, (size_t) got) ? 0 : got;
 }
 
-void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames)
+void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
 {
     guest_t *guest = s_guest (descriptor);
     if (!guest)
         return;
     port_t *port = &s_gate.port[gate];
     pthread_mutex_lock (&s_gate.mutex);
-    uint64_t messages = atomic_load (&guest->number) && guest->gate == gate ? atomic_load (&guest->messages) : 0;
+    bool ours = atomic_load (&guest->number) && guest->gate == gate;
+    uint64_t messages = ours ? atomic_load (&guest->messages) : 0;
     //  Without any this one is of an earlier connection of the descriptor, with which it was taken off.
     if (messages) {
-        uint64_t count = !atomic_load (&guest->sealed) ? 1 : frames < messages ? frames : messages;
-        uint64_t waiting = atomic_load (&guest->waiting), bytes = waiting / messages * count;
-        atomic_fetch_sub (&guest->waiting, bytes);
-        atomic_fetch_sub (&guest->messages, count);
+        uint64_t waiting = atomic_load (&guest->waiting), read = waiting / messages;
+        if (atomic_load (&guest->sealed)) {
+            read = bytes + frames * ZB_ZMTP_SEALED_COST;
+            read = read < waiting ? read : waiting;
+        }
+        else
+            atomic_fetch_sub (&guest->messages, 1);
+        atomic_fetch_sub (&guest->waiting, read);
         guest->fresh = true;
-        atomic_fetch_sub (&port->total, bytes);
-        if (guest->held && waiting - bytes <= s_ahead (port, guest) / 2 && !s_too_much (port, guest, waiting - bytes))
+        atomic_fetch_sub (&port->total, read);
+        if (guest->held && waiting - read <= s_ahead (port, guest) / 2 && !s_too_much (port, guest, waiting - read))
             s_hold (port, guest, descriptor, false);
     }
     pthread_mutex_unlock (&s_gate.mutex);
@@ -451,7 +455,7 @@ void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames)
 //  has not ended.  The mutex is held.
 static void s_settle (port_t *port, guest_t *guest)
 {
-    uint64_t waiting = atomic_load (&guest->waiting), messages = atomic_load (&guest->messages);
+    uint64_t waiting = atomic_load (&guest->waiting);
     if (guest->held && !guest->fresh && waiting > s_ahead (port, guest)) {
         s_cut (guest);
         s_gate.stats.cut++;
@@ -463,7 +467,6 @@ static void s_settle (port_t *port, guest_t *guest)
         return;
     uint64_t bytes = waiting < FORGIVEN_BYTES ? waiting : FORGIVEN_BYTES;
     atomic_fetch_sub (&guest->waiting, bytes);
-    atomic_fetch_sub (&guest->messages, messages < FORGIVEN ? messages : FORGIVEN);
     atomic_fetch_sub (&port->total, bytes);
 }
 

@@ -908,11 +908,19 @@ static void s_replay (zb_broker_t *self)
         zb_log (ZB_LOG_WARNING, "this store holds commit %" PRIu64 " of epoch %" PRIu64 ", and the other broker does not: one "
                 "of the two was set back to an older copy, or its disk has lost writes; nothing is rolled back, what is "
                 "here is replayed to it", self->role.commit, zb_lineage_newest (&self->role.lineage).number);
-    if (replays && !self->courier)
+    bool fresh = replays && !self->courier;
+    if (fresh)
         self->courier = zb_courier_new (s_peer_endpoint (self), self->config->store, self->salvager, self->role.secret,
                                         &self->role.lineage, self->keys);
     if (!self->courier)
         return;
+    if (fresh) {
+        size_t size;
+        char *row = zb_rights_encode (self->rights, &size);
+        if (size > strlen (ZB_RIGHTS_NOBODY))
+            zb_courier_rights (self->courier, (zb_frame_t) { row, size });
+        free (row);
+    }
     bool done = zb_courier_turn (self->courier, self->now);
     zb_read_t *read = done ? NULL : zb_courier_read (self->courier, READ_REPLAY);
     if (read)

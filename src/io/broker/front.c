@@ -136,7 +136,7 @@ static zb_frame_t s_key (const zb_front_t *self)
 
 //  Reads one whole message, of so many frames behind the routing id.  Returns false if none waits; *whole tells whether it is
 //  within the limits.
-static bool s_read (zb_front_t *self, bool *whole, size_t *frames)
+static bool s_read (zb_front_t *self, bool *whole, size_t *frames, size_t *size)
 {
     *frames = 0;
     size_t bytes = 0;
@@ -166,22 +166,23 @@ static bool s_read (zb_front_t *self, bool *whole, size_t *frames)
             *whole = false;
         zmq_msg_close (&message);
     }
+    *size = bytes;
     return true;
 }
 
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut)
 {
     bool whole = false;
-    size_t came;
+    size_t came, bytes;
     while (true) {
         s_release (self);
-        if (!s_read (self, &whole, &came)) {
+        if (!s_read (self, &whole, &came, &bytes)) {
             s_release (self);
             zb_gate_idle (ZB_GATE_CLIENTS);
             zb_callers_idle (self->callers);
             return 0;
         }
-        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor, came - 1);
+        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor, came - 1, bytes);
         self->oversize += !whole;
         //  The first frames of what is too large are enough to answer it.
         if (self->size > 1)

@@ -62,6 +62,11 @@ zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager
     return self;
 }
 
+void zb_courier_rights (zb_courier_t *self, zb_frame_t rights)
+{
+    zb_replayer_rights (self->replayer, rights);
+}
+
 void zb_courier_destroy (zb_courier_t **self_p)
 {
     assert (self_p);

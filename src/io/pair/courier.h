@@ -27,6 +27,8 @@ typedef struct zb_courier zb_courier_t;
 zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager_t *salvager,
                               const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage,
                               const zb_keys_t *keys);
+//  What the loser's store says of principals, to be told, too; copied.
+void zb_courier_rights (zb_courier_t *self, zb_frame_t rights);
 void zb_courier_destroy (zb_courier_t **self_p);
 //  Takes answers, sends items.  Returns true when the winner has everything on its disk.
 bool zb_courier_turn (zb_courier_t *self, int64_t now);
