@@ -236,8 +236,13 @@ static void s_put_all (put_t *self, int64_t timeout)
         const char *data;
         size_t size;
         input_event_t event = INPUT_PAUSE;
-        if (more && s_room (self))
-            event = input_next (self->input, s_busy (self) ? 0 : -1, &data, &size);
+        if (more && s_room (self)) {
+            //  An answer may have come while a message was sent.  Who waits for it before the next line would wait for ever.
+            bool busy = s_busy (self);
+            if (!busy)
+                s_flush (self);
+            event = input_next (self->input, busy ? 0 : -1, &data, &size);
+        }
         if (event == INPUT_MESSAGE) {
             s_take (self, data, size);
             continue;

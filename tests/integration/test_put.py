@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+import zmq
 
 from brokers import PROGRAM, WRAPPER, wait_for
 from conftest import in_step, two_stores
@@ -248,6 +249,53 @@ def test_a_pause_keeps_nothing_back(single, queue, options):
     put.write("the end")
     assert put.end()[0] == 0
     assert drained(queue) == ["the end"]
+
+
+def io_thread(process):
+    """How often the I/O thread of its sockets went to sleep, and whether it sleeps."""
+    folder = "/proc/%d/task" % process.pid
+    for thread in os.listdir(folder):
+        with open("%s/%s/status" % (folder, thread)) as file:
+            fields = dict(line.split(":", 1) for line in file)
+        if "IO" in fields["Name"]:
+            return int(fields["voluntary_ctxt_switches"]), fields["State"].split()[0] == "S"
+    return 0, False
+
+
+def test_who_waits_for_each_ok_gets_each():
+    """An OK that is there as soon as its message is sent is told before the next line is waited for."""
+    router = zmq.Context.instance().socket(zmq.ROUTER)
+    endpoint = "tcp://127.0.0.1:%d" % router.bind_to_random_port("tcp://127.0.0.1")
+
+    def request(verb):
+        assert router.poll(PATIENCE * 1000), verb
+        frames = router.recv_multipart()
+        assert frames[2] == verb
+        return frames[0], frames[3]
+
+    def ok(client, number, *more):
+        router.send_multipart([client, b"ZB1", b"OK", number, b"", *more])
+
+    class Here:
+        endpoints = [endpoint]
+
+    put = Put(Here, "q", "--name", "n")
+    for _ in range(2):
+        client, number = request(b"HELLO")
+        ok(client, number, b"1", b"0", endpoint.encode(), b"")
+    put.write("one\n")
+    request(b"PUT")
+    ok(client, b"1", b"single", b"1", b"1")
+    put.wait_oks(1)
+    #  As from a fast broker to a slow machine: the answer is there before the program looks.
+    before, _ = io_thread(put.process)
+    ok(client, b"2", b"single", b"2", b"2")
+    wait_for(lambda: io_thread(put.process)[0] > before and io_thread(put.process)[1], "its I/O thread to have the answer")
+    put.write("two\n")
+    request(b"PUT")
+    put.wait_oks(2)
+    assert put.end() == (0, "")
+    router.close()
 
 
 @pytest.mark.parametrize("options", [[], ["--name", "n"]])
