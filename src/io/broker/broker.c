@@ -34,6 +34,7 @@
 #include "io/broker/news.h"
 #include "io/broker/operator.h"
 #include "io/base/reach.h"
+#include "io/base/service.h"
 #include "io/broker/status.h"
 #include "io/store/salvager.h"
 #include "io/store/store.h"
@@ -241,6 +242,7 @@ static void s_carry_out (zb_broker_t *self)
             self->status.phase_since = self->now;
             if (self->ready) {
                 zb_log_say ("ROLE", line);
+                zb_service_state (line);
                 zb_log (ZB_LOG_NOTICE, "%s", line);
             }
             zstr_free (&line);
@@ -753,6 +755,7 @@ static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
                     event->node.alone_from, self->now);
     self->ready = true;
     zb_log_say ("READY", s_own (self)->endpoint);
+    zb_service_ready ();
     s_carry_out (self);
 }
 
@@ -1181,6 +1184,7 @@ static int s_open (zb_broker_t *self, const zb_config_t *config)
 
 static void s_close (zb_broker_t *self)
 {
+    zb_service_stopping ();
     if (self->engine && zb_engine_leads (self->engine)) {
         zb_engine_stop (self->engine, "");
         s_replies (self);
@@ -1252,6 +1256,7 @@ static void s_turn (zb_broker_t *self)
     s_replay (self);
     zb_news_tick (&self->news, self->now);
     s_tell_peer (self, false);
+    zb_service_alive (self->now);
 }
 
 int zb_broker_run (const zb_config_t *config)

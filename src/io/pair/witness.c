@@ -17,6 +17,7 @@
 #include "io/auth/auth.h"
 #include "io/auth/keys.h"
 #include "io/base/gate.h"
+#include "io/base/service.h"
 #include "io/store/home.h"
 #include "io/store/moment.h"
 #include "io/store/record.h"
@@ -400,8 +401,10 @@ int zb_witness_run (const char *bind, const char *folder, const zb_config_t *con
     zb_witness_t witness = {.folder = folder, .pairs = zlistx_new ()}, *self = &witness;
     zlistx_set_destructor (self->pairs, s_pair_free);
     int code = s_open (self, bind, pairs, count);
-    if (code == ZB_EXIT_OK)
+    if (code == ZB_EXIT_OK) {
         zb_log_say ("READY", zsock_endpoint (self->sock));
+        zb_service_ready ();
+    }
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
         zmsg_t *message = zmsg_recv (self->sock);
         if (message)
