@@ -16,6 +16,7 @@ extern const tool_command_t tool_put;
 extern const tool_command_t tool_get;
 extern const tool_command_t tool_queue;
 extern const tool_command_t tool_status;
+extern const tool_command_t tool_check;
 extern const tool_command_t tool_doctor;
 extern const tool_command_t tool_demo;
 extern const tool_command_t tool_bench;

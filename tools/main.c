@@ -14,7 +14,7 @@
 #include "commands.h"
 
 static const tool_command_t *const s_commands[] = {
-    &tool_serve,  &tool_put,     &tool_get,  &tool_queue, &tool_status,  &tool_switchover, &tool_promote,
+    &tool_serve,  &tool_put,     &tool_get,  &tool_queue, &tool_status,  &tool_check, &tool_switchover, &tool_promote,
     &tool_doctor, &tool_salvage, &tool_demo, &tool_bench, &tool_witness, &tool_adopt, &tool_upgrade, &tool_key, NULL};
 
 static const char s_more[] = "\n"

@@ -11,101 +11,65 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "brokers.h"
 #include "commands.h"
 
-#define BROKERS_MAX 8
 #define COLUMN_MAX 192
+#define WATCH_EACH 1 //  s
+#define CLEAR "\33[H\33[J"
 
 static const tool_option_t s_options[] = {{"json", NULL, "as a JSON object"},
-                                          {"wait", "MS", "how long to wait for each broker's answer (default: 1000)"},
+                                          {"watch", NULL, "again each second, until it is interrupted"},
+                                          BROKERS_WAIT,
                                           TOOL_BROKERS, TOOL_KEY,
                                           {NULL, NULL, NULL}};
-
-typedef struct {
-    size_t size;
-    const char *endpoint[BROKERS_MAX];
-    json_t *status[BROKERS_MAX]; //  NULL: no answer
-} brokers_t;
 
 //  ---------------------------------------------------------------------------
 //  The rows of the table: each writes one broker's value, or nothing if the broker does not tell it
 
 typedef void (row_fn) (json_t *status, char *text, size_t size);
 
-//  The member at a path of names with dots; NULL if there is none.
-static json_t *s_member (json_t *status, const char *path)
-{
-    char name[64];
-    while (status && *path) {
-        size_t size = strcspn (path, ".");
-        snprintf (name, sizeof name, "%.*s", (int) size, path);
-        status = json_object_get (status, name);
-        path += size + (path[size] == '.');
-    }
-    return status;
-}
-
-static const char *s_text (json_t *status, const char *path)
-{
-    const char *text = json_string_value (s_member (status, path));
-    return text ? text : "";
-}
-
-static long long s_number (json_t *status, const char *path)
-{
-    return (long long) json_integer_value (s_member (status, path));
-}
-
-static bool s_true (json_t *status, const char *path)
-{
-    return json_is_true (s_member (status, path));
-}
-
 static void s_node (json_t *status, char *text, size_t size)
 {
-    snprintf (text, size, "%s", s_text (status, "node"));
+    snprintf (text, size, "%s", brokers_text (status, "node"));
 }
 
 static void s_role (json_t *status, char *text, size_t size)
 {
-    snprintf (text, size, "%s", s_text (status, "role"));
+    snprintf (text, size, "%s", brokers_text (status, "role"));
 }
 
 static void s_epoch (json_t *status, char *text, size_t size)
 {
-    snprintf (text, size, "%lld", s_number (status, "epoch"));
-}
-
-static bool s_is_active (json_t *status)
-{
-    return strcmp (s_text (status, "role"), "active") == 0;
+    snprintf (text, size, "%lld", brokers_number (status, "epoch"));
 }
 
 static bool s_is_shared (json_t *status)
 {
-    return json_is_object (s_member (status, "lock"));
+    return json_is_object (brokers_member (status, "lock"));
 }
 
 static void s_level (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status))
-        snprintf (text, size, "%s", s_text (status, "level"));
+    if (brokers_is_active (status))
+        snprintf (text, size, "%s", brokers_text (status, "level"));
 }
 
 static void s_in_step (json_t *status, char *text, size_t size)
 {
-    if (strcmp (s_text (status, "level"), "single") == 0)
+    if (strcmp (brokers_text (status, "level"), "single") == 0)
         return;
-    snprintf (text, size, "%s", s_true (status, "alone") ? "no, alone" : s_true (status, "in_step") ? "yes" : "no");
+    snprintf (text, size, "%s", brokers_true (status, "alone") ? "no, alone" : brokers_true (status, "in_step") ? "yes" : "no");
 }
 
 //  How long it has been as it is.
 static void s_since (json_t *status, char *text, size_t size)
 {
-    if (!s_member (status, "since_ms"))
+    if (!brokers_member (status, "since_ms"))
         return;
-    long long seconds = s_number (status, "since_ms") / 1000;
+    long long seconds = brokers_number (status, "since_ms") / 1000;
     long long days = seconds / 86400, hours = seconds / 3600 % 24, minutes = seconds / 60 % 60;
     if (days)
         snprintf (text, size, "%lld d %lld h", days, hours);
@@ -119,10 +83,10 @@ static void s_since (json_t *status, char *text, size_t size)
 
 static void s_peer (json_t *status, char *text, size_t size)
 {
-    if (!s_member (status, "peer") || strcmp (s_text (status, "level"), "single") == 0)
+    if (!brokers_member (status, "peer") || strcmp (brokers_text (status, "level"), "single") == 0)
         return;
-    if (s_true (status, "peer.heard"))
-        snprintf (text, size, "%s", s_text (status, "peer.role"));
+    if (brokers_true (status, "peer.heard"))
+        snprintf (text, size, "%s", brokers_text (status, "peer.role"));
     else
         snprintf (text, size, "silent");
 }
@@ -140,10 +104,10 @@ static void s_bytes (double bytes, char *text, size_t size)
 
 static void s_lag (json_t *status, char *text, size_t size)
 {
-    if (!s_is_active (status) || !s_true (status, "peer.heard") || s_is_shared (status))
+    if (!brokers_is_active (status) || !brokers_true (status, "peer.heard") || s_is_shared (status))
         return;
-    int used = snprintf (text, size, "%lld commits", s_number (status, "peer.lag"));
-    long long pace = s_number (status, "peer.pace");
+    int used = snprintf (text, size, "%lld commits", brokers_number (status, "peer.lag"));
+    long long pace = brokers_number (status, "peer.pace");
     char bytes[32];
     s_bytes ((double) pace, bytes, sizeof bytes);
     if (pace)
@@ -155,78 +119,78 @@ static void s_store (json_t *status, char *text, size_t size)
 {
     if (!s_is_shared (status))
         return;
-    time_t since = (time_t) s_number (status, "lock.since");
+    time_t since = (time_t) brokers_number (status, "lock.since");
     char when[32], took[32] = "";
     struct tm parts;
     strftime (when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", gmtime_r (&since, &parts));
-    if (json_is_integer (s_member (status, "lock.takeover_ms")))
-        snprintf (took, sizeof took, ", taken in %lld ms", s_number (status, "lock.takeover_ms"));
-    if (s_true (status, "lock.open_here"))
+    if (json_is_integer (brokers_member (status, "lock.takeover_ms")))
+        snprintf (took, sizeof took, ", taken in %lld ms", brokers_number (status, "lock.takeover_ms"));
+    if (brokers_true (status, "lock.open_here"))
         snprintf (text, size, "shared, open since %s%s", when, took);
-    else if (s_true (status, "lock.held"))
-        snprintf (text, size, "shared, not open; locked by process %lld on %s since %s", s_number (status, "lock.pid"),
-                  s_text (status, "lock.host"), when);
+    else if (brokers_true (status, "lock.held"))
+        snprintf (text, size, "shared, not open; locked by process %lld on %s since %s", brokers_number (status, "lock.pid"),
+                  brokers_text (status, "lock.host"), when);
     else
         snprintf (text, size, "shared, not open; nobody has the lock");
 }
 
 static void s_synced (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status))
-        snprintf (text, size, "%lld of %lld", s_number (status, "synced_here"), s_number (status, "commit"));
+    if (brokers_is_active (status))
+        snprintf (text, size, "%lld of %lld", brokers_number (status, "synced_here"), brokers_number (status, "commit"));
 }
 
 static void s_queues (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status))
-        snprintf (text, size, "%lld queues", s_number (status, "queues"));
+    if (brokers_is_active (status))
+        snprintf (text, size, "%lld queues", brokers_number (status, "queues"));
 }
 
 static void s_sessions (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status))
-        snprintf (text, size, "%lld", s_number (status, "sessions"));
+    if (brokers_is_active (status))
+        snprintf (text, size, "%lld", brokers_number (status, "sessions"));
 }
 
 static void s_messages (json_t *status, char *text, size_t size)
 {
-    if (s_is_active (status))
-        snprintf (text, size, "%lld in, %lld out, %lld acked", s_number (status, "messages_in"),
-                  s_number (status, "messages_out"), s_number (status, "acked"));
+    if (brokers_is_active (status))
+        snprintf (text, size, "%lld in, %lld out, %lld acked", brokers_number (status, "messages_in"),
+                  brokers_number (status, "messages_out"), brokers_number (status, "acked"));
 }
 
 static void s_disk (json_t *status, char *text, size_t size)
 {
-    if (!s_member (status, "disk"))
+    if (!brokers_member (status, "disk"))
         return;
     char free_bytes[32];
-    s_bytes ((double) s_number (status, "disk.free"), free_bytes, sizeof free_bytes);
-    snprintf (text, size, "%s free%s", free_bytes, s_true (status, "disk.full") ? ", FULL" : "");
+    s_bytes ((double) brokers_number (status, "disk.free"), free_bytes, sizeof free_bytes);
+    snprintf (text, size, "%s free%s", free_bytes, brokers_true (status, "disk.full") ? ", FULL" : "");
 }
 
 static void s_resync (json_t *status, char *text, size_t size)
 {
-    if (!*s_text (status, "resync.text"))
+    if (!*brokers_text (status, "resync.text"))
         return;
     char done[32], total[32];
-    s_bytes ((double) s_number (status, "resync.done"), done, sizeof done);
-    s_bytes ((double) s_number (status, "resync.total"), total, sizeof total);
-    long long left = s_number (status, "resync.left_ms");
-    int used = snprintf (text, size, "%s, %s", s_text (status, "resync.text"), done);
-    if (s_number (status, "resync.total"))
+    s_bytes ((double) brokers_number (status, "resync.done"), done, sizeof done);
+    s_bytes ((double) brokers_number (status, "resync.total"), total, sizeof total);
+    long long left = brokers_number (status, "resync.left_ms");
+    int used = snprintf (text, size, "%s, %s", brokers_text (status, "resync.text"), done);
+    if (brokers_number (status, "resync.total"))
         used += snprintf (text + used, size - (size_t) used, " of %s", total);
-    if (s_member (status, "resync.left_ms") && !json_is_null (s_member (status, "resync.left_ms")))
+    if (brokers_member (status, "resync.left_ms") && !json_is_null (brokers_member (status, "resync.left_ms")))
         snprintf (text + used, size - (size_t) used, ", %lld s left", (left + 999) / 1000);
 }
 
 static void s_process (json_t *status, char *text, size_t size)
 {
-    snprintf (text, size, "%lld, version %s", s_number (status, "pid"), s_text (status, "version"));
+    snprintf (text, size, "%lld, version %s", brokers_number (status, "pid"), brokers_text (status, "version"));
 }
 
 static void s_why (json_t *status, char *text, size_t size)
 {
-    snprintf (text, size, "%s", s_text (status, "why"));
+    snprintf (text, size, "%s", brokers_text (status, "why"));
 }
 
 static const struct {
@@ -246,25 +210,25 @@ static const struct {
 //  Whether a way between the brokers, or to the witness, is closed, and not just for a moment.
 static bool s_is_closed (json_t *way)
 {
-    return json_is_object (way) && !s_true (way, "open") && s_number (way, "since_ms") >= CLOSED_NEWS;
+    return json_is_object (way) && !brokers_true (way, "open") && brokers_number (way, "since_ms") >= CLOSED_NEWS;
 }
 
 //  What each broker says of its links that needs a look, a line each.
 static void s_print_links (const brokers_t *self)
 {
     for (size_t index = 0; index < self->size; index++) {
-        json_t *links = s_member (self->status[index], "links");
+        json_t *links = brokers_member (self->status[index], "links");
         const char *name;
         json_t *way;
         json_object_foreach (links, name, way)
         {
             if (s_is_closed (way))
-                printf ("%s: %s: closed for %lld s; %s\n", self->endpoint[index], s_text (way, "text"),
-                        s_number (way, "since_ms") / 1000, s_text (way, "why"));
+                printf ("%s: %s: closed for %lld s; %s\n", self->endpoint[index], brokers_text (way, "text"),
+                        brokers_number (way, "since_ms") / 1000, brokers_text (way, "why"));
         }
-        if (*s_text (links, "differs"))
+        if (*brokers_text (links, "differs"))
             printf ("%s: the two brokers are set up differently: %s\n", self->endpoint[index],
-                    s_text (links, "differs"));
+                    brokers_text (links, "differs"));
     }
 }
 
@@ -275,8 +239,8 @@ static void s_print_ways_out (const brokers_t *self)
         size_t which;
         json_t *one;
         json_array_foreach (json_object_get (self->status[index], "way_out"), which, one)
-            printf ("%s: %s\n  way out (%s): %s\n", self->endpoint[index], s_text (one, "why"), s_text (one, "reason"),
-                    s_text (one, "text"));
+            printf ("%s: %s\n  way out (%s): %s\n", self->endpoint[index], brokers_text (one, "why"), brokers_text (one, "reason"),
+                    brokers_text (one, "text"));
     }
 }
 
@@ -284,11 +248,11 @@ static void s_print_ways_out (const brokers_t *self)
 static const char *s_lacks (const brokers_t *self)
 {
     for (size_t index = 0; index < self->size; index++) {
-        json_t *links = s_member (self->status[index], "links");
-        if (s_is_closed (s_member (links, "witness")))
+        json_t *links = brokers_member (self->status[index], "links");
+        if (s_is_closed (brokers_member (links, "witness")))
             return "the pair is in step, but the witness can't be reached: a broker whose peer dies now does not go on "
                    "alone; see below";
-        if (*s_text (links, "differs"))
+        if (*brokers_text (links, "differs"))
             return "the pair is in step, but the two brokers are set up differently; see below";
     }
     return NULL;
@@ -301,12 +265,12 @@ static int s_verdict (const brokers_t *self, const char **verdict)
     json_t *active = NULL;
     for (size_t index = 0; index < self->size; index++) {
         answers += self->status[index] != NULL;
-        if (self->status[index] && s_is_active (self->status[index])) {
+        if (self->status[index] && brokers_is_active (self->status[index])) {
             active = self->status[index];
             actives++;
         }
     }
-    const char *level = s_text (active, "level");
+    const char *level = brokers_text (active, "level");
     if (answers == 0) {
         *verdict = "no broker answers";
         return TOOL_NO_ANSWER;
@@ -319,12 +283,12 @@ static int s_verdict (const brokers_t *self, const char **verdict)
         *verdict = "a broker without a pair is active";
         return TOOL_OK;
     }
-    else if (strcmp (level, "both") == 0 && s_true (active, "in_step")) {
+    else if (strcmp (level, "both") == 0 && brokers_true (active, "in_step")) {
         const char *lacks = s_lacks (self);
         *verdict = lacks ? lacks : "the pair is in step";
         return lacks ? TOOL_FAILED : TOOL_OK;
     }
-    else if (strcmp (level, "shared") == 0 && s_true (active, "in_step") && answers == self->size) {
+    else if (strcmp (level, "shared") == 0 && brokers_true (active, "in_step") && answers == self->size) {
         *verdict = "the pair is in step, on one shared store";
         return TOOL_OK;
     }
@@ -405,45 +369,35 @@ static void s_print_table (const brokers_t *self)
     s_print_ways_out (self);
 }
 
-static int s_ask (const tool_t *tool, zb_client_t *client, int64_t wait, brokers_t *brokers)
+static int s_show (const tool_t *tool, const brokers_t *brokers)
 {
-    brokers->size = zb_client_brokers (client);
-    if (brokers->size > BROKERS_MAX)
-        return tool_misused (tool, "more than %d brokers", BROKERS_MAX);
-    for (size_t index = 0; index < brokers->size; index++) {
-        brokers->endpoint[index] = zb_client_broker (client, index);
-        const char *text = zb_client_status (client, index, wait);
-        json_error_t error;
-        brokers->status[index] = text ? json_loads (text, 0, &error) : NULL;
-        if (text && !json_is_object (brokers->status[index]))
-            return tool_fail (tool, TOOL_FAILED, "%s answers what is no JSON object", brokers->endpoint[index]);
-    }
-    return TOOL_OK;
+    const char *verdict;
+    int code = s_verdict (brokers, &verdict);
+    if (tool_option (tool, "json"))
+        s_print_json (brokers);
+    else
+        s_print_table (brokers);
+    return code;
 }
 
 static int s_run (tool_t *tool)
 {
     if (tool->size)
         return tool_misused (tool, "'%s': status takes no arguments", tool->arguments[0]);
-    int64_t wait = 1000;
-    if (tool_number (tool, "wait", 1, 600000, &wait))
-        return TOOL_USAGE;
-    zb_client_t *client = tool_client (tool);
-    if (!client)
-        return TOOL_USAGE;
-    brokers_t brokers = {.size = 0};
-    int code = s_ask (tool, client, wait, &brokers);
-    if (code == TOOL_OK) {
-        const char *verdict;
-        code = s_verdict (&brokers, &verdict);
-        if (tool_option (tool, "json"))
-            s_print_json (&brokers);
-        else
-            s_print_table (&brokers);
+    bool watch = tool_option (tool, "watch") != NULL;
+    bool redraws = watch && isatty (STDOUT_FILENO);
+    brokers_t brokers;
+    int code = brokers_open (&brokers, tool);
+    int asked = code;
+    while (asked == TOOL_OK && (asked = code = brokers_ask (&brokers, tool)) == TOOL_OK) {
+        if (redraws)
+            fputs (CLEAR, stdout);
+        code = s_show (tool, &brokers);
+        if (!watch || fflush (stdout) || ferror (stdout))
+            break;
+        nanosleep (&(struct timespec){.tv_sec = WATCH_EACH}, NULL);
     }
-    for (size_t index = 0; index < brokers.size; index++)
-        json_decref (brokers.status[index]);
-    zb_client_destroy (&client);
+    brokers_close (&brokers);
     return code;
 }
 

@@ -329,6 +329,42 @@ def test_status_of_a_pair(zbroker, pair):
     assert "no answer" in done.stdout
 
 
+def test_check(zbroker, pair):
+    brokers = ["--brokers", ",".join(pair.endpoints), "--timeout", "5000"]
+
+    def check(*question):
+        return zbroker(["check", *question, *brokers], check=False).returncode
+
+    active = in_step(pair)
+    zbroker(["queue", "create", "orders", "--brokers", ",".join(pair.endpoints)])
+    zbroker(["put", "orders", "one", "two", "three", "--brokers", ",".join(pair.endpoints)])
+    assert [check(question) for question in ("alive", "ready", "in-sync")] == [0, 0, 0]
+    assert [check("disk", "--free", free) for free in ("1", str(1 << 62))] == [0, 1]
+    assert check("queue", "orders") == 0
+    assert check("queue", "orders", "--warn", "2") == 1
+    assert check("queue", "orders", "--most", "2") == 2
+    assert check("queue", "nobody's") == 2
+    pair.brokers[1 - active].kill()
+    zbroker(["put", "orders", "four", "--brokers", ",".join(pair.endpoints)])
+    assert [check(question) for question in ("alive", "ready", "in-sync")] == [1, 0, 1]
+    pair.brokers[active].kill()
+    assert [check(question, "--wait", "100") for question in ("alive", "ready", "in-sync", "disk")] == [2, 2, 2, 2]
+    assert [check(*question) for question in ((), ("all",), ("queue",), ("alive", "x"))] == [2, 2, 2, 2]
+
+
+def test_status_again_and_again(single):
+    with subprocess.Popen([*WRAPPER, PROGRAM, "status", "--watch", "--json", "--brokers", single.endpoints[0]],
+                          stdout=subprocess.PIPE, text=True) as watch:
+        seen = 0
+        for line in watch.stdout:
+            seen += line.startswith("}")
+            if seen == 2:
+                watch.terminate()
+                break
+        watch.stdout.read()
+    assert seen == 2
+
+
 def test_put_kill_get(zbroker, pair):
     brokers = ["--brokers", ",".join(pair.endpoints)]
     zbroker(["queue", "create", "orders"] + brokers)
