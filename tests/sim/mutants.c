@@ -150,7 +150,7 @@ static void s_forget_numbers (zb_item_t *item)
     zb_row_t *row = zb_row_new (item->row.size);
     memcpy (row->data, item->row.data, item->row.size);
     row->size = (uint32_t) item->row.size;
-    size_t offset = 0, at = ZB_LOG_HEAD;
+    size_t offset = 0, at = zb_log_head_size (row->data[0]);
     for (zb_piece_t piece; zb_log_next (row, &offset, &piece) == 1; at = offset)
         if (!piece.part) {
             //  The name becomes a property.

@@ -80,8 +80,9 @@ static void s_commit (s_bench_t *self)
 static void s_put (s_bench_t *self)
 {
     zb_frame_t body[] = {zb_frame ("one"), zb_frame ("two")};
+    const zb_log_head_t head = {.form = 2, .time = 1700000000000};
     zb_piece_t piece = {.first = self->next};
-    zb_log_put (&self->log, &piece, body, 2);
+    zb_log_put (&self->log, &head, &piece, body, 2);
     self->next += 2;
     s_commit (self);
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {

@@ -835,6 +835,34 @@ static void test_a_full_queue (void **state)
     s_close ();
 }
 
+//  A row of the loser's form comes in that of the winner's level; what the head says of its time goes along.
+static void test_rows_take_the_form_of_the_level (void **state)
+{
+    (void) state;
+    for (unsigned level = 1; level <= 2; level++) {
+        s_open ();
+        zb_engine_time (s_loser.rig->engine, 5000);
+        s_say (&s_loser, "c", "PUT|1|q||theirs");
+        zb_engine_level (s_winner.rig->engine, level);
+        s_replay ("");
+        s_expect ("one,two,three,till 1,theirs");
+        unsigned theirs = 0;
+        for (size_t index = 0; index < fake_store_rows (s_winner.rig->store, ZB_LOG); index++) {
+            size_t key_size = 0, size = 0;
+            const uint8_t *key = fake_store_key (s_winner.rig->store, ZB_LOG, index, &key_size);
+            const uint8_t *value = fake_store_get (s_winner.rig->store, ZB_LOG, key, key_size, &size);
+            if (zb_epoch_node (zb_get64 (key + 4)) != 2)
+                continue;
+            theirs++;
+            assert_int_equal (value[0], level);
+            if (level == 2)
+                assert_int_equal (zb_get64 (value + 16), 5000);
+        }
+        assert_int_equal (theirs, 1);
+        s_close ();
+    }
+}
+
 //  Messages come first: what the loser has acknowledged is open as long as what it has stored is not all here.
 static void test_messages_come_before_acknowledgements (void **state)
 {
@@ -1244,6 +1272,7 @@ int main (void)
         cmocka_unit_test (test_rows_before_one_that_goes_aside),
         cmocka_unit_test (test_stored_on_both_and_acknowledged_on_one),
         cmocka_unit_test (test_a_full_queue),
+        cmocka_unit_test (test_rows_take_the_form_of_the_level),
         cmocka_unit_test (test_messages_come_before_acknowledgements),
         cmocka_unit_test (test_a_replay_of_the_first_release),
         cmocka_unit_test (test_interrupted_anywhere),

@@ -58,8 +58,9 @@ static void s_put (s_bench_t *self, size_t count)
     zb_frame_t body[10];
     for (size_t index = 0; index < count; index++)
         body[index] = zb_frame ("body");
+    const zb_log_head_t head = {.form = 2, .time = 1700000000000};
     zb_piece_t piece = {.first = self->next};
-    zb_log_put (&self->queue->log, &piece, body, count);
+    zb_log_put (&self->queue->log, &head, &piece, body, count);
     self->next += count;
 }
 

@@ -32,7 +32,7 @@ static zb_row_t *s_log (uint64_t *last)
     zb_piece_t piece = {
         .first = 100, .count = 2, .number = 7, .name = zb_frame ("till"), .properties = zb_frame ("a=b")};
     size_t need = zb_log_need (&piece, 2, 5);
-    zb_log_begin (row, 100);
+    zb_log_begin (row, &(zb_log_head_t){.form = 1, .first = 100});
     zb_log_append (row, &piece, one);
     assert_int_equal (row->size, ZB_LOG_HEAD + need);
     piece = (zb_piece_t){.first = 200, .count = 1};
@@ -114,6 +114,52 @@ static void s_damaged_log_rows_are_refused (void **state)
         zb_view_destroy (&view);
         zb_row_unref (&acks);
     }
+    zb_row_unref (&row);
+}
+
+//  The head of form 2: time, origin, and the bytes of all bodies.
+static void s_the_long_head_of_a_row (void **state)
+{
+    (void) state;
+    zb_frame_t body[] = {zb_frame ("first"), zb_frame (""), zb_frame ("third")};
+    zb_piece_t one = {.first = 100, .count = 2, .properties = zb_frame ("a=b")}, two = {.first = 200, .count = 1};
+    zb_row_t *row = zb_row_new (400);
+    zb_log_begin (row, &(zb_log_head_t){.form = 2, .first = 100, .time = 1700000000000, .origin = 77});
+    zb_log_append (row, &one, body);
+    zb_log_append (row, &two, body + 2);
+    zb_log_head_t head;
+    assert_int_equal (zb_log_head (row, &head), 0);
+    assert_int_equal (head.form, 2);
+    assert_int_equal (head.count, 3);
+    assert_int_equal (head.first, 100);
+    assert_int_equal (head.time, 1700000000000);
+    assert_int_equal (head.origin, 77);
+    assert_int_equal (head.bytes, 10);
+    zb_places_t *places = zb_places_new (row, 200);
+    assert_non_null (places);
+    assert_true (zb_frame_is (zb_places_body (places, 0), "first"));
+    assert_true (zb_frame_is (zb_places_body (places, 2), "third"));
+    assert_true (zb_frame_is (zb_places_properties (places, 1), "a=b"));
+    zb_places_unref (&places);
+    //  Its bytes are counted; no other form is known; and it is there as a whole.
+    zb_put32 (row->data + 32, 11);
+    assert_null (zb_places_new (row, 200));
+    zb_put32 (row->data + 32, 10);
+    row->data[0] = 3;
+    assert_null (zb_places_new (row, 200));
+    row->data[0] = 2;
+    for (uint32_t size = 0; size < row->size; size++) {
+        zb_row_t *cut = s_row (row->data, size);
+        assert_null (zb_places_new (cut, 200));
+        zb_row_unref (&cut);
+    }
+    //  The first form has none of that.
+    uint64_t last = 0;
+    zb_row_t *old = s_log (&last);
+    assert_int_equal (zb_log_head (old, &head), 0);
+    assert_int_equal (head.form, 1);
+    assert_true (head.time == 0 && head.origin == 0 && head.bytes == 0);
+    zb_row_unref (&old);
     zb_row_unref (&row);
 }
 
@@ -279,7 +325,7 @@ static void s_a_part_says_of_what (void **state)
     zb_piece_t piece = {.first = 100, .count = 2, .number = 7, .name = zb_frame ("till"), .properties = zb_frame ("a=b"),
                         .part = true, .digest = 0x1122334455667788, .total = 9, .before = 3};
     zb_row_t *row = zb_row_new (ZB_LOG_HEAD + zb_log_need (&piece, 2, 6));
-    zb_log_begin (row, 100);
+    zb_log_begin (row, &(zb_log_head_t){.form = 1, .first = 100});
     zb_log_append (row, &piece, body);
     assert_int_equal (row->size, row->room);
     size_t offset = 0;
@@ -308,9 +354,10 @@ static void s_a_part_says_of_what (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_log_rows_come_back),   cmocka_unit_test (s_damaged_log_rows_are_refused),
-        cmocka_unit_test (s_keys_sort_as_ids_do),  cmocka_unit_test (s_small_rows_come_back),
-        cmocka_unit_test (s_longer_rows_are_read), cmocka_unit_test (s_a_part_says_of_what),
+        cmocka_unit_test (s_log_rows_come_back),     cmocka_unit_test (s_damaged_log_rows_are_refused),
+        cmocka_unit_test (s_the_long_head_of_a_row), cmocka_unit_test (s_keys_sort_as_ids_do),
+        cmocka_unit_test (s_small_rows_come_back),   cmocka_unit_test (s_longer_rows_are_read),
+        cmocka_unit_test (s_a_part_says_of_what),
     };
     return cmocka_run_group_tests_name ("rows", tests, NULL, NULL);
 }

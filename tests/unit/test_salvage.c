@@ -37,7 +37,7 @@ static zb_row_t *s_row (void)
     piece[0].count = 3;
     piece[1].count = 1;
     zb_row_t *row = zb_row_new (1000);
-    zb_log_begin (row, 10);
+    zb_log_begin (row, &(zb_log_head_t){.form = 2, .first = 10});
     zb_log_append (row, &piece[0], body);
     zb_log_append (row, &piece[1], body + 3);
     return row;

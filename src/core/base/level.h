@@ -15,7 +15,8 @@
         1      0.1.0     what the first release writes.  Longer rows that came before there were levels
                          (rows.h says which) are of it, too: no program of 0.1.0 opens a folder in which
                          they can be, it does not know that folder's file `node`
-        2      0.2.0     a queue's option `grace`; principals and their rights
+        2      0.2.0     a queue's option `grace`; principals and their rights; time, origin and bytes
+                         in the head of a row of the log
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -41,6 +42,7 @@
 #define ZB_LEVEL_MOST 2
 #define ZB_LEVEL_GRACE 2 //  since when there is what the name says
 #define ZB_LEVEL_RIGHTS 2
+#define ZB_LEVEL_ROW_HEAD 2
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included
 #define ZB_LEVEL_ROW_MAX 20 //  of the row `format`: u32 level, then from level 2 on the version that it takes

@@ -237,6 +237,17 @@ void zb_engine_level (zb_engine_t *self, unsigned level)
     self->store_level = level;
 }
 
+unsigned zb_engine_row_form (const zb_engine_t *self)
+{
+    return self->store_level >= ZB_LEVEL_ROW_HEAD ? 2 : 1;
+}
+
+void zb_engine_time (zb_engine_t *self, int64_t time)
+{
+    if (time > 0 && (uint64_t) time > self->time)
+        self->time = (uint64_t) time;
+}
+
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights)
 {
     self->rights = rights;

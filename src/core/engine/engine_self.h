@@ -216,6 +216,7 @@ struct zb_engine {
     zb_lineage_t lineage;
     zb_keep_t keep;
     unsigned store_level;
+    uint64_t time;          //  ms since 1970; 0 = not known
     zb_rights_t *rights;    //  borrowed; NULL in a broker that keeps none
     uint64_t rights_commit; //  the newest one that changes them
     bool journal;  //  it may hold rows
@@ -254,6 +255,8 @@ void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
 size_t zb_engine_budget (const zb_engine_t *self);
 //  So many were made.
 void zb_engine_visited (zb_engine_t *self, size_t visits);
+//  The form of rows of the log that this store's level has.
+unsigned zb_engine_row_form (const zb_engine_t *self);
 //  Milliseconds for which the store has been led.
 uint64_t zb_engine_uptime (const zb_engine_t *self);
 

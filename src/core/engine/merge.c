@@ -307,12 +307,19 @@ typedef struct {
     size_t offset;
 } s_span_t;
 
-static zb_row_t *s_span_row (const zb_view_t *view, const s_span_t *span)
+//  These messages as a row of the form that this store has.
+static zb_row_t *s_span_row (const zb_engine_t *self, const zb_view_t *view, const s_span_t *span)
 {
-    if (span->to - span->from == view->places->count)
+    zb_log_head_t head;
+    int rc = zb_log_head (view->places->row, &head);
+    unsigned form = zb_engine_row_form (self);
+    assert (rc == 0);
+    if (span->to - span->from == view->places->count && head.form <= form)
         return zb_row_ref (view->places->row);
-    zb_row_t *row = zb_row_new (view->places->row->size);
-    zb_log_begin (row, zb_places_id (view->places, span->from));
+    head.form = form;
+    head.first = zb_places_id (view->places, span->from);
+    zb_row_t *row = zb_row_new (view->places->row->size + zb_log_head_size (form));
+    zb_log_begin (row, &head);
     size_t offset = span->offset;
     zb_piece_t piece;
     for (uint32_t index = span->from; index < span->to; index += piece.count) {
@@ -343,7 +350,7 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t
     if (open == count)
         zb_row_unref (&bits);
     if (open) {
-        zb_row_t *row = s_span_row (view, span);
+        zb_row_t *row = s_span_row (self, view, span);
         zb_queue_insert (queue, row, zb_places_id (view->places, span->to - 1), bits, self->fill);
         zb_engine_touch_queue (self, queue);
         self->fill->bytes += row->size;

@@ -449,13 +449,14 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
+    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->time};
     zb_piece_t piece = {.first = first, .properties = request->properties};
     if (producer) {
         piece.name = producer->name;
         piece.number = request->number;
         piece.digest = digest;
     }
-    zb_log_put (&queue->log, &piece, request->body, request->bodies);
+    zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
     self->newest += request->bodies;
     zb_engine_touch_queue (self, queue);
     size_t bytes = request->body_bytes + request->properties.size + 64;

@@ -89,12 +89,14 @@ static void s_seal (zb_log_t *self)
 
 //  Makes room for `need` more bytes in the row that is being filled.  Rows start as large as the last one was and
 //  double, so that a log with small commits takes little and one with large ones is rarely copied.
-static void s_reserve (zb_log_t *self, uint64_t first, size_t need)
+static void s_reserve (zb_log_t *self, const zb_log_head_t *head, uint64_t first, size_t need)
 {
     if (!self->fill) {
-        size_t room = ZB_LOG_HEAD + need;
+        size_t room = zb_log_head_size (head->form) + need;
+        zb_log_head_t begun = *head;
+        begun.first = first;
         self->fill = zb_row_new (room < self->hint ? self->hint : room);
-        zb_log_begin (self->fill, first);
+        zb_log_begin (self->fill, &begun);
     }
     else if (need > self->fill->room - self->fill->size) {
         size_t room = (size_t) self->fill->room * 2;
@@ -107,23 +109,25 @@ static void s_reserve (zb_log_t *self, uint64_t first, size_t need)
 }
 
 //  Whether the bodies take more than the row that is being filled.
-static bool s_is_parted (const zb_log_t *self, const zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
+static bool s_is_parted (const zb_log_t *self, size_t empty, const zb_piece_t *piece, const zb_frame_t *body,
+                         size_t bodies)
 {
     size_t bytes = 0;
     for (size_t index = 0; index < bodies; index++)
         bytes += body[index].size;
-    size_t used = self->fill ? self->fill->size : ZB_LOG_HEAD;
+    size_t used = self->fill ? self->fill->size : empty;
     return bodies > 1 && used + zb_log_need (piece, bodies, bytes) > ZB_ROW_MAX;
 }
 
-void zb_log_put (zb_log_t *self, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
+void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
 {
-    piece->part = piece->number && s_is_parted (self, piece, body, bodies);
+    size_t empty = zb_log_head_size (head->form);
+    piece->part = piece->number && s_is_parted (self, empty, piece, body, bodies);
     piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
         if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)
             s_seal (self);
-        size_t used = self->fill ? self->fill->size : ZB_LOG_HEAD;
+        size_t used = self->fill ? self->fill->size : empty;
         size_t count = 0, bytes = 0;
         //  As many as fit; a row that is empty takes one message of any size.
         while (next + count < bodies &&
@@ -136,7 +140,7 @@ void zb_log_put (zb_log_t *self, zb_piece_t *piece, const zb_frame_t *body, size
         }
         piece->count = (uint32_t) count;
         piece->before = (uint32_t) next;
-        s_reserve (self, piece->first, zb_log_need (piece, count, bytes));
+        s_reserve (self, head, piece->first, zb_log_need (piece, count, bytes));
         zb_log_append (self->fill, piece, body + next);
         piece->first += count;
         self->fill_last = piece->first - 1;
@@ -159,27 +163,27 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit)
 
 uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
 {
-    uint64_t first = 0;
-    uint32_t count = 0, done = 0;
-    int rc = zb_log_head (row, &first, &count);
+    zb_log_head_t head;
+    uint32_t done = 0;
+    int rc = zb_log_head (row, &head);
     assert (rc == 0 && !self->keeps);
     for (uint32_t byte = 0; bits && byte < bits->size; byte++)
         for (uint8_t mask = bits->data[byte]; mask; mask &= (uint8_t) (mask - 1))
             done++;
-    assert (done < count);
+    assert (done < head.count);
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_acks_key (self->id, last, key);
     zb_batch_put_row (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
     if (bits)
         zb_batch_put_row (commit->batch, ZB_ACKS, key, sizeof key, bits);
-    self->put += count;
-    if (self->floor >= first)
-        self->floor = first - 1;
-    if (self->inserting++ == 0 || first < self->inserted)
-        self->inserted = first;
+    self->put += head.count;
+    if (self->floor >= head.first)
+        self->floor = head.first - 1;
+    if (self->inserting++ == 0 || head.first < self->inserted)
+        self->inserted = head.first;
     zb_sealed_t *sealed = s_sealed (self, zb_row_ref (row), last);
     sealed->inserted = true;
-    sealed->first = first;
+    sealed->first = head.first;
     sealed->bits = bits ? zb_row_ref (bits) : NULL;
     zb_ring_append (&commit->rows, &sealed->ring);
     return done;

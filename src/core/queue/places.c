@@ -13,17 +13,19 @@
 #include "core/queue/rows.h"
 
 //  Fills the places from the row's pieces; -1 if they don't fit head and key.
-static int s_fill (zb_places_t *self)
+static int s_fill (zb_places_t *self, const zb_log_head_t *head)
 {
     size_t offset = 0;
+    uint64_t bytes = 0;
     uint32_t number = 0;
     uint64_t next = self->first;
     for (;;) {
-        uint32_t at = (uint32_t) (offset ? offset : ZB_LOG_HEAD);
+        uint32_t at = (uint32_t) (offset ? offset : zb_log_head_size (head->form));
         zb_piece_t piece;
         int more = zb_log_next (self->row, &offset, &piece);
         if (more == 0)
-            return number == self->count && next == self->last + 1 ? 0 : -1;
+            return number == self->count && next == self->last + 1 && (head->form == 1 || bytes == head->bytes) ? 0
+                                                                                                                : -1;
         if (more < 0 || piece.count > self->count - number || piece.first < next ||
             piece.first - self->first > UINT32_MAX - piece.count || (number == 0 && piece.first != self->first))
             return -1;
@@ -36,26 +38,26 @@ static int s_fill (zb_places_t *self)
             place->piece = at;
             body += place->size;
         }
+        bytes += body - piece.bodies;
         next = piece.first + piece.count;
     }
 }
 
 zb_places_t *zb_places_new (zb_row_t *row, uint64_t last)
 {
-    uint64_t first = 0;
-    uint32_t count = 0;
+    zb_log_head_t head;
     //  Each message takes at least the four bytes of its size: a count beyond that would cost memory before it is
     //  found out.
-    if (zb_log_head (row, &first, &count) || count > row->size / 4 || last < first)
+    if (zb_log_head (row, &head) || head.count > row->size / 4 || last < head.first)
         return NULL;
-    zb_places_t *self = (zb_places_t *) malloc (sizeof (zb_places_t) + count * sizeof (zb_place_t));
+    zb_places_t *self = (zb_places_t *) malloc (sizeof (zb_places_t) + head.count * sizeof (zb_place_t));
     assert (self);
     self->refs = 1;
-    self->count = count;
+    self->count = head.count;
     self->row = zb_row_ref (row);
-    self->first = first;
+    self->first = head.first;
     self->last = last;
-    if (s_fill (self))
+    if (s_fill (self, &head))
         zb_places_unref (&self);
     return self;
 }

@@ -161,13 +161,23 @@ size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes)
            bytes;
 }
 
-void zb_log_begin (zb_row_t *row, uint64_t first)
+size_t zb_log_head_size (unsigned form)
 {
-    assert (row->room >= ZB_LOG_HEAD);
-    memset (row->data, 0, ZB_LOG_HEAD);
-    row->data[0] = 1;
-    zb_put64 (row->data + 8, first);
-    row->size = ZB_LOG_HEAD;
+    return form == 2 ? ZB_LOG_HEAD_LONG : ZB_LOG_HEAD;
+}
+
+void zb_log_begin (zb_row_t *row, const zb_log_head_t *head)
+{
+    size_t size = zb_log_head_size (head->form);
+    assert (row->room >= size && (head->form == 1 || head->form == 2));
+    memset (row->data, 0, size);
+    row->data[0] = (uint8_t) head->form;
+    zb_put64 (row->data + 8, head->first);
+    if (head->form == 2) {
+        zb_put64 (row->data + 16, head->time);
+        zb_put64 (row->data + 24, head->origin);
+    }
+    row->size = (uint32_t) size;
 }
 
 static uint8_t *s_copy (uint8_t *byte, zb_frame_t frame)
@@ -201,27 +211,37 @@ void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *bo
     }
     for (uint32_t index = 0; index < piece->count; index++, byte += 4)
         zb_put32 (byte, (uint32_t) body[index].size);
+    const uint8_t *bodies = byte;
     for (uint32_t index = 0; index < piece->count; index++) {
         assert (body[index].size <= (size_t) (end - byte));
         byte = s_copy (byte, body[index]);
     }
+    if (row->data[0] == 2)
+        zb_put32 (row->data + 32, zb_get32 (row->data + 32) + (uint32_t) (byte - bodies));
     row->size = (uint32_t) (byte - row->data);
     zb_put32 (row->data + 4, zb_get32 (row->data + 4) + piece->count);
 }
 
-int zb_log_head (const zb_row_t *row, uint64_t *first, uint32_t *count)
+int zb_log_head (const zb_row_t *row, zb_log_head_t *head)
 {
-    if (row->size < ZB_LOG_HEAD || zb_get32 (row->data) != 1u << 24)
+    if (row->size < ZB_LOG_HEAD)
         return -1;
-    *count = zb_get32 (row->data + 4);
-    *first = zb_get64 (row->data + 8);
-    return *count && *first ? 0 : -1;
+    unsigned form = row->data[0];
+    if (zb_get32 (row->data) != form << 24 || form < 1 || form > 2 || row->size < zb_log_head_size (form))
+        return -1;
+    *head = (zb_log_head_t){.form = form, .count = zb_get32 (row->data + 4), .first = zb_get64 (row->data + 8)};
+    if (form == 2) {
+        head->time = zb_get64 (row->data + 16);
+        head->origin = zb_get64 (row->data + 24);
+        head->bytes = zb_get32 (row->data + 32);
+    }
+    return head->count && head->first ? 0 : -1;
 }
 
 int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
 {
     if (*offset == 0)
-        *offset = ZB_LOG_HEAD;
+        *offset = row->size ? zb_log_head_size (row->data[0]) : ZB_LOG_HEAD;
     if (row->size == *offset)
         return 0;
     if (row->size < *offset || row->size - *offset < ZB_PIECE_HEAD)

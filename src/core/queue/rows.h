@@ -15,7 +15,7 @@
 
     Level 1 has the rows of the first release, and the longer forms that came before there
     were levels: a queue's stamp, a part of a PUT, a queue that was deleted, the number of
-    producers.  Level 2 adds a queue's grace.
+    producers.  Level 2 adds a queue's grace, and form 2 of log rows.
 
     table      key                               value
     meta       "commit"                          u64  number of the newest commit, u64  newest message id given
@@ -53,11 +53,14 @@
     A log row is keyed by its last message id, so that the first row at or after an id is the one that holds it.
     Its value:
       offset size
-        0     1   format, 1
+        0     1   form: 1; from level 2 on also 2
         1     3   zero
         4     4   messages, at least 1
         8     8   first message id
-       16     -   pieces, each the messages of one PUT (of a large PUT as many as fit):
+       16     8   form 2: ms since 1970 when the row was begun, by the clock of who led; 0 = not known
+       24     8   form 2: the id that its last message had where it comes from; 0 = here
+       32     4   form 2: bytes of all bodies
+       16/36  -   pieces, each the messages of one PUT (of a large PUT as many as fit):
                   0  4   id of the piece's first message minus the row's first
                   4  4   messages m, at least 1; their ids have no gaps
                   8  8   the PUT's number, 0 = the producer has no name
@@ -144,9 +147,20 @@ int zb_acks_key_decode (const zb_found_t *found, uint32_t queue, uint64_t *last)
 size_t zb_journal_key (zb_frame_t queue, uint64_t last, uint8_t key[ZB_KEY_MAX]);
 int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *first, uint64_t *last);
 
-#define ZB_LOG_HEAD 16
+#define ZB_LOG_HEAD 16      //  bytes of a row's head in form 1,
+#define ZB_LOG_HEAD_LONG 36 //  and in form 2
 #define ZB_PIECE_HEAD 24
 #define ZB_PIECE_PART 16
+
+//  The head of a row.
+typedef struct {
+    unsigned form;   //  1 or 2; what the first has not is 0
+    uint32_t count;  //  messages
+    uint64_t first;  //  id of the first
+    uint64_t time;   //  ms since 1970
+    uint64_t origin; //  id of the last where it comes from
+    uint32_t bytes;  //  of all bodies
+} zb_log_head_t;
 
 //  A piece, as it is written and as it is found.
 typedef struct {
@@ -164,12 +178,14 @@ typedef struct {
 
 //  Bytes that a row grows by for a piece of `count` bodies of `bytes` together.
 size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes);
-//  Starts a row whose first message has this id.
-void zb_log_begin (zb_row_t *row, uint64_t first);
+//  Starts a row with a head of this form, first id, time and origin.
+void zb_log_begin (zb_row_t *row, const zb_log_head_t *head);
 //  Appends a piece with these bodies to a row that has the room.
 void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *body);
-//  The first id and the number of messages of a row, as its head says; -1 if the head is malformed.
-int zb_log_head (const zb_row_t *row, uint64_t *first, uint32_t *count);
+//  What the head of a row says; -1 if it is malformed.
+int zb_log_head (const zb_row_t *row, zb_log_head_t *head);
+//  Bytes of a head of this form.
+size_t zb_log_head_size (unsigned form);
 //  Takes the next piece: returns 1, 0 at the end, -1 if the row is malformed.  *offset starts at 0.
 int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece);
 
