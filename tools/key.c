@@ -22,12 +22,26 @@ static const tool_option_t s_options[] = {
     OPERATE_TIMEOUT,
     {NULL, NULL, NULL}};
 
-//  The one broker that is active; the number of brokers if there is none.
-static size_t s_active (const operate_t *pair)
+#define LOOK_EVERY 20 //  ms between two looks for the active broker
+
+static size_t s_seen_active (const operate_t *pair)
 {
     size_t active = 0;
     while (active < pair->size && !streq (operate_text (pair, active, "role"), "active"))
         active++;
+    return active;
+}
+
+//  The broker that is active; the number of brokers if none is before the time is over.
+static size_t s_active (operate_t *pair)
+{
+    size_t active = s_seen_active (pair);
+    while (active == pair->size && zclock_mono () < pair->end && !zsys_interrupted) {
+        zclock_sleep (LOOK_EVERY);
+        for (size_t index = 0; index < pair->size; index++)
+            operate_look (pair, index);
+        active = s_seen_active (pair);
+    }
     return active;
 }
 

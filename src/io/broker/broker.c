@@ -312,6 +312,7 @@ static void s_status (zb_broker_t *self, const zb_request_t *request)
 {
     self->status.now = self->now;
     self->status.oversize = zb_front_oversize (self->front);
+    self->status.unknown_keys = self->auth ? zb_auth_refused (self->auth) : 0;
     self->status.output = zb_front_waits (self->front);
     self->status.space = zb_store_space (self->store);
     self->status.beats = self->ha ? zb_ha_dropped (self->ha) : 0;

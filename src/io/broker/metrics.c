@@ -43,6 +43,7 @@ static const zb_metric_t s_metrics[] = {
      ZB_COUNTER,
      true,
      {AT (gate.refused_full), AT (gate.refused_address), AT (gate.refused_rate)}},
+    {"unknown_keys", "handshakes with a key that is not known, or was revoked", ZB_COUNTER, true, {AT (unknown_keys)}},
     {"cut", "connections closed for what they sent", ZB_COUNTER, true, {AT (gate.cut)}},
 };
 
