@@ -27,6 +27,7 @@
 #include "faults.h"
 #include "machines.h"
 #include "scribe.h"
+#include "io/base/log.h"
 
 #define FAULTS_FROM (1500 * MS)
 #define FAULTS_TO (13 * SECOND)
@@ -390,6 +391,8 @@ int main (int argc, char *argv[])
         {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {NULL, 0, NULL, 0}};
     uint64_t seed = 0, seeds = 0, from = 1;
     int letter;
+    //  Transcripts have the rows that the roles take.
+    zb_log_up_to (ZB_LOG_DEBUG);
     while ((letter = getopt_long (argc, argv, "", options, NULL)) != -1)
         switch (letter) {
         case 's':

@@ -48,6 +48,11 @@ static void s_notice (char *line, size_t room, uint64_t dropped)
     strcat (line, "\n");
 }
 
+void zb_log_up_to (zb_log_level_t level)
+{
+    s_level = level;
+}
+
 int zb_log_open (const char *identity, zb_log_level_t level)
 {
     s_level = level;

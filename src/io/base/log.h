@@ -40,6 +40,8 @@ typedef enum {
 //  any other thread runs; until then lines are written by zsys, at once, and up to ZB_LOG_INFO.  From then on nobody
 //  calls zsys's own functions, which are not safe with several threads.  Returns 0, or -1 and errno.
 int zb_log_open (const char *identity, zb_log_level_t level);
+//  Drops what is above `level` without zb_log_open: lines are still written by zsys.  Before any other thread runs.
+void zb_log_up_to (zb_log_level_t level);
 //  Waits until all is written, but not for a reader that stands still: 100 ms at most.  To be called before an exit.
 void zb_log_flush (void);
 //  The end: as zb_log_flush, with a second.
