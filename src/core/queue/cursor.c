@@ -81,6 +81,7 @@ static void s_uncover (zb_cursor_t *self, zb_away_t *away)
     uint32_t count = (uint32_t) (away->last - away->first + 1);
     zb_lease_uncover (away->lease, count);
     away->lease = NULL;
+    self->ended = true;
     self->leased -= count;
 }
 
@@ -244,6 +245,8 @@ static void s_send_away (zb_cursor_t *self, size_t number)
         size_t count = s_deliveries (view, NULL), place = s_behind (self, view->places->last);
         s_open (self, place, count);
         s_deliveries (view, self->away + place);
+        //  Those who have been delivered and returned are among them.
+        self->ended = true;
         if (number < self->window)
             self->ready += view->open - view->ready;
         zb_view_forget (view);
@@ -270,6 +273,9 @@ static void s_welcome (zb_cursor_t *self, zb_view_t *view)
 static void s_forget_ended (zb_cursor_t *self)
 {
     size_t left = 0;
+    if (!self->ended)
+        return;
+    self->ended = false;
     for (size_t place = 0; place < self->aways; place++)
         if (self->away[place].lease)
             self->away[left++] = self->away[place];

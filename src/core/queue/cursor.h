@@ -56,6 +56,7 @@ typedef struct {
     uint64_t leased; //  and all those that are delivered
     zb_away_t *away; //  from the largest ids down: what is read again first is at the end
     size_t aways;
+    bool ended;      //  of some of them the lease has ended
     size_t aways_room;
     struct zb_load *load; //  of its rows
     uint64_t seen;        //  rows up to here are seen by that
