@@ -222,7 +222,7 @@ static void s_put (client_t *self, uint64_t number)
 //  Goes to the other broker for no reason, mostly as one that knows of nothing.
 static void s_wander (client_t *self)
 {
-    if (!world_has (EXTRA_SPLITS) || !world_chance (60) || !self->socket)
+    if (!world_has (EXTRA_SPLITS | EXTRA_CLOCKS) || !world_chance (60) || !self->socket)
         return;
     plain_leave (self);
     if (world_chance (700))
@@ -366,6 +366,35 @@ static void *s_plain_consumer (void *arg)
         }
     }
     return NULL;
+}
+
+//  One who knows of nothing, and comes to a broker whose clock has stood.
+static void *s_be_stray (void *arg)
+{
+    client_t *self = arg;
+    self->socket = zmq_socket (NULL, ZMQ_DEALER);
+    zmq_connect (self->socket, self->broker ? "tcp://10.0.0.2:5560" : "tcp://10.0.0.1:5560");
+    frame_t hello[] = {TEXT ("ZB1"), TEXT ("HELLO"), TEXT ("h")};
+    bool good = plain_ask (self, hello, 3, PATIENCE);
+    while (good && world_now () < self->until) {
+        taken_t taken = {.size = 0};
+        frame_t frame[] = {TEXT ("ZB1"), TEXT ("GET"), TEXT ("g"), TEXT (QUEUE), TEXT ("8"), TEXT ("30"), TEXT ("")};
+        good = plain_ask (self, frame, 7, PATIENCE);
+        if (good)
+            s_take (self, &taken);
+    }
+    plain_leave (self);
+    return NULL;
+}
+
+void stray_start (int machine, int64_t until)
+{
+    client_t *self = calloc (1, sizeof *self);
+    assert (self);
+    self->name = "";
+    self->until = until;
+    self->broker = machine == BACKUP;
+    process_start ("stray", CLIENTS, s_be_stray, self);
 }
 
 //  ---------------------------------------------------------------------------

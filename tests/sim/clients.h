@@ -28,6 +28,8 @@ bool keeper_has_counted (void);
 void operator_start (int64_t until);
 void operator_move (void);
 bool operator_has_asked (bool *moved);
+//  One who knows of nothing gets messages from this broker, until then.
+void stray_start (int machine, int64_t until);
 //  All producers have ended.
 bool clients_are_done (void);
 

@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include "clients.h"
 #include "faults.h"
 #include "history.h"
 #include "machines.h"
@@ -73,6 +74,37 @@ static void s_cut_between (int one, int other, int64_t until)
         s_cut_for (one, other, until);
     if (ways != 2)
         s_cut_for (other, one, until);
+}
+
+static void s_be_one_again (void *arg, uint64_t number)
+{
+    (void) arg;
+    (void) number;
+    history_stood (false);
+}
+
+static void s_stand_no_more (void *arg, uint64_t number)
+{
+    (void) number;
+    process_t *process = arg;
+    history_stood (true);
+    process_go_on (process);
+    stray_start (process->machine, world_now () + SECOND);
+    world_at (world_now () + 2 * SECOND, s_be_one_again, NULL, 0);
+}
+
+//  A virtual machine stands still, and its clocks.
+static void s_stand (machine_t *self)
+{
+    if (!self->process || !self->process->alive || self->process->paused)
+        return;
+    history_strain ();
+    process_pause (self->process, true);
+    int64_t until = world_some (50 * MS, world_chance (700) ? 2 * SECOND : 5 * SECOND);
+    world_at (until, s_stand_no_more, self->process, 0);
+    //  It does not hear at once what the other one is by now.
+    if (world_chance (700))
+        s_cut_between (PRIMARY, BACKUP, until + (int64_t) world_random (2 * SECOND));
 }
 
 static void s_cut (bool flap)
@@ -226,6 +258,9 @@ static void s_fault (void *arg, uint64_t number)
         return;
     if (!world_has (EXTRA_SPLITS) || world_chance (200))
         s_break (s_kind);
+    //  On a slow disk what was under way before is under way for long.
+    if (world_has (EXTRA_CLOCKS) && s_kind != SLOW && s_kind != EVERYTHING && world_chance (300))
+        s_stand (s_any ());
     //  Pause then kill, cut then kill: the next one often comes soon.
     int64_t most = world_chance (400) ? 300 * MS : 3 * SECOND;
     world_at (world_some (MS, most), s_fault, arg, number);

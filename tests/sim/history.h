@@ -63,6 +63,7 @@ bool history_was_divided (int64_t since);
 //  though) the second one has answered anything.
 void history_role (int machine, const char *text);
 //  A broker has written its own file.
+void history_stood (bool stands);
 void history_alone (int machine);
 //  An operator is about to have a broker lead: no witness is asked any more.
 void history_promotes (void);

@@ -87,7 +87,6 @@ static void s_limit (zb_limits_t *limits, bool narrow)
         limits->body = machines_body ();
     limits->reply = narrow ? 1000 : 4000;
     limits->batch = narrow ? 8000 : 500;
-    limits->window = narrow ? 16000 : 1 << 20;
     limits->lease = narrow ? 1500 : 4000;
 }
 
@@ -108,6 +107,9 @@ static void *s_run_broker (void *arg)
     config->log_keep = s_log_keep;
     config->log_file = 4 << 20;
     config->limits.inflight = s_inflight;
+    //  What clients held that have gone over to the other one is given to others at once.
+    if (world_has (EXTRA_CLOCKS))
+        config->limits.grace = 1;
     if (world_has (EXTRA_LIMITS))
         s_limit (&config->limits, self->machine == s_narrow);
     process_exit (zb_broker_run (config));

@@ -96,7 +96,8 @@ enum {
     EXTRA_LARGE = 64,    //  PUTs that take several rows of the log
     EXTRA_OLD = 128,     //  PUTs are sent again long after they were, answered or not
     EXTRA_LIMITS = 256,  //  the two brokers' limits differ, and visitors have bodies that only one of them takes
-    EXTRAS = 9           //  how many there are
+    EXTRA_CLOCKS = 512,  //  brokers stand still, and their clocks with them
+    EXTRAS = 10          //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
@@ -139,7 +140,8 @@ struct process {
     int machine;
     unsigned serial;
     bool alive, paused;
-    int64_t resumed;  //  when it went on last
+    int64_t stopped, resumed; //  when it was stopped, and went on, last
+    int64_t stood;    //  how long its clock has not gone
     int stop;         //  zsys_interrupted, as this process sees it
     bool interrupted; //  a call of it has returned for that
     int code;         //  how it ended
@@ -154,6 +156,8 @@ process_t *process_start (const char *name, int machine, fiber_fn *fn, void *arg
 void process_kill (process_t *self);
 //  SIGSTOP, SIGCONT, SIGTERM.
 void process_pause (process_t *self, bool paused);
+//  As a virtual machine that goes on: its clock has stood meanwhile.
+void process_go_on (process_t *self);
 void process_stop (process_t *self);
 //  Ends the process from inside.
 void process_exit (int code) __attribute__ ((noreturn));

@@ -27,7 +27,7 @@ int64_t zclock_mono (void)
 {
     const process_t *process = process_self ();
     int machine = process ? process->machine : NOWHERE;
-    return world_now () / MS + 1000000 * (machine + 1);
+    return (world_now () - (process ? process->stood : 0)) / MS + 1000000 * (machine + 1);
 }
 
 //  The wall clocks agree.

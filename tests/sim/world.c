@@ -181,7 +181,7 @@ bool world_has (unsigned extra)
 
 static const char *const s_extra_names[EXTRAS] = {"splits",   "operator", "names", "copies",
                                                   "visitors", "levels",   "large", "old",
-                                                  "limits"};
+                                                  "limits",   "clocks"};
 
 unsigned world_extra (const char *name)
 {
@@ -398,11 +398,22 @@ void process_exit (int code)
     abort ();
 }
 
+void process_go_on (process_t *self)
+{
+    if (!self->alive || !self->paused)
+        return;
+    self->stood += s_now - self->stopped;
+    world_note ("the clock of %s has stood for %d ms", self->name, (int) ((s_now - self->stopped) / MS));
+    process_pause (self, false);
+}
+
 void process_pause (process_t *self, bool paused)
 {
     if (!self->alive || self->paused == paused)
         return;
     self->paused = paused;
+    if (paused)
+        self->stopped = s_now;
     world_note ("%s %s", self->name, paused ? "is stopped" : "goes on");
     if (paused)
         return;
