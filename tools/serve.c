@@ -9,6 +9,7 @@
 #include <czmq.h>
 
 #include "commands.h"
+#include "io/base/reach.h"
 #include "io/broker/broker.h"
 #include "io/store/moment.h"
 
@@ -63,7 +64,12 @@ static int s_serve (tool_t *self)
     }
     char *unkeyed = zb_config_unkeyed (config);
     if (unkeyed) {
-        int refused = tool_fail (self, TOOL_USAGE, "%s", unkeyed);
+        char why[400];
+        const char *endpoint = config->host[config->as].endpoint;
+        //  A name that is wrong is not a reason to make keys.
+        int refused = zb_reach_resolve (endpoint, why, sizeof why)
+                          ? tool_fail (self, TOOL_USAGE, "nobody could reach this broker at %s: %s", endpoint, why)
+                          : tool_fail (self, TOOL_USAGE, "%s", unkeyed);
         free (unkeyed);
         zb_config_destroy (&config);
         return refused;
