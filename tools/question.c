@@ -1,10 +1,13 @@
 /*  =========================================================================
-    check - zbroker check: one question about the pair, and an exit code that a script can use
+    question - zbroker check: one question about the pair, and an exit code that a script can use
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
-    =========================================================================  */
+    =========================================================================
+
+    Not check.c: make would build the script tools/check from it.
+*/
 
 #include <stdio.h>
 #include <stdlib.h>
