@@ -209,7 +209,9 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
                       message->id);
             return false;
         }
-        s_set (self, act->message[index], message->place == EITHER ? IN : message->place, true);
+        //  In a split it is there on one side.  The other side's copy of it may be acknowledged, and is the one that is left.
+        bool sure = message->place == EITHER && !(act->split && message->uncertain);
+        s_set (self, act->message[index], sure ? IN : message->place, true);
     }
     return true;
 }

@@ -360,6 +360,10 @@ static void test_messages_in_a_split (void **state)
                 GOT (6, "21%201", "m1") DONE (7, "21") LISTED (8, 0));
     s_bad (BEGIN STORED (1, 1, 11) AGAIN (2, "r", "B", 0) "3.0 r > PUT 1 work _ m1\n3.1 r < OK 1 2.2.1. solo 21 21\n",
            "no order");
+    //  The one that is left may be done, though the other one was delivered since.
+    s_good (BEGIN "0.5 - one\n" STORED (1, 1, 11) "1.5 - split\n1.6 c > ACK a work 11\n1.7 c < OK a 1.1.3. solo\n" AGAIN (
+        2, "r", "B", 0) "3.0 r > PUT 1 work _ m1\n3.1 r < OK 1 2.2.1. solo 21 21\n"
+                          "3.2 r > GET g work 1 0 _\n3.3 r < MSG g 2.2.2. solo work 21%201 m1\n4.0 - one\n" LISTED (5, 0));
     //  What was purged by one side may be there.
     s_good (BEGIN "0.5 - one\n" STORED (1, 1, 11) "1.5 - split\n2.0 c > PURGE a work\n2.1 c < OK a 1.1.3. solo\n"
                                                   "4.0 - one\n" GOT (5, "11%201", "m1"));

@@ -586,7 +586,8 @@ static void s_hand_out (const process_t *from, const void *body, size_t size, co
     history_stats.redeliveries += message->sent;
     s_find_again (message);
     uint64_t place = strtoull (id, NULL, 10);
-    if (!message->sent && message->named) {
+    //  What was given to a consumer that is gone is nobody's delivery; whoever gets it then may get it behind later ones.
+    if (sent && !message->sent && message->named) {
         bool late = s_is_late (producer, place);
         if (s_split ? late : message->passed)
             world_finding ("H4: message %d.%d of producer %d is delivered after a later one%s", number, index, producer,
