@@ -430,7 +430,8 @@ static uint32_t s_chance (uint64_t *state, uint32_t below)
 static act_t s_draw (uint64_t *state)
 {
     unsigned kind = s_chance (state, s_chance (state, 3) ? ACT_FAULTS : ACTS);
-    return (act_t){(uint8_t) kind, (uint8_t) s_chance (state, 2), (uint8_t) s_chance (state, SPLIT_BODIES * SPLIT_IDS)};
+    unsigned at = s_chance (state, 2);
+    return (act_t){(uint8_t) kind, (uint8_t) at, (uint8_t) s_chance (state, SPLIT_BODIES * SPLIT_IDS)};
 }
 
 //  What a run may do beside everything else is decided by its seed.

@@ -795,7 +795,8 @@ static const char *s_run (uint64_t seed, bool talk)
     for (int number = 0; number < RUN_ACTS; number++) {
         model_t before = after = model;
         //  Faults are rare, else nothing ever gets far.
-        act_t act = (act_t) (s_chance (&state) % (s_chance (&state) % 6 ? ACT_FAULTS : ACTS));
+        uint32_t acts = s_chance (&state) % 6 ? ACT_FAULTS : ACTS;
+        act_t act = (act_t) (s_chance (&state) % acts);
         int at = (int) (s_chance (&state) % 2);
         if (!model_act (&after, act, at) || after.over)
             continue;

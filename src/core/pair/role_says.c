@@ -148,15 +148,16 @@ static zb_reason_t s_reason_alone (const zb_role_t *self, int64_t now)
 zb_reason_t zb_role_reason (const zb_role_t *self, int64_t now)
 {
     bool gone = zb_role_peer_gone (self, now);
+    bool follows = self->bstar.state == BSTAR_PASSIVE && !gone;
     if (self->bstar.state == BSTAR_ACTIVE && self->phase != ZB_PHASE_IDLE)
         return s_reason_active (self, now);
     if (!self->opened)
         return ZB_REASON_OPENING;
     if (self->shared)
         return zb_role_reason_shared (self, now);
-    if (self->diverged && !gone)
+    if (follows && self->diverged)
         return self->alone ? ZB_REASON_DIVERGED : ZB_REASON_AHEAD;
-    if (self->bstar.state == BSTAR_PASSIVE && !gone)
+    if (follows)
         return self->in_step ? ZB_REASON_IN_STEP : ZB_REASON_CATCHING_UP;
     if (zb_role_yields (self, now))
         return ZB_REASON_YIELDED;
