@@ -11,19 +11,30 @@
 
 #include "brokers.h"
 
+int brokers_take (brokers_t *self, const tool_t *tool, zb_client_t *client)
+{
+    *self = (brokers_t){.client = client};
+    if (!client)
+        return TOOL_USAGE;
+    if (zb_client_brokers (client) > BROKERS_MAX)
+        return tool_misused (tool, "more than %d brokers", BROKERS_MAX);
+    self->size = zb_client_brokers (client);
+    for (size_t index = 0; index < self->size; index++)
+        self->endpoint[index] = zb_client_broker (client, index);
+    return TOOL_OK;
+}
+
 int brokers_open (brokers_t *self, const tool_t *tool)
 {
-    *self = (brokers_t){.client = tool_client (tool)};
-    if (!self->client)
-        return TOOL_USAGE;
-    self->size = zb_client_brokers (self->client);
-    if (self->size > BROKERS_MAX) {
-        self->size = 0;
-        return tool_misused (tool, "more than %d brokers", BROKERS_MAX);
-    }
-    for (size_t index = 0; index < self->size; index++)
-        self->endpoint[index] = zb_client_broker (self->client, index);
-    return TOOL_OK;
+    return brokers_take (self, tool, tool_client (tool));
+}
+
+bool brokers_look (brokers_t *self, size_t index, int64_t wait)
+{
+    const char *text = wait > 0 ? zb_client_status (self->client, index, wait) : NULL;
+    json_decref (self->status[index]);
+    self->status[index] = text ? json_loads (text, 0, NULL) : NULL;
+    return text != NULL;
 }
 
 int brokers_ask (brokers_t *self, const tool_t *tool)
@@ -31,14 +42,9 @@ int brokers_ask (brokers_t *self, const tool_t *tool)
     int64_t wait = 1000;
     if (tool_number (tool, "wait", 1, 600000, &wait))
         return TOOL_USAGE;
-    for (size_t index = 0; index < self->size; index++) {
-        const char *text = zb_client_status (self->client, index, wait);
-        json_error_t error;
-        json_decref (self->status[index]);
-        self->status[index] = text ? json_loads (text, 0, &error) : NULL;
-        if (text && !json_is_object (self->status[index]))
+    for (size_t index = 0; index < self->size; index++)
+        if (brokers_look (self, index, wait) && !json_is_object (self->status[index]))
             return tool_fail (tool, TOOL_FAILED, "%s answers what is no JSON object", self->endpoint[index]);
-    }
     return TOOL_OK;
 }
 

@@ -28,10 +28,14 @@ typedef struct {
         "wait", "MS", "how long to wait for each broker's answer (default: 1000)" \
     }
 
-//  Makes a client from the command's options (tool_client).  Returns an exit code; it has printed what is wrong.
+//  Takes the client, NULL: there is none, which was said.  Returns an exit code; it has printed what else is wrong.
+int brokers_take (brokers_t *self, const tool_t *tool, zb_client_t *client);
+//  The same with a client from the command's options (tool_client).
 int brokers_open (brokers_t *self, const tool_t *tool);
-//  Asks each, also once more.  Returns an exit code as above; that nobody answers is none.
+//  Asks each as long as BROKERS_WAIT says, also once more.  Returns an exit code as above; that nobody answers is none.
 int brokers_ask (brokers_t *self, const tool_t *tool);
+//  Asks one for so many ms; whether it answers.  What is no JSON is no status.
+bool brokers_look (brokers_t *self, size_t index, int64_t wait);
 void brokers_close (brokers_t *self);
 
 //  How many answered; the first one that is active, NULL if none is.

@@ -27,7 +27,7 @@ static const tool_option_t s_options[] = {
 static size_t s_seen_active (const operate_t *pair)
 {
     size_t active = 0;
-    while (active < pair->size && !streq (operate_text (pair, active, "role"), "active"))
+    while (active < pair->brokers.size && !streq (brokers_text (pair->brokers.status[active], "role"), "active"))
         active++;
     return active;
 }
@@ -36,9 +36,9 @@ static size_t s_seen_active (const operate_t *pair)
 static size_t s_active (operate_t *pair)
 {
     size_t active = s_seen_active (pair);
-    while (active == pair->size && zclock_mono () < pair->end && !zsys_interrupted) {
+    while (active == pair->brokers.size && zclock_mono () < pair->end && !zsys_interrupted) {
         zclock_sleep (LOOK_EVERY);
-        for (size_t index = 0; index < pair->size; index++)
+        for (size_t index = 0; index < pair->brokers.size; index++)
             operate_look (pair, index);
         active = s_seen_active (pair);
     }
@@ -49,7 +49,7 @@ static size_t s_active (operate_t *pair)
 static const char *s_change (const tool_t *tool, operate_t *pair, const char *change, int *code)
 {
     size_t index = s_active (pair);
-    if (index == pair->size) {
+    if (index == pair->brokers.size) {
         *code = tool_fail (
             tool, TOOL_NO_ANSWER,
             "no broker is active, or none takes this key; see 'zbroker status', and zbroker(1) for who may ask");
@@ -57,8 +57,7 @@ static const char *s_change (const tool_t *tool, operate_t *pair, const char *ch
     }
     const char *text = operate_change (pair, index, change);
     if (!text)
-        *code = tool_fail (tool, zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED,
-                           "%s: %s", pair->endpoint[index], zb_client_error_text (pair->client));
+        *code = operate_fail (pair, tool, index);
     return text;
 }
 

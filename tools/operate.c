@@ -62,7 +62,7 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
 
 int operate_open (operate_t *self, const tool_t *tool, const char *own)
 {
-    *self = (operate_t){.size = 0};
+    *self = (operate_t){.end = 0};
     int64_t timeout = 10000;
     char *brokers = own ? strdup (own) : NULL;
     if (tool_number (tool, "timeout", 1, 600000, &timeout))
@@ -71,31 +71,25 @@ int operate_open (operate_t *self, const tool_t *tool, const char *own)
     int code = s_configure (self, tool, &brokers);
     if (code)
         return code;
-    self->client = brokers ? zb_client_new (brokers) : tool_client (tool);
+    code = brokers_take (&self->brokers, tool, brokers ? zb_client_new (brokers) : tool_client (tool));
     free (brokers);
-    if (!self->client)
-        return TOOL_USAGE;
+    if (code)
+        return code;
+    zb_client_t *client = self->brokers.client;
     const char *key = tool_option (tool, "key");
     key = key ? key : getenv ("ZBROKER_KEY");
-    if (key && zb_client_set_key (self->client, key))
-        return tool_client_fail (tool, self->client, "key");
-    if (!key && *self->keys.public_key && zb_client_use_key (self->client, &self->keys))
-        return tool_client_fail (tool, self->client, "key");
-    self->size = zb_client_brokers (self->client);
-    if (self->size > OPERATE_BROKERS)
-        return tool_misused (tool, "more than %d brokers", OPERATE_BROKERS);
-    for (size_t index = 0; index < self->size; index++) {
-        self->endpoint[index] = zb_client_broker (self->client, index);
+    if (key && zb_client_set_key (client, key))
+        return tool_client_fail (tool, client, "key");
+    if (!key && *self->keys.public_key && zb_client_use_key (client, &self->keys))
+        return tool_client_fail (tool, client, "key");
+    for (size_t index = 0; index < self->brokers.size; index++)
         operate_look (self, index);
-    }
     return TOOL_OK;
 }
 
 void operate_close (operate_t *self)
 {
-    for (size_t index = 0; index < self->size; index++)
-        json_decref (self->status[index]);
-    zb_client_destroy (&self->client);
+    brokers_close (&self->brokers);
 }
 
 //  What is left of the time, ms.
@@ -108,35 +102,21 @@ static int64_t s_left (const operate_t *self)
 bool operate_look (operate_t *self, size_t index)
 {
     int64_t left = s_left (self);
-    const char *text = left ? zb_client_status (self->client, index, left < LOOK_WAIT ? left : LOOK_WAIT) : NULL;
-    json_decref (self->status[index]);
-    self->status[index] = text ? json_loads (text, 0, NULL) : NULL;
-    return self->status[index] != NULL;
-}
-
-const char *operate_text (const operate_t *self, size_t index, const char *name)
-{
-    const char *text = json_string_value (json_object_get (self->status[index], name));
-    return text ? text : "";
-}
-
-long long operate_number (const operate_t *self, size_t index, const char *name)
-{
-    return (long long) json_integer_value (json_object_get (self->status[index], name));
+    return brokers_look (&self->brokers, index, left < LOOK_WAIT ? left : LOOK_WAIT) && self->brokers.status[index];
 }
 
 const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss)
 {
     char proof[ZB_PROOF_SIZE + 1];
-    zb_proof_make (proof, self->key, zb_verb_name (verb), operate_text (self, index, "challenge"));
+    zb_proof_make (proof, self->key, zb_verb_name (verb), brokers_text (self->brokers.status[index], "challenge"));
     //  A broker that has to ask a witness passes on the operator's word, and can't make it up.
     char word[ZB_PROOF_SIZE + 1];
-    const char *challenge =
-        json_string_value (json_object_get (json_object_get (self->status[index], "witness"), "challenge"));
+    json_t *status = self->brokers.status[index];
+    const char *challenge = json_string_value (brokers_member (status, "witness.challenge"));
     if (challenge)
         zb_proof_make (word, self->key, witness_event_name (WITNESS_FORCE), challenge);
-    return zb_client_operate (self->client, index, verb, proof, accept_loss, accept_loss && challenge ? word : NULL,
-                              s_left (self));
+    return zb_client_operate (self->brokers.client, index, verb, proof, accept_loss,
+                              accept_loss && challenge ? word : NULL, s_left (self));
 }
 
 const char *operate_change (operate_t *self, size_t index, const char *change)
@@ -144,14 +124,22 @@ const char *operate_change (operate_t *self, size_t index, const char *change)
     char proof[ZB_PROOF_SIZE + 1];
     char *said = zsys_sprintf ("%s%s%s", zb_verb_name (ZB_KEY), *change ? " " : "", change);
     assert (said);
-    zb_proof_make (proof, self->key, said, operate_text (self, index, "challenge"));
+    zb_proof_make (proof, self->key, said, brokers_text (self->brokers.status[index], "challenge"));
     free (said);
-    return zb_client_key (self->client, index, proof, change, s_left (self));
+    return zb_client_key (self->brokers.client, index, proof, change, s_left (self));
+}
+
+int operate_fail (const operate_t *self, const tool_t *tool, size_t index)
+{
+    const zb_client_t *client = self->brokers.client;
+    return tool_fail (tool, zb_client_error (client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED, "%s: %s",
+                      self->brokers.endpoint[index], zb_client_error_text (client));
 }
 
 bool operate_is_active (const operate_t *self, size_t index)
 {
-    return streq (operate_text (self, index, "role"), "active") && !streq (operate_text (self, index, "level"), "hold");
+    return streq (brokers_text (self->brokers.status[index], "role"), "active") &&
+           !streq (brokers_text (self->brokers.status[index], "level"), "hold");
 }
 
 bool operate_wait_active (operate_t *self, size_t index)
@@ -168,7 +156,7 @@ bool operate_wait_in_step (operate_t *self, size_t index)
 {
     do {
         if (operate_look (self, index) && operate_is_active (self, index) &&
-            json_is_true (json_object_get (self->status[index], "in_step")))
+            brokers_true (self->brokers.status[index], "in_step"))
             return true;
         zclock_sleep (LOOK_EVERY);
     } while (s_left (self) && !zsys_interrupted);

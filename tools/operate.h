@@ -9,24 +9,17 @@
 #ifndef ZB_OPERATE_H_INCLUDED
 #define ZB_OPERATE_H_INCLUDED
 
-#include <jansson.h>
-
 #include "core/rights/keyfile.h"
 #include "core/wire/protocol.h"
-#include "tool.h"
-
-#define OPERATE_BROKERS 8
+#include "brokers.h"
 
 //  The brokers of a pair, asked for their status one by one, and the key that their config gives.
 typedef struct {
-    zb_client_t *client;
+    brokers_t brokers;
     uint8_t key[32];
     zb_keyfile_t keys; //  whom the brokers take this for by their config: a broker, with the public keys of both; no public
                        //  key: the config has none
-    int64_t end; //  ms, zclock_mono: when --timeout is over
-    size_t size;
-    const char *endpoint[OPERATE_BROKERS];
-    json_t *status[OPERATE_BROKERS]; //  NULL: no answer
+    int64_t end;       //  ms, zclock_mono: when --timeout is over
 } operate_t;
 
 //  Options of these commands.
@@ -45,13 +38,12 @@ int operate_open (operate_t *self, const tool_t *tool, const char *own);
 void operate_close (operate_t *self);
 //  Asks one broker again; whether it answers.
 bool operate_look (operate_t *self, size_t index);
-//  A member of the broker's status; "" and 0 if there is none.
-const char *operate_text (const operate_t *self, size_t index, const char *name);
-long long operate_number (const operate_t *self, size_t index, const char *name);
 //  Sends the request with its proof.  Returns the text of the OK, NULL after a refusal: the client's error tells.
 const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss);
 //  Sends a KEY with this change, or "" to be told all, with its proof.  Returns and errors as above.
 const char *operate_change (operate_t *self, size_t index, const char *change);
+//  Prints that the broker has refused what was asked last, or has not answered.  Returns an exit code.
+int operate_fail (const operate_t *self, const tool_t *tool, size_t index);
 //  Whether the broker is active and answers clients, by its last status.
 bool operate_is_active (const operate_t *self, size_t index);
 //  Waits until the broker is active and answers clients; false if it does not within the time.

@@ -24,18 +24,19 @@ static const tool_option_t s_options[] = {
 //  Which broker is meant: the one that is named, else the only one that answers.  Returns an exit code.
 static int s_choose (const tool_t *tool, const operate_t *pair, size_t *chosen)
 {
-    *chosen = pair->size;
-    for (size_t index = 0; index < pair->size; index++) {
-        bool meant = tool->size ? streq (tool->arguments[0], pair->endpoint[index]) : pair->status[index] != NULL;
-        if (meant && *chosen < pair->size)
+    *chosen = pair->brokers.size;
+    for (size_t index = 0; index < pair->brokers.size; index++) {
+        bool meant = tool->size ? streq (tool->arguments[0], pair->brokers.endpoint[index])
+                                : pair->brokers.status[index] != NULL;
+        if (meant && *chosen < pair->brokers.size)
             return tool_misused (tool, "both brokers answer: name the one that shall lead, %s or %s",
-                                 pair->endpoint[*chosen], pair->endpoint[index]);
+                                 pair->brokers.endpoint[*chosen], pair->brokers.endpoint[index]);
         if (meant)
             *chosen = index;
     }
-    if (*chosen == pair->size && tool->size)
+    if (*chosen == pair->brokers.size && tool->size)
         return tool_misused (tool, "'%s' is not one of the brokers", tool->arguments[0]);
-    if (*chosen == pair->size || !pair->status[*chosen])
+    if (*chosen == pair->brokers.size || !pair->brokers.status[*chosen])
         return tool_fail (tool, TOOL_NO_ANSWER, "no broker answers");
     return TOOL_OK;
 }
@@ -43,12 +44,12 @@ static int s_choose (const tool_t *tool, const operate_t *pair, size_t *chosen)
 //  There is nothing to promote, and nothing to lose, where a broker answers clients.  Returns an exit code.
 static int s_needed (const tool_t *tool, const operate_t *pair)
 {
-    for (size_t index = 0; index < pair->size; index++)
+    for (size_t index = 0; index < pair->brokers.size; index++)
         if (operate_is_active (pair, index))
             return tool_fail (tool, TOOL_FAILED,
                               "it is not needed: %s is active and answers clients.  To change the roles, 'zbroker "
                               "switchover'",
-                              pair->endpoint[index]);
+                              pair->brokers.endpoint[index]);
     return TOOL_OK;
 }
 
@@ -57,21 +58,19 @@ static int s_promote (const tool_t *tool, operate_t *pair, size_t index)
     const char *text = NULL;
     for (int tries = 0; !text && tries < READING_TRIES; tries++) {
         text = operate_ask (pair, index, ZB_PROMOTE, true);
-        if (text || zb_client_error (pair->client) != ZB_ERR_NOT_READY)
+        if (text || zb_client_error (pair->brokers.client) != ZB_ERR_NOT_READY)
             break;
         zclock_sleep (READING_PAUSE);
         //  One that was active already goes on as soon as the witness has heard the word.
         if (operate_look (pair, index) && operate_is_active (pair, index))
             text = "this broker goes on without the other one; what that one has answered OK meanwhile is not here";
     }
-    if (!text) {
-        int code = zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED;
-        return tool_fail (tool, code, "%s: %s", pair->endpoint[index], zb_client_error_text (pair->client));
-    }
-    printf ("%s: %s\n", pair->endpoint[index], text);
+    if (!text)
+        return operate_fail (pair, tool, index);
+    printf ("%s: %s\n", pair->brokers.endpoint[index], text);
     if (!operate_wait_active (pair, index))
         return tool_fail (tool, TOOL_NO_ANSWER, "it does not answer clients yet; see 'zbroker status'");
-    printf ("OK means %s\n", operate_text (pair, index, "level"));
+    printf ("OK means %s\n", brokers_text (pair->brokers.status[index], "level"));
     return TOOL_OK;
 }
 
@@ -87,12 +86,12 @@ static int s_run (tool_t *tool)
     if (code == TOOL_OK)
         code = s_choose (tool, &pair, &index);
     if (code == TOOL_OK && !tool_option (tool, "accept-loss"))
-        code =
-            tool_fail (tool, TOOL_FAILED,
-                       "%s holds everything up to commit %lld of epoch %lld; it says: %s.  What the other broker has "
-                       "answered OK since then may be lost.  If that is accepted, say --accept-loss",
-                       pair.endpoint[index], operate_number (&pair, index, "commit"),
-                       operate_number (&pair, index, "epoch"), operate_text (&pair, index, "why"));
+        code = tool_fail (
+            tool, TOOL_FAILED,
+            "%s holds everything up to commit %lld of epoch %lld; it says: %s.  What the other broker has "
+            "answered OK since then may be lost.  If that is accepted, say --accept-loss",
+            pair.brokers.endpoint[index], brokers_number (pair.brokers.status[index], "commit"),
+            brokers_number (pair.brokers.status[index], "epoch"), brokers_text (pair.brokers.status[index], "why"));
     else if (code == TOOL_OK)
         code = s_promote (tool, &pair, index);
     operate_close (&pair);

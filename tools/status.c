@@ -261,15 +261,10 @@ static const char *s_lacks (const brokers_t *self)
 //  Says in one line how the pair is.  Returns the exit code: 0 only if nothing needs a look.
 static int s_verdict (const brokers_t *self, const char **verdict)
 {
-    size_t answers = 0, actives = 0;
-    json_t *active = NULL;
-    for (size_t index = 0; index < self->size; index++) {
-        answers += self->status[index] != NULL;
-        if (self->status[index] && brokers_is_active (self->status[index])) {
-            active = self->status[index];
-            actives++;
-        }
-    }
+    size_t answers = brokers_answers (self), actives = 0;
+    json_t *active = brokers_active (self);
+    for (size_t index = 0; index < self->size; index++)
+        actives += brokers_is_active (self->status[index]);
     const char *level = brokers_text (active, "level");
     if (answers == 0) {
         *verdict = "no broker answers";

@@ -16,12 +16,12 @@ static const tool_option_t s_options[] = {OPERATE_CONFIG, TOOL_BROKERS, TOOL_KEY
 //  The one broker that is active; the number of brokers if there is none, or more than one.
 static size_t s_active (const operate_t *self)
 {
-    size_t active = self->size;
-    for (size_t index = 0; index < self->size; index++) {
-        if (!streq (operate_text (self, index, "role"), "active"))
+    size_t active = self->brokers.size;
+    for (size_t index = 0; index < self->brokers.size; index++) {
+        if (!streq (brokers_text (self->brokers.status[index], "role"), "active"))
             continue;
-        if (active < self->size)
-            return self->size;
+        if (active < self->brokers.size)
+            return self->brokers.size;
         active = index;
     }
     return active;
@@ -30,28 +30,26 @@ static size_t s_active (const operate_t *self)
 static int s_switch (tool_t *tool, operate_t *pair)
 {
     size_t from = s_active (pair);
-    if (from == pair->size)
+    if (from == pair->brokers.size)
         return tool_fail (tool, TOOL_NO_ANSWER, "not one broker is active; see 'zbroker status'");
     const char *to = operate_ask (pair, from, ZB_SWITCHOVER, false);
-    if (!to) {
-        int code = zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED;
-        return tool_fail (tool, code, "%s: %s", pair->endpoint[from], zb_client_error_text (pair->client));
-    }
+    if (!to)
+        return operate_fail (pair, tool, from);
     size_t index = 0;
-    while (index < pair->size && !streq (pair->endpoint[index], to))
+    while (index < pair->brokers.size && !streq (pair->brokers.endpoint[index], to))
         index++;
-    if (index == pair->size) {
+    if (index == pair->brokers.size) {
         printf ("%s leads; it is not one of the brokers that were named\n", to);
         return TOOL_OK;
     }
     if (!operate_wait_active (pair, index))
         return tool_fail (tool, TOOL_NO_ANSWER, "%s leads, but does not answer clients yet; see 'zbroker status'",
-                          pair->endpoint[index]);
+                          pair->brokers.endpoint[index]);
     if (!operate_wait_in_step (pair, index))
         return tool_fail (tool, TOOL_FAILED, "%s leads, but the pair is not in step yet; see 'zbroker status'",
-                          pair->endpoint[index]);
-    printf ("%s leads, OK means %s; %s follows\n", pair->endpoint[index], operate_text (pair, index, "level"),
-            pair->endpoint[from]);
+                          pair->brokers.endpoint[index]);
+    printf ("%s leads, OK means %s; %s follows\n", pair->brokers.endpoint[index],
+            brokers_text (pair->brokers.status[index], "level"), pair->brokers.endpoint[from]);
     return TOOL_OK;
 }
 

@@ -29,7 +29,7 @@ typedef struct {
 
 static const json_t *s_levels (const operate_t *pair, size_t index)
 {
-    return json_object_get (pair->status[index], "levels");
+    return json_object_get (pair->brokers.status[index], "levels");
 }
 
 static int s_read (const operate_t *pair, size_t index, size_t which)
@@ -39,11 +39,11 @@ static int s_read (const operate_t *pair, size_t index, size_t which)
 
 static void s_look (upgrade_t *self, const operate_t *pair)
 {
-    *self = (upgrade_t){.active = pair->size, .needs = "?"};
-    for (size_t index = 0; index < pair->size && self->active == pair->size; index++)
-        if (streq (operate_text (pair, index, "role"), "active"))
+    *self = (upgrade_t){.active = pair->brokers.size, .needs = "?"};
+    for (size_t index = 0; index < pair->brokers.size && self->active == pair->brokers.size; index++)
+        if (streq (brokers_text (pair->brokers.status[index], "role"), "active"))
             self->active = index;
-    if (self->active == pair->size) {
+    if (self->active == pair->brokers.size) {
         snprintf (self->missing, sizeof self->missing, "no broker is active; see 'zbroker status'");
         return;
     }
@@ -62,19 +62,20 @@ static void s_print (const upgrade_t *self, const operate_t *pair)
 {
     if (self->store)
         printf ("The store is of level %d: it takes zbroker %s or later\n", self->store, self->needs);
-    for (size_t index = 0; index < pair->size; index++)
-        if (!pair->status[index])
-            printf ("%s does not answer\n", pair->endpoint[index]);
+    for (size_t index = 0; index < pair->brokers.size; index++)
+        if (!pair->brokers.status[index])
+            printf ("%s does not answer\n", pair->brokers.endpoint[index]);
         else
-            printf ("%s is zbroker %s, %s, and reads levels %d to %d\n", pair->endpoint[index],
-                    operate_text (pair, index, "version"), operate_text (pair, index, "role"), s_read (pair, index, 0),
+            printf ("%s is zbroker %s, %s, and reads levels %d to %d\n", pair->brokers.endpoint[index],
+                    brokers_text (pair->brokers.status[index], "version"),
+                    brokers_text (pair->brokers.status[index], "role"), s_read (pair, index, 0),
                     s_read (pair, index, 1));
     if (*self->missing)
         printf ("It can't be raised now: %s\n", self->missing);
     else if (self->may_rise)
         printf ("It can be raised to level %d: zbroker upgrade --finish\n", self->may_rise);
     else
-        printf ("That is the highest level that %s reads\n", pair->endpoint[self->active]);
+        printf ("That is the highest level that %s reads\n", pair->brokers.endpoint[self->active]);
 }
 
 static json_t *s_level (int level)
@@ -85,12 +86,12 @@ static json_t *s_level (int level)
 static void s_print_json (const upgrade_t *self, const operate_t *pair)
 {
     json_t *object = json_object (), *brokers = json_array ();
-    for (size_t index = 0; index < pair->size; index++) {
-        bool answers = pair->status[index] && s_levels (pair, index);
+    for (size_t index = 0; index < pair->brokers.size; index++) {
+        bool answers = pair->brokers.status[index] && s_levels (pair, index);
         json_t *reads = answers ? json_pack ("[i,i]", s_read (pair, index, 0), s_read (pair, index, 1)) : json_null ();
-        json_t *broker = json_pack ("{s:s,s:s,s:s,s:o}", "endpoint", pair->endpoint[index], "version",
-                                    operate_text (pair, index, "version"), "role", operate_text (pair, index, "role"),
-                                    "reads", reads);
+        json_t *broker = json_pack ("{s:s,s:s,s:s,s:o}", "endpoint", pair->brokers.endpoint[index], "version",
+                                    brokers_text (pair->brokers.status[index], "version"), "role",
+                                    brokers_text (pair->brokers.status[index], "role"), "reads", reads);
         json_array_append_new (brokers, broker);
     }
     json_object_set_new (object, "store_level", s_level (self->store));
@@ -108,14 +109,12 @@ static void s_print_json (const upgrade_t *self, const operate_t *pair)
 static int s_finish (const tool_t *tool, operate_t *pair, upgrade_t *self)
 {
     if (*self->missing)
-        return tool_fail (tool, self->active == pair->size ? TOOL_NO_ANSWER : TOOL_FAILED, "%s", self->missing);
+        return tool_fail (tool, self->active == pair->brokers.size ? TOOL_NO_ANSWER : TOOL_FAILED, "%s", self->missing);
     if (!self->may_rise)
         return TOOL_OK;
-    if (!operate_ask (pair, self->active, ZB_UPGRADE, false)) {
-        int code = zb_client_error (pair->client) == ZB_ERR_TIMEOUT ? TOOL_NO_ANSWER : TOOL_FAILED;
-        return tool_fail (tool, code, "%s: %s", pair->endpoint[self->active], zb_client_error_text (pair->client));
-    }
-    for (size_t index = 0; index < pair->size; index++)
+    if (!operate_ask (pair, self->active, ZB_UPGRADE, false))
+        return operate_fail (pair, tool, self->active);
+    for (size_t index = 0; index < pair->brokers.size; index++)
         operate_look (pair, index);
     s_look (self, pair);
     return TOOL_OK;
@@ -137,7 +136,7 @@ static int s_run (tool_t *tool)
         else if (code == TOOL_OK)
             s_print (&upgrade, &pair);
         if (code == TOOL_OK && *upgrade.missing && !finish)
-            code = upgrade.active == pair.size ? TOOL_NO_ANSWER : TOOL_FAILED;
+            code = upgrade.active == pair.brokers.size ? TOOL_NO_ANSWER : TOOL_FAILED;
     }
     operate_close (&pair);
     return code;

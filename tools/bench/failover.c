@@ -259,7 +259,7 @@ static int s_switch (failover_t *self, size_t from)
     operate_look (&self->operator, from);
     if (operate_ask (&self->operator, from, ZB_SWITCHOVER, false))
         return TOOL_OK;
-    return tool_fail (self->tool, TOOL_FAILED, "switchover: %s", zb_client_error_text (self->operator.client));
+    return tool_fail (self->tool, TOOL_FAILED, "switchover: %s", zb_client_error_text (self->operator.brokers.client));
 }
 
 //  One event, until the pair is in step again.
