@@ -64,11 +64,9 @@ static const char *s_wrong (char why[ZB_RIGHTS_WHY], const char *format, ...)
 //  Takes the part up to the letter, or to the end, off the text.
 static zb_frame_t s_part (zb_frame_t *text, char letter)
 {
-    const char *data = text->data;
-    const char *end = text->size ? memchr (data, letter, text->size) : NULL;
-    zb_frame_t part = {data, end ? (size_t) (end - data) : text->size};
-    size_t used = part.size + (end != NULL);
-    *text = (zb_frame_t){data + used, text->size - used};
+    size_t end = zb_frame_find (*text, 0, letter);
+    zb_frame_t part = zb_frame_part (*text, 0, end);
+    *text = zb_frame_part (*text, end + (end < text->size), text->size);
     return part;
 }
 
@@ -83,7 +81,7 @@ static size_t s_split (zb_frame_t line, zb_frame_t *word, size_t most)
 
 static bool s_has (zb_frame_t text, char letter)
 {
-    return text.size && memchr (text.data, letter, text.size);
+    return zb_frame_find (text, 0, letter) < text.size;
 }
 
 //  NULL if it is a pattern: parts with '/' between, each as LIST takes it.
@@ -258,14 +256,18 @@ static char *s_rule (const zb_principal_t *who, zb_right_t right, zb_frame_t pat
     return found;
 }
 
-static void s_add_rule (zb_principal_t *who, zb_right_t right, zb_frame_t pattern)
+static void s_add_rule (zb_principal_t *who, zb_frame_t right, zb_frame_t pattern)
 {
-    size_t more = strlen (s_names[right]) + pattern.size + 3;
+    size_t more = (who->rules_size != 0) + right.size + 1 + pattern.size;
     who->rules = (char *) realloc (who->rules, who->rules_size + more);
     assert (who->rules);
-    int size = snprintf (who->rules + who->rules_size, more, "%s%s=%.*s", who->rules_size ? " " : "", s_names[right],
-                         (int) pattern.size, (const char *) pattern.data);
-    who->rules_size += (size_t) size;
+    uint8_t *byte = (uint8_t *) who->rules + who->rules_size;
+    if (who->rules_size)
+        *byte++ = ' ';
+    zb_frame_copy (&byte, right);
+    *byte++ = '=';
+    zb_frame_copy (&byte, pattern);
+    who->rules_size += more;
 }
 
 bool zb_rights_allow (const zb_principal_t *who, zb_right_t right, zb_frame_t name)
@@ -342,15 +344,8 @@ static int s_decode_line (zb_rights_t *self, zb_frame_t line)
     one->revoked = !live;
     zb_frame_t right, pattern;
     //  A rule of a later program gives nothing here, and is kept.
-    while (s_next_rule (&line, &right, &pattern)) {
-        size_t size = right.size + 1 + pattern.size;
-        one->rules = (char *) realloc (one->rules, one->rules_size + size + 1);
-        assert (one->rules);
-        if (one->rules_size)
-            one->rules[one->rules_size++] = ' ';
-        memcpy (one->rules + one->rules_size, right.data, size);
-        one->rules_size += size;
-    }
+    while (s_next_rule (&line, &right, &pattern))
+        s_add_rule (one, right, pattern);
     return 0;
 }
 
@@ -431,7 +426,7 @@ static const char *s_allow (zb_principal_t *who, bool allow, zb_frame_t word, zb
     if (allow && !rule && count >= ZB_RULES_MAX)
         return s_wrong (why, "%s has %d rules, and no more are allowed", who->name, ZB_RULES_MAX);
     if (allow && !rule)
-        s_add_rule (who, right, pattern);
+        s_add_rule (who, word, pattern);
     else if (!allow) {
         size_t behind = (size_t) (who->rules + who->rules_size - (rule + size));
         //  One space goes with it.
