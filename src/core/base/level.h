@@ -17,6 +17,7 @@
                          they can be, it does not know that folder's file `node`
         2      0.2.0     a queue's option `grace`; principals and their rights; time, origin and bytes
                          in the head of a row of the log
+        3      0.2.0     no row so far that a program of level 2 could not read
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -39,7 +40,7 @@
 #include "core/base/batch.h"
 
 #define ZB_LEVEL_LEAST 1
-#define ZB_LEVEL_MOST 2
+#define ZB_LEVEL_MOST 3
 #define ZB_LEVEL_GRACE 2 //  since when there is what the name says
 #define ZB_LEVEL_RIGHTS 2
 #define ZB_LEVEL_ROW_HEAD 2
