@@ -308,6 +308,20 @@ static void test_small_reads_cost_buffers (void **state)
     assert_true (self.ended >= 4 * 8192);
 }
 
+//  CURVE has the properties in a box: whoever opened it has them wholly.  A length that lies leads nowhere.
+static void test_a_routing_id_in_a_box (void **state)
+{
+    (void) state;
+    uint8_t text[] = "\13Socket-Type\0\0\0\6DEALER\10Identity\0\0\0\5\0abcd\10Identity\0\0\0\1x";
+    zb_zmtp_anonymous (text, sizeof text - 1);
+    assert_memory_equal (
+        text, "\13Socket-Type\0\0\0\6DEALER\10identity\0\0\0\5\0abcd\10identity\0\0\0\1x", sizeof text);
+    uint8_t lie[] = "\1x\377\377\377\377\10Identity\0\0\0\0";
+    zb_zmtp_anonymous (lie, sizeof lie - 1);
+    assert_memory_equal (lie, "\1x\377\377\377\377\10Identity\0\0\0\0", sizeof lie);
+    zb_zmtp_anonymous (text, 0);
+}
+
 //  Whatever comes, in whatever pieces: no length is believed, and the answer is the same.
 static void test_noise (void **state)
 {
@@ -335,6 +349,7 @@ int main (void)
         cmocka_unit_test (test_commands_end_nothing),
         cmocka_unit_test (test_a_connection_has_an_end),
         cmocka_unit_test (test_a_routing_id_is_ignored),
+        cmocka_unit_test (test_a_routing_id_in_a_box),
         cmocka_unit_test (test_a_handshake_has_an_end),
         cmocka_unit_test (test_sealed),
         cmocka_unit_test (test_the_handshake_of_curve_is_short),

@@ -49,18 +49,23 @@ __attribute__ ((no_sanitize_thread)) static void s_change (uint8_t *byte, uint8_
 
 //  The properties of a READY: the size and text of a name, the size and bytes of a value.  Those that begin in the bytes
 //  that came last, at `fresh`, are changed there.  What is malformed is left to libzmq, which refuses it.
-static void s_ready (const zb_zmtp_t *self, size_t at, size_t end, size_t before, uint8_t *fresh)
+static void s_properties (const uint8_t *text, size_t at, size_t end, size_t before, uint8_t *fresh)
 {
     while (at + 1 < end) {
-        const uint8_t *name = self->handshake + at;
+        const uint8_t *name = text + at;
         //  The name may not be there wholly; no other one of this size begins so.
         if (name[0] == ROUTING_SIZE && name[1] == ROUTING[0] && at + 1 >= before)
             s_change (&fresh[at + 1 - before], ROUTING_IGNORED);
         at += 1 + name[0];
         if (at + 4 > end)
             break;
-        at += 4 + (size_t) zb_get32 (self->handshake + at);
+        at += 4 + (size_t) zb_get32 (text + at);
     }
+}
+
+void zb_zmtp_anonymous (uint8_t *properties, size_t size)
+{
+    s_properties (properties, 0, size, 0, properties);
 }
 
 //  The first command behind a greeting of 3.0.  *taken stays 0 as long as it has not come wholly.
@@ -76,7 +81,7 @@ static zb_zmtp_fault_t s_command (zb_zmtp_t *self, size_t before, uint8_t *fresh
         return ZB_ZMTP_HANDSHAKE;
     size_t end = GREETING_3 + head + (size_t) body;
     size_t there = end < self->came ? end : self->came;
-    s_ready (self, GREETING_3 + head + READY_SIZE, there, before, fresh);
+    s_properties (self->handshake, GREETING_3 + head + READY_SIZE, there, before, fresh);
     if (end <= self->came)
         *taken = end;
     return ZB_ZMTP_FINE;

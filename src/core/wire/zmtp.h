@@ -22,7 +22,8 @@
 
     The handshake of NULL is in the clear.  Of CURVE it is two commands, HELLO and INITIATE,
     neither of which may be long; of another mechanism nothing is known.  Behind it frames
-    are sealed, MORE included: then each frame counts as a message.
+    are sealed, MORE included: then each frame counts as a message.  INITIATE has the
+    properties in a box, so whoever opens it (io/base/calls) has "Identity" renamed.
 */
 
 #ifndef ZB_ZMTP_H_INCLUDED
@@ -76,6 +77,8 @@ typedef struct {
 
 //  Takes the next bytes, before libzmq does; may change some.  After a fault nothing more may be taken.
 zb_zmtp_fault_t zb_zmtp_take (zb_zmtp_t *self, uint8_t *data, size_t size);
+//  Renames "Identity" in the properties of a READY or an INITIATE, which are there wholly.
+void zb_zmtp_anonymous (uint8_t *properties, size_t size);
 //  Frees what it holds.
 void zb_zmtp_clear (zb_zmtp_t *self);
 
