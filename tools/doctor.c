@@ -11,11 +11,13 @@
 #include <jansson.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sodium.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 
 #include "commands.h"
+#include "io/auth/keys.h"
 #include "io/store/home.h"
 #include "io/store/lock.h"
 #include "io/store/node.h"
@@ -297,6 +299,46 @@ static void s_cautions (doctor_t *self)
         s_find (self, "config", DOUBT, text[index]);
 }
 
+//  Whose key this is by the config: NULL if another one is named for each.
+static const char *s_key_of (const zb_config_t *config, const char *key)
+{
+    const char *const named[] = {config->public_key[ZB_PRIMARY], config->public_key[ZB_BACKUP], config->witness_key};
+    static const char *const whose[] = {"the primary's", "the backup's", "the witness's"};
+    for (size_t index = 0; index < sizeof named / sizeof *named; index++)
+        if (named[index] && streq (named[index], key))
+            return whose[index];
+    return config->as == ZB_SINGLE ? "this broker's" : NULL;
+}
+
+//  What stands for one broker of the pair stands for the other, or for the witness, on its machine.
+static void s_keys (doctor_t *self)
+{
+    const zb_config_t *config = self->config;
+    char *unkeyed = zb_config_unkeyed (config), *error = NULL;
+    zb_keyfile_t own;
+    const char *whose;
+    if (unkeyed)
+        s_find (self, "keys", BAD, unkeyed);
+    else if (!config->key_file && config->insecure)
+        s_find (self, "keys", DOUBT,
+                zsys_sprintf ("none, and keys/insecure is yes: whoever reaches the ports can do everything, and read "
+                              "what goes over the network"));
+    else if (!config->key_file)
+        s_find (self, "keys", GOOD, zsys_sprintf ("none, and only this machine reaches the ports"));
+    else if (zb_keys_read (&own, config->key_file, &error))
+        s_find (self, "keys", BAD, error);
+    else if (!*own.secret_key)
+        s_find (self, "keys", BAD, zsys_sprintf ("%s: there is no secret-key in it", config->key_file));
+    else if ((whose = s_key_of (config, own.public_key)) == NULL)
+        s_find (self, "keys", BAD,
+                zsys_sprintf ("%s has the public key %s, and the config names another one for each broker%s: set it "
+                              "there, on all machines",
+                              config->key_file, own.public_key, config->witness ? " and the witness" : ""));
+    else
+        s_find (self, "keys", GOOD, zsys_sprintf ("%s: %s", config->key_file, whose));
+    sodium_memzero (&own, sizeof own);
+}
+
 static void s_files (doctor_t *self)
 {
     struct rlimit limit;
@@ -450,8 +492,10 @@ static int s_examine (const tool_t *tool, const zb_config_t *config)
     s_cautions (&self);
     s_files (&self);
     s_clock (&self);
-    if (tool_option (tool, "config"))
+    if (tool_option (tool, "config")) {
+        s_keys (&self);
         s_ports (&self);
+    }
     int code = s_brokers (&self, tool);
     if (code == TOOL_OK && tool_option (tool, "json"))
         s_print_json (&self);
@@ -503,7 +547,8 @@ const tool_command_t tool_doctor = {
     .text = "\n"
             "Tries what a broker relies on, on files of its own in that folder, which it removes; it opens no\n"
             "store and disturbs no broker.  Of a store, and of a broker that answers, it tells the way out if it\n"
-            "waits for an operator.  With a config file it connects to each port of the pair and to the witness.\n"
+            "waits for an operator.  With a config file it looks at the keys that this one names, and connects to\n"
+            "each port of the pair and to the witness.\n"
             "Ends with 1 if something is bad, with 0 else.\n",
     .options = s_options,
     .run = s_run,

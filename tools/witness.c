@@ -49,6 +49,29 @@ static int s_reset (tool_t *self)
     return code;
 }
 
+//  Runs until it is told to end.  Returns an exit code.
+static int s_serve (const tool_t *self, zb_config_t *const *pair, size_t count, const char *bind)
+{
+    const char *folder = tool_option (self, "store");
+    char *unkeyed = zb_config_unkeyed_witness (pair[0], bind), *lacks = NULL;
+    int code = TOOL_USAGE;
+    if (unkeyed)
+        tool_fail (self, TOOL_USAGE, "%s", unkeyed);
+    else {
+        zb_moment_watch ();
+        if (zb_log_open ("zbroker/witness", pair[0]->log_level))
+            code = tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno));
+        else if ((lacks = zb_moment_lacks ()) != NULL)
+            code = tool_fail (self, ZB_EXIT_MOMENT, "%s", lacks);
+        else
+            code = zb_witness_run (bind, folder ? folder : DEFAULT_FOLDER, (const zb_config_t *const *) pair, count);
+        zb_log_close ();
+    }
+    free (lacks);
+    free (unkeyed);
+    return code;
+}
+
 static int s_witness (tool_t *self)
 {
     if (self->size && streq (self->arguments[0], "reset"))
@@ -63,18 +86,10 @@ static int s_witness (tool_t *self)
     if ((given && zb_config_set (pair[0], "single/bind", given, &error)) || s_load (self, pair, count, &error))
         tool_misused (self, "%s", error);
     else {
-        const char *folder = tool_option (self, "store");
         char *bind = given              ? strdup (given)
                      : pair[0]->witness ? zb_config_bind_for (pair[0]->witness)
                                         : strdup (DEFAULT_BIND);
-        zb_moment_watch ();
-        if (zb_log_open ("zbroker/witness", pair[0]->log_level))
-            code = tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno));
-        else if ((error = zb_moment_lacks ()) != NULL)
-            code = tool_fail (self, ZB_EXIT_MOMENT, "%s", error);
-        else
-            code = zb_witness_run (bind, folder ? folder : DEFAULT_FOLDER, (const zb_config_t *const *) pair, count);
-        zb_log_close ();
+        code = s_serve (self, pair, count, bind);
         free (bind);
     }
     free (error);
@@ -89,8 +104,9 @@ const tool_command_t tool_witness = {
     .arguments = "[CONFIG...] | reset PAIR...",
     .summary = "Run a witness on a third machine until SIGTERM or SIGINT",
     .text = "\n"
-            "Each CONFIG is the file of a pair, of which name, secret and pair/witness are read; without\n"
-            "one it serves the pair 'zbroker'.  Of each pair it lets at most one broker go on without the\n"
+            "Each CONFIG is the file of a pair, of which name, secret, pair/witness and keys are read; without\n"
+            "one it serves the pair 'zbroker'.  Its own key, or insecure, is the first one's to say: without, it\n"
+            "listens on loopback alone.  Of each pair it lets at most one broker go on without the\n"
             "other.  It holds no messages.  Prints READY when it listens; the log goes to standard error.\n"
             "\n"
             "'reset' makes it forget the record of a pair, by the pair's name: when another pair has the name\n"

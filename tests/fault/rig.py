@@ -98,7 +98,7 @@ class Witness(Process):
 
     @staticmethod
     def config(host, pair):
-        return "pair\n    name = %s\n    secret = s\n    witness = \"tcp://%s:%d\"\n" % (pair, host.address, PORT)
+        return "pair\n    name = %s\n    secret = s\n    witness = \"tcp://%s:%d\"\n%s" % (pair, host.address, PORT, INSECURE)
 
 
 class Node(Process):

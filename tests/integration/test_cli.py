@@ -191,8 +191,10 @@ def test_words_that_mean_nothing(zbroker, words, code, text):
 
 
 def test_a_witness_that_cannot_listen_leaves_nothing(zbroker, folder):
-    done = zbroker(["witness", "--bind", "tcp://192.0.2.1:5580", "--store", folder + "/witness"], check=False)
-    assert done.returncode == 2 and not os.path.exists(folder + "/witness")
+    with open(folder + "/conf", "w") as config:
+        config.write("keys\n    insecure = yes\n")
+    done = zbroker(["witness", folder + "/conf", "--bind", "tcp://192.0.2.1:5580", "--store", folder + "/witness"], check=False)
+    assert done.returncode == 2 and "can't listen" in done.stderr and not os.path.exists(folder + "/witness")
 
 
 def test_what_is_not_permitted_is_not_tried_again(zbroker, folder):

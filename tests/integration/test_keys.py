@@ -436,6 +436,61 @@ def test_beyond_loopback_without_keys_nothing_starts(folder):
     assert len(public) == 40
 
 
+def test_a_witness_beyond_loopback_without_keys_does_not_start(folder):
+    """Like a broker: exit 2, and the commands that help; nothing is left of it."""
+    port = free_ports(1)
+    config = folder + "/zbroker.conf"
+
+    def witness(keys, *options):
+        with open(config, "w") as file:
+            os.chmod(config, 0o600)
+            file.write("pair\n    name = test\n    secret = sixteen-letters-and-more\n    witness = tcp://third.example:%d\n%s" % (port, keys))
+        third = Broker([*([config] if keys is not None else []), "--store", folder + "/w", *options], folder + "/log")
+        third.command = "witness"
+        return third.start(ready=False)
+    for options in ([], ["--bind", "tcp://*:%d" % port]):
+        third = witness("", *options)
+        third.wait_exit(2)
+        assert "zbroker key make" in third.tail() and "insecure" in third.tail() and not os.path.exists(folder + "/w")
+    own = "keys\n    own = %s/own.key\n    witness = \"%s\"\n" % (folder, make(folder + "/own.key"))
+    for keys, *options in (["", "--bind", "tcp://127.0.0.1:%d" % port], ["keys\n    insecure = yes\n"], [own]):
+        third = witness(keys, *options)
+        third.wait_line("READY")
+        assert third.stop() == 0
+
+
+def test_doctor_tells_of_keys(folder):
+    """Missing beyond loopback, readable by others, of nobody: bad, and why; doctor starts nothing."""
+    port = free_ports(6)
+    config = folder + "/zbroker.conf"
+    public = {name: make("%s/%s.key" % (folder, name)) for name in ("primary", "backup", "witness", "other")}
+
+    def keys(host, text, single=False):
+        with open(config, "w") as file:
+            os.chmod(config, 0o600)
+            for index, name in enumerate(["single"] if single else ["primary", "backup"]):
+                file.write("%s\n    endpoint = tcp://127.0.0.1:%d\n    bind = tcp://%s:%d\n" % (name, port + 3 * index, host, port + 3 * index))
+            file.write(text)
+        done = subprocess.run([PROGRAM, "doctor", "--json", "--config", config, "--store", folder + "/store"], capture_output=True, text=True)
+        found = [one for one in json.loads(done.stdout)["findings"] if one["check"] == "keys"]
+        assert len(found) == 1 and (found[0]["verdict"] != "bad" or done.returncode == 1), done
+        return found[0]["verdict"], found[0]["text"]
+    known = "".join("    %s = \"%s\"\n" % (name, public[name]) for name in ("primary", "backup", "witness"))
+    own = "keys\n    own = %s/%%s.key\n" % folder
+    assert keys("127.0.0.1", "")[0] == "ok"
+    verdict, text = keys("*", "")
+    assert verdict == "bad" and "zbroker key make" in text
+    assert keys("*", "keys\n    insecure = yes\n")[0] == "warning"
+    for name in ("primary", "backup", "witness"):
+        assert keys("*", own % name + known) == ("ok", "%s/%s.key: the %s's" % (folder, name, name))
+    assert keys("*", own % "other", single=True)[0] == "ok"
+    verdict, text = keys("*", own % "other" + known)
+    assert verdict == "bad" and public["other"] in text
+    verdict, text = keys("*", own % "absent" + known)
+    assert verdict == "bad" and "zbroker key make" in text
+    os.chmod(folder + "/primary.key", 0o640)
+    verdict, text = keys("*", own % "primary" + known)
+    assert verdict == "bad" and "chmod 600" in text
 
 
 def test_a_split_is_mended_with_keys():

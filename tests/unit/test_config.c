@@ -395,6 +395,12 @@ static void test_keys (void **state)
         if (text)
             assert_non_null (strstr (text, "zbroker key make"));
         free (text);
+        //  A witness there needs them as well.
+        text = zb_config_unkeyed_witness (config, open[index].bind);
+        assert_int_equal (text != NULL, open[index].refused);
+        if (text)
+            assert_non_null (strstr (text, "zbroker key make"));
+        free (text);
         zb_config_destroy (&config);
     }
 }

@@ -550,6 +550,24 @@ static bool s_is_open (const zb_config_t *self)
     return false;
 }
 
+char *zb_config_unkeyed_witness (const zb_config_t *self, const char *bind)
+{
+    if (self->key_file || self->insecure || zb_config_is_loopback (bind))
+        return NULL;
+    return zsys_sprintf (
+        "this witness would listen beyond this machine at %s, and has no keys: whoever reaches that port could read "
+        "what brokers ask, and, where pair/secret is not set, ask in their place.  Make a key on this machine with\n"
+        "    zbroker key make /etc/zbroker/zbroker.key\n"
+        "and name that file in the config file here, and the public keys of all three in that of the brokers, too:\n"
+        "    keys\n"
+        "        own = /etc/zbroker/zbroker.key\n"
+        "        primary = \"...\"\n"
+        "        backup = \"...\"\n"
+        "        witness = \"...\"\n"
+        "On a network that nobody else reaches, 'insecure = yes' in that section does without",
+        bind);
+}
+
 char *zb_config_unkeyed (const zb_config_t *self)
 {
     if (self->key_file || self->insecure || !s_is_open (self))

@@ -78,6 +78,8 @@ int zb_config_finish (zb_config_t *self, char **error);
 //  NULL; or why a broker with this config, which is finished, does not start: it would listen beyond this machine without keys.
 //  The text names the remedy; to be freed by the caller.
 char *zb_config_unkeyed (const zb_config_t *self);
+//  The same of a witness that takes its keys from this config, which need not be finished, and would listen at `bind`.
+char *zb_config_unkeyed_witness (const zb_config_t *self, const char *bind);
 //  What an operator should look at, though it is allowed: a text for each, at most ZB_CAUTIONS, to be freed by the caller.
 //  Looks at the store's folder, too, if it is there.  Returns how many.
 #define ZB_CAUTIONS 8
