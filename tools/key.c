@@ -207,7 +207,8 @@ static int s_act (tool_t *tool, operate_t *pair)
     if (streq (act, "new"))
         code = s_new (tool, pair, rules);
     else {
-        char *change = streq (act, "revoke") ? zsys_sprintf ("revoke %s", name) : strdup (*rules ? rules + 1 : "");
+        bool plain = streq (act, "revoke") || streq (act, "drop");
+        char *change = plain ? zsys_sprintf ("%s %s", act, name) : strdup (*rules ? rules + 1 : "");
         const char *level = s_change (tool, pair, change, &code);
         if (level)
             printf ("OK %s\n", level);
@@ -222,8 +223,8 @@ static int s_run (tool_t *tool)
     static const struct {
         const char *act;
         size_t least, most; //  arguments behind it
-    } acts[] = {{"make", 1, 1},         {"new", 1, SIZE_MAX},  {"list", 0, 0},   {"show", 1, 1},
-                {"allow", 2, SIZE_MAX}, {"deny", 2, SIZE_MAX}, {"bundle", 1, 1}, {"revoke", 1, 1}};
+    } acts[] = {{"make", 1, 1},        {"new", 1, SIZE_MAX}, {"list", 0, 0},   {"show", 1, 1}, {"allow", 2, SIZE_MAX},
+                {"deny", 2, SIZE_MAX}, {"bundle", 1, 1},     {"revoke", 1, 1}, {"drop", 1, 1}};
     const char *act = tool->size ? tool->arguments[0] : "";
     for (size_t index = 0; index < sizeof acts / sizeof *acts; index++) {
         if (!streq (act, acts[index].act))
@@ -239,20 +240,21 @@ static int s_run (tool_t *tool)
         operate_close (&pair);
         return code;
     }
-    return tool_misused (tool, "'%s' is none of make, new, list, show, allow, deny, bundle and revoke", act);
+    return tool_misused (tool, "'%s' is none of make, new, list, show, allow, deny, bundle, revoke and drop", act);
 }
 
 const tool_command_t tool_key = {
     .name = "key",
     .arguments = "make FILE | new NAME [RIGHT=PATTERN...] | list | show NAME | allow NAME RIGHT=PATTERN... | deny NAME "
-                 "RIGHT=PATTERN... | bundle NAME | revoke NAME",
+                 "RIGHT=PATTERN... | bundle NAME | revoke NAME | drop NAME",
     .summary = "Make keys, and say who may do what with them",
     .text = "\n"
             "'make' writes a key for a broker or a witness and prints its public part, for the config file.\n"
             "'new' makes a client's key known to the pair, and writes the one file that the client needs.\n"
             "Rights are put, get, manage, look, operate and as; in a pattern * stands for any characters but /.\n"
             "'bundle' writes the client's file anew, with the brokers as --config says them.  'revoke' refuses\n"
-            "a client from now on, connected or not.\n"
+            "a client from now on, connected or not; its key stays known as one that was revoked until 'drop'\n"
+            "forgets it, which is refused while the other broker might not know of that.\n"
             "All but 'make' ask the active broker, as an operator: with the brokers' own key, which --config\n"
             "names, or with --key of a principal that may operate; and with the pair's name and secret.\n",
     .options = s_options,

@@ -319,6 +319,11 @@ def test_revoke_ends_what_stands(one):
             with at(one, index, spy) as again:
                 assert again.ask("PING", 1, patience=1) is None
         assert one.key("show", "spy").stdout.split()[2] == "revoked"
+        one.key("drop", "spy")
+        assert "no principal spy" in one.key("show", "spy", check=False).stderr
+        for index in (0, 1):
+            with at(one, index, spy) as again:
+                assert again.ask("PING", 1, patience=1) is None
         again = "%s/again.key" % one.folder
         one.key("new", "spy", "get=*", "--file", again)
         with at(one, active, again) as known:

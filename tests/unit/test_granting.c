@@ -74,6 +74,27 @@ static void s_what_makes_no_sense_is_refused (void **unused)
     s_end (&rig);
 }
 
+//  Not before the other disk has the revocation: that broker could lead, and let it in.
+static void s_a_drop_waits_for_both_disks (void **unused)
+{
+    (void) unused;
+    rig_t *rig = s_rig ();
+    rig_say (rig, "o", "KEY|1|proof|new alice " ALICE);
+    rig_expect (rig, "o> OK|1|both");
+    rig->sync_there = false;
+    rig_say (rig, "o", "KEY|2|proof|revoke alice");
+    rig_say (rig, "o", "KEY|3|proof|drop alice");
+    rig_expect (rig, "o> ERR|3|400|the other broker's disk may not have *");
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_run (rig);
+    rig_expect (rig, "o> OK|2|both");
+    rig_say (rig, "o", "KEY|4|proof|drop alice");
+    rig_expect (rig, "o> OK|4|both");
+    assert_null (s_alice ());
+    s_end (&rig);
+}
+
 //  What it was given goes to others at once, without its queue's grace; what it waits for it does not get.
 static void s_whoever_is_expelled_holds_and_gets_nothing (void **unused)
 {
@@ -108,6 +129,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_a_change_holds_at_once_and_is_answered_when_it_is_safe),
         cmocka_unit_test (s_what_makes_no_sense_is_refused),
+        cmocka_unit_test (s_a_drop_waits_for_both_disks),
         cmocka_unit_test (s_whoever_is_expelled_holds_and_gets_nothing),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

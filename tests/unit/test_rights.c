@@ -28,7 +28,7 @@ static char s_why[ZB_RIGHTS_WHY];
 
 static const char *s_change (zb_rights_t *self, const char *change)
 {
-    return zb_rights_change (self, zb_frame (change), &s_stamp, s_why);
+    return zb_rights_change (self, zb_frame (change), &s_stamp, s_stamp.commit, s_why);
 }
 
 static zb_rights_t *s_company (void)
@@ -255,6 +255,28 @@ static void test_whoever_is_revoked_may_nothing_and_is_remembered (void **unused
     zb_rights_destroy (&self);
 }
 
+//  A name's revoked keys go, and theirs alone; not while a disk may lack that they were.
+static void test_what_was_revoked_can_be_dropped (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    zb_stamp_t later = {7, s_stamp.commit + 1, 2};
+    assert_non_null (strstr (s_change (self, "drop carol"), "no principal carol was revoked"));
+    assert_non_null (strstr (s_change (self, "drop nobody"), "no principal nobody"));
+    assert_null (zb_rights_change (self, zb_frame ("revoke carol"), &later, s_stamp.commit, s_why));
+    assert_non_null (strstr (s_change (self, "drop carol"), "both are in sync"));
+    //  Nor in the change that revokes.
+    later.commit++;
+    assert_non_null (zb_rights_change (self, zb_frame ("revoke bob\ndrop bob"), &later, later.commit - 1, s_why));
+    assert_false (s_who (self, BOB)->revoked);
+    assert_null (s_change (self, "new carol " STRANGER));
+    assert_null (zb_rights_change (self, zb_frame ("drop carol"), &later, later.commit - 1, s_why));
+    assert_null (s_who (self, CAROL));
+    assert_false (s_who (self, STRANGER)->revoked);
+    assert_int_equal (zb_rights_size (self), 4);
+    zb_rights_destroy (&self);
+}
+
 //  ---------------------------------------------------------------------------------------------------------------
 
 static void test_the_row_comes_back_and_brokers_stay_out_of_it (void **unused)
@@ -325,7 +347,7 @@ static bool s_knows (void *context, bool there, const zb_stamp_t *change)
 static void s_say (zb_rights_t *self, unsigned node, const char *change)
 {
     zb_stamp_t stamp = {5, node ? 20 : 10, node};
-    assert_null (zb_rights_change (self, zb_frame (change), &stamp, s_why));
+    assert_null (zb_rights_change (self, zb_frame (change), &stamp, 10, s_why));
 }
 
 //  After a split whoever is revoked on either side is revoked, and nobody is lost; of two changes the winner's stands.
@@ -359,6 +381,35 @@ static void test_a_split_is_mended (void **unused)
     zb_rights_destroy (&loser);
 }
 
+//  A side that was set back to an older copy still holds what the other one has dropped: that does not come back, whoever wins.
+//  Whoever was made known on one side since is no such case.
+static void test_what_was_dropped_stays_away (void **unused)
+{
+    (void) unused;
+    static const char before[] = "new alice " ALICE "\nallow alice get a\nnew bob " BOB "\nallow bob get b";
+    for (int wins = 0; wins < 2; wins++) {
+        zb_rights_t *copy = zb_rights_new (), *whole = zb_rights_new ();
+        zb_rights_t *winner = wins ? copy : whole, *loser = wins ? whole : copy;
+        s_say (copy, 0, before);
+        s_say (whole, 0, before);
+        s_say (whole, 0, "revoke alice");
+        s_say (whole, 0, "drop alice");
+        s_say (copy, wins ? 1 : 2, "new dave " STRANGER "\nallow dave get d");
+        s_say (whole, wins ? 2 : 1, "new carol " CAROL "\nallow carol get c");
+        zb_rights_broker (winner, "$backup", BROKER);
+        zb_stamp_t now = {6, 30, 1};
+        assert_true (zb_rights_merge (winner, loser, &now, s_knows, &s_handed));
+        const zb_principal_t *alice = s_who (winner, ALICE);
+        assert_true (!alice || alice->revoked);
+        assert_true (zb_rights_allow (s_who (winner, BOB), ZB_RIGHT_GET, zb_frame ("b")));
+        assert_true (zb_rights_allow (s_who (winner, CAROL), ZB_RIGHT_GET, zb_frame ("c")));
+        assert_true (zb_rights_allow (s_who (winner, STRANGER), ZB_RIGHT_GET, zb_frame ("d")));
+        assert_false (s_who (winner, BROKER)->revoked);
+        zb_rights_destroy (&copy);
+        zb_rights_destroy (&whole);
+    }
+}
+
 static void test_what_both_sides_have_changed_is_the_winners (void **unused)
 {
     (void) unused;
@@ -386,6 +437,10 @@ static void test_each_bound_is_kept (void **unused)
         assert_null (s_change (self, line));
     }
     assert_non_null (strstr (s_change (self, "new alice " ALICE), "no more are allowed"));
+    assert_null (s_change (self, "revoke p0700"));
+    assert_non_null (strstr (s_change (self, "new alice " ALICE), "no more are allowed"));
+    assert_null (s_change (self, "drop p0700\nnew alice " ALICE));
+    assert_non_null (strstr (s_change (self, "new bob " BOB), "no more are allowed"));
     for (int index = 0; index < ZB_RULES_MAX; index++) {
         snprintf (line, sizeof line, "allow p0500 get %0*d", ZB_NAME_MAX, index);
         assert_null (s_change (self, line));
@@ -422,9 +477,11 @@ int main (void)
         cmocka_unit_test (test_a_change_is_made_wholly_or_not_at_all),
         cmocka_unit_test (test_rules_come_and_go),
         cmocka_unit_test (test_whoever_is_revoked_may_nothing_and_is_remembered),
+        cmocka_unit_test (test_what_was_revoked_can_be_dropped),
         cmocka_unit_test (test_the_row_comes_back_and_brokers_stay_out_of_it),
         cmocka_unit_test (test_a_malformed_row_changes_nothing),
         cmocka_unit_test (test_a_split_is_mended),
+        cmocka_unit_test (test_what_was_dropped_stays_away),
         cmocka_unit_test (test_what_both_sides_have_changed_is_the_winners),
         cmocka_unit_test (test_each_bound_is_kept),
     };

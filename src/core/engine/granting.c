@@ -36,6 +36,13 @@ void zb_engine_write_rights (zb_engine_t *self)
     free (row);
 }
 
+//  The newest commit that is on every disk that may lead from.
+static uint64_t s_safe (const zb_engine_t *self)
+{
+    bool one = self->durable == ZB_DURABLE_SHARED || self->durable == ZB_DURABLE_SINGLE;
+    return !one && self->there < self->here ? self->there : self->here;
+}
+
 zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
@@ -50,7 +57,7 @@ zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task)
         return NULL;
     }
     zb_stamp_t stamp = {self->fill->epoch, self->fill->number, self->node};
-    const char *wrong = zb_rights_change (self->rights, request->options, &stamp, why);
+    const char *wrong = zb_rights_change (self->rights, request->options, &stamp, s_safe (self), why);
     if (wrong) {
         zb_engine_refuse (self, &request->from, ZB_BAD_REQUEST, wrong, ZB_NOW);
         return NULL;

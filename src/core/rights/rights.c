@@ -402,10 +402,19 @@ static const char *s_new (zb_rights_t *self, zb_frame_t name, zb_frame_t key, ch
     if (other)
         return s_wrong (why, "that is the key of %s%s", other->name, other->revoked ? ", which was revoked" : "");
     if (self->size >= ZB_PRINCIPALS_MAX)
-        return s_wrong (why, "there are %d principals, revoked ones included, and no more are allowed",
+        return s_wrong (why,
+                        "there are %d principals, revoked ones included, and no more are allowed: drop some of "
+                        "those",
                         ZB_PRINCIPALS_MAX);
     s_add (self, name, key);
     return NULL;
+}
+
+static void s_revoke (zb_principal_t *who, const zb_stamp_t *stamp)
+{
+    who->revoked = true;
+    who->rules_size = 0;
+    who->changed = *stamp;
 }
 
 static const char *s_allow (zb_principal_t *who, bool allow, zb_frame_t word, zb_frame_t pattern,
@@ -438,16 +447,43 @@ static const char *s_allow (zb_principal_t *who, bool allow, zb_frame_t word, zb
     return NULL;
 }
 
-static const char *s_act (zb_rights_t *self, zb_frame_t line, const zb_stamp_t *stamp, char why[ZB_RIGHTS_WHY])
+//  All that had the name and were revoked.
+static const char *s_drop (zb_rights_t *self, zb_frame_t name, uint64_t safe, char why[ZB_RIGHTS_WHY])
+{
+    size_t found = 0;
+    for (size_t index = 0; index < self->size; index++) {
+        const zb_principal_t *one = &self->one[index];
+        if (!one->revoked || !zb_frame_is (name, one->name))
+            continue;
+        if (one->changed.commit > safe)
+            return s_wrong (why,
+                            "the other broker's disk may not have the revocation of %s yet, and could let it in: "
+                            "drop it when both are in sync",
+                            one->name);
+        found++;
+    }
+    if (!found)
+        return s_wrong (why, "no principal %.*s was revoked: only those can be dropped", (int) name.size,
+                        (const char *) name.data);
+    for (size_t index = self->size; index > 0; index--)
+        if (self->one[index - 1].revoked && zb_frame_is (name, self->one[index - 1].name))
+            s_remove (self, &self->one[index - 1]);
+    return NULL;
+}
+
+static const char *s_act (zb_rights_t *self, zb_frame_t line, const zb_stamp_t *stamp, uint64_t safe,
+                          char why[ZB_RIGHTS_WHY])
 {
     zb_frame_t word[CHANGE_WORDS];
     size_t words = s_split (line, word, CHANGE_WORDS);
+    if (words == 2 && zb_frame_is (word[0], "drop"))
+        return s_drop (self, word[1], safe, why);
     const char *wrong = NULL;
     bool is_new = words == 3 && zb_frame_is (word[0], "new");
     bool allows = words == 4 && zb_frame_is (word[0], "allow"), denies = words == 4 && zb_frame_is (word[0], "deny");
     bool revokes = words == 2 && zb_frame_is (word[0], "revoke");
     if (!is_new && !allows && !denies && !revokes)
-        return s_wrong (why, "a change is: new NAME KEY; allow|deny NAME RIGHT PATTERN; revoke NAME");
+        return s_wrong (why, "a change is: new NAME KEY; allow|deny NAME RIGHT PATTERN; revoke|drop NAME");
     if (is_new)
         wrong = s_new (self, word[1], word[2], why);
     zb_principal_t *who = wrong ? NULL : s_named (self, word[1]);
@@ -457,15 +493,14 @@ static const char *s_act (zb_rights_t *self, zb_frame_t line, const zb_stamp_t *
         wrong = s_allow (who, allows, word[2], word[3], why);
     if (wrong)
         return wrong;
-    if (revokes) {
-        who->revoked = true;
-        who->rules_size = 0;
-    }
+    if (revokes)
+        s_revoke (who, stamp);
     who->changed = *stamp;
     return NULL;
 }
 
-const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, char why[ZB_RIGHTS_WHY])
+const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, uint64_t safe,
+                              char why[ZB_RIGHTS_WHY])
 {
     size_t size;
     char *row = zb_rights_encode (self, &size);
@@ -479,7 +514,7 @@ const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_sta
     const char *wrong = change.size ? NULL : s_wrong (why, "nothing is to be changed");
     while (!wrong && change.size) {
         zb_frame_t line = s_part (&change, '\n');
-        wrong = s_act (changed, line, stamp, why);
+        wrong = s_act (changed, line, stamp, safe, why);
     }
     if (!wrong) {
         free (zb_rights_encode (changed, &size));
@@ -519,7 +554,9 @@ static bool s_merge_one (zb_rights_t *self, const zb_principal_t *theirs, const 
     zb_principal_t *ours = s_find (self, zb_frame (theirs->key));
     if (!ours) {
         bool taken = !theirs->revoked && s_named (self, zb_frame (theirs->name));
-        if (taken || self->size >= 2 * ZB_PRINCIPALS_MAX)
+        //  A commit that made it known here as well, and yet it is not: it was dropped.
+        bool dropped = !theirs->revoked && has (context, false, &theirs->changed);
+        if (taken || dropped || self->size >= 2 * ZB_PRINCIPALS_MAX)
             return false;
         ours = s_add (self, zb_frame (theirs->name), zb_frame (theirs->key));
         ours->revoked = theirs->revoked;
@@ -527,10 +564,8 @@ static bool s_merge_one (zb_rights_t *self, const zb_principal_t *theirs, const 
     }
     else if (ours->broker || ours->revoked)
         return false;
-    else if (theirs->revoked) {
-        ours->revoked = true;
-        ours->rules_size = 0;
-    }
+    else if (theirs->revoked)
+        s_revoke (ours, stamp);
     else if (!s_same_rules (ours, theirs) && !has (context, false, &theirs->changed) &&
              has (context, true, &ours->changed))
         s_copy_rules (ours, theirs);
@@ -544,6 +579,14 @@ bool zb_rights_merge (zb_rights_t *self, const zb_rights_t *loser, const zb_stam
                       void *context)
 {
     bool changed = false;
+    for (size_t index = 0; index < self->size; index++) {
+        zb_principal_t *ours = &self->one[index];
+        bool dropped = !ours->broker && !ours->revoked && !s_find (loser, zb_frame (ours->key)) &&
+                       has (context, true, &ours->changed);
+        if (dropped)
+            s_revoke (ours, stamp);
+        changed = changed || dropped;
+    }
     for (size_t index = 0; index < loser->size; index++)
         if (!loser->one[index].broker)
             changed = s_merge_one (self, &loser->one[index], stamp, has, context) || changed;

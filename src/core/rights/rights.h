@@ -29,7 +29,10 @@
 
     KEY is 40 characters of Z85; EPOCH, COMMIT and NODE are the commit that changed it last;
     a RULE is RIGHT=PATTERN.  One that was revoked stays, without rules: after a split it is
-    what the other side has to know.
+    what the other side has to know.  It may go once no store can hold it as it was before, that is,
+    once its revocation is on both disks: neither of the two can lead from then on and let it in.
+    A store that was set back to an older copy holds it all the same; for that a merge goes by the
+    lineages, as it does with messages: what one side has had and has no longer is dropped.
 
     A change is text, too, a line for each act; all of them are done, or none:
 
@@ -37,6 +40,7 @@
       allow NAME RIGHT PATTERN
       deny NAME RIGHT PATTERN       the rule as it was given; without one it is an error
       revoke NAME
+      drop NAME                     forgets all of this name that were revoked
 
     Bounds: ZB_PRINCIPALS_MAX, ZB_PRINCIPAL_NAME_MAX, ZB_RULES_MAX, ZB_RIGHTS_MAX.
 */
@@ -81,12 +85,13 @@ void zb_rights_broker (zb_rights_t *self, const char *name, const char *key);
 //  nothing has changed.
 char *zb_rights_encode (const zb_rights_t *self, size_t *size);
 int zb_rights_decode (zb_rights_t *self, const void *row, size_t size);
-//  Makes a change, which `stamp` is the commit of.  Returns NULL; or what is wrong with it, in `why`, and nothing has
-//  changed.
-const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, char why[ZB_RIGHTS_WHY]);
+//  Makes a change, which `stamp` is the commit of; commits up to `safe` are on every disk that a broker of the pair has.
+//  Returns NULL; or what is wrong with it, in `why`, and nothing has changed.
+const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, uint64_t safe,
+                              char why[ZB_RIGHTS_WHY]);
 
-//  Takes what the loser of a split knows.  Whoever is revoked on either side is; whom this side does not know is added; rules
-//  that the loser has changed are taken, unless they were changed here, too.  A name that both sides have given stays this
+//  Takes what the loser of a split knows.  Whoever is revoked on either side is, and so is whoever was dropped on either: the
+//  other side knows it from a commit that this one has had.  Whom this side has never known is added; rules that the loser has changed are taken, unless they were changed here, too.  A name that both sides have given stays this
 //  side's.  `has` tells whether this store, or the loser's (`there`), has the commit of a change.  Returns whether anything has
 //  changed, which `stamp` is the commit of.  The bounds of a change don't hold; twice ZB_PRINCIPALS_MAX does.
 typedef bool (zb_rights_has_fn) (void *context, bool there, const zb_stamp_t *change);
