@@ -314,8 +314,8 @@ static void test_a_routing_id_in_a_box (void **state)
     (void) state;
     uint8_t text[] = "\13Socket-Type\0\0\0\6DEALER\10Identity\0\0\0\5\0abcd\10Identity\0\0\0\1x";
     zb_zmtp_anonymous (text, sizeof text - 1);
-    assert_memory_equal (
-        text, "\13Socket-Type\0\0\0\6DEALER\10identity\0\0\0\5\0abcd\10identity\0\0\0\1x", sizeof text);
+    assert_memory_equal (text, "\13Socket-Type\0\0\0\6DEALER\10identity\0\0\0\5\0abcd\10identity\0\0\0\1x",
+                         sizeof text);
     uint8_t lie[] = "\1x\377\377\377\377\10Identity\0\0\0\0";
     zb_zmtp_anonymous (lie, sizeof lie - 1);
     assert_memory_equal (lie, "\1x\377\377\377\377\10Identity\0\0\0\0", sizeof lie);
