@@ -301,6 +301,38 @@ static void test_marks_are_restored (void **state)
     s_destroy (self);
 }
 
+//  Whoever has to know of several messages at once pins what was read for the first ones.
+static void test_pinned_rows_stay (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (1, 5);
+    zb_cursor_t *cursor = &self->cursor[0];
+    zb_lease_t *lease = zb_lease_new (&self->timers, 0, 1, 1);
+    const zb_lease_t *covers = NULL;
+    assert_int_equal (s_deliver (cursor, lease), 1);
+    s_ack (self, 0, 9, 9);
+    zb_cursor_shed (cursor, s_taken (self), 0, true);
+    assert_false (zb_cursor_open (cursor, 1, &covers));
+    cursor->pins++;
+    assert_int_equal (s_load (self, cursor, 9, 9), 10);
+    assert_int_equal (s_load (self, cursor, 1, 1), 2);
+    zb_cursor_tidy (cursor, s_taken (self));
+    zb_cursor_shed (cursor, s_taken (self), 0, true);
+    assert_int_equal (cursor->views.count, 2);
+    //  Leased, ready, done, not there.
+    assert_true (zb_cursor_open (cursor, 1, &covers));
+    assert_ptr_equal (covers, lease);
+    assert_true (zb_cursor_open (cursor, 2, &covers));
+    assert_null (covers);
+    assert_false (zb_cursor_open (cursor, 9, &covers));
+    assert_true (zb_cursor_open (cursor, 10, &covers));
+    assert_false (zb_cursor_open (cursor, 11, &covers));
+    cursor->pins--;
+    zb_cursor_tidy (cursor, s_taken (self));
+    assert_int_equal (cursor->views.count, 0);
+    s_destroy (self);
+}
+
 //  An acknowledgement behind the window of one cursor, of a row that another one has in memory.
 static void test_a_stray_shares_the_row (void **state)
 {
@@ -326,6 +358,7 @@ int main (void)
         cmocka_unit_test (test_a_row_is_in_memory_once),    cmocka_unit_test (test_a_row_goes_when_every_cursor_has_it),
         cmocka_unit_test (test_rows_go_from_the_head_only), cmocka_unit_test (test_a_shed_row_is_read_for_who_needs_it),
         cmocka_unit_test (test_a_cursor_that_comes_later),  cmocka_unit_test (test_marks_are_restored),
+        cmocka_unit_test (test_pinned_rows_stay),
         cmocka_unit_test (test_a_stray_shares_the_row),
     };
     return cmocka_run_group_tests_name ("cursor", tests, NULL, NULL);

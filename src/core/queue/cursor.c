@@ -421,6 +421,20 @@ uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id)
     return place < self->views.count && s_first (self, place) <= id ? s_last (self, place) : 0;
 }
 
+bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease)
+{
+    size_t place = s_find (self, id);
+    *lease = NULL;
+    if (place == self->views.count || s_first (self, place) > id)
+        return false;
+    const zb_view_t *view = s_view (self, place);
+    uint32_t number = zb_places_find (view->places, id);
+    if (zb_places_id (view->places, number) != id || zb_view_is_done (view, number))
+        return false;
+    *lease = zb_view_lease (view, number);
+    return true;
+}
+
 //  ---------------------------------------------------------------------------
 //  The messages
 
@@ -608,7 +622,7 @@ void zb_cursor_clear (zb_cursor_t *self)
 
 void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken)
 {
-    for (size_t place = self->views.count; place > self->window && !self->load; place--) {
+    for (size_t place = self->views.count; place > self->window && !self->load && !self->pins; place--) {
         const zb_view_t *view = s_view (self, place - 1);
         if (view->commit <= taken && zb_ring_empty (&view->dirty))
             s_send_away (self, place - 1);
@@ -620,7 +634,7 @@ void zb_cursor_shed (zb_cursor_t *self, uint64_t taken, size_t limit, bool lease
     zb_cursor_tidy (self, taken);
     s_forget_ended (self);
     //  A row that was erased in a batch which is not taken yet would be read again.
-    if (self->commit > taken)
+    if (self->commit > taken || self->pins)
         return;
     while (self->views.count && self->views.count == self->window && !self->load && *self->log->total > limit) {
         size_t end = self->views.count - 1;

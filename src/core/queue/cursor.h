@@ -60,6 +60,7 @@ typedef struct {
     size_t aways_room;
     struct zb_load *load; //  of its rows
     uint64_t seen;        //  rows up to here are seen by that
+    unsigned pins;        //  rows in memory stay there while it is not 0
 } zb_cursor_t;
 
 //  A cursor of a log, to which everything up to the log's tail is done.
@@ -107,6 +108,10 @@ typedef struct {
 uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
                          size_t *left);
 
+//  Whether the message with this id, which is in memory or gone, is there and not done; *lease is what covers it, or NULL.
+bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease);
+
+//  Both drop nothing while there are pins.
 //  Drops strays that the store knows as they are.
 void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken);
 //  Drops rows from the end of the window that the store knows as they are, until the memory of all logs is down to `limit`;
