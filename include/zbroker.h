@@ -141,6 +141,7 @@ enum {
                               //  then meets another (a store made anew) cannot go on; make a new one
     ZB_ERR_NOT_FOUND = 404,   //  no such queue
     ZB_ERR_CONFLICT = 409,    //  another process works under this name now, or the number of this PUT was taken
+    ZB_ERR_GONE = 410,        //  what the property acks of this PUT names is settled, or another's; nothing was stored
     ZB_ERR_TOO_LARGE = 413,   //  more than the broker takes: by default 1 MiB a body, 1000 bodies, 16 MiB a PUT
     ZB_ERR_QUEUE_FULL = 429,  //  the queue has reached its limit; nothing was stored
     ZB_ERR_NOT_READY = 503,   //  brokers answered, but none would serve within the timeout; the text says why

@@ -268,6 +268,8 @@ static void test_an_id_of_the_other_side_waits (void **state)
     rig_expect (s_winner.rig, "c> ERR|a|503|merging*");
     s_say (&s_winner, "c", "GET|g|q|1|0|1:1 2b:1..2b:3");
     rig_expect (s_winner.rig, "c> ERR|g|503|merging*");
+    s_say (&s_winner, "p", "PUT|2|q|acks=q 2b:1|late");
+    rig_expect (s_winner.rig, "p> ERR|2|503|merging*");
     s_replay ("");
     s_say (&s_winner, "c", "ACK|a|q|2b:1");
     rig_expect (s_winner.rig, "c> OK|a|solo");
@@ -488,6 +490,23 @@ static void test_producers (void **state)
 }
 
 //  A PUT that takes several rows.
+//  One that acknowledges, sent to both sides, is one PUT, too, though its acks are stored nowhere; with other acks it is
+//  another one.
+static void test_a_put_with_acks_on_both_sides (void **state)
+{
+    (void) state;
+    for (int same = 0; same < 2; same++) {
+        s_open ();
+        s_say (&s_winner, "p", "PUT|2|q|acks=q 1:1\na=b|made of one");
+        s_say (&s_loser, "p", same ? "PUT|2|q|acks=q 1:1\na=b|made of one" : "PUT|2|q|acks=q 1:2\na=b|made of one");
+        s_replay (same ? "" : "conflict ");
+        assert_int_equal (rig_stats (s_winner.rig).replayed_twice, same);
+        //  What both have named is done; so is what the loser's alone did, whose result was put aside.
+        s_expect (same ? "two,three,till 1,made of one" : "three,till 1,made of one");
+        s_close ();
+    }
+}
+
 static void s_put_large (side_t *self, const char *client, const char *id, size_t count)
 {
     rig_put (self->rig, client, id, "q", count, 100 << 10);
@@ -1267,6 +1286,7 @@ int main (void)
         cmocka_unit_test (test_a_number_of_a_new_name),
         cmocka_unit_test (test_a_number_that_is_missing_yet),
         cmocka_unit_test (test_nobody_waits_for_a_replay_that_has_ended),
+        cmocka_unit_test (test_a_put_with_acks_on_both_sides),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
         cmocka_unit_test (test_rows_that_go_aside),
         cmocka_unit_test (test_many_rows_that_go_aside),

@@ -102,6 +102,20 @@ static void test_each_principal_verb_and_name (void **unused)
     zb_rights_destroy (&self);
 }
 
+//  A PUT that acknowledges takes both: `put` where it goes, `get` of what it acknowledges.
+static void test_a_put_with_acks_takes_two_rights (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    zb_request_t put = {.verb = ZB_PUT, .queue = zb_frame ("orders"), .acked = zb_frame ("bills")};
+    assert_string_equal (zb_rights_check (s_who (self, ALICE), &put, s_why), "get=bills: alice has no such right");
+    assert_null (s_change (self, "allow alice get bills"));
+    assert_null (zb_rights_check (s_who (self, ALICE), &put, s_why));
+    put.queue = zb_frame ("bills");
+    assert_string_equal (zb_rights_check (s_who (self, ALICE), &put, s_why), "put=bills: alice has no such right");
+    zb_rights_destroy (&self);
+}
+
 static void test_a_client_without_a_name_needs_no_leave_to_come (void **unused)
 {
     (void) unused;
@@ -472,6 +486,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_each_principal_verb_and_name),
+        cmocka_unit_test (test_a_put_with_acks_takes_two_rights),
         cmocka_unit_test (test_a_client_without_a_name_needs_no_leave_to_come),
         cmocka_unit_test (test_a_pattern_covers_names_and_patterns),
         cmocka_unit_test (test_a_change_is_made_wholly_or_not_at_all),

@@ -83,6 +83,14 @@ zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     return load;
 }
 
+void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans)
+{
+    size_t left = SIZE_MAX;
+    for (size_t index = 0; index < spans; index++)
+        s_done (self, queue, span[index].first, span[index].last, &left);
+    zb_engine_visited (self, SIZE_MAX - left);
+}
+
 //  NACK and EXTEND are about messages that this session has leased: of these all that matters is in memory.
 
 //  A lease of the session that begins now.

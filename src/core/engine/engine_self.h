@@ -8,7 +8,9 @@
 
     engine.c   its life, the order of a turn, commits and their release
     verbs.c    what each request does
+    putting.c  PUT
     acking.c   acknowledgements, also of messages that are on disk only
+    pinning.c  what a PUT acknowledges: read, pinned and checked before anything is written
     giving.c   GETs, deliveries and leases
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
@@ -188,6 +190,9 @@ struct zb_engine {
     zb_load_t later;    //  what has given way to others waits for it: the next turn
     zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
     uint64_t next_walk;
+    zb_session_t *pinner; //  whose first task has rows of this queue pinned, NULL = nobody's;
+    zb_queue_t *pinned;
+    size_t pinned_from; //  and what the queue had in memory before
 
     //  What the load that has just come back says, while those who waited for it go on.
     zb_frame_t absent;      //  no such queue
@@ -270,8 +275,12 @@ void zb_engine_refuse (zb_engine_t *self, const zb_address_t *to, unsigned code,
 void zb_engine_give_refusal (zb_engine_t *self, zb_reply_t *reply, uint64_t commit);
 //  Finds a queue: returns NULL and the queue, or NULL and no queue if there is none of this name; else what to wait for.
 zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **queue);
+//  The same for verbs that need one: answers 404 if there is none.
+zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue);
 //  The same for a producer: it is always found.
 zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer);
+//  The instance has the producer's name.  Only with the name's first PUT is that written.
+void zb_engine_own (zb_engine_t *self, zb_producer_t *producer, uint64_t instance);
 //  Makes a queue of which there is none; its options are to be set and written.
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
 void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
@@ -279,6 +288,9 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
+
+//  putting.c
+zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task);
 
 //  leaving.c
 //  The session's connection has ended and its last task is done: its leases end after the grace of their queues.
@@ -298,6 +310,23 @@ int64_t zb_engine_sweep_sessions (zb_engine_t *self);
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
 //  Takes those that the session holds back, or extends their lease; task->held is how many of them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
+
+//  The same for those that are all in memory, in one step.
+void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
+
+//  pinning.c
+typedef enum {
+    ZB_PIN_WHOLE, //  of all ids it is known what became of them
+    ZB_PIN_GONE,  //  one of them is of no message that is not done
+    ZB_PIN_LARGE  //  their rows take too much memory
+} zb_pinned_t;
+//  Brings the rows of a task's ids, which are joined, into memory.  Returns what it must wait for; NULL and the result.  They
+//  stay there until the task is done.
+zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_pinned_t *result);
+//  The session's task is done.
+void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session);
+//  Whether all of them are not done, and leased by the task's session or by nobody.  Their rows are in memory.
+bool zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task);
 
 //  giving.c
 //  Takes a GET on.  With `commit` it waits for this one first and then

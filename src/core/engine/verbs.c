@@ -19,10 +19,6 @@
 #include "core/engine/list.h"
 #include "core/queue/options.h"
 
-#define ZB_MANY_NAMES                                                                                                 \
-    "too many names of producers are kept (limits.producers of the broker): put under a name that has been used, or " \
-    "without"
-
 //  Replies
 
 static void s_give (zb_engine_t *self, zb_reply_t *reply, uint64_t commit)
@@ -62,14 +58,6 @@ static void s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, c
     zb_engine_refuse (self, &task->request.from, code, text, commit);
 }
 
-//  409 with the number that is expected.
-static void s_expect (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer)
-{
-    zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_EXPECTED, ZB_CONFLICT, NULL);
-    reply->number[0] = producer->last + 1;
-    zb_engine_give_refusal (self, reply, producer->commit);
-}
-
 //  HELLO
 
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
@@ -86,6 +74,7 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
     }
     if (self->merger == session)
         self->merger = NULL;
+    zb_engine_unpin (self, session);
     zb_map_remove (&self->names, &session->named);
     zb_map_remove (&self->sessions, &session->entry);
     zb_ring_remove (&session->idle);
@@ -170,8 +159,7 @@ zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t
     return NULL;
 }
 
-//  The instance has the name.  Only with the name's first PUT is that written.
-static void s_own (zb_engine_t *self, zb_producer_t *producer, uint64_t instance)
+void zb_engine_own (zb_engine_t *self, zb_producer_t *producer, uint64_t instance)
 {
     if (zb_producer_own (producer, instance) && producer->kept)
         zb_engine_touch_producer (self, producer);
@@ -225,7 +213,7 @@ static zb_load_t *s_hello (zb_engine_t *self, zb_task_t *task)
     //  An instance that the store doesn't know was given to a name that has stored nothing, or was forgotten: it goes on.
     uint64_t instance = request->instance ? request->instance : ++self->instance;
     if (request->instance)
-        s_own (self, producer, instance);
+        zb_engine_own (self, producer, instance);
     if (producer->kept)
         zb_engine_keep_producer (self, producer);
     s_take_name (self, session, request->name, instance, request->instance != 0);
@@ -243,7 +231,7 @@ static zb_load_t *s_own_name (zb_engine_t *self, zb_session_t *session)
     zb_load_t *load = zb_engine_producer (self, session->name, &producer);
     if (load)
         return load;
-    s_own (self, producer, session->instance);
+    zb_engine_own (self, producer, session->instance);
     session->owns = true;
     return NULL;
 }
@@ -265,8 +253,7 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
     return NULL;
 }
 
-//  The same for verbs that need one: answers 404 if there is none.
-static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
+zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
 {
     zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
     if (!load && !*queue)
@@ -356,7 +343,7 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
 static zb_load_t *s_settled (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue_p)
 {
     bool refused = false;
-    zb_load_t *load = s_queue (self, task, queue_p);
+    zb_load_t *load = zb_engine_known_queue (self, task, queue_p);
     if (!load && *queue_p)
         load = zb_engine_settle (self, task, *queue_p, &refused);
     if (load || refused)
@@ -410,120 +397,6 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
     return NULL;
 }
 
-//  PUT
-
-static zb_reply_t *s_stored (const zb_task_t *task, zb_reply_kind_t kind, uint64_t first, uint64_t count)
-{
-    zb_reply_t *reply = zb_reply_new (&task->request.from, kind, NULL, 0);
-    reply->claims = true;
-    reply->number[0] = first;
-    reply->number[1] = first + count - 1;
-    return reply;
-}
-
-//  Whether the number is the one that is expected; else answers.
-static bool s_expected (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer, uint64_t digest)
-{
-    uint64_t number = task->request.number;
-    switch (zb_producer_check (producer, number, digest)) {
-    case ZB_PUT_NEXT:
-        if (producer->inflight < ZB_WINDOW)
-            return true;
-        s_refuse (self, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
-        return false;
-    case ZB_PUT_AGAIN: {
-        const zb_slot_t *slot = zb_producer_slot (producer, number);
-        self->stats.duplicates++;
-        s_give (self, s_stored (task, ZB_REPLY_AGAIN, slot->first, slot->count), producer->commit);
-        return false;
-    }
-    default:
-        s_expect (self, task, producer);
-        return false;
-    }
-}
-
-//  Stores what may be stored.
-static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer,
-                     uint64_t digest)
-{
-    const zb_request_t *request = &task->request;
-    uint64_t first = self->newest + 1;
-    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->time};
-    zb_piece_t piece = {.first = first, .properties = request->properties};
-    if (producer) {
-        piece.name = producer->name;
-        piece.number = request->number;
-        piece.digest = digest;
-    }
-    zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
-    self->newest += request->bodies;
-    zb_engine_touch_queue (self, queue);
-    size_t bytes = request->body_bytes + request->properties.size + 64;
-    self->fill->bytes += bytes;
-    self->waiting += bytes;
-    self->stats.puts++;
-    self->stats.messages_in += request->bodies;
-    if (producer) {
-        zb_slot_t slot = {request->number, digest, first, (uint32_t) request->bodies, queue->id};
-        zb_producer_keep (producer, &slot);
-        zb_engine_keep_producer (self, producer);
-        producer->inflight++;
-    }
-    zb_reply_t *reply = s_stored (task, ZB_REPLY_STORED, first, request->bodies);
-    reply->producer = producer;
-    s_give (self, reply, self->fill->number);
-}
-
-static zb_load_t *s_put (zb_engine_t *self, zb_task_t *task)
-{
-    zb_session_t *session = task->session;
-    const zb_request_t *request = &task->request;
-    zb_producer_t *producer = NULL;
-    uint64_t digest = 0;
-    if (session->name.size) {
-        zb_load_t *load = zb_engine_producer (self, session->name, &producer);
-        if (load)
-            return load;
-        //  A name that has stored nothing may have left memory meanwhile.
-        if (!producer->kept)
-            s_own (self, producer, session->instance);
-        if (producer->instance != session->instance) {
-            s_refuse (self, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
-            return NULL;
-        }
-        if (request->number == 0) {
-            s_refuse (self, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
-            return NULL;
-        }
-        digest = zb_put_digest (request, self->digest_key);
-        if (!s_expected (self, task, producer, digest))
-            return NULL;
-    }
-    //  From here on it is a new one, to which this broker's limits apply.
-    if (request->over) {
-        s_refuse (self, task, ZB_TOO_LARGE, request->text, ZB_NOW);
-        return NULL;
-    }
-    zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, task, &queue);
-    if (load || !queue)
-        return load;
-    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
-    if (self->full)
-        s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
-    else if (max && zb_queue_depth (queue) + request->bodies > max)
-        s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
-    else if (producer && !producer->kept && self->producer_count >= self->limits.producers)
-        s_refuse (self, task, ZB_QUEUE_FULL, ZB_MANY_NAMES, 0);
-    else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
-             zb_epoch_node (self->newest + request->bodies) != self->node)
-        s_refuse (self, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);
-    else
-        s_store (self, task, queue, producer, digest);
-    return NULL;
-}
-
 //  GET, ACK, NACK, EXTEND, LIST
 
 //  From here on a part of the task may be done.
@@ -550,7 +423,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
     zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, task, &queue);
+    zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
     if (!task->begun && request->max && s_too_many (self, task))
@@ -570,7 +443,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
 static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, task, &queue);
+    zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
     s_begin (task);
@@ -585,7 +458,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
 static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_queue (self, task, &queue);
+    zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
     s_begin (task);
@@ -610,13 +483,13 @@ static zb_load_t *s_list (zb_engine_t *self, zb_task_t *task)
     return NULL;
 }
 
-zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
+static zb_load_t *s_run (zb_engine_t *self, zb_task_t *task)
 {
     typedef zb_load_t *(s_verb_t) (zb_engine_t *, zb_task_t *);
     zb_session_t *session = task->session;
     static s_verb_t *const verb[ZB_VERBS] = {
         [ZB_HELLO] = s_hello,
-        [ZB_PUT] = s_put,
+        [ZB_PUT] = zb_engine_put,
         [ZB_GET] = s_get,
         [ZB_ACK] = s_ack,
         [ZB_NACK] = s_nack,
@@ -639,7 +512,9 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
     }
     if (!self->booted)
         return zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
-    if (!task->begun && zb_engine_foreign (self, task->request.span, task->request.spans)) {
+    //  Those of a PUT are looked at when its number is new.
+    if (!task->begun && task->request.verb != ZB_PUT &&
+        zb_engine_foreign (self, task->request.span, task->request.spans)) {
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }
@@ -647,4 +522,12 @@ zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
     if (session->name.size && !session->owns && !protocol->stranger)
         load = s_own_name (self, session);
     return load ? load : verb[task->request.verb](self, task);
+}
+
+zb_load_t *zb_engine_run (zb_engine_t *self, zb_task_t *task)
+{
+    zb_load_t *load = s_run (self, task);
+    if (!load)
+        zb_engine_unpin (self, task->session);
+    return load;
 }

@@ -122,7 +122,7 @@ static bool s_is_parted (const zb_log_t *self, size_t empty, const zb_piece_t *p
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
 {
     size_t empty = zb_log_head_size (head->form);
-    piece->part = piece->number && s_is_parted (self, empty, piece, body, bodies);
+    piece->part = piece->number && (piece->part || s_is_parted (self, empty, piece, body, bodies));
     piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
         if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)

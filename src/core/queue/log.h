@@ -72,7 +72,7 @@ void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t
 void zb_log_clear (zb_log_t *self);
 
 //  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
-//  more than one row has its digest in each.  Rows that are begun have a head of this form and time.
+//  more than one row has its digest in each, and so has one where piece->part is set: its digest is not that of what is stored.  Rows that are begun have a head of this form and time.
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
 //  Writes the rows that were put into the commit, which shows them.
 void zb_log_write (zb_log_t *self, zb_commit_t *commit);

@@ -66,7 +66,8 @@
                   8  8   the PUT's number, 0 = the producer has no name
                  16  4   size of the properties
                  20  1   size of the producer's name
-                 21  1   1: of a numbered PUT that other rows hold a part of; else 0
+                 21  1   1: of a numbered PUT that other rows hold a part of, or whose digest is of more than is stored
+                         (from level 3 on); else 0
                  22  2   zero
                  24  -   name, properties; of a part the PUT's digest u64, its messages u32, and how many of them are
                          before these u32; m sizes u32, m bodies

@@ -292,7 +292,14 @@ const char *zb_rights_check (const zb_principal_t *who, const zb_request_t *requ
         return NULL;
     if (request->verb == ZB_LIST && name.size == 0)
         name = zb_frame ("*");
-    if (zb_rights_allow (who, right, name))
+    bool allowed = zb_rights_allow (who, right, name);
+    //  A PUT that acknowledges takes what an ACK takes, too.
+    if (allowed && request->acked.size) {
+        right = ZB_RIGHT_GET;
+        name = request->acked;
+        allowed = zb_rights_allow (who, right, name);
+    }
+    if (allowed)
         return NULL;
     if (right == ZB_RIGHT_REPLAY)
         return s_wrong (why, "this is between the two brokers");

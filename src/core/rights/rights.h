@@ -13,7 +13,7 @@
 
       right    requests                        on
       put      PUT                             the queue
-      get      GET ACK NACK EXTEND             the queue
+      get      GET ACK NACK EXTEND             the queue; PUT with acks: the queue that it names there
       manage   QUEUE PURGE DELETE              the queue
       look     LIST; STATUS                    LIST's pattern; any name
       as       HELLO                           the name it comes with; none without a name

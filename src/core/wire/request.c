@@ -74,9 +74,60 @@ static int s_parse_acks (zb_request_t *self, zb_spans_t *ids, zb_frame_t acks)
     return 0;
 }
 
-static int s_parse_put (zb_request_t *self, const zb_frame_t *arg, size_t args, const zb_limits_t *limits)
+//  Whether this is the instruction "acks=QUEUE ID...".  A property acks of another form is the program's own, as all of that
+//  name were in the first release.
+static bool s_is_acks (zb_frame_t name, zb_frame_t value)
+{
+    size_t id = zb_frame_find (value, 0, ' ') + 1;
+    const char *text = (const char *) value.data;
+    return zb_frame_is (name, "acks") && id > 1 && id < value.size && text[id] >= '0' && text[id] <= '9';
+}
+
+static int s_take_acks (zb_request_t *self, zb_spans_t *ids, zb_frame_t value)
+{
+    size_t space = zb_frame_find (value, 0, ' ');
+    zb_frame_t queue = zb_frame_part (value, 0, space), text = zb_frame_part (value, space + 1, value.size);
+    if (self->acked.size)
+        return s_bad (self, "acks", "there are two of them");
+    const char *wrong = zb_name_check (queue);
+    if (wrong)
+        return s_bad (self, "acks", wrong);
+    if (text.size > ZB_ACKS_MAX)
+        return s_too_large (self, "acks", text.size, ZB_ACKS_MAX, " bytes");
+    bool good = zb_spans_parse (ids, text);
+    for (size_t index = 0; good && index < ids->size; index++)
+        good = ids->span[index].first == ids->span[index].last;
+    if (!good)
+        return s_bad (self, "acks", "not a queue and ids, no ranges, with one space between");
+    if (ids->size > ZB_PUT_ACKS_MAX)
+        return s_too_large (self, "acks", ids->size, ZB_PUT_ACKS_MAX, " ids");
+    self->acked = queue;
+    self->span = ids->span;
+    self->spans = ids->size;
+    return 0;
+}
+
+static int s_find_acks (zb_request_t *self, zb_spans_t *ids)
+{
+    size_t cursor = 0, start = 0;
+    zb_frame_t name, value;
+    for (; zb_lines_next (self->properties, &cursor, &name, &value); start = cursor) {
+        int result = s_is_acks (name, value) ? s_take_acks (self, ids, value) : 0;
+        if (result)
+            return result;
+        if (self->acked.size && self->acks_size == 0) {
+            self->acks_at = start;
+            self->acks_size = (cursor < self->properties.size ? cursor : self->properties.size) - start;
+        }
+    }
+    return 0;
+}
+
+static int s_parse_put (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args,
+                        const zb_limits_t *limits)
 {
     int result = s_parse_lines (self, "properties", arg[1], &self->properties);
+    result = result ? result : s_find_acks (self, ids);
     if (result)
         return result;
     self->body = arg + 2;
@@ -164,7 +215,7 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
     self->queue = arg[0];
     switch (self->verb) {
     case ZB_PUT:
-        return s_parse_put (self, arg, args, limits);
+        return s_parse_put (self, ids, arg, args, limits);
     case ZB_GET:
         return s_parse_get (self, ids, arg, limits);
     case ZB_ACK:
@@ -235,13 +286,13 @@ int zb_request_parse (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *fra
 }
 
 //  The frames of a request that are not in a row.
-#define S_ONES 10
+#define S_ONES 11
 
 static void s_ones (zb_request_t *self, zb_frame_t *one[S_ONES])
 {
     zb_frame_t *const ones[S_ONES] = {&self->from.routing,  &self->from.id, &self->name,       &self->token,
                                       &self->queue,         &self->options, &self->properties, &self->proof,
-                                      &self->witness_proof, &self->after};
+                                      &self->witness_proof, &self->after,   &self->acked};
     memcpy (one, ones, sizeof ones);
 }
 

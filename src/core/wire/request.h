@@ -33,6 +33,9 @@ typedef struct {
     uint64_t instance;        //  HELLO: 0 if empty
     zb_frame_t queue;         //  PUT GET ACK NACK EXTEND QUEUE PURGE DELETE; LIST: the pattern, see zb_name_match
     zb_frame_t properties;    //  PUT
+    zb_frame_t acked;         //  PUT: the queue that its property acks names, empty without one: `span` has the ids;
+    size_t acks_at;           //  and where in `properties` that line is, with its newline: it is not stored
+    size_t acks_size;
     zb_frame_t options;       //  QUEUE; KEY: the change, see core/rights/rights.h
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages
@@ -40,7 +43,7 @@ typedef struct {
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
-    zb_span_t *span;          //  GET ACK NACK EXTEND: the ids, as they are named
+    zb_span_t *span;          //  PUT GET ACK NACK EXTEND: the ids, as they are named
     size_t spans;
     const zb_frame_t *body; //  PUT: the bodies; REPLAY: item and proof
     size_t bodies;

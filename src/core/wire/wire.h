@@ -20,7 +20,7 @@
 //  Error codes of ERR.
 enum {
     ZB_BAD_REQUEST = 400, ZB_NO_HELLO = 401, ZB_FORBIDDEN = 403, ZB_NOT_FOUND = 404, ZB_CONFLICT = 409,
-    ZB_TOO_LARGE = 413, ZB_QUEUE_FULL = 429, ZB_NOT_READY = 503, ZB_DISK_FULL = 507
+    ZB_GONE = 410, ZB_TOO_LARGE = 413, ZB_QUEUE_FULL = 429, ZB_NOT_READY = 503, ZB_DISK_FULL = 507
 };
 
 //  What an OK says of what it confirms: where it is synced to disk.

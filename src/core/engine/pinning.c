@@ -1,0 +1,93 @@
+/*  =========================================================================
+    pinning - a PUT that acknowledges what it was made of
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    What is written in one commit is first read and pinned, then checked, then written,
+    the last two in one step: between them nothing else happens, and no commit is closed.
+    Pinned rows stay in memory while others are read, so that the reads end.
+
+    Rows are pinned for one task at a time, and up to half of the memory of all windows:
+    ids may be scattered over as many rows as there are ids.  Mostly none is: what a
+    consumer has got lately is in memory.
+*/
+
+#include <assert.h>
+
+#include "core/engine/engine_self.h"
+
+void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session)
+{
+    if (!self->pinner || self->pinner != session)
+        return;
+    self->pinned->cursor.pins--;
+    self->pinned->log.users--;
+    self->pinner = NULL;
+    self->pinned = NULL;
+}
+
+static void s_pin (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue)
+{
+    if (self->pinner)
+        return;
+    self->pinner = session;
+    self->pinned = queue;
+    self->pinned_from = queue->log.bytes;
+    queue->cursor.pins++;
+    queue->log.users++;
+}
+
+//  Whether the load that has just come back would have brought this id.
+static bool s_was_read (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
+{
+    return self->read_queue == queue && id >= self->read_from && id <= self->read_last;
+}
+
+zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_pinned_t *result)
+{
+    zb_session_t *session = task->session;
+    if (self->pinned && self->pinner == session && self->pinned != queue) {
+        //  It was deleted and made again meanwhile.
+        zb_engine_unpin (self, session);
+        task->at = 0;
+    }
+    *result = ZB_PIN_WHOLE;
+    for (; task->at < task->request.spans; task->at++) {
+        const zb_span_t *span = &task->request.span[task->at];
+        uint64_t id = span->first, known = 0;
+        while (id <= span->last && id <= queue->log.tail && (known = zb_cursor_known (&queue->cursor, id)) != 0)
+            id = known < span->last ? known + 1 : span->last + 1;
+        if (id > span->last)
+            continue;
+        *result = ZB_PIN_GONE;
+        if (id > queue->log.tail || s_was_read (self, queue, id))
+            return NULL;
+        *result = ZB_PIN_LARGE;
+        if (self->pinner == session && queue->log.bytes > self->pinned_from + self->limits.windows / 2)
+            return NULL;
+        if (self->pinner && self->pinner != session) {
+            assert (self->pinner->load);
+            return self->pinner->load;
+        }
+        s_pin (self, session, queue);
+        return queue->cursor.load ? queue->cursor.load
+                                  : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, id, span->last);
+    }
+    return NULL;
+}
+
+bool zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task)
+{
+    bool may = true;
+    for (size_t index = 0; may && index < task->request.spans; index++) {
+        const zb_span_t *span = &task->request.span[index];
+        const zb_lease_t *lease = NULL;
+        for (uint64_t id = span->first; may && id <= span->last; id++)
+            may = zb_cursor_open (&queue->cursor, id, &lease) && (!lease || lease->session == task->session);
+    }
+    zb_engine_visited (self, (size_t) zb_spans_ids (task->request.span, task->request.spans));
+    return may;
+}

@@ -1,0 +1,221 @@
+/*  =========================================================================
+    putting - PUT: what is stored, once, and with it what it acknowledges
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+
+#define ZB_MANY_NAMES                                                                                                 \
+    "too many names of producers are kept (limits.producers of the broker): put under a name that has been used, or " \
+    "without"
+
+static void s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text, uint64_t commit)
+{
+    zb_engine_refuse (self, &task->request.from, code, text, commit);
+}
+
+//  409 with the number that is expected.
+static void s_expect (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer)
+{
+    zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_EXPECTED, ZB_CONFLICT, NULL);
+    reply->number[0] = producer->last + 1;
+    zb_engine_give_refusal (self, reply, producer->commit);
+}
+
+static zb_reply_t *s_stored (const zb_task_t *task, zb_reply_kind_t kind, uint64_t first, uint64_t count)
+{
+    zb_reply_t *reply = zb_reply_new (&task->request.from, kind, NULL, 0);
+    reply->claims = true;
+    reply->number[0] = first;
+    reply->number[1] = first + count - 1;
+    return reply;
+}
+
+//  Whether the number is the one that is expected; else answers.
+static bool s_expected (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer, uint64_t digest)
+{
+    uint64_t number = task->request.number;
+    switch (zb_producer_check (producer, number, digest)) {
+    case ZB_PUT_NEXT:
+        if (producer->inflight < ZB_WINDOW)
+            return true;
+        s_refuse (self, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
+        return false;
+    case ZB_PUT_AGAIN: {
+        const zb_slot_t *slot = zb_producer_slot (producer, number);
+        zb_reply_t *reply = s_stored (task, ZB_REPLY_AGAIN, slot->first, slot->count);
+        self->stats.duplicates++;
+        zb_engine_give (self, &reply, producer->commit);
+        return false;
+    }
+    default:
+        s_expect (self, task, producer);
+        return false;
+    }
+}
+
+//  What of the properties is stored, without the instruction: to be freed.
+static char *s_stored_properties (const zb_request_t *request, zb_frame_t *stored)
+{
+    const char *from = (const char *) request->properties.data;
+    size_t end = request->acks_at + request->acks_size;
+    char *text = (char *) malloc (request->properties.size);
+    assert (text);
+    memcpy (text, from, request->acks_at);
+    memcpy (text + request->acks_at, from + end, request->properties.size - end);
+    *stored = (zb_frame_t){text, request->properties.size - request->acks_size};
+    return text;
+}
+
+//  Stores what may be stored.
+static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer,
+                     uint64_t digest)
+{
+    const zb_request_t *request = &task->request;
+    uint64_t first = self->newest + 1;
+    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->time};
+    zb_piece_t piece = {.first = first, .properties = request->properties};
+    char *properties = request->acked.size ? s_stored_properties (request, &piece.properties) : NULL;
+    if (producer) {
+        piece.name = producer->name;
+        piece.number = request->number;
+        piece.digest = digest;
+        piece.part = properties != NULL;
+    }
+    zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
+    free (properties);
+    self->newest += request->bodies;
+    zb_engine_touch_queue (self, queue);
+    size_t bytes = request->body_bytes + request->properties.size + 64;
+    self->fill->bytes += bytes;
+    self->waiting += bytes;
+    self->stats.puts++;
+    self->stats.messages_in += request->bodies;
+    if (producer) {
+        zb_slot_t slot = {request->number, digest, first, (uint32_t) request->bodies, queue->id};
+        zb_producer_keep (producer, &slot);
+        zb_engine_keep_producer (self, producer);
+        producer->inflight++;
+    }
+    zb_reply_t *reply = s_stored (task, ZB_REPLY_STORED, first, request->bodies);
+    reply->producer = producer;
+    zb_engine_give (self, &reply, self->fill->number);
+}
+
+//  What a PUT acknowledges: *acked is its queue, with all ids in memory and to be done in this very step.  Without a load to
+//  wait for and without a queue it was refused.
+static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **acked)
+{
+    static const char gone[] = "a message that acks names is settled already, or another consumer has it: do not send "
+                               "this again";
+    zb_request_t *request = &task->request;
+    char text[ZB_LEVEL_TEXT];
+    const char *lacks = zb_level_lacks (self->store_level, ZB_LEVEL_PUT_ACKS, text);
+    if (lacks || zb_engine_foreign (self, request->span, request->spans)) {
+        s_refuse (self, task, ZB_NOT_READY, lacks ? lacks : ZB_MERGING, ZB_NOW);
+        return NULL;
+    }
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_queue (self, request->acked, &queue);
+    if (load)
+        return load;
+    if (!queue) {
+        s_refuse (self, task, ZB_GONE, gone, self->names_commit);
+        return NULL;
+    }
+    queue->asked = self->epoch;
+    request->spans = zb_spans_join (request->span, request->spans);
+    zb_pinned_t result;
+    load = zb_engine_pin (self, queue, task, &result);
+    if (load)
+        return load;
+    if (result == ZB_PIN_LARGE)
+        s_refuse (self, task, ZB_TOO_LARGE, "acks: the messages lie too far apart to be read together, name fewer",
+                  ZB_NOW);
+    else if (result == ZB_PIN_WHOLE && zb_engine_may_settle (self, queue, task))
+        *acked = queue;
+    //  What a replay has brought is not shown before its commit is released.
+    else if (queue->log.inserting)
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+    else
+        s_refuse (self, task, ZB_GONE, gone, queue->cursor.commit);
+    return NULL;
+}
+
+//  Whether it fits, when all that it acknowledges is done; else answers.
+static bool s_fits (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *queue, const zb_queue_t *acked,
+                    const zb_producer_t *producer)
+{
+    const zb_request_t *request = &task->request;
+    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
+    uint64_t done = acked == queue ? zb_spans_ids (request->span, request->spans) : 0;
+    if (max && zb_queue_depth (queue) - done + request->bodies > max)
+        s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
+    else if (producer && !producer->kept && self->producer_count >= self->limits.producers)
+        s_refuse (self, task, ZB_QUEUE_FULL, ZB_MANY_NAMES, 0);
+    else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
+             zb_epoch_node (self->newest + request->bodies) != self->node)
+        s_refuse (self, task, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker", 0);
+    else
+        return true;
+    return false;
+}
+
+zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
+{
+    zb_session_t *session = task->session;
+    const zb_request_t *request = &task->request;
+    zb_producer_t *producer = NULL;
+    uint64_t digest = 0;
+    if (session->name.size) {
+        zb_load_t *load = zb_engine_producer (self, session->name, &producer);
+        if (load)
+            return load;
+        //  A name that has stored nothing may have left memory meanwhile.
+        if (!producer->kept)
+            zb_engine_own (self, producer, session->instance);
+        if (producer->instance != session->instance) {
+            s_refuse (self, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
+            return NULL;
+        }
+        if (request->number == 0) {
+            s_refuse (self, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
+            return NULL;
+        }
+        digest = task->digest = task->digest ? task->digest : zb_put_digest (request, self->digest_key);
+        if (!s_expected (self, task, producer, digest))
+            return NULL;
+    }
+    //  From here on it is a new one, to which this broker's limits apply.
+    if (request->over) {
+        s_refuse (self, task, ZB_TOO_LARGE, request->text, ZB_NOW);
+        return NULL;
+    }
+    zb_queue_t *queue = NULL;
+    zb_load_t *load = zb_engine_known_queue (self, task, &queue);
+    if (load || !queue)
+        return load;
+    if (self->full) {
+        s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
+        return NULL;
+    }
+    zb_queue_t *acked = NULL;
+    load = request->acked.size ? s_put_acks (self, task, &acked) : NULL;
+    if (load || (request->acked.size && !acked))
+        return load;
+    if (!s_fits (self, task, queue, acked, producer))
+        return NULL;
+    if (acked)
+        zb_engine_ack_now (self, acked, request->span, request->spans);
+    s_store (self, task, queue, producer, digest);
+    if (acked)
+        zb_engine_serve (self, acked);
+    return NULL;
+}
