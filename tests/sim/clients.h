@@ -24,6 +24,12 @@ void visitors_start (int64_t until);
 void *keeper_run (void *arg);
 void keeper_count (void);
 bool keeper_has_counted (void);
+//  A miner, and smiths who put what they make with acks=; then one that counts what is there.
+void forge_start (int64_t until);
+void forge_count (void);
+bool forge_has_counted (void);
+//  A message of theirs was put aside.
+void forge_aside (const void *body, size_t size);
 //  An operator who moves the role and promotes until then; then one that moves it once, and whether it was moved.
 void operator_start (int64_t until);
 void operator_move (void);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/lineage.h"
+#include "clients.h"
 #include "history.h"
 #include "io/broker/front.h"
 #include "machines.h"
@@ -219,10 +220,10 @@ size_t history_body (int producer, uint64_t number, int index, char body[BODY_MA
     return (size_t) size + fill;
 }
 
-//  The keeper's, or a visitor's, who have a queue of their own.
+//  The keeper's, a visitor's, or of the forge, who have queues of their own.
 static bool s_is_own (const void *body, size_t size)
 {
-    return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0);
+    return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0);
 }
 
 static history_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -779,6 +780,10 @@ void history_aside (const void *body, size_t size, const char *why)
     scribe_aside (body, size);
     if (size > 1 && memcmp (body, "<v", 2) == 0)
         return; //  visitors use a number again on purpose
+    if (size > 1 && memcmp (body, "<f", 2) == 0) {
+        forge_aside (body, size);
+        return;
+    }
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
     if (!message->named || strcmp (why, "conflict") || (uint64_t) number + ZB_WINDOW > s_number[producer])

@@ -25,6 +25,8 @@
     H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
     H13 There is an order of the requests in which every answer is right (tests/history/judge.h, scribe.h).
 
+    H14 What a PUT acknowledges is done, and what it puts is stored, both or neither (forge.c).
+
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 
     What the loser of a split has put aside counts as delivered; H5 says when it may.

@@ -35,6 +35,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",        [MUTANT_SHORT] = "short",
         [MUTANT_LIMITS] = "limits",
         [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",
+        [MUTANT_SETTLED] = "settled", [MUTANT_TORN] = "torn",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -64,6 +65,25 @@ void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t f
 {
     if (sim_mutant != MUTANT_BITS)
         __real_zb_engine_note_done (self, queue, first, last);
+}
+
+//  Nobody asks whether what a PUT acknowledges is settled, or whose it is.
+
+bool __real_zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const void *task);
+bool __wrap_zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const void *task);
+bool __wrap_zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const void *task)
+{
+    return __real_zb_engine_may_settle (self, queue, task) || sim_mutant == MUTANT_SETTLED;
+}
+
+//  What it acknowledges is forgotten now and then.
+void __real_zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
+void __wrap_zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
+void __wrap_zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans)
+{
+    static unsigned calls;
+    if (sim_mutant != MUTANT_TORN || ++calls % 16)
+        __real_zb_engine_ack_now (self, queue, span, spans);
 }
 
 //  Nor what it has purged and deleted.

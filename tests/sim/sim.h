@@ -77,6 +77,8 @@ typedef enum {
     MUTANT_SHORT,    //  a broker knows few of the numbers that it has stored
     MUTANT_LIMITS,   //  a PUT that is too large for a broker is not compared with what is stored
     MUTANT_NOTED,    //  a node's file does not name the level of its store
+    MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
+    MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
     MUTANTS
 } mutant_t;
 
@@ -97,7 +99,8 @@ enum {
     EXTRA_OLD = 128,     //  PUTs are sent again long after they were, answered or not
     EXTRA_LIMITS = 256,  //  the two brokers' limits differ, and visitors have bodies that only one of them takes
     EXTRA_CLOCKS = 512,  //  brokers stand still, and their clocks with them
-    EXTRAS = 10          //  how many there are
+    EXTRA_FORGE = 1024,  //  consumers that put what they make with acks=
+    EXTRAS = 11          //  how many there are
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------

@@ -83,6 +83,24 @@ static void s_count_kept (void)
     }
 }
 
+//  Not where what was answered may be lost, nor where the store does not know it yet.
+static bool s_forges (void)
+{
+    return world_has (EXTRA_FORGE) && !world_has (EXTRA_COPIES | EXTRA_OPERATOR | EXTRA_LEVELS);
+}
+
+//  At rest, what was made of messages is there, and they are not.
+static void s_count_forged (void)
+{
+    forge_count ();
+    int64_t limit = world_now () + 120 * SECOND;
+    while (!forge_has_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and the queues of the forge are not served");
+    }
+}
+
 //  At rest, the role moves when an operator asks, and nobody is told less than `both` meanwhile.
 static void s_move_role (void)
 {
@@ -156,6 +174,8 @@ static void s_run (uint64_t seed)
     clients_start (PUTS_TO);
     if (world_has (EXTRA_VISITORS | EXTRA_LIMITS))
         visitors_start (PUTS_TO);
+    if (s_forges ())
+        forge_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -175,6 +195,8 @@ static void s_run (uint64_t seed)
     }
     if (end == RESTED)
         s_count_kept ();
+    if (end == RESTED && s_forges ())
+        s_count_forged ();
     if (end == RESTED && world_has (EXTRA_OPERATOR))
         s_move_role ();
     if (end == RESTED && !machines_wait ())
@@ -349,6 +371,8 @@ static void s_test_mutants (void)
         {MUTANT_PART, "H5", 400, EXTRA_LARGE},
         {MUTANT_SHORT, "H8", 20, EXTRA_OLD},
         {MUTANT_LIMITS, "H13", 100, EXTRA_LIMITS},
+        {MUTANT_SETTLED, "H14", 60, EXTRA_FORGE},
+        {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);

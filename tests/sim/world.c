@@ -181,7 +181,7 @@ bool world_has (unsigned extra)
 
 static const char *const s_extra_names[EXTRAS] = {"splits",   "operator", "names", "copies",
                                                   "visitors", "levels",   "large", "old",
-                                                  "limits",   "clocks"};
+                                                  "limits",   "clocks",   "forge"};
 
 unsigned world_extra (const char *name)
 {
