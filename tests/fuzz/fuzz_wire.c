@@ -212,6 +212,17 @@ static void s_check_request (const zb_request_t *request, const s_message_t *mes
         assert (request->queue.size == 0 || zb_pattern_check (request->queue) == NULL);
     else
         assert (request->queue.size == 0 || zb_name_check (request->queue) == NULL);
+    //  What is left when the instruction is taken out is properties, too; and what it names are ids, not ranges.
+    if (request->acked.size) {
+        assert (request->verb == ZB_PUT && zb_name_check (request->acked) == NULL && request->spans > 0);
+        assert (request->spans <= ZB_PUT_ACKS_MAX && request->acks_at + request->acks_size <= request->properties.size);
+        zb_frame_t before = zb_frame_part (request->properties, 0, request->acks_at);
+        zb_frame_t behind =
+            zb_frame_part (request->properties, request->acks_at + request->acks_size, request->properties.size);
+        assert (zb_lines_check (before) == NULL && zb_lines_check (behind) == NULL);
+        for (size_t index = 0; index < request->spans; index++)
+            assert (request->span[index].first == request->span[index].last);
+    }
     s_check_spans (request->span, request->spans);
     assert ((request->verb == ZB_PUT) == (request->bodies > 0));
     assert (request->bodies <= limits->bodies);
