@@ -85,6 +85,38 @@ def test_acknowledged_stays_away(pair, client):
     assert first == bodies(1, total), "first deliveries are in the producer's order"
 
 
+def test_consume_work_produce(pair, client):
+    """What is made of messages is stored in one commit with their acknowledgement: through ten kills of whoever is active,
+    before the PUT and amid it, there is one result of each."""
+    put, work = client(pair, "producer"), client(pair, "worker")
+    put.hello()
+    put.request("QUEUE", "q", "q", "")
+    put.request("QUEUE", "o", "out", "")
+    put.stream("q", bodies(1, MESSAGES))
+    number, made, kills = work.hello(), 0, 0
+    while made < MESSAGES:
+        _, _, index, *got = work.request("GET", "g%d.%d" % (number, made), "q", 100, 500, "", wait=1.5)
+        if not got:
+            continue
+        number += 1
+        acks = "acks=q " + " ".join(line.split(" ")[0] for line in index.decode().split("\n"))
+        result = [b"made of " + body for body in got]
+        if kills < KILLS and made >= (kills + 0.5) * MESSAGES / KILLS:
+            active = in_step(pair)
+            if kills % 2:
+                work.send("PUT", number, "out", acks, *result)
+            pair.brokers[active].kill()
+            pair.brokers[active].start(ready=False)
+            kills += 1
+        work.request("PUT", number, "out", acks, *result)
+        made += len(got)
+    assert kills == KILLS
+    in_step(pair)
+    left = client(pair, "left")
+    assert left.drain("q") == []
+    assert left.drain("out") == [b"made of " + body for body in bodies(1, MESSAGES)]
+
+
 def test_kill_series_of_the_library(pair, client):
     """The same through libzbroker's asynchronous window."""
     setup = client(pair)

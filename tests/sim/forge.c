@@ -72,8 +72,7 @@ static bool s_put (client_t *self, const char *queue, const char *properties, co
     for (;;) {
         char id[24];
         snprintf (id, sizeof id, "%" PRIu64, self->number + 1);
-        frame_t frame[] = {TEXT ("ZB1"), TEXT ("PUT"),       TEXT (id),
-                           TEXT (queue), TEXT (properties), TEXT (body)};
+        frame_t frame[] = {TEXT ("ZB1"), TEXT ("PUT"), TEXT (id), TEXT (queue), TEXT (properties), TEXT (body)};
         uint64_t number = self->number;
         if (!self->socket)
             plain_greet (self);
