@@ -14,9 +14,10 @@
         OK duplicate    a try of it was stored before, with the same content
         409 N           N is the next one, and the PUT is another one, or was stored before with other content
         HELLO           its last-number was stored, and the one behind it was not
-        413 429 507     the PUT was not stored before
+        410 413 429 507 the PUT was not stored before
     A queue's messages:
-        OK FIRST LAST   ids in the order in which PUTs were stored, each for one message; it was not full
+        OK FIRST LAST   ids in the order in which PUTs were stored, each for one message; it was not full.  With acks: what
+                        they name was there, and is acknowledged
         MSG             what is delivered is stored, and not acknowledged, purged or deleted; of each producer the first
                         time in its order.  Nothing came: there was nothing that nobody had got before
         429             it was full

@@ -220,7 +220,7 @@ static void s_add_put (self_t *self, const reading_t *reading, const exchange_t 
         s_add (self, reading, exchange, exchange->tells > 3 ? AGAIN : STORES, false);
     else if (exchange->code == 409 && exchange->tells > 1 && strspn (exchange->told[1], "0123456789"))
         s_add (self, reading, exchange, EXPECTS, false);
-    else if (exchange->code == 404 || exchange->code == 413 || exchange->code == 429 || exchange->code == 507)
+    else if (exchange->code == 404 || exchange->code == 410 || exchange->code == 413 || exchange->code == 429 || exchange->code == 507)
         s_add (self, reading, exchange, REFUSES, false);
 }
 

@@ -128,8 +128,16 @@ static bool s_store (queue_model_t *self, const act_t *act, char *why)
     return true;
 }
 
-static bool s_done (queue_model_t *self, const act_t *act)
+static bool s_done (queue_model_t *self, const act_t *act, char *why)
 {
+    for (size_t index = 0; index < act->messages && act->strict && !act->split; index++) {
+        const message_t *message = &self->message[act->message[index]];
+        if (message->place == NEW || message->place == OUT) {
+            snprintf (why, WHY_MAX, "%" PRIu64 ", which its acks name, is %s", message->id,
+                      message->place == NEW ? "not stored yet" : "settled already");
+            return false;
+        }
+    }
     for (size_t index = 0; index < act->messages; index++) {
         const message_t *message = &self->message[act->message[index]];
         if (message->place == IN || message->place == EITHER)
@@ -255,7 +263,7 @@ static bool s_do (queue_model_t *self, const act_t *act, char *why)
     case STORE:
         return s_store (self, act, why);
     case DONE:
-        return s_done (self, act);
+        return s_done (self, act, why);
     case CLEAR:
     case DROP:
         return s_clear (self, act, why);

@@ -41,6 +41,7 @@ typedef struct {
     bool copied;     //  by a store that was set back since then
     size_t *message; //  that it stores, has done, or delivers
     size_t messages;
+    bool strict;     //  DONE: each of them is there
     size_t after;    //  STORE: the one that has to come before; NOTHING
     uint64_t number; //  MAKE, COUNT: max-messages; REFUSE: bodies
     bool has_number;

@@ -68,6 +68,17 @@ static const char *s_argument (const exchange_t *exchange, size_t index)
     return index < exchange->arguments ? exchange->argument[index] : "";
 }
 
+//  The ids in a PUT's property acks, if they are of this queue; "" = none.
+static const char *s_put_acks (const char *queue, const exchange_t *exchange)
+{
+    const char *line = s_argument (exchange, 1);
+    while (line && strncmp (line, "acks=", 5))
+        line = strchr (line, '\n') ? strchr (line, '\n') + 1 : NULL;
+    size_t size = strlen (queue);
+    bool fits = line && strncmp (line + 5, queue, size) == 0 && line[5 + size] == ' ';
+    return fits ? line + 5 + size + 1 : "";
+}
+
 static const char *s_acks (const exchange_t *exchange)
 {
     return s_argument (exchange, exchange->verb == GET ? 3 : 1);
@@ -351,10 +362,9 @@ static void s_order_puts (self_t *self)
 }
 
 //  Calls for each message that acks name.
-static void s_each_ack (self_t *self, const exchange_t *exchange, act_t *act)
+static void s_each_ack (self_t *self, const exchange_t *exchange, const char *at, act_t *act)
 {
-    const char *at = s_acks (exchange);
-    while (*at) {
+    while (*at && *at != '\n') {
         char *end;
         uint64_t first = strtoull (at, &end, 10), last = first;
         if (strncmp (end, "..", 2) == 0)
@@ -377,11 +387,50 @@ static void s_add_acks (self_t *self, const exchange_t *exchange)
     if (!*s_acks (exchange))
         return;
     if (exchange->answer == OK || exchange->answer == MSG) {
-        s_each_ack (self, exchange, s_add (self, DONE, exchange, exchange->sent, exchange->heard, false));
+        s_each_ack (self, exchange, s_acks (exchange),
+                    s_add (self, DONE, exchange, exchange->sent, exchange->heard, false));
         return;
     }
     if (reading_may_be_done (exchange))
-        s_each_ack (self, exchange, NULL);
+        s_each_ack (self, exchange, s_acks (exchange), NULL);
+}
+
+//  Whether both are tries of one PUT that has a number.
+static bool s_is_same_put (const exchange_t *one, const exchange_t *other)
+{
+    if (one->verb != PUT || other->verb != PUT || !*one->name || strcmp (one->name, other->name) ||
+        strcmp (one->id, other->id) || one->arguments != other->arguments)
+        return false;
+    for (size_t index = 0; index < one->arguments; index++)
+        if (strcmp (one->argument[index], other->argument[index]))
+            return false;
+    return true;
+}
+
+//  What a PUT acknowledges is done with it: of all tries of one number once, since the first and before the first OK.
+static void s_add_put_acks (self_t *self, size_t at)
+{
+    const exchange_t *exchange = &self->reading->exchange[at];
+    const char *acks = s_put_acks (self->queue, exchange);
+    if (exchange->verb != PUT || !*acks)
+        return;
+    if (exchange->answer != OK) {
+        if (reading_may_be_done (exchange))
+            s_each_ack (self, exchange, acks, NULL);
+        return;
+    }
+    int64_t sent = exchange->sent;
+    for (size_t other = 0; other < self->reading->exchanges; other++) {
+        const exchange_t *try = &self->reading->exchange[other];
+        if (other == at || !s_is_same_put (exchange, try))
+            continue;
+        if (try->answer == OK && try->heard < exchange->heard)
+            return;
+        sent = try->sent < sent ? try->sent : sent;
+    }
+    act_t *act = s_add (self, DONE, exchange, sent, exchange->heard, false);
+    act->strict = true;
+    s_each_ack (self, exchange, acks, act);
 }
 
 static void s_add_get (self_t *self, const exchange_t *exchange)
@@ -544,6 +593,7 @@ static void s_add_rest (self_t *self)
 {
     for (size_t index = 0; index < self->reading->exchanges; index++) {
         const exchange_t *exchange = &self->reading->exchange[index];
+        s_add_put_acks (self, index);
         if (!s_is_about (self, exchange))
             continue;
         if (exchange->verb == GET || exchange->verb == ACK)

@@ -387,6 +387,49 @@ static void test_bound (void **state)
     assert_int_equal (judge.undecided, 1);
 }
 
+//  What a PUT acknowledges was there, and is gone with it: each message once.
+static void test_acks_in_a_put (void **state)
+{
+    (void) state;
+#define MAKES(time, number, acks, told) \
+#time ".0 p > PUT " #number " out a=b%0Aacks=work%20" acks " r" #number "\n" #time ".1 p < " told "\n"
+    const char *work = BEGIN "0.5 c > QUEUE o out _\n0.6 c < OK o 1.1.1.\n" STORED (1, 1, 11) STORED (2, 2, 12);
+    static const struct {
+        const char *more, *words;
+    } cases[] = {
+        {MAKES (3, 3, "11", "OK 3 1.1.2. both 21 21") LISTED (4, 1) MAKES (5, 4, "12", "OK 4 1.1.2. both 22 22")
+             LISTED (6, 0),
+         NULL},
+        {MAKES (3, 3, "11%2012", "OK 3 1.1.2. both 21 21") LISTED (4, 1), "there are 0 to 0 messages"},
+        //  Two results of one message; one of what was acknowledged; delivered after it.
+        {MAKES (3, 3, "11", "OK 3 1.1.2. both 21 21") MAKES (4, 4, "12%2011", "OK 4 1.1.2. both 22 22"),
+         "11, which its acks name, is settled already"},
+        {DONE (3, "11") MAKES (4, 3, "11", "OK 3 1.1.2. both 21 21"), "11, which its acks name, is settled already"},
+        {MAKES (3, 3, "11", "OK 3 1.1.2. both 21 21") GOT (4, "11%201", "m1"), "acknowledged"},
+        //  What is refused is not stored, and its number is free.
+        {MAKES (3, 3, "11", "ERR 3 _ 410 gone") LISTED (4, 2) MAKES (5, 3, "12", "OK 3 1.1.2. both 21 21"), NULL},
+        {MAKES (3, 3, "11", "OK 3 1.1.2. both 21 21") MAKES (4, 3, "11", "ERR 3 _ 410 gone"), "stored already"},
+        {MAKES (3, 3, "11", "ERR 3 _ 410 gone") "4.0 c > GET g out 9 0 _\n4.1 c < MSG g 1.1.2. both out 21%201 r3\n",
+         "nobody has put it"},
+        //  Sent again it was done once, whenever; what got no answer may be done or not.
+        {MAKES (3, 3, "11", "OK 3 1.1.2. both 21 21") MAKES (4, 3, "11", "OK 3 1.1.2. both 21 21 duplicate")
+             LISTED (5, 1),
+         NULL},
+        {"3.0 p > PUT 3 out acks=work%2011 r3\n" LISTED (4, 2) LISTED (5, 1), NULL},
+        {"3.0 p > PUT 3 out acks=work%2011 r3\n" LISTED (4, 0), "there are 1 to 2 messages"},
+        //  A property of another queue, or of another name.
+        {"3.0 p > PUT 3 out acks=works%2011 r3\n3.1 p < OK 3 1.1.2. both 21 21\n" LISTED (4, 1), "there are 2 to 2"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        char text[4000];
+        snprintf (text, sizeof text, "%s%s", work, cases[index].more);
+        if (cases[index].words)
+            s_bad (text, cases[index].words);
+        else
+            s_good (text);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +448,7 @@ int main (void)
         cmocka_unit_test (test_counts),
         cmocka_unit_test (test_full),
         cmocka_unit_test (test_lost),
+        cmocka_unit_test (test_acks_in_a_put),
         cmocka_unit_test (test_messages_in_a_split),
         cmocka_unit_test (test_bound),
     };

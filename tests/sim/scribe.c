@@ -82,11 +82,9 @@ static void s_add_body (const uint8_t *data, size_t size)
     s_add_word (data, end ? (size_t) (end - data) + 1 : size);
 }
 
-//  Those of the forge acknowledge in PUTs, of which the judge knows nothing: no queue of theirs is judged.
 static bool s_is_client (const sock_t *sock)
 {
-    bool forge = strncmp (sock->process->name, "forge", 5) == 0;
-    return sock->process->machine == CLIENTS && sock->type == ZMQ_DEALER && !forge;
+    return sock->process->machine == CLIENTS && sock->type == ZMQ_DEALER;
 }
 
 static bool s_is (const buffer_t *frame, const char *word)
