@@ -127,7 +127,7 @@ static void s_become (const pair_t *self, const node_t *node, int output)
     if (log == -1 || dup2 (output, STDOUT_FILENO) == -1 || dup2 (log, STDERR_FILENO) == -1)
         _exit (TOOL_FAILED);
     execl (program, "zbroker", "serve", "--as", node->role, "--primary", self->node[0].endpoint, "--backup",
-           self->node[1].endpoint, "--store", store, (char *) NULL);
+           self->node[1].endpoint, "--store", store, "--http", "none", (char *) NULL);
     _exit (TOOL_FAILED);
 }
 

@@ -9,9 +9,13 @@
 #include <czmq.h>
 
 #include "commands.h"
+#include "io/base/log.h"
 #include "io/base/reach.h"
 #include "io/broker/broker.h"
 #include "io/store/moment.h"
+#ifdef HAVE_HTTP
+#include "io/http/http.h"
+#endif
 
 static const tool_option_t s_options[] = {
     {"config", "FILE", "read this file first, see zbroker.conf(5)"},
@@ -21,6 +25,8 @@ static const tool_option_t s_options[] = {
     {"store", "DIR", "the store's folder (default: zbroker-primary, -backup or -single)"},
     {"peer-loss", "solo|wait", "without the other broker, go on alone or make clients wait (default: solo)"},
     {"shared", NULL, "both brokers use one store: --store names the same folder on a shared file system"},
+    {"http", "EP|none",
+     "where the page and /metrics are served (default: the port three after EP's, for this machine alone)"},
     {NULL, NULL, NULL}};
 
 //  Options that are settings under another name.
@@ -46,7 +52,40 @@ static int s_configure (const tool_t *self, zb_config_t *config, char **error)
     }
     if (tool_option (self, "shared") && zb_config_set (config, "store/shared", "yes", error))
         return -1;
+    static const char *const http[] = {"single/http", "primary/http", "backup/http"};
+    const char *page = tool_option (self, "http");
+    if (page && zb_config_set (config, http[config->as], page, error))
+        return -1;
     return zb_config_finish (config, error);
+}
+
+//  Serves, and the page beside it.  A page that nobody has asked for is no reason not to serve.
+static int s_run (const tool_t *self, const zb_config_t *config)
+{
+    const char *endpoint = config->host[config->as].http;
+    if (strcmp (endpoint, "none") == 0)
+        return zb_broker_run (config, NULL);
+#ifdef HAVE_HTTP
+    zb_board_t *board = zb_board_new ();
+    zb_http_t *http = zb_http_new (config, board);
+    int code = TOOL_OK;
+    if (!http && config->http_asked)
+        code = tool_fail (self, errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE,
+                          "can't listen for the page at %s: %s", endpoint, strerror (errno));
+    else if (!http)
+        zb_log (ZB_LOG_WARNING, "no page: can't listen for it at %s: %s.  Set http to another port, or to none",
+                endpoint, strerror (errno));
+    if (code == TOOL_OK)
+        code = zb_broker_run (config, http ? board : NULL);
+    zb_http_destroy (&http);
+    zb_board_destroy (&board);
+    return code;
+#else
+    if (config->http_asked)
+        return tool_fail (self, TOOL_USAGE,
+                          "this zbroker was built without the page (configure --without-http): http can only be none");
+    return zb_broker_run (config, NULL);
+#endif
 }
 
 static int s_serve (tool_t *self)
@@ -85,7 +124,7 @@ static int s_serve (tool_t *self)
     free (lacks);
     zb_moment_watch ();
     if (code == TOOL_OK)
-        code = zb_broker_run (config);
+        code = s_run (self, config);
     zb_log_close ();
     zb_config_destroy (&config);
     return code;

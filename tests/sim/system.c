@@ -30,6 +30,12 @@ int64_t zclock_mono (void)
     return (world_now () - (process ? process->stood : 0)) / MS + 1000000 * (machine + 1);
 }
 
+int64_t zclock_usecs (void);
+int64_t zclock_usecs (void)
+{
+    return zclock_mono () * 1000;
+}
+
 //  The wall clocks agree.
 int64_t zclock_time (void);
 int64_t zclock_time (void)

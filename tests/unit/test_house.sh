@@ -34,8 +34,9 @@ check "a wing of the core includes itself and the wings below it: base, wire, qu
     "$(wing core base none; wing core wire base; wing core queue 'base|wire'; wing core rights 'base|wire'
     wing core replay 'base|wire|queue'; wing core engine 'base|wire|queue|rights|replay'; wing core pair 'base|wire|queue|rights|replay|engine')"
 
-check "a wing of io includes itself and the wings below it: base, store, pair, broker" \
-    "$(wing io base none; wing io auth base; wing io store 'base|auth'; wing io pair 'base|auth|store'; wing io broker 'base|auth|store|pair')"
+check "a wing of io includes itself and the wings below it: base, auth, store, pair, broker, http" \
+    "$(wing io base none; wing io auth base; wing io store 'base|auth'; wing io pair 'base|auth|store'; wing io broker 'base|auth|store|pair'
+    wing io http 'base|auth|store|pair|broker')"
 
 check "pattern machines include only libc and themselves" \
     "$(for f in "$source"/patterns/*_fsm.[ch]; do
@@ -51,6 +52,10 @@ check "patterns include no foreign library but CZMQ" \
 check "only the store includes db.h" \
     "$(grep -rlE '#[[:space:]]*include[[:space:]]*<db\.h>' "$source"/src "$source"/patterns "$source"/tools "$source"/include 2>/dev/null |
         grep -vE '/src/io/store/(store|env|tables|ship)[a-z_]*\.c$')"
+
+check "only io/http includes microhttpd.h" \
+    "$(grep -rlE '#[[:space:]]*include[[:space:]]*<microhttpd\.h>' "$source"/src "$source"/patterns "$source"/tools "$source"/include 2>/dev/null |
+        grep -vE '/src/io/http/[a-z_]*\.c$')"
 
 check "make check runs each integration test, or the Makefile says what else does" \
     "$(for f in "$source"/tests/integration/test_*; do

@@ -57,8 +57,41 @@ static void test_page (void **state)
         snprintf (word, sizeof word, "`%s`", metric->name);
         if (!strstr (page, word))
             fail_msg ("PROTOCOL.md does not tell of %s", metric->name);
-        assert_true (*metric->help && metric->source[0].size);
-        assert_ptr_equal (s_named (metric->name), metric);
+        assert_true (*metric->help && metric->per);
+        if (metric->group) {
+            snprintf (word, sizeof word, "`%s`", metric->group);
+            assert_non_null (strstr (page, word));
+        }
+        for (size_t other = 0; other < index; other++)
+            assert_false (
+                strcmp (zb_metric (other)->name, metric->name) == 0 &&
+                (zb_metric (other)->group == metric->group ||
+                 (metric->group && zb_metric (other)->group && !strcmp (zb_metric (other)->group, metric->group))));
+    }
+}
+
+//  The names in /metrics: no name twice, counters end in _total, rows of one name follow each other and have words in common.
+static void test_names (void **state)
+{
+    (void) state;
+    const zb_metric_t *metric;
+    for (size_t index = 0; (metric = zb_metric (index)); index++) {
+        if (!metric->metric)
+            continue;
+        size_t size = strcspn (metric->metric, "{");
+        const char *end = metric->metric + size - (size > 6 ? 6 : size);
+        assert_int_equal (metric->type == ZB_COUNTER, strncmp (end, "_total", 6) == 0);
+        assert_int_equal (strspn (metric->metric, "abcdefghijklmnopqrstuvwxyz_0123456789"), size);
+        if (metric->metric[size] && metric->type == ZB_COUNTER)
+            assert_non_null (zb_metric_family (metric->metric, size));
+        for (size_t other = 0; other < index; other++) {
+            const char *before = zb_metric (other)->metric;
+            if (!before || strcspn (before, "{") != size || strncmp (before, metric->metric, size))
+                continue;
+            assert_string_not_equal (before, metric->metric);
+            const char *last = zb_metric (index - 1)->metric;
+            assert_true (last && strncmp (last, metric->metric, size + 1) == 0);
+        }
     }
 }
 
@@ -67,6 +100,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_a_figure_is_the_sum_of_its_sources),
         cmocka_unit_test (test_page),
+        cmocka_unit_test (test_names),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

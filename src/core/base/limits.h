@@ -60,6 +60,12 @@
 #define ZB_SHIPMENTS_MEMORY (256 << 20) //  of all connections
 #define ZB_READ_MS 5              //  ms of a turn in which requests are taken from the network
 
+//  The page, see io/http/http.h.
+#define ZB_HTTP_CONNECTIONS 64    //  connections, or a sixteenth of the open files
+#define ZB_HTTP_MEMORY (32 << 10) //  bytes of a connection: of its request's headers, for one
+#define ZB_HTTP_BODY (16 << 10)   //  bytes of a request's body
+#define ZB_HTTP_IDLE 10           //  s until a connection that says nothing is closed
+
 //  The engine's memory.
 #define ZB_OUTGOING (8 << 20)    //  bytes of MSG and LIST replies that are made before those before them are sent
 #define ZB_PRODUCERS_KEPT 8192   //  producers in memory beyond those with PUTs in flight
@@ -69,7 +75,7 @@
 
 //  What a broker needs of the system, or it does not start.
 #define ZB_FILES_LEAST 128       //  open files
-#define ZB_THREADS_LEAST 12      //  of libzmq, CZMQ, the store, the heartbeats, the log, and some to spare
+#define ZB_THREADS_LEAST 14      //  of libzmq, CZMQ, the store, the heartbeats, the log, the page, and some to spare
 
 //  The engine's turn.  A visit is a message, a row, a lease or a few bytes of an acks argument that is looked at.
 #define ZB_STEP_VISITS 10000  //  of one request, until it gives way to others and goes on later

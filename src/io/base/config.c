@@ -15,7 +15,8 @@
 //  State exchange, log shipping and the admin page follow the clients' port.
 #define STATE_PORT 1
 #define SHIP_PORT 2
-#define PORT_MAX (65535 - 3)
+#define HTTP_PORT 3
+#define PORT_MAX (65535 - HTTP_PORT)
 
 //  Bytes of a configuration file; what is longer is none.
 #define FILE_MAX (1 << 20)
@@ -31,7 +32,7 @@ static const char *const s_roles[] = {"single", "primary", "backup"};
 //  ---------------------------------------------------------------------------
 //  What can be set
 
-typedef enum { TEXT, NAME, KEY, ENDPOINT, BIND, LOSS, BOOL, LEVEL, SIZE, COUNT, TIME } kind_t;
+typedef enum { TEXT, NAME, KEY, ENDPOINT, BIND, HTTP, LOSS, BOOL, LEVEL, SIZE, COUNT, TIME } kind_t;
 
 typedef struct {
     const char *path; //  section/key
@@ -70,14 +71,17 @@ static const setting_t s_settings[] = {
     {"primary/state-bind", BIND, FIELD (host[ZB_PRIMARY].state_bind), 0, 0},
     {"primary/ship", ENDPOINT, FIELD (host[ZB_PRIMARY].ship), 0, 0},
     {"primary/ship-bind", BIND, FIELD (host[ZB_PRIMARY].ship_bind), 0, 0},
+    {"primary/http", HTTP, FIELD (host[ZB_PRIMARY].http), 0, 0},
     {"backup/endpoint", ENDPOINT, FIELD (host[ZB_BACKUP].endpoint), 0, 0},
     {"backup/bind", BIND, FIELD (host[ZB_BACKUP].bind), 0, 0},
     {"backup/state", ENDPOINT, FIELD (host[ZB_BACKUP].state), 0, 0},
     {"backup/state-bind", BIND, FIELD (host[ZB_BACKUP].state_bind), 0, 0},
     {"backup/ship", ENDPOINT, FIELD (host[ZB_BACKUP].ship), 0, 0},
     {"backup/ship-bind", BIND, FIELD (host[ZB_BACKUP].ship_bind), 0, 0},
+    {"backup/http", HTTP, FIELD (host[ZB_BACKUP].http), 0, 0},
     {"single/endpoint", ENDPOINT, FIELD (host[ZB_SINGLE].endpoint), 0, 0},
     {"single/bind", BIND, FIELD (host[ZB_SINGLE].bind), 0, 0},
+    {"single/http", HTTP, FIELD (host[ZB_SINGLE].http), 0, 0},
     {"keys/own", TEXT, FIELD (key_file), 0, 0},
     {"keys/primary", KEY, FIELD (public_key[ZB_PRIMARY]), 0, 0},
     {"keys/backup", KEY, FIELD (public_key[ZB_BACKUP]), 0, 0},
@@ -185,7 +189,7 @@ static int s_set_endpoint (char **field, const setting_t *setting, const char *v
 {
     const char *host;
     size_t size;
-    bool any = setting->kind == BIND;
+    bool any = setting->kind != ENDPOINT;
     if (!s_split (value, any, &host, &size))
         return s_fail (error, "%s = '%s' is not of the form tcp://HOST:PORT, with a port of 1 to 65535 and %s",
                        setting->path, value,
@@ -273,6 +277,12 @@ static int s_set (zb_config_t *self, const char *path, const char *value, char *
                            value);
         s_replace (field, value);
         return 0;
+    case HTTP:
+        if (streq (value, "none")) {
+            s_replace (field, value);
+            return 0;
+        }
+        return s_set_endpoint (field, setting, value, error);
     case ENDPOINT:
     case BIND:
         return s_set_endpoint (field, setting, value, error);
@@ -336,6 +346,7 @@ void zb_config_destroy (zb_config_t **self_p)
         free (host->state_bind);
         free (host->ship);
         free (host->ship_bind);
+        free (host->http);
     }
     free (self->pair);
     free (self->secret);
@@ -647,6 +658,22 @@ static int s_finish_host (zb_host_t *self, const char *role, char **error)
     return 0;
 }
 
+//  The page: for this machine alone, unless it is told otherwise.
+static int s_finish_http (zb_config_t *self, char **error)
+{
+    zb_host_t *host = &self->host[self->as];
+    const char *unused;
+    size_t size;
+    self->http_asked = host->http != NULL;
+    if (!host->http)
+        host->http = zsys_sprintf ("tcp://127.0.0.1:%d", s_split (host->endpoint, false, &unused, &size) + HTTP_PORT);
+    if (!streq (host->http, "none") && !zb_config_is_loopback (host->http))
+        return s_fail (error,
+                       "%s/http = '%s': the page is for this machine alone, it has no login: name 127.0.0.1, or none",
+                       s_roles[self->as], host->http);
+    return 0;
+}
+
 //  A pair needs both endpoints, and its six addresses must differ.
 static int s_finish_pair (zb_config_t *self, char **error)
 {
@@ -733,6 +760,8 @@ int zb_config_finish (zb_config_t *self, char **error)
             return -1;
     }
     else if (s_finish_pair (self, error))
+        return -1;
+    if (s_finish_http (self, error))
         return -1;
 
     if (!self->store || !*self->store) {

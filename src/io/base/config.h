@@ -30,6 +30,7 @@ typedef struct {
     char *state_bind;
     char *ship; //  PORT+2: log shipping, as the peer connects to it
     char *ship_bind;
+    char *http; //  PORT+3: where the page listens; NULL or "none": nowhere
 } zb_host_t;
 
 typedef struct {
@@ -57,6 +58,7 @@ typedef struct {
     int64_t ack_limit;   //  ms that clients wait for a peer whose acks make no progress, until it is left behind: 1000
     int64_t turn_limit;  //  ms without a turn of the core until its heartbeats stop: 1000
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
+    bool http_asked;     //  the page was asked for: it has to listen, or the broker does not start
     zb_log_level_t log_level;
     zb_limits_t limits;
     bool exposed;        //  a file that was loaded can be read, or written, by others on this machine

@@ -161,7 +161,8 @@ static void s_bounds (const zb_limits_t *limits)
 
 static size_t s_clients (size_t files, size_t wanted)
 {
-    size_t kept = STORE_FILES + 2 * s_gate.peers;
+    size_t page = files / 16 < ZB_HTTP_CONNECTIONS ? files / 16 : ZB_HTTP_CONNECTIONS;
+    size_t kept = STORE_FILES + 2 * s_gate.peers + page;
     size_t most = files > kept ? files - kept : 1;
     size_t usual = files / 4;
     if (files > ZB_FILES_KEPT && files - ZB_FILES_KEPT > usual)

@@ -61,6 +61,8 @@
 #define READ_RIGHTS (-3)
 //  Between two looks of a broker that follows at whom the other one knows, ms.
 #define RIGHTS_EVERY 500
+//  Commits on their way whose time is known, see limits/inflight.
+#define GIVEN_MOST 1024
 
 typedef struct {
     const zb_config_t *config;
@@ -77,11 +79,13 @@ typedef struct {
     zb_engine_t *engine;
     zb_rights_t *rights;       //  as the store holds them; while this broker leads, as the engine has changed them
     zb_role_t role;
+    bool promoted;             //  by an operator, and it has not begun to lead
     uint64_t taken;            //  rows of its tables, as the log was told
     zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
     zb_held_t *held;           //  HELLOs that wait for us to lead
     zb_operator_t *operator;
-    zlistx_t *batches;         //  given to the store and not synced here
+    zlistx_t *batches;         //  given to the store and not synced here,
+    int64_t given[GIVEN_MOST]; //  and when, us, by commit
     zb_status_t status;
     int64_t now;
     int64_t looked_ms;           //  when the links were looked at last
@@ -93,6 +97,8 @@ typedef struct {
     zb_log_rate_t noise;       //  of lines about bad input
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
+    zb_board_t *board;         //  NULL: nobody looks
+    int64_t posted_ms;         //  when this broker's status was posted there last, 0 = never
     zb_trimmer_t *trimmer;
     zb_salvager_t *salvager;
     zb_spans_t ids;            //  that the request at hand names
@@ -180,6 +186,19 @@ static void s_tell_rows (zb_broker_t *self)
         zb_log (ZB_LOG_DEBUG, "rows taken: %s", rows);
 }
 
+//  Why this broker begins to lead.
+static zb_takeover_t s_cause (zb_broker_t *self)
+{
+    const zb_role_t *role = &self->role;
+    if (self->promoted) {
+        self->promoted = false;
+        return ZB_TAKEOVER_PROMOTED;
+    }
+    if (role->paired && role->heard && role->peer.yields)
+        return ZB_TAKEOVER_SWITCHOVER;
+    return role->paired && role->heard && role->peer.state == BSTAR_ACTIVE ? ZB_TAKEOVER_LOST : ZB_TAKEOVER_START;
+}
+
 static void s_carry_out (zb_broker_t *self)
 {
     zb_do_t effect;
@@ -197,6 +216,7 @@ static void s_carry_out (zb_broker_t *self)
             zb_store_follow (self->store, effect.rollback);
             break;
         case ZB_DO_START:
+            self->status.takeovers[s_cause (self)]++;
             zb_engine_lead (self->engine, effect.epoch, self->role.commit, self->role.secret);
             self->rule = ZB_RELEASE_HOLD;
             s_meta_rows (self);
@@ -289,6 +309,8 @@ static void s_send (zb_broker_t *self, zb_reply_t *reply)
         if (zb_engine_leads (self->engine))
             zb_engine_gone (self->engine, reply->to.routing, self->now);
     }
+    if (reply->code)
+        zb_status_error (&self->status, reply->code);
     zb_news_reply (&self->news, reply, self->now);
     zb_reply_destroy (&reply);
 }
@@ -308,7 +330,8 @@ static void s_refuse (zb_broker_t *self, const zb_request_t *request, unsigned c
     s_send (self, zb_reply_say (&request->from, ZB_REPLY_ERROR, code, why));
 }
 
-static void s_status (zb_broker_t *self, const zb_request_t *request)
+//  The answer to STATUS, to be freed by the caller.
+static char *s_tell_status (zb_broker_t *self)
 {
     self->status.now = self->now;
     self->status.oversize = zb_front_oversize (self->front);
@@ -319,13 +342,32 @@ static void s_status (zb_broker_t *self, const zb_request_t *request)
     self->status.challenge = zb_operator_challenge (self->operator);
     self->status.witness_challenge = self->claimant ? zb_claimant_challenge (self->claimant) : "";
     self->status.witness_heard = self->claimant ? zb_claimant_heard (self->claimant) : 0;
+    self->status.solo_ms = zb_news_solo (&self->news, self->now);
     zb_engine_stats (self->engine, &self->status.stats);
     self->status.replays = self->courier != NULL;
     if (self->courier)
         zb_courier_stats (self->courier, &self->status.replay);
-    char *json = zb_status_json (&self->status);
+    return zb_status_json (&self->status);
+}
+
+static void s_status (zb_broker_t *self, const zb_request_t *request)
+{
+    char *json = s_tell_status (self);
     s_ok (self, request, json);
     free (json);
+}
+
+//  For who looks without asking.
+static void s_post (zb_broker_t *self)
+{
+    bool due = self->now - self->posted_ms >= ZB_BOARD_EVERY || self->status.phase_since > self->posted_ms;
+    if (!self->board || !due)
+        return;
+    char *json = s_tell_status (self);
+    if (zb_board_post (self->board, json, self->now))
+        self->posted_ms = self->now;
+    else
+        free (json);
 }
 
 //  A HELLO is a client's vote: serve, wait, go elsewhere, or be refused.
@@ -364,6 +406,7 @@ static void s_promote (zb_broker_t *self, const zb_request_t *request)
     if (self->claimant)
         zb_claimant_prove (self->claimant, request->witness_proof.data, request->witness_proof.size);
     const char *why = zb_role_promote (&self->role, self->now, &code);
+    self->promoted = !why;
     s_carry_out (self);
     if (why)
         s_refuse (self, request, code, why);
@@ -763,8 +806,10 @@ static void s_opened (zb_broker_t *self, const zb_store_event_t *event)
 static void s_synced (zb_broker_t *self, const zb_store_event_t *event)
 {
     zb_batch_t *batch;
-    while ((batch = (zb_batch_t *) zlistx_first (self->batches)) && zb_batch_commit (batch) <= event->here)
+    while ((batch = (zb_batch_t *) zlistx_first (self->batches)) && zb_batch_commit (batch) <= event->here) {
+        zb_delays_add (&self->status.sync, zclock_usecs () - self->given[zb_batch_commit (batch) % GIVEN_MOST]);
         zlistx_delete (self->batches, zlistx_cursor (self->batches));
+    }
     if (zb_engine_leads (self->engine))
         zb_engine_synced (self->engine, event->here, event->there, self->now);
     zb_role_synced (&self->role, event->here, event->there, self->now);
@@ -958,6 +1003,7 @@ static void s_engine (zb_broker_t *self)
     while ((!zb_role_drains (&self->role) || zb_engine_client_waits (self->engine)) && !s_paced (self)
            && (batch = zb_engine_batch (self->engine))) {
         zlistx_add_end (self->batches, batch);
+        self->given[zb_batch_commit (batch) % GIVEN_MOST] = zclock_usecs ();
         zb_role_closed (&self->role, zb_batch_commit (batch));
         zb_store_commit (self->store, batch);
     }
@@ -1258,10 +1304,13 @@ static void s_turn (zb_broker_t *self)
     s_replay (self);
     zb_news_tick (&self->news, self->now);
     s_tell_peer (self, false);
+    if (self->role.there >= self->role.closed)
+        self->status.level_ms = self->now;
+    s_post (self);
     zb_service_alive (self->now);
 }
 
-int zb_broker_run (const zb_config_t *config)
+int zb_broker_run (const zb_config_t *config, zb_board_t *board)
 {
     zsys_init ();
     if (sodium_init () == -1)
@@ -1269,7 +1318,7 @@ int zb_broker_run (const zb_config_t *config)
     size_t files;
     size_t clients = zb_gate_open (&config->limits, &files);
     zb_log (ZB_LOG_INFO, "%zu connections of clients are let in, of %zu open files", clients, files);
-    zb_broker_t broker = { 0 }, *self = &broker;
+    zb_broker_t broker = {.board = board}, *self = &broker;
     int code = s_open (self, config);
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
         int64_t next = zb_engine_leads (self->engine) ? zb_engine_tick (self->engine, self->now) - self->now : INT64_MAX;

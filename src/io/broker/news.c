@@ -57,10 +57,17 @@ void zb_news_durable (zb_news_t *self, zb_durable_t durable, int64_t now)
         self->solo_oks = 0;
         zb_log (ZB_LOG_WARNING, "clients are answered alone from now on: OK solo is on one disk");
     }
-    else
+    else {
+        self->solo_ms += now - self->solo_since;
         zb_log (ZB_LOG_NOTICE,
                 "clients were answered alone for %" PRIi64 ".%03" PRIi64 " s: %" PRIu64 " requests got OK solo",
                 (now - self->solo_since) / 1000, (now - self->solo_since) % 1000, self->solo_oks);
+    }
+}
+
+uint64_t zb_news_solo (const zb_news_t *self, int64_t now)
+{
+    return (uint64_t) (self->solo_ms + (self->solo ? now - self->solo_since : 0));
 }
 
 void zb_news_tick (zb_news_t *self, int64_t now)

@@ -32,12 +32,15 @@ typedef struct {
     bool solo;
     int64_t solo_since; //  ms
     uint64_t solo_oks;  //  replies
+    int64_t solo_ms;    //  ms of all such times that are over
 } zb_news_t;
 
 //  A reply goes out.
 void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now);
 //  What an OK says from now on.
 void zb_news_durable (zb_news_t *self, zb_durable_t durable, int64_t now);
+//  Ms in which it has said solo.
+uint64_t zb_news_solo (const zb_news_t *self, int64_t now);
 //  To be called now and then: says what was refused meanwhile.
 void zb_news_tick (zb_news_t *self, int64_t now);
 

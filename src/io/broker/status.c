@@ -50,6 +50,12 @@ static bool s_in_step (const zb_role_t *role, int64_t now)
                              !zb_role_peer_gone (role, now) && role->peer.in_step);
 }
 
+//  The same while the two hear each other: either machine may be lost now.
+static bool s_in_sync (const zb_role_t *role, int64_t now)
+{
+    return s_in_step (role, now) && role->heard && !zb_role_peer_gone (role, now);
+}
+
 static json_t *s_number (uint64_t number)
 {
     return json_integer ((json_int_t) number);
@@ -69,6 +75,7 @@ static json_t *s_peer (const zb_status_t *self)
     json_object_set_new (peer, "version", heard ? json_string (role->peer.level.version) : json_null ());
     json_object_set_new (peer, "live", json_boolean (role->live));
     json_object_set_new (peer, "lag", s_number (lag));
+    json_object_set_new (peer, "lag_ms", s_number (lag ? (uint64_t) (self->now - self->level_ms) : 0));
     json_object_set_new (peer, "pace", self->pace ? s_number (self->pace) : json_null ());
     json_object_set_new (peer, "core_ms", heard ? s_number (role->peer.core_age) : json_null ());
     json_object_set_new (peer, "disk_ms", heard ? s_number (role->peer.disk_age) : json_null ());
@@ -253,12 +260,36 @@ static json_t *s_ways_out (const zb_status_t *self)
 
 static void s_counts (json_t *object, const zb_status_t *self)
 {
-    json_t *dropped = json_object ();
     const zb_metric_t *metric;
-    for (size_t index = 0; (metric = zb_metric (index)); index++)
-        json_object_set_new (metric->dropped ? dropped : object, metric->name,
-                             s_number (zb_metric_read (metric, self)));
-    json_object_set_new (object, "dropped", dropped);
+    for (size_t index = 0; (metric = zb_metric (index)); index++) {
+        if (!zb_metric_counts (metric))
+            continue;
+        json_t *group = metric->group ? json_object_get (object, metric->group) : object;
+        if (!group)
+            json_object_set_new (object, metric->group, group = json_object ());
+        json_object_set_new (group, metric->name, s_number (zb_metric_read (metric, self)));
+    }
+}
+
+//  Bounds in microseconds, how many took longer than the one before and not longer than this; the last one has none.
+static json_t *s_delays (const zb_delays_t *delays)
+{
+    json_t *bounds = json_array (), *counts = json_array ();
+    for (size_t index = 0; index <= ZB_DELAYS; index++) {
+        if (index < ZB_DELAYS)
+            json_array_append_new (bounds, s_number (zb_delays_bound (index)));
+        json_array_append_new (counts, s_number (delays->count[index]));
+    }
+    return json_pack ("{s:o, s:o, s:o}", "bounds", bounds, "counts", counts, "sum", s_number (delays->sum));
+}
+
+void zb_status_error (zb_status_t *self, unsigned code)
+{
+    static const unsigned codes[ZB_ERRORS_OTHER] = {400, 401, 403, 404, 409, 413, 429, 503, 507};
+    size_t index = 0;
+    while (index < ZB_ERRORS_OTHER && codes[index] != code)
+        index++;
+    self->errors[index]++;
 }
 
 char *zb_status_json (const zb_status_t *self)
@@ -276,6 +307,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "epoch", s_number (s_epoch (role)));
     json_object_set_new (object, "level", json_string (s_level (role, self->now)));
     json_object_set_new (object, "in_step", json_boolean (s_in_step (role, self->now)));
+    json_object_set_new (object, "in_sync", json_boolean (s_in_sync (role, self->now)));
     json_object_set_new (object, "alone", json_boolean (role->alone != 0));
     json_object_set_new (object, "complete", json_boolean (role->complete));
     json_object_set_new (object, "store_level", role->level.store ? s_number (role->level.store) : json_null ());
@@ -292,6 +324,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "replay", s_replay (self));
     json_object_set_new (object, "merge", s_merge (self));
     s_counts (object, self);
+    json_object_set_new (object, "sync_us", s_delays (&self->sync));
     json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
     json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
     json_object_set_new (object, "version", json_string (PACKAGE_VERSION));

@@ -17,7 +17,32 @@
 #include "io/base/config.h"
 #include "io/base/gate.h"
 #include "io/base/links.h"
+#include "io/broker/delays.h"
 #include "io/store/lock.h"
+
+//  Why a leadership began.
+typedef enum {
+    ZB_TAKEOVER_START,
+    ZB_TAKEOVER_LOST,
+    ZB_TAKEOVER_SWITCHOVER,
+    ZB_TAKEOVER_PROMOTED,
+    ZB_TAKEOVERS
+} zb_takeover_t;
+
+//  Codes of ERR that are counted.
+typedef enum {
+    ZB_ERRORS_400,
+    ZB_ERRORS_401,
+    ZB_ERRORS_403,
+    ZB_ERRORS_404,
+    ZB_ERRORS_409,
+    ZB_ERRORS_413,
+    ZB_ERRORS_429,
+    ZB_ERRORS_503,
+    ZB_ERRORS_507,
+    ZB_ERRORS_OTHER,
+    ZB_ERRORS
+} zb_errors_t;
 
 //  What is not in the role or the engine.
 typedef struct {
@@ -33,6 +58,11 @@ typedef struct {
     uint64_t undeliverable;    //  replies whose client was gone
     uint64_t cut;              //  connections shut down by us: they did not read
     size_t output;             //  bytes of replies that wait for clients
+    uint64_t errors[ZB_ERRORS]; //  replies with ERR, by code
+    uint64_t takeovers[ZB_TAKEOVERS];
+    uint64_t solo_ms;          //  in which clients were answered alone
+    int64_t level_ms;          //  ms: when the peer had all commits last
+    zb_delays_t sync;          //  of commits, on this disk
     uint64_t refused;          //  answered 400, 413 or 429 before the engine
     uint64_t beats;            //  heartbeats that were not the peer's
     uint64_t beats_beyond;     //  that named an epoch out of reach,
@@ -58,6 +88,8 @@ typedef struct {
     int64_t witness_heard;     //  ms: when it was heard last, 0 if never
 } zb_status_t;
 
+//  An ERR with this code was answered.
+void zb_status_error (zb_status_t *self, unsigned code);
 //  Returns the text, to be freed by the caller.
 char *zb_status_json (const zb_status_t *self);
 //  One line for an operator: "ACTIVE both epoch 3: active, the peer is in step".  To be freed by the caller.

@@ -1,0 +1,27 @@
+/*  =========================================================================
+    exposition - the figures of STATUS as Prometheus and OpenMetrics read them
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    The rows of io/broker/metrics, and what the system says of this process.  A figure that
+    STATUS does not tell now (of the peer of a broker without a pair) is left out.
+*/
+
+#ifndef ZB_EXPOSITION_H_INCLUDED
+#define ZB_EXPOSITION_H_INCLUDED
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+//  The media types.
+#define ZB_EXPOSITION_TEXT "text/plain; version=0.0.4; charset=utf-8"
+#define ZB_EXPOSITION_OPEN "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+//  Returns the text, to be freed by the caller.  `started`: seconds since 1970, when this process began.
+char *zb_exposition (const json_t *status, bool open, double started, size_t *size);
+
+#endif
