@@ -1,5 +1,6 @@
 """Do monitors get true figures and answers over HTTP, and can nobody who asks there slow a broker or get in its way?"""
 import http.client
+import json
 import os
 import re
 import shutil
@@ -93,6 +94,53 @@ def test_promtool_has_nothing_to_say(pair):
         done = subprocess.run(["promtool", "check", "metrics"], input=get(endpoint, "/metrics")[2], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0 and not done.stdout.strip(), done.stdout
+
+
+SOURCE = os.environ.get("ZBROKER_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
+RULES = os.path.join(SOURCE, "packaging", "prometheus", "zbroker.rules.yml")
+BOARD = os.path.join(SOURCE, "packaging", "grafana", "zbroker.json")
+
+#  What the figures of two brokers are, minute by minute, and the alerts that are on after ten minutes.
+CASES = [
+    ("all is well", "1x20", "1x20", "1x20", "0x20", []),
+    ("alone", "1x20", "0x20", "1x20", "0x20", ["ZbrokerNotInSync"]),
+    ("nobody serves", "0x20", "0x20", "1x20", "0x20", ["ZbrokerNobodyServes", "ZbrokerNotInSync"]),
+    ("split", "1x20", "0x20", "1x20", "1x20", ["ZbrokerNotInSync", "ZbrokerTwoLead"]),
+]
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (Debian: prometheus)")
+def test_alerts(folder):
+    done = subprocess.run(["promtool", "check", "rules", RULES], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0 and "SUCCESS: 10 rules found" in done.stdout, done.stdout
+    names = re.findall(r"alert: (\w+)", open(RULES).read())
+    manual = open(os.path.join(SOURCE, "tools", "zbroker-operating.7")).read()
+    assert [name for name in names if name not in manual] == []
+    tests = []
+    for name, both, in_sync, one, two, alerts in CASES:
+        series = [('zbroker_level{job="zb",level="both"}', both), ('zbroker_level{job="zb",level="hold"}', "1x20"),
+                  ('zbroker_in_sync{job="zb"}', in_sync), ('zbroker_role{job="zb",role="active",instance="a"}', one),
+                  ('zbroker_role{job="zb",role="active",instance="b"}', two)]
+        tests.append({"name": name, "interval": "1m",
+                      "input_series": [{"series": what, "values": values.replace("x", "+0x")} for what, values in series],
+                      "promql_expr_test": [{"eval_time": "10m", "expr": 'sort(count by (alertname) (ALERTS{alertstate="firing"}))',
+                                            "exp_samples": [{"labels": '{alertname="%s"}' % alert, "value": 1} for alert in alerts]}]})
+    with open(folder + "/test.yml", "w") as file:
+        json.dump({"rule_files": [os.path.abspath(RULES)], "evaluation_interval": "1m", "tests": tests}, file)
+    done = subprocess.run(["promtool", "test", "rules", folder + "/test.yml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@two_stores
+def test_rules_and_board_ask_for_what_there_is(pair):
+    board = json.load(open(BOARD))
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"]) > 8
+    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    asked += " ".join(re.findall(r"expr: (.*)", open(RULES).read()))
+    names = set(re.findall(r"\b(?:zbroker|process)_[a-z_]+", asked))
+    assert len(names) > 15
+    here = wait_for(lambda: figures(pair.endpoints[0]), "figures")
+    assert names - {name.split("{")[0] for name in here} == set()
 
 
 @two_stores
