@@ -24,8 +24,9 @@
         404, LIST       there is no such queue; its options and its messages are what they are
 
     A LIST counts what is on its way to the disk, which is not delivered before it is there, and which may be lost, and be
-    done again, if the leadership changes.  What no answer told may be on one disk alone, and be replayed from there later.  While the brokers are divided, and of what was done then, only what the README
-    keeps is asked for.  Not looked at: leases, `leased` and `waiting`, delivery counts, instances.
+    done again, if the leadership changes; of an acknowledgement of several that is on its way it may count a part.  What no
+    answer told may be on one disk alone, and be replayed from there later.  While the brokers are divided, and of what was
+    done then, only what the README keeps is asked for.  Not looked at: leases, `leased` and `waiting`, delivery counts, instances.
 */
 
 #ifndef JUDGE_H_INCLUDED

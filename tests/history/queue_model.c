@@ -217,8 +217,8 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
                       message->id);
             return false;
         }
-        //  In a split it is there on one side.  The other side's copy of it may be acknowledged, and is the one that is left.
-        bool sure = message->place == EITHER && !(act->split && message->uncertain);
+        //  In a split it is there on one side.  The other side may have acknowledged or purged it, which is what is left.
+        bool sure = message->place == EITHER && !act->split;
         s_set (self, act->message[index], sure ? IN : message->place, true);
     }
     return true;

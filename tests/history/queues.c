@@ -528,14 +528,15 @@ static uint64_t s_ghosts (const self_t *self, int64_t until)
 }
 
 //  Whether the second one may be seen by the first one, and be lost: it was under way in another leadership; a PURGE that was not
-//  answered, in the same one.
+//  answered, in the same one.  Of an acknowledgement of several that is under way a part may be seen.
 static bool s_is_dirty (const act_t *act, const act_t *other)
 {
     bool same = act->exchange->epoch != NOTHING && act->exchange->epoch == other->exchange->epoch;
     switch (other->kind) {
     case STORE:
-    case DONE:
         return act->kind == COUNT && !same;
+    case DONE:
+        return act->kind == COUNT && (!same || other->messages > 1);
     case CLEAR:
         return same && reading_may_be_done (other->exchange);
     default:

@@ -35,6 +35,7 @@
 #include "disk.h"
 #include "io/store/env.h"
 #include "io/store/tables.h"
+#include "machines.h"
 
 #define LOG_FILE 40 //  records of a log file
 #define BURST 15    //  records that answer one request
@@ -186,6 +187,18 @@ static void s_send (zb_env_t *self, control_t control, const uint64_t *number, s
     s_send_as (self, false, control, number, numbers);
 }
 
+//  One opener at a time.  Of one that has ended without closing it, its machine may still have had something to write.
+static void s_open_shared (int machine)
+{
+    disk_t *disk = disk_of (machine);
+    const machine_t *opener = disk->opener ? machine_of (disk->opener) : NULL;
+    if (opener && opener->process->alive)
+        world_finding ("H15: %s opens the shared store, and %s has it open", machine_of (machine)->name, opener->name);
+    if (opener)
+        disk_crash (disk->opener, false);
+    disk->opener = machine;
+}
+
 zb_env_t *zb_env_new (const zb_env_args_t *args)
 {
     zb_env_t *self = calloc (1, sizeof *self);
@@ -200,6 +213,8 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     self->send = args->send;
     self->arg = args->arg;
     s_env[machine] = self;
+    if (args->shared)
+        s_open_shared (machine);
     if (self->on->half) {
         environment_cut (self->on, 0);
         self->on->half = false;
@@ -220,6 +235,7 @@ void zb_env_destroy (zb_env_t **self_p)
     for (int machine = 0; machine < MACHINES; machine++)
         if (s_env[machine] == self)
             s_env[machine] = NULL;
+    disk_of (process_self ()->machine)->opener = 0;
     fake_tables_clear (&self->rows);
     free (self->fault);
     free (self);

@@ -378,10 +378,13 @@ static void *s_be_stray (void *arg)
     bool good = plain_ask (self, hello, 3, PATIENCE);
     while (good && world_now () < self->until) {
         taken_t taken = {.size = 0};
+        int64_t asked = world_now ();
         frame_t frame[] = {TEXT ("ZB1"), TEXT ("GET"), TEXT ("g"), TEXT (QUEUE), TEXT ("8"), TEXT ("30"), TEXT ("")};
         good = plain_ask (self, frame, 7, PATIENCE);
         if (good)
             s_take (self, &taken);
+        for (int index = 0; index < (int) taken.size; index++)
+            history_asked (taken.message[index], taken.ids[index], asked);
     }
     plain_leave (self);
     return NULL;

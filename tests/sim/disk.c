@@ -18,6 +18,7 @@
 #include "core/base/level.h"
 #include "disk.h"
 #include "history.h"
+#include "io/base/exit_codes.h"
 #include "io/store/folder.h"
 #include "io/store/home.h"
 #include "io/store/node.h"
@@ -25,49 +26,50 @@
 
 static disk_t s_disk[MACHINES];
 
+//  A shared store is on a disk that both brokers' machines reach.
 disk_t *disk_of (int machine)
 {
-    return &s_disk[machine];
+    return &s_disk[world_has (EXTRA_SHARED) && machine == BACKUP ? PRIMARY : machine];
 }
 
 static disk_t *s_own (void)
 {
-    return &s_disk[process_self ()->machine];
+    return disk_of (process_self ()->machine);
 }
 
 void disk_delay (int machine, int64_t most)
 {
-    s_disk[machine].delay = most;
+    disk_of (machine)->delay = most;
 }
 
 void disk_fail (int machine)
 {
-    s_disk[machine].fail = true;
+    disk_of (machine)->fail = true;
 }
 
 bool disk_fails (int machine)
 {
-    return s_disk[machine].fail;
+    return disk_of (machine)->fail;
 }
 
 void disk_full (int machine, bool full)
 {
-    s_disk[machine].full = full;
+    disk_of (machine)->full = full;
 }
 
 bool disk_alone (int machine)
 {
-    return s_disk[machine].node.alone != 0;
+    return disk_of (machine)->node.alone != 0;
 }
 
 bool disk_suspect (int machine)
 {
-    return s_disk[machine].node.suspect;
+    return disk_of (machine)->node.suspect;
 }
 
 bool disk_is_used (int machine)
 {
-    return s_disk[machine].written && s_disk[machine].node.current;
+    return disk_of (machine)->written && disk_of (machine)->node.current;
 }
 
 static void s_mark (const disk_t *self, mark_t *mark)
@@ -81,14 +83,14 @@ static void s_mark (const disk_t *self, mark_t *mark)
 
 void disk_mark (int machine)
 {
-    s_mark (&s_disk[machine], &s_disk[machine].mark);
+    s_mark (disk_of (machine), &disk_of (machine)->mark);
 }
 
 bool disk_is_as_marked (int machine)
 {
     mark_t mark;
-    const mark_t *before = &s_disk[machine].mark;
-    s_mark (&s_disk[machine], &mark);
+    const mark_t *before = &disk_of (machine)->mark;
+    s_mark (disk_of (machine), &mark);
     return memcmp (&mark.node, &before->node, sizeof mark.node) == 0 && mark.environments == before->environments &&
            mark.records == before->records;
 }
@@ -106,7 +108,7 @@ bool disk_sync (void)
 
 environment_t *disk_environment (int machine, uint64_t number)
 {
-    for (environment_t *self = s_disk[machine].environments; self; self = self->next)
+    for (environment_t *self = disk_of (machine)->environments; self; self = self->next)
         if (self->number == number)
             return self;
     return NULL;
@@ -147,15 +149,19 @@ static void s_crash_record (disk_t *self, bool power)
     }
 }
 
-//  What was written and not synced may be there, up to some record; after a power cut nothing of it.
+//  What was written and not synced may be there, up to some record; after a power cut nothing of it.  Who has not opened a
+//  shared store has written nothing.
 void disk_crash (int machine, bool power)
 {
-    for (environment_t *self = s_disk[machine].environments; self; self = self->next) {
+    if (world_has (EXTRA_SHARED) && machine != WITNESS && disk_of (machine)->opener != machine)
+        return;
+    disk_of (machine)->opener = 0;
+    for (environment_t *self = disk_of (machine)->environments; self; self = self->next) {
         environment_cut (self, self->synced + (power ? 0 : (size_t) world_random (self->size - self->synced + 1)));
         if (sim_mutant == MUTANT_FORGET && self->size > 4)
             environment_cut (self, self->size - 3);
     }
-    s_crash_record (&s_disk[machine], power);
+    s_crash_record (disk_of (machine), power);
 }
 
 //  A copy of what is on the disk now, as a snapshot of it would hold it.
@@ -176,14 +182,14 @@ static environment_t *s_copy (const environment_t *from)
 
 void disk_copy (int machine)
 {
-    disk_t *self = &s_disk[machine];
+    disk_t *self = disk_of (machine);
     self->copied_node = self->node;
     self->copy = s_copy (self->environments);
 }
 
 bool disk_set_back (int machine)
 {
-    disk_t *self = &s_disk[machine];
+    disk_t *self = disk_of (machine);
     if (!self->copy)
         return false;
     self->node = self->copied_node;
@@ -260,7 +266,7 @@ const char *zb_node_name (unsigned as)
 
 const char *disk_record (int machine)
 {
-    return s_disk[machine].record;
+    return disk_of (machine)->record;
 }
 
 zb_record_state_t zb_record_load (const char *folder, const char *name, char **text)
@@ -297,30 +303,38 @@ int zb_record_save (const char *folder, const char *name, const char *text)
 //  The folder
 
 struct zb_home {
+    zb_lock_t *lock; //  of a shared store; NULL: nobody else reaches the folder
     char path[32];
 };
 
 zb_home_t *zb_home_new (const char *dir, zb_kind_t kind, char **error, int *code)
 {
-    (void) dir;
-    (void) kind;
     *error = NULL;
     *code = 0;
     zb_home_t *self = calloc (1, sizeof *self);
     assert (self);
+    if (kind == ZB_KIND_SHARED) {
+        self->lock = zb_lock_new (dir);
+        if (zb_lock_make (self->lock, kind, zb_home_used (dir)) == 0)
+            return self;
+        *error = strdup ("the lock's file can't be made");
+        *code = ZB_EXIT_STORE;
+        zb_home_destroy (&self);
+    }
     return self;
 }
 
 void zb_home_destroy (zb_home_t **self_p)
 {
+    if (*self_p)
+        zb_lock_destroy (&(*self_p)->lock);
     free (*self_p);
     *self_p = NULL;
 }
 
 zb_lock_t *zb_home_lock (zb_home_t *self)
 {
-    (void) self;
-    return NULL;
+    return self->lock;
 }
 
 bool zb_home_used (const char *dir)
@@ -406,7 +420,9 @@ int64_t zb_home_rewrite (zb_home_t *self, uint64_t number)
 {
     (void) self;
     (void) number;
-    errno = ENOSYS;
+    if (disk_sync ())
+        return 1;
+    errno = EIO;
     return -1;
 }
 

@@ -60,6 +60,7 @@ typedef struct {
     char *before;  //  the one before
     int64_t delay;
     bool fail, full;
+    int opener; //  the machine whose process has a shared store open, or ended with it; 0: nobody
 } disk_t;
 
 disk_t *disk_of (int machine);

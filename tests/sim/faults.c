@@ -9,6 +9,7 @@
 #include "clients.h"
 #include "faults.h"
 #include "history.h"
+#include "lock.h"
 #include "machines.h"
 
 static kind_t s_kind;
@@ -33,9 +34,26 @@ static void s_go_on (void *arg, uint64_t number)
     process_pause (process, false);
 }
 
+//  What becomes of the lock of a shared store.  Who had a lock whose file is gone, and does not run, or waits for the disk longer
+//  than the lease, can only be kept out by a fence.
+static void s_break_lock (void)
+{
+    bool stopped = machine_of (PRIMARY)->process->paused || machine_of (BACKUP)->process->paused;
+    bool slow = s_kind == SLOW || s_kind == EVERYTHING;
+    if (world_chance (500))
+        lock_forget ();
+    else if ((!stopped && !slow) || lock_is_on_network ())
+        lock_remove ();
+}
+
+static bool s_must_run (void)
+{
+    return lock_is_in_doubt () && !lock_is_on_network ();
+}
+
 static void s_pause (machine_t *self)
 {
-    if (!self->process || !self->process->alive)
+    if (!self->process || !self->process->alive || s_must_run ())
         return;
     if (self->machine != WITNESS)
         history_strain ();
@@ -96,7 +114,7 @@ static void s_stand_no_more (void *arg, uint64_t number)
 //  A virtual machine stands still, and its clocks.
 static void s_stand (machine_t *self)
 {
-    if (!self->process || !self->process->alive || self->process->paused)
+    if (!self->process || !self->process->alive || self->process->paused || s_must_run ())
         return;
     history_strain ();
     process_pause (self->process, true);
@@ -261,6 +279,8 @@ static void s_fault (void *arg, uint64_t number)
     //  On a slow disk what was under way before is under way for long.
     if (world_has (EXTRA_CLOCKS) && s_kind != SLOW && s_kind != EVERYTHING && world_chance (300))
         s_stand (s_any ());
+    if (world_has (EXTRA_SHARED) && world_chance (150))
+        s_break_lock ();
     //  Pause then kill, cut then kill: the next one often comes soon.
     int64_t most = world_chance (400) ? 300 * MS : 3 * SECOND;
     world_at (world_some (MS, most), s_fault, arg, number);

@@ -291,7 +291,7 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
         world_finding ("H1: commit %d of epoch %d%c is answered both, and is not synced on the peer's disk",
                        (int) commit, (int) epoch, "?PB"[node]);
     //  What the peer has as well may still be called solo while `alone` leaves the disk, which takes a slow one its time.
-    if (!both && !disk_alone (machine) && !base_holds (other, record))
+    if (!both && !disk_alone (machine) && !base_holds (other, record) && !world_has (EXTRA_SHARED))
         world_finding ("H1: commit %d of epoch %d%c is answered solo, and the disk does not say so", (int) commit,
                        (int) epoch, "?PB"[node]);
     if (!both && s_witness && s_holder () != machine)
@@ -334,10 +334,11 @@ static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node,
     //  What was under way when the process was stopped leaves as it goes on: to whom it is sent, it was late on its way.
     //  One whose clock has stood may tell what is old, but for messages, until it is silent for its limit.
     bool late = from->resumed && world_now () - from->resumed < (from->stood ? SECOND : MS);
-    if (s_epoch[at].over && (!s_strained || (s_witness && !late)))
+    bool bound = s_witness || world_has (EXTRA_SHARED);
+    if (s_epoch[at].over && (!s_strained || (bound && !late)))
         world_finding ("%s: %s answers in epoch %d%c after another has taken over%s", s_strained ? "H9" : "H7",
                        from->name, (int) epoch, "?PB"[node],
-                       s_strained ? ", beside a witness" : ", and nothing was strained");
+                       !s_strained ? ", and nothing was strained" : s_witness ? ", beside a witness" : ", from one store");
     if (s_epoch[at].over)
         return;
     if (s_epoch[s_last].process != from->serial)
@@ -615,7 +616,7 @@ static void s_reply (const zb_answer_t *answer, const char *status, bool sent)
             s_look_for_split (from->machine, record);
         zb_durable_t durable = answer->args ? zb_durable_parse (answer->arg[0]) : ZB_DURABLE_NONE;
         const char *level = zb_durable_name (durable);
-        bool pair = durable == ZB_DURABLE_BOTH || durable == ZB_DURABLE_SOLO;
+        bool pair = durable == ZB_DURABLE_BOTH || durable == ZB_DURABLE_SOLO || durable == ZB_DURABLE_SHARED;
         if (pair)
             world_note ("> %s %.*s %s %.*s, commit %d of %d%c", status, (int) answer->id.size,
                         (const char *) answer->id.data, level, answer->args > 1 ? (int) answer->arg[1].size : 0,
@@ -765,6 +766,14 @@ history_message_t *history_got (const void *body, size_t size, const char *id, s
     if (message->named)
         s_place (message, text, what, key);
     return message;
+}
+
+void history_asked (const history_message_t *message, const char *id, int64_t asked)
+{
+    for (int at = 0; at < PLACES; at++)
+        if (message->named && s_is_done (message, id) && strcmp (message->place[at].id, id) == 0 &&
+            message->place[at].acked && message->place[at].acked < asked)
+            world_finding ("H3: message %s was acknowledged with OK, and is delivered to a GET that came later", id);
 }
 
 void history_name (int producer)

@@ -23,6 +23,7 @@
         disks then, before anything of it is delivered.
     H11 A broker that is started under the other one's name refuses, and touches nothing.
     H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
+    H15 A shared store is open in one process at a time.
     H13 There is an order of the requests in which every answer is right (tests/history/judge.h, scribe.h).
 
     H14 What a PUT acknowledges is done, and what it puts is stored, both or neither (forge.c).
@@ -84,6 +85,8 @@ void history_ok (int producer, uint64_t number, bool named, const char *level, c
 //  A consumer has got a message; has sent an acknowledgement of it; was told OK.
 typedef struct history_message history_message_t;
 history_message_t *history_got (const void *body, size_t size, const char *id, size_t id_size);
+//  Who has got it asked then: what was acknowledged before that was not under way.
+void history_asked (const history_message_t *message, const char *id, int64_t asked);
 void history_acking (history_message_t *message);
 void history_acked (history_message_t *message, const char *id);
 //  The loser of a split has put this message aside, on its disk.

@@ -16,6 +16,7 @@
 #include "history.h"
 #include "io/broker/broker.h"
 #include "io/pair/witness.h"
+#include "lock.h"
 #include "machines.h"
 
 #define WITNESS_ENDPOINT "tcp://10.0.0.4:5570"
@@ -90,6 +91,18 @@ static void s_limit (zb_limits_t *limits, bool narrow)
     limits->lease = narrow ? 1500 : 4000;
 }
 
+//  One folder, which both reach.
+static void s_share (zb_config_t *config)
+{
+    char lease[16];
+    snprintf (lease, sizeof lease, "%d", LOCK_LEASE);
+    s_set (config, "store/folder", "shared");
+    s_set (config, "store/shared", "yes");
+    s_set (config, "store/lease", lease);
+    if (lock_is_on_network ())
+        s_set (config, "store/fence", "switch-off");
+}
+
 static void *s_run_broker (void *arg)
 {
     const machine_t *self = arg;
@@ -98,7 +111,10 @@ static void *s_run_broker (void *arg)
     s_set (config, "primary/endpoint", "tcp://10.0.0.1:5560");
     s_set (config, "backup/endpoint", "tcp://10.0.0.2:5560");
     s_set (config, "store/folder", self->name);
-    s_set (config, "pair/peer-loss", s_wait ? "wait" : "solo");
+    if (world_has (EXTRA_SHARED))
+        s_share (config);
+    else
+        s_set (config, "pair/peer-loss", s_wait ? "wait" : "solo");
     if (s_witness)
         s_set (config, "pair/witness", WITNESS_ENDPOINT);
     char *error;
@@ -178,7 +194,8 @@ static void s_start (void *arg, uint64_t number)
         return;
     if (self->misnamed)
         s_check_refusal (self);
-    else if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE)
+    else if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE &&
+             !(self->process->code == ZB_EXIT_LOCK && lock_may_be_lost ()))
         world_finding ("%s has exited with %d: %s", self->name, self->process->code, self->says);
     if (self->process)
         disk_crash (self->machine, false);
@@ -262,14 +279,15 @@ void machines_start (bool witness)
     static cookie_io_functions_t functions = {.write = s_print};
     stdout = fopencookie (NULL, "w", functions);
     setvbuf (stdout, NULL, _IOLBF, 512);
-    s_wait = world_chance (100);
+    s_wait = world_chance (100) && !world_has (EXTRA_SHARED);
     s_log_keep = world_chance (300) ? (size_t) 8 << 20 : (size_t) 1 << 30;
     s_inflight = 1 + world_random (8);
     s_narrow = world_has (EXTRA_LIMITS) ? PRIMARY + (int) world_random (2) : NOWHERE;
     s_begin (PRIMARY);
     s_begin (BACKUP);
-    s_witness = witness;
-    if (!witness)
+    lock_on_network (world_has (EXTRA_SHARED) && world_chance (500));
+    s_witness = witness && !world_has (EXTRA_SHARED);
+    if (!s_witness)
         return;
     history_witness ();
     s_begin (WITNESS);

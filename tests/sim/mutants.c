@@ -36,6 +36,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_LIMITS] = "limits",
         [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",
         [MUTANT_SETTLED] = "settled", [MUTANT_TORN] = "torn",
+        [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",     [MUTANT_SURE] = "sure",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -93,6 +94,14 @@ void __wrap_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
 {
     if (sim_mutant != MUTANT_PURGE)
         __real_zb_engine_note_all (self, queue);
+}
+
+//  What is ready is handed out, whatever the peer has done since the GET came.
+bool __real_zb_engine_sure (const zb_engine_t *self, uint64_t since);
+bool __wrap_zb_engine_sure (const zb_engine_t *self, uint64_t since);
+bool __wrap_zb_engine_sure (const zb_engine_t *self, uint64_t since)
+{
+    return __real_zb_engine_sure (self, since) || sim_mutant == MUTANT_SURE;
 }
 
 //  The winner takes a row some rows later than it says, or never.

@@ -13,6 +13,7 @@
       message   zmq_msg_t
       net       libzmq's sockets over a virtual TCP
       disk      io/store/node, io/store/record and io/store/home: files that lose what was not synced
+      lock      io/store/lock and io/store/shared: the lock of a store that both brokers reach
       aside     io/store/salvage
       base      io/store/env and io/store/tables: a replicated log, as Berkeley DB promises it
       stores    what is in it, for the checkers
@@ -79,6 +80,9 @@ typedef enum {
     MUTANT_NOTED,    //  a node's file does not name the level of its store
     MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
     MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
+    MUTANT_LOCK,     //  the lock of a shared store keeps nobody out
+    MUTANT_FENCE,    //  a fence does nothing
+    MUTANT_SURE,     //  who goes on takes what is ready for ready, whatever the peer has done meanwhile
     MUTANTS
 } mutant_t;
 
@@ -100,13 +104,14 @@ enum {
     EXTRA_LIMITS = 256,  //  the two brokers' limits differ, and visitors have bodies that only one of them takes
     EXTRA_CLOCKS = 512,  //  brokers stand still, and their clocks with them
     EXTRA_FORGE = 1024,  //  consumers that put what they make with acks=
-    EXTRAS = 11          //  how many there are
+    EXTRAS = 11,         //  how many there are that a run may have or not
+    EXTRA_SHARED = 2048  //  both brokers use one store: every eighth block of 64 seeds, without the first four of these
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
 
 void world_init (uint64_t seed);
-//  Whether this run has it.  Of 64 seeds the first 16 have none.
+//  Whether this run has it.  Of 64 seeds the first 16 have none but EXTRA_SHARED.
 bool world_has (unsigned extra);
 //  The one with this name; 0 if there is none.
 unsigned world_extra (const char *name);

@@ -172,6 +172,9 @@ void world_init (uint64_t seed)
     s_extras = 0;
     for (unsigned index = 0; index < EXTRAS && seed / 16 % 4; index++)
         s_extras |= (s_next (&draw) >> 32) % 3 ? 0 : 1u << index;
+    //  One store can't be split; whose it is does not matter; there is no other one to be behind, or to be told to lead without.
+    if (seed / 64 % 8 == 6)
+        s_extras = (s_extras & ~(EXTRA_SPLITS | EXTRA_OPERATOR | EXTRA_NAMES | EXTRA_COPIES)) | EXTRA_SHARED;
 }
 
 bool world_has (unsigned extra)
@@ -179,13 +182,13 @@ bool world_has (unsigned extra)
     return s_extras & extra;
 }
 
-static const char *const s_extra_names[EXTRAS] = {"splits",   "operator", "names", "copies",
+static const char *const s_extra_names[EXTRAS + 1] = {"splits",   "operator", "names", "copies",
                                                   "visitors", "levels",   "large", "old",
-                                                  "limits",   "clocks",   "forge"};
+                                                  "limits",   "clocks",   "forge",  "shared"};
 
 unsigned world_extra (const char *name)
 {
-    for (unsigned index = 0; index < EXTRAS; index++)
+    for (unsigned index = 0; index <= EXTRAS; index++)
         if (strcmp (s_extra_names[index], name) == 0)
             return 1u << index;
     return 0;
@@ -195,7 +198,7 @@ const char *world_extras (void)
 {
     static char text[128];
     size_t size = 0;
-    for (unsigned index = 0; index < EXTRAS; index++)
+    for (unsigned index = 0; index <= EXTRAS; index++)
         if (s_extras & 1u << index)
             size += (size_t) snprintf (text + size, sizeof text - size, ", %s", s_extra_names[index]);
     return text;
