@@ -302,8 +302,11 @@ static void s_cautions (doctor_t *self)
 //  Whose key this is by the config: NULL if another one is named for each.
 static const char *s_key_of (const zb_config_t *config, const char *key)
 {
-    const char *const named[] = {config->public_key[ZB_PRIMARY], config->public_key[ZB_BACKUP], config->witness_key};
-    static const char *const whose[] = {"the primary's", "the backup's", "the witness's"};
+    const char *const named[] = {
+        config->public_key[ZB_PRIMARY], config->public_key[ZB_BACKUP], config->witness_key,
+        config->other_key[ZB_PRIMARY],  config->other_key[ZB_BACKUP],  config->other_key[ZB_SINGLE]};
+    static const char *const whose[] = {"the primary's", "the backup's", "the witness's",
+                                        "the primary's", "the backup's", "the witness's"};
     for (size_t index = 0; index < sizeof named / sizeof *named; index++)
         if (named[index] && streq (named[index], key))
             return whose[index];

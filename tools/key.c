@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <czmq.h>
+#include <sodium.h>
 
 #include "commands.h"
 #include "core/rights/rights.h"
@@ -16,6 +17,8 @@
 static const tool_option_t s_options[] = {
     {"file", "FILE", "new, bundle: the file to write (default: NAME.key)"},
     {"public", "KEY", "new: of a key that was made elsewhere; no secret key is written then"},
+    {"use", NULL, "rotate: the next key is the key from now on"},
+    {"finish", NULL, "rotate: the former key is forgotten"},
     OPERATE_CONFIG,
     TOOL_BROKERS,
     TOOL_KEY,
@@ -79,6 +82,57 @@ static int s_make (tool_t *tool)
     }
     printf ("%s\n", file.public_key);
     return TOOL_OK;
+}
+
+//  The next step of a key's change.  Returns NULL; or what is wrong with it.
+static const char *s_step (zb_keyfile_t *file, bool use, bool finish)
+{
+    bool other = *file->other_secret;
+    zb_keyfile_t drawn = {.brokers = 0};
+    if (!*file->secret_key)
+        return "there is no secret-key in it";
+    if (use && (!other || file->former))
+        return "there is no next key in it: 'zbroker key rotate FILE' draws one";
+    if (finish && (!other || !file->former))
+        return "there is no former key in it: --use takes the next one into use first";
+    if (!use && !finish && other)
+        return "its key is being changed already: --use, then --finish";
+    if (use) {
+        drawn = *file;
+        memcpy (file->public_key, drawn.other_public, sizeof file->public_key);
+        memcpy (file->secret_key, drawn.other_secret, sizeof file->secret_key);
+    }
+    else if (!finish)
+        zb_keys_draw (&drawn);
+    //  The one before; the next one; or none.
+    memcpy (file->other_public, drawn.public_key, sizeof file->other_public);
+    memcpy (file->other_secret, drawn.secret_key, sizeof file->other_secret);
+    file->former = use;
+    sodium_memzero (&drawn, sizeof drawn);
+    return NULL;
+}
+
+//  zbroker key rotate FILE
+static int s_rotate (tool_t *tool)
+{
+    bool use = tool_option (tool, "use"), finish = tool_option (tool, "finish");
+    const char *path = tool->arguments[1], *wrong;
+    char *error = NULL;
+    zb_keyfile_t file;
+    if (use && finish)
+        return tool_misused (tool, "--use and --finish are two steps");
+    int code = TOOL_OK;
+    if (zb_keys_read (&file, path, &error))
+        code = tool_fail (tool, TOOL_FAILED, "%s", error);
+    else if ((wrong = s_step (&file, use, finish)) != NULL)
+        code = tool_fail (tool, TOOL_FAILED, "%s: %s", path, wrong);
+    else if (zb_keys_rewrite (&file, path, &error))
+        code = tool_fail (tool, TOOL_FAILED, "%s", error);
+    else
+        printf ("%s\n", use || finish ? file.public_key : file.other_public);
+    free (error);
+    sodium_memzero (&file, sizeof file);
+    return code;
 }
 
 //  The brokers' keys as this command knows them, and the client's name.
@@ -224,7 +278,7 @@ static int s_run (tool_t *tool)
         const char *act;
         size_t least, most; //  arguments behind it
     } acts[] = {{"make", 1, 1},        {"new", 1, SIZE_MAX}, {"list", 0, 0},   {"show", 1, 1}, {"allow", 2, SIZE_MAX},
-                {"deny", 2, SIZE_MAX}, {"bundle", 1, 1},     {"revoke", 1, 1}, {"drop", 1, 1}};
+                {"deny", 2, SIZE_MAX}, {"bundle", 1, 1},     {"revoke", 1, 1}, {"drop", 1, 1}, {"rotate", 1, 1}};
     const char *act = tool->size ? tool->arguments[0] : "";
     for (size_t index = 0; index < sizeof acts / sizeof *acts; index++) {
         if (!streq (act, acts[index].act))
@@ -233,6 +287,8 @@ static int s_run (tool_t *tool)
             return tool_misused (tool, "'%s' takes other arguments", act);
         if (streq (act, "make"))
             return s_make (tool);
+        if (streq (act, "rotate"))
+            return s_rotate (tool);
         operate_t pair;
         int code = operate_open (&pair, tool, NULL);
         if (code == TOOL_OK)
@@ -240,22 +296,26 @@ static int s_run (tool_t *tool)
         operate_close (&pair);
         return code;
     }
-    return tool_misused (tool, "'%s' is none of make, new, list, show, allow, deny, bundle, revoke and drop", act);
+    return tool_misused (tool, "'%s' is none of make, new, list, show, allow, deny, bundle, revoke, drop and rotate",
+                         act);
 }
 
 const tool_command_t tool_key = {
     .name = "key",
-    .arguments = "make FILE | new NAME [RIGHT=PATTERN...] | list | show NAME | allow NAME RIGHT=PATTERN... | deny NAME "
+    .arguments = "make FILE | rotate [--use | --finish] FILE | new NAME [RIGHT=PATTERN...] | list | show NAME | allow "
+                 "NAME RIGHT=PATTERN... | deny NAME "
                  "RIGHT=PATTERN... | bundle NAME | revoke NAME | drop NAME",
     .summary = "Make keys, and say who may do what with them",
     .text = "\n"
             "'make' writes a key for a broker or a witness and prints its public part, for the config file.\n"
+            "'rotate' changes such a key in three steps, with nobody cut off: zbroker(1) has them.\n"
             "'new' makes a client's key known to the pair, and writes the one file that the client needs.\n"
             "Rights are put, get, manage, look, operate and as; in a pattern * stands for any characters but /.\n"
             "'bundle' writes the client's file anew, with the brokers as --config says them.  'revoke' refuses\n"
             "a client from now on, connected or not; its key stays known as one that was revoked until 'drop'\n"
             "forgets it, which is refused while the other broker might not know of that.\n"
-            "All but 'make' ask the active broker, as an operator: with the brokers' own key, which --config\n"
+            "All but 'make', 'rotate' and 'bundle' ask the active broker, as an operator: with the brokers' own key, "
+            "which --config\n"
             "names, or with --key of a principal that may operate; and with the pair's name and secret.\n",
     .options = s_options,
     .run = s_run,

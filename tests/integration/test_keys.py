@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -187,6 +188,113 @@ def one():
     pair.in_step()
     yield pair
     pair.close()
+
+
+def rekey(pair, names, public):
+    """What an operator writes into all config files: the key, and another one or none; of each broker or witness."""
+    for path in pair.configs.values():
+        lines = open(path).read().split("\n")
+        lines = [line for line in lines if not any(line.startswith("    %s-other =" % name) for name in names)]
+        for name in names:
+            at_ = next(index for index, line in enumerate(lines) if line.startswith('    %s = "' % name))
+            key, other = public[name]
+            lines[at_:at_ + 1] = ['    %s = "%s"' % (name, key)] + (['    %s-other = "%s"' % (name, other)] if other else [])
+        with open(path, "w") as config:
+            config.write("\n".join(lines))
+    pair.public.update({name: public[name][0] for name in names})
+
+
+def roll(pair):
+    """Restarts both, one after the other, each while it is the passive one; then the witness."""
+    for _ in range(2):
+        active = pair.in_step()
+        assert pair.brokers[1 - active].stop() == 0
+        pair.brokers[1 - active].start()
+        assert pair.in_step() == active
+        command = [PROGRAM, "switchover", "--config", pair.configs["primary"]]
+        wait_for(lambda: subprocess.run(command, capture_output=True).returncode == 0, "a switchover")
+    pair.third.stop()
+    pair.third.start()
+    wait_for(lambda: all(pair.status(index)["links"]["witness"]["open"] for index in (0, 1)), "the witness")
+
+
+class Load:
+    """A producer and a consumer that run while something else happens; they keep their connections as long as they can."""
+
+    def __init__(self, pair, path, name):
+        def start(command, *more, **pipes):
+            return subprocess.Popen([PROGRAM, command, "q", "--key", path, "--name", "%s-%s" % (name, command), *more], text=True, stderr=subprocess.PIPE, **pipes)
+        self.count = 0
+        self.on = True
+        self.out = open("%s/%s.out" % (pair.folder, name), "w+")
+        self.got = open("%s/%s.got" % (pair.folder, name), "w+")
+        self.put = start("put", stdin=subprocess.PIPE, stdout=self.out)
+        self.get = start("get", "--count", "0", "--wait", "4000", stdout=self.got)
+        self.thread = threading.Thread(target=self.feed)
+        self.thread.start()
+
+    def feed(self):
+        while self.on:
+            self.put.stdin.write("%d\n" % self.count)
+            self.put.stdin.flush()
+            self.count += 1
+            time.sleep(0.005)
+
+    def end(self):
+        """No error was met: each message is answered OK, and comes once."""
+        self.on = False
+        self.thread.join()
+        _, error = self.put.communicate(timeout=PATIENCE)
+        assert self.put.returncode == 0 and not error, error
+        _, error = self.get.communicate(timeout=PATIENCE)
+        assert self.get.returncode == 0 and not error, error
+        self.out.seek(0)
+        answers = self.out.read().splitlines()
+        assert len(answers) == self.count and all(line.startswith("OK ") and "duplicate" not in line for line in answers)
+        self.got.seek(0)
+        assert sorted(map(int, self.got.read().split())) == list(range(self.count))
+
+
+def test_the_keys_of_a_pair_and_its_witness_are_changed_and_nobody_is_cut_off():
+    """In the three steps of zbroker(1), under load, with a client's file that is changed between the second and the third."""
+    pair = Keyed(witness=True)
+    names = ["primary", "backup", "witness"]
+
+    def rotate(*step):
+        """Returns the key that each prints."""
+        return {name: subprocess.run([PROGRAM, "key", "rotate", *step, "%s/%s.key" % (pair.folder, name)], check=True,
+                                     capture_output=True, text=True).stdout.strip() for name in names}
+    try:
+        pair.third.start()
+        pair.start()
+        pair.in_step()
+        path = pair.new("worker", "put=q", "get=q", "manage=q", "as=*")
+        program(pair, path, "queue", "create", "q")
+        stays, old = Load(pair, path, "one"), dict(pair.public)
+        new = rotate()
+        assert all(subprocess.run([PROGRAM, "key", "rotate", *step, "%s/primary.key" % pair.folder], capture_output=True).returncode
+                   for step in ([], ["--finish"]))
+        rekey(pair, names, {name: (old[name], new[name]) for name in names})
+        roll(pair)
+        assert rotate("--use") == new
+        rekey(pair, names, {name: (new[name], old[name]) for name in names})
+        roll(pair)
+        pair.key("bundle", "worker", "--file", path)
+        stays.end()
+        stays = Load(pair, path, "two")
+        assert rotate("--finish") == new
+        rekey(pair, names, {name: (new[name], None) for name in names})
+        roll(pair)
+        stays.end()
+        active = pair.in_step()
+        with Socket(pair.endpoints[active], path, old[("primary", "backup")[active]]) as sock:
+            assert sock.ask("PING", 1, patience=1) is None
+        with at(pair, active, path) as sock:
+            assert sock.code("PING", 1) == "OK"
+        assert stat.S_IMODE(os.stat(pair.folder + "/primary.key").st_mode) == 0o600
+    finally:
+        pair.third.finish()
+        pair.close()
 
 
 def at(pair, index, path, **more):

@@ -441,6 +441,32 @@ static void test_what_both_sides_have_changed_is_the_winners (void **unused)
     zb_rights_destroy (&loser);
 }
 
+//  While a broker's key is changed its file has two.
+static void test_a_file_with_two_keys (void **unused)
+{
+    (void) unused;
+    for (int former = 0; former < 2; former++) {
+        zb_keyfile_t file = {.former = former}, read;
+        char text[ZB_KEYFILE_MAX];
+        strcpy (file.public_key, ALICE);
+        strcpy (file.secret_key, BOB);
+        zb_keyfile_format (&file, text, sizeof text);
+        assert_null (zb_keyfile_parse (&read, text));
+        assert_string_equal (read.other_secret, "");
+        strcpy (file.other_public, CAROL);
+        strcpy (file.other_secret, STRANGER);
+        zb_keyfile_format (&file, text, sizeof text);
+        assert_null (zb_keyfile_parse (&read, text));
+        assert_string_equal (read.public_key, ALICE);
+        assert_string_equal (read.secret_key, BOB);
+        assert_string_equal (read.other_public, CAROL);
+        assert_string_equal (read.other_secret, STRANGER);
+        assert_int_equal (read.former, former);
+        *strrchr (text, '=') = '#';
+        assert_non_null (zb_keyfile_parse (&read, text));
+    }
+}
+
 static void test_each_bound_is_kept (void **unused)
 {
     (void) unused;
@@ -498,6 +524,7 @@ int main (void)
         cmocka_unit_test (test_a_split_is_mended),
         cmocka_unit_test (test_what_was_dropped_stays_away),
         cmocka_unit_test (test_what_both_sides_have_changed_is_the_winners),
+        cmocka_unit_test (test_a_file_with_two_keys),
         cmocka_unit_test (test_each_bound_is_kept),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

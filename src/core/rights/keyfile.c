@@ -44,6 +44,26 @@ static bool s_take_broker (zb_keyfile_t *self, const char *value, size_t size)
     return true;
 }
 
+//  The names of the other key's two lines.
+static const char *const s_others[2][2] = {{"next-public-key", "next-secret-key"},
+                                           {"former-public-key", "former-secret-key"}};
+
+//  Whether the line is one of those; *good is false if it is malformed.
+static bool s_take_other (zb_keyfile_t *self, const char *name, size_t size, const char *value, size_t length,
+                          bool *good)
+{
+    for (int former = 0; former < 2; former++)
+        for (int secret = 0; secret < 2; secret++) {
+            const char *other = s_others[former][secret];
+            if (size != strlen (other) || memcmp (name, other, size) != 0)
+                continue;
+            self->former = former;
+            *good = s_take_key (secret ? self->other_secret : self->other_public, value, length);
+            return true;
+        }
+    return false;
+}
+
 //  One line; false if it is of ours and malformed.  What is not known is not looked at.
 static bool s_take (zb_keyfile_t *self, const char *line, size_t size)
 {
@@ -67,6 +87,9 @@ static bool s_take (zb_keyfile_t *self, const char *line, size_t size)
         return s_take_key (self->secret_key, value, length);
     if (name > 7 && memcmp (line, "broker-", 7) == 0)
         return s_take_broker (self, value, length);
+    bool good;
+    if (s_take_other (self, line, name, value, length, &good))
+        return good;
     if (name == 4 && memcmp (line, "name", name) == 0 && length <= ZB_PRINCIPAL_NAME_MAX) {
         memcpy (self->name, value, length);
         self->name[length] = 0;
@@ -85,6 +108,8 @@ const char *zb_keyfile_parse (zb_keyfile_t *self, const char *text)
     }
     if (!good)
         return "a key is not 40 characters of Z85 in double quotes, or a broker not an endpoint, a space and a key";
+    if (!*self->other_public != !*self->other_secret)
+        return "of its next or former key one of the two lines is missing";
     return *self->public_key ? NULL : "there is no public-key in it";
 }
 
@@ -102,6 +127,9 @@ size_t zb_keyfile_format (const zb_keyfile_t *self, char *text, size_t room)
     at += (size_t) snprintf (text + at, room - at, "curve\n    public-key = \"%s\"\n", self->public_key);
     if (*self->secret_key)
         at += (size_t) snprintf (text + at, room - at, "    secret-key = \"%s\"\n", self->secret_key);
+    if (*self->other_secret)
+        at += (size_t) snprintf (text + at, room - at, "    %s = \"%s\"\n    %s = \"%s\"\n", s_others[self->former][0],
+                                 self->other_public, s_others[self->former][1], self->other_secret);
     assert (at < room);
     return at;
 }

@@ -16,9 +16,13 @@
       curve
           public-key = "KEY"
           secret-key = "KEY"
+          next-public-key = "KEY"
+          next-secret-key = "KEY"
 
     KEY is 40 characters of Z85.  A client's file names the brokers with their public keys,
-    so that it is all that the client needs; a broker's has no such lines.  Whoever reads
+    so that it is all that the client needs; a broker's has no such lines.  The last two are in
+    a broker's while its key is changed: it answers to that one, too.  Once it uses the new one they are
+    `former-`, and are the old one's.  Whoever reads
     the file makes sure that nobody else can.
 */
 
@@ -39,6 +43,8 @@ typedef struct {
     char name[ZB_PRINCIPAL_NAME_MAX + 1]; //  "" if it has none
     char public_key[ZB_KEY_SIZE + 1];
     char secret_key[ZB_KEY_SIZE + 1]; //  "" if it is not in the file
+    char other_public[ZB_KEY_SIZE + 1], other_secret[ZB_KEY_SIZE + 1]; //  the next or former key; "" if there is none,
+    bool former;                                                       //  and which of the two it is
     size_t brokers;
     struct {
         char endpoint[ZB_KEYFILE_ENDPOINT + 1];

@@ -23,7 +23,7 @@
     The handshake of NULL is in the clear.  Of CURVE it is two commands, HELLO and INITIATE,
     neither of which may be long; of another mechanism nothing is known.  Behind it frames
     are sealed, MORE included: then each frame counts as a message.  INITIATE has the
-    properties in a box, so whoever opens it (io/base/calls) has "Identity" renamed.
+    properties in a box, so whoever opens it (io/base/boxes) has "Identity" renamed.
 */
 
 #ifndef ZB_ZMTP_H_INCLUDED

@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "io/auth/keys.h"
+#include "io/base/boxes.h"
 
 #define ZAP_ENFORCE_DOMAIN 93 //  of libzmq's draft options
 
@@ -118,19 +119,27 @@ int zb_keys_load (zb_keys_t **self_p, const zb_config_t *config, char **error)
     assert (self);
     const char *peer =
         config->as == ZB_SINGLE ? NULL : config->public_key[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY];
+    const char *other =
+        config->as == ZB_SINGLE ? NULL : config->other_key[config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY];
     const char *own = config->as == ZB_SINGLE ? NULL : config->public_key[config->as];
     int rc = zb_keys_read (&self->own, config->key_file, error);
     if (!rc && !*self->own.secret_key)
         rc = s_fail (error, "%s: there is no secret-key in it", config->key_file);
-    if (!rc && own && !streq (own, self->own.public_key))
+    if (!rc && own && !zb_keys_is_own (self, own, config->other_key[config->as]))
         rc = s_fail (error, "%s has the public key %s, and keys/%s is another one: %s", config->key_file,
                      self->own.public_key, config->as == ZB_PRIMARY ? "primary" : "backup", own);
     snprintf (self->peer, sizeof self->peer, "%s", peer ? peer : "");
+    snprintf (self->peer_other, sizeof self->peer_other, "%s", other ? other : "");
     snprintf (self->witness, sizeof self->witness, "%s", config->witness_key ? config->witness_key : "");
     *self_p = self;
     if (rc)
         zb_keys_destroy (self_p);
     return rc;
+}
+
+bool zb_keys_is_own (const zb_keys_t *self, const char *key, const char *other)
+{
+    return streq (key, self->own.public_key) || (other && streq (other, self->own.public_key));
 }
 
 void zb_keys_destroy (zb_keys_t **self_p)
@@ -169,6 +178,8 @@ void zb_keys_serve (const zb_keys_t *self, void *socket, zb_gate_t gate)
     s_set (socket, ZMQ_CURVE_SERVER, &yes, sizeof yes);
     s_set (socket, ZMQ_CURVE_SECRETKEY, self->own.secret_key, ZB_KEY_SIZE);
     s_set (socket, ZMQ_ZAP_DOMAIN, domain, strlen (domain));
+    if (*self->own.other_secret)
+        zb_boxes_answer (self->own.secret_key, self->own.other_secret);
     //  Without a handler nobody gets in.  A libzmq without its draft options does not know this one, and would let all in then:
     //  the handler is there before the first of these sockets, and after the last.
     zmq_setsockopt (socket, ZAP_ENFORCE_DOMAIN, &yes, sizeof yes);

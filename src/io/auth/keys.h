@@ -8,7 +8,8 @@
 
     A broker, or a witness, has a key of its own, in a file (core/rights/keyfile) that nobody
     else may read; it knows the public keys of those it connects to, and lets in whom
-    io/auth/auth knows.  Without keys nothing is done to a socket, and it is open to all.
+    io/auth/auth knows.  While the key is changed there are two in the file: it connects with the first, and its
+    listeners answer to both.  Without keys nothing is done to a socket, and it is open to all.
 */
 
 #ifndef ZB_KEYS_H_INCLUDED
@@ -21,6 +22,7 @@
 typedef struct {
     zb_keyfile_t own;
     char peer[ZB_KEY_SIZE + 1];    //  the other broker's; "" without a pair
+    char peer_other[ZB_KEY_SIZE + 1]; //  another one of it, which is let in as well; "" if there is none
     char witness[ZB_KEY_SIZE + 1]; //  "" without a witness
 } zb_keys_t;
 
@@ -38,6 +40,8 @@ void zb_keys_draw (zb_keyfile_t *file);
 int zb_keys_load (zb_keys_t **self_p, const zb_config_t *config, char **error);
 void zb_keys_destroy (zb_keys_t **self_p);
 
+//  Whether this is the public key of the process; while that is changed, one of two.  `other` may be NULL.
+bool zb_keys_is_own (const zb_keys_t *self, const char *key, const char *other);
 //  The socket will take connections of those whom io/auth/auth lets in at this gate; before it binds.
 void zb_keys_serve (const zb_keys_t *self, void *socket, zb_gate_t gate);
 //  It will connect to whoever has this public key; before it connects.

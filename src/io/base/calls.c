@@ -6,22 +6,15 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    libzmq calls these, so that the gate sees who comes, what comes, and who goes; and
-    opens the boxes of CURVE here, so that no client with a key chooses the routing id of
-    its connection either: libzmq would end the process when it gives out one that a client
-    has taken before (core/wire/zmtp).
+    libzmq calls these: the gate sees who comes, what comes, and who goes; and what CURVE's
+    handshakes have in their boxes goes through io/base/boxes.
 */
 
 #include <sodium.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "core/wire/zmtp.h"
+#include "io/base/boxes.h"
 #include "io/base/gate.h"
-
-//  RFC 26: the nonce of an INITIATE begins with this.  Its box has the client's key and a box of its own before the properties.
-#define INITIATE "CurveZMQINITIATE"
-#define INITIATE_VOUCH 128
 
 int accept (int listener, __SOCKADDR_ARG address, socklen_t *restrict size)
 {
@@ -43,13 +36,14 @@ int close (int descriptor)
     return zb_gate_close (descriptor);
 }
 
-//  libsodium's, under its longer name.
+int crypto_box (unsigned char *box, const unsigned char *text, unsigned long long size, const unsigned char *nonce,
+                const unsigned char *to, const unsigned char *from)
+{
+    return zb_boxes_close (box, text, size, nonce, to, from);
+}
+
 int crypto_box_open (unsigned char *text, const unsigned char *box, unsigned long long size, const unsigned char *nonce,
                      const unsigned char *from, const unsigned char *to)
 {
-    int rc = crypto_box_curve25519xsalsa20poly1305_open (text, box, size, nonce, from, to);
-    const size_t before = crypto_box_ZEROBYTES + INITIATE_VOUCH;
-    if (rc == 0 && size > before && memcmp (nonce, INITIATE, sizeof INITIATE - 1) == 0)
-        zb_zmtp_anonymous (text + before, (size_t) size - before);
-    return rc;
+    return zb_boxes_open (text, box, size, nonce, from, to);
 }

@@ -86,6 +86,9 @@ static const setting_t s_settings[] = {
     {"keys/primary", KEY, FIELD (public_key[ZB_PRIMARY]), 0, 0},
     {"keys/backup", KEY, FIELD (public_key[ZB_BACKUP]), 0, 0},
     {"keys/witness", KEY, FIELD (witness_key), 0, 0},
+    {"keys/primary-other", KEY, FIELD (other_key[ZB_PRIMARY]), 0, 0},
+    {"keys/backup-other", KEY, FIELD (other_key[ZB_BACKUP]), 0, 0},
+    {"keys/witness-other", KEY, FIELD (other_key[ZB_SINGLE]), 0, 0},
     {"keys/insecure", BOOL, FIELD (insecure), 0, 0},
     {"store/folder", TEXT, FIELD (store), 0, 0},
     {"store/shared", BOOL, FIELD (shared), 0, 0},
@@ -355,6 +358,8 @@ void zb_config_destroy (zb_config_t **self_p)
     free (self->public_key[ZB_PRIMARY]);
     free (self->public_key[ZB_BACKUP]);
     free (self->witness_key);
+    for (int host = ZB_SINGLE; host <= ZB_BACKUP; host++)
+        free (self->other_key[host]);
     free (self->store);
     free (self->fence);
     free (self);
@@ -731,7 +736,8 @@ static int s_finish_shared (zb_config_t *self, char **error)
 static int s_finish_keys (zb_config_t *self, char **error)
 {
     const char *primary = self->public_key[ZB_PRIMARY], *backup = self->public_key[ZB_BACKUP];
-    bool some = primary || backup || self->witness_key;
+    bool some = primary || backup || self->witness_key || self->other_key[ZB_PRIMARY] || self->other_key[ZB_BACKUP] ||
+                self->other_key[ZB_SINGLE];
     if (!self->key_file)
         return some ? s_fail (error, "public keys are set, but no key of this broker: set keys/own to its file, as "
                                      "'zbroker key make FILE' makes it")

@@ -50,6 +50,8 @@ typedef struct {
     char *key_file;      //  keys/own: the file with this broker's CURVE key; NULL = no keys
     char *public_key[3]; //  [ZB_PRIMARY] and [ZB_BACKUP]: the brokers' public keys; NULL = not set
     char *witness_key;   //  the witness's; NULL = not set
+    char *other_key
+        [3]; //  of each broker, and [ZB_SINGLE] of the witness: another one, while its key is changed; NULL = none
     bool insecure;       //  listen beyond this machine without keys
     char *witness;       //  pair/witness: tcp://HOST:PORT of the witness; NULL = none
     bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone

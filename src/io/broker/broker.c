@@ -1165,11 +1165,18 @@ static int s_open_keys (zb_broker_t *self)
         return ZB_EXIT_MOMENT;
     }
     //  Each broker's key is good for an operator on its machine, and for the replay.
-    zb_rights_broker (self->rights, config->as == ZB_BACKUP ? "$backup" : "$primary", self->keys->own.public_key);
-    if (*self->keys->peer) {
-        zb_rights_broker (self->rights, config->as == ZB_BACKUP ? "$primary" : "$backup", self->keys->peer);
+    const zb_keys_t *keys = self->keys;
+    const char *own = config->as == ZB_BACKUP ? "$backup" : "$primary";
+    const char *other = config->as == ZB_BACKUP ? "$primary" : "$backup";
+    zb_rights_broker (self->rights, own, keys->own.public_key);
+    if (*keys->own.other_public)
+        zb_rights_broker (self->rights, own, keys->own.other_public);
+    if (*keys->peer) {
         zb_rights_t *peer = zb_rights_new ();
-        zb_rights_broker (peer, "$peer", self->keys->peer);
+        for (const char *key = keys->peer; key && *key; key = key == keys->peer ? keys->peer_other : NULL) {
+            zb_rights_broker (self->rights, other, key);
+            zb_rights_broker (peer, "$peer", key);
+        }
         zb_auth_admit (self->auth, ZB_GATE_STATE, peer);
         zb_auth_admit (self->auth, ZB_GATE_SHIP, peer);
         zb_rights_destroy (&peer);

@@ -56,7 +56,7 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits, const zb_
     zsock_t *owner = zsock_new (ZMQ_ROUTER);
     assert (owner);
     zsock_set_router_mandatory (owner, 1);
-    //  With keys a routing id is nobody's but its connection's, whatever a libzmq does that io/base/calls does not know.
+    //  With keys a routing id is nobody's but its connection's, whatever a libzmq does that io/base/boxes does not know.
     zsock_set_router_handover (owner, keys == NULL);
     zb_keys_serve (keys, zsock_resolve (owner), ZB_GATE_CLIENTS);
     zsock_set_linger (owner, 0);

@@ -331,9 +331,10 @@ static int s_admit (zb_witness_t *self, const zb_config_t *const *pairs, size_t 
     }
     if (!self->keys)
         return ZB_EXIT_OK;
-    if (pairs[0]->witness_key && !streq (pairs[0]->witness_key, self->keys->own.public_key)) {
+    const char *own = pairs[0]->witness_key;
+    if (own && !zb_keys_is_own (self->keys, own, pairs[0]->other_key[ZB_SINGLE])) {
         zb_log (ZB_LOG_ERROR, "%s has the public key %s, and keys/witness is another one: %s", pairs[0]->key_file,
-                self->keys->own.public_key, pairs[0]->witness_key);
+                self->keys->own.public_key, own);
         return ZB_EXIT_USAGE;
     }
     self->auth = zb_auth_new ();
@@ -344,8 +345,11 @@ static int s_admit (zb_witness_t *self, const zb_config_t *const *pairs, size_t 
     zb_rights_t *who = zb_rights_new ();
     for (size_t index = 0; index < count; index++)
         for (int host = ZB_PRIMARY; host <= ZB_BACKUP; host++)
-            if (pairs[index]->public_key[host])
-                zb_rights_broker (who, pairs[index]->pair, pairs[index]->public_key[host]);
+            for (int other = 0; other < 2; other++) {
+                const char *key = other ? pairs[index]->other_key[host] : pairs[index]->public_key[host];
+                if (key)
+                    zb_rights_broker (who, pairs[index]->pair, key);
+            }
     zb_auth_admit (self->auth, ZB_GATE_WITNESS, who);
     zb_rights_destroy (&who);
     return ZB_EXIT_OK;
