@@ -27,11 +27,13 @@
 #define REPLY_MAX (2 << 20)    //  bytes with which a master answers one request, so that it does not stall
 #define REQUEST_MIN 200000     //  us until a gap is asked for again; the link is ordered, so gaps are rare
 #define REQUEST_MAX 1000000
-#define DIRTY_MOST (12 << 20) //  bytes of changed pages that may be left for a checkpoint, about
-#define TRICKLE_EVERY 10      //  ms, for each GiB of cache: a look at all of it costs time
-#define LOCKED_OUT "BDB3504"  //  what Berkeley DB says before it returns DB_REP_LOCKOUT
-#define COLLECT 64            //  pages that are written together
-#define DRAFT 2048            //  pages in the draft until the tables are synced
+#define DIRTY_MOST (12 << 20)   //  bytes of changed pages that may be left for a checkpoint, about
+#define TRICKLE_EVERY 10        //  ms, for each GiB of cache: a look at all of it costs time.  So many times
+#define TRICKLE_SLOW 5          //  this between two looks, as long as less than so many
+#define TRICKLE_LOG (512 << 10) //  bytes of log were written since the first
+#define LOCKED_OUT "BDB3504"    //  what Berkeley DB says before it returns DB_REP_LOCKOUT
+#define COLLECT 64              //  pages that are written together
+#define DRAFT 2048              //  pages in the draft until the tables are synced
 
 struct zb_env {
     DB_ENV *env;
@@ -49,7 +51,8 @@ struct zb_env {
     bool suspect;
     bool damaged;
     size_t cache;
-    int64_t trickled; //  when
+    int64_t trickled;     //  when it was looked for changed pages
+    zb_lsn_t trickled_at; //  and where the log ended
     //  What Berkeley DB has reported: a panic follows and hides its number.
     bool io_error;
     bool checksum;
@@ -530,10 +533,14 @@ bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes)
 
 void zb_env_trickle (zb_env_t *self)
 {
-    int64_t now = zclock_mono ();
-    if (self->fault || now - self->trickled < TRICKLE_EVERY * (int64_t) (1 + (self->cache >> 30)))
+    int64_t now = zclock_mono (), least = TRICKLE_EVERY * (int64_t) (1 + (self->cache >> 30));
+    if (self->fault || now - self->trickled < least)
+        return;
+    zb_lsn_t end = zb_env_end (self);
+    if (now - self->trickled < least * TRICKLE_SLOW && zb_env_distance (self, self->trickled_at, end) < TRICKLE_LOG)
         return;
     self->trickled = now;
+    self->trickled_at = end;
     DB_MPOOL_STAT *stat = NULL;
     int rc = self->env->memp_stat (self->env, &stat, NULL, 0);
     if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "memp_stat"))
