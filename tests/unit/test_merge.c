@@ -861,7 +861,7 @@ static void test_rows_take_the_form_of_the_level (void **state)
     (void) state;
     for (unsigned level = 1; level <= ZB_LEVEL_MOST; level++) {
         s_open ();
-        zb_engine_time (s_loser.rig->engine, 5000);
+        zb_engine_time (s_loser.rig->engine, 5000, s_loser.rig->now);
         s_say (&s_loser, "c", "PUT|1|q||theirs");
         zb_engine_level (s_winner.rig->engine, level);
         s_replay ("");

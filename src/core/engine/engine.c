@@ -18,6 +18,8 @@
 
 //  The store's "uptime" lags by at most this much of a busy broker's, and by an hour of an idle one's.
 #define UPTIME_STEP 60000
+//  The store's "time" is ahead by at most this much.
+#define TIME_STEP 1000
 //  What a range of an acks argument costs, in visits.
 #define SPAN_VISITS 3
 //  Queues that had no room to read try again after this.
@@ -152,7 +154,8 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->rights_commit = 0;
     self->there = self->released = self->released_epoch = 0;
     self->started = self->evict_at = 0;
-    self->uptime = self->uptime_kept = 0;
+    self->uptime = self->uptime_kept = self->time_kept = 0;
+    self->clock = (zb_pairtime_t){0};
     self->producer_count = 0;
     self->producer_count_kept = UINT64_MAX;
     self->lineage.size = 0;
@@ -242,10 +245,9 @@ unsigned zb_engine_row_form (const zb_engine_t *self)
     return self->store_level >= ZB_LEVEL_ROW_HEAD ? 2 : 1;
 }
 
-void zb_engine_time (zb_engine_t *self, int64_t time)
+void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now)
 {
-    if (time > 0 && (uint64_t) time > self->time)
-        self->time = (uint64_t) time;
+    zb_pairtime_tell (&self->clock, wall, now);
 }
 
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights)
@@ -447,6 +449,10 @@ static void s_close (zb_engine_t *self)
     if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
         zb_commit_uptime (fill, uptime);
         self->uptime_kept = uptime;
+    }
+    if (self->booted && self->clock.time > self->time_kept && self->store_level >= ZB_LEVEL_TIME) {
+        self->time_kept = self->clock.time + TIME_STEP;
+        zb_commit_time (fill, self->time_kept);
     }
     if (self->booted && !self->counting && self->producer_count != self->producer_count_kept) {
         zb_commit_producers (fill, self->producer_count);

@@ -95,9 +95,9 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
 //  The level of the store (core/base/level.h), which says what may be written: after LEAD, and when it has risen.  Until it is
 //  told, the highest.
 void zb_engine_level (zb_engine_t *self, unsigned level);
-//  Ms since 1970, as the machine's clock says: rows of the log say when they were begun.  What is earlier than before
-//  changes nothing.
-void zb_engine_time (zb_engine_t *self, int64_t time);
+//  Ms since 1970, as the machine's clock says, and monotonic ms: rows of the log say when they were begun, in the time of the
+//  pair (core/base/pairtime.h).  To be told once a turn.
+void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now);
 //  What KEY changes and tells; borrowed.  The caller fills it from the store's row before LEAD, and asks it for each request
 //  before zb_engine_request.
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights);

@@ -29,6 +29,7 @@
 #include "core/queue/commit.h"
 #include "core/engine/engine.h"
 #include "core/base/level.h"
+#include "core/base/pairtime.h"
 #include "core/queue/producer.h"
 #include "core/queue/queue.h"
 #include "core/replay/replay.h"
@@ -221,7 +222,8 @@ struct zb_engine {
     zb_lineage_t lineage;
     zb_keep_t keep;
     unsigned store_level;
-    uint64_t time;          //  ms since 1970; 0 = not known
+    zb_pairtime_t clock;    //  of the pair
+    uint64_t time_kept;     //  the store says that no row is later
     zb_rights_t *rights;    //  borrowed; NULL in a broker that keeps none
     uint64_t rights_commit; //  the newest one that changes them
     bool journal;  //  it may hold rows

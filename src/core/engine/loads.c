@@ -62,6 +62,7 @@ static void s_ask_boot (zb_load_t *load)
                  BYTES_MAX);
     zb_read_add (load->read, ZB_META, ZB_META_PRODUCERS, strlen (ZB_META_PRODUCERS), strlen (ZB_META_PRODUCERS), 1,
                  BYTES_MAX);
+    zb_read_add (load->read, ZB_META, ZB_META_TIME, strlen (ZB_META_TIME), strlen (ZB_META_TIME), 1, BYTES_MAX);
 }
 
 static void s_ask_producer (zb_load_t *load, zb_frame_t name)
@@ -232,6 +233,11 @@ static bool s_boot (zb_engine_t *self, const zb_read_t *read)
         //  The first release has not counted them.
         else
             self->counting = self->gate > 1;
+        if (read->count[5] &&
+            (read->found[5][0].row->size < 8 || zb_get64 (read->found[5][0].row->data) > 2 * ZB_PAIRTIME_MOST))
+            return false;
+        if (read->count[5])
+            zb_pairtime_keep (&self->clock, self->time_kept = zb_get64 (read->found[5][0].row->data));
     }
     self->more_tombs = read->more[2];
     for (size_t index = 0; index < read->count[2]; index++)

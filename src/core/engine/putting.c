@@ -80,7 +80,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
-    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->time};
+    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.time};
     zb_piece_t piece = {.first = first, .properties = request->properties};
     char *properties = request->acked.size ? s_stored_properties (request, &piece.properties) : NULL;
     if (producer) {

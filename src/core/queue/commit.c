@@ -113,6 +113,11 @@ void zb_commit_uptime (zb_commit_t *self, uint64_t uptime)
     s_meta_number (self, ZB_META_UPTIME, uptime);
 }
 
+void zb_commit_time (zb_commit_t *self, uint64_t time)
+{
+    s_meta_number (self, ZB_META_TIME, time);
+}
+
 void zb_commit_producers (zb_commit_t *self, uint64_t count)
 {
     s_meta_number (self, ZB_META_PRODUCERS, count);

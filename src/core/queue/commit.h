@@ -54,6 +54,8 @@ void zb_commit_erase (zb_commit_t *self, zb_table_t table, const zb_found_t *fou
 void zb_commit_meta (zb_commit_t *self, const char *key, const void *value, size_t size);
 //  Milliseconds for which the store has been led.
 void zb_commit_uptime (zb_commit_t *self, uint64_t uptime);
+//  No row of the log was begun later.
+void zb_commit_time (zb_commit_t *self, uint64_t time);
 //  Names of producers that the store keeps.
 void zb_commit_producers (zb_commit_t *self, uint64_t count);
 

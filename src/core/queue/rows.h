@@ -23,6 +23,7 @@
                "uptime"                          u64  ms for which this store has been led, by all its leaders
                "producers"                       u64  number of names in the table producers; missing where the first
                                                       release wrote last, until they are counted
+               "time"                            u64  ms since 1970: no row of the log was begun later; from level 3 on
                "rights"                          text: who may do what (core/rights/rights.h); from level 2 on
                "replay.EPOCH.NODE"               u64  items taken of the loser of a split with this newest epoch, then
                                                       the newest one's position, see replay.h; until its end
@@ -57,7 +58,7 @@
         1     3   zero
         4     4   messages, at least 1
         8     8   first message id
-       16     8   form 2: ms since 1970 when the row was begun, by the clock of who led; 0 = not known
+       16     8   form 2: ms since 1970 when the row was begun (core/base/pairtime.h); 0 = not known
        24     8   form 2: the id that its last message had where it comes from; 0 = here
        32     4   form 2: bytes of all bodies
        16/36  -   pieces, each the messages of one PUT (of a large PUT as many as fit):
@@ -85,6 +86,7 @@
 #define ZB_META_COMMIT "commit"
 #define ZB_META_QUEUES "queues"
 #define ZB_META_UPTIME "uptime"
+#define ZB_META_TIME "time"
 #define ZB_META_PRODUCERS "producers"
 #define ZB_META_REPLAY "replay."
 #define ZB_META_RIGHTS "rights"

@@ -1286,7 +1286,7 @@ static void s_withhold (zb_broker_t *self)
 static void s_turn (zb_broker_t *self)
 {
     self->now = zclock_mono ();
-    zb_engine_time (self->engine, zclock_time ());
+    zb_engine_time (self->engine, zclock_time (), self->now);
     if (self->ha)
         zb_ha_turned (self->ha, self->now);
     s_peer (self);
