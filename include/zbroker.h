@@ -328,6 +328,9 @@ const char *zb_message_property (const zb_message_t *self, const char *name, cha
 int zb_client_ack (zb_client_t *self, const char *queue, const char *ids);
 //  They go back to the queue for others at once.
 int zb_client_nack (zb_client_t *self, const char *queue, const char *ids);
+//  The same, but nobody gets them before `delay` ms have passed.  A broker that takes over knows nothing of that: they are
+//  ready at once then.  It takes a broker of 0.2 (ZB_ERR_BAD_REQUEST from an older one) and a store of level 3 (ZB_ERR_NOT_READY).
+int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids, int64_t delay);
 //  Their leases start anew.
 int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
 

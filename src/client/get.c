@@ -54,27 +54,37 @@ zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, 
     }
 }
 
-static int s_acks (zb_client_t *self, zb_verb_t verb, const char *queue, const char *ids)
+//  `more`: one more argument, or NULL.
+static int s_acks (zb_client_t *self, zb_verb_t verb, const char *queue, const char *ids, const char *more)
 {
     if (zb_client_may_wait (self) || zb_client_check_queue (self, queue) || s_check_acks (self, ids))
         return -1;
     if (!ids || !*ids)
         return 0;
-    zb_frame_t args[] = {zb_frame (queue), zb_frame (ids)};
-    return zb_client_ask (self, verb, args, 2);
+    zb_frame_t args[] = {zb_frame (queue), zb_frame (ids), zb_frame (more ? more : "")};
+    return zb_client_ask (self, verb, args, more ? 3 : 2);
 }
 
 int zb_client_ack (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_ACK, queue, ids);
+    return s_acks (self, ZB_ACK, queue, ids, NULL);
 }
 
 int zb_client_nack (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_NACK, queue, ids);
+    return s_acks (self, ZB_NACK, queue, ids, NULL);
+}
+
+int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids, int64_t delay)
+{
+    char number[21];
+    if (delay < 0 || delay > INT32_MAX)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "delay is 0 to %d ms", INT32_MAX);
+    zb_number_format ((uint64_t) delay, number);
+    return s_acks (self, ZB_NACK, queue, ids, number);
 }
 
 int zb_client_extend (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_EXTEND, queue, ids);
+    return s_acks (self, ZB_EXTEND, queue, ids, NULL);
 }

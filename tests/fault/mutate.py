@@ -44,6 +44,7 @@ REQUESTS = [
     [b"GET", b"6", QUEUE, b"0", b"0", b""],
     [b"ACK", b"7", QUEUE, b"1649267441665 1649267441666..1649267441700"],
     [b"NACK", b"8", QUEUE, b"1..18446744073709551615"],
+    [b"NACK", b"8", QUEUE, b"1649267441665", b"2147483647"],
     [b"EXTEND", b"9", QUEUE, b"1649267441665"],
     [b"QUEUE", b"10", QUEUE, b"lease=1000\nmax-messages=100"],
     [b"LIST", b"11", b"fu*"],

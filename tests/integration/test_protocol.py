@@ -206,6 +206,23 @@ def test_an_empty_msg_is_not_an_empty_queue(one):
     assert one.request("GET", "g3", "q", 1, 1000, "")[3:] == [b"second"]
 
 
+def test_a_nack_with_a_delay_holds_up_nobody(pair, client):
+    """What can't be done yet comes when the delay is over, not before; who takes over knows nothing of it."""
+    one, other = client(pair), client(pair)
+    one.request("QUEUE", "q", "q", "")
+    one.request("PUT", "p1", "q", "", b"first", b"second")
+    ids = [one.request("GET", "g%d" % number, "q", 1, 0, "")[2].split()[0].decode() for number in (1, 2)]
+    since = time.monotonic()
+    assert one.request("NACK", "n1", "q", ids[0], 700) == [b"1"]
+    assert one.request("NACK", "n2", "q", ids[1], 2**31 - 1) == [b"1"]
+    assert other.request("GET", "g3", "q", 9, 5000, "", wait=PATIENCE)[3:] == [b"first"]
+    assert time.monotonic() - since >= 0.7
+    with pytest.raises(Refused):
+        one.request("NACK", "n3", "q", ids[0], 2**31)
+    pair.brokers[in_step(pair)].kill()
+    assert other.request("GET", "g4", "q", 9, 5000, "", wait=PATIENCE)[3:] == [b"first", b"second"]
+
+
 def test_409_tells_the_expected_number(one):
     one.request("PUT", 1, "q", "", "a")
     assert refused(one, "PUT", 1, "q", "", "b") == (409, "409 2")

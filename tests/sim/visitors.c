@@ -154,8 +154,12 @@ static void s_settle (visitor_t *self)
     char acks[HELD * 32] = "";
     for (size_t index = 0; index < self->holds; index++)
         sprintf (acks + strlen (acks), "%s%s", index ? " " : "", self->held[index]);
-    bool takes = world_chance (700);
-    if (self->holds && s_do (self, takes ? "ACK" : "NACK", SHELF, acks))
+    bool takes = world_chance (700), later = !world_has (EXTRA_LEVELS) && world_chance (400);
+    char id[24], delay[12];
+    snprintf (id, sizeof id, "n%" PRIu64, ++self->client->serial);
+    snprintf (delay, sizeof delay, "%d", (int) world_random (4000));
+    frame_t nack[] = {TEXT ("ZB1"), TEXT ("NACK"), TEXT (id), TEXT (SHELF), TEXT (acks), TEXT (delay)};
+    if (self->holds && (takes ? s_do (self, "ACK", SHELF, acks) : s_ask (self, nack, later ? 6 : 5, PATIENCE)))
         self->holds = 0;
 }
 

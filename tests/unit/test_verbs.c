@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/base/level.h"
 #include "core/queue/rows.h"
 #include "rig.h"
 
@@ -546,6 +547,91 @@ static void s_nack_gives_back_at_once (void **state)
     rig_destroy (&rig);
 }
 
+//  Nobody has them until the delay is over, not even who has given them back; what is behind them is delivered.
+static void s_nack_with_a_delay (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "d", "HELLO|h");
+    rig_say (rig, "c", "PUT|p|q||1|2|3|4");
+    rig_say (rig, "c", "GET|g|q|3|0|");
+    rig_skip (rig);
+    rig_say (rig, "d", "NACK|n|q|1:1..1:3|500");
+    rig_expect (rig, "d> OK|n|0");
+    rig_say (rig, "c", "NACK|n|q|1:1 1:2|500");
+    rig_expect (rig, "c> OK|n|2");
+    rig_say (rig, "c", "NACK|n|q|1:1 1:2");
+    rig_expect (rig, "c> OK|n|0");
+    rig_say (rig, "c", "EXTEND|n|q|1:1 1:2");
+    rig_expect (rig, "c> OK|n|0");
+    rig_say (rig, "d", "GET|g|q|9|0|");
+    rig_expect (rig, "d> MSG|g|both|q|1:4 1|4");
+    rig_say (rig, "d", "GET|late|q|9|60000|");
+    rig_say (rig, "c", "LIST|l|q");
+    assert_non_null (strstr (rig_last (rig)->text, "messages=4\nleased=4\n"));
+    rig_skip (rig);
+    rig_wait (rig, 499);
+    rig_expect (rig, NULL);
+    rig_wait (rig, 1);
+    rig_expect (rig, "d> MSG|late|both|q|1:1 2\n1:2 2|1|2");
+    rig_destroy (&rig);
+}
+
+//  Whatever happens meanwhile, the delay is over when it is over, or with the lead; what is settled does not come.
+static void s_what_ends_a_delay (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *said;
+        int64_t wait;
+        const char *got;
+    } cases[] = {
+        {"c|HELLO|h|", 59999, ""},          {"gone", 59999, ""},
+        {"gone", 60000, "1:1 2\n1:2 2|1|2"}, {"w|ACK|a|q|1:1", 60000, "1:2 2|2"},
+        {"w|PUT|a|q|acks=q 1:1|3", 0, "1:3 1|3"}, {"w|PURGE|a|q", 60000, ""},
+        {"takeover", 0, "1:1 1\n1:2 1|1|2"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        char want[64];
+        rig_t *rig = rig_ready (NULL);
+        rig_say (rig, "w", "HELLO|h");
+        rig_say (rig, "c", "PUT|p|q||1|2");
+        rig_say (rig, "c", "GET|g|q|2|0|");
+        rig_say (rig, "c", "NACK|n|q|1:1 1:2|60000");
+        if (strcmp (cases[index].said, "gone") == 0)
+            rig_gone (rig, "c");
+        else if (strcmp (cases[index].said, "takeover") == 0)
+            rig_takeover (rig);
+        else
+            rig_say (rig, *cases[index].said == 'c' ? "c" : "w", cases[index].said + 2);
+        rig_wait (rig, cases[index].wait);
+        rig_say (rig, "w", "HELLO|h");
+        rig_skip (rig);
+        rig_say (rig, "w", "GET|g|q|9|0|");
+        snprintf (want, sizeof want, "w> MSG|g|both|q|%s", cases[index].got);
+        rig_expect (rig, want);
+        rig_destroy (&rig);
+    }
+}
+
+//  It takes a level, and a number; what is refused leaves the messages where they are.
+static void s_a_delay_that_is_refused (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "c", "PUT|p|q||1");
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    zb_engine_level (rig->engine, ZB_LEVEL_NACK_DELAY - 1);
+    rig_skip (rig);
+    rig_say (rig, "c", "NACK|n|q|1:1|500");
+    rig_expect (rig, "c> ERR|n|503|the store is of level 2, and this takes level 3: *");
+    rig_say (rig, "c", "EXTEND|n|q|1:1");
+    rig_expect (rig, "c> OK|n|1");
+    rig_say (rig, "c", "NACK|n|q|1:1|0");
+    rig_expect (rig, "c> OK|n|1");
+    rig_destroy (&rig);
+}
+
 static void s_a_lost_consumer_returns_its_messages (void **state)
 {
     (void) state;
@@ -927,6 +1013,9 @@ int main (void)
         cmocka_unit_test (s_ack_is_idempotent_and_takes_anything),
         cmocka_unit_test (s_leases_end),
         cmocka_unit_test (s_nack_gives_back_at_once),
+        cmocka_unit_test (s_nack_with_a_delay),
+        cmocka_unit_test (s_what_ends_a_delay),
+        cmocka_unit_test (s_a_delay_that_is_refused),
         cmocka_unit_test (s_a_lost_consumer_returns_its_messages),
         cmocka_unit_test (s_what_could_not_be_sent_is_back),
         cmocka_unit_test (s_queue_options), cmocka_unit_test (s_a_deleted_queue_is_not_listed),

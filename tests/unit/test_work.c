@@ -177,6 +177,7 @@ static void s_a_range_takes_steps (void **state)
         {"ACK|b|q|%s", "d> OK|b|both", false},  {"GET|b|q|1|0|%s", "d> MSG|b|both|q|", false},
         {"NACK|b|q|%s", "d> OK|b|0", false},    {"EXTEND|b|q|%s", "d> OK|b|0", false},
         {"NACK|b|q|%s", "d> OK|b|60000", true}, {"EXTEND|b|q|%s", "d> OK|b|60000", true},
+        {"NACK|b|q|%s|9", "d> OK|b|0", false},  {"NACK|b|q|%s|9", "d> OK|b|60000", true},
         {"ACK|b|q|%s", "d> OK|b|both", true},
     };
     for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {

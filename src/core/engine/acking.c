@@ -93,15 +93,21 @@ void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *s
 
 //  NACK and EXTEND are about messages that this session has leased: of these all that matters is in memory.
 
-//  A lease of the session that begins now.
-static zb_lease_t *s_lease (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue, uint64_t walk)
+//  What the named ones go over to: a lease of the session that begins now; after a NACK with a delay one of nobody's, whose
+//  end is the delay's.  NULL: they are ready at once.
+static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task)
 {
-    zb_lease_t *lease =
-        zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
-    lease->session = session;
+    bool extends = task->request.verb == ZB_EXTEND;
+    if (!extends && task->request.wait == 0)
+        return NULL;
+    int64_t ms = extends ? zb_engine_lease (self, queue) : (int64_t) task->request.wait;
+    zb_lease_t *lease = zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + ms, ++self->next_lease);
     lease->queue = queue;
-    lease->walk = walk;
-    zb_ring_append (&session->leases, &lease->mine);
+    if (!extends)
+        return lease;
+    lease->session = task->session;
+    lease->walk = task->walk;
+    zb_ring_append (&task->session->leases, &lease->mine);
     return lease;
 }
 
@@ -117,7 +123,7 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
         zb_timer_set (&self->timers, &lease->timer, self->now + zb_engine_lease (self, lease->queue));
         return;
     }
-    zb_lease_t *to = extends ? s_lease (self, lease->session, lease->queue, task->walk) : NULL;
+    zb_lease_t *to = s_lease (self, lease->queue, task);
     const zb_whose_t whose = {.lease = lease};
     size_t visits = SIZE_MAX;
     //  One more, so that it lives until its last span is done.
@@ -162,12 +168,11 @@ static zb_load_t *s_walk (zb_engine_t *self, const zb_queue_t *queue, zb_task_t 
 }
 
 //  Looks up the few that are named.
-static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool extends)
+static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
 {
-    zb_session_t *session = task->session;
     size_t left = SIZE_MAX;
-    zb_lease_t *to = extends ? s_lease (self, session, queue, 0) : NULL;
-    const zb_whose_t whose = {.session = session};
+    zb_lease_t *to = s_lease (self, queue, task);
+    const zb_whose_t whose = {.session = task->session};
     for (size_t index = 0; index < task->request.spans; index++)
         task->held += zb_cursor_hand (&queue->cursor, task->request.span[index].first, task->request.span[index].last,
                                       &whose, to, &left);
@@ -187,7 +192,7 @@ zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task
     else if (ids > zb_engine_budget (self))
         load = &self->later;
     else
-        load = s_look_up (self, queue, task, extends);
+        load = s_look_up (self, queue, task);
     if (!extends)
         zb_engine_serve (self, queue);
     return load;

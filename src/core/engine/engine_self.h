@@ -310,7 +310,7 @@ int64_t zb_engine_sweep_sessions (zb_engine_t *self);
 //  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
 //  when the task goes on.
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
-//  Takes those that the session holds back, or extends their lease; task->held is how many of them it held.
+//  Takes those that the session holds back, for now or for a while, or extends their lease; task->held is how many of them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 
 //  The same for those that are all in memory, in one step.

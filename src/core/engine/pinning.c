@@ -86,7 +86,7 @@ bool zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const zb_
         const zb_span_t *span = &task->request.span[index];
         const zb_lease_t *lease = NULL;
         for (uint64_t id = span->first; may && id <= span->last; id++)
-            may = zb_cursor_open (&queue->cursor, id, &lease) && (!lease || lease->session == task->session);
+            may = zb_cursor_open (&queue->cursor, id, &lease) && (!lease || !lease->session || lease->session == task->session);
     }
     zb_engine_visited (self, (size_t) zb_spans_ids (task->request.span, task->request.spans));
     return may;

@@ -461,6 +461,12 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
+    char text[ZB_LEVEL_TEXT];
+    const char *lacks = task->request.wait ? zb_level_lacks (self->store_level, ZB_LEVEL_NACK_DELAY, text) : NULL;
+    if (lacks) {
+        s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
+        return NULL;
+    }
     s_begin (task);
     load = zb_engine_held (self, queue, task);
     if (load)

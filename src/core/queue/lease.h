@@ -21,7 +21,7 @@ typedef struct zb_lease {
     zb_timer_t timer; //  its end
     zb_timers_t *timers;
     zb_ring_t mine; //  on its session's ring
-    struct zb_session *session;
+    struct zb_session *session; //  NULL: nobody's, they come back when it ends
     struct zb_queue *queue;
     uint64_t number; //  unique in the engine
     uint64_t walk;   //  the newest walk over its session's leases that it was part of

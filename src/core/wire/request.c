@@ -154,6 +154,13 @@ static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *a
     return s_parse_acks (self, ids, arg[3]);
 }
 
+static int s_parse_nack (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args)
+{
+    if (args > 2 && arg[2].size && !zb_number_parse (arg[2], INT32_MAX, &self->wait))
+        return s_bad (self, "delay-ms", "not a number of at most 2147483647");
+    return s_parse_acks (self, ids, arg[1]);
+}
+
 static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t args)
 {
     self->proof = arg[0];
@@ -218,8 +225,9 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return s_parse_put (self, ids, arg, args, limits);
     case ZB_GET:
         return s_parse_get (self, ids, arg, limits);
-    case ZB_ACK:
     case ZB_NACK:
+        return s_parse_nack (self, ids, arg, args);
+    case ZB_ACK:
     case ZB_EXTEND:
         return s_parse_acks (self, ids, arg[1]);
     case ZB_QUEUE:

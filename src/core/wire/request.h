@@ -39,7 +39,7 @@ typedef struct {
     zb_frame_t options;       //  QUEUE; KEY: the change, see core/rights/rights.h
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages
-    uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more
+    uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
