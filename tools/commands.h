@@ -27,5 +27,6 @@ extern const tool_command_t tool_witness;
 extern const tool_command_t tool_salvage;
 extern const tool_command_t tool_adopt;
 extern const tool_command_t tool_key;
+extern const tool_command_t tool_login;
 
 #endif

@@ -6,12 +6,15 @@ import re
 import shutil
 import socket
 import subprocess
+import time
+import urllib.parse
 
 import pytest
 
 from brokers import PROGRAM, Broker, single_config, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
+from test_keys import Keyed
 from zb1 import Refused, status
 
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -141,6 +144,171 @@ def test_rules_and_board_ask_for_what_there_is(pair):
     assert len(names) > 15
     here = wait_for(lambda: figures(pair.endpoints[0]), "figures")
     assert names - {name.split("{")[0] for name in here} == set()
+
+
+class Site:
+    """The API of one broker, as a program uses it."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self.cookie = ""
+
+    def get(self, path):
+        code, _, text = get(self.endpoint, "/api/v1/" + path, headers={"Cookie": self.cookie})
+        return code, json.loads(text)
+
+    def post(self, path, said, **headers):
+        sent = {"Cookie": self.cookie, "X-Zbroker": "1", "Content-Type": "application/json"}
+        sent.update((name.replace("_", "-"), value) for name, value in headers.items())
+        sent = {name: value for name, value in sent.items() if value is not None}
+        code, headers, text = get(self.endpoint, "/api/v1/" + path, "POST", sent, said if isinstance(said, bytes) else json.dumps(said))
+        if headers["Set-Cookie"]:
+            assert "HttpOnly" in headers["Set-Cookie"] and "SameSite=Strict" in headers["Set-Cookie"]
+            self.cookie = headers["Set-Cookie"].split(";")[0]
+        return code, json.loads(text)
+
+    def log_in(self, name="anna", password="correct horse"):
+        return self.post("login", {"name": name, "password": password})
+
+
+def make_logins(path, *keys):
+    """A file with anna's line; returns it."""
+    done = subprocess.run([PROGRAM, "login", "anna", *keys], input="correct horse\n", stdout=subprocess.PIPE, text=True, check=True)
+    with open(path, "w") as file:
+        os.chmod(path, 0o600)
+        file.write("#  who may\n" + done.stdout)
+    return path
+
+
+@pytest.fixture
+def site(folder):
+    """A broker without a pair, and with a login."""
+    endpoint = single_config(folder + "/zbroker.conf")
+    with open(folder + "/zbroker.conf", "a") as config:
+        config.write("http\n    login = %s\n" % make_logins(folder + "/logins"))
+    broker = Broker(["--config", folder + "/zbroker.conf", "--store", folder + "/store"], folder + "/log").start()
+    site = Site(endpoint)
+    site.endpoints, site.broker, site.file = [endpoint], broker, folder + "/logins"
+    wait_for(lambda: site.get("pair")[0] == 200, "the API")
+    yield site
+    broker.finish()
+
+
+def test_a_change_takes_a_login(site):
+    change = {"queue": "q", "options": {"lease": 1000, "max-messages": "7"}}
+    assert site.post("queue", change)[0] == 401
+    assert site.log_in(password="wrong")[0] == 403
+    assert wait_for(lambda: site.log_in("nobody")[0] == 403, "a name that is not there")
+    assert site.log_in()[0] == 429
+    wait_for(lambda: site.log_in()[0] == 200, "the right password")
+    assert site.post("queue", change) == (200, {"ok": []})
+    code, page = site.get("queues")
+    assert code == 200 and page["next"] is None
+    assert [(q["name"], q["lease"], q["max-messages"], q["messages"]) for q in page["queues"]] == [("q", 1000, 7, 0)]
+    assert site.get("pair")[1]["login"] == "anna"
+    assert "page: anna says QUEUE q: OK" in site.broker.tail()
+    assert site.post("queue", {"queue": "q", "options": {"lease": "soon"}})[0] == 400
+    assert site.post("queue", {"queue": "a b\nc"})[0] == 400 and "b\nc" not in site.broker.tail()
+    assert site.post("purge", {"queue": "none", "confirm": "none"})[0] == 404
+    stolen = site.cookie
+    assert site.post("logout", {})[0] == 200
+    site.cookie = stolen
+    assert site.post("delete", {"queue": "q", "confirm": "q"})[0] == 401
+    os.chmod(site.file, 0o644)
+    assert site.log_in()[0] == 503 and "chmod 600" in site.broker.tail()
+
+
+def test_what_other_sites_can_send_changes_nothing(site):
+    assert site.log_in()[0] == 200
+    assert site.post("queue", {"queue": "q"})[0] == 200
+    change = {"queue": "q", "confirm": "q"}
+    for headers, expected in (({"X_Zbroker": None}, 403), ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403),
+                              ({"Content_Type": "text/plain"}, 415), ({"Content_Type": None}, 415),
+                              ({"Content_Type": "application/x-www-form-urlencoded"}, 415), ({"Host": "evil.example"}, 421),
+                              ({"Cookie": None}, 401), ({"Cookie": "zbroker=" + "0" * 64}, 401), ({"Cookie": "zbroker="}, 401)):
+        connection = get(site.endpoint, "/api/v1/delete", "POST",
+                         {name: value for name, value in {"Cookie": site.cookie, "X-Zbroker": "1", "Content-Type": "application/json",
+                          **{name.replace("_", "-"): value for name, value in headers.items()}}.items() if value is not None},
+                         json.dumps(change))
+        assert connection[0] == expected, (headers, connection)
+    for said in (b"", b"[]", b"{", b"\xff", b'{"queue":"q","queue":"q","confirm":"q"}', b'{"queue":"q","confirm":"Q"}',
+                 b'{"queue":"","confirm":""}', b'{"queue":7,"confirm":7}', b'{"queue":"q\\u0000","confirm":"q\\u0000"}',
+                 b"[" * 10000):
+        assert site.post("delete", said)[0] == 400, said
+    assert site.post("delete", b" " * 100000)[0] == 413
+    assert [q["name"] for q in site.get("queues")[1]["queues"]] == ["q"]
+    own = "http://127.0.0.1:%d" % port_of(site.endpoint)
+    assert site.post("delete", change, Origin=own) == (200, {"ok": ["single"]})
+    for path in ("nothing", "", "../metrics", "queue/q"):
+        assert site.get(path)[0] == 404
+    assert site.get("delete")[0] == 405 and site.post("queues", {})[0] == 405
+
+
+def test_queues_come_in_pages(site, client):
+    c = client(site)
+    names = ["q%02d" % number for number in range(25)] + ["<b&ö\""]
+    for number, name in enumerate(names):
+        c.request("QUEUE", number, name.encode(), b"")
+    found, after = [], ""
+    while after is not None:
+        code, page = site.get("queues?max=10&after=" + urllib.parse.quote(after))
+        assert code == 200 and len(page["queues"]) <= 10
+        found += [queue["name"] for queue in page["queues"]]
+        after = page["next"]
+    assert found == sorted(names, key=str.encode)
+    assert [queue["name"] for queue in site.get("queues?pattern=q1*")[1]["queues"]] == names[10:20]
+    for wrong in ("max=0", "max=x", "pattern=a%0Ab", "after=%FF"):
+        assert site.get("queues?" + wrong)[0] == 400, wrong
+
+
+def test_with_keys_a_login_has_its_principals_rights():
+    pair = Keyed()
+    try:
+        logins = pair.folder + "/logins"
+        for name in ("primary", "backup"):
+            with open(pair.configs[name], "a") as config:
+                config.write("http\n    login = %s\n" % logins)
+        pair.start()
+        here = Site(pair.endpoints[pair.in_step()])
+        assert here.get("queues")[0] == 401 and here.get("pair")[0] == 200
+        make_logins(logins)
+        assert here.log_in()[0] == 403, "a login without a key"
+        make_logins(logins, pair.new("web", "manage=mine*", "look=mine*"))
+        wait_for(lambda: here.log_in()[0] == 200, "a login")
+        assert here.post("queue", {"queue": "mine.1"}) == (200, {"ok": []})
+        assert here.post("queue", {"queue": "others"})[0] == 403
+        assert here.get("queues")[0] == 403
+        assert [queue["name"] for queue in here.get("queues?pattern=mine*")[1]["queues"]] == ["mine.1"]
+        assert here.post("switchover", {"confirm": "switchover"})[0] == 403
+        pair.key("allow", "web", "operate=*")
+        code, said = here.post("switchover", {"confirm": "switchover"})
+        assert code == 200 and said["ok"][0] in pair.endpoints and said["ok"][0] != here.endpoint
+        pair.key("revoke", "web")
+        assert here.post("delete", {"queue": "mine.1", "confirm": "mine.1"})[0] == 503
+    finally:
+        pair.close()
+
+
+@two_stores
+def test_the_pair_is_shown_by_both(pair, client):
+    active = in_step(pair)
+    here, there = Site(pair.endpoints[active]), Site(pair.endpoints[1 - active])
+    client(pair).request("QUEUE", 1, b"q", b"")
+
+    def shown(site, may, role):
+        said = site.get("pair")[1]
+        return said["switch_off"]["may"] == may and said["there"] and said["there"]["role"] == role
+    wait_for(lambda: shown(here, "after-switchover", "passive"), "the active one's page")
+    wait_for(lambda: shown(there, "yes", "active"), "the passive one's page")
+    #  The passive one knows whom to ask.
+    assert [queue["name"] for queue in there.get("queues")[1]["queues"]] == ["q"]
+    begin = time.monotonic()
+    pair.brokers[active].kill()
+    wait_for(lambda: not there.get("pair")[1]["here"]["peer"]["heard"], "the other one is gone")
+    print("shown after %.1f s" % (time.monotonic() - begin))
+    #  Who looks on is no reason for a takeover.
+    assert there.get("queues")[0] == 503
+    assert there.get("pair")[1]["here"]["role"] == "passive"
 
 
 @two_stores

@@ -55,7 +55,7 @@ check "only the store includes db.h" \
 
 check "only io/http includes microhttpd.h" \
     "$(grep -rlE '#[[:space:]]*include[[:space:]]*<microhttpd\.h>' "$source"/src "$source"/patterns "$source"/tools "$source"/include 2>/dev/null |
-        grep -vE '/src/io/http/[a-z_]*\.c$')"
+        grep -vE '/src/io/http/[a-z_]*\.[ch]$')"
 
 check "make check runs each integration test, or the Makefile says what else does" \
     "$(for f in "$source"/tests/integration/test_*; do

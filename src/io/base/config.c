@@ -90,6 +90,7 @@ static const setting_t s_settings[] = {
     {"keys/backup-other", KEY, FIELD (other_key[ZB_BACKUP]), 0, 0},
     {"keys/witness-other", KEY, FIELD (other_key[ZB_SINGLE]), 0, 0},
     {"keys/insecure", BOOL, FIELD (insecure), 0, 0},
+    {"http/login", TEXT, FIELD (http_login), 0, 0},
     {"store/folder", TEXT, FIELD (store), 0, 0},
     {"store/shared", BOOL, FIELD (shared), 0, 0},
     {"store/fence", TEXT, FIELD (fence), 0, 0},
@@ -360,6 +361,7 @@ void zb_config_destroy (zb_config_t **self_p)
     free (self->witness_key);
     for (int host = ZB_SINGLE; host <= ZB_BACKUP; host++)
         free (self->other_key[host]);
+    free (self->http_login);
     free (self->store);
     free (self->fence);
     free (self);
@@ -674,7 +676,7 @@ static int s_finish_http (zb_config_t *self, char **error)
         host->http = zsys_sprintf ("tcp://127.0.0.1:%d", s_split (host->endpoint, false, &unused, &size) + HTTP_PORT);
     if (!streq (host->http, "none") && !zb_config_is_loopback (host->http))
         return s_fail (error,
-                       "%s/http = '%s': the page is for this machine alone, it has no login: name 127.0.0.1, or none",
+                       "%s/http = '%s': the page is for this machine alone, and is not encrypted: name 127.0.0.1, or none",
                        s_roles[self->as], host->http);
     return 0;
 }

@@ -60,6 +60,7 @@ typedef struct {
     int64_t ack_limit;   //  ms that clients wait for a peer whose acks make no progress, until it is left behind: 1000
     int64_t turn_limit;  //  ms without a turn of the core until its heartbeats stop: 1000
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
+    char *http_login;    //  the file of who may change something over HTTP; NULL: nobody
     bool http_asked;     //  the page was asked for: it has to listen, or the broker does not start
     zb_log_level_t log_level;
     zb_limits_t limits;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,111 +20,53 @@
 #include "core/base/limits.h"
 #include "io/base/log.h"
 #include "io/base/thread.h"
+#include "io/http/api.h"
 #include "io/http/exposition.h"
 #include "io/http/http.h"
 
 struct zb_http {
-    zb_board_t *board;
+    zb_site_t site;
+    zb_keys_t *keys;
     int listener;
-    char host[256];   //  where it listens, without the port
-    double started;   //  s since 1970
     unsigned most;    //  connections
     pthread_t thread; //  waits for the broker, then starts the daemon
     struct MHD_Daemon *daemon;
 };
 
 //  ---------------------------------------------------------------------------
-//  Answers
+//  What monitors ask for
 
-typedef struct {
-    unsigned code;
-    const char *type;
-    char *text; //  to be freed
-    size_t size;
-} answer_t;
-
-#define PLAIN "text/plain; charset=utf-8"
-
-static answer_t s_say (unsigned code, const char *text)
+static void s_live (zb_exchange_t *self)
 {
-    answer_t answer = {code, PLAIN, zsys_sprintf ("%s\n", text), 0};
-    answer.size = strlen (answer.text);
-    return answer;
+    zb_exchange_say (self, MHD_HTTP_OK, "the broker turns");
 }
 
-//  What no browser is to guess, keep, frame, or take from elsewhere.
-static enum MHD_Result s_send (struct MHD_Connection *connection, answer_t answer)
+static void s_ready (zb_exchange_t *self)
 {
-    static const struct {
-        const char *name, *value;
-    } headers[] = {
-        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
-        {"Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Referrer-Policy", "no-referrer"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"X-Frame-Options", "DENY"}};
-    struct MHD_Response *response = MHD_create_response_from_buffer (answer.size, answer.text, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free (answer.text);
-        return MHD_NO;
-    }
-    MHD_add_response_header (response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type);
-    for (size_t index = 0; index < sizeof headers / sizeof *headers; index++)
-        MHD_add_response_header (response, headers[index].name, headers[index].value);
-    if (answer.code == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response (connection, answer.code, response);
-    MHD_destroy_response (response);
-    return result;
+    bool active = streq (zb_exchange_text (self->status, "role"), "active");
+    bool serves = active && !streq (zb_exchange_text (self->status, "level"), "hold");
+    zb_exchange_say (self, serves ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, zb_exchange_text (self->status, "why"));
 }
 
-//  ---------------------------------------------------------------------------
-//  What there is
-
-typedef struct {
-    zb_http_t *http;
-    struct MHD_Connection *connection;
-    json_t *status; //  NULL: the board has nothing that is fresh
-} request_t;
-
-static const char *s_text (const json_t *object, const char *name)
-{
-    const char *text = json_string_value (json_object_get (object, name));
-    return text ? text : "";
-}
-
-static answer_t s_live (const request_t *self)
-{
-    (void) self;
-    return s_say (MHD_HTTP_OK, "the broker turns");
-}
-
-static answer_t s_ready (const request_t *self)
-{
-    bool active = streq (s_text (self->status, "role"), "active");
-    bool serves = active && !streq (s_text (self->status, "level"), "hold");
-    return s_say (serves ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, s_text (self->status, "why"));
-}
-
-static answer_t s_in_sync (const request_t *self)
+static void s_in_sync (zb_exchange_t *self)
 {
     bool in_sync = json_is_true (json_object_get (self->status, "in_sync"));
-    return s_say (in_sync ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, s_text (self->status, "why"));
+    zb_exchange_say (self, in_sync ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                     zb_exchange_text (self->status, "why"));
 }
 
-static answer_t s_metrics (const request_t *self)
+static void s_metrics (zb_exchange_t *self)
 {
     const char *accept = MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     bool open = accept && strstr (accept, "application/openmetrics-text");
-    answer_t answer = {MHD_HTTP_OK, open ? ZB_EXPOSITION_OPEN : ZB_EXPOSITION_TEXT, NULL, 0};
-    answer.text = zb_exposition (self->status, open, self->http->started, &answer.size);
-    return answer;
+    self->code = MHD_HTTP_OK;
+    self->type = open ? ZB_EXPOSITION_OPEN : ZB_EXPOSITION_TEXT;
+    self->text = zb_exposition (self->status, open, self->site->started, &self->text_size);
 }
 
 static const struct {
     const char *path;
-    answer_t (*answer) (const request_t *self);
+    void (*function) (zb_exchange_t *self);
 } s_routes[] = {
     {"/health/live", s_live}, {"/health/ready", s_ready}, {"/health/in-sync", s_in_sync}, {"/metrics", s_metrics}};
 
@@ -131,7 +74,7 @@ static const struct {
 //  Requests
 
 //  Whether the request is meant for this host.
-static bool s_is_host (const zb_http_t *self, const char *host)
+static bool s_is_host (const zb_site_t *self, const char *host)
 {
     if (!host)
         return false;
@@ -144,7 +87,7 @@ static bool s_is_host (const zb_http_t *self, const char *host)
 }
 
 //  The newest STATUS; NULL if there is none that is fresh.
-static json_t *s_status (zb_http_t *self)
+static json_t *s_status (const zb_site_t *self)
 {
     int64_t made;
     char *text = zb_board_read (self->board, &made);
@@ -153,40 +96,126 @@ static json_t *s_status (zb_http_t *self)
     return status;
 }
 
-static answer_t s_answer (zb_http_t *self, struct MHD_Connection *connection, const char *path, const char *method)
+static void s_answer (zb_exchange_t *self, const char *path, const char *method)
 {
-    if (!s_is_host (self, MHD_lookup_connection_value (connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
-        return s_say (MHD_HTTP_MISDIRECTED_REQUEST, "this is not the host that the request names");
+    if (!s_is_host (self->site,
+                    MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST))) {
+        zb_exchange_say (self, MHD_HTTP_MISDIRECTED_REQUEST, "this is not the host that the request names");
+        return;
+    }
+    self->status = s_status (self->site);
+    if (strncmp (path, ZB_API, strlen (ZB_API)) == 0) {
+        zb_api (self, path, method);
+        return;
+    }
     size_t index = 0, routes = sizeof s_routes / sizeof *s_routes;
     while (index < routes && !streq (s_routes[index].path, path))
         index++;
     if (index == routes)
-        return s_say (MHD_HTTP_NOT_FOUND, "there is /metrics, /health/live, /health/ready and /health/in-sync");
-    if (!streq (method, MHD_HTTP_METHOD_GET) && !streq (method, MHD_HTTP_METHOD_HEAD))
-        return s_say (MHD_HTTP_METHOD_NOT_ALLOWED, "this can only be read");
-    request_t request = {self, connection, s_status (self)};
-    answer_t answer = request.status
-                          ? s_routes[index].answer (&request)
-                          : s_say (MHD_HTTP_SERVICE_UNAVAILABLE, "the broker has not turned for some seconds");
-    json_decref (request.status);
-    return answer;
+        zb_exchange_say (self, MHD_HTTP_NOT_FOUND,
+                         "there is /metrics, /health/live, /health/ready and /health/in-sync");
+    else if (!streq (method, MHD_HTTP_METHOD_GET) && !streq (method, MHD_HTTP_METHOD_HEAD))
+        zb_exchange_say (self, MHD_HTTP_METHOD_NOT_ALLOWED, "this can only be read");
+    else if (!self->status)
+        zb_exchange_say (self, MHD_HTTP_SERVICE_UNAVAILABLE, "the broker has not turned for some seconds");
+    else
+        s_routes[index].function (self);
 }
 
-//  Called once when the headers are there, then for the body, which nothing here takes.
+//  What no browser is to guess, keep, frame, or take from elsewhere.
+static enum MHD_Result s_send (zb_exchange_t *self)
+{
+    static const struct {
+        const char *name, *value;
+    } headers[] = {
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {"Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Referrer-Policy", "no-referrer"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"}};
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer (self->text_size, self->text, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        return MHD_NO;
+    self->text = NULL;
+    MHD_add_response_header (response, MHD_HTTP_HEADER_CONTENT_TYPE, self->type);
+    for (size_t index = 0; index < sizeof headers / sizeof *headers; index++)
+        MHD_add_response_header (response, headers[index].name, headers[index].value);
+    if (*self->cookie)
+        MHD_add_response_header (response, MHD_HTTP_HEADER_SET_COOKIE, self->cookie);
+    if (self->code == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD, POST");
+    enum MHD_Result result = MHD_queue_response (self->connection, self->code, response);
+    MHD_destroy_response (response);
+    return result;
+}
+
+//  In the asker's thread.
+static void s_done (void *context)
+{
+    MHD_resume_connection (((zb_exchange_t *) context)->connection);
+}
+
+//  Gives the question to the asker; the request is gone on with when it has the answer.
+static enum MHD_Result s_ask (zb_exchange_t *self)
+{
+    self->asked = true;
+    self->question.done = s_done;
+    self->question.context = self;
+    MHD_suspend_connection (self->connection);
+    if (zb_asker_ask (self->site->asker, &self->question))
+        return MHD_YES;
+    self->question.code = MHD_HTTP_SERVICE_UNAVAILABLE;
+    MHD_resume_connection (self->connection);
+    return MHD_YES;
+}
+
+static void s_free (void *context, struct MHD_Connection *connection, void **seen, enum MHD_RequestTerminationCode why)
+{
+    (void) context;
+    (void) connection;
+    (void) why;
+    zb_exchange_t *self = (zb_exchange_t *) *seen;
+    if (!self)
+        return;
+    *seen = NULL;
+    zb_question_clear (&self->question);
+    for (size_t index = 0; index < ZB_QUESTION_ARGUMENTS; index++)
+        free (self->argument[index]);
+    json_decref (self->status);
+    json_decref (self->said);
+    free (self->key);
+    free (self->text);
+    sodium_memzero (self->body, self->size);
+    free (self);
+}
+
+//  Called once when the headers are there, for each part of the body, when all is there, and when the asker has the answer.
 static enum MHD_Result s_handle (void *context, struct MHD_Connection *connection, const char *path, const char *method,
                                  const char *version, const char *data, size_t *size, void **seen)
 {
     (void) version;
-    (void) data;
-    if (!*seen) {
-        *seen = context;
+    zb_exchange_t *self = (zb_exchange_t *) *seen;
+    if (!self) {
+        *seen = self = (zb_exchange_t *) zmalloc (sizeof *self);
+        self->site = &((zb_http_t *) context)->site;
+        self->connection = connection;
         return MHD_YES;
     }
     if (*size) {
+        size_t room = ZB_HTTP_BODY - self->size, part = *size < room ? *size : room;
+        memcpy (self->body + self->size, data, part);
+        self->size += part;
+        self->beyond = self->beyond || part < *size;
         *size = 0;
         return MHD_YES;
     }
-    return s_send (connection, s_answer ((zb_http_t *) context, connection, path, method));
+    if (!self->asked)
+        s_answer (self, path, method);
+    else
+        self->finish (self);
+    return self->code ? s_send (self) : s_ask (self);
 }
 
 //  What clients do wrong is no news.
@@ -228,34 +257,50 @@ static int s_listen (const char *endpoint, char *host, size_t host_size)
 static void *s_run (void *context)
 {
     zb_http_t *self = (zb_http_t *) context;
-    if (!zb_board_wait (self->board))
+    if (!zb_board_wait (self->site.board))
         return NULL;
     //  poll, for epoll's functions are looked after for libzmq's sake (io/base/epoll).
-    self->daemon = MHD_start_daemon (
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, s_handle, self,
-        MHD_OPTION_EXTERNAL_LOGGER, s_log, NULL, MHD_OPTION_LISTEN_SOCKET, self->listener, MHD_OPTION_CONNECTION_LIMIT,
-        self->most, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) ZB_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned) ZB_HTTP_IDLE, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    self->daemon =
+        MHD_start_daemon (MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+                          s_handle, self, MHD_OPTION_EXTERNAL_LOGGER, s_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+                          self->listener, MHD_OPTION_CONNECTION_LIMIT, self->most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t) ZB_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) ZB_HTTP_IDLE,
+                          MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, s_free, NULL, MHD_OPTION_END);
     if (!self->daemon)
         zb_log (ZB_LOG_WARNING, "the page is not served: no thread, descriptor or memory for it");
     return NULL;
 }
 
+static void s_end (zb_http_t *self)
+{
+    zb_asker_destroy (&self->site.asker);
+    zb_logins_clear (&self->site.logins);
+    zb_keys_destroy (&self->keys);
+    free (self);
+}
+
 zb_http_t *zb_http_new (const zb_config_t *config, zb_board_t *board)
 {
     zb_http_t *self = (zb_http_t *) zmalloc (sizeof *self);
-    self->board = board;
-    self->started = (double) zclock_time () / 1000;
+    self->site.config = config;
+    self->site.board = board;
+    self->site.started = (double) zclock_time () / 1000;
     struct rlimit files;
     getrlimit (RLIMIT_NOFILE, &files);
     self->most = files.rlim_cur / 16 < ZB_HTTP_CONNECTIONS ? (unsigned) (files.rlim_cur / 16) : ZB_HTTP_CONNECTIONS;
-    self->listener = s_listen (config->host[config->as].http, self->host, sizeof self->host);
+    //  What is wrong with them the broker says.
+    char *wrong = NULL;
+    if (zb_keys_load (&self->keys, config, &wrong))
+        free (wrong);
+    self->site.keyed = config->key_file != NULL;
+    self->listener = s_listen (config->host[config->as].http, self->site.host, sizeof self->site.host);
     int error = errno;
-    if (self->listener != -1 && (error = zb_thread_start (&self->thread, s_run, self)) == 0)
+    if (self->listener != -1 && (self->site.asker = zb_asker_new (config, self->keys, board)) &&
+        (error = zb_thread_start (&self->thread, s_run, self)) == 0)
         return self;
     if (self->listener != -1)
         close (self->listener);
-    free (self);
+    s_end (self);
     errno = error;
     return NULL;
 }
@@ -267,11 +312,13 @@ void zb_http_destroy (zb_http_t **self_p)
     if (!self)
         return;
     *self_p = NULL;
-    zb_board_close (self->board);
+    zb_board_close (self->site.board);
     pthread_join (self->thread, NULL);
+    //  Whatever waits for an answer has one before the daemon ends.
+    zb_asker_close (self->site.asker);
     if (self->daemon)
         MHD_stop_daemon (self->daemon);
     else
         close (self->listener);
-    free (self);
+    s_end (self);
 }

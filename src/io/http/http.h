@@ -12,9 +12,11 @@
       /health/ready     200 if it serves clients
       /health/in-sync   200 if either broker may be lost: the other one has everything
       /metrics          Prometheus text, or OpenMetrics if Accept says so
+      /api/v1/...       JSON: io/http/api
 
-    All of it is made of what the core posts on its board, so that no request costs the core
-    a turn.  What is older than ZB_HTTP_STALE is not shown: 503.
+    What is told of this broker is what the core posts on its board, so that no request costs
+    the core a turn.  What is older than ZB_HTTP_STALE is not shown: 503.  What else there is to
+    ask, io/http/asker asks both brokers as a client of theirs.
 
     A request names a host that is this one's (Host), or is refused: a page of another site
     whose name was made to lead here gets nothing.  Bounds: ZB_HTTP_* of limits.h.

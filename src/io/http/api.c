@@ -1,0 +1,391 @@
+/*  =========================================================================
+    api - /api/v1: the pair, its queues, and what can be done to them, as JSON
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+
+#include "io/base/log.h"
+#include "io/http/api.h"
+
+#define COOKIE "zbroker"
+#define OWN_HEADER "X-Zbroker"
+
+//  ---------------------------------------------------------------------------
+//  Answers
+
+void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text)
+{
+    self->code = code;
+    self->type = ZB_PLAIN;
+    self->text = zsys_sprintf ("%s\n", text);
+    self->text_size = strlen (self->text);
+}
+
+void zb_exchange_json (zb_exchange_t *self, unsigned code, json_t *object)
+{
+    self->code = code;
+    self->type = ZB_JSON;
+    self->text = json_dumps (object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    self->text_size = self->text ? strlen (self->text) : 0;
+    json_decref (object);
+}
+
+const char *zb_exchange_text (const json_t *object, const char *name)
+{
+    const char *text = json_string_value (json_object_get (object, name));
+    return text ? text : "";
+}
+
+static void s_refuse (zb_exchange_t *self, unsigned code, const char *text)
+{
+    json_t *why = json_string (text);
+    zb_exchange_json (self, code, json_pack ("{s:i, s:o}", "error", (int) code, "text", why ? why : json_string ("?")));
+}
+
+//  Of what a broker has refused.  Its 401 is about HELLO, and none of HTTP's.
+static bool s_refused (zb_exchange_t *self)
+{
+    const zb_question_t *question = &self->question;
+    if (question->code)
+        s_refuse (self, question->code == 401 ? 503 : question->code, question->texts ? question->text[0] : "");
+    return question->code != 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  The pair
+
+//  May this machine be switched off now?
+static const struct {
+    const char *may, *why;
+} s_verdicts[] = {
+    {"no", "This broker has no pair: clients wait until it is back."},
+    {"after-switchover", "Hand the role over first: then clients notice nothing. Until this machine is back what is "
+                         "stored is on one disk."},
+    {"yes", "The other broker serves and has everything. Until this machine is back what is stored is on one disk."},
+    {"no", "This broker alone has what clients were told is stored, and the other one would wait for it."},
+    {"no", "This disk holds messages that the other one lacks."},
+    {"yes", "The other broker serves, and this one is not level with it yet: it goes on later."},
+    {"no", "No broker is known to serve, and this one may be needed."},
+};
+
+static size_t s_verdict (const json_t *here)
+{
+    bool active = streq (zb_exchange_text (here, "role"), "active");
+    const json_t *peer = json_object_get (here, "peer");
+    if (streq (zb_exchange_text (here, "node"), "single"))
+        return 0;
+    if (json_is_true (json_object_get (here, "in_sync")))
+        return active ? 1 : 2;
+    if (active)
+        return 3;
+    if (json_is_true (json_object_get (here, "alone")) || !json_is_null (json_object_get (here, "replay")))
+        return 4;
+    return json_is_true (json_object_get (peer, "heard")) && streq (zb_exchange_text (peer, "role"), "active") ? 5 : 6;
+}
+
+static json_t *s_object (char *text)
+{
+    json_t *object = text ? json_loads (text, 0, NULL) : NULL;
+    free (text);
+    return object ? object : json_null ();
+}
+
+static void s_pair (zb_exchange_t *self)
+{
+    static const char *const nodes[] = {"single", "primary", "backup"};
+    const zb_config_t *config = self->site->config;
+    int64_t came = 0;
+    size_t verdict = s_verdict (self->status);
+    json_t *there = s_object (zb_asker_peer (self->site->asker, &came));
+    int other = config->as == ZB_PRIMARY ? ZB_BACKUP : ZB_PRIMARY;
+    json_t *answer = json_object ();
+    json_object_set_new (answer, "node", json_string (nodes[config->as]));
+    json_object_set_new (answer, "endpoint", json_string (config->host[config->as].endpoint));
+    json_object_set_new (answer, "other",
+                         config->as == ZB_SINGLE ? json_null () : json_string (config->host[other].endpoint));
+    json_object_set_new (answer, "pair", json_string (config->pair));
+    json_object_set_new (answer, "switch_off",
+                         json_pack ("{s:s, s:s}", "may", s_verdicts[verdict].may, "why", s_verdicts[verdict].why));
+    json_object_set_new (answer, "here", json_incref (self->status));
+    json_object_set_new (answer, "there_age_ms",
+                         json_is_null (there) ? json_null () : json_integer (zclock_mono () - came));
+    json_object_set_new (answer, "there", there);
+    json_object_set_new (answer, "login", *self->who ? json_string (self->who) : json_null ());
+    json_object_set_new (answer, "logins", json_boolean (config->http_login != NULL));
+    json_object_set_new (answer, "keys", json_boolean (self->site->keyed));
+    zb_exchange_json (self, 200, answer);
+}
+
+//  ---------------------------------------------------------------------------
+//  Queues
+
+//  Lines name=value as an object; numbers that JSON can hold everywhere are numbers.
+static json_t *s_lines (const char *lines)
+{
+    json_t *object = json_object ();
+    while (*lines) {
+        size_t size = strcspn (lines, "\n"), name = strcspn (lines, "=\n");
+        const char *value = lines + name + (name < size);
+        size_t value_size = size - name - (name < size);
+        char key[ZB_NAME_MAX + 1];
+        snprintf (key, sizeof key, "%.*s", (int) name, lines);
+        bool number = value_size && value_size < 16 && strspn (value, "0123456789") == value_size;
+        json_object_set_new (object, key,
+                             number ? json_integer (strtoll (value, NULL, 10)) : json_stringn (value, value_size));
+        lines += size + (lines[size] == '\n');
+    }
+    return object;
+}
+
+static void s_listed (zb_exchange_t *self)
+{
+    if (s_refused (self))
+        return;
+    const zb_question_t *question = &self->question;
+    json_t *queues = json_array ();
+    size_t index = 0;
+    for (; index + 1 < question->texts; index += 2) {
+        json_t *queue = s_lines (question->text[index + 1]);
+        json_object_set_new (queue, "name", json_string (question->text[index]));
+        json_array_append_new (queues, queue);
+    }
+    bool more = index < question->texts && *question->text[index];
+    json_t *next = more ? json_string (question->text[index]) : json_null ();
+    zb_exchange_json (self, 200, json_pack ("{s:o, s:o}", "queues", queues, "next", next));
+}
+
+static const char *s_asked_for (const zb_exchange_t *self, const char *name, const char *otherwise)
+{
+    const char *value = MHD_lookup_connection_value (self->connection, MHD_GET_ARGUMENT_KIND, name);
+    return value ? value : otherwise;
+}
+
+static void s_queues (zb_exchange_t *self)
+{
+    //  On the wire it takes a right.
+    if (self->site->keyed && !*self->who) {
+        s_refuse (self, 401, "the brokers have keys: log in to see queues");
+        return;
+    }
+    zb_question_t *question = &self->question;
+    question->verb = ZB_LIST;
+    question->argument[0] = s_asked_for (self, "pattern", "");
+    question->argument[1] = s_asked_for (self, "after", "");
+    question->argument[2] = s_asked_for (self, "max", "100");
+    question->arguments = 3;
+    question->key = self->key;
+    self->finish = s_listed;
+}
+
+//  ---------------------------------------------------------------------------
+//  Changes
+
+static void s_changed (zb_exchange_t *self)
+{
+    const zb_question_t *question = &self->question;
+    //  A name that is none may be anything.
+    bool named = question->arguments && !zb_name_check (zb_frame (question->argument[0]));
+    zb_log (ZB_LOG_NOTICE, "page: %s says %s%s%s: %s", self->who, zb_verb_name (question->verb), named ? " " : "",
+            named ? question->argument[0] : "", question->code && question->texts ? question->text[0] : "OK");
+    if (!s_refused (self)) {
+        json_t *said = json_array ();
+        for (size_t index = 0; index < question->texts; index++)
+            json_array_append_new (said, json_string (question->text[index]));
+        zb_exchange_json (self, 200, json_pack ("{s:o}", "ok", said));
+    }
+}
+
+static void s_change (zb_exchange_t *self, zb_verb_t verb)
+{
+    zb_question_t *question = &self->question;
+    question->verb = verb;
+    question->arguments = 0;
+    while (question->arguments < ZB_QUESTION_ARGUMENTS && self->argument[question->arguments]) {
+        question->argument[question->arguments] = self->argument[question->arguments];
+        question->arguments++;
+    }
+    question->key = self->key;
+    self->finish = s_changed;
+}
+
+//  Takes the queue's name; false, and it is refused, if `confirm` is not the same.
+static bool s_confirmed (zb_exchange_t *self, const char *what)
+{
+    if (streq (zb_exchange_text (self->said, "confirm"), what) && *what)
+        return true;
+    s_refuse (self, 400, "not confirmed: \"confirm\" has to be the queue's name, or the word switchover");
+    return false;
+}
+
+static void s_empty (zb_exchange_t *self, zb_verb_t verb)
+{
+    const char *queue = zb_exchange_text (self->said, "queue");
+    if (!s_confirmed (self, queue))
+        return;
+    self->argument[0] = strdup (queue);
+    s_change (self, verb);
+}
+
+static void s_purge (zb_exchange_t *self)
+{
+    s_empty (self, ZB_PURGE);
+}
+
+static void s_delete (zb_exchange_t *self)
+{
+    s_empty (self, ZB_DELETE);
+}
+
+static void s_switchover (zb_exchange_t *self)
+{
+    if (s_confirmed (self, "switchover"))
+        s_change (self, ZB_SWITCHOVER);
+}
+
+//  Creates a queue, or changes options of it.
+static void s_queue (zb_exchange_t *self)
+{
+    const char *name;
+    json_t *value;
+    char *lines = strdup ("");
+    json_object_foreach (json_object_get (self->said, "options"), name, value)
+    {
+        char number[32];
+        snprintf (number, sizeof number, "%lld", (long long) json_integer_value (value));
+        const char *text = json_is_integer (value) ? number : json_string_value (value);
+        char *more = text && !strpbrk (name, "=\n") && !strchr (text, '\n')
+                         ? zsys_sprintf ("%s%s=%s\n", lines, name, text)
+                         : NULL;
+        free (lines);
+        lines = more;
+        if (!more) {
+            s_refuse (self, 400, "options are texts and integers, each of one line");
+            return;
+        }
+    }
+    self->argument[0] = strdup (zb_exchange_text (self->said, "queue"));
+    self->argument[1] = lines;
+    s_change (self, ZB_QUEUE);
+}
+
+//  ---------------------------------------------------------------------------
+//  Logins
+
+static void s_logged_in (zb_exchange_t *self)
+{
+    if (s_refused (self))
+        return;
+    zb_question_t *question = &self->question;
+    if (self->site->keyed && !question->found) {
+        s_refuse (self, 403, "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)");
+        return;
+    }
+    const zb_login_t *login = zb_logins_begin (&self->site->logins, question->name, question->found, zclock_mono ());
+    question->found = NULL;
+    snprintf (self->cookie, sizeof self->cookie, COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict", login->cookie);
+    zb_log (ZB_LOG_NOTICE, "page: %s has logged in", login->name);
+    zb_exchange_json (self, 200, json_pack ("{s:s}", "login", login->name));
+}
+
+static void s_log_in (zb_exchange_t *self)
+{
+    const char *name = zb_exchange_text (self->said, "name");
+    if (!self->site->config->http_login) {
+        s_refuse (self, 403, "no login is configured: http/login in zbroker.conf(5)");
+        return;
+    }
+    if (!*name || strlen (name) > ZB_LOGIN_NAME_MAX || strpbrk (name, " \t\n")) {
+        s_refuse (self, 400, "a login has a name of 1 to 64 bytes without spaces");
+        return;
+    }
+    self->question.file = self->site->config->http_login;
+    self->question.name = name;
+    self->question.password = zb_exchange_text (self->said, "password");
+    self->finish = s_logged_in;
+}
+
+static const char *s_cookie (const zb_exchange_t *self)
+{
+    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, COOKIE);
+}
+
+static void s_log_out (zb_exchange_t *self)
+{
+    zb_logins_end (&self->site->logins, s_cookie (self), zclock_mono ());
+    snprintf (self->cookie, sizeof self->cookie, COOKIE "=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    zb_exchange_json (self, 200, json_pack ("{s:n}", "login"));
+}
+
+//  ---------------------------------------------------------------------------
+//  Requests
+
+static const struct {
+    const char *path;
+    void (*function) (zb_exchange_t *self);
+    bool change, stranger; //  it changes something; without a login
+} s_routes[] = {{"pair", s_pair, false, true},     {"queues", s_queues, false, true},
+                {"login", s_log_in, true, true},   {"logout", s_log_out, true, true},
+                {"queue", s_queue, true, false},   {"purge", s_purge, true, false},
+                {"delete", s_delete, true, false}, {"switchover", s_switchover, true, false}};
+
+static const char *s_header (const zb_exchange_t *self, const char *name)
+{
+    return MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, name);
+}
+
+//  Whether the page that sends this is ours: who sends none is no browser, or asks its own site.
+static bool s_own_origin (const zb_exchange_t *self)
+{
+    const char *origin = s_header (self, "Origin"), *host = s_header (self, "Host");
+    const char *at = origin ? strstr (origin, "://") : NULL;
+    return !origin || (at && host && streq (at + 3, host));
+}
+
+//  What a change takes.  Returns false if it is refused.
+static bool s_takes (zb_exchange_t *self)
+{
+    const char *type = s_header (self, "Content-Type");
+    size_t size = type ? strcspn (type, "; ") : 0;
+    if (!s_own_origin (self))
+        s_refuse (self, 403, "this comes from the page of another site");
+    else if (!s_header (self, OWN_HEADER))
+        s_refuse (self, 403, "a change takes the header " OWN_HEADER);
+    else if (size != strlen (ZB_JSON) || strncasecmp (type, ZB_JSON, size) != 0)
+        s_refuse (self, 415, "a change takes Content-Type: " ZB_JSON);
+    else if (self->beyond)
+        s_refuse (self, 413, "too much");
+    else if (!(self->said = json_loadb (self->body, self->size, JSON_REJECT_DUPLICATES, NULL)) ||
+             !json_is_object (self->said))
+        s_refuse (self, 400, "no JSON object");
+    return self->code == 0;
+}
+
+void zb_api (zb_exchange_t *self, const char *path, const char *method)
+{
+    size_t index = 0, routes = sizeof s_routes / sizeof *s_routes;
+    while (index < routes && !streq (s_routes[index].path, path + strlen (ZB_API)))
+        index++;
+    const zb_login_t *login = zb_logins_find (&self->site->logins, s_cookie (self), zclock_mono ());
+    if (login) {
+        strcpy (self->who, login->name);
+        self->key = login->key ? strdup (login->key) : NULL;
+    }
+    if (index == routes)
+        s_refuse (self, 404, "there is no such thing: see zbroker-api(7)");
+    else if (!streq (method, s_routes[index].change ? "POST" : "GET"))
+        s_refuse (self, 405, s_routes[index].change ? "this takes POST" : "this takes GET");
+    else if (s_routes[index].change && !s_takes (self))
+        return;
+    else if (!s_routes[index].stranger && !login)
+        s_refuse (self, 401,
+                  self->site->config->http_login ? "log in first"
+                                                 : "no login is configured: http/login in zbroker.conf(5)");
+    else if (!self->status)
+        s_refuse (self, 503, "the broker has not turned for some seconds");
+    else
+        s_routes[index].function (self);
+}
