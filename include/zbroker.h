@@ -258,6 +258,11 @@ typedef struct {
 int zb_client_put (zb_client_t *self, const char *queue, const void *data, size_t size, zb_receipt_t *receipt);
 
 //  Stores several messages, all or none, with the same properties: 1..1000 bodies, by default 16 MiB together.
+//  Properties are lines "name=value", a newline between, or NULL.  The line "acks=QUEUE ID ID..." is an instruction (at most
+//  1000 ids, those of zb_messages_ids for one): these messages are acknowledged in the commit that stores the new ones.  If one of them
+//  is settled already, or another consumer has it, this fails with ZB_ERR_GONE, and nothing is done: throw the result away.
+//  Under a name that is exactly once; without one, a PUT that was sent again may fail so because it was stored at first.
+//  It takes a store of level 3 (ZB_ERR_NOT_READY).
 int zb_client_put_many (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
                         size_t count, zb_receipt_t *receipt);
 

@@ -21,9 +21,11 @@ static const tool_option_t s_options[] = {
     {"count", "N", "take N messages (default: 1); 0 = until none came for the time of --wait"},
     {"wait", "MS", "how long to wait for each message (default: 1000)"},
     {"requeue", NULL, "give them back to the queue's head instead of acknowledging them"},
+    {"delay", "MS", "with --requeue: nobody gets them before so long (default: 0)"},
     {"name", "NAME", "take them under this consumer's name"},
     OUTPUT_OPTIONS,
-    TOOL_BROKERS, TOOL_KEY,
+    TOOL_BROKERS,
+    TOOL_KEY,
     TOOL_TIMEOUT,
     {NULL, NULL, NULL}};
 
@@ -41,12 +43,15 @@ static void s_hold (held_t *self, zb_messages_t *messages)
 }
 
 //  Gives everything back, the last first, so that the order stays.  Returns an exit code.
-static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client)
+static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client, int64_t delay)
 {
     int code = TOOL_OK;
     while (self->size) {
         zb_messages_t *messages = self->lists[--self->size];
-        if (code == TOOL_OK && zb_client_nack (client, zb_messages_queue (messages), zb_messages_ids (messages)))
+        const char *queue = zb_messages_queue (messages), *ids = zb_messages_ids (messages);
+        //  A broker of 0.1 knows no delay.
+        if (code == TOOL_OK &&
+            (delay ? zb_client_nack_later (client, queue, ids, delay) : zb_client_nack (client, queue, ids)))
             code = tool_client_fail (tool, client, "not given back, they come again when their lease ends");
         zb_messages_destroy (&messages);
     }
@@ -96,9 +101,12 @@ static int s_run (tool_t *tool)
 {
     if (tool->size != 1)
         return tool_misused (tool, tool->size ? "one queue at a time" : "which queue?");
-    int64_t count = 1, wait = 1000;
-    if (tool_number (tool, "count", 0, INT64_MAX, &count) || tool_number (tool, "wait", 0, WAIT_MAX, &wait))
+    int64_t count = 1, wait = 1000, delay = 0;
+    if (tool_number (tool, "count", 0, INT64_MAX, &count) || tool_number (tool, "wait", 0, WAIT_MAX, &wait) ||
+        tool_number (tool, "delay", 0, INT32_MAX, &delay))
         return TOOL_USAGE;
+    if (tool_option (tool, "delay") && !tool_option (tool, "requeue"))
+        return tool_misused (tool, "--delay is for what --requeue gives back");
     output_t output;
     int code = output_open (&output, tool);
     if (code)
@@ -110,7 +118,7 @@ static int s_run (tool_t *tool)
     signal (SIGPIPE, SIG_IGN);
     held_t held = {NULL, 0};
     code = s_get (tool, client, count, wait, &output, &held);
-    int given_back = s_give_back (&held, tool, client);
+    int given_back = s_give_back (&held, tool, client, delay);
     zb_client_destroy (&client);
     return code == TOOL_OK ? given_back : code;
 }

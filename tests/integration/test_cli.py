@@ -238,6 +238,34 @@ def test_requeue_leaves_the_messages(zbroker, single):
     assert zbroker(["get", "again", "--count", "3"] + brokers).stdout == "a\nb\nc\n"
 
 
+def test_requeue_with_a_delay(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "later"] + brokers)
+    zbroker(["put", "later", "a", "b"] + brokers)
+    assert zbroker(["get", "later", "--requeue", "--delay", "600000"] + brokers).stdout == "a\n"
+    assert zbroker(["get", "later", "--count", "0", "--wait", "0", "--requeue"] + brokers).stdout == "b\n"
+    assert zbroker(["get", "later", "--requeue", "--delay", "1"] + brokers).stdout == "b\n"
+    assert zbroker(["get", "later"] + brokers).stdout == "b\n"
+    for wrong in (["--requeue", "--delay", "2147483648"], ["--delay", "1"], ["--requeue", "--delay", "x"]):
+        assert zbroker(["get", "later"] + wrong + brokers, check=False).returncode == 2
+
+
+def test_put_acknowledges_what_it_was_made_of(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    for queue in ("orders", "results"):
+        zbroker(["queue", "create", queue] + brokers)
+    zbroker(["put", "orders", "one", "two"] + brokers)
+    made_of = json.loads(zbroker(["get", "orders", "--requeue", "--json"] + brokers).stdout)["id"]
+    command = ["put", "results", "made of one", "-H", "acks=orders " + made_of, "-H", "colour=red"] + brokers
+    assert zbroker(command).stdout.startswith("OK single ")
+    again = zbroker(command, check=False)
+    assert again.returncode == 1 and "settled already" in again.stderr and "OK" not in again.stdout
+    assert zbroker(["get", "orders", "--count", "0", "--wait", "0"] + brokers).stdout == "two\n"
+    results = zbroker(["get", "results", "--count", "0", "--wait", "0", "--json"] + brokers).stdout.splitlines()
+    assert [(json.loads(line)["body"], json.loads(line)["properties"]) for line in results] == \
+        [("made of one", {"colour": "red"})]
+
+
 def test_get_into_a_closed_pipe_loses_nothing(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     zbroker(["queue", "create", "pipe"] + brokers)
