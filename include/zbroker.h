@@ -344,6 +344,13 @@ int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
 //  Creates a queue, or changes the options of an existing one; those not named stay as they are.
 int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options);
 
+//  Creates a topic, or changes its options.  What is put into it goes to each of its subscriptions.
+int zb_client_topic (zb_client_t *self, const char *topic, const char *options);
+
+//  Creates a subscription, whose name is TOPIC/SUBSCRIPTION, or changes its options.  It is got from, acknowledged, purged
+//  and deleted by that name as a queue is.
+int zb_client_subscribe (zb_client_t *self, const char *subscription, const char *options);
+
 //  Deletes all its messages.  If a failover makes the client ask twice, so are those that came in between.
 int zb_client_purge_queue (zb_client_t *self, const char *queue);
 
@@ -353,6 +360,8 @@ int zb_client_delete_queue (zb_client_t *self, const char *queue);
 //  The queues whose names match the pattern; NULL = all.  More than 10,000 are asked for one page after the other: one that is
 //  made or deleted meanwhile may be missed or listed.
 zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern);
+//  The same with topics and subscriptions among them; each has a line kind=queue, kind=topic or kind=subscription.
+zb_queues_t *zb_client_list_topics (zb_client_t *self, const char *pattern);
 
 size_t zb_queues_size (const zb_queues_t *self);
 //  NULL if there is no such queue.

@@ -15,6 +15,8 @@ extern const tool_command_t tool_serve;
 extern const tool_command_t tool_put;
 extern const tool_command_t tool_get;
 extern const tool_command_t tool_queue;
+extern const tool_command_t tool_topic;
+extern const tool_command_t tool_sub;
 extern const tool_command_t tool_status;
 extern const tool_command_t tool_check;
 extern const tool_command_t tool_doctor;

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    queue - zbroker queue: create, list, purge, delete
+    queue - zbroker queue, topic, sub: create, list, purge, delete
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -31,7 +31,7 @@ static int s_changed (const tool_t *tool, const zb_client_t *client, int rc)
 static int s_create (const tool_t *tool, zb_client_t *client)
 {
     if (tool->size < 2)
-        return tool_misused (tool, "create: which queue?");
+        return tool_misused (tool, "create: which %s?", tool->command->name);
     size_t size = 1;
     for (size_t index = 2; index < tool->size; index++) {
         if (!strchr (tool->arguments[index], '=') || strchr (tool->arguments[index], '\n'))
@@ -45,7 +45,10 @@ static int s_create (const tool_t *tool, zb_client_t *client)
             strcat (options, "\n");
         strcat (options, tool->arguments[index]);
     }
-    int code = s_changed (tool, client, zb_client_create_queue (client, tool->arguments[1], options));
+    int (*create) (zb_client_t *, const char *, const char *) = tool->command == &tool_topic ? zb_client_topic
+                                                                : tool->command == &tool_sub ? zb_client_subscribe
+                                                                                             : zb_client_create_queue;
+    int code = s_changed (tool, client, create (client, tool->arguments[1], options));
     free (options);
     return code;
 }
@@ -53,14 +56,14 @@ static int s_create (const tool_t *tool, zb_client_t *client)
 static int s_purge (const tool_t *tool, zb_client_t *client)
 {
     if (tool->size != 2)
-        return tool_misused (tool, "purge: which queue?");
+        return tool_misused (tool, "purge: which %s?", tool->command->name);
     return s_changed (tool, client, zb_client_purge_queue (client, tool->arguments[1]));
 }
 
 static int s_delete (const tool_t *tool, zb_client_t *client)
 {
     if (tool->size != 2)
-        return tool_misused (tool, "delete: which queue?");
+        return tool_misused (tool, "delete: which %s?", tool->command->name);
     return s_changed (tool, client, zb_client_delete_queue (client, tool->arguments[1]));
 }
 
@@ -83,10 +86,19 @@ static bool s_is_number (const char *text)
     return *text && strlen (text) < 19 && text[strspn (text, "0123456789")] == 0 && (*text != '0' || !text[1]);
 }
 
-static void s_print_json (const zb_queues_t *queues)
+//  Whether it is one of those that the command is about.
+static bool s_is_listed (const tool_t *tool, const zb_queues_t *queues, size_t index)
+{
+    const char *kind = tool->command == &tool_topic ? "kind=topic" : "kind=subscription";
+    return tool->command == &tool_queue || strstr (zb_queues_lines (queues, index), kind);
+}
+
+static void s_print_json (const tool_t *tool, const zb_queues_t *queues)
 {
     json_t *list = json_array ();
     for (size_t index = 0; index < zb_queues_size (queues); index++) {
+        if (!s_is_listed (tool, queues, index))
+            continue;
         json_t *queue = json_object ();
         json_object_set_new (queue, "name", json_string (zb_queues_name (queues, index)));
         const char *lines = zb_queues_lines (queues, index);
@@ -102,13 +114,15 @@ static void s_print_json (const zb_queues_t *queues)
     json_decref (list);
 }
 
-static void s_print_table (const zb_queues_t *queues)
+static void s_print_table (const tool_t *tool, const zb_queues_t *queues)
 {
     size_t width = 0;
     for (size_t index = 0; index < zb_queues_size (queues); index++)
         if (width < strlen (zb_queues_name (queues, index)))
             width = strlen (zb_queues_name (queues, index));
     for (size_t index = 0; index < zb_queues_size (queues); index++) {
+        if (!s_is_listed (tool, queues, index))
+            continue;
         printf ("%-*s", (int) width, zb_queues_name (queues, index));
         const char *lines = zb_queues_lines (queues, index);
         char line[1024], *value;
@@ -122,13 +136,15 @@ static int s_list (const tool_t *tool, zb_client_t *client)
 {
     if (tool->size > 2)
         return tool_misused (tool, "list: one pattern at most");
-    zb_queues_t *queues = zb_client_list_queues (client, tool->size == 2 ? tool->arguments[1] : NULL);
+    const char *pattern = tool->size == 2 ? tool->arguments[1] : NULL;
+    zb_queues_t *queues = tool->command == &tool_queue ? zb_client_list_queues (client, pattern)
+                                                       : zb_client_list_topics (client, pattern);
     if (!queues)
         return tool_client_fail (tool, client, "list");
     if (tool_option (tool, "json"))
-        s_print_json (queues);
+        s_print_json (tool, queues);
     else
-        s_print_table (queues);
+        s_print_table (tool, queues);
     zb_queues_destroy (&queues);
     return TOOL_OK;
 }
@@ -167,6 +183,30 @@ const tool_command_t tool_queue = {
             "create sets the options given; it leaves an existing queue's messages and other options.\n"
             "list prints each queue with its options and counts.\n"
             "purge deletes the messages, delete the queue with its messages; neither asks back.\n",
+    .options = s_options,
+    .run = s_run,
+};
+
+const tool_command_t tool_topic = {
+    .name = "topic",
+    .arguments = "create TOPIC [OPTION=VALUE...] | list [PATTERN] | purge TOPIC | delete TOPIC",
+    .summary = "Create or change, list, empty, delete topics",
+    .text = "\n"
+            "What is put into a topic goes to each of its subscriptions; see 'zbroker help sub'.\n"
+            "create sets the options given.  list prints each topic with its options and counts.\n"
+            "purge deletes the messages for all subscriptions, delete the topic with them; neither asks back.\n",
+    .options = s_options,
+    .run = s_run,
+};
+
+const tool_command_t tool_sub = {
+    .name = "sub",
+    .arguments = "create TOPIC/SUB [OPTION=VALUE...] | list [PATTERN] | purge TOPIC/SUB | delete TOPIC/SUB",
+    .summary = "Create or change, list, empty, delete subscriptions of topics",
+    .text = "\n"
+            "A subscription gets all that is put into its topic from then on; it is got from as a queue is:\n"
+            "'zbroker get TOPIC/SUB'.  create sets the options given.  purge has it done with all that there is,\n"
+            "delete ends it; neither asks back.\n",
     .options = s_options,
     .run = s_run,
 };

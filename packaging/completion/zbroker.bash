@@ -49,7 +49,7 @@ _zbroker () {
         mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_commands)" -- "$cur") ;;
     put | get)
         [ "$COMP_CWORD" = 2 ] && mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_queues)" -- "$cur") ;;
-    queue)
+    queue | topic | sub)
         if [ "$COMP_CWORD" = 2 ]; then
             mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_words queue)" -- "$cur")
         else

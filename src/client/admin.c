@@ -20,6 +20,33 @@ int zb_client_create_queue (zb_client_t *self, const char *queue, const char *op
     return zb_client_ask (self, ZB_QUEUE, args, 2);
 }
 
+//  TOPIC, or SUB.
+static int s_make (zb_client_t *self, zb_verb_t verb, const char *name, const char *wrong, const char *options)
+{
+    if (wrong)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "%s", wrong);
+    wrong = options ? zb_lines_check (zb_frame (options)) : NULL;
+    if (wrong)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "options: %s", wrong);
+    zb_frame_t args[] = {zb_frame (name), zb_frame (options ? options : "")};
+    return zb_client_ask (self, verb, args, 2);
+}
+
+int zb_client_topic (zb_client_t *self, const char *topic, const char *options)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, topic))
+        return -1;
+    return s_make (self, ZB_TOPIC, topic, strchr (topic, '/') ? "a topic's name has no '/'" : NULL, options);
+}
+
+int zb_client_subscribe (zb_client_t *self, const char *subscription, const char *options)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, subscription))
+        return -1;
+    const char *wrong = strchr (subscription, '/') ? NULL : "a subscription's name is TOPIC/SUBSCRIPTION";
+    return s_make (self, ZB_SUB, subscription, wrong, options);
+}
+
 int zb_client_purge_queue (zb_client_t *self, const char *queue)
 {
     if (zb_client_may_wait (self) || zb_client_check_queue (self, queue))
@@ -41,8 +68,8 @@ int zb_client_delete_queue (zb_client_t *self, const char *queue)
 }
 
 //  Asks for queues behind this name (NULL: as a client of the first release does, for all that fit into one reply), and
-//  adds them.  Returns how many, or -1.
-static long s_list (zb_client_t *self, zb_frame_t pattern, char after[ZB_NAME_MAX + 1], zb_queues_t *queues)
+//  adds them; with `all` topics and subscriptions, too.  Returns how many, or -1.
+static long s_list (zb_client_t *self, zb_frame_t pattern, char after[ZB_NAME_MAX + 1], bool all, zb_queues_t *queues)
 {
     char most[21];
     zb_number_format (ZB_LIST_MAX, most);
@@ -52,7 +79,7 @@ static long s_list (zb_client_t *self, zb_frame_t pattern, char after[ZB_NAME_MA
     const zb_answer_t *answer = zb_conn_answer (self->conn);
     size_t size = zb_queues_size (queues);
     zb_frame_t next = after && answer->args ? answer->arg[answer->args - 1] : zb_frame ("");
-    if (zb_queues_add (queues, answer, after != NULL) || next.size > ZB_NAME_MAX) {
+    if (zb_queues_add (queues, answer, after != NULL, all) || next.size > ZB_NAME_MAX) {
         zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer is malformed");
         return -1;
     }
@@ -61,7 +88,7 @@ static long s_list (zb_client_t *self, zb_frame_t pattern, char after[ZB_NAME_MA
     return (long) (zb_queues_size (queues) - size);
 }
 
-zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
+static zb_queues_t *s_list_all (zb_client_t *self, const char *pattern, bool all)
 {
     if (zb_client_may_wait (self))
         return NULL;
@@ -72,16 +99,26 @@ zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
     }
     zb_frame_t which = zb_frame (pattern ? pattern : "");
     zb_queues_t *queues = zb_queues_new ();
-    long rc = s_list (self, which, NULL, queues);
-    //  What does not fit into one reply comes in pages.
     char after[ZB_NAME_MAX + 1] = "";
-    if (rc == ZB_LIST_MAX)
+    long rc = all ? s_list (self, which, after, all, queues) : s_list (self, which, NULL, all, queues);
+    //  What does not fit into one reply comes in pages.
+    if (!all && rc == ZB_LIST_MAX)
         snprintf (after, sizeof after, "%s", zb_queues_name (queues, ZB_LIST_MAX - 1));
     while (rc >= 0 && *after)
-        rc = s_list (self, which, after, queues);
+        rc = s_list (self, which, after, all, queues);
     if (rc < 0)
         zb_queues_destroy (&queues);
     return queues;
+}
+
+zb_queues_t *zb_client_list_queues (zb_client_t *self, const char *pattern)
+{
+    return s_list_all (self, pattern, false);
+}
+
+zb_queues_t *zb_client_list_topics (zb_client_t *self, const char *pattern)
+{
+    return s_list_all (self, pattern, true);
 }
 
 //  Keeps the text of the answer; returns NULL if it is no OK with one.

@@ -102,7 +102,7 @@ int zb_client_may_wait (zb_client_t *self)
 
 int zb_client_check_queue (zb_client_t *self, const char *queue)
 {
-    const char *wrong = queue ? zb_name_check (zb_frame (queue)) : "missing";
+    const char *wrong = queue ? zb_place_check (zb_frame (queue)) : "missing";
     return wrong ? zb_client_fail (self, ZB_ERR_ARGUMENT, "queue name: %s", wrong) : 0;
 }
 

@@ -148,19 +148,33 @@ zb_queues_t *zb_queues_new (void)
     return self;
 }
 
-int zb_queues_add (zb_queues_t *self, const zb_answer_t *answer, bool page)
+//  Whether these are the lines of a queue, not of a topic or a subscription.
+static bool s_is_queue (zb_frame_t lines)
+{
+    size_t cursor = 0;
+    zb_frame_t name, value;
+    bool queue = true;
+    while (zb_lines_next (lines, &cursor, &name, &value))
+        queue = queue && (!zb_frame_is (name, "kind") || zb_frame_is (value, "queue"));
+    return queue;
+}
+
+int zb_queues_add (zb_queues_t *self, const zb_answer_t *answer, bool page, bool all)
 {
     if (answer->args % 2 != page)
         return -1;
     size_t old = 2 * self->size, added = answer->args - page;
     self->text = (char **) realloc (self->text, (old + added + 1) * sizeof (char *));
     assert (self->text);
+    size_t kept = 0;
     for (size_t index = 0; index < added; index++) {
+        if (!all && !s_is_queue (answer->arg[index | 1]))
+            continue;
         char *cursor = (char *) malloc (answer->arg[index].size + 1);
         assert (cursor);
-        self->text[old + index] = s_text (&cursor, answer->arg[index]);
+        self->text[old + kept++] = s_text (&cursor, answer->arg[index]);
     }
-    self->size += added / 2;
+    self->size += kept / 2;
     return 0;
 }
 

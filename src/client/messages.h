@@ -23,6 +23,7 @@ zb_messages_t *zb_messages_new (const zb_answer_t *answer, zmq_msg_t *frame, siz
 //  An empty list.
 zb_queues_t *zb_queues_new (void);
 //  Adds what the OK of a LIST tells; copies.  A page has one more argument behind its pairs.  -1 if that is not so.
-int zb_queues_add (zb_queues_t *self, const zb_answer_t *answer, bool page);
+//  Without `all` what is no queue is left out.
+int zb_queues_add (zb_queues_t *self, const zb_answer_t *answer, bool page, bool all);
 
 #endif

@@ -66,11 +66,11 @@ static void test_a_queue_comes_and_goes (void **state)
     uint8_t tomb[ZB_TOMB_KEY_SIZE], cursor[ZB_CURSOR_KEY_SIZE], value[ZB_QUEUE_ROW_SIZE];
     zb_queue_row_t row = {.id = 5, .lease = 10, .changed = {7, 3, 1}};
     zb_tomb_key (5, tomb);
-    zb_cursor_key (5, cursor);
+    zb_cursor_key (5, 0, cursor);
     zb_commit_queue (self, zb_frame ("q"), &row);
     zb_commit_queues (self, 5, 1);
     zb_commit_bury (self, 5, UINT64_MAX);
-    zb_commit_delete_queue (self, zb_frame ("q"), 5);
+    zb_commit_delete_queue (self, zb_frame ("q"), &row);
     zb_commit_buried (self, 5);
     s_is (self, 0, false, ZB_QUEUES, "q", 1);
     zb_op_t op = zb_batch_op (self->batch, 0);

@@ -273,7 +273,7 @@ static void test_marks_are_restored (void **state)
     for (int index = 0; index < 2; index++) {
         uint8_t key[ZB_CURSOR_KEY_SIZE];
         size_t size = 0;
-        zb_cursor_key (self->cursor[index].id, key);
+        zb_cursor_key (self->log.id, self->cursor[index].id, key);
         const void *value = fake_store_get (self->store, ZB_CURSORS, key, sizeof key, &size);
         zb_row_t *found = zb_row_new (size);
         memcpy (found->data, value, size);

@@ -1268,6 +1268,136 @@ static void test_strangers_are_refused (void **state)
     s_close ();
 }
 
+//  ---------------------------------------------------------------------------
+//  Topics
+
+//  The same past of a topic with two subscriptions, and both lead alone from there.  Of four messages the first subscription
+//  has done two.
+static void s_open_topic (void)
+{
+    s_open_past ();
+    side_t *sides[] = {&s_winner, &s_loser};
+    for (int index = 0; index < 2; index++) {
+        rig_say (sides[index]->rig, "c", "TOPIC|t|t|");
+        rig_say (sides[index]->rig, "c", "SUB|s|t/a|");
+        rig_say (sides[index]->rig, "c", "SUB|s|t/b|");
+        rig_say (sides[index]->rig, "c", "PUT|1|t||1|2"); //  1:7 and 1:8, as each birth takes an id
+        rig_say (sides[index]->rig, "c", "PUT|1|t||3|4");
+        rig_say (sides[index]->rig, "c", "GET|g|t/a|2|0|");
+        rig_say (sides[index]->rig, "c", "ACK|a|t/a|1:7..1:8");
+        rig_skip (sides[index]->rig);
+    }
+    for (int index = 0; index < 2; index++) {
+        s_lead (sides[index]);
+        s_say (sides[index], "c", "HELLO|h");
+        rig_skip (sides[index]->rig);
+    }
+}
+
+static void s_expect_topic (const char *a, const char *b)
+{
+    s_expect_of ("t/a", a);
+    s_expect_of ("t/b", b);
+}
+
+//  What the loser has taken is delivered to each subscription, in its place, and what was done before it is not.
+static void test_a_topic (void **state)
+{
+    (void) state;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        s_open_topic ();
+        s_say (&s_winner, "c", "PUT|1|t||mine");
+        s_say (&s_winner, "c", "ACK|a|t/a|1:9..1:10 2:1");
+        s_say (&s_winner, "c", "PUT|1|t||last");
+        s_say (&s_loser, "c", "PUT|1|t||theirs|done");
+        s_say (&s_loser, "c", "ACK|a|t/b|2b:2");
+        s_replay ("");
+        if (restarts)
+            s_lead (&s_winner);
+        if (restarts)
+            s_say (&s_winner, "c", "HELLO|h");
+        s_expect_topic ("theirs,done,last", "1,2,3,4,theirs,mine,last");
+        s_say (&s_winner, "c", "ACK|a|t/a|2b:1 2b:2");
+        s_expect_topic ("last", "1,2,3,4,theirs,mine,last");
+        s_lead (&s_winner);
+        s_say (&s_winner, "c", "HELLO|h");
+        s_expect_topic ("last", "1,2,3,4,theirs,mine,last");
+        s_close ();
+    }
+}
+
+//  What each subscription has done at the loser is done, of what both had and of what came later: by bitmaps, and by its mark.
+static void test_a_subscription_s_acknowledgements (void **state)
+{
+    (void) state;
+    s_open_topic ();
+    s_say (&s_loser, "c", "PUT|1|t||5|6");
+    s_say (&s_loser, "c", "ACK|a|t/a|1:9..1:10 2b:2");
+    s_say (&s_loser, "c", "ACK|a|t/b|1:8");
+    s_say (&s_winner, "c", "ACK|a|t/b|1:9");
+    s_replay ("");
+    s_expect_topic ("5", "1,4,5,6");
+    s_close ();
+    s_open_topic ();
+    s_say (&s_loser, "c", "PURGE|p|t/b");
+    s_say (&s_winner, "c", "PUT|1|t||mine");
+    s_replay ("");
+    s_expect_topic ("3,4,mine", "mine");
+    s_close ();
+    s_open_topic ();
+    s_say (&s_loser, "c", "PURGE|p|t");
+    s_replay ("");
+    s_expect_topic ("", "");
+    s_close ();
+}
+
+static void test_subscriptions_come_and_go (void **state)
+{
+    (void) state;
+    //  One that was made at the loser gets what was put there, and what the winner has behind its beginning.
+    s_open_topic ();
+    s_say (&s_loser, "c", "SUB|s|t/c|");
+    s_say (&s_loser, "c", "TOPIC|t|u|max-bytes=1000");
+    s_say (&s_loser, "c", "SUB|s|u/a|lease=5");
+    s_say (&s_loser, "c", "PUT|1|t||5|6");
+    s_say (&s_loser, "c", "PUT|1|u||7");
+    s_say (&s_loser, "c", "ACK|a|t/c|2b:3");
+    s_say (&s_winner, "c", "PUT|1|t||mine");
+    s_replay ("");
+    s_expect_of ("t/c", "6,mine");
+    s_expect_of ("u/a", "7");
+    s_close ();
+    //  One that was deleted there goes, unless it was asked of here since; so does a topic that holds nothing.
+    for (int asked = 0; asked < 2; asked++) {
+        s_open_topic ();
+        s_say (&s_loser, "c", "DELETE|d|t/b");
+        if (asked)
+            s_say (&s_winner, "c", "GET|g|t/b|0|0|");
+        s_replay ("");
+        s_expect_topic ("3,4", asked ? "1,2,3,4" : NULL);
+        s_close ();
+    }
+    s_open_topic ();
+    s_say (&s_loser, "c", "DELETE|d|t");
+    s_replay ("");
+    s_expect_topic (NULL, NULL);
+    s_close ();
+    //  What was made again has another birth: what the earlier one has done is not meant.
+    s_open_topic ();
+    s_say (&s_loser, "c", "ACK|a|t/b|1:7..1:10");
+    s_say (&s_winner, "c", "DELETE|d|t/b");
+    s_say (&s_winner, "c", "SUB|s|t/b|from=first");
+    s_replay ("");
+    s_expect_topic ("3,4", "3,4");
+    s_close ();
+    //  What the winner has no topic, or no subscription, for goes aside.
+    s_open_topic ();
+    s_say (&s_loser, "c", "PUT|1|t||5");
+    s_say (&s_winner, "c", "DELETE|d|t");
+    s_replay ("absent ");
+    s_close ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -1310,6 +1440,9 @@ int main (void)
         cmocka_unit_test (test_a_purge_of_a_forgotten_twin),
         cmocka_unit_test (test_an_epoch_that_was_used_twice),
         cmocka_unit_test (test_strangers_are_refused),
+        cmocka_unit_test (test_a_topic),
+        cmocka_unit_test (test_a_subscription_s_acknowledgements),
+        cmocka_unit_test (test_subscriptions_come_and_go),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -195,7 +195,11 @@ static void s_small_rows_come_back (void **state)
     //  The first release's has no change; a grace makes it longer.
     for (unsigned form = 0; form < 3; form++) {
         unsigned changed = form ? 1 : 0;
-        zb_queue_row_t queue = {7, 1000, UINT64_MAX, {changed * 5, changed * 600, changed}, form / 2}, queue2;
+        zb_queue_row_t queue2, queue = {.id = 7,
+                                        .lease = 1000,
+                                        .max = UINT64_MAX,
+                                        .changed = {changed * 5, changed * 600, changed},
+                                        .grace = form / 2};
         size_t size = zb_queue_row_encode (&queue, value);
         static const size_t sizes[] = {20, 37, 45};
         assert_int_equal (size, sizes[form]);
@@ -212,7 +216,7 @@ static void s_small_rows_come_back (void **state)
         zb_row_unref (&row);
     }
 
-    zb_cursor_row_t cursor = {5, 100, 100}, cursor2;
+    zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE);
     assert_int_equal (zb_cursor_row_decode (&cursor2, row), 0);
@@ -268,7 +272,7 @@ static void s_longer_rows_are_read (void **state)
     (void) state;
     uint8_t value[ZB_GROUP_ROW_SIZE + 9], again[ZB_GROUP_ROW_SIZE];
     memset (value, 0xee, sizeof value);
-    zb_queue_row_t queue = {7, 30000, 5, {3, 2, 1}, 0}, queue2;
+    zb_queue_row_t queue = {.id = 7, .lease = 30000, .max = 5, .changed = {3, 2, 1}}, queue2;
     zb_queue_row_encode (&queue, value);
     zb_row_t *row = s_row (value, ZB_QUEUE_ROW_SIZE + 9);
     assert_int_equal (zb_queue_row_decode (&queue2, row), 0);
@@ -278,7 +282,7 @@ static void s_longer_rows_are_read (void **state)
     assert_int_equal (zb_queue_row_decode (&queue2, row), -1);
     zb_row_unref (&row);
 
-    zb_cursor_row_t cursor = {9, 8, 7}, cursor2;
+    zb_cursor_row_t cursor = {9, 8, 7, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE + 9);
     assert_int_equal (zb_cursor_row_decode (&cursor2, row), 0);

@@ -145,6 +145,13 @@ static void test_good (void **state)
     s_check ("ZB1|EXTEND|g|orders|1..18446744073709551615", 0, NULL);
     assert_int_equal (s_request.verb, ZB_EXTEND);
     s_names ("1..18446744073709551615");
+    s_check ("ZB1|TOPIC|t|prices|max-bytes=5", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_TOPIC);
+    s_check ("ZB1|SUB|s|prices/audit|lease=1000\nfrom=first", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_SUB);
+    assert_true (zb_frame_is (s_request.queue, "prices/audit"));
+    s_check ("ZB1|GET|g|prices/audit|1|0|", 0, NULL);
+    s_check ("ZB1|LIST|l||prices/audit", 0, NULL);
     s_check ("ZB1|QUEUE|g|orders|", 0, NULL);
     s_check ("ZB1|QUEUE|g|orders|lease=1000\nmax-messages=5", 0, NULL);
     assert_int_equal (s_request.verb, ZB_QUEUE);
@@ -209,6 +216,16 @@ static void test_bad (void **state)
         {"ZB1|NACK|1|q", "expected: NACK id queue acks [delay-ms]"},
         {"ZB1|EXTEND|1|q", "expected: EXTEND id queue acks"},
         {"ZB1|QUEUE|1|q", "expected: QUEUE id queue options"},
+        {"ZB1|TOPIC|1|t", "expected: TOPIC id topic options"},
+        {"ZB1|TOPIC|1|t/a|", "queue: a reserved character"},
+        {"ZB1|QUEUE|1|t/a|", "queue: a reserved character"},
+        {"ZB1|PUT|1|t/a||x", "queue: a reserved character"},
+        {"ZB1|SUB|1|t|", "queue: a subscription's name is TOPIC/SUB"},
+        {"ZB1|SUB|1|t/|", "queue: empty"},
+        {"ZB1|SUB|1|/a|", "queue: empty"},
+        {"ZB1|SUB|1|t/a/b|", "queue: a reserved character"},
+        {"ZB1|GET|1|t/$a|1|0|", "queue: a leading '$' is reserved"},
+        {"ZB1|TOPIC|1|t|keep", "options: a line without '='"},
         {"ZB1|QUEUE|1|q||", "expected: QUEUE id queue options"},
         {"ZB1|LIST|1|a|b|1|c", "expected: LIST id [pattern] [after] [max]"},
         {"ZB1|LIST|1||a*", "after: a reserved character"},
@@ -246,7 +263,7 @@ static void test_bad (void **state)
         {"ZB1|PUT|1|q|acks=r 1 |b", "acks: not a queue and ids, no ranges, with one space between"},
         {"ZB1|PUT|1|q|acks=r 1,2|b", "acks: not a queue and ids, no ranges, with one space between"},
         {"ZB1|PUT|1|q|acks=r 0|b", "acks: not a queue and ids, no ranges, with one space between"},
-        {"ZB1|PUT|1|q|acks=/r 1|b", "acks: a reserved character"},
+        {"ZB1|PUT|1|q|acks=/r 1|b", "acks: empty"},
         {"ZB1|PUT|1|q|a=b\nacks=r 1\nacks=r 2|b", "acks: there are two of them"},
         {"ZB1|QUEUE|1|q|lease", "options: a line without '='"},
         {"ZB1|NACK|1|q|1|x", "delay-ms: not a number of at most 2147483647"},

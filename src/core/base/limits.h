@@ -114,6 +114,8 @@ typedef struct {
     int64_t lease;               //  ms until a delivered message goes to others: 30 s
     int64_t grace;               //  ms until what a connection held when it ended goes to others: 5 s
     uint64_t queue_messages;     //  messages in one queue until PUT gets 429: 0 = no limit
+    uint64_t topic_bytes;        //  bytes of a topic's rows until PUT gets 429: 1 GiB
+    size_t subscriptions;        //  of one topic: 10000
     size_t connections;          //  of clients: 0 = what the file limit allows, see io/base/gate.h
     size_t per_address;          //  connections of one address, loopback excepted: 1000
     size_t memory;               //  bytes of requests that have come and are not read, of all connections: 1 GiB
@@ -125,6 +127,7 @@ typedef struct {
         .parked = 200000, .grace = 5000, .reply = 1 << 20,                                                             \
         .queues = 100000, .producers = 100000, .batch = 1 << 20, .inflight = 8, .window = 8 << 20, .windows = 128 << 20,                    \
         .waiting = 64 << 20, .session_idle = 3600000, .producer_idle = 604800000, .lease = 30000, .queue_messages = 0, \
+        .topic_bytes = 1 << 30, .subscriptions = 10000,                                                                \
         .output = 64 << 20, .outputs = 256 << 20, .connections = 0, .per_address = 1000, .memory = 1 << 30             \
     }
 

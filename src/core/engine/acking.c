@@ -26,7 +26,9 @@ typedef struct {
 static void s_gone (void *context, uint64_t first, uint64_t last)
 {
     const s_acked_t *acked = (const s_acked_t *) context;
-    zb_engine_note_done (acked->engine, acked->queue->name, first, last);
+    //  Of a subscription the mark, and the bitmaps, say it until a replay asks.
+    if (!acked->queue->topic)
+        zb_engine_note_done (acked->engine, acked->queue->name, first, last);
 }
 
 //  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
@@ -38,13 +40,15 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
     self->stats.acked += queue->cursor.done - done;
     if (queue->cursor.done != done)
         zb_engine_touch_queue (self, queue);
+    if (queue->cursor.done != done && queue->topic)
+        zb_engine_touch_queue (self, queue->topic);
     return next;
 }
 
 //  Acknowledges a span from task->next on as far as it is in memory; NULL when it is done, else what it waits for.
 static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t *left)
 {
-    uint64_t last = span->last < queue->log.tail ? span->last : queue->log.tail;
+    uint64_t tail = queue->cursor.log->tail, last = span->last < tail ? span->last : tail;
     while (task->next <= last) {
         uint64_t known = zb_cursor_known (&queue->cursor, task->next);
         if (known < self->read_last && self->read_queue == queue && task->next >= self->read_from &&

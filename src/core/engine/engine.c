@@ -557,6 +557,10 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit)
         }
         bool shed = sealed->inserted && queue->log.bytes > self->limits.window;
         zb_sealed_destroy (&sealed);
+        if (queue->kind == ZB_KIND_TOPIC) {
+            zb_engine_serve_topic (self, queue);
+            continue;
+        }
         if (shed)
             zb_cursor_shed (&queue->cursor, self->taken, self->windows - (queue->log.bytes - self->limits.window),
                             false);
@@ -823,10 +827,15 @@ static void s_drop_sessions (zb_engine_t *self, const char *active)
 
 static void s_drop_values (zb_engine_t *self)
 {
-    zb_ring_t *ring[] = {&self->all_queues, &self->gone};
-    for (size_t index = 0; index < 2; index++)
-        for (zb_ring_t *link = zb_ring_pop (ring[index]); link; link = zb_ring_pop (ring[index])) {
+    //  Subscriptions before their topics.
+    zb_ring_t *ring[] = {&self->all_queues, &self->gone, &self->all_queues, &self->gone};
+    for (size_t index = 0; index < 4; index++)
+        ZB_RING_EACH (link, after, ring[index])
+        {
             zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
+            if (index < 2 && !queue->topic)
+                continue;
+            zb_ring_remove (link);
             zb_map_remove (&self->queues, &queue->entry);
             zb_ring_remove (&queue->touched);
             zb_ring_remove (&queue->strays);

@@ -14,6 +14,7 @@
     giving.c   GETs, deliveries and leases
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
+    topics.c   topics and subscriptions: made, deleted, read
     list.c     LIST
     journal.c  what is done of older messages, kept for the peer
     merge.c    what the loser of a split has, taken item by item
@@ -71,15 +72,16 @@ enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION };
 typedef enum {
     ZB_LOAD_BOOT, //  once per lead: the meta table's rows, and tombstones
     ZB_LOAD_PRODUCER,
-    ZB_LOAD_QUEUE,  //  by name,
-    ZB_LOAD_CURSOR, //  then its cursor by id
-    ZB_LOAD_WINDOW, //  rows of the log for consumers
-    ZB_LOAD_STRAYS, //  rows of the log for an acknowledgement
-    ZB_LOAD_LIST,   //  for LIST: all queues,
-    ZB_LOAD_DEPTHS, //  then all cursors
-    ZB_LOAD_PURGED, //  rows whose space is to be freed
+    ZB_LOAD_QUEUE,   //  by name,
+    ZB_LOAD_CURSOR,  //  then its cursor by id,
+    ZB_LOAD_SUBS,    //  or, of a topic, all its cursors, then its subscriptions
+    ZB_LOAD_WINDOW,  //  rows of the log for consumers
+    ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
+    ZB_LOAD_LIST,    //  for LIST: all queues,
+    ZB_LOAD_DEPTHS,  //  then all cursors
+    ZB_LOAD_PURGED,  //  rows whose space is to be freed
     ZB_LOAD_JOURNAL, //  rows of the journal, to be erased
-    ZB_LOAD_NAMES   //  producers, to find those that are to be forgotten
+    ZB_LOAD_NAMES    //  producers, to find those that are to be forgotten
 } zb_load_kind_t;
 
 typedef struct zb_load {
@@ -93,7 +95,9 @@ typedef struct zb_load {
     zb_queue_t *queue; //  WINDOW, STRAYS
     uint64_t from;     //  STRAYS: the first and the last id wanted
     uint64_t last;
-    zb_queue_row_t row;   //  CURSOR: what QUEUE found
+    zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
+    struct zb_subs *subs; //  SUBS: what has been found
+    unsigned purges;      //  WINDOW, STRAYS: of the cursor, when it was asked
     struct zb_list *list; //  LIST, DEPTHS: what has been found
     zb_ring_t lists;      //  on the ring of those that are under way
     uint64_t since;       //  the tag of its first read
@@ -285,9 +289,13 @@ zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t
 void zb_engine_own (zb_engine_t *self, zb_producer_t *producer, uint64_t instance);
 //  Makes a queue of which there is none; its options are to be set and written.
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
+//  The same for a topic, and (topic not NULL) for a subscription of it, which begins behind everything.
+zb_queue_t *zb_engine_new_topic (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic);
 void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Deletes it with its messages.
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
+//  Its messages are gone, and what waits for it is answered; the rows of a topic's log are not buried.
+void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 
@@ -363,6 +371,27 @@ void zb_engine_return (zb_engine_t *self, zb_lease_t *lease);
 //  All leases of a session.
 void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
 
+//  topics.c
+//  Answers TOPIC, and SUB.
+zb_load_t *zb_engine_topic (zb_engine_t *self, zb_task_t *task);
+zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task);
+//  Why a PUT to the topic is refused; NULL if it is not.
+const char *zb_engine_topic_full (const zb_engine_t *self, const zb_queue_t *topic, const zb_request_t *request);
+//  Delivers what is new in a topic to those of its subscriptions that rows are shown to.
+void zb_engine_serve_topic (zb_engine_t *self, zb_queue_t *topic);
+//  All that was put is done by the subscription, or by all of the topic's.
+void zb_engine_purge_topic (zb_engine_t *self, zb_queue_t *queue);
+//  Deletes a topic with its subscriptions, or a subscription.
+void zb_engine_delete_topic (zb_engine_t *self, zb_queue_t *queue);
+//  Makes a subscription of which there is none: its row says what it is, its birth and where it begins included.
+zb_queue_t *zb_engine_begin_sub (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic, const zb_queue_row_t *row);
+//  The loser's topic, or subscription: *taken, or it was answered.
+zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken);
+//  A load of a load's SUBS begins, and one of its reads has come back: returns whether it is done.
+void zb_engine_load_subs (zb_engine_t *self, zb_load_t *load);
+bool zb_engine_subs (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+void zb_subs_destroy (struct zb_subs **self_p);
+
 //  granting.c
 //  Answers KEY.
 zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task);
@@ -389,6 +418,8 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
 zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request);
 //  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.
 zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind);
+//  The load reads once more, as one of this kind; the caller adds its ranges to load->read.
+void zb_engine_load_again (zb_engine_t *self, zb_load_t *load, zb_load_kind_t kind);
 //  Answers more of those who wait for a LIST that is done.
 void zb_engine_list_on (zb_engine_t *self);
 //  A read has come back.
@@ -418,6 +449,9 @@ bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count
 //  All of the queue is to be done, by name of what this lineage has had.  What replays that have not ended have brought of
 //  it is acknowledged first, id by id.  *refused: it was answered.
 zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
+//  Whether a change that the loser has made is to be made here: this store lacks it, and the queue (NULL: there is none) was not
+//  changed here as well.
+bool zb_engine_changes (const zb_engine_t *self, const zb_queue_t *queue, const zb_stamp_t *change);
 //  Whether a loser is sending now.
 bool zb_engine_merges (const zb_engine_t *self);
 //  Whether an end of these spans, which are as they were named, is an id that this lineage has not given, and that the peer may have.

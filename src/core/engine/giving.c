@@ -223,12 +223,14 @@ static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
 {
     //  I1: what was inserted and is not released would be read as well.
     const zb_cursor_t *cursor = &queue->cursor;
-    if (queue->log.inserting)
+    if (cursor->log->inserting)
         return;
-    if (cursor->load || cursor->reach == queue->log.tail || cursor->ready >= 2 * self->limits.bodies)
+    if (cursor->load || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
     size_t chunk = zb_engine_chunk (self);
-    if (cursor->window && queue->log.bytes + chunk > self->limits.window)
+    //  A subscription keeps what is done behind a message that is not: only the sum of all windows bounds that.
+    bool held = queue->topic && cursor->ready == 0;
+    if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
         return;
     if (self->starved)
         return;
@@ -316,6 +318,7 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
     zb_ring_append (&queue->parked, &get->turn);
     get->parked = true;
     queue->waiting++;
+    zb_cursor_follow (&queue->cursor, true);
     self->stats.parked++;
     if (zb_ring_empty (&queue->demand))
         zb_ring_append (&self->demand, &queue->demand);

@@ -15,6 +15,7 @@
 #include "core/engine/engine_self.h"
 #include "core/engine/list.h"
 #include "core/queue/options.h"
+#include "core/queue/topic.h"
 
 //  What an argument of a reply costs, in visits: two of them for a queue.
 #define ARG_VISITS 4
@@ -68,9 +69,10 @@ int zb_list_queue (zb_list_t *self, const zb_found_t *found)
 {
     zb_frame_t name = {found->key, found->key_size};
     zb_queue_row_t row;
-    if (zb_name_check (name) || zb_queue_row_decode (&row, found->row))
+    if (zb_place_check (name) || zb_queue_row_decode (&row, found->row))
         return -1;
-    if (zb_list_full (self) || !zb_name_match (self->pattern, name))
+    //  Who asks for no page is told of queues alone, as ever.
+    if (zb_list_full (self) || !zb_name_match (self->pattern, name) || (row.kind != ZB_KIND_QUEUE && !self->pages))
         return 0;
     if (self->items == self->room) {
         self->room = self->room ? self->room * 2 : 16;
@@ -86,27 +88,44 @@ int zb_list_queue (zb_list_t *self, const zb_found_t *found)
     return 0;
 }
 
-static int s_by_id (const void *one, const void *other)
+//  The key of its row among the cursors, as a number.
+static uint64_t s_place (const zb_queue_row_t *row)
 {
-    uint32_t a = ((const zb_listed_t *) one)->row.id;
-    uint32_t b = ((const zb_listed_t *) other)->row.id;
+    return row->kind == ZB_KIND_SUB ? (uint64_t) row->topic << 32 | row->id : (uint64_t) row->id << 32;
+}
+
+static int s_by_place (const void *one, const void *other)
+{
+    uint64_t a = s_place (&((const zb_listed_t *) one)->row), b = s_place (&((const zb_listed_t *) other)->row);
     return a < b ? -1 : a > b;
 }
 
 void zb_list_sort (zb_list_t *self)
 {
     if (self->items)
-        qsort (self->item, self->items, sizeof (zb_listed_t), s_by_id);
+        qsort (self->item, self->items, sizeof (zb_listed_t), s_by_place);
+}
+
+void zb_list_first (const zb_list_t *self, uint8_t key[ZB_CURSOR_KEY_SIZE])
+{
+    const zb_queue_row_t *row = &self->item[0].row;
+    zb_cursor_key (row->kind == ZB_KIND_SUB ? row->topic : row->id, 0, key);
 }
 
 int zb_list_cursor (zb_list_t *self, const zb_found_t *found)
 {
-    zb_listed_t key = {.row = {.id = 0}};
+    zb_listed_t key = {.row = {.kind = ZB_KIND_SUB}};
     zb_cursor_row_t cursor;
-    if (zb_cursor_key_decode (found, &key.row.id) || zb_cursor_row_decode (&cursor, found->row))
+    if (zb_cursor_key_decode (found, &key.row.topic, &key.row.id) || zb_cursor_row_decode (&cursor, found->row))
         return -1;
+    if (key.row.id == 0) {
+        self->topic = key.row.topic;
+        self->put = cursor.put;
+    }
+    else if (key.row.topic == self->topic && cursor.put < self->put)
+        cursor.put = self->put;
     zb_listed_t *item =
-        self->items ? (zb_listed_t *) bsearch (&key, self->item, self->items, sizeof key, s_by_id) : NULL;
+        self->items ? (zb_listed_t *) bsearch (&key, self->item, self->items, sizeof key, s_by_place) : NULL;
     if (item)
         item->cursor = cursor;
     return 0;
@@ -114,8 +133,8 @@ int zb_list_cursor (zb_list_t *self, const zb_found_t *found)
 
 bool zb_list_needs (const zb_list_t *self, const zb_found_t *found)
 {
-    uint32_t id = 0;
-    return self->items && zb_cursor_key_decode (found, &id) == 0 && id < self->item[self->items - 1].row.id;
+    return self->items && found->key_size == ZB_CURSOR_KEY_SIZE &&
+           zb_get64 (found->key) < s_place (&self->item[self->items - 1].row);
 }
 
 //  The engine's part: what is in memory is newer than what was read.
@@ -158,12 +177,15 @@ static s_line_t *s_lines (const zb_engine_t *self, size_t *lines)
     ZB_RING_EACH (link, after, &self->all_queues)
     {
         const zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
-        if (s_fits (list, queue->name))
+        if (s_fits (list, queue->name) && (queue->kind == ZB_KIND_QUEUE || list->pages))
             line[(*lines)++] = (s_line_t){queue->name, NULL, queue};
     }
     qsort (line, *lines, sizeof (s_line_t), s_by_name);
     return line;
 }
+
+static const char *const s_kinds[] = {
+    [ZB_KIND_QUEUE] = "queue", [ZB_KIND_TOPIC] = "topic", [ZB_KIND_SUB] = "subscription"};
 
 //  Writes what is said of a queue; returns its size.
 static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TEXT_MAX])
@@ -171,13 +193,19 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
     const zb_queue_t *queue = line->queue;
     zb_queue_row_t row = queue ? zb_queue_row (queue) : line->item->row;
     uint64_t messages = queue ? zb_queue_depth (queue) : line->item->cursor.put - line->item->cursor.done;
-    size_t size = zb_options_format (&row, &self->limits, false, text, TEXT_MAX);
-    size += (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n",
+    size_t size = row.kind == ZB_KIND_QUEUE ? zb_options_format (&row, &self->limits, false, text, TEXT_MAX)
+                                            : zb_topic_format (&row, &self->limits, text, TEXT_MAX);
+    if (row.kind == ZB_KIND_TOPIC)
+        size += (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\n", messages);
+    else
+        size +=
+            (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n",
                                messages, queue ? queue->cursor.leased : 0, queue ? queue->waiting : 0);
     assert (size < TEXT_MAX);
-    size += zb_options_format (&row, &self->limits, true, text + size, TEXT_MAX - size);
+    if (row.kind == ZB_KIND_QUEUE)
+        size += zb_options_format (&row, &self->limits, true, text + size, TEXT_MAX - size);
     if (self->list->pages)
-        size += (size_t) snprintf (text + size, TEXT_MAX - size, "kind=queue\n");
+        size += (size_t) snprintf (text + size, TEXT_MAX - size, "kind=%s\n", s_kinds[row.kind]);
     assert (size < TEXT_MAX);
     return size - 1; //  without the newline behind the last line
 }

@@ -27,6 +27,8 @@ typedef struct zb_list {
     size_t items;
     size_t room;
     zb_frame_t beyond; //  the name of that one; empty: there are no more
+    uint32_t topic;    //  the newest one whose cursor has come,
+    uint64_t put;      //  and how many messages were put there: its subscriptions' rows may be older
 } zb_list_t;
 
 //  What this LIST asks for.
@@ -38,8 +40,9 @@ bool zb_list_is (const zb_list_t *self, const zb_request_t *request);
 bool zb_list_full (const zb_list_t *self);
 //  Adds a row of the table queues, which come in their order, if it fits the pattern and there is room; -1 if it is malformed.
 int zb_list_queue (zb_list_t *self, const zb_found_t *found);
-//  All queues are there; cursors come now.
+//  All queues are there; cursors come now, from this key on.
 void zb_list_sort (zb_list_t *self);
+void zb_list_first (const zb_list_t *self, uint8_t key[ZB_CURSOR_KEY_SIZE]);
 //  Adds what a row of the table cursors says; -1 if it is malformed.
 int zb_list_cursor (zb_list_t *self, const zb_found_t *found);
 //  Whether a row behind this one may be of use.

@@ -31,7 +31,7 @@ static const char s_damaged_producers[] = "the table producers holds a malformed
 
 //  Making
 
-static void s_ask (zb_engine_t *self, zb_load_t *load, zb_load_kind_t kind)
+void zb_engine_load_again (zb_engine_t *self, zb_load_t *load, zb_load_kind_t kind)
 {
     zb_map_remove (&self->tags, &load->tagged);
     load->kind = kind;
@@ -48,7 +48,7 @@ zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind)
     zb_ring_init (&load->ask);
     zb_ring_init (&load->sessions);
     zb_ring_init (&load->lists);
-    s_ask (self, load, kind);
+    zb_engine_load_again (self, load, kind);
     return load;
 }
 
@@ -105,10 +105,12 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
     load->from = from;
     load->last = last;
     uint8_t key[ZB_ACKS_KEY_SIZE];
-    zb_acks_key (queue->id, from, key);
+    zb_log_key (queue->cursor.log->id, from, key);
     //  Each row of acks has its row of the log, so that as many of them are enough.
     zb_read_add (load->read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, ROWS_MAX, zb_engine_chunk (self));
+    zb_acks_key (queue->id, from, key);
     zb_read_add (load->read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, ROWS_MAX, SIZE_MAX);
+    load->purges = queue->cursor.purges;
     queue->cursor.load = load;
     queue->log.users++;
     return load;
@@ -172,6 +174,7 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
         self->listing = NULL;
     zb_ring_remove (&load->lists);
     zb_list_destroy (&load->list);
+    zb_subs_destroy (&load->subs);
     zb_read_destroy (&load->read);
     free (load);
     *load_p = NULL;
@@ -293,9 +296,13 @@ static bool s_queue (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         zb_engine_fail (self, s_damaged_queues);
         return false;
     }
+    if (load->row.kind == ZB_KIND_TOPIC) {
+        zb_engine_load_subs (self, load);
+        return false;
+    }
     uint8_t key[ZB_CURSOR_KEY_SIZE];
-    zb_cursor_key (load->row.id, key);
-    s_ask (self, load, ZB_LOAD_CURSOR);
+    zb_cursor_key (load->row.id, 0, key);
+    zb_engine_load_again (self, load, ZB_LOAD_CURSOR);
     zb_read_add (load->read, ZB_CURSORS, key, sizeof key, sizeof key, 1, BYTES_MAX);
     return false;
 }
@@ -305,9 +312,10 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     zb_queue_t *queue = load->queue;
     zb_cursor_t *cursor = &queue->cursor;
     cursor->load = NULL;
-    if (queue->gone)
+    //  What was purged since may be in what was read.
+    if (queue->gone || cursor->purges != load->purges)
         return true;
-    uint64_t end = cursor->seen < queue->log.tail ? cursor->seen : queue->log.tail;
+    uint64_t end = cursor->seen < cursor->log->tail ? cursor->seen : cursor->log->tail;
     uint64_t want = load->kind == ZB_LOAD_STRAYS ? load->last : 0;
     uint64_t last = zb_cursor_load (cursor, read, end, want);
     if (last == 0)
@@ -318,6 +326,10 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         self->read_last = last;
         if (zb_ring_empty (&queue->strays))
             zb_ring_append (&self->strays, &queue->strays);
+    }
+    if (zb_cursor_settle (cursor, self->fill)) {
+        zb_engine_touch_queue (self, queue);
+        zb_engine_touch_queue (self, queue->topic);
     }
     zb_engine_serve (self, queue);
     return true;
@@ -331,7 +343,7 @@ static void s_list_on (zb_engine_t *self, zb_load_t *load, const zb_read_t *read
     uint8_t key[ZB_KEY_MAX];
     memcpy (key, last->key, last->key_size);
     key[last->key_size] = 0;
-    s_ask (self, load, load->kind);
+    zb_engine_load_again (self, load, load->kind);
     zb_read_add (load->read, table, key, last->key_size + 1u, 0, table == ZB_QUEUES ? LIST_ROWS : ROWS_MAX, BYTES_MAX);
 }
 
@@ -350,8 +362,8 @@ static bool s_list (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     if (load->list->items == 0)
         return true;
     uint8_t key[ZB_CURSOR_KEY_SIZE];
-    zb_cursor_key (load->list->item[0].row.id, key);
-    s_ask (self, load, ZB_LOAD_DEPTHS);
+    zb_list_first (load->list, key);
+    zb_engine_load_again (self, load, ZB_LOAD_DEPTHS);
     zb_read_add (load->read, ZB_CURSORS, key, sizeof key, 0, ROWS_MAX, BYTES_MAX);
     return false;
 }
@@ -386,6 +398,8 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_CURSOR:
         fault = s_cursor (self, load, read) ? NULL : s_damaged_cursors;
         break;
+    case ZB_LOAD_SUBS:
+        return zb_engine_subs (self, load, read);
     case ZB_LOAD_WINDOW:
     case ZB_LOAD_STRAYS:
         fault = s_rows (self, load, read) ? NULL : s_damaged_log;

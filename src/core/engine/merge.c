@@ -153,6 +153,11 @@ static bool s_is_common (const zb_engine_t *self, const zb_queue_t *queue)
     return s_has (&self->loser, UINT64_MAX, &queue->changed);
 }
 
+bool zb_engine_changes (const zb_engine_t *self, const zb_queue_t *queue, const zb_stamp_t *change)
+{
+    return !s_has (&self->lineage, self->commit, change) && (!queue || s_is_common (self, queue));
+}
+
 //  Makes a queue; NULL if it would be one too many.
 static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
 {
@@ -172,7 +177,7 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
     if (load)
         return load;
-    bool changes = !s_has (&self->lineage, self->commit, &item->queue.changed) && (!queue || s_is_common (self, queue));
+    bool changes = (!queue || queue->kind == ZB_KIND_QUEUE) && zb_engine_changes (self, queue, &item->queue.changed);
     if (changes && !queue && self->full)
         return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
     //  One too many is not made; its messages are put aside.
@@ -186,15 +191,32 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
     return NULL;
 }
 
-//  The loser has deleted the queue.  It stays if there is something in it, or if something was asked of it here since.
+//  Whether the queue may go: the loser knew it as it is, and nothing was asked of it here since.
+static bool s_is_left (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return s_is_common (self, queue) && zb_ring_empty (&queue->parked) &&
+           (queue->asked == 0 || zb_lineage_lists (&self->loser, queue->asked, self->node));
+}
+
+static bool s_are_left (const zb_engine_t *self, const zb_queue_t *topic)
+{
+    bool left = true;
+    for (zb_ring_t *link = topic->subs.next; link != &topic->subs && left; link = link->next)
+        left = s_is_left (self, ZB_ITEM (link, zb_queue_t, subs));
+    return left;
+}
+
+//  The loser has deleted the queue.  It stays if there is something in it, or if something was asked of it here since.  So does
+//  a topic; a subscription goes with what it has not done.
 static zb_load_t *s_delete (zb_engine_t *self, const zb_item_t *item, bool *taken)
 {
     zb_queue_t *queue = NULL;
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
     if (load)
         return load;
-    if (queue && s_is_common (self, queue) && zb_queue_depth (queue) == 0 && zb_ring_empty (&queue->parked) &&
-        (queue->asked == 0 || zb_lineage_lists (&self->loser, queue->asked, self->node)))
+    bool sub = queue && queue->kind == ZB_KIND_SUB;
+    if (queue && s_is_left (self, queue) &&
+        (sub || (zb_queue_depth (queue) == 0 && (queue->kind == ZB_KIND_QUEUE || s_are_left (self, queue)))))
         zb_engine_delete_queue (self, queue);
     *taken = true;
     return NULL;
@@ -206,7 +228,10 @@ static zb_load_t *s_acks (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
     zb_load_t *load = zb_engine_queue (self, item->name, &queue);
     if (load)
         return load;
-    if (queue) {
+    //  What a subscription has done means the one of this birth.
+    bool same = queue && (item->kind == ZB_REPLAY_DONE ? queue->kind == ZB_KIND_SUB && queue->birth == item->queue.birth
+                                                       : queue->kind == ZB_KIND_QUEUE);
+    if (same) {
         uint64_t acked = self->stats.acked;
         load = zb_engine_ack (self, queue, task, item->span, item->spans);
         self->stats.replayed_acks += self->stats.acked - acked;
@@ -353,6 +378,9 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t
         zb_row_t *row = s_span_row (self, view, span);
         zb_queue_insert (queue, row, zb_places_id (view->places, span->to - 1), bits, self->fill);
         zb_engine_touch_queue (self, queue);
+        //  The marks of subscriptions go back to it.
+        ZB_RING_EACH (link, after, &queue->subs)
+        zb_engine_touch_queue (self, ZB_ITEM (link, zb_queue_t, subs));
         self->fill->bytes += row->size;
         self->waiting += row->size;
         self->stats.replayed += open;
@@ -406,7 +434,7 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
 static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_view_t *view, bool *taken)
 {
     *taken = true;
-    if (!queue || view->open == view->places->count)
+    if (!queue || queue->kind != ZB_KIND_QUEUE || view->open == view->places->count)
         return NULL;
     uint64_t acked = self->stats.acked;
     zb_view_done (view, &self->scratch);
@@ -419,21 +447,43 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue
     return load;
 }
 
+//  Whether something of it that is purged is still in the store.
+static bool s_is_buried (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    uint8_t key[4];
+    zb_put32 (key, queue->id);
+    bool buried = self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key});
+    for (zb_ring_t *link = queue->subs.next; link != &queue->subs && queue->kind == ZB_KIND_TOPIC && !buried;
+         link = link->next)
+        buried = s_is_buried (self, ZB_ITEM (link, zb_queue_t, subs));
+    return buried;
+}
+
+//  The load of its rows, for whomever; NULL if there is none.
+static zb_load_t *s_reads (const zb_queue_t *queue)
+{
+    zb_load_t *load = queue->cursor.load;
+    for (zb_ring_t *link = queue->subs.next; link != &queue->subs && !load; link = link->next)
+        load = ZB_ITEM (link, zb_queue_t, subs)->cursor.load;
+    return load;
+}
+
 static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, zb_queue_t *queue,
                          const zb_view_t *view, bool *taken)
 {
     if (self->full)
         return s_refuse (self, task, ZB_DISK_FULL, "the disk is full");
-    if (!queue)
+    bool topic = item->kind == ZB_REPLAY_TOPIC_ROW;
+    if (!queue && !topic)
         queue = s_make (self, item->name);
-    if (!queue)
+    //  A topic that nobody subscribes to here keeps nothing.
+    if (!queue || (queue->kind == ZB_KIND_TOPIC) != topic || (topic && zb_ring_empty (&queue->subs)))
         return s_put_aside (self, task, view, NULL, "absent");
-    uint8_t key[4];
-    zb_put32 (key, queue->id);
-    if (self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key}))
+    if (s_is_buried (self, queue))
         return s_refuse (self, task, ZB_NOT_READY, "purged messages of the queue are being freed");
-    if (queue->cursor.load)
-        return queue->cursor.load;
+    zb_load_t *reads = s_reads (queue);
+    if (reads)
+        return reads;
     bool others = false;
     zb_put_t *what = (zb_put_t *) calloc (view->places->count, sizeof *what);
     assert (what);
@@ -576,9 +626,14 @@ static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
     switch (item->kind) {
     case ZB_REPLAY_QUEUE:
         return s_queue (self, task, item, taken);
+    case ZB_REPLAY_TOPIC:
+    case ZB_REPLAY_SUB:
+        return zb_engine_merge_topic (self, task, item, taken);
     case ZB_REPLAY_ACKS:
+    case ZB_REPLAY_DONE:
         return s_acks (self, task, item, taken);
     case ZB_REPLAY_ROW:
+    case ZB_REPLAY_TOPIC_ROW:
         return s_row (self, task, item, taken);
     case ZB_REPLAY_PRODUCER:
         return s_producer (self, item, taken);
@@ -645,7 +700,7 @@ zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *que
     bool unfinished = false;
     for (size_t each = 0; each < ZB_REPLAYS; each++)
         unfinished = unfinished || self->replay[each].epoch;
-    *refused = unfinished && queue->log.inserting;
+    *refused = unfinished && (queue->cursor.log->inserting || queue->kind == ZB_KIND_TOPIC);
     if (*refused)
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING);
     if (*refused || !unfinished)

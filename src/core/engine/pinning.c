@@ -35,7 +35,7 @@ static void s_pin (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue)
         return;
     self->pinner = session;
     self->pinned = queue;
-    self->pinned_from = queue->log.bytes;
+    self->pinned_from = queue->cursor.log->bytes;
     queue->cursor.pins++;
     queue->log.users++;
 }
@@ -58,15 +58,15 @@ zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     for (; task->at < task->request.spans; task->at++) {
         const zb_span_t *span = &task->request.span[task->at];
         uint64_t id = span->first, known = 0;
-        while (id <= span->last && id <= queue->log.tail && (known = zb_cursor_known (&queue->cursor, id)) != 0)
+        while (id <= span->last && id <= queue->cursor.log->tail && (known = zb_cursor_known (&queue->cursor, id)) != 0)
             id = known < span->last ? known + 1 : span->last + 1;
         if (id > span->last)
             continue;
         *result = ZB_PIN_GONE;
-        if (id > queue->log.tail || s_was_read (self, queue, id))
+        if (id > queue->cursor.log->tail || s_was_read (self, queue, id))
             return NULL;
         *result = ZB_PIN_LARGE;
-        if (self->pinner == session && queue->log.bytes > self->pinned_from + self->limits.windows / 2)
+        if (self->pinner == session && queue->cursor.log->bytes > self->pinned_from + self->limits.windows / 2)
             return NULL;
         if (self->pinner && self->pinner != session) {
             assert (self->pinner->load);

@@ -89,10 +89,14 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         piece.digest = digest;
         piece.part = properties != NULL;
     }
-    zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
+    bool dropped = queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->subs);
+    if (!dropped) {
+        zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
+        zb_engine_touch_queue (self, queue);
+    }
     free (properties);
+    self->must = true;
     self->newest += request->bodies;
-    zb_engine_touch_queue (self, queue);
     size_t bytes = request->body_bytes + request->properties.size + 64;
     self->fill->bytes += bytes;
     self->waiting += bytes;
@@ -104,7 +108,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         zb_engine_keep_producer (self, producer);
         producer->inflight++;
     }
-    zb_reply_t *reply = s_stored (task, ZB_REPLY_STORED, first, request->bodies);
+    zb_reply_t *reply = s_stored (task, dropped ? ZB_REPLY_DROPPED : ZB_REPLY_STORED, first, request->bodies);
     reply->producer = producer;
     zb_engine_give (self, &reply, self->fill->number);
 }
@@ -130,6 +134,10 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         s_refuse (self, task, ZB_GONE, gone, self->names_commit);
         return NULL;
     }
+    if (queue->kind == ZB_KIND_TOPIC) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "acks: a topic, not one of its subscriptions, TOPIC/SUB", ZB_NOW);
+        return NULL;
+    }
     queue->asked = self->epoch;
     request->spans = zb_spans_join (request->span, request->spans);
     zb_pinned_t result;
@@ -143,7 +151,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
     else if (result == ZB_PIN_WHOLE && zb_engine_may_settle (self, queue, task))
         *acked = queue;
     //  What a replay has brought is not shown before its commit is released.
-    else if (queue->log.inserting)
+    else if (queue->cursor.log->inserting)
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
     else
         s_refuse (self, task, ZB_GONE, gone, queue->cursor.commit);
@@ -155,10 +163,13 @@ static bool s_fits (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *
                     const zb_producer_t *producer)
 {
     const zb_request_t *request = &task->request;
-    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
+    uint64_t max = queue->max ? queue->max : queue->kind == ZB_KIND_QUEUE ? self->limits.queue_messages : 0;
+    const char *full = queue->kind == ZB_KIND_TOPIC ? zb_engine_topic_full (self, queue, request) : NULL;
     uint64_t done = acked == queue ? zb_spans_ids (request->span, request->spans) : 0;
     if (max && zb_queue_depth (queue) - done + request->bodies > max)
         s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
+    else if (full)
+        s_refuse (self, task, ZB_QUEUE_FULL, full, queue->commit);
     else if (producer && !producer->kept && self->producer_count >= self->limits.producers)
         s_refuse (self, task, ZB_QUEUE_FULL, ZB_MANY_NAMES, 0);
     else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||

@@ -18,6 +18,7 @@
 #include "core/engine/engine_self.h"
 #include "core/engine/list.h"
 #include "core/queue/options.h"
+#include "core/queue/topic.h"
 
 //  Replies
 
@@ -242,6 +243,13 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
 {
     *queue = NULL;
     zb_entry_t *entry = zb_map_find (&self->queues, name);
+    zb_frame_t topic;
+    //  A topic is read with all its subscriptions.
+    if (!entry && zb_topic_split (name, &topic, NULL)) {
+        zb_load_t *load = zb_engine_queue (self, topic, queue);
+        *queue = NULL;
+        return load;
+    }
     if (!entry)
         return zb_frame_eq (self->absent, name) ? NULL : zb_engine_load (self, ZB_LOAD_QUEUE, name);
     zb_queue_t *found = ZB_ITEM (entry, zb_queue_t, entry);
@@ -253,9 +261,20 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
     return NULL;
 }
 
+static bool s_is_for_consumers (zb_verb_t verb)
+{
+    return verb == ZB_GET || verb == ZB_ACK || verb == ZB_NACK || verb == ZB_EXTEND;
+}
+
 zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
 {
     zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
+    if (!load && *queue && (*queue)->kind == ZB_KIND_TOPIC && s_is_for_consumers (task->request.verb)) {
+        *queue = NULL;
+        s_refuse (self, task, ZB_BAD_REQUEST, "a topic: its messages are those of its subscriptions, TOPIC/SUB",
+                  ZB_NOW);
+        return NULL;
+    }
     if (!load && !*queue)
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
@@ -270,7 +289,8 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue)
     queue->commit = self->names_commit = self->fill->number;
 }
 
-zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
+//  A queue, or (topic not NULL) a subscription, or (is_topic) a topic.
+static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic, bool is_topic)
 {
     //  A deleted one of the name has its id and its rows; it needs the name no more.
     zb_entry_t *entry = zb_map_find (&self->queues, name);
@@ -279,12 +299,24 @@ zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
     self->queue_id++;
     self->queue_count++;
     zb_commit_queues (self->fill, self->queue_id, self->queue_count);
-    zb_queue_t *queue = zb_queue_new (name, self->queue_id, self->newest, &self->windows);
+    zb_queue_t *queue = topic      ? zb_queue_new_sub (name, self->queue_id, topic)
+                        : is_topic ? zb_queue_new_topic (name, self->queue_id, self->newest, &self->windows)
+                                   : zb_queue_new (name, self->queue_id, self->newest, &self->windows);
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);
     zb_engine_touch_queue (self, queue);
     queue->cursor.commit = queue->commit;
     return queue;
+}
+
+zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
+{
+    return s_new_queue (self, name, NULL, false);
+}
+
+zb_queue_t *zb_engine_new_topic (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic)
+{
+    return s_new_queue (self, name, topic, true);
 }
 
 static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
@@ -294,6 +326,10 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_queue (self, request->queue, &queue);
     if (load)
         return load;
+    if (queue && queue->kind != ZB_KIND_QUEUE) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "a topic has this name", self->names_commit);
+        return NULL;
+    }
     zb_queue_row_t row = {.id = 0};
     if (queue)
         row = zb_queue_row (queue);
@@ -357,25 +393,34 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = s_settled (self, task, &queue);
     if (!queue)
         return load;
-    zb_log_purge (&queue->log, self->newest);
-    zb_engine_bury (self, queue->id, self->newest);
-    zb_engine_note_all (self, queue->name);
-    zb_engine_touch_queue (self, queue);
+    if (queue->kind == ZB_KIND_QUEUE) {
+        zb_log_purge (&queue->log, self->newest);
+        zb_engine_bury (self, queue->id, self->newest);
+        zb_engine_note_all (self, queue->name);
+        zb_engine_touch_queue (self, queue);
+    }
+    else
+        zb_engine_purge_topic (self, queue);
     queue->cursor.commit = queue->commit;
     s_confirm (self, task, queue->commit);
     zb_engine_serve (self, queue);
     return NULL;
 }
 
-void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
+void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
 {
-    zb_commit_delete_queue (self->fill, queue->name, queue->id);
+    zb_queue_row_t row = zb_queue_row (queue);
+    zb_commit_delete_queue (self->fill, queue->name, &row);
     self->queue_count--;
     zb_commit_queues (self->fill, self->queue_id, self->queue_count);
     zb_engine_bury (self, queue->id, UINT64_MAX);
-    zb_engine_note_all (self, queue->name);
+    if (queue->kind == ZB_KIND_QUEUE)
+        zb_engine_note_all (self, queue->name);
     zb_engine_note_deleted (self, queue->name);
-    zb_log_purge (&queue->log, self->newest);
+    if (queue->kind == ZB_KIND_SUB)
+        zb_queue_leave (queue);
+    else
+        zb_log_purge (&queue->log, self->newest);
     queue->gone = true;
     queue->commit = self->names_commit = self->fill->number;
     zb_ring_remove (&queue->touched);
@@ -384,6 +429,14 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);
+}
+
+void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
+{
+    if (queue->kind == ZB_KIND_QUEUE)
+        zb_engine_drop_queue (self, queue);
+    else
+        zb_engine_delete_topic (self, queue);
 }
 
 static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
@@ -502,6 +555,8 @@ static zb_load_t *s_run (zb_engine_t *self, zb_task_t *task)
         [ZB_EXTEND] = s_nack,
         [ZB_LIST] = s_list,
         [ZB_QUEUE] = s_make_queue,
+        [ZB_TOPIC] = zb_engine_topic,
+        [ZB_SUB] = zb_engine_sub,
         [ZB_PURGE] = s_purge,
         [ZB_DELETE] = s_delete,
         [ZB_REPLAY] = zb_engine_replay,

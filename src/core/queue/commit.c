@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/queue/commit.h"
+#include "core/queue/topic.h"
 
 zb_commit_t *zb_commit_new (uint64_t number, uint64_t epoch)
 {
@@ -42,15 +43,16 @@ void zb_commit_destroy (zb_commit_t **self_p)
 
 void zb_commit_queue (zb_commit_t *self, zb_frame_t name, const zb_queue_row_t *row)
 {
-    uint8_t value[ZB_QUEUE_ROW_SIZE];
-    size_t size = zb_queue_row_encode (row, value);
+    uint8_t value[ZB_QUEUE_ROW_SIZE > ZB_TOPIC_ROW_MAX ? ZB_QUEUE_ROW_SIZE : ZB_TOPIC_ROW_MAX];
+    size_t size = row->kind == ZB_KIND_QUEUE ? zb_queue_row_encode (row, value) : zb_topic_row_encode (row, value);
     zb_batch_put (self->batch, ZB_QUEUES, name.data, name.size, value, size);
 }
 
-void zb_commit_delete_queue (zb_commit_t *self, zb_frame_t name, uint32_t queue)
+void zb_commit_delete_queue (zb_commit_t *self, zb_frame_t name, const zb_queue_row_t *row)
 {
     uint8_t key[ZB_CURSOR_KEY_SIZE];
-    zb_cursor_key (queue, key);
+    bool sub = row->kind == ZB_KIND_SUB;
+    zb_cursor_key (sub ? row->topic : row->id, sub ? row->id : 0, key);
     zb_batch_erase (self->batch, ZB_CURSORS, key, sizeof key);
     zb_batch_erase (self->batch, ZB_QUEUES, name.data, name.size);
 }

@@ -38,9 +38,9 @@ zb_commit_t *zb_commit_new (uint64_t number, uint64_t epoch);
 //  One that is on no ring, and for which nothing waits.
 void zb_commit_destroy (zb_commit_t **self_p);
 
-//  A queue is made, or its options are changed; it is deleted.
+//  A queue, topic or subscription is made, or its options are changed; it is deleted.
 void zb_commit_queue (zb_commit_t *self, zb_frame_t name, const zb_queue_row_t *row);
-void zb_commit_delete_queue (zb_commit_t *self, zb_frame_t name, uint32_t queue);
+void zb_commit_delete_queue (zb_commit_t *self, zb_frame_t name, const zb_queue_row_t *row);
 //  The highest queue id that was given, and how many queues there are.
 void zb_commit_queues (zb_commit_t *self, uint32_t highest, uint32_t count);
 //  A queue's messages up to this id are gone, their rows are to be erased; all of them are.

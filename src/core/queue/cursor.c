@@ -15,23 +15,45 @@
 void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
 {
     assert (log->keeps || zb_ring_empty (&log->cursors));
-    *self = (zb_cursor_t){.log = log, .id = id, .done = log->put, .reach = log->tail};
+    *self = (zb_cursor_t){.log = log, .id = id};
     zb_ring_init (&self->ring);
+    zb_ring_init (&self->follows);
     zb_ring_init (&self->dirty);
     zb_ring_append (&log->cursors, &self->ring);
+    zb_cursor_begin (self, log->tail, log->put);
+    zb_cursor_follow (self, true);
+}
+
+void zb_cursor_begin (zb_cursor_t *self, uint64_t from, uint64_t count)
+{
+    assert (self->views.count == 0);
+    self->reach = self->passed = from;
+    self->done = self->behind = count;
+}
+
+void zb_cursor_follow (zb_cursor_t *self, bool follows)
+{
+    if (!follows)
+        zb_ring_remove (&self->follows);
+    else if (self->log->keeps && zb_ring_empty (&self->follows))
+        zb_ring_append (&self->log->followers, &self->follows);
 }
 
 void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     assert (self->views.count == 0 && row->done <= row->put);
-    self->done = row->done;
-    self->reach = row->put > row->done ? row->low - 1 : self->log->tail;
+    bool all = row->put <= row->done && !self->log->keeps;
+    zb_cursor_begin (self, all ? self->log->tail : row->low - 1, row->done);
+    if (row->mark) {
+        self->passed = row->mark - 1;
+        self->behind = row->behind;
+    }
 }
 
 uint64_t zb_cursor_depth (const zb_cursor_t *self)
 {
-    assert (self->done <= self->log->put);
-    return self->log->put - self->done;
+    assert (self->done <= self->log->put || self->log->keeps);
+    return self->done < self->log->put ? self->log->put - self->done : 0;
 }
 
 //  ---------------------------------------------------------------------------
@@ -141,7 +163,8 @@ static void s_adopt (zb_cursor_t *self)
 
 void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
 {
-    if (self->load || self->reach != self->log->tail)
+    //  One that was made since the row was put begins behind it.
+    if (self->load || self->reach < self->log->tail || last <= self->reach)
         return;
     zb_view_t *view = s_look (self, row, last, bits);
     assert (view && self->window == self->views.count);
@@ -360,8 +383,11 @@ static int s_pass (zb_cursor_t *self, uint64_t id)
 //  Takes one row that was found.
 static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits, bool stray)
 {
+    bool passed = self->log->keeps && !bits && last <= self->passed;
     if (!stray && s_pass (self, last))
         return -1;
+    if (passed)
+        return 0;
     size_t place = s_find (self, last);
     if (place == self->views.count || s_last (self, place) != last) {
         zb_view_t *view = s_look (self, row, last, bits);
@@ -464,10 +490,14 @@ static void s_erase_bits (const zb_cursor_t *self, const zb_view_t *view, zb_com
 static void s_advance (zb_cursor_t *self, zb_commit_t *commit)
 {
     while (self->window && s_view (self, 0)->open == 0) {
-        uint64_t last = s_last (self, 0);
+        const zb_places_t *places = s_view (self, 0)->places;
+        uint64_t last = places->last;
+        uint32_t count = places->count, size = places->row->size;
         s_erase_bits (self, s_view (self, 0), commit);
+        self->behind += count;
+        self->passed = last > self->passed ? last : self->passed;
         s_drop (self, 0);
-        zb_log_passed (self->log, last, commit);
+        zb_log_passed (self->log, last, count, size, commit);
     }
 }
 
@@ -587,11 +617,18 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         view->has_bits = true;
         view->commit = commit->number;
     }
-    zb_cursor_row_t row = {zb_cursor_low (self), self->log->put, self->done};
-    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_SIZE];
-    zb_cursor_key (self->id, key);
-    zb_cursor_row_encode (&row, value);
-    zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, sizeof value);
+    zb_cursor_row_t row = {zb_cursor_low (self), self->log->put, self->done, 0, 0};
+    bool keeps = self->log->keeps;
+    if (keeps) {
+        //  Where one begins may be known about only.
+        row.done = row.done < row.put ? row.done : row.put;
+        row.mark = self->passed + 1 > row.low ? self->passed + 1 : row.low;
+        row.behind = self->behind;
+    }
+    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
+    zb_cursor_key (self->log->id, keeps ? self->id : 0, key);
+    size_t size = zb_cursor_row_encode (&row, value);
+    zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, size);
 }
 
 static void s_clear (zb_cursor_t *self)
@@ -608,9 +645,11 @@ static void s_clear (zb_cursor_t *self)
 void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
 {
     s_clear (self);
-    self->done = self->log->put;
+    self->done = self->behind = self->log->put;
     if (self->reach < last)
         self->reach = last;
+    self->passed = self->reach;
+    self->purges++;
 }
 
 void zb_cursor_clear (zb_cursor_t *self)
@@ -618,6 +657,17 @@ void zb_cursor_clear (zb_cursor_t *self)
     s_clear (self);
     zb_deck_clear (&self->views);
     zb_ring_remove (&self->ring);
+    zb_ring_remove (&self->follows);
+    if (self->log->slowest == self)
+        self->log->slowest = NULL;
+}
+
+bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit)
+{
+    bool any = self->log->keeps && self->window && s_view (self, 0)->open == 0;
+    if (any)
+        s_advance (self, commit);
+    return any;
 }
 
 void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken)

@@ -12,8 +12,10 @@
       --------|======================|----------------------|-----------------|
            low                     reach                 the log's tail
 
-    Below the low-water mark all is done, above it what the bitmaps say.  Ids up to `reach`
-    are in the window or done.  What is shown joins the window if it reaches to the tail and
+    Below the low-water mark all is done, above it what the bitmaps say; but where rows are kept, a row
+    up to `passed` that has no bitmap is done as well.  So a row that a replay inserts is late, not
+    done, to a cursor that has passed its place: a bitmap says so, the low-water mark goes back to it, and
+    what lies between stays done.  Ids up to `reach` are in the window or done.  What is shown joins the window if it reaches to the tail and
     there is room, else it is read when the consumers get there.  One more row that was
     inserted below `reach` joins it when it is shown; between its commit and that no window
     is read.
@@ -41,12 +43,15 @@ typedef struct {
     uint32_t deliveries;
 } zb_away_t;
 
-typedef struct {
-    zb_ring_t ring; //  on its log's
+typedef struct zb_cursor {
+    zb_ring_t ring;    //  on its log's
+    zb_ring_t follows; //  on its log's of those that rows are shown to
     zb_log_t *log;
     uint32_t id;   //  in the tables cursors and acks; a queue's is its log's
     uint64_t done; //  messages ever done
     uint64_t reach;
+    uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
+    uint64_t behind; //  and so many messages are before the mark
     uint64_t commit; //  the newest commit with an acknowledgement
     zb_ring_t dirty; //  views whose bitmap the next batch writes
     zb_deck_t views; //  in the order of ids
@@ -58,6 +63,7 @@ typedef struct {
     size_t aways;
     bool ended;      //  of some of them the lease has ended
     size_t aways_room;
+    unsigned purges;      //  how often it was purged
     struct zb_load *load; //  of its rows
     uint64_t seen;        //  rows up to here are seen by that
     unsigned pins;        //  rows in memory stay there while it is not 0
@@ -68,6 +74,10 @@ void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id);
 //  It leaves its log: nothing of it is in memory, and its leases have ended.  Of a log that keeps the rows that only it
 //  was not done with are to be buried, as after a purge.
 void zb_cursor_clear (zb_cursor_t *self);
+//  One of a log that keeps its rows begins behind this id, before which so many messages were put.  Nothing of it is in memory.
+void zb_cursor_begin (zb_cursor_t *self, uint64_t from, uint64_t count);
+//  Whether rows of a log that keeps them are shown to it, as they are from the beginning.  One that is not reads them.
+void zb_cursor_follow (zb_cursor_t *self, bool follows);
 //  Takes what the store knows about one that has just been made.
 void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row);
 //  The low-water mark: messages with smaller ids are done.
@@ -107,6 +117,9 @@ typedef struct {
 } zb_whose_t;
 uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
                          size_t *left);
+
+//  Where rows are kept: has the mark pass what was found to be done when it was read.  Whether there was any.
+bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit);
 
 //  Whether the message with this id, which is in memory or gone, is there and not done; *lease is what covers it, or NULL.
 bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease);

@@ -17,6 +17,7 @@ void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t
 {
     *self = (zb_log_t){.id = id, .keeps = keeps, .floor = tail, .tail = tail, .total = total};
     zb_ring_init (&self->cursors);
+    zb_ring_init (&self->followers);
     zb_ring_init (&self->sealed);
 }
 
@@ -74,7 +75,7 @@ static void s_resize (zb_log_t *self, size_t room)
     self->fill = row;
 }
 
-static void s_seal (zb_log_t *self)
+void zb_log_seal (zb_log_t *self)
 {
     if (!self->fill)
         return;
@@ -82,6 +83,7 @@ static void s_seal (zb_log_t *self)
     if (self->fill->size < self->fill->room / 2)
         s_resize (self, self->fill->size);
     self->hint = self->fill->size;
+    self->stored += self->fill->size;
     zb_sealed_t *sealed = s_sealed (self, self->fill, self->fill_last);
     zb_ring_append (&self->sealed, &sealed->ring);
     self->fill = NULL;
@@ -126,7 +128,7 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
     piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
         if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)
-            s_seal (self);
+            zb_log_seal (self);
         size_t used = self->fill ? self->fill->size : empty;
         size_t count = 0, bytes = 0;
         //  As many as fit; a row that is empty takes one message of any size.
@@ -135,7 +137,7 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
                 (!self->fill && count == 0)))
             bytes += body[next + count++].size;
         if (count == 0) {
-            s_seal (self);
+            zb_log_seal (self);
             continue;
         }
         piece->count = (uint32_t) count;
@@ -151,7 +153,7 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
 
 void zb_log_write (zb_log_t *self, zb_commit_t *commit)
 {
-    s_seal (self);
+    zb_log_seal (self);
     for (zb_ring_t *link = zb_ring_pop (&self->sealed); link; link = zb_ring_pop (&self->sealed)) {
         zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
         uint8_t key[ZB_LOG_KEY_SIZE];
@@ -161,22 +163,48 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit)
     }
 }
 
-uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
+static uint32_t s_done (const zb_row_t *bits)
 {
-    zb_log_head_t head;
     uint32_t done = 0;
-    int rc = zb_log_head (row, &head);
-    assert (rc == 0 && !self->keeps);
     for (uint32_t byte = 0; bits && byte < bits->size; byte++)
         for (uint8_t mask = bits->data[byte]; mask; mask &= (uint8_t) (mask - 1))
             done++;
+    return done;
+}
+
+//  To cursors that have passed its place the row is late: a bitmap says so, in which mostly no bit is set.
+static zb_row_t *s_insert_late (zb_log_t *self, uint64_t last, uint32_t count, zb_row_t *bits, zb_commit_t *commit)
+{
+    zb_row_t *none = bits ? zb_row_ref (bits) : zb_row_new ((count + 7) / 8);
+    if (!bits) {
+        none->size = (count + 7) / 8;
+        memset (none->data, 0, none->size);
+    }
+    ZB_RING_EACH (link, after, &self->cursors)
+    {
+        zb_cursor_t *cursor = ZB_ITEM (link, zb_cursor_t, ring);
+        uint8_t key[ZB_ACKS_KEY_SIZE];
+        cursor->done += s_done (bits);
+        zb_acks_key (cursor->id, last, key);
+        zb_batch_put_row (commit->batch, ZB_ACKS, key, sizeof key, none);
+    }
+    return none;
+}
+
+uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
+{
+    zb_log_head_t head;
+    uint32_t done = s_done (bits);
+    int rc = zb_log_head (row, &head);
+    assert (rc == 0);
     assert (done < head.count);
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_acks_key (self->id, last, key);
     zb_batch_put_row (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
-    if (bits)
+    if (bits && !self->keeps)
         zb_batch_put_row (commit->batch, ZB_ACKS, key, sizeof key, bits);
     self->put += head.count;
+    self->stored += row->size;
     if (self->floor >= head.first)
         self->floor = head.first - 1;
     if (self->inserting++ == 0 || head.first < self->inserted)
@@ -184,7 +212,7 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     zb_sealed_t *sealed = s_sealed (self, zb_row_ref (row), last);
     sealed->inserted = true;
     sealed->first = head.first;
-    sealed->bits = bits ? zb_row_ref (bits) : NULL;
+    sealed->bits = self->keeps ? s_insert_late (self, last, head.count, bits, commit) : bits ? zb_row_ref (bits) : NULL;
     zb_ring_append (&commit->rows, &sealed->ring);
     return done;
 }
@@ -195,14 +223,13 @@ void zb_log_show (zb_log_t *self, const zb_sealed_t *sealed, bool join)
         return;
     bool inserted = sealed->inserted && sealed->last <= self->tail;
     assert (inserted || sealed->last > self->tail); //  I6
-    ZB_RING_EACH (link, after, &self->cursors)
-    {
-        zb_cursor_t *cursor = ZB_ITEM (link, zb_cursor_t, ring);
-        if (inserted)
-            zb_cursor_insert (cursor, sealed->row, sealed->last, sealed->bits);
-        else if (join)
-            zb_cursor_join (cursor, sealed->row, sealed->last, sealed->bits);
-    }
+    if (inserted)
+        ZB_RING_EACH (link, after, &self->cursors)
+    zb_cursor_insert (ZB_ITEM (link, zb_cursor_t, ring), sealed->row, sealed->last, sealed->bits);
+    else if (join && self->keeps) ZB_RING_EACH (link, after, &self->followers)
+        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, follows), sealed->row, sealed->last, sealed->bits);
+    else if (join) ZB_RING_EACH (link, after, &self->cursors)
+        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, ring), sealed->row, sealed->last, sealed->bits);
     if (!inserted)
         self->tail = sealed->last;
 }
@@ -212,6 +239,8 @@ void zb_log_purge (zb_log_t *self, uint64_t last)
     s_forget (self);
     self->purges++;
     self->floor = last;
+    self->gone = self->put;
+    self->stored = 0;
     if (self->tail < last)
         self->tail = last;
     ZB_RING_EACH (link, after, &self->cursors)
@@ -269,15 +298,44 @@ void zb_log_release (zb_log_t *self, zb_places_t **places_p)
     zb_places_unref (&places);
 }
 
-void zb_log_passed (zb_log_t *self, uint64_t last, zb_commit_t *commit)
+void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit)
 {
-    ZB_RING_EACH (link, after, &self->cursors)
-    if (zb_cursor_low (ZB_ITEM (link, zb_cursor_t, ring)) <= last)
+    //  Mostly one that has held rows back holds this one back, too.
+    if (self->slowest && zb_cursor_low (self->slowest) <= last)
         return;
+    self->slowest = NULL;
+    ZB_RING_EACH (link, after, &self->cursors)
+    if (zb_cursor_low (ZB_ITEM (link, zb_cursor_t, ring)) <= last) {
+        self->slowest = ZB_ITEM (link, zb_cursor_t, ring);
+        return;
+    }
     uint8_t key[ZB_LOG_KEY_SIZE];
     zb_log_key (self->id, last, key);
     zb_batch_erase (commit->batch, ZB_LOG, key, sizeof key);
-    self->floor = last;
+    self->floor = last > self->floor ? last : self->floor;
+    self->gone += count;
+    self->stored -= size < self->stored ? size : self->stored;
+}
+
+uint64_t zb_log_trim (zb_log_t *self)
+{
+    uint64_t low = UINT64_MAX, passed = self->put;
+    ZB_RING_EACH (link, after, &self->cursors)
+    {
+        const zb_cursor_t *cursor = ZB_ITEM (link, zb_cursor_t, ring);
+        low = zb_cursor_low (cursor) < low ? zb_cursor_low (cursor) : low;
+        passed = cursor->behind < passed ? cursor->behind : passed;
+    }
+    assert (low < UINT64_MAX);
+    if (low - 1 <= self->floor)
+        return 0;
+    //  Nobody reads rows to count their bytes: those that go have as many as the others on average.
+    if (passed > self->gone) {
+        double left = passed < self->put ? (double) (self->put - passed) / (double) (self->put - self->gone) : 0;
+        self->stored = (uint64_t) ((double) self->stored * left);
+        self->gone = passed;
+    }
+    return self->floor = low - 1;
 }
 
 void zb_log_charge (zb_log_t *self, size_t bytes)

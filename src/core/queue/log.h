@@ -22,8 +22,8 @@
     queue's, gives each row up as soon as that is so.  One that `keeps` gives them up from
     its head only, up to the slowest cursor: so nobody has to count for each row who has it.
 
-    A replay brings rows of the other side of a split, with ids below the tail; only a log
-    of one cursor takes them.
+    A replay brings rows of the other side of a split, with ids below the tail.  To a cursor that
+    has passed their place they are late, see core/queue/cursor.h.
 */
 
 #ifndef ZB_LOG_H_INCLUDED
@@ -38,7 +38,11 @@ typedef struct {
     uint32_t id;        //  in the table log
     bool keeps;         //  rows go from the head only
     zb_ring_t cursors;  //  one, but where it keeps
+    zb_ring_t followers;       //  where it keeps: those of them that rows are shown to, whatever they have in memory
+    struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
     uint64_t put;       //  messages ever put
+    uint64_t gone;      //  where it keeps: those of them whose rows are gone
+    uint64_t stored;    //  and about how many bytes those have that are not
     uint64_t floor;     //  rows up to here are gone
     uint64_t tail;      //  rows up to here are shown
     unsigned purges;    //  how often it was purged
@@ -74,10 +78,13 @@ void zb_log_clear (zb_log_t *self);
 //  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
 //  more than one row has its digest in each, and so has one where piece->part is set: its digest is not that of what is stored.  Rows that are begun have a head of this form and time.
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
+//  What is put from here on goes into another row.
+void zb_log_seal (zb_log_t *self);
 //  Writes the rows that were put into the commit, which shows them.
 void zb_log_write (zb_log_t *self, zb_commit_t *commit);
 //  Inserts a row below the tail, of which those in `bits` (NULL: none) are done, but not all.  Returns how many are.  There
-//  is no load of its cursor's.
+//  is no load of its cursors'.  Where rows are kept that holds for each cursor, and each of them
+//  is to be written into the same commit.
 uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.
 void zb_sealed_destroy (zb_sealed_t **self_p);
@@ -91,8 +98,11 @@ void zb_log_purge (zb_log_t *self, uint64_t last);
 zb_places_t *zb_log_take (zb_log_t *self, zb_row_t *row, uint64_t last);
 //  Gives the reference back; a row that no cursor has leaves memory.
 void zb_log_release (zb_log_t *self, zb_places_t **places_p);
-//  A cursor's mark has passed the row with this last id: it goes with the commit if all marks have.
-void zb_log_passed (zb_log_t *self, uint64_t last, zb_commit_t *commit);
+//  A cursor's mark has passed the row with this last id, of so many messages and bytes: it goes with the commit if all marks have.
+void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit);
+//  Rows that no cursor waits for, though none has passed them: the id up to which they lie, which is set as gone; 0 if there are
+//  none.  They are to be buried.
+uint64_t zb_log_trim (zb_log_t *self);
 //  Memory that a cursor takes, or gives back.
 void zb_log_charge (zb_log_t *self, size_t bytes);
 void zb_log_refund (zb_log_t *self, size_t bytes);

@@ -1,5 +1,6 @@
 /*  =========================================================================
-    queue - a log with one cursor, its options, and who waits for its messages
+    queue - a log with one cursor, its options, and who waits for its messages; also a topic, and a
+            subscription
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -12,14 +13,14 @@
 
 #include "core/queue/queue.h"
 
-zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total)
+static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, uint64_t tail, size_t *total)
 {
     zb_queue_t *self = (zb_queue_t *) calloc (1, sizeof (zb_queue_t) + name.size);
     assert (self);
-    zb_log_init (&self->log, id, false, tail, total);
-    zb_cursor_init (&self->cursor, &self->log, id);
+    self->kind = kind;
+    zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
     zb_ring_t *ring[] = {&self->ring, &self->touched, &self->demand, &self->strays,
-                         &self->rest, &self->parked,  &self->late};
+                         &self->rest, &self->parked,  &self->late,   &self->subs};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -28,11 +29,51 @@ zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *t
     return self;
 }
 
+zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total)
+{
+    zb_queue_t *self = s_new (ZB_KIND_QUEUE, name, id, tail, total);
+    zb_cursor_init (&self->cursor, &self->log, id);
+    return self;
+}
+
+zb_queue_t *zb_queue_new_topic (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total)
+{
+    zb_queue_t *self = s_new (ZB_KIND_TOPIC, name, id, tail, total);
+    self->cursor.log = &self->log;
+    return self;
+}
+
+zb_queue_t *zb_queue_new_sub (zb_frame_t name, uint32_t id, zb_queue_t *topic)
+{
+    assert (topic->kind == ZB_KIND_TOPIC);
+    zb_queue_t *self = s_new (ZB_KIND_SUB, name, id, topic->log.tail, topic->log.total);
+    zb_cursor_init (&self->cursor, &topic->log, id);
+    self->topic = topic;
+    topic->log.users++;
+    zb_ring_append (&topic->subs, &self->subs);
+    return self;
+}
+
+void zb_queue_leave (zb_queue_t *self)
+{
+    assert (self->kind == ZB_KIND_SUB);
+    if (zb_ring_empty (&self->subs))
+        return;
+    zb_cursor_clear (&self->cursor);
+    zb_ring_remove (&self->subs);
+}
+
 void zb_queue_destroy (zb_queue_t **self_p)
 {
     zb_queue_t *self = *self_p;
     if (self) {
-        zb_cursor_clear (&self->cursor);
+        if (self->kind == ZB_KIND_QUEUE)
+            zb_cursor_clear (&self->cursor);
+        if (self->kind == ZB_KIND_SUB) {
+            zb_queue_leave (self);
+            self->topic->log.users--;
+        }
+        assert (zb_ring_empty (&self->subs));
         zb_log_clear (&self->log);
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
@@ -44,7 +85,17 @@ void zb_queue_destroy (zb_queue_t **self_p)
 
 zb_queue_row_t zb_queue_row (const zb_queue_t *self)
 {
-    return (zb_queue_row_t){self->id, self->lease, self->max, self->changed, self->grace};
+    return (zb_queue_row_t){.kind = self->kind,
+                            .id = self->id,
+                            .lease = self->lease,
+                            .max = self->max,
+                            .changed = self->changed,
+                            .grace = self->grace,
+                            .bytes = self->bytes,
+                            .topic = self->topic ? self->topic->id : 0,
+                            .birth = self->birth,
+                            .from = self->from,
+                            .first = self->first};
 }
 
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
@@ -53,30 +104,61 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->max = row->max;
     self->grace = row->grace;
     self->changed = row->changed;
+    self->bytes = row->bytes;
+    self->birth = row->birth;
+    self->from = row->from;
+    self->first = row->first;
 }
 
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)
 {
-    assert (self->log.put == 0);
-    self->log.put = row->put;
-    self->log.floor = row->low - 1;
-    zb_cursor_restore (&self->cursor, row);
+    if (self->kind != ZB_KIND_SUB) {
+        assert (self->log.put == 0);
+        self->log.put = row->put;
+        self->log.floor = row->low - 1;
+    }
+    if (self->kind == ZB_KIND_TOPIC) {
+        self->log.gone = row->done;
+        self->log.stored = row->behind;
+    }
+    else
+        zb_cursor_restore (&self->cursor, row);
 }
 
 uint64_t zb_queue_depth (const zb_queue_t *self)
 {
+    const zb_log_t *log = &self->log;
+    if (self->kind == ZB_KIND_TOPIC)
+        return log->put > log->gone ? log->put - log->gone : 0;
     return zb_cursor_depth (&self->cursor);
+}
+
+static void s_write_topic (const zb_queue_t *self, zb_commit_t *commit)
+{
+    const zb_log_t *log = &self->log;
+    uint64_t gone = log->gone < log->put ? log->gone : log->put;
+    zb_cursor_row_t row = {log->floor + 1, log->put, gone, log->floor + 1, log->stored};
+    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
+    zb_cursor_key (self->id, 0, key);
+    size_t size = zb_cursor_row_encode (&row, value);
+    zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, size);
 }
 
 void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
 {
-    zb_log_write (&self->log, commit);
-    zb_cursor_write (&self->cursor, commit);
+    if (self->kind != ZB_KIND_SUB)
+        zb_log_write (&self->log, commit);
+    if (self->kind == ZB_KIND_TOPIC)
+        s_write_topic (self, commit);
+    else
+        zb_cursor_write (&self->cursor, commit);
     self->commit = commit->number;
 }
 
 void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
 {
-    assert (!self->cursor.load);
-    self->cursor.done += zb_log_insert (&self->log, row, last, bits, commit);
+    assert (self->kind != ZB_KIND_SUB && !self->cursor.load);
+    uint32_t done = zb_log_insert (&self->log, row, last, bits, commit);
+    if (self->kind == ZB_KIND_QUEUE)
+        self->cursor.done += done;
 }

@@ -1,10 +1,15 @@
 /*  =========================================================================
-    queue - a log with one cursor, its options, and who waits for its messages
+    queue - a log with one cursor, its options, and who waits for its messages; also a topic, and a
+            subscription
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
+
+    A topic is a log that keeps its rows, without a cursor of its own; each of its subscriptions
+    is a cursor of that log.  To who gets and acknowledges a subscription is a queue: its
+    messages are those of `cursor.log`.
 
     The engine's.  Beneath it the log knows no consumers, and the cursor no clients; neither
     knows a clock or the store.
@@ -17,8 +22,11 @@
 #include "core/queue/cursor.h"
 
 typedef struct zb_queue {
-    zb_log_t log;
-    zb_cursor_t cursor;
+    zb_log_t log;       //  of a subscription only its count of users has a meaning
+    zb_cursor_t cursor; //  not of a topic
+    zb_queue_kind_t kind;
+    struct zb_queue *topic; //  of a subscription
+    zb_ring_t subs;         //  a topic's subscriptions; on its topic's ring of them
     zb_entry_t entry;  //  in the engine's map of names
     zb_ring_t ring;    //  on its ring of all queues, the longest unused first
     zb_ring_t touched; //  on the ring of those that the next batch writes
@@ -33,6 +41,10 @@ typedef struct zb_queue {
     uint64_t lease; //  options; 0 = the broker's default
     uint64_t max;
     uint64_t grace;
+    uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default
+    uint64_t birth; //  of a subscription, as in its row
+    uint64_t from;
+    bool first;
     zb_stamp_t changed; //  when it was made, or its options were changed
     uint64_t asked;     //  newest epoch in which a client asked something of it
     uint64_t commit;    //  the newest commit that writes its rows
@@ -43,6 +55,11 @@ typedef struct zb_queue {
 
 //  A queue without messages; ids up to `tail` are before its time.
 zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total);
+//  A topic likewise, and a subscription of it, which begins behind everything.
+zb_queue_t *zb_queue_new_topic (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total);
+zb_queue_t *zb_queue_new_sub (zb_frame_t name, uint32_t id, zb_queue_t *topic);
+//  A subscription that is deleted: it holds back no row of the log any more.  Nothing of it is in memory, its leases have ended.
+void zb_queue_leave (zb_queue_t *self);
 //  Nobody may use it any more; leases of its messages end.
 void zb_queue_destroy (zb_queue_t **self_p);
 //  What its row in the store says.
@@ -51,7 +68,7 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self);
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row);
-//  Messages that are neither acknowledged nor purged.
+//  Messages that are neither acknowledged nor purged; of a topic: that are kept.
 uint64_t zb_queue_depth (const zb_queue_t *self);
 //  Writes what has changed into the commit, which shows its new rows.
 void zb_queue_write (zb_queue_t *self, zb_commit_t *commit);

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/queue/rows.h"
+#include "core/queue/topic.h"
 
 //  Queues
 
@@ -41,6 +41,9 @@ size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_R
 
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
 {
+    *self = (zb_queue_row_t){.kind = ZB_KIND_QUEUE};
+    if (row->size >= 4 && zb_get32 (row->data) == 0)
+        return zb_topic_row_decode (self, row);
     bool whole = row->size >= ZB_QUEUE_ROW_SIZE;
     if (!whole && row->size != QUEUE_ROW_SHORT && row->size != QUEUE_ROW_OLD)
         return -1;
@@ -73,25 +76,29 @@ int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark)
 
 //  Cursors
 
-void zb_cursor_key (uint32_t queue, uint8_t key[ZB_CURSOR_KEY_SIZE])
+void zb_cursor_key (uint32_t queue, uint32_t sub, uint8_t key[ZB_CURSOR_KEY_SIZE])
 {
     zb_put32 (key, queue);
-    zb_put32 (key + 4, 0);
+    zb_put32 (key + 4, sub);
 }
 
-int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue)
+int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue, uint32_t *sub)
 {
-    if (found->key_size != ZB_CURSOR_KEY_SIZE || zb_get32 (found->key + 4) != 0)
+    if (found->key_size != ZB_CURSOR_KEY_SIZE)
         return -1;
     *queue = zb_get32 (found->key);
+    *sub = zb_get32 (found->key + 4);
     return 0;
 }
 
-void zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_SIZE])
+size_t zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_LONG])
 {
     zb_put64 (value, self->low);
     zb_put64 (value + 8, self->put);
     zb_put64 (value + 16, self->done);
+    zb_put64 (value + 24, self->mark);
+    zb_put64 (value + 32, self->behind);
+    return self->mark ? ZB_CURSOR_ROW_LONG : ZB_CURSOR_ROW_SIZE;
 }
 
 int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row)
@@ -101,7 +108,10 @@ int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row)
     self->low = zb_get64 (row->data);
     self->put = zb_get64 (row->data + 8);
     self->done = zb_get64 (row->data + 16);
-    return self->low && self->done <= self->put ? 0 : -1;
+    bool sub = row->size >= ZB_CURSOR_ROW_LONG;
+    self->mark = sub ? zb_get64 (row->data + 24) : 0;
+    self->behind = sub ? zb_get64 (row->data + 32) : 0;
+    return self->low && self->done <= self->put && (!sub || self->mark >= self->low) ? 0 : -1;
 }
 
 //  Log and acks
@@ -152,7 +162,7 @@ int zb_journal_decode (const zb_found_t *found, zb_frame_t *queue, uint64_t *fir
     *queue = (zb_frame_t){found->key + ZB_JOURNAL_PREFIX, found->key_size - ZB_JOURNAL_PREFIX - 9u};
     *last = zb_get64 (found->key + found->key_size - 8);
     *first = zb_get64 (found->row->data);
-    return *first && *first <= *last && !zb_name_check (*queue) ? 0 : -1;
+    return *first && *first <= *last && !zb_place_check (*queue) ? 0 : -1;
 }
 
 size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes)

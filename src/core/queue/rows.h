@@ -33,11 +33,18 @@
                                                  u64, u64, u8  epoch, commit, node: when it was made, or its options
                                                       were changed; missing where the first release did
                                                  u64  grace in ms; only if it is not 0 = the broker's default
+                                                 of a topic and of a subscription: see core/queue/topic.h
                0x01, queue id u32                u64  tombstone: messages of that queue up to this id are gone, the
                                                       space of their rows is being freed
     log        queue id u32, LAST message id u64 messages, see below
-    cursors    queue id u32, cursor u32 = 0      u64  low-water mark: all messages with smaller ids are gone
-                                                 u64  messages ever put, u64  messages ever acknowledged or purged
+    cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
+                                                 u64  messages ever put, u64  messages ever acknowledged or purged;
+                                                      of a topic: those of them whose rows are gone,
+                                                      u64  again the mark, u64  bytes of the rows, about
+               topic id u32, subscription id u32 the same of the subscription: messages with smaller ids are done,
+                                                 u64, u64, and
+                                                 u64  rows with smaller ids that have no bitmap are done, too,
+                                                 u64  messages in the rows that its mark has passed
     acks       queue id u32, last id of the log  bitmap: bit i (of byte i / 8, lowest first) is set when message i of
                row u64, cursor u32 = 0           that row is acknowledged; only while the row exists and is partly so
                0x00000000, queue name, 0x00,     journal, while the broker answers alone: u64  first id; what this queue
@@ -100,18 +107,28 @@
 
 #define ZB_STAMP_SIZE 17
 
+//  What a name is: a subscription's is TOPIC/SUB.
+typedef enum { ZB_KIND_QUEUE, ZB_KIND_TOPIC, ZB_KIND_SUB } zb_queue_kind_t;
+
 typedef struct {
+    zb_queue_kind_t kind;
     uint32_t id;
-    uint64_t lease;
-    uint64_t max;
+    uint64_t lease; //  not of a topic, as the grace
+    uint64_t max;   //  of a queue alone
     zb_stamp_t changed;
     uint64_t grace;
+    uint64_t bytes; //  of a topic: most bytes of its rows
+    uint32_t topic; //  of a subscription: its topic's id,
+    uint64_t birth; //  an id that no message has, given when it was made or set to another position,
+    uint64_t from;  //  and the id behind which it began:
+    bool first;     //  with the oldest message that there was, or behind the newest
 } zb_queue_row_t;
 
 void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE]);
 void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE]);
-//  Returns the row's size.
+//  Of a queue.  Returns the row's size.
 size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE]);
+//  Of whatever kind.
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row);
 void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE]);
 //  Reads the queue id and the mark.
@@ -120,17 +137,22 @@ int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark);
 //  Cursors.
 #define ZB_CURSOR_KEY_SIZE 8
 #define ZB_CURSOR_ROW_SIZE 24
+#define ZB_CURSOR_ROW_LONG 40
 
 typedef struct {
     uint64_t low;
     uint64_t put;
     uint64_t done;
+    uint64_t mark; //  of a subscription, and of a topic; 0 = it is neither
+    uint64_t behind;
 } zb_cursor_row_t;
 
-void zb_cursor_key (uint32_t queue, uint8_t key[ZB_CURSOR_KEY_SIZE]);
-//  The queue id of a cursor's key; -1 if it is none.
-int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue);
-void zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_SIZE]);
+//  The key of a queue's or a topic's row, or (sub not 0) of a subscription's of that topic.
+void zb_cursor_key (uint32_t queue, uint32_t sub, uint8_t key[ZB_CURSOR_KEY_SIZE]);
+//  The ids in a cursor's key; -1 if it is none.
+int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue, uint32_t *sub);
+//  Returns the row's size.
+size_t zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_LONG]);
 int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row);
 
 //  Log and acks.

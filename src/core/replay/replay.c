@@ -30,7 +30,7 @@ static bool s_name (zb_item_t *self)
         return false;
     self->name = (zb_frame_t){(const uint8_t *) self->rest.data + 1, size};
     self->rest = s_skip (self->rest, 1 + size);
-    return zb_name_check (self->name) == NULL;
+    return zb_place_check (self->name) == NULL;
 }
 
 static bool s_row (zb_item_t *self)
@@ -74,6 +74,30 @@ static bool s_queue (zb_item_t *self)
     return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX;
 }
 
+static bool s_topic (zb_item_t *self)
+{
+    bool sub = self->kind == ZB_REPLAY_SUB;
+    size_t size = (sub ? 40 : 8) + ZB_STAMP_SIZE;
+    if (self->rest.size < size)
+        return false;
+    const uint8_t *byte = self->rest.data;
+    if (sub)
+        self->queue = (zb_queue_row_t){.kind = ZB_KIND_SUB,
+                                       .lease = zb_get64 (byte),
+                                       .grace = zb_get64 (byte + 8),
+                                       .birth = zb_get64 (byte + 16),
+                                       .from = zb_get64 (byte + 24),
+                                       .first = zb_get64 (byte + 32) == 1};
+    else
+        self->queue = (zb_queue_row_t){.kind = ZB_KIND_TOPIC, .bytes = zb_get64 (byte)};
+    zb_stamp_decode (&self->queue.changed, byte + size - ZB_STAMP_SIZE);
+    self->name = s_skip (self->rest, size);
+    bool slash = zb_frame_find (self->name, 0, '/') < self->name.size;
+    bool good = self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX && self->queue.bytes <= INT64_MAX &&
+                (!sub || self->queue.from < self->queue.birth);
+    return good && slash == sub && zb_place_check (self->name) == NULL;
+}
+
 static bool s_acks (zb_item_t *self, zb_spans_t *ids)
 {
     if (!s_name (self) || !zb_spans_parse (ids, self->rest))
@@ -81,6 +105,15 @@ static bool s_acks (zb_item_t *self, zb_spans_t *ids)
     self->span = ids->span;
     self->spans = ids->size = zb_spans_join (ids->span, ids->size);
     return true;
+}
+
+static bool s_done (zb_item_t *self, zb_spans_t *ids)
+{
+    if (self->rest.size < 8)
+        return false;
+    self->queue.birth = zb_get64 (self->rest.data);
+    self->rest = s_skip (self->rest, 8);
+    return s_acks (self, ids);
 }
 
 const char *zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data)
@@ -98,13 +131,17 @@ const char *zb_item_decode (zb_item_t *self, zb_spans_t *ids, zb_frame_t data)
     self->n = zb_get64 (byte + 12);
     self->position = (zb_frame_t){byte + ITEM_HEAD, position};
     self->rest = s_skip (data, ITEM_HEAD + position);
-    bool good = self->kind == ZB_REPLAY_BEGIN      ? true
-                : self->kind == ZB_REPLAY_QUEUE    ? s_queue (self)
-                : self->kind == ZB_REPLAY_ACKS     ? s_acks (self, ids)
-                : self->kind == ZB_REPLAY_ROW      ? s_row (self)
-                : self->kind == ZB_REPLAY_PRODUCER ? s_producer (self)
-                : self->kind == ZB_REPLAY_DELETE   ? s_name (self) && self->rest.size == 0
-                                                   : true;
+    bool good = self->kind == ZB_REPLAY_BEGIN       ? true
+                : self->kind == ZB_REPLAY_QUEUE     ? s_queue (self)
+                : self->kind == ZB_REPLAY_ACKS      ? s_acks (self, ids)
+                : self->kind == ZB_REPLAY_ROW       ? s_row (self)
+                : self->kind == ZB_REPLAY_TOPIC_ROW ? s_row (self)
+                : self->kind == ZB_REPLAY_TOPIC     ? s_topic (self)
+                : self->kind == ZB_REPLAY_SUB       ? s_topic (self)
+                : self->kind == ZB_REPLAY_DONE      ? s_done (self, ids)
+                : self->kind == ZB_REPLAY_PRODUCER  ? s_producer (self)
+                : self->kind == ZB_REPLAY_DELETE    ? s_name (self) && self->rest.size == 0
+                                                    : true;
     if ((self->kind == ZB_REPLAY_BEGIN) != (self->n == 0))
         good = false;
     return good ? NULL : "item: malformed content";

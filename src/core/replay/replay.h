@@ -33,11 +33,16 @@
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       DELETE     acks       size of the name u8, name: there is no such queue any more
+      TOPIC      queues     most bytes u64, when it was changed, name
+      SUB        queues     lease u64, grace u64, birth u64, from u64, first u64, when it was changed, name
+      TOPIC_ROW  log        as ROW
+      DONE       acks       birth u64, size of the name u8, name, ids as in an ACK's argument: done by the subscription
+                 marks      the same: what this store has had below its low-water mark
       RIGHTS     end        who may do what, as in the row (rows.h); only if there are principals
       END        end        the loser's lineage
 
     Messages come before acknowledgements: whatever ends a replay in its middle, nothing is done whose successor is
-    not there yet.
+    not there yet.  A row of a topic comes with none: what each subscription has done of it comes with the others.
 
     The proof is a keyed hash of the item, with a key that only the pair's stores hold.
 */
@@ -59,12 +64,23 @@ typedef enum {
     ZB_REPLAY_END,
     ZB_REPLAY_DELETE,
     ZB_REPLAY_RIGHTS,
+    ZB_REPLAY_TOPIC,
+    ZB_REPLAY_SUB,
+    ZB_REPLAY_TOPIC_ROW,
+    ZB_REPLAY_DONE,
     ZB_REPLAY_KINDS
 } zb_replay_kind_t;
 
 //  The stages, in their order.  The first release sent acknowledgements as stage 2: where it was interrupted there, the
 //  next one is the log.
-typedef enum { ZB_STAGE_QUEUES = 1, ZB_STAGE_LOG = 3, ZB_STAGE_PRODUCERS, ZB_STAGE_ACKS, ZB_STAGE_END } zb_stage_t;
+typedef enum {
+    ZB_STAGE_QUEUES = 1,
+    ZB_STAGE_LOG = 3,
+    ZB_STAGE_PRODUCERS,
+    ZB_STAGE_ACKS,
+    ZB_STAGE_MARKS,
+    ZB_STAGE_END
+} zb_stage_t;
 
 #define ZB_STAGE_OLD_ACKS 2
 
@@ -79,14 +95,14 @@ typedef struct {
     uint64_t n;
     zb_frame_t position;
     zb_frame_t rest; //  what the kind says, as bytes
-    //  ROW, ACKS, PRODUCER, QUEUE, DELETE.
+    //  ROW, ACKS, PRODUCER, QUEUE, DELETE, TOPIC, SUB, TOPIC_ROW, DONE.
     zb_frame_t name;
-    const zb_span_t *span; //  ACKS: joined
+    const zb_span_t *span; //  ACKS, DONE: joined
     size_t spans;
     uint64_t last; //  ROW: its last id
     zb_frame_t bits;
     zb_frame_t row;
-    zb_queue_row_t queue;
+    zb_queue_row_t queue; //  QUEUE, TOPIC, SUB; DONE: the birth
     zb_producer_row_t producer;
     size_t slots;
     const uint8_t *slot; //  ZB_SLOT_SIZE bytes each

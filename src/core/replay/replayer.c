@@ -270,6 +270,8 @@ static bool s_use (zb_replayer_t *self)
     size_t used = 1;
     if (self->stage == ZB_STAGE_ACKS)
         used = zb_replayer_make_acks (self, found) ? 1 : 0;
+    else if (self->stage == ZB_STAGE_MARKS)
+        zb_replayer_make_mark (self, found);
     else if (self->stage == ZB_STAGE_LOG)
         zb_replayer_make_messages (self, found);
     else {
@@ -295,7 +297,7 @@ static void s_next (zb_replayer_t *self)
     if (self->stage == ZB_STAGE_LOG && self->queue + 1 < self->queues) {
         self->queue++;
         self->key_size = 0;
-        self->ended = false;
+        self->ended = self->numbered[self->queue]->row.kind == ZB_KIND_SUB; //  it has no rows of its own
     }
     else if (self->stage < ZB_STAGE_END)
         s_go_to (self, self->stage == ZB_STAGE_QUEUES ? ZB_STAGE_LOG : (zb_stage_t) (self->stage + 1));
@@ -351,8 +353,11 @@ static zb_read_t *s_read_stage (zb_replayer_t *self, int purpose)
         zb_read_add (read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, READ_ROWS, SIZE_MAX);
     }
     else
-        zb_read_add (read, self->stage == ZB_STAGE_ACKS ? ZB_ACKS : ZB_PRODUCERS, self->key, self->key_size, 0,
-                     READ_ROWS, READ_BYTES);
+        zb_read_add (read,
+                     self->stage == ZB_STAGE_ACKS    ? ZB_ACKS
+                     : self->stage == ZB_STAGE_MARKS ? ZB_CURSORS
+                                                     : ZB_PRODUCERS,
+                     self->key, self->key_size, 0, READ_ROWS, READ_BYTES);
     return read;
 }
 
@@ -369,7 +374,8 @@ zb_read_t *zb_replayer_read (zb_replayer_t *self, int purpose)
     }
     else if (self->wants_extra) {
         read = zb_read_new (purpose, 0);
-        const uint8_t *key = self->chunk->found[0][self->at].key;
+        uint8_t key[ZB_LOG_KEY_SIZE];
+        zb_replayer_row_key (self, &self->chunk->found[0][self->at], key);
         zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, ZB_LOG_KEY_SIZE, 1, SIZE_MAX);
     }
     else if (self->stage > ZB_STAGE_QUEUES && self->stage < ZB_STAGE_END && !s_has_material (self) && !self->ended &&
@@ -468,8 +474,8 @@ static zb_replayer_next_t s_refused (zb_replayer_t *self, zb_made_t *made, zb_fr
     const char *space = text.size ? (const char *) memchr (text.data, ' ', text.size) : NULL;
     size_t word = space ? (size_t) (space - (const char *) text.data) : 0;
     if (zb_item_decode (&item, &self->ids, (zb_frame_t){made->data->data, made->data->size}) ||
-        item.kind != ZB_REPLAY_ROW || word == 0 || word >= sizeof self->aside.word ||
-        !zb_spans_parse (&self->ids, (zb_frame_t){space + 1, text.size - word - 1}))
+        (item.kind != ZB_REPLAY_ROW && item.kind != ZB_REPLAY_TOPIC_ROW) || word == 0 ||
+        word >= sizeof self->aside.word || !zb_spans_parse (&self->ids, (zb_frame_t){space + 1, text.size - word - 1}))
         return ZB_REPLAYER_LATER;
     self->ids.size = zb_spans_join (self->ids.span, self->ids.size);
     self->refused = true;
@@ -533,7 +539,7 @@ zb_replayer_next_t zb_replayer_answer (zb_replayer_t *self, uint64_t n, const zb
 
 void zb_replayer_stats (const zb_replayer_t *self, zb_replayer_stats_t *stats)
 {
-    static const char *const stages[] = {"", "queues", "", "messages", "producers", "acknowledgements", "end"};
+    static const char *const stages[] = {"", "queues", "", "messages", "producers", "acknowledgements", "marks", "end"};
     *stats = self->stats;
     stats->stage = !self->begun ? "asking" : stages[self->stage];
 }

@@ -54,8 +54,33 @@ void zb_replayer_make_rights (zb_replayer_t *self)
     s_ready (self, made);
 }
 
+static void s_make_topic (zb_replayer_t *self, const zb_known_queue_t *queue)
+{
+    uint8_t options[40 + ZB_STAMP_SIZE];
+    const zb_queue_row_t *row = &queue->row;
+    const uint64_t number[] = {row->lease, row->grace, row->birth, row->from, row->first};
+    size_t size = 0;
+    for (; row->kind == ZB_KIND_SUB && size < 40; size += 8)
+        zb_put64 (options + size, number[size / 8]);
+    if (row->kind == ZB_KIND_TOPIC) {
+        zb_put64 (options, row->bytes);
+        size = 8;
+    }
+    zb_stamp_encode (&row->changed, options + size);
+    size += ZB_STAMP_SIZE;
+    zb_made_t *made = s_make (self, row->kind == ZB_KIND_TOPIC ? ZB_REPLAY_TOPIC : ZB_REPLAY_SUB, queue->name.data,
+                              queue->name.size, size + queue->name.size);
+    zb_item_add (made->data, options, size);
+    zb_item_add (made->data, queue->name.data, queue->name.size);
+    s_ready (self, made);
+}
+
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
 {
+    if (queue->row.kind != ZB_KIND_QUEUE) {
+        s_make_topic (self, queue);
+        return;
+    }
     uint8_t options[ZB_ITEM_OPTIONS];
     zb_put64 (options, queue->row.lease);
     zb_put64 (options + 8, queue->row.max);
@@ -68,12 +93,18 @@ void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
     s_ready (self, made);
 }
 
-static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, const zb_spans_t *ids)
+//  What is done of a queue, or (birth not 0) by a subscription.
+static void s_make_acks (zb_replayer_t *self, const zb_found_t *found, zb_frame_t queue, uint64_t birth,
+                         const zb_spans_t *ids)
 {
     char *acks = (char *) malloc (ids->size * ZB_SPAN_TEXT + 1);
     assert (acks);
     size_t size = zb_spans_format (ids->span, ids->size, acks);
-    zb_made_t *made = s_make (self, ZB_REPLAY_ACKS, found->key, found->key_size, 1 + queue.size + size);
+    zb_made_t *made =
+        s_make (self, birth ? ZB_REPLAY_DONE : ZB_REPLAY_ACKS, found->key, found->key_size, 8 + 1 + queue.size + size);
+    uint8_t head[8];
+    zb_put64 (head, birth);
+    zb_item_add (made->data, head, birth ? sizeof head : 0);
     zb_item_add_name (made->data, queue);
     zb_item_add (made->data, acks, size);
     free (acks);
@@ -94,6 +125,22 @@ static void s_make_delete (zb_replayer_t *self, const zb_found_t *found, zb_fram
     s_ready (self, made);
 }
 
+//  All that this store has held of these ids, whose numbers are up to `last`; `all`: be it known to the winner or not.
+static void s_held (const zb_replayer_t *self, uint64_t last, bool all, zb_spans_t *ids)
+{
+    //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
+    bool twin = zb_lineage_older (&self->ours, self->ours.epoch[0].number, 2);
+    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, twin ? 1 : 2);
+    zb_spans_add (ids, 1, last < oldest ? last : oldest);
+    for (size_t index = 0; index < self->ours.size; index++) {
+        const zb_epoch_t *epoch = &self->ours.epoch[index];
+        uint64_t base = zb_epoch_base (epoch->number, epoch->node);
+        uint64_t upto = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
+        if (base < last && base < upto && (all || zb_lineage_has (&self->theirs, epoch->number, epoch->node)))
+            zb_spans_add (ids, base + 1, upto < last ? upto : last);
+    }
+}
+
 //  A row of the journal.  What stands for all of a queue means what this store has held of it, nothing else.
 static void s_journal (zb_replayer_t *self, const zb_found_t *found)
 {
@@ -110,20 +157,10 @@ static void s_journal (zb_replayer_t *self, const zb_found_t *found)
     }
     if (first > 1)
         zb_spans_add (&ids, first, last);
-    //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
-    bool twin = zb_lineage_older (&self->ours, self->ours.epoch[0].number, 2);
-    uint64_t oldest = zb_epoch_base (self->ours.epoch[0].number, twin ? 1 : 2);
-    if (first == 1)
-        zb_spans_add (&ids, 1, last < oldest ? last : oldest);
-    for (size_t index = 0; first == 1 && index < self->ours.size; index++) {
-        const zb_epoch_t *epoch = &self->ours.epoch[index];
-        uint64_t base = zb_epoch_base (epoch->number, epoch->node);
-        uint64_t upto = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
-        if (base < last && base < upto && zb_lineage_has (&self->theirs, epoch->number, epoch->node))
-            zb_spans_add (&ids, base + 1, upto < last ? upto : last);
-    }
+    else
+        s_held (self, last, false, &ids);
     if (ids.size)
-        s_make_acks (self, found, queue, &ids);
+        s_make_acks (self, found, queue, 0, &ids);
     zb_spans_clear (&ids);
 }
 
@@ -133,15 +170,42 @@ static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known
     zb_read_t *extra = self->extra;
     uint64_t last = zb_get64 (found->key + 4);
     zb_view_t *view = extra->count[0] ? zb_view_of (extra->found[0][0].row, last, found->row) : NULL;
+    if (!view && queue->row.kind == ZB_KIND_SUB)
+        return; //  its row went with another subscription
     if (!view) {
         self->fault = "a bitmap in the table acks has no row of the log that it fits";
         return;
     }
     zb_spans_t ids = {NULL, 0, 0};
     zb_view_done (view, &ids);
-    s_make_acks (self, found, queue->name, &ids);
+    if (ids.size)
+        s_make_acks (self, found, queue->name, queue->row.birth, &ids);
     zb_spans_clear (&ids);
     zb_view_destroy (&view);
+}
+
+void zb_replayer_row_key (const zb_replayer_t *self, const zb_found_t *acks, uint8_t key[ZB_LOG_KEY_SIZE])
+{
+    const zb_known_queue_t *queue = zb_replayer_queue (self, zb_get32 (acks->key));
+    bool sub = queue && queue->row.kind == ZB_KIND_SUB;
+    zb_log_key (sub ? queue->row.topic : zb_get32 (acks->key), zb_get64 (acks->key + 4), key);
+}
+
+void zb_replayer_make_mark (zb_replayer_t *self, const zb_found_t *found)
+{
+    uint32_t topic = 0, id = 0;
+    zb_cursor_row_t cursor;
+    if (zb_cursor_key_decode (found, &topic, &id) || zb_cursor_row_decode (&cursor, found->row)) {
+        self->fault = "the table cursors holds a malformed row";
+        return;
+    }
+    const zb_known_queue_t *sub = id ? zb_replayer_queue (self, id) : NULL;
+    zb_spans_t ids = {NULL, 0, 0};
+    if (sub && cursor.low > 1)
+        s_held (self, cursor.low - 1, true, &ids);
+    if (ids.size)
+        s_make_acks (self, found, sub->name, sub->row.birth, &ids);
+    zb_spans_clear (&ids);
 }
 
 //  Uses one row of the table acks; false if it has to be looked at again when more was read.
@@ -157,7 +221,8 @@ bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found)
     }
     const zb_known_queue_t *queue = zb_replayer_queue (self, zb_get32 (found->key));
     uint64_t last = zb_get64 (found->key + 4);
-    if (!queue || last <= queue->mark || !zb_lineage_had (&self->theirs, last))
+    //  A row of a topic that the winner had not was sent without bits.
+    if (!queue || last <= queue->mark || (queue->row.kind == ZB_KIND_QUEUE && !zb_lineage_had (&self->theirs, last)))
         return true;
     if (!self->extra) {
         self->wants_extra = true;
@@ -213,8 +278,9 @@ static void s_row (zb_replayer_t *self, const zb_known_queue_t *queue, const zb_
         size_t size = view->open < view->places->count ? zb_view_bits_size (view) : 0;
         uint8_t head[4];
         zb_put32 (head, (uint32_t) size);
-        zb_made_t *made = s_make (self, ZB_REPLAY_ROW, found->key, found->key_size,
-                                  1 + queue->name.size + 4 + size + found->row->size);
+        zb_replay_kind_t kind = queue->row.kind == ZB_KIND_TOPIC ? ZB_REPLAY_TOPIC_ROW : ZB_REPLAY_ROW;
+        zb_made_t *made =
+            s_make (self, kind, found->key, found->key_size, 1 + queue->name.size + 4 + size + found->row->size);
         zb_item_add_name (made->data, queue->name);
         zb_item_add (made->data, head, sizeof head);
         zb_item_add (made->data, view->bits, size);

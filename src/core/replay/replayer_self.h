@@ -93,6 +93,10 @@ void zb_replayer_make_rights (zb_replayer_t *self);
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue);
 //  A row of the table acks; false if it has to be looked at again when more was read.
 bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found);
+//  The key of the row of the log that a bitmap belongs to.
+void zb_replayer_row_key (const zb_replayer_t *self, const zb_found_t *acks, uint8_t key[ZB_LOG_KEY_SIZE]);
+//  A row of the table cursors.
+void zb_replayer_make_mark (zb_replayer_t *self, const zb_found_t *found);
 //  A row of the log of the queue that is read.
 void zb_replayer_make_messages (zb_replayer_t *self, const zb_found_t *found);
 //  The rows of one name: how many they are from `at` on, 0 if the chunk may not hold all; and its item.

@@ -285,6 +285,9 @@ const char *zb_rights_check (const zb_principal_t *who, const zb_request_t *requ
 {
     zb_right_t right = zb_protocol (request->verb)->right;
     zb_frame_t name = request->verb == ZB_HELLO ? request->name : request->queue;
+    //  A subscription is its subscriber's.
+    if (right == ZB_RIGHT_MANAGE && s_has (name, '/'))
+        right = ZB_RIGHT_GET;
     if (!who || who->revoked)
         return s_wrong (why, "this key is not, or no longer, known here");
     //  A nameless one needs no leave; LIST without a pattern is about all.

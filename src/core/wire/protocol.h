@@ -23,6 +23,8 @@ typedef enum {
     ZB_NACK,
     ZB_EXTEND,
     ZB_QUEUE,
+    ZB_TOPIC,
+    ZB_SUB,
     ZB_LIST,
     ZB_PURGE,
     ZB_DELETE,
@@ -64,6 +66,7 @@ typedef struct {
     const char *form; //  as an error shows it
     zb_by_t by;
     bool stranger; //  it is taken from a client that has not said HELLO
+    bool subs;     //  its first argument may be a subscription's name, TOPIC/SUB
     bool outlives; //  others would miss it: it is done also when its client's connection has ended meanwhile
     zb_right_t right;
 } zb_protocol_t;

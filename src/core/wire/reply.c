@@ -20,20 +20,20 @@
 //    I  a line for each body
 //    S  its first text and its spans
 //    X  all its texts, an argument each
-//    u, g, d  the words duplicate, go, done
+//    u, r, g, d  the words duplicate, dropped, go, done
 //  Bodies come last.
 static const struct {
     zb_answer_status_t status;
     const char *form;
 } s_kind[ZB_REPLY_KINDS] = {
-    [ZB_REPLY_DONE] = {ZB_ANSWER_OK, ""},          [ZB_REPLY_DURABLE] = {ZB_ANSWER_OK, "D"},
-    [ZB_REPLY_STORED] = {ZB_ANSWER_OK, "DNN"},     [ZB_REPLY_AGAIN] = {ZB_ANSWER_OK, "DNNu"},
-    [ZB_REPLY_COUNT] = {ZB_ANSWER_OK, "N"},        [ZB_REPLY_WELCOME] = {ZB_ANSWER_OK, "NNTT"},
-    [ZB_REPLY_TEXTS] = {ZB_ANSWER_OK, "X"},        [ZB_REPLY_RESUME] = {ZB_ANSWER_OK, "gNTT"},
-    [ZB_REPLY_REPLAYED] = {ZB_ANSWER_OK, "dNTT"},  [ZB_REPLY_MESSAGES] = {ZB_ANSWER_MSG, "DTI"},
-    [ZB_REPLY_PASSIVE] = {ZB_ANSWER_PASSIVE, "T"}, [ZB_REPLY_ERROR] = {ZB_ANSWER_ERR, "CT"},
-    [ZB_REPLY_FENCED] = {ZB_ANSWER_ERR, "CT"},     [ZB_REPLY_EXPECTED] = {ZB_ANSWER_ERR, "CN"},
-    [ZB_REPLY_ASIDE] = {ZB_ANSWER_ERR, "CS"},
+    [ZB_REPLY_DONE] = {ZB_ANSWER_OK, ""},         [ZB_REPLY_DURABLE] = {ZB_ANSWER_OK, "D"},
+    [ZB_REPLY_STORED] = {ZB_ANSWER_OK, "DNN"},    [ZB_REPLY_AGAIN] = {ZB_ANSWER_OK, "DNNu"},
+    [ZB_REPLY_DROPPED] = {ZB_ANSWER_OK, "DNNr"},  [ZB_REPLY_COUNT] = {ZB_ANSWER_OK, "N"},
+    [ZB_REPLY_WELCOME] = {ZB_ANSWER_OK, "NNTT"},  [ZB_REPLY_TEXTS] = {ZB_ANSWER_OK, "X"},
+    [ZB_REPLY_RESUME] = {ZB_ANSWER_OK, "gNTT"},   [ZB_REPLY_REPLAYED] = {ZB_ANSWER_OK, "dNTT"},
+    [ZB_REPLY_MESSAGES] = {ZB_ANSWER_MSG, "DTI"}, [ZB_REPLY_PASSIVE] = {ZB_ANSWER_PASSIVE, "T"},
+    [ZB_REPLY_ERROR] = {ZB_ANSWER_ERR, "CT"},     [ZB_REPLY_FENCED] = {ZB_ANSWER_ERR, "CT"},
+    [ZB_REPLY_EXPECTED] = {ZB_ANSWER_ERR, "CN"},  [ZB_REPLY_ASIDE] = {ZB_ANSWER_ERR, "CS"},
 };
 
 //  Life
@@ -188,6 +188,8 @@ static zb_frame_t s_argument (zb_frames_t *self, char letter, size_t *numbers, s
         return s_spans (self);
     case 'u':
         return zb_frame ("duplicate");
+    case 'r':
+        return zb_frame ("dropped");
     case 'g':
         return zb_frame ("go");
     default:

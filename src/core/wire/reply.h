@@ -23,7 +23,8 @@ typedef enum {
     ZB_REPLY_DONE,    //  OK, and nothing more
     ZB_REPLY_DURABLE, //  OK: acknowledgements, PURGE, DELETE
     ZB_REPLY_STORED,  //  OK: a PUT.  numbers: first and last id
-    ZB_REPLY_AGAIN,   //  the same for one that was stored before
+    ZB_REPLY_AGAIN,   //  the same for one that was stored before,
+    ZB_REPLY_DROPPED, //  and for one that nobody has subscribed to
     ZB_REPLY_COUNT,   //  OK and a number
     ZB_REPLY_WELCOME, //  OK: HELLO.  numbers: instance and last PUT, texts: the endpoints of the active and the passive
     ZB_REPLY_TEXTS,   //  OK and any texts: STATUS, LIST, what operators ask

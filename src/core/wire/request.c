@@ -89,7 +89,7 @@ static int s_take_acks (zb_request_t *self, zb_spans_t *ids, zb_frame_t value)
     zb_frame_t queue = zb_frame_part (value, 0, space), text = zb_frame_part (value, space + 1, value.size);
     if (self->acked.size)
         return s_bad (self, "acks", "there are two of them");
-    const char *wrong = zb_name_check (queue);
+    const char *wrong = zb_place_check (queue);
     if (wrong)
         return s_bad (self, "acks", wrong);
     if (text.size > ZB_ACKS_MAX)
@@ -184,7 +184,7 @@ static int s_parse_list (zb_request_t *self, const zb_frame_t *arg, size_t args)
         return s_bad (self, "pattern", wrong);
     if (args)
         self->queue = arg[0];
-    wrong = args > 1 && arg[1].size ? zb_name_check (arg[1]) : NULL;
+    wrong = args > 1 && arg[1].size ? zb_place_check (arg[1]) : NULL;
     if (wrong)
         return s_bad (self, "after", wrong);
     if (args > 1)
@@ -216,7 +216,10 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return s_parse_list (self, arg, args);
     if (args == 0)
         return 0;
-    const char *wrong = zb_name_check (arg[0]);
+    bool subs = zb_protocol (self->verb)->subs;
+    const char *wrong = subs ? zb_place_check (arg[0]) : zb_name_check (arg[0]);
+    if (!wrong && self->verb == ZB_SUB && zb_frame_find (arg[0], 0, '/') == arg[0].size)
+        wrong = "a subscription's name is TOPIC/SUB";
     if (wrong)
         return s_bad (self, "queue", wrong);
     self->queue = arg[0];
@@ -231,6 +234,8 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
     case ZB_EXTEND:
         return s_parse_acks (self, ids, arg[1]);
     case ZB_QUEUE:
+    case ZB_TOPIC:
+    case ZB_SUB:
         if (arg[1].size > ZB_OPTIONS_MAX)
             return s_too_large (self, "options", arg[1].size, ZB_OPTIONS_MAX, " bytes");
         return s_parse_lines (self, "options", arg[1], &self->options);

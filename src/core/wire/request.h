@@ -31,12 +31,12 @@ typedef struct {
     zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty
     zb_frame_t token;         //  HELLO: not checked but for its size, see zb_token_parse
     uint64_t instance;        //  HELLO: 0 if empty
-    zb_frame_t queue;         //  PUT GET ACK NACK EXTEND QUEUE PURGE DELETE; LIST: the pattern, see zb_name_match
+    zb_frame_t queue; //  PUT GET ACK NACK EXTEND QUEUE TOPIC SUB PURGE DELETE; LIST: the pattern, see zb_name_match
     zb_frame_t properties;    //  PUT
     zb_frame_t acked;         //  PUT: the queue that its property acks names, empty without one: `span` has the ids;
     size_t acks_at;           //  and where in `properties` that line is, with its newline: it is not stored
     size_t acks_size;
-    zb_frame_t options;       //  QUEUE; KEY: the change, see core/rights/rights.h
+    zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them

@@ -90,6 +90,17 @@ const char *zb_name_check (zb_frame_t name)
     return s_name_check (name, "/*>#");
 }
 
+const char *zb_place_check (zb_frame_t name)
+{
+    size_t slash = zb_frame_find (name, 0, '/');
+    if (slash == name.size)
+        return zb_name_check (name);
+    if (name.size > ZB_NAME_MAX)
+        return "longer than 255 bytes";
+    const char *wrong = zb_name_check (zb_frame_part (name, 0, slash));
+    return wrong ? wrong : zb_name_check (zb_frame_part (name, slash + 1, name.size));
+}
+
 const char *zb_pattern_check (zb_frame_t pattern)
 {
     return s_name_check (pattern, "/>#");

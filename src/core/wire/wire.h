@@ -77,6 +77,8 @@ size_t zb_index_format (uint64_t id, uint64_t deliveries, zb_frame_t properties,
 //  A valid name: 1..255 bytes of UTF-8, no control characters (U+0000..1F, U+007F..9F) or white space, none of
 //  / * > #, no leading '$'.  Returns NULL if valid, else what is wrong.
 const char *zb_name_check (zb_frame_t name);
+//  The same for what messages are got from: a queue's name, or TOPIC/SUB, which together has at most ZB_NAME_MAX bytes.
+const char *zb_place_check (zb_frame_t name);
 //  The same for LIST's pattern, which may have '*' as well.
 const char *zb_pattern_check (zb_frame_t pattern);
 //  Whether the name fits the pattern: '*' stands for any characters or none, '?' for one.  The empty pattern fits

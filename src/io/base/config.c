@@ -121,6 +121,8 @@ static const setting_t s_settings[] = {
     {"limits/lease", TIME, FIELD (limits.lease), 1, YEARS},
     {"limits/grace", TIME, FIELD (limits.grace), 1, YEARS},
     {"limits/queue-messages", COUNT, FIELD (limits.queue_messages), 0, (uint64_t) 1 << 62},
+    {"limits/topic-bytes", SIZE, FIELD (limits.topic_bytes), 64 * KIB, TIB},
+    {"limits/subscriptions", COUNT, FIELD (limits.subscriptions), 1, MANY},
     {"limits/connections", COUNT, FIELD (limits.connections), 0, (uint64_t) 1 << 20},
     {"limits/per-address", COUNT, FIELD (limits.per_address), 1, (uint64_t) 1 << 20},
     {"limits/memory", SIZE, FIELD (limits.memory), 16 * MIB, TIB},

@@ -1,0 +1,112 @@
+/*  =========================================================================
+    topic - the rows and the options of topics and subscriptions
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/queue/topic.h"
+
+#define TOPIC_ROW_SIZE 34
+
+size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_ROW_MAX])
+{
+    assert (self->kind == ZB_KIND_TOPIC || self->kind == ZB_KIND_SUB);
+    zb_put32 (value, 0);
+    value[4] = (uint8_t) self->kind;
+    zb_put32 (value + 5, self->id);
+    zb_stamp_encode (&self->changed, value + 9);
+    zb_put64 (value + 26, self->kind == ZB_KIND_TOPIC ? self->bytes : self->lease);
+    if (self->kind == ZB_KIND_TOPIC)
+        return TOPIC_ROW_SIZE;
+    zb_put64 (value + 34, self->grace);
+    zb_put32 (value + 42, self->topic);
+    zb_put64 (value + 46, self->birth);
+    zb_put64 (value + 54, self->from);
+    value[62] = self->first;
+    return ZB_TOPIC_ROW_MAX;
+}
+
+int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row)
+{
+    if (row->size < TOPIC_ROW_SIZE || row->data[4] < ZB_KIND_TOPIC || row->data[4] > ZB_KIND_SUB)
+        return -1;
+    *self = (zb_queue_row_t){.kind = (zb_queue_kind_t) row->data[4], .id = zb_get32 (row->data + 5)};
+    zb_stamp_decode (&self->changed, row->data + 9);
+    if (self->kind == ZB_KIND_TOPIC) {
+        self->bytes = zb_get64 (row->data + 26);
+        return self->id && self->bytes <= INT64_MAX ? 0 : -1;
+    }
+    if (row->size < ZB_TOPIC_ROW_MAX)
+        return -1;
+    self->lease = zb_get64 (row->data + 26);
+    self->grace = zb_get64 (row->data + 34);
+    self->topic = zb_get32 (row->data + 42);
+    self->birth = zb_get64 (row->data + 46);
+    self->from = zb_get64 (row->data + 54);
+    self->first = row->data[62] == 1;
+    bool good = self->id && self->topic && self->lease <= INT32_MAX && self->grace <= INT32_MAX;
+    return good && self->birth && self->from < self->birth && row->data[62] <= 1 ? 0 : -1;
+}
+
+bool zb_topic_split (zb_frame_t name, zb_frame_t *topic, zb_frame_t *own)
+{
+    size_t size = zb_frame_find (name, 0, '/');
+    if (size == name.size)
+        return false;
+    *topic = (zb_frame_t){name.data, size};
+    if (own)
+        *own = (zb_frame_t){(const char *) name.data + size + 1, name.size - size - 1};
+    return true;
+}
+
+static const char *s_number (zb_frame_t value, uint64_t most, uint64_t *number, const char *wrong)
+{
+    return zb_number_parse (value, most, number) ? NULL : wrong;
+}
+
+const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value)
+{
+    if (row->kind == ZB_KIND_TOPIC) {
+        if (zb_frame_is (name, "max-bytes"))
+            return s_number (value, INT64_MAX, &row->bytes, "max-bytes is a number of bytes, 0 for the default");
+        if (zb_frame_is (name, "keep"))
+            return zb_frame_is (value, "subscribed") ? NULL : "keep is subscribed";
+        return "the options of a topic are keep and max-bytes";
+    }
+    if (zb_frame_is (name, "lease"))
+        return s_number (value, INT32_MAX, &row->lease, "lease is a number of milliseconds, 0 for the default");
+    if (zb_frame_is (name, "grace"))
+        return s_number (value, INT32_MAX, &row->grace, "grace is a number of milliseconds, 0 for the default");
+    if (!zb_frame_is (name, "from"))
+        return "the options of a subscription are lease, grace and from";
+    bool first = zb_frame_is (value, "first");
+    if (!first && !zb_frame_is (value, "new"))
+        return "from is new or first";
+    if (row->id && first != row->first)
+        return "where a subscription begins does not change: delete it, and make it again";
+    row->first = first;
+    return NULL;
+}
+
+bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
+{
+    return one->bytes == other->bytes && one->lease == other->lease && one->grace == other->grace;
+}
+
+size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, char *text, size_t room)
+{
+    int size = row->kind == ZB_KIND_TOPIC ? snprintf (text, room, "keep=subscribed\nmax-bytes=%" PRIu64 "\n",
+                                                      row->bytes ? row->bytes : limits->topic_bytes)
+                                          : snprintf (text, room, "lease=%" PRIu64 "\ngrace=%" PRIu64 "\n",
+                                                      row->lease ? row->lease : (uint64_t) limits->lease,
+                                                      row->grace ? row->grace : (uint64_t) limits->grace);
+    assert (size > 0 && (size_t) size < room);
+    return (size_t) size;
+}

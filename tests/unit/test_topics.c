@@ -1,0 +1,385 @@
+/*  =========================================================================
+    test_topics - topics and subscriptions in the engine
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/queue/topic.h"
+#include "rig.h"
+
+//  A topic t with the subscriptions t/a and t/b.
+static rig_t *s_open (const zb_limits_t *limits)
+{
+    rig_t *rig = rig_ready (limits);
+    rig_say (rig, "c", "TOPIC|t|t|");
+    rig_say (rig, "c", "SUB|s|t/a|");
+    rig_say (rig, "c", "SUB|s|t/b|lease=1000");
+    rig_skip (rig);
+    return rig;
+}
+
+static void s_ok (rig_t *rig, const char *line)
+{
+    rig_skip (rig);
+    rig_say (rig, "c", line);
+    assert_int_equal (rig_last (rig)->answer.status, ZB_ANSWER_OK);
+}
+
+static void s_refused (rig_t *rig, const char *line, unsigned code)
+{
+    rig_skip (rig);
+    rig_say (rig, "c", line);
+    assert_int_equal (rig_last (rig)->answer.status, ZB_ANSWER_ERR);
+    assert_int_equal (rig_last (rig)->answer.code, code);
+}
+
+//  What a consumer on a new connection is given, in their order.
+static void s_gets (rig_t *rig, const char *sub, const char *bodies)
+{
+    static unsigned number;
+    char text[1024] = "", client[16], line[64];
+    snprintf (client, sizeof client, "r%u", ++number);
+    rig_say (rig, client, "HELLO|h|reader||");
+    snprintf (line, sizeof line, "GET|g|%s|1000|0|", sub);
+    rig_skip (rig);
+    rig_say (rig, client, line);
+    const zb_answer_t *answer = &rig_last (rig)->answer;
+    assert_int_equal (answer->status, ZB_ANSWER_MSG);
+    for (size_t index = 0; index < answer->bodies; index++)
+        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "",
+                  (int) answer->body[index].size, (const char *) answer->body[index].data);
+    assert_string_equal (text, bodies);
+    rig_gone (rig, client);
+}
+
+//  A body of this size.
+static void s_put (rig_t *rig, const char *topic, size_t size)
+{
+    rig_skip (rig);
+    rig_put (rig, "c", "1", topic, 1, size);
+    rig_run (rig);
+}
+
+static size_t s_rows (rig_t *rig, zb_table_t table, size_t key_size)
+{
+    rig_wait (rig, 1000);
+    zb_read_t *read = zb_read_new (0, 0);
+    zb_read_add (read, table, "", 0, 0, 10000, SIZE_MAX);
+    fake_store_read (rig->store, read);
+    size_t rows = 0;
+    for (size_t index = 0; index < read->count[0]; index++)
+        rows += read->found[0][index].key_size == key_size;
+    zb_read_destroy (&read);
+    return rows;
+}
+
+static size_t s_log_rows (rig_t *rig)
+{
+    return s_rows (rig, ZB_LOG, ZB_LOG_KEY_SIZE);
+}
+
+static void s_takeover (rig_t *rig)
+{
+    rig_takeover (rig);
+    rig_say (rig, "c", "HELLO|h");
+    rig_skip (rig);
+}
+
+//  Each subscription gets all, and has marks and leases of its own; a message is one row, gone when both are done with it.
+static void test_each_gets_all (void **state)
+{
+    (void) state;
+    for (int takeover = 0; takeover < 2; takeover++) {
+        rig_t *rig = s_open (NULL);
+        s_ok (rig, "PUT|1|t||1|2"); //  1:3 and 1:4, as each birth takes an id
+        s_ok (rig, "PUT|1|t||3");
+        s_gets (rig, "t/a", "1,2,3");
+        s_ok (rig, "ACK|a|t/a|1:3 1:5");
+        s_gets (rig, "t/b", "1,2,3");
+        assert_int_equal (s_log_rows (rig), 2);
+        if (takeover)
+            s_takeover (rig);
+        s_gets (rig, "t/a", "2");
+        s_gets (rig, "t/b", "1,2,3");
+        s_ok (rig, "ACK|a|t/b|1:3..1:4");
+        if (takeover)
+            s_takeover (rig);
+        assert_int_equal (s_log_rows (rig), 2);
+        s_ok (rig, "ACK|a|t/a|1:4");
+        if (takeover)
+            s_takeover (rig);
+        s_gets (rig, "t/a", "");
+        assert_int_equal (s_log_rows (rig), 1);
+        s_gets (rig, "t/b", "3");
+        s_ok (rig, "ACK|a|t/b|1:5");
+        assert_int_equal (s_log_rows (rig), 0);
+        assert_int_equal (s_rows (rig, ZB_ACKS, ZB_ACKS_KEY_SIZE), 0);
+        rig_destroy (&rig);
+    }
+}
+
+//  GETs that wait are served as soon as a message is safe; one subscription's lease is nothing to the other.
+static void test_waiting (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    rig_say (rig, "x", "HELLO|h");
+    rig_say (rig, "y", "HELLO|h");
+    rig_say (rig, "x", "GET|g|t/a|10|5000|");
+    rig_say (rig, "y", "GET|g|t/b|10|5000|");
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|1|t||one");
+    rig_expect (rig, "x> MSG|g|both|t/a|1:3 1|one");
+    rig_expect (rig, "y> MSG|g|both|t/b|1:3 1|one");
+    rig_expect (rig, "c> OK|1|both|1:3|1:3");
+    s_gets (rig, "t/a", "");
+    rig_wait (rig, 1001); //  the lease of t/b
+    s_gets (rig, "t/a", "");
+    s_gets (rig, "t/b", "one");
+    rig_destroy (&rig);
+}
+
+//  New ones begin behind what was put, also in the same commit; with from=first at the oldest that is kept.
+static void test_where_it_begins (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    rig_skip (rig);
+    rig_push (rig, "c", "PUT|1|t||1");
+    rig_push (rig, "c", "SUB|s|t/new|");
+    rig_push (rig, "c", "SUB|s|t/first|from=first");
+    rig_push (rig, "c", "PUT|1|t||2");
+    rig_run (rig);
+    s_gets (rig, "t/new", "2");
+    s_gets (rig, "t/first", "1,2");
+    s_gets (rig, "t/a", "1,2");
+    s_takeover (rig);
+    //  Who asks once more, since the answer was lost, is told that it is done.
+    s_ok (rig, "SUB|s|t/first|from=first");
+    s_ok (rig, "SUB|s|t/new|from=new");
+    s_refused (rig, "SUB|s|t/new|from=first", 400);
+    s_gets (rig, "t/new", "2");
+    s_gets (rig, "t/first", "1,2");
+    s_ok (rig, "PUT|1|t||3");
+    s_gets (rig, "t/new", "2,3");
+    rig_destroy (&rig);
+}
+
+//  Without a subscription nothing is kept, and the producer is told.
+static void test_nobody_subscribes (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    s_ok (rig, "TOPIC|t|t|");
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|1|t||one|two");
+    rig_expect (rig, "c> OK|1|both|1:1|1:2|dropped");
+    s_ok (rig, "SUB|s|t/a|from=first");
+    s_gets (rig, "t/a", "");
+    s_ok (rig, "PUT|1|t||three");
+    s_gets (rig, "t/a", "three");
+    s_ok (rig, "DELETE|d|t/a");
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|1|t||four");
+    rig_expect (rig, "c> OK|1|both|1:5|1:5|dropped");
+    assert_int_equal (s_log_rows (rig), 0);
+    rig_destroy (&rig);
+}
+
+//  One that is behind holds back its topic up to max-bytes, and no other.  When it is gone, or purged, so is what it held.
+static void test_one_that_is_behind (void **state)
+{
+    (void) state;
+    for (int how = 0; how < 3; how++) {
+        rig_t *rig = s_open (NULL);
+        s_ok (rig, "TOPIC|t|t|max-bytes=10000");
+        for (int count = 0; count < 9; count++)
+            s_put (rig, "t", 1000);
+        rig_say (rig, "c", "GET|g|t/a|9|0|");
+        s_ok (rig, "ACK|a|t/a|1:1..1:100");
+        assert_int_equal (s_log_rows (rig), 9);
+        s_put (rig, "t", 1000);
+        rig_expect (rig, "c> ERR|1|429|the topic is full*");
+        s_put (rig, "q", 1000);
+        rig_expect (rig, "c> OK*");
+        s_takeover (rig);
+        s_put (rig, "t", 1000);
+        rig_expect (rig, "c> ERR|1|429|the topic is full*");
+        s_ok (rig, how == 0 ? "DELETE|d|t/b" : how == 1 ? "PURGE|p|t/b" : "PURGE|p|t");
+        assert_int_equal (s_log_rows (rig), 1); //  q's
+        rig_skip (rig);
+        s_put (rig, "t", 1000);
+        rig_expect (rig, "c> OK*");
+        s_takeover (rig);
+        if (how)
+            s_ok (rig, "PURGE|p|t/b");
+        s_ok (rig, "PUT|1|t||after");
+        s_ok (rig, "PURGE|p|t/a");
+        s_gets (rig, "t/a", "");
+        if (how)
+            s_gets (rig, "t/b", "after");
+        rig_destroy (&rig);
+    }
+}
+
+static void test_listed_and_deleted (void **state)
+{
+    (void) state;
+    for (int takeover = 0; takeover < 2; takeover++) {
+        rig_t *rig = s_open (NULL);
+        s_ok (rig, "PUT|1|t||1|2");
+        s_ok (rig, "ACK|a|t/a|1:3");
+        if (takeover)
+            s_takeover (rig);
+        rig_skip (rig);
+        rig_say (rig, "c", "LIST|l");
+        rig_expect (rig, "c> OK|l|q|lease=30000\nmax-messages=0\nmessages=0\nleased=0\nwaiting=0\ngrace=5000");
+        rig_say (rig, "c", "LIST|l||q");
+        rig_expect (rig, "c> OK|l|t|keep=subscribed\nmax-bytes=1073741824\nmessages=2\nkind=topic"
+                         "|t/a|lease=30000\ngrace=5000\nmessages=1\nleased=0\nwaiting=0\nkind=subscription"
+                         "|t/b|lease=1000\ngrace=5000\nmessages=2\nleased=0\nwaiting=0\nkind=subscription|");
+        s_ok (rig, "DELETE|d|t");
+        s_refused (rig, "GET|g|t/a|1|0|", 404);
+        s_refused (rig, "PUT|1|t||x", 404);
+        assert_int_equal (s_log_rows (rig), 0);
+        assert_int_equal (s_rows (rig, ZB_ACKS, ZB_ACKS_KEY_SIZE), 0);
+        assert_int_equal (s_rows (rig, ZB_CURSORS, ZB_CURSOR_KEY_SIZE), 1); //  q's
+        s_ok (rig, "QUEUE|q|t|");
+        s_ok (rig, "PUT|1|t||x");
+        s_gets (rig, "t", "x");
+        rig_destroy (&rig);
+    }
+}
+
+//  What is wrong gets the right code, and changes nothing.
+static void test_bad_input (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *line;
+        unsigned code;
+    } cases[] = {
+        {"TOPIC|t|q|", 400},
+        {"QUEUE|q|t|", 400},
+        {"TOPIC|t|x|keep=none", 400},
+        {"TOPIC|t|x|lease=1", 400},
+        {"TOPIC|t|x|max-bytes=", 400},
+        {"SUB|s|q/a|", 400},
+        {"SUB|s|x/a|", 404},
+        {"SUB|s|t/x|from=old", 400},
+        {"SUB|s|t/a|from=first", 400},
+        {"SUB|s|t/x|lease=-1", 400},
+        {"SUB|s|t/x|max-bytes=1", 400},
+        {"GET|g|t|1|0|", 400},
+        {"ACK|a|t|1:1", 400},
+        {"NACK|n|t|1:1", 400},
+        {"EXTEND|e|t|1:1", 400},
+        {"GET|g|t/x|1|0|", 404},
+        {"ACK|a|x/a|1:1", 404},
+        {"PURGE|p|t/x", 404},
+        {"DELETE|d|q/a", 404},
+        {"DELETE|d|t/x", 404},
+    };
+    rig_t *rig = s_open (NULL);
+    s_ok (rig, "PUT|1|t||one");
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++)
+        s_refused (rig, cases[index].line, cases[index].code);
+    assert_int_equal (s_rows (rig, ZB_QUEUES, 1), 2);
+    assert_int_equal (s_rows (rig, ZB_QUEUES, 3), 2);
+    s_gets (rig, "t/a", "one");
+    s_gets (rig, "t/b", "one");
+    rig_destroy (&rig);
+    //  Limits.
+    zb_limits_t few = ZB_LIMITS_DEFAULT;
+    few.subscriptions = 2;
+    rig = s_open (&few);
+    s_refused (rig, "SUB|s|t/c|", 429);
+    s_ok (rig, "SUB|s|t/a|");
+    few.queues = 4;
+    rig_takeover_with (rig, &few);
+    rig_say (rig, "c", "HELLO|h");
+    s_refused (rig, "TOPIC|t|u|", 429);
+    zb_engine_level (rig->engine, 2);
+    s_refused (rig, "TOPIC|t|u|", 503);
+    s_refused (rig, "SUB|s|t/a|lease=7", 503);
+    rig_destroy (&rig);
+}
+
+//  Many that nobody gets from are not shown what is put; they read it when they are asked.
+static void test_idle_ones_cost_nothing (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    char line[40];
+    for (int index = 0; index < 200; index++) {
+        snprintf (line, sizeof line, "SUB|s|t/idle%d|", index);
+        s_ok (rig, line);
+    }
+    rig_wait (rig, 1);
+    rig_put (rig, "c", "1", "t", 100, 100);
+    rig_run (rig);
+    assert_true (rig_stats (rig).window_bytes == 0);
+    assert_true (rig->most_ops < 1000);
+    size_t batches = rig->batches;
+    s_put (rig, "t", 10);
+    assert_int_equal (rig->batches, batches + 1);
+    assert_int_equal (s_log_rows (rig), 2);
+    rig_destroy (&rig);
+}
+
+static void test_rows (void **state)
+{
+    (void) state;
+    const zb_queue_row_t rows[] = {{.kind = ZB_KIND_TOPIC, .id = 7, .changed = {3, 2, 1}, .bytes = 5},
+                                   {.kind = ZB_KIND_SUB,
+                                    .id = 8,
+                                    .changed = {3, 2, 1},
+                                    .lease = 9,
+                                    .grace = 10,
+                                    .topic = 7,
+                                    .first = true, .birth = 12,
+                                    .from = 11}};
+    for (size_t index = 0; index < 2; index++) {
+        zb_row_t *row = zb_row_new (ZB_TOPIC_ROW_MAX + 1);
+        zb_queue_row_t found;
+        row->size = (uint32_t) zb_topic_row_encode (&rows[index], row->data);
+        assert_int_equal (zb_queue_row_decode (&found, row), 0);
+        assert_memory_equal (&found, &rows[index], sizeof found);
+        for (size_t size = 4; size < row->size; size++) {
+            zb_row_t *part = zb_row_new (size);
+            memcpy (part->data, row->data, size);
+            part->size = (uint32_t) size;
+            assert_int_equal (zb_queue_row_decode (&found, part), -1);
+            zb_row_unref (&part);
+        }
+        row->data[4] = 3;
+        assert_int_equal (zb_queue_row_decode (&found, row), -1);
+        zb_row_unref (&row);
+    }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_each_gets_all),
+        cmocka_unit_test (test_waiting),
+        cmocka_unit_test (test_where_it_begins),
+        cmocka_unit_test (test_nobody_subscribes),
+        cmocka_unit_test (test_one_that_is_behind),
+        cmocka_unit_test (test_listed_and_deleted),
+        cmocka_unit_test (test_bad_input),
+        cmocka_unit_test (test_idle_ones_cost_nothing),
+        cmocka_unit_test (test_rows),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
