@@ -22,6 +22,7 @@
 #include "io/base/thread.h"
 #include "io/http/api.h"
 #include "io/http/exposition.h"
+#include "io/http/files.h"
 #include "io/http/http.h"
 
 struct zb_http {
@@ -96,6 +97,15 @@ static json_t *s_status (const zb_site_t *self)
     return status;
 }
 
+static void s_file (zb_exchange_t *self, const zb_file_t *file)
+{
+    self->code = MHD_HTTP_OK;
+    self->type = file->type;
+    self->text_size = (size_t) (file->end - file->data);
+    self->text = (char *) zmalloc (self->text_size + 1);
+    memcpy (self->text, file->data, self->text_size);
+}
+
 static void s_answer (zb_exchange_t *self, const char *path, const char *method)
 {
     if (!s_is_host (self->site,
@@ -111,11 +121,14 @@ static void s_answer (zb_exchange_t *self, const char *path, const char *method)
     size_t index = 0, routes = sizeof s_routes / sizeof *s_routes;
     while (index < routes && !streq (s_routes[index].path, path))
         index++;
-    if (index == routes)
+    const zb_file_t *file = zb_file_find (path);
+    if (index == routes && !file)
         zb_exchange_say (self, MHD_HTTP_NOT_FOUND,
-                         "there is /metrics, /health/live, /health/ready and /health/in-sync");
+                         "there is /, /metrics, /health/live, /health/ready, /health/in-sync and /api/v1");
     else if (!streq (method, MHD_HTTP_METHOD_GET) && !streq (method, MHD_HTTP_METHOD_HEAD))
         zb_exchange_say (self, MHD_HTTP_METHOD_NOT_ALLOWED, "this can only be read");
+    else if (file)
+        s_file (self, file);
     else if (!self->status)
         zb_exchange_say (self, MHD_HTTP_SERVICE_UNAVAILABLE, "the broker has not turned for some seconds");
     else

@@ -8,6 +8,7 @@
 
     Serves HTTP/1.1 by libmicrohttpd, in threads of its own:
 
+      /                 the page, for people: io/http/page
       /health/live      200 if the broker turns
       /health/ready     200 if it serves clients
       /health/in-sync   200 if either broker may be lost: the other one has everything

@@ -1,0 +1,282 @@
+//  The page of one broker.  All that is shown is what /api/v1 tells (zbroker-api(7)); names are put in as text, never as HTML.
+"use strict";
+
+const EVERY = 1000;       //  ms between two looks
+const PAGE = 50;          //  queues in a page
+const KEPT = 120;         //  points of the chart
+const RATES = [["messages_in", "stored", "#2563eb"], ["messages_out", "delivered", "#d97706"], ["acked", "acknowledged", "#059669"]];
+
+const at = id => document.getElementById(id);
+const state = {pair: null, heard: 0, after: [""], next: null, pattern: "", points: [], last: null, listed: 0, listing: false};
+
+function element(name, text, kind) {
+  const one = document.createElement(name);
+  one.textContent = text ?? "";
+  if (kind) one.className = kind;
+  return one;
+}
+
+async function ask(path, said) {
+  const options = said === undefined ? {} : {
+    method: "POST", body: JSON.stringify(said), headers: {"Content-Type": "application/json", "X-Zbroker": "1"}};
+  const answer = await fetch("/api/v1/" + path, options);
+  const object = await answer.json();
+  if (!answer.ok) throw new Error(object.text || "error " + answer.status);
+  return object;
+}
+
+const bytes = n => n == null ? "not known" : n >= 2 ** 30 ? (n / 2 ** 30).toFixed(1) + " GiB" : (n / 2 ** 20).toFixed(1) + " MiB";
+
+function span(ms) {
+  const s = Math.floor(ms / 1000);
+  if (s < 120) return s + " s";
+  if (s < 7200) return Math.floor(s / 60) + " min";
+  return s < 172800 ? Math.floor(s / 3600) + " h" : Math.floor(s / 86400) + " days";
+}
+
+//  --- The pair ---------------------------------------------------------------------------------------------------
+
+function facts(status) {
+  const resync = status.resync && (status.resync.total ? Math.floor(100 * status.resync.done / status.resync.total) + " %" : "begins");
+  return [["answers", status.role === "active" ? (status.level === "hold" ? "nothing now" : "OK " + status.level) : null],
+          ["why", status.why], ["for", span(status.since_ms)],
+          ["alone", status.alone ? "yes: the other disk lacks what was stored since" : null], ["catches up", resync],
+          ["lag", status.peer && status.peer.lag ? status.peer.lag + " commits, " + span(status.peer.lag_ms) : null],
+          ["disk", bytes(status.disk.free) + " free" + (status.disk.full ? ": FULL, producers are refused" : "")],
+          ["clients", status.sessions + " in " + status.connections + " connections"],
+          ["up", span(status.uptime_ms) + ", version " + status.version]];
+}
+
+function showBroker(where, name, endpoint, status, here) {
+  const box = at(where);
+  box.className = "broker " + (status ? status.role : "gone");
+  box.replaceChildren(element("h3", name + (here ? " (this machine)" : "")), element("div", endpoint, "soft"));
+  box.append(element("strong", status ? status.role : "does not answer", status ? (status.role === "active" ? "good" : "") : "bad"));
+  if (!status) return;
+  const list = element("dl");
+  for (const [word, text] of facts(status)) if (text) list.append(element("dt", word), element("dd", text));
+  box.append(list);
+}
+
+function showLink(here) {
+  const peer = here.peer;
+  const kind = here.in_sync ? "good" : peer && peer.heard ? "care" : "bad";
+  at("link").className = kind;
+  at("link-text").textContent = here.in_sync ? "in sync" : !peer ? "" : peer.heard ? "not in sync" :
+    "silent" + (peer.silent_ms == null ? "" : " for " + span(peer.silent_ms));
+}
+
+function showPair(pair) {
+  const here = pair.here;
+  const there = pair.there && pair.there_age_ms < 3000 && (!here.peer || here.peer.heard) ? pair.there : null;
+  const backup = pair.node === "backup";
+  at("pair-name").textContent = pair.pair;
+  document.title = (here.in_sync ? "in sync" : here.role) + " – zbroker " + pair.node;
+  showBroker(backup ? "right" : "left", pair.node, pair.endpoint, here, true);
+  at(backup ? "left" : "right").hidden = at("link").hidden = !pair.other;
+  if (pair.other) showBroker(backup ? "left" : "right", backup ? "primary" : "backup", pair.other, there, false);
+  showLink(here);
+  const words = {"yes": ["Yes.", "good"], "after-switchover": ["Yes, after a switchover.", "care"], "no": ["No.", "bad"]};
+  const [word, kind] = words[pair.switch_off.may] || ["No.", "bad"];
+  at("may").textContent = word;
+  at("may").className = kind;
+  at("may-why").textContent = pair.switch_off.why;
+  const texts = [...here.way_out, ...(there ? there.way_out : [])].map(way => way.why + ": " + way.text);
+  at("ways-out").replaceChildren(...[...new Set(texts)].map(text => element("li", text, "bad")));
+  at("who").textContent = pair.login || (pair.logins ? "" : "read only: no login is configured");
+  at("log-in").hidden = !pair.logins || !!pair.login;
+  at("log-out").hidden = at("create").hidden = !pair.login;
+  at("switchover").hidden = !pair.login || !here.in_sync;
+}
+
+//  --- The chart --------------------------------------------------------------------------------------------------
+
+//  Of whoever is active: the passive broker stores nothing for clients.
+function takePoint(pair) {
+  const active = pair.here.role === "active" ? pair.here : pair.there && pair.there.role === "active" ? pair.there : null;
+  const last = state.last;
+  state.last = active;
+  if (!active || !last || active.pid !== last.pid || active.uptime_ms <= last.uptime_ms) return;
+  const seconds = (active.uptime_ms - last.uptime_ms) / 1000;
+  state.points.push(RATES.map(([name]) => Math.max(0, (active[name] - last[name]) / seconds)));
+  if (state.points.length > KEPT) state.points.shift();
+}
+
+function drawRates() {
+  const canvas = at("rates"), pen = canvas.getContext("2d");
+  const most = Math.max(1, ...state.points.flat());
+  const style = getComputedStyle(document.body);
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  pen.fillStyle = style.color;
+  pen.font = "14px system-ui";
+  pen.fillText(Math.ceil(most) + "/s", 4, 16);
+  RATES.forEach(([, , colour], line) => {
+    pen.strokeStyle = colour;
+    pen.lineWidth = 2;
+    pen.beginPath();
+    state.points.forEach((point, index) => pen.lineTo(canvas.width * (KEPT - state.points.length + index) / (KEPT - 1),
+                                                      canvas.height - 4 - (canvas.height - 28) * point[line] / most));
+    pen.stroke();
+  });
+  const now = state.points.at(-1) || RATES.map(() => 0);
+  at("legend").replaceChildren(...RATES.map(([, word, colour], line) => {
+    const one = element("span", word + " " + Math.round(now[line]) + "/s");
+    one.style.color = colour;
+    return one;
+  }));
+}
+
+//  --- Queues -----------------------------------------------------------------------------------------------------
+
+function button(text, label, act) {
+  const one = element("button", text);
+  one.setAttribute("aria-label", label);
+  one.addEventListener("click", act);
+  return one;
+}
+
+function row(queue, may) {
+  const line = element("tr");
+  const most = queue["max-messages"];
+  line.append(element("td", queue.name), element("td", queue.messages), element("td", queue.leased), element("td", queue.waiting),
+              element("td", span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
+  const acts = element("td");
+  if (may && (!queue.kind || queue.kind === "queue"))
+    acts.append(button("Edit…", "Edit " + queue.name, () => edit(queue)),
+                button("Purge…", "Purge " + queue.name, () => destroy("purge", queue)),
+                button("Delete…", "Delete " + queue.name, () => destroy("delete", queue)));
+  line.append(acts);
+  return line;
+}
+
+async function list() {
+  const pair = state.pair;
+  const serves = pair && [pair.here, pair.there].some(one => one && one.role === "active" && one.level !== "hold");
+  const locked = pair && pair.keys && !pair.login;
+  const why = !pair || !serves ? "No broker serves now." : locked ? "Log in to see the queues." : "";
+  at("queues-why").textContent = why;
+  at("queues-why").hidden = !why;
+  if (why || state.listing) return;
+  state.listing = true;
+  try {
+    const query = new URLSearchParams({max: PAGE, pattern: state.pattern, after: state.after.at(-1)});
+    const page = await ask("queues?" + query);
+    state.next = page.next;
+    state.listed = Date.now();
+    at("queues").tBodies[0].replaceChildren(...page.queues.map(queue => row(queue, !!pair.login)));
+  } catch (error) {
+    at("queues-why").textContent = error.message;
+    at("queues-why").hidden = false;
+  }
+  state.listing = false;
+  at("next").disabled = !state.next;
+  at("first").disabled = state.after.length === 1;
+}
+
+//  --- What asks again --------------------------------------------------------------------------------------------
+
+//  A dialog with fields: {label, name, type, value}.  `act` gets their values; what it throws is shown and can be mended.
+function dialog(title, text, word, fields, act) {
+  at("ask-title").textContent = title;
+  at("ask-text").textContent = text;
+  at("ask-error").textContent = "";
+  at("ask-do").textContent = word;
+  at("ask-fields").replaceChildren(...fields.map(field => {
+    const label = element("label", field.label), input = element("input");
+    input.name = field.name;
+    input.type = field.type || "text";
+    input.value = field.value ?? "";
+    input.autocomplete = "off";
+    label.append(input);
+    return label;
+  }));
+  at("ask-do").onclick = async event => {
+    event.preventDefault();
+    const values = Object.fromEntries([...at("ask-fields").querySelectorAll("input")].map(input => [input.name, input.value]));
+    at("ask-do").disabled = true;
+    at("ask-error").textContent = "";
+    try {
+      await act(values);
+      at("ask").close();
+      await look();
+      await list();
+    } catch (error) {
+      at("ask-error").textContent = error.message;
+    }
+    at("ask-do").disabled = false;
+  };
+  at("ask").showModal();
+}
+
+function typed(values, what) {
+  if (values.confirm !== what) throw new Error("That is not " + what + ".");
+}
+
+function destroy(what, queue) {
+  const count = queue.messages === 1 ? "1 message" : queue.messages + " messages";
+  dialog((what === "purge" ? "Purge " : "Delete ") + queue.name,
+         (what === "purge" ? "All its messages are deleted: " : "The queue is deleted, with all its messages: ") + count +
+         ". There is no way back.", what === "purge" ? "Purge" : "Delete",
+         [{label: "Type the queue's name", name: "confirm"}], values => {
+           typed(values, queue.name);
+           return ask(what, {queue: queue.name, confirm: values.confirm});
+         });
+}
+
+function edit(queue) {
+  const fields = queue ? [] : [{label: "Name", name: "queue"}];
+  fields.push({label: "Lease, ms: then a delivered message goes to others", name: "lease", value: queue ? queue.lease : ""},
+              {label: "Messages at most; 0 = no limit", name: "max-messages", value: queue ? queue["max-messages"] : ""});
+  dialog(queue ? "Edit " + queue.name : "New queue", "What is left empty stays as it is.", queue ? "Save" : "Create", fields, values => {
+    const {queue: name, ...options} = values;
+    for (const option of Object.keys(options)) if (options[option] === "") delete options[option];
+    return ask("queue", {queue: queue ? queue.name : name, options});
+  });
+}
+
+at("create").addEventListener("click", () => edit(null));
+at("switchover").addEventListener("click", () => dialog(
+  "Hand the role over", "The active broker finishes what it has taken, and the other one leads. Clients wait for a moment.", "Hand over",
+  [{label: "Type the word switchover", name: "confirm"}], values => {
+    typed(values, "switchover");
+    return ask("switchover", {confirm: values.confirm});
+  }));
+at("log-in").addEventListener("click", () => dialog("Log in", "", "Log in",
+  [{label: "Name", name: "name"}, {label: "Password", name: "password", type: "password"}], values => ask("login", values)));
+at("log-out").addEventListener("click", async () => {
+  await ask("logout", {});
+  await look();
+  await list();
+});
+at("search").addEventListener("submit", event => {
+  event.preventDefault();
+  state.pattern = at("pattern").value;
+  state.after = [""];
+  list();
+});
+at("first").addEventListener("click", () => { state.after = [""]; list(); });
+at("next").addEventListener("click", () => { if (state.next) { state.after.push(state.next); list(); } });
+
+//  --- Each second ------------------------------------------------------------------------------------------------
+
+async function look() {
+  try {
+    state.pair = await ask("pair");
+    state.heard = Date.now();
+    showPair(state.pair);
+    takePoint(state.pair);
+    drawRates();
+    at("stale").hidden = true;
+  } catch (error) {
+    at("stale").hidden = false;
+    at("stale").textContent = "This broker does not answer" + (state.heard ? " since " + span(Date.now() - state.heard) : "") +
+      ". What is below is old. Look at the other broker's page.";
+  }
+}
+
+async function run() {
+  await look();
+  if (!at("ask").open && Date.now() - state.listed >= 2 * EVERY) await list();
+  setTimeout(run, EVERY);
+}
+run();
