@@ -16,6 +16,7 @@
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 
+#include "client/client.h"
 #include "commands.h"
 #include "io/auth/keys.h"
 #include "io/store/home.h"
@@ -23,6 +24,7 @@
 #include "io/store/node.h"
 #include "io/store/salvage.h"
 #include "io/store/shared.h"
+#include "operate.h"
 
 #define SYNCS 50                 //  writes that are timed
 #define SYNC_SLOW 50.0           //  ms, of the median: worth a warning
@@ -434,6 +436,13 @@ static int s_brokers (doctor_t *self, const tool_t *tool)
                       ? zsys_sprintf ("%s", config->host[ZB_SINGLE].endpoint)
                       : zsys_sprintf ("%s,%s", config->host[ZB_PRIMARY].endpoint, config->host[ZB_BACKUP].endpoint);
     zb_client_t *client = brokers ? zb_client_new (brokers) : tool_client (tool);
+    //  What is wrong with the key is a finding of its own.
+    zb_keyfile_t own = {.brokers = 0};
+    char *error = NULL;
+    if (client && brokers && config->key_file && operate_key (&own, config, &error) == 0)
+        zb_client_use_key (client, &own);
+    free (error);
+    sodium_memzero (&own, sizeof own);
     zstr_free (&brokers);
     for (size_t index = 0; client && index < zb_client_brokers (client); index++)
         s_broker (self, client, index);

@@ -18,21 +18,19 @@
 #define LOOK_WAIT 2000 //  ms for the answer to a STATUS
 #define LOOK_EVERY 10  //  ms
 
-//  The brokers' own key, as their config says it.  Returns 0, or -1 and *error.
-static int s_own_key (operate_t *self, const zb_config_t *config, char **error)
+int operate_key (zb_keyfile_t *key, const zb_config_t *config, char **error)
 {
     if (!config->key_file)
         return 0;
-    if (zb_keys_read (&self->keys, config->key_file, error))
+    if (zb_keys_read (key, config->key_file, error))
         return -1;
-    self->keys.brokers = 0;
+    key->brokers = 0;
     for (int host = ZB_SINGLE; host <= ZB_BACKUP; host++) {
         if ((host == ZB_SINGLE) != (config->as == ZB_SINGLE))
             continue;
-        const char *key = host == ZB_SINGLE ? self->keys.public_key : config->public_key[host];
-        snprintf (self->keys.broker[self->keys.brokers].endpoint, ZB_KEYFILE_ENDPOINT + 1, "%s",
-                  config->host[host].endpoint);
-        snprintf (self->keys.broker[self->keys.brokers++].key, ZB_KEY_SIZE + 1, "%s", key);
+        const char *public_key = host == ZB_SINGLE ? key->public_key : config->public_key[host];
+        snprintf (key->broker[key->brokers].endpoint, ZB_KEYFILE_ENDPOINT + 1, "%s", config->host[host].endpoint);
+        snprintf (key->broker[key->brokers++].key, ZB_KEY_SIZE + 1, "%s", public_key);
     }
     return 0;
 }
@@ -46,7 +44,7 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
     bool wrong = file && zb_config_load (config, file, &error);
     bool single = config->host[ZB_SINGLE].endpoint && !config->host[ZB_PRIMARY].endpoint;
     wrong = wrong || (!single && zb_config_set (config, "as", "primary", &error)) ||
-            zb_config_finish (config, &error) || s_own_key (self, config, &error);
+            zb_config_finish (config, &error) || operate_key (&self->keys, config, &error);
     if (!wrong) {
         zb_seal_key (self->key, config->pair, config->secret);
         if (file && !*brokers && !tool_option (tool, "brokers") && !getenv ("ZBROKER"))

@@ -32,6 +32,9 @@ typedef struct {
         "timeout", "MS", "how long it may take (default: 10000)" \
     }
 
+//  The key of the broker on this machine, and the brokers' endpoints and public keys, as their config says; `key` stays as it is
+//  without keys in it.  Returns 0, or -1 and *error.
+int operate_key (zb_keyfile_t *key, const zb_config_t *config, char **error);
 //  Reads --config, --brokers and --timeout and asks the brokers; `own` names them if they are the command's own, else NULL.
 //  Returns an exit code; it has printed what is wrong.
 int operate_open (operate_t *self, const tool_t *tool, const char *own);

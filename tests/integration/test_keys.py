@@ -1,5 +1,6 @@
 """Does nobody get in without a key, nor do more with it than was allowed, on every port, through failover and revocation?"""
 import ctypes
+import itertools
 import json
 import os
 import shutil
@@ -481,6 +482,101 @@ def test_a_planted_routing_id_ends_no_broker():
         assert pair.in_step() == active
     finally:
         pair.close()
+
+
+def test_a_principal_has_its_limits_and_nobody_else_notices(one):
+    """More connections are closed, more requests and bytes are read later; another client is served meanwhile, and nobody gets an
+    error.  The limits are where the rights are: whoever takes over knows them."""
+    active = one.in_step()
+    greedy, other = one.new("greedy", "put=*", "get=*", "manage=*", "requests=200", "connections=3"), one.new("other", "put=*", "get=*")
+
+    def three_of_six():
+        many, heard = [at(one, active, greedy) for _ in range(6)], set()
+        for sock in many:
+            sock.send("PING", 1)
+
+        def answered():
+            heard.update(sock for sock in many if sock.recv(0))
+            return len(heard)
+        wait_for(lambda: answered() >= 3, "three that get in")
+        time.sleep(0.5)
+        assert answered() == 3
+        for sock in many:
+            sock.sock.close(0)
+    three_of_six()
+    numbers = itertools.count(1000000)
+
+    def done(sock, verb, *frames):
+        """Asks until it is OK: a connection may be closed for want of a place, or the pair be busy."""
+        def is_ok():
+            number = next(numbers)
+            sock.send(verb, number, *frames)
+            reply = sock.recv(1)
+            while reply and reply[2] != b"%d" % number:
+                reply = sock.recv(1)
+            return reply and reply[1] == b"OK"
+        wait_for(is_ok, verb)
+
+    def through(count, *frames):
+        """Seconds that so many requests take, and how many of the other one's are answered meanwhile."""
+        with at(one, active, greedy) as sock, at(one, active, other) as polite:
+            done(sock, "HELLO")
+            done(polite, "HELLO")
+            began, answers, served = time.monotonic(), 0, 0
+            for number in range(count):
+                sock.send(frames[0], number, *frames[1:])
+            while answers < count:
+                assert polite.ask("PUT", 1, "q", "", "x", patience=PATIENCE)[1] == b"OK"
+                served += 1
+                while answers < count and sock.sock.poll(0):
+                    assert sock.recv()[1] == b"OK"
+                    answers += 1
+            return time.monotonic() - began, served
+    with at(one, active, greedy) as sock:
+        done(sock, "HELLO")
+        done(sock, "QUEUE", "q", "")
+    seconds, served = through(1200, "PING")
+    assert seconds > 3 and served > 1, (seconds, served)
+    one.key("allow", "greedy", "bytes=1048576")
+    one.key("deny", "greedy", "requests=200")
+    seconds, served = through(8, "PUT", "q", "", os.urandom(1 << 20))
+    with at(one, active, greedy) as sock:
+        began = time.monotonic()
+        done(sock, "PING")
+        assert seconds + time.monotonic() - began > 3 and served > 1
+    one.brokers[active].kill()
+    active = 1 - active
+    with at(one, active, other) as sock:
+        done(sock, "HELLO")
+    three_of_six()
+    log = open(one.brokers[active].log).read()
+    assert "audit: a connection is closed, greedy at 127.0.0.1" in log
+
+
+def test_what_is_audited(one):
+    """Who was refused what, from where; what operators did; and a key that nobody knows."""
+    active = one.in_step()
+    path = one.new("alice", "put=mine")
+    with at(one, active, path) as sock:
+        assert sock.code("PUT", 1, "theirs", "", "x") == "403"
+        assert sock.code("SWITCHOVER", 2, "0" * 64) == "403"
+    with Socket(one.endpoints[active], path, one.public[("primary", "backup")[active]], key=zmq.curve_keypair()) as sock:
+        assert sock.ask("PING", 1, patience=1) is None
+    with Socket(one.endpoints[active], "%s/primary.key" % one.folder, one.public[("primary", "backup")[active]]) as sock:
+        assert sock.code("SWITCHOVER", 2, "0" * 64) == "403"
+    one.key("revoke", "alice")
+    log = open(one.brokers[active].log).read()
+    for line in ("audit: PUT is refused, alice at 127.0.0.1: put=theirs", "audit: SWITCHOVER is refused, $primary at 127.0.0.1: the proof",
+                 "audit: KEY of an operator, $primary at 127.0.0.1: new alice", "audit: KEY of an operator, $primary at 127.0.0.1: revoke alice",
+                 "of nobody"):
+        assert line in log, line
+
+
+def test_doctor_asks_with_the_brokers_own_key(one):
+    one.in_step()
+    done = subprocess.run([PROGRAM, "doctor", "--json", "--config", one.configs["primary"], "--store", one.folder + "/primary"],
+                          capture_output=True, text=True)
+    assert sorted(finding["check"] for finding in json.loads(done.stdout)["findings"]).count("broker") == 2, done
 
 
 def test_many_frames_and_large_ones_come_through(one):

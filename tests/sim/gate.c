@@ -53,6 +53,12 @@ uint64_t zb_gate_number (int descriptor)
     return descriptor > 0 && net_end (descriptor) ? (uint64_t) descriptor : 0;
 }
 
+uint32_t zb_gate_address (uint64_t number)
+{
+    (void) number;
+    return 0;
+}
+
 bool zb_gate_watch (uint64_t number)
 {
     if (!net_end ((int) number))
@@ -62,6 +68,12 @@ bool zb_gate_watch (uint64_t number)
     *watch = (watch_t){.process = process_self (), .number = number, .next = s_watches};
     s_watches = watch;
     return true;
+}
+
+void zb_gate_pause (uint64_t number, bool pause)
+{
+    (void) number;
+    (void) pause;
 }
 
 uint64_t zb_gate_ended (void)

@@ -74,6 +74,22 @@ static void s_what_makes_no_sense_is_refused (void **unused)
     s_end (&rig);
 }
 
+static void s_limits_take_a_level_of_their_own (void **unused)
+{
+    (void) unused;
+    rig_t *rig = s_rig ();
+    zb_engine_level (rig->engine, 2);
+    rig_say (rig, "o", "KEY|1|proof|new alice " ALICE "\nallow alice requests 10");
+    rig_expect (rig, "o> ERR|1|503|the store is of level 2, *");
+    rig_say (rig, "o", "KEY|2|proof|new alice " ALICE "\nallow alice put requests");
+    rig_expect (rig, "o> OK|2|both");
+    zb_engine_level (rig->engine, 3);
+    rig_say (rig, "o", "KEY|3|proof|allow alice requests 10");
+    rig_expect (rig, "o> OK|3|both");
+    assert_int_equal (s_alice ()->limit[ZB_LIMIT_REQUESTS], 10);
+    s_end (&rig);
+}
+
 //  Not before the other disk has the revocation: that broker could lead, and let it in.
 static void s_a_drop_waits_for_both_disks (void **unused)
 {
@@ -129,6 +145,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_a_change_holds_at_once_and_is_answered_when_it_is_safe),
         cmocka_unit_test (s_what_makes_no_sense_is_refused),
+        cmocka_unit_test (s_limits_take_a_level_of_their_own),
         cmocka_unit_test (s_a_drop_waits_for_both_disks),
         cmocka_unit_test (s_whoever_is_expelled_holds_and_gets_nothing),
     };

@@ -441,6 +441,33 @@ static void test_what_both_sides_have_changed_is_the_winners (void **unused)
     zb_rights_destroy (&loser);
 }
 
+//  One of each; they are in the row, and go as they came.
+static void test_limits (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    assert_non_null (strstr (s_change (self, "allow alice requests 0"), "not a number of 1 to"));
+    assert_non_null (strstr (s_change (self, "allow alice bytes 1000000000001"), "not a number of 1 to"));
+    assert_non_null (strstr (s_change (self, "allow alice connections *"), "not a number of 1 to"));
+    assert_null (s_change (self, "allow alice requests 10\nallow alice bytes 20\nallow alice requests 30"));
+    size_t size;
+    char *row = zb_rights_encode (self, &size);
+    assert_non_null (strstr (row, "bytes=20 requests=30"));
+    assert_null (strstr (row, "requests=10"));
+    assert_int_equal (zb_rights_decode (self, row, size), 0);
+    free (row);
+    assert_int_equal (s_who (self, ALICE)->limit[ZB_LIMIT_REQUESTS], 30);
+    assert_int_equal (s_who (self, ALICE)->limit[ZB_LIMIT_BYTES], 20);
+    assert_int_equal (s_who (self, ALICE)->limit[ZB_LIMIT_CONNECTIONS], 0);
+    assert_int_equal (s_who (self, BOB)->limit[ZB_LIMIT_REQUESTS], 0);
+    assert_non_null (strstr (s_change (self, "deny alice requests 10"), "has no rule requests=10"));
+    assert_null (s_change (self, "deny alice requests 30"));
+    assert_int_equal (s_who (self, ALICE)->limit[ZB_LIMIT_REQUESTS], 0);
+    assert_int_equal (zb_rights_level (zb_frame ("new requests " STRANGER "\nallow requests put requests")), 2);
+    assert_int_equal (zb_rights_level (zb_frame ("deny alice bytes 20")), 3);
+    zb_rights_destroy (&self);
+}
+
 //  While a broker's key is changed its file has two.
 static void test_a_file_with_two_keys (void **unused)
 {
@@ -524,6 +551,7 @@ int main (void)
         cmocka_unit_test (test_a_split_is_mended),
         cmocka_unit_test (test_what_was_dropped_stays_away),
         cmocka_unit_test (test_what_both_sides_have_changed_is_the_winners),
+        cmocka_unit_test (test_limits),
         cmocka_unit_test (test_a_file_with_two_keys),
         cmocka_unit_test (test_each_bound_is_kept),
     };

@@ -18,7 +18,8 @@
         2      0.2.0     a queue's option `grace`; principals and their rights; time, origin and bytes
                          in the head of a row of the log
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
-                         subscriptions
+                         subscriptions;
+                         limits of principals
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -45,6 +46,7 @@
 #define ZB_LEVEL_GRACE 2 //  since when there is what the name says
 #define ZB_LEVEL_RIGHTS 2
 #define ZB_LEVEL_ROW_HEAD 2
+#define ZB_LEVEL_LIMITS 3
 #define ZB_LEVEL_PUT_ACKS 3
 #define ZB_LEVEL_TIME 3
 #define ZB_LEVEL_NACK_DELAY 3

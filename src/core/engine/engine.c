@@ -677,11 +677,13 @@ void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t 
         zb_map_add (&self->sessions, &session->entry, session->routing);
     }
     task.session = session;
+    size_t visited = self->visited;
     zb_engine_visited (self, request->spans * SPAN_VISITS);
     session->heard = now;
     zb_ring_remove (&session->idle);
     zb_ring_append (&self->idle_sessions, &session->idle);
     zb_load_t *load = zb_ring_empty (&session->tasks) ? zb_engine_run (self, &task) : session->load;
+    session->visits += self->visited - visited;
     if (load) {
         zb_task_t *copy = zb_task_copy (&task);
         self->waiting += copy->bytes;
@@ -702,6 +704,16 @@ void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now)
         zb_engine_close_large (self);
     }
     zb_read_destroy (read_p);
+}
+
+size_t zb_engine_worked (zb_engine_t *self, zb_frame_t routing)
+{
+    zb_entry_t *entry = zb_map_find (&self->sessions, routing);
+    zb_session_t *session = entry ? ZB_ITEM (entry, zb_session_t, entry) : NULL;
+    size_t visits = session ? session->visits : 0;
+    if (session)
+        session->visits = 0;
+    return visits;
 }
 
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
@@ -739,6 +751,7 @@ static void s_go_on (zb_engine_t *self)
         more = link != last;
         zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
         session->load = NULL;
+        session->visits += ZB_STEP_VISITS; //  at most
         self->backlog--;
         zb_engine_go_on (self, session);
         more = more && !zb_ring_empty (&self->later.sessions);

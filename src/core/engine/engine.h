@@ -146,6 +146,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
 //  was taken, PUTs for one, is done all the same.  What was delivered to it goes to others after the grace of its queue,
 //  or at once when a HELLO with its name comes.  The caller has read before what came over the connection, if it can; what
 //  comes later is answered 401.
+//  Visits that requests of this client have made since it was asked last, about.
+size_t zb_engine_worked (zb_engine_t *self, zb_frame_t routing);
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
 //  The client with this routing id may not be here any more: its session, its parked GETs and its leases end at once, and what
 //  it has asked and was not begun is not done.

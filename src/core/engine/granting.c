@@ -47,7 +47,7 @@ zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
     char text[ZB_LEVEL_TEXT], why[ZB_RIGHTS_WHY];
-    const char *lacks = zb_level_lacks (self->store_level, ZB_LEVEL_RIGHTS, text);
+    const char *lacks = zb_level_lacks (self->store_level, zb_rights_level (request->options), text);
     if (!self->rights || lacks) {
         zb_engine_refuse (self, &request->from, ZB_NOT_READY, lacks ? lacks : "principals are not kept here", ZB_NOW);
         return NULL;

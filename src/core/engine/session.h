@@ -50,6 +50,7 @@ typedef struct zb_session {
     bool gone;         //  its connection has ended; it lives as long as it has tasks and leases
     zb_timer_t timer;  //  gone: the end of its last lease
     uint64_t walk;     //  gone: over its leases
+    size_t visits;     //  that its requests have made and nobody was told of
     zb_ring_t leases;
     zb_ring_t gets;       //  that are not answered yet
     size_t asked;         //  how many

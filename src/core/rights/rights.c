@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/level.h"
 #include "core/rights/rights.h"
 
 #define HEAD ZB_RIGHTS_NOBODY
@@ -32,6 +33,9 @@ static const char *const s_names[ZB_RIGHTS] = {
     [ZB_RIGHT_NONE] = "",     [ZB_RIGHT_PUT] = "put", [ZB_RIGHT_GET] = "get",         [ZB_RIGHT_MANAGE] = "manage",
     [ZB_RIGHT_LOOK] = "look", [ZB_RIGHT_AS] = "as",   [ZB_RIGHT_OPERATE] = "operate", [ZB_RIGHT_REPLAY] = ""};
 
+static const char *const s_limits[ZB_LIMITS] = {
+    [ZB_LIMIT_CONNECTIONS] = "connections", [ZB_LIMIT_REQUESTS] = "requests", [ZB_LIMIT_BYTES] = "bytes"};
+
 const char *zb_right_name (zb_right_t right)
 {
     assert (right < ZB_RIGHTS);
@@ -45,6 +49,15 @@ static zb_right_t s_right (zb_frame_t word)
     while (right < ZB_RIGHTS && (!*s_names[right] || !zb_frame_is (word, s_names[right])))
         right++;
     return right;
+}
+
+//  ZB_LIMITS if none has such a name.
+static zb_limit_t s_limit (zb_frame_t word)
+{
+    zb_limit_t limit = 0;
+    while (limit < ZB_LIMITS && !zb_frame_is (word, s_limits[limit]))
+        limit++;
+    return limit;
 }
 
 static const char *s_wrong (char why[ZB_RIGHTS_WHY], const char *format, ...) __attribute__ ((format (printf, 2, 3)));
@@ -240,15 +253,15 @@ static bool s_next_rule (zb_frame_t *rules, zb_frame_t *right, zb_frame_t *patte
     return true;
 }
 
-//  Where this rule is among others: NULL if it is not there.
-static char *s_rule (const zb_principal_t *who, zb_right_t right, zb_frame_t pattern, size_t *size, size_t *count)
+//  Where this rule is among others, or the last one of this word if there is no pattern: NULL if it is not there.
+static char *s_rule (const zb_principal_t *who, zb_frame_t name, zb_frame_t pattern, size_t *size, size_t *count)
 {
     zb_frame_t rules = {who->rules, who->rules_size}, word, on;
     char *found = NULL;
     *count = 0;
     for (char *at = who->rules; s_next_rule (&rules, &word, &on); at = who->rules + who->rules_size - rules.size) {
         ++*count;
-        if (zb_frame_is (word, s_names[right]) && zb_frame_eq (on, pattern)) {
+        if (zb_frame_eq (word, name) && (pattern.size == 0 || zb_frame_eq (on, pattern))) {
             found = at;
             *size = word.size + 1 + on.size;
         }
@@ -268,6 +281,28 @@ static void s_add_rule (zb_principal_t *who, zb_frame_t right, zb_frame_t patter
     *byte++ = '=';
     zb_frame_copy (&byte, pattern);
     who->rules_size += more;
+}
+
+static void s_remove_rule (zb_principal_t *who, char *rule, size_t size)
+{
+    size_t behind = (size_t) (who->rules + who->rules_size - (rule + size));
+    //  One space goes with it.
+    size_t gone = size + (who->rules_size > size);
+    if (behind)
+        memmove (rule, rule + size + 1, behind - 1);
+    who->rules_size -= gone;
+}
+
+//  Its limits, as its rules say.
+static void s_look_up_limits (zb_principal_t *who)
+{
+    zb_frame_t rules = {who->rules, who->rules_size}, word, value;
+    memset (who->limit, 0, sizeof who->limit);
+    while (s_next_rule (&rules, &word, &value)) {
+        zb_limit_t limit = s_limit (word);
+        if (limit < ZB_LIMITS && !zb_number_parse (value, ZB_QUOTA_MOST, &who->limit[limit]))
+            who->limit[limit] = 0;
+    }
 }
 
 bool zb_rights_allow (const zb_principal_t *who, zb_right_t right, zb_frame_t name)
@@ -356,6 +391,7 @@ static int s_decode_line (zb_rights_t *self, zb_frame_t line)
     //  A rule of a later program gives nothing here, and is kept.
     while (s_next_rule (&line, &right, &pattern))
         s_add_rule (one, right, pattern);
+    s_look_up_limits (one);
     return 0;
 }
 
@@ -427,33 +463,44 @@ static void s_revoke (zb_principal_t *who, const zb_stamp_t *stamp)
     who->changed = *stamp;
 }
 
+//  NULL if it is a rule: a right on a pattern, or a limit and its number.
+static const char *s_rule_check (zb_frame_t word, zb_frame_t value, char why[ZB_RIGHTS_WHY])
+{
+    uint64_t number = 0;
+    if (s_limit (word) < ZB_LIMITS) {
+        bool good = zb_number_parse (value, ZB_QUOTA_MOST, &number) && number;
+        return good ? NULL
+                    : s_wrong (why, "%s: not a number of 1 to %" PRIu64, s_limits[s_limit (word)],
+                               (uint64_t) ZB_QUOTA_MOST);
+    }
+    if (s_right (word) == ZB_RIGHTS)
+        return s_wrong (why,
+                        "'%.*s' is no right (put, get, manage, look, operate, as) and no limit (connections, requests, "
+                        "bytes)",
+                        (int) word.size, (const char *) word.data);
+    const char *wrong = s_pattern_check (value);
+    return wrong ? s_wrong (why, "the pattern: %s", wrong) : NULL;
+}
+
 static const char *s_allow (zb_principal_t *who, bool allow, zb_frame_t word, zb_frame_t pattern,
                             char why[ZB_RIGHTS_WHY])
 {
-    zb_right_t right = s_right (word);
-    const char *wrong = s_pattern_check (pattern);
-    if (right == ZB_RIGHTS)
-        return s_wrong (why, "'%.*s' is no right: put, get, manage, look, operate or as", (int) word.size,
-                        (const char *) word.data);
+    const char *wrong = s_rule_check (word, pattern, why);
     if (wrong)
-        return s_wrong (why, "the pattern: %s", wrong);
+        return wrong;
+    bool limits = s_limit (word) < ZB_LIMITS;
     size_t size = 0, count;
-    char *rule = s_rule (who, right, pattern, &size, &count);
+    char *rule = s_rule (who, word, allow && limits ? zb_frame ("") : pattern, &size, &count);
     if (!allow && !rule)
-        return s_wrong (why, "%s has no rule %s=%.*s", who->name, s_names[right], (int) pattern.size,
-                        (const char *) pattern.data);
+        return s_wrong (why, "%s has no rule %.*s=%.*s", who->name, (int) word.size, (const char *) word.data,
+                        (int) pattern.size, (const char *) pattern.data);
     if (allow && !rule && count >= ZB_RULES_MAX)
         return s_wrong (why, "%s has %d rules, and no more are allowed", who->name, ZB_RULES_MAX);
-    if (allow && !rule)
+    if (rule && (!allow || limits))
+        s_remove_rule (who, rule, size);
+    if (allow && (!rule || limits))
         s_add_rule (who, word, pattern);
-    else if (!allow) {
-        size_t behind = (size_t) (who->rules + who->rules_size - (rule + size));
-        //  One space goes with it.
-        size_t gone = size + (who->rules_size > size);
-        if (behind)
-            memmove (rule, rule + size + 1, behind - 1);
-        who->rules_size -= gone;
-    }
+    s_look_up_limits (who);
     return NULL;
 }
 
@@ -509,6 +556,18 @@ static const char *s_act (zb_rights_t *self, zb_frame_t line, const zb_stamp_t *
     return NULL;
 }
 
+unsigned zb_rights_level (zb_frame_t change)
+{
+    unsigned level = ZB_LEVEL_RIGHTS;
+    while (change.size) {
+        zb_frame_t word[CHANGE_WORDS];
+        size_t words = s_split (s_part (&change, '\n'), word, CHANGE_WORDS);
+        if (words == CHANGE_WORDS && s_limit (word[2]) < ZB_LIMITS)
+            level = ZB_LEVEL_LIMITS;
+    }
+    return level;
+}
+
 const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, uint64_t safe,
                               char why[ZB_RIGHTS_WHY])
 {
@@ -549,6 +608,7 @@ static void s_copy_rules (zb_principal_t *to, const zb_principal_t *from)
     if (from->rules_size)
         memcpy (to->rules, from->rules, from->rules_size);
     to->rules_size = from->rules_size;
+    s_look_up_limits (to);
 }
 
 static bool s_same_rules (const zb_principal_t *one, const zb_principal_t *other)

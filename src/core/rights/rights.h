@@ -19,6 +19,11 @@
       as       HELLO                           the name it comes with; none without a name
       operate  SWITCHOVER PROMOTE UPGRADE KEY  any name
 
+    Rules may also limit it (core/rights/quota), from level 3 of the store on:
+
+      connections=N            at once that have asked for anything; who comes beyond that is closed
+      requests=N, bytes=N      a second; what is more is read later
+
     In a pattern '*' stands for any characters or none, '?' for one; neither stands for '/'.
 
     All of it is one row of the table meta, "rights" (core/queue/rows.h), so that it is replicated,
@@ -39,6 +44,8 @@
       new NAME KEY
       allow NAME RIGHT PATTERN
       deny NAME RIGHT PATTERN       the rule as it was given; without one it is an error
+      allow NAME LIMIT N            in the place of such a limit, if there is one
+      deny NAME LIMIT N
       revoke NAME
       drop NAME                     forgets all of this name that were revoked
 
@@ -54,6 +61,8 @@
 
 #define ZB_RIGHTS_WHY 400 //  bytes of a sentence, its zero included
 
+typedef enum { ZB_LIMIT_CONNECTIONS, ZB_LIMIT_REQUESTS, ZB_LIMIT_BYTES, ZB_LIMITS } zb_limit_t;
+
 typedef struct {
     char name[ZB_PRINCIPAL_NAME_MAX + 1];
     char key[ZB_KEY_SIZE + 1];
@@ -62,6 +71,7 @@ typedef struct {
     zb_stamp_t changed;
     char *rules; //  as in the row
     size_t rules_size;
+    uint64_t limit[ZB_LIMITS]; //  as its rules say; 0 = none
 } zb_principal_t;
 
 typedef struct zb_rights zb_rights_t;
@@ -85,6 +95,8 @@ void zb_rights_broker (zb_rights_t *self, const char *name, const char *key);
 //  nothing has changed.
 char *zb_rights_encode (const zb_rights_t *self, size_t *size);
 int zb_rights_decode (zb_rights_t *self, const void *row, size_t size);
+//  The level of the store that this change takes.
+unsigned zb_rights_level (zb_frame_t change);
 //  Makes a change, which `stamp` is the commit of; commits up to `safe` are on every disk that a broker of the pair has.
 //  Returns NULL; or what is wrong with it, in `why`, and nothing has changed.
 const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, uint64_t safe,

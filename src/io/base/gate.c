@@ -54,6 +54,7 @@ typedef struct {
     bool watched, trusted;
     bool fresh;                             //  held, and not looked at since, or read since
     bool held;                              //  is not read for the time being
+    atomic_bool paused;                     //  nor is it, since the reader of the socket wants so
     atomic_uint_fast64_t waiting, messages; //  bytes of messages that are not read, and how many
 } guest_t;
 
@@ -267,6 +268,7 @@ static void s_enter (zb_gate_t gate, int descriptor, uint32_t address)
     guest->address = address;
     guest->stream = (zb_zmtp_t){.bounds = &port->bounds};
     guest->watched = guest->trusted = false;
+    atomic_store (&guest->paused, false);
     atomic_store (&guest->cut, false);
     atomic_store (&guest->sealed, false);
     atomic_store (&guest->waiting, 0);
@@ -383,7 +385,15 @@ static void s_hold (port_t *port, guest_t *guest, int descriptor, bool held)
         return;
     guest->held = guest->fresh = held;
     atomic_fetch_add (&port->holds, held ? 1 : (uint_fast64_t) -1);
-    zb_epoll_hold (descriptor, held);
+    zb_epoll_hold (descriptor, held || atomic_load (&guest->paused));
+}
+
+//  The mutex is held.
+static void s_pause (guest_t *guest, int descriptor, bool paused)
+{
+    if (atomic_exchange (&guest->paused, paused) == paused)
+        return;
+    zb_epoll_hold (descriptor, paused || guest->held);
 }
 
 //  Returns false if nothing more may come.
@@ -421,6 +431,11 @@ ssize_t zb_gate_recv (int descriptor, void *data, size_t size, int flags)
     guest_t *guest = s_guest (descriptor);
     if (guest && atomic_load (&guest->cut))
         return 0;
+    //  libzmq reads without asking the system first when a full pipe has room again.
+    if (guest && atomic_load (&guest->paused)) {
+        errno = EAGAIN;
+        return -1;
+    }
     ssize_t got = syscall (SYS_recvfrom, descriptor, data, size, flags, NULL, NULL);
     return got > 0 && guest && !s_take (guest, descriptor, data, (size_t) got) ? 0 : got;
 }
@@ -533,6 +548,7 @@ static void s_leave (guest_t *guest)
         port->size--;
     }
     s_hold (port, guest, s_descriptor (number), false);
+    s_pause (guest, s_descriptor (number), false);
     atomic_fetch_sub (&port->total, guest->stream.memory);
     atomic_fetch_add (&port->dead, atomic_load (&guest->waiting));
     zb_zmtp_clear (&guest->stream);
@@ -558,6 +574,15 @@ uint64_t zb_gate_number (int descriptor)
 {
     guest_t *guest = s_guest (descriptor);
     return guest ? atomic_load (&guest->number) : 0;
+}
+
+uint32_t zb_gate_address (uint64_t number)
+{
+    pthread_mutex_lock (&s_gate.mutex);
+    const guest_t *guest = s_find (number);
+    uint32_t address = guest ? guest->address : 0;
+    pthread_mutex_unlock (&s_gate.mutex);
+    return address;
 }
 
 bool zb_gate_watch (uint64_t number)
@@ -588,6 +613,15 @@ void zb_gate_cut (uint64_t number)
     guest_t *guest = s_find (number);
     if (guest)
         s_cut (guest);
+    pthread_mutex_unlock (&s_gate.mutex);
+}
+
+void zb_gate_pause (uint64_t number, bool pause)
+{
+    pthread_mutex_lock (&s_gate.mutex);
+    guest_t *guest = s_find (number);
+    if (guest)
+        s_pause (guest, s_descriptor (number), pause);
     pthread_mutex_unlock (&s_gate.mutex);
 }
 

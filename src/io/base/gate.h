@@ -60,12 +60,16 @@ void zb_gate_guard (zb_gate_t gate, const char *endpoint);
 
 //  The number of the connection that has this descriptor (ZMQ_SRCFD); 0 if none of a guarded port has it.
 uint64_t zb_gate_number (int descriptor);
+//  Its IPv4 address, in the byte order of this machine; 0 if it is not known, or has ended.
+uint32_t zb_gate_address (uint64_t number);
 //  From now on its end is told.  Returns false if it has ended already.
 bool zb_gate_watch (uint64_t number);
 //  The next connection that was watched and has ended; 0 if none.  Thread: one only.
 uint64_t zb_gate_ended (void);
 //  Ends a connection as if its peer had closed it; one that has ended already is none.
 void zb_gate_cut (uint64_t number);
+//  It is not read from now on, or is again.
+void zb_gate_pause (uint64_t number, bool pause);
 //  It has shown that it is a broker's: it does not have to make room for others.
 void zb_gate_trust (uint64_t number);
 

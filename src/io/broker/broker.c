@@ -17,9 +17,11 @@
 
 #include "core/engine/engine.h"
 #include "core/pair/role.h"
+#include "core/rights/quota.h"
 #include "core/wire/seal.h"
 #include "io/auth/auth.h"
 #include "io/auth/keys.h"
+#include "io/broker/audit.h"
 #include "io/broker/broker.h"
 #include "io/pair/claimant.h"
 #include "io/pair/courier.h"
@@ -68,6 +70,7 @@ typedef struct {
     const zb_config_t *config;
     zb_keys_t *keys;           //  NULL: all that follows is open to whoever reaches it
     zb_auth_t *auth;           //  NULL without keys
+    zb_quota_t *quota;         //  NULL without keys
     uint64_t admitted;         //  the serial of the rights that it was told last
     int64_t learned_ms;        //  when they were asked for last from a store that follows,
     bool learns;               //  and whether the answer is still to come
@@ -95,6 +98,7 @@ typedef struct {
     zb_release_t rule;         //  as the engine was told last
     zb_durable_t durable;
     zb_log_rate_t noise;       //  of lines about bad input
+    zb_audit_t audit;
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
     zb_board_t *board;         //  NULL: nobody looks
@@ -445,11 +449,24 @@ static void s_upgrade (zb_broker_t *self, const zb_request_t *request)
         zb_operator_hold (self->operator, request, self->now);
 }
 
+//  Something that this message's sender has done, or tried.
+static void s_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb, zb_frame_t text)
+{
+    const zb_principal_t *who = self->keys ? zb_rights_find (self->rights, zb_front_key (self->front)) : NULL;
+    zb_audit (&self->audit, kind, who, zb_front_address (self->front), verb, text, self->now);
+}
+
 static void s_operate (zb_broker_t *self, const zb_request_t *request)
 {
-    if (!zb_operator_proven (self->operator, request))
-        s_refuse (self, request, ZB_FORBIDDEN,
-                  "the proof is wrong: it takes this pair's name and secret, and the newest challenge");
+    static const char unproven[] = "the proof is wrong: it takes this pair's name and secret, and the newest challenge";
+    bool proven = zb_operator_proven (self->operator, request);
+    //  A KEY without a change only looks.
+    if (!proven)
+        s_audit (self, ZB_AUDIT_UNPROVEN, zb_verb_name (request->verb), zb_frame (unproven));
+    else if (request->verb != ZB_KEY || request->options.size)
+        s_audit (self, ZB_AUDIT_DONE, zb_verb_name (request->verb), request->options);
+    if (!proven)
+        s_refuse (self, request, ZB_FORBIDDEN, unproven);
     else if (request->verb == ZB_KEY)
         s_serve (self, request);
     else if (request->verb == ZB_PROMOTE)
@@ -531,7 +548,7 @@ static bool s_may (zb_broker_t *self, const zb_request_t *request)
     if (!lacks)
         return true;
     self->status.refused++;
-    zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING, "%s is refused: %s", zb_verb_name (request->verb), lacks);
+    s_audit (self, ZB_AUDIT_DENIED, zb_verb_name (request->verb), zb_frame (lacks));
     s_refuse (self, request, ZB_FORBIDDEN, lacks);
     return false;
 }
@@ -601,10 +618,13 @@ static bool s_waits (const zb_broker_t *self)
 //  What was held for clients ends with their connections.
 static void s_gone (zb_broker_t *self)
 {
-    zb_frame_t routing;
-    while (zb_front_over (self->front, self->now, &routing))
+    zb_frame_t routing, key;
+    while (zb_front_over (self->front, self->now, &routing, &key)) {
+        if (self->quota)
+            zb_quota_leave (self->quota, key, self->now);
         if (zb_engine_leads (self->engine))
             zb_engine_gone (self->engine, routing, self->now);
+    }
 }
 
 //  Whoever was revoked is here no more.
@@ -649,6 +669,29 @@ static void s_look_at_rights (zb_broker_t *self)
     }
 }
 
+//  Whether the client may come; else its connection ends.  Of brokers, and of whoever is not known, nothing is counted.
+static bool s_enters (zb_broker_t *self, zb_frame_t routing)
+{
+    const zb_principal_t *who = zb_rights_find (self->rights, zb_front_key (self->front));
+    if (!who || who->broker || !zb_front_is_new (self->front) || zb_quota_enter (self->quota, who))
+        return true;
+    s_audit (self, ZB_AUDIT_CROWDED, "a connection", zb_frame ("beyond the limit of its principal"));
+    zb_front_end (self->front, routing);
+    return false;
+}
+
+//  Who has used more than it may is read later.
+static void s_charge (zb_broker_t *self, zb_frame_t routing)
+{
+    const zb_principal_t *who = zb_rights_find (self->rights, zb_front_key (self->front));
+    if (!who || who->broker || (!who->limit[ZB_LIMIT_REQUESTS] && !who->limit[ZB_LIMIT_BYTES]))
+        return;
+    size_t visits = zb_engine_leads (self->engine) ? zb_engine_worked (self->engine, routing) : 0;
+    int64_t wait = zb_quota_use (self->quota, who, zb_front_size (self->front), visits, self->now);
+    if (wait)
+        zb_front_pause (self->front, routing, self->now + (wait < ZB_QUOTA_MS ? wait : ZB_QUOTA_MS));
+}
+
 //  Bounded by a number and by time: a single request may have thousands of frames.
 static void s_clients (zb_broker_t *self)
 {
@@ -658,9 +701,14 @@ static void s_clients (zb_broker_t *self)
     bool cut;
     int64_t end = zclock_mono () + ZB_READ_MS;
     s_gone (self);
+    zb_front_resume (self->front, self->now);
     for (int taken = 0; taken < TURN_MESSAGES && !s_waits (self) && zclock_mono () <= end
                         && (count = zb_front_recv (self->front, &routing, &frames, &cut)); taken++) {
+        if (self->keys && !s_enters (self, routing))
+            continue;
         s_message (self, routing, frames, count, cut);
+        if (self->keys)
+            s_charge (self, routing);
         //  What it brought goes at once: the next one is refused if that is too much, and not after a thousand of them.
         s_replies (self);
     }
@@ -1159,6 +1207,9 @@ static int s_open_keys (zb_broker_t *self)
     }
     if (!self->keys)
         return ZB_EXIT_OK;
+    uint8_t hash[ZB_MAP_KEY_SIZE];
+    randombytes_buf (hash, sizeof hash);
+    self->quota = zb_quota_new (hash);
     self->auth = zb_auth_new ();
     if (!self->auth) {
         zb_log (ZB_LOG_ERROR, "no thread for handshakes: %s", zb_moment_text (errno));
@@ -1251,6 +1302,7 @@ static void s_close (zb_broker_t *self)
     zb_store_destroy (&self->store);
     zb_links_destroy (&self->links);
     zb_front_destroy (&self->front);
+    zb_quota_destroy (&self->quota);
     zb_auth_destroy (&self->auth);
     zb_keys_destroy (&self->keys);
     zb_engine_destroy (&self->engine);

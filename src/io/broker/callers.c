@@ -13,6 +13,7 @@
 
 #include "core/base/map.h"
 #include "core/base/ring.h"
+#include "core/base/timer.h"
 #include "io/broker/callers.h"
 #include "io/base/gate.h"
 
@@ -23,6 +24,7 @@ typedef struct {
     zb_ring_t callers;
     uint64_t number;
     int64_t ended; //  ms; 0: not yet
+    zb_timer_t pause; //  it is not read until then
     bool drained;  //  nothing was left to read since it has ended
 } line_t;
 
@@ -37,6 +39,7 @@ typedef struct {
 
 struct zb_callers {
     zb_map_t lines, callers;
+    zb_timers_t pauses;
     zb_ring_t ended; //  lines
     zb_ring_t over;  //  callers that are in no map
     caller_t *told;  //  the one that was told last
@@ -81,6 +84,7 @@ void zb_callers_destroy (zb_callers_t **self_p)
     s_drop (ZB_ITEM (link, caller_t, ring));
     zb_map_clear (&self->callers);
     zb_map_clear (&self->lines);
+    zb_timers_clear (&self->pauses);
     free (self->told);
     free (self);
     *self_p = NULL;
@@ -132,24 +136,25 @@ static void s_over (zb_callers_t *self, caller_t *caller)
     zb_ring_append (&self->over, &caller->ring);
 }
 
-void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number)
+bool zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number)
 {
     if (number == 0)
-        return;
+        return false;
     line_t *line = s_line (self, number);
     if (line)
         ZB_RING_EACH (link, after, &line->callers)
     if (zb_frame_eq (ZB_ITEM (link, caller_t, ring)->routing, routing))
-        return;
+        return false;
     if (s_caller (self, routing))
-        return;
+        return false;
     if (!line) {
         //  Over already: the next reply says so.
         if (!zb_gate_watch (number))
-            return;
+            return false;
         line = s_line_new (self, number);
     }
     s_caller_new (self, line, routing, key);
+    return true;
 }
 
 void zb_callers_each (zb_callers_t *self, zb_caller_fn *function, void *context)
@@ -190,13 +195,14 @@ static void s_ended (zb_callers_t *self, int64_t now)
         s_over (self, ZB_ITEM (link, caller_t, ring));
         zb_ring_remove (&line->ring);
         zb_map_remove (&self->lines, &line->entry);
+        zb_timer_stop (&self->pauses, &line->pause);
         if (self->last == line)
             self->last = NULL;
         free (line);
     }
 }
 
-bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing)
+bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key)
 {
     free (self->told);
     self->told = NULL;
@@ -207,6 +213,7 @@ bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing)
         return false;
     self->told = ZB_ITEM (link, caller_t, ring);
     *routing = self->told->routing;
+    *key = self->told->key;
     return true;
 }
 
@@ -214,4 +221,22 @@ uint64_t zb_callers_number (const zb_callers_t *self, zb_frame_t routing)
 {
     caller_t *caller = s_caller (self, routing);
     return caller ? caller->line->number : 0;
+}
+
+void zb_callers_pause (zb_callers_t *self, zb_frame_t routing, int64_t until)
+{
+    caller_t *caller = s_caller (self, routing);
+    if (!caller || caller->line->ended)
+        return;
+    zb_timer_set (&self->pauses, &caller->line->pause, until);
+    zb_gate_pause (caller->line->number, true);
+}
+
+void zb_callers_resume (zb_callers_t *self, int64_t now)
+{
+    zb_timer_t *timer;
+    while ((timer = zb_timer_first (&self->pauses)) != NULL && timer->when <= now) {
+        zb_timer_stop (&self->pauses, timer);
+        zb_gate_pause (ZB_ITEM (timer, line_t, pause)->number, false);
+    }
 }

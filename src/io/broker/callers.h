@@ -29,14 +29,19 @@ zb_callers_t *zb_callers_new (void);
 void zb_callers_destroy (zb_callers_t **self_p);
 
 //  A message of this routing id was read, of a client with this key (empty: none), of the connection with this number (0 = not known).
-void zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number);
+//  Returns whether it is the first one of that; then zb_callers_over tells of it some time.
+bool zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number);
 //  Calls the function for each of them, with its key; it may cut them at the gate.
 typedef void (zb_caller_fn) (void *context, zb_frame_t routing, zb_frame_t key);
 void zb_callers_each (zb_callers_t *self, zb_caller_fn *function, void *context);
 //  The reader of the socket has found nothing to read.
 void zb_callers_idle (zb_callers_t *self);
-//  The next routing id that is over; returns false if there is none.  Valid until the next call.
-bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing);
+//  The next routing id that is over, and its key; returns false if there is none.  Valid until the next call.
+bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key);
+//  The connection is not read before this time (ms); a later call decides.
+void zb_callers_pause (zb_callers_t *self, zb_frame_t routing, int64_t until);
+//  Those whose time has come are read again.
+void zb_callers_resume (zb_callers_t *self, int64_t now);
 //  The number of the connection that this routing id is at the other end of; 0 = not known.
 uint64_t zb_callers_number (const zb_callers_t *self, zb_frame_t routing);
 

@@ -48,6 +48,8 @@ struct zb_front {
     uint64_t oversize;
     bool keyed;
     zb_frame_t key;          //  of the client that has sent it
+    size_t bytes;            //  of it
+    bool is_new;             //  the client
     zb_callers_t *callers;
 };
 
@@ -192,7 +194,8 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
     *routing = self->frame[0];
     *frames = self->frame + 1;
     self->key = s_key (self);
-    zb_callers_heard (self->callers, *routing, self->key, zb_gate_number (self->descriptor));
+    self->bytes = bytes;
+    self->is_new = zb_callers_heard (self->callers, *routing, self->key, zb_gate_number (self->descriptor));
     return self->size - 1;
 }
 
@@ -206,9 +209,34 @@ void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context)
     zb_callers_each (self->callers, function, context);
 }
 
-bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing)
+uint32_t zb_front_address (const zb_front_t *self)
 {
-    return zb_callers_over (self->callers, now, routing);
+    return zb_gate_address (zb_gate_number (self->descriptor));
+}
+
+size_t zb_front_size (const zb_front_t *self)
+{
+    return self->bytes;
+}
+
+bool zb_front_is_new (const zb_front_t *self)
+{
+    return self->is_new;
+}
+
+void zb_front_pause (zb_front_t *self, zb_frame_t routing, int64_t until)
+{
+    zb_callers_pause (self->callers, routing, until);
+}
+
+void zb_front_resume (zb_front_t *self, int64_t now)
+{
+    zb_callers_resume (self->callers, now);
+}
+
+bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key)
+{
+    return zb_callers_over (self->callers, now, routing, key);
 }
 
 void zb_front_end (zb_front_t *self, zb_frame_t routing)

@@ -49,14 +49,21 @@ void *zb_front_socket (zb_front_t *self);
 //  is true: it is to be answered 413.
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut);
 
+//  The address that message came from, as zb_gate_address; its bytes; and whether its client was not heard of before.
+uint32_t zb_front_address (const zb_front_t *self);
+size_t zb_front_size (const zb_front_t *self);
+bool zb_front_is_new (const zb_front_t *self);
+//  The client is not read before this time (ms), but what has come of it is; call zb_front_resume once a turn.
+void zb_front_pause (zb_front_t *self, zb_frame_t routing, int64_t until);
+void zb_front_resume (zb_front_t *self, int64_t now);
 //  The public key of whoever has sent that message; empty without keys.  Valid until the next message is taken.
 zb_frame_t zb_front_key (const zb_front_t *self);
 //  Calls the function for each client of whom something was heard, with its key; it may end them.
 void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context);
 
 //  The next client whose connection has ended, and of which all was read that it has sent; returns false if there is
-//  none.  *routing stays valid until the next call.
-bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing);
+//  none.  *routing, and *key as above, stay valid until the next call.
+bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key);
 //  Closes the connection of a client.
 void zb_front_end (zb_front_t *self, zb_frame_t routing);
 
