@@ -591,6 +591,17 @@ static void test_one_that_was_stopped_goes_alone_once_it_has_heard (void **unuse
     assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
 }
 
+//  Who is proven dead acknowledges nothing any more: no limit is waited for.
+static void test_a_dead_passive_one_is_left_at_once (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    play (&model, "put P, kill B, dead P, time P");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+    assert_true (P->alone);
+    play (&model, "ok P");
+}
+
 static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
 {
     (void) unused;
@@ -887,6 +898,7 @@ int main (void)
         cmocka_unit_test (test_stops_in_slices_are_one_stop),
         cmocka_unit_test (test_stops_far_apart_are_none),
         cmocka_unit_test (test_one_that_was_stopped_goes_alone_once_it_has_heard),
+        cmocka_unit_test (test_a_dead_passive_one_is_left_at_once),
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),

@@ -162,17 +162,31 @@ static unsigned s_standing (const zb_role_t *self)
            s_bit (ZB_IF_WAIT, self->wait || zb_role_overtaken (self)) | s_bit (ZB_IF_BOUND, zb_role_bound (self));
 }
 
+//  Whether the peer follows in this session of the link.  The link may not know yet that it is dead.
+static bool s_is_live (const zb_role_t *self)
+{
+    return self->live && !self->dead;
+}
+
+//  Whether it is dead that was in step: it had all that was answered, and nothing comes from it any more.  Of one that may hold
+//  what this store lacks the death is no reason for haste: it may be back in time.
+static bool s_is_no_more (const zb_role_t *self)
+{
+    return self->dead && self->peer.in_step;
+}
+
 //  Facts about the peer and its link.
 static unsigned s_facts_of_peer (const zb_role_t *self, int64_t now)
 {
     bool forgotten =
         !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
     bool deaf = !zb_role_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !zb_role_overtaken (self);
-    return s_bit (ZB_IF_TOLD, self->echoed_ms > self->alone_since || deaf) |
+    return s_bit (ZB_IF_TOLD, self->echoed_ms > self->alone_since || deaf || s_is_no_more (self)) |
            s_bit (ZB_IF_OUTRANKED, s_outranked (self, now)) |
-           s_bit (ZB_IF_BACK, self->live && now >= self->rejoin_ms && zb_role_echo_fresh (self, now)) |
-           s_bit (ZB_IF_LIVE, self->live) | s_bit (ZB_IF_CAUGHT_UP, self->live && self->there >= self->mark) |
-           s_bit (ZB_IF_LOST, !self->live || self->granted != self->session || forgotten);
+           s_bit (ZB_IF_BACK, s_is_live (self) && now >= self->rejoin_ms && zb_role_echo_fresh (self, now)) |
+           s_bit (ZB_IF_LIVE, s_is_live (self)) |
+           s_bit (ZB_IF_CAUGHT_UP, s_is_live (self) && self->there >= self->mark) |
+           s_bit (ZB_IF_LOST, !s_is_live (self) || self->granted != self->session || forgotten);
 }
 
 //  Facts about what is on its way, and for how long.
@@ -181,9 +195,10 @@ static unsigned s_facts_of_way (const zb_role_t *self, bool client_waits, int64_
     bool raising = self->phase == ZB_PHASE_RAISING || self->phase == ZB_PHASE_SEVERING;
     bool moves = self->progress_ms > self->probe_ms || zb_role_settled_up (self, now);
     return s_bit (ZB_IF_RAISED, self->here >= self->raising) |
-           s_bit (ZB_IF_STUCK, client_waits && now - self->progress_ms >= s_probe_after (self)) |
-           s_bit (ZB_IF_PROGRESS, self->live && moves) |
-           s_bit (ZB_IF_PROBED, client_waits && now - self->probe_ms >= self->silence) |
+           s_bit (ZB_IF_STUCK,
+                  client_waits && (s_is_no_more (self) || now - self->progress_ms >= s_probe_after (self))) |
+           s_bit (ZB_IF_PROGRESS, s_is_live (self) && moves) |
+           s_bit (ZB_IF_PROBED, client_waits && (s_is_no_more (self) || now - self->probe_ms >= self->silence)) |
            s_bit (ZB_IF_LATE, now - self->yield_ms >= self->ack_limit) |
            s_bit (ZB_IF_UNUSED, raising && self->alone >= zb_role_epoch (self));
 }
