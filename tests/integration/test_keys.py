@@ -364,7 +364,7 @@ VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("g
          "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
          "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
          "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
-         "UPGRADE": ("operate", ["0" * 64]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
+         "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "UPGRADE": ("operate", ["0" * 64]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
 
 
 def verbs():
@@ -386,8 +386,8 @@ def test_each_principal_verb_and_queue(one):
             assert sock.code("QUEUE", 1, queue, "") == "OK"
             assert sock.code("PUT", 1, queue, "", "one") == "OK"
         for right in rights + [None]:
-            path = one.new("p-%s" % right, *(["%s=%s" % (right, "alice" if right == "as" else "*" if right == "operate" else "mine")]
-                                             if right else []))
+            on = {"as": ["alice"], "operate": ["*"], "get": ["mine", "mine/s"]}.get(right, ["mine"])
+            path = one.new("p-%s" % right, *["%s=%s" % (right, name) for name in on if right])
             with at(one, active, path) as who:
                 assert who.code("HELLO", "h") == "OK"
                 for verb, (needs, arguments) in VERBS.items():
@@ -397,7 +397,7 @@ def test_each_principal_verb_and_queue(one):
                         frames = [str(one_).format(queue) for one_ in arguments]
                         reply = who.ask(verb, 7, *frames)
                         refused = reply[1] == b"ERR" and reply[4] == b"403" and not reply[5].startswith(b"the proof")
-                        scoped = "{}" in arguments
+                        scoped = any("{}" in str(one_) for one_ in arguments)
                         may = needs is None or (right == needs and (not scoped or queue == "mine"))
                         assert refused != may, (right, verb, queue, reply)
                         if refused and needs != "replay":
