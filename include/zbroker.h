@@ -215,6 +215,11 @@ int zb_client_resume (zb_client_t *self, uint64_t number);
 //  The endpoint of the broker that serves this client, or was the last to do so; "" before the first.
 const char *zb_client_endpoint (const zb_client_t *self);
 
+//  "restored at commit N" if an operator has put a backup in the place of the brokers' store while this client used it, else "".
+//  The client has gone on: what was answered OK after the backup was made is not there.  A producer with a name gets
+//  ZB_ERR_CONFLICT for numbers beyond the ones that are stored: it starts anew, at zb_client_last_number.
+const char *zb_client_restored (const zb_client_t *self);
+
 //  The number of PUTs that are stored under this client's name, by this process and all before it: the PUT with this
 //  number and all before it are safe.  Valid after zb_client_connect; grows with each OK.  Refused PUTs do not count.
 //  0 without a name.  A program that numbers its input in the same way resumes here after a crash, and has each of

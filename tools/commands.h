@@ -30,5 +30,10 @@ extern const tool_command_t tool_salvage;
 extern const tool_command_t tool_adopt;
 extern const tool_command_t tool_key;
 extern const tool_command_t tool_login;
+extern const tool_command_t tool_backup;
+extern const tool_command_t tool_verify;
+extern const tool_command_t tool_restore;
+extern const tool_command_t tool_dump;
+extern const tool_command_t tool_load;
 
 #endif

@@ -127,6 +127,16 @@ const char *operate_change (operate_t *self, size_t index, const char *change)
     return zb_client_key (self->brokers.client, index, proof, change, s_left (self));
 }
 
+const char *operate_backup (operate_t *self, size_t index, const char *folder, const char *rate)
+{
+    char proof[ZB_PROOF_SIZE + 1];
+    char *said = zsys_sprintf ("%s%s%s", zb_verb_name (ZB_COPY), *folder ? " " : "", folder);
+    assert (said);
+    zb_proof_make (proof, self->key, said, brokers_text (self->brokers.status[index], "challenge"));
+    free (said);
+    return zb_client_backup (self->brokers.client, index, proof, folder, rate, s_left (self));
+}
+
 int operate_fail (const operate_t *self, const tool_t *tool, size_t index)
 {
     const zb_client_t *client = self->brokers.client;

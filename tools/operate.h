@@ -45,6 +45,9 @@ bool operate_look (operate_t *self, size_t index);
 const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss);
 //  Sends a KEY with this change, or "" to be told all, with its proof.  Returns and errors as above.
 const char *operate_change (operate_t *self, size_t index, const char *change);
+//  Sends a BACKUP of this broker's store into a folder of its machine, "" to end the one that is being made; `rate` is bytes a
+//  second as text.  Returns the backup's number as text, and errors as above.
+const char *operate_backup (operate_t *self, size_t index, const char *folder, const char *rate);
 //  Prints that the broker has refused what was asked last, or has not answered.  Returns an exit code.
 int operate_fail (const operate_t *self, const tool_t *tool, size_t index);
 //  Whether the broker is active and answers clients, by its last status.

@@ -29,6 +29,9 @@ _zbroker () {
     --config | --file | --log-file | --key)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return ;;
+    --from)
+        mapfile -t COMPREPLY < <(compgen -W "passive active" -- "$cur")
+        return ;;
     --store | --file-per-message)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return ;;

@@ -200,6 +200,12 @@ const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, 
     return s_ask (self, index, verb, args, wait);
 }
 
+const char *zb_client_backup (zb_client_t *self, size_t index, const char *proof, const char *folder, const char *rate,
+                              int64_t wait)
+{
+    return s_ask (self, index, ZB_COPY, (const char *const[]){proof, folder, rate, NULL}, wait);
+}
+
 const char *zb_client_key (zb_client_t *self, size_t index, const char *proof, const char *change, int64_t wait)
 {
     return s_ask (self, index, ZB_KEY, (const char *const[]){proof, *change ? change : NULL, NULL}, wait);

@@ -177,6 +177,12 @@ const char *zb_client_endpoint (const zb_client_t *self)
     return zb_conn_endpoint (self->conn);
 }
 
+const char *zb_client_restored (const zb_client_t *self)
+{
+    assert (self);
+    return zb_conn_restored (self->conn);
+}
+
 uint64_t zb_client_last_number (const zb_client_t *self)
 {
     assert (self);

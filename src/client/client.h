@@ -94,6 +94,10 @@ const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, 
 int zb_client_use_key (zb_client_t *self, const zb_keyfile_t *key);
 //  Sets the keys of a socket to this endpoint; the context is the client.
 void zb_client_tune (void *context, void *socket, const char *endpoint);
+//  Sends a BACKUP of a broker's store into a folder of its machine, "" to end the one that is being made; `rate` is bytes a
+//  second as text.  Returns the backup's number as text; else NULL.
+const char *zb_client_backup (zb_client_t *self, size_t index, const char *proof, const char *folder, const char *rate,
+                              int64_t wait);
 //  Tells who may do what, or makes this change; as zb_client_operate.
 const char *zb_client_key (zb_client_t *self, size_t index, const char *proof, const char *change, int64_t wait);
 //  Sets the error from an ERR and returns -1; returns 0 for OK and MSG.

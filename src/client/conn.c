@@ -41,6 +41,7 @@ struct zb_conn {
     char token[ZB_TOKEN_MAX]; //  of the last OK or MSG
     size_t token_size;
     uint64_t instance; //  0 = none yet
+    char restored[200]; //  what the brokers said when their store was made of a backup; "" if that was not
     uint64_t last_number;
     int64_t patience;
 
@@ -134,6 +135,11 @@ bool zb_conn_started (const zb_conn_t *self)
 uint64_t zb_conn_generation (const zb_conn_t *self)
 {
     return self->generation;
+}
+
+const char *zb_conn_restored (const zb_conn_t *self)
+{
+    return self->restored;
 }
 
 uint64_t zb_conn_last_number (const zb_conn_t *self)
@@ -439,6 +445,22 @@ static void s_well (zb_conn_t *self)
     self->tries = 0;
 }
 
+//  The brokers' store is another one than the one that we know, made of a backup: forgets what belongs to that, and goes on.
+//  False if they say something else.
+static bool s_restored (zb_conn_t *self, zb_frame_t text)
+{
+    static const char word[] = "restored at commit ";
+    if (self->token_size == 0 || text.size < sizeof word || memcmp (text.data, word, sizeof word - 1))
+        return false;
+    size_t size = text.size < sizeof self->restored ? text.size : sizeof self->restored - 1;
+    memcpy (self->restored, text.data, size);
+    self->restored[size] = 0;
+    self->restored[strcspn (self->restored, ";")] = 0;
+    self->token_size = 0;
+    self->instance = 0;
+    return true;
+}
+
 //  The answer to our HELLO.
 static zb_conn_event_t s_greeted (zb_conn_t *self, int64_t now)
 {
@@ -472,8 +494,13 @@ static zb_conn_event_t s_greeted (zb_conn_t *self, int64_t now)
         return ZB_CONN_NOTHING;
     case ZB_ANSWER_ERR:
         switch (answer->code) {
-        case ZB_BAD_REQUEST:
         case ZB_FORBIDDEN:
+            if (s_restored (self, answer->args > 1 ? answer->arg[1] : none)) {
+                s_greet (self, now);
+                return ZB_CONN_NOTHING;
+            }
+            //  fallthrough
+        case ZB_BAD_REQUEST:
         case ZB_CONFLICT:
             zb_conn_reject (self, answer->code, answer->args > 1 ? answer->arg[1] : none);
             return ZB_CONN_REJECTED;

@@ -49,6 +49,8 @@ bool zb_conn_ready (const zb_conn_t *self);
 bool zb_conn_started (const zb_conn_t *self);
 //  Changes whenever what was sent before is given up.
 uint64_t zb_conn_generation (const zb_conn_t *self);
+//  "restored at commit N" if the brokers' store was made of a backup since this connection has known it; else "".
+const char *zb_conn_restored (const zb_conn_t *self);
 //  The last number that the broker told in its HELLO.
 uint64_t zb_conn_last_number (const zb_conn_t *self);
 

@@ -38,6 +38,7 @@
 #define ZB_PRINCIPAL_NAME_MAX 64   //  bytes of a principal's name
 #define ZB_RULES_MAX 64            //  rules of a principal
 #define ZB_RIGHTS_MAX (256 * 1024) //  bytes of all that is known of principals
+#define ZB_FOLDER_MAX 1000         //  bytes of the folder in a BACKUP
 #define ZB_CHANGE_MAX 65536        //  bytes of a KEY's change
 #define ZB_QUOTA_MOST 1000000000000 //  of a limit of a principal
 #define ZB_QUOTA_VISITS 1000        //  messages that a request makes the broker look at, until it counts as one more
@@ -94,6 +95,10 @@
 //  What a number from the network that can only rise may be above our own, before it is refused.
 #define ZB_GENERATION_REACH 1000 //  of a database's generation, which is counted up to: some 5 ms each
 #define ZB_EPOCH_REACH (1 << 20) //  of an epoch
+
+//  How far a restored store's epoch is above its backup's: the pair went on from there, and has raised fewer since, so that no
+//  message id is given twice.
+#define ZB_RESTORE_EPOCHS 4096
 
 typedef struct {
     size_t body;                 //  bytes of one body: 1 MiB

@@ -7,11 +7,13 @@
     =========================================================================  */
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/base/limits.h"
 #include "core/pair/role_self.h"
+#include "core/queue/rows.h"
 
 //  ---------------------------------------------------------------------------------------------------------------
 //  Effects
@@ -182,6 +184,16 @@ static void s_look_in_step (zb_role_t *self)
         self->in_step = false;
 }
 
+//  This store was made of a backup.
+static void s_restored (zb_role_t *self, const uint8_t data[ZB_FORMER_SIZE])
+{
+    char commit[21];
+    zb_number_format (zb_get64 (data), commit);
+    memcpy (self->former, data + 8, ZB_SECRET_SIZE);
+    snprintf (self->restored, sizeof self->restored, "restored at commit %s; say HELLO without token and instance",
+              commit);
+}
+
 int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t now)
 {
     self->reading = false;
@@ -190,6 +202,7 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
     self->lineage.size = 0;
     self->commit = self->newest_id = 0;
     self->formed = false;
+    *self->restored = 0;
     if (zb_level_find (&self->level, rows, count))
         return -1;
     for (size_t index = 0; index < count; index++) {
@@ -216,6 +229,11 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
             if (!bad)
                 memcpy (self->secret, data, ZB_SECRET_SIZE);
             self->formed = !bad;
+        }
+        else if (zb_frame_is (key, ZB_META_FORMER)) {
+            bad = size < ZB_FORMER_SIZE;
+            if (!bad)
+                s_restored (self, data);
         }
         if (bad)
             return -1;

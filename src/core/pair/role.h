@@ -82,6 +82,9 @@ typedef struct {
     uint8_t secret[ZB_SECRET_SIZE];
     uint32_t run; //  of this process: what it raises is not what another one raises under the same number
     bool heir;    //  it began to lead knowing that it held all that was answered before
+    uint8_t former
+        [ZB_SECRET_SIZE]; //  the secret until this store was restored from a backup; the text for who has a token of then,
+    char restored[80];    //  "" if it was not
     bool formed; //  secret (and the pair's id) are in the store
     zb_lineage_t lineage;
     uint64_t commit;    //  newest commit of the store when it was last looked at,

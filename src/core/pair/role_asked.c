@@ -120,6 +120,9 @@ static const char *s_token_refused (const zb_role_t *self, const zb_frame_t *tex
     if (text == NULL)
         return NULL;
     *code = ZB_FORBIDDEN;
+    //  What the former pair has answered since the backup is not here: its clients have to know that before they go on.
+    if (self->formed && *self->restored && zb_token_parse (&token, self->former, *text) == 0)
+        return self->restored;
     if (!self->formed || zb_token_parse (&token, self->secret, *text))
         return "the token is not of this pair; say HELLO without one";
     *code = ZB_NOT_READY;

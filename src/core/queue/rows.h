@@ -25,6 +25,9 @@
                                                       release wrote last, until they are counted
                "time"                            u64  ms since 1970: no row of the log was begun later; from level 3 on
                "rights"                          text: who may do what (core/rights/rights.h); from level 2 on
+               "former"                          u64  commit of the backup that this store was restored from, 32 bytes the
+                                                      secret that its tokens were made with until then; a program that
+                                                      does not know it refuses those, too, with another text
                "replay.EPOCH.NODE"               u64  items taken of the loser of a split with this newest epoch, then
                                                       the newest one's position, see replay.h; until its end
     queues     name                              u32  queue id
@@ -96,9 +99,11 @@
 #define ZB_META_TIME "time"
 #define ZB_META_PRODUCERS "producers"
 #define ZB_META_REPLAY "replay."
+#define ZB_META_FORMER "former"
 #define ZB_META_RIGHTS "rights"
 #define ZB_META_COMMIT_SIZE 16
 #define ZB_META_QUEUES_SIZE 8
+#define ZB_FORMER_SIZE 40
 
 //  Queues.
 #define ZB_TOMB_MARK 0x01

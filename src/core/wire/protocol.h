@@ -34,6 +34,7 @@ typedef enum {
     ZB_PROMOTE,
     ZB_UPGRADE,
     ZB_KEY,
+    ZB_COPY, //  BACKUP: that word is a node's here
     ZB_REPLAY,
     ZB_VERBS
 } zb_verb_t;

@@ -161,6 +161,23 @@ static int s_parse_nack (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
     return s_parse_acks (self, ids, arg[1]);
 }
 
+//  A folder of the broker's machine; an empty one ends what is being made.
+static int s_parse_copy (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    const char *text = arg[1].data;
+    self->options = arg[1];
+    if (arg[1].size > ZB_FOLDER_MAX)
+        return s_too_large (self, "folder", arg[1].size, ZB_FOLDER_MAX, " bytes");
+    for (size_t index = 0; index < arg[1].size; index++)
+        if ((unsigned char) text[index] < ' ')
+            return s_bad (self, "folder", "it has a control character");
+    if (arg[1].size && (text[0] != '/' || text[arg[1].size - 1] == '/'))
+        return s_bad (self, "folder", "it begins with / and does not end with one");
+    if (args > 2 && !zb_number_parse (arg[2], INT64_MAX, &self->max))
+        return s_bad (self, "bytes-per-second", "not a number");
+    return 0;
+}
+
 static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t args)
 {
     self->proof = arg[0];
@@ -168,6 +185,8 @@ static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t a
         self->options = arg[1];
         return arg[1].size > ZB_CHANGE_MAX ? s_too_large (self, "change", arg[1].size, ZB_CHANGE_MAX, " bytes") : 0;
     }
+    if (self->verb == ZB_COPY)
+        return s_parse_copy (self, arg, args);
     self->accept_loss = args > 1 && zb_frame_is (arg[1], "accept-loss");
     if (args > 2)
         self->witness_proof = arg[2];

@@ -36,11 +36,12 @@ typedef struct {
     zb_frame_t acked;         //  PUT: the queue that its property acks names, empty without one: `span` has the ids;
     size_t acks_at;           //  and where in `properties` that line is, with its newline: it is not stored
     size_t acks_size;
-    zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h
+    zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h; BACKUP: the folder
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
-    uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages
+    uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.  BACKUP:
+                              //  bytes a second, 0 = no limit
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
-    zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY: see core/wire/proof.h
+    zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
     zb_span_t *span;          //  PUT GET ACK NACK EXTEND: the ids, as they are named

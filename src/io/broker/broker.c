@@ -456,6 +456,52 @@ static void s_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb, 
     zb_audit (&self->audit, kind, who, zb_front_address (self->front), verb, text, self->now);
 }
 
+//  BACKUP is answered with its number; STATUS tells the rest.
+static void s_copy (zb_broker_t *self, const zb_request_t *request)
+{
+    zb_status_t *status = &self->status;
+    bool busy = status->backup == ZB_BACKUP_COPYING || status->backup == ZB_BACKUP_FINISHING;
+    char *folder = strndup (request->options.size ? (const char *) request->options.data : "", request->options.size);
+    assert (folder);
+    if (*folder && busy)
+        s_refuse (self, request, ZB_NOT_READY, "a backup is being made already");
+    else if (*folder && zb_engine_leads (self->engine) && status->stats.merging)
+        s_refuse (self, request, ZB_NOT_READY,
+                  "what the other broker has answered alone is being taken over: wait until that is done");
+    else {
+        if (*folder) {
+            free (status->backup_folder);
+            status->backup_folder = strdup (folder);
+            freen (status->backup_why);
+            status->backup = ZB_BACKUP_COPYING;
+            status->backup_done = status->backup_total = 0;
+            status->backup_serial++;
+        }
+        zb_store_backup (self->store, status->backup_serial, folder, request->max);
+        char number[21];
+        zb_number_format (status->backup_serial, number);
+        s_ok (self, request, number);
+    }
+    free (folder);
+}
+
+static void s_copied (zb_broker_t *self, zb_store_event_t *event)
+{
+    zb_status_t *status = &self->status;
+    if (event->serial != status->backup_serial)
+        return;
+    status->backup = event->backup;
+    status->backup_done = event->done;
+    status->backup_total = event->total;
+    free (status->backup_why);
+    status->backup_why = event->text;
+    event->text = NULL;
+    if (status->backup == ZB_BACKUP_DONE)
+        zb_log (ZB_LOG_NOTICE, "the backup %s is complete", status->backup_folder);
+    else if (status->backup == ZB_BACKUP_FAILED)
+        zb_log (ZB_LOG_WARNING, "the backup %s was given up: %s", status->backup_folder, status->backup_why);
+}
+
 static void s_operate (zb_broker_t *self, const zb_request_t *request)
 {
     static const char unproven[] = "the proof is wrong: it takes this pair's name and secret, and the newest challenge";
@@ -469,6 +515,8 @@ static void s_operate (zb_broker_t *self, const zb_request_t *request)
         s_refuse (self, request, ZB_FORBIDDEN, unproven);
     else if (request->verb == ZB_KEY)
         s_serve (self, request);
+    else if (request->verb == ZB_COPY)
+        s_copy (self, request);
     else if (request->verb == ZB_PROMOTE)
         s_promote (self, request);
     else if (request->verb == ZB_UPGRADE)
@@ -944,6 +992,9 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         free (self->status.resync);
         self->status.resync = NULL;
         break;
+    case ZB_STORE_BACKUP:
+        s_copied (self, event);
+        break;
     case ZB_STORE_PROGRESS:
         s_progress (self, event);
         break;
@@ -1311,6 +1362,8 @@ static void s_close (zb_broker_t *self)
     zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);
     free (self->status.resync);
+    free (self->status.backup_folder);
+    free (self->status.backup_why);
     for (size_t index = 0; index < self->status.cautions; index++)
         free (self->status.caution[index]);
     free (self->holder);

@@ -258,6 +258,22 @@ static json_t *s_ways_out (const zb_status_t *self)
     return list;
 }
 
+//  null if none was asked for since this process started.
+static json_t *s_backup (const zb_status_t *self)
+{
+    static const char *const states[] = {"none", "copying", "finishing", "done", "failed"};
+    if (self->backup == ZB_BACKUP_NONE)
+        return json_null ();
+    json_t *object = json_object ();
+    json_object_set_new (object, "number", s_number (self->backup_serial));
+    json_object_set_new (object, "state", json_string (states[self->backup]));
+    json_object_set_new (object, "folder", json_string (self->backup_folder));
+    json_object_set_new (object, "done", s_number (self->backup_done));
+    json_object_set_new (object, "total", s_number (self->backup_total));
+    json_object_set_new (object, "why", self->backup_why ? json_string (self->backup_why) : json_null ());
+    return object;
+}
+
 static void s_counts (json_t *object, const zb_status_t *self)
 {
     const zb_metric_t *metric;
@@ -321,6 +337,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "disk", s_disk (self));
     json_object_set_new (object, "resync", s_resync (self));
     json_object_set_new (object, "lock", s_lock (self));
+    json_object_set_new (object, "backup", s_backup (self));
     json_object_set_new (object, "replay", s_replay (self));
     json_object_set_new (object, "merge", s_merge (self));
     s_counts (object, self);

@@ -291,7 +291,8 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
     self->pages = zb_pages_new (self->home, COLLECT, DRAFT);
     if (!s_ok (self, self->pages ? 0 : errno, "the draft"))
         return self;
-    u_int32_t flags = DB_CREATE | DB_RECOVER | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
+    u_int32_t flags = DB_CREATE | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
+    flags |= args->fatal ? DB_RECOVER_FATAL : DB_RECOVER;
     if (self->paired)
         flags |= DB_INIT_REP;
     if (args->shared)
@@ -561,6 +562,30 @@ void zb_env_trickle (zb_env_t *self)
         s_ok (self, rc, "writing pages");
 }
 
+//  The number in the name of a log file.
+static uint32_t s_file_number (const char *name)
+{
+    return (uint32_t) strtoul (name + strcspn (name, "0123456789"), NULL, 10);
+}
+
+uint32_t zb_env_needed (zb_env_t *self)
+{
+    uint32_t needed = 0;
+    //  What recovery does not need, of which the newest is kept for the copy; if there is none such, all.
+    static const u_int32_t which[] = {0, DB_ARCH_LOG};
+    for (size_t index = 0; !self->fault && !needed && index < sizeof which / sizeof *which; index++) {
+        char **list = NULL;
+        int rc = self->env->log_archive (self->env, &list, which[index]);
+        if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_archive"))
+            return 0;
+        for (char **name = list; name && *name; name++)
+            if (index == 0 || !needed)
+                needed = s_file_number (*name);
+        free (list);
+    }
+    return needed;
+}
+
 bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
 {
     char **list = NULL;
@@ -577,7 +602,7 @@ bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
     if (rc == DB_REP_LOCKOUT || !s_ok (self, rc, "log_archive") || !list)
         return false;
     const char *name = *list;
-    uint32_t file = (uint32_t) strtoul (name + strcspn (name, "0123456789"), NULL, 10);
+    uint32_t file = s_file_number (name);
     bool old = file < from || (uint64_t) (newest - file + 1) * self->log_file > keep, removed = false;
     if (old) {
         char *path = zsys_sprintf ("%s/%s", self->home, name);

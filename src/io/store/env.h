@@ -41,6 +41,7 @@ typedef struct {
     const char *home; //  the environment's folder; it exists
     bool paired;
     bool shared; //  other machines see the folder: nothing of this process's memory may lie in it
+    bool fatal;  //  recovery goes through the whole log: a copy, whose pages may be older than the newest checkpoint
     unsigned node; //  1 or 2
     bool rollback; //  as a client: commits that the master lacks may be rolled back
     bool init;     //  as a client: everything may be deleted and fetched anew.  Only where nothing is lost
@@ -122,6 +123,10 @@ void zb_env_trickle (zb_env_t *self);
 //  than `keep` bytes.  A client then may need a full resync.  Returns whether it did: there may be more, but a removal
 //  takes some ms, and what was kept for a peer for long is many files.
 bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep);
+
+//  The oldest file of the log that belongs to a copy of the tables' files that is begun now; 0 if it can't be told now.
+//  Reaches back over one checkpoint at least, with which recovery learns which files the log's records mean.
+uint32_t zb_env_needed (zb_env_t *self);
 
 //  Berkeley DB's handle, for the tables.
 struct __db_env;

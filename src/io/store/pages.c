@@ -491,6 +491,49 @@ static int s_leave (const char *path)
 }
 
 //  ---------------------------------------------------------------------------
+//  A copy
+
+//  Reads until there is nothing more.
+static ssize_t s_read_all (int fd, uint8_t *data, size_t size, off_t offset)
+{
+    size_t done = 0;
+    ssize_t got = 1;
+    while (done < size && got != 0) {
+        got = pread (fd, data + done, size - done, offset + (off_t) done);
+        if (got == -1 && errno != EINTR)
+            return -1;
+        done += got > 0 ? (size_t) got : 0;
+    }
+    return (ssize_t) done;
+}
+
+ssize_t zb_pages_copy (const char *folder, const char *name, void *data, size_t size, off_t offset)
+{
+    assert (size % ZB_PAGE_SIZE == 0 && offset % ZB_PAGE_SIZE == 0);
+    char *path = zsys_sprintf ("%s/%s", folder, name);
+    assert (path);
+    pthread_mutex_lock (&s_lock);
+    const char *last;
+    zb_pages_t *self = s_owner (path, &last);
+    int error = self ? 0 : ENOENT;
+    const s_file_t *file = self ? s_table (self, last, &error) : NULL;
+    ssize_t got = -1;
+    if (file) {
+        got = s_read_all (file->fd, data, size, offset);
+        error = errno;
+        for (ssize_t at = 0; at < got; at += ZB_PAGE_SIZE) {
+            const uint8_t *page = s_collected (self, file, offset + at);
+            if (page && got - at >= ZB_PAGE_SIZE)
+                memcpy ((uint8_t *) data + at, page, ZB_PAGE_SIZE);
+        }
+    }
+    pthread_mutex_unlock (&s_lock);
+    freen (path);
+    errno = error ? error : ENOENT;
+    return got;
+}
+
+//  ---------------------------------------------------------------------------
 //  What Berkeley DB calls
 
 int zb_pages_open (const char *path, int flags, ...)

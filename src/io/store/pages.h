@@ -56,6 +56,11 @@ int zb_pages_flush (zb_pages_t *self);
 //  The error with which the last attempt has ended; 0 if it went well.
 int zb_pages_error (const zb_pages_t *self);
 
+//  Reads from a table's file in this folder, which somebody has open, for a copy: each page is one that Berkeley DB has
+//  written whole, be it collected still.  `offset` and `size` are multiples of ZB_PAGE_SIZE; while it reads, nobody else gets
+//  in.  Returns the bytes, 0 at the end of the file; -1 and errno.
+ssize_t zb_pages_copy (const char *folder, const char *name, void *data, size_t size, off_t offset);
+
 //  What Berkeley DB is to call in place of the system's functions, for all files.  As it expects, those that return an
 //  int, but for zb_pages_open, return 0 or an error number.  zb_pages_pwrite always takes a page of a table (Berkeley DB
 //  would try again by means that are not seen here): if it can't be put out, syncs of the tables fail until it can.

@@ -211,6 +211,7 @@ static void s_close_env (zb_replica_t *self)
 
 static bool s_open_env (zb_replica_t *self, uint64_t number, bool empty)
 {
+    self->history++;
     s_close_env (self);
     zb_env_args_t args = {
         .home = zb_home_env (self->home, number),
@@ -431,6 +432,7 @@ void zb_replica_destroy (zb_replica_t **self_p)
     if (!self)
         return;
     *self_p = NULL;
+    zb_copier_destroy (&self->copier);
     if (!self->failed) {
         zb_replica_flush (self);
         if (self->args.shared && self->role == LEADING)
@@ -579,6 +581,7 @@ void zb_replica_lead (zb_replica_t *self)
         zb_replica_share_lead (self);
         return;
     }
+    self->history++;
     assert (self->ship);
     while (self->role == FOLLOWING && !self->failed && zb_replica_receive (self))
         ;
@@ -633,6 +636,8 @@ void zb_replica_follow (zb_replica_t *self, bool rollback)
     }
     assert (self->ship);
     zb_replica_role_t was = self->role;
+    //  A client that is told again keeps its session.
+    self->history += was != FOLLOWING;
     self->rollback = rollback;
     if (was != DIVERGED)
         self->refused = 0;
@@ -709,10 +714,12 @@ static void s_checkpoint (zb_replica_t *self, uint32_t kbytes)
 
 //  What the peer may still need of the log: all from the file in which it stands, and one more, in which the newest
 //  record that both have may lie.  While it is away, what the operator allows.  A client that is not level leaves the log
-//  alone: a resync may be going on.  Returns whether a file was removed: one at a time, for it takes a while.
+//  alone: a resync may be going on.  So does a backup, which is given up when the disk is full.  Returns whether a file was removed: one at a time, for it takes a while.
 static bool s_trim (zb_replica_t *self)
 {
     zb_lsn_t stands = 0;
+    if (self->copier)
+        return false;
     if (self->role == FOLLOWING && self->live)
         stands = self->applied;
     else if (self->role != LEADING)
@@ -760,6 +767,8 @@ void zb_replica_tick (zb_replica_t *self)
         //  What a checkpoint has passed can be removed; on a full disk consumers live on that.
         s_checkpoint (self, due ? 0 : self->full ? CHECKPOINT_FULL : CHECKPOINT_KBYTES);
     }
+    if (zb_replica_sound (self))
+        zb_replica_tick_backup (self);
     if (zb_replica_sound (self) && now >= self->trim)
         self->trim = now + (s_trim (self) ? (self->full ? 0 : TRIM_AGAIN) : self->full ? TRIM_FULL : TRIM_EVERY);
     if (zb_replica_sound (self) && now - self->measured >= SPACE_EVERY) {

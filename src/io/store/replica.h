@@ -55,6 +55,7 @@ void zb_replica_lead (zb_replica_t *self);
 void zb_replica_follow (zb_replica_t *self, bool rollback);
 void zb_replica_save (zb_replica_t *self, const zb_node_t *node);
 void zb_replica_grant (zb_replica_t *self, uint64_t session, uint64_t epoch);
+void zb_replica_backup (zb_replica_t *self, uint64_t serial, const char *folder, uint64_t rate);
 
 //  The link's sockets, to be polled; NULL if not paired.
 void *zb_replica_socket (zb_replica_t *self);

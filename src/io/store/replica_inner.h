@@ -7,7 +7,7 @@
     =========================================================================
 
     replica.c has the life, the commands and the roles, replica_link.c what comes over
-    the link, replica_shared.c what a shared store does instead.  Nobody else includes
+    the link, replica_shared.c what a shared store does instead, replica_backup.c what a backup takes.  Nobody else includes
     this.
 */
 
@@ -17,6 +17,7 @@
 #include <czmq.h>
 
 #include "core/pair/pace.h"
+#include "io/store/copier.h"
 #include "io/store/env.h"
 #include "io/store/home.h"
 #include "io/store/inflight.h"
@@ -78,6 +79,14 @@ struct zb_replica {
     int64_t lead_at, open_at;            //  when we were told to lead; not to open before
     int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it
 
+    zb_copier_t *copier;     //  a backup is made; else NULL
+    uint64_t serial;         //  which one
+    uint64_t history;        //  rises with whatever may take commits back, or end the environment,
+    uint64_t history_copied; //  and was so when the backup began
+    uint64_t copied;         //  bytes, as was told last,
+    uint64_t to_copy;        //  of about so many
+    zb_copier_phase_t copier_phase;
+
     int64_t looked, checkpointed, measured;
     uint64_t space;    //  free bytes when it was measured; UINT64_MAX: not known
     uint64_t trickled; //  what was written and applied when pages trickled last: an idle store has none
@@ -135,6 +144,10 @@ void zb_replica_release (zb_replica_t *self);
 
 //  As a master with a peer: this commit was written.
 void zb_replica_wrote (zb_replica_t *self, uint64_t commit);
+//  What is due of a backup that is being made.
+void zb_replica_tick_backup (zb_replica_t *self);
+//  Ends it, if one is being made.
+void zb_replica_end_backup (zb_replica_t *self, const char *why);
 //  What is due on the link.
 void zb_replica_tick_link (zb_replica_t *self, int64_t now);
 

@@ -52,6 +52,7 @@ static void s_session_as_client (zb_replica_t *self, uint32_t generation)
         zb_replica_start_over (self);
         return;
     }
+    self->history++;
     self->live = false;
     self->touched = true;
     self->generation = generation;

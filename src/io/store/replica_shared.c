@@ -300,6 +300,7 @@ void zb_replica_share_lead (zb_replica_t *self)
 
 void zb_replica_share_follow (zb_replica_t *self)
 {
+    self->history++;
     if (self->role == LEADING) {
         zb_replica_flush (self);
         if (!zb_replica_sound (self))

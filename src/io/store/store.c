@@ -16,7 +16,7 @@
 #define TURN 50  //  ms: the loop turns at least as often
 #define BURST 64 //  commands executed before one flush
 
-typedef enum { COMMIT, READ, LEAD, FOLLOW, SAVE, GRANT, STOP } zb_store_verb_t;
+typedef enum { COMMIT, READ, LEAD, FOLLOW, SAVE, GRANT, BACKUP, STOP } zb_store_verb_t;
 
 //  A command as it goes through the pipe.
 typedef struct {
@@ -26,6 +26,8 @@ typedef struct {
     zb_node_t node;
     bool rollback;
     uint64_t session, epoch;
+    char *folder; //  BACKUP: the receiver's,
+    uint64_t serial, rate;
 } zb_store_command_t;
 
 struct zb_store {
@@ -77,6 +79,10 @@ static bool s_execute (zb_replica_t *replica, zb_store_command_t *command)
         break;
     case GRANT:
         zb_replica_grant (replica, command->session, command->epoch);
+        break;
+    case BACKUP:
+        zb_replica_backup (replica, command->serial, command->folder, command->rate);
+        free (command->folder);
         break;
     case STOP:
         return false;
@@ -272,6 +278,11 @@ void zb_store_save (zb_store_t *self, const zb_node_t *node)
 void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch)
 {
     s_command (self, &(zb_store_command_t){.verb = GRANT, .session = session, .epoch = epoch});
+}
+
+void zb_store_backup (zb_store_t *self, uint64_t serial, const char *folder, uint64_t rate)
+{
+    s_command (self, &(zb_store_command_t){.verb = BACKUP, .serial = serial, .folder = s_dup (folder), .rate = rate});
 }
 
 int64_t zb_store_alive (zb_store_t *self)

@@ -69,27 +69,37 @@ typedef struct {
 typedef struct zb_store zb_store_t;
 
 typedef enum {
-    ZB_STORE_OPENED,          //  first event: lock held, recovered, a client of the pair (or the single master);
-                              //  node, meta; fresh if it holds no data at all.  Not paired: master already
-    ZB_STORE_FAILED,          //  `text` says why and what to do, `code` the exit code; the thread has ended, nothing
-                              //  was closed or written; the process must exit
-    ZB_STORE_SYNCED,          //  here, there: commits synced on this broker and on the peer
-    ZB_STORE_READ,            //  read: done
-    ZB_STORE_LED,             //  master now, generation above the peer's; meta as found
-    ZB_STORE_FOLLOWS,         //  client now
-    ZB_STORE_SAVED,           //  node: the node's file is on the disk
-    ZB_STORE_LINK,            //  link: what is known of the peer over the shipping link has changed
-    ZB_STORE_GRANTED,         //  as a client: granted is the flag `in step` as it is now; true at every grant
-    ZB_STORE_COMPLETE,        //  as a client: the store has caught up (again); node, meta as found
-    ZB_STORE_PROGRESS,        //  text: what a resync is doing, done and total in bytes (total 0: not known yet)
-    ZB_STORE_SPACE,           //  full: the disk is below its low-water mark, or no longer
-    ZB_STORE_DIVERGED,        //  as a client: catching up would throw away commits that the master lacks; nothing was
-                              //  touched, and it stays so until zb_store_follow is called; meta as found, if it was
-    ZB_STORE_LOCK,            //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
-                              //  after LED: it was proved again; text: NULL, or why nothing can be
-                              //  known of it
-    ZB_STORE_DENIED           //  shared, not LED: holder, held; text is NULL if the lock is held, else what went wrong
+    ZB_STORE_OPENED,   //  first event: lock held, recovered, a client of the pair (or the single master);
+                       //  node, meta; fresh if it holds no data at all.  Not paired: master already
+    ZB_STORE_FAILED,   //  `text` says why and what to do, `code` the exit code; the thread has ended, nothing
+                       //  was closed or written; the process must exit
+    ZB_STORE_SYNCED,   //  here, there: commits synced on this broker and on the peer
+    ZB_STORE_READ,     //  read: done
+    ZB_STORE_LED,      //  master now, generation above the peer's; meta as found
+    ZB_STORE_FOLLOWS,  //  client now
+    ZB_STORE_SAVED,    //  node: the node's file is on the disk
+    ZB_STORE_LINK,     //  link: what is known of the peer over the shipping link has changed
+    ZB_STORE_GRANTED,  //  as a client: granted is the flag `in step` as it is now; true at every grant
+    ZB_STORE_COMPLETE, //  as a client: the store has caught up (again); node, meta as found
+    ZB_STORE_PROGRESS, //  text: what a resync is doing, done and total in bytes (total 0: not known yet)
+    ZB_STORE_SPACE,    //  full: the disk is below its low-water mark, or no longer
+    ZB_STORE_DIVERGED, //  as a client: catching up would throw away commits that the master lacks; nothing was
+                       //  touched, and it stays so until zb_store_follow is called; meta as found, if it was
+    ZB_STORE_BACKUP,   //  what the backup does that was asked for last: backup, done; text: NULL, or why it failed
+    ZB_STORE_LOCK,     //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
+                       //  after LED: it was proved again; text: NULL, or why nothing can be
+                       //  known of it
+    ZB_STORE_DENIED    //  shared, not LED: holder, held; text is NULL if the lock is held, else what went wrong
 } zb_store_kind_t;
+
+//  What a backup does.
+typedef enum {
+    ZB_BACKUP_NONE,
+    ZB_BACKUP_COPYING,
+    ZB_BACKUP_FINISHING,
+    ZB_BACKUP_DONE,
+    ZB_BACKUP_FAILED
+} zb_backup_state_t;
 
 //  The peer over the shipping link, as a master sees it.
 typedef enum {
@@ -117,6 +127,8 @@ typedef struct {
     uint64_t session;         //  of the link; changes with every new one
     uint64_t generation;
     uint64_t done, total;
+    zb_backup_state_t backup;
+    uint64_t serial;          //  BACKUP: which one
     zb_holder_t holder;       //  shared: what the lock's file says
     bool held;                //  shared: somebody has the lock, be it this process
     int64_t proved;           //  shared, from LED on: when (zclock_mono) the lock was last proved to be ours
@@ -155,6 +167,11 @@ void zb_store_follow (zb_store_t *self, bool rollback);
 void zb_store_save (zb_store_t *self, const zb_node_t *node);
 //  As a master: tell the peer of this session that it is in step, and that this is our newest epoch.
 void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch);
+//  Copy the store as it is at some moment from now on into this folder, at so many bytes a second (0: no limit), beside all
+//  else (io/store/copier.h).  Only as a master, or as a client that is level with its master.  It ends in DONE or FAILED, with
+//  FAILED also if the role, the link or the environment changes meanwhile, or the disk is full.  An empty folder ends the one
+//  that is being made.
+void zb_store_backup (zb_store_t *self, uint64_t serial, const char *folder, uint64_t rate);
 //  Time (monotonic ms, zclock_mono) of the last command or turn in which the store did what it should: the heartbeat
 //  carries its age.  Any thread.
 int64_t zb_store_alive (zb_store_t *self);

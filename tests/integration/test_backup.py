@@ -1,0 +1,380 @@
+"""Is a backup one moment of the store, complete or not there, and is what is made of it known for another pair?"""
+import base64
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
+from conftest import in_step, two_stores
+from patience import PATIENCE
+from zb1 import Client, Refused, ask, status
+
+SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 32)))
+QUEUES = ["first", "second", "third"]
+
+
+def make(client, *queues):
+    for queue in queues:
+        client.request("QUEUE", "q", queue, "")
+
+
+def puts(pair):
+    return sum((status(endpoint) or {"puts": 0})["puts"] for endpoint in pair.endpoints)
+
+
+class Load(threading.Thread):
+    """Named producers that put 1, 2, 3, ... into each of the queues in turn, each PUT one message."""
+
+    def __init__(self, endpoints, names):
+        super().__init__(daemon=True)
+        self.clients = [Client(endpoints, name) for name in names]
+        self.ends = False
+        self.errors = []
+        make(self.clients[0], *QUEUES)
+        self.start()
+
+    def run(self):
+        number = 0
+        try:
+            while not self.ends:
+                number += 1
+                for client in self.clients:
+                    client.request("PUT", number, QUEUES[number % 3], "", b"%s %d" % (client.name, number))
+        except Exception as error:          # noqa: BLE001: told by the test's own thread
+            self.errors.append(error)
+        self.number = number
+
+    def end(self):
+        self.ends = True
+        self.join(PATIENCE)
+        for client in self.clients:
+            client.close()
+        assert not self.errors and not self.is_alive(), self.errors
+        return self.number
+
+
+def backup(where, folder, *arguments, check=True):
+    """With check until it is made: on a machine that is busy with other tests a pair may be out of step for a while."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run([*WRAPPER, PROGRAM, "backup", folder, "--brokers", ",".join(where.endpoints), "--rate", "0",
+                               *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=3 * PATIENCE)
+        passes = done.returncode == 6 or "changed meanwhile" in done.stderr or "not in sync" in done.stderr
+        if not check or not passes or time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def begin(pair, index, folder, rate, states=("copying",)):
+    """Has broker INDEX begin a backup, and waits until it is at that; returns the command's process."""
+    def begun():
+        before = (status(pair.endpoints[index]) or {}).get("backup") or {"number": 0}
+        command = subprocess.Popen([PROGRAM, "backup", folder, "--from", pair.endpoints[index], "--brokers",
+                                    ",".join(pair.endpoints), "--rate", rate], stderr=subprocess.PIPE, text=True,
+                                   stdout=subprocess.DEVNULL)
+        while command.poll() is None:
+            now = (status(pair.endpoints[index]) or {}).get("backup") or {"number": 0}
+            if now["number"] > before["number"] and now["state"] in states:
+                return command
+            time.sleep(0.01)
+        said = command.stderr.read()
+        #  On a busy machine a pair may be out of step for a while.
+        assert "not in sync" in said or "changed meanwhile" in said or command.returncode == 6, said
+        return None
+    return wait_for(begun, "a backup begins")
+
+
+def dumped(zbroker, folder):
+    """The messages of a backup: bodies by queue."""
+    lines = [json.loads(line) for line in zbroker(["dump", folder]).stdout.splitlines()]
+    queues = {}
+    for line in lines[1:]:
+        queues.setdefault(line["queue"], [])
+        if "body" in line:
+            queues[line["queue"]].append(base64.b64decode(line["body"]))
+    return queues
+
+
+def check_prefix(queues, names):
+    """Of each producer exactly its first n messages, each in its queue and once; the ns.  As the producers take turns and
+    wait for each OK, the ns differ by one at most, and that is the same on all queues: they are of one commit."""
+    ends = []
+    for name in names:
+        numbers = {queue: [int(body.split()[1]) for body in bodies if body.startswith(name.encode() + b" ")]
+                   for queue, bodies in queues.items()}
+        end = max(max(numbers[queue], default=0) for queue in QUEUES)
+        for index, queue in enumerate(QUEUES):
+            assert numbers[queue] == [n for n in range(1, end + 1) if n % 3 == index], (name, queue)
+        ends.append(end)
+    assert max(ends) - min(ends) <= 1 and ends == sorted(ends, reverse=True), ends
+    return ends
+
+
+def serve_restored(folder, where, as_what="primary"):
+    """A pair of its own over the restored folder and an empty one."""
+    pair = Pair()
+    os.rename(folder, "%s/%s" % (pair.folder, as_what))
+    return pair
+
+
+def test_one_moment_under_load(pair, zbroker, folder):
+    """Taken while producers put into three queues: each has a prefix of each, up to one commit; the pair goes on in step."""
+    load = Load(pair.endpoints, ["ann", "bob"])
+    wait_for(lambda: puts(pair) > 200, "some messages")
+    done = backup(pair, folder + "/backup", "--json")
+    assert json.loads(done.stdout)["commit"] > 100
+    roles = [status(endpoint)["role"] for endpoint in pair.endpoints]
+    assert json.loads(done.stdout)["broker"] == pair.endpoints[roles.index("active" if pair.shared else "passive")]
+    at = puts(pair)
+    end = load.end()
+    assert at // 2 <= end + 1
+    assert re.search("is whole: the store of the .* at commit", zbroker(["verify", folder + "/backup"]).stdout)
+    first = check_prefix(dumped(zbroker, folder + "/backup"), ["ann", "bob"])
+    assert 50 < first[0] <= end
+    assert oct(os.stat(folder + "/backup").st_mode & 0o777) == "0o700"
+    #  It is there, so it is not made again.
+    again = backup(pair, folder + "/backup", check=False)
+    assert again.returncode == 1 and "File exists" in again.stderr
+    in_step(pair)
+
+
+@two_stores
+def test_restored(pair, client, zbroker, folder):
+    """A restored store is another incarnation: old tokens are told so, producers where they were then, the old peer is another
+    pair's; and it makes a pair with a new one."""
+    old, keeper = client(pair, "till"), client(pair)
+    make(keeper, "orders")
+    for number in range(1, 11):
+        old.request("PUT", number, "orders", "n=%d" % number, b"order %d" % number)
+    got = keeper.request("GET", 1, "orders", 3, 0, "")
+    assert keeper.request("ACK", 2, "orders", b" ".join(line.split()[0] for line in got[2].split(b"\n"))) == [b"both"]
+    backup(pair, folder + "/backup")
+    for number in range(11, 16):
+        old.request("PUT", number, "orders", "", b"order %d" % number)
+    commit = json.loads(zbroker(["verify", folder + "/backup", "--json"]).stdout)["commit"]
+    text = zbroker(["restore", folder + "/backup", folder + "/store"]).stdout
+    assert "at commit %d" % commit in text
+    with open(folder + "/store/node") as node:
+        assert "as primary" in node.read()
+    for broker in pair.brokers:
+        broker.stop()
+    #  The primary's store is the restored one now.  The old backup is still there: another pair's.
+    os.rename(pair.folder + "/primary", pair.folder + "/former")
+    os.rename(folder + "/store", pair.folder + "/primary")
+    pair.start()
+    wait_for(lambda: (ask(pair.endpoints[0], "HELLO", "1") or [b""] * 2)[1] == b"OK", "the restored store serves")
+    wait_for(lambda: status(pair.endpoints[0])["reason"] == "other-pair" or status(pair.endpoints[1])["reason"] == "other-pair"
+             or "other pair" in json.dumps(status(pair.endpoints[1])), "the old peer is known for another pair's")
+    assert status(pair.endpoints[1])["role"] != "active"
+    pair.brokers[1].stop()
+    os.rename(pair.folder + "/backup", pair.folder + "/former-backup")
+    pair.brokers[1].start()
+    in_step(pair)
+    assert status(pair.endpoints[0])["epoch"] > 4096
+
+    old.current, old.greeted = 0, False
+    with pytest.raises(Refused, match="403 restored at commit %d; say HELLO without token and instance" % commit):
+        old.hello()
+    old.token = old.instance = b""
+    #  A new process of that name is told where the store is: 11 is the next one, whatever was answered after the backup.
+    assert old.hello() == 10
+    with pytest.raises(Refused, match="409"):
+        old.request("PUT", 16, "orders", "", b"order 16")
+    old.last = 10
+    assert old.request("PUT", 11, "orders", "", b"another 11")[0] == b"both"
+    assert client(pair).drain("orders") == [b"order %d" % n for n in range(4, 11)] + [b"another 11"]
+
+
+def test_the_library_goes_on(zbroker, folder):
+    """A program of the library whose token is of the pair before says HELLO without it, and goes on."""
+    single = Single()
+    try:
+        single.broker.start()
+        zbroker(["queue", "create", "orders", "--brokers", single.endpoints[0]])
+        zbroker(["put", "orders", "one", "two", "--brokers", single.endpoints[0]])
+        get = subprocess.Popen([PROGRAM, "get", "orders", "--count", "3", "--wait", "60000", "--brokers", single.endpoints[0]],
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for(lambda: status(single.endpoints[0])["acked"] == 2, "two messages are acknowledged")
+        backup(single, folder + "/backup")
+        single.broker.stop()
+        zbroker(["restore", folder + "/backup", folder + "/store"])
+        subprocess.run(["rm", "-r", single.folder + "/store"], check=True)
+        os.rename(folder + "/store", single.folder + "/store")
+        single.broker.start()
+        zbroker(["put", "orders", "three", "--brokers", single.endpoints[0]])
+        out, said = get.communicate(timeout=PATIENCE)
+        assert get.returncode == 0 and out.split() == ["one", "two", "three"], (out, said)
+    finally:
+        single.close()
+
+
+def test_dump_and_load(single, client, zbroker, folder):
+    """What was dumped is put back, with properties and options, once, however often it is said."""
+    one = client(single, "till")
+    one.request("QUEUE", 0, "orders", "lease=5000")
+    make(one, "audit")
+    one.request("PUT", 1, "orders", "colour=red\nn=1", b"a\0b\xff", b"")
+    one.request("PUT", 2, "orders", "", b"x" * 300000)
+    one.request("PUT", 3, "audit", "", b"seen")
+    got = one.request("GET", 4, "audit", 1, 0, "")
+    one.request("PUT", 4, "audit", "", b"left")
+    one.request("ACK", 5, "audit", got[2].split()[0])
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    messages = [json.loads(line) for line in dump.splitlines()]
+    assert messages[0]["zbroker-dump"] == 1
+    assert {"queue": "orders", "options": {"lease": 5000}} in messages
+    first = next(m for m in messages if m.get("number") == 1)
+    assert first["producer"] == "till" and first["properties"] == "colour=red\nn=1"
+    other = Single()
+    try:
+        other.broker.start()
+        with open(folder + "/dump", "w") as file:
+            file.write(dump)
+        brokers = ["--brokers", other.endpoints[0]]
+        assert zbroker(["load", folder + "/dump", *brokers]).stdout == "4 messages stored\n"
+        assert zbroker(["load", "-", *brokers], text=dump).stdout == "0 messages stored; the others were before\n"
+        two = Client(other.endpoints)
+        got = two.request("GET", 1, "orders", 10, 0, "")
+        assert got[3:] == [b"a\0b\xff", b"", b"x" * 300000] and b"\tcolour=red\tn=1" in got[2].split(b"\n")[0]
+        assert two.drain("audit") == [b"left"]
+        two.close()
+        broken = zbroker(["load", "-", *brokers], text=dump.splitlines()[0] + "\n{\"queue\": 1}\n", check=False)
+        assert broken.returncode == 1 and "line 2: neither a queue nor a message" in broken.stderr
+    finally:
+        other.close()
+
+
+def test_damaged_is_told(single, client, zbroker, folder):
+    """A flipped bit in a message's page: the file, the table, and whose messages; a lost file; a manifest that was changed."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 21):
+        stored = one.request("PUT", number, "orders", "", bytes([64 + number]) * 40000)
+        if number == 10:
+            tenth = stored[2].decode()
+    backup(single, folder + "/backup")
+    table = folder + "/backup/env.1/table.log"
+    with open(table, "r+b") as file:
+        at = file.read().index(b"J" * 8000)
+        file.seek(at + 4000)
+        file.write(b"j")
+    found = zbroker(["verify", folder + "/backup", "--json"], check=False)
+    assert found.returncode == 5
+    damages = json.loads(found.stdout)["damages"]
+    assert {"file": "table.log", "key": None, "why": "its checksum is wrong"} in damages
+    keys = [damage["key"] for damage in damages if damage["key"]]
+    assert keys == ["queue orders, messages up to " + tenth], damages
+    text = zbroker(["verify", folder + "/backup"], check=False).stdout
+    assert "table.log: queue orders, messages up to" in text
+    #  Nothing is restored of it; what can be read is dumped, and that it is not all is said.
+    assert zbroker(["restore", folder + "/backup", folder + "/store"], check=False).returncode == 5
+    assert not os.path.exists(folder + "/store") and not os.path.exists(folder + "/store.part")
+    rest = zbroker(["dump", folder + "/backup"], check=False)
+    assert rest.returncode == 5 and rest.stdout.count('"body"') == 19
+    os.unlink(folder + "/backup/env.1/table.acks")
+    damages = json.loads(zbroker(["verify", folder + "/backup", "--json"], check=False).stdout)["damages"]
+    assert {"file": "table.acks", "key": None, "why": "No such file or directory"} in damages
+    with open(folder + "/backup/MANIFEST", "a") as file:
+        file.write("\n")
+    assert "MANIFEST is damaged" in zbroker(["verify", folder + "/backup"], check=False).stderr
+
+
+@two_stores
+@pytest.mark.parametrize("when", ["copying", "finishing"])
+def test_killed_amid(pair, zbroker, folder, when):
+    """The broker that makes it is killed: the folder is not there, or whole; the next one is made all the same."""
+    print("ZBROKER_SEED=%d" % SEED)
+    if when == "finishing" and not os.environ.get("ZBROKER_BACKUPS"):
+        pytest.skip("set ZBROKER_BACKUPS to run it")
+    load = Load(pair.endpoints, ["ann"])
+    wait_for(lambda: puts(pair) > 200, "some messages")
+    passive = 1 - in_step(pair)
+    command = begin(pair, passive, folder + "/backup", "100000" if when == "copying" else "0", (when, "done"))
+    time.sleep(random.Random(SEED).uniform(0, 0.1))
+    pair.brokers[passive].kill()
+    pair.brokers[passive].start()
+    code = command.wait(PATIENCE)
+    said = command.stderr.read()
+    assert code == 0 or "was started again" in said or "not complete" in said, said
+    in_step(pair)
+    if when == "copying":
+        assert code == 1 and not os.path.exists(folder + "/backup")
+    #  One that is being finished may still become complete: nothing that it lacks is the broker's.
+    if os.path.exists(folder + "/backup"):
+        zbroker(["verify", folder + "/backup"])
+    else:
+        def made():
+            done = backup(pair, folder + "/backup", check=False)
+            return done.returncode == 0 or "File exists" in done.stderr
+        wait_for(made, "a backup")
+        zbroker(["verify", folder + "/backup"])
+    end = load.end()
+    assert 0 < check_prefix(dumped(zbroker, folder + "/backup"), ["ann"])[0] <= end
+
+
+@two_stores
+def test_a_change_of_roles_ends_it(pair, folder):
+    """The passive broker takes over: its backup is given up, and nothing of it stays."""
+    client = Client(pair.endpoints)
+    make(client, "orders")
+    for number in range(20):
+        client.request("PUT", "p%d" % number, "orders", "", b"x" * 100000)
+    active = in_step(pair)
+    command = begin(pair, 1 - active, folder + "/backup", "100000")
+    pair.brokers[active].kill()
+    client.request("PUT", "p", "orders", "", b"y")
+    assert command.wait(PATIENCE) == 1
+    assert "the pair's roles, or its link, changed meanwhile" in command.stderr.read()
+    wait_for(lambda: os.listdir(folder) == [], "what was begun is gone")
+    #  Interrupted, it ends, too; and the one that leads now makes one.
+    command = begin(pair, 1 - active, folder + "/backup", "100000")
+    command.send_signal(signal.SIGINT)
+    assert command.wait(PATIENCE) == 1 and "ended by an operator" in command.stderr.read()
+    wait_for(lambda: os.listdir(folder) == [], "what was begun is gone")
+    assert backup(pair, folder + "/backup", check=False).returncode == 6
+    backup(pair, folder + "/backup", "--from", "active")
+    client.close()
+    pair.brokers[active].start()
+
+
+def test_who_may(single, folder):
+    """Without a proof nothing is written, and a folder is a whole path."""
+    challenge = ["BACKUP", "1", "0" * 64]
+    assert ask(single.endpoints[0], *challenge, folder + "/backup")[4] == b"403"
+    assert ask(single.endpoints[0], *challenge, "backup")[4] == b"400"
+    assert ask(single.endpoints[0], *challenge, folder + "/a\nb")[4] == b"400"
+    assert os.listdir(folder) == []
+    assert "Permission denied" in backup(single, "/proc/1/backup", check=False).stderr or \
+        "No such file" in backup(single, "/proc/1/backup", check=False).stderr
+    assert status(single.endpoints[0])["backup"]["state"] == "failed"
+
+
+def test_of_a_store_that_rests(pair, client, zbroker, folder):
+    """Made by the command itself of a folder that no broker uses; refused while one does."""
+    one = client(pair, "till")
+    make(one, "orders")
+    for number in range(1, 11):
+        one.request("PUT", number, "orders", "", b"order %d" % number)
+    store = pair.folder + ("/store" if pair.shared else "/primary")
+    assert zbroker(["backup", folder + "/backup", "--store", store], check=False).returncode == 3
+    for broker in pair.brokers:
+        broker.kill()
+    assert "is a store, and no backup" in zbroker(["verify", store], check=False).stderr
+    zbroker(["backup", folder + "/backup", "--store", store])
+    assert dumped(zbroker, folder + "/backup")["orders"] == [b"order %d" % n for n in range(1, 11)]
+    for broker in pair.brokers:
+        broker.start(ready=False)
+    for broker in pair.brokers:
+        broker.wait_line("READY")
+    wait_for(lambda: any((ask(e, "HELLO", "1") or [b""] * 2)[1] == b"OK" for e in pair.endpoints), "one serves")
+    assert client(pair).drain("orders") == [b"order %d" % n for n in range(1, 11)]

@@ -1,0 +1,191 @@
+/*  =========================================================================
+    load - zbroker load: puts messages that were dumped, through the brokers
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <czmq.h>
+#include <jansson.h>
+#include <sodium.h>
+
+#include "commands.h"
+
+#define TOGETHER 256          //  messages of one PUT at most,
+#define TOGETHER_BYTES 262144 //  and bytes
+
+static const tool_option_t s_options[] = {
+    {"name", "PRODUCER", "number the PUTs under this name (default: load-PAIR-EPOCH-COMMIT of the dump)"},
+    TOOL_BROKERS,
+    TOOL_KEY,
+    TOOL_TIMEOUT,
+    {NULL, NULL, NULL}};
+
+typedef struct {
+    tool_t *tool;
+    zb_client_t *client;
+    FILE *file;
+    const char *path;
+    uint64_t line, number, last, messages;
+    //  What goes into one PUT.
+    char *queue, *properties;
+    size_t count, bytes;
+    zb_body_t body[TOGETHER];
+} load_t;
+
+static int s_wrong (const load_t *self, const char *what)
+{
+    return tool_fail (self->tool, TOOL_FAILED,
+                      "%s, line %" PRIu64 ": %s; what is before it is stored, and is not stored "
+                      "again when this is repeated",
+                      self->path, self->line, what);
+}
+
+//  Sends what was collected, unless an earlier run has.
+static int s_send (load_t *self)
+{
+    int rc = 0;
+    if (self->count && ++self->number > self->last) {
+        rc = zb_client_put_many (self->client, self->queue, self->properties, self->body, self->count, NULL);
+        self->messages += rc ? 0 : self->count;
+    }
+    for (size_t index = 0; index < self->count; index++)
+        free ((void *) (uintptr_t) self->body[index].data);
+    free (self->queue);
+    free (self->properties);
+    self->queue = self->properties = NULL;
+    self->count = self->bytes = 0;
+    return rc ? tool_client_fail (self->tool, self->client, self->path) : TOOL_OK;
+}
+
+static int s_options_line (load_t *self, const char *queue, json_t *options)
+{
+    int code = s_send (self);
+    char *lines = strdup ("");
+    const char *name;
+    json_t *value;
+    json_object_foreach (options, name, value)
+    {
+        char *more =
+            zsys_sprintf ("%s%s%s=%" JSON_INTEGER_FORMAT, lines, *lines ? "\n" : "", name, json_integer_value (value));
+        free (lines);
+        lines = more;
+    }
+    if (code == TOOL_OK && zb_client_create_queue (self->client, queue, lines))
+        code = tool_client_fail (self->tool, self->client, queue);
+    free (lines);
+    return code;
+}
+
+static int s_message_line (load_t *self, const char *queue, const char *properties, const char *body)
+{
+    size_t room = strlen (body) / 4 * 3 + 1, size;
+    uint8_t *data = zmalloc (room);
+    if (sodium_base642bin (data, room, body, strlen (body), NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL)) {
+        free (data);
+        return s_wrong (self, "its body is not base64");
+    }
+    //  What goes together follows from the dump alone, so that each run numbers alike.
+    bool same = self->count && streq (self->queue, queue) && streq (self->properties, properties) &&
+                self->count < TOGETHER && self->bytes + size <= TOGETHER_BYTES;
+    int code = same ? TOOL_OK : s_send (self);
+    if (!same) {
+        self->queue = strdup (queue);
+        self->properties = strdup (properties);
+    }
+    self->body[self->count++] = (zb_body_t){data, size};
+    self->bytes += size;
+    return code;
+}
+
+//  The dump's first line: what the numbers belong to.
+static int s_begin (load_t *self, json_t *object)
+{
+    const char *name = tool_option (self->tool, "name"), *pair = json_string_value (json_object_get (object, "pair"));
+    if (json_integer_value (json_object_get (object, "zbroker-dump")) != 1 || !pair)
+        return s_wrong (self, "it is not the first line of a dump that this version reads");
+    char *own = zsys_sprintf ("load-%.16s-%" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT, pair,
+                              json_integer_value (json_object_get (object, "epoch")),
+                              json_integer_value (json_object_get (object, "commit")));
+    int rc = zb_client_set_name (self->client, name ? name : own);
+    free (own);
+    if (rc == 0)
+        rc = zb_client_connect (self->client);
+    self->last = rc ? 0 : zb_client_last_number (self->client);
+    return rc ? tool_client_fail (self->tool, self->client, self->path) : TOOL_OK;
+}
+
+static int s_line (load_t *self, const char *text, size_t size)
+{
+    json_error_t error;
+    json_t *object = json_loadb (text, size, JSON_ALLOW_NUL, &error);
+    const char *queue = json_string_value (json_object_get (object, "queue"));
+    const char *body = json_string_value (json_object_get (object, "body"));
+    const char *properties = json_string_value (json_object_get (object, "properties"));
+    json_t *options = json_object_get (object, "options");
+    self->line++;
+    int code;
+    if (self->line == 1)
+        code = s_begin (self, object);
+    else if (queue && body)
+        code = s_message_line (self, queue, properties ? properties : "", body);
+    else if (queue && json_is_object (options))
+        code = s_options_line (self, queue, options);
+    else
+        code = s_wrong (self, object ? "neither a queue nor a message" : error.text);
+    json_decref (object);
+    return code;
+}
+
+static int s_load (load_t *self)
+{
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t size;
+    int code = TOOL_OK;
+    while (code == TOOL_OK && (size = getline (&text, &room, self->file)) > 0)
+        code = s_line (self, text, (size_t) size);
+    free (text);
+    if (code == TOOL_OK && ferror (self->file))
+        code = s_wrong (self, strerror (errno));
+    if (code == TOOL_OK && !self->line)
+        code = tool_fail (self->tool, TOOL_FAILED, "%s is empty", self->path);
+    if (code == TOOL_OK)
+        code = s_send (self);
+    if (code == TOOL_OK)
+        printf ("%" PRIu64 " messages stored%s\n", self->messages, self->last ? "; the others were before" : "");
+    //  What is left after a failure is not sent.
+    self->last = UINT64_MAX;
+    s_send (self);
+    return code;
+}
+
+static int s_run (tool_t *tool)
+{
+    if (tool->size > 1)
+        return tool_misused (tool, "'%s': load takes one file", tool->arguments[1]);
+    bool given = tool->size && !streq (tool->arguments[0], "-");
+    load_t load = {.tool = tool, .path = given ? tool->arguments[0] : "standard input"};
+    load.file = given ? fopen (load.path, "r") : stdin;
+    if (!load.file)
+        return tool_misused (tool, "%s: %s", load.path, strerror (errno));
+    load.client = tool_client (tool);
+    int code = load.client ? s_load (&load) : TOOL_USAGE;
+    zb_client_destroy (&load.client);
+    if (given)
+        fclose (load.file);
+    return code;
+}
+
+const tool_command_t tool_load = {
+    .name = "load",
+    .arguments = "[FILE]",
+    .summary = "Put the messages that were dumped, through the brokers",
+    .text = "\n"
+            "Makes the queues with their options, and stores the messages in their order, under new ids and in this\n"
+            "command's name.  Repeated after an interruption it goes on where it was: nothing is stored twice.\n"
+            "Without FILE it reads standard input.\n",
+    .options = s_options,
+    .run = s_run,
+};
