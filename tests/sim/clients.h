@@ -28,7 +28,11 @@ bool keeper_has_counted (void);
 void forge_start (int64_t until);
 void forge_count (void);
 bool forge_has_counted (void);
-//  A message of theirs was put aside.
+//  A topic's writer and readers; then one that counts what they have left.
+void news_start (int64_t until);
+void news_count (void);
+bool news_have_been_counted (void);
+//  A message of the forge was put aside.
 void forge_aside (const void *body, size_t size);
 //  An operator who moves the role and promotes until then; then one that moves it once, and whether it was moved.
 void operator_start (int64_t until);

@@ -27,6 +27,7 @@
     H13 There is an order of the requests in which every answer is right (tests/history/judge.h, scribe.h).
 
     H14 What a PUT acknowledges is done, and what it puts is stored, both or neither (forge.c).
+    H16 Each subscription of a topic has what was put and it has not acknowledged, once and in order, and nothing else (news.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

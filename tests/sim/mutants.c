@@ -32,11 +32,11 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_CONSENT] = "consent", [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
         [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
         [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
-        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",        [MUTANT_SHORT] = "short",
-        [MUTANT_LIMITS] = "limits",
-        [MUTANT_AGAIN] = "again",     [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",
-        [MUTANT_SETTLED] = "settled", [MUTANT_TORN] = "torn",
-        [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",     [MUTANT_SURE] = "sure",
+        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
+        [MUTANT_SHORT] = "short",     [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
+        [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_SETTLED] = "settled",
+        [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_LOCK] = "lock",
+        [MUTANT_FENCE] = "fence",     [MUTANT_SURE] = "sure",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -85,6 +85,16 @@ void __wrap_zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_sp
     static unsigned calls;
     if (sim_mutant != MUTANT_TORN || ++calls % 16)
         __real_zb_engine_ack_now (self, queue, span, spans);
+}
+
+//  A new leader takes a subscription for one that has done all.
+void __real_zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row);
+void __wrap_zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row);
+void __wrap_zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
+{
+    __real_zb_cursor_restore (self, row);
+    if (sim_mutant == MUTANT_MARK && self->log->keeps)
+        zb_cursor_begin (self, self->log->tail, self->log->put);
 }
 
 //  Nor what it has purged and deleted.

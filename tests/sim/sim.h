@@ -79,6 +79,7 @@ typedef enum {
     MUTANT_LIMITS,   //  a PUT that is too large for a broker is not compared with what is stored
     MUTANT_NOTED,    //  a node's file does not name the level of its store
     MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
+    MUTANT_MARK,     //  a new leader takes a subscription for one that has done all
     MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
     MUTANT_LOCK,     //  the lock of a shared store keeps nobody out
     MUTANT_FENCE,    //  a fence does nothing

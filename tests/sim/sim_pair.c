@@ -100,6 +100,13 @@ static void s_count_forged (void)
         if (world_now () > limit)
             world_finding ("H8: at rest, and the queues of the forge are not served");
     }
+    news_count ();
+    limit = world_now () + 120 * SECOND;
+    while (!news_have_been_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and the subscriptions are not served");
+    }
 }
 
 //  At rest, the role moves when an operator asks, and nobody is told less than `both` meanwhile.
@@ -178,6 +185,8 @@ static void s_run (uint64_t seed)
         visitors_start (PUTS_TO);
     if (s_forges ())
         forge_start (PUTS_TO);
+    if (s_forges ())
+        news_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -375,6 +384,7 @@ static void s_test_mutants (void)
         {MUTANT_LIMITS, "H13", 100, EXTRA_LIMITS},
         {MUTANT_SETTLED, "H14", 60, EXTRA_FORGE},
         {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
+        {MUTANT_MARK, "H16", 100, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
         {MUTANT_FENCE, "H15", 200, EXTRA_SHARED},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},
