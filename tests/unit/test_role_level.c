@@ -42,7 +42,7 @@ static bool s_wants (wants_t wants, zb_do_kind_t kind)
     return wants.kinds & 1u << kind;
 }
 
-//  A pair in sync whose store is of level 1; both programs read up to 2.
+//  A pair in sync whose store is of level 1; both programs read up to 2 at least.
 static model_t s_pair (void)
 {
     model_t model = play_pair (false);
@@ -120,7 +120,7 @@ static void test_it_is_refused (void **unused)
                          "the other broker is zbroker 0.9.1, which reads levels up to 1: update it first");
     assert_string_equal (zb_role_raise (&B->role, model.now, text),
                          "this broker is not active: the active one raises the level");
-    s_hear (&model, 0, 2, 1, 1);
+    s_hear (&model, 0, ZB_LEVEL_MOST, 1, 1);
     P->role.peer.in_step = false;
     assert_string_equal (zb_role_raise (&P->role, model.now, text), "the two brokers are not in sync");
     P->role.peer.in_step = true;
@@ -128,7 +128,7 @@ static void test_it_is_refused (void **unused)
     assert_int_equal (P->role.target, 0);
     assert_false (s_wants (s_take (&P->role), ZB_DO_SAVE));
     //  At the highest it has risen.
-    P->role.level.store = 2;
+    P->role.level.store = ZB_LEVEL_MOST;
     assert_null (zb_role_raise (&P->role, model.now, text));
     assert_true (zb_role_risen (&P->role));
 }
@@ -173,7 +173,7 @@ static void test_it_is_noted_before_anything_is_followed (void **unused)
 static void test_a_new_pair_forms_at_what_both_read (void **unused)
 {
     (void) unused;
-    for (unsigned most = 1; most <= 3; most++) {
+    for (unsigned most = 1; most <= ZB_LEVEL_MOST + 1; most++) {
         model_t model;
         model_init (&model, &play_bounds, false, false);
         zb_role_t role;
@@ -185,13 +185,13 @@ static void test_a_new_pair_forms_at_what_both_read (void **unused)
         zb_role_beat (&role, &beat, 2, 3);
         assert_int_equal (role.bstar.state, BSTAR_ACTIVE);
         zb_role_tell (&role, &beat);
-        assert_int_equal (beat.level.store, most < 2 ? most : 2);
+        assert_int_equal (beat.level.store, most < ZB_LEVEL_MOST ? most : ZB_LEVEL_MOST);
         wants_t wants = s_take (&role);
-        assert_int_equal (wants.level, most < 2 ? most : 2);
+        assert_int_equal (wants.level, most < ZB_LEVEL_MOST ? most : ZB_LEVEL_MOST);
         zb_role_meta (&role, NULL, 0, 4);
         zb_role_led (&role, 4);
         assert_true (s_wants (s_take (&role), ZB_DO_START));
-        assert_int_equal (role.level.store, most < 2 ? most : 2);
+        assert_int_equal (role.level.store, most < ZB_LEVEL_MOST ? most : ZB_LEVEL_MOST);
     }
 }
 
@@ -265,8 +265,8 @@ static void test_a_single_broker_raises_its_own (void **unused)
     zb_role_synced (&role, 1, 0, 2);
     assert_null (zb_role_raise (&role, 2, text));
     wants_t wants = s_take (&role);
-    assert_true (s_wants (wants, ZB_DO_SAVE) && !s_wants (wants, ZB_DO_LEVEL) && wants.level == 2);
-    zb_role_noted (&role, 2);
+    assert_true (s_wants (wants, ZB_DO_SAVE) && !s_wants (wants, ZB_DO_LEVEL) && wants.level == ZB_LEVEL_MOST);
+    zb_role_noted (&role, ZB_LEVEL_MOST);
     zb_role_tick (&role, false, 3);
     assert_true (s_wants (s_take (&role), ZB_DO_LEVEL));
     assert_false (zb_role_risen (&role));
