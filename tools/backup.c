@@ -210,6 +210,7 @@ static int s_run (tool_t *tool)
     if (tool_number (tool, "rate", 0, INT64_MAX, &number))
         return TOOL_USAGE;
     umask (077);
+    progress_catch ();
     char *folder = s_whole (tool->arguments[0]);
     int code = tool_option (tool, "finish") ? s_finish (tool, folder)
                : store                      ? s_copy_store (tool, store, folder)

@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "core/queue/rows.h"
+#include "progress.h"
 #include "rowname.h"
 
 static const tool_option_t s_options[] = {{NULL, NULL, NULL}};
@@ -178,6 +179,7 @@ static int s_run (tool_t *tool)
     if (tool->size != 1)
         return tool_misused (tool, "which backup?");
     dump_t dump = {.tool = tool};
+    progress_catch ();
     zb_backup_t *backup;
     char *error = NULL;
     int code = zb_backup_open (&backup, tool->arguments[0], &error);

@@ -7,11 +7,25 @@
     =========================================================================  */
 
 #include <czmq.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "progress.h"
 
 #define SHOW_EVERY 200 //  ms
+
+static void s_on_signal (int number)
+{
+    (void) number;
+    zsys_interrupted = 1;
+}
+
+void progress_catch (void)
+{
+    struct sigaction action = {.sa_handler = s_on_signal};
+    sigaction (SIGINT, &action, NULL);
+    sigaction (SIGTERM, &action, NULL);
+}
 
 bool progress_show (void *arg, uint64_t done)
 {

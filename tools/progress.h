@@ -19,6 +19,8 @@ typedef struct {
     bool shown;
 } progress_t;
 
+//  From now on SIGINT and SIGTERM set zsys_interrupted, and end nothing by themselves.
+void progress_catch (void);
 //  Shows it, a few times a second, if standard error is a terminal.  False if the work shall end: SIGINT or SIGTERM came.
 //  `arg` is a progress_t.
 bool progress_show (void *arg, uint64_t done);

@@ -38,6 +38,7 @@ static int s_run (tool_t *tool)
     if (tool->size != 2)
         return tool_misused (tool, "which backup, and into which folder? Say 'zbroker restore BACKUP FOLDER'");
     umask (077);
+    progress_catch ();
     zb_backup_t *backup;
     char *error = NULL;
     int code = zb_backup_open (&backup, tool->arguments[0], &error);

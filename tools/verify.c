@@ -148,6 +148,7 @@ static int s_run (tool_t *tool)
 {
     if (tool->size != 1)
         return tool_misused (tool, "which backup?");
+    progress_catch ();
     zb_backup_t *backup;
     char *error = NULL;
     int code = zb_backup_open (&backup, tool->arguments[0], &error);
