@@ -207,8 +207,8 @@ static int s_bundle (tool_t *tool, operate_t *pair)
 //  ---------------------------------------------------------------------------
 //  Principals
 
-//  The arguments from this one on, each "RIGHT=PATTERN", as lines of a change; to be freed.  NULL after it has printed what is
-//  wrong.
+//  The arguments from this one on, each "RIGHT=PATTERN", as lines of a change; to be freed.  NULL after it has printed
+//  what is wrong.
 static char *s_rules (const tool_t *tool, const char *act, const char *name, size_t from)
 {
     char *change = strdup ("");

@@ -32,8 +32,8 @@ typedef struct {
         "timeout", "MS", "how long it may take (default: 10000)" \
     }
 
-//  The key of the broker on this machine, and the brokers' endpoints and public keys, as their config says; `key` stays as it is
-//  without keys in it.  Returns 0, or -1 and *error.
+//  The key of the broker on this machine, and the brokers' endpoints and public keys, as their config says; `key` stays
+//  as it is without keys in it.  Returns 0, or -1 and *error.
 int operate_key (zb_keyfile_t *key, const zb_config_t *config, char **error);
 //  Reads --config, --brokers and --timeout and asks the brokers; `own` names them if they are the command's own, else NULL.
 //  Returns an exit code; it has printed what is wrong.
@@ -45,8 +45,8 @@ bool operate_look (operate_t *self, size_t index);
 const char *operate_ask (operate_t *self, size_t index, zb_verb_t verb, bool accept_loss);
 //  Sends a KEY with this change, or "" to be told all, with its proof.  Returns and errors as above.
 const char *operate_change (operate_t *self, size_t index, const char *change);
-//  Sends a BACKUP of this broker's store into a folder of its machine, "" to end the one that is being made; `rate` is bytes a
-//  second as text.  Returns the backup's number as text, and errors as above.
+//  Sends a BACKUP of this broker's store into a folder of its machine, "" to end the one that is being made; `rate` is
+//  bytes a second as text.  Returns the backup's number as text, and errors as above.
 const char *operate_backup (operate_t *self, size_t index, const char *folder, const char *rate);
 //  Prints that the broker has refused what was asked last, or has not answered.  Returns an exit code.
 int operate_fail (const operate_t *self, const tool_t *tool, size_t index);

@@ -237,7 +237,8 @@ static void s_put_all (put_t *self, int64_t timeout)
         size_t size;
         input_event_t event = INPUT_PAUSE;
         if (more && s_room (self)) {
-            //  An answer may have come while a message was sent.  Who waits for it before the next line would wait for ever.
+            //  An answer may have come while a message was sent.  Who waits for it before the next line would wait for
+            //  ever.
             bool busy = s_busy (self);
             if (!busy)
                 s_flush (self);

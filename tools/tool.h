@@ -21,7 +21,7 @@
 #include "io/base/exit_codes.h"
 #include "zbroker.h"
 
-//  Exit codes, beside those of a broker (io/broker/broker.h).
+//  Exit codes, beside those of a broker (io/base/exit_codes.h).
 enum {
     TOOL_OK = ZB_EXIT_OK,
     TOOL_FAILED = 1, //  refused, or not wholly done; the text says what

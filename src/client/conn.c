@@ -445,7 +445,8 @@ static void s_well (zb_conn_t *self)
     self->tries = 0;
 }
 
-//  The brokers' store is another one than the one that we know, made of a backup: forgets what belongs to that, and goes on.
+//  The brokers' store is another one than the one that we know, made of a backup: forgets what belongs to that, and
+//  goes on.
 //  False if they say something else.
 static bool s_restored (zb_conn_t *self, zb_frame_t text)
 {

@@ -329,8 +329,8 @@ static void s_add_puts (self_t *self)
     }
 }
 
-//  PUTs that were told of are stored in the order of their ids.  What no answer has told may have been on its way to one disk
-//  alone, and come from there later, as what was told in a split: of one leadership still in this order.
+//  PUTs that were told of are stored in the order of their ids.  What no answer has told may have been on its way to
+//  one disk alone, and come from there later, as what was told in a split: of one leadership still in this order.
 static void s_order_puts (self_t *self)
 {
     struct {
@@ -527,8 +527,8 @@ static uint64_t s_ghosts (const self_t *self, int64_t until)
     return ghosts;
 }
 
-//  Whether the second one may be seen by the first one, and be lost: it was under way in another leadership; a PURGE that was not
-//  answered, in the same one.  Of an acknowledgement of several that is under way a part may be seen.
+//  Whether the second one may be seen by the first one, and be lost: it was under way in another leadership; a PURGE
+//  that was not answered, in the same one.  Of an acknowledgement of several that is under way a part may be seen.
 static bool s_is_dirty (const act_t *act, const act_t *other)
 {
     bool same = act->exchange->epoch != NOTHING && act->exchange->epoch == other->exchange->epoch;

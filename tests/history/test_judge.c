@@ -179,7 +179,8 @@ static void test_numbers_in_a_split (void **state)
            "the last number is 1");
 }
 
-//  A try without an answer is on the other broker's disk alone, and comes from there after a HELLO was answered: PROTOCOL.md.
+//  A try without an answer is on the other broker's disk alone, and comes from there after a HELLO was answered:
+//  PROTOCOL.md.
 static void test_a_last_number_that_is_raised (void **state)
 {
     (void) state;

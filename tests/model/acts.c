@@ -85,8 +85,8 @@ static void s_restore (split_t *self, int at)
     }
 }
 
-//  README: what the other one has done of what it gave in its newest epoch is not known to one that has followed it in a part of
-//  that.
+//  README: what the other one has done of what it gave in its newest epoch is not known to one that has followed it in
+//  a part of that.
 static void s_excuse (split_t *self, int at)
 {
     const fake_row_t *row = fake_tables_get (&self->node[1 - at].tables, ZB_META, "lineage", strlen ("lineage"));

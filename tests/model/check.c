@@ -136,8 +136,8 @@ static bool s_is_paired (const split_t *self)
     return false;
 }
 
-//  One serves, and the other one holds what it lacks.  A disk was set back, so that the two have raised one epoch twice, and
-//  nothing can be replayed: the loser is told so, waits for an operator, and keeps what it has.
+//  One serves, and the other one holds what it lacks.  A disk was set back, so that the two have raised one epoch
+//  twice, and nothing can be replayed: the loser is told so, waits for an operator, and keeps what it has.
 static bool s_needs_operator (const split_t *self)
 {
     for (int at = 0; at < 2; at++) {

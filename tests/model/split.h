@@ -239,8 +239,8 @@ void split_content (const fake_tables_t *tables, content_t *content);
 //  In every state; notes what is delivered now.
 void split_check (split_t *self);
 mark_t split_mark (split_t *self);
-//  Heals what is broken and lets the pair come to rest; looks at what is there then.  Returns how it ended; FAULT with `fault`
-//  set.
+//  Heals what is broken and lets the pair come to rest; looks at what is there then.  Returns how it ended; FAULT with
+//  `fault` set.
 typedef enum { REST_KNOWN, REST_PAIRED, REST_OPERATOR, REST_FAULT } rest_t;
 //  States from which a pair has come to rest before, NULL for none: then it is not gone on with.
 typedef struct {

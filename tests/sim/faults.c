@@ -34,8 +34,8 @@ static void s_go_on (void *arg, uint64_t number)
     process_pause (process, false);
 }
 
-//  What becomes of the lock of a shared store.  Who had a lock whose file is gone, and does not run, or waits for the disk longer
-//  than the lease, can only be kept out by a fence.
+//  What becomes of the lock of a shared store.  Who had a lock whose file is gone, and does not run, or waits for the
+//  disk longer than the lease, can only be kept out by a fence.
 static void s_break_lock (void)
 {
     bool stopped = machine_of (PRIMARY)->process->paused || machine_of (BACKUP)->process->paused;

@@ -388,8 +388,8 @@ static bool s_is_done (const history_message_t *message, const char *id)
     return false;
 }
 
-//  The GET came before the clock of this broker stood, and the other one was heard since: it may be given what was acknowledged while
-//  the clock stood, as a reply may that is late on its way.
+//  The GET came before the clock of this broker stood, and the other one was heard since: it may be given what was
+//  acknowledged while the clock stood, as a reply may that is late on its way.
 static bool s_was_under_way (const process_t *from, const history_message_t *message, const char *id)
 {
     if (!from->stood || world_now () - from->resumed > 50 * MS)
@@ -478,7 +478,8 @@ static void s_is_open (const void *body, size_t size, uint64_t id, bool done)
     }
 }
 
-//  Acknowledged since the two were in step, perhaps on that disk alone: the other one may have the message, or be about to write it.
+//  Acknowledged since the two were in step, perhaps on that disk alone: the other one may have the message, or be about
+//  to write it.
 static void s_was_done_alone (history_message_t *message)
 {
     for (int at = 0; at < PLACES; at++)

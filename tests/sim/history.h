@@ -74,8 +74,8 @@ void history_promotes (void);
 //  A broker was told to lead, whatever it lacks: that is a split.  What it holds may come again, though the other one has
 //  acknowledged it, or will before the two are in step.
 void history_promoted (int machine);
-//  A disk is about to be set back to a copy; was set back.  What was on it alone is gone.  What it holds again may come again
-//  if its broker leads before it has followed.
+//  A disk is about to be set back to a copy; was set back.  What was on it alone is gone.  What it holds again may come
+//  again if its broker leads before it has followed.
 void history_back (int machine);
 void history_was_back (int machine);
 //  A disk was set back, and is not level yet.

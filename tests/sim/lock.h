@@ -29,8 +29,8 @@ void lock_remove (void);
 void lock_forget (void);
 //  Somebody has removed it a moment ago: who had it may have to learn of that.
 bool lock_is_in_doubt (void);
-//  A holder may end for its lock: one of the two has happened in this run, the disk has failed under the file, or a network is
-//  between, where a lock is not renewed in time.
+//  A holder may end for its lock: one of the two has happened in this run, the disk has failed under the file, or a
+//  network is between, where a lock is not renewed in time.
 bool lock_may_be_lost (void);
 
 #endif

@@ -167,7 +167,8 @@ static void s_check_refusal (machine_t *self)
 }
 
 //  The program that is on the machine from now on.  An earlier one comes only where no store can be of a higher level: none
-//  that is there now may end since it does not read what it finds.  A disk that is set back does not know what the other one has.
+//  that is there now may end since it does not read what it finds.  A disk that is set back does not know what the
+//  other one has.
 static void s_install (machine_t *self)
 {
     bool may = self->machine != WITNESS && !world_has (EXTRA_COPIES) &&

@@ -353,8 +353,8 @@ static void s_test_mutant (const bug_t *bug)
     s_tell (found, what);
 }
 
-//  What takes a rare event has many runs: which of them has it changes with every change of the code.  One in hundreds has what
-//  MUTANT_TWICE takes: it is not among them.
+//  What takes a rare event has many runs: which of them has it changes with every change of the code.  One in hundreds
+//  has what MUTANT_TWICE takes: it is not among them.
 static void s_test_mutants (void)
 {
     static const bug_t bugs[] = {

@@ -172,7 +172,8 @@ void world_init (uint64_t seed)
     s_extras = 0;
     for (unsigned index = 0; index < EXTRAS && seed / 16 % 4; index++)
         s_extras |= (s_next (&draw) >> 32) % 3 ? 0 : 1u << index;
-    //  One store can't be split; whose it is does not matter; there is no other one to be behind, or to be told to lead without.
+    //  One store can't be split; whose it is does not matter; there is no other one to be behind, or to be told to lead
+    //  without.
     if (seed / 64 % 8 == 6)
         s_extras = (s_extras & ~(EXTRA_SPLITS | EXTRA_OPERATOR | EXTRA_NAMES | EXTRA_COPIES)) | EXTRA_SHARED;
 }

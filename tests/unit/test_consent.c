@@ -131,8 +131,9 @@ static void test_what_an_earlier_process_held_is_handed_back (void **unused)
     assert_false (s_wishes (&self));
 }
 
-//  An operator had this one lead, it has lost the split, and asks yet, since it was alone last: once it follows it hands back
-//  all, under the newest epoch that the witness has named.  The winner has to go on alone to take what is replayed to it.
+//  An operator had this one lead, it has lost the split, and asks yet, since it was alone last: once it follows it
+//  hands back all, under the newest epoch that the witness has named.  The winner has to go on alone to take what is
+//  replayed to it.
 static void test_who_lost_a_split_hands_back (void **unused)
 {
     (void) unused;

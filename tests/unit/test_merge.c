@@ -1213,8 +1213,8 @@ static void test_a_purge_of_a_forgotten_twin (void **state)
     s_close ();
 }
 
-//  One of the two was set back, and both have raised one epoch: the loser is told that an operator has to act, also if that epoch
-//  is the newest of both, so that none is above the other.
+//  One of the two was set back, and both have raised one epoch: the loser is told that an operator has to act, also if
+//  that epoch is the newest of both, so that none is above the other.
 static void test_an_epoch_that_was_used_twice (void **state)
 {
     (void) state;
@@ -1271,8 +1271,8 @@ static void test_strangers_are_refused (void **state)
 //  ---------------------------------------------------------------------------
 //  Topics
 
-//  The same past of a topic with two subscriptions, and both lead alone from there.  Of four messages the first subscription
-//  has done two.
+//  The same past of a topic with two subscriptions, and both lead alone from there.  Of four messages the first
+//  subscription has done two.
 static void s_open_topic (void)
 {
     s_open_past ();
@@ -1326,7 +1326,8 @@ static void test_a_topic (void **state)
     }
 }
 
-//  What each subscription has done at the loser is done, of what both had and of what came later: by bitmaps, and by its mark.
+//  What each subscription has done at the loser is done, of what both had and of what came later: by bitmaps, and by
+//  its mark.
 static void test_a_subscription_s_acknowledgements (void **state)
 {
     (void) state;

@@ -70,7 +70,8 @@ static void test_page (void **state)
     }
 }
 
-//  The names in /metrics: no name twice, counters end in _total, rows of one name follow each other and have words in common.
+//  The names in /metrics: no name twice, counters end in _total, rows of one name follow each other and have words in
+//  common.
 static void test_names (void **state)
 {
     (void) state;

@@ -115,7 +115,8 @@ static int s_child (const char *dir, int which, rlim_t more, bool late)
     return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
 }
 
-//  From none on, ever more of it: each run ends well, or with the code that says what was wanting; and the store opens after.
+//  From none on, ever more of it: each run ends well, or with the code that says what was wanting; and the store opens
+//  after.
 static void s_sweep (int which, rlim_t step, int steps, bool late)
 {
     int wanting = 0;

@@ -245,8 +245,8 @@ static void s_memory_is_given_back_from_the_end (void **state)
     assert_int_equal (self->queue->cursor.reach, 18);
     assert_int_equal (self->queue->cursor.ready, 18);
     assert_int_equal (s_load (self, 19, 100, 0), 20);
-    //  Not while the store doesn't know of an acknowledgement: row 19..20 is erased in a batch that it has not got, and would
-    //  be read again.
+    //  Not while the store doesn't know of an acknowledgement: row 19..20 is erased in a batch that it has not got, and
+    //  would be read again.
     s_ack (self, 19, 20);
     zb_cursor_shed (&self->queue->cursor, self->fill->number - 1, 0, true);
     assert_int_equal (self->queue->cursor.views.count, 9);

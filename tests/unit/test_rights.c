@@ -395,7 +395,8 @@ static void test_a_split_is_mended (void **unused)
     zb_rights_destroy (&loser);
 }
 
-//  A side that was set back to an older copy still holds what the other one has dropped: that does not come back, whoever wins.
+//  A side that was set back to an older copy still holds what the other one has dropped: that does not come back,
+//  whoever wins.
 //  Whoever was made known on one side since is no such case.
 static void test_what_was_dropped_stays_away (void **unused)
 {

@@ -434,8 +434,8 @@ static void test_a_late_grant_is_not_believed (void **unused)
     assert_false (role.in_step);
 }
 
-//  The grant comes over the link, that the peer is no longer alone in its heartbeats: whatever is first, this one is in step
-//  with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
+//  The grant comes over the link, that the peer is no longer alone in its heartbeats: whatever is first, this one is in
+//  step with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
 static void test_a_grant_overtakes_a_heartbeat (void **unused)
 {
     (void) unused;
@@ -821,8 +821,8 @@ static void s_open_copy (zb_role_t *role, unsigned node, const zb_lineage_t *lin
     zb_role_opened (role, false, true, false, 0, 0, 1);
 }
 
-//  A disk was set back to a time before this broker led alone, so that not even its peer knows of that epoch.  Both wait and
-//  meet, and it leads: the next number may be used already, and so may all ids in it.
+//  A disk was set back to a time before this broker led alone, so that not even its peer knows of that epoch.  Both
+//  wait and meet, and it leads: the next number may be used already, and so may all ids in it.
 static void test_an_epoch_that_nobody_knows_of (void **unused)
 {
     (void) unused;

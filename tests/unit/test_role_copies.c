@@ -16,7 +16,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-//  The backup was alone, and a copy was made of its disk; since then the pair was whole, and has answered, and both are down.
+//  The backup was alone, and a copy was made of its disk; since then the pair was whole, and has answered, and both are
+//  down.
 static model_t s_once_alone (void)
 {
     model_t model = play_pair (false);
@@ -97,8 +98,9 @@ static void test_a_broker_that_knows_that_it_is_stale_waits (void **unused)
     play_leads (B, true);
 }
 
-//  The consent to a roll-back is for one leadership.  The primary was alone, and a copy was made; the backup took over from it
-//  in step.  What the primary has more was not answered, as the backup's epoch says; but the copy is no such proof.
+//  The consent to a roll-back is for one leadership.  The primary was alone, and a copy was made; the backup took over
+//  from it in step.  What the primary has more was not answered, as the backup's epoch says; but the copy is no such
+//  proof.
 static void test_only_an_heir_is_a_proof (void **unused)
 {
     (void) unused;

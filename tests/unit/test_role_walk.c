@@ -587,8 +587,8 @@ static void s_pass_time (model_t *model, int at, int steps)
     }
 }
 
-//  The same beside a witness, which lets it happen only if an operator has the backup lead that was not in step.  The two have the
-//  same number of an epoch, so that the primary wins, and the other one holds the witness's record.
+//  The same beside a witness, which lets it happen only if an operator has the backup lead that was not in step.  The
+//  two have the same number of an epoch, so that the primary wins, and the other one holds the witness's record.
 static void s_part_by_promotion (model_t *model)
 {
     //  That the pair was at rest was seen by the loss of one.
@@ -630,8 +630,8 @@ static void s_part (model_t *model)
     assert_true (model_serves (model, 0) && model_serves (model, 1) && model->left.puts == 0);
 }
 
-//  Then the one that would win is killed; it has just come back.  Beside a witness both are, so that neither has its consent in
-//  memory.
+//  Then the one that would win is killed; it has just come back.  Beside a witness both are, so that neither has its
+//  consent in memory.
 static void s_return (model_t *model, const bounds_t *bounds)
 {
     s_part (model);

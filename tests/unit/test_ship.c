@@ -212,8 +212,8 @@ static void test_a_generation_out_of_reach (void **state)
     s_close (&master, &client);
 }
 
-//  The master dies, its store is set back to a copy, and it leads with the generation that it had: a client that has followed it
-//  then would not see that it is another log.
+//  The master dies, its store is set back to a copy, and it leads with the generation that it had: a client that has
+//  followed it then would not see that it is another log.
 static void test_a_generation_that_was_used (void **state)
 {
     (void) state;

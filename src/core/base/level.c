@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "core/base/level.h"
 #include "core/base/frame.h"
+#include "core/base/level.h"
 
 //  The one place where a level is given to a version.
 static const char *const s_versions[ZB_LEVEL_MOST + 1] = {[1] = "0.1.0", [2] = "0.2.0", [3] = "0.2.0"};

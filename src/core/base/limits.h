@@ -96,8 +96,8 @@
 #define ZB_GENERATION_REACH 1000 //  of a database's generation, which is counted up to: some 5 ms each
 #define ZB_EPOCH_REACH (1 << 20) //  of an epoch
 
-//  How far a restored store's epoch is above its backup's: the pair went on from there, and has raised fewer since, so that no
-//  message id is given twice.
+//  How far a restored store's epoch is above its backup's: the pair went on from there, and has raised fewer since, so
+//  that no message id is given twice.
 #define ZB_RESTORE_EPOCHS 4096
 
 typedef struct {

@@ -69,8 +69,8 @@ typedef struct {
     unsigned node;
 } zb_stamp_t;
 
-//  Reads the row.  Returns 0, or -1 if it is malformed, or has a number of more than ZB_EPOCH_BITS; an empty row is an empty
-//  lineage.
+//  Reads the row.  Returns 0, or -1 if it is malformed, or has a number of more than ZB_EPOCH_BITS; an empty row is an
+//  empty lineage.
 int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);
 //  Writes the row; returns its size.
 size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE]);

@@ -30,7 +30,8 @@ typedef struct {
 
 //  Message ids.  On the wire they are decimal text that clients treat as opaque.
 //  Walks an acks argument: "ID" or "ID..ID", one space between.  Returns false at the end; *bad is set to true if
-//  the rest is malformed, else to false.  *cursor starts at 0.  Ids are 1..2^64-1 and first <= last: a range may be as large as that, so don't count through it.
+//  the rest is malformed, else to false.  *cursor starts at 0.  Ids are 1..2^64-1 and first <= last: a range may be as
+//  large as that, so don't count through it.
 bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *last, bool *bad);
 //  Takes the ids of an acks argument ("ID" or "ID..ID", one space between) in place of what was there, as they are named;
 //  false if they are malformed.

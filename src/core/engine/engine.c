@@ -125,8 +125,8 @@ static void s_raise (zb_engine_t *self, uint64_t epoch)
     assert (epoch > self->epoch && epoch >> ZB_EPOCH_BITS == 0);
     self->epoch = epoch;
     self->newest = zb_epoch_base (epoch, self->node);
-    //  Instances are numbered as messages are, one bit lower, as they have to be below 2^63.  So none is given twice, though
-    //  nothing is written when one is given.
+    //  Instances are numbered as messages are, one bit lower, as they have to be below 2^63.  So none is given twice,
+    //  though nothing is written when one is given.
     self->instance = self->newest >> 1;
     self->must = true;
 }

@@ -92,19 +92,19 @@ void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size
 //  Sets the rule, and what OK and MSG say from now on of what they confirm; tokens say `alone` while it is SOLO.
 //  Releases what the new rule allows.
 void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable);
-//  The level of the store (core/base/level.h), which says what may be written: after LEAD, and when it has risen.  Until it is
-//  told, the highest.
+//  The level of the store (core/base/level.h), which says what may be written: after LEAD, and when it has risen.
+//  Until it is told, the highest.
 void zb_engine_level (zb_engine_t *self, unsigned level);
-//  Ms since 1970, as the machine's clock says, and monotonic ms: rows of the log say when they were begun, in the time of the
-//  pair (core/base/pairtime.h).  To be told once a turn.
+//  Ms since 1970, as the machine's clock says, and monotonic ms: rows of the log say when they were begun, in the time
+//  of the pair (core/base/pairtime.h).  To be told once a turn.
 void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now);
-//  What KEY changes and tells; borrowed.  The caller fills it from the store's row before LEAD, and asks it for each request
-//  before zb_engine_request.
+//  What KEY changes and tells; borrowed.  The caller fills it from the store's row before LEAD, and asks it for each
+//  request before zb_engine_request.
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights);
 //  The broker's endpoints as HELLO's OK tells them (copied; "" for unknown).
 void zb_engine_endpoints (zb_engine_t *self, const char *active, const char *passive);
-//  Nothing is answered for now, and nobody knows for how long: HELLOs that wait get 503 with this text, so that their clients
-//  look for the other broker.
+//  Nothing is answered for now, and nobody knows for how long: HELLOs that wait get 503 with this text, so that their
+//  clients look for the other broker.
 void zb_engine_withhold (zb_engine_t *self, const char *why);
 //  While full, PUT and QUEUE are refused with 507; everything else goes on.
 void zb_engine_full (zb_engine_t *self, bool full);
@@ -122,8 +122,8 @@ const char *zb_engine_fault (const zb_engine_t *self);
 //  to the next.
 bool zb_engine_busy (const zb_engine_t *self);
 
-//  A question to the peer, that is to be sent now: it is answered when a passive peer echoes a heartbeat that was sent after
-//  this call.  GETs wait for that.  0 = none; one at a time.
+//  A question to the peer, that is to be sent now: it is answered when a passive peer echoes a heartbeat that was sent
+//  after this call.  GETs wait for that.  0 = none; one at a time.
 uint64_t zb_engine_question (zb_engine_t *self);
 //  The newest question that was answered, as often as the caller likes.  Only while zb_engine_leads.
 void zb_engine_answered (zb_engine_t *self, uint64_t question, int64_t now);
@@ -149,8 +149,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
 //  Visits that requests of this client have made since it was asked last, about.
 size_t zb_engine_worked (zb_engine_t *self, zb_frame_t routing);
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
-//  The client with this routing id may not be here any more: its session, its parked GETs and its leases end at once, and what
-//  it has asked and was not begun is not done.
+//  The client with this routing id may not be here any more: its session, its parked GETs and its leases end at once,
+//  and what it has asked and was not begun is not done.
 void zb_engine_expel (zb_engine_t *self, zb_frame_t routing, int64_t now);
 //  The messages of this reply can't be sent: the client does not read.  The leases of a MSG return to the head of their
 //  queue, and the session's GETs that wait are answered without a message.

@@ -27,14 +27,14 @@
 #ifndef ZB_ENGINE_SELF_H_INCLUDED
 #define ZB_ENGINE_SELF_H_INCLUDED
 
-#include "core/queue/commit.h"
-#include "core/engine/engine.h"
 #include "core/base/level.h"
 #include "core/base/pairtime.h"
+#include "core/engine/engine.h"
+#include "core/engine/session.h"
+#include "core/queue/commit.h"
 #include "core/queue/producer.h"
 #include "core/queue/queue.h"
 #include "core/replay/replay.h"
-#include "core/engine/session.h"
 
 //  How far the replay of a loser has come: the row replay.EPOCH.NODE of the table meta.
 typedef struct {
@@ -318,7 +318,8 @@ int64_t zb_engine_sweep_sessions (zb_engine_t *self);
 //  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
 //  when the task goes on.
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
-//  Takes those that the session holds back, for now or for a while, or extends their lease; task->held is how many of them it held.
+//  Takes those that the session holds back, for now or for a while, or extends their lease; task->held is how many of
+//  them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 
 //  The same for those that are all in memory, in one step.
@@ -330,8 +331,8 @@ typedef enum {
     ZB_PIN_GONE,  //  one of them is of no message that is not done
     ZB_PIN_LARGE  //  their rows take too much memory
 } zb_pinned_t;
-//  Brings the rows of a task's ids, which are joined, into memory.  Returns what it must wait for; NULL and the result.  They
-//  stay there until the task is done.
+//  Brings the rows of a task's ids, which are joined, into memory.  Returns what it must wait for; NULL and the result.
+//  They stay there until the task is done.
 zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_pinned_t *result);
 //  The session's task is done.
 void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session);
@@ -449,12 +450,13 @@ bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count
 //  All of the queue is to be done, by name of what this lineage has had.  What replays that have not ended have brought of
 //  it is acknowledged first, id by id.  *refused: it was answered.
 zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
-//  Whether a change that the loser has made is to be made here: this store lacks it, and the queue (NULL: there is none) was not
-//  changed here as well.
+//  Whether a change that the loser has made is to be made here: this store lacks it, and the queue (NULL: there is
+//  none) was not changed here as well.
 bool zb_engine_changes (const zb_engine_t *self, const zb_queue_t *queue, const zb_stamp_t *change);
 //  Whether a loser is sending now.
 bool zb_engine_merges (const zb_engine_t *self);
-//  Whether an end of these spans, which are as they were named, is an id that this lineage has not given, and that the peer may have.
+//  Whether an end of these spans, which are as they were named, is an id that this lineage has not given, and that the
+//  peer may have.
 bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans);
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 

@@ -375,7 +375,8 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get)
 {
     get->deadline = self->now;
     s_released (self, get);
-    //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is behind it.
+    //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is
+    //  behind it.
     if (get->max == 0 || get->queue->gone || !get->session->hello)
         zb_engine_end_get (self, get);
     else

@@ -38,7 +38,8 @@ void zb_list_destroy (zb_list_t **self_p);
 bool zb_list_is (const zb_list_t *self, const zb_request_t *request);
 //  Whether it has all that it can take.
 bool zb_list_full (const zb_list_t *self);
-//  Adds a row of the table queues, which come in their order, if it fits the pattern and there is room; -1 if it is malformed.
+//  Adds a row of the table queues, which come in their order, if it fits the pattern and there is room; -1 if it is
+//  malformed.
 int zb_list_queue (zb_list_t *self, const zb_found_t *found);
 //  All queues are there; cursors come now, from this key on.
 void zb_list_sort (zb_list_t *self);

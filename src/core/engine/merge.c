@@ -206,8 +206,8 @@ static bool s_are_left (const zb_engine_t *self, const zb_queue_t *topic)
     return left;
 }
 
-//  The loser has deleted the queue.  It stays if there is something in it, or if something was asked of it here since.  So does
-//  a topic; a subscription goes with what it has not done.
+//  The loser has deleted the queue.  It stays if there is something in it, or if something was asked of it here since.
+//  So does a topic; a subscription goes with what it has not done.
 static zb_load_t *s_delete (zb_engine_t *self, const zb_item_t *item, bool *taken)
 {
     zb_queue_t *queue = NULL;

@@ -113,8 +113,8 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     zb_engine_give (self, &reply, self->fill->number);
 }
 
-//  What a PUT acknowledges: *acked is its queue, with all ids in memory and to be done in this very step.  Without a load to
-//  wait for and without a queue it was refused.
+//  What a PUT acknowledges: *acked is its queue, with all ids in memory and to be done in this very step.  Without a
+//  load to wait for and without a queue it was refused.
 static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **acked)
 {
     static const char gone[] = "a message that acks names is settled already, or another consumer has it: do not send "

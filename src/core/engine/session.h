@@ -15,9 +15,9 @@
 #define ZB_SESSION_H_INCLUDED
 
 #include "core/base/map.h"
-#include "core/wire/request.h"
 #include "core/base/ring.h"
 #include "core/base/timer.h"
+#include "core/wire/request.h"
 
 //  A request that waits, with all its bytes; or on its way through the engine, with borrowed ones.
 typedef struct {

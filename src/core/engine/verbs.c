@@ -374,8 +374,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     return NULL;
 }
 
-//  Finds the task's queue, and settles what an unfinished replay has brought into it.  *queue_p is NULL if the task waits for
-//  the load that is returned, or was refused.
+//  Finds the task's queue, and settles what an unfinished replay has brought into it.  *queue_p is NULL if the task
+//  waits for the load that is returned, or was refused.
 static zb_load_t *s_settled (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue_p)
 {
     bool refused = false;
@@ -532,7 +532,8 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
 
 static zb_load_t *s_list (zb_engine_t *self, zb_task_t *task)
 {
-    //  One list is for all who have asked for it meanwhile; but when many replies of its size wait to be sent, for another one.
+    //  One list is for all who have asked for it meanwhile; but when many replies of its size wait to be sent, for
+    //  another one.
     bool room = self->outgoing < ZB_OUTGOING && !zb_engine_busy (self);
     if (!self->list || !room || !zb_list_is (self->list, &task->request))
         return zb_engine_load_list (self, &task->request);

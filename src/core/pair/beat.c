@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "core/pair/beat.h"
 #include "core/base/bytes.h"
 #include "core/base/limits.h"
+#include "core/pair/beat.h"
 
 #define BEAT_VERSION 3
 #define BEAT_AGES 37

@@ -46,8 +46,8 @@ void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now);
 //  What it holds it has by an operator's word.
 bool zb_consent_forced (const zb_consent_t *self);
 //  This broker works together with its peer and will not answer alone without asking again: what was, or may have been,
-//  consented to is handed back; with `all`, also what an earlier process may have been given before it died.  `follows`: the
-//  peer leads, and if the record says that the peer is alone, there is nothing to hand back.
+//  consented to is handed back; with `all`, also what an earlier process may have been given before it died.
+//  `follows`: the peer leads, and if the record says that the peer is alone, there is nothing to hand back.
 void zb_consent_return (zb_consent_t *self, bool follows, bool all, int64_t now);
 //  The peer is up to date from now on.
 void zb_consent_share (zb_consent_t *self, int64_t now);

@@ -39,7 +39,8 @@ typedef enum {
     //  A new epoch's first commit, and `alone` if it is raised without the peer, are on their way to this disk.
     //  Nothing is answered in the new epoch.
     ZB_PHASE_RAISING,
-    //  There is no second copy to wait for: no pair, or a shared store whose lock is ours.  What is synced here is answered.
+    //  There is no second copy to wait for: no pair, or a shared store whose lock is ours.  What is synced here is
+    //  answered.
     ZB_PHASE_SINGLE,
     //  `alone` and the epoch are on this disk, and the peer has no grant: it can't lead by itself, unless it has `alone`,
     //  too, by a split.  What is synced here is answered `solo`.
@@ -56,7 +57,8 @@ typedef enum {
     //  interval to show that it lives.  A grant may stand.
     ZB_PHASE_PROBING,
     //  Heartbeats say `alone`: whoever hears one may not lead by its grant any more.  Until the peer has echoed one, or
-    //  has heard none for so long that it is no longer sure of us, it may still be about to lead: nothing is answered `solo`.
+    //  has heard none for so long that it is no longer sure of us, it may still be about to lead: nothing is answered
+    //  `solo`.
     ZB_PHASE_SEVERING,
     //  As PAIRED; nothing new is taken from clients, so that soon all is on both disks and answered.
     ZB_PHASE_DRAINING,

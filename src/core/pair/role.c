@@ -338,8 +338,9 @@ void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
 
 void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch)
 {
-    //  A grant can be late: only one of a peer that is heard, and is not alone, is true.  It can be early, too: it may overtake
-    //  the heartbeat that says that the peer is no longer alone.  Whoever goes alone again names a newer epoch.
+    //  A grant can be late: only one of a peer that is heard, and is not alone, is true.  It can be early, too: it may
+    //  overtake the heartbeat that says that the peer is no longer alone.  Whoever goes alone again names a newer
+    //  epoch.
     bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
     self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone <= epoch;
     self->step_from = epoch;
@@ -419,15 +420,15 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         self->stopped = 0;
     if (self->shared)
         zb_role_compare (self);
-    //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.  It was so when
-    //  it granted that: then the heartbeat is older.
+    //  A peer that is alone answers what this store lacks; when it is not, all that it answered is here, too.  It was
+    //  so when it granted that: then the heartbeat is older.
     if (beat->alone > self->step_from)
         self->in_step = false;
     //  An active one that is about to go alone, and its clients, wait for the echo of this heartbeat.
     if (beat->alone && beat->state == BSTAR_ACTIVE && self->bstar.state == BSTAR_PASSIVE)
         zb_role_do (self, ZB_DO_BEAT);
-    //  And that one asks again if the echo is of a heartbeat that left in the millisecond in which it began to tell: it may be
-    //  one from before.
+    //  And that one asks again if the echo is of a heartbeat that left in the millisecond in which it began to tell: it
+    //  may be one from before.
     if (self->phase == ZB_PHASE_SEVERING && echoed <= self->alone_since)
         zb_role_do (self, ZB_DO_BEAT);
     bstar_event_t event;
@@ -487,9 +488,10 @@ void zb_role_owes (zb_role_t *self, bool owes)
     self->owes = owes;
 }
 
-//  Consent that is not needed: the two are together.  What a follower holds alone it will not answer for again before the leader
-//  has it; but the leader has to know of it, and to lead all the same, as it does after a split or from a copy.  Else it may go on
-//  alone with that consent, without what it lacks.  One that leads only since this disk is not trusted must have all of it before.
+//  Consent that is not needed: the two are together.  What a follower holds alone it will not answer for again before
+//  the leader has it; but the leader has to know of it, and to lead all the same, as it does after a split or from a
+//  copy.  Else it may go on alone with that consent, without what it lacks.  One that leads only since this disk is not
+//  trusted must have all of it before.
 static void s_hand_back (zb_role_t *self, int64_t now)
 {
     bool follows = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_leads (self, now);

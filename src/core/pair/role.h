@@ -31,9 +31,9 @@
 #define ZB_ROLE_H_INCLUDED
 
 #include "core/base/batch.h"
+#include "core/engine/engine.h"
 #include "core/pair/beat.h"
 #include "core/pair/consent.h"
-#include "core/engine/engine.h"
 #include "core/pair/phase.h"
 #include "core/pair/reason.h"
 #include "core/wire/token.h"

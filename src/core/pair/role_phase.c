@@ -17,8 +17,8 @@
 
 //  Delay until a peer that stalled is taken back, in ms: it doubles, so that a peer at its limit doesn't flap.
 #define REJOIN_MAX 30000
-//  A gap between two turns of at least this part of the limit of silence is a stop.  A busy machine makes shorter ones all the
-//  time, and between those the heartbeats' thread has its turn.
+//  A gap between two turns of at least this part of the limit of silence is a stop.  A busy machine makes shorter ones
+//  all the time, and between those the heartbeats' thread has its turn.
 #define STOP_LEAST 2
 //  Of this many numbers one is taken by chance.
 #define EPOCH_SPREAD 64
@@ -57,9 +57,9 @@ void zb_role_not_alone (zb_role_t *self)
 }
 
 //  The number of the epoch to raise next: above all that this one and its peer have raised.  What heartbeats said is
-//  what is raised.  One that may have been set back to an older copy has perhaps led once already from there, alone, so that
-//  not even its peer knows: it does not take the next number, but, most likely, one that was never used.  Else ids of
-//  messages were used twice, and what is said of one message, by whoever got it before, would be done to another.
+//  what is raised.  One that may have been set back to an older copy has perhaps led once already from there, alone, so
+//  that not even its peer knows: it does not take the next number, but, most likely, one that was never used.  Else ids
+//  of messages were used twice, and what is said of one message, by whoever got it before, would be done to another.
 static uint64_t s_next_epoch (const zb_role_t *self)
 {
     uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->known.tail).number;
@@ -168,8 +168,8 @@ static bool s_is_live (const zb_role_t *self)
     return self->live && !self->dead;
 }
 
-//  Whether it is dead that was in step: it had all that was answered, and nothing comes from it any more.  Of one that may hold
-//  what this store lacks the death is no reason for haste: it may be back in time.
+//  Whether it is dead that was in step: it had all that was answered, and nothing comes from it any more.  Of one that
+//  may hold what this store lacks the death is no reason for haste: it may be back in time.
 static bool s_is_no_more (const zb_role_t *self)
 {
     return self->dead && self->peer.in_step;

@@ -59,8 +59,8 @@ void zb_commit_time (zb_commit_t *self, uint64_t time);
 //  Names of producers that the store keeps.
 void zb_commit_producers (zb_commit_t *self, uint64_t count);
 
-//  These messages of a queue are done (first and last ZB_JOURNAL_DELETED: there is no such queue any more): that goes to the
-//  journal.
+//  These messages of a queue are done (first and last ZB_JOURNAL_DELETED: there is no such queue any more): that goes
+//  to the journal.
 void zb_commit_journal (zb_commit_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 //  The same is remembered with the commit, and goes to the journal with `next` if it comes to that.
 void zb_commit_note (zb_commit_t *self, zb_frame_t queue, uint64_t first, uint64_t last);

@@ -74,7 +74,8 @@ void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id);
 //  It leaves its log: nothing of it is in memory, and its leases have ended.  Of a log that keeps the rows that only it
 //  was not done with are to be buried, as after a purge.
 void zb_cursor_clear (zb_cursor_t *self);
-//  One of a log that keeps its rows begins behind this id, before which so many messages were put.  Nothing of it is in memory.
+//  One of a log that keeps its rows begins behind this id, before which so many messages were put.  Nothing of it is in
+//  memory.
 void zb_cursor_begin (zb_cursor_t *self, uint64_t from, uint64_t count);
 //  Whether rows of a log that keeps them are shown to it, as they are from the beginning.  One that is not reads them.
 void zb_cursor_follow (zb_cursor_t *self, bool follows);
@@ -99,8 +100,8 @@ uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end,
 uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id);
 
 //  Messages with ids from `first` to `last`, which are in memory or gone, are done, and their leases end.  Rows of which
-//  then all is done leave memory and, with the commit, the store; `gone` is told of each.  Each message and each row that is
-//  looked at takes one off *left; at 0 it stops and returns the id to go on with, else 0.
+//  then all is done leave memory and, with the commit, the store; `gone` is told of each.  Each message and each row
+//  that is looked at takes one off *left; at 0 it stops and returns the id to go on with, else 0.
 typedef void (zb_gone_t) (void *context, uint64_t first, uint64_t last);
 uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_commit_t *commit, size_t *left,
                            zb_gone_t *gone, void *context);
@@ -109,8 +110,8 @@ zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number);
 //  It is delivered.  Returns how often it was by now.
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
 //  What this lease (NULL: any of the session's) covers of the messages with these ids goes over to the lease `to`, or
-//  (NULL) is ready again, be their rows in memory or not.  Returns how many messages that are; takes off *left as above, but
-//  does not stop.
+//  (NULL) is ready again, be their rows in memory or not.  Returns how many messages that are; takes off *left as
+//  above, but does not stop.
 typedef struct {
     const zb_lease_t *lease;
     const struct zb_session *session;

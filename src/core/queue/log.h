@@ -76,7 +76,8 @@ void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t
 void zb_log_clear (zb_log_t *self);
 
 //  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
-//  more than one row has its digest in each, and so has one where piece->part is set: its digest is not that of what is stored.  Rows that are begun have a head of this form and time.
+//  more than one row has its digest in each, and so has one where piece->part is set: its digest is not that of what is
+//  stored.  Rows that are begun have a head of this form and time.
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
 //  What is put from here on goes into another row.
 void zb_log_seal (zb_log_t *self);
@@ -98,10 +99,11 @@ void zb_log_purge (zb_log_t *self, uint64_t last);
 zb_places_t *zb_log_take (zb_log_t *self, zb_row_t *row, uint64_t last);
 //  Gives the reference back; a row that no cursor has leaves memory.
 void zb_log_release (zb_log_t *self, zb_places_t **places_p);
-//  A cursor's mark has passed the row with this last id, of so many messages and bytes: it goes with the commit if all marks have.
+//  A cursor's mark has passed the row with this last id, of so many messages and bytes: it goes with the commit if all
+//  marks have.
 void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit);
-//  Rows that no cursor waits for, though none has passed them: the id up to which they lie, which is set as gone; 0 if there are
-//  none.  They are to be buried.
+//  Rows that no cursor waits for, though none has passed them: the id up to which they lie, which is set as gone; 0 if
+//  there are none.  They are to be buried.
 uint64_t zb_log_trim (zb_log_t *self);
 //  Memory that a cursor takes, or gives back.
 void zb_log_charge (zb_log_t *self, size_t bytes);

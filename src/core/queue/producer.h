@@ -17,11 +17,11 @@
 #ifndef ZB_PRODUCER_H_INCLUDED
 #define ZB_PRODUCER_H_INCLUDED
 
-#include "core/queue/commit.h"
 #include "core/base/map.h"
-#include "core/wire/request.h"
 #include "core/base/ring.h"
+#include "core/queue/commit.h"
 #include "core/queue/rows.h"
+#include "core/wire/request.h"
 
 typedef struct zb_producer {
     zb_entry_t entry;  //  in the engine's map of names

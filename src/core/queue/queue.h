@@ -58,7 +58,8 @@ zb_queue_t *zb_queue_new (zb_frame_t name, uint32_t id, uint64_t tail, size_t *t
 //  A topic likewise, and a subscription of it, which begins behind everything.
 zb_queue_t *zb_queue_new_topic (zb_frame_t name, uint32_t id, uint64_t tail, size_t *total);
 zb_queue_t *zb_queue_new_sub (zb_frame_t name, uint32_t id, zb_queue_t *topic);
-//  A subscription that is deleted: it holds back no row of the log any more.  Nothing of it is in memory, its leases have ended.
+//  A subscription that is deleted: it holds back no row of the log any more.  Nothing of it is in memory, its leases
+//  have ended.
 void zb_queue_leave (zb_queue_t *self);
 //  Nobody may use it any more; leases of its messages end.
 void zb_queue_destroy (zb_queue_t **self_p);

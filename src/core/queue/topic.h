@@ -39,8 +39,8 @@ int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row);
 //  The parts of a subscription's name: its topic's, and (may be NULL) its own; false if it is no subscription's.
 bool zb_topic_split (zb_frame_t name, zb_frame_t *topic, zb_frame_t *own);
 
-//  Sets an option of the row's kind; returns NULL, or what is wrong, for a client.  Where a subscription begins is told only
-//  to one that has no id yet.
+//  Sets an option of the row's kind; returns NULL, or what is wrong, for a client.  Where a subscription begins is told
+//  only to one that has no id yet.
 const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value);
 //  Whether two rows have the same options.
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other);

@@ -51,8 +51,8 @@
 #define ZB_REPLAY_H_INCLUDED
 
 #include "core/base/lineage.h"
-#include "core/queue/rows.h"
 #include "core/base/spans.h"
+#include "core/queue/rows.h"
 #include "core/wire/token.h"
 
 typedef enum {

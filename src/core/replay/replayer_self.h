@@ -15,8 +15,8 @@
 #ifndef ZB_REPLAYER_SELF_H_INCLUDED
 #define ZB_REPLAYER_SELF_H_INCLUDED
 
-#include "core/replay/replayer.h"
 #include "core/base/ring.h"
+#include "core/replay/replayer.h"
 
 typedef struct {
     uint32_t id;

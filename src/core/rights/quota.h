@@ -26,7 +26,8 @@ typedef struct zb_quota zb_quota_t;
 zb_quota_t *zb_quota_new (const uint8_t *key);
 void zb_quota_destroy (zb_quota_t **self_p);
 
-//  A connection of this principal, which is not NULL, has come; false if that is one too many.  It has to leave in either case.
+//  A connection of this principal, which is not NULL, has come; false if that is one too many.  It has to leave in
+//  either case.
 bool zb_quota_enter (zb_quota_t *self, const zb_principal_t *who);
 void zb_quota_leave (zb_quota_t *self, zb_frame_t key, int64_t now);
 

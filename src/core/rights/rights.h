@@ -102,10 +102,12 @@ unsigned zb_rights_level (zb_frame_t change);
 const char *zb_rights_change (zb_rights_t *self, zb_frame_t change, const zb_stamp_t *stamp, uint64_t safe,
                               char why[ZB_RIGHTS_WHY]);
 
-//  Takes what the loser of a split knows.  Whoever is revoked on either side is, and so is whoever was dropped on either: the
-//  other side knows it from a commit that this one has had.  Whom this side has never known is added; rules that the loser has changed are taken, unless they were changed here, too.  A name that both sides have given stays this
-//  side's.  `has` tells whether this store, or the loser's (`there`), has the commit of a change.  Returns whether anything has
-//  changed, which `stamp` is the commit of.  The bounds of a change don't hold; twice ZB_PRINCIPALS_MAX does.
+//  Takes what the loser of a split knows.  Whoever is revoked on either side is, and so is whoever was dropped on
+//  either: the other side knows it from a commit that this one has had.  Whom this side has never known is added; rules
+//  that the loser has changed are taken, unless they were changed here, too.  A name that both sides have given stays
+//  this side's.  `has` tells whether this store, or the loser's (`there`), has the commit of a change.  Returns whether
+//  anything has changed, which `stamp` is the commit of.  The bounds of a change don't hold; twice ZB_PRINCIPALS_MAX
+//  does.
 typedef bool (zb_rights_has_fn) (void *context, bool there, const zb_stamp_t *change);
 bool zb_rights_merge (zb_rights_t *self, const zb_rights_t *loser, const zb_stamp_t *stamp, zb_rights_has_fn *has,
                       void *context);

@@ -9,10 +9,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/wire/crowd.h"
 #include "core/base/limits.h"
 #include "core/base/map.h"
 #include "core/base/ring.h"
+#include "core/wire/crowd.h"
 
 //  Addresses without a connection whose buckets are remembered; whoever comes back after them has a full one.
 #define GONE_MOST 4096

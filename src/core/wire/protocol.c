@@ -12,8 +12,8 @@
 
 #define ANY SIZE_MAX
 
-//  Name, arguments at least and at most, form; who handles it, whether a stranger may say it, whether it takes a subscription,
-//  whether it outlives, and its right.
+//  Name, arguments at least and at most, form; who handles it, whether a stranger may say it, whether it takes a
+//  subscription, whether it outlives, and its right.
 static const zb_protocol_t s_rows[ZB_VERBS] = {
     [ZB_HELLO] = {"HELLO", 0, 3, "HELLO id [name] [token] [instance]", ZB_BY_VOTE, true, false, false, ZB_RIGHT_AS},
     [ZB_PUT] = {"PUT", 3, ANY, "PUT id queue properties body...", ZB_BY_ENGINE, false, false, true, ZB_RIGHT_PUT},

@@ -120,8 +120,8 @@ void zb_reply_finish (zb_reply_t *self, zb_durable_t durable, zb_frame_t token)
     assert (token.size < ZB_TOKEN_MAX);
     if (*s_kind[self->kind].form == 'D')
         self->durable = durable;
-    //  What is refused promises nothing.  With the refusal's token, in place of its own, a client would be served by a broker
-    //  that lacks what another one has answered.
+    //  What is refused promises nothing.  With the refusal's token, in place of its own, a client would be served by a
+    //  broker that lacks what another one has answered.
     zb_answer_status_t status = s_kind[self->kind].status;
     if (token.size == 0 || (status != ZB_ANSWER_OK && status != ZB_ANSWER_MSG))
         return;

@@ -15,8 +15,8 @@
 #define ZB_REPLY_H_INCLUDED
 
 #include "core/base/batch.h"
-#include "core/wire/request.h"
 #include "core/base/ring.h"
+#include "core/wire/request.h"
 
 //  What a reply says.
 typedef enum {

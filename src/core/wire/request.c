@@ -74,8 +74,8 @@ static int s_parse_acks (zb_request_t *self, zb_spans_t *ids, zb_frame_t acks)
     return 0;
 }
 
-//  Whether this is the instruction "acks=QUEUE ID...".  A property acks of another form is the program's own, as all of that
-//  name were in the first release.
+//  Whether this is the instruction "acks=QUEUE ID...".  A property acks of another form is the program's own, as all of
+//  that name were in the first release.
 static bool s_is_acks (zb_frame_t name, zb_frame_t value)
 {
     size_t id = zb_frame_find (value, 0, ' ') + 1;

@@ -12,8 +12,8 @@
 #ifndef ZB_REQUEST_H_INCLUDED
 #define ZB_REQUEST_H_INCLUDED
 
-#include "core/wire/protocol.h"
 #include "core/base/spans.h"
+#include "core/wire/protocol.h"
 
 //  Where a reply goes.
 typedef struct {

@@ -94,9 +94,9 @@ const char *zb_lines_check (zb_frame_t lines);
 //  for the newline, and are walked in the same way.
 bool zb_lines_next (zb_frame_t lines, size_t *cursor, zb_frame_t *name, zb_frame_t *value);
 
-//  Looks for the protocol's frame, "ZB1" or another version's, which is the first or follows the first empty one.  Returns its index; `count` if
-//  there is none.  A first frame that looks like another version is believed last: REQ_CORRELATE puts four bytes
-//  there that may be anything.
+//  Looks for the protocol's frame, "ZB1" or another version's, which is the first or follows the first empty one.
+//  Returns its index; `count` if there is none.  A first frame that looks like another version is believed last:
+//  REQ_CORRELATE puts four bytes there that may be anything.
 size_t zb_wire_envelope (const zb_frame_t *frames, size_t count);
 
 #endif

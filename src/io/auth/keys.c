@@ -180,8 +180,8 @@ void zb_keys_serve (const zb_keys_t *self, void *socket, zb_gate_t gate)
     s_set (socket, ZMQ_ZAP_DOMAIN, domain, strlen (domain));
     if (*self->own.other_secret)
         zb_boxes_answer (self->own.secret_key, self->own.other_secret);
-    //  Without a handler nobody gets in.  A libzmq without its draft options does not know this one, and would let all in then:
-    //  the handler is there before the first of these sockets, and after the last.
+    //  Without a handler nobody gets in.  A libzmq without its draft options does not know this one, and would let all
+    //  in then: the handler is there before the first of these sockets, and after the last.
     zmq_setsockopt (socket, ZAP_ENFORCE_DOMAIN, &yes, sizeof yes);
 }
 

@@ -80,7 +80,8 @@ int zb_config_set (zb_config_t *self, const char *key, const char *value, char *
 //  together.  Call once, after everything was set; the config is constant from then on.  Returns and errors as above.
 //  A broker listens on the loopback address if its endpoint names it (127.x.y.z or localhost), else on all of them.
 int zb_config_finish (zb_config_t *self, char **error);
-//  NULL; or why a broker with this config, which is finished, does not start: it would listen beyond this machine without keys.
+//  NULL; or why a broker with this config, which is finished, does not start: it would listen beyond this machine
+//  without keys.
 //  The text names the remedy; to be freed by the caller.
 char *zb_config_unkeyed (const zb_config_t *self);
 //  The same of a witness that takes its keys from this config, which need not be finished, and would listen at `bind`.

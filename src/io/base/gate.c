@@ -28,9 +28,9 @@
 #include <unistd.h>
 #include <czmq.h>
 
-#include "core/wire/crowd.h"
 #include "core/base/map.h"
 #include "core/base/ring.h"
+#include "core/wire/crowd.h"
 #include "core/wire/zmtp.h"
 #include "io/base/epoll.h"
 #include "io/base/gate.h"
@@ -467,8 +467,8 @@ void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
     pthread_mutex_unlock (&s_gate.mutex);
 }
 
-//  All has been read.  What still counts as waiting of a sealed connection is heartbeats, what is on its way, or a message that
-//  has not ended.  The mutex is held.
+//  All has been read.  What still counts as waiting of a sealed connection is heartbeats, what is on its way, or a
+//  message that has not ended.  The mutex is held.
 static void s_settle (port_t *port, guest_t *guest)
 {
     uint64_t waiting = atomic_load (&guest->waiting);

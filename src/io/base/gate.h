@@ -73,7 +73,8 @@ void zb_gate_pause (uint64_t number, bool pause);
 //  It has shown that it is a broker's: it does not have to make room for others.
 void zb_gate_trust (uint64_t number);
 
-//  The reader of the socket has read a message of so many frames and bytes of this descriptor; it has found nothing more to read, of anybody.
+//  The reader of the socket has read a message of so many frames and bytes of this descriptor; it has found nothing
+//  more to read, of anybody.
 void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes);
 void zb_gate_idle (zb_gate_t gate);
 

@@ -31,8 +31,8 @@ typedef struct {
     zb_log_rate_t rate[ZB_AUDITS];
 } zb_audit_t;
 
-//  Something has happened at `now` (ms).  `who` is NULL where nobody is known; `from` is an IPv4 address in the byte order of this
-//  machine, 0 if it is not known.  Lines of the text become one; a long one is cut.
+//  Something has happened at `now` (ms).  `who` is NULL where nobody is known; `from` is an IPv4 address in the byte
+//  order of this machine, 0 if it is not known.  Lines of the text become one; a long one is cut.
 void zb_audit (zb_audit_t *self, zb_audit_kind_t kind, const zb_principal_t *who, uint32_t from, const char *verb,
                zb_frame_t text, int64_t now);
 

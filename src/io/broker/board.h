@@ -25,8 +25,8 @@ typedef struct zb_board zb_board_t;
 zb_board_t *zb_board_new (void);
 void zb_board_destroy (zb_board_t **self_p);
 
-//  Puts a text, made at `now` (ms, zclock_mono), in the place of the one before.  Takes the text, and returns true; or leaves
-//  it to the caller, who tries again later.
+//  Puts a text, made at `now` (ms, zclock_mono), in the place of the one before.  Takes the text, and returns true; or
+//  leaves it to the caller, who tries again later.
 bool zb_board_post (zb_board_t *self, char *text, int64_t now);
 //  A copy, to be freed by the caller, and when it was made; NULL if nothing was posted yet.
 char *zb_board_read (zb_board_t *self, int64_t *made);

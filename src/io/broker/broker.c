@@ -21,23 +21,23 @@
 #include "core/wire/seal.h"
 #include "io/auth/auth.h"
 #include "io/auth/keys.h"
-#include "io/broker/audit.h"
-#include "io/broker/broker.h"
-#include "io/pair/claimant.h"
-#include "io/pair/courier.h"
-#include "io/broker/front.h"
 #include "io/base/gate.h"
-#include "io/pair/ha.h"
 #include "io/base/heap.h"
-#include "io/broker/held.h"
 #include "io/base/links.h"
 #include "io/base/log.h"
-#include "io/store/moment.h"
-#include "io/broker/news.h"
-#include "io/broker/operator.h"
 #include "io/base/reach.h"
 #include "io/base/service.h"
+#include "io/broker/audit.h"
+#include "io/broker/broker.h"
+#include "io/broker/front.h"
+#include "io/broker/held.h"
+#include "io/broker/news.h"
+#include "io/broker/operator.h"
 #include "io/broker/status.h"
+#include "io/pair/claimant.h"
+#include "io/pair/courier.h"
+#include "io/pair/ha.h"
+#include "io/store/moment.h"
 #include "io/store/salvager.h"
 #include "io/store/store.h"
 
@@ -699,8 +699,8 @@ static void s_look_at_rights (zb_broker_t *self)
             zb_front_each (self->front, s_throw_out, self);
     }
     bool follows = !zb_engine_leads (self->engine) && self->role.paired && self->ready;
-    //  Whom a shared store knows can't be read before it is taken over, so that no client could get in to ask for that.  The lock
-    //  decides in any case.
+    //  Whom a shared store knows can't be read before it is taken over, so that no client could get in to ask for that.
+    //  The lock decides in any case.
     if (follows && self->role.shared) {
         int code;
         const char *why;

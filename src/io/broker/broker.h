@@ -10,13 +10,13 @@
 #define ZB_BROKER_H_INCLUDED
 
 #include "io/base/config.h"
-#include "io/broker/board.h"
 #include "io/base/exit_codes.h"
+#include "io/broker/board.h"
 
 //  Runs a broker in the calling thread until SIGTERM or SIGINT.  Prints READY and each change of role to standard
-//  output, one line each, and logs (io/base/log.h).  Returns an exit code (io/base/exit_codes.h).  After a failure of the store it does not return:
-//  the process exits at once, so that nothing is written after the failure.  What it is at is posted on the board, unless that
-//  is NULL, from when it listens on.
+//  output, one line each, and logs (io/base/log.h).  Returns an exit code (io/base/exit_codes.h).  After a failure of
+//  the store it does not return: the process exits at once, so that nothing is written after the failure.  What it is
+//  at is posted on the board, unless that is NULL, from when it listens on.
 int zb_broker_run (const zb_config_t *config, zb_board_t *board);
 
 #endif

@@ -14,8 +14,8 @@
 #include "core/base/map.h"
 #include "core/base/ring.h"
 #include "core/base/timer.h"
-#include "io/broker/callers.h"
 #include "io/base/gate.h"
+#include "io/broker/callers.h"
 
 //  A connection that something was heard of.
 typedef struct {

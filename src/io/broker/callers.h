@@ -28,7 +28,8 @@ typedef struct zb_callers zb_callers_t;
 zb_callers_t *zb_callers_new (void);
 void zb_callers_destroy (zb_callers_t **self_p);
 
-//  A message of this routing id was read, of a client with this key (empty: none), of the connection with this number (0 = not known).
+//  A message of this routing id was read, of a client with this key (empty: none), of the connection with this number
+//  (0 = not known).
 //  Returns whether it is the first one of that; then zb_callers_over tells of it some time.
 bool zb_callers_heard (zb_callers_t *self, zb_frame_t routing, zb_frame_t key, uint64_t number);
 //  Calls the function for each of them, with its key; it may cut them at the gate.

@@ -9,9 +9,9 @@
 #include <assert.h>
 #include <czmq.h>
 
+#include "io/base/gate.h"
 #include "io/broker/callers.h"
 #include "io/broker/front.h"
-#include "io/base/gate.h"
 #include "io/broker/output.h"
 
 //  What a client may pile up here, in messages.  A lower mark costs small PUTs their speed.  It can't follow the load:
@@ -136,8 +136,8 @@ static zb_frame_t s_key (const zb_front_t *self)
     return zb_frame (key ? key : "");
 }
 
-//  Reads one whole message, of so many frames behind the routing id.  Returns false if none waits; *whole tells whether it is
-//  within the limits.
+//  Reads one whole message, of so many frames behind the routing id.  Returns false if none waits; *whole tells whether
+//  it is within the limits.
 static bool s_read (zb_front_t *self, bool *whole, size_t *frames, size_t *size)
 {
     *frames = 0;

@@ -38,7 +38,8 @@
 
 typedef struct zb_front zb_front_t;
 
-//  Listens at `bind`; with keys, unless they are NULL, for whom io/auth/auth lets in.  Returns NULL with errno set (EADDRINUSE, ENODEV, EINVAL ...) if it can't.
+//  Listens at `bind`; with keys, unless they are NULL, for whom io/auth/auth lets in.  Returns NULL with errno set
+//  (EADDRINUSE, ENODEV, EINVAL ...) if it can't.
 zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits, const zb_keys_t *keys);
 void zb_front_destroy (zb_front_t **self_p);
 //  The ZeroMQ socket, to poll for input.

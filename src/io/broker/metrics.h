@@ -28,12 +28,13 @@ typedef struct {
     const char *name;  //  its name there
     const char *help;
     zb_metric_type_t type;
-    //  Its name in /metrics behind "zbroker_", perhaps with a label, name{label="value"}; rows that differ in the label alone
-    //  follow each other.  NULL: it is not there.
+    //  Its name in /metrics behind "zbroker_", perhaps with a label, name{label="value"}; rows that differ in the label
+    //  alone follow each other.  NULL: it is not there.
     const char *metric;
     unsigned per;       //  how many of STATUS's units make one of the metric's
     const char *states; //  of ZB_STATES: the words, a space between
-    //  What it is read from, in zb_status_t: the sum of these.  Size 0: no more.  Without any, STATUS says it where it says more.
+    //  What it is read from, in zb_status_t: the sum of these.  Size 0: no more.  Without any, STATUS says it where it
+    //  says more.
     struct {
         size_t offset, size;
     } source[ZB_METRIC_SOURCES];
@@ -44,7 +45,8 @@ const zb_metric_t *zb_metric (size_t index);
 //  Whether there is a source.
 bool zb_metric_counts (const zb_metric_t *self);
 uint64_t zb_metric_read (const zb_metric_t *self, const zb_status_t *status);
-//  What the rows with labels of this name are about, together; NULL for other names.  The name is the part before the label.
+//  What the rows with labels of this name are about, together; NULL for other names.  The name is the part before the
+//  label.
 const char *zb_metric_family (const char *metric, size_t size);
 
 #endif

@@ -12,8 +12,8 @@
 #ifndef ZB_STATUS_H_INCLUDED
 #define ZB_STATUS_H_INCLUDED
 
-#include "core/replay/replayer.h"
 #include "core/pair/role.h"
+#include "core/replay/replayer.h"
 #include "io/base/config.h"
 #include "io/base/gate.h"
 #include "io/base/links.h"

@@ -9,8 +9,8 @@
 #include <czmq.h>
 
 #include "core/wire/protocol.h"
-#include "io/pair/courier.h"
 #include "io/base/log.h"
+#include "io/pair/courier.h"
 #include "io/store/salvager.h"
 
 #define SILENCE 3000 //  ms without an answer until the connection is made anew

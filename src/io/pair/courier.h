@@ -22,8 +22,9 @@
 
 typedef struct zb_courier zb_courier_t;
 
-//  `dir` is the store's folder, `salvager` (borrowed) puts aside there what the winner can't take; `lineage` is the loser's,
-//  this broker's own; `keys` (borrowed) are NULL without.  Copies all else that it is given.  NULL and errno if the endpoint can't be used.
+//  `dir` is the store's folder, `salvager` (borrowed) puts aside there what the winner can't take; `lineage` is the
+//  loser's, this broker's own; `keys` (borrowed) are NULL without.  Copies all else that it is given.  NULL and errno
+//  if the endpoint can't be used.
 zb_courier_t *zb_courier_new (const char *endpoint, const char *dir, zb_salvager_t *salvager,
                               const uint8_t secret[ZB_SECRET_SIZE], const zb_lineage_t *lineage,
                               const zb_keys_t *keys);

@@ -13,8 +13,8 @@
 
 #include "core/wire/seal.h"
 #include "io/base/gate.h"
-#include "io/pair/ha.h"
 #include "io/base/log.h"
+#include "io/pair/ha.h"
 #include "patterns/heart.h"
 
 #define HA_KIND_BEAT 1

@@ -15,9 +15,9 @@
 #define ZB_HA_H_INCLUDED
 
 #include "core/pair/beat.h"
-#include "io/base/config.h"
 #include "io/auth/auth.h"
 #include "io/auth/keys.h"
+#include "io/base/config.h"
 #include "io/base/links.h"
 #include "io/store/store.h"
 

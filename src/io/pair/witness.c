@@ -10,18 +10,18 @@
 #include <inttypes.h>
 #include <sodium.h>
 
-#include "core/pair/claim.h"
 #include "core/base/limits.h"
+#include "core/pair/claim.h"
 #include "core/wire/proof.h"
-#include "io/base/exit_codes.h"
 #include "io/auth/auth.h"
 #include "io/auth/keys.h"
+#include "io/base/exit_codes.h"
 #include "io/base/gate.h"
 #include "io/base/service.h"
+#include "io/pair/witness.h"
 #include "io/store/home.h"
 #include "io/store/moment.h"
 #include "io/store/record.h"
-#include "io/pair/witness.h"
 
 #define HEAD "zbroker witness 1\n"
 #define FRAME_MAX 512

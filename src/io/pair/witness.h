@@ -28,7 +28,7 @@
 
 //  Runs a witness in the calling thread until SIGTERM or SIGINT, for the pairs that these configurations name (name and
 //  secret are read, names differ).  Prints READY and the endpoint when it listens, and logs each claim.  Returns an exit
-//  code of io/broker/broker.h: BUSY if the address or the folder is in use, STORE if the records can't be read or written,
+//  code of io/base/exit_codes.h: BUSY if the address or the folder is in use, STORE if the records can't be read or written,
 //  DAMAGED if they are not as they were written.
 int zb_witness_run (const char *bind, const char *folder, const zb_config_t *const *pairs, size_t count);
 //  Forgets the records of the pair with this name, and prints that.  The witness of this folder must not run.  Returns an

@@ -58,8 +58,8 @@ typedef struct {
 //  Called now and then with the bytes that are done; what it returns as false ends the work.
 typedef bool (zb_backup_progress_fn) (void *arg, uint64_t done);
 
-//  Makes FOLDER of FOLDER.part, into which an environment was copied (io/store/copier.h): recovers it through all of its log,
-//  checks its trees, writes the manifest, syncs all, renames it.
+//  Makes FOLDER of FOLDER.part, into which an environment was copied (io/store/copier.h): recovers it through all of
+//  its log, checks its trees, writes the manifest, syncs all, renames it.
 int zb_backup_finish (const char *folder, const char *as, char **error);
 //  Makes one of a store that no broker uses.
 int zb_backup_store (const char *dir, const char *folder, zb_backup_progress_fn *progress, void *arg, char **error);
@@ -72,9 +72,9 @@ uint64_t zb_backup_size (const zb_backup_t *self);
 //  Whether a file is as it was written; if not, *why is what is wrong, to be freed.
 bool zb_backup_file_whole (const zb_backup_t *self, size_t index, zb_backup_progress_fn *progress, void *arg,
                            char **why);
-//  Makes a store of it, as primary, backup or single, in a folder that is not there yet.  It is another incarnation: it has a pair
-//  id and a secret of its own, and remembers the former ones (core/pair/former.h); its epoch is ZB_RESTORE_EPOCHS above the
-//  backup's, and it was alone in that one, so that it leads without waiting for anybody.
+//  Makes a store of it, as primary, backup or single, in a folder that is not there yet.  It is another incarnation: it
+//  has a pair id and a secret of its own, and remembers the former ones (core/pair/former.h); its epoch is
+//  ZB_RESTORE_EPOCHS above the backup's, and it was alone in that one, so that it leads without waiting for anybody.
 int zb_backup_restore (const zb_backup_t *self, const char *folder, const char *as, zb_backup_progress_fn *progress,
                        void *arg, char **error);
 

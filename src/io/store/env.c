@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 #include "core/base/limits.h"
-#include "io/store/env.h"
 #include "io/base/log.h"
+#include "io/store/env.h"
 #include "io/store/moment.h"
 #include "io/store/pages.h"
 
@@ -74,8 +74,8 @@ static zb_lsn_t s_lsn (const DB_LSN *lsn)
 }
 
 static const int s_moments[] = {EMFILE, ENFILE, ENOMEM, EAGAIN};
-//  How Berkeley DB says that what is on the disk is not what it has written: a checksum is wrong, of a page, a table's first
-//  page, or a record of the log; or the number with which each of its files begins.
+//  How Berkeley DB says that what is on the disk is not what it has written: a checksum is wrong, of a page, a table's
+//  first page, or a record of the log; or the number with which each of its files begins.
 static const char *const s_checksums[] = {"BDB0684", "BDB0640", "BDB0210", "BDB0642", "BDB2533",
                                           "BDB2578", "BDB2530", "BDB0004", "BDB0641"};
 
@@ -113,8 +113,8 @@ void zb_env_fail (zb_env_t *self, int error, const char *what)
     assert (self->fault);
 }
 
-//  Records a fault unless the call went well; returns whether it did.  It did not if there was an I/O error on its way, which
-//  Berkeley DB may get over: what was not written by a sync that failed is not written by the next one either.
+//  Records a fault unless the call went well; returns whether it did.  It did not if there was an I/O error on its way,
+//  which Berkeley DB may get over: what was not written by a sync that failed is not written by the next one either.
 static bool s_ok (zb_env_t *self, int error, const char *what)
 {
     if (!error && self->io_error)
@@ -134,7 +134,8 @@ static int s_send (DB_ENV *env, const DBT *control, const DBT *record, const DB_
     //  Several records in one message have the position of the first one.
     if (eid != DB_EID_BROADCAST && lsn && lsn->file)
         self->answered = s_lsn (lsn) + size;
-    //  What goes out while a message of the peer's is worked on answers it; of the rest, only records of the log have content.
+    //  What goes out while a message of the peer's is worked on answers it; of the rest, only records of the log have
+    //  content.
     bool fresh = !self->answering && size;
     self->send (self->arg, fresh, control->data, control->size, record ? record->data : NULL, size);
     return 0;
@@ -177,7 +178,8 @@ static int s_take (const char *path, size_t size, int flags)
     return rc == EOPNOTSUPP ? 0 : rc;
 }
 
-//  Recovery makes the regions anew and uses them at once: looks whether there is room for them before, without the old ones.
+//  Recovery makes the regions anew and uses them at once: looks whether there is room for them before, without the old
+//  ones.
 static int s_room (const zb_env_t *self)
 {
     size_t size = 0;

@@ -19,14 +19,15 @@
 
 //  Whether an error of the system is one of the moment.
 bool zb_moment_is (int error);
-//  The exit code of a broker that can't go on because of this error: ZB_EXIT_MOMENT; ZB_EXIT_USAGE for what this user is not
-//  allowed to do, which no restart mends; else ZB_EXIT_STORE.
+//  The exit code of a broker that can't go on because of this error: ZB_EXIT_MOMENT; ZB_EXIT_USAGE for what this user
+//  is not allowed to do, which no restart mends; else ZB_EXIT_STORE.
 int zb_moment_code (int error);
-//  Words for any error; those for one of the moment name the limit and how to raise it.  Valid until the thread's next call.
+//  Words for any error; those for one of the moment name the limit and how to raise it.  Valid until the thread's next
+//  call.
 const char *zb_moment_text (int error);
 
-//  Looks whether this process may have the descriptors and threads that a broker needs at least.  Returns NULL, or a text, to
-//  be freed by the caller.
+//  Looks whether this process may have the descriptors and threads that a broker needs at least.  Returns NULL, or a
+//  text, to be freed by the caller.
 char *zb_moment_lacks (void);
 //  libzmq and CZMQ assert that they get what they ask the system for.  From now on such an assertion ends the process with
 //  ZB_EXIT_MOMENT if the system has nothing to give at that time; any other one ends it as ever.

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 
 #include "core/base/bytes.h"
-#include "io/store/folder.h"
 #include "io/base/log.h"
+#include "io/store/folder.h"
 #include "io/store/pages.h"
 
 #define TABLE "table."

@@ -57,8 +57,8 @@ int zb_pages_flush (zb_pages_t *self);
 int zb_pages_error (const zb_pages_t *self);
 
 //  Reads from a table's file in this folder, which somebody has open, for a copy: each page is one that Berkeley DB has
-//  written whole, be it collected still.  `offset` and `size` are multiples of ZB_PAGE_SIZE; while it reads, nobody else gets
-//  in.  Returns the bytes, 0 at the end of the file; -1 and errno.
+//  written whole, be it collected still.  `offset` and `size` are multiples of ZB_PAGE_SIZE; while it reads, nobody
+//  else gets in.  Returns the bytes, 0 at the end of the file; -1 and errno.
 ssize_t zb_pages_copy (const char *folder, const char *name, void *data, size_t size, off_t offset);
 
 //  What Berkeley DB is to call in place of the system's functions, for all files.  As it expects, those that return an

@@ -43,8 +43,8 @@ static void s_clear (const zb_part_t *self)
     s_empty (self->path);
 }
 
-//  Makes the folders and takes the lock.  Returns what could not be done, for the reason in errno; NULL if all was.  One of this
-//  name that has no such lock is none of ours.
+//  Makes the folders and takes the lock.  Returns what could not be done, for the reason in errno; NULL if all was.
+//  One of this name that has no such lock is none of ours.
 static const char *s_make (zb_part_t *self)
 {
     struct stat info;

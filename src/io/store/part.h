@@ -26,13 +26,13 @@ typedef struct {
     int lock;
 } zb_part_t;
 
-//  Makes FOLDER.part, empty but for the environment's folder.  Returns NULL and a text, to be freed by the caller: FOLDER is
-//  there, FOLDER.part is not of this class, somebody is at work in it, or the system says no.
+//  Makes FOLDER.part, empty but for the environment's folder.  Returns NULL and a text, to be freed by the caller:
+//  FOLDER is there, FOLDER.part is not of this class, somebody is at work in it, or the system says no.
 zb_part_t *zb_part_new (const char *folder, char **why);
 //  Gives the lock back.  `remove`: with all that was made.
 void zb_part_destroy (zb_part_t **self_p, bool remove);
-//  Syncs FOLDER.part, whose files are synced, and renames it; by whoever has the lock, or works for him.  Returns 0, or -1 and
-//  errno.
+//  Syncs FOLDER.part, whose files are synced, and renames it; by whoever has the lock, or works for him.  Returns 0, or
+//  -1 and errno.
 int zb_part_publish (const char *folder);
 
 #endif

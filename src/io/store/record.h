@@ -35,8 +35,8 @@ zb_record_state_t zb_record_load (const char *folder, const char *name, char **t
 //  failed).
 int zb_record_save (const char *folder, const char *name, const char *text);
 
-//  The same in two steps, where something else must not be done unless the record will be saved: all that may want room or a
-//  descriptor is in the first.
+//  The same in two steps, where something else must not be done unless the record will be saved: all that may want room
+//  or a descriptor is in the first.
 typedef struct zb_record zb_record_t;
 
 //  Writes and syncs the new text beside.  Returns NULL and errno on failure: then the old file still stands.

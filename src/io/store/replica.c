@@ -714,7 +714,8 @@ static void s_checkpoint (zb_replica_t *self, uint32_t kbytes)
 
 //  What the peer may still need of the log: all from the file in which it stands, and one more, in which the newest
 //  record that both have may lie.  While it is away, what the operator allows.  A client that is not level leaves the log
-//  alone: a resync may be going on.  So does a backup, which is given up when the disk is full.  Returns whether a file was removed: one at a time, for it takes a while.
+//  alone: a resync may be going on.  So does a backup, which is given up when the disk is full.  Returns whether a file
+//  was removed: one at a time, for it takes a while.
 static bool s_trim (zb_replica_t *self)
 {
     zb_lsn_t stands = 0;

@@ -17,11 +17,11 @@
 #include <czmq.h>
 
 #include "core/pair/pace.h"
+#include "io/base/log.h"
 #include "io/store/copier.h"
 #include "io/store/env.h"
 #include "io/store/home.h"
 #include "io/store/inflight.h"
-#include "io/base/log.h"
 #include "io/store/replica.h"
 #include "io/store/shared.h"
 #include "io/store/ship.h"

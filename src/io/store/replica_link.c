@@ -250,8 +250,8 @@ static void s_peer_stands (zb_replica_t *self, zb_lsn_t theirs)
     self->theirs = theirs;
 }
 
-//  A client that is behind must come nearer, or it never catches up.  Where it stands counts once it moves: before that it is
-//  looking for where the two logs part, or copies the tables.
+//  A client that is behind must come nearer, or it never catches up.  Where it stands counts once it moves: before that
+//  it is looking for where the two logs part, or copies the tables.
 static void s_pace (zb_replica_t *self, int64_t now)
 {
     bool level = self->link == ZB_LINK_DOWN || (self->link == ZB_LINK_LIVE && self->streams);

@@ -36,7 +36,8 @@ static void s_post_lock (zb_replica_t *self, zb_store_kind_t kind, char *text)
 //  ---------------------------------------------------------------------------
 //  The lock of another one
 
-//  The lock's file is not there: makes it, unless the store is gone, too.  Then its file system may not be mounted any more.
+//  The lock's file is not there: makes it, unless the store is gone, too.  Then its file system may not be mounted any
+//  more.
 static bool s_make_anew (zb_replica_t *self, const zb_holder_t *was)
 {
     bool used = zb_home_used (self->args.dir);

@@ -30,7 +30,8 @@
 //  Writes the messages that are to be put aside, but those that were before; returns how many they are together, -1 and
 //  errno if that is impossible.
 int64_t zb_salvage_write (const char *dir, zb_epoch_t loser, const zb_aside_t *aside);
-//  Reads a file: a list of zmsg_t, to be destroyed by the caller.  NULL if it can't be read (errno), or is damaged (EINVAL).
+//  Reads a file: a list of zmsg_t, to be destroyed by the caller.  NULL if it can't be read (errno), or is damaged
+//  (EINVAL).
 zlistx_t *zb_salvage_read (const char *path);
 //  The folder's files, oldest split first: a list of paths, to be destroyed by the caller; empty if there is none.
 zlistx_t *zb_salvage_files (const char *dir);

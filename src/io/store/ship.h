@@ -101,7 +101,8 @@ typedef struct {
     uint64_t sent;      //  bytes sent in it
 } zb_ship_stats_t;
 
-//  Binds and connects, with keys unless they are NULL.  Returns NULL and errno, and in *what the endpoint that can't be used.
+//  Binds and connects, with keys unless they are NULL.  Returns NULL and errno, and in *what the endpoint that can't be
+//  used.
 zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const uint8_t key[32], const zb_keys_t *keys,
                         const char **what);
 void zb_ship_destroy (zb_ship_t **self_p);

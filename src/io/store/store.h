@@ -168,8 +168,9 @@ void zb_store_save (zb_store_t *self, const zb_node_t *node);
 //  As a master: tell the peer of this session that it is in step, and that this is our newest epoch.
 void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch);
 //  Copy the store as it is at some moment from now on into this folder, at so many bytes a second (0: no limit), beside all
-//  else (io/store/copier.h).  Only as a master, or as a client that is level with its master.  It ends in DONE or FAILED, with
-//  FAILED also if the role, the link or the environment changes meanwhile, or the disk is full.  An empty folder ends the one
+//  else (io/store/copier.h).  Only as a master, or as a client that is level with its master.  It ends in DONE or
+//  FAILED, with FAILED also if the role, the link or the environment changes meanwhile, or the disk is full.  An empty
+//  folder ends the one
 //  that is being made.
 void zb_store_backup (zb_store_t *self, uint64_t serial, const char *folder, uint64_t rate);
 //  Time (monotonic ms, zclock_mono) of the last command or turn in which the store did what it should: the heartbeat
