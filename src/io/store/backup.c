@@ -151,7 +151,7 @@ static int s_list (zb_backup_t *self)
         assert (self->file);
         zb_backup_file_t *file = &self->file[self->files++];
         *file = (zb_backup_file_t){.size = (uint64_t) info.st_size};
-        snprintf (file->name, sizeof file->name, "%s", entry->d_name);
+        memcpy (file->name, entry->d_name, strlen (entry->d_name));
     }
     closedir (dir);
     if (self->files)
