@@ -210,11 +210,13 @@ static void s_check_request (const zb_request_t *request, const s_message_t *mes
     assert (zb_lines_check (request->options) == NULL);
     if (request->verb == ZB_LIST)
         assert (request->queue.size == 0 || zb_pattern_check (request->queue) == NULL);
+    else if (zb_protocol (request->verb)->subs)
+        assert (request->queue.size == 0 || zb_place_check (request->queue) == NULL);
     else
         assert (request->queue.size == 0 || zb_name_check (request->queue) == NULL);
     //  What is left when the instruction is taken out is properties, too; and what it names are ids, not ranges.
     if (request->acked.size) {
-        assert (request->verb == ZB_PUT && zb_name_check (request->acked) == NULL && request->spans > 0);
+        assert (request->verb == ZB_PUT && zb_place_check (request->acked) == NULL && request->spans > 0);
         assert (request->spans <= ZB_PUT_ACKS_MAX && request->acks_at + request->acks_size <= request->properties.size);
         zb_frame_t before = zb_frame_part (request->properties, 0, request->acks_at);
         zb_frame_t behind =
