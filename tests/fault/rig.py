@@ -124,6 +124,12 @@ class Node(Process):
             file.seek(8 * KNOBS.index(name))
             file.write(struct.pack("=q", value))
 
+    def start(self, ready=True):
+        """Its clocks are the kernel's at first, which counts how long a thread waits at most: one that stood before would end each wait."""
+        self.stood = 0
+        self.knob("stood_ns", 0)
+        super().start(ready=ready)
+
     def stop_unseen(self):
         """As a virtual machine that is moved, or whose memory is saved, ..."""
         self.signal(signal.SIGSTOP)
