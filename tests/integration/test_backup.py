@@ -169,8 +169,9 @@ def test_restored(pair, client, zbroker, folder):
     #  The primary's store is the restored one now.  The old backup is still there: another pair's.
     os.rename(pair.folder + "/primary", pair.folder + "/former")
     os.rename(folder + "/store", pair.folder + "/primary")
-    pair.start()
+    pair.brokers[0].start()
     wait_for(lambda: (ask(pair.endpoints[0], "HELLO", "1") or [b""] * 2)[1] == b"OK", "the restored store serves")
+    pair.brokers[1].start()
     wait_for(lambda: status(pair.endpoints[0])["reason"] == "other-pair" or status(pair.endpoints[1])["reason"] == "other-pair"
              or "other pair" in json.dumps(status(pair.endpoints[1])), "the old peer is known for another pair's")
     assert status(pair.endpoints[1])["role"] != "active"
