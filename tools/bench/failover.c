@@ -256,6 +256,8 @@ static int s_await_service (failover_t *self)
 //  Hands the role over, as `zbroker switchover` does.
 static int s_switch (failover_t *self, size_t from)
 {
+    //  Its time begins with each word; a command says one.
+    self->operator.end = zclock_mono () + PATIENCE;
     operate_look (&self->operator, from);
     if (operate_ask (&self->operator, from, ZB_SWITCHOVER, false))
         return TOOL_OK;
