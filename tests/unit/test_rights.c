@@ -219,6 +219,9 @@ static void test_a_change_is_made_wholly_or_not_at_all (void **unused)
         free (before);
         free (row);
     }
+    //  What lies behind the text is not the pattern's.
+    static const char text[] = "allow alice get mine/";
+    assert_null (zb_rights_change (self, (zb_frame_t){text, sizeof text - 2}, &s_stamp, s_stamp.commit, s_why));
     zb_rights_destroy (&self);
 }
 

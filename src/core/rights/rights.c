@@ -101,14 +101,12 @@ static bool s_has (zb_frame_t text, char letter)
 static const char *s_pattern_check (zb_frame_t pattern)
 {
     const char *wrong = pattern.size > ZB_NAME_MAX ? "longer than 255 bytes" : NULL;
+    bool open = pattern.size && ((const char *) pattern.data)[pattern.size - 1] == '/';
     do {
         zb_frame_t part = s_part (&pattern, '/');
         wrong = wrong ? wrong : zb_pattern_check (part);
-        //  There is an empty part behind the last '/'.
-        if (!wrong && pattern.size == 0 && ((const char *) part.data)[part.size] == '/')
-            wrong = "empty behind '/'";
     } while (pattern.size && !wrong);
-    return wrong;
+    return !wrong && open ? "empty behind '/'" : wrong;
 }
 
 bool zb_rights_match (zb_frame_t pattern, zb_frame_t name)

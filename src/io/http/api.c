@@ -376,8 +376,10 @@ void zb_api (zb_exchange_t *self, const char *path, const char *method)
     }
     if (index == routes)
         s_refuse (self, 404, "there is no such thing: see zbroker-api(7)");
-    else if (!streq (method, s_routes[index].change ? "POST" : "GET"))
+    else if (!streq (method, s_routes[index].change ? "POST" : "GET")) {
+        self->allow = s_routes[index].change ? "POST" : "GET";
         s_refuse (self, 405, s_routes[index].change ? "this takes POST" : "this takes GET");
+    }
     else if (s_routes[index].change && !s_takes (self))
         return;
     else if (!s_routes[index].stranger && !login)

@@ -42,6 +42,7 @@ struct zb_exchange {
     char *key;                       //  and the file of that one's key, else NULL
     //  The answer, if there is a code.
     unsigned code;
+    const char *allow; //  of a 405: the methods that the path takes
     const char *type;
     char *text;
     size_t text_size;

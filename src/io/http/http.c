@@ -125,8 +125,10 @@ static void s_answer (zb_exchange_t *self, const char *path, const char *method)
     if (index == routes && !file)
         zb_exchange_say (self, MHD_HTTP_NOT_FOUND,
                          "there is /, /metrics, /health/live, /health/ready, /health/in-sync and /api/v1");
-    else if (!streq (method, MHD_HTTP_METHOD_GET) && !streq (method, MHD_HTTP_METHOD_HEAD))
+    else if (!streq (method, MHD_HTTP_METHOD_GET) && !streq (method, MHD_HTTP_METHOD_HEAD)) {
+        self->allow = "GET, HEAD";
         zb_exchange_say (self, MHD_HTTP_METHOD_NOT_ALLOWED, "this can only be read");
+    }
     else if (file)
         s_file (self, file);
     else if (!self->status)
@@ -158,7 +160,7 @@ static enum MHD_Result s_send (zb_exchange_t *self)
     if (*self->cookie)
         MHD_add_response_header (response, MHD_HTTP_HEADER_SET_COOKIE, self->cookie);
     if (self->code == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD, POST");
+        MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, self->allow);
     enum MHD_Result result = MHD_queue_response (self->connection, self->code, response);
     MHD_destroy_response (response);
     return result;
