@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/base/nearest.h"
 #include "commands.h"
@@ -105,5 +106,8 @@ int main (int argc, char *argv[])
         fprintf (stderr, "zbroker: standard output: %s\n", strerror (errno));
         code = TOOL_FAILED;
     }
+    //  What Berkeley DB has of a damaged table can't be given back: its process ends with it.
+    if (code == ZB_EXIT_DAMAGED)
+        _exit (code);
     return code;
 }
