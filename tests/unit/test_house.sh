@@ -76,7 +76,7 @@ check "the public header needs no foreign header" \
 
 #  What the linker says.  All that the core may need of others is in this list: what is not in it is a socket, a file,
 #  a clock, a thread, a log, or has to be argued for here.
-libc='mem(chr|cmp|cpy|move|set)|str(chr|rchr|str|len|n?cmp|n?cpy|spn|cspn)|v?snprintf|malloc|calloc|realloc|free|qsort|bsearch'
+libc='bcmp|mem(chr|cmp|cpy|move|set)|str(chr|rchr|str|len|n?cmp|n?cpy|spn|cspn)|v?snprintf|malloc|calloc|realloc|free|qsort|bsearch'
 libc="$libc|abort|__assert_fail|__assert_rtn|__(mem|str|v?snprintf)[a-z]*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
 libc="$libc|__(asan|ubsan|tsan|sanitizer|sancov|gcov|llvm)_.*|_?_gcov.*"
 values='crypto_(shorthash|generichash)[a-z0-9_]*|sodium_mem(cmp|zero)|z(hash|list|hashx|listx|rex)_[a-z_]+'
