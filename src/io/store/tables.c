@@ -11,10 +11,7 @@
 
 #include "io/store/pages.h"
 #include "io/store/tables.h"
-
-//  Berkeley DB takes what begins with `log.` for a log file, and leaves it out of a resync.
-static const char *const s_names[ZB_TABLES] = {"table.meta",    "table.queues", "table.log",
-                                               "table.cursors", "table.acks",   "table.producers"};
+#include "io/store/tables_file.h"
 
 struct zb_tables {
     zb_env_t *env;
@@ -61,8 +58,8 @@ static int s_open (zb_tables_t *self, size_t table, bool create)
     if (!rc)
         rc = db->set_flags (db, DB_CHKSUM);
     if (!rc)
-        rc = db->open (db, NULL, s_names[table], NULL, DB_BTREE, DB_AUTO_COMMIT | DB_THREAD | (create ? DB_CREATE : 0),
-                       0600);
+        rc = db->open (db, NULL, zb_tables_file_name (table), NULL, DB_BTREE,
+                       DB_AUTO_COMMIT | DB_THREAD | (create ? DB_CREATE : 0), 0600);
     if (rc) {
         int closed = db->close (db, 0);
         return closed == DB_RUNRECOVERY ? closed : rc;
@@ -93,7 +90,7 @@ bool zb_tables_open (zb_tables_t *self, zb_env_t *env, bool create)
         if (rc == DB_REP_LOCKOUT || rc == DB_LOCK_DEADLOCK || rc == DB_REP_HANDLE_DEAD)
             zb_tables_close (self);
         else
-            zb_env_fail (env, rc, s_names[table]);
+            zb_env_fail (env, rc, zb_tables_file_name (table));
         return false;
     }
     return true;
@@ -109,7 +106,7 @@ void zb_tables_close (zb_tables_t *self)
         self->db[table] = NULL;
         int rc = db ? db->close (db, DB_NOSYNC) : 0;
         if (rc && rc != DB_REP_HANDLE_DEAD)
-            zb_env_fail (self->env, rc, s_names[table]);
+            zb_env_fail (self->env, rc, zb_tables_file_name (table));
     }
 }
 

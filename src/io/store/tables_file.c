@@ -11,6 +11,7 @@
 
 #include "io/store/tables_file.h"
 
+//  Berkeley DB takes what begins with `log.` for a log file, and leaves it out of a resync.
 static const char *const s_names[ZB_TABLES] = {"table.meta",    "table.queues", "table.log",
                                                "table.cursors", "table.acks",   "table.producers"};
 
