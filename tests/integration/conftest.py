@@ -6,6 +6,7 @@ import tempfile
 import pytest
 
 from brokers import PROGRAM, STORES, WRAPPER, Pair, Single, wait_for
+from links import CutPair
 from patience import PATIENCE
 from zb1 import Client, ask, status
 
@@ -27,6 +28,16 @@ def single():
 def pair(request):
     """A running pair whose backup is in step, over each kind of store."""
     pair = Pair(store=request.param).start()
+    in_step(pair)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def cut_pair():
+    """In step, with links between the brokers that can be cut."""
+    pair = CutPair()
+    pair.start()
     in_step(pair)
     yield pair
     pair.close()

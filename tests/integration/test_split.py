@@ -7,7 +7,6 @@ import pytest
 
 from brokers import PROGRAM, wait_for
 from conftest import in_step
-from links import CutPair
 from zb1 import Client, status
 
 SIZE = int(os.environ.get("ZBROKER_SPLIT", "600"))      #  messages of each side, each a commit of its own
@@ -86,15 +85,6 @@ class Ledger:
         for name, numbers in order.items():
             assert numbers == sorted(numbers), name
         return got
-
-
-@pytest.fixture
-def cut_pair():
-    pair = CutPair()
-    pair.start()
-    in_step(pair)
-    yield pair
-    pair.close()
 
 
 @pytest.fixture

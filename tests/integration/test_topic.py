@@ -4,7 +4,6 @@ import json
 import pytest
 
 from conftest import in_step
-from links import CutPair
 from zb1 import Client, Refused
 
 SUBS = ["prices/a", "prices/b", "prices/c"]
@@ -83,15 +82,6 @@ def test_restarted(single, client, zbroker):
         assert done.returncode and done.stderr, wrong
     zbroker(["topic", "delete", "prices"], environment=brokers)
     assert zbroker(["topic", "list"], environment=brokers).stdout == ""
-
-
-@pytest.fixture
-def cut_pair():
-    pair = CutPair()
-    pair.start()
-    in_step(pair)
-    yield pair
-    pair.close()
 
 
 class Here:
