@@ -154,9 +154,10 @@ def test_answering_alone_is_told(pair):
     client.request("QUEUE", "a", "q", "")
     pair.brokers[1 - active].kill()
     assert client.request("PUT", 1, "q", "", "body")[0] == b"solo"
-    assert "alone from now on" in pair.brokers[active].tail()
+    wait_for(lambda: "alone from now on" in pair.brokers[active].tail(), "a line about it")
     pair.brokers[1 - active].start()
     in_step(pair)
-    told = re.search(r"alone for \d+\.\d{3} s: (\d+) requests got OK solo", pair.brokers[active].tail())
-    assert told and int(told.group(1)) >= 1
+    told = wait_for(lambda: re.search(r"alone for \d+\.\d{3} s: (\d+) requests got OK solo", pair.brokers[active].tail()),
+                    "a line with the sum")
+    assert int(told.group(1)) >= 1
     client.close()

@@ -3,7 +3,7 @@ import glob
 
 from brokers import wait_for
 from conftest import in_step
-from test_split import cut_pair, old_messages, sides, split     #  noqa: F401: two of them are fixtures
+from test_split import old_messages, sides, split     #  noqa: F401: one of them is a fixture
 
 LARGE = 200000
 
