@@ -255,12 +255,10 @@ class Rig:
         self.network = network
         endpoints = ["tcp://%s:%d" % (self.network.hosts[host].address, PORT) for host in brokers]
         options = [*options, "--primary", endpoints[0], "--backup", endpoints[1]]
-        if witness:
-            config += Witness.config(self.network.hosts[WITNESS], pair)
+        #  Its network is its own.  The first release knows no keys.
+        config += Witness.config(self.network.hosts[WITNESS], pair) if witness else INSECURE
         if shared:
             options.append("--shared")
-        #  Its network is its own.  The first release knows no keys.
-        config += INSECURE
         self.nodes = []
         for role, host, more in (("primary", brokers[0], ""), ("backup", brokers[1], backup_config)):
             own = list(options)

@@ -501,6 +501,9 @@ void history_was_back (int machine)
     s_all (s_lose);
     base_each (machine, s_is_old);
     s_newest[machine] = 0;
+    //  That this one took over since the copy was made nobody knows any more: the other one may go on.
+    for (size_t at = 0; at < s_epochs; at++)
+        s_epoch[at].over = s_epoch[at].over && (int) s_epoch[at].node == machine;
 }
 
 bool history_is_back (void)

@@ -154,6 +154,8 @@ void scribe_aside (const void *body, size_t size)
 void scribe_file (const char *path)
 {
     s_file = fopen (path, "w");
+    if (s_file)
+        setvbuf (s_file, NULL, _IOLBF, 0);
     assert (s_file);
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "core/base/lineage.h"
 #include "rig.h"
 
 //  The peer may lead any time, and two messages are ready; client d has said HELLO.
@@ -126,12 +127,34 @@ static void s_who_waits_is_told_where_to_go (void **state)
     rig_destroy (&rig);
 }
 
+//  What this broker has never given is gone if the peer has followed all along: the peer's ack of a later commit says so.
+static void s_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
+{
+    (void) state;
+    rig_t *rig = s_pair ();
+    zb_lineage_t lineage = {.size = 0};
+    zb_lineage_raise (&lineage, 1, 1);
+    zb_engine_lineage (rig->engine, &lineage);
+    rig->sync_there = false;
+    rig_say (rig, "d", "ACK|a|q|9b:1");
+    rig_say (rig, "d", "GET|g|q|0|0|1:9");
+    rig_sync (rig, true, false);
+    rig_expect (rig, NULL);
+    rig_sync (rig, true, true);
+    rig_expect (rig, "d> OK|a|both");
+    rig_expect (rig, "d> MSG|g|both|q|");
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_a_get_waits_for_the_peers_word), cmocka_unit_test (s_an_ack_is_proof),
-        cmocka_unit_test (s_alone_nobody_is_asked),          cmocka_unit_test (s_no_message_needs_no_word),
+        cmocka_unit_test (s_a_get_waits_for_the_peers_word),
+        cmocka_unit_test (s_an_ack_is_proof),
+        cmocka_unit_test (s_alone_nobody_is_asked),
+        cmocka_unit_test (s_no_message_needs_no_word),
         cmocka_unit_test (s_who_waits_is_told_where_to_go),
+        cmocka_unit_test (s_that_an_id_is_gone_waits_for_the_peers_ack),
     };
     return cmocka_run_group_tests_name ("barrier", tests, NULL, NULL);
 }

@@ -591,6 +591,20 @@ static void test_one_that_was_stopped_goes_alone_once_it_has_heard (void **unuse
     assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
 }
 
+//  One that was stopped, and may have been overtaken, hears that the peer follows, and would replay what it has answered:
+//  that is a split which this one has won, and no reason to wait for the peer, which waits for this one.
+static void test_one_that_was_stopped_takes_the_losers_replay (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    play (&model, "put P, cut P, time P * 2, hello B * 2, put B, ok B, time P * 5, ok P, heal P, time P * 4");
+    play_leads (P, true);
+    assert_true (B->diverged);
+    P->role.overtaken_ms = model.now;
+    play (&model, "time P * 4");
+    assert_int_equal (P->role.overtaken_ms, 0);
+}
+
 //  Who is proven dead acknowledges nothing any more: no limit is waited for.
 static void test_a_dead_passive_one_is_left_at_once (void **unused)
 {
@@ -898,6 +912,7 @@ int main (void)
         cmocka_unit_test (test_stops_in_slices_are_one_stop),
         cmocka_unit_test (test_stops_far_apart_are_none),
         cmocka_unit_test (test_one_that_was_stopped_goes_alone_once_it_has_heard),
+        cmocka_unit_test (test_one_that_was_stopped_takes_the_losers_replay),
         cmocka_unit_test (test_a_dead_passive_one_is_left_at_once),
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),

@@ -720,12 +720,10 @@ bool zb_engine_merges (const zb_engine_t *self)
     return self->merger && self->now - self->merger_ms < MERGER_GONE;
 }
 
-bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans)
+//  Whether an end of these spans is an id that this lineage has not given.
+static bool s_not_given (const zb_engine_t *self, const zb_span_t *span, size_t spans)
 {
     uint64_t known = 0;
-    //  With the peer level, or without one, nobody has what this store has never had: it is gone.
-    if (self->keep != ZB_KEEP_WRITE || self->lineage.size == 0)
-        return false;
     for (size_t index = 0; index < 2 * spans; index++) {
         uint64_t end = index % 2 ? span[index / 2].last : span[index / 2].first;
         uint64_t number = zb_epoch_number (end);
@@ -739,4 +737,18 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
             return true;
     }
     return false;
+}
+
+bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans)
+{
+    //  With the peer level, or without one, nobody has what this store has never had: it is gone.
+    return self->keep == ZB_KEEP_WRITE && self->lineage.size && s_not_given (self, span, spans);
+}
+
+void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans)
+{
+    if (self->keep != ZB_KEEP_NOTE || self->lineage.size == 0 || !s_not_given (self, span, spans))
+        return;
+    zb_engine_touch_queue (self, queue);
+    queue->cursor.commit = queue->commit;
 }

@@ -485,6 +485,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
+    zb_engine_prove_gone (self, queue, request->span, request->spans);
     if (session->gone)
         return NULL;
     if (request->max == 0)
@@ -503,6 +504,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
+    zb_engine_prove_gone (self, queue, task->request.span, task->request.spans);
     s_confirm (self, task, queue->cursor.commit);
     zb_engine_serve (self, queue);
     return NULL;

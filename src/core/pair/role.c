@@ -442,9 +442,9 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     //  this one goes on, unless the peer is active, too.
     if (self->bstar.state == BSTAR_ACTIVE && zb_beat_ahead (beat, &own) && !zb_beat_ahead (&own, beat))
         event = BSTAR_PEER_ACTIVE;
-    //  It follows, has heard this one since, and lacks nothing to say of its own: it has not led meanwhile.
-    if (self->overtaken_ms && echoed > self->overtaken_ms && beat->state == BSTAR_PASSIVE &&
-        !zb_beat_ahead (beat, &own))
+    //  It follows and has heard this one since: it has not led meanwhile, or it was a split, which this one has won, and
+    //  into which it replays what it has answered.
+    if (self->overtaken_ms && echoed > self->overtaken_ms && beat->state == BSTAR_PASSIVE && event != BSTAR_PEER_ACTIVE)
         self->overtaken_ms = 0;
     //  Heartbeats may be slower than the link: the peer may have become active since it said that it waits.  It counts
     //  once the peer knows what this one is now: then both decide by the same facts.
