@@ -61,7 +61,7 @@ void split_meta (split_t *self, int at)
 }
 
 //  ---------------------------------------------------------------------------
-//  What a role wants: as io/broker/broker.c does it
+//  What a role wants: as io/broker/effects.c does it
 
 static void s_command (split_t *self, int at, zb_do_kind_t kind, bool flag, uint64_t number, uint64_t from)
 {

@@ -1,0 +1,130 @@
+/*  =========================================================================
+    access - who may come in, and how much of this broker one may use
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    Rights come from the store (core/rights/rights): the engine of an active broker changes
+    them, a passive one reads what the other has changed.  Handshakes are judged by a
+    thread of their own (io/auth/auth), which is told when they have changed.
+*/
+
+#include <czmq.h>
+
+#include "io/broker/broker_self.h"
+
+//  Between two looks of a broker that follows at whom the other one knows, ms.
+#define RIGHTS_EVERY 500
+
+void zb_broker_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb, zb_frame_t text)
+{
+    const zb_principal_t *who = self->keys ? zb_rights_find (self->rights, zb_front_key (self->front)) : NULL;
+    zb_audit (&self->audit, kind, who, zb_front_address (self->front), verb, text, self->now);
+}
+
+//  Whoever was revoked is here no more.
+static void s_throw_out (void *context, zb_frame_t routing, zb_frame_t key)
+{
+    zb_broker_t *self = context;
+    const zb_principal_t *who = zb_rights_find (self->rights, key);
+    if (who && !who->revoked)
+        return;
+    if (zb_engine_leads (self->engine))
+        zb_engine_expel (self->engine, routing, self->now);
+    zb_front_end (self->front, routing);
+}
+
+void zb_broker_look_at_rights (zb_broker_t *self)
+{
+    if (!self->keys)
+        return;
+    if (self->admitted != zb_rights_serial (self->rights)) {
+        self->admitted = zb_rights_serial (self->rights);
+        zb_auth_admit (self->auth, ZB_GATE_CLIENTS, self->rights);
+        if (self->front)
+            zb_front_each (self->front, s_throw_out, self);
+    }
+    bool follows = !zb_engine_leads (self->engine) && self->role.paired && self->ready;
+    //  Whom a shared store knows can't be read before it is taken over, so that no client could get in to ask for that.
+    //  The lock decides in any case.
+    if (follows && self->role.shared) {
+        int code;
+        const char *why;
+        zb_role_vote (&self->role, NULL, self->now, &code, &why);
+        zb_broker_carry_out (self);
+    }
+    //  What the other one has changed comes with the log, and nobody says so.
+    else if (follows && !self->learns && self->now - self->learned_ms >= RIGHTS_EVERY) {
+        self->learned_ms = self->now;
+        self->learns = true;
+        zb_read_t *read = zb_read_new (READ_RIGHTS, 0);
+        zb_read_add (read, ZB_META, ZB_META_RIGHTS, strlen (ZB_META_RIGHTS), strlen (ZB_META_RIGHTS), 1, ZB_RIGHTS_MAX);
+        zb_store_read (self->store, read);
+    }
+}
+
+bool zb_broker_enters (zb_broker_t *self, zb_frame_t routing)
+{
+    const zb_principal_t *who = zb_rights_find (self->rights, zb_front_key (self->front));
+    if (!who || who->broker || !zb_front_is_new (self->front) || zb_quota_enter (self->quota, who))
+        return true;
+    zb_broker_audit (self, ZB_AUDIT_CROWDED, "a connection", zb_frame ("beyond the limit of its principal"));
+    zb_front_end (self->front, routing);
+    return false;
+}
+
+void zb_broker_charge (zb_broker_t *self, zb_frame_t routing)
+{
+    const zb_principal_t *who = zb_rights_find (self->rights, zb_front_key (self->front));
+    if (!who || who->broker || (!who->limit[ZB_LIMIT_REQUESTS] && !who->limit[ZB_LIMIT_BYTES]))
+        return;
+    size_t visits = zb_engine_leads (self->engine) ? zb_engine_worked (self->engine, routing) : 0;
+    int64_t wait = zb_quota_use (self->quota, who, zb_front_size (self->front), visits, self->now);
+    if (wait)
+        zb_front_pause (self->front, routing, self->now + (wait < ZB_QUOTA_MS ? wait : ZB_QUOTA_MS));
+}
+
+void zb_broker_relieve (zb_broker_t *self)
+{
+    zb_front_relieve (self->front);
+    uint64_t cut = zb_front_cut (self->front);
+    if (cut != self->status.cut)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "connections were closed whose clients do not read: %" PRIu64 " so far; %zu bytes wait for others", cut,
+                      zb_front_waits (self->front));
+    self->status.cut = cut;
+}
+
+void zb_broker_watch_gate (zb_broker_t *self)
+{
+    const zb_gate_stats_t before = self->status.gate, *gate = &self->status.gate;
+    zb_gate_stats (&self->status.gate);
+    if (gate->refused_full != before.refused_full)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "clients are refused: %zu of %zu connections are taken (limits/connections, and the limit of open "
+                      "files)", gate->connections, gate->most);
+    if (gate->refused_address != before.refused_address || gate->refused_rate != before.refused_rate)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "clients are refused: one address has more than %zu connections, or makes more than %d a second",
+                      self->config->limits.per_address, ZB_CONNECT_RATE);
+    if (gate->cut != before.cut)
+        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
+                      "connections were closed for what they sent: %" PRIu64 " so far", gate->cut);
+}
+
+bool zb_broker_rights (zb_broker_t *self, const zb_found_t *rows, size_t count)
+{
+    if (zb_engine_leads (self->engine))
+        return true;
+    zb_frame_t row = zb_frame (ZB_RIGHTS_NOBODY);
+    for (size_t index = 0; index < count; index++)
+        if (zb_frame_is ((zb_frame_t) { rows[index].key, rows[index].key_size }, ZB_META_RIGHTS))
+            row = (zb_frame_t) { rows[index].row->data, rows[index].row->size };
+    size_t size;
+    char *known = zb_rights_encode (self->rights, &size);
+    bool same = zb_frame_eq (row, (zb_frame_t) { known, size });
+    free (known);
+    return same || zb_rights_decode (self->rights, row.data, row.size) == 0;
+}
