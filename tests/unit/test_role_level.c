@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include "core/base/bytes.h"
+#include "core/pair/act.h"
 #include "pair_play.h"
 
 #include <setjmp.h>
@@ -108,6 +109,33 @@ static void test_it_rises_when_both_are_ready (void **unused)
     //  The passive one looks at its store, which has it.
     s_hear (&model, 1, 2, 2, 2);
     assert_true (s_wants (s_take (&B->role), ZB_DO_READ));
+}
+
+//  An operator is answered when both disks have it, or after the limit.
+static void test_an_upgrade_is_answered_when_it_is_over (void **unused)
+{
+    (void) unused;
+    model_t model = s_pair ();
+    int64_t since = model.now;
+    zb_act_t act = zb_act_ask (&B->role, ZB_UPGRADE, since);
+    assert_int_equal (act.state, ZB_ACT_REFUSED);
+    assert_int_equal (act.code, 503);
+    assert_string_equal (act.text, "this broker is not active: the active one raises the level");
+    s_hear (&model, 0, 2, 1, 1);
+    assert_int_equal (zb_act_ask (&P->role, ZB_UPGRADE, since).state, ZB_ACT_ON);
+    zb_role_noted (&P->role, 2);
+    s_hear (&model, 0, 2, 2, 1);
+    uint64_t commit = P->role.closed + 1;
+    zb_role_closed (&P->role, commit);
+    zb_role_synced (&P->role, commit, commit - 1, model.now);
+    assert_int_equal (zb_act_look (&P->role, ZB_UPGRADE, "", since, since + ZB_ACT_LONGEST - 1).state, ZB_ACT_ON);
+    act = zb_act_look (&P->role, ZB_UPGRADE, "", since, since + ZB_ACT_LONGEST);
+    assert_int_equal (act.state, ZB_ACT_REFUSED);
+    assert_int_equal (strncmp (act.text, "it is not known to have risen on both disks; ", 45), 0);
+    zb_role_synced (&P->role, commit, commit, model.now);
+    act = zb_act_look (&P->role, ZB_UPGRADE, "", since, model.now);
+    assert_int_equal (act.state, ZB_ACT_DONE);
+    assert_string_equal (act.text, "2");
 }
 
 static void test_it_is_refused (void **unused)
@@ -279,6 +307,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_it_rises_when_both_are_ready),
+        cmocka_unit_test (test_an_upgrade_is_answered_when_it_is_over),
         cmocka_unit_test (test_it_is_refused),
         cmocka_unit_test (test_it_is_given_up_when_the_peer_is_lost),
         cmocka_unit_test (test_it_is_noted_before_anything_is_followed),

@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include "core/pair/act.h"
 #include "pair_play.h"
 
 #include <setjmp.h>
@@ -127,6 +128,65 @@ static void test_an_operator_promotes_one_that_waits (void **unused)
     assert_int_equal (code, ZB_FORBIDDEN);
 }
 
+//  An act is asked for once, and has one answer: not before it is over, and not later than its limit.
+static void test_a_switchover_is_answered_when_the_other_one_leads (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_act_t act = zb_act_ask (&B->role, ZB_SWITCHOVER, model.now);
+    assert_int_equal (act.state, ZB_ACT_REFUSED);
+    assert_int_equal (act.code, ZB_NOT_READY);
+    assert_string_equal (act.text, "this broker is not active");
+    int64_t since = model.now;
+    assert_int_equal (zb_act_ask (&P->role, ZB_SWITCHOVER, since).state, ZB_ACT_ON);
+    assert_int_equal (zb_act_look (&P->role, ZB_SWITCHOVER, "tcp://other:1", since, model.now).state, ZB_ACT_ON);
+    model_t lost = model;
+    play (&model, "time P * 5");
+    act = zb_act_look (&P->role, ZB_SWITCHOVER, "tcp://other:1", since, model.now);
+    assert_int_equal (act.state, ZB_ACT_DONE);
+    assert_string_equal (act.text, "tcp://other:1");
+    //  The other one dies: this one leads on, and the operator is told.
+    model = lost;
+    play (&model, "kill B, time P * 3");
+    play_leads (P, true);
+    act = zb_act_look (&P->role, ZB_SWITCHOVER, "tcp://other:1", since, model.now);
+    assert_int_equal (act.state, ZB_ACT_REFUSED);
+    assert_int_equal (act.code, ZB_NOT_READY);
+    assert_int_equal (strncmp (act.text, "the role was not handed over; ", 30), 0);
+}
+
+//  It has handed the role over, and the other one does not take it.
+static void test_a_switchover_is_answered_in_time (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    int64_t since = model.now;
+    assert_int_equal (zb_act_ask (&P->role, ZB_SWITCHOVER, since).state, ZB_ACT_ON);
+    model.left.quick = false;
+    zb_role_tick (&P->role, false, model.now);
+    assert_true (P->role.yields);
+    assert_int_equal (zb_act_look (&P->role, ZB_SWITCHOVER, "", since, since + ZB_ACT_LONGEST - 1).state, ZB_ACT_ON);
+    assert_int_equal (zb_act_look (&P->role, ZB_SWITCHOVER, "", since, since + ZB_ACT_LONGEST).state, ZB_ACT_REFUSED);
+}
+
+//  Who promotes a broker is told from where on it leads, as it was before.
+static void test_a_promotion_tells_what_may_be_lost (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_act_t act = zb_act_ask (&P->role, ZB_PROMOTE, model.now);
+    assert_int_equal (act.state, ZB_ACT_REFUSED);
+    assert_int_equal (act.code, ZB_FORBIDDEN);
+    assert_string_equal (act.text, "not needed: this broker is active");
+    play (&model, "time P * 2, kill B, put P, time P * 7, ok P, kill P, start B, time P * 3, hello B * 2");
+    char text[100];
+    snprintf (text, sizeof text, "this broker leads from commit %d of epoch %d on; ", (int) B->role.commit,
+              (int) zb_lineage_newest (&B->role.lineage).number);
+    act = zb_act_ask (&B->role, ZB_PROMOTE, model.now);
+    assert_int_equal (act.state, ZB_ACT_DONE);
+    assert_int_equal (strncmp (act.text, text, strlen (text)), 0);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +196,9 @@ int main (void)
         cmocka_unit_test (test_the_peer_dies_when_the_role_is_handed_over),
         cmocka_unit_test (test_a_hand_over_needs_a_peer_in_step),
         cmocka_unit_test (test_an_operator_promotes_one_that_waits),
+        cmocka_unit_test (test_a_switchover_is_answered_when_the_other_one_leads),
+        cmocka_unit_test (test_a_switchover_is_answered_in_time),
+        cmocka_unit_test (test_a_promotion_tells_what_may_be_lost),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,68 +1,70 @@
 /*  =========================================================================
-    acts - what operators may do: promote, switch over, raise the level, keys, backups
+    acts - what operators ask of a broker
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    The proof comes first (io/broker/operator).  SWITCHOVER and UPGRADE are held until they
-    are over: each turn looks whether that is so.
+    The proof comes first (io/broker/operator).  Then the verb says who does it: the role (core/pair/act),
+    the engine (KEY), or the store (BACKUP).  One request that is not over waits here;
+    each turn looks whether it is.
 */
 
 #include <czmq.h>
 
+#include "core/pair/act.h"
 #include "io/broker/broker_self.h"
 
-//  An operator's SWITCHOVER or UPGRADE is answered after this time at the latest, ms.
-#define OPERATE_LONGEST 5000
-
-//  PROMOTE is answered with what may be lost.
-static void s_promote (zb_broker_t *self, const zb_request_t *request)
+//  Answers it, or holds it until it is over.
+static void s_answer (zb_broker_t *self, const zb_request_t *request, const zb_act_t *act)
 {
-    const zb_role_t *role = &self->role;
-    char *text = zsys_sprintf ("this broker leads from commit %" PRIu64 " of epoch %" PRIu64 " on; what the other one has "
-                               "answered OK after that is not here",
-                               role->commit, zb_lineage_newest (&role->lineage).number);
-    int code;
-    if (self->claimant)
-        zb_claimant_prove (self->claimant, request->witness_proof.data, request->witness_proof.size);
-    const char *why = zb_role_promote (&self->role, self->now, &code);
-    self->promoted = !why;
-    zb_broker_carry_out (self);
-    if (why)
-        zb_broker_refuse (self, request, code, why);
-    else {
-        zb_log (ZB_LOG_WARNING, "promoted by an operator who accepts loss: %s", text);
-        zb_broker_ok (self, request, text);
-    }
-    zstr_free (&text);
-}
-
-//  SWITCHOVER is answered when it is over.
-static void s_switchover (zb_broker_t *self, const zb_request_t *request)
-{
-    int code = ZB_NOT_READY;
-    const char *why = zb_operator_since (self->operator) ? "it is being done already"
-                                                        : zb_role_yield (&self->role, self->now, &code);
-    zb_broker_carry_out (self);
-    if (why)
-        zb_broker_refuse (self, request, code, why);
-    else
+    switch (act->state) {
+    case ZB_ACT_ON:
         zb_operator_hold (self->operator, request, self->now);
+        break;
+    case ZB_ACT_DONE:
+        zb_broker_ok (self, request, act->text);
+        break;
+    case ZB_ACT_REFUSED:
+        zb_broker_refuse (self, request, act->code, act->text);
+        break;
+    }
 }
 
-//  UPGRADE is answered when the level is on the disks.
-static void s_upgrade (zb_broker_t *self, const zb_request_t *request)
+static void s_act (zb_broker_t *self, const zb_request_t *request)
 {
-    char text[ZB_LEVEL_TEXT];
-    const char *why = zb_operator_since (self->operator) ? "another operator's request is being done"
-                                                         : zb_role_raise (&self->role, self->now, text);
+    bool promotes = request->verb == ZB_PROMOTE;
+    if (!promotes && zb_operator_since (self->operator)) {
+        zb_broker_refuse (self, request, ZB_NOT_READY, "another operator's request is being done");
+        return;
+    }
+    if (promotes && self->claimant)
+        zb_claimant_prove (self->claimant, request->witness_proof.data, request->witness_proof.size);
+    zb_act_t act = zb_act_ask (&self->role, request->verb, self->now);
+    if (promotes)
+        self->promoted = act.state == ZB_ACT_DONE;
     zb_broker_carry_out (self);
+    if (promotes && act.state == ZB_ACT_DONE)
+        zb_log (ZB_LOG_WARNING, "promoted by an operator who accepts loss: %s", act.text);
+    s_answer (self, request, &act);
+}
+
+//  Answered with its number; STATUS tells the rest.
+static void s_backup (zb_broker_t *self, const zb_request_t *request)
+{
+    zb_status_t *status = &self->status;
+    const char *why;
+    if (request->options.size && zb_engine_leads (self->engine) && status->stats.merging)
+        why = "what the other broker has answered alone is being taken over: wait until that is done";
+    else
+        why = zb_backups_ask (&status->backup, self->store, request->options, request->max);
+    char number[21];
+    zb_number_format (status->backup.serial, number);
     if (why)
         zb_broker_refuse (self, request, ZB_NOT_READY, why);
     else
-        zb_operator_hold (self->operator, request, self->now);
+        zb_broker_ok (self, request, number);
 }
 
 void zb_broker_operate (zb_broker_t *self, const zb_request_t *request)
@@ -79,58 +81,18 @@ void zb_broker_operate (zb_broker_t *self, const zb_request_t *request)
     else if (request->verb == ZB_KEY)
         zb_broker_serve (self, request);
     else if (request->verb == ZB_COPY)
-        zb_broker_backup (self, request);
-    else if (request->verb == ZB_PROMOTE)
-        s_promote (self, request);
-    else if (request->verb == ZB_UPGRADE)
-        s_upgrade (self, request);
+        s_backup (self, request);
     else
-        s_switchover (self, request);
-}
-
-//  Answers the operator's request that was held.
-static void s_operated (zb_broker_t *self, bool done, const char *text)
-{
-    const zb_hello_t *asked = zb_operator_take (self->operator);
-    if (done)
-        zb_broker_ok (self, &asked->request, text);
-    else
-        zb_broker_refuse (self, &asked->request, ZB_NOT_READY, text);
-}
-
-//  Tells the operator how the switchover has ended, if it has.
-static void s_switched (zb_broker_t *self, int64_t since)
-{
-    bool leads = self->role.bstar.state != BSTAR_ACTIVE && zb_role_peer_leads (&self->role, self->now);
-    bool on = zb_role_drains (&self->role) || (self->role.yields && self->now - since < OPERATE_LONGEST);
-    if (on && !leads)
-        return;
-    char *text = leads ? zsys_sprintf ("%s", zb_broker_peer_endpoint (self))
-                       : zsys_sprintf ("the role was not handed over; %s", zb_role_why (&self->role, self->now));
-    s_operated (self, leads, text);
-    zstr_free (&text);
-}
-
-//  The same of the level.
-static void s_raised (zb_broker_t *self, int64_t since)
-{
-    const zb_role_t *role = &self->role;
-    bool risen = zb_role_risen (role);
-    bool on = role->bstar.state == BSTAR_ACTIVE && (role->target || role->risen) && self->now - since < OPERATE_LONGEST;
-    if (on && !risen)
-        return;
-    char *text = risen
-                     ? zsys_sprintf ("%u", role->level.store)
-                     : zsys_sprintf ("it is not known to have risen on both disks; %s", zb_role_why (role, self->now));
-    s_operated (self, risen, text);
-    zstr_free (&text);
+        s_act (self, request);
 }
 
 void zb_broker_look_at_operator (zb_broker_t *self)
 {
     int64_t since = zb_operator_since (self->operator);
-    if (since && zb_operator_verb (self->operator) == ZB_UPGRADE)
-        s_raised (self, since);
-    else if (since)
-        s_switched (self, since);
+    if (!since)
+        return;
+    zb_act_t act = zb_act_look (&self->role, zb_operator_verb (self->operator), zb_broker_peer_endpoint (self), since,
+                                self->now);
+    if (act.state != ZB_ACT_ON)
+        s_answer (self, &zb_operator_take (self->operator)->request, &act);
 }

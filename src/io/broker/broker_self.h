@@ -15,7 +15,6 @@
     requests.c  what clients ask, and how they are answered
     access.c    who may come in, and how much of this broker one may use
     acts.c      what operators may do
-    backups.c   BACKUP
 
     All of it runs in the core thread, and nothing in it waits.  Times are in ms of the
     monotonic clock; self->now is that of the turn.  Nobody else includes this header.
@@ -190,11 +189,5 @@ void zb_broker_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb,
 void zb_broker_operate (zb_broker_t *self, const zb_request_t *request);
 //  Answers the operator's request that was held, if what it asked for is over.
 void zb_broker_look_at_operator (zb_broker_t *self);
-
-//  backups.c
-//  Answers BACKUP with its number; STATUS tells the rest.
-void zb_broker_backup (zb_broker_t *self, const zb_request_t *request);
-//  The store tells how far it is.
-void zb_broker_backed_up (zb_broker_t *self, zb_store_event_t *event);
 
 #endif

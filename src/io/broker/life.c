@@ -169,8 +169,7 @@ void zb_broker_close (zb_broker_t *self)
     zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);
     free (self->status.resync);
-    free (self->status.backup_folder);
-    free (self->status.backup_why);
+    zb_backups_clear (&self->status.backup);
     for (size_t index = 0; index < self->status.cautions; index++)
         free (self->status.caution[index]);
     free (self->holder);

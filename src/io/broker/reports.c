@@ -174,7 +174,7 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         self->status.resync = NULL;
         break;
     case ZB_STORE_BACKUP:
-        zb_broker_backed_up (self, event);
+        zb_backups_heard (&self->status.backup, event);
         break;
     case ZB_STORE_PROGRESS:
         s_progress (self, event);

@@ -262,15 +262,15 @@ static json_t *s_ways_out (const zb_status_t *self)
 static json_t *s_backup (const zb_status_t *self)
 {
     static const char *const states[] = {"none", "copying", "finishing", "done", "failed"};
-    if (self->backup == ZB_BACKUP_NONE)
+    if (self->backup.state == ZB_BACKUP_NONE)
         return json_null ();
     json_t *object = json_object ();
-    json_object_set_new (object, "number", s_number (self->backup_serial));
-    json_object_set_new (object, "state", json_string (states[self->backup]));
-    json_object_set_new (object, "folder", json_string (self->backup_folder));
-    json_object_set_new (object, "done", s_number (self->backup_done));
-    json_object_set_new (object, "total", s_number (self->backup_total));
-    json_object_set_new (object, "why", self->backup_why ? json_string (self->backup_why) : json_null ());
+    json_object_set_new (object, "number", s_number (self->backup.serial));
+    json_object_set_new (object, "state", json_string (states[self->backup.state]));
+    json_object_set_new (object, "folder", json_string (self->backup.folder));
+    json_object_set_new (object, "done", s_number (self->backup.done));
+    json_object_set_new (object, "total", s_number (self->backup.total));
+    json_object_set_new (object, "why", self->backup.why ? json_string (self->backup.why) : json_null ());
     return object;
 }
 

@@ -17,6 +17,7 @@
 #include "io/base/config.h"
 #include "io/base/gate.h"
 #include "io/base/links.h"
+#include "io/broker/backups.h"
 #include "io/broker/delays.h"
 #include "io/store/lock.h"
 #include "io/store/store.h"
@@ -83,11 +84,7 @@ typedef struct {
     int64_t took;              //  ms that the takeover took, if this broker leads
     zb_links_t *links;         //  NULL without a pair
     const char *challenge;     //  for operators
-    zb_backup_state_t backup;  //  what the backup does that was asked for last,
-    uint64_t backup_serial;    //  which one,
-    char *backup_folder;
-    char *backup_why;                   //  it failed; else NULL
-    uint64_t backup_done, backup_total; //  bytes of the store's files that were copied, and about how many there are
+    zb_backups_t backup;
     char *caution[ZB_CAUTIONS]; //  what the config has that an operator should look at
     size_t cautions;
     const char *witness_challenge; //  the same for a proof that the witness is to believe, "" if it has told none
