@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    This file: the engine's life, and commits from the first byte to their release.
+    This file: the engine's life, what it is told, and the events: requests, reads, the clock.
 */
 
 #include <assert.h>
@@ -16,10 +16,6 @@
 
 #include "core/engine/engine_self.h"
 
-//  The store's "uptime" lags by at most this much of a busy broker's, and by an hour of an idle one's.
-#define UPTIME_STEP 60000
-//  The store's "time" is ahead by at most this much.
-#define TIME_STEP 1000
 //  What a range of an acks argument costs, in visits.
 #define SPAN_VISITS 3
 //  Queues that had no room to read try again after this.
@@ -98,23 +94,6 @@ void zb_engine_destroy (zb_engine_t **self_p)
     }
 }
 
-static void s_fill_next (zb_engine_t *self)
-{
-    self->fill = zb_commit_new (self->commit + 1, self->epoch);
-}
-
-static void s_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
-{
-    zb_commit_t *commit = *commit_p;
-    for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_sealed_destroy (&sealed);
-    }
-    if (commit->batch)
-        self->waiting -= commit->bytes;
-    zb_commit_destroy (commit_p);
-}
-
 static void s_key (uint8_t key[ZB_MAP_KEY_SIZE], const uint8_t secret[ZB_SECRET_SIZE], const char *use)
 {
     crypto_generichash (key, ZB_MAP_KEY_SIZE, (const uint8_t *) use, strlen (use), secret, ZB_SECRET_SIZE);
@@ -160,7 +139,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->producer_count_kept = UINT64_MAX;
     self->lineage.size = 0;
     self->keep = ZB_KEEP_OFF;
-    s_fill_next (self);
+    zb_engine_fill_next (self);
     zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
 }
 
@@ -181,15 +160,6 @@ void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size
 {
     assert (self->leads);
     zb_commit_meta (zb_engine_next (self), key, value, size);
-}
-
-zb_commit_t *zb_engine_next (zb_engine_t *self)
-{
-    zb_commit_t *next = self->fill;
-    for (zb_ring_t *link = self->commits.prev; link != &self->commits; link = link->prev)
-        if (ZB_ITEM (link, zb_commit_t, ring)->batch)
-            next = ZB_ITEM (link, zb_commit_t, ring);
-    return next;
 }
 
 void zb_engine_lineage (zb_engine_t *self, const zb_lineage_t *lineage)
@@ -273,378 +243,11 @@ uint64_t zb_engine_uptime (const zb_engine_t *self)
     return self->uptime + (self->started ? (uint64_t) (self->now - self->started) : 0);
 }
 
-//  Takes note of the time of an event.
-static void s_now (zb_engine_t *self, int64_t now)
+void zb_engine_now (zb_engine_t *self, int64_t now)
 {
     self->now = now;
     if (self->leads && self->started == 0)
         self->started = now;
-}
-
-//  Replies
-
-static void s_token (zb_engine_t *self)
-{
-    self->token_size = 0;
-    if (self->leads && self->released_epoch) {
-        zb_token_t token = {self->released_epoch, self->node, self->released, self->durable == ZB_DURABLE_SOLO};
-        self->token_size = zb_token_format (&token, self->secret, self->token);
-    }
-}
-
-//  The peer has not said yet, in this session of the link, that it has all that was released: it may have lost its disk
-//  since it said so last.
-static bool s_unproven (const zb_engine_t *self)
-{
-    return self->rule == ZB_RELEASE_BOTH && self->released > self->there;
-}
-
-//  What an OK says.  What is not proven is safe here alone, which may be said while `alone` is on the disk.
-static zb_durable_t s_durable (const zb_engine_t *self)
-{
-    return s_unproven (self) && self->keep == ZB_KEEP_WRITE ? ZB_DURABLE_SOLO : self->durable;
-}
-
-//  Whether nothing that is true can be said now: the peer proves it soon, or this broker goes alone.
-static bool s_must_wait (const zb_engine_t *self, const zb_reply_t *reply)
-{
-    return reply->claims && s_unproven (self) && self->keep != ZB_KEEP_WRITE;
-}
-
-void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
-{
-    zb_reply_t *reply = *reply_p;
-    *reply_p = NULL;
-    if (reply->producer)
-        reply->producer->inflight--;
-    reply->producer = NULL;
-    zb_reply_finish (reply, s_durable (self), (zb_frame_t){self->token, self->token_size});
-    self->stats.messages_out += reply->bodies;
-    self->outgoing += reply->large;
-    zb_ring_append (&self->out, &reply->ring);
-}
-
-bool zb_engine_may (const zb_engine_t *self, uint64_t commit)
-{
-    return self->rule != ZB_RELEASE_HOLD && self->released >= self->gate && self->released >= commit;
-}
-
-zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number)
-{
-    if (number < self->gate)
-        number = self->gate;
-    assert (number > self->released && number <= self->fill->number);
-    if (number == self->fill->number)
-        return self->fill;
-    zb_ring_t *link = self->commits.prev;
-    while (ZB_ITEM (link, zb_commit_t, ring)->number != number)
-        link = link->prev;
-    return ZB_ITEM (link, zb_commit_t, ring);
-}
-
-void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit)
-{
-    zb_reply_t *reply = *reply_p;
-    if (zb_engine_may (self, commit) && !s_must_wait (self, reply)) {
-        zb_engine_give_now (self, reply_p);
-        return;
-    }
-    *reply_p = NULL;
-    self->waits++;
-    self->waiting += reply->bytes;
-    bool held = self->released >= self->gate && self->released >= commit;
-    zb_ring_append (held ? &self->held : &zb_engine_commit (self, commit)->replies, &reply->ring);
-}
-
-//  Takes the reply off the ring of those that wait.
-static void s_waits_no_more (zb_engine_t *self, zb_reply_t *reply)
-{
-    zb_ring_remove (&reply->ring);
-    self->waits--;
-    self->waiting -= reply->bytes;
-}
-
-//  The next one of a ring; NULL if there is none.
-static zb_reply_t *s_next_waiting (zb_engine_t *self, zb_ring_t *ring)
-{
-    zb_ring_t *link = zb_ring_pop (ring);
-    if (!link)
-        return NULL;
-    zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
-    s_waits_no_more (self, reply);
-    return reply;
-}
-
-static void s_give_all (zb_engine_t *self, zb_ring_t *ring)
-{
-    for (zb_reply_t *reply = s_next_waiting (self, ring); reply; reply = s_next_waiting (self, ring))
-        zb_engine_give_now (self, &reply);
-}
-
-static void s_withhold (zb_engine_t *self, zb_ring_t *ring, const char *why)
-{
-    ZB_RING_EACH (link, after, ring)
-    {
-        zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
-        if (reply->kind != ZB_REPLY_WELCOME)
-            continue;
-        s_waits_no_more (self, reply);
-        zb_reply_turn (&reply, ZB_REPLY_ERROR, ZB_NOT_READY, why);
-        self->stats.refused++;
-        zb_engine_give_now (self, &reply);
-    }
-}
-
-void zb_engine_withhold (zb_engine_t *self, const char *why)
-{
-    assert (self->leads);
-    s_withhold (self, &self->held, why);
-    ZB_RING_EACH (link, after, &self->commits)
-    s_withhold (self, &ZB_ITEM (link, zb_commit_t, ring)->replies, why);
-    s_withhold (self, &self->fill->replies, why);
-}
-
-zb_reply_t *zb_engine_reply (zb_engine_t *self)
-{
-    if (zb_ring_empty (&self->out) && self->congested) {
-        self->congested = false;
-        zb_engine_serve_all (self);
-    }
-    zb_ring_t *link = zb_ring_pop (&self->out);
-    if (!link)
-        return NULL;
-    zb_reply_t *reply = ZB_ITEM (link, zb_reply_t, ring);
-    self->outgoing -= reply->large;
-    return reply;
-}
-
-//  Commits
-
-void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue)
-{
-    queue->commit = self->fill->number;
-    if (zb_ring_empty (&queue->touched))
-        zb_ring_append (&self->touched_queues, &queue->touched);
-}
-
-void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer)
-{
-    producer->commit = self->fill->number;
-    if (zb_ring_empty (&producer->touched))
-        zb_ring_append (&self->touched_producers, &producer->touched);
-}
-
-//  Closes the commit that is being filled, if it writes anything.
-static void s_close (zb_engine_t *self)
-{
-    zb_commit_t *fill = self->fill;
-    if (!self->must && zb_batch_size (fill->batch) == 0 && zb_ring_empty (&self->touched_queues) &&
-        zb_ring_empty (&self->touched_producers))
-        return;
-    for (zb_ring_t *link = zb_ring_pop (&self->touched_queues); link; link = zb_ring_pop (&self->touched_queues))
-        zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill);
-    for (zb_ring_t *link = zb_ring_pop (&self->touched_producers); link; link = zb_ring_pop (&self->touched_producers))
-        zb_producer_write (ZB_ITEM (link, zb_producer_t, touched), fill);
-    uint64_t uptime = zb_engine_uptime (self);
-    if (self->booted && uptime - self->uptime_kept >= UPTIME_STEP) {
-        zb_commit_uptime (fill, uptime);
-        self->uptime_kept = uptime;
-    }
-    if (self->booted && self->clock.time > self->time_kept && self->store_level >= ZB_LEVEL_TIME) {
-        self->time_kept = self->clock.time + TIME_STEP;
-        zb_commit_time (fill, self->time_kept);
-    }
-    if (self->booted && !self->counting && self->producer_count != self->producer_count_kept) {
-        zb_commit_producers (fill, self->producer_count);
-        self->producer_count_kept = self->producer_count;
-    }
-    zb_commit_close (fill, self->newest);
-    fill->moment = ++self->moment;
-    self->commit = fill->number;
-    self->must = false;
-    zb_ring_append (&self->commits, &fill->ring);
-    s_fill_next (self);
-}
-
-//  Keeps commits small while the store can't take them.
-void zb_engine_close_large (zb_engine_t *self)
-{
-    if (self->fill->bytes >= self->limits.batch)
-        s_close (self);
-}
-
-//  Commits that are on their way.
-static uint64_t s_inflight (const zb_engine_t *self)
-{
-    uint64_t synced = self->here;
-    if (self->rule == ZB_RELEASE_BOTH && self->there < synced)
-        synced = self->there > self->released ? self->there : self->released;
-    if (synced < self->gate - 1)
-        synced = self->gate - 1;
-    return self->taken > synced ? self->taken - synced : 0;
-}
-
-zb_batch_t *zb_engine_batch (zb_engine_t *self)
-{
-    if (!self->leads || self->fault || s_inflight (self) >= self->limits.inflight)
-        return NULL;
-    zb_engine_free_some (self);
-    zb_engine_clear_journal (self);
-    if (self->taken == self->commit)
-        s_close (self);
-    if (self->taken == self->commit)
-        return NULL;
-    zb_commit_t *next = NULL;
-    for (zb_ring_t *link = self->commits.prev; link != &self->commits; link = link->prev) {
-        zb_commit_t *commit = ZB_ITEM (link, zb_commit_t, ring);
-        if (!commit->batch)
-            break;
-        next = commit;
-    }
-    assert (next && next->number == self->taken + 1);
-    zb_batch_t *batch = next->batch;
-    next->batch = NULL;
-    self->waiting -= next->bytes;
-    self->taken = next->number;
-    self->taken_id = next->last_id;
-    ZB_RING_EACH (link, after, &self->strays)
-    {
-        zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, strays);
-        zb_cursor_tidy (&queue->cursor, self->taken);
-        if (queue->cursor.views.count == queue->cursor.window)
-            zb_ring_remove (link);
-    }
-    return batch;
-}
-
-//  Whether a LIST is under way that may have read the row of this queue, which was deleted: without its name here it would
-//  be listed.
-static bool s_may_be_listed (const zb_engine_t *self, const zb_queue_t *queue)
-{
-    return !zb_ring_empty (&self->lists) && ZB_ITEM (self->lists.next, zb_load_t, lists)->since <= queue->unread;
-}
-
-//  Queues that were deleted leave memory when the store knows and nothing points to them.
-static void s_drop_gone (zb_engine_t *self)
-{
-    ZB_RING_EACH (link, after, &self->gone)
-    {
-        zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
-        if (queue->commit > self->taken)
-            continue;
-        queue->unread = queue->unread ? queue->unread : self->next_tag;
-        if (s_may_be_listed (self, queue))
-            continue;
-        zb_map_remove (&self->queues, &queue->entry);
-        if (queue->log.users == 0) {
-            zb_ring_remove (link);
-            zb_ring_remove (&queue->rest);
-            zb_queue_destroy (&queue);
-        }
-    }
-}
-
-//  Shows the rows of a commit that is released, and gives its replies out.
-static void s_show (zb_engine_t *self, zb_commit_t *commit)
-{
-    for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_queue_t *queue = ZB_ITEM (sealed->log, zb_queue_t, log);
-        if (!queue->gone) {
-            bool room = queue->log.bytes + sealed->row->size <= self->limits.window &&
-                        self->windows + sealed->row->size <= self->limits.windows;
-            zb_log_show (&queue->log, sealed, room);
-        }
-        bool shed = sealed->inserted && queue->log.bytes > self->limits.window;
-        zb_sealed_destroy (&sealed);
-        if (queue->kind == ZB_KIND_TOPIC) {
-            zb_engine_serve_topic (self, queue);
-            continue;
-        }
-        if (shed)
-            zb_cursor_shed (&queue->cursor, self->taken, self->windows - (queue->log.bytes - self->limits.window),
-                            false);
-        if (!queue->gone)
-            zb_engine_serve (self, queue);
-    }
-    s_give_all (self, &commit->replies);
-}
-
-//  Releases what the rule allows.
-static void s_release (zb_engine_t *self)
-{
-    if (self->rule == ZB_RELEASE_HOLD)
-        return;
-    uint64_t target = self->here;
-    if (self->rule == ZB_RELEASE_BOTH && self->there < target)
-        target = self->there;
-    if (target > self->taken)
-        target = self->taken;
-    if (target <= self->released || target < self->gate)
-        return;
-    self->released = target;
-    zb_ring_t done;
-    zb_ring_init (&done);
-    while (!zb_ring_empty (&self->commits) && ZB_ITEM (self->commits.next, zb_commit_t, ring)->number <= target)
-        zb_ring_append (&done, zb_ring_pop (&self->commits));
-    assert (!zb_ring_empty (&done));
-    self->released_epoch = ZB_ITEM (done.prev, zb_commit_t, ring)->epoch;
-    s_token (self);
-    if (self->rule == ZB_RELEASE_BOTH)
-        zb_engine_prove (self, ZB_ITEM (done.prev, zb_commit_t, ring)->moment);
-    for (zb_ring_t *link = done.next; link != &done; link = link->next)
-        s_show (self, ZB_ITEM (link, zb_commit_t, ring));
-    for (zb_ring_t *link = zb_ring_pop (&done); link; link = zb_ring_pop (&done)) {
-        zb_commit_t *commit = ZB_ITEM (link, zb_commit_t, ring);
-        for (zb_ring_t *get = zb_ring_pop (&commit->gets); get; get = zb_ring_pop (&commit->gets))
-            zb_engine_got (self, ZB_ITEM (get, zb_get_t, turn));
-        s_drop_commit (self, &commit);
-    }
-    s_drop_gone (self);
-    if (self->starved && self->windows < self->limits.windows) {
-        self->starved = false;
-        zb_engine_serve_all (self);
-    }
-}
-
-//  Gives out what was held back, if that may be now.
-static void s_give_held (zb_engine_t *self)
-{
-    bool proven = !s_unproven (self) || self->keep == ZB_KEEP_WRITE;
-    if (!zb_ring_empty (&self->held) && proven && zb_engine_may (self, 0))
-        s_give_all (self, &self->held);
-}
-
-void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now)
-{
-    assert (self->leads);
-    s_now (self, now);
-    if (here > self->here)
-        self->here = here;
-    self->there = there;
-    if (self->fault)
-        return;
-    s_release (self);
-    s_give_held (self);
-}
-
-void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable)
-{
-    assert (self->leads);
-    if (self->rule == rule && self->durable == durable)
-        return;
-    bool held = self->rule == ZB_RELEASE_HOLD;
-    self->rule = rule;
-    self->durable = durable;
-    s_token (self);
-    if (self->fault || rule == ZB_RELEASE_HOLD)
-        return;
-    s_release (self);
-    s_give_held (self);
-    if (held && zb_engine_may (self, 0))
-        zb_engine_serve_all (self);
-    if (!zb_ring_empty (&self->unsure))
-        zb_engine_settle_doubt (self);
 }
 
 //  Events
@@ -652,7 +255,7 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
 void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t now)
 {
     assert (self->leads);
-    s_now (self, now);
+    zb_engine_now (self, now);
     if (self->fault)
         return;
     const zb_address_t *from = &request->from;
@@ -698,7 +301,7 @@ void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t 
 
 void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now)
 {
-    s_now (self, now);
+    zb_engine_now (self, now);
     if (self->leads && !self->fault) {
         zb_engine_take_load (self, *read_p);
         zb_engine_close_large (self);
@@ -719,7 +322,7 @@ size_t zb_engine_worked (zb_engine_t *self, zb_frame_t routing)
 void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
 {
     assert (self->leads);
-    s_now (self, now);
+    zb_engine_now (self, now);
     zb_entry_t *entry = zb_map_find (&self->sessions, routing);
     if (!entry || self->fault)
         return;
@@ -765,7 +368,7 @@ static void s_go_on (zb_engine_t *self)
 int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
 {
     assert (self->leads);
-    s_now (self, now);
+    zb_engine_now (self, now);
     if (self->fault)
         return INT64_MAX;
     self->visited = 0;
@@ -800,107 +403,6 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         return now;
     timer = zb_timer_first (&self->timers);
     return timer && timer->when < next ? timer->when : next;
-}
-
-//  The end
-
-static void s_passive (zb_engine_t *self, zb_ring_t *ring, const char *active)
-{
-    for (zb_reply_t *reply = s_next_waiting (self, ring); reply; reply = s_next_waiting (self, ring)) {
-        zb_reply_turn (&reply, ZB_REPLY_PASSIVE, 0, active);
-        zb_engine_give_now (self, &reply);
-    }
-}
-
-static void s_stop_commit (zb_engine_t *self, zb_commit_t *commit, const char *active)
-{
-    s_passive (self, &commit->replies, active);
-    ZB_RING_EACH (link, after, &commit->gets)
-    zb_engine_turn_get (self, ZB_ITEM (link, zb_get_t, turn), active);
-    s_drop_commit (self, &commit);
-}
-
-static void s_drop_sessions (zb_engine_t *self, const char *active)
-{
-    while (!zb_ring_empty (&self->gone_sessions))
-        zb_engine_forget_session (self, ZB_ITEM (self->gone_sessions.next, zb_session_t, idle));
-    while (!zb_ring_empty (&self->idle_sessions)) {
-        zb_session_t *session = ZB_ITEM (self->idle_sessions.next, zb_session_t, idle);
-        while (!zb_ring_empty (&session->gets))
-            zb_engine_turn_get (self, ZB_ITEM (session->gets.next, zb_get_t, mine), active);
-        ZB_RING_EACH (link, after, &session->tasks)
-        {
-            const zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
-            zb_reply_t *reply = zb_reply_say (&task->request.from, ZB_REPLY_PASSIVE, 0, active);
-            zb_engine_give_now (self, &reply);
-        }
-        zb_engine_forget_session (self, session);
-    }
-}
-
-static void s_drop_values (zb_engine_t *self)
-{
-    //  Subscriptions before their topics.
-    zb_ring_t *ring[] = {&self->all_queues, &self->gone, &self->all_queues, &self->gone};
-    for (size_t index = 0; index < 4; index++)
-        ZB_RING_EACH (link, after, ring[index])
-        {
-            zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, ring);
-            if (index < 2 && !queue->topic)
-                continue;
-            zb_ring_remove (link);
-            zb_map_remove (&self->queues, &queue->entry);
-            zb_ring_remove (&queue->touched);
-            zb_ring_remove (&queue->strays);
-            zb_ring_remove (&queue->rest);
-            queue->cursor.load = NULL;
-            zb_queue_destroy (&queue);
-        }
-    for (zb_ring_t *link = zb_ring_pop (&self->idle_producers); link; link = zb_ring_pop (&self->idle_producers)) {
-        zb_producer_t *producer = ZB_ITEM (link, zb_producer_t, idle);
-        zb_map_remove (&self->producers, &producer->entry);
-        zb_ring_remove (&producer->touched);
-        zb_producer_destroy (&producer);
-    }
-    for (zb_ring_t *link = zb_ring_pop (&self->tombs); link; link = zb_ring_pop (&self->tombs)) {
-        zb_tomb_t *tomb = ZB_ITEM (link, zb_tomb_t, ring);
-        zb_map_remove (&self->buried, &tomb->entry);
-        free (tomb);
-    }
-}
-
-void zb_engine_stop (zb_engine_t *self, const char *active)
-{
-    assert (self->leads);
-    //  Nothing is delivered from here on.
-    self->rule = ZB_RELEASE_HOLD;
-    s_passive (self, &self->held, active);
-    for (zb_ring_t *link = zb_ring_pop (&self->commits); link; link = zb_ring_pop (&self->commits))
-        s_stop_commit (self, ZB_ITEM (link, zb_commit_t, ring), active);
-    s_stop_commit (self, self->fill, active);
-    self->fill = NULL;
-    s_drop_sessions (self, active);
-    zb_engine_drop_loads (self);
-    s_drop_values (self);
-    zb_map_t *map[] = {&self->sessions, &self->names, &self->queues, &self->producers,
-                       &self->loads,    &self->tags,  &self->buried};
-    for (size_t index = 0; index < sizeof map / sizeof map[0]; index++) {
-        assert (map[index]->count == 0);
-        zb_map_clear (map[index]);
-    }
-    assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
-    zb_timers_clear (&self->timers);
-    self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
-    self->congested = self->counting = false;
-    self->clearing = self->journal = self->absorbs = false;
-    self->question = 0;
-    memset (self->replay, 0, sizeof self->replay);
-    self->merging = NULL;
-    self->sweep_size = 0;
-    self->freed = 0;
-    self->sweep_at = 0;
-    self->token_size = 0;
-    self->visited = 0;
 }
 
 //  Figures

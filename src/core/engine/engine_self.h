@@ -6,12 +6,16 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    engine.c   its life, the order of a turn, commits and their release
+    engine.c   its life, what it is told, the order of a turn
+    commits.c  commits, from the first byte to their release
+    replies.c  replies, and what they wait for
+    stopping.c this broker leads no more
     verbs.c    what each request does
     putting.c  PUT
     acking.c   acknowledgements, also of messages that are on disk only
     pinning.c  what a PUT acknowledges: read, pinned and checked before anything is written
     giving.c   GETs, deliveries and leases
+    barrier.c  what a GET must know first: that this broker still leads
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
@@ -247,21 +251,8 @@ struct zb_engine {
 //  engine.c
 //  Stops everything: the store holds what no broker of this format has written.
 void zb_engine_fail (zb_engine_t *self, const char *fault);
-//  Gives a reply out as soon as `commit` is released (0: as soon as anything is).  Takes ownership.
-void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit);
-//  Gives it out now.
-void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p);
-//  The commit with this number, which is not released.
-zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number);
-//  Closes the commit that is being filled if it is large.
-void zb_engine_close_large (zb_engine_t *self);
-//  Whether what depends on this commit may be said now.
-bool zb_engine_may (const zb_engine_t *self, uint64_t commit);
-//  The commit that goes to the store next.
-zb_commit_t *zb_engine_next (zb_engine_t *self);
-//  The next batch writes this queue's, this producer's rows.
-void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue);
-void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
+//  Takes note of the time of an event.
+void zb_engine_now (zb_engine_t *self, int64_t now);
 //  How many visits a step that begins now may make; 0 = it waits for the next turn.
 size_t zb_engine_budget (const zb_engine_t *self);
 //  So many were made.
@@ -270,6 +261,36 @@ void zb_engine_visited (zb_engine_t *self, size_t visits);
 unsigned zb_engine_row_form (const zb_engine_t *self);
 //  Milliseconds for which the store has been led.
 uint64_t zb_engine_uptime (const zb_engine_t *self);
+
+//  commits.c
+//  The commit with this number, which is not released.
+zb_commit_t *zb_engine_commit (zb_engine_t *self, uint64_t number);
+//  The commit that goes to the store next.
+zb_commit_t *zb_engine_next (zb_engine_t *self);
+//  Begins to fill the next one.
+void zb_engine_fill_next (zb_engine_t *self);
+//  Closes the commit that is being filled if it is large: commits are small while the store can't take them.
+void zb_engine_close_large (zb_engine_t *self);
+//  Destroys a commit whose replies and GETs have been answered.
+void zb_engine_drop_commit (zb_engine_t *self, zb_commit_t **commit_p);
+//  The next batch writes this queue's, this producer's rows.
+void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue);
+void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer);
+
+//  replies.c
+//  Whether what depends on this commit may be said now.
+bool zb_engine_may (const zb_engine_t *self, uint64_t commit);
+//  Gives a reply out as soon as `commit` is released (0: as soon as anything is).  Takes ownership.
+void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit);
+//  Gives it out now.
+void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p);
+//  All that wait on this ring; those that were held back, if that may be now.
+void zb_engine_give_all (zb_engine_t *self, zb_ring_t *ring);
+void zb_engine_give_held (zb_engine_t *self);
+//  Those that wait on this ring become PASSIVE, which names the active broker, and go out now.
+void zb_engine_turn_replies (zb_engine_t *self, zb_ring_t *ring, const char *active);
+//  Makes the token that replies carry from now on: that of the newest commit that is released.
+void zb_engine_token (zb_engine_t *self);
 
 //  verbs.c
 //  Handles a request; returns what it must wait for, NULL if it is done.
