@@ -332,8 +332,8 @@ void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
     zb_ring_remove (&session->idle);
     zb_ring_append (&self->gone_sessions, &session->idle);
     zb_engine_drop_gets (self, session);
-    if (self->merger == session)
-        self->merger = NULL;
+    if (self->merge.session == session)
+        self->merge.session = NULL;
     if (zb_ring_empty (&session->tasks))
         zb_engine_depart (self, session);
 }
@@ -390,7 +390,7 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     }
     zb_engine_sweep_names (self);
     int64_t next = zb_engine_sweep_sessions (self);
-    next = next < self->sweep_at ? next : self->sweep_at;
+    next = next < self->sweep.at ? next : self->sweep.at;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;
@@ -414,7 +414,7 @@ bool zb_engine_client_waits (const zb_engine_t *self)
 
 bool zb_engine_loser_waits (const zb_engine_t *self)
 {
-    return self->keep == ZB_KEEP_NOTE && self->merger_ms && self->now - self->merger_ms < LOSER_WAITS;
+    return self->keep == ZB_KEEP_NOTE && self->merge.heard_ms && self->now - self->merge.heard_ms < LOSER_WAITS;
 }
 
 void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)

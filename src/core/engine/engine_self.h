@@ -119,6 +119,32 @@ typedef struct {
     uint8_t key[4];
 } zb_tomb_t;
 
+//  Rows that stay in memory for a task, see pinning.c.
+typedef struct {
+    zb_session_t *session; //  whose first task has them pinned, NULL = nobody's,
+    zb_queue_t *queue;     //  and of which queue
+    size_t from;           //  what the queue had in memory before
+} zb_pin_t;
+
+//  The search for names that are not used any more, see upkeep.c.
+typedef struct {
+    uint8_t key[ZB_KEY_MAX]; //  where it goes on; without one it begins anew
+    size_t size;
+    int64_t at; //  when
+    bool reads; //  a read of it is under way
+} zb_sweep_t;
+
+//  What the loser of a split is sending, see merge.c.
+typedef struct {
+    zb_progress_t replay[ZB_REPLAYS];
+    zb_progress_t *progress; //  the one that is sent now, NULL = none,
+    zb_session_t *session;   //  by this session,
+    int64_t heard_ms;        //  heard then,
+    zb_lineage_t loser;      //  of a broker that has this lineage
+    uint64_t commit;         //  the newest one with an item
+    bool absorbs;            //  its last item was taken, and the role has not been told yet
+} zb_merge_t;
+
 struct zb_engine {
     zb_limits_t limits;
     unsigned node;
@@ -199,9 +225,7 @@ struct zb_engine {
     zb_load_t later;    //  what has given way to others waits for it: the next turn
     zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
     uint64_t next_walk;
-    zb_session_t *pinner; //  whose first task has rows of this queue pinned, NULL = nobody's;
-    zb_queue_t *pinned;
-    size_t pinned_from; //  and what the queue had in memory before
+    zb_pin_t pin;
 
     //  What the load that has just come back says, while those who waited for it go on.
     zb_frame_t absent;      //  no such queue
@@ -222,10 +246,7 @@ struct zb_engine {
     bool freeing;              //  a read for the first of them is under way
     uint64_t freed;            //  the newest commit that frees space, or clears some of the journal
     bool more_tombs;           //  the store has more of them than were read
-    uint8_t sweep[ZB_KEY_MAX]; //  where the search for forgotten names goes on
-    size_t sweep_size;
-    int64_t sweep_at;
-    bool sweeping;
+    zb_sweep_t sweep;
 
     zb_lineage_t lineage;
     zb_keep_t keep;
@@ -237,14 +258,7 @@ struct zb_engine {
     bool journal;  //  it may hold rows
     bool clearing; //  some are being read, to be erased
 
-    zb_progress_t replay[ZB_REPLAYS];
-    zb_progress_t *merging; //  the one that is sent now,
-    zb_session_t *merger;   //  by this session,
-    int64_t merger_ms;      //  heard then,
-    zb_lineage_t loser;     //  of a broker that has this lineage
-    uint64_t merged;        //  the newest commit with an item
-    bool absorbs;
-
+    zb_merge_t merge;
     zb_engine_stats_t stats;
 };
 

@@ -78,7 +78,7 @@ void zb_engine_departed (zb_engine_t *self, zb_session_t *session)
 static bool s_free (const zb_engine_t *self, const zb_session_t *session)
 {
     return zb_ring_empty (&session->gets) && zb_ring_empty (&session->tasks) && zb_ring_empty (&session->leases) &&
-           self->merger != session;
+           self->merge.session != session;
 }
 
 //  It counts as having been heard now.

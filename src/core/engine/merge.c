@@ -46,9 +46,9 @@ static void s_write_progress (zb_engine_t *self, const zb_progress_t *progress)
 
 bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count)
 {
-    memset (self->replay, 0, sizeof self->replay);
+    memset (self->merge.replay, 0, sizeof self->merge.replay);
     for (size_t index = 0; index < count && index < ZB_REPLAYS; index++) {
-        zb_progress_t *progress = &self->replay[index];
+        zb_progress_t *progress = &self->merge.replay[index];
         zb_frame_t text = {found[index].key + strlen (ZB_META_REPLAY),
                            found[index].key_size - strlen (ZB_META_REPLAY)};
         const zb_row_t *row = found[index].row;
@@ -70,7 +70,7 @@ static zb_progress_t *s_progress (zb_engine_t *self, const zb_item_t *item)
 {
     zb_progress_t *unused = NULL;
     for (size_t index = ZB_REPLAYS; index-- > 0;) {
-        zb_progress_t *progress = &self->replay[index];
+        zb_progress_t *progress = &self->merge.replay[index];
         if (progress->epoch == item->epoch && progress->node == item->node)
             return progress;
         if (progress->epoch == 0)
@@ -85,8 +85,9 @@ static zb_progress_t *s_progress (zb_engine_t *self, const zb_item_t *item)
 static bool s_brought (const zb_engine_t *self, const zb_item_t *item)
 {
     for (size_t index = 0; index < ZB_REPLAYS; index++) {
-        const zb_progress_t *earlier = &self->replay[index];
-        if (earlier->epoch == 0 || earlier == self->merging || earlier->node != item->node || earlier->size == 0 ||
+        const zb_progress_t *earlier = &self->merge.replay[index];
+        if (earlier->epoch == 0 || earlier == self->merge.progress || earlier->node != item->node ||
+            earlier->size == 0 ||
             zb_epoch_base (earlier->epoch, earlier->node) < zb_epoch_base (zb_epoch_number (item->last), item->node))
             continue;
         size_t size = earlier->size < item->position.size ? earlier->size : item->position.size;
@@ -135,7 +136,7 @@ static void s_ok (zb_engine_t *self, const zb_task_t *task, uint64_t n)
 {
     zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_COUNT, NULL, 0);
     reply->number[0] = n;
-    zb_engine_give (self, &reply, self->merged);
+    zb_engine_give (self, &reply, self->merge.commit);
 }
 
 //  ---------------------------------------------------------------------------
@@ -150,7 +151,7 @@ static bool s_has (const zb_lineage_t *lineage, uint64_t newest, const zb_stamp_
 //  Whether the loser has the newest change of the queue.
 static bool s_is_common (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    return s_has (&self->loser, UINT64_MAX, &queue->changed);
+    return s_has (&self->merge.loser, UINT64_MAX, &queue->changed);
 }
 
 bool zb_engine_changes (const zb_engine_t *self, const zb_queue_t *queue, const zb_stamp_t *change)
@@ -195,7 +196,7 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
 static bool s_is_left (const zb_engine_t *self, const zb_queue_t *queue)
 {
     return s_is_common (self, queue) && zb_ring_empty (&queue->parked) &&
-           (queue->asked == 0 || zb_lineage_lists (&self->loser, queue->asked, self->node));
+           (queue->asked == 0 || zb_lineage_lists (&self->merge.loser, queue->asked, self->node));
 }
 
 static bool s_are_left (const zb_engine_t *self, const zb_queue_t *topic)
@@ -528,23 +529,23 @@ static zb_load_t *s_row (zb_engine_t *self, zb_task_t *task, const zb_item_t *it
 static void s_end (zb_engine_t *self)
 {
     for (size_t index = 0; index < ZB_REPLAYS; index++)
-        if (self->replay[index].epoch) {
+        if (self->merge.replay[index].epoch) {
             char key[64];
-            zb_commit_meta (self->fill, s_key (&self->replay[index], key), NULL, 0);
+            zb_commit_meta (self->fill, s_key (&self->merge.replay[index], key), NULL, 0);
         }
-    memset (self->replay, 0, sizeof self->replay);
-    self->merging = NULL;
-    self->merger = NULL;
-    self->merger_ms = 0; //  it waits for nothing any more
-    self->must = self->absorbs = true;
+    memset (self->merge.replay, 0, sizeof self->merge.replay);
+    self->merge.progress = NULL;
+    self->merge.session = NULL;
+    self->merge.heard_ms = 0; //  it waits for nothing any more
+    self->must = self->merge.absorbs = true;
 }
 
 bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
 {
-    bool absorbs = self->absorbs;
-    self->absorbs = false;
+    bool absorbs = self->merge.absorbs;
+    self->merge.absorbs = false;
     if (absorbs)
-        *loser = self->loser;
+        *loser = self->merge.loser;
     return absorbs;
 }
 
@@ -585,27 +586,27 @@ static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_it
         return s_refuse_stranger (self, task);
     if (!s_wins (self, item))
         return s_refuse_victory (self, task);
-    self->loser = loser;
+    self->merge.loser = loser;
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
         return s_refuse (self, task, ZB_NOT_READY, "too many replays have begun and not ended");
-    self->merging = progress;
-    self->merger = done ? NULL : task->session;
-    self->merger_ms = done ? 0 : self->now;
+    self->merge.progress = progress;
+    self->merge.session = done ? NULL : task->session;
+    self->merge.heard_ms = done ? 0 : self->now;
     uint8_t lineage[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
     zb_frame_t text[] = {{NULL, 0}, {lineage, zb_lineage_encode (&self->lineage, lineage)}};
     if (progress)
         text[0] = (zb_frame_t){progress->position, progress->size};
     zb_reply_t *reply = zb_reply_new (&task->request.from, done ? ZB_REPLY_REPLAYED : ZB_REPLY_RESUME, text, 2);
     reply->number[0] = progress ? progress->n : 0;
-    zb_engine_give (self, &reply, self->merged);
+    zb_engine_give (self, &reply, self->merge.commit);
     return NULL;
 }
 
 static bool s_has_change (void *context, bool there, const zb_stamp_t *change)
 {
     const zb_engine_t *self = context;
-    return there ? s_has (&self->loser, UINT64_MAX, change) : s_has (&self->lineage, self->commit, change);
+    return there ? s_has (&self->merge.loser, UINT64_MAX, change) : s_has (&self->lineage, self->commit, change);
 }
 
 //  Who may do what: what was revoked on either side is.
@@ -650,13 +651,14 @@ static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
 
 static zb_load_t *s_item (zb_engine_t *self, zb_task_t *task, const zb_item_t *item)
 {
-    zb_progress_t *progress = self->merging;
+    zb_progress_t *progress = self->merge.progress;
     if (!s_wins (self, item))
         return s_refuse_victory (self, task);
-    if (task->session != self->merger || !progress || progress->epoch != item->epoch || progress->node != item->node)
+    if (task->session != self->merge.session || !progress || progress->epoch != item->epoch ||
+        progress->node != item->node)
         return s_refuse (self, task, ZB_NOT_READY, "say BEGIN first");
     //  Epochs may have been raised since BEGIN.
-    if (!zb_lineage_meets (&self->lineage, &self->loser))
+    if (!zb_lineage_meets (&self->lineage, &self->merge.loser))
         return s_refuse_stranger (self, task);
     if (item->n <= progress->n) {
         s_ok (self, task, item->n);
@@ -675,7 +677,7 @@ static zb_load_t *s_item (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
         s_end (self);
     else
         s_write_progress (self, progress);
-    self->merged = self->fill->number; //  I12
+    self->merge.commit = self->fill->number; //  I12
     s_ok (self, task, item->n);
     return NULL;
 }
@@ -691,7 +693,7 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
     if (!zb_item_proven (request->body[0], self->secret, request->body[1]))
         return s_refuse (self, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
     task->session->hello = true;
-    self->merger_ms = self->now;
+    self->merge.heard_ms = self->now;
     return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, task, &item) : s_item (self, task, &item);
 }
 
@@ -699,7 +701,7 @@ zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *que
 {
     bool unfinished = false;
     for (size_t each = 0; each < ZB_REPLAYS; each++)
-        unfinished = unfinished || self->replay[each].epoch;
+        unfinished = unfinished || self->merge.replay[each].epoch;
     *refused = unfinished && (queue->cursor.log->inserting || queue->kind == ZB_KIND_TOPIC);
     if (*refused)
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING);
@@ -717,7 +719,7 @@ zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *que
 
 bool zb_engine_merges (const zb_engine_t *self)
 {
-    return self->merger && self->now - self->merger_ms < MERGER_GONE;
+    return self->merge.session && self->now - self->merge.heard_ms < MERGER_GONE;
 }
 
 //  Whether an end of these spans is an id that this lineage has not given.

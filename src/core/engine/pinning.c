@@ -21,21 +21,21 @@
 
 void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session)
 {
-    if (!self->pinner || self->pinner != session)
+    if (!self->pin.session || self->pin.session != session)
         return;
-    self->pinned->cursor.pins--;
-    self->pinned->log.users--;
-    self->pinner = NULL;
-    self->pinned = NULL;
+    self->pin.queue->cursor.pins--;
+    self->pin.queue->log.users--;
+    self->pin.session = NULL;
+    self->pin.queue = NULL;
 }
 
 static void s_pin (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue)
 {
-    if (self->pinner)
+    if (self->pin.session)
         return;
-    self->pinner = session;
-    self->pinned = queue;
-    self->pinned_from = queue->cursor.log->bytes;
+    self->pin.session = session;
+    self->pin.queue = queue;
+    self->pin.from = queue->cursor.log->bytes;
     queue->cursor.pins++;
     queue->log.users++;
 }
@@ -49,7 +49,7 @@ static bool s_was_read (const zb_engine_t *self, const zb_queue_t *queue, uint64
 zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_pinned_t *result)
 {
     zb_session_t *session = task->session;
-    if (self->pinned && self->pinner == session && self->pinned != queue) {
+    if (self->pin.queue && self->pin.session == session && self->pin.queue != queue) {
         //  It was deleted and made again meanwhile.
         zb_engine_unpin (self, session);
         task->at = 0;
@@ -66,11 +66,11 @@ zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
         if (id > queue->cursor.log->tail || s_was_read (self, queue, id))
             return NULL;
         *result = ZB_PIN_LARGE;
-        if (self->pinner == session && queue->cursor.log->bytes > self->pinned_from + self->limits.windows / 2)
+        if (self->pin.session == session && queue->cursor.log->bytes > self->pin.from + self->limits.windows / 2)
             return NULL;
-        if (self->pinner && self->pinner != session) {
-            assert (self->pinner->load);
-            return self->pinner->load;
+        if (self->pin.session && self->pin.session != session) {
+            assert (self->pin.session->load);
+            return self->pin.session->load;
         }
         s_pin (self, session, queue);
         return queue->cursor.load ? queue->cursor.load

@@ -94,15 +94,15 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     }
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
-    self->leads = self->booted = self->freeing = self->sweeping = self->starved = self->must = false;
+    self->leads = self->booted = self->freeing = self->sweep.reads = self->starved = self->must = false;
     self->congested = self->counting = false;
-    self->clearing = self->journal = self->absorbs = false;
+    self->clearing = self->journal = self->merge.absorbs = false;
     self->question = 0;
-    memset (self->replay, 0, sizeof self->replay);
-    self->merging = NULL;
-    self->sweep_size = 0;
+    memset (self->merge.replay, 0, sizeof self->merge.replay);
+    self->merge.progress = NULL;
+    self->sweep.size = 0;
     self->freed = 0;
-    self->sweep_at = 0;
+    self->sweep.at = 0;
     self->token_size = 0;
     self->visited = 0;
 }

@@ -130,9 +130,9 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
 //  are being read is missed.
 static bool s_is_ahead (const zb_engine_t *self, zb_frame_t name)
 {
-    size_t size = name.size < self->sweep_size ? name.size : self->sweep_size;
-    int order = size ? memcmp (name.data, self->sweep, size) : 0;
-    return self->counting && (order > 0 || (order == 0 && name.size >= self->sweep_size));
+    size_t size = name.size < self->sweep.size ? name.size : self->sweep.size;
+    int order = size ? memcmp (name.data, self->sweep.key, size) : 0;
+    return self->counting && (order > 0 || (order == 0 && name.size >= self->sweep.size));
 }
 
 void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer)
@@ -191,7 +191,7 @@ static void s_forget_name (zb_engine_t *self, zb_frame_t name, uint64_t seen)
 
 void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
 {
-    self->sweeping = false;
+    self->sweep.reads = false;
     for (size_t index = 0; index < read->count[0]; index++) {
         const zb_found_t *found = &read->found[0][index];
         zb_producer_row_t row;
@@ -204,14 +204,14 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
         self->producer_count += self->counting;
         s_forget_name (self, (zb_frame_t){found->key, found->key_size}, row.seen);
     }
-    self->sweep_size = 0;
-    self->sweep_at = self->now + (self->producer_count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
+    self->sweep.size = 0;
+    self->sweep.at = self->now + (self->producer_count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
     if (read->more[0] && read->count[0]) {
         const zb_found_t *last = &read->found[0][read->count[0] - 1];
-        memcpy (self->sweep, last->key, last->key_size);
-        self->sweep[last->key_size] = 0;
-        self->sweep_size = last->key_size + 1u;
-        self->sweep_at = self->now + SWEEP_STEP;
+        memcpy (self->sweep.key, last->key, last->key_size);
+        self->sweep.key[last->key_size] = 0;
+        self->sweep.size = last->key_size + 1u;
+        self->sweep.at = self->now + SWEEP_STEP;
     }
     else
         self->counting = false;
@@ -219,14 +219,14 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
 
 void zb_engine_sweep_names (zb_engine_t *self)
 {
-    if (self->sweep_at == 0)
-        self->sweep_at = self->now + SWEEP_STEP;
-    if (self->sweeping || !self->booted || self->now < self->sweep_at)
+    if (self->sweep.at == 0)
+        self->sweep.at = self->now + SWEEP_STEP;
+    if (self->sweep.reads || !self->booted || self->now < self->sweep.at)
         return;
     //  An idle broker's uptime counts as well.
     self->must = self->must || zb_engine_uptime (self) - self->uptime_kept >= SWEEP_PAUSE;
-    self->sweeping = true;
-    self->sweep_at = self->now + SWEEP_PAUSE;
+    self->sweep.reads = true;
+    self->sweep.at = self->now + SWEEP_PAUSE;
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_NAMES);
-    zb_read_add (load->read, ZB_PRODUCERS, self->sweep, self->sweep_size, 0, SWEEP_ROWS, SWEEP_BYTES);
+    zb_read_add (load->read, ZB_PRODUCERS, self->sweep.key, self->sweep.size, 0, SWEEP_ROWS, SWEEP_BYTES);
 }

@@ -73,8 +73,8 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
         self->waiting -= task->bytes;
         zb_task_destroy (&task);
     }
-    if (self->merger == session)
-        self->merger = NULL;
+    if (self->merge.session == session)
+        self->merge.session = NULL;
     zb_engine_unpin (self, session);
     zb_map_remove (&self->names, &session->named);
     zb_map_remove (&self->sessions, &session->entry);
