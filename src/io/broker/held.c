@@ -61,13 +61,6 @@ bool zb_held_add (zb_held_t *self, const zb_request_t *request, int64_t now)
     return true;
 }
 
-void zb_held_since (zb_held_t *self, int64_t since)
-{
-    zb_hello_t *last = (zb_hello_t *) zlistx_last (self->hellos);
-    assert (last);
-    last->since = since;
-}
-
 size_t zb_held_size (const zb_held_t *self)
 {
     return zlistx_size (self->hellos);
@@ -79,4 +72,11 @@ const zb_hello_t *zb_held_next (zb_held_t *self)
     zlistx_first (self->hellos);
     self->taken = (zb_hello_t *) zlistx_detach (self->hellos, NULL);
     return self->taken;
+}
+
+void zb_held_again (zb_held_t *self)
+{
+    assert (self->taken);
+    zlistx_add_end (self->hellos, self->taken);
+    self->taken = NULL;
 }

@@ -28,10 +28,10 @@ zb_held_t *zb_held_new (size_t most);
 void zb_held_destroy (zb_held_t **self_p);
 //  Copies the request; false if there is no room.
 bool zb_held_add (zb_held_t *self, const zb_request_t *request, int64_t now);
-//  Sets the time of the request that was added last.
-void zb_held_since (zb_held_t *self, int64_t since);
 size_t zb_held_size (const zb_held_t *self);
-//  Takes the oldest; NULL at the end.  Valid until the next call or the destruction.
+//  Takes the first; NULL at the end.  Valid until the next call or the destruction.
 const zb_hello_t *zb_held_next (zb_held_t *self);
+//  Puts the one that was taken last behind the others, as it was.
+void zb_held_again (zb_held_t *self);
 
 #endif

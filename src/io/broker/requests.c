@@ -96,8 +96,8 @@ void zb_broker_post (zb_broker_t *self)
         free (json);
 }
 
-//  A HELLO is a client's vote: serve, wait, go elsewhere, or be refused.
-static void s_hello (zb_broker_t *self, const zb_request_t *request)
+//  A HELLO is a client's vote: serve, wait, go elsewhere, or be refused.  Returns whether it waits.
+static bool s_vote (zb_broker_t *self, const zb_request_t *request)
 {
     int code;
     const char *why;
@@ -109,9 +109,7 @@ static void s_hello (zb_broker_t *self, const zb_request_t *request)
         zb_engine_request (self->engine, request, self->now);
         break;
     case ZB_VOTE_LATER:
-        if (!zb_held_add (self->held, request, self->now))
-            zb_broker_refuse (self, request, ZB_NOT_READY, "too many clients wait for this broker to lead");
-        break;
+        return true;
     case ZB_VOTE_PASSIVE:
         s_passive (self, request);
         break;
@@ -119,6 +117,13 @@ static void s_hello (zb_broker_t *self, const zb_request_t *request)
         zb_broker_refuse (self, request, code, why);
         break;
     }
+    return false;
+}
+
+static void s_hello (zb_broker_t *self, const zb_request_t *request)
+{
+    if (s_vote (self, request) && !zb_held_add (self->held, request, self->now))
+        zb_broker_refuse (self, request, ZB_NOT_READY, "too many clients wait for this broker to lead");
 }
 
 void zb_broker_serve (zb_broker_t *self, const zb_request_t *request)
@@ -244,23 +249,15 @@ void zb_broker_clients (zb_broker_t *self)
 
 void zb_broker_held (zb_broker_t *self)
 {
-    zb_held_t *held = self->held;
-    if (zb_held_size (held) == 0 || zb_role_yields (&self->role, self->now))
+    if (zb_role_yields (&self->role, self->now))
         return;
-    self->held = zb_held_new (HELD_MOST);
-    const zb_hello_t *hello;
-    while ((hello = zb_held_next (held))) {
+    for (size_t left = zb_held_size (self->held); left > 0; left--) {
+        const zb_hello_t *hello = zb_held_next (self->held);
         if (self->now - hello->since > HELD_LONGEST)
             zb_broker_refuse (self, &hello->request, ZB_NOT_READY, zb_role_why (&self->role, self->now));
-        else {
-            int64_t since = hello->since;
-            size_t before = zb_held_size (self->held);
-            s_hello (self, &hello->request);
-            if (zb_held_size (self->held) > before)
-                zb_held_since (self->held, since);
-        }
+        else if (s_vote (self, &hello->request))
+            zb_held_again (self->held);
     }
-    zb_held_destroy (&held);
 }
 
 void zb_broker_replies (zb_broker_t *self)
