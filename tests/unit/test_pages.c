@@ -373,12 +373,12 @@ static void s_cut_off (int file)
 //  The class in this folder, with two tables.
 static zb_pages_t *s_pages;
 
-static void s_begin (const char *dir, size_t draft)
+static void s_begin (const char *dir, size_t buffer)
 {
     memset (s_newest, 0, sizeof s_newest);
     memset (s_on_disk, 0, sizeof s_on_disk);
     memset (s_knows, 0, sizeof s_knows);
-    s_pages = zb_pages_new (dir, 2, draft);
+    s_pages = zb_pages_new (dir, 2, buffer);
     assert_non_null (s_pages);
     s_open (1, dir);
     s_open (2, dir);
@@ -403,15 +403,15 @@ static char *s_live (disk_t *start)
     s_write (1, 0);
     s_write (2, 0); //  the first batch
     s_write (1, 1);
-    s_sync (1); //  a second one, and one table of two is synced: the draft must keep the other's page
+    s_sync (1); //  a second one, and one table of two is synced: the buffer must keep the other's page
     s_write (1, 0);
     s_write (1, 0);
     s_sync (2);
-    s_sync (1); //  the draft begins anew
+    s_sync (1); //  the buffer begins anew
     s_write (1, 1);
     s_write (1, 0); //  neighbours, the wrong way round
     s_write (2, 1);
-    s_write (2, 0); //  four pages: the draft is full
+    s_write (2, 0); //  four pages: the buffer is full
     s_write (1, 0);
     s_write (2, 0); //  begins anew by itself
     assert_int_equal (zb_pages_flush (s_pages), 0);
@@ -429,7 +429,7 @@ static char *s_live (disk_t *start)
     s_sync (1);
     s_sync (2);
     s_write (1, 0);
-    s_write (2, 0); //  behind it in the draft is the last one's second batch: older than what is on the disk
+    s_write (2, 0); //  behind it in the buffer is the last one's second batch: older than what is on the disk
     s_sync (1);
     s_sync (2);
     s_write (1, 1);

@@ -360,13 +360,13 @@ static int s_close (s_open_t *self, const char *home, bool good, char **error)
     return code;
 }
 
-//  What Berkeley DB makes anew, and the draft, which is empty.
+//  What Berkeley DB makes anew, and the doublewrite buffer, which is empty.
 static void s_tidy (const char *home)
 {
     DIR *dir = opendir (home);
     struct dirent *entry;
     while (dir && (entry = readdir (dir)) != NULL)
-        if (strncmp (entry->d_name, "__db", 4) == 0 || streq (entry->d_name, ZB_DRAFT))
+        if (strncmp (entry->d_name, "__db", 4) == 0 || streq (entry->d_name, ZB_DOUBLEWRITE))
             unlinkat (dirfd (dir), entry->d_name, 0);
     if (dir)
         closedir (dir);
@@ -433,7 +433,7 @@ int zb_backup_finish (const char *folder, const char *as, char **error)
 //  ---------------------------------------------------------------------------
 //  Of a store that no broker uses
 
-//  Copies all that is in an environment, its draft included.
+//  Copies all that is in an environment, its doublewrite buffer included.
 static int s_copy_env (const char *home, const char *to, zb_backup_progress_fn *progress, void *arg, char **error)
 {
     zb_backup_t *from = s_new (home, home);

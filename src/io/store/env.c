@@ -33,7 +33,7 @@
 #define TRICKLE_LOG (512 << 10) //  bytes of log were written since the first
 #define LOCKED_OUT "BDB3504"    //  what Berkeley DB says before it returns DB_REP_LOCKOUT
 #define COLLECT 64              //  pages that are written together
-#define DRAFT 2048              //  pages in the draft until the tables are synced
+#define BUFFERED 2048           //  pages in the doublewrite buffer until the tables are synced
 
 struct zb_env {
     DB_ENV *env;
@@ -290,8 +290,8 @@ zb_env_t *zb_env_new (const zb_env_args_t *args)
         return self;
     self->device = info.st_dev;
     self->inode = info.st_ino;
-    self->pages = zb_pages_new (self->home, COLLECT, DRAFT);
-    if (!s_ok (self, self->pages ? 0 : errno, "the draft"))
+    self->pages = zb_pages_new (self->home, COLLECT, BUFFERED);
+    if (!s_ok (self, self->pages ? 0 : errno, "the doublewrite buffer"))
         return self;
     u_int32_t flags = DB_CREATE | DB_THREAD | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL;
     flags |= args->fatal ? DB_RECOVER_FATAL : DB_RECOVER;

@@ -240,8 +240,8 @@ uint64_t zb_home_size (zb_home_t *self, uint64_t number)
     struct dirent *entry;
     struct stat file;
     while ((entry = readdir (dir)) != NULL)
-        //  The regions and the draft are not copied.
-        if (strncmp (entry->d_name, "__db", 4) != 0 && !streq (entry->d_name, ZB_DRAFT) &&
+        //  The regions and the doublewrite buffer are not copied.
+        if (strncmp (entry->d_name, "__db", 4) != 0 && !streq (entry->d_name, ZB_DOUBLEWRITE) &&
             fstatat (dirfd (dir), entry->d_name, &file, 0) == 0 && S_ISREG (file.st_mode))
             size += (uint64_t) file.st_size;
     closedir (dir);

@@ -21,7 +21,7 @@
 #define TABLE "table."
 #define BLOCK 4096 //  heads are as many blocks as they need, so that pages begin with one
 
-//  The head of a batch: magic, key of the draft, number in it, pages that follow, their checksum, the head's; then
+//  The head of a batch: magic, key of the buffer, number in it, pages that follow, their checksum, the head's; then
 //  the name of its file and the place in it of each page.
 #define MAGIC "ZBPAGES1"
 #define KEY 8
@@ -33,7 +33,7 @@
 #define NAME 32
 #define ENTRY (NAME + 8)
 
-_Static_assert(NUMBER - KEY == crypto_shorthash_KEYBYTES, "the draft's key is one for the hash");
+_Static_assert(NUMBER - KEY == crypto_shorthash_KEYBYTES, "the buffer's key is one for the hash");
 _Static_assert(HEAD_SUM - SUM == crypto_shorthash_BYTES && ENTRIES - HEAD_SUM == crypto_shorthash_BYTES, "sums fit");
 
 //  A table's file.
@@ -61,12 +61,12 @@ typedef struct {
 struct zb_pages {
     zb_pages_t *next;
     char *folder;
-    int draft;
+    int buffer;
     uint8_t key[crypto_shorthash_KEYBYTES];
-    uint32_t number; //  of batches in the draft
+    uint32_t number; //  of batches in the buffer
     off_t end;       //  of the last one
     size_t collect;
-    off_t most; //  bytes of the draft
+    off_t most; //  bytes of the buffer
     s_file_t *files;
     size_t count, room; //  pages collected
     s_place_t *place;
@@ -176,7 +176,7 @@ static uint8_t *s_head (const zb_pages_t *self, size_t *size)
     return head;
 }
 
-//  Reads the batch at this place; NULL if there is no whole one that belongs to the draft which begins with this key.
+//  Reads the batch at this place; NULL if there is no whole one that belongs to the buffer which begins with this key.
 static uint8_t *s_load (int fd, off_t at, off_t end, uint32_t number, const uint8_t *key)
 {
     uint8_t first[BLOCK], sums[2 * crypto_shorthash_BYTES];
@@ -259,11 +259,11 @@ static void s_forget_files (zb_pages_t *self)
     }
 }
 
-//  Writes to its place whatever the draft holds, and empties it.
+//  Writes to its place whatever the doublewrite buffer holds, and empties it.
 static int s_apply (zb_pages_t *self)
 {
     struct stat info;
-    if (fstat (self->draft, &info) != 0)
+    if (fstat (self->buffer, &info) != 0)
         return errno;
     if (info.st_size == 0)
         return 0;
@@ -271,7 +271,7 @@ static int s_apply (zb_pages_t *self)
     size_t pages = 0;
     int error = 0;
     for (uint32_t number = 0; !error; number++) {
-        uint8_t *batch = s_load (self->draft, at, info.st_size, number, number ? self->key : NULL);
+        uint8_t *batch = s_load (self->buffer, at, info.st_size, number, number ? self->key : NULL);
         if (!batch)
             break;
         memcpy (self->key, batch + KEY, sizeof self->key);
@@ -284,26 +284,26 @@ static int s_apply (zb_pages_t *self)
     if (!error)
         error = s_sync_files (self);
     if (!error)
-        error = s_cut (self->draft, 0);
+        error = s_cut (self->buffer, 0);
     if (!error)
-        error = s_sync_once (self->draft);
+        error = s_sync_once (self->buffer);
     if (pages && !error)
-        zb_log (ZB_LOG_INFO, "store: %s: %zu pages were written again from the draft", self->folder, pages);
+        zb_log (ZB_LOG_INFO, "store: %s: %zu pages were written again from the doublewrite buffer", self->folder, pages);
     return error;
 }
 
 //  ---------------------------------------------------------------------------
 //  Putting out
 
-//  All files are synced: what is in the draft counts no more, and that is certain before anything goes on.
+//  All files are synced: what is in the buffer counts no more, and that is certain before anything goes on.
 static int s_begin_anew (zb_pages_t *self)
 {
     if (self->end == 0)
         return 0;
     static const uint8_t none[BLOCK];
-    int error = s_write (self->draft, none, BLOCK, 0);
+    int error = s_write (self->buffer, none, BLOCK, 0);
     if (!error)
-        error = s_sync_once (self->draft);
+        error = s_sync_once (self->buffer);
     if (!error) {
         self->end = 0;
         self->number = 0;
@@ -312,15 +312,15 @@ static int s_begin_anew (zb_pages_t *self)
     return error;
 }
 
-static int s_write_draft (zb_pages_t *self)
+static int s_write_buffer (zb_pages_t *self)
 {
     size_t head_size;
     uint8_t *head = s_head (self, &head_size);
-    int error = s_write (self->draft, head, head_size, self->end);
+    int error = s_write (self->buffer, head, head_size, self->end);
     if (!error)
-        error = s_write (self->draft, self->data, self->count * ZB_PAGE_SIZE, self->end + (off_t) head_size);
+        error = s_write (self->buffer, self->data, self->count * ZB_PAGE_SIZE, self->end + (off_t) head_size);
     if (!error)
-        error = s_sync_once (self->draft);
+        error = s_sync_once (self->buffer);
     if (!error) {
         self->end += (off_t) (head_size + self->count * ZB_PAGE_SIZE);
         self->number++;
@@ -366,7 +366,7 @@ static int s_put_out (zb_pages_t *self)
             error = s_begin_anew (self);
     }
     if (self->count && !error)
-        error = s_write_draft (self);
+        error = s_write_buffer (self);
     if (self->count && !error)
         error = s_write_places (self);
     if (!error)
@@ -374,7 +374,7 @@ static int s_put_out (zb_pages_t *self)
     return self->error = error;
 }
 
-//  Puts out, syncs this file (NULL: all) and empties the draft if nothing needs it any more.
+//  Puts out, syncs this file (NULL: all) and empties the buffer if nothing needs it any more.
 static int s_settle (zb_pages_t *self, s_file_t *only)
 {
     int error = s_put_out (self);
@@ -462,7 +462,7 @@ static zb_pages_t *s_owner (const char *path, const char **name)
     return self;
 }
 
-//  The name will mean another file, or none: the draft must not hold what was in this one.
+//  The name will mean another file, or none: the buffer must not hold what was in this one.
 static int s_leave (const char *path)
 {
     const char *name;
@@ -654,23 +654,23 @@ int zb_pages_rename (const char *from, const char *to)
 //  ---------------------------------------------------------------------------
 //  The class
 
-zb_pages_t *zb_pages_new (const char *folder, size_t collect, size_t draft)
+zb_pages_t *zb_pages_new (const char *folder, size_t collect, size_t buffer)
 {
     assert (folder && collect);
     zb_pages_t *self = zmalloc (sizeof (*self));
     self->folder = strdup (folder);
     assert (self->folder);
     self->collect = collect;
-    self->most = (off_t) draft * ZB_PAGE_SIZE;
-    self->draft = s_open_in (folder, ZB_DRAFT, O_CREAT);
-    int error = self->draft == -1 ? errno : s_apply (self);
+    self->most = (off_t) buffer * ZB_PAGE_SIZE;
+    self->buffer = s_open_in (folder, ZB_DOUBLEWRITE, O_CREAT);
+    int error = self->buffer == -1 ? errno : s_apply (self);
     s_forget_files (self);
     //  Its name, too, must be on the disk before it is relied on.
     if (!error && zb_folder_sync (folder) != 0)
         error = errno;
     if (error) {
-        if (self->draft != -1)
-            close (self->draft);
+        if (self->buffer != -1)
+            close (self->buffer);
         freen (self->folder);
         freen (self);
         errno = error;
@@ -694,9 +694,9 @@ void zb_pages_destroy (zb_pages_t **self_p)
     pthread_mutex_lock (&s_lock);
     int error = s_settle (self, NULL);
     if (!error)
-        error = s_cut (self->draft, 0);
+        error = s_cut (self->buffer, 0);
     if (error)
-        zb_log (ZB_LOG_WARNING, "store: %s: the draft can't be emptied: %s", self->folder, strerror (error));
+        zb_log (ZB_LOG_WARNING, "store: %s: the doublewrite buffer can't be emptied: %s", self->folder, strerror (error));
     for (const s_handle_t *handle = s_handles; handle; handle = handle->next)
         assert (handle->pages != self);
     zb_pages_t **at = &s_all;
@@ -705,7 +705,7 @@ void zb_pages_destroy (zb_pages_t **self_p)
     *at = self->next;
     pthread_mutex_unlock (&s_lock);
     s_forget_files (self);
-    close (self->draft);
+    close (self->buffer);
     free (self->place);
     free (self->data);
     freen (self->folder);

@@ -10,15 +10,15 @@
     says what has changed in a page, not what was in it: of a page that is half old, half
     new it can make nothing.  So each page is written twice.  What Berkeley DB writes to
     a table's file is collected in memory; when it is enough, or the file is to be synced,
-    it goes into a file, the draft, the draft is synced, and only then the pages go to their
-    places.  When all files are synced, the draft is emptied.  After a power cut what is
-    whole in the draft is written to its place again, before Berkeley DB looks at it.
+    it goes into one file, the doublewrite buffer, which is synced, and only then the pages
+    go to their places.  When all files are synced, the buffer is emptied.  After a power cut
+    what is whole in the buffer is written to its place again, before Berkeley DB looks at it.
 
       FOLDER/log.pages    batches, each with a checksum over all of it
       FOLDER/table.*      the files whose pages are written twice
 
     What follows for a reader of the disk at any moment: each page of a table, taken from
-    the draft if that has it, is one that Berkeley DB has written whole, and none is
+    the buffer if that has it, is one that Berkeley DB has written whole, and none is
     older than at the last sync of its file.  More is not needed: which of several pages are
     old and which are new does not matter to recovery, and the log is synced before a page
     is handed over here.
@@ -35,22 +35,22 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-//  The draft's file in the folder.
-#define ZB_DRAFT "log.pages"
+//  The doublewrite buffer's file in the folder.
+#define ZB_DOUBLEWRITE "log.pages"
 
 //  Bytes of a page of every table.
 #define ZB_PAGE_SIZE 16384
 
 typedef struct zb_pages zb_pages_t;
 
-//  Writes to their places what a power cut has left in the draft of this folder, and from then on keeps the pages of
-//  the tables in it.  So many pages are collected before they are written, and so many are in the draft before the
-//  files are synced and it is emptied.  Nobody has the tables open.  Returns NULL and errno on failure.
-zb_pages_t *zb_pages_new (const char *folder, size_t collect, size_t draft);
-//  Writes and syncs what is left, and empties the draft.  The tables are closed.
+//  Writes to their places what a power cut has left in the doublewrite buffer of this folder, and from then on keeps the
+//  pages of the tables in it.  So many pages are collected before they are written, and so many are in the buffer before
+//  the files are synced and it is emptied.  Nobody has the tables open.  Returns NULL and errno on failure.
+zb_pages_t *zb_pages_new (const char *folder, size_t collect, size_t buffer);
+//  Writes and syncs what is left, and empties the buffer.  The tables are closed.
 void zb_pages_destroy (zb_pages_t **self_p);
 
-//  Writes what is collected to the draft and to its place.  Returns 0 or an error number.  After ENOSPC it can be
+//  Writes what is collected to the buffer and to its place.  Returns 0 or an error number.  After ENOSPC it can be
 //  tried again, all is still collected; any other error is final.
 int zb_pages_flush (zb_pages_t *self);
 //  The error with which the last attempt has ended; 0 if it went well.
