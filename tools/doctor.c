@@ -226,7 +226,7 @@ static void s_state (doctor_t *self)
     if (access (aside, F_OK) == 0)
         s_find (
             self, "state", DOUBT,
-            zsys_sprintf ("%s was put aside: remove it when the pair is in step; see WAYS OUT in zbroker(1)", aside));
+            zsys_sprintf ("%s was put aside: remove it when the pair is in sync; see WAYS OUT in zbroker(1)", aside));
     free (aside);
 }
 

@@ -54,7 +54,7 @@ int operate_fail (const operate_t *self, const tool_t *tool, size_t index);
 bool operate_is_active (const operate_t *self, size_t index);
 //  Waits until the broker is active and answers clients; false if it does not within the time.
 bool operate_wait_active (operate_t *self, size_t index);
-//  Waits until the active broker says that the pair is in step, so that 'zbroker status' says so, too; false if the time is
+//  Waits until the active broker says that the pair is in sync, so that 'zbroker status' says so, too; false if the time is
 //  over before.
 bool operate_wait_in_step (operate_t *self, size_t index);
 

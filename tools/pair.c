@@ -15,7 +15,7 @@
 
 #include "pair.h"
 
-#define START_LIMIT 30000 //  ms for a broker to say READY, and for the pair to be in step
+#define START_LIMIT 30000 //  ms for a broker to say READY, and for the pair to be in sync
 
 typedef struct {
     const char *role;
@@ -253,7 +253,7 @@ int pair_restart (pair_t *self, size_t index)
     return TOOL_OK;
 }
 
-//  Whether a broker says that it is active, and if `in_step`, that the other one is in step with it.
+//  Whether a broker says that it is active, and if `in_step`, that the other one is in sync with it.
 static bool s_is_active (zb_client_t *client, size_t index, bool in_step)
 {
     const char *text = zb_client_status (client, index, 1000);
@@ -273,7 +273,7 @@ static int s_await_active (pair_t *self, zb_client_t *client, bool in_step, size
                 return TOOL_OK;
         zclock_sleep (20);
     }
-    return tool_fail (self->tool, TOOL_FAILED, "%s after %d s", in_step ? "the pair is not in step" : "no broker is active",
+    return tool_fail (self->tool, TOOL_FAILED, "%s after %d s", in_step ? "the pair is not in sync" : "no broker is active",
                       START_LIMIT / 1000);
 }
 

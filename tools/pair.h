@@ -34,7 +34,7 @@ int pair_destroy (pair_t **self_p, int code);
 //  Starts both brokers on free ports and waits until they listen.  Returns an exit code, after it has printed what is
 //  wrong.
 int pair_start (pair_t *self);
-//  Waits until the active broker says that the other one is in step with it; `client` is one of this pair's.  Returns
+//  Waits until the active broker says that the other one is in sync with it; `client` is one of this pair's.  Returns
 //  as pair_start.
 int pair_await_in_step (pair_t *self, zb_client_t *client);
 //  Which of the two says that it is active, in *index.  Returns as pair_start.

@@ -104,7 +104,7 @@ const tool_command_t tool_promote = {
     .summary = "Have a broker that waits for its peer lead without it, and accept what that loses",
     .text = "\n"
             "A broker waits when it can't know whether the other one has answered OK what it lacks: after\n"
-            "both were down, or when it was not in step.  If the other one is lost for good, or known to hold\n"
+            "both were down, or when it was not in sync.  If the other one is lost for good, or known to hold\n"
             "nothing newer, this is the operator's word for it.  Refused where it is not needed: there is an\n"
             "active broker, or this one leads by itself as soon as a client asks.  A client that remembers\n"
             "what is lost is told 503 until it is started anew.  Takes the pair's name and secret from the\n"

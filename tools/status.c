@@ -197,7 +197,7 @@ static const struct {
     const char *name;
     row_fn *fn;
 } s_rows[] = {{"node", s_node},         {"role", s_role},         {"why", s_why},       {"epoch", s_epoch},
-              {"OK means", s_level},    {"in step", s_in_step},   {"for", s_since},     {"peer", s_peer},
+              {"OK means", s_level},    {"in sync", s_in_step},   {"for", s_since},     {"peer", s_peer},
               {"lag", s_lag},           {"synced", s_synced},     {"resync", s_resync}, {"store", s_store},
               {"in use", s_queues},                   {"sessions", s_sessions}, {"messages", s_messages}, {"disk", s_disk},     {"process", s_process}};
 #define ROWS (sizeof s_rows / sizeof *s_rows)
@@ -244,16 +244,16 @@ static void s_print_ways_out (const brokers_t *self)
     }
 }
 
-//  What a pair that is in step lacks all the same; NULL if nothing.
+//  What a pair that is in sync lacks all the same; NULL if nothing.
 static const char *s_lacks (const brokers_t *self)
 {
     for (size_t index = 0; index < self->size; index++) {
         json_t *links = brokers_member (self->status[index], "links");
         if (s_is_closed (brokers_member (links, "witness")))
-            return "the pair is in step, but the witness can't be reached: a broker whose peer dies now does not go on "
+            return "the pair is in sync, but the witness can't be reached: a broker whose peer dies now does not go on "
                    "alone; see below";
         if (*brokers_text (links, "differs"))
-            return "the pair is in step, but the two brokers are set up differently; see below";
+            return "the pair is in sync, but the two brokers are set up differently; see below";
     }
     return NULL;
 }
@@ -280,11 +280,11 @@ static int s_verdict (const brokers_t *self, const char **verdict)
     }
     else if (strcmp (level, "both") == 0 && brokers_true (active, "in_step")) {
         const char *lacks = s_lacks (self);
-        *verdict = lacks ? lacks : "the pair is in step";
+        *verdict = lacks ? lacks : "the pair is in sync";
         return lacks ? TOOL_FAILED : TOOL_OK;
     }
     else if (strcmp (level, "shared") == 0 && brokers_true (active, "in_step") && answers == self->size) {
-        *verdict = "the pair is in step, on one shared store";
+        *verdict = "the pair is in sync, on one shared store";
         return TOOL_OK;
     }
     else if (strcmp (level, "shared") == 0)
@@ -292,7 +292,7 @@ static int s_verdict (const brokers_t *self, const char **verdict)
     else if (strcmp (level, "solo") == 0)
         *verdict = "one broker serves alone: the other one is down or catches up";
     else
-        *verdict = "the active broker is not in step with the other one yet";
+        *verdict = "the active broker is not in sync with the other one yet";
     return TOOL_FAILED;
 }
 
@@ -399,10 +399,10 @@ static int s_run (tool_t *tool)
 const tool_command_t tool_status = {
     .name = "status",
     .arguments = "",
-    .summary = "Show both brokers: role, epoch, in step or alone, lag, queues, disk",
+    .summary = "Show both brokers: role, epoch, in sync or alone, lag, queues, disk",
     .text = "\n"
             "Asks each broker by itself; it votes for nothing and changes nothing.  Ends with 0 if the pair\n"
-            "is in step (or a broker without a pair is active), with 1 if something needs a look, with 6 if\n"
+            "is in sync (or a broker without a pair is active), with 1 if something needs a look, with 6 if\n"
             "no broker answers.\n",
     .options = s_options,
     .run = s_run,

@@ -46,7 +46,7 @@ static int s_switch (tool_t *tool, operate_t *pair)
         return tool_fail (tool, TOOL_NO_ANSWER, "%s leads, but does not answer clients yet; see 'zbroker status'",
                           pair->brokers.endpoint[index]);
     if (!operate_wait_in_step (pair, index))
-        return tool_fail (tool, TOOL_FAILED, "%s leads, but the pair is not in step yet; see 'zbroker status'",
+        return tool_fail (tool, TOOL_FAILED, "%s leads, but the pair is not in sync yet; see 'zbroker status'",
                           pair->brokers.endpoint[index]);
     printf ("%s leads, OK means %s; %s follows\n", pair->brokers.endpoint[index],
             brokers_text (pair->brokers.status[index], "level"), pair->brokers.endpoint[from]);
@@ -72,7 +72,7 @@ const tool_command_t tool_switchover = {
     .text = "\n"
             "The active broker finishes what it has taken, hands the role over, and sends its clients to\n"
             "the other one.  Nothing is answered by one broker alone.  Refused unless the other broker is\n"
-            "in step; given up if that takes longer than the pair's ack-limit.  Takes the pair's name and\n"
+            "in sync; given up if that takes longer than the pair's ack-limit.  Takes the pair's name and\n"
             "secret from the config file, as an operator's proof.\n",
     .options = s_options,
     .run = s_run,

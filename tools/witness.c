@@ -111,7 +111,7 @@ const tool_command_t tool_witness = {
             "\n"
             "'reset' makes it forget the record of a pair, by the pair's name: when another pair has the name\n"
             "now, or the record can't be true.  Stop the witness first, and do it while both brokers of the\n"
-            "pair are in step: they make themselves known again.\n",
+            "pair are in sync: they make themselves known again.\n",
     .options = s_options,
     .run = s_witness,
 };

@@ -173,7 +173,7 @@ def copy_restored(rig, dice):
                 #  Both lives of the copy have used one epoch, which happens once in 64 times.
                 raise Waits("%s: %s" % (one.role, said["replay"]["waits"]))
         return all(said and said["in_step"] for said in states)
-    rig.until(at_rest, "the pair to be in step, or to say that it waits for an operator")
+    rig.until(at_rest, "the pair to be in sync, or to say that it waits for an operator")
 
 
 #  Virtual machines that are moved, or whose memory is saved: packets to them are lost, and their clocks show nothing.

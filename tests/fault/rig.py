@@ -367,7 +367,7 @@ class Rig:
         while not at_rest():
             self.look_for_merges()
             if time.monotonic() > end:
-                raise Stuck("not in step within %d s: %s" % (PATIENCE, self.describe()))
+                raise Stuck("not in sync within %d s: %s" % (PATIENCE, self.describe()))
             time.sleep(0.05)
 
     def describe(self):
@@ -424,7 +424,7 @@ class Rig:
             clients.process.send_signal(signal.SIGCONT)
 
     def rest(self):
-        """Everything is mended: waits until the pair is in step, all PUTs are answered, and the queues are empty."""
+        """Everything is mended: waits until the pair is in sync, all PUTs are answered, and the queues are empty."""
         self.heal()
         self.in_step()
         self.tell("pause", "producers")

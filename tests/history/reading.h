@@ -13,7 +13,7 @@
         TIME CONNECTION > VERB ID ARGUMENT...           a request, as it is sent
         TIME CONNECTION < STATUS ID TOKEN ARGUMENT...   a reply, as it is heard
         TIME CONNECTION x                               nothing more will be heard on it
-        TIME - one                                      the brokers are in step: what one has answered both have
+        TIME - one                                      the brokers are in sync: what one has answered both have
         TIME - split                                    since they were one, each may have answered without the other
         TIME - copy                                     the same, and one of them was set back to a copy made since then
         TIME - replay                                   since they were one, one holds what nobody has answered, and replays it

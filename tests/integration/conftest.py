@@ -26,7 +26,7 @@ def single():
 
 @pytest.fixture(params=STORES)
 def pair(request):
-    """A running pair whose backup is in step, over each kind of store."""
+    """A running pair whose backup is in sync, over each kind of store."""
     pair = Pair(store=request.param).start()
     in_step(pair)
     yield pair
@@ -35,7 +35,7 @@ def pair(request):
 
 @pytest.fixture
 def cut_pair():
-    """In step, with links between the brokers that can be cut."""
+    """In sync, with links between the brokers that can be cut."""
     pair = CutPair()
     pair.start()
     in_step(pair)
@@ -44,7 +44,7 @@ def cut_pair():
 
 
 def in_step(pair, patience=PATIENCE):
-    """Waits until one broker is active and the other in step; returns the index of the active one."""
+    """Waits until one broker is active and the other in sync; returns the index of the active one."""
     states = []
 
     def leader():
@@ -55,7 +55,7 @@ def in_step(pair, patience=PATIENCE):
                     return index + 1
         return 0
     try:
-        return wait_for(leader, "a pair in step", patience) - 1
+        return wait_for(leader, "a pair in sync", patience) - 1
     except AssertionError as error:
         raise AssertionError("%s: %s: %s" % (error, [b.options for b in pair.brokers], states)) from None
 

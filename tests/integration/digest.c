@@ -7,7 +7,7 @@
     =========================================================================
 
     digest FOLDER: prints the rows and a digest of each table, and one of all.
-    Two brokers of a pair that were in step hold the same rows.
+    Two brokers of a pair that were in sync hold the same rows.
 */
 
 #include <sodium.h>

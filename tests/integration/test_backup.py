@@ -126,7 +126,7 @@ def serve_restored(folder, where, as_what="primary"):
 
 
 def test_one_moment_under_load(pair, zbroker, folder):
-    """Taken while producers put into three queues: each has a prefix of each, up to one commit; the pair goes on in step."""
+    """Taken while producers put into three queues: each has a prefix of each, up to one commit; the pair goes on in sync."""
     load = Load(pair.endpoints, ["ann", "bob"])
     wait_for(lambda: puts(pair) > 200, "some messages")
     done = backup(pair, folder + "/backup", "--json")

@@ -187,7 +187,7 @@ def test_misuse(zbroker, folder, arguments, words):
     assert os.listdir(folder) == []
 
 
-@pytest.mark.skipif(SLOWER > 1, reason="a broker that is so slow may not be in step when it is killed; its peer then waits")
+@pytest.mark.skipif(SLOWER > 1, reason="a broker that is so slow may not be in sync when it is killed; its peer then waits")
 def test_failover(bench):
     """Clients follow the role around, and all that was stored was taken, in order."""
     figures = bench("--failover", "--kills", "2", "--stops", "1", "--switchovers", "2", "--backlog", "3000", "--rate", "500")

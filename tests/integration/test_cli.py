@@ -350,7 +350,7 @@ def test_serve_tells_that_the_store_is_in_use(zbroker, single, folder):
 
 def test_status_of_a_pair(zbroker, pair):
     brokers = ["--brokers", ",".join(pair.endpoints)]
-    assert zbroker(["status"] + brokers).stdout.splitlines()[-1].startswith("the pair is in step")
+    assert zbroker(["status"] + brokers).stdout.splitlines()[-1].startswith("the pair is in sync")
     whole = json.loads(zbroker(["status", "--json"] + brokers).stdout)
     assert sorted(broker["role"] for broker in whole["brokers"]) == ["active", "passive"]
     pair.brokers[1 - in_step(pair)].kill()

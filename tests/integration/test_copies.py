@@ -45,7 +45,7 @@ def messages(word, count):
 
 
 def rests(pair, patience=PATIENCE):
-    """Waits until the pair is in step, or one says that it waits for an operator.  Returns whether it is in step."""
+    """Waits until the pair is in sync, or one says that it waits for an operator.  Returns whether it is in sync."""
     def rest():
         states = [status(endpoint) for endpoint in pair.endpoints]
         if not all(states):
@@ -54,8 +54,8 @@ def rests(pair, patience=PATIENCE):
             if state["replay"] and "operator" in (state["replay"]["waits"] or ""):
                 return "operator"
         both = any(state["role"] == "active" for state in states) and all(state["in_step"] for state in states)
-        return "in step" if both else None
-    return wait_for(rest, "a pair at rest", patience) == "in step"
+        return "in sync" if both else None
+    return wait_for(rest, "a pair at rest", patience) == "in sync"
 
 
 def once_alone(pair, one):
@@ -200,7 +200,7 @@ class Snapshots:
             level = self.one.request("PUT", body.decode(), "q", "", body)[0]
             self.wanted.add(body)
             if level == b"solo":
-                #  On the disk of the only one that runs; on both once they are in step again.
+                #  On the disk of the only one that runs; on both once they are in sync again.
                 self.solo[body] = [index for index in range(2) if self.pair.brokers[index].alive][0]
 
     def together(self):

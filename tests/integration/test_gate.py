@@ -157,7 +157,7 @@ def test_connections_leave_descriptors_to_the_store(tight, client):
 
 def test_a_pair_survives_a_crowd_on_all_its_ports(folder, client):
     #  Both brokers with few descriptors, and each of their ports filled.  They need new files for what they store, nobody
-    #  ends, and they stay in step.
+    #  ends, and they stay in sync.
     with open(folder + "/zbroker.conf", "w") as config:
         config.write("store\n    log-file = 4m\n")
     pair = Pair("--config", folder + "/zbroker.conf")

@@ -31,7 +31,7 @@ def bodies(count):
 
 @pytest.fixture
 def grey(folder):
-    """A pair in step whose brokers' disks (grey.disks) do what they are told.  The disk's limit is 1 s."""
+    """A pair in sync whose brokers' disks (grey.disks) do what they are told.  The disk's limit is 1 s."""
     with open(folder + "/grey.conf", "w") as config:
         config.write("pair\n    disk-limit = 1s\n")
     pair = Pair("--config", folder + "/grey.conf")
@@ -238,7 +238,7 @@ def test_a_damaged_store_is_put_aside_and_fetched_anew(pair, client):
     flip(pair.folder + "/backup")
     #  It is seen when a page is read: at the start, or when the broker leads.
     pair.brokers[1].start(ready=False)
-    if not wait_for(lambda: pair.brokers[1].process.poll() or in_step_now(pair), "the damage, or the pair in step"):
+    if not wait_for(lambda: pair.brokers[1].process.poll() or in_step_now(pair), "the damage, or the pair in sync"):
         raise AssertionError
     if pair.brokers[1].alive:
         pair.brokers[0].kill()

@@ -124,7 +124,7 @@ class Keyed:
                 if all(states) and state["role"] == "active" and all(one["in_step"] for one in states):
                     return index + 1
             return 0
-        return wait_for(leader, "a pair in step") - 1
+        return wait_for(leader, "a pair in sync") - 1
 
     def close(self):
         try:

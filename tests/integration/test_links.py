@@ -87,7 +87,7 @@ def test_a_stranger_at_the_shipping_port_changes_nothing(pair, client):
 
 
 def test_a_grant_that_overtakes_the_heartbeat(client):
-    """Heartbeats come late, log records do not: the one that is taken back is in step as soon as it was granted, and takes
+    """Heartbeats come late, log records do not: the one that is taken back is in sync as soon as it was granted, and takes
     over if the active one dies then."""
     pair = CutPair()
     pair.start()

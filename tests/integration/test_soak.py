@@ -65,7 +65,7 @@ def assert_flat(what, series, slack):
 
 @pytest.fixture
 def pair(folder):
-    """A pair in step that keeps little log, so that the log is as long as it gets soon."""
+    """A pair in sync that keeps little log, so that the log is as long as it gets soon."""
     with open(folder + "/zbroker.conf", "w") as config:
         config.write("store\n    log-keep = 256m\n")
     pair = Pair("--config", folder + "/zbroker.conf").start()

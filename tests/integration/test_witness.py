@@ -77,7 +77,7 @@ class Witness(Broker):
 
 @pytest.fixture
 def watched():
-    """A pair in step behind links that can be cut, with a witness that knows it."""
+    """A pair in sync behind links that can be cut, with a witness that knows it."""
     port = free_ports(1)
     pair = CutPair("pair\n    name = test\n    secret = \"s\"\n    witness = \"tcp://127.0.0.1:%d\"\n" % port)
     pair.witness = Witness(port, pair.configs[0], pair.folder + "/witness").start()
@@ -188,7 +188,7 @@ def test_together_they_do_not_need_it(watched):
 
 
 def test_a_dead_witness_is_shown(watched):
-    """The pair is in step, and its witness is gone: status and log say so before it is needed, and that it is back."""
+    """The pair is in sync, and its witness is gone: status and log say so before it is needed, and that it is back."""
     in_step(watched)
     run = [PROGRAM, "status", "--brokers", ",".join(watched.endpoints)]
     wait_for(lambda: subprocess.run(run, capture_output=True).returncode == 0, "a pair that lacks nothing")
@@ -196,7 +196,7 @@ def test_a_dead_witness_is_shown(watched):
 
     def shown():
         done = subprocess.run(run, capture_output=True, text=True)
-        return done.returncode == 1 and "in step, but the witness can't be reached" in done.stdout and done.stdout
+        return done.returncode == 1 and "in sync, but the witness can't be reached" in done.stdout and done.stdout
     assert "the witness: closed for" in wait_for(shown, "the witness's silence in status")
     for broker in watched.brokers:
         wait_for(lambda: "the witness: closed for" in broker.tail() and "nobody listens at" in broker.tail(),
@@ -400,7 +400,7 @@ def test_an_operators_word(watched):
 
 
 def test_the_way_out_of_one_that_was_in_step(watched):
-    """A cut leaves the active one, which is then lost for good: the other one, which was in step and would lead but for the
+    """A cut leaves the active one, which is then lost for good: the other one, which was in sync and would lead but for the
     witness, leads on an operator's word."""
     active = in_step(watched)
     left = watched.endpoints[1 - active]

@@ -291,7 +291,7 @@ static bool s_both_say (const char *words)
     return machine_says (PRIMARY, words) && machine_says (BACKUP, words);
 }
 
-//  Cuts a pair that is in step until each side has served for a while.  It often ends with a kill, amid the merge, or with
+//  Cuts a pair that is in sync until each side has served for a while.  It often ends with a kill, amid the merge, or with
 //  another cut.  Number: 1 while it is cut.
 static void s_part (void *arg, uint64_t number)
 {
@@ -300,7 +300,7 @@ static void s_part (void *arg, uint64_t number)
     bool cut = number == 1, ends = cut && (s_both_say ("ACTIVE solo") || world_chance (30));
     if (now > s_to)
         return;
-    if (!cut && s_both_say ("in step")) {
+    if (!cut && s_both_say ("in sync")) {
         history_strain ();
         s_cut_for (PRIMARY, BACKUP, s_to);
         s_cut_for (BACKUP, PRIMARY, s_to);

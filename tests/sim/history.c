@@ -34,7 +34,7 @@ struct history_message {
         char id[32];
         int64_t acked; //  when it was answered OK under this id; 0 = not
         bool old;      //  it is to be delivered by what a disk that was set back holds
-        bool may;      //  it may come again until the two are in step, though it is acknowledged
+        bool may;      //  it may come again until the two are in sync, though it is acknowledged
     } place[PLACES];
 };
 
@@ -52,7 +52,7 @@ static uint64_t s_number[PRODUCERS];
 static bool s_strained, s_witness;
 //  The disk that was set back, and is not level yet.
 static int s_back;
-//  There was a split; there is one now; when the latest one was over; when the two were last in step.
+//  There was a split; there is one now; when the latest one was over; when the two were last in sync.
 static bool s_split, s_divided;
 static int64_t s_united, s_parted;
 //  Newest record that each broker has answered OK.
@@ -107,7 +107,7 @@ static void s_divide (const char *how)
     scribe_note ("split");
 }
 
-//  Both are in step: each holds what the other one does.
+//  Both are in sync: each holds what the other one does.
 static void s_no_more (history_message_t *message)
 {
     for (int at = 0; at < PLACES; at++)
@@ -141,8 +141,8 @@ void history_role (int machine, const char *text)
     if (alone[machine] && alone[other])
         s_divide ("both brokers go on alone");
     static bool level[MACHINES], follows[MACHINES];
-    follows[machine] = strstr (text, "passive, in step") != NULL;
-    level[machine] = strstr (text, "ACTIVE") && strstr (text, "in step");
+    follows[machine] = strstr (text, "passive, in sync") != NULL;
+    level[machine] = strstr (text, "ACTIVE") && strstr (text, "in sync");
     static bool one;
     bool was = one;
     one = (level[machine] && follows[other]) || (level[other] && follows[machine]);
@@ -165,8 +165,8 @@ void history_role (int machine, const char *text)
 
 static bool s_is_one (void)
 {
-    return (machine_says (PRIMARY, "ACTIVE") || machine_says (BACKUP, "ACTIVE")) && machine_says (PRIMARY, "in step") &&
-           machine_says (BACKUP, "in step");
+    return (machine_says (PRIMARY, "ACTIVE") || machine_says (BACKUP, "ACTIVE")) && machine_says (PRIMARY, "in sync") &&
+           machine_says (BACKUP, "in sync");
 }
 
 //  What it tells of its queues may be old, until it hears the other one, or does not.
@@ -478,7 +478,7 @@ static void s_is_open (const void *body, size_t size, uint64_t id, bool done)
     }
 }
 
-//  Acknowledged since the two were in step, perhaps on that disk alone: the other one may have the message, or be about
+//  Acknowledged since the two were in sync, perhaps on that disk alone: the other one may have the message, or be about
 //  to write it.
 static void s_was_done_alone (history_message_t *message)
 {
@@ -554,12 +554,12 @@ static void s_see (const void *body, size_t size, uint64_t id, bool done)
     if (!done)
         s_find_again (message);
     if (!done && message->named && s_is_done (message, text))
-        world_finding ("H3: in step, and message %d.%d of producer %d is to be delivered as %s, which was acknowledged "
+        world_finding ("H3: in sync, and message %d.%d of producer %d is to be delivered as %s, which was acknowledged "
                        "with OK%s",
                        number, index, producer, text, s_split ? ", after a split" : "");
 }
 
-//  The two are in step: what is on the passive one's disk is all that was answered OK, and not acknowledged.
+//  The two are in sync: what is on the passive one's disk is all that was answered OK, and not acknowledged.
 static void s_look_level (int active, int passive)
 {
     base_compare (active, passive);
@@ -573,7 +573,7 @@ static void s_look_level (int active, int passive)
             for (int index = 0; index < BODIES; index++) {
                 const history_message_t *message = &s_message[producer][number][index];
                 if (message->ok && !message->there && !message->acking && !message->aside && !message->lost)
-                    world_finding ("H2: in step, and message %d.%d of producer %d was answered OK and is gone%s",
+                    world_finding ("H2: in sync, and message %d.%d of producer %d was answered OK and is gone%s",
                                    number, index, producer, s_split ? ", after a split" : "");
             }
     history_stats.levels++;

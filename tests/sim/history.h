@@ -14,12 +14,12 @@
     H6  An epoch has one process that answers in it, a commit of it one content.
     H7  Unless the network was cut, late, or a process stopped, nobody answers after another has taken over.
     H8  When all faults have ended, all of it is stored, delivered and acknowledged, and one broker serves with the
-        other one in step.
+        other one in sync.
 
         When one of the two is lost after that, the other one goes on alone.
     H9  Beside a witness there is no split, whatever breaks: `alone` is never on both brokers' disks, `solo` is answered
         only by the one whose name is on the witness's disk, nobody answers after another has taken over.
-    H10 Each time that the two are in step, each has what the other one has, row by row.  H2 and H3 hold for what is on the
+    H10 Each time that the two are in sync, each has what the other one has, row by row.  H2 and H3 hold for what is on the
         disks then, before anything of it is delivered.
     H11 A broker that is started under the other one's name refuses, and touches nothing.
     H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
@@ -33,10 +33,10 @@
 
     What the loser of a split has put aside counts as delivered; H5 says when it may.
 
-    From a split (both brokers have answered what the other one lacks) until both are in step again, H2 holds for what is
+    From a split (both brokers have answered what the other one lacks) until both are in sync again, H2 holds for what is
     still on one of the two disks, and what the README takes back is allowed: a message that was acknowledged on one side is
     delivered by the other (H3); what the two sides took is in no common order (H4, which holds for ids of one epoch); a PUT
-    that was sent to both sides has an id of each (H5), but not in one store. What was acknowledged before they are in step
+    that was sent to both sides has an id of each (H5), but not in one store. What was acknowledged before they are in sync
     again comes under that id no more; under its other id it may.
 */
 
@@ -72,7 +72,7 @@ void history_alone (int machine);
 //  An operator is about to have a broker lead: no witness is asked any more.
 void history_promotes (void);
 //  A broker was told to lead, whatever it lacks: that is a split.  What it holds may come again, though the other one has
-//  acknowledged it, or will before the two are in step.
+//  acknowledged it, or will before the two are in sync.
 void history_promoted (int machine);
 //  A disk is about to be set back to a copy; was set back.  What was on it alone is gone.  What it holds again may come
 //  again if its broker leads before it has followed.

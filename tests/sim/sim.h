@@ -216,7 +216,7 @@ size_t base_count (int machine, const char *body);
 //  Calls fn for each message that the store that counts holds, on the disk; `done`: it is acknowledged.
 typedef void (base_fn) (const void *body, size_t size, uint64_t id, bool done);
 void base_each (int machine, base_fn *fn);
-//  The two are in step: what the passive one holds is what the active one held a moment ago, row by row.
+//  The two are in sync: what the passive one holds is what the active one held a moment ago, row by row.
 void base_compare (int active, int passive);
 //  A line about the disk.
 void base_print (int machine, char *line, size_t size);

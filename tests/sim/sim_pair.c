@@ -45,8 +45,8 @@ static end_t s_rest (void)
     for (int machine = PRIMARY; machine <= BACKUP; machine++) {
         int other = PRIMARY + BACKUP - machine;
         bool serves = machine_says (machine, "ACTIVE shared") ||
-                      (machine_says (machine, "ACTIVE") && machine_says (machine, "in step"));
-        if (drained && serves && machine_says (other, "passive, in step") && !history_is_held ())
+                      (machine_says (machine, "ACTIVE") && machine_says (machine, "in sync"));
+        if (drained && serves && machine_says (other, "passive, in sync") && !history_is_held ())
             return RESTED;
         //  R6: no store is trusted, or the one that is not alone has what was answered without its peer.
         bool nobody = !machine_says (machine, "ACTIVE") && !machine_says (other, "ACTIVE");
@@ -160,7 +160,7 @@ static void s_print_end (kind_t kind, end_t end, size_t kept, size_t undecided)
     dprintf (
         STDOUT_FILENO,
         "%s, %s%s%s%s: at rest after %.1f s; %zu OK (%zu both, %zu solo, %zu duplicates), %zu deliveries (%zu again), "
-        "%zu epochs, %zu and %zu starts, %zu times in step%s",
+        "%zu epochs, %zu and %zu starts, %zu times in sync%s",
         s_end_name[end], fault_name (kind), machines_witness () ? ", witness" : "", world_extras (),
         machines_wait () ? ", peer-loss = wait" : "", (double) world_now () / SECOND, history_stats.oks,
         history_stats.both, history_stats.solo, history_stats.duplicates, history_stats.deliveries,
@@ -371,9 +371,9 @@ static void s_test_mutants (void)
         {MUTANT_ROWS, "H10", 10, 0},
         {MUTANT_NAME, "H11", 200, EXTRA_NAMES},
         {MUTANT_YIELD, "H12", 100, EXTRA_OPERATOR},
-        {MUTANT_LATE, "H2: in step", 600, EXTRA_SPLITS},
-        {MUTANT_TAIL, "H2: in step", 600, EXTRA_COPIES},
-        {MUTANT_BITS, "H3: in step", 600, EXTRA_SPLITS},
+        {MUTANT_LATE, "H2: in sync", 600, EXTRA_SPLITS},
+        {MUTANT_TAIL, "H2: in sync", 600, EXTRA_COPIES},
+        {MUTANT_BITS, "H3: in sync", 600, EXTRA_SPLITS},
         {MUTANT_PURGE, "of the keeper", 600, EXTRA_SPLITS},
         {MUTANT_MIX, "H4", 600, EXTRA_SPLITS},
         {MUTANT_AGAIN, "H13", 60, 0},

@@ -145,7 +145,7 @@ static void s_compare_rows (int machine, const fake_tables_t *should, const fake
                    memcmp (one->bytes, other->bytes, one->key_size + one->size) == 0;
         }
         if (!same)
-            world_finding ("H10: in step, and the table %s of machine %d is not what its log, and its peer's, make",
+            world_finding ("H10: in sync, and the table %s of machine %d is not what its log, and its peer's, make",
                            s_table_name[table], machine);
     }
 }
@@ -157,14 +157,14 @@ void base_compare (int active, int passive)
         return;
     const environment_t *one = s_current (active), *other = s_current (passive);
     if (!one || !other)
-        world_finding ("H10: in step, and a store is not complete");
+        world_finding ("H10: in sync, and a store is not complete");
     size_t common = 0;
     while (common < one->size && common < other->size && one->log[common]->number == other->log[common]->number)
         common++;
     //  What recovery adds goes when the two speak again.
     for (size_t index = common; index < other->size; index++)
         if (other->log[index]->kind != RECORD_CHECKPOINT)
-            world_finding ("H10: in step, and the stores differ from record %zu of %zu and %zu on", common, one->size,
+            world_finding ("H10: in sync, and the stores differ from record %zu of %zu and %zu on", common, one->size,
                            other->size);
     fake_tables_t rows = {0};
     for (size_t index = 0; index < one->size; index++) {

@@ -20,7 +20,7 @@ extern const bounds_t play_bounds;
 
 //  Plays "act node, act node, ..."; "act node * 3" three times.  Each act must be possible, and safe.
 void play (model_t *self, const char *acts);
-//  The primary serves, the backup is in step, and one message has been answered.
+//  The primary serves, the backup is in sync, and one message has been answered.
 model_t play_pair (bool wait);
 //  Fails the test unless the node leads, or does not.
 void play_leads (const node_t *node, bool leads);

@@ -162,7 +162,7 @@ static void test_nothing_to_hand_back (void **unused)
     assert_string_equal (zb_consent_name (&self), "free");
     zb_consent_return (&self, true, true, 2);
     assert_false (s_wishes (&self));
-    //  A leader whose peer is in step goes on until that one has handed back.
+    //  A leader whose peer is in sync goes on until that one has handed back.
     zb_consent_share (&self, 3);
     s_say (&self, &record, 5);
     assert_true (s_wishes (&self));

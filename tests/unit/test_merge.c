@@ -277,7 +277,7 @@ static void test_an_id_of_the_other_side_waits (void **state)
     s_close ();
 }
 
-//  S3: an epoch above the own one is the other side's as well.  In step there is no other side: what nobody has is gone.
+//  S3: an epoch above the own one is the other side's as well.  In sync there is no other side: what nobody has is gone.
 static void test_an_id_of_a_larger_epoch_waits (void **state)
 {
     (void) state;
@@ -452,7 +452,7 @@ static void test_what_was_on_its_way_is_told (void **state)
 {
     (void) state;
     s_open ();
-    //  The loser was in step with nobody: take it back to before, and have it go alone while an ACK is on its way.
+    //  The loser was in sync with nobody: take it back to before, and have it go alone while an ACK is on its way.
     zb_engine_keep (s_loser.rig->engine, ZB_KEEP_NOTE);
     rig_rule (s_loser.rig, ZB_RELEASE_BOTH);
     s_loser.rig->sync_here = false;

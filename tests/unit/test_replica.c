@@ -677,7 +677,7 @@ static void test_generations (void **state)
     s_couple_destroy (&pair);
 }
 
-//  `in step` is granted for a session and ends with the next one.
+//  `in sync` is granted for a session and ends with the next one.
 static void test_grant (void **state)
 {
     (void) state;

@@ -435,7 +435,7 @@ static void test_a_late_grant_is_not_believed (void **unused)
 }
 
 //  The grant comes over the link, that the peer is no longer alone in its heartbeats: whatever is first, this one is in
-//  step with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
+//  sync with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
 static void test_a_grant_overtakes_a_heartbeat (void **unused)
 {
     (void) unused;

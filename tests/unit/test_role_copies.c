@@ -99,7 +99,7 @@ static void test_a_broker_that_knows_that_it_is_stale_waits (void **unused)
 }
 
 //  The consent to a roll-back is for one leadership.  The primary was alone, and a copy was made; the backup took over
-//  from it in step.  What the primary has more was not answered, as the backup's epoch says; but the copy is no such
+//  from it in sync.  What the primary has more was not answered, as the backup's epoch says; but the copy is no such
 //  proof.
 static void test_only_an_heir_is_a_proof (void **unused)
 {

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-//  Every answer on the way is `both`, and the old active one is in step at the end.
+//  Every answer on the way is `both`, and the old active one is in sync at the end.
 static void test_the_role_is_handed_over (void **unused)
 {
     (void) unused;
@@ -70,7 +70,7 @@ static void test_a_hand_over_is_given_up_after_the_limit (void **unused)
     assert_false (zb_role_drains (&P->role));
 }
 
-//  The one that has handed over is as good as a passive one in step, until the other one answers without it.
+//  The one that has handed over is as good as a passive one in sync, until the other one answers without it.
 static void test_the_peer_dies_when_the_role_is_handed_over (void **unused)
 {
     (void) unused;
@@ -120,7 +120,7 @@ static void test_an_operator_promotes_one_that_waits (void **unused)
     //  The other one comes back: it keeps what it has answered.
     play (&model, "start P, time P * 6");
     assert_true (P->diverged || B->diverged);
-    //  Not needed: in step, and the active one dead: a client is enough.
+    //  Not needed: in sync, and the active one dead: a client is enough.
     model = both;
     play (&model, "kill P, time P * 3");
     assert_true (zb_role_peer_gone (&B->role, model.now));

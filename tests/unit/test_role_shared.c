@@ -220,7 +220,7 @@ static void test_locks_that_do_not_reach_the_peer (void **state)
     zb_role_lock (&role, true, s_store, 4, "it", 9000);
     zb_role_tick (&role, false, 9050);
     s_hear (&role, BSTAR_ACTIVE, s_store, 4, 9100);
-    assert_string_equal (zb_role_why (&role, 9100), "passive, in step: only the other broker has the shared store open");
+    assert_string_equal (zb_role_why (&role, 9100), "passive, in sync: only the other broker has the shared store open");
     assert_true (role.in_step);
 }
 

@@ -10,7 +10,7 @@
     breadth first through every order of what can happen, within bounds.  What
     model_act and model_check say must hold, holds in each state that was reached; and
     from each of them the pair recovers when nothing is broken any more: one serves,
-    the other stands by in step, after a split as well: what it had answered was replayed.
+    the other stands by in sync, after a split as well: what it had answered was replayed.
 
     A failure prints the acts that lead to it, with the state after each.
 
@@ -237,7 +237,7 @@ static void s_all (model_t *self, act_t act)
             ;
 }
 
-//  One serves; the other is in step, after a split, too: then all that it had was replayed.
+//  One serves; the other is in sync, after a split, too: then all that it had was replayed.
 static bool s_recovered (const model_t *self)
 {
     for (int at = 0; at < 2; at++) {
@@ -587,7 +587,7 @@ static void s_pass_time (model_t *model, int at, int steps)
     }
 }
 
-//  The same beside a witness, which lets it happen only if an operator has the backup lead that was not in step.  The
+//  The same beside a witness, which lets it happen only if an operator has the backup lead that was not in sync.  The
 //  two have the same number of an epoch, so that the primary wins, and the other one holds the witness's record.
 static void s_part_by_promotion (model_t *model)
 {

@@ -264,7 +264,7 @@ static int s_switch (failover_t *self, size_t from)
     return tool_fail (self->tool, TOOL_FAILED, "switchover: %s", zb_client_error_text (self->operator.brokers.client));
 }
 
-//  One event, until the pair is in step again.
+//  One event, until the pair is in sync again.
 static int s_strike (failover_t *self, event_t event)
 {
     size_t active = 0;

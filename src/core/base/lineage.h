@@ -52,7 +52,7 @@ typedef struct {
     unsigned node;
     uint64_t before; //  newest message id of the store when it was raised
     uint32_t run;    //  of the process that raised it
-    bool heir;       //  that one knew that it held all that had been answered in the epoch before: it was in step with who
+    bool heir;       //  that one knew that it held all that had been answered in the epoch before: it was in sync with who
                      //  led then, or led itself
 } zb_epoch_t;
 
@@ -102,7 +102,7 @@ bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node)
 typedef enum {
     ZB_TAIL_LACKED,     //  something that may have been answered
     ZB_TAIL_UNANSWERED, //  commits that nobody was told of, if this store has not answered alone: who raised the next epoch
-                        //  was in step and did not have them
+                        //  was in sync and did not have them
     ZB_TAIL_HELD        //  nothing
 } zb_tail_t;
 zb_tail_t zb_lineage_tail (const zb_lineage_t *self, uint64_t newest, const zb_lineage_t *ours, uint64_t commit);

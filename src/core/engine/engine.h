@@ -182,7 +182,7 @@ void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats);
 //  Whether somebody waits for an answer that only the store or the peer can bring (the pair probes only then).
 bool zb_engine_client_waits (const zb_engine_t *self);
 //  Whether the peer has asked to replay, as the loser of a split does, and is listened to only when this broker is alone.
-//  If it has come in step meanwhile it waits no more: its store was fetched anew, or was level after all.
+//  If it has come in sync meanwhile it waits no more: its store was fetched anew, or was level after all.
 bool zb_engine_loser_waits (const zb_engine_t *self);
 
 #endif

@@ -16,7 +16,7 @@
         0     1   version, 3
         1     1   node: 1 primary, 2 backup
         2     1   state of the Binary Star machine, as in bstar_fsm.h
-        3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in step, 64 shared, 128 yields
+        3     1   flags: 1 settled, 2 fresh, 4 complete, 8 suspect, 16 serving, 32 in sync, 64 shared, 128 yields
         4    16   the pair's id, zeros if the store has none
        20     8   newest commit of the store
        28     8   alone: the first epoch in which this node answered without its peer, 0 = none

@@ -30,7 +30,7 @@
 
 #include <stddef.h>
 
-//  What holds in each.  "Answered" is: a client was told so.  The peer's grant is its `in step`.
+//  What holds in each.  "Answered" is: a client was told so.  The peer's grant is its `in sync`.
 typedef enum {
     //  Not active.  Nothing is answered, no epoch of ours is open.
     ZB_PHASE_IDLE,
@@ -80,17 +80,17 @@ typedef enum {
     ZB_IF_SINGLE,    //  no pair, or one store for both: there is no second copy
     ZB_IF_ALONE,     //  `alone` is set
     ZB_IF_SOLO,      //  this leadership begins without the peer
-    ZB_IF_GRANTED,   //  the peer was granted `in step` in this session of the link
+    ZB_IF_GRANTED,   //  the peer was granted `in sync` in this session of the link
     ZB_IF_WAIT,      //  peer-loss = wait; or this process was stopped, and has not asked its peer about it yet
     ZB_IF_BOUND,     //  there is a witness, and it has not consented that this broker goes on alone
     ZB_IF_RAISED,    //  the epoch's commit is synced here
-    ZB_IF_TOLD,      //  the peer has echoed a heartbeat that says `alone`, or echoes none any more; or was in step, and is proven dead
+    ZB_IF_TOLD,      //  the peer has echoed a heartbeat that says `alone`, or echoes none any more; or was in sync, and is proven dead
     ZB_IF_OUTRANKED, //  after a split the other one follows, and its newest epoch is above ours
     ZB_IF_BACK,      //  the peer is caught up again, hears us, and is to be taken back by now
     ZB_IF_LIVE,      //  the peer is caught up in this session of the link
     ZB_IF_CAUGHT_UP, //  it is, and has synced everything that was answered without it
     ZB_IF_LOST,      //  the link's session ended, another one began, or the peer no longer knows of its grant
-    ZB_IF_STUCK,     //  a client waits, and the peer's acks have made no progress for the limit; or it was in step, and is proven dead
+    ZB_IF_STUCK,     //  a client waits, and the peer's acks have made no progress for the limit; or it was in sync, and is proven dead
     ZB_IF_PROGRESS,  //  they move again, or the peer owes nothing
     ZB_IF_PROBED,    //  a fresh interval went by without progress, or it is as above, and a client still waits
     ZB_IF_LATE,      //  draining takes longer than the limit of acks

@@ -26,7 +26,7 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
     [ZB_REASON_ALONE] = {"alone", ZB_STANDS_SERVING, "active without its peer", NULL, false},
     [ZB_REASON_JOINING] = {"joining", ZB_STANDS_SERVING, "active: the peer is catching up", NULL, false},
     [ZB_REASON_CLEARING] = {"clearing", ZB_STANDS_SERVING, "active: the peer has caught up", NULL, false},
-    [ZB_REASON_PAIRED] = {"paired", ZB_STANDS_SERVING, "active, the peer is in step", NULL, false},
+    [ZB_REASON_PAIRED] = {"paired", ZB_STANDS_SERVING, "active, the peer is in sync", NULL, false},
     [ZB_REASON_PROBING] = {"probing", ZB_STANDS_BRIEFLY, "active: the peer does not acknowledge", NULL, false},
     [ZB_REASON_SEVERING] = {"severing", ZB_STANDS_BRIEFLY, "active: telling the peer that it is left behind", NULL,
                             false},
@@ -53,13 +53,13 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                                  "witness reset' with the name",
                                  "give one of the two pairs another pair/name; or, if the other pair is gone, stop the "
                                  "witness, say zbroker witness reset with the name, start it again, and the other "
-                                 "broker: both make themselves known when they are in step",
+                                 "broker: both make themselves known when they are in sync",
                                  false},
     [ZB_REASON_WITNESS_BEYOND] = {"witness-beyond", ZB_STANDS_WAITING,
                                   "waiting: the witness has a record that is far behind this pair's epochs. Stop the "
                                   "witness and say 'zbroker witness reset' with the pair's name",
                                   "stop the witness, say zbroker witness reset with the pair's name, start it again, "
-                                  "and the other broker: both make themselves known when they are in step",
+                                  "and the other broker: both make themselves known when they are in sync",
                                   false},
     [ZB_REASON_WITNESS_UNPROVEN] = {"witness-unproven", ZB_STANDS_WAITING,
                                     "waiting: the witness has not believed that an operator has said that; say "
@@ -71,11 +71,11 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
     [ZB_REASON_WITNESS_STRANGER] = {"witness-stranger", ZB_STANDS_WAITING,
                                     "waiting for the peer: the witness does not know this pair yet, both must meet "
                                     "once",
-                                    "start the other broker: when both are in step the witness knows them; " PROMOTE,
+                                    "start the other broker: when both are in sync the witness knows them; " PROMOTE,
                                     true},
 
     [ZB_REASON_OPENING] = {"opening", ZB_STANDS_BRIEFLY, "the store is being opened", NULL, false},
-    [ZB_REASON_IN_STEP] = {"in-step", ZB_STANDS_BY, "passive, in step", NULL, false},
+    [ZB_REASON_IN_STEP] = {"in-step", ZB_STANDS_BY, "passive, in sync", NULL, false},
     [ZB_REASON_CATCHING_UP] = {"catching-up", ZB_STANDS_BY, "passive, catching up", NULL, false},
     [ZB_REASON_READY] = {"ready", ZB_STANDS_BY, "ready to take over", NULL, false},
     [ZB_REASON_YIELDED] = {"yielded", ZB_STANDS_BRIEFLY,
@@ -124,7 +124,7 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                           "--accept-loss gives up what it holds more",
                           "start the other broker; " PROMOTE, true},
     [ZB_REASON_UNKNOWN] = {"peer-unknown", ZB_STANDS_WAITING,
-                           "waiting for the peer: this broker was not in step when it was last heard, so the peer may "
+                           "waiting for the peer: this broker was not in sync when it was last heard, so the peer may "
                            "hold newer messages",
                            "start the other broker, or mend the network between the two: the pair comes back by "
                            "itself; " PROMOTE,
@@ -151,7 +151,7 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                               false},
 
     [ZB_REASON_SHARED_IN_STEP] = {"shared-in-step", ZB_STANDS_BY,
-                                  "passive, in step: only the other broker has the shared store open", NULL, false},
+                                  "passive, in sync: only the other broker has the shared store open", NULL, false},
     [ZB_REASON_SHARED_NEW] = {"shared-new", ZB_STANDS_BY, "passive: the shared store is new", NULL, false},
     [ZB_REASON_SHARED_UNSEEN] = {"shared-unseen", ZB_STANDS_BY,
                                  "passive: the other broker was not seen yet to hold the lock of this folder and serve",

@@ -109,7 +109,7 @@ const bstar_row_t *zb_role_bstar (zb_role_t *self, bstar_event_t event, bool may
         zb_role_phase (self, ZB_PHASE_LEAD, now);
     }
     else if (before == BSTAR_ACTIVE) {
-        //  Who has handed over is what a passive one in step is: it lacks nothing that was answered, and until the new
+        //  Who has handed over is what a passive one in sync is: it lacks nothing that was answered, and until the new
         //  active one says `alone`, nothing is answered without it.
         self->yields = self->in_step = self->settled = event == BSTAR_YIELD;
         self->commit = self->closed;

@@ -71,7 +71,7 @@ typedef struct {
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
     bool keeps;                 //  diverged: the peer, which leads, lacks what this store has, so that it is replayed
     int64_t diverged_ms;        //  when
-    bool step_known;            //  in step: the epoch of the grant is known,
+    bool step_known;            //  in sync: the epoch of the grant is known,
     zb_epoch_t step;            //  and is this one
     uint64_t step_from;         //  the peer's newest epoch at its newest grant: an `alone` up to it was over by then
     bool glance;                //  the look at the store that is on its way is for that alone: the peer leads
@@ -121,9 +121,9 @@ typedef struct {
     //  Commits and the link.
     uint64_t closed, here, there; //  last commit given to the store; synced here; synced by the peer
     uint64_t acked;               //  the most that the peer has synced in any session of this leadership
-    uint64_t raising, mark;       //  the epoch's commit; what the peer must ack before it is in step
+    uint64_t raising, mark;       //  the epoch's commit; what the peer must ack before it is in sync
     bool live;                    //  the peer is a caught-up client in this session
-    uint64_t session, granted;    //  the link's session; the one that was granted `in step`
+    uint64_t session, granted;    //  the link's session; the one that was granted `in sync`
     int64_t progress_ms, probe_ms, rejoin_ms, rejoin_delay, granted_ms;
     int64_t yield_ms;                //  when draining began
     int64_t changed_ms;              //  when what the peer must know before it counts on it changed last
@@ -184,7 +184,7 @@ bool zb_role_replays (const zb_role_t *self, int64_t now);
 void zb_role_merged (zb_role_t *self);
 //  As a winner: all that a broker with this lineage has was replayed to this store.
 void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser);
-//  The passive one's `in step`; `epoch` is the newest one of the active broker when it granted it.
+//  The passive one's `in sync`; `epoch` is the newest one of the active broker when it granted it.
 void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch);
 //  Of a shared store.  A look at the lock: whether somebody has it, and what its file says: the store's id, the epoch,
 //  and a sentence (borrowed until the next call).  If the file can't be read, `store` is NULL, `held` is true, and the
@@ -255,7 +255,7 @@ bool zb_role_risen (const zb_role_t *self);
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat);
 //  The peer is heard as active now.
 bool zb_role_peer_leads (const zb_role_t *self, int64_t now);
-//  Of an active broker: whether it has granted the peer `in step`, in the session of the link that stands.
+//  Of an active broker: whether it has granted the peer `in sync`, in the session of the link that stands.
 bool zb_role_peer_in_step (const zb_role_t *self);
 //  No heartbeat within the limit, or known dead.
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now);

@@ -31,7 +31,7 @@ const char *zb_role_yield (zb_role_t *self, int64_t now, int *code)
     if (self->phase == ZB_PHASE_DRAINING)
         return "it is being done already";
     if (self->phase != ZB_PHASE_PAIRED)
-        return "the other broker is not in step";
+        return "the other broker is not in sync";
     if (zb_role_peer_gone (self, now) || self->peer.state != BSTAR_PASSIVE || !zb_role_echo_fresh (self, now))
         return "the brokers do not hear each other";
     self->yield_ms = now;

@@ -168,7 +168,7 @@ static bool s_is_live (const zb_role_t *self)
     return self->live && !self->dead;
 }
 
-//  Whether it is dead that was in step: it had all that was answered, and nothing comes from it any more.  Of one that
+//  Whether it is dead that was in sync: it had all that was answered, and nothing comes from it any more.  Of one that
 //  may hold what this store lacks the death is no reason for haste: it may be back in time.
 static bool s_is_no_more (const zb_role_t *self)
 {

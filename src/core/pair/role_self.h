@@ -63,7 +63,7 @@ void zb_role_compare (zb_role_t *self);
 zb_reason_t zb_role_other_store (const zb_role_t *self);
 //  Whether this broker may try to take the lock.
 bool zb_role_may_take (const zb_role_t *self);
-//  Sets `in step` of a passive broker by what it knows now.
+//  Sets `in sync` of a passive broker by what it knows now.
 void zb_role_judge_share (zb_role_t *self);
 //  Why this broker does not lead.
 zb_reason_t zb_role_reason_shared (const zb_role_t *self, int64_t now);

@@ -95,7 +95,7 @@ typedef struct {
 void zb_status_error (zb_status_t *self, unsigned code);
 //  Returns the text, to be freed by the caller.
 char *zb_status_json (const zb_status_t *self);
-//  One line for an operator: "ACTIVE both epoch 3: active, the peer is in step".  To be freed by the caller.
+//  One line for an operator: "ACTIVE both epoch 3: active, the peer is in sync".  To be freed by the caller.
 char *zb_status_line (const zb_role_t *role, int64_t now);
 
 #endif

@@ -150,7 +150,7 @@ static int s_load (zb_witness_t *self)
     free (text);
     if (code)
         zb_log (ZB_LOG_ERROR,
-                "%s/pairs is damaged: remove it while each of its pairs is whole (status: in step); the pairs make "
+                "%s/pairs is damaged: remove it while each of its pairs is whole (status: in sync); the pairs make "
                 "themselves known again",
                 self->folder);
     return code;

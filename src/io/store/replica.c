@@ -114,7 +114,7 @@ static char *s_damaged (zb_replica_t *self, const char *fault)
         return zsys_sprintf ("the copy of the peer's store is damaged: %s. Start again, it begins anew", fault);
     char *aside = s_set_aside (self);
     char *text = aside ? zsys_sprintf ("the store is damaged: %s. It was put aside as %s; start again, and all is "
-                                       "fetched from the peer. Keep it until the pair is in step",
+                                       "fetched from the peer. Keep it until the pair is in sync",
                                        fault, aside)
                        : zsys_sprintf ("the store is damaged: %s. It can't be put aside, so nothing was changed: %s. "
                                        "Mend that and start again",

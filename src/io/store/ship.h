@@ -15,7 +15,7 @@
       2 WELCOME   the client's nonce u64, generation u32, lead u64      offered  by a master, answering a client
       3 RECORD    size of control u32, control, record                  yes      what Berkeley DB has to say
       4 ACK       received u64, log position u64, caught up u8          yes      by the client
-      5 GRANT     the master's newest epoch u64                         yes      by the master: you are in step
+      5 GRANT     the master's newest epoch u64                         yes      by the master: you are in sync
       6 TICK      received u64, log position u64, size of the store u64 yes      every 100 ms
       7 BEGIN     the client's nonce u64, generation u32                offered  by the client, taking what is offered
       8 END       -                                                     over     by whoever is not in that session
@@ -75,7 +75,7 @@ typedef enum {
     ZB_SHIP_CLOSED, //  the session has ended
     ZB_SHIP_RECORD, //  control, record: for Berkeley DB; valid until the next call
     ZB_SHIP_ACK,    //  the client has everything up to `lsn` on its disk; caught_up
-    ZB_SHIP_GRANT,  //  the master says that we are in step, in this epoch
+    ZB_SHIP_GRANT,  //  the master says that we are in sync, in this epoch
     ZB_SHIP_TICK,   //  the other side lives; lsn: the end of its log; size: bytes of its store, 0 = not told
     ZB_SHIP_BEHIND  //  as a master: a client's generation is above ours.  It is not let in until we lead with
                     //  a higher one

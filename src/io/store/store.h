@@ -79,7 +79,7 @@ typedef enum {
     ZB_STORE_FOLLOWS,  //  client now
     ZB_STORE_SAVED,    //  node: the node's file is on the disk
     ZB_STORE_LINK,     //  link: what is known of the peer over the shipping link has changed
-    ZB_STORE_GRANTED,  //  as a client: granted is the flag `in step` as it is now; true at every grant
+    ZB_STORE_GRANTED,  //  as a client: granted is the flag `in sync` as it is now; true at every grant
     ZB_STORE_COMPLETE, //  as a client: the store has caught up (again); node, meta as found
     ZB_STORE_PROGRESS, //  text: what a resync is doing, done and total in bytes (total 0: not known yet)
     ZB_STORE_SPACE,    //  full: the disk is below its low-water mark, or no longer
@@ -165,7 +165,7 @@ void zb_store_follow (zb_store_t *self, bool rollback);
 //  Write the node's own file; `complete`, `suspect` and `current` in it are the store's own and ignored, and `level` never
 //  falls.  Then SAVED.
 void zb_store_save (zb_store_t *self, const zb_node_t *node);
-//  As a master: tell the peer of this session that it is in step, and that this is our newest epoch.
+//  As a master: tell the peer of this session that it is in sync, and that this is our newest epoch.
 void zb_store_grant (zb_store_t *self, uint64_t session, uint64_t epoch);
 //  Copy the store as it is at some moment from now on into this folder, at so many bytes a second (0: no limit), beside all
 //  else (io/store/copier.h).  Only as a master, or as a client that is level with its master.  It ends in DONE or
