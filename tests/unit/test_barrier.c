@@ -34,7 +34,7 @@ static void s_answer (rig_t *rig, uint64_t question)
     rig_run (rig);
 }
 
-static void s_a_get_waits_for_the_peers_word (void **state)
+static void test_a_get_waits_for_the_peers_word (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -60,7 +60,7 @@ static void s_a_get_waits_for_the_peers_word (void **state)
 }
 
 //  The acknowledgement that a GET brings is a commit, and the peer's ack of that is proof: nothing is asked.
-static void s_an_ack_is_proof (void **state)
+static void test_an_ack_is_proof (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -82,7 +82,7 @@ static void s_an_ack_is_proof (void **state)
     rig_destroy (&rig);
 }
 
-static void s_alone_nobody_is_asked (void **state)
+static void test_alone_nobody_is_asked (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -100,7 +100,7 @@ static void s_alone_nobody_is_asked (void **state)
     rig_destroy (&rig);
 }
 
-static void s_no_message_needs_no_word (void **state)
+static void test_no_message_needs_no_word (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -113,7 +113,7 @@ static void s_no_message_needs_no_word (void **state)
     rig_destroy (&rig);
 }
 
-static void s_who_waits_is_told_where_to_go (void **state)
+static void test_who_waits_is_told_where_to_go (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -128,7 +128,7 @@ static void s_who_waits_is_told_where_to_go (void **state)
 }
 
 //  What this broker has never given is gone if the peer has followed all along: the peer's ack of a later commit says so.
-static void s_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
+static void test_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -149,12 +149,12 @@ static void s_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_a_get_waits_for_the_peers_word),
-        cmocka_unit_test (s_an_ack_is_proof),
-        cmocka_unit_test (s_alone_nobody_is_asked),
-        cmocka_unit_test (s_no_message_needs_no_word),
-        cmocka_unit_test (s_who_waits_is_told_where_to_go),
-        cmocka_unit_test (s_that_an_id_is_gone_waits_for_the_peers_ack),
+        cmocka_unit_test (test_a_get_waits_for_the_peers_word),
+        cmocka_unit_test (test_an_ack_is_proof),
+        cmocka_unit_test (test_alone_nobody_is_asked),
+        cmocka_unit_test (test_no_message_needs_no_word),
+        cmocka_unit_test (test_who_waits_is_told_where_to_go),
+        cmocka_unit_test (test_that_an_id_is_gone_waits_for_the_peers_ack),
     };
     return cmocka_run_group_tests_name ("barrier", tests, NULL, NULL);
 }

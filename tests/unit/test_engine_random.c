@@ -622,7 +622,7 @@ static void s_run_seed (uint64_t seed, int steps)
     rig_destroy (&s_world.rig);
 }
 
-static void s_the_promise_holds (void **state)
+static void test_the_promise_holds (void **state)
 {
     (void) state;
     const char *one = getenv ("ZB_SEED"), *many = getenv ("ZB_SEEDS");
@@ -636,6 +636,6 @@ static void s_the_promise_holds (void **state)
 
 int main (void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test (s_the_promise_holds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test (test_the_promise_holds)};
     return cmocka_run_group_tests_name ("engine_random", tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static const zb_principal_t *s_alice (void)
 }
 
 //  Whoever is told that a principal is known finds it known after a takeover; whoever is revoked is so before that.
-static void s_a_change_holds_at_once_and_is_answered_when_it_is_safe (void **unused)
+static void test_a_change_holds_at_once_and_is_answered_when_it_is_safe (void **unused)
 {
     (void) unused;
     rig_t *rig = s_rig ();
@@ -59,7 +59,7 @@ static void s_a_change_holds_at_once_and_is_answered_when_it_is_safe (void **unu
     s_end (&rig);
 }
 
-static void s_what_makes_no_sense_is_refused (void **unused)
+static void test_what_makes_no_sense_is_refused (void **unused)
 {
     (void) unused;
     rig_t *rig = s_rig ();
@@ -74,7 +74,7 @@ static void s_what_makes_no_sense_is_refused (void **unused)
     s_end (&rig);
 }
 
-static void s_limits_take_a_level_of_their_own (void **unused)
+static void test_limits_take_a_level_of_their_own (void **unused)
 {
     (void) unused;
     rig_t *rig = s_rig ();
@@ -91,7 +91,7 @@ static void s_limits_take_a_level_of_their_own (void **unused)
 }
 
 //  Not before the other disk has the revocation: that broker could lead, and let it in.
-static void s_a_drop_waits_for_both_disks (void **unused)
+static void test_a_drop_waits_for_both_disks (void **unused)
 {
     (void) unused;
     rig_t *rig = s_rig ();
@@ -112,7 +112,7 @@ static void s_a_drop_waits_for_both_disks (void **unused)
 }
 
 //  What it was given goes to others at once, without its queue's grace; what it waits for it does not get.
-static void s_whoever_is_expelled_holds_and_gets_nothing (void **unused)
+static void test_whoever_is_expelled_holds_and_gets_nothing (void **unused)
 {
     (void) unused;
     rig_t *rig = s_rig ();
@@ -143,11 +143,11 @@ static void s_whoever_is_expelled_holds_and_gets_nothing (void **unused)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_a_change_holds_at_once_and_is_answered_when_it_is_safe),
-        cmocka_unit_test (s_what_makes_no_sense_is_refused),
-        cmocka_unit_test (s_limits_take_a_level_of_their_own),
-        cmocka_unit_test (s_a_drop_waits_for_both_disks),
-        cmocka_unit_test (s_whoever_is_expelled_holds_and_gets_nothing),
+        cmocka_unit_test (test_a_change_holds_at_once_and_is_answered_when_it_is_safe),
+        cmocka_unit_test (test_what_makes_no_sense_is_refused),
+        cmocka_unit_test (test_limits_take_a_level_of_their_own),
+        cmocka_unit_test (test_a_drop_waits_for_both_disks),
+        cmocka_unit_test (test_whoever_is_expelled_holds_and_gets_nothing),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static rig_t *s_held (const char *hello, const char *options)
     return rig;
 }
 
-static void s_leases_last_for_grace (void **state)
+static void test_leases_last_for_grace (void **state)
 {
     (void) state;
     static const struct {
@@ -62,7 +62,7 @@ static void s_leases_last_for_grace (void **state)
 }
 
 //  A consumer that comes back under its name has its messages at once, before all others and in their order.
-static void s_a_name_gets_its_messages_back (void **state)
+static void test_a_name_gets_its_messages_back (void **state)
 {
     (void) state;
     rig_t *rig = s_held ("HELLO|h|worker||", "");
@@ -81,7 +81,7 @@ static void s_a_name_gets_its_messages_back (void **state)
 }
 
 //  One that has no name acknowledges what it had, if it is back in time; what it does not, goes to others.
-static void s_the_nameless_acknowledge_what_they_had (void **state)
+static void test_the_nameless_acknowledge_what_they_had (void **state)
 {
     (void) state;
     rig_t *rig = s_held ("HELLO|h", "");
@@ -99,7 +99,7 @@ static void s_the_nameless_acknowledge_what_they_had (void **state)
 }
 
 //  What was sent before the end is done, in its order, though nobody hears of it: also what waits for a read, or a commit.
-static void s_what_was_sent_is_done (void **state)
+static void test_what_was_sent_is_done (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -132,7 +132,7 @@ static void s_what_was_sent_is_done (void **state)
 }
 
 //  A HELLO that succeeds a connection which has left requests behind ends them: what it is told is final.
-static void s_a_successor_ends_what_was_left (void **state)
+static void test_a_successor_ends_what_was_left (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -155,7 +155,7 @@ static void s_a_successor_ends_what_was_left (void **state)
     rig_destroy (&rig);
 }
 
-static void s_a_full_table_puts_out_who_needs_nothing (void **state)
+static void test_a_full_table_puts_out_who_needs_nothing (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -186,7 +186,7 @@ static void s_a_full_table_puts_out_who_needs_nothing (void **state)
 }
 
 //  Connections come and go; the table is as large as those that are there.
-static void s_short_clients_leave_nothing (void **state)
+static void test_short_clients_leave_nothing (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -206,7 +206,7 @@ static void s_short_clients_leave_nothing (void **state)
 }
 
 //  A consumer that holds very much leaves in steps, whether it is succeeded or not.
-static void s_many_leases_return_in_steps (void **state)
+static void test_many_leases_return_in_steps (void **state)
 {
     (void) state;
     enum { HERD = 250000, PART = 500 };
@@ -242,14 +242,14 @@ static void s_many_leases_return_in_steps (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_leases_last_for_grace),
-        cmocka_unit_test (s_a_name_gets_its_messages_back),
-        cmocka_unit_test (s_the_nameless_acknowledge_what_they_had),
-        cmocka_unit_test (s_what_was_sent_is_done),
-        cmocka_unit_test (s_a_successor_ends_what_was_left),
-        cmocka_unit_test (s_a_full_table_puts_out_who_needs_nothing),
-        cmocka_unit_test (s_short_clients_leave_nothing),
-        cmocka_unit_test (s_many_leases_return_in_steps),
+        cmocka_unit_test (test_leases_last_for_grace),
+        cmocka_unit_test (test_a_name_gets_its_messages_back),
+        cmocka_unit_test (test_the_nameless_acknowledge_what_they_had),
+        cmocka_unit_test (test_what_was_sent_is_done),
+        cmocka_unit_test (test_a_successor_ends_what_was_left),
+        cmocka_unit_test (test_a_full_table_puts_out_who_needs_nothing),
+        cmocka_unit_test (test_short_clients_leave_nothing),
+        cmocka_unit_test (test_many_leases_return_in_steps),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@
 #include "core/queue/producer.h"
 #include "fake_store.h"
 
-static void s_numbers (void **state)
+static void test_numbers (void **state)
 {
     (void) state;
     zb_producer_t *self = zb_producer_new (zb_frame ("till"));
@@ -36,7 +36,7 @@ static void s_numbers (void **state)
 }
 
 //  A PUT rewrites one small row; what is written is all that is needed to go on.
-static void s_rows (void **state)
+static void test_rows (void **state)
 {
     (void) state;
     fake_store_t *store = fake_store_new ();
@@ -78,7 +78,7 @@ static void s_rows (void **state)
     fake_store_destroy (&store);
 }
 
-static void s_digests (void **state)
+static void test_digests (void **state)
 {
     (void) state;
     static const uint8_t key[ZB_MAP_KEY_SIZE] = "key";
@@ -111,9 +111,9 @@ static void s_digests (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_numbers),
-        cmocka_unit_test (s_rows),
-        cmocka_unit_test (s_digests),
+        cmocka_unit_test (test_numbers),
+        cmocka_unit_test (test_rows),
+        cmocka_unit_test (test_digests),
     };
     return cmocka_run_group_tests_name ("producer", tests, NULL, NULL);
 }

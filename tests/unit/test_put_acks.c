@@ -40,7 +40,7 @@ static void s_holds (rig_t *rig, const char *q, const char *out)
     rig_expect (rig, out);
 }
 
-static void s_stored_and_acknowledged_at_once (void **state)
+static void test_stored_and_acknowledged_at_once (void **state)
 {
     (void) state;
     for (int lost = 0; lost < 2; lost++) {
@@ -66,7 +66,7 @@ static void s_stored_and_acknowledged_at_once (void **state)
     }
 }
 
-static void s_only_who_may_settles (void **state)
+static void test_only_who_may_settles (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -90,7 +90,7 @@ static void s_only_who_may_settles (void **state)
 }
 
 //  The trace: C1 sleeps, its lease ends, C2 has done the work; C1 wakes.
-static void s_who_lost_its_lease_stores_nothing (void **state)
+static void test_who_lost_its_lease_stores_nothing (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -109,7 +109,7 @@ static void s_who_lost_its_lease_stores_nothing (void **state)
 }
 
 //  Sent again it is a duplicate, though what it names is done; with other acks it is another PUT.
-static void s_a_number_comes_first (void **state)
+static void test_a_number_comes_first (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -132,7 +132,7 @@ static void s_a_number_comes_first (void **state)
 }
 
 //  Put into the queue that it comes from, it takes the place of what it acknowledges.
-static void s_acks_are_counted_first (void **state)
+static void test_acks_are_counted_first (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -151,7 +151,7 @@ static void s_acks_are_counted_first (void **state)
 }
 
 //  What does not look like the instruction is a program's own, and is stored.
-static void s_what_is_no_instruction (void **state)
+static void test_what_is_no_instruction (void **state)
 {
     (void) state;
     static const char *const own[] = {"acks=yes", "acks=", "acks=q all", "acks= 1:1", "acks2=q 1:1"};
@@ -167,7 +167,7 @@ static void s_what_is_no_instruction (void **state)
     }
 }
 
-static void s_as_many_as_may_be (void **state)
+static void test_as_many_as_may_be (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -185,7 +185,7 @@ static void s_as_many_as_may_be (void **state)
     rig_destroy (&rig);
 }
 
-static void s_it_takes_a_level (void **state)
+static void test_it_takes_a_level (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -215,7 +215,7 @@ static rig_t *s_on_disk (void)
     return rig;
 }
 
-static void s_what_is_on_disk_is_read_first (void **state)
+static void test_what_is_on_disk_is_read_first (void **state)
 {
     (void) state;
     rig_t *rig = s_on_disk ();
@@ -235,7 +235,7 @@ static void s_what_is_on_disk_is_read_first (void **state)
 }
 
 //  While one waits for its rows others go on.  Whichever is done first, what is told is what is there.
-static void s_what_happens_meanwhile_counts (void **state)
+static void test_what_happens_meanwhile_counts (void **state)
 {
     (void) state;
     static const struct {
@@ -278,7 +278,7 @@ static void s_what_happens_meanwhile_counts (void **state)
 }
 
 //  Its connection ends, or this broker's lead does, while rows are pinned for it: it is done, or not, and nothing is left.
-static void s_whoever_pins_may_leave (void **state)
+static void test_whoever_pins_may_leave (void **state)
 {
     (void) state;
     for (int how = 0; how < 2; how++) {
@@ -302,7 +302,7 @@ static void s_whoever_pins_may_leave (void **state)
 }
 
 //  Rows that are read for one PUT take half of the memory that all windows have, and then it is told so.
-static void s_pins_have_a_bound (void **state)
+static void test_pins_have_a_bound (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -327,18 +327,18 @@ static void s_pins_have_a_bound (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_stored_and_acknowledged_at_once),
-        cmocka_unit_test (s_only_who_may_settles),
-        cmocka_unit_test (s_who_lost_its_lease_stores_nothing),
-        cmocka_unit_test (s_a_number_comes_first),
-        cmocka_unit_test (s_acks_are_counted_first),
-        cmocka_unit_test (s_what_is_no_instruction),
-        cmocka_unit_test (s_as_many_as_may_be),
-        cmocka_unit_test (s_it_takes_a_level),
-        cmocka_unit_test (s_what_is_on_disk_is_read_first),
-        cmocka_unit_test (s_what_happens_meanwhile_counts),
-        cmocka_unit_test (s_whoever_pins_may_leave),
-        cmocka_unit_test (s_pins_have_a_bound),
+        cmocka_unit_test (test_stored_and_acknowledged_at_once),
+        cmocka_unit_test (test_only_who_may_settles),
+        cmocka_unit_test (test_who_lost_its_lease_stores_nothing),
+        cmocka_unit_test (test_a_number_comes_first),
+        cmocka_unit_test (test_acks_are_counted_first),
+        cmocka_unit_test (test_what_is_no_instruction),
+        cmocka_unit_test (test_as_many_as_may_be),
+        cmocka_unit_test (test_it_takes_a_level),
+        cmocka_unit_test (test_what_is_on_disk_is_read_first),
+        cmocka_unit_test (test_what_happens_meanwhile_counts),
+        cmocka_unit_test (test_whoever_pins_may_leave),
+        cmocka_unit_test (test_pins_have_a_bound),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

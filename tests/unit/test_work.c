@@ -28,7 +28,7 @@ static void s_say_numbered (rig_t *rig, int client, const char *form, int number
 
 //  GETs that wait
 
-static void s_gets_that_wait_hold_nobody_up (void **state)
+static void test_gets_that_wait_hold_nobody_up (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -56,7 +56,7 @@ static void s_gets_that_wait_hold_nobody_up (void **state)
     rig_destroy (&rig);
 }
 
-static void s_gets_that_wait_are_bounded (void **state)
+static void test_gets_that_wait_are_bounded (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -85,7 +85,7 @@ static void s_gets_that_wait_are_bounded (void **state)
 }
 
 //  A GET whose time is over while its queue is being read is answered when that is done, and no other one is looked at.
-static void s_late_gets_are_answered_after_the_read (void **state)
+static void test_late_gets_are_answered_after_the_read (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -167,7 +167,7 @@ static void s_lease_all (rig_t *rig, const char *client)
 //  One request makes a step in a turn, however much it names: with it go its acks' bytes, a page's and a lease's rest.
 #define STEP_MOST (ZB_STEP_VISITS + ZB_ACKS_MAX / 8 + 2000)
 
-static void s_a_range_takes_steps (void **state)
+static void test_a_range_takes_steps (void **state)
 {
     (void) state;
     static const struct {
@@ -195,7 +195,7 @@ static void s_a_range_takes_steps (void **state)
 }
 
 //  Many of them share a turn, and others are served meanwhile.
-static void s_many_ranges_share_a_turn (void **state)
+static void test_many_ranges_share_a_turn (void **state)
 {
     (void) state;
     static const char *const forms[] = {"NACK|b|q|%s", "EXTEND|b|q|%s", "ACK|b|q|%s", "GET|b|q|1|0|%s"};
@@ -222,7 +222,7 @@ static void s_many_ranges_share_a_turn (void **state)
 }
 
 //  What is on disk only, and what is named in any order and more than once: each message is done once.
-static void s_any_order_is_the_same (void **state)
+static void test_any_order_is_the_same (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -246,7 +246,7 @@ static void s_any_order_is_the_same (void **state)
 }
 
 //  EXTEND tells how many leases it has begun anew: what was lost is missing.
-static void s_extend_counts_what_it_extends (void **state)
+static void test_extend_counts_what_it_extends (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -280,7 +280,7 @@ static void s_extend_counts_what_it_extends (void **state)
 
 //  Replies
 
-static void s_a_reply_is_bounded_but_for_one_body (void **state)
+static void test_a_reply_is_bounded_but_for_one_body (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -307,7 +307,7 @@ static void s_a_reply_is_bounded_but_for_one_body (void **state)
 }
 
 //  Those who wait for the same LIST are answered in turns.
-static void s_lists_are_answered_in_turns (void **state)
+static void test_lists_are_answered_in_turns (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -330,7 +330,7 @@ static void s_lists_are_answered_in_turns (void **state)
 
 //  Names
 
-static void s_a_name_is_not_used_up (void **state)
+static void test_a_name_is_not_used_up (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -359,7 +359,7 @@ static void s_a_name_is_not_used_up (void **state)
 }
 
 //  A name that was used up at a broker of the first release, which took any number, is of use again.
-static void s_a_name_that_was_used_up (void **state)
+static void test_a_name_that_was_used_up (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -395,7 +395,7 @@ static size_t s_producer_rows (const rig_t *rig)
     return count;
 }
 
-static void s_a_name_costs_nothing_before_its_first_put (void **state)
+static void test_a_name_costs_nothing_before_its_first_put (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -440,7 +440,7 @@ static void s_a_name_costs_nothing_before_its_first_put (void **state)
 }
 
 //  A process says HELLO, and its broker dies before it puts anything.
-static void s_a_takeover_between_hello_and_put (void **state)
+static void test_a_takeover_between_hello_and_put (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -471,7 +471,7 @@ static void s_a_takeover_between_hello_and_put (void **state)
 }
 
 //  A name that has said nothing but HELLO leaves memory, and takes nothing with it.
-static void s_a_name_that_has_left_memory (void **state)
+static void test_a_name_that_has_left_memory (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -495,7 +495,7 @@ static void s_a_name_that_has_left_memory (void **state)
     rig_destroy (&rig);
 }
 
-static void s_names_are_bounded (void **state)
+static void test_names_are_bounded (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -550,7 +550,7 @@ static void s_names_are_bounded (void **state)
 }
 
 //  A store of the first release has no count.
-static void s_names_are_counted (void **state)
+static void test_names_are_counted (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -599,7 +599,7 @@ static void s_names_are_counted (void **state)
 //  Housekeeping
 
 //  A queue that is made and deleted again and again leaves a tombstone each time: they are bounded with the queues.
-static void s_tombstones_are_bounded (void **state)
+static void test_tombstones_are_bounded (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -627,7 +627,7 @@ static void s_tombstones_are_bounded (void **state)
 }
 
 //  What frees space has one step on its way at a time, so that others' commits have little before them.
-static void s_housekeeping_takes_a_share (void **state)
+static void test_housekeeping_takes_a_share (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -665,24 +665,24 @@ static void s_housekeeping_takes_a_share (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_gets_that_wait_hold_nobody_up),
-        cmocka_unit_test (s_gets_that_wait_are_bounded),
-        cmocka_unit_test (s_late_gets_are_answered_after_the_read),
-        cmocka_unit_test (s_a_range_takes_steps),
-        cmocka_unit_test (s_many_ranges_share_a_turn),
-        cmocka_unit_test (s_any_order_is_the_same),
-        cmocka_unit_test (s_extend_counts_what_it_extends),
-        cmocka_unit_test (s_a_reply_is_bounded_but_for_one_body),
-        cmocka_unit_test (s_lists_are_answered_in_turns),
-        cmocka_unit_test (s_a_name_is_not_used_up),
-        cmocka_unit_test (s_a_name_that_was_used_up),
-        cmocka_unit_test (s_a_name_costs_nothing_before_its_first_put),
-        cmocka_unit_test (s_a_takeover_between_hello_and_put),
-        cmocka_unit_test (s_a_name_that_has_left_memory),
-        cmocka_unit_test (s_names_are_bounded),
-        cmocka_unit_test (s_names_are_counted),
-        cmocka_unit_test (s_tombstones_are_bounded),
-        cmocka_unit_test (s_housekeeping_takes_a_share),
+        cmocka_unit_test (test_gets_that_wait_hold_nobody_up),
+        cmocka_unit_test (test_gets_that_wait_are_bounded),
+        cmocka_unit_test (test_late_gets_are_answered_after_the_read),
+        cmocka_unit_test (test_a_range_takes_steps),
+        cmocka_unit_test (test_many_ranges_share_a_turn),
+        cmocka_unit_test (test_any_order_is_the_same),
+        cmocka_unit_test (test_extend_counts_what_it_extends),
+        cmocka_unit_test (test_a_reply_is_bounded_but_for_one_body),
+        cmocka_unit_test (test_lists_are_answered_in_turns),
+        cmocka_unit_test (test_a_name_is_not_used_up),
+        cmocka_unit_test (test_a_name_that_was_used_up),
+        cmocka_unit_test (test_a_name_costs_nothing_before_its_first_put),
+        cmocka_unit_test (test_a_takeover_between_hello_and_put),
+        cmocka_unit_test (test_a_name_that_has_left_memory),
+        cmocka_unit_test (test_names_are_bounded),
+        cmocka_unit_test (test_names_are_counted),
+        cmocka_unit_test (test_tombstones_are_bounded),
+        cmocka_unit_test (test_housekeeping_takes_a_share),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
