@@ -42,13 +42,17 @@ static void test_what_is_written_is_read (void **unused)
         beat.core_age = 7 * bits;
         beat.disk_age = 9 * bits;
         beat.level = (zb_level_t){1, 2 + bits, 1 + bits, 3, "0.2.0", "0.2.0"};
+        beat.time = 1800000000000 + bits;
+        beat.wall = 1800000000500 - bits;
         for (uint64_t i = 0; i < bits % 9; i++)
             zb_lineage_raise (&beat.tail, 2, 100 + i);
         size_t size = zb_beat_encode (&beat, data);
-        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9) + 2 + ZB_LEVEL_SIZE);
+        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9) + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS);
         assert_int_equal (zb_beat_decode (&back, data, size), 0);
         assert_memory_equal (&back, &beat, offsetof (zb_beat_t, tail));
         assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
+        assert_int_equal (back.time, beat.time);
+        assert_int_equal (back.wall, beat.wall);
         uint8_t again[ZB_BEAT_MAX];
         assert_int_equal (zb_beat_encode (&back, again), size);
         assert_memory_equal (again, data, size);
@@ -83,7 +87,7 @@ static void test_malformed_ones_are_refused (void **unused)
     assert_int_equal (zb_beat_size (data), size);
     //  Levels take at least what this version knows of them.
     memcpy (bad, data, size);
-    bad[size - ZB_LEVEL_SIZE - 1]--;
+    bad[size - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] = ZB_LEVEL_SIZE - 1;
     assert_int_equal (zb_beat_decode (&back, bad, size), -1);
     static const struct {
         size_t at;
@@ -110,7 +114,7 @@ static void test_a_later_version_is_heard (void **unused)
     zb_lineage_raise (&beat.tail, 1, 1);
     beat.level = (zb_level_t){2, 5, 2, 2, "0.5.0", "0.2.0"};
     size_t size = zb_beat_encode (&beat, data);
-    data[size - ZB_LEVEL_SIZE - 1] += 7;
+    data[size - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] += 7;
     static const char more[] = "levels!\0\5a = b, and what nobody knows yet";
     memcpy (data + size, more, sizeof more);
     assert_int_equal (zb_beat_decode (&back, data, size + sizeof more), 0);
@@ -118,6 +122,22 @@ static void test_a_later_version_is_heard (void **unused)
     assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
     assert_int_equal (back.tail.size, 1);
     assert_int_equal (zb_beat_decode (&back, data, size + 6), -1);
+}
+
+//  An earlier program's says nothing of clocks.
+static void test_an_earlier_version_tells_no_time (void **unused)
+{
+    (void) unused;
+    uint8_t data[ZB_BEAT_MAX] = {0};
+    zb_beat_t beat = s_beat (1), back;
+    beat.level = (zb_level_t){1, 2, 2, 2, "0.2.0", "0.2.0"};
+    beat.time = beat.wall = 7;
+    size_t size = zb_beat_encode (&beat, data) - ZB_BEAT_CLOCKS;
+    data[size - ZB_LEVEL_SIZE - 1] = ZB_LEVEL_SIZE;
+    assert_int_equal (zb_beat_decode (&back, data, size), 0);
+    assert_int_equal (zb_beat_size (data), size);
+    assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
+    assert_int_equal (back.time + back.wall, 0);
 }
 
 //  Two whose levels do not fit are no pair, and neither shall lead the other.
@@ -296,6 +316,7 @@ int main (void)
         cmocka_unit_test (test_of_a_long_lineage_the_newest_are_told),
         cmocka_unit_test (test_malformed_ones_are_refused),
         cmocka_unit_test (test_a_later_version_is_heard),
+        cmocka_unit_test (test_an_earlier_version_tells_no_time),
         cmocka_unit_test (test_levels_have_to_fit),
         cmocka_unit_test (test_ahead_is_the_newest_epoch_answered_alone),
         cmocka_unit_test (test_two_agree_who_should_lead),

@@ -506,6 +506,49 @@ static void s_time_does_not_go_back_in_a_takeover (void **state)
     rig_destroy (&rig);
 }
 
+//  What the peer said of the pair's time is known when it is gone, whatever of it the store knows.  Where nobody has led the
+//  time jumps to the earlier clock.
+static void s_time_goes_on_from_what_the_peer_said (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    zb_engine_time (rig->engine, 5000, rig->now);
+    zb_engine_peer_time (rig->engine, 9000, 5000, 5000);
+    rig_takeover (rig);
+    zb_engine_time (rig->engine, 5100, rig->now);
+    assert_int_equal (zb_engine_pair_time (rig->engine), 9000);
+    zb_engine_peer_time (rig->engine, 0, 11000, 100000);
+    zb_engine_peer_time (rig->engine, UINT64_MAX, 0, 100000);
+    rig_takeover (rig);
+    zb_engine_time (rig->engine, 100000, rig->now);
+    assert_int_equal (zb_engine_pair_time (rig->engine), 11000);
+    assert_int_equal (rig_stats (rig).time, 11000);
+    rig_destroy (&rig);
+}
+
+//  Nothing is removed by time in a lead's first minute, nor while the clocks of the two machines differ.
+static void s_removal_rests (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    static const struct {
+        int64_t passes, peer;
+        bool rests;
+    } step[] = {{0, 0, true},           {59000, 0, true},     {2000, 0, false},  {0, 61001, true}, {0, 60000, false},
+                {100000, -60001, true}, {100000, 0, false}};
+    for (size_t index = 0; index < sizeof step / sizeof *step; index++) {
+        rig->now += step[index].passes;
+        zb_engine_tick (rig->engine, rig->now);
+        zb_engine_peer_time (rig->engine, 0, (uint64_t) (1000000 + step[index].peer), 1000000);
+        assert_int_equal (zb_engine_rests (rig->engine), step[index].rests);
+        assert_int_equal (rig_stats (rig).rests, step[index].rests);
+    }
+    assert_int_equal (rig_stats (rig).apart, 0);
+    rig_takeover (rig);
+    assert_true (zb_engine_rests (rig->engine));
+    rig_destroy (&rig);
+}
+
 //  Upkeep and damage
 
 static void s_names_are_forgotten_by_uptime (void **state)
@@ -694,6 +737,8 @@ int main (void)
         cmocka_unit_test (s_slow_consumers_starve_nobody),
         cmocka_unit_test (s_rows_have_the_form_of_the_level),
         cmocka_unit_test (s_time_does_not_go_back_in_a_takeover),
+        cmocka_unit_test (s_time_goes_on_from_what_the_peer_said),
+        cmocka_unit_test (s_removal_rests),
         cmocka_unit_test (s_names_are_forgotten_by_uptime),
         cmocka_unit_test (s_producers_in_memory_are_bounded),
         cmocka_unit_test (s_damage_is_told),

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ZB_PAIRTIME_APART 60000 //  ms that the two machines' clocks may differ, until nothing is removed by time;
+#define ZB_PAIRTIME_RESTS 60000 //  and ms of a lead in which nothing is
 #define ZB_PAIRTIME_MOST 253402300799999 //  the end of the year 9999: no clock that says more is believed
 
 //  All zero: a lead begins.

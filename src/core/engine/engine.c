@@ -134,7 +134,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->there = self->released = self->released_epoch = 0;
     self->started = self->evict_at = 0;
     self->uptime = self->uptime_kept = self->time_kept = 0;
-    self->clock = (zb_pairtime_t){0};
+    self->clock = (zb_pairtime_t){.time = self->time_heard};
     self->producer_count = 0;
     self->producer_count_kept = UINT64_MAX;
     self->lineage.size = 0;
@@ -217,7 +217,29 @@ unsigned zb_engine_row_form (const zb_engine_t *self)
 
 void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now)
 {
+    //  Where nobody has led it jumps: to the earlier of the two clocks.
+    if (!self->clock.runs && self->apart < 0)
+        wall += self->apart;
     zb_pairtime_tell (&self->clock, wall, now);
+}
+
+void zb_engine_peer_time (zb_engine_t *self, uint64_t time, uint64_t peer, int64_t wall)
+{
+    if (time > self->time_heard && time <= ZB_PAIRTIME_MOST)
+        self->time_heard = time;
+    bool says = peer > 0 && peer <= ZB_PAIRTIME_MOST && wall > 0 && wall <= ZB_PAIRTIME_MOST;
+    self->apart = says ? (int64_t) peer - wall : self->apart;
+}
+
+uint64_t zb_engine_pair_time (const zb_engine_t *self)
+{
+    return self->leads && self->clock.time > self->time_heard ? self->clock.time : self->time_heard;
+}
+
+bool zb_engine_rests (const zb_engine_t *self)
+{
+    bool begun = !self->started || self->now - self->started < ZB_PAIRTIME_RESTS;
+    return begun || self->apart > ZB_PAIRTIME_APART || self->apart < -ZB_PAIRTIME_APART;
 }
 
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights)
@@ -431,5 +453,8 @@ void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)
     stats->names = self->producer_count;
     stats->waiting = self->waits;
     stats->window_bytes = self->windows;
+    stats->time = zb_engine_pair_time (self);
+    stats->apart = (uint64_t) (self->apart < 0 ? -self->apart : self->apart);
+    stats->rests = zb_engine_rests (self);
     stats->merging = zb_engine_merges (self);
 }

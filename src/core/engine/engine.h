@@ -98,6 +98,13 @@ void zb_engine_level (zb_engine_t *self, unsigned level);
 //  Ms since 1970, as the machine's clock says, and monotonic ms: rows of the log say when they were begun, in the time
 //  of the pair (core/base/pairtime.h).  To be told once a turn.
 void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now);
+//  What a heartbeat of the peer's says of the pair's time (0: nothing) and of its machine's clock (0: nothing), when ours
+//  says `wall`.  Also while this broker does not lead.
+void zb_engine_peer_time (zb_engine_t *self, uint64_t time, uint64_t peer, int64_t wall);
+//  The pair's time, as far as it is known here.
+uint64_t zb_engine_pair_time (const zb_engine_t *self);
+//  Whether nothing is removed by time now: a lead has just begun, or the two clocks are known to differ.
+bool zb_engine_rests (const zb_engine_t *self);
 //  What KEY changes and tells; borrowed.  The caller fills it from the store's row before LEAD, and asks it for each
 //  request before zb_engine_request.
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights);
@@ -172,6 +179,9 @@ typedef struct {
     size_t sessions, queues, producers, parked, waiting;
     uint64_t names; //  of producers, that the store keeps
     uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
+    uint64_t time;  //  of the pair: ms since 1970; 0 = not known
+    uint64_t apart; //  ms that the two machines' clocks differ, as it was heard last
+    uint64_t rests; //  1: nothing is removed by time now
     size_t window_bytes;
     size_t visited;                                   //  in one turn, the most: see ZB_TURN_VISITS
     uint64_t replayed, replayed_acks, replayed_twice; //  taken from the loser of a split: messages, acknowledgements of

@@ -252,6 +252,8 @@ struct zb_engine {
     zb_keep_t keep;
     unsigned store_level;
     zb_pairtime_t clock;    //  of the pair
+    uint64_t time_heard;    //  what the peer said of it last,
+    int64_t apart;          //  and how far its machine's clock is ahead of ours, ms
     uint64_t time_kept;     //  the store says that no row is later
     zb_rights_t *rights;    //  borrowed; NULL in a broker that keeps none
     uint64_t rights_commit; //  the newest one that changes them

@@ -51,9 +51,13 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     memcpy (data + BEAT_HEAD, row, size);
     size += BEAT_HEAD;
     data[size] = 0;
-    data[size + 1] = ZB_LEVEL_SIZE;
-    zb_level_encode (&self->level, data + size + 2);
-    return size + 2 + ZB_LEVEL_SIZE;
+    data[size + 1] = ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS;
+    size += 2;
+    zb_level_encode (&self->level, data + size);
+    size += ZB_LEVEL_SIZE;
+    zb_put64 (data + size, self->time);
+    zb_put64 (data + size + 8, self->wall);
+    return size + ZB_BEAT_CLOCKS;
 }
 
 void zb_beat_age (uint8_t *data, int64_t core, int64_t disk)
@@ -84,7 +88,12 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
         return -1;
     if (zb_get64 (byte + 28) >> ZB_EPOCH_BITS)
         return -1;
-    zb_level_decode (&self->level, byte + s_epochs_end (byte) + 2);
+    const uint8_t *level = byte + s_epochs_end (byte) + 2, *end = byte + zb_beat_size (data);
+    zb_level_decode (&self->level, level);
+    if (end - level >= ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS) {
+        self->time = zb_get64 (level + ZB_LEVEL_SIZE);
+        self->wall = zb_get64 (level + ZB_LEVEL_SIZE + 8);
+    }
     self->node = byte[1];
     self->state = (bstar_state_t) byte[2];
     self->settled = byte[3] & FLAG_SETTLED;

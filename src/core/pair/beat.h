@@ -27,6 +27,8 @@
 
         -     2   bytes of what follows, at least 40
         -    40   levels and versions, as level.h says
+        -     8   the pair's time, ms since 1970 (core/base/pairtime.h); 0 = not known.  Programs of level 2 do not say it,
+        -     8   nor ms since 1970 as this machine's clock says
         -     -   what a later program says of them
 
         -     2   bytes of the settings that follow, lines as zb_config_tell writes them
@@ -42,7 +44,8 @@
 
 #define ZB_PAIR_SIZE 16
 #define ZB_BEAT_EPOCHS 8
-#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE + 2 + ZB_LEVEL_SIZE)
+#define ZB_BEAT_CLOCKS 16 //  bytes of the pair's time and the machine's clock
+#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS)
 
 typedef struct {
     unsigned node;
@@ -61,6 +64,8 @@ typedef struct {
     uint32_t core_age, disk_age; //  ms; see zb_beat_age
     zb_lineage_t tail;           //  the newest epochs, at most ZB_BEAT_EPOCHS
     zb_level_t level;
+    uint64_t time; //  of the pair; as who leads says, or was heard to say last
+    uint64_t wall; //  ms since 1970; 0 = not told
 } zb_beat_t;
 
 //  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.

@@ -47,6 +47,8 @@ void zb_broker_tell_peer (zb_broker_t *self, bool now)
         return;
     zb_beat_t beat;
     zb_role_tell (&self->role, &beat);
+    beat.time = zb_engine_pair_time (self->engine);
+    beat.wall = (uint64_t) zclock_time ();
     zb_ha_tell (self->ha, &beat, now);
 }
 

@@ -132,6 +132,17 @@ static const zb_metric_t s_metrics[] = {
     {NULL, "expired", "messages whose lease ended", C, "leases_expired_total", 1, NULL, {AT (stats.expired)}},
     {NULL, "window_bytes", "bytes of messages in memory", G, "window_bytes", 1, NULL, {AT (stats.window_bytes)}},
     {NULL, "output_bytes", "bytes of replies that clients have not read", G, "output_bytes", 1, NULL, {AT (output)}},
+    //  The pair's time.
+    {"clock", "time_ms", "ms since 1970 by the pair's clock", G, NULL, 1, NULL, {AT (stats.time)}},
+    {"clock",
+     "apart_ms",
+     "how far the clocks of the two machines differ",
+     G,
+     "clocks_apart_seconds",
+     1000,
+     NULL,
+     {AT (stats.apart)}},
+    {"clock", "rests", "1: nothing is removed by its age now", G, "expiry_rests", 1, NULL, {AT (stats.rests)}},
     //  Requests that were answered ERR, by code.
     {"errors", "400", "bad request", C, "messages_refused_total{code=\"400\"}", 1, NULL, {AT (errors[ZB_ERRORS_400])}},
     {"errors",

@@ -25,6 +25,15 @@ static void s_beyond (zb_broker_t *self, const char *who, uint64_t epoch, uint64
                   epoch, zb_lineage_newest (&self->role.lineage).number);
 }
 
+//  Of a broker of this pair.
+static void s_hear_time (zb_broker_t *self, const zb_beat_t *beat)
+{
+    zb_beat_t own;
+    zb_role_tell (&self->role, &own);
+    if (beat->node != own.node && zb_beat_same_ids (&own, beat))
+        zb_engine_peer_time (self->engine, beat->time, beat->wall, zclock_time ());
+}
+
 void zb_broker_peer (zb_broker_t *self)
 {
     if (!self->ha)
@@ -40,6 +49,7 @@ void zb_broker_peer (zb_broker_t *self)
                           &self->status.beats_beyond);
             if (self->role.beyond)
                 zb_broker_die (ZB_EXIT_USAGE, self->role.misfit);
+            s_hear_time (self, &beat);
         }
         else
             zb_role_dead (&self->role, self->now);
