@@ -130,6 +130,8 @@ static void s_queue (dump_t *self, const queue_t *queue)
         json_object_set_new (set, "max-messages", json_integer ((json_int_t) options.max));
     if (options.grace)
         json_object_set_new (set, "grace", json_integer ((json_int_t) options.grace));
+    if (options.timed)
+        json_object_set_new (set, "expires", json_integer ((json_int_t) options.expires));
     json_object_set_new (object, "options", set);
     s_line (self, object);
     uint64_t low = s_low (self, options.id);

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "core/queue/timing.h"
 #include "core/wire/request.h"
 #include "core/wire/seal.h"
 #include "core/wire/token.h"
@@ -101,6 +102,10 @@ static void s_try_lines (zb_frame_t lines)
             assert (value.size == 0 || !memchr (value.data, '\n', value.size));
         }
     assert (cursor >= lines.size);
+    zb_timing_t timing;
+    const char *wrong = good ? zb_timing_read (&timing, lines) : NULL;
+    if (good)
+        assert ((!wrong || !timing.told) && (timing.told || timing.expires == 0) && timing.expires <= ZB_EXPIRES_MOST);
     if (good) {
         //  What goes into an index comes out of it.
         char *text = (char *) malloc (ZB_INDEX_LINE_MAX + lines.size);

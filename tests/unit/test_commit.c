@@ -63,7 +63,7 @@ static void test_a_queue_comes_and_goes (void **state)
 {
     (void) state;
     zb_commit_t *self = zb_commit_new (3, 7);
-    uint8_t tomb[ZB_TOMB_KEY_SIZE], cursor[ZB_CURSOR_KEY_SIZE], value[ZB_QUEUE_ROW_SIZE];
+    uint8_t tomb[ZB_TOMB_KEY_SIZE], cursor[ZB_CURSOR_KEY_SIZE], value[ZB_QUEUE_ROW_MAX];
     zb_queue_row_t row = {.id = 5, .lease = 10, .changed = {7, 3, 1}};
     zb_tomb_key (5, tomb);
     zb_cursor_key (5, 0, cursor);
@@ -111,7 +111,7 @@ static void test_options (void **state)
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace and max-messages");
+                         "the options of a queue are lease, grace, max-messages and expires");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));

@@ -216,6 +216,23 @@ static void s_small_rows_come_back (void **state)
         zb_row_unref (&row);
     }
 
+    //  More options, of which a later program may have others.
+    uint8_t longer[ZB_QUEUE_ROW_MAX + 3] = {0};
+    zb_queue_row_t timed = {.id = 7, .expires = ZB_EXPIRES_MOST, .since = 0x123456789a, .timed = true}, timed2;
+    size_t long_size = zb_queue_row_encode (&timed, longer);
+    assert_int_equal (long_size, ZB_QUEUE_ROW_SIZE + 18);
+    memcpy (longer + long_size, (const uint8_t[]){200, 1, 7}, 3);
+    for (size_t cut = 0; cut <= 3; cut++) {
+        row = s_row (longer, long_size + 3 - cut);
+        assert_int_equal (zb_queue_row_decode (&timed2, row), 0);
+        assert_true (timed2.timed && timed2.expires == timed.expires && timed2.since == timed.since);
+        zb_row_unref (&row);
+    }
+    longer[ZB_QUEUE_ROW_SIZE + 2] = 1;
+    row = s_row (longer, long_size);
+    assert_int_equal (zb_queue_row_decode (&timed2, row), -1);
+    zb_row_unref (&row);
+
     zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE);

@@ -16,6 +16,7 @@
     pinning.c  what a PUT acknowledges: read, pinned and checked before anything is written
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
+    expiring.c messages whose time is over
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
@@ -408,6 +409,13 @@ size_t zb_engine_chunk (const zb_engine_t *self);
 void zb_engine_return (zb_engine_t *self, zb_lease_t *lease);
 //  All leases of a session.
 void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
+
+//  expiring.c
+//  Drops what would be delivered next though its time is over.  Whether there is a message then that may be delivered; if
+//  not, and some are ready, there was no budget left.
+bool zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
+//  The same for a PUT of so many bodies to a queue that has no room for them: what it must wait for, or NULL.
+zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue, size_t bodies);
 
 //  topics.c
 //  Answers TOPIC, and SUB.

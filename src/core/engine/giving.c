@@ -86,7 +86,9 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     size_t bytes = 0;
     uint32_t number = 0;
     zb_view_t *view = NULL;
-    while (reply->bodies < max && (view = zb_cursor_next (&queue->cursor, &number))) {
+    //  The first one is known to be fresh.
+    while (reply->bodies < max && (!queue->timed || reply->bodies == 0 || zb_engine_fresh (self, queue)) &&
+           (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
         size_t more = places->place[number].size + ZB_INDEX_LINE_MAX + 1 + properties.size;
@@ -267,6 +269,13 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         if (!zb_engine_sure (self, get->since)) {
             zb_engine_doubt (self, queue);
             return;
+        }
+        if (queue->timed && !zb_engine_fresh (self, queue)) {
+            if (queue->cursor.ready) {
+                s_leave (self, queue);
+                return;
+            }
+            break;
         }
         s_fill (self, get);
         zb_engine_end_get (self, get);

@@ -185,7 +185,10 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
     if (changes && !queue)
         queue = s_make (self, item->name);
     if (changes && queue) {
-        zb_queue_configure (queue, &item->queue);
+        zb_queue_row_t row = item->queue;
+        //  What was put here before the option was known does not expire.
+        row.since = queue->timed ? queue->since : self->newest;
+        zb_queue_configure (queue, &row);
         zb_engine_write_queue (self, queue);
     }
     *taken = true;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/timing.h"
 
 #define ZB_MANY_NAMES                                                                                                 \
     "too many names of producers are kept (limits.producers of the broker): put under a name that has been used, or " \
@@ -91,6 +92,9 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     }
     bool dropped = queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->subs);
     if (!dropped) {
+        //  Where messages expire each row has the time of all of its PUTs.
+        if (queue->timed && queue->log.fill && zb_log_time (queue->log.fill) != head.time)
+            zb_log_seal (&queue->log);
         zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
         zb_engine_touch_queue (self, queue);
     }
@@ -218,6 +222,15 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;
     }
+    zb_timing_t timing;
+    const char *wrong = queue->timed ? zb_timing_read (&timing, request->properties) : NULL;
+    if (wrong) {
+        s_refuse (self, task, ZB_BAD_REQUEST, wrong, queue->commit);
+        return NULL;
+    }
+    load = queue->timed ? zb_engine_make_room (self, queue, request->bodies) : NULL;
+    if (load)
+        return load;
     zb_queue_t *acked = NULL;
     load = request->acked.size ? s_put_acks (self, task, &acked) : NULL;
     if (load || (request->acked.size && !acked))

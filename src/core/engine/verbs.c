@@ -343,7 +343,7 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
             return NULL;
         }
     }
-    zb_queue_row_t have = queue ? zb_queue_row (queue) : row;
+    zb_queue_row_t have = queue ? zb_queue_row (queue) : (zb_queue_row_t){.id = 0};
     if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
         s_ok (self, task, self->names_commit);
@@ -368,6 +368,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         queue = zb_engine_new_queue (self, request->queue);
     queue->asked = self->epoch;
     row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
+    if (row.timed && !have.timed)
+        row.since = self->newest;
     zb_queue_configure (queue, &row);
     zb_engine_write_queue (self, queue);
     s_ok (self, task, self->names_commit);

@@ -43,7 +43,7 @@ void zb_commit_destroy (zb_commit_t **self_p)
 
 void zb_commit_queue (zb_commit_t *self, zb_frame_t name, const zb_queue_row_t *row)
 {
-    uint8_t value[ZB_QUEUE_ROW_SIZE > ZB_TOPIC_ROW_MAX ? ZB_QUEUE_ROW_SIZE : ZB_TOPIC_ROW_MAX];
+    uint8_t value[ZB_QUEUE_ROW_MAX > ZB_TOPIC_ROW_MAX ? ZB_QUEUE_ROW_MAX : ZB_TOPIC_ROW_MAX];
     size_t size = row->kind == ZB_KIND_QUEUE ? zb_queue_row_encode (row, value) : zb_topic_row_encode (row, value);
     zb_batch_put (self->batch, ZB_QUEUES, name.data, name.size, value, size);
 }

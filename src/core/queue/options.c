@@ -14,13 +14,15 @@
 #include "core/base/level.h"
 #include "core/queue/options.h"
 
+#define TIMED SIZE_MAX
+
 //  0 stands for the broker's default everywhere.
 static const struct {
     const char *name;
     const char *what; //  it is, as an error says it
     uint64_t most;
     size_t value;    //  where it is in zb_queue_row_t,
-    size_t standard; //  and its default in zb_limits_t: 8 bytes each
+    size_t standard; //  and its default in zb_limits_t: 8 bytes each; TIMED: it is 0, and naming the option is one
     unsigned level;  //  that it takes; above 1 it came after the first release
 } s_options[] = {
     {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease),
@@ -29,6 +31,8 @@ static const struct {
      ZB_LEVEL_GRACE},
     {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages),
      ZB_LEVEL_LEAST},
+    {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), TIMED,
+     ZB_LEVEL_EXPIRES},
 };
 #define OPTIONS (sizeof s_options / sizeof *s_options)
 
@@ -46,6 +50,8 @@ static uint64_t s_value (const zb_queue_row_t *row, size_t option)
 static uint64_t s_standard (const zb_limits_t *limits, size_t option)
 {
     uint64_t value;
+    if (s_options[option].standard == TIMED)
+        return 0;
     memcpy (&value, (const char *) limits + s_options[option].standard, sizeof value);
     return value;
 }
@@ -74,15 +80,17 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         option++;
     if (option == OPTIONS)
         return s_names (why);
-    if (zb_number_parse (value, s_options[option].most, s_at (row, option)))
+    if (zb_number_parse (value, s_options[option].most, s_at (row, option))) {
+        row->timed = row->timed || s_options[option].standard == TIMED;
         return NULL;
+    }
     snprintf (why, ZB_OPTION_WHY, "%s is %s, 0 for the default", s_options[option].name, s_options[option].what);
     return why;
 }
 
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
-    unsigned level = ZB_LEVEL_LEAST;
+    unsigned level = row->timed ? ZB_LEVEL_EXPIRES : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
         if (s_value (row, index) && s_options[index].level > level)
             level = s_options[index].level;
@@ -91,7 +99,7 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = true;
+    bool same = one->timed == other->timed;
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
     return same;
@@ -102,7 +110,8 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     size_t size = 0;
     for (size_t index = 0; index < OPTIONS; index++) {
         uint64_t value = s_value (row, index);
-        if ((s_options[index].level > ZB_LEVEL_LEAST) == late)
+        bool told = s_options[index].standard != TIMED || row->timed;
+        if ((s_options[index].level > ZB_LEVEL_LEAST) == late && told)
             size += (size_t) snprintf (text + size, room - size, "%s=%" PRIu64 "\n", s_options[index].name,
                                        value ? value : s_standard (limits, index));
         assert (size < room);

@@ -95,7 +95,10 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                             .topic = self->topic ? self->topic->id : 0,
                             .birth = self->birth,
                             .from = self->from,
-                            .first = self->first};
+                            .first = self->first,
+                            .expires = self->expires,
+                            .since = self->since,
+                            .timed = self->timed};
 }
 
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
@@ -108,6 +111,9 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->birth = row->birth;
     self->from = row->from;
     self->first = row->first;
+    self->expires = row->expires;
+    self->since = row->since;
+    self->timed = row->timed;
 }
 
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)

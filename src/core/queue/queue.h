@@ -41,6 +41,9 @@ typedef struct zb_queue {
     uint64_t lease; //  options; 0 = the broker's default
     uint64_t max;
     uint64_t grace;
+    uint64_t expires; //  of a queue, as in its row
+    uint64_t since;
+    bool timed;
     uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default
     uint64_t birth; //  of a subscription, as in its row
     uint64_t from;

@@ -29,14 +29,56 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
     *self = (zb_stamp_t){zb_get64 (value), zb_get64 (value + 8), value[16]};
 }
 
-size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE])
+//  More options, as numbered in rows.h.
+enum { MORE_EXPIRES = 2 };
+
+static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    value[0] = which;
+    value[1] = (uint8_t) size;
+    memcpy (value + 2, data, size);
+    return 2 + size;
+}
+
+size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
+{
+    uint8_t expires[16];
+    zb_put64 (expires, self->expires);
+    zb_put64 (expires + 8, self->since);
+    return s_more (value, MORE_EXPIRES, expires, self->timed ? sizeof expires : 0);
+}
+
+static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 16 || zb_get64 (value) > ZB_EXPIRES_MOST)
+        return -1;
+    self->timed = true;
+    self->expires = zb_get64 (value);
+    self->since = zb_get64 (value + 8);
+    return 0;
+}
+
+int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1])
+        if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
+            return -1;
+    return 0;
+}
+
+size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_MAX])
 {
     zb_put32 (value, self->id);
     zb_put64 (value + 4, self->lease);
     zb_put64 (value + 12, self->max);
     zb_stamp_encode (&self->changed, value + QUEUE_ROW_OLD);
     zb_put64 (value + QUEUE_ROW_SHORT, self->grace);
-    return self->grace ? ZB_QUEUE_ROW_SIZE : self->changed.epoch ? QUEUE_ROW_SHORT : QUEUE_ROW_OLD;
+    size_t more = zb_more_encode (self, value + ZB_QUEUE_ROW_SIZE);
+    if (self->grace || more)
+        return ZB_QUEUE_ROW_SIZE + more;
+    return self->changed.epoch ? QUEUE_ROW_SHORT : QUEUE_ROW_OLD;
 }
 
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
@@ -54,7 +96,8 @@ int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row)
     self->lease = zb_get64 (row->data + 4);
     self->max = zb_get64 (row->data + 12);
     self->grace = whole ? zb_get64 (row->data + QUEUE_ROW_SHORT) : 0;
-    bool good = self->id && self->lease <= INT32_MAX && self->grace <= INT32_MAX &&
+    bool more = whole && zb_more_decode (self, row->data + ZB_QUEUE_ROW_SIZE, row->size - ZB_QUEUE_ROW_SIZE);
+    bool good = !more && self->id && self->lease <= INT32_MAX && self->grace <= INT32_MAX &&
                 (self->grace || row->size != ZB_QUEUE_ROW_SIZE);
     return good ? 0 : -1;
 }
@@ -246,6 +289,11 @@ int zb_log_head (const zb_row_t *row, zb_log_head_t *head)
         head->bytes = zb_get32 (row->data + 32);
     }
     return head->count && head->first ? 0 : -1;
+}
+
+uint64_t zb_log_time (const zb_row_t *row)
+{
+    return row->data[0] == 2 ? zb_get64 (row->data + 16) : 0;
 }
 
 int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)

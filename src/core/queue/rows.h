@@ -35,10 +35,14 @@
                                                  u64  most messages, 0 = the broker's default
                                                  u64, u64, u8  epoch, commit, node: when it was made, or its options
                                                       were changed; missing where the first release did
-                                                 u64  grace in ms; only if it is not 0 = the broker's default
+                                                 u64  grace in ms; only if it is not 0 = the broker's default,
+                                                      or if there are more options:
+                                                 more options (from level 3 on), each u8 which one, u8 size, value
                                                  of a topic and of a subscription: see core/queue/topic.h
                0x01, queue id u32                u64  tombstone: messages of that queue up to this id are gone, the
                                                       space of their rows is being freed
+                                                 an option 2: u64  expires in ms, 0 = never, u64  newest message id
+                                                      when it was named first: what came before never expires
     log        queue id u32, LAST message id u64 messages, see below
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
@@ -108,7 +112,9 @@
 //  Queues.
 #define ZB_TOMB_MARK 0x01
 #define ZB_TOMB_KEY_SIZE 5
-#define ZB_QUEUE_ROW_SIZE 45 //  at most
+#define ZB_QUEUE_ROW_SIZE 45 //  without more options,
+#define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
+#define ZB_MORE_MAX 18 //  bytes of more options
 
 #define ZB_STAMP_SIZE 17
 
@@ -127,14 +133,21 @@ typedef struct {
     uint64_t birth; //  an id that no message has, given when it was made or set to another position,
     uint64_t from;  //  and the id behind which it began:
     bool first;     //  with the oldest message that there was, or behind the newest
+    uint64_t expires; //  of a queue: ms, 0 = never;
+    uint64_t since;   //  of messages with larger ids: the option was named then
+    bool timed;       //  it was: properties of this name have a meaning
 } zb_queue_row_t;
 
 void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE]);
 void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE]);
 //  Of a queue.  Returns the row's size.
-size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_SIZE]);
+size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_MAX]);
 //  Of whatever kind.
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row);
+//  The options that are not in the first bytes of the row.  Returns their size.
+size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX]);
+//  Takes them; unknown ones are a later program's.  -1 if one is malformed.
+int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size);
 void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE]);
 //  Reads the queue id and the mark.
 int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark);
@@ -214,6 +227,8 @@ void zb_log_begin (zb_row_t *row, const zb_log_head_t *head);
 void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *body);
 //  What the head of a row says; -1 if it is malformed.
 int zb_log_head (const zb_row_t *row, zb_log_head_t *head);
+//  When a row was begun; 0 = not known.
+uint64_t zb_log_time (const zb_row_t *row);
 //  Bytes of a head of this form.
 size_t zb_log_head_size (unsigned form);
 //  Takes the next piece: returns 1, 0 at the end, -1 if the row is malformed.  *offset starts at 0.

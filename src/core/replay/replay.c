@@ -63,6 +63,15 @@ static bool s_producer (zb_item_t *self)
     return self->slots <= ZB_WINDOW && self->producer.instance <= INT64_MAX && self->producer.last <= INT64_MAX;
 }
 
+//  What is left is a name, and maybe more options behind a zero.
+static bool s_more (zb_item_t *self)
+{
+    size_t size = zb_frame_find (self->name, 0, 0);
+    zb_frame_t more = s_skip (self->name, size);
+    self->name.size = size;
+    return more.size == 0 || zb_more_decode (&self->queue, (const uint8_t *) more.data + 1, more.size - 1) == 0;
+}
+
 static bool s_queue (zb_item_t *self)
 {
     if (self->rest.size < ZB_ITEM_OPTIONS)
@@ -71,7 +80,8 @@ static bool s_queue (zb_item_t *self)
     self->queue = (zb_queue_row_t){.lease = zb_get64 (byte), .max = zb_get64 (byte + 8), .grace = zb_get64 (byte + 16)};
     zb_stamp_decode (&self->queue.changed, byte + 24);
     self->name = s_skip (self->rest, ZB_ITEM_OPTIONS);
-    return zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX;
+    return s_more (self) && zb_name_check (self->name) == NULL && self->queue.lease <= INT32_MAX &&
+           self->queue.grace <= INT32_MAX;
 }
 
 static bool s_topic (zb_item_t *self)

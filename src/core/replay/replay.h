@@ -27,7 +27,8 @@
 
       kind       stage      what follows
       BEGIN      -          the loser's lineage, as in lineage.h
-      QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name
+      QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name; where there are
+                            more options: 0 u8, these as in rows.h
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
                             in the position
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h

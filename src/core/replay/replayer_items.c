@@ -86,10 +86,14 @@ void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
     zb_put64 (options + 8, queue->row.max);
     zb_put64 (options + 16, queue->row.grace);
     zb_stamp_encode (&queue->row.changed, options + 24);
+    uint8_t more[1 + ZB_MORE_MAX] = {0};
+    size_t extra = zb_more_encode (&queue->row, more + 1);
+    extra += extra ? 1 : 0;
     zb_made_t *made =
-        s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, sizeof options + queue->name.size);
+        s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, sizeof options + queue->name.size + extra);
     zb_item_add (made->data, options, sizeof options);
     zb_item_add (made->data, queue->name.data, queue->name.size);
+    zb_item_add (made->data, more, extra);
     s_ready (self, made);
 }
 
