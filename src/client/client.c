@@ -228,7 +228,7 @@ static void s_set_arg (zmq_msg_t *arg, const void *data, size_t size)
 void zb_client_send (zb_client_t *self)
 {
     zb_call_t *call = &self->call;
-    zb_put_t *put;
+    zb_flight_t *put;
     int64_t now = zclock_mono ();
     while (zb_conn_ready (self->conn) && (put = zb_window_next (self->window)) != NULL) {
         char id[21];
@@ -366,7 +366,7 @@ static void s_expire (zb_client_t *self)
 //  Tells what became of the oldest PUTs.
 static void s_callbacks (zb_client_t *self)
 {
-    zb_put_t *put;
+    zb_flight_t *put;
     while ((put = zb_window_pop (self->window)) != NULL) {
         if (put->receipt.error && !self->flush_error) {
             self->flush_error = put->receipt.error;
@@ -377,7 +377,7 @@ static void s_callbacks (zb_client_t *self)
             put->fn (&put->receipt, put->arg);
             self->in_callback = false;
         }
-        zb_put_destroy (&put);
+        zb_flight_destroy (&put);
     }
 }
 

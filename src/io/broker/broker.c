@@ -126,7 +126,7 @@ static void s_turn (zb_broker_t *self)
     zb_broker_carry_out (self);
     zb_broker_apply_rule (self);
     zb_broker_look_at_operator (self);
-    zb_broker_held (self);
+    zb_broker_hellos (self);
     zb_broker_clients (self);
     zb_broker_look_at_rights (self);
     zb_broker_watch_gate (self);

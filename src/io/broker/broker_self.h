@@ -36,7 +36,7 @@
 #include "io/broker/audit.h"
 #include "io/broker/broker.h"
 #include "io/broker/front.h"
-#include "io/broker/held.h"
+#include "io/broker/hellos.h"
 #include "io/broker/news.h"
 #include "io/broker/operator.h"
 #include "io/broker/status.h"
@@ -47,7 +47,7 @@
 #include "io/store/store.h"
 
 //  HELLOs that wait for this broker to lead, at most.
-#define HELD_MOST 10000
+#define HELLOS_MOST 10000
 //  Reads of this purpose are the broker's own; the engine's are not negative.
 #define READ_META (-1)
 #define READ_REPLAY (-2)
@@ -55,7 +55,7 @@
 //  Commits on their way whose time is known, see limits/inflight.
 #define GIVEN_MOST 1024
 
-typedef struct {
+typedef struct zb_broker {
     const zb_config_t *config;
     zb_keys_t *keys;           //  NULL: all that follows is open to whoever reaches it
     zb_auth_t *auth;           //  NULL without keys
@@ -74,7 +74,7 @@ typedef struct {
     bool promoted;             //  by an operator, and it has not begun to lead
     uint64_t taken;            //  rows of its tables, as the log was told
     zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
-    zb_held_t *held;           //  HELLOs that wait for us to lead
+    zb_hellos_t *hellos;       //  HELLOs that wait for us to lead
     zb_operator_t *operator;
     zlistx_t *batches;         //  given to the store and not synced here,
     int64_t given[GIVEN_MOST]; //  and when, us, by commit
@@ -155,7 +155,7 @@ void zb_broker_clients (zb_broker_t *self);
 //  over, which takes a moment; then they learn where to go.
 bool zb_broker_waits (const zb_broker_t *self);
 //  HELLOs that waited vote again; who waits too long is told so.
-void zb_broker_held (zb_broker_t *self);
+void zb_broker_hellos (zb_broker_t *self);
 //  What the engine of an active broker does; a passive one's client is told where to go.
 void zb_broker_serve (zb_broker_t *self, const zb_request_t *request);
 //  Answers the request: OK with this text (NULL: none), or ERR.
@@ -187,7 +187,7 @@ void zb_broker_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb,
 //  acts.c
 //  Does what an operator asks, if the proof is right, and answers now or when it is over.
 void zb_broker_operate (zb_broker_t *self, const zb_request_t *request);
-//  Answers the operator's request that was held, if what it asked for is over.
+//  Answers the operator's request that waits, if what it asked for is over.
 void zb_broker_look_at_operator (zb_broker_t *self);
 
 #endif

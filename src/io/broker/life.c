@@ -113,7 +113,7 @@ int zb_broker_open (zb_broker_t *self, const zb_config_t *config)
     self->rights = zb_rights_new ();
     zb_engine_rights (self->engine, self->rights);
     zb_engine_endpoints (self->engine, zb_broker_own (self)->endpoint, zb_broker_peer_endpoint (self));
-    self->held = zb_held_new (HELD_MOST);
+    self->hellos = zb_hellos_new (HELLOS_MOST);
     self->operator = zb_operator_new (config);
     self->batches = zlistx_new ();
     zlistx_set_destructor (self->batches, s_batch_free);
@@ -165,7 +165,7 @@ void zb_broker_close (zb_broker_t *self)
     zb_keys_destroy (&self->keys);
     zb_engine_destroy (&self->engine);
     zb_rights_destroy (&self->rights);
-    zb_held_destroy (&self->held);
+    zb_hellos_destroy (&self->hellos);
     zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);
     free (self->status.resync);

@@ -18,7 +18,7 @@
 struct zb_operator {
     uint8_t key[ZB_SEAL_KEY_SIZE];
     char challenge[ZB_CHALLENGE_SIZE + 1];
-    zb_held_t *held;
+    zb_hellos_t *hellos; //  the request that waits, of the same form
     int64_t since;
     zb_verb_t verb;
 };
@@ -34,7 +34,7 @@ zb_operator_t *zb_operator_new (const zb_config_t *config)
 {
     zb_operator_t *self = (zb_operator_t *) zmalloc (sizeof *self);
     zb_seal_key (self->key, config->pair, config->secret);
-    self->held = zb_held_new (1);
+    self->hellos = zb_hellos_new (1);
     s_challenge (self);
     return self;
 }
@@ -46,7 +46,7 @@ void zb_operator_destroy (zb_operator_t **self_p)
     if (!self)
         return;
     *self_p = NULL;
-    zb_held_destroy (&self->held);
+    zb_hellos_destroy (&self->hellos);
     sodium_memzero (self->key, sizeof self->key);
     freen (self);
 }
@@ -70,7 +70,7 @@ const char *zb_operator_challenge (const zb_operator_t *self)
 
 bool zb_operator_hold (zb_operator_t *self, const zb_request_t *request, int64_t now)
 {
-    if (self->since || !zb_held_add (self->held, request, now))
+    if (self->since || !zb_hellos_add (self->hellos, request, now))
         return false;
     self->since = now;
     self->verb = request->verb;
@@ -90,5 +90,5 @@ int64_t zb_operator_since (const zb_operator_t *self)
 const zb_hello_t *zb_operator_take (zb_operator_t *self)
 {
     self->since = 0;
-    return zb_held_next (self->held);
+    return zb_hellos_next (self->hellos);
 }

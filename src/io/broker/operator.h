@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    Owns the challenge that STATUS tells, and holds the one SWITCHOVER or UPGRADE that is
+    Owns the challenge that STATUS tells, and keeps the one SWITCHOVER or UPGRADE that is
     being answered when it is over.
 */
 
@@ -14,7 +14,7 @@
 #define ZB_OPERATOR_H_INCLUDED
 
 #include "io/base/config.h"
-#include "io/broker/held.h"
+#include "io/broker/hellos.h"
 
 typedef struct zb_operator zb_operator_t;
 
@@ -24,11 +24,11 @@ void zb_operator_destroy (zb_operator_t **self_p);
 bool zb_operator_proven (zb_operator_t *self, const zb_request_t *request);
 //  What the next request has to prove.
 const char *zb_operator_challenge (const zb_operator_t *self);
-//  Holds a request until its end; false if one is held.
+//  Keeps a request until what it asks for is over; false if one waits already.
 bool zb_operator_hold (zb_operator_t *self, const zb_request_t *request, int64_t now);
-//  The verb of the one that is held.
+//  The verb of the one that waits.
 zb_verb_t zb_operator_verb (const zb_operator_t *self);
-//  Since when one is held, ms; 0 if none.
+//  Since when one waits, ms; 0 if none.
 int64_t zb_operator_since (const zb_operator_t *self);
 //  Takes it; valid until the next call.
 const zb_hello_t *zb_operator_take (zb_operator_t *self);

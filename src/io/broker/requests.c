@@ -17,7 +17,7 @@
 //  Messages that one turn takes from clients before the store is looked at again.
 #define TURN_MESSAGES 1000
 //  A HELLO waits this long for a broker that is about to lead, ms.
-#define HELD_LONGEST 5000
+#define HELLO_LONGEST 5000
 
 //  Sends and destroys a reply.  One that is too large for a client that does not read becomes a small one: each request is
 //  answered, but by a client that is gone.
@@ -122,7 +122,7 @@ static bool s_vote (zb_broker_t *self, const zb_request_t *request)
 
 static void s_hello (zb_broker_t *self, const zb_request_t *request)
 {
-    if (s_vote (self, request) && !zb_held_add (self->held, request, self->now))
+    if (s_vote (self, request) && !zb_hellos_add (self->hellos, request, self->now))
         zb_broker_refuse (self, request, ZB_NOT_READY, "too many clients wait for this broker to lead");
 }
 
@@ -214,7 +214,7 @@ bool zb_broker_waits (const zb_broker_t *self)
     return zb_engine_busy (self->engine) || zb_role_drains (&self->role) || zb_role_yields (&self->role, self->now);
 }
 
-//  What was held for clients ends with their connections.
+//  What was kept for clients ends with their connections.
 static void s_gone (zb_broker_t *self)
 {
     zb_frame_t routing, key;
@@ -247,16 +247,16 @@ void zb_broker_clients (zb_broker_t *self)
     }
 }
 
-void zb_broker_held (zb_broker_t *self)
+void zb_broker_hellos (zb_broker_t *self)
 {
     if (zb_role_yields (&self->role, self->now))
         return;
-    for (size_t left = zb_held_size (self->held); left > 0; left--) {
-        const zb_hello_t *hello = zb_held_next (self->held);
-        if (self->now - hello->since > HELD_LONGEST)
+    for (size_t left = zb_hellos_size (self->hellos); left > 0; left--) {
+        const zb_hello_t *hello = zb_hellos_next (self->hellos);
+        if (self->now - hello->since > HELLO_LONGEST)
             zb_broker_refuse (self, &hello->request, ZB_NOT_READY, zb_role_why (&self->role, self->now));
         else if (s_vote (self, &hello->request))
-            zb_held_again (self->held);
+            zb_hellos_again (self->hellos);
     }
 }
 

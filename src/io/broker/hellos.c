@@ -1,5 +1,5 @@
 /*  =========================================================================
-    held - HELLOs that wait until this broker leads
+    hellos - HELLOs that wait until this broker leads
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,9 +9,9 @@
 #include <assert.h>
 #include <czmq.h>
 
-#include "io/broker/held.h"
+#include "io/broker/hellos.h"
 
-struct zb_held {
+struct zb_hellos {
     size_t most;
     zlistx_t *hellos;
     zb_hello_t *taken;
@@ -32,19 +32,19 @@ static void s_hello_free (void **item_p)
     *item_p = NULL;
 }
 
-zb_held_t *zb_held_new (size_t most)
+zb_hellos_t *zb_hellos_new (size_t most)
 {
-    zb_held_t *self = (zb_held_t *) zmalloc (sizeof *self);
+    zb_hellos_t *self = (zb_hellos_t *) zmalloc (sizeof *self);
     self->most = most;
     self->hellos = zlistx_new ();
     zlistx_set_destructor (self->hellos, s_hello_free);
     return self;
 }
 
-void zb_held_destroy (zb_held_t **self_p)
+void zb_hellos_destroy (zb_hellos_t **self_p)
 {
     assert (self_p);
-    zb_held_t *self = *self_p;
+    zb_hellos_t *self = *self_p;
     if (self) {
         free (self->taken);
         zlistx_destroy (&self->hellos);
@@ -53,7 +53,7 @@ void zb_held_destroy (zb_held_t **self_p)
     }
 }
 
-bool zb_held_add (zb_held_t *self, const zb_request_t *request, int64_t now)
+bool zb_hellos_add (zb_hellos_t *self, const zb_request_t *request, int64_t now)
 {
     if (zlistx_size (self->hellos) >= self->most)
         return false;
@@ -61,12 +61,12 @@ bool zb_held_add (zb_held_t *self, const zb_request_t *request, int64_t now)
     return true;
 }
 
-size_t zb_held_size (const zb_held_t *self)
+size_t zb_hellos_size (const zb_hellos_t *self)
 {
     return zlistx_size (self->hellos);
 }
 
-const zb_hello_t *zb_held_next (zb_held_t *self)
+const zb_hello_t *zb_hellos_next (zb_hellos_t *self)
 {
     free (self->taken);
     zlistx_first (self->hellos);
@@ -74,7 +74,7 @@ const zb_hello_t *zb_held_next (zb_held_t *self)
     return self->taken;
 }
 
-void zb_held_again (zb_held_t *self)
+void zb_hellos_again (zb_hellos_t *self)
 {
     assert (self->taken);
     zlistx_add_end (self->hellos, self->taken);
