@@ -93,7 +93,8 @@ typedef struct {
     int64_t beat_ms;     //  when the next beat is due
     int64_t turn_ms;     //  when the thread last ran
     int64_t paused_ms;   //  in this turn: it is over, and lasted so long
-    int64_t closed_ms;   //  when the connection last closed
+    int64_t closed_ms;   //  when the connection last closed,
+    int64_t renew_ms;    //  and when it is made anew if nothing has come since; 0 = it has not closed
     bool seeking;        //  proof of the peer's death
     int64_t retry_ms;    //  when to probe for it next
     int64_t retry_after; //  the pause after that one
@@ -209,6 +210,14 @@ static int s_connect (pulse_t *self)
     s_disconnect (self);
     errno = EINVAL;
     return -1;
+}
+
+static void s_reconnect (pulse_t *self)
+{
+    self->renew_ms = 0;
+    s_disconnect (self);
+    int rc = s_connect (self);
+    assert (rc == 0);
 }
 
 //  ---------------------------------------------------------------------------
@@ -378,6 +387,17 @@ static bool s_closed (pulse_t *self)
     }
 }
 
+//  libzmq gives a connection up for good when what came over it breaks the protocol: somebody has changed or repeated it on
+//  the way, say.  It does not tell that from any other end.
+static void s_renew (pulse_t *self, int64_t now)
+{
+    if (!self->renew_ms || now < self->renew_ms)
+        return;
+    self->renew_ms = 0;
+    if (self->heard_ms <= self->closed_ms)
+        s_reconnect (self);
+}
+
 //  A process that is being killed may close its connection before it closes its ports.  So one probe isn't enough.
 static void s_prove (pulse_t *self, int64_t now)
 {
@@ -412,9 +432,7 @@ static void s_after_pause (pulse_t *self, int64_t now)
     self->quiet_ms = now;
     self->silent = self->dead = self->seeking = false;
     probe_cancel (self->probe);
-    s_disconnect (self);
-    int rc = s_connect (self);
-    assert (rc == 0);
+    s_reconnect (self);
 }
 
 //  Returns true if a beat is to be sent at once.
@@ -486,6 +504,8 @@ static void s_wait (pulse_t *self)
     int64_t due = self->beat_ms;
     if (!self->silent && !self->dead && self->quiet_ms + self->args.silence < due)
         due = self->quiet_ms + self->args.silence;
+    if (self->renew_ms && self->renew_ms < due)
+        due = self->renew_ms;
     if (probe_due (self->probe) < due)
         due = probe_due (self->probe);
     else if (self->seeking && self->retry_ms < due && probe_due (self->probe) == INT64_MAX)
@@ -504,9 +524,11 @@ static void s_turn (pulse_t *self)
     bool update = s_obey (self);
     if (s_closed (self)) {
         self->closed_ms = now;
+        self->renew_ms = now + RECONNECT_MAX_MS;
         s_seek_proof (self, now);
     }
     s_drain (self, now);
+    s_renew (self, now);
     if (!self->silent && !self->dead && now - self->quiet_ms >= self->args.silence) {
         self->silent = self->loss = true;
         s_seek_proof (self, now);

@@ -6,13 +6,14 @@ import tempfile
 import pytest
 
 from brokers import PROGRAM, STORES, WRAPPER, Pair, Single, wait_for
+from keyed import KeyedPair
 from links import CutPair
 from patience import PATIENCE
 from zb1 import Client, ask, status
 
 
 #  A test with `pair` runs over both kinds of store; one that has this mark, only over two stores.
-two_stores = pytest.mark.parametrize("pair", ["replicated"], indirect=True)
+two_stores = pytest.mark.parametrize("pair", [one for one in STORES if one == "keyed"] or ["replicated"], indirect=True)
 
 
 @pytest.fixture
@@ -26,8 +27,8 @@ def single():
 
 @pytest.fixture(params=STORES)
 def pair(request):
-    """A running pair whose backup is in sync, over each kind of store."""
-    pair = Pair(store=request.param).start()
+    """A running pair whose backup is in sync, over each kind of store; `keyed`: over two, with CURVE on all ports."""
+    pair = (KeyedPair() if request.param == "keyed" else Pair(store=request.param)).start()
     in_step(pair)
     yield pair
     pair.close()

@@ -23,10 +23,11 @@ class Link:
         while True:
             try:
                 near, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
                 far = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
             except OSError:
-                if self.listener.fileno() < 0:
-                    return
                 near.close()
                 continue
             self.pairs.append((near, far))

@@ -8,7 +8,8 @@
 
     stream BROKERS NAME QUEUE FIRST LAST: puts the numbers from FIRST to LAST, one a
     message, and prints "at N" after each hundredth OK, and at the end one line:
-    "done BOTH SOLO DUPLICATES LONGEST", the last one in ms between two OKs.
+    "done BOTH SOLO DUPLICATES LONGEST", the last one in ms between two OKs.  $ZBROKER_KEY
+    names a file with its key.
 */
 
 #include <stdio.h>
@@ -57,6 +58,9 @@ int main (int argc, char *argv[])
     unsigned long first = strtoul (argv[4], NULL, 10), last = strtoul (argv[5], NULL, 10);
     counts_t counts = { 0 };
     zb_client_t *client = zb_client_new (argv[1]);
+    const char *key = getenv ("ZBROKER_KEY");
+    if (client && key && zb_client_set_key (client, key))
+        return 1;
     if (!client || zb_client_set_name (client, argv[2]) || zb_client_create_queue (client, argv[3], NULL))
         return 1;
     for (unsigned long number = first; number <= last; number++) {

@@ -2,7 +2,9 @@
 import os
 import subprocess
 
-from brokers import WRAPPER
+import pytest
+
+from brokers import STORES, WRAPPER
 from conftest import in_step
 
 KILLS = int(os.environ.get("ZBROKER_KILLS", "10"))
@@ -15,6 +17,7 @@ def bodies(first, last):
     return [b"%d" % number for number in range(first, last + 1)]
 
 
+@pytest.mark.parametrize("pair", dict.fromkeys([*STORES, "keyed"]), indirect=True)
 def test_takeover(pair, client):
     """A message that was answered OK is fetched from the backup after the primary is gone."""
     one = client(pair)

@@ -14,7 +14,7 @@ import pytest
 from brokers import PROGRAM, Broker, single_config, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
-from test_keys import Keyed
+from keyed import Keyed
 from zb1 import Refused, status
 
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"

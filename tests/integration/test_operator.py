@@ -8,6 +8,7 @@ import pytest
 
 from brokers import Pair, wait_for
 from conftest import in_step, two_stores
+from keyed import KeyedPair
 from zb1 import Client, Refused, ask, status, way_out
 
 SWITCHES = int(os.environ.get("ZBROKER_SWITCHES", "10"))
@@ -21,7 +22,8 @@ def bodies(first, last):
 
 
 def brokers(pair):
-    return ["--brokers", ",".join(pair.endpoints)]
+    """For an operator's command: the endpoints, or where the pair has keys its config, which has the secret."""
+    return ["--config", pair.configs["primary"]] if isinstance(pair, KeyedPair) else ["--brokers", ",".join(pair.endpoints)]
 
 
 def percentile(gaps, share):

@@ -12,6 +12,16 @@ from zmq.utils.monitor import recv_monitor_message
 from patience import PATIENCE, REPLY, SILENCE
 
 
+#  Endpoints of brokers with keys: the broker's public key, and the pair of keys of whoever asks.
+KEYS = {}
+
+
+def secure(sock, endpoint):
+    """What a socket with a key needs before it connects."""
+    if endpoint in KEYS:
+        sock.curve_serverkey, (sock.curve_publickey, sock.curve_secretkey) = KEYS[endpoint]
+
+
 class Refused(Exception):
     def __init__(self, code, text):
         super().__init__("%d %s" % (code, text))
@@ -22,6 +32,7 @@ def ask(endpoint, *frames, patience=REPLY):
     """One request on a connection of its own; returns the reply's frames or None."""
     with zmq.Context.instance().socket(zmq.DEALER) as sock:
         sock.linger = 0
+        secure(sock, endpoint)
         sock.connect(endpoint)
         sock.send_multipart([b"ZB1"] + [f if isinstance(f, bytes) else str(f).encode() for f in frames])
         return sock.recv_multipart() if sock.poll(patience * 1000) else None
@@ -69,6 +80,7 @@ class Client:
         sock.reconnect_ivl_max = 100
         self.monitors[index] = sock.get_monitor_socket(
             zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED)
+        secure(sock, self.endpoints[index])
         sock.connect(self.endpoints[index])
         self.socks[index] = sock
 

@@ -14,9 +14,13 @@
 
 #define INTERVAL 200    //  ms between two tries
 #define LOOK_EVERY 1000 //  ms between two looks at a witness that is not needed
+#define SILENCE 2000    //  ms without an answer until the connection is made anew
 
 struct zb_claimant {
     zsock_t *sock;
+    char *endpoint;
+    const zb_keys_t *keys;
+    int64_t connected_ms; //  0 = nothing was said yet
     char *pair;
     uint8_t key[ZB_SEAL_KEY_SIZE];
     zb_claim_t claim; //  what was said last
@@ -28,15 +32,10 @@ struct zb_claimant {
     char challenge[ZB_CLAIM_CHALLENGE_SIZE];
 };
 
-zb_claimant_t *zb_claimant_new (const zb_config_t *config, const zb_keys_t *keys)
+//  Anew, if there is a connection: libzmq gives one up for good when what came over it breaks the protocol.
+static void s_connect (zb_claimant_t *self)
 {
-    assert (config->as != ZB_SINGLE && config->witness);
-    zb_claimant_t *self = (zb_claimant_t *) zmalloc (sizeof *self);
-    self->pair = strdup (config->pair);
-    assert (self->pair);
-    zb_seal_key (self->key, config->pair, config->secret);
-    self->claim.node = (unsigned) config->as;
-    randombytes_buf (&self->claim.session, sizeof self->claim.session);
+    zsock_destroy (&self->sock);
     self->sock = zsock_new (ZMQ_DEALER);
     assert (self->sock);
     zsock_set_linger (self->sock, 0);
@@ -48,9 +47,24 @@ zb_claimant_t *zb_claimant_new (const zb_config_t *config, const zb_keys_t *keys
     zsock_set_heartbeat_timeout (self->sock, 2000);
     zsock_set_sndhwm (self->sock, 2);
     zsock_set_maxmsgsize (self->sock, 512);
-    zb_keys_connect (keys, zsock_resolve (self->sock), keys ? keys->witness : "");
-    int rc = zsock_connect (self->sock, "%s", config->witness);
+    zb_keys_connect (self->keys, zsock_resolve (self->sock), self->keys ? self->keys->witness : "");
+    int rc = zsock_connect (self->sock, "%s", self->endpoint);
     assert (rc == 0);
+}
+
+zb_claimant_t *zb_claimant_new (const zb_config_t *config, const zb_keys_t *keys)
+{
+    assert (config->as != ZB_SINGLE && config->witness);
+    zb_claimant_t *self = (zb_claimant_t *) zmalloc (sizeof *self);
+    self->pair = strdup (config->pair);
+    assert (self->pair);
+    zb_seal_key (self->key, config->pair, config->secret);
+    self->claim.node = (unsigned) config->as;
+    randombytes_buf (&self->claim.session, sizeof self->claim.session);
+    self->keys = keys;
+    self->endpoint = strdup (config->witness);
+    assert (self->endpoint);
+    s_connect (self);
     return self;
 }
 
@@ -61,6 +75,7 @@ void zb_claimant_destroy (zb_claimant_t **self_p)
     if (self) {
         zsock_destroy (&self->sock);
         free (self->pair);
+        free (self->endpoint);
         free (self);
         *self_p = NULL;
     }
@@ -74,6 +89,13 @@ void *zb_claimant_socket (zb_claimant_t *self)
 //  Sends the claim as it is now, under a new number.
 static void s_send (zb_claimant_t *self, int64_t now)
 {
+    int64_t since = self->heard_ms > self->connected_ms ? self->heard_ms : self->connected_ms;
+    if (!since)
+        self->connected_ms = now;
+    else if (now - since >= SILENCE) {
+        s_connect (self);
+        self->connected_ms = now;
+    }
     self->said_ms = now;
     self->claim.sequence++;
     memset (self->claim.proof, 0, sizeof self->claim.proof);

@@ -26,6 +26,7 @@
 #define SILENCE 5000        //  ms without a frame until the session ends
 #define STALL 1000          //  ms without a turn of our own: then the silence was ours
 #define END_EVERY 50        //  ms between two answers to frames of a session that is over
+#define AGAIN 200           //  ms between two connections that are made anew
 
 enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK, BEGIN, END };
 enum {
@@ -42,6 +43,9 @@ struct zb_ship {
     unsigned node;
     uint8_t key[ZB_SEAL_KEY_SIZE];
     zsock_t *out, *in, *monitor;
+    char *peer;        //  where `out` connects to,
+    int64_t connected; //  when it was told to last, 0 = at the start,
+    bool broken;       //  and whether the connection has broken since
     zb_ship_role_t role;
     uint32_t generation, peer_generation;
     uint64_t lead;  //  ours, or that of the master whose generation we follow; 0 = none, or not told
@@ -182,6 +186,8 @@ zb_ship_t *zb_ship_new (unsigned node, const char *bind, const char *peer, const
         errno = error;
         return NULL;
     }
+    self->peer = strdup (peer);
+    assert (self->peer);
     self->monitor = s_watch (self);
     s_reset (self);
     return self;
@@ -200,6 +206,7 @@ void zb_ship_destroy (zb_ship_t **self_p)
     zsock_destroy (&self->out);
     zsock_destroy (&self->in);
     zmq_msg_close (&self->frame);
+    free (self->peer);
     freen (self);
 }
 
@@ -593,6 +600,19 @@ static bool s_disconnected (zb_ship_t *self)
     return broken;
 }
 
+//  libzmq gives a connection up for good when what came over it breaks the protocol: somebody has changed or repeated it on
+//  the way, say.  It does not tell that from any other end.
+static void s_connect_again (zb_ship_t *self, int64_t now)
+{
+    if (!self->broken || now - self->connected < AGAIN)
+        return;
+    self->broken = false;
+    self->connected = now;
+    zmq_disconnect (zsock_resolve (self->out), self->peer);
+    int rc = zmq_connect (zsock_resolve (self->out), self->peer);
+    assert (rc == 0);
+}
+
 //  Reads the next frame, if there is one.
 static bool s_next (zb_ship_t *self)
 {
@@ -616,7 +636,10 @@ bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
             return true;
     }
     //  What arrived before the connection broke has been taken first.
-    if (s_disconnected (self) && self->session) {
+    bool disconnected = s_disconnected (self);
+    self->broken = self->broken || disconnected;
+    s_connect_again (self, now);
+    if (disconnected && self->session) {
         s_reset (self);
         event->kind = ZB_SHIP_CLOSED;
         return true;
