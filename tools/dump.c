@@ -132,6 +132,8 @@ static void s_queue (dump_t *self, const queue_t *queue)
         json_object_set_new (set, "grace", json_integer ((json_int_t) options.grace));
     if (options.timed)
         json_object_set_new (set, "expires", json_integer ((json_int_t) options.expires));
+    if (options.dead_size)
+        json_object_set_new (set, "dead-letter", json_stringn (options.dead, options.dead_size));
     json_object_set_new (object, "options", set);
     s_line (self, object);
     uint64_t low = s_low (self, options.id);

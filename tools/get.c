@@ -22,6 +22,7 @@ static const tool_option_t s_options[] = {
     {"wait", "MS", "how long to wait for each message (default: 1000)"},
     {"requeue", NULL, "give them back to the queue's head instead of acknowledging them"},
     {"delay", "MS", "with --requeue: nobody gets them before so long (default: 0)"},
+    {"reject", NULL, "move them to the queue's dead letters instead of acknowledging them"},
     {"name", "NAME", "take them under this consumer's name"},
     OUTPUT_OPTIONS,
     TOOL_BROKERS,
@@ -63,7 +64,7 @@ static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client, i
 static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_t wait, output_t *output, held_t *held)
 {
     const char *queue = tool->arguments[0];
-    bool requeue = tool_option (tool, "requeue") != NULL;
+    bool requeue = tool_option (tool, "requeue") != NULL, reject = tool_option (tool, "reject") != NULL;
     int64_t done = 0;
     while (count == 0 || done < count) {
         size_t max = count && count - done < AT_ONCE ? (size_t) (count - done) : AT_ONCE;
@@ -86,10 +87,13 @@ static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_
             s_hold (held, messages);
             continue;
         }
-        int rc = zb_client_ack (client, queue, zb_messages_ids (messages));
+        const char *ids = zb_messages_ids (messages);
+        int rc = reject ? zb_client_reject (client, queue, ids) : zb_client_ack (client, queue, ids);
         zb_messages_destroy (&messages);
         if (rc)
-            return tool_client_fail (tool, client, "printed, but not acknowledged, so that they may come again");
+            return tool_client_fail (tool, client,
+                                     reject ? "printed, but not moved, so that they may come again"
+                                            : "printed, but not acknowledged, so that they may come again");
     }
     if (done < count)
         return tool_fail (tool, TOOL_FAILED, "%s had %lld of %lld messages", queue, (long long) done,
@@ -107,6 +111,8 @@ static int s_run (tool_t *tool)
         return TOOL_USAGE;
     if (tool_option (tool, "delay") && !tool_option (tool, "requeue"))
         return tool_misused (tool, "--delay is for what --requeue gives back");
+    if (tool_option (tool, "reject") && tool_option (tool, "requeue"))
+        return tool_misused (tool, "--reject or --requeue, not both");
     output_t output;
     int code = output_open (&output, tool);
     if (code)

@@ -67,8 +67,9 @@ static int s_options_line (load_t *self, const char *queue, json_t *options)
     json_t *value;
     json_object_foreach (options, name, value)
     {
-        char *more =
-            zsys_sprintf ("%s%s%s=%" JSON_INTEGER_FORMAT, lines, *lines ? "\n" : "", name, json_integer_value (value));
+        const char *end = *lines ? "\n" : "", *text = json_string_value (value);
+        char *more = text ? zsys_sprintf ("%s%s%s=%s", lines, end, name, text)
+                          : zsys_sprintf ("%s%s%s=%" JSON_INTEGER_FORMAT, lines, end, name, json_integer_value (value));
         free (lines);
         lines = more;
     }

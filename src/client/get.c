@@ -84,6 +84,11 @@ int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids,
     return s_acks (self, ZB_NACK, queue, ids, number);
 }
 
+int zb_client_reject (zb_client_t *self, const char *queue, const char *ids)
+{
+    return s_acks (self, ZB_REJECT, queue, ids, NULL);
+}
+
 int zb_client_extend (zb_client_t *self, const char *queue, const char *ids)
 {
     return s_acks (self, ZB_EXTEND, queue, ids, NULL);

@@ -597,7 +597,7 @@ static void s_add_rest (self_t *self)
         s_add_put_acks (self, index);
         if (!s_is_about (self, exchange))
             continue;
-        if (exchange->verb == GET || exchange->verb == ACK)
+        if (exchange->verb == GET || exchange->verb == ACK || exchange->verb == REJECT)
             s_add_acks (self, exchange);
         if (exchange->verb == GET)
             s_add_get (self, exchange);
@@ -654,12 +654,20 @@ static void s_judge (judge_t *judge, const reading_t *reading, const char *queue
     s_close (&self);
 }
 
+//  What is in it was put there by the broker, in the place of what a REJECT has named.
+static bool s_is_of_dead_letters (const char *queue)
+{
+    size_t size = strlen (queue);
+    return size > 5 && strcmp (queue + size - 5, ".dead") == 0;
+}
+
 void judge_queues (judge_t *self, const reading_t *reading, size_t most)
 {
     words_t names = {0};
     for (size_t index = 0; index < reading->exchanges; index++) {
         const exchange_t *exchange = &reading->exchange[index];
-        if (exchange->verb != HELLO && exchange->verb != LIST && exchange->verb != OTHER && exchange->arguments)
+        if (exchange->verb != HELLO && exchange->verb != LIST && exchange->verb != OTHER && exchange->arguments &&
+            !s_is_of_dead_letters (exchange->argument[0]))
             words_find (&names, exchange->argument[0], true);
     }
     for (size_t index = 0; index < names.words; index++)

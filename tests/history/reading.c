@@ -15,7 +15,7 @@
 
 #include "reading.h"
 
-static const char *const s_verb[] = {"HELLO", "PUT", "GET", "ACK", "LIST", "QUEUE", "PURGE", "DELETE"};
+static const char *const s_verb[] = {"HELLO", "PUT", "GET", "ACK", "REJECT", "LIST", "QUEUE", "PURGE", "DELETE"};
 static const char *const s_status[] = {"", "OK", "MSG", "PASSIVE", "ERR"};
 
 void *grow (void *array, size_t count, size_t size)

@@ -48,7 +48,7 @@ bool words_have (const words_t *self, const char *word);
 //  Room for one more of an array of that many; returns where it is now.
 void *grow (void *array, size_t count, size_t size);
 
-typedef enum { HELLO, PUT, GET, ACK, LIST, QUEUE, PURGE, DELETE, OTHER } verb_t;
+typedef enum { HELLO, PUT, GET, ACK, REJECT, LIST, QUEUE, PURGE, DELETE, OTHER } verb_t;
 typedef enum { NO_ANSWER, OK, MSG, PASSIVE, ERR } answer_t;
 
 typedef struct {

@@ -250,6 +250,20 @@ def test_requeue_with_a_delay(zbroker, single):
         assert zbroker(["get", "later"] + wrong + brokers, check=False).returncode == 2
 
 
+def test_reject_moves_to_the_dead_letters(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "letters"] + brokers)
+    zbroker(["put", "letters", "a", "b", "-H", "colour=red"] + brokers)
+    assert zbroker(["get", "letters", "--reject"] + brokers).stdout == "a\n"
+    assert zbroker(["get", "letters"] + brokers).stdout == "b\n"
+    dead = json.loads(zbroker(["get", "letters.dead", "--json"] + brokers).stdout)
+    assert (dead["body"], dead["properties"]) == \
+        ("a", {"colour": "red", "zb-dead": "rejected", "zb-from": "letters", "zb-tries": "1"})
+    zbroker(["queue", "create", "letters", "dead-letter=bin"] + brokers)
+    assert json.loads(zbroker(["queue", "list", "letters", "--json"] + brokers).stdout)[0]["dead-letter"] == "bin"
+    assert zbroker(["get", "letters", "--reject", "--requeue"] + brokers, check=False).returncode == 2
+
+
 def test_put_acknowledges_what_it_was_made_of(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     for queue in ("orders", "results"):

@@ -32,6 +32,12 @@ bool forge_has_counted (void);
 void news_start (int64_t until);
 void news_count (void);
 bool news_have_been_counted (void);
+//  A sender of letters, and carriers who reject some; then one that counts what is left and what is dead.
+void letters_start (int64_t until);
+void letters_count (void);
+bool letters_have_been_counted (void);
+//  A letter was put aside.
+void letters_aside (const void *body, size_t size);
 //  A message of the forge was put aside.
 void forge_aside (const void *body, size_t size);
 //  An operator who moves the role and promotes until then; then one that moves it once, and whether it was moved.

@@ -224,7 +224,7 @@ size_t history_body (int producer, uint64_t number, int index, char body[BODY_MA
 static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
-                        memcmp (body, "<n", 2) == 0);
+                        memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0);
 }
 
 static history_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -796,6 +796,10 @@ void history_aside (const void *body, size_t size, const char *why)
         return; //  visitors use a number again on purpose
     if (size > 1 && memcmp (body, "<f", 2) == 0) {
         forge_aside (body, size);
+        return;
+    }
+    if (size > 1 && memcmp (body, "<l", 2) == 0) {
+        letters_aside (body, size);
         return;
     }
     int producer, number, index;

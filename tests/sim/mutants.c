@@ -36,7 +36,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_SHORT] = "short",     [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
         [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_SETTLED] = "settled",
         [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_LOCK] = "lock",
-        [MUTANT_FENCE] = "fence",     [MUTANT_SURE] = "sure",
+        [MUTANT_FENCE] = "fence",     [MUTANT_SURE] = "sure",         [MUTANT_BURIED] = "buried",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -85,6 +85,21 @@ void __wrap_zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_sp
     static unsigned calls;
     if (sim_mutant != MUTANT_TORN || ++calls % 16)
         __real_zb_engine_ack_now (self, queue, span, spans);
+}
+
+//  A dead letter is not stored now and then.
+void __real_zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                        size_t bodies);
+void __wrap_zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                        size_t bodies);
+void __wrap_zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                        size_t bodies)
+{
+    static unsigned calls;
+    bool dead = sim_mutant == MUTANT_BURIED && piece->properties.size &&
+                memmem (piece->properties.data, piece->properties.size, "zb-dead=", 8);
+    if (!dead || ++calls % 16)
+        __real_zb_log_put (self, head, piece, body, bodies);
 }
 
 //  A new leader takes a subscription for one that has done all.

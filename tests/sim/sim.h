@@ -81,6 +81,7 @@ typedef enum {
     MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
     MUTANT_MARK,     //  a new leader takes a subscription for one that has done all
     MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
+    MUTANT_BURIED,   //  what a consumer rejects is done, and goes nowhere now and then
     MUTANT_LOCK,     //  the lock of a shared store keeps nobody out
     MUTANT_FENCE,    //  a fence does nothing
     MUTANT_SURE,     //  who goes on takes what is ready for ready, whatever the peer has done meanwhile

@@ -107,6 +107,13 @@ static void s_count_forged (void)
         if (world_now () > limit)
             world_finding ("H8: at rest, and the subscriptions are not served");
     }
+    letters_count ();
+    limit = world_now () + 120 * SECOND;
+    while (!letters_have_been_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and the letters are not served");
+    }
 }
 
 //  At rest, the role moves when an operator asks, and nobody is told less than `both` meanwhile.
@@ -187,6 +194,8 @@ static void s_run (uint64_t seed)
         forge_start (PUTS_TO);
     if (s_forges ())
         news_start (PUTS_TO);
+    if (s_forges ())
+        letters_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -385,6 +394,7 @@ static void s_test_mutants (void)
         {MUTANT_SETTLED, "H14", 60, EXTRA_FORGE},
         {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
         {MUTANT_MARK, "H16", 100, EXTRA_FORGE},
+        {MUTANT_BURIED, "H17", 60, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
         {MUTANT_FENCE, "H15", 200, EXTRA_SHARED},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},

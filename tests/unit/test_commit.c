@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/base/level.h"
 #include "core/queue/commit.h"
 #include "core/queue/options.h"
 
@@ -111,7 +112,7 @@ static void test_options (void **state)
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace, max-messages and expires");
+                         "the options of a queue are lease, grace, max-messages, expires and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -123,6 +124,17 @@ static void test_options (void **state)
     assert_string_equal (text, "lease=30000\nmax-messages=0\n");
     zb_options_format (&row, &limits, true, text, sizeof text);
     assert_string_equal (text, "grace=7\n");
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_GRACE);
+    same = row;
+    assert_null (zb_options_set (&row, zb_frame ("dead-letter"), zb_frame ("bin"), why));
+    assert_false (zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_DEAD);
+    assert_string_equal (zb_options_set (&row, zb_frame ("dead-letter"), zb_frame ("a/b"), why),
+                         "dead-letter is the name of a queue, empty for the default");
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\ndead-letter=bin\n");
+    assert_null (zb_options_set (&row, zb_frame ("dead-letter"), zb_frame (""), why));
+    assert_true (zb_options_same (&row, &same));
 }
 
 int main (void)

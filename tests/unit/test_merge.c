@@ -295,6 +295,8 @@ static void test_an_id_of_a_larger_epoch_waits (void **state)
     }
     s_say (&s_winner, "c", "NACK|n|q|3b:1");
     rig_expect (s_winner.rig, "c> ERR|n|503|merging*");
+    s_say (&s_winner, "c", "REJECT|r|q|1:1 3b:1");
+    rig_expect (s_winner.rig, "c> ERR|r|503|merging*");
     s_lead_in (&s_winner, 4);
     s_say (&s_winner, "c", "HELLO|h");
     //  What is named is judged, also if a range of known ends has it in its middle.
@@ -505,6 +507,37 @@ static void test_a_put_with_acks_on_both_sides (void **state)
         s_expect (same ? "two,three,till 1,made of one" : "three,till 1,made of one");
         s_close ();
     }
+}
+
+//  Dead letters come as messages do, before what they were is done: whenever it is interrupted nothing is lost.  They carry
+//  no producer, so that they are not taken for another PUT of its number; and where they go to comes as all options do.
+static void test_dead_letters (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "c", "QUEUE|o|q|dead-letter=bin");
+    s_say (&s_loser, "c", "REJECT|r|q|1:2 1:4");
+    s_replay_messages (2);
+    s_expect_of ("bin", "two,till 1");
+    s_expect ("one,two,three,till 1");
+    s_replay ("");
+    s_expect ("one,three");
+    s_say (&s_winner, "c", "REJECT|r|q|1:1");
+    s_expect ("one,three"); //  the reader has it
+    s_say (&s_winner, "reader", "HELLO|h|reader||");
+    s_say (&s_winner, "reader", "REJECT|r|q|1:1");
+    s_expect ("three");
+    s_expect_of ("bin", "two,till 1,one");
+    s_close ();
+    //  Each side for itself.
+    s_open ();
+    s_say (&s_winner, "c", "REJECT|r|q|1:1");
+    s_say (&s_loser, "c", "REJECT|r|q|1:1");
+    s_say (&s_loser, "p", "PUT|2|q||till 2");
+    s_replay ("");
+    s_expect ("two,three,till 1,till 2");
+    s_expect_of ("q.dead", "one,one");
+    s_close ();
 }
 
 static void s_put_large (side_t *self, const char *client, const char *id, size_t count)
@@ -1418,6 +1451,7 @@ int main (void)
         cmocka_unit_test (test_a_number_that_is_missing_yet),
         cmocka_unit_test (test_nobody_waits_for_a_replay_that_has_ended),
         cmocka_unit_test (test_a_put_with_acks_on_both_sides),
+        cmocka_unit_test (test_dead_letters),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
         cmocka_unit_test (test_rows_that_go_aside),
         cmocka_unit_test (test_many_rows_that_go_aside),

@@ -116,6 +116,21 @@ static void test_a_put_with_acks_takes_two_rights (void **unused)
     zb_rights_destroy (&self);
 }
 
+//  Who names the queue that dead letters go to may put into it.
+static void test_a_target_takes_two_rights (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    zb_request_t queue = {.verb = ZB_QUEUE, .queue = zb_frame ("bills"), .target = zb_frame ("bin")};
+    assert_null (s_change (self, "allow alice manage bills"));
+    assert_string_equal (zb_rights_check (s_who (self, ALICE), &queue, s_why), "put=bin: alice has no such right");
+    assert_null (s_change (self, "allow alice put bin"));
+    assert_null (zb_rights_check (s_who (self, ALICE), &queue, s_why));
+    queue.queue = zb_frame ("bin");
+    assert_string_equal (zb_rights_check (s_who (self, ALICE), &queue, s_why), "manage=bin: alice has no such right");
+    zb_rights_destroy (&self);
+}
+
 static void test_a_client_without_a_name_needs_no_leave_to_come (void **unused)
 {
     (void) unused;
@@ -559,6 +574,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_each_principal_verb_and_name),
         cmocka_unit_test (test_a_put_with_acks_takes_two_rights),
+        cmocka_unit_test (test_a_target_takes_two_rights),
         cmocka_unit_test (test_a_client_without_a_name_needs_no_leave_to_come),
         cmocka_unit_test (test_a_pattern_covers_names_and_patterns),
         cmocka_unit_test (test_a_change_is_made_wholly_or_not_at_all),

@@ -233,6 +233,22 @@ static void s_small_rows_come_back (void **state)
     assert_int_equal (zb_queue_row_decode (&timed2, row), -1);
     zb_row_unref (&row);
 
+    //  More options come behind, and one that is not known here may.
+    zb_queue_row_t more, queue = {.id = 7, .dead_size = 3, .dead = "bin"};
+    size_t size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 5);
+    memcpy (value + size, "\377\002xy\001\003can\001\377", 11);
+    row = s_row (value, size);
+    assert_int_equal (zb_queue_row_decode (&more, row), 0);
+    assert_true (more.grace == 0 && zb_frame_is (zb_queue_row_dead (&more), "bin"));
+    zb_row_unref (&row);
+    row = s_row (value, size + 11);
+    assert_int_equal (zb_queue_row_decode (&more, row), 0);
+    assert_true (zb_frame_is (zb_queue_row_dead (&more), "can"));
+    row->data[ZB_QUEUE_ROW_SIZE + 2] = ' ';
+    assert_int_equal (zb_queue_row_decode (&more, row), -1);
+    zb_row_unref (&row);
+
     zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE);

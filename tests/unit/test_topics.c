@@ -284,6 +284,7 @@ static void test_bad_input (void **state)
         {"ACK|a|t|1:1", 400},
         {"NACK|n|t|1:1", 400},
         {"EXTEND|e|t|1:1", 400},
+        {"REJECT|r|t|1:1", 400},
         {"GET|g|t/x|1|0|", 404},
         {"ACK|a|x/a|1:1", 404},
         {"PURGE|p|t/x", 404},
@@ -348,8 +349,9 @@ static void test_rows (void **state)
                                     .grace = 10,
                                     .topic = 7,
                                     .first = true, .birth = 12,
-                                    .from = 11}};
-    for (size_t index = 0; index < 2; index++) {
+                                    .from = 11},
+                                   {.kind = ZB_KIND_SUB, .id = 8, .topic = 7, .birth = 12, .dead_size = 3, .dead = "bin"}};
+    for (size_t index = 0; index < 3; index++) {
         zb_row_t *row = zb_row_new (ZB_TOPIC_ROW_MAX + 1);
         zb_queue_row_t found;
         row->size = (uint32_t) zb_topic_row_encode (&rows[index], row->data);
@@ -359,7 +361,9 @@ static void test_rows (void **state)
             zb_row_t *part = zb_row_new (size);
             memcpy (part->data, row->data, size);
             part->size = (uint32_t) size;
-            assert_int_equal (zb_queue_row_decode (&found, part), -1);
+            //  Behind its first bytes a row may have ended, or have what a later program has added.
+            if (size < ZB_SUB_ROW_SIZE)
+                assert_int_equal (zb_queue_row_decode (&found, part), -1);
             zb_row_unref (&part);
         }
         row->data[4] = 3;

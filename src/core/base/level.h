@@ -18,8 +18,8 @@
         2      0.2.0     a queue's option `grace`; principals and their rights; time, origin and bytes
                          in the head of a row of the log
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
-                         subscriptions;
-                         limits of principals; a queue's option and a PUT's property `expires`
+                         subscriptions; limits of principals; dead letters; a queue's option and a PUT's
+                         property `expires`
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -52,6 +52,7 @@
 #define ZB_LEVEL_NACK_DELAY 3
 #define ZB_LEVEL_TOPICS 3
 #define ZB_LEVEL_EXPIRES 3
+#define ZB_LEVEL_DEAD 3
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included
 #define ZB_LEVEL_ROW_MAX 20 //  of the row `format`: u32 level, then from level 2 on the version that it takes

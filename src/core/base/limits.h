@@ -28,6 +28,7 @@
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument
 #define ZB_PUT_ACKS_MAX 1000     //  ids in a PUT's property acks
 #define ZB_EXPIRES_MOST 3155760000000 //  ms of `expires`: a hundred years
+#define ZB_MOVED_MAX 1000        //  messages that a REJECT moves in its commit
 #define ZB_TOKEN_MAX 128         //  bytes of a token
 #define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
 #define ZB_LIST_MAX 10000        //  queues in one LIST reply,

@@ -13,7 +13,8 @@
     verbs.c    what each request does
     putting.c  PUT
     acking.c   acknowledgements, also of messages that are on disk only
-    pinning.c  what a PUT acknowledges: read, pinned and checked before anything is written
+    pinning.c  what a PUT acknowledges, or a REJECT moves: read, pinned and checked before anything is written
+    moving.c   messages that go to another queue: REJECT
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
@@ -336,9 +337,16 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
+//  OK that confirms what is in the commit.
+void zb_engine_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit);
 
 //  putting.c
 zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task);
+
+//  moving.c
+zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task);
+//  Whether these are properties of a dead letter.
+bool zb_engine_is_dead (zb_frame_t properties);
 
 //  leaving.c
 //  The session's connection has ended and its last task is done: its leases end after the grace of their queues.
@@ -366,12 +374,13 @@ void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *s
 //  pinning.c
 typedef enum {
     ZB_PIN_WHOLE, //  of all ids it is known what became of them
-    ZB_PIN_GONE,  //  one of them is of no message that is not done
+    ZB_PIN_GONE,  //  strict: one of them is of no message that is not done
     ZB_PIN_LARGE  //  their rows take too much memory
 } zb_pinned_t;
 //  Brings the rows of a task's ids, which are joined, into memory.  Returns what it must wait for; NULL and the result.
-//  They stay there until the task is done.
-zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_pinned_t *result);
+//  They stay there until the task is done.  Strict: those that have to be read, and the first that is found to be gone ends
+//  it; else all that are there, from the first call on.
+zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool strict, zb_pinned_t *result);
 //  The session's task is done.
 void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session);
 //  Whether all of them are not done, and leased by the task's session or by nobody.  Their rows are in memory.

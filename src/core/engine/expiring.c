@@ -25,7 +25,8 @@ static bool s_is_over (const zb_engine_t *self, const zb_queue_t *queue, const z
 {
     zb_timing_t timing;
     uint64_t time = zb_log_time (view->places->row);
-    if (time == 0 || time >= self->clock.time || zb_places_id (view->places, number) <= queue->since)
+    if (time == 0 || time >= self->clock.time || zb_places_id (view->places, number) <= queue->since ||
+        zb_engine_is_dead (zb_places_properties (view->places, number)))
         return false;
     //  One that makes no sense came from where it was a program's own.
     zb_timing_read (&timing, zb_places_properties (view->places, number));

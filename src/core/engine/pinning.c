@@ -1,5 +1,5 @@
 /*  =========================================================================
-    pinning - a PUT that acknowledges what it was made of
+    pinning - what is written in one commit: read, pinned and checked before
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -40,31 +40,59 @@ static void s_pin (zb_engine_t *self, zb_session_t *session, zb_queue_t *queue)
     queue->log.users++;
 }
 
-//  Whether the load that has just come back would have brought this id.
-static bool s_was_read (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
+//  Whether it is known of all ids of the span, from *id on, what became of them; else *id is the first of which it is not.
+//  *gone: of one that was not in memory.
+static bool s_is_known (const zb_engine_t *self, const zb_queue_t *queue, const zb_span_t *span, uint64_t *id,
+                        bool *gone)
 {
-    return self->read_queue == queue && id >= self->read_from && id <= self->read_last;
+    uint64_t tail = queue->cursor.log->tail, last = span->last < tail ? span->last : tail;
+    while (*id <= last) {
+        uint64_t known = zb_cursor_known (&queue->cursor, *id);
+        //  What the load that has just come back would have brought.
+        if (known == 0 && self->read_queue == queue && *id >= self->read_from && *id <= self->read_last) {
+            known = self->read_last;
+            *gone = true;
+        }
+        if (known == 0)
+            return false;
+        if (known >= last)
+            break;
+        *id = known + 1;
+    }
+    *gone = *gone || span->last > tail;
+    return true;
 }
 
-zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, zb_pinned_t *result)
+zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool strict, zb_pinned_t *result)
 {
     zb_session_t *session = task->session;
-    if (self->pin.queue && self->pin.session == session && self->pin.queue != queue) {
+    if (self->pin.queue != queue)
         //  It was deleted and made again meanwhile.
         zb_engine_unpin (self, session);
+    //  Only what is pinned is sure to be there still.
+    if (self->pin.session != session) {
         task->at = 0;
+        task->next = 0;
     }
+    if (self->pin.session && self->pin.session != session && !strict) {
+        assert (self->pin.session->load);
+        return self->pin.session->load;
+    }
+    if (!strict)
+        s_pin (self, session, queue);
     *result = ZB_PIN_WHOLE;
-    for (; task->at < task->request.spans; task->at++) {
+    for (; task->at < task->request.spans; task->at++, task->next = 0) {
         const zb_span_t *span = &task->request.span[task->at];
-        uint64_t id = span->first, known = 0;
-        while (id <= span->last && id <= queue->cursor.log->tail && (known = zb_cursor_known (&queue->cursor, id)) != 0)
-            id = known < span->last ? known + 1 : span->last + 1;
-        if (id > span->last)
-            continue;
+        bool gone = false;
+        if (task->next == 0)
+            task->next = span->first;
+        bool known = s_is_known (self, queue, span, &task->next, &gone);
         *result = ZB_PIN_GONE;
-        if (id > queue->cursor.log->tail || s_was_read (self, queue, id))
+        if (strict && gone)
             return NULL;
+        *result = ZB_PIN_WHOLE;
+        if (known)
+            continue;
         *result = ZB_PIN_LARGE;
         if (self->pin.session == session && queue->cursor.log->bytes > self->pin.from + self->limits.windows / 2)
             return NULL;
@@ -74,7 +102,7 @@ zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
         }
         s_pin (self, session, queue);
         return queue->cursor.load ? queue->cursor.load
-                                  : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, id, span->last);
+                                  : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, span->last);
     }
     return NULL;
 }

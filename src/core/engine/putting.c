@@ -145,7 +145,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
     queue->asked = self->epoch;
     request->spans = zb_spans_join (request->span, request->spans);
     zb_pinned_t result;
-    load = zb_engine_pin (self, queue, task, &result);
+    load = zb_engine_pin (self, queue, task, true, &result);
     if (load)
         return load;
     if (result == ZB_PIN_LARGE)
@@ -184,6 +184,18 @@ static bool s_fits (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *
     return false;
 }
 
+//  Whether there is a property of the broker's own among them.  Programs of the first release may have some, so that only
+//  queues with an option that these did not know refuse them.
+static bool s_has_brokers (zb_frame_t properties)
+{
+    size_t cursor = 0;
+    zb_frame_t name, value;
+    while (zb_lines_next (properties, &cursor, &name, &value))
+        if (name.size >= 3 && memcmp (name.data, "zb-", 3) == 0)
+            return true;
+    return false;
+}
+
 zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
 {
     zb_session_t *session = task->session;
@@ -218,6 +230,10 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
+    if (queue->dead && s_has_brokers (request->properties)) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "properties whose names begin with zb- are the broker's", ZB_NOW);
+        return NULL;
+    }
     if (self->full) {
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;

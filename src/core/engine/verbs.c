@@ -32,8 +32,7 @@ static void s_ok (zb_engine_t *self, const zb_task_t *task, uint64_t commit)
     s_give (self, zb_reply_new (&task->request.from, ZB_REPLY_DONE, NULL, 0), commit);
 }
 
-//  OK that confirms what is in the commit.
-static void s_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit)
+void zb_engine_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit)
 {
     zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_DURABLE, NULL, 0);
     reply->claims = true;
@@ -263,7 +262,7 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
 
 static bool s_is_for_consumers (zb_verb_t verb)
 {
-    return verb == ZB_GET || verb == ZB_ACK || verb == ZB_NACK || verb == ZB_EXTEND;
+    return verb == ZB_GET || verb == ZB_ACK || verb == ZB_NACK || verb == ZB_EXTEND || verb == ZB_REJECT;
 }
 
 zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
@@ -343,6 +342,10 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
             return NULL;
         }
     }
+    if (zb_frame_eq (zb_queue_row_dead (&row), request->queue)) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "dead-letter is another queue", ZB_NOW);
+        return NULL;
+    }
     zb_queue_row_t have = queue ? zb_queue_row (queue) : (zb_queue_row_t){.id = 0};
     if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
@@ -404,7 +407,7 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
     else
         zb_engine_purge_topic (self, queue);
     queue->cursor.commit = queue->commit;
-    s_confirm (self, task, queue->commit);
+    zb_engine_confirm (self, task, queue->commit);
     zb_engine_serve (self, queue);
     return NULL;
 }
@@ -448,7 +451,7 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
     if (!queue)
         return load;
     zb_engine_delete_queue (self, queue);
-    s_confirm (self, task, queue->commit);
+    zb_engine_confirm (self, task, queue->commit);
     return NULL;
 }
 
@@ -507,7 +510,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     if (load)
         return load;
     zb_engine_prove_gone (self, queue, task->request.span, task->request.spans);
-    s_confirm (self, task, queue->cursor.commit);
+    zb_engine_confirm (self, task, queue->cursor.commit);
     zb_engine_serve (self, queue);
     return NULL;
 }
@@ -558,6 +561,7 @@ static zb_load_t *s_run (zb_engine_t *self, zb_task_t *task)
         [ZB_ACK] = s_ack,
         [ZB_NACK] = s_nack,
         [ZB_EXTEND] = s_nack,
+        [ZB_REJECT] = zb_engine_reject,
         [ZB_LIST] = s_list,
         [ZB_QUEUE] = s_make_queue,
         [ZB_TOPIC] = zb_engine_topic,

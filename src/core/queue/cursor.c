@@ -447,18 +447,22 @@ uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id)
     return place < self->views.count && s_first (self, place) <= id ? s_last (self, place) : 0;
 }
 
-bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease)
+zb_view_t *zb_cursor_find (const zb_cursor_t *self, uint64_t id, uint32_t *number)
 {
     size_t place = s_find (self, id);
-    *lease = NULL;
     if (place == self->views.count || s_first (self, place) > id)
-        return false;
-    const zb_view_t *view = s_view (self, place);
-    uint32_t number = zb_places_find (view->places, id);
-    if (zb_places_id (view->places, number) != id || zb_view_is_done (view, number))
-        return false;
-    *lease = zb_view_lease (view, number);
-    return true;
+        return NULL;
+    zb_view_t *view = s_view (self, place);
+    *number = zb_places_find (view->places, id);
+    return zb_places_id (view->places, *number) == id && !zb_view_is_done (view, *number) ? view : NULL;
+}
+
+bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease)
+{
+    uint32_t number = 0;
+    const zb_view_t *view = zb_cursor_find (self, id, &number);
+    *lease = view ? zb_view_lease (view, number) : NULL;
+    return view != NULL;
 }
 
 //  ---------------------------------------------------------------------------

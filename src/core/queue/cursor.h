@@ -125,6 +125,9 @@ bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit);
 //  Whether the message with this id, which is in memory or gone, is there and not done; *lease is what covers it, or NULL.
 bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease);
 
+//  The row with this message, which is in memory and not done, and its number there; NULL if there is none.
+zb_view_t *zb_cursor_find (const zb_cursor_t *self, uint64_t id, uint32_t *number);
+
 //  Both drop nothing while there are pins.
 //  Drops strays that the store knows as they are.
 void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken);

@@ -64,17 +64,32 @@ static const char *s_names (char why[ZB_OPTION_WHY])
 {
     size_t size = (size_t) snprintf (why, ZB_OPTION_WHY, "the options of a queue are ");
     for (size_t index = 0; index < OPTIONS; index++)
-        size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s",
-                                   index == 0             ? ""
-                                   : index + 1 == OPTIONS ? " and "
-                                                          : ", ",
-                                   s_options[index].name);
+        size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
+    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
 
+const char *zb_options_set_dead (zb_queue_row_t *row, zb_frame_t value)
+{
+    if (value.size && zb_name_check (value))
+        return ZB_OPTION_DEAD " is the name of a queue, empty for the default";
+    zb_queue_row_set_dead (row, value);
+    return NULL;
+}
+
+size_t zb_options_format_dead (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size =
+        row->dead_size ? (size_t) snprintf (text, room, ZB_OPTION_DEAD "=%.*s\n", row->dead_size, row->dead) : 0;
+    assert (size < room);
+    return size;
+}
+
 const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY])
 {
+    if (zb_frame_is (name, ZB_OPTION_DEAD))
+        return zb_options_set_dead (row, value);
     size_t option = 0;
     while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
         option++;
@@ -90,7 +105,9 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
-    unsigned level = row->timed ? ZB_LEVEL_EXPIRES : ZB_LEVEL_LEAST;
+    unsigned level = row->timed       ? ZB_LEVEL_EXPIRES
+                     : row->dead_size ? ZB_LEVEL_DEAD
+                                      : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
         if (s_value (row, index) && s_options[index].level > level)
             level = s_options[index].level;
@@ -99,7 +116,7 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = one->timed == other->timed;
+    bool same = one->timed == other->timed && zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
     return same;
@@ -116,5 +133,5 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
                                        value ? value : s_standard (limits, index));
         assert (size < room);
     }
-    return size;
+    return late ? size + zb_options_format_dead (row, text + size, room - size) : size;
 }

@@ -26,4 +26,11 @@ bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other);
 //  that came after the first release, which LIST shows last.  Returns the text's length; it ends with a zero.
 size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, bool late, char *text, size_t room);
 
+//  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
+//  late ones, and shown only where it is set.
+#define ZB_OPTION_DEAD "dead-letter"
+#define ZB_OPTION_DEAD_TEXT (sizeof ZB_OPTION_DEAD + ZB_NAME_MAX + 1) //  bytes of its line, at most
+const char *zb_options_set_dead (zb_queue_row_t *row, zb_frame_t value);
+size_t zb_options_format_dead (const zb_queue_row_t *row, char *text, size_t room);
+
 #endif

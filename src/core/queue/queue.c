@@ -78,6 +78,7 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest));
+        free (self->dead);
         free (self);
         *self_p = NULL;
     }
@@ -85,20 +86,22 @@ void zb_queue_destroy (zb_queue_t **self_p)
 
 zb_queue_row_t zb_queue_row (const zb_queue_t *self)
 {
-    return (zb_queue_row_t){.kind = self->kind,
-                            .id = self->id,
-                            .lease = self->lease,
-                            .max = self->max,
-                            .changed = self->changed,
-                            .grace = self->grace,
-                            .bytes = self->bytes,
-                            .topic = self->topic ? self->topic->id : 0,
-                            .birth = self->birth,
-                            .from = self->from,
-                            .first = self->first,
-                            .expires = self->expires,
-                            .since = self->since,
-                            .timed = self->timed};
+    zb_queue_row_t row = {.kind = self->kind,
+                          .id = self->id,
+                          .lease = self->lease,
+                          .max = self->max,
+                          .changed = self->changed,
+                          .grace = self->grace,
+                          .bytes = self->bytes,
+                          .topic = self->topic ? self->topic->id : 0,
+                          .birth = self->birth,
+                          .from = self->from,
+                          .first = self->first,
+                          .expires = self->expires,
+                          .since = self->since,
+                          .timed = self->timed};
+    zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
+    return row;
 }
 
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
@@ -114,6 +117,22 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->expires = row->expires;
     self->since = row->since;
     self->timed = row->timed;
+    free (self->dead);
+    self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;
+    assert (self->dead || row->dead_size == 0);
+    if (self->dead)
+        memcpy (self->dead, row->dead, row->dead_size);
+    self->dead_size = row->dead_size;
+}
+
+zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX])
+{
+    if (self->dead)
+        return (zb_frame_t){self->dead, self->dead_size};
+    for (size_t index = 0; index < self->name.size; index++)
+        text[index] = self->text[index] == '/' ? '.' : self->text[index];
+    memcpy (text + self->name.size, ".dead", 5);
+    return (zb_frame_t){text, self->name.size + 5};
 }
 
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)

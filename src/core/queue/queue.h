@@ -45,6 +45,8 @@ typedef struct zb_queue {
     uint64_t since;
     bool timed;
     uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default
+    char *dead;     //  where dead letters go; NULL = the default
+    uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row
     uint64_t from;
     bool first;
@@ -70,6 +72,9 @@ void zb_queue_destroy (zb_queue_t **self_p);
 zb_queue_row_t zb_queue_row (const zb_queue_t *self);
 //  Takes the options.
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
+//  Where dead letters go: its option; else NAME.dead, or of a subscription TOPIC.SUB.dead, as it is written into the text.
+#define ZB_DEAD_NAME_MAX (ZB_NAME_MAX + 5)
+zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX]);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row);
 //  Messages that are neither acknowledged nor purged; of a topic: that are kept.

@@ -30,7 +30,7 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_EXPIRES = 2 };
+enum { MORE_DEAD = 1, MORE_EXPIRES = 2 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {
@@ -47,7 +47,8 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     uint8_t expires[16];
     zb_put64 (expires, self->expires);
     zb_put64 (expires + 8, self->since);
-    return s_more (value, MORE_EXPIRES, expires, self->timed ? sizeof expires : 0);
+    size_t size = s_more (value, MORE_DEAD, self->dead, self->dead_size);
+    return size + s_more (value + size, MORE_EXPIRES, expires, self->timed ? sizeof expires : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -62,10 +63,30 @@ static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t si
 
 int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
-    for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1])
+    for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
+        zb_frame_t name = {value + at + 2, value[at + 1]};
         if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
             return -1;
+        if (value[at] == MORE_DEAD && zb_name_check (name))
+            return -1;
+        if (value[at] == MORE_DEAD)
+            zb_queue_row_set_dead (self, name);
+    }
     return 0;
+}
+
+zb_frame_t zb_queue_row_dead (const zb_queue_row_t *self)
+{
+    return (zb_frame_t){self->dead, self->dead_size};
+}
+
+void zb_queue_row_set_dead (zb_queue_row_t *self, zb_frame_t name)
+{
+    assert (name.size <= ZB_NAME_MAX);
+    self->dead_size = (uint8_t) name.size;
+    memset (self->dead, 0, sizeof self->dead);
+    if (name.size)
+        memcpy (self->dead, name.data, name.size);
 }
 
 size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_MAX])

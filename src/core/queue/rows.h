@@ -41,6 +41,7 @@
                                                  of a topic and of a subscription: see core/queue/topic.h
                0x01, queue id u32                u64  tombstone: messages of that queue up to this id are gone, the
                                                       space of their rows is being freed
+                                                 an option 1: the name of the queue that dead letters go to
                                                  an option 2: u64  expires in ms, 0 = never, u64  newest message id
                                                       when it was named first: what came before never expires
     log        queue id u32, LAST message id u64 messages, see below
@@ -114,7 +115,7 @@
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
-#define ZB_MORE_MAX 18 //  bytes of more options
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18) //  bytes of more options
 
 #define ZB_STAMP_SIZE 17
 
@@ -136,6 +137,8 @@ typedef struct {
     uint64_t expires; //  of a queue: ms, 0 = never;
     uint64_t since;   //  of messages with larger ids: the option was named then
     bool timed;       //  it was: properties of this name have a meaning
+    uint8_t dead_size; //  not of a topic: where dead letters go, 0 = the default
+    char dead[ZB_NAME_MAX];
 } zb_queue_row_t;
 
 void zb_stamp_encode (const zb_stamp_t *self, uint8_t value[ZB_STAMP_SIZE]);
@@ -144,10 +147,13 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE]);
 size_t zb_queue_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_QUEUE_ROW_MAX]);
 //  Of whatever kind.
 int zb_queue_row_decode (zb_queue_row_t *self, const zb_row_t *row);
-//  The options that are not in the first bytes of the row.  Returns their size.
+//  The options that are not in the first bytes of the row of a queue or of a subscription.  Returns their size.
 size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX]);
 //  Takes them; unknown ones are a later program's.  -1 if one is malformed.
 int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size);
+//  Where dead letters go.
+zb_frame_t zb_queue_row_dead (const zb_queue_row_t *self);
+void zb_queue_row_set_dead (zb_queue_row_t *self, zb_frame_t name);
 void zb_tomb_key (uint32_t queue, uint8_t key[ZB_TOMB_KEY_SIZE]);
 //  Reads the queue id and the mark.
 int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark);

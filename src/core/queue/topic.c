@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/queue/options.h"
 #include "core/queue/topic.h"
 
 #define TOPIC_ROW_SIZE 34
@@ -30,7 +31,7 @@ size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_R
     zb_put64 (value + 46, self->birth);
     zb_put64 (value + 54, self->from);
     value[62] = self->first;
-    return ZB_TOPIC_ROW_MAX;
+    return ZB_SUB_ROW_SIZE + zb_more_encode (self, value + ZB_SUB_ROW_SIZE);
 }
 
 int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row)
@@ -43,7 +44,7 @@ int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row)
         self->bytes = zb_get64 (row->data + 26);
         return self->id && self->bytes <= INT64_MAX ? 0 : -1;
     }
-    if (row->size < ZB_TOPIC_ROW_MAX)
+    if (row->size < ZB_SUB_ROW_SIZE || zb_more_decode (self, row->data + ZB_SUB_ROW_SIZE, row->size - ZB_SUB_ROW_SIZE))
         return -1;
     self->lease = zb_get64 (row->data + 26);
     self->grace = zb_get64 (row->data + 34);
@@ -84,8 +85,10 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
         return s_number (value, INT32_MAX, &row->lease, "lease is a number of milliseconds, 0 for the default");
     if (zb_frame_is (name, "grace"))
         return s_number (value, INT32_MAX, &row->grace, "grace is a number of milliseconds, 0 for the default");
+    if (zb_frame_is (name, ZB_OPTION_DEAD))
+        return zb_options_set_dead (row, value);
     if (!zb_frame_is (name, "from"))
-        return "the options of a subscription are lease, grace and from";
+        return "the options of a subscription are lease, grace, dead-letter and from";
     bool first = zb_frame_is (value, "first");
     if (!first && !zb_frame_is (value, "new"))
         return "from is new or first";
@@ -97,7 +100,8 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
 
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    return one->bytes == other->bytes && one->lease == other->lease && one->grace == other->grace;
+    return one->bytes == other->bytes && one->lease == other->lease && one->grace == other->grace &&
+           zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
 }
 
 size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, char *text, size_t room)
@@ -108,5 +112,5 @@ size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, ch
                                                       row->lease ? row->lease : (uint64_t) limits->lease,
                                                       row->grace ? row->grace : (uint64_t) limits->grace);
     assert (size > 0 && (size_t) size < room);
-    return (size_t) size;
+    return (size_t) size + zb_options_format_dead (row, text + size, room - (size_t) size);
 }

@@ -22,6 +22,7 @@
        46     8   subscription: birth, an id that no message has: given when it was made
        54     8   subscription: the id behind which it began
        62     1   subscription: 1: with the oldest message that there was; 0: behind the newest
+       63     -   subscription: more options, as in a queue's row (rows.h)
 */
 
 #ifndef ZB_TOPIC_H_INCLUDED
@@ -29,7 +30,8 @@
 
 #include "core/queue/rows.h"
 
-#define ZB_TOPIC_ROW_MAX 63
+#define ZB_SUB_ROW_SIZE 63 //  without more options,
+#define ZB_TOPIC_ROW_MAX (ZB_SUB_ROW_SIZE + ZB_MORE_MAX)
 
 //  Returns the row's size.
 size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_ROW_MAX]);

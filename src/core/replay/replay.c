@@ -102,10 +102,11 @@ static bool s_topic (zb_item_t *self)
         self->queue = (zb_queue_row_t){.kind = ZB_KIND_TOPIC, .bytes = zb_get64 (byte)};
     zb_stamp_decode (&self->queue.changed, byte + size - ZB_STAMP_SIZE);
     self->name = s_skip (self->rest, size);
+    bool more = s_more (self);
     bool slash = zb_frame_find (self->name, 0, '/') < self->name.size;
     bool good = self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX && self->queue.bytes <= INT64_MAX &&
                 (!sub || self->queue.from < self->queue.birth);
-    return good && slash == sub && zb_place_check (self->name) == NULL;
+    return good && more && slash == sub && zb_place_check (self->name) == NULL;
 }
 
 static bool s_acks (zb_item_t *self, zb_spans_t *ids)

@@ -35,7 +35,8 @@
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       DELETE     acks       size of the name u8, name: there is no such queue any more
       TOPIC      queues     most bytes u64, when it was changed, name
-      SUB        queues     lease u64, grace u64, birth u64, from u64, first u64, when it was changed, name
+      SUB        queues     lease u64, grace u64, birth u64, from u64, first u64, when it was changed, name; more options
+                            as of a queue
       TOPIC_ROW  log        as ROW
       DONE       acks       birth u64, size of the name u8, name, ids as in an ACK's argument: done by the subscription
                  marks      the same: what this store has had below its low-water mark

@@ -54,6 +54,20 @@ void zb_replayer_make_rights (zb_replayer_t *self)
     s_ready (self, made);
 }
 
+//  An item that is these options, the name and more options.
+static void s_make_options (zb_replayer_t *self, zb_replay_kind_t kind, const zb_known_queue_t *queue,
+                            const uint8_t *options, size_t size)
+{
+    uint8_t more[1 + ZB_MORE_MAX] = {0};
+    size_t extra = zb_more_encode (&queue->row, more + 1);
+    extra += extra ? 1 : 0;
+    zb_made_t *made = s_make (self, kind, queue->name.data, queue->name.size, size + queue->name.size + extra);
+    zb_item_add (made->data, options, size);
+    zb_item_add (made->data, queue->name.data, queue->name.size);
+    zb_item_add (made->data, more, extra);
+    s_ready (self, made);
+}
+
 static void s_make_topic (zb_replayer_t *self, const zb_known_queue_t *queue)
 {
     uint8_t options[40 + ZB_STAMP_SIZE];
@@ -68,11 +82,7 @@ static void s_make_topic (zb_replayer_t *self, const zb_known_queue_t *queue)
     }
     zb_stamp_encode (&row->changed, options + size);
     size += ZB_STAMP_SIZE;
-    zb_made_t *made = s_make (self, row->kind == ZB_KIND_TOPIC ? ZB_REPLAY_TOPIC : ZB_REPLAY_SUB, queue->name.data,
-                              queue->name.size, size + queue->name.size);
-    zb_item_add (made->data, options, size);
-    zb_item_add (made->data, queue->name.data, queue->name.size);
-    s_ready (self, made);
+    s_make_options (self, row->kind == ZB_KIND_TOPIC ? ZB_REPLAY_TOPIC : ZB_REPLAY_SUB, queue, options, size);
 }
 
 void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
@@ -86,15 +96,7 @@ void zb_replayer_make_queue (zb_replayer_t *self, const zb_known_queue_t *queue)
     zb_put64 (options + 8, queue->row.max);
     zb_put64 (options + 16, queue->row.grace);
     zb_stamp_encode (&queue->row.changed, options + 24);
-    uint8_t more[1 + ZB_MORE_MAX] = {0};
-    size_t extra = zb_more_encode (&queue->row, more + 1);
-    extra += extra ? 1 : 0;
-    zb_made_t *made =
-        s_make (self, ZB_REPLAY_QUEUE, queue->name.data, queue->name.size, sizeof options + queue->name.size + extra);
-    zb_item_add (made->data, options, sizeof options);
-    zb_item_add (made->data, queue->name.data, queue->name.size);
-    zb_item_add (made->data, more, extra);
-    s_ready (self, made);
+    s_make_options (self, ZB_REPLAY_QUEUE, queue, options, sizeof options);
 }
 
 //  What is done of a queue, or (birth not 0) by a subscription.

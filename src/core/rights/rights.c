@@ -335,6 +335,12 @@ const char *zb_rights_check (const zb_principal_t *who, const zb_request_t *requ
         name = request->acked;
         allowed = zb_rights_allow (who, right, name);
     }
+    //  What goes to another queue is put there.
+    if (allowed && request->target.size) {
+        right = ZB_RIGHT_PUT;
+        name = request->target;
+        allowed = zb_rights_allow (who, right, name);
+    }
     if (allowed)
         return NULL;
     if (right == ZB_RIGHT_REPLAY)

@@ -22,6 +22,7 @@ typedef enum {
     ZB_ACK,
     ZB_NACK,
     ZB_EXTEND,
+    ZB_REJECT,
     ZB_QUEUE,
     ZB_TOPIC,
     ZB_SUB,

@@ -217,6 +217,20 @@ static int s_parse_list (zb_request_t *self, const zb_frame_t *arg, size_t args)
     return 0;
 }
 
+//  Options; a queue that one of them names, the last, is the request's target.
+static int s_parse_options (zb_request_t *self, zb_frame_t options)
+{
+    if (options.size > ZB_OPTIONS_MAX)
+        return s_too_large (self, "options", options.size, ZB_OPTIONS_MAX, " bytes");
+    size_t cursor = 0;
+    zb_frame_t name, value;
+    int result = s_parse_lines (self, "options", options, &self->options);
+    while (result == 0 && zb_lines_next (options, &cursor, &name, &value))
+        if (zb_frame_is (name, "dead-letter"))
+            self->target = value;
+    return result;
+}
+
 //  The arguments after the id; their number is right for the verb.
 static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args,
                          const zb_limits_t *limits)
@@ -251,13 +265,12 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return s_parse_nack (self, ids, arg, args);
     case ZB_ACK:
     case ZB_EXTEND:
+    case ZB_REJECT:
         return s_parse_acks (self, ids, arg[1]);
     case ZB_QUEUE:
     case ZB_TOPIC:
     case ZB_SUB:
-        if (arg[1].size > ZB_OPTIONS_MAX)
-            return s_too_large (self, "options", arg[1].size, ZB_OPTIONS_MAX, " bytes");
-        return s_parse_lines (self, "options", arg[1], &self->options);
+        return s_parse_options (self, arg[1]);
     default:
         return 0;
     }
@@ -318,13 +331,13 @@ int zb_request_parse (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *fra
 }
 
 //  The frames of a request that are not in a row.
-#define S_ONES 11
+#define S_ONES 12
 
 static void s_ones (zb_request_t *self, zb_frame_t *one[S_ONES])
 {
     zb_frame_t *const ones[S_ONES] = {&self->from.routing,  &self->from.id, &self->name,       &self->token,
                                       &self->queue,         &self->options, &self->properties, &self->proof,
-                                      &self->witness_proof, &self->after,   &self->acked};
+                                      &self->witness_proof, &self->after,   &self->acked,      &self->target};
     memcpy (one, ones, sizeof ones);
 }
 

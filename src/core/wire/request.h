@@ -31,12 +31,13 @@ typedef struct {
     zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty
     zb_frame_t token;         //  HELLO: not checked but for its size, see zb_token_parse
     uint64_t instance;        //  HELLO: 0 if empty
-    zb_frame_t queue; //  PUT GET ACK NACK EXTEND QUEUE TOPIC SUB PURGE DELETE; LIST: the pattern, see zb_name_match
+    zb_frame_t queue;         //  all but HELLO and LIST: the queue; LIST: the pattern, see zb_name_match
     zb_frame_t properties;    //  PUT
     zb_frame_t acked;         //  PUT: the queue that its property acks names, empty without one: `span` has the ids;
     size_t acks_at;           //  and where in `properties` that line is, with its newline: it is not stored
     size_t acks_size;
     zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h; BACKUP: the folder
+    zb_frame_t target;        //  QUEUE SUB: the queue that their option dead-letter names; empty without one
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.  BACKUP:
                               //  bytes a second, 0 = no limit
@@ -44,7 +45,7 @@ typedef struct {
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
-    zb_span_t *span;          //  PUT GET ACK NACK EXTEND: the ids, as they are named
+    zb_span_t *span;          //  PUT GET ACK NACK EXTEND REJECT: the ids, as they are named
     size_t spans;
     const zb_frame_t *body; //  PUT: the bodies; REPLAY: item and proof
     size_t bodies;

@@ -138,6 +138,14 @@ static const zb_metric_t s_metrics[] = {
      1,
      NULL,
      {AT (stats.lapsed)}},
+    {"dead_lettered",
+     "rejected",
+     "messages that went to the dead letters",
+     C,
+     "messages_dead_lettered_total{reason=\"rejected\"}",
+     1,
+     NULL,
+     {AT (stats.rejected)}},
     {NULL, "window_bytes", "bytes of messages in memory", G, "window_bytes", 1, NULL, {AT (stats.window_bytes)}},
     {NULL, "output_bytes", "bytes of replies that clients have not read", G, "output_bytes", 1, NULL, {AT (output)}},
     //  The pair's time.
@@ -263,6 +271,7 @@ static const struct {
 } s_families[] = {
     {"takeovers_total", "leaderships that this broker has begun, by cause"},
     {"messages_refused_total", "requests that were answered ERR, by code"},
+    {"messages_dead_lettered_total", "messages that went to the dead letters, by reason"},
     {"dropped_total", "what was dropped without an answer, by reason"},
     {"auth_failures_total", "handshakes that were turned away, by reason"},
 };

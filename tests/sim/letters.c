@@ -1,0 +1,264 @@
+/*  =========================================================================
+    letters - consumers that reject what they get, and what becomes of it
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A sender puts numbered letters; carriers get some, acknowledge a part, reject a part, and leave the rest, or sleep until
+    others have theirs. In the end the queue and its dead letters are emptied. Each letter that was answered OK and that
+    nobody has acknowledged is in exactly one of the two (H17):
+
+      - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK;
+      - nothing is in both, nothing is there twice, and what was settled does not come again.
+
+    After a split it may be in both, or twice; but it is there.
+*/
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients.h"
+#include "plain.h"
+
+#define POST "post"
+#define DEAD "post.dead"
+#define LETTERS 400
+#define CARRIERS 2
+#define MOST 6
+
+static struct {
+    bool ok, aside;           //  answered OK; put aside by the loser of a split
+    bool acking, acked;       //  an ACK was sent; it was answered OK
+    bool rejecting, rejected; //  the same of a REJECT
+    int post, dead;           //  how often it was found in the end
+} s_letter[LETTERS + 1];
+
+static int s_sent;
+static bool s_ended;
+static size_t s_rejects, s_refused;
+
+//  Once; 1: OK, 0: not answered, or not now, -1: refused for good.
+static int s_try (client_t *self, const frame_t *frame, size_t frames)
+{
+    if (!self->socket)
+        plain_greet (self);
+    if (plain_ask (self, frame, frames, PATIENCE + 500))
+        return 1;
+    bool refused =
+        self->frames > 5 && strcmp (plain_text (self, 1), "ERR") == 0 && strcmp (plain_text (self, 4), "410") == 0;
+    if (!refused)
+        plain_leave (self);
+    return refused ? -1 : 0;
+}
+
+//  Until it is answered; whether it was OK.
+static bool s_do (client_t *self, const char *verb, const char *queue, const char *argument)
+{
+    for (;;) {
+        char id[24];
+        snprintf (id, sizeof id, "l%" PRIu64, ++self->serial);
+        frame_t frame[] = {TEXT ("ZB1"), TEXT (verb), TEXT (id), TEXT (queue), TEXT (argument)};
+        int answer = s_try (self, frame, 5);
+        if (answer)
+            return answer > 0;
+    }
+}
+
+static void *s_send (void *arg)
+{
+    client_t *self = arg;
+    s_do (self, "QUEUE", POST, "lease=1000");
+    while (world_now () < self->until && s_sent < LETTERS) {
+        char body[24], id[24];
+        snprintf (body, sizeof body, "<l%d>", ++s_sent);
+        snprintf (id, sizeof id, "%d", s_sent);
+        frame_t frame[] = {TEXT ("ZB1"), TEXT ("PUT"), TEXT (id), TEXT (POST), TEXT ("stamp=red"), TEXT (body)};
+        while (s_try (self, frame, 6) <= 0)
+            continue;
+        s_letter[s_sent].ok = true;
+        plain_nap (0, 80 * MS);
+    }
+    clients_end ();
+    return NULL;
+}
+
+//  Gets some of a queue; how many, -1: no answer.
+static int s_get (client_t *self, const char *queue, const char *wait, const char *acks, int number[MOST],
+                  char ids[MOST][24])
+{
+    char id[24], line[1024];
+    snprintf (id, sizeof id, "g%" PRIu64, ++self->serial);
+    frame_t frame[] = {TEXT ("ZB1"), TEXT ("GET"), TEXT (id), TEXT (queue), TEXT ("6"), TEXT (wait), TEXT (acks)};
+    if (!self->socket)
+        plain_greet (self);
+    if (!plain_ask (self, frame, 7, PATIENCE + 600)) {
+        //  There are no dead letters yet.
+        if (self->frames < 6 || strcmp (plain_text (self, 4), "404"))
+            plain_leave (self);
+        return -1;
+    }
+    snprintf (line, sizeof line, "%s", self->frames > 7 ? plain_text (self, 6) : "");
+    char *at = line;
+    for (int body = 7; body < self->frames; body++) {
+        int found = atoi (plain_text (self, body) + 2);
+        size_t size = strcspn (at, "\n");
+        char *mark = strstr (at, "\tzb-dead=rejected\tzb-from=" POST "\tzb-tries=");
+        if (found < 1 || found > s_sent)
+            world_finding ("H17: %s has what nobody has put: %s", queue, plain_text (self, body));
+        if ((mark && mark < at + size) != (strcmp (queue, DEAD) == 0) || !strstr (at, "\tstamp=red"))
+            world_finding ("H17: letter %d is in %s as: %.*s", found, queue, (int) size, at);
+        number[body - 7] = found;
+        snprintf (ids[body - 7], 24, "%.*s", (int) strcspn (at, " "), at);
+        at += size + (at[size] == '\n');
+    }
+    return self->frames > 7 ? self->frames - 7 : 0;
+}
+
+static void s_check_back (int number, int64_t asked)
+{
+    if ((s_letter[number].acked || s_letter[number].rejected) && !history_was_divided (asked) && !history_is_split ())
+        world_finding ("H17: letter %d comes again, which was %s", number,
+                       s_letter[number].acked ? "acknowledged" : "rejected");
+}
+
+static void s_add (char acks[MOST * 25], const char *id)
+{
+    size_t size = strlen (acks);
+    snprintf (acks + size, MOST * 25 - size, "%s%s", size ? " " : "", id);
+}
+
+//  What it does with each: acknowledges it, rejects it, leaves it.
+static void s_settle (client_t *self, int count, const int number[MOST], char ids[MOST][24])
+{
+    char acks[MOST * 25] = "", rejects[MOST * 25] = "";
+    int choice[MOST] = {0};
+    for (int index = 0; index < count; index++) {
+        choice[index] = (int) world_random (5);
+        s_letter[number[index]].acking = s_letter[number[index]].acking || choice[index] < 2;
+        s_letter[number[index]].rejecting =
+            s_letter[number[index]].rejecting || choice[index] == 2 || choice[index] == 3;
+        if (choice[index] < 4)
+            s_add (choice[index] < 2 ? acks : rejects, ids[index]);
+    }
+    bool rejected = *rejects && s_do (self, "REJECT", POST, rejects);
+    s_rejects += rejected;
+    s_refused += *rejects && !rejected;
+    if (*acks)
+        s_do (self, "ACK", POST, acks);
+    for (int index = 0; index < count; index++) {
+        s_letter[number[index]].acked = s_letter[number[index]].acked || choice[index] < 2;
+        s_letter[number[index]].rejected =
+            s_letter[number[index]].rejected || (rejected && (choice[index] == 2 || choice[index] == 3));
+    }
+}
+
+static void *s_carry (void *arg)
+{
+    client_t *self = arg;
+    int number[MOST];
+    char ids[MOST][24];
+    while (world_now () < self->until) {
+        int64_t asked = world_now ();
+        int count = s_get (self, POST, "200", "", number, ids);
+        for (int index = 0; index < count; index++)
+            s_check_back (number[index], asked);
+        plain_nap (0, world_chance (60) ? 2 * SECOND : 60 * MS);
+        if (count > 0)
+            s_settle (self, count, number, ids);
+        else if (count < 0)
+            plain_nap (20 * MS, 100 * MS);
+        if (self->socket && world_chance (60))
+            plain_leave (self);
+    }
+    clients_end ();
+    return NULL;
+}
+
+//  Takes all of a queue, until nothing has come for longer than a lease.
+static void s_empty (client_t *self, const char *queue)
+{
+    int number[MOST];
+    char ids[MOST][24], acks[MOST * 25] = "";
+    int64_t quiet = world_now () + 5 * SECOND;
+    while (world_now () < quiet || *acks) {
+        int count = s_get (self, queue, "500", acks, number, ids);
+        if (count >= 0)
+            *acks = 0;
+        else
+            plain_nap (50 * MS, 100 * MS);
+        for (int index = 0; index < count; index++) {
+            int *found = strcmp (queue, DEAD) ? &s_letter[number[index]].post : &s_letter[number[index]].dead;
+            ++*found;
+            s_add (acks, ids[index]);
+        }
+        if (count > 0)
+            quiet = world_now () + 5 * SECOND;
+    }
+}
+
+static void s_check (int number)
+{
+    bool split = history_is_split ();
+    int post = s_letter[number].post, dead = s_letter[number].dead;
+    if (post + dead > 1 && !split)
+        world_finding ("H17: letter %d is %d times in its queue, and %d times dead", number, post, dead);
+    if (!s_letter[number].ok || s_letter[number].acking || s_letter[number].aside)
+        return;
+    if (post + dead == 0)
+        world_finding ("H17: letter %d is gone, and nobody has acknowledged it%s", number,
+                       s_letter[number].rejecting ? "; it was rejected" : "");
+    if (dead && !s_letter[number].rejecting)
+        world_finding ("H17: letter %d is dead, and nobody has rejected it", number);
+    if (!dead && s_letter[number].rejected && !split)
+        world_finding ("H17: letter %d was rejected with OK, and is in its queue", number);
+}
+
+static void *s_count (void *arg)
+{
+    client_t *self = arg;
+    size_t dead = 0;
+    s_empty (self, POST);
+    s_empty (self, DEAD);
+    for (int number = 1; number <= s_sent; number++) {
+        s_check (number);
+        dead += s_letter[number].dead > 0;
+    }
+    world_note ("%d letters, %zu dead, %zu rejections were OK and %zu refused", s_sent, dead, s_rejects, s_refused);
+    s_ended = true;
+    return NULL;
+}
+
+void letters_aside (const void *body, size_t size)
+{
+    char text[24] = "";
+    memcpy (text, body, size < sizeof text - 1 ? size : sizeof text - 1);
+    int number = atoi (text + 2);
+    assert (number > 0 && number <= LETTERS);
+    s_letter[number].aside = true;
+}
+
+void letters_start (int64_t until)
+{
+    static const char *const process[CARRIERS] = {"carrier0", "carrier1"}, *const name[CARRIERS] = {"carrier", ""};
+    clients_begin ();
+    plain_start ("sender", "sender", 0, s_send, until);
+    for (int carrier = 0; carrier < CARRIERS; carrier++) {
+        clients_begin ();
+        plain_start (process[carrier], name[carrier], carrier, s_carry, until);
+    }
+}
+
+void letters_count (void)
+{
+    plain_start ("carrier9", "", 0, s_count, INT64_MAX);
+}
+
+bool letters_have_been_counted (void)
+{
+    return s_ended;
+}
