@@ -353,6 +353,7 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
         for sock in many:
             sock.sock.close(0)
     three_of_six()
+    assert one.status(active)["dropped"]["crowded"] >= 3
     numbers = itertools.count(1000000)
 
     def done(sock, verb, *frames):
@@ -386,6 +387,8 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
         done(sock, "QUEUE", "q", "")
     seconds, served = through(1200, "PING")
     assert seconds > 3 and served > 1, (seconds, served)
+    paused = one.status(active)["paused"]
+    assert paused
     one.key("allow", "greedy", "bytes=1048576")
     one.key("deny", "greedy", "requests=200")
     seconds, served = through(8, "PUT", "q", "", os.urandom(1 << 20))
@@ -393,6 +396,7 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
         began = time.monotonic()
         done(sock, "PING")
         assert seconds + time.monotonic() - began > 3 and served > 1
+    assert one.status(active)["paused"] > paused
     one.brokers[active].kill()
     active = 1 - active
     with at(one, active, other) as sock:

@@ -18,10 +18,18 @@
 //  Between two looks of a broker that follows at whom the other one knows, ms.
 #define RIGHTS_EVERY 500
 
+const zb_principal_t *zb_broker_who (zb_broker_t *self)
+{
+    if (self->keys && self->who_serial != zb_rights_serial (self->rights)) {
+        self->who = zb_rights_find (self->rights, zb_front_key (self->front));
+        self->who_serial = zb_rights_serial (self->rights);
+    }
+    return self->who;
+}
+
 void zb_broker_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb, zb_frame_t text)
 {
-    const zb_principal_t *who = self->keys ? zb_rights_find (self->rights, zb_front_key (self->front)) : NULL;
-    zb_audit (&self->audit, kind, who, zb_front_address (self->front), verb, text, self->now);
+    zb_audit (&self->audit, kind, zb_broker_who (self), zb_front_address (self->front), verb, text, self->now);
 }
 
 //  Whoever was revoked is here no more.
@@ -67,9 +75,10 @@ void zb_broker_look_at_rights (zb_broker_t *self)
 
 bool zb_broker_enters (zb_broker_t *self, zb_frame_t routing)
 {
-    const zb_principal_t *who = zb_rights_find (self->rights, zb_front_key (self->front));
+    const zb_principal_t *who = zb_broker_who (self);
     if (!who || who->broker || !zb_front_is_new (self->front) || zb_quota_enter (self->quota, who))
         return true;
+    self->status.crowded++;
     zb_broker_audit (self, ZB_AUDIT_CROWDED, "a connection", zb_frame ("beyond the limit of its principal"));
     zb_front_end (self->front, routing);
     return false;
@@ -77,13 +86,15 @@ bool zb_broker_enters (zb_broker_t *self, zb_frame_t routing)
 
 void zb_broker_charge (zb_broker_t *self, zb_frame_t routing)
 {
-    const zb_principal_t *who = zb_rights_find (self->rights, zb_front_key (self->front));
+    const zb_principal_t *who = zb_broker_who (self);
     if (!who || who->broker || (!who->limit[ZB_LIMIT_REQUESTS] && !who->limit[ZB_LIMIT_BYTES]))
         return;
     size_t visits = zb_engine_leads (self->engine) ? zb_engine_worked (self->engine, routing) : 0;
     int64_t wait = zb_quota_use (self->quota, who, zb_front_size (self->front), visits, self->now);
-    if (wait)
+    if (wait) {
+        self->status.paused++;
         zb_front_pause (self->front, routing, self->now + (wait < ZB_QUOTA_MS ? wait : ZB_QUOTA_MS));
+    }
 }
 
 void zb_broker_relieve (zb_broker_t *self)

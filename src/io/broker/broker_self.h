@@ -61,6 +61,8 @@ typedef struct zb_broker {
     zb_auth_t *auth;           //  NULL without keys
     zb_quota_t *quota;         //  NULL without keys
     uint64_t admitted;         //  the serial of the rights that it was told last
+    const zb_principal_t *who; //  has sent the message at hand, as the rights of this serial say
+    uint64_t who_serial;       //  0: it was not looked up yet
     int64_t learned_ms;        //  when they were asked for last from a store that follows,
     bool learns;               //  and whether the answer is still to come
     zb_front_t *front;
@@ -172,6 +174,9 @@ void zb_broker_post (zb_broker_t *self);
 bool zb_broker_rights (zb_broker_t *self, const zb_found_t *rows, size_t count);
 //  Those who handshake are judged by what is known now, and those who are here, too.
 void zb_broker_look_at_rights (zb_broker_t *self);
+//  Who has sent the message at hand; NULL if nobody is known, or there are no keys.  Looked up once a message, and again if
+//  what it has done changed the rights.
+const zb_principal_t *zb_broker_who (zb_broker_t *self);
 //  Whether the client whose message was read last may come; else its connection ends.  Of brokers, and of whoever is not
 //  known, nothing is counted.
 bool zb_broker_enters (zb_broker_t *self, zb_frame_t routing);

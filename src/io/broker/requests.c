@@ -144,8 +144,7 @@ void zb_broker_serve (zb_broker_t *self, const zb_request_t *request)
 static bool s_may (zb_broker_t *self, const zb_request_t *request)
 {
     char why[ZB_RIGHTS_WHY];
-    const char *lacks = self->keys ? zb_rights_check (zb_rights_find (self->rights, zb_front_key (self->front)), request, why)
-                                   : NULL;
+    const char *lacks = self->keys ? zb_rights_check (zb_broker_who (self), request, why) : NULL;
     if (!lacks)
         return true;
     self->status.refused++;
@@ -237,6 +236,7 @@ void zb_broker_clients (zb_broker_t *self)
     zb_front_resume (self->front, self->now);
     for (int taken = 0; taken < TURN_MESSAGES && !zb_broker_waits (self) && zclock_mono () <= end
                         && (count = zb_front_recv (self->front, &routing, &frames, &cut)); taken++) {
+        self->who_serial = 0;
         if (self->keys && !zb_broker_enters (self, routing))
             continue;
         s_message (self, routing, frames, count, cut);
