@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/queue/timing.h"
+#include "core/base/bytes.h"
 #include "rig.h"
 
 #define WALL 1800000000000 //  the machine's clock is so far ahead of the monotonic one
@@ -245,6 +245,29 @@ static void s_no_journal (void **state)
     rig_destroy (&rig);
 }
 
+//  But what was acknowledged of the same row is told, though what ends the row is that the rest is dropped.
+static void s_what_was_acknowledged_of_its_row_is_in_the_journal (void **state)
+{
+    (void) state;
+    rig_t *rig = s_timed ("expires=100", NULL);
+    rig_say (rig, "c", "PUT|p|t||1|2|3|4");
+    zb_engine_epoch (rig->engine, 2);
+    zb_engine_keep (rig->engine, ZB_KEEP_WRITE);
+    rig_rule (rig, ZB_RELEASE_HERE);
+    rig_say (rig, "c", "ACK|a|t|1:2");
+    s_pass (rig, 101);
+    rig_say (rig, "c", "GET|g|t|9|0|");
+    assert_int_equal (rig_stats (rig).lapsed, 3);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    assert_int_equal (fake_store_rows (rig->store, ZB_ACKS), 1);
+    size_t size = 0, value_size = 0;
+    const uint8_t *key = fake_store_key (rig->store, ZB_ACKS, 0, &size);
+    const uint8_t *value = fake_store_get (rig->store, ZB_ACKS, key, size, &value_size);
+    assert_int_equal (zb_get64 (key + size - 8), zb_epoch_base (1, 1) + 2);
+    assert_int_equal (zb_get64 (value), zb_epoch_base (1, 1) + 2);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +279,7 @@ int main (void)
         cmocka_unit_test (s_a_full_queue_makes_room),
         cmocka_unit_test (s_many_are_dropped_in_steps),
         cmocka_unit_test (s_no_journal),
+        cmocka_unit_test (s_what_was_acknowledged_of_its_row_is_in_the_journal),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

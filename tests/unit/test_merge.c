@@ -916,6 +916,27 @@ static void test_rows_take_the_form_of_the_level (void **state)
     }
 }
 
+//  The option crosses a split; what was put before it was known here does not expire.
+static void test_an_option_that_expires (void **state)
+{
+    (void) state;
+    s_open ();
+    for (int side = 0; side < 2; side++)
+        zb_engine_time ((side ? s_loser : s_winner).rig->engine, 1000000, s_loser.rig->now);
+    s_say (&s_loser, "c", "QUEUE|q|q|expires=5000");
+    s_say (&s_loser, "c", "PUT|1|q||theirs");
+    s_say (&s_winner, "c", "PUT|1|q|expires=1|mine");
+    s_replay ("");
+    rig_wait (s_winner.rig, 70000);
+    zb_engine_time (s_winner.rig->engine, 1070000, s_winner.rig->now);
+    s_say (&s_winner, "c", "PUT|1|q|expires=never|bad");
+    rig_skip (s_winner.rig);
+    s_say (&s_winner, "c", "LIST|l|q");
+    rig_expect (s_winner.rig, "c> OK|l|q|lease=30000\nmax-messages=0\nmessages=6\nleased=0\nwaiting=0\ngrace=5000\nexpires=5000");
+    s_expect ("one,two,three,till 1,theirs,mine");
+    s_close ();
+}
+
 //  Messages come first: what the loser has acknowledged is open as long as what it has stored is not all here.
 static void test_messages_come_before_acknowledgements (void **state)
 {
@@ -1459,6 +1480,7 @@ int main (void)
         cmocka_unit_test (test_stored_on_both_and_acknowledged_on_one),
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_rows_take_the_form_of_the_level),
+        cmocka_unit_test (test_an_option_that_expires),
         cmocka_unit_test (test_messages_come_before_acknowledgements),
         cmocka_unit_test (test_a_replay_of_the_first_release),
         cmocka_unit_test (test_interrupted_anywhere),

@@ -7,8 +7,8 @@
     =========================================================================
 
     A message expires by the time of the pair, so long after its PUT.  It is looked at when it would be
-    delivered, and when its queue is full; then it is done, as if it were acknowledged.  The peer
-    is not told in a journal: after a split each side has decided for itself, by a clock that it
+    delivered, and when its queue is full; then it is done, as if it were acknowledged.  But it
+    goes to no journal: after a split each side has decided for itself, by a clock that it
     knows.  While that clock may be wrong, in a lead's first minute or when the two machines'
     clocks differ, what seems to be over is nobody's: neither delivered nor dropped.
 */
@@ -34,18 +34,34 @@ static bool s_is_over (const zb_engine_t *self, const zb_queue_t *queue, const z
     return expires && self->clock.time - time > expires;
 }
 
-//  Nobody hears of it.
+//  What of a row was done before anything of it was dropped.
+typedef struct {
+    zb_engine_t *engine;
+    const zb_queue_t *queue;
+    const zb_view_t *view;
+    zb_spans_t acked;
+} s_row_t;
+
+//  The row is gone.  The peer is told of what was acknowledged of it, as it would be had the rest been, too.
 static void s_gone (void *context, uint64_t first, uint64_t last)
 {
-    (void) context;
+    s_row_t *row = (s_row_t *) context;
     (void) first;
     (void) last;
+    for (size_t index = 0; index < row->acked.size; index++)
+        zb_engine_note_done (row->engine, row->queue->name, row->acked.span[index].first, row->acked.span[index].last);
+    row->view = NULL;
 }
 
-static void s_drop (zb_engine_t *self, zb_queue_t *queue, uint64_t id)
+static void s_drop (s_row_t *row, zb_queue_t *queue, zb_view_t *view, uint32_t number)
 {
+    zb_engine_t *self = row->engine;
+    uint64_t id = zb_places_id (view->places, number);
     size_t left = SIZE_MAX;
-    zb_cursor_finish (&queue->cursor, id, id, self->fill, &left, s_gone, NULL);
+    if (row->view != view)
+        zb_view_done (view, &row->acked);
+    row->view = view;
+    zb_cursor_finish (&queue->cursor, id, id, self->fill, &left, s_gone, row);
     zb_engine_touch_queue (self, queue);
     self->stats.lapsed++;
 }
@@ -64,18 +80,20 @@ bool zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue)
 {
     size_t budget = zb_engine_budget (self), left = budget;
     bool rests = zb_engine_rests (self), over = true;
+    s_row_t row = {.engine = self, .queue = queue};
     zb_lease_t *rest = NULL;
     zb_view_t *view = NULL;
     uint32_t number = 0;
     while (left && (view = zb_cursor_next (&queue->cursor, &number)) && (over = s_is_over (self, queue, view, number))) {
         left--;
         if (!rests) {
-            s_drop (self, queue, zb_places_id (view->places, number));
+            s_drop (&row, queue, view, number);
             continue;
         }
         rest = rest ? rest : s_rest (self, queue);
         zb_cursor_deliver (&queue->cursor, view, number, rest);
     }
+    zb_spans_clear (&row.acked);
     zb_engine_visited (self, budget - left);
     return !over;
 }
