@@ -386,6 +386,10 @@ const char *zb_client_broker (const zb_client_t *self, size_t index);
 //  What that broker says of itself, as JSON; active or not.  On a connection of its own; it disturbs nothing.
 //  Waits up to `wait` ms.  Valid until the next zb_client_status.
 const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait);
+//  What happened to that broker lately, as JSON (PROTOCOL.md, "Who watches"): what came after the event with the id `after`, or the
+//  newest (NULL or ""); `max` of them, a number, or NULL.  Waits, and is valid, as above.  A broker of 0.1 knows none
+//  (ZB_ERR_BAD_REQUEST).
+const char *zb_client_events (zb_client_t *self, size_t index, const char *after, const char *max, int64_t wait);
 
 //  --- The library --------------------------------------------------------------------------------------------------
 

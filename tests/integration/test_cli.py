@@ -13,9 +13,9 @@ import zmq
 from brokers import PROGRAM, WRAPPER, free_ports, wait_for
 from conftest import in_step
 from patience import PATIENCE
-from zb1 import status
+from zb1 import ask, status
 
-COMMANDS = ["serve", "put", "get", "queue", "status", "doctor", "demo", "bench"]
+COMMANDS = ["serve", "put", "get", "queue", "status", "events", "doctor", "demo", "bench"]
 
 
 def fails(zbroker, arguments, code, *words):
@@ -75,6 +75,8 @@ def test_unknown_command_names_the_nearest(zbroker, word, nearest):
     (["queue", "craete", "q"], ["'craete'", "'create'"]),
     (["queue", "create", "q", "nonsense", "--brokers", "tcp://127.0.0.1:1"], ["OPTION=VALUE"]),
     (["status", "x"], ["no arguments"]),
+    (["events", "x"], ["no arguments"]),
+    (["events", "--count", "0"], ["--count '0'", "number"]),
     (["doctor"], ["--store DIR"]),
     (["doctor", "x"], ["--store DIR"]),
     (["put", "q", "x", "--brokers", "nonsense"], ["tcp://HOST:PORT"]),
@@ -394,6 +396,24 @@ def test_check(zbroker, pair):
     pair.brokers[active].kill()
     assert [check(question, "--wait", "100") for question in ("alive", "ready", "in-sync", "disk")] == [2, 2, 2, 2]
     assert [check(*question) for question in ((), ("all",), ("queue",), ("alive", "x"))] == [2, 2, 2, 2]
+
+
+def test_events(zbroker, single):
+    zbroker(["queue", "list", "--brokers", single.endpoints[0]])
+    lines = zbroker(["events", "--brokers", single.endpoints[0]]).stdout.splitlines()
+    assert any(" single  takeover  this broker begins to lead" in line for line in lines), lines
+    told = [json.loads(line) for line in zbroker(["events", "--json", "--brokers", single.endpoints[0]]).stdout.splitlines()]
+    assert len(told) == len(lines) and {one["node"] for one in told} == {"single"}
+    assert len(zbroker(["events", "--count", "1", "--brokers", single.endpoints[0]]).stdout.splitlines()) == 1
+    with subprocess.Popen([*WRAPPER, PROGRAM, "events", "--follow", "--json", "--brokers", single.endpoints[0]],
+                          stdout=subprocess.PIPE, text=True) as follow:
+        for _ in lines:
+            follow.stdout.readline()
+        assert ask(single.endpoints[0], "SWITCHOVER", 1, "0" * 64)[4] == b"403"
+        assert json.loads(follow.stdout.readline())["kind"] == "refused"
+        follow.terminate()
+    single.broker.kill()
+    assert zbroker(["events", "--wait", "100", "--brokers", single.endpoints[0]], check=False).returncode == 6
 
 
 def test_status_again_and_again(single):

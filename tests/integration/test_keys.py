@@ -197,9 +197,14 @@ def test_nobody_gets_in_without_a_known_key(one):
 VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("get", ["{}", 1, 0, ""]), "ACK": ("get", ["{}", 1]),
          "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "REJECT": ("get", ["{}", 1]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
          "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
+         "EVENTS": ("look", []),
          "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
          "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "UPGRADE": ("operate", ["0" * 64]),
          "BACKUP": ("operate", ["0" * 64, "/nowhere"]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
+
+
+#  These take the right on all, which the owner has.
+ABOUT_ALL = {"EVENTS"}
 
 
 def verbs():
@@ -233,10 +238,17 @@ def test_each_principal_verb_and_queue(one):
                         reply = who.ask(verb, 7, *frames)
                         refused = reply[1] == b"ERR" and reply[4] == b"403" and not reply[5].startswith(b"the proof")
                         scoped = any("{}" in str(one_) for one_ in arguments)
-                        may = needs is None or (right == needs and (not scoped or queue == "mine"))
+                        may = needs is None or (right == needs and (not scoped or queue == "mine") and verb not in ABOUT_ALL)
                         assert refused != may, (right, verb, queue, reply)
                         if refused and needs != "replay":
                             assert reply[5].startswith(needs.encode()), reply
+        for verb in ABOUT_ALL:
+            assert sock.code(verb, 1) == "OK"
+        #  Who was refused, what, and from where, is an event.
+        told = json.loads(sock.ask("EVENTS", 1)[4])["events"]
+        assert any(event["kind"] == "refused" and event["principal"] == "p-None" and event["address"] == "127.0.0.1"
+                   for event in told), told
+        assert any(event["kind"] == "operator" and "KEY" in event["text"] for event in told)
         reply = sock.ask("GET", 2, "theirs", 9, 0, "")
         assert reply[7:] == [b"one"], reply
 

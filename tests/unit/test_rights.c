@@ -181,6 +181,11 @@ static void test_a_pattern_covers_names_and_patterns (void **unused)
     assert_null (zb_rights_check (s_who (self, BOB), &list, s_why));
     list.queue = zb_frame ("");
     assert_non_null (zb_rights_check (s_who (self, BOB), &list, s_why));
+    //  Events are about all.
+    zb_request_t events = {.verb = ZB_EVENTS};
+    assert_non_null (zb_rights_check (s_who (self, BOB), &events, s_why));
+    assert_null (s_change (self, "allow bob look *"));
+    assert_null (zb_rights_check (s_who (self, BOB), &events, s_why));
     zb_rights_destroy (&self);
 }
 

@@ -176,6 +176,15 @@ static void test_good (void **state)
     assert_int_equal (s_request.verb, ZB_PURGE);
     s_check ("ZB1|DELETE|g|orders", 0, NULL);
     assert_int_equal (s_request.verb, ZB_DELETE);
+    s_check ("ZB1|EVENTS|g", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_EVENTS);
+    assert_int_equal (s_request.position, 0);
+    assert_int_equal (s_request.max, ZB_EVENTS_PAGE);
+    s_check ("ZB1|EVENTS|g||7", 0, NULL);
+    assert_int_equal (s_request.max, 7);
+    s_check ("ZB1|EVENTS|g|0.18446744073709551615|18446744073709551615", 0, NULL);
+    assert_int_equal (s_request.position, UINT64_MAX);
+    assert_int_equal (s_request.max, ZB_EVENTS_PAGE);
     s_check ("ZB1|STATUS|g", 0, NULL);
     assert_int_equal (s_request.verb, ZB_STATUS);
     s_check ("ZB1|PING|g", 0, NULL);
@@ -231,6 +240,14 @@ static void test_bad (void **state)
         {"ZB1|LIST|1||a*", "after: a reserved character"},
         {"ZB1|LIST|1|||0", "max: not a number of 1 or more"},
         {"ZB1|LIST|1|||x", "max: not a number of 1 or more"},
+        {"ZB1|EVENTS|1|3", "after: no id of an event, EPOCH.N"},
+        {"ZB1|EVENTS|1|3.", "after: no id of an event, EPOCH.N"},
+        {"ZB1|EVENTS|1|.3", "after: no id of an event, EPOCH.N"},
+        {"ZB1|EVENTS|1|3.0", "after: no id of an event, EPOCH.N"},
+        {"ZB1|EVENTS|1|3.1.2", "after: no id of an event, EPOCH.N"},
+        {"ZB1|EVENTS|1|3.18446744073709551616", "after: no id of an event, EPOCH.N"},
+        {"ZB1|EVENTS|1||0", "max: not a number of 1 or more"},
+        {"ZB1|EVENTS|1|||", "expected: EVENTS id [after] [max]"},
         {"ZB1|PURGE|1", "expected: PURGE id queue"},
         {"ZB1|PURGE|1|q|", "expected: PURGE id queue"},
         {"ZB1|DELETE|1", "expected: DELETE id queue"},

@@ -33,6 +33,9 @@
 #define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
 #define ZB_LIST_MAX 10000        //  queues in one LIST reply,
 #define ZB_LIST_PAGE 1000        //  and in a page, where the client does not say how many
+#define ZB_EVENTS_KEPT 1000      //  events that a broker remembers,
+#define ZB_EVENTS_PAGE 200       //  in one EVENTS reply, at most,
+#define ZB_EVENT_TEXT 400        //  and bytes of the text of one
 #define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
 //  Principals, see core/rights/rights.h.

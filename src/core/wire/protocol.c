@@ -29,6 +29,7 @@ static const zb_protocol_t s_rows[ZB_VERBS] = {
     [ZB_PURGE] = {"PURGE", 1, 1, "PURGE id queue", ZB_BY_ENGINE, false, true, true, ZB_RIGHT_MANAGE},
     [ZB_DELETE] = {"DELETE", 1, 1, "DELETE id queue", ZB_BY_ENGINE, false, true, true, ZB_RIGHT_MANAGE},
     [ZB_STATUS] = {"STATUS", 0, 0, "STATUS id", ZB_BY_BROKER, true, false, false, ZB_RIGHT_LOOK},
+    [ZB_EVENTS] = {"EVENTS", 0, 2, "EVENTS id [after] [max]", ZB_BY_BROKER, true, false, false, ZB_RIGHT_LOOK},
     [ZB_PING] = {"PING", 0, 0, "PING id", ZB_BY_BROKER, true, false, false, ZB_RIGHT_NONE},
     [ZB_SWITCHOVER] = {"SWITCHOVER", 1, 1, "SWITCHOVER id proof", ZB_BY_OPERATOR, true, false, false, ZB_RIGHT_OPERATE},
     [ZB_PROMOTE] = {"PROMOTE", 1, 3, "PROMOTE id proof accept-loss [witness-proof]", ZB_BY_OPERATOR, true, false, false,

@@ -30,6 +30,7 @@ typedef enum {
     ZB_PURGE,
     ZB_DELETE,
     ZB_STATUS,
+    ZB_EVENTS,
     ZB_PING,
     ZB_SWITCHOVER,
     ZB_PROMOTE,

@@ -195,6 +195,17 @@ static int s_parse_operator (zb_request_t *self, const zb_frame_t *arg, size_t a
     return 0;
 }
 
+//  The max of a page, which may be missing or empty.
+static int s_parse_max (zb_request_t *self, const zb_frame_t *arg, size_t args, size_t index, uint64_t otherwise, uint64_t most)
+{
+    self->max = otherwise;
+    if (args > index && arg[index].size && (!zb_number_parse (arg[index], UINT64_MAX, &self->max) || self->max == 0))
+        return s_bad (self, "max", "not a number of 1 or more");
+    if (self->max > most)
+        self->max = most;
+    return 0;
+}
+
 //  Each argument may be missing, or be empty.
 static int s_parse_list (zb_request_t *self, const zb_frame_t *arg, size_t args)
 {
@@ -208,13 +219,19 @@ static int s_parse_list (zb_request_t *self, const zb_frame_t *arg, size_t args)
         return s_bad (self, "after", wrong);
     if (args > 1)
         self->after = arg[1];
-    if (self->after.size)
-        self->max = ZB_LIST_PAGE;
-    if (args > 2 && arg[2].size && (!zb_number_parse (arg[2], UINT64_MAX, &self->max) || self->max == 0))
-        return s_bad (self, "max", "not a number of 1 or more");
-    if (self->max > ZB_LIST_MAX)
-        self->max = ZB_LIST_MAX;
-    return 0;
+    return s_parse_max (self, arg, args, 2, self->after.size ? ZB_LIST_PAGE : 0, ZB_LIST_MAX);
+}
+
+//  An event's id is EPOCH.N.
+static int s_parse_events (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    uint64_t epoch;
+    size_t dot = args ? zb_frame_find (arg[0], 0, '.') : 0;
+    if (args && arg[0].size &&
+        (dot == arg[0].size || !zb_number_parse (zb_frame_part (arg[0], 0, dot), UINT64_MAX, &epoch) ||
+         !zb_number_parse (zb_frame_part (arg[0], dot + 1, arg[0].size), UINT64_MAX, &self->position) || !self->position))
+        return s_bad (self, "after", "no id of an event, EPOCH.N");
+    return s_parse_max (self, arg, args, 1, ZB_EVENTS_PAGE, ZB_EVENTS_PAGE);
 }
 
 //  Options; a queue that one of them names, the last, is the request's target.
@@ -247,6 +264,8 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
     }
     if (self->verb == ZB_LIST)
         return s_parse_list (self, arg, args);
+    if (self->verb == ZB_EVENTS)
+        return s_parse_events (self, arg, args);
     if (args == 0)
         return 0;
     bool subs = zb_protocol (self->verb)->subs;

@@ -39,8 +39,9 @@ typedef struct {
     zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h; BACKUP: the folder
     zb_frame_t target;        //  QUEUE SUB: the queue that their option dead-letter names; empty without one
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
-    uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.  BACKUP:
-                              //  bytes a second, 0 = no limit
+    uint64_t position;        //  EVENTS: the N of the event behind which it begins, 0 = none
+    uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.  EVENTS:
+                              //  of a page.  BACKUP: bytes a second, 0 = no limit
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE

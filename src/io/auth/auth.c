@@ -35,7 +35,8 @@ struct zb_auth {
     atomic_bool ends;
     _Atomic int64_t alive;
     _Atomic uint64_t refused;
-    pthread_mutex_t guard; //  of the lists
+    pthread_mutex_t guard; //  of the lists, and of
+    char last[ZB_AUTH_ADDRESS]; //  where the last one came from that was turned away
     list_t *list[ZB_GATES];
     zb_log_rate_t noise;
 };
@@ -88,6 +89,9 @@ static verdict_t s_judge (zb_auth_t *self, zframe_t *const frame[REQUEST], size_
     verdict_t verdict = s_find (self, gate, key, name);
     if (verdict == ADMITTED)
         return verdict;
+    pthread_mutex_lock (&self->guard);
+    snprintf (self->last, sizeof self->last, "%.*s", (int) zframe_size (frame[3]), (const char *) zframe_data (frame[3]));
+    pthread_mutex_unlock (&self->guard);
     atomic_fetch_add (&self->refused, 1);
     zb_log_rated (&self->noise, zclock_mono (), ZB_LOG_WARNING,
                   "a connection of %.*s to the port for %s is refused: its key, %s, %s%s", (int) zframe_size (frame[3]),
@@ -197,4 +201,13 @@ int64_t zb_auth_alive (const zb_auth_t *self)
 uint64_t zb_auth_refused (const zb_auth_t *self)
 {
     return atomic_load (&self->refused);
+}
+
+uint64_t zb_auth_refused_last (zb_auth_t *self, char address[ZB_AUTH_ADDRESS])
+{
+    uint64_t refused = atomic_load (&self->refused);
+    pthread_mutex_lock (&self->guard);
+    memcpy (address, self->last, sizeof self->last);
+    pthread_mutex_unlock (&self->guard);
+    return refused;
 }

@@ -36,7 +36,9 @@ void zb_auth_destroy (zb_auth_t **self_p);
 void zb_auth_admit (zb_auth_t *self, zb_gate_t gate, const zb_rights_t *who);
 //  When it has turned last (ms, zclock_mono).
 int64_t zb_auth_alive (const zb_auth_t *self);
-//  Handshakes that were turned away.
+//  Handshakes that were turned away; and where the last of them came from, "" if there was none.
+#define ZB_AUTH_ADDRESS 64
 uint64_t zb_auth_refused (const zb_auth_t *self);
+uint64_t zb_auth_refused_last (zb_auth_t *self, char address[ZB_AUTH_ADDRESS]);
 
 #endif

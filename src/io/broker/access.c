@@ -11,6 +11,7 @@
     thread of their own (io/auth/auth), which is told when they have changed.
 */
 
+#include <stdarg.h>
 #include <czmq.h>
 
 #include "io/broker/broker_self.h"
@@ -97,14 +98,27 @@ void zb_broker_charge (zb_broker_t *self, zb_frame_t routing)
     }
 }
 
+//  Connections were refused or closed: a line of the log now and then, and an event.
+static void s_crowded (zb_broker_t *self, const char *format, ...) ZB_LOG_FORMAT (2, 3);
+static void s_crowded (zb_broker_t *self, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    char *text = zsys_vprintf (format, arguments);
+    va_end (arguments);
+    assert (text);
+    zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING, "%s", text);
+    zb_events_add (self->events, ZB_EVENT_CROWDED, NULL, 0, text);
+    freen (text);
+}
+
 void zb_broker_relieve (zb_broker_t *self)
 {
     zb_front_relieve (self->front);
     uint64_t cut = zb_front_cut (self->front);
     if (cut != self->status.cut)
-        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
-                      "connections were closed whose clients do not read: %" PRIu64 " so far; %zu bytes wait for others", cut,
-                      zb_front_waits (self->front));
+        s_crowded (self, "connections were closed whose clients do not read: %" PRIu64 " so far; %zu bytes wait for others",
+                   cut, zb_front_waits (self->front));
     self->status.cut = cut;
 }
 
@@ -113,16 +127,14 @@ void zb_broker_watch_gate (zb_broker_t *self)
     const zb_gate_stats_t before = self->status.gate, *gate = &self->status.gate;
     zb_gate_stats (&self->status.gate);
     if (gate->refused_full != before.refused_full)
-        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
-                      "clients are refused: %zu of %zu connections are taken (limits/connections, and the limit of open "
-                      "files)", gate->connections, gate->most);
+        s_crowded (self,
+                   "clients are refused: %zu of %zu connections are taken (limits/connections, and the limit of open files)",
+                   gate->connections, gate->most);
     if (gate->refused_address != before.refused_address || gate->refused_rate != before.refused_rate)
-        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
-                      "clients are refused: one address has more than %zu connections, or makes more than %d a second",
-                      self->config->limits.per_address, ZB_CONNECT_RATE);
+        s_crowded (self, "clients are refused: one address has more than %zu connections, or makes more than %d a second",
+                   self->config->limits.per_address, ZB_CONNECT_RATE);
     if (gate->cut != before.cut)
-        zb_log_rated (&self->crowded, self->now, ZB_LOG_WARNING,
-                      "connections were closed for what they sent: %" PRIu64 " so far", gate->cut);
+        s_crowded (self, "connections were closed for what they sent: %" PRIu64 " so far", gate->cut);
 }
 
 bool zb_broker_rights (zb_broker_t *self, const zb_found_t *rows, size_t count)

@@ -7,8 +7,8 @@
     =========================================================================
 
     Each event has a principal, the address it came from, and a text.  All of them go through one
-    function, and become lines of the log; what anybody can provoke has a bound for each
-    kind.  (A handshake that is refused is told by io/auth/auth, in its own thread.)
+    function, and become lines of the log, and events (io/broker/events); what anybody can provoke
+    has a bound for each kind.  (A handshake that is refused is told by io/auth/auth, in its own thread.)
 
     All zero is a valid start.  Thread: one only; a plain value of its owner.
 */
@@ -18,6 +18,7 @@
 
 #include "core/rights/rights.h"
 #include "io/base/log.h"
+#include "io/broker/events.h"
 
 typedef enum {
     ZB_AUDIT_DENIED,   //  a request that its principal has no right to,
@@ -29,6 +30,7 @@ typedef enum {
 
 typedef struct {
     zb_log_rate_t rate[ZB_AUDITS];
+    zb_events_t *events; //  borrowed; NULL: nobody looks
 } zb_audit_t;
 
 //  Something has happened at `now` (ms).  `who` is NULL where nobody is known; `from` is an IPv4 address in the byte

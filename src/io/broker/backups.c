@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/base/log.h"
 #include "io/broker/backups.h"
 
 const char *zb_backups_ask (zb_backups_t *self, zb_store_t *store, zb_frame_t folder, uint64_t rate)
@@ -35,20 +34,17 @@ const char *zb_backups_ask (zb_backups_t *self, zb_store_t *store, zb_frame_t fo
     return NULL;
 }
 
-void zb_backups_heard (zb_backups_t *self, zb_store_event_t *event)
+bool zb_backups_heard (zb_backups_t *self, zb_store_event_t *event)
 {
     if (event->serial != self->serial)
-        return;
+        return false;
     self->state = event->backup;
     self->done = event->done;
     self->total = event->total;
     free (self->why);
     self->why = event->text;
     event->text = NULL;
-    if (self->state == ZB_BACKUP_DONE)
-        zb_log (ZB_LOG_NOTICE, "the backup %s is complete", self->folder);
-    else if (self->state == ZB_BACKUP_FAILED)
-        zb_log (ZB_LOG_WARNING, "the backup %s was given up: %s", self->folder, self->why);
+    return self->state == ZB_BACKUP_DONE || self->state == ZB_BACKUP_FAILED;
 }
 
 void zb_backups_clear (zb_backups_t *self)

@@ -27,8 +27,8 @@ typedef struct {
 //  Asks the store to copy itself to this folder, at `rate` bytes a second (0: no limit); an empty one ends what is being
 //  made.  Returns NULL, or why not now.
 const char *zb_backups_ask (zb_backups_t *self, zb_store_t *store, zb_frame_t folder, uint64_t rate);
-//  Takes the store's report (ZB_STORE_BACKUP); its end is logged.
-void zb_backups_heard (zb_backups_t *self, zb_store_event_t *event);
+//  Takes the store's report (ZB_STORE_BACKUP).  Returns whether it has ended with that.
+bool zb_backups_heard (zb_backups_t *self, zb_store_event_t *event);
 void zb_backups_clear (zb_backups_t *self);
 
 #endif

@@ -115,6 +115,7 @@ static void s_turn (zb_broker_t *self)
 {
     self->now = zclock_mono ();
     zb_engine_time (self->engine, zclock_time (), self->now);
+    zb_events_time (self->events, zb_lineage_newest (&self->role.lineage).number, zclock_time (), self->now);
     if (self->ha)
         zb_ha_turned (self->ha, self->now);
     zb_broker_peer (self);
@@ -130,6 +131,7 @@ static void s_turn (zb_broker_t *self)
     zb_broker_clients (self);
     zb_broker_look_at_rights (self);
     zb_broker_watch_gate (self);
+    zb_broker_watch_handshakes (self);
     zb_broker_apply_rule (self);
     s_withhold (self);
     s_engine (self);

@@ -15,6 +15,7 @@
     requests.c  what clients ask, and how they are answered
     access.c    who may come in, and how much of this broker one may use
     acts.c      what operators may do
+    watch.c     what who watches is told
 
     All of it runs in the core thread, and nothing in it waits.  Times are in ms of the
     monotonic clock; self->now is that of the turn.  Nobody else includes this header.
@@ -35,6 +36,7 @@
 #include "io/base/log.h"
 #include "io/broker/audit.h"
 #include "io/broker/broker.h"
+#include "io/broker/events.h"
 #include "io/broker/front.h"
 #include "io/broker/hellos.h"
 #include "io/broker/news.h"
@@ -89,6 +91,8 @@ typedef struct zb_broker {
     zb_release_t rule;         //  as the engine was told last
     zb_durable_t durable;
     zb_log_rate_t noise;       //  of lines about bad input
+    zb_events_t *events;       //  for EVENTS
+    uint64_t handshakes;       //  that were turned away, as it was told
     zb_audit_t audit;
     zb_news_t news;            //  of what clients meet
     zb_log_rate_t crowded;     //  of lines about connections
@@ -188,6 +192,15 @@ void zb_broker_relieve (zb_broker_t *self);
 void zb_broker_watch_gate (zb_broker_t *self);
 //  Something that the sender of the message that was read last has done, or tried.
 void zb_broker_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb, zb_frame_t text);
+
+//  watch.c
+//  Something of this kind has happened: a line of the log, and an event.
+void zb_broker_say (zb_broker_t *self, zb_event_kind_t kind, zb_log_level_t level, const char *format, ...)
+    ZB_LOG_FORMAT (4, 5);
+//  Connections that were turned away in their handshakes are events.
+void zb_broker_watch_handshakes (zb_broker_t *self);
+//  Answers EVENTS.
+void zb_broker_tell_events (zb_broker_t *self, const zb_request_t *request);
 
 //  acts.c
 //  Does what an operator asks, if the proof is right, and answers now or when it is over.

@@ -75,6 +75,20 @@ static zb_takeover_t s_cause (zb_broker_t *self)
     return role->paired && role->heard && role->peer.state == BSTAR_ACTIVE ? ZB_TAKEOVER_LOST : ZB_TAKEOVER_START;
 }
 
+//  A leadership begins here: it is counted, and an event.
+static void s_begin (zb_broker_t *self, uint64_t epoch)
+{
+    static const char *const causes[ZB_TAKEOVERS] = {[ZB_TAKEOVER_START] = "none was heard to lead",
+                                                     [ZB_TAKEOVER_LOST] = "the other broker is gone",
+                                                     [ZB_TAKEOVER_SWITCHOVER] = "the role was handed over",
+                                                     [ZB_TAKEOVER_PROMOTED] = "an operator has promoted it"};
+    zb_takeover_t cause = s_cause (self);
+    self->status.takeovers[cause]++;
+    zb_events_time (self->events, epoch, zclock_time (), self->now);
+    zb_broker_say (self, ZB_EVENT_TAKEOVER, ZB_LOG_INFO, "this broker begins to lead, in epoch %" PRIu64 ": %s", epoch,
+                   causes[cause]);
+}
+
 void zb_broker_carry_out (zb_broker_t *self)
 {
     zb_do_t effect;
@@ -86,13 +100,14 @@ void zb_broker_carry_out (zb_broker_t *self)
             break;
         case ZB_DO_FOLLOW:
             if (effect.rollback && self->role.suspect)
-                zb_log (ZB_LOG_WARNING, "this store is not trusted: all is fetched anew, and what it holds up to commit %"
-                        PRIu64 " of epoch %" PRIu64 " is given up", self->role.commit,
-                        zb_lineage_newest (&self->role.lineage).number);
+                zb_broker_say (self, ZB_EVENT_RESYNC, ZB_LOG_WARNING,
+                               "this store is not trusted: all is fetched anew, and what it holds up to commit %" PRIu64
+                               " of epoch %" PRIu64 " is given up",
+                               self->role.commit, zb_lineage_newest (&self->role.lineage).number);
             zb_store_follow (self->store, effect.rollback);
             break;
         case ZB_DO_START:
-            self->status.takeovers[s_cause (self)]++;
+            s_begin (self, effect.epoch);
             zb_engine_lead (self->engine, effect.epoch, self->role.commit, self->role.secret);
             self->rule = ZB_RELEASE_HOLD;
             zb_broker_meta_rows (self);
@@ -130,8 +145,9 @@ void zb_broker_carry_out (zb_broker_t *self)
         case ZB_DO_LEVEL:
             zb_broker_meta_rows (self);
             zb_broker_tell_engine (self);
-            zb_log (ZB_LOG_NOTICE, "the store is raised to level %u: from now on it takes zbroker %s or later",
-                    self->role.level.store, self->role.level.needs);
+            zb_broker_say (self, ZB_EVENT_STORE, ZB_LOG_NOTICE,
+                           "the store is raised to level %u: from now on it takes zbroker %s or later",
+                           self->role.level.store, self->role.level.needs);
             break;
         case ZB_DO_SAY: {
             char *line = zb_status_line (&self->role, self->now);
@@ -139,7 +155,7 @@ void zb_broker_carry_out (zb_broker_t *self)
             if (self->ready) {
                 zb_log_say ("ROLE", line);
                 zb_service_state (line);
-                zb_log (ZB_LOG_NOTICE, "%s", line);
+                zb_broker_say (self, ZB_EVENT_ROLE, ZB_LOG_NOTICE, "%s", line);
             }
             zstr_free (&line);
             break;
@@ -156,6 +172,11 @@ void zb_broker_apply_rule (zb_broker_t *self)
     zb_release_t rule = zb_role_release (&self->role, self->now, &durable);
     if (rule == self->rule && durable == self->durable)
         return;
+    bool solo = durable == ZB_DURABLE_SOLO;
+    if (solo != (self->durable == ZB_DURABLE_SOLO))
+        zb_events_add (self->events, ZB_EVENT_ALONE, NULL, 0,
+                       solo ? "clients are answered alone from now on: OK solo is on one disk"
+                            : "clients are not answered alone any more");
     self->rule = rule;
     self->durable = durable;
     zb_news_durable (&self->news, durable, self->now);

@@ -109,6 +109,7 @@ int zb_broker_open (zb_broker_t *self, const zb_config_t *config)
                   config->ack_limit, entropy);
     if (config->shared)
         zb_role_share (&self->role, config->lease);
+    self->events = self->audit.events = zb_events_new (zclock_time ());
     self->engine = zb_engine_new (&config->limits, self->role.node);
     self->rights = zb_rights_new ();
     zb_engine_rights (self->engine, self->rights);
@@ -165,6 +166,7 @@ void zb_broker_close (zb_broker_t *self)
     zb_keys_destroy (&self->keys);
     zb_engine_destroy (&self->engine);
     zb_rights_destroy (&self->rights);
+    zb_events_destroy (&self->events);
     zb_hellos_destroy (&self->hellos);
     zb_operator_destroy (&self->operator);
     zlistx_destroy (&self->batches);

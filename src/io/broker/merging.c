@@ -23,7 +23,7 @@ void zb_broker_absorb (zb_broker_t *self)
     zb_broker_meta_rows (self);
     zb_engine_lineage (self->engine, &self->role.lineage);
     zb_broker_carry_out (self);
-    zb_log (ZB_LOG_NOTICE, "the split is mended: all that the other broker has answered is here");
+    zb_broker_say (self, ZB_EVENT_SPLIT, ZB_LOG_NOTICE, "the split is mended: all that the other broker has answered is here");
 }
 
 void zb_broker_replay (zb_broker_t *self)
@@ -32,9 +32,11 @@ void zb_broker_replay (zb_broker_t *self)
     if (!replays)
         zb_courier_destroy (&self->courier);
     else if (!self->courier && !self->role.alone)
-        zb_log (ZB_LOG_WARNING, "this store holds commit %" PRIu64 " of epoch %" PRIu64 ", and the other broker does not: one "
-                "of the two was set back to an older copy, or its disk has lost writes; nothing is rolled back, what is "
-                "here is replayed to it", self->role.commit, zb_lineage_newest (&self->role.lineage).number);
+        zb_broker_say (self, ZB_EVENT_SPLIT, ZB_LOG_WARNING,
+                       "this store holds commit %" PRIu64 " of epoch %" PRIu64
+                       ", and the other broker does not: one of the two was set back to an older copy, or its disk has lost "
+                       "writes; nothing is rolled back, what is here is replayed to it",
+                       self->role.commit, zb_lineage_newest (&self->role.lineage).number);
     bool fresh = replays && !self->courier;
     if (fresh)
         self->courier = zb_courier_new (zb_broker_peer_endpoint (self), self->config->store, self->salvager, self->role.secret,
@@ -42,6 +44,7 @@ void zb_broker_replay (zb_broker_t *self)
     if (!self->courier)
         return;
     if (fresh) {
+        zb_events_add (self->events, ZB_EVENT_SPLIT, NULL, 0, "the other broker leads and lacks what is here: it is sent to it");
         size_t size;
         char *row = zb_rights_encode (self->rights, &size);
         if (size > strlen (ZB_RIGHTS_NOBODY))
@@ -59,8 +62,10 @@ void zb_broker_replay (zb_broker_t *self)
     zb_replayer_stats_t stats;
     zb_courier_stats (self->courier, &stats);
     zb_courier_destroy (&self->courier);
-    zb_log (ZB_LOG_NOTICE, "the other broker has all that was answered here: %" PRIu64 " messages sent, %" PRIu64
-            " put aside; this store is brought level with it", stats.messages, stats.aside);
+    zb_broker_say (self, ZB_EVENT_SPLIT, ZB_LOG_NOTICE,
+                   "the other broker has all that was answered here: %" PRIu64 " messages sent, %" PRIu64
+                   " put aside; this store is brought level with it",
+                   stats.messages, stats.aside);
     zb_role_merged (&self->role);
     zb_broker_carry_out (self);
 }

@@ -53,7 +53,7 @@ static void s_denied (zb_broker_t *self, const zb_store_event_t *event)
 {
     char *text = event->text ? strdup (event->text) : NULL;
     if (text)
-        zb_log (ZB_LOG_ERROR, "%s", text);
+        zb_broker_say (self, ZB_EVENT_STORE, ZB_LOG_ERROR, "%s", text);
     s_lock (self, event, NULL);
     zb_role_denied (&self->role, text, self->now);
     free (self->denied);
@@ -117,10 +117,23 @@ static void s_progress (zb_broker_t *self, const zb_store_event_t *event)
         self->status.resync_since = self->now;
         self->status.resync_gap = event->total - event->done;
     }
+    if (!same && event->text)
+        zb_events_add (self->events, ZB_EVENT_RESYNC, NULL, 0, event->text);
     free (self->status.resync);
     self->status.resync = event->text ? strdup (event->text) : NULL;
     self->status.done = event->done;
     self->status.total = event->total;
+}
+
+static void s_backed_up (zb_broker_t *self, zb_store_event_t *event)
+{
+    const zb_backups_t *backup = &self->status.backup;
+    if (!zb_backups_heard (&self->status.backup, event))
+        return;
+    if (backup->state == ZB_BACKUP_DONE)
+        zb_broker_say (self, ZB_EVENT_BACKUP, ZB_LOG_NOTICE, "the backup %s is complete", backup->folder);
+    else
+        zb_broker_say (self, ZB_EVENT_BACKUP, ZB_LOG_WARNING, "the backup %s was given up: %s", backup->folder, backup->why);
 }
 
 static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
@@ -170,11 +183,12 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
     case ZB_STORE_COMPLETE:
         s_meta (self, event->meta, event->metas);
         zb_role_complete (&self->role, self->now);
+        zb_events_add (self->events, ZB_EVENT_RESYNC, NULL, 0, "this store is complete");
         free (self->status.resync);
         self->status.resync = NULL;
         break;
     case ZB_STORE_BACKUP:
-        zb_backups_heard (&self->status.backup, event);
+        s_backed_up (self, event);
         break;
     case ZB_STORE_PROGRESS:
         s_progress (self, event);
@@ -182,7 +196,8 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
     case ZB_STORE_SPACE:
         self->status.full = event->full;
         zb_engine_full (self->engine, event->full);
-        zb_log (ZB_LOG_WARNING, event->full ? "the disk is nearly full: PUT is refused with 507" : "the disk has room again");
+        zb_broker_say (self, ZB_EVENT_STORE, ZB_LOG_WARNING, "%s",
+                       event->full ? "the disk is nearly full: PUT is refused with 507" : "the disk has room again");
         break;
     case ZB_STORE_DIVERGED:
         if (event->metas)

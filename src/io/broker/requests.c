@@ -39,6 +39,9 @@ static void s_send (zb_broker_t *self, zb_reply_t *reply)
     if (reply->code)
         zb_status_error (&self->status, reply->code);
     zb_news_reply (&self->news, reply, self->now);
+    if (reply->kind == ZB_REPLY_FENCED)
+        zb_events_add (self->events, ZB_EVENT_FENCED, NULL, 0,
+                       "a client was fenced: a newer process has taken its name, and its requests are refused");
     zb_reply_destroy (&reply);
 }
 
@@ -159,6 +162,8 @@ static void s_handle (zb_broker_t *self, const zb_request_t *request)
     case ZB_BY_BROKER:
         if (request->verb == ZB_STATUS)
             s_status (self, request);
+        else if (request->verb == ZB_EVENTS)
+            zb_broker_tell_events (self, request);
         else
             zb_broker_ok (self, request, NULL);
         break;
