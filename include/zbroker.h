@@ -317,6 +317,12 @@ typedef struct {
 //  Interrupted by a signal, it returns what has arrived by then, and fails only if that is nothing.
 zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, int64_t wait, const char *acks);
 
+//  Looks at up to `max` messages (1..1000) and takes none: those behind the message with the id `position`, or from the first on
+//  (NULL).  None: there are no more behind it; fewer than `max`: ask again behind the last one.  Each has the properties zb-state
+//  (ready, leased or delayed), zb-by (who has it) and zb-until (ms since 1970), before its own.  Their ids are not this client's:
+//  an ack of them is done all the same.  A broker of 0.1 knows no such thing (ZB_ERR_BAD_REQUEST).
+zb_messages_t *zb_client_peek (zb_client_t *self, const char *queue, const char *position, size_t max);
+
 size_t zb_messages_size (const zb_messages_t *self);
 //  NULL if there is no such message.
 const zb_message_t *zb_messages_at (const zb_messages_t *self, size_t index);
@@ -390,6 +396,10 @@ const char *zb_client_status (zb_client_t *self, size_t index, int64_t wait);
 //  newest (NULL or ""); `max` of them, a number, or NULL.  Waits, and is valid, as above.  A broker of 0.1 knows none
 //  (ZB_ERR_BAD_REQUEST).
 const char *zb_client_events (zb_client_t *self, size_t index, const char *after, const char *max, int64_t wait);
+
+//  Who is there, as JSON (PROTOCOL.md, "Who watches"): sessions whose names fit the pattern (NULL: all), those behind the number `after`
+//  (NULL: from the first on).  Waits, is valid, and fails as above.
+const char *zb_client_clients (zb_client_t *self, size_t index, const char *pattern, const char *after, int64_t wait);
 
 //  --- The library --------------------------------------------------------------------------------------------------
 

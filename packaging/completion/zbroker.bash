@@ -50,7 +50,7 @@ _zbroker () {
     case $command in
     help)
         mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_commands)" -- "$cur") ;;
-    put | get)
+    put | get | peek)
         [ "$COMP_CWORD" = 2 ] && mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_queues)" -- "$cur") ;;
     queue | topic | sub)
         if [ "$COMP_CWORD" = 2 ]; then

@@ -198,6 +198,11 @@ const char *zb_client_events (zb_client_t *self, size_t index, const char *after
     return s_ask (self, index, ZB_EVENTS, (const char *const[]){after ? after : "", max ? max : "", NULL}, wait);
 }
 
+const char *zb_client_clients (zb_client_t *self, size_t index, const char *pattern, const char *after, int64_t wait)
+{
+    return s_ask (self, index, ZB_CLIENTS, (const char *const[]){pattern ? pattern : "", after ? after : "", NULL}, wait);
+}
+
 const char *zb_client_operate (zb_client_t *self, size_t index, zb_verb_t verb, const char *proof, bool accept_loss,
                                const char *witness_proof, int64_t wait)
 {

@@ -320,7 +320,7 @@ static void s_reply (zb_client_t *self)
         if (s_verdict (self, s_call_verdict (answer), answer))
             call->sent = false;
         else
-            call->done = answer->status == ZB_ANSWER_ERR || (answer->status == ZB_ANSWER_MSG) == (call->verb == ZB_GET);
+            call->done = answer->status == ZB_ANSWER_ERR || (answer->status == ZB_ANSWER_MSG) == (call->verb == ZB_GET || call->verb == ZB_PEEK);
     }
     else {
         zb_window_verdict_t verdict = zb_window_answer (self->window, answer, zclock_mono ());

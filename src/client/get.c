@@ -54,6 +54,24 @@ zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, 
     }
 }
 
+zb_messages_t *zb_client_peek (zb_client_t *self, const char *queue, const char *position, size_t max)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, queue))
+        return NULL;
+    if (max < 1 || max > S_MESSAGES_MAX) {
+        zb_client_fail (self, ZB_ERR_ARGUMENT, "max is 1 to %d", S_MESSAGES_MAX);
+        return NULL;
+    }
+    char number[21];
+    zb_number_format (max, number);
+    zb_frame_t args[] = {zb_frame (queue), zb_frame (position ? position : "first"), zb_frame (number)};
+    if (zb_client_ask (self, ZB_PEEK, args, 3))
+        return NULL;
+    size_t frames;
+    zmq_msg_t *frame = zb_conn_take (self->conn, &frames);
+    return zb_messages_new (zb_conn_answer (self->conn), frame, frames);
+}
+
 //  `more`: one more argument, or NULL.
 static int s_acks (zb_client_t *self, zb_verb_t verb, const char *queue, const char *ids, const char *more)
 {

@@ -207,9 +207,11 @@ static void s_check_request (const zb_request_t *request, const s_message_t *mes
     assert (zb_frame_is (message->frame[request->from.envelopes], "ZB1"));
     assert (zb_frame_is (message->frame[request->from.envelopes + 1], zb_verb_name (request->verb)));
     assert (request->from.id.size > 0 && request->from.id.size <= ZB_ID_MAX);
-    assert (request->name.size == 0 || zb_name_check (request->name) == NULL);
+    bool pattern = request->verb == ZB_CLIENTS;
+    assert (request->name.size == 0 || (pattern ? zb_pattern_check : zb_name_check) (request->name) == NULL);
     assert (request->token.size <= ZB_TOKEN_MAX);
-    assert ((request->verb != ZB_GET || request->max <= limits->bodies) && request->wait <= ZB_WAIT_MAX);
+    bool gets = request->verb == ZB_GET || request->verb == ZB_PEEK;
+    assert ((!gets || request->max <= limits->bodies) && request->wait <= ZB_WAIT_MAX);
     assert (request->verb != ZB_EVENTS || (request->max > 0 && request->max <= ZB_EVENTS_PAGE));
     assert (request->options.size <= ZB_OPTIONS_MAX);
     assert (request->properties.size <= limits->properties && zb_lines_check (request->properties) == NULL);

@@ -13,9 +13,9 @@ import zmq
 from brokers import PROGRAM, WRAPPER, free_ports, wait_for
 from conftest import in_step
 from patience import PATIENCE
-from zb1 import ask, status
+from zb1 import Client, ask, status
 
-COMMANDS = ["serve", "put", "get", "queue", "status", "events", "doctor", "demo", "bench"]
+COMMANDS = ["serve", "put", "get", "queue", "status", "events", "clients", "peek", "doctor", "demo", "bench"]
 
 
 def fails(zbroker, arguments, code, *words):
@@ -76,6 +76,10 @@ def test_unknown_command_names_the_nearest(zbroker, word, nearest):
     (["queue", "create", "q", "nonsense", "--brokers", "tcp://127.0.0.1:1"], ["OPTION=VALUE"]),
     (["status", "x"], ["no arguments"]),
     (["events", "x"], ["no arguments"]),
+    (["clients", "a", "b"], ["one pattern"]),
+    (["peek"], ["which queue"]),
+    (["peek", "a", "b"], ["one queue"]),
+    (["peek", "q", "--count", "-1"], ["--count '-1'", "number"]),
     (["events", "--count", "0"], ["--count '0'", "number"]),
     (["doctor"], ["--store DIR"]),
     (["doctor", "x"], ["--store DIR"]),
@@ -396,6 +400,26 @@ def test_check(zbroker, pair):
     pair.brokers[active].kill()
     assert [check(question, "--wait", "100") for question in ("alive", "ready", "in-sync", "disk")] == [2, 2, 2, 2]
     assert [check(*question) for question in ((), ("all",), ("queue",), ("alive", "x"))] == [2, 2, 2, 2]
+
+
+def test_peek_and_clients(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "orders", *brokers])
+    zbroker(["put", "orders", "one", "\033[31mtwo", *brokers])
+    lines = zbroker(["peek", "orders", *brokers]).stdout.splitlines()
+    assert [line.split(" ", 1)[1] for line in lines] == ["ready x0  one", "ready x0  .[31mtwo"]
+    assert [json.loads(line)["properties"]["zb-state"] for line in zbroker(["peek", "orders", "--json", *brokers]).stdout.splitlines()] == \
+        ["ready", "ready"]
+    assert len(zbroker(["peek", "orders", "--count", "1", *brokers]).stdout.splitlines()) == 1
+    assert zbroker(["peek", "orders", "--from", lines[0].split()[0], "--count", "0", *brokers]).stdout.splitlines() == lines[1:]
+    assert zbroker(["peek", "nobody", *brokers], check=False).returncode == 1
+    assert zbroker(["get", "orders", "--count", "2", *brokers]).stdout == "one\n\033[31mtwo\n"
+    client = Client(single.endpoints, "till")
+    client.hello()
+    assert "till  principal=-  address=127.0.0.1" in zbroker(["clients", "t*", *brokers]).stdout
+    assert json.loads(zbroker(["clients", "--json", *brokers]).stdout)[-1]["name"] == "till"
+    assert zbroker(["clients", "x*", *brokers]).stdout == ""
+    client.close()
 
 
 def test_events(zbroker, single):

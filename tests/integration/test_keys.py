@@ -197,14 +197,14 @@ def test_nobody_gets_in_without_a_known_key(one):
 VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("get", ["{}", 1, 0, ""]), "ACK": ("get", ["{}", 1]),
          "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "REJECT": ("get", ["{}", 1]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
          "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
-         "EVENTS": ("look", []),
+         "EVENTS": ("look", []), "CLIENTS": ("look", []), "PEEK": ("get", ["{}", "first", 1]),
          "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
          "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "UPGRADE": ("operate", ["0" * 64]),
          "BACKUP": ("operate", ["0" * 64, "/nowhere"]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
 
 
 #  These take the right on all, which the owner has.
-ABOUT_ALL = {"EVENTS"}
+ABOUT_ALL = {"EVENTS", "CLIENTS"}
 
 
 def verbs():

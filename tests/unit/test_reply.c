@@ -56,6 +56,7 @@ static void test_each_kind_has_its_form (void **state)
         [ZB_REPLY_RESUME] = "ZB1|OK|id|token|go|7|one|two",
         [ZB_REPLY_REPLAYED] = "ZB1|OK|id|token|done|7|one|two",
         [ZB_REPLY_MESSAGES] = "ZB1|MSG|id|token|both|one|",
+        [ZB_REPLY_PEEKED] = "ZB1|MSG|id|token|both|one|",
         [ZB_REPLY_PASSIVE] = "ZB1|PASSIVE|id||one",
         [ZB_REPLY_ERROR] = "ZB1|ERR|id||409|one",
         [ZB_REPLY_FENCED] = "ZB1|ERR|id||409|one",
@@ -114,11 +115,38 @@ static void test_messages_have_an_index (void **state)
     zb_row_unref (&row);
 }
 
+//  What is looked at has lines in the place of its properties, and is refused as a whole where it is too large.
+static void test_what_is_looked_at (void **state)
+{
+    (void) state;
+    zb_row_t *row = zb_row_new (14);
+    memcpy (row->data, "a=b\nc=d\nonetwo", 14);
+    zb_frame_t queue = zb_frame ("q");
+    zb_reply_t *reply = zb_reply_new (&s_to, ZB_REPLY_PEEKED, &queue, 1);
+    reply->body = (zb_delivery_t *) malloc (sizeof (zb_delivery_t));
+    reply->lines = (zb_frame_t *) malloc (sizeof (zb_frame_t));
+    assert_true (reply->body && reply->lines);
+    reply->body[0] = (zb_delivery_t){.row = zb_row_ref (row), .offset = 8, .size = 3, .id = 17, .properties_size = 11};
+    char *lines = (char *) malloc (11);
+    assert_non_null (lines);
+    memcpy (lines, "zb=1\na=b\nc=", 11);
+    reply->lines[0] = (zb_frame_t){lines, 11};
+    reply->bodies = 1;
+    zb_reply_finish (reply, ZB_DURABLE_SOLO, zb_frame ("token"));
+    s_is (reply, "ZB1|MSG|id|token|solo|q|17 0\tzb=1\ta=b\tc=|one");
+    zb_reply_spare (&reply, "too much");
+    s_is (reply, "ZB1|ERR|id||429|too much");
+    assert_int_equal (row->refs, 1);
+    zb_reply_destroy (&reply);
+    zb_row_unref (&row);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_each_kind_has_its_form),
         cmocka_unit_test (test_messages_have_an_index),
+        cmocka_unit_test (test_what_is_looked_at),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -176,6 +176,20 @@ static void test_good (void **state)
     assert_int_equal (s_request.verb, ZB_PURGE);
     s_check ("ZB1|DELETE|g|orders", 0, NULL);
     assert_int_equal (s_request.verb, ZB_DELETE);
+    s_check ("ZB1|PEEK|g|orders|first|10", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_PEEK);
+    s_is (s_request.queue, "orders");
+    assert_int_equal (s_request.position, 0);
+    assert_int_equal (s_request.max, 10);
+    s_check ("ZB1|PEEK|g|prices/audit|18446744073709551615|18446744073709551615", 0, NULL);
+    assert_int_equal (s_request.position, UINT64_MAX);
+    assert_int_equal (s_request.max, 1000);
+    s_check ("ZB1|CLIENTS|g", 0, NULL);
+    assert_int_equal (s_request.max, ZB_CLIENTS_PAGE);
+    s_check ("ZB1|CLIENTS|g|till*|17|5", 0, NULL);
+    s_is (s_request.name, "till*");
+    assert_int_equal (s_request.position, 17);
+    assert_int_equal (s_request.max, 5);
     s_check ("ZB1|EVENTS|g", 0, NULL);
     assert_int_equal (s_request.verb, ZB_EVENTS);
     assert_int_equal (s_request.position, 0);
@@ -240,6 +254,19 @@ static void test_bad (void **state)
         {"ZB1|LIST|1||a*", "after: a reserved character"},
         {"ZB1|LIST|1|||0", "max: not a number of 1 or more"},
         {"ZB1|LIST|1|||x", "max: not a number of 1 or more"},
+        {"ZB1|PEEK|1|q|first", "expected: PEEK id queue position max"},
+        {"ZB1|PEEK|1|q|first|1|", "expected: PEEK id queue position max"},
+        {"ZB1|PEEK|1|q||1", "position: neither 'first' nor an id"},
+        {"ZB1|PEEK|1|q|0|1", "position: neither 'first' nor an id"},
+        {"ZB1|PEEK|1|q|@1|1", "position: neither 'first' nor an id"},
+        {"ZB1|PEEK|1|q|first|0", "max: not a number of 1 or more"},
+        {"ZB1|PEEK|1|q|first|", "max: not a number of 1 or more"},
+        {"ZB1|PEEK|1|t/a/b|first|1", "queue: a reserved character"},
+        {"ZB1|PEEK|1||first|1", "queue: empty"},
+        {"ZB1|CLIENTS|1|a/b", "pattern: a reserved character"},
+        {"ZB1|CLIENTS|1||x", "after: not a client's number"},
+        {"ZB1|CLIENTS|1|||0", "max: not a number of 1 or more"},
+        {"ZB1|CLIENTS|1||||", "expected: CLIENTS id [pattern] [after] [max]"},
         {"ZB1|EVENTS|1|3", "after: no id of an event, EPOCH.N"},
         {"ZB1|EVENTS|1|3.", "after: no id of an event, EPOCH.N"},
         {"ZB1|EVENTS|1|.3", "after: no id of an event, EPOCH.N"},

@@ -36,6 +36,8 @@
 #define ZB_EVENTS_KEPT 1000      //  events that a broker remembers,
 #define ZB_EVENTS_PAGE 200       //  in one EVENTS reply, at most,
 #define ZB_EVENT_TEXT 400        //  and bytes of the text of one
+#define ZB_CLIENTS_PAGE 200      //  clients in one CLIENTS reply, at most,
+#define ZB_CLIENTS_LOOKED 2000   //  and how many are compared with its pattern
 #define ZB_WAIT_MAX 2147483647   //  ms that a GET waits, about 24 days
 
 //  Principals, see core/rights/rights.h.

@@ -110,6 +110,7 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_
     if (!extends)
         return lease;
     lease->session = task->session;
+    lease->sum = &task->session->leased;
     lease->walk = task->walk;
     zb_ring_append (&task->session->leases, &lease->mine);
     return lease;
@@ -131,7 +132,7 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
     const zb_whose_t whose = {.lease = lease};
     size_t visits = SIZE_MAX;
     //  One more, so that it lives until its last span is done.
-    lease->left++;
+    zb_lease_hold (lease);
     for (uint32_t index = 0; index < lease->spans; index++) {
         const zb_span_t *have = &lease->span[index];
         for (at = zb_spans_find (task->request.span, task->request.spans, have->first);

@@ -63,6 +63,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->rest,
                          &self->later.sessions,
                          &self->asks,
+                         &self->peeks,
                          &self->tombs};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
@@ -299,6 +300,9 @@ void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t 
             return;
         }
         session = zb_session_new (from->routing);
+        session->number = ++self->next_session;
+        session->since = now;
+        zb_deck_insert (&self->roster, self->roster.count, session);
         zb_map_add (&self->sessions, &session->entry, session->routing);
     }
     task.session = session;
@@ -375,9 +379,8 @@ static void s_go_on (zb_engine_t *self)
         zb_ring_t *link = zb_ring_pop (&self->later.sessions);
         more = link != last;
         zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
-        session->load = NULL;
+        zb_engine_waited (self, session);
         session->visits += ZB_STEP_VISITS; //  at most
-        self->backlog--;
         zb_engine_go_on (self, session);
         more = more && !zb_ring_empty (&self->later.sessions);
     }

@@ -191,6 +191,21 @@ typedef struct {
     bool merging;                                     //  it sends now
 } zb_engine_stats_t;
 void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats);
+//  A session, for CLIENTS.
+typedef struct {
+    uint64_t number;      //  from 1, in the order in which they began; as zb-by of PEEK
+    zb_frame_t routing;   //  borrowed, as the name, until the next event
+    zb_frame_t name;      //  of its consumer and producer, empty = none
+    int64_t age, silent;  //  ms since it began, and since it said something
+    bool gone;            //  its connection has ended: what it has leased waits for its grace
+    size_t gets;          //  that are not answered yet
+    uint64_t leased;      //  messages
+    size_t puts;          //  in flight, of its name
+} zb_engine_client_t;
+//  The sessions behind this number whose names fit the pattern, at most `max`; returns how many.  Looks at ZB_CLIENTS_LOOKED at
+//  most; *next is where it goes on, 0 at the end.
+size_t zb_engine_clients (zb_engine_t *self, zb_frame_t pattern, uint64_t after, zb_engine_client_t *client, size_t max,
+                          uint64_t *next);
 //  Whether somebody waits for an answer that only the store or the peer can bring (the pair probes only then).
 bool zb_engine_client_waits (const zb_engine_t *self);
 //  Whether the peer has asked to replay, as the loser of a split does, and is listened to only when this broker is alone.

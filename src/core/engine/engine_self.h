@@ -22,6 +22,8 @@
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
     list.c     LIST
+    peeking.c  PEEK
+    roster.c   CLIENTS
     journal.c  what is done of older messages, kept for the peer
     merge.c    what the loser of a split has, taken item by item
     leaving.c  sessions whose connections have ended, that are idle, or that are too many
@@ -87,7 +89,8 @@ typedef enum {
     ZB_LOAD_DEPTHS,  //  then all cursors
     ZB_LOAD_PURGED,  //  rows whose space is to be freed
     ZB_LOAD_JOURNAL, //  rows of the journal, to be erased
-    ZB_LOAD_NAMES    //  producers, to find those that are to be forgotten
+    ZB_LOAD_NAMES,   //  producers, to find those that are to be forgotten
+    ZB_LOAD_PEEK     //  rows of the log for who looks
 } zb_load_kind_t;
 
 typedef struct zb_load {
@@ -98,7 +101,8 @@ typedef struct zb_load {
     zb_load_kind_t kind;
     uint64_t tag;
     zb_read_t *read;   //  until it is taken
-    zb_queue_t *queue; //  WINDOW, STRAYS
+    zb_queue_t *queue; //  WINDOW, STRAYS, PEEK
+    struct zb_peek *peek; //  PEEK: what has been found
     uint64_t from;     //  STRAYS: the first and the last id wanted
     uint64_t last;
     zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
@@ -202,6 +206,7 @@ struct zb_engine {
     zb_map_t loads;
     zb_map_t tags;
     zb_map_t buried; //  tombs by queue id
+    zb_deck_t roster; //  all sessions, by their numbers
     zb_ring_t idle_sessions;
     zb_ring_t gone_sessions; //  their connections have ended;
     zb_ring_t departing;     //  of these, those whose leases are still to be shortened
@@ -212,9 +217,11 @@ struct zb_engine {
     zb_ring_t gone;   //  queues that were deleted and are still known
     zb_ring_t unsure; //  queues whose first parked GET waits for a proof that this broker still leads
     zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
-    zb_ring_t asks;   //  loads whose read is to be taken
+    zb_ring_t asks;   //  loads whose read is to be taken,
+    zb_ring_t peeks;  //  and those that give way to them, one at a time
     zb_timers_t timers;
     uint64_t next_lease;
+    uint64_t next_session;
     uint64_t next_tag;
     size_t windows;     //  bytes of the rows of all queues in memory
     bool starved;       //  a queue could not read because of that
@@ -235,7 +242,9 @@ struct zb_engine {
     uint64_t read_from;
     uint64_t read_last;
     struct zb_list *list; //  LIST's result
+    zb_load_t *peeked;    //  PEEK's
 
+    bool peeking; //  a read for a PEEK is under way
     bool booted;
     uint32_t queue_id; //  the highest given
     uint32_t queue_count;
@@ -479,8 +488,9 @@ void zb_engine_load_again (zb_engine_t *self, zb_load_t *load, zb_load_kind_t ki
 void zb_engine_list_on (zb_engine_t *self);
 //  A read has come back.
 void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read);
-//  The session's first task waits for the load.
+//  The session's first task waits for the load, or no more.
 void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load);
+void zb_engine_waited (zb_engine_t *self, zb_session_t *session);
 //  Drops all of it.
 void zb_engine_drop_loads (zb_engine_t *self);
 //  The session's tasks go on until one has to wait or none is left.  The session may be gone then.
@@ -521,6 +531,17 @@ void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, const zb_span_t
 //  list.c
 //  The reply to the LIST that self->list is for.
 zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to);
+
+//  peeking.c
+//  Answers PEEK.
+zb_load_t *zb_engine_peek (zb_engine_t *self, zb_task_t *task);
+//  A read of its load has come back: returns whether the load is finished.
+bool zb_engine_peeked (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+void zb_peek_destroy (struct zb_peek **self_p);
+
+//  roster.c
+//  The session ends.
+void zb_engine_strike (zb_engine_t *self, const zb_session_t *session);
 
 //  upkeep.c
 //  Marks what is up to `mark` as gone; its space will be freed.

@@ -29,7 +29,7 @@ void zb_engine_return (zb_engine_t *self, zb_lease_t *lease)
     size_t left = SIZE_MAX;
     const zb_whose_t whose = {.lease = lease};
     //  One more, so that it lives until its last span is done.
-    lease->left++;
+    zb_lease_hold (lease);
     for (uint32_t index = 0; index < lease->spans; index++)
         zb_cursor_hand (&lease->queue->cursor, lease->span[index].first, lease->span[index].last, &whose, NULL, &left);
     zb_engine_visited (self, SIZE_MAX - left);
@@ -78,6 +78,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     zb_lease_t *lease =
         zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
     lease->session = get->session;
+    lease->sum = &get->session->leased;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
     size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;

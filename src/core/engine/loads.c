@@ -38,7 +38,7 @@ void zb_engine_load_again (zb_engine_t *self, zb_load_t *load, zb_load_kind_t ki
     load->tag = ++self->next_tag;
     zb_map_add (&self->tags, &load->tagged, (zb_frame_t){&load->tag, sizeof load->tag});
     load->read = zb_read_new ((int) kind, load->tag);
-    zb_ring_append (&self->asks, &load->ask);
+    zb_ring_append (kind == ZB_LOAD_PEEK ? &self->peeks : &self->asks, &load->ask);
 }
 
 zb_load_t *zb_engine_load_new (zb_engine_t *self, zb_load_kind_t kind)
@@ -135,21 +135,37 @@ zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
     return self->listing;
 }
 
+//  Who looks waits for no other broker, and is no reason to go on without it.
+static size_t s_counts (const zb_load_t *load)
+{
+    return load->kind != ZB_LOAD_PEEK;
+}
+
+void zb_engine_waited (zb_engine_t *self, zb_session_t *session)
+{
+    self->backlog -= s_counts (session->load);
+    session->load = NULL;
+}
+
 void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load)
 {
     assert (!session->load);
     session->load = load;
-    self->backlog++;
+    self->backlog += s_counts (load);
     zb_ring_append (&load->sessions, &session->waits);
 }
 
 zb_read_t *zb_engine_read (zb_engine_t *self)
 {
     zb_ring_t *link = self->fault ? NULL : zb_ring_pop (&self->asks);
+    if (!link && !self->fault && !self->peeking)
+        link = zb_ring_pop (&self->peeks);
     if (!link)
         return NULL;
     zb_load_t *load = ZB_ITEM (link, zb_load_t, ask);
-    if (load->queue)
+    if (load->kind == ZB_LOAD_PEEK)
+        self->peeking = true;
+    else if (load->queue)
         load->queue->cursor.seen = self->taken_id;
     zb_read_t *read = load->read;
     load->read = NULL;
@@ -175,6 +191,7 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     zb_ring_remove (&load->lists);
     zb_list_destroy (&load->list);
     zb_subs_destroy (&load->subs);
+    zb_peek_destroy (&load->peek);
     zb_read_destroy (&load->read);
     free (load);
     *load_p = NULL;
@@ -417,6 +434,8 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_NAMES:
         zb_engine_swept (self, read);
         break;
+    case ZB_LOAD_PEEK:
+        return zb_engine_peeked (self, load, read);
     }
     if (fault)
         zb_engine_fail (self, fault);
@@ -427,13 +446,14 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 static bool s_wake (zb_engine_t *self, zb_load_t *load)
 {
     self->list = load->list;
+    self->peeked = load->peek ? load : NULL;
     while (!zb_ring_empty (&load->sessions) && !(load->list && zb_engine_budget (self) == 0)) {
         zb_session_t *session = ZB_ITEM (zb_ring_pop (&load->sessions), zb_session_t, waits);
-        session->load = NULL;
-        self->backlog--;
+        zb_engine_waited (self, session);
         zb_engine_go_on (self, session);
     }
     self->list = NULL;
+    self->peeked = NULL;
     return zb_ring_empty (&load->sessions);
 }
 
@@ -443,6 +463,7 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
     if (!entry)
         return;
     zb_load_t *load = ZB_ITEM (entry, zb_load_t, tagged);
+    self->peeking = self->peeking && load->kind != ZB_LOAD_PEEK;
     if (!s_take (self, load, read))
         return;
     //  Those who go on may ask for the same again.

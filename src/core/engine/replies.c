@@ -57,7 +57,7 @@ void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
         reply->producer->inflight--;
     reply->producer = NULL;
     zb_reply_finish (reply, s_durable (self), (zb_frame_t){self->token, self->token_size});
-    self->stats.messages_out += reply->bodies;
+    self->stats.messages_out += reply->kind == ZB_REPLY_MESSAGES ? reply->bodies : 0;
     self->outgoing += reply->large;
     zb_ring_append (&self->out, &reply->ring);
 }

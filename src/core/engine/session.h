@@ -41,7 +41,9 @@ typedef struct zb_session {
     zb_entry_t entry; //  in the engine's map of routing ids
     zb_entry_t named; //  in its map of names: the newest session of the name
     zb_ring_t idle;   //  on its ring, the longest silent first; gone: on the ring of those
-    int64_t heard;    //  ms, when it said something
+    int64_t since;    //  ms, when it began,
+    int64_t heard;    //  and when it said something
+    uint64_t number;  //  of the engine's sessions, from 1; rises
     zb_frame_t routing;
     zb_frame_t name;   //  size 0 = none
     uint64_t instance; //  of the producer of this name
@@ -52,6 +54,7 @@ typedef struct zb_session {
     uint64_t walk;     //  gone: over its leases
     size_t visits;     //  that its requests have made and nobody was told of
     zb_ring_t leases;
+    uint64_t leased;      //  messages that they cover
     zb_ring_t gets;       //  that are not answered yet
     size_t asked;         //  how many
     zb_ring_t tasks;      //  that wait

@@ -92,10 +92,12 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
         assert (map[index]->count == 0);
         zb_map_clear (map[index]);
     }
+    assert (self->roster.count == 0);
+    zb_deck_clear (&self->roster);
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
     self->leads = self->booted = self->freeing = self->sweep.reads = self->starved = self->must = false;
-    self->congested = self->counting = false;
+    self->congested = self->counting = self->peeking = false;
     self->clearing = self->journal = self->merge.absorbs = false;
     self->question = 0;
     memset (self->merge.replay, 0, sizeof self->merge.replay);

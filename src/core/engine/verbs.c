@@ -62,10 +62,8 @@ static void s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, c
 
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
 {
-    if (session->load) {
-        session->load = NULL;
-        self->backlog--;
-    }
+    if (session->load)
+        zb_engine_waited (self, session);
     zb_ring_remove (&session->waits);
     for (zb_ring_t *link = zb_ring_pop (&session->tasks); link; link = zb_ring_pop (&session->tasks)) {
         zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
@@ -81,6 +79,7 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
     zb_timer_stop (&self->timers, &session->timer);
     zb_engine_drop_gets (self, session);
     zb_engine_return_all (self, session);
+    zb_engine_strike (self, session);
     zb_session_destroy (&session);
 }
 
@@ -563,6 +562,7 @@ static zb_load_t *s_run (zb_engine_t *self, zb_task_t *task)
         [ZB_EXTEND] = s_nack,
         [ZB_REJECT] = zb_engine_reject,
         [ZB_LIST] = s_list,
+        [ZB_PEEK] = zb_engine_peek,
         [ZB_QUEUE] = s_make_queue,
         [ZB_TOPIC] = zb_engine_topic,
         [ZB_SUB] = zb_engine_sub,

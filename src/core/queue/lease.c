@@ -27,6 +27,8 @@ zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t 
 void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last)
 {
     self->left += (uint32_t) (last - first + 1);
+    if (self->sum)
+        *self->sum += last - first + 1;
     //  Mostly ids ascend.
     uint32_t place = self->spans;
     while (place && self->span[place - 1].first > first)
@@ -50,10 +52,19 @@ void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last)
     self->spans++;
 }
 
+void zb_lease_hold (zb_lease_t *self)
+{
+    self->left++;
+    if (self->sum)
+        ++*self->sum;
+}
+
 void zb_lease_uncover (zb_lease_t *self, uint32_t messages)
 {
     assert (self->left >= messages);
     self->left -= messages;
+    if (self->sum)
+        *self->sum -= messages;
     if (self->left == 0)
         zb_lease_destroy (&self);
 }

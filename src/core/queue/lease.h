@@ -22,6 +22,7 @@ typedef struct zb_lease {
     zb_timers_t *timers;
     zb_ring_t mine; //  on its session's ring
     struct zb_session *session; //  NULL: nobody's, they come back when it ends
+    uint64_t *sum;   //  of its session: messages that its leases cover; NULL = nobody counts
     struct zb_queue *queue;
     uint64_t number; //  unique in the engine
     uint64_t walk;   //  the newest walk over its session's leases that it was part of
@@ -35,6 +36,8 @@ typedef struct zb_lease {
 zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t number);
 //  Covers the messages with these ids, all of which are there and no lease covers.
 void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last);
+//  It counts one message more, that is none, so that it lives until that one is taken off.
+void zb_lease_hold (zb_lease_t *self);
 //  It covers so many messages less; a lease that covers nothing is freed.
 void zb_lease_uncover (zb_lease_t *self, uint32_t messages);
 //  Frees a lease that covers nothing.

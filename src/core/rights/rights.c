@@ -323,10 +323,10 @@ const char *zb_rights_check (const zb_principal_t *who, const zb_request_t *requ
         right = ZB_RIGHT_GET;
     if (!who || who->revoked)
         return s_wrong (why, "this key is not, or no longer, known here");
-    //  A nameless one needs no leave; LIST without a pattern is about all, and so is EVENTS.
+    //  A nameless one needs no leave; LIST without a pattern is about all, and so are EVENTS and CLIENTS.
     if (request->verb == ZB_HELLO && name.size == 0)
         return NULL;
-    if ((request->verb == ZB_LIST && name.size == 0) || request->verb == ZB_EVENTS)
+    if ((request->verb == ZB_LIST && name.size == 0) || request->verb == ZB_EVENTS || request->verb == ZB_CLIENTS)
         name = zb_frame ("*");
     bool allowed = zb_rights_allow (who, right, name);
     //  A PUT that acknowledges takes what an ACK takes, too.

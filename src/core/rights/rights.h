@@ -15,7 +15,7 @@
       put      PUT                             the queue
       get      GET ACK NACK EXTEND             the queue; PUT with acks: the queue that it names there
       manage   QUEUE PURGE DELETE              the queue
-      look     LIST; STATUS; EVENTS            LIST's pattern; any name; all (look=*)
+      look     LIST; STATUS; EVENTS CLIENTS    LIST's pattern; any name; all (look=*)
       as       HELLO                           the name it comes with; none without a name
       operate  SWITCHOVER PROMOTE UPGRADE KEY  any name
 

@@ -33,6 +33,7 @@ static const struct {
     [ZB_REPLY_RESUME] = {ZB_ANSWER_OK, "gNTT"},   [ZB_REPLY_REPLAYED] = {ZB_ANSWER_OK, "dNTT"},
     [ZB_REPLY_MESSAGES] = {ZB_ANSWER_MSG, "DTI"}, [ZB_REPLY_PASSIVE] = {ZB_ANSWER_PASSIVE, "T"},
     [ZB_REPLY_ERROR] = {ZB_ANSWER_ERR, "CT"},     [ZB_REPLY_FENCED] = {ZB_ANSWER_ERR, "CT"},
+    [ZB_REPLY_PEEKED] = {ZB_ANSWER_MSG, "DTI"},
     [ZB_REPLY_EXPECTED] = {ZB_ANSWER_ERR, "CN"},  [ZB_REPLY_ASIDE] = {ZB_ANSWER_ERR, "CS"},
 };
 
@@ -78,6 +79,10 @@ static void s_drop_bodies (zb_reply_t *self)
 {
     for (size_t index = 0; index < self->bodies; index++)
         zb_row_unref (&self->body[index].row);
+    for (size_t index = 0; self->lines && index < self->bodies; index++)
+        free ((void *) (uintptr_t) self->lines[index].data);
+    free (self->lines);
+    self->lines = NULL;
     free (self->body);
     self->body = NULL;
     self->bodies = 0;
@@ -150,8 +155,8 @@ static zb_frame_t s_index (zb_frames_t *self)
         const zb_delivery_t *body = &reply->body[index];
         if (index)
             *text++ = '\n';
-        text += zb_index_format (body->id, body->deliveries,
-                                 (zb_frame_t){body->row->data + body->properties, body->properties_size}, text);
+        const void *lines = reply->lines ? reply->lines[index].data : body->row->data + body->properties;
+        text += zb_index_format (body->id, body->deliveries, (zb_frame_t){lines, body->properties_size}, text);
     }
     return (zb_frame_t){self->list, (size_t) (text - self->list)};
 }

@@ -31,6 +31,7 @@ typedef enum {
     ZB_REPLY_RESUME,  //  OK: a replay goes on.  number: items taken, texts: position, lineage
     ZB_REPLY_REPLAYED, //  OK: all of the replay was taken.  texts: nothing, lineage
     ZB_REPLY_MESSAGES, //  MSG.  text: the queue, bodies
+    ZB_REPLY_PEEKED,   //  the same of messages that are looked at only, with lines in the place of their properties
     ZB_REPLY_PASSIVE,  //  text: the active one's endpoint, or nothing
     ZB_REPLY_ERROR,    //  ERR.  code, text
     ZB_REPLY_FENCED,   //  ERR: a newer process has taken the name.  code, text
@@ -60,6 +61,7 @@ typedef struct {
     zb_span_t *span; //  allocated for it
     size_t spans;
     zb_delivery_t *body; //  allocated for it
+    zb_frame_t *lines;   //  PEEKED: of each body, properties_size bytes; it and they are allocated
     size_t bodies;
     //  The engine's, and nobody else's.
     zb_ring_t ring;
@@ -80,7 +82,7 @@ void zb_reply_destroy (zb_reply_t **self_p);
 //  Puts another reply to the same address in the place of one that is on no ring.
 void zb_reply_turn (zb_reply_t **self_p, zb_reply_kind_t kind, unsigned code, const char *text);
 //  Turns a reply that is too large to be sent into one that is not: MESSAGES lose their bodies, whatever else it is (to
-//  LIST, which has done nothing) becomes ERR 429 with this text.
+//  LIST or PEEK, which have done nothing) becomes ERR 429 with this text.
 void zb_reply_spare (zb_reply_t **self_p, const char *text);
 //  It goes out: `durable` is said where it confirms something, and it gets the token where it promises something.
 void zb_reply_finish (zb_reply_t *self, zb_durable_t durable, zb_frame_t token);

@@ -154,6 +154,19 @@ static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *a
     return s_parse_acks (self, ids, arg[3]);
 }
 
+//  A position is `first`, or the id of the message behind which it begins.
+static int s_parse_peek (zb_request_t *self, const zb_frame_t *arg, const zb_limits_t *limits)
+{
+    if (!zb_frame_is (arg[1], "first") &&
+        (!zb_number_parse (arg[1], UINT64_MAX, &self->position) || self->position == 0))
+        return s_bad (self, "position", "neither 'first' nor an id");
+    if (!zb_number_parse (arg[2], UINT64_MAX, &self->max) || self->max == 0)
+        return s_bad (self, "max", "not a number of 1 or more");
+    if (self->max > limits->bodies)
+        self->max = limits->bodies;
+    return 0;
+}
+
 static int s_parse_nack (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args)
 {
     if (args > 2 && arg[2].size && !zb_number_parse (arg[2], INT32_MAX, &self->wait))
@@ -248,6 +261,18 @@ static int s_parse_options (zb_request_t *self, zb_frame_t options)
     return result;
 }
 
+static int s_parse_clients (zb_request_t *self, const zb_frame_t *arg, size_t args)
+{
+    const char *wrong = args && arg[0].size ? zb_pattern_check (arg[0]) : NULL;
+    if (wrong)
+        return s_bad (self, "pattern", wrong);
+    if (args)
+        self->name = arg[0];
+    if (args > 1 && arg[1].size && !zb_number_parse (arg[1], UINT64_MAX, &self->position))
+        return s_bad (self, "after", "not a client's number");
+    return s_parse_max (self, arg, args, 2, ZB_CLIENTS_PAGE, ZB_CLIENTS_PAGE);
+}
+
 //  The arguments after the id; their number is right for the verb.
 static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, size_t args,
                          const zb_limits_t *limits)
@@ -266,6 +291,8 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return s_parse_list (self, arg, args);
     if (self->verb == ZB_EVENTS)
         return s_parse_events (self, arg, args);
+    if (self->verb == ZB_CLIENTS)
+        return s_parse_clients (self, arg, args);
     if (args == 0)
         return 0;
     bool subs = zb_protocol (self->verb)->subs;
@@ -280,6 +307,8 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return s_parse_put (self, ids, arg, args, limits);
     case ZB_GET:
         return s_parse_get (self, ids, arg, limits);
+    case ZB_PEEK:
+        return s_parse_peek (self, arg, limits);
     case ZB_NACK:
         return s_parse_nack (self, ids, arg, args);
     case ZB_ACK:

@@ -28,7 +28,7 @@ typedef struct {
     zb_verb_t verb;
     zb_address_t from;
     uint64_t number;          //  the id as a number; 0 if it is not one of 1..2^63-1 without leading zeros
-    zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty
+    zb_frame_t name;          //  HELLO: the producer's and consumer's name, may be empty.  CLIENTS: a pattern of them, likewise
     zb_frame_t token;         //  HELLO: not checked but for its size, see zb_token_parse
     uint64_t instance;        //  HELLO: 0 if empty
     zb_frame_t queue;         //  all but HELLO and LIST: the queue; LIST: the pattern, see zb_name_match
@@ -39,9 +39,10 @@ typedef struct {
     zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h; BACKUP: the folder
     zb_frame_t target;        //  QUEUE SUB: the queue that their option dead-letter names; empty without one
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
-    uint64_t position;        //  EVENTS: the N of the event behind which it begins, 0 = none
-    uint64_t max;             //  GET: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.  EVENTS:
-                              //  of a page.  BACKUP: bytes a second, 0 = no limit
+    uint64_t position;        //  EVENTS: the N of the event behind which it begins, PEEK: the message's id, CLIENTS: the
+                              //  client's number; 0 = none
+    uint64_t max;             //  GET, PEEK: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.
+                              //  EVENTS, CLIENTS: of a page.  BACKUP: bytes a second, 0 = no limit
     uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE

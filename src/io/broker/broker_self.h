@@ -199,8 +199,9 @@ void zb_broker_say (zb_broker_t *self, zb_event_kind_t kind, zb_log_level_t leve
     ZB_LOG_FORMAT (4, 5);
 //  Connections that were turned away in their handshakes are events.
 void zb_broker_watch_handshakes (zb_broker_t *self);
-//  Answers EVENTS.
+//  Answers EVENTS, CLIENTS.
 void zb_broker_tell_events (zb_broker_t *self, const zb_request_t *request);
+void zb_broker_tell_clients (zb_broker_t *self, const zb_request_t *request);
 
 //  acts.c
 //  Does what an operator asks, if the proof is right, and answers now or when it is over.

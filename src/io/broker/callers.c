@@ -217,6 +217,12 @@ bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing, zb_f
     return true;
 }
 
+zb_frame_t zb_callers_key (const zb_callers_t *self, zb_frame_t routing)
+{
+    caller_t *caller = s_caller (self, routing);
+    return caller ? caller->key : (zb_frame_t){NULL, 0};
+}
+
 uint64_t zb_callers_number (const zb_callers_t *self, zb_frame_t routing)
 {
     caller_t *caller = s_caller (self, routing);

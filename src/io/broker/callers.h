@@ -43,6 +43,8 @@ bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing, zb_f
 void zb_callers_pause (zb_callers_t *self, zb_frame_t routing, int64_t until);
 //  Those whose time has come are read again.
 void zb_callers_resume (zb_callers_t *self, int64_t now);
+//  Whose connection that is: the key, borrowed until it ends, empty where none is known.
+zb_frame_t zb_callers_key (const zb_callers_t *self, zb_frame_t routing);
 //  The number of the connection that this routing id is at the other end of; 0 = not known.
 uint64_t zb_callers_number (const zb_callers_t *self, zb_frame_t routing);
 

@@ -204,6 +204,13 @@ zb_frame_t zb_front_key (const zb_front_t *self)
     return self->key;
 }
 
+uint32_t zb_front_of (const zb_front_t *self, zb_frame_t routing, zb_frame_t *key)
+{
+    uint64_t number = zb_callers_number (self->callers, routing);
+    *key = zb_callers_key (self->callers, routing);
+    return number ? zb_gate_address (number) : 0;
+}
+
 void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context)
 {
     zb_callers_each (self->callers, function, context);

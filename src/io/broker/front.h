@@ -59,6 +59,8 @@ void zb_front_pause (zb_front_t *self, zb_frame_t routing, int64_t until);
 void zb_front_resume (zb_front_t *self, int64_t now);
 //  The public key of whoever has sent that message; empty without keys.  Valid until the next message is taken.
 zb_frame_t zb_front_key (const zb_front_t *self);
+//  The address of a client's connection, 0 if it is not known, or has ended; and its key, likewise empty.
+uint32_t zb_front_of (const zb_front_t *self, zb_frame_t routing, zb_frame_t *key);
 //  Calls the function for each client of whom something was heard, with its key; it may end them.
 void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context);
 

@@ -164,6 +164,8 @@ static void s_handle (zb_broker_t *self, const zb_request_t *request)
             s_status (self, request);
         else if (request->verb == ZB_EVENTS)
             zb_broker_tell_events (self, request);
+        else if (request->verb == ZB_CLIENTS)
+            zb_broker_tell_clients (self, request);
         else
             zb_broker_ok (self, request, NULL);
         break;
