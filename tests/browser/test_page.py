@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import pytest
+import zmq
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 
@@ -197,6 +198,46 @@ def test_operations_are_confirmed(browser, site):
     browser.click("#log-out")
     wait_for(lambda: browser.text("#who") == "", "logged out")
     wait_for(lambda: "Purge" not in browser.text("#queues"), "nothing can be done")
+    assert browser.errors() == []
+
+
+def test_messages_clients_and_events(browser, site):
+    endpoint, client = site
+    evil = "<img src=x onerror='window.evil=1'><script>window.evil=1</script>"
+    client.request("QUEUE", 1, b"orders", b"")
+    client.request("PUT", 2, b"orders", ("note=" + evil).encode(), evil.encode(), b'{"a":[1,2]}', b"\x00\xff", *[b"more"] * 20)
+    client.request("GET", 3, b"orders", b"1", b"0", b"")
+    browser.open(endpoint)
+    browser.shows("#queues td:first-child", "orders")
+    browser.click("button[aria-label='Messages of orders']")
+    browser.shows("#messages tr:first-child pre", evil)
+    browser.shows("#messages tr:first-child td:nth-child(2)", "leased by #")
+    browser.shows("#messages tr:first-child td:nth-child(4)", "note=" + evil)
+    browser.shows("#messages tr:nth-child(2) td:nth-child(2)", "ready")
+    browser.shows("#messages tr:nth-child(3) pre", "00 ff")
+    assert browser.driver.execute_script("return document.querySelectorAll('#messages img, #messages script').length") == 0
+    assert browser.driver.execute_script("return window.evil") is None
+    for kind, shown in (("JSON", '"a": [\n    1,'), ("hex", "7b 22 61 22"), ("text", '{"a":[1,2]}')):
+        browser.driver.find_element(By.ID, "body-as").send_keys(kind)
+        browser.shows("#messages tr:nth-child(2) pre", shown)
+    browser.click("#peek-next")
+    browser.shows("#messages tr:first-child pre", "more")
+    wait_for(lambda: browser.text("#messages pre").split("\n") == ["more"] * 3, "the end")
+    #  To look took none: the one that was got is the only one that is leased.
+    assert int(dict(line.split("=") for line in client.request("LIST", 4, b"orders")[1].decode().split("\n"))["leased"]) == 1
+    browser.click("#clients-box summary")
+    browser.shows("#clients td:nth-child(3)", "127.0.0.1")
+    browser.click("#events-box summary")
+    browser.shows("#events", "this broker begins to lead")
+    with zmq.Context.instance().socket(zmq.DEALER) as stranger:
+        stranger.connect(endpoint)
+        stranger.send_multipart([b"ZB1", b"SWITCHOVER", b"1", b"0" * 64])
+        browser.shows("#events li:first-child", "SWITCHOVER is refused")
+    browser.click("#peek-close")
+    assert not browser.driver.find_element(By.ID, "peek").is_displayed()
+    browser.driver.set_window_size(400, 800)
+    assert browser.driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    browser.driver.set_window_size(1100, 1300)
     assert browser.errors() == []
 
 

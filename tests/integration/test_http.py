@@ -261,6 +261,36 @@ def test_queues_come_in_pages(site, client):
         assert site.get("queues?" + wrong)[0] == 400, wrong
 
 
+def test_messages_clients_and_events(site, client):
+    c = client(site, "till")
+    c.hello()
+    c.request("QUEUE", "q", "orders", "")
+    c.request("PUT", 1, "orders", "colour=red\nzb-state=forged", "one", "<b>two", b"\x00\xff", "ö".encode() * 40000)
+    c.request("GET", "g", "orders", 1, 0, "")
+    code, page = site.get("messages?queue=orders")
+    assert code == 200 and [message.get("body", "")[:6] for message in page["messages"]] == ["one", "<b>two", "", "öööööö"]
+    one, two, three, four = page["messages"]
+    assert (one["state"], one["by"], one["deliveries"], one["size"], one["cut"]) == ("leased", "till", 1, 3, False)
+    assert abs(int(one["until"]) / 1000 - time.time() - 30) < 5
+    assert (two["state"], two["by"], two["until"], two["deliveries"]) == ("ready", None, None, 0)
+    #  What a producer calls itself so is no word of the broker's.
+    assert two["properties"] == [["colour", "red"], ["zb-state", "forged"]]
+    assert three["body_base64"] == "AP8=" and "body" not in three
+    assert four["size"] == 80000 and four["cut"] and len(four["body"].encode()) == 65536
+    assert page["next"] == four["id"] and site.get("messages?queue=orders&after=" + four["id"])[1] == {"messages": [], "next": None}
+    assert [m["id"] for m in site.get("messages?queue=orders&max=1&after=" + one["id"])[1]["messages"]] == [two["id"]]
+    for wrong, expected in (("", 400), ("queue=none", 404), ("queue=orders&max=0", 400), ("queue=orders&max=101", 400), ("queue=orders&after=x", 400)):
+        assert site.get("messages?" + wrong)[0] == expected, wrong
+    assert site.post("messages", {})[0] == 405
+    found = [one for one in site.get("clients")[1]["clients"] if one["name"] == "till"]
+    assert len(found) == 1 and found[0]["leased"] == 1 and found[0]["address"] == "127.0.0.1"
+    assert site.get("clients?pattern=a/b")[0] == 400
+    told = site.get("events")[1]
+    assert told["node"] == "single" and "takeover" in [event["kind"] for event in told["events"]]
+    assert site.get("events?after=" + told["events"][-1]["id"])[1]["events"] == []
+    assert site.get("events?after=x")[0] == 400
+
+
 def test_with_keys_a_login_has_its_principals_rights():
     pair = Keyed()
     try:
@@ -270,7 +300,9 @@ def test_with_keys_a_login_has_its_principals_rights():
                 config.write("http\n    login = %s\n" % logins)
         pair.start()
         here = Site(pair.endpoints[pair.in_step()])
-        assert here.get("queues")[0] == 401 and here.get("pair")[0] == 200
+        for path in ("queues", "messages?queue=q", "clients", "events"):
+            assert here.get(path)[0] == 401, path
+        assert here.get("pair")[0] == 200
         make_logins(logins)
         assert here.log_in()[0] == 403, "a login without a key"
         make_logins(logins, pair.new("web", "manage=mine*", "look=mine*"))
@@ -279,6 +311,8 @@ def test_with_keys_a_login_has_its_principals_rights():
         assert here.post("queue", {"queue": "others"})[0] == 403
         assert here.get("queues")[0] == 403
         assert [queue["name"] for queue in here.get("queues?pattern=mine*")[1]["queues"]] == ["mine.1"]
+        for path in ("messages?queue=mine.1", "clients", "events"):
+            assert here.get(path)[0] == 403, path
         assert here.post("switchover", {"confirm": "switchover"})[0] == 403
         pair.key("allow", "web", "operate=*")
         code, said = here.post("switchover", {"confirm": "switchover"})

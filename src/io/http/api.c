@@ -6,8 +6,10 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <sodium.h>
 #include <czmq.h>
 
+#include "core/wire/wire.h"
 #include "io/base/log.h"
 #include "io/http/api.h"
 
@@ -164,21 +166,141 @@ static const char *s_asked_for (const zb_exchange_t *self, const char *name, con
     return value ? value : otherwise;
 }
 
-static void s_queues (zb_exchange_t *self)
+//  Asks brokers with these three arguments, the last ones of which may be missing.
+static void s_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const char *two, const char *three,
+                    void (*finish) (zb_exchange_t *self))
 {
     //  On the wire it takes a right.
     if (self->site->keyed && !*self->who) {
-        s_refuse (self, 401, "the brokers have keys: log in to see queues");
+        s_refuse (self, 401, "the brokers have keys: log in to see this");
         return;
     }
     zb_question_t *question = &self->question;
-    question->verb = ZB_LIST;
-    question->argument[0] = s_asked_for (self, "pattern", "");
-    question->argument[1] = s_asked_for (self, "after", "");
-    question->argument[2] = s_asked_for (self, "max", "100");
-    question->arguments = 3;
+    question->verb = verb;
+    question->argument[0] = one;
+    question->argument[1] = two;
+    question->argument[2] = three;
+    question->arguments = three ? 3 : 2;
     question->key = self->key;
-    self->finish = s_listed;
+    self->finish = finish;
+}
+
+static void s_queues (zb_exchange_t *self)
+{
+    s_look (self, ZB_LIST, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
+            s_asked_for (self, "max", "100"), s_listed);
+}
+
+//  ---------------------------------------------------------------------------
+//  Messages
+
+//  The body as text, if it is any; else in base64.  What is cut may have lost a part of a character.
+static void s_body (json_t *message, const char *body, size_t size)
+{
+    size_t shown = size < ZB_HTTP_SHOWN ? size : ZB_HTTP_SHOWN;
+    json_t *text = json_stringn (body, shown);
+    for (size_t less = 1; !text && shown < size && less < 4; less++)
+        text = json_stringn (body, shown - less);
+    json_object_set_new (message, "size", json_integer ((json_int_t) size));
+    json_object_set_new (message, "cut", json_boolean (shown < size));
+    if (text)
+        json_object_set_new (message, "body", text);
+    else {
+        size_t room = sodium_base64_ENCODED_LEN (shown, sodium_base64_VARIANT_ORIGINAL);
+        char *base64 = (char *) zmalloc (room);
+        sodium_bin2base64 (base64, room, (const unsigned char *) body, shown, sodium_base64_VARIANT_ORIGINAL);
+        json_object_set_new (message, "body_base64", json_string (base64));
+        free (base64);
+    }
+}
+
+//  What the broker says of it comes first, and is a member; all else are pairs.
+static json_t *s_message (const zb_index_t *line)
+{
+    static const struct {
+        const char *name, *member;
+    } own[] = {{"zb-state", "state"}, {"zb-by", "by"}, {"zb-until", "until"}};
+    json_t *message = json_pack ("{s:o, s:I, s:n, s:n, s:n}", "id", json_stringn (line->id.data, line->id.size),
+                                 "deliveries", (json_int_t) line->deliveries, "state", "by", "until");
+    json_t *pairs = json_array ();
+    size_t cursor = 0, next = 0;
+    zb_frame_t name, value;
+    while (zb_lines_next (line->properties, &cursor, &name, &value)) {
+        size_t index = next;
+        while (index < 3 && !zb_frame_is (name, own[index].name))
+            index++;
+        json_t *text = json_stringn (value.size ? value.data : "", value.size);
+        if (index < 3)
+            json_object_set_new (message, own[index].member, text);
+        else
+            json_array_append_new (pairs, json_pack ("[o, o]", json_stringn (name.data, name.size), text));
+        //  Of one that is ready the broker says no more.
+        next = index == 0 && zb_frame_is (value, "ready") ? 3 : index < 3 ? index + 1 : 3;
+    }
+    json_object_set_new (message, "properties", pairs);
+    return message;
+}
+
+static void s_peeked (zb_exchange_t *self)
+{
+    if (s_refused (self))
+        return;
+    //  Level, queue, index, bodies.
+    const zb_question_t *question = &self->question;
+    json_t *messages = json_array ();
+    zb_index_t line;
+    size_t at = 0, body = 3;
+    bool bad = false;
+    while (body < question->texts &&
+           zb_index_next ((zb_frame_t){question->text[2], question->size[2]}, &at, &line, &bad)) {
+        json_t *message = s_message (&line);
+        s_body (message, question->text[body], question->size[body]);
+        json_array_append_new (messages, message);
+        body++;
+    }
+    size_t size = json_array_size (messages);
+    json_t *last = size ? json_object_get (json_array_get (messages, size - 1), "id") : NULL;
+    zb_exchange_json (self, 200,
+                      json_pack ("{s:o, s:O}", "messages", messages, "next", last ? last : json_null ()));
+}
+
+static void s_messages (zb_exchange_t *self)
+{
+    unsigned long max = strtoul (s_asked_for (self, "max", "20"), NULL, 10);
+    if (max < 1 || max > ZB_HTTP_MESSAGES) {
+        s_refuse (self, 400, "max is 1 to 100");
+        return;
+    }
+    self->argument[0] = zsys_sprintf ("%lu", max);
+    s_look (self, ZB_PEEK, s_asked_for (self, "queue", ""), s_asked_for (self, "after", "first"), self->argument[0],
+            s_peeked);
+}
+
+//  ---------------------------------------------------------------------------
+//  Who watches
+
+//  What the broker says is JSON already.
+static void s_told (zb_exchange_t *self)
+{
+    if (s_refused (self))
+        return;
+    const zb_question_t *question = &self->question;
+    json_t *object = question->texts ? json_loads (question->text[0], 0, NULL) : NULL;
+    if (object)
+        zb_exchange_json (self, 200, object);
+    else
+        s_refuse (self, 503, "the broker's answer is no JSON");
+}
+
+static void s_clients (zb_exchange_t *self)
+{
+    s_look (self, ZB_CLIENTS, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
+            s_asked_for (self, "max", ""), s_told);
+}
+
+static void s_events (zb_exchange_t *self)
+{
+    s_look (self, ZB_EVENTS, s_asked_for (self, "after", ""), s_asked_for (self, "max", ""), NULL, s_told);
 }
 
 //  ---------------------------------------------------------------------------
@@ -328,6 +450,8 @@ static const struct {
     void (*function) (zb_exchange_t *self);
     bool change, stranger; //  it changes something; without a login
 } s_routes[] = {{"pair", s_pair, false, true},     {"queues", s_queues, false, true},
+                {"messages", s_messages, false, true}, {"clients", s_clients, false, true},
+                {"events", s_events, false, true},
                 {"login", s_log_in, true, true},   {"logout", s_log_out, true, true},
                 {"queue", s_queue, true, false},   {"purge", s_purge, true, false},
                 {"delete", s_delete, true, false}, {"switchover", s_switchover, true, false}};

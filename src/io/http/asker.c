@@ -50,18 +50,35 @@ void zb_question_clear (zb_question_t *self)
     for (size_t index = 0; index < self->texts; index++)
         free (self->text[index]);
     free (self->text);
+    free (self->size);
     free (self->found);
     self->text = NULL;
+    self->size = NULL;
     self->found = NULL;
     self->texts = 0;
 }
 
-static void s_answer (zb_question_t *question, unsigned code, const char *text)
+//  Adds a text to an answer that has room for it.
+static void s_add (zb_question_t *question, const void *data, size_t size)
+{
+    char *text = (char *) zmalloc (size + 1);
+    if (size)
+        memcpy (text, data, size);
+    question->text[question->texts] = text;
+    question->size[question->texts++] = size;
+}
+
+static void s_begin (zb_question_t *question, unsigned code, size_t room)
 {
     question->code = code;
-    question->text = (char **) zmalloc (sizeof *question->text);
-    question->text[0] = strdup (text);
-    question->texts = 1;
+    question->text = (char **) zmalloc ((room + 1) * sizeof *question->text);
+    question->size = (size_t *) zmalloc ((room + 1) * sizeof *question->size);
+}
+
+static void s_answer (zb_question_t *question, unsigned code, const char *text)
+{
+    s_begin (question, code, 1);
+    s_add (question, text, strlen (text));
 }
 
 //  ---------------------------------------------------------------------------
@@ -113,11 +130,9 @@ static bool s_take (zmsg_t *msg, const char *id, zb_question_t *question)
     else if (fits && streq (status, "PASSIVE"))
         s_answer (question, 503, "the role is moving to the other broker: try again");
     else if (fits) {
-        question->code = 0;
-        question->text = (char **) zmalloc ((zmsg_size (msg) + 1) * sizeof *question->text);
-        char *text;
-        while ((text = zmsg_popstr (msg)))
-            question->text[question->texts++] = text;
+        s_begin (question, 0, zmsg_size (msg));
+        for (zframe_t *frame = zmsg_first (msg); frame; frame = zmsg_next (msg))
+            s_add (question, zframe_data (frame), zframe_size (frame));
     }
     free (head);
     free (status);
@@ -203,6 +218,8 @@ static void s_converse (zb_asker_t *self, zsock_t *sock, zb_question_t *question
             return;
         s_send (sock, question->verb, "q", argument, 1);
     }
+    else if (zb_protocol (question->verb)->by == ZB_BY_BROKER)
+        s_send (sock, question->verb, "q", question->argument, question->arguments);
     else {
         s_send (sock, ZB_HELLO, "h", NULL, 0);
         s_wait (sock, "h", question, end);
@@ -217,13 +234,13 @@ static void s_ask (zb_asker_t *self, zb_question_t *question)
 {
     zb_keys_t who = {0};
     char *error = NULL;
-    bool own;
+    bool own = true;
     if (self->keys && question->key && zb_keys_read (&who.own, question->key, &error)) {
         s_answer (question, 403, error);
         free (error);
         return;
     }
-    if (!s_find_active (self, &own))
+    if (question->verb != ZB_EVENTS && !s_find_active (self, &own))
         s_answer (question, 503, "no broker serves now");
     else {
         zsock_t *sock = s_connect (self, own, question->key ? &who : NULL);

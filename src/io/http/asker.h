@@ -21,10 +21,10 @@
 #include "io/auth/keys.h"
 #include "io/broker/board.h"
 
-#define ZB_QUESTION_ARGUMENTS 3
+#define ZB_QUESTION_ARGUMENTS 3 //  of LIST, PEEK and CLIENTS
 
 typedef struct {
-    //  Either a verb that an active broker's engine or operator takes, with its arguments (borrowed),
+    //  Either a verb that an active broker takes (EVENTS: this one), with its arguments (borrowed),
     zb_verb_t verb;
     const char *argument[ZB_QUESTION_ARGUMENTS];
     size_t arguments;
@@ -36,7 +36,8 @@ typedef struct {
     void *context;
     //  The answer: 0 or the code of an error; its texts, or the error's.  The caller clears it.
     unsigned code;
-    char **text;
+    char **text;  //  each with a zero behind it,
+    size_t *size; //  and its bytes without that
     size_t texts;
     char *found; //  of a login: its key's file
 } zb_question_t;

@@ -3,11 +3,14 @@
 
 const EVERY = 1000;       //  ms between two looks
 const PAGE = 50;          //  queues in a page
+const MESSAGES = 20;      //  messages, and
+const EVENTS = 200;       //  events that are shown
 const KEPT = 120;         //  points of the chart
 const RATES = [["messages_in", "stored", "#2563eb"], ["messages_out", "delivered", "#d97706"], ["acked", "acknowledged", "#059669"]];
 
 const at = id => document.getElementById(id);
-const state = {pair: null, heard: 0, after: [""], next: null, pattern: "", points: [], last: null, listed: 0, listing: false};
+const state = {pair: null, heard: 0, after: [""], next: null, pattern: "", points: [], last: null, listed: 0, listing: false,
+               queue: null, messages: [], message: ["first"], behind: null, client: [""], clients: null, events: []};
 
 function element(name, text, kind) {
   const one = document.createElement(name);
@@ -141,6 +144,7 @@ function row(queue, may) {
   line.append(element("td", queue.name), element("td", queue.messages), element("td", queue.leased), element("td", queue.waiting),
               element("td", span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
   const acts = element("td");
+  if (queue.kind !== "topic") acts.append(button("Messages", "Messages of " + queue.name, () => peek(queue.name)));
   if (may && (!queue.kind || queue.kind === "queue"))
     acts.append(button("Edit…", "Edit " + queue.name, () => edit(queue)),
                 button("Purge…", "Purge " + queue.name, () => destroy("purge", queue)),
@@ -172,6 +176,125 @@ async function list() {
   at("next").disabled = !state.next;
   at("first").disabled = state.after.length === 1;
 }
+
+//  --- Messages ---------------------------------------------------------------------------------------------------
+
+//  Asks for what a part of the page shows, and says there what is wrong.
+async function fill(where, path, show) {
+  const why = at(where + "-why");
+  try {
+    show(await ask(path));
+    why.hidden = true;
+  } catch (error) {
+    why.textContent = error.message;
+    why.hidden = false;
+  }
+}
+
+const octets = message => message.body_base64 === undefined ? new TextEncoder().encode(message.body) :
+  Uint8Array.from(atob(message.body_base64), one => one.charCodeAt(0));
+
+function bodyText(message, as) {
+  if (as === "hex" || message.body === undefined) return [...octets(message)].map(one => one.toString(16).padStart(2, "0")).join(" ");
+  if (as !== "JSON") return message.body;
+  try {
+    return JSON.stringify(JSON.parse(message.body), null, 2);
+  } catch {
+    return message.body;
+  }
+}
+
+function stateText(message) {
+  const until = message.until ? " until " + new Date(Number(message.until)).toLocaleTimeString() : "";
+  return message.state + (message.by ? " by " + message.by : "") + until;
+}
+
+function showMessages() {
+  const as = at("body-as").value;
+  at("messages").tBodies[0].replaceChildren(...state.messages.map(message => {
+    const line = element("tr"), body = element("td");
+    body.append(element("pre", bodyText(message, as)));
+    if (message.cut) body.append(element("div", "the first " + bytes(65536) + " of " + bytes(message.size), "soft"));
+    line.append(body, element("td", stateText(message)), element("td", message.deliveries),
+                element("td", message.properties.map(([name, value]) => name + "=" + value).join("\n")), element("td", message.id));
+    return line;
+  }));
+}
+
+function lookInto() {
+  const query = new URLSearchParams({queue: state.queue, after: state.message.at(-1), max: MESSAGES});
+  return fill("peek", "messages?" + query, page => {
+    state.messages = page.messages;
+    state.behind = page.next;
+    at("peek-next").disabled = !page.next;
+    at("peek-first").disabled = state.message.length === 1;
+    showMessages();
+  });
+}
+
+function peek(queue) {
+  state.queue = queue;
+  state.message = ["first"];
+  state.messages = [];
+  at("peek").hidden = false;
+  at("peek-queue").textContent = queue;
+  showMessages();
+  at("peek").scrollIntoView();
+  return lookInto();
+}
+
+at("body-as").addEventListener("change", showMessages);
+at("peek-first").addEventListener("click", () => { state.message = ["first"]; lookInto(); });
+at("peek-next").addEventListener("click", () => { if (state.behind) { state.message.push(state.behind); lookInto(); } });
+at("peek-close").addEventListener("click", () => { state.queue = null; at("peek").hidden = true; });
+
+//  --- Clients and events -----------------------------------------------------------------------------------------
+
+function clientRow(client) {
+  const line = element("tr");
+  line.append(...[client.name ?? "#" + client.client, client.principal, client.address, span(client.since_ms), span(client.silent_ms),
+                  client.gets, client.leased, client.puts].map(text => element("td", text ?? "–")));
+  if (client.gone) line.className = "soft";
+  return line;
+}
+
+function lookAtClients() {
+  const query = new URLSearchParams({pattern: at("clients-pattern").value, after: state.client.at(-1)});
+  return fill("clients", "clients?" + query, page => {
+    state.clients = page.next;
+    at("clients-next").disabled = page.next === null;
+    at("clients-first").disabled = state.client.length === 1;
+    at("clients").tBodies[0].replaceChildren(...page.clients.map(clientRow));
+  });
+}
+
+function eventLine(event) {
+  const line = element("li"), who = [event.principal, event.address].filter(Boolean).join(" at ");
+  line.append(element("time", new Date(event.time).toLocaleString()), element("span", event.kind, "kind"),
+              element("span", event.text + (who ? " (" + who + ")" : "") + (event.left_out ? ", and " + event.left_out + " more before it" : "")));
+  return line;
+}
+
+//  The newest first.
+function lookAtEvents() {
+  const last = state.events.at(-1);
+  return fill("events", "events" + (last ? "?after=" + last.id : ""), page => {
+    if (last && page.missed) state.events = [];
+    if (page.events.length === 0 && last) return;
+    state.events = [...state.events, ...page.events].slice(-EVENTS);
+    at("events").replaceChildren(...state.events.toReversed().map(eventLine));
+  });
+}
+
+at("clients-search").addEventListener("submit", event => {
+  event.preventDefault();
+  state.client = [""];
+  lookAtClients();
+});
+at("clients-first").addEventListener("click", () => { state.client = [""]; lookAtClients(); });
+at("clients-next").addEventListener("click", () => { if (state.clients) { state.client.push(state.clients); lookAtClients(); } });
+at("clients-box").addEventListener("toggle", () => { if (at("clients-box").open) lookAtClients(); });
+at("events-box").addEventListener("toggle", () => { if (at("events-box").open) lookAtEvents(); });
 
 //  --- What asks again --------------------------------------------------------------------------------------------
 
@@ -276,7 +399,12 @@ async function look() {
 
 async function run() {
   await look();
-  if (!at("ask").open && Date.now() - state.listed >= 2 * EVERY) await list();
+  if (!at("ask").open && Date.now() - state.listed >= 2 * EVERY) {
+    await list();
+    if (state.queue !== null) await lookInto();
+    if (at("clients-box").open) await lookAtClients();
+    if (at("events-box").open) await lookAtEvents();
+  }
   setTimeout(run, EVERY);
 }
 run();
