@@ -542,17 +542,29 @@ static bool s_is_cpu (clockid_t clock)
     return clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID;
 }
 
+static struct timespec s_later (const struct timespec *time, int64_t more)
+{
+    int64_t ns = time->tv_sec * INT64_C (1000000000) + time->tv_nsec + more;
+    return (struct timespec){ns / 1000000000, ns % 1000000000};
+}
+
 int clock_gettime (clockid_t clock, struct timespec *now)
 {
     REAL (int, clock_gettime, clockid_t, struct timespec *)
     int rc = real_clock_gettime (clock, now);
     int64_t more = (s_is_wall (clock) ? s_knobs->clock_ns : 0) - (s_is_cpu (clock) ? 0 : s_knobs->stood_ns);
-    if (rc == 0 && more) {
-        int64_t ns = now->tv_sec * INT64_C (1000000000) + now->tv_nsec + more;
-        now->tv_sec = ns / 1000000000;
-        now->tv_nsec = ns % 1000000000;
-    }
+    if (rc == 0 && more)
+        *now = s_later (now, more);
     return rc;
+}
+
+//  The kernel's clocks have not stood: without this each such wait would end at once, and the process would spin.
+int pthread_cond_timedwait (pthread_cond_t *restrict cond, pthread_mutex_t *restrict guard,
+                            const struct timespec *restrict until)
+{
+    REAL (int, pthread_cond_timedwait, pthread_cond_t *, pthread_mutex_t *, const struct timespec *)
+    struct timespec later = s_later (until, s_knobs->stood_ns);
+    return real_pthread_cond_timedwait (cond, guard, &later);
 }
 
 int gettimeofday (struct timeval *restrict now, void *restrict zone)

@@ -61,7 +61,7 @@ def free_ports(count):
 class Broker:
     """One `zbroker serve`, or another command that runs until it is stopped.  `lines` is what it printed so far."""
     wrapper = WRAPPER
-    program = PROGRAM
+    executable = PROGRAM
     command = "serve"
 
     def __init__(self, options, log):
@@ -75,7 +75,7 @@ class Broker:
     def start(self, ready=True):
         assert self.process is None
         self.lines = []
-        self.process = subprocess.Popen([*self.wrapper, self.program, self.command, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*self.wrapper, self.executable, self.command, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=open(self.log, "a"), text=True,
                                         env={**os.environ, **self.environment})
         self.pipe = queue.Queue()

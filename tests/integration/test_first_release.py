@@ -77,7 +77,7 @@ def make_queue(endpoints):
 
 def programs(pair, program):
     for broker in pair.brokers:
-        broker.program = program
+        broker.executable = program
 
 
 @pytest.fixture
