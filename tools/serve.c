@@ -25,6 +25,7 @@ static const tool_option_t s_options[] = {
     {"store", "DIR", "the store's folder (default: zbroker-primary, -backup or -single)"},
     {"peer-loss", "solo|wait", "without the other broker, go on alone or make clients wait (default: solo)"},
     {"shared", NULL, "both brokers use one store: --store names the same folder on a shared file system"},
+    {"log-format", "lines|json", "what a line of the log looks like (default: lines)"},
     {"http", "EP|none",
      "where the page and /metrics are served (default: the port three after EP's, for this machine alone)"},
     {NULL, NULL, NULL}};
@@ -37,7 +38,8 @@ static const struct {
                   {"primary", "primary/endpoint"},
                   {"backup", "backup/endpoint"},
                   {"store", "store/folder"},
-                  {"peer-loss", "pair/peer-loss"}};
+                  {"peer-loss", "pair/peer-loss"},
+                  {"log-format", "log/format"}};
 
 //  Returns 0, or -1 and *error.
 static int s_configure (const tool_t *self, zb_config_t *config, char **error)
@@ -114,6 +116,7 @@ static int s_serve (tool_t *self)
         return refused;
     }
     static const char *const identities[] = {"zbroker", "zbroker/primary", "zbroker/backup"};
+    zb_log_as (config->log_form);
     int code = zb_log_open (identities[config->as], config->log_level)
                    ? tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno))
                    : TOOL_OK;

@@ -18,6 +18,7 @@
 static const tool_option_t s_options[] = {
     {"bind", "EP", "listen here: tcp://HOST:PORT, or tcp://*:PORT (default: where the first file says)"},
     {"store", "DIR", "the folder of its records (default: " DEFAULT_FOLDER ")"},
+    {"log-format", "lines|json", "what a line of the log looks like (default: where the first file says, or lines)"},
     {NULL, NULL, NULL}};
 
 //  Reads the files of the pairs.  Returns 0, or -1 and *error.
@@ -59,6 +60,7 @@ static int s_serve (const tool_t *self, zb_config_t *const *pair, size_t count, 
         tool_fail (self, TOOL_USAGE, "%s", unkeyed);
     else {
         zb_moment_watch ();
+        zb_log_as (pair[0]->log_form);
         if (zb_log_open ("zbroker/witness", pair[0]->log_level))
             code = tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno));
         else if ((lacks = zb_moment_lacks ()) != NULL)
@@ -82,8 +84,9 @@ static int s_witness (tool_t *self)
         pair[index] = zb_config_new ();
     char *error = NULL;
     int code = TOOL_USAGE;
-    const char *given = tool_option (self, "bind");
-    if ((given && zb_config_set (pair[0], "single/bind", given, &error)) || s_load (self, pair, count, &error))
+    const char *given = tool_option (self, "bind"), *form = tool_option (self, "log-format");
+    if ((given && zb_config_set (pair[0], "single/bind", given, &error)) || s_load (self, pair, count, &error) ||
+        (form && zb_config_set (pair[0], "log/format", form, &error)))
         tool_misused (self, "%s", error);
     else {
         char *bind = given              ? strdup (given)

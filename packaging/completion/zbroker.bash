@@ -41,6 +41,9 @@ _zbroker () {
     --peer-loss)
         mapfile -t COMPREPLY < <(compgen -W "solo wait" -- "$cur")
         return ;;
+    --log-format)
+        mapfile -t COMPREPLY < <(compgen -W "lines json" -- "$cur")
+        return ;;
     esac
     case $cur in
     -*)

@@ -1,4 +1,5 @@
 """What operators are told, and that whoever reads it can neither end nor stop what serves."""
+import json
 import os
 import re
 import socket
@@ -89,6 +90,34 @@ def test_lines_have_date_zone_and_milliseconds(pair):
         assert lines and all(LINE.match(line) for line in lines), lines
         #  What the peer's start brings with it is no news.
         assert not any("BDB3504" in line for line in lines), lines
+
+
+def test_lines_may_be_json(tmp_path):
+    """For a broker by its config, for a witness by the command line; what serves says each line so, from the first on."""
+    single = Single()
+    with open(single.folder + "/zbroker.conf", "a") as config:
+        config.write("log\n    format = json\n")
+    port = free_ports(1)
+    witness = subprocess.Popen([*WRAPPER, PROGRAM, "witness", "--log-format", "json", "--store", str(tmp_path / "w"), "--bind",
+                                "tcp://127.0.0.1:%d" % port], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        single.broker.start()
+        assert witness.stdout.readline().startswith("READY")
+        with zmq.Context.instance().socket(zmq.DEALER) as stranger:
+            stranger.connect("tcp://127.0.0.1:%d" % port)
+            stranger.send(b"nonsense")
+            said = witness.stderr.readline()
+        told = single.broker.tail()
+        assert "connections of clients are let in" in told
+        for lines, sender in ((told, "zbroker"), (said, "zbroker/witness")):
+            for line in lines.splitlines():
+                told = json.loads(line)
+                assert set(told) == {"time", "level", "from", "text"} and told["from"] == sender
+                assert LINE.match("%(time)s %(level)s %(from)s: %(text)s" % told)
+    finally:
+        witness.terminate()
+        witness.communicate(timeout=PATIENCE)
+        single.close()
 
 
 def test_roles_are_in_the_log(pair):

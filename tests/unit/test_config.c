@@ -428,6 +428,7 @@ static void test_file_errors (void **state)
     s_assert_error (s_load (config, "pair\npair\n"), s_file, "twice");
     s_assert_error (s_load (config, "as = primary\n"), s_file, "--as primary");
     s_assert_error (s_load (config, "log\n    level = loud\n"), s_file, "log/level", "warning");
+    s_assert_error (s_load (config, "log\n    format = xml\n"), s_file, "log/format", "'json'");
     s_assert_error (s_load (config, "pair\n    peer-loss = perhaps\n"), s_file, "pair/peer-loss", "'wait'");
     s_assert_error (s_load (config, "pair\n    name = \"two words\"\n"), s_file, "pair/name");
     s_assert_error (s_load (config, "pair\n  name = x\n"), s_file, "ZPL");

@@ -15,9 +15,7 @@
 
 //  Text
 
-//  Returns the bytes of the UTF-8 character that begins at `data`, 0 if there is none: what is cut, overlong, a
-//  surrogate or beyond U+10FFFF is none.
-static size_t s_utf8 (const uint8_t *data, size_t size, uint32_t *code)
+size_t zb_utf8 (const uint8_t *data, size_t size, uint32_t *code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     assert (size);
@@ -59,7 +57,7 @@ static const char *s_text_check (zb_frame_t text, bool spaces, const char *reser
     const uint8_t *data = (const uint8_t *) text.data;
     for (size_t index = 0; index < text.size;) {
         uint32_t code = 0;
-        size_t length = s_utf8 (data + index, text.size - index, &code);
+        size_t length = zb_utf8 (data + index, text.size - index, &code);
         if (length == 0)
             return "not UTF-8";
         if (s_is_control (code))
@@ -117,7 +115,7 @@ bool zb_name_match (zb_frame_t pattern, zb_frame_t name)
         return true;
     while (index < name.size) {
         uint32_t code = 0;
-        size_t length = s_utf8 (have + index, name.size - index, &code);
+        size_t length = zb_utf8 (have + index, name.size - index, &code);
         assert (length);
         if (at < pattern.size && want[at] == '*') {
             star = ++at;
@@ -132,7 +130,7 @@ bool zb_name_match (zb_frame_t pattern, zb_frame_t name)
             index += length;
         }
         else if (star != SIZE_MAX) {
-            taken += s_utf8 (have + taken, name.size - taken, &code);
+            taken += zb_utf8 (have + taken, name.size - taken, &code);
             at = star;
             index = taken;
         }

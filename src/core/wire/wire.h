@@ -74,6 +74,10 @@ bool zb_index_next (zb_frame_t index, size_t *cursor, zb_index_t *line, bool *ba
 #define ZB_INDEX_LINE_MAX 42
 size_t zb_index_format (uint64_t id, uint64_t deliveries, zb_frame_t properties, char *text);
 
+//  Returns the bytes of the UTF-8 character that begins at `data`, of which there is at least one byte, and what it is; 0
+//  if there is none: what is cut, overlong, a surrogate or beyond U+10FFFF is none.
+size_t zb_utf8 (const uint8_t *data, size_t size, uint32_t *code);
+
 //  A valid name: 1..255 bytes of UTF-8, no control characters (U+0000..1F, U+007F..9F) or white space, none of
 //  / * > #, no leading '$'.  Returns NULL if valid, else what is wrong.
 const char *zb_name_check (zb_frame_t name);

@@ -32,7 +32,7 @@ static const char *const s_roles[] = {"single", "primary", "backup"};
 //  ---------------------------------------------------------------------------
 //  What can be set
 
-typedef enum { TEXT, NAME, KEY, ENDPOINT, BIND, HTTP, LOSS, BOOL, LEVEL, SIZE, COUNT, TIME } kind_t;
+typedef enum { TEXT, NAME, KEY, ENDPOINT, BIND, HTTP, LOSS, BOOL, LEVEL, FORM, SIZE, COUNT, TIME } kind_t;
 
 typedef struct {
     const char *path; //  section/key
@@ -100,6 +100,7 @@ static const setting_t s_settings[] = {
     {"store/log-file", SIZE, FIELD (log_file), 4 * MIB, GIB},
     {"store/log-keep", SIZE, FIELD (log_keep), 4 * MIB, TIB},
     {"log/level", LEVEL, FIELD (log_level), 0, 0},
+    {"log/format", FORM, FIELD (log_form), 0, 0},
     {"limits/body", SIZE, FIELD (limits.body), 1, GIB},
     {"limits/bodies", COUNT, FIELD (limits.bodies), 1, ZB_BODIES_MAX},
     {"limits/request", SIZE, FIELD (limits.request), KIB, 2 * GIB - 1},
@@ -305,6 +306,10 @@ static int s_set (zb_config_t *self, const char *path, const char *value, char *
     case LEVEL:
         if (zb_log_level (value, field))
             return s_fail (error, "%s = '%s' is none of error, warning, notice, info, debug", path, value);
+        return 0;
+    case FORM:
+        if (zb_logline_form (value, field))
+            return s_fail (error, "%s = '%s' is neither 'lines' nor 'json'", path, value);
         return 0;
     case SIZE:
     case COUNT:

@@ -63,6 +63,7 @@ typedef struct {
     char *http_login;    //  the file of who may change something over HTTP; NULL: nobody
     bool http_asked;     //  the page was asked for: it has to listen, or the broker does not start
     zb_log_level_t log_level;
+    zb_logline_form_t log_form;
     zb_limits_t limits;
     bool exposed;        //  a file that was loaded can be read, or written, by others on this machine
 } zb_config_t;

@@ -19,24 +19,19 @@
 #define FLUSH_LONGEST 100 //  ms
 #define CLOSE_LONGEST 1000
 
-static zb_log_level_t s_level = ZB_LOG_INFO;
+//  Set by one thread while others log.
+static _Atomic zb_log_level_t s_level = ZB_LOG_INFO;
+static _Atomic zb_logline_form_t s_form = ZB_LOGLINE_TEXT;
 static char *s_identity;
 static zb_writer_t *s_log, *s_out; //  once the log is open
 
 static const char *const s_names[] = {"error", "warning", "notice", "info", "debug"};
 
-//  Puts time, level and sender in front of a text.
 static void s_format (char *line, size_t room, zb_log_level_t level, const char *text)
 {
     struct timespec now;
-    struct tm parts;
-    char date[32], zone[8];
     clock_gettime (CLOCK_REALTIME, &now);
-    localtime_r (&now.tv_sec, &parts);
-    strftime (date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-    strftime (zone, sizeof zone, "%z", &parts);
-    snprintf (line, room, "%s.%03ld%.3s:%s %s %s: %s", date, now.tv_nsec / 1000000, zone, zone + 3, s_names[level],
-              s_identity, text);
+    zb_logline (line, room, s_form, now, s_names[level], s_identity, text);
 }
 
 //  In the writer's thread.
@@ -51,6 +46,11 @@ static void s_notice (char *line, size_t room, uint64_t dropped)
 void zb_log_up_to (zb_log_level_t level)
 {
     s_level = level;
+}
+
+void zb_log_as (zb_logline_form_t form)
+{
+    s_form = form;
 }
 
 int zb_log_open (const char *identity, zb_log_level_t level)
@@ -91,7 +91,7 @@ int zb_log_level (const char *name, zb_log_level_t *level)
 static void s_write (zb_log_level_t level, const char *text)
 {
     if (s_log) {
-        char line[LINE_MAX_BYTES + 128];
+        char line[ZB_LOGLINE_ROOM (LINE_MAX_BYTES)];
         s_format (line, sizeof line, level, text);
         zb_writer_put (s_log, line);
         return;

@@ -6,11 +6,8 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    One line per event, with date, zone and milliseconds (ISO 8601):
-
-      2026-01-31T12:00:00.123+01:00 warning zbroker/primary: the peer is silent for 500 ms
-
-    Standard output is left to what programs read: READY and the changes of role.
+    One line per event, which io/base/logline writes.  Standard output is left to what
+    programs read: READY and the changes of role.
 
     Lines that somebody else can provoke have a bound, zb_log_rated.  Once the log is open nobody
     who logs waits for its reader: lines go through a queue (io/base/writer.h), and how many were
@@ -21,6 +18,8 @@
 #define ZB_LOG_H_INCLUDED
 
 #include <stdint.h>
+
+#include "io/base/logline.h"
 
 typedef enum {
     ZB_LOG_ERROR,   //  the broker can't do its duty
@@ -40,8 +39,10 @@ typedef enum {
 //  any other thread runs; until then lines are written by zsys, at once, and up to ZB_LOG_INFO.  From then on nobody
 //  calls zsys's own functions, which are not safe with several threads.  Returns 0, or -1 and errno.
 int zb_log_open (const char *identity, zb_log_level_t level);
-//  Drops what is above `level` without zb_log_open: lines are still written by zsys.  Before any other thread runs.
+//  From now on drops what is above `level`, also without zb_log_open.  Thread: any.
 void zb_log_up_to (zb_log_level_t level);
+//  From now on lines look so; ZB_LOGLINE_TEXT at first.  Before zb_log_open they are zsys's.  Thread: any.
+void zb_log_as (zb_logline_form_t form);
 //  Waits until all is written, but not for a reader that stands still: 100 ms at most.  To be called before an exit.
 void zb_log_flush (void);
 //  The end: as zb_log_flush, with a second.
