@@ -41,7 +41,7 @@ static const struct {
                   {"peer-loss", "pair/peer-loss"},
                   {"log-format", "log/format"}};
 
-//  Returns 0, or -1 and *error.
+//  As the file and the command line say.  Returns 0, or -1 and *error.
 static int s_configure (const tool_t *self, zb_config_t *config, char **error)
 {
     const char *file = tool_option (self, "config");
@@ -61,12 +61,22 @@ static int s_configure (const tool_t *self, zb_config_t *config, char **error)
     return zb_config_finish (config, error);
 }
 
+//  The same again, while the broker runs.
+static zb_config_t *s_reload (const void *tool, char **error)
+{
+    const tool_t *self = (const tool_t *) tool;
+    zb_config_t *config = zb_config_new ();
+    if (s_configure (self, config, error))
+        zb_config_destroy (&config);
+    return config;
+}
+
 //  Serves, and the page beside it.  A page that nobody has asked for is no reason not to serve.
-static int s_run (const tool_t *self, const zb_config_t *config)
+static int s_run (const tool_t *self, zb_config_t *config, zb_reloader_t *reloader)
 {
     const char *endpoint = config->host[config->as].http;
     if (strcmp (endpoint, "none") == 0)
-        return zb_broker_run (config, NULL);
+        return zb_broker_run (config, NULL, reloader);
 #ifdef HAVE_HTTP
     zb_board_t *board = zb_board_new ();
     zb_http_t *http = zb_http_new (config, board);
@@ -78,7 +88,7 @@ static int s_run (const tool_t *self, const zb_config_t *config)
         zb_log (ZB_LOG_WARNING, "no page: can't listen for it at %s: %s.  Set http to another port, or to none",
                 endpoint, strerror (errno));
     if (code == TOOL_OK)
-        code = zb_broker_run (config, http ? board : NULL);
+        code = zb_broker_run (config, http ? board : NULL, reloader);
     zb_http_destroy (&http);
     zb_board_destroy (&board);
     return code;
@@ -86,7 +96,7 @@ static int s_run (const tool_t *self, const zb_config_t *config)
     if (config->http_asked)
         return tool_fail (self, TOOL_USAGE,
                           "this zbroker was built without the page (configure --without-http): http can only be none");
-    return zb_broker_run (config, NULL);
+    return zb_broker_run (config, NULL, reloader);
 #endif
 }
 
@@ -116,6 +126,9 @@ static int s_serve (tool_t *self)
         return refused;
     }
     static const char *const identities[] = {"zbroker", "zbroker/primary", "zbroker/backup"};
+    //  Without a file there is nothing to read again, and a terminal that is closed ends what runs in it.
+    if (tool_option (self, "config"))
+        zb_reloader_block ();
     zb_log_as (config->log_form);
     int code = zb_log_open (identities[config->as], config->log_level)
                    ? tool_fail (self, TOOL_FAILED, "no thread for the log: %s", strerror (errno))
@@ -126,8 +139,12 @@ static int s_serve (tool_t *self)
         code = tool_fail (self, ZB_EXIT_MOMENT, "%s", lacks);
     free (lacks);
     zb_moment_watch ();
+    zb_reloader_t *reloader = NULL;
+    if (code == TOOL_OK && tool_option (self, "config") && !(reloader = zb_reloader_new (s_reload, self)))
+        code = tool_fail (self, ZB_EXIT_MOMENT, "no thread that reads the configuration again: %s", strerror (errno));
     if (code == TOOL_OK)
-        code = s_run (self, config);
+        code = s_run (self, config, reloader);
+    zb_reloader_destroy (&reloader);
     zb_log_close ();
     zb_config_destroy (&config);
     return code;

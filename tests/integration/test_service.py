@@ -2,14 +2,16 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
 
 import pytest
 
-from brokers import PROGRAM, Broker, single_config
+from brokers import PROGRAM, Broker, Single, free_ports, single_config, wait_for
 from patience import PATIENCE
+from zb1 import Client, Refused
 
 SOURCE = os.environ.get("ZBROKER_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
 UNITS = os.path.join(SOURCE, "packaging", "systemd")
@@ -47,6 +49,66 @@ def test_a_manager_is_told(folder):
     finally:
         broker.finish()
         manager.close()
+
+
+def reload(single, text, said):
+    """Has the broker read this config; returns the lines of its log from the one on that says so."""
+    before = len(open(single.broker.log).read())
+    with open(single.folder + "/zbroker.conf", "w") as config:
+        config.write(text)
+    single.broker.process.send_signal(signal.SIGHUP)
+
+    def lines():
+        new = open(single.broker.log).read()[before:]
+        return said in new and new.endswith("\n") and new
+    return wait_for(lines, said)
+
+
+def test_the_configuration_is_read_again():
+    """What can change at work does, what can't is named, and a file that is wrong changes nothing."""
+    single = Single()
+    with open(single.folder + "/zbroker.conf") as config:
+        first = config.read()
+    single.broker.start()
+    client = Client(single.endpoints)
+    try:
+        client.request("QUEUE", "a", "first", "")
+        said = reload(single, first, "read again: nothing has changed")
+        assert "restart" not in said
+        said = reload(single, first + "limits\n    queues = 1\nstore\n    cache = 32m\n", "waits for a restart: store/cache\n")
+        assert "read again: limits/queues = 1 (it was 100000)" in said
+        with pytest.raises(Refused, match="429"):
+            client.request("QUEUE", "b", "second", "")
+        for wrong, why in (("limits\n    queues = many\n", "limits/queues = 'many'"), ("limits\n  queues = 2\n", "not valid ZPL"),
+                           ("limits\n    body = 1g\n", "limits/request = ")):
+            said = reload(single, first + wrong, "nothing has changed: ")
+            assert why in said and " error zbroker: " in said, said
+        os.unlink(single.folder + "/zbroker.conf")
+        single.broker.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "nothing has changed: %s/zbroker.conf: No such file" % single.folder in single.broker.tail(), "a line")
+        with pytest.raises(Refused, match="429"):
+            client.request("QUEUE", "b", "second", "")
+        said = reload(single, first + "limits\n    queues = 2\nlog\n    format = json\n", "restart")
+        assert all(line.startswith('{"time":') for line in said.splitlines()), said
+        client.request("QUEUE", "b", "second", "")
+        #  What programs read of it has nothing of this.
+        single.broker.stop()
+        while (line := single.broker.pipe.get(timeout=PATIENCE)) is not None:
+            assert line.split()[0] in ("READY", "ROLE")
+    finally:
+        client.close()
+        single.close()
+
+
+def test_without_a_file_a_hangup_ends_it(folder):
+    """As it does every program that runs in a terminal."""
+    process = subprocess.Popen([PROGRAM, "serve", "--as", "primary", "--store", folder + "/store", "--http", "none", "--primary",
+                                "tcp://127.0.0.1:%d" % free_ports(4), "--backup", "tcp://127.0.0.1:%d" % free_ports(4)],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout.readline().startswith(b"READY")
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(PATIENCE) == -signal.SIGHUP
+    process.stdout.close()
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")

@@ -128,7 +128,7 @@ static void *s_run_broker (void *arg)
         config->limits.grace = 1;
     if (world_has (EXTRA_LIMITS))
         s_limit (&config->limits, self->machine == s_narrow);
-    process_exit (zb_broker_run (config, NULL));
+    process_exit (zb_broker_run (config, NULL, NULL));
 }
 
 static void *s_run_witness (void *arg)

@@ -70,6 +70,11 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
     return self;
 }
 
+void zb_engine_limits (zb_engine_t *self, const zb_limits_t *limits)
+{
+    self->limits = *limits;
+}
+
 static void s_drop_replies (zb_ring_t *ring)
 {
     for (zb_ring_t *link = zb_ring_pop (ring); link; link = zb_ring_pop (ring)) {

@@ -64,6 +64,8 @@ typedef enum {
 //  `limits` is copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
 zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node);
 void zb_engine_destroy (zb_engine_t **self_p);
+//  From now on these are the limits, copied.  What is beyond one already stays, and nothing is added.
+void zb_engine_limits (zb_engine_t *self, const zb_limits_t *limits);
 
 //  Starts to serve from a store whose newest commit is `commit`, in `epoch` (less than 2^ZB_EPOCH_BITS, ids carry it),
 //  which is larger than all before.  The engine is empty before; release is HOLD until zb_engine_release says otherwise.

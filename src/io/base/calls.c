@@ -8,13 +8,31 @@
 
     libzmq calls these: the gate sees who comes, what comes, and who goes; and what CURVE's
     handshakes have in their boxes goes through io/base/boxes.
+
+    CZMQ says by one of them, on standard output, what is wrong with a file: that is for the log.
 */
 
 #include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "io/base/boxes.h"
 #include "io/base/gate.h"
+#include "io/base/log.h"
+
+//  As czmq.h declares it.
+void zclock_log (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
+
+void zclock_log (const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (text, sizeof text, format, arguments);
+    va_end (arguments);
+    zb_log (ZB_LOG_WARNING, "%s", text);
+}
 
 int accept (int listener, __SOCKADDR_ARG address, socklen_t *restrict size)
 {

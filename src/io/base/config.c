@@ -42,6 +42,7 @@ typedef struct {
     uint64_t most;
 } setting_t;
 
+_Static_assert(sizeof (zb_log_level_t) == sizeof (int) && sizeof (zb_logline_form_t) == sizeof (int), "enums are ints");
 //  SIZE and COUNT fields are size_t or uint64_t, written alike.
 _Static_assert(sizeof (size_t) == sizeof (uint64_t), "sizes have 64 bits");
 
@@ -761,6 +762,21 @@ static int s_finish_keys (zb_config_t *self, char **error)
     return 0;
 }
 
+//  Limits of which one is in the other.
+static int s_finish_limits (const zb_limits_t *limits, char **error)
+{
+    if (limits->request < limits->body + limits->properties)
+        return s_fail (error, "limits/request = %zu is less than one body and its properties, %zu", limits->request,
+                       limits->body + limits->properties);
+    if (limits->window > limits->windows)
+        return s_fail (error, "limits/window = %zu, of one queue, is more than limits/windows = %zu, of all",
+                       limits->window, limits->windows);
+    if (limits->output > limits->outputs)
+        return s_fail (error, "limits/output = %zu, of one client, is more than limits/outputs = %zu, of all",
+                       limits->output, limits->outputs);
+    return 0;
+}
+
 int zb_config_finish (zb_config_t *self, char **error)
 {
     *error = NULL;
@@ -784,16 +800,8 @@ int zb_config_finish (zb_config_t *self, char **error)
         self->store = zsys_sprintf ("zbroker-%s", s_roles[self->as]);
         assert (self->store);
     }
-    zb_limits_t *limits = &self->limits;
-    if (limits->request < limits->body + limits->properties)
-        return s_fail (error, "limits/request = %zu is less than one body and its properties, %zu", limits->request,
-                       limits->body + limits->properties);
-    if (limits->window > limits->windows)
-        return s_fail (error, "limits/window = %zu, of one queue, is more than limits/windows = %zu, of all",
-                       limits->window, limits->windows);
-    if (limits->output > limits->outputs)
-        return s_fail (error, "limits/output = %zu, of one client, is more than limits/outputs = %zu, of all",
-                       limits->output, limits->outputs);
+    if (s_finish_limits (&self->limits, error))
+        return -1;
     if (self->log_keep < self->log_file)
         return s_fail (error, "store/log-keep = %zu is less than one log file, store/log-file = %zu", self->log_keep,
                        self->log_file);
@@ -813,22 +821,36 @@ static bool s_is_common (const char *path)
     return found;
 }
 
+//  A setting's value as it is in a file, numbers without a unit; to be freed by the caller.
+static char *s_text (const zb_config_t *self, const setting_t *setting)
+{
+    static const char *const levels[] = {"error", "warning", "notice", "info", "debug"};
+    const void *field = (const char *) self + setting->offset;
+    switch (setting->kind) {
+    case LOSS:
+        return strdup (*(const bool *) field ? "wait" : "solo");
+    case BOOL:
+        return strdup (*(const bool *) field ? "yes" : "no");
+    case SIZE:
+    case COUNT:
+    case TIME:
+        return zsys_sprintf ("%" PRIu64, *(const uint64_t *) field);
+    case LEVEL:
+        return strdup (levels[*(const zb_log_level_t *) field]);
+    case FORM:
+        return strdup (*(const zb_logline_form_t *) field == ZB_LOGLINE_JSON ? "json" : "lines");
+    default:
+        return strdup (*(char *const *) field ? *(char *const *) field : "none");
+    }
+}
+
 char *zb_config_tell (const zb_config_t *self)
 {
     char *text = strdup ("");
     for (const setting_t *setting = s_settings; setting < s_settings + SETTINGS; setting++) {
         if (!s_is_common (setting->path))
             continue;
-        const void *field = (const char *) self + setting->offset;
-        char *value;
-        if (setting->kind == LOSS)
-            value = strdup (*(const bool *) field ? "wait" : "solo");
-        else if (setting->kind == BOOL)
-            value = strdup (*(const bool *) field ? "yes" : "no");
-        else if (setting->kind == SIZE || setting->kind == COUNT || setting->kind == TIME)
-            value = zsys_sprintf ("%" PRIu64, *(const uint64_t *) field);
-        else
-            value = strdup (*(char *const *) field ? *(char *const *) field : "none");
+        char *value = s_text (self, setting);
         char *more = zsys_sprintf ("%s%s = %s\n", text, setting->path, value);
         assert (value && more);
         free (value);
@@ -870,4 +892,58 @@ char *zb_config_differs (const char *own, const char *theirs)
         text = more;
     }
     return text;
+}
+
+//  ---------------------------------------------------------------------------
+//  What may change while a broker runs
+
+//  A port's bounds are fixed when it begins to listen.
+static bool s_is_live (const char *path)
+{
+    static const char *const fixed[] = {"limits/bodies", "limits/request", "limits/connections", "limits/per-address",
+                                        "limits/memory"};
+    bool live = strncmp (path, "limits/", strlen ("limits/")) == 0 || strncmp (path, "log/", strlen ("log/")) == 0;
+    for (size_t index = 0; live && index < sizeof fixed / sizeof *fixed; index++)
+        live = !streq (path, fixed[index]);
+    return live;
+}
+
+static void s_append (char **list, char *text)
+{
+    char *more = *list ? zsys_sprintf ("%s, %s", *list, text) : strdup (text);
+    assert (more);
+    free (*list);
+    free (text);
+    *list = more;
+}
+
+//  Others read at the same time what is not live.
+static void s_copy_live (zb_config_t *self, const zb_config_t *from)
+{
+    for (const setting_t *setting = s_settings; setting < s_settings + SETTINGS; setting++)
+        if (s_is_live (setting->path)) {
+            size_t size = setting->kind == LEVEL || setting->kind == FORM ? sizeof (int) : sizeof (uint64_t);
+            memcpy ((char *) self + setting->offset, (const char *) from + setting->offset, size);
+        }
+}
+
+int zb_config_take (zb_config_t *self, const zb_config_t *fresh, char **changed, char **kept, char **error)
+{
+    assert (self->as == fresh->as);
+    *changed = *kept = *error = NULL;
+    zb_config_t next = *self;
+    s_copy_live (&next, fresh);
+    if (s_finish_limits (&next.limits, error))
+        return s_fail_in (error, "with what takes a restart");
+    for (const setting_t *setting = s_settings; setting < s_settings + SETTINGS; setting++) {
+        char *now = s_text (self, setting), *then = s_text (fresh, setting);
+        if (!streq (now, then) && !s_is_live (setting->path))
+            s_append (kept, strdup (setting->path));
+        else if (!streq (now, then))
+            s_append (changed, zsys_sprintf ("%s = %s (it was %s)", setting->path, then, now));
+        free (now);
+        free (then);
+    }
+    s_copy_live (self, &next);
+    return 0;
 }

@@ -78,7 +78,8 @@ int zb_config_load (zb_config_t *self, const char *file, char **error);
 //  and errors as above.
 int zb_config_set (zb_config_t *self, const char *key, const char *value, char **error);
 //  Derives what was not set (endpoints, binds, ports + 1 and + 2, the store's folder) and checks that all fits
-//  together.  Call once, after everything was set; the config is constant from then on.  Returns and errors as above.
+//  together.  Call once, after everything was set; the config is constant from then on, but for zb_config_take.  Returns
+//  and errors as above.
 //  A broker listens on the loopback address if its endpoint names it (127.x.y.z or localhost), else on all of them.
 int zb_config_finish (zb_config_t *self, char **error);
 //  NULL; or why a broker with this config, which is finished, does not start: it would listen beyond this machine
@@ -87,6 +88,11 @@ int zb_config_finish (zb_config_t *self, char **error);
 char *zb_config_unkeyed (const zb_config_t *self);
 //  The same of a witness that takes its keys from this config, which need not be finished, and would listen at `bind`.
 char *zb_config_unkeyed_witness (const zb_config_t *self, const char *bind);
+//  Takes from `fresh`, which was read for the same broker and is finished as well, the settings that may change while it
+//  runs: the log's, and limits, but for those of connections, of how many bodies, and of a request's bytes.  Returns 0;
+//  *changed names those that differed and *kept those that differ still, each NULL if there are none.  Or -1, and nothing
+//  was taken: *error says what does not fit together.  The texts are to be freed by the caller; no secret is in them.
+int zb_config_take (zb_config_t *self, const zb_config_t *fresh, char **changed, char **kept, char **error);
 //  What an operator should look at, though it is allowed: a text for each, at most ZB_CAUTIONS, to be freed by the caller.
 //  Looks at the store's folder, too, if it is there.  Returns how many.
 #define ZB_CAUTIONS 8

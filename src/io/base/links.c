@@ -121,9 +121,37 @@ void zb_links_unsealed (zb_links_t *self, zb_way_t way, const char *why)
                             : "what comes is not from a broker: look whether the port belongs to something else");
 }
 
-const char *zb_links_own (const zb_links_t *self)
+size_t zb_links_own (zb_links_t *self, uint8_t *text, size_t room)
 {
-    return self->own;
+    pthread_mutex_lock (&self->guard);
+    size_t size = strlen (self->own);
+    if (size > room)
+        size = 0;
+    memcpy (text, self->own, size);
+    pthread_mutex_unlock (&self->guard);
+    return size;
+}
+
+//  What the two have otherwise than each other.
+static void s_compare (zb_links_t *self)
+{
+    char *text = zb_config_differs (self->own, self->theirs);
+    bool news = text && (!self->differs || !streq (text, self->differs));
+    free (self->differs);
+    self->differs = text;
+    if (news)
+        zb_log (ZB_LOG_WARNING, "the two brokers are set up differently: %s", text);
+}
+
+void zb_links_tell (zb_links_t *self, const zb_config_t *config)
+{
+    char *own = zb_config_tell (config);
+    pthread_mutex_lock (&self->guard);
+    free (self->own);
+    self->own = own;
+    pthread_mutex_unlock (&self->guard);
+    if (self->theirs)
+        s_compare (self);
 }
 
 void zb_links_settings (zb_links_t *self, const char *lines, size_t size)
@@ -133,12 +161,7 @@ void zb_links_settings (zb_links_t *self, const char *lines, size_t size)
     free (self->theirs);
     self->theirs = strndup (lines, size);
     assert (self->theirs);
-    char *text = zb_config_differs (self->own, self->theirs);
-    bool news = text && (!self->differs || !streq (text, self->differs));
-    free (self->differs);
-    self->differs = text;
-    if (news)
-        zb_log (ZB_LOG_WARNING, "the two brokers are set up differently: %s", text);
+    s_compare (self);
 }
 
 //  Why a way is closed.

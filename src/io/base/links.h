@@ -48,8 +48,10 @@ void zb_links_refused (zb_links_t *self, zb_way_t way, const char *why);
 void zb_links_unsealed (zb_links_t *self, zb_way_t way, const char *why);
 //  The settings of the peer, lines "name = value": those that differ from ours are named.
 void zb_links_settings (zb_links_t *self, const char *lines, size_t size);
-//  What this broker tells its peer of its own.
-const char *zb_links_own (const zb_links_t *self);
+//  What this broker tells its peer of its own: as many bytes as are returned, 0 if that is more than the room.
+size_t zb_links_own (zb_links_t *self, uint8_t *text, size_t room);
+//  Its own settings have changed.
+void zb_links_tell (zb_links_t *self, const zb_config_t *config);
 //  Time passes: call it every turn.
 void zb_links_look (zb_links_t *self, int64_t now);
 //  What is known of a way; false if there is none.

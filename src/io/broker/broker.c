@@ -23,6 +23,7 @@
 #include "io/base/gate.h"
 #include "io/base/service.h"
 #include "io/broker/broker_self.h"
+#include "io/broker/settings.h"
 
 //  Longest sleep, ms: the role watches the peer's acks and echoes.
 #define TURN_PAIRED 20
@@ -111,9 +112,21 @@ static void s_withhold (zb_broker_t *self)
         zb_engine_withhold (self->engine, zb_reason_row (why)->why);
 }
 
+//  What was read of the configuration since the last turn.
+static void s_reload (zb_broker_t *self)
+{
+    zb_config_t *fresh = self->reloader ? zb_reloader_take (self->reloader) : NULL;
+    if (!fresh)
+        return;
+    zb_settings_of_t of = {.engine = self->engine, .front = self->front, .links = self->links};
+    zb_settings_take (self->config, fresh, &of);
+    zb_config_destroy (&fresh);
+}
+
 static void s_turn (zb_broker_t *self)
 {
     self->now = zclock_mono ();
+    s_reload (self);
     zb_engine_time (self->engine, zclock_time (), self->now);
     zb_events_time (self->events, zb_lineage_newest (&self->role.lineage).number, zclock_time (), self->now);
     if (self->ha)
@@ -147,7 +160,7 @@ static void s_turn (zb_broker_t *self)
     zb_service_alive (self->now);
 }
 
-int zb_broker_run (const zb_config_t *config, zb_board_t *board)
+int zb_broker_run (zb_config_t *config, zb_board_t *board, zb_reloader_t *reloader)
 {
     zsys_init ();
     if (sodium_init () == -1)
@@ -155,7 +168,7 @@ int zb_broker_run (const zb_config_t *config, zb_board_t *board)
     size_t files;
     size_t clients = zb_gate_open (&config->limits, &files);
     zb_log (ZB_LOG_INFO, "%zu connections of clients are let in, of %zu open files", clients, files);
-    zb_broker_t broker = {.board = board}, *self = &broker;
+    zb_broker_t broker = {.board = board, .reloader = reloader}, *self = &broker;
     int code = zb_broker_open (self, config);
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
         int64_t next = zb_engine_leads (self->engine) ? zb_engine_tick (self->engine, self->now) - self->now : INT64_MAX;

@@ -58,7 +58,8 @@
 #define GIVEN_MOST 1024
 
 typedef struct zb_broker {
-    const zb_config_t *config;
+    zb_config_t *config;
+    zb_reloader_t *reloader;   //  NULL: nothing is read again
     zb_keys_t *keys;           //  NULL: all that follows is open to whoever reaches it
     zb_auth_t *auth;           //  NULL without keys
     zb_quota_t *quota;         //  NULL without keys
@@ -117,7 +118,7 @@ void zb_broker_die (int code, const char *text);
 
 //  life.c
 //  Starts all that a broker is made of.  Returns ZB_EXIT_OK, or what the process is to end with; why was logged.
-int zb_broker_open (zb_broker_t *self, const zb_config_t *config);
+int zb_broker_open (zb_broker_t *self, zb_config_t *config);
 //  Ends all of it; also what a start that failed has left.
 void zb_broker_close (zb_broker_t *self);
 

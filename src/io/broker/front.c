@@ -90,13 +90,18 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits, const zb_
     self->frames_max = limits->bodies + ZB_ENVELOPE_MAX + 8;
     self->bytes_max = limits->request;
     self->output = zb_output_new ();
-    self->behind = limits->output / 4;
-    self->most = limits->output;
-    self->all = limits->outputs;
+    zb_front_limits (self, limits);
     self->message = (zmq_msg_t *) zmalloc (self->frames_max * sizeof *self->message);
     self->frame = (zb_frame_t *) zmalloc (self->frames_max * sizeof *self->frame);
     self->callers = zb_callers_new ();
     return self;
+}
+
+void zb_front_limits (zb_front_t *self, const zb_limits_t *limits)
+{
+    self->behind = limits->output / 4;
+    self->most = limits->output;
+    self->all = limits->outputs;
 }
 
 static void s_release (zb_front_t *self)

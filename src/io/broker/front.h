@@ -80,6 +80,8 @@ int zb_front_send (zb_front_t *self, const zb_reply_t *reply);
 //  Whether the client has not read so much that its requests are to be refused; the text says so.
 bool zb_front_behind (zb_front_t *self, zb_frame_t routing);
 #define ZB_FRONT_BEHIND "too many replies wait for you to read them: read them, then send this again"
+//  From now on these are the limits of what waits to be read; those of a request are as they were.
+void zb_front_limits (zb_front_t *self, const zb_limits_t *limits);
 //  Keeps what waits for all clients within its limit.  Call it once a turn.
 void zb_front_relieve (zb_front_t *self);
 

@@ -94,11 +94,12 @@ static int s_open_keys (zb_broker_t *self)
     return ZB_EXIT_OK;
 }
 
-int zb_broker_open (zb_broker_t *self, const zb_config_t *config)
+int zb_broker_open (zb_broker_t *self, zb_config_t *config)
 {
     bool paired = config->as != ZB_SINGLE;
     uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE];
-    self->config = self->status.config = config;
+    self->config = config;
+    self->status.config = config;
     self->status.role = &self->role;
     self->now = self->status.started = self->status.phase_since = zclock_mono ();
     self->status.cautions = zb_config_cautions (config, self->status.caution);

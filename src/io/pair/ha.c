@@ -166,12 +166,12 @@ static void s_take_settings (zb_ha_t *self, const heart_event_t *event)
 
 static size_t s_add_settings (const zb_ha_t *self, uint8_t *payload, size_t room)
 {
-    size_t size = self->links ? strlen (zb_links_own (self->links)) : 0;
-    if (size == 0 || size + 2 > room || size > UINT16_MAX)
+    size_t most = room < 2 ? 0 : room - 2 < UINT16_MAX ? room - 2 : UINT16_MAX;
+    size_t size = self->links && most ? zb_links_own (self->links, payload + 2, most) : 0;
+    if (size == 0)
         return 0;
     payload[0] = (uint8_t) (size >> 8);
     payload[1] = (uint8_t) size;
-    memcpy (payload + 2, zb_links_own (self->links), size);
     return size + 2;
 }
 
