@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from brokers import PROGRAM, Broker, Single, free_ports, single_config, wait_for
+from brokers import PROGRAM, Broker, Pair, Single, free_ports, single_config, wait_for
+from conftest import in_step
 from patience import PATIENCE
-from zb1 import Client, Refused
+from zb1 import Client, Refused, ask, status
 
 SOURCE = os.environ.get("ZBROKER_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
 UNITS = os.path.join(SOURCE, "packaging", "systemd")
@@ -88,7 +89,7 @@ def test_the_configuration_is_read_again():
         wait_for(lambda: "nothing has changed: %s/zbroker.conf: No such file" % single.folder in single.broker.tail(), "a line")
         with pytest.raises(Refused, match="429"):
             client.request("QUEUE", "b", "second", "")
-        said = reload(single, first + "limits\n    queues = 2\nlog\n    format = json\n", "restart")
+        said = reload(single, first + "limits\n    queues = 2\nlog\n    format = json\n", "read again: ")
         assert all(line.startswith('{"time":') for line in said.splitlines()), said
         client.request("QUEUE", "b", "second", "")
         #  What programs read of it has nothing of this.
@@ -98,6 +99,59 @@ def test_the_configuration_is_read_again():
     finally:
         client.close()
         single.close()
+
+
+def test_a_command_at_each_change_of_role(folder):
+    """It is told what has happened, one at a time, and holds nothing of the broker's."""
+    with open(folder + "/hook", "w") as file:
+        file.write("""
+            mkdir %(folder)s/busy-$ZBROKER_NODE || echo overlap >>%(folder)s/said
+            files=`ls /proc/self/fd`
+            echo $ZBROKER_EVENT $ZBROKER_NODE ${ZBROKER_ROLE_BEFORE:-nothing} $ZBROKER_ROLE $ZBROKER_ENDPOINT $files >>%(folder)s/said
+            echo "hook: $ZBROKER_TEXT" >&2
+            rmdir %(folder)s/busy-$ZBROKER_NODE
+        """ % {"folder": folder})
+    with open(folder + "/conf", "w") as file:
+        file.write("hooks\n    role = 'sh %s/hook'\n" % folder)
+    pair = Pair("--config", folder + "/conf")
+
+    def said():
+        with open(folder + "/said", "a+") as file:
+            file.seek(0)
+            return [line.split() for line in file]
+    try:
+        pair.start()
+        in_step(pair)
+        active = [status(endpoint)["role"] for endpoint in pair.endpoints].index("active")
+        names = ["primary", "backup"]
+        wait_for(lambda: any(line[1] == names[1 - active] and line[3] == "passive" for line in said()), "the passive one's")
+        pair.brokers[active].kill()
+        wait_for(lambda: (ask(pair.endpoints[1 - active], "HELLO", "1") or [b""] * 2)[1] == b"OK", "the takeover")
+        wait_for(lambda: ["role", names[1 - active], "passive", "active"] in [line[:4] for line in said()], "the takeover's")
+        for line in said():
+            assert line[0] == "role" and line[4] == pair.endpoints[names.index(line[1])], line
+            #  Its own three, and ls's of the folder.
+            assert line[5:] == ["0", "1", "2", "3"], line
+        assert {line[1]: line[2] for line in reversed(said())} == {"primary": "nothing", "backup": "nothing"}
+        wait_for(lambda: "hook: ACTIVE" in pair.brokers[1 - active].tail(), "what it prints")
+    finally:
+        pair.close()
+
+
+def test_a_command_that_fails_or_hangs_stops_nobody():
+    for command, why in (("exit 3", "it ended with 3"), ("sleep 1000; exit 0", "it was ended after 200 ms, see hooks/limit")):
+        single = Single()
+        with open(single.folder + "/zbroker.conf", "a") as config:
+            config.write("hooks\n    role = '%s'\n    limit = 200ms\n" % command)
+        single.broker.start()
+        client = Client(single.endpoints)
+        try:
+            client.request("QUEUE", "a", "q", "")
+            wait_for(lambda why=why: "the hook for the role, '%s', has failed: %s" % (command, why) in single.broker.tail(), why)
+            client.request("PUT", 1, "q", "", "body")
+        finally:
+            client.close()
+            single.close()
 
 
 def test_without_a_file_a_hangup_ends_it(folder):

@@ -90,7 +90,7 @@
 
 //  What a broker needs of the system, or it does not start.
 #define ZB_FILES_LEAST 128       //  open files
-#define ZB_THREADS_LEAST 14      //  of libzmq, CZMQ, the store, the heartbeats, the log, the page, and some to spare
+#define ZB_THREADS_LEAST 16 //  of libzmq, CZMQ, the store, the heartbeats, the log, the page, hooks, and some to spare
 
 //  The engine's turn.  A visit is a message, a row, a lease or a few bytes of an acks argument that is looked at.
 #define ZB_STEP_VISITS 10000  //  of one request, until it gives way to others and goes on later

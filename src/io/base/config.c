@@ -100,6 +100,8 @@ static const setting_t s_settings[] = {
     {"store/cache", SIZE, FIELD (cache), MIB, TIB},
     {"store/log-file", SIZE, FIELD (log_file), 4 * MIB, GIB},
     {"store/log-keep", SIZE, FIELD (log_keep), 4 * MIB, TIB},
+    {"hooks/role", TEXT, FIELD (hook_role), 0, 0},
+    {"hooks/limit", TIME, FIELD (hook_limit), 100, HOUR},
     {"log/level", LEVEL, FIELD (log_level), 0, 0},
     {"log/format", FORM, FIELD (log_form), 0, 0},
     {"limits/body", SIZE, FIELD (limits.body), 1, GIB},
@@ -340,6 +342,7 @@ zb_config_t *zb_config_new (void)
     self->turn_limit = 1000;
     self->resync_rate = RESYNC_RATE;
     self->disk_limit = 5000;
+    self->hook_limit = 30000;
     self->log_level = ZB_LOG_INFO;
     self->limits = (zb_limits_t) ZB_LIMITS_DEFAULT;
     return self;
@@ -372,6 +375,7 @@ void zb_config_destroy (zb_config_t **self_p)
     free (self->http_login);
     free (self->store);
     free (self->fence);
+    free (self->hook_role);
     free (self);
     *self_p = NULL;
 }

@@ -62,6 +62,8 @@ typedef struct {
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
     char *http_login;    //  the file of who may change something over HTTP; NULL: nobody
     bool http_asked;     //  the page was asked for: it has to listen, or the broker does not start
+    char *hook_role;     //  the command for changes of role; NULL = none
+    int64_t hook_limit;  //  ms until it is ended: 30000
     zb_log_level_t log_level;
     zb_logline_form_t log_form;
     zb_limits_t limits;

@@ -39,6 +39,7 @@
 #include "io/broker/events.h"
 #include "io/broker/front.h"
 #include "io/broker/hellos.h"
+#include "io/broker/hooks.h"
 #include "io/broker/news.h"
 #include "io/broker/operator.h"
 #include "io/broker/status.h"
@@ -100,6 +101,7 @@ typedef struct zb_broker {
     zb_board_t *board;         //  NULL: nobody looks
     int64_t posted_ms;         //  when this broker's status was posted there last, 0 = never
     zb_trimmer_t *trimmer;
+    zb_hooks_t *hooks;         //  NULL: none is set
     zb_salvager_t *salvager;
     zb_spans_t ids;            //  that the request at hand names
     char *holder, *denied;     //  of a shared store: sentences that the role borrows

@@ -156,6 +156,8 @@ void zb_broker_carry_out (zb_broker_t *self)
                 zb_log_say ("ROLE", line);
                 zb_service_state (line);
                 zb_broker_say (self, ZB_EVENT_ROLE, ZB_LOG_NOTICE, "%s", line);
+                if (self->hooks)
+                    zb_hooks_role (self->hooks, &self->role, line);
             }
             zstr_free (&line);
             break;

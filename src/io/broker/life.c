@@ -134,6 +134,11 @@ int zb_broker_open (zb_broker_t *self, zb_config_t *config)
     self->store = s_store_new (config, self->keys, self->links);
     self->trimmer = zb_trimmer_new ();
     self->salvager = zb_salvager_new (config->store);
+    bool hook = config->hook_role && *config->hook_role;
+    if (hook && !(self->hooks = zb_hooks_new (config))) {
+        zb_log (ZB_LOG_ERROR, "no thread for hooks: %s", zb_moment_text (errno));
+        return ZB_EXIT_MOMENT;
+    }
     if (paired) {
         self->ha = zb_ha_new (config, self->keys, self->auth, self->store, self->links);
         if (!self->ha)
@@ -155,6 +160,7 @@ void zb_broker_close (zb_broker_t *self)
         zb_broker_replies (self);
     }
     zb_trimmer_destroy (&self->trimmer);
+    zb_hooks_destroy (&self->hooks);
     zb_claimant_destroy (&self->claimant);
     zb_courier_destroy (&self->courier);
     zb_salvager_destroy (&self->salvager);

@@ -13,7 +13,13 @@
 #include "io/broker/metrics.h"
 #include "io/broker/status.h"
 
-static const char *s_role_word (const zb_role_t *role)
+const char *zb_status_node (const zb_config_t *config)
+{
+    static const char *const nodes[] = {"single", "primary", "backup"};
+    return nodes[config->as];
+}
+
+const char *zb_status_role (const zb_role_t *role)
 {
     switch (role->bstar.state) {
     case BSTAR_ACTIVE:
@@ -34,8 +40,7 @@ static const char *s_level (const zb_role_t *role, int64_t now)
     return rule != ZB_RELEASE_HOLD && proven && !zb_role_withholds (role, now) ? zb_durable_name (durable) : "hold";
 }
 
-//  The newest leadership, as far as this broker knows; of a shared store that is not open here the lock tells it.
-static uint64_t s_epoch (const zb_role_t *role)
+uint64_t zb_status_epoch (const zb_role_t *role)
 {
     uint64_t newest = zb_lineage_newest (&role->lineage).number;
     return newest == 0 && role->shared ? role->lock_epoch : newest;
@@ -311,16 +316,15 @@ void zb_status_error (zb_status_t *self, unsigned code)
 char *zb_status_json (const zb_status_t *self)
 {
     const zb_role_t *role = self->role;
-    static const char *const nodes[] = { "single", "primary", "backup" };
     json_t *object = json_object ();
-    json_object_set_new (object, "node", json_string (nodes[self->config->as]));
-    json_object_set_new (object, "role", json_string (s_role_word (role)));
+    json_object_set_new (object, "node", json_string (zb_status_node (self->config)));
+    json_object_set_new (object, "role", json_string (zb_status_role (role)));
     json_object_set_new (object, "phase", json_string (zb_phase_name (role->phase)));
     json_object_set_new (object, "why", json_string (zb_role_why (role, self->now)));
     json_object_set_new (object, "reason", json_string (zb_reason_row (zb_role_reason (role, self->now))->name));
     json_object_set_new (object, "way_out", s_ways_out (self));
     json_object_set_new (object, "since_ms", s_number ((uint64_t) (self->now - self->phase_since)));
-    json_object_set_new (object, "epoch", s_number (s_epoch (role)));
+    json_object_set_new (object, "epoch", s_number (zb_status_epoch (role)));
     json_object_set_new (object, "level", json_string (s_level (role, self->now)));
     json_object_set_new (object, "in_step", json_boolean (s_in_step (role, self->now)));
     json_object_set_new (object, "in_sync", json_boolean (s_in_sync (role, self->now)));
@@ -357,11 +361,11 @@ char *zb_status_json (const zb_status_t *self)
 
 char *zb_status_line (const zb_role_t *role, int64_t now)
 {
-    const char *word = s_role_word (role);
+    const char *word = zb_status_role (role);
     bool active = role->bstar.state == BSTAR_ACTIVE;
     char upper[16] = "";
     for (size_t index = 0; word[index]; index++)
         upper[index] = (char) toupper ((unsigned char) word[index]);
     return zsys_sprintf ("%s%s%s epoch %" PRIu64 ": %s", upper, active ? " " : "", active ? s_level (role, now) : "",
-                         s_epoch (role), zb_role_why (role, now));
+                         zb_status_epoch (role), zb_role_why (role, now));
 }

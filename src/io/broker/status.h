@@ -97,6 +97,11 @@ typedef struct {
 void zb_status_error (zb_status_t *self, unsigned code);
 //  Returns the text, to be freed by the caller.
 char *zb_status_json (const zb_status_t *self);
+//  Which broker it is: single, primary or backup; and what it is now: active, passive or waiting.
+const char *zb_status_node (const zb_config_t *config);
+const char *zb_status_role (const zb_role_t *role);
+//  The newest leadership, as far as this broker knows; of a shared store that is not open here the lock tells it.
+uint64_t zb_status_epoch (const zb_role_t *role);
 //  One line for an operator: "ACTIVE both epoch 3: active, the peer is in sync".  To be freed by the caller.
 char *zb_status_line (const zb_role_t *role, int64_t now);
 

@@ -8,11 +8,11 @@
 
 #include <czmq.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
+#include "io/base/child.h"
 #include "io/store/shared.h"
 
 //  ---------------------------------------------------------------------------
@@ -215,7 +215,6 @@ const char *zb_fence_refuses (const char *host, const char *const endpoint[2])
 
 pid_t zb_fence_start (const char *command, const zb_holder_t *holder, const char *dir)
 {
-    extern char **environ;
     char pid[24], epoch[24];
     snprintf (pid, sizeof (pid), "%ld", holder->pid);
     snprintf (epoch, sizeof (epoch), "%" PRIu64, holder->epoch);
@@ -224,59 +223,15 @@ pid_t zb_fence_start (const char *command, const zb_holder_t *holder, const char
                                         {"ZBROKER_PID", pid},
                                         {"ZBROKER_EPOCH", epoch},
                                         {"ZBROKER_STORE", dir}};
-    size_t count = sizeof (variables) / sizeof (*variables), inherited = 0;
-    while (environ[inherited])
-        inherited++;
-    char **environment = zmalloc ((count + inherited + 1) * sizeof (char *));
-    for (size_t index = 0; index < count; index++)
-        environment[index] = zsys_sprintf ("%s=%s", variables[index][0], variables[index][1]);
-    memcpy (environment + count, environ, inherited * sizeof (char *));
-    //  What it prints is for the log; standard output is for those who watch the broker.
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init (&actions);
-    posix_spawn_file_actions_addopen (&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2 (&actions, STDERR_FILENO, STDOUT_FILENO);
-    //  A broker ignores SIGPIPE; a command expects it as it was.
-    posix_spawnattr_t attributes;
-    sigset_t pipe;
-    sigemptyset (&pipe);
-    sigaddset (&pipe, SIGPIPE);
-    posix_spawnattr_init (&attributes);
-    posix_spawnattr_setsigdefault (&attributes, &pipe);
-    //  And a group of its own, so that what it starts ends with it.
-    posix_spawnattr_setpgroup (&attributes, 0);
-    posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    char sh[] = "sh", flag[] = "-c";
-    char *const arguments[] = {sh, flag, (char *) (uintptr_t) command, NULL};
-    pid_t child;
-    int rc = posix_spawn (&child, "/bin/sh", &actions, &attributes, arguments, environment);
-    posix_spawn_file_actions_destroy (&actions);
-    posix_spawnattr_destroy (&attributes);
-    for (size_t index = 0; index < count; index++)
-        freen (environment[index]);
-    freen (environment);
-    errno = rc;
-    return rc ? -1 : child;
+    return zb_child_start (command, variables, sizeof (variables) / sizeof (*variables));
 }
 
 bool zb_fence_done (pid_t pid, char **error)
 {
-    int status;
-    *error = NULL;
-    pid_t ended = waitpid (pid, &status, WNOHANG);
-    if (ended == 0)
-        return false;
-    if (ended != pid)
-        *error = zsys_sprintf ("it can't be waited for: %s", strerror (errno));
-    else if (WIFSIGNALED (status))
-        *error = zsys_sprintf ("it was ended by signal %d", WTERMSIG (status));
-    else if (WEXITSTATUS (status))
-        *error = zsys_sprintf ("it ended with %d", WEXITSTATUS (status));
-    return true;
+    return zb_child_done (pid, error);
 }
 
 void zb_fence_kill (pid_t pid)
 {
-    kill (-pid, SIGKILL);
-    waitpid (pid, NULL, 0);
+    zb_child_kill (pid);
 }
