@@ -58,6 +58,11 @@ def test_figures_are_those_of_status(single, client):
     c.request("PUT", 2, b"q", b"", b"one", b"two")
     with pytest.raises(Refused):
         c.request("PUT", 3, b"none", b"", b"x")
+    first = c.request("GET", 4, b"q", b"1", b"0", b"")[2].split()[0]
+    c.request("NACK", 5, b"q", first)
+    c.request("GET", 6, b"q", b"2", b"0", b"")
+    wait_figure(endpoint, "zbroker_messages_delivered_total", 3)
+    wait_figure(endpoint, "zbroker_messages_redelivered_total", 1)
     wait_figure(endpoint, "zbroker_messages_stored_total", 2)
     wait_figure(endpoint, 'zbroker_messages_refused_total{code="404"}', 1)
     found, told = figures(endpoint), status(endpoint)
@@ -68,6 +73,9 @@ def test_figures_are_those_of_status(single, client):
     assert found['zbroker_takeovers_total{cause="start"}'] == 1
     assert found["zbroker_sync_seconds_count"] == found['zbroker_sync_seconds_bucket{le="+Inf"}'] > 0
     assert 0 < found["zbroker_sync_seconds_sum"] < PATIENCE
+    #  One PUT was answered OK, and one was not.
+    assert found["zbroker_put_seconds_count"] == 1 and 0 < found["zbroker_put_seconds_sum"] < PATIENCE
+    assert found["zbroker_log_bytes_total"] == told["log_bytes"] > 6
     assert found["process_open_fds"] > 10 and found["process_resident_memory_bytes"] > 1 << 20
     assert 'version="%s"' % told["version"] in get(endpoint, "/metrics")[2]
 

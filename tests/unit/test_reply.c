@@ -17,7 +17,7 @@
 #include "core/wire/reply.h"
 
 static zb_frame_t s_envelope[] = {{"\0\0\0\7", 4}, {"", 0}};
-static const zb_address_t s_to = {{"client", 6}, s_envelope, 2, {"id", 2}};
+static const zb_address_t s_to = {{"client", 6}, s_envelope, 2, {"id", 2}, 4711};
 
 //  The frames behind the envelope, with '|' between them; checks the envelope, and that the sums are right.
 static void s_is (const zb_reply_t *reply, const char *expected)

@@ -186,6 +186,7 @@ typedef struct {
     uint64_t apart; //  ms that the two machines' clocks differ, as it was heard last
     uint64_t rests; //  1: nothing is removed by time now
     uint64_t rejected; //  messages that went to the dead letters, since a consumer said so
+    uint64_t redelivered; //  of messages_out, those that were delivered before
     size_t window_bytes;
     size_t visited;                                   //  in one turn, the most: see ZB_TURN_VISITS
     uint64_t replayed, replayed_acks, replayed_twice; //  taken from the loser of a split: messages, acknowledgements of

@@ -57,7 +57,11 @@ void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
         reply->producer->inflight--;
     reply->producer = NULL;
     zb_reply_finish (reply, s_durable (self), (zb_frame_t){self->token, self->token_size});
-    self->stats.messages_out += reply->kind == ZB_REPLY_MESSAGES ? reply->bodies : 0;
+    //  What PEEK shows is delivered to nobody.
+    size_t delivered = reply->kind == ZB_REPLY_MESSAGES ? reply->bodies : 0;
+    self->stats.messages_out += delivered;
+    for (size_t index = 0; index < delivered; index++)
+        self->stats.redelivered += reply->body[index].deliveries > 1;
     self->outgoing += reply->large;
     zb_ring_append (&self->out, &reply->ring);
 }

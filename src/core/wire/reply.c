@@ -55,7 +55,7 @@ zb_reply_t *zb_reply_new (const zb_address_t *to, zb_reply_kind_t kind, const zb
     self->bytes = bytes;
     zb_frame_t *frame = (zb_frame_t *) (void *) (self + 1);
     uint8_t *byte = (uint8_t *) (frame + frames);
-    self->to = (zb_address_t){.envelope = frame, .envelopes = to->envelopes};
+    self->to = (zb_address_t){.envelope = frame, .envelopes = to->envelopes, .since = to->since};
     self->to.routing = zb_frame_copy (&byte, to->routing);
     self->to.id = zb_frame_copy (&byte, to->id);
     for (size_t index = 0; index < to->envelopes; index++)

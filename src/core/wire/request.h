@@ -21,6 +21,7 @@ typedef struct {
     const zb_frame_t *envelope; //  leading frames that are returned as they came
     size_t envelopes;
     zb_frame_t id; //  the request's: any bytes; empty where the request is too broken to have one
+    int64_t since; //  when it came, of a clock that the caller has: the reply has it, too
 } zb_address_t;
 
 //  All frames point into the caller's; absent arguments have size 0.

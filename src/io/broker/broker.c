@@ -79,6 +79,7 @@ static void s_engine (zb_broker_t *self)
            && (batch = zb_engine_batch (self->engine))) {
         zlistx_add_end (self->batches, batch);
         self->given[zb_batch_commit (batch) % GIVEN_MOST] = zclock_usecs ();
+        zb_lag_add (&self->status.lag, zb_batch_commit (batch), batch);
         zb_role_closed (&self->role, zb_batch_commit (batch));
         zb_store_commit (self->store, batch);
     }

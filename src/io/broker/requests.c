@@ -38,6 +38,8 @@ static void s_send (zb_broker_t *self, zb_reply_t *reply)
     }
     if (reply->code)
         zb_status_error (&self->status, reply->code);
+    else if (reply->to.since && reply->kind != ZB_REPLY_PASSIVE)
+        zb_delays_add (&self->status.put, zclock_usecs () - reply->to.since);
     zb_news_reply (&self->news, reply, self->now);
     if (reply->kind == ZB_REPLY_FENCED)
         zb_events_add (self->events, ZB_EVENT_FENCED, NULL, 0,
@@ -188,6 +190,7 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
     const char *why;
     int code = zb_request_parse (&request, &self->ids, frames, count, &self->config->limits, &why);
     request.from.routing = routing;
+    request.from.since = request.verb == ZB_PUT ? zclock_usecs () : 0;
     if (code == -1) {
         self->status.not_zb1++;
         zb_log_rated (&self->noise, self->now, ZB_LOG_WARNING, "dropped a message that is not ZB1");

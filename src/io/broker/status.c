@@ -80,6 +80,7 @@ static json_t *s_peer (const zb_status_t *self)
     json_object_set_new (peer, "version", heard ? json_string (role->peer.level.version) : json_null ());
     json_object_set_new (peer, "live", json_boolean (role->live));
     json_object_set_new (peer, "lag", s_number (lag));
+    json_object_set_new (peer, "lag_bytes", s_number (lag ? zb_lag_behind (&self->lag, role->there) : 0));
     json_object_set_new (peer, "lag_ms", s_number (lag ? (uint64_t) (self->now - self->level_ms) : 0));
     json_object_set_new (peer, "pace", self->pace ? s_number (self->pace) : json_null ());
     json_object_set_new (peer, "core_ms", heard ? s_number (role->peer.core_age) : json_null ());
@@ -346,6 +347,7 @@ char *zb_status_json (const zb_status_t *self)
     json_object_set_new (object, "merge", s_merge (self));
     s_counts (object, self);
     json_object_set_new (object, "sync_us", s_delays (&self->sync));
+    json_object_set_new (object, "put_us", s_delays (&self->put));
     json_object_set_new (object, "uptime_ms", s_number ((uint64_t) (self->now - self->started)));
     json_object_set_new (object, "pid", s_number ((uint64_t) getpid ()));
     json_object_set_new (object, "version", json_string (PACKAGE_VERSION));

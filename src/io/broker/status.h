@@ -19,6 +19,7 @@
 #include "io/base/links.h"
 #include "io/broker/backups.h"
 #include "io/broker/delays.h"
+#include "io/broker/lag.h"
 #include "io/store/lock.h"
 #include "io/store/store.h"
 
@@ -67,6 +68,8 @@ typedef struct {
     uint64_t solo_ms;          //  in which clients were answered alone
     int64_t level_ms;          //  ms: when the peer had all commits last
     zb_delays_t sync;          //  of commits, on this disk
+    zb_delays_t put;           //  of PUTs, from when they came until their OK
+    zb_lag_t lag;              //  bytes of commits that this broker has made
     uint64_t refused;          //  answered 400, 413 or 429 before the engine
     uint64_t beats;            //  heartbeats that were not the peer's
     uint64_t beats_beyond;     //  that named an epoch out of reach,
