@@ -5,58 +5,21 @@ import os
 import random
 import re
 import subprocess
-import threading
 import time
 
 import pytest
 
 from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
 from conftest import in_step, two_stores
+from load import QUEUES, Load, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
 
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 32)))
-QUEUES = ["first", "second", "third"]
-
-
-def make(client, *queues):
-    for queue in queues:
-        client.request("QUEUE", "q", queue, "")
 
 
 def puts(pair):
     return sum((status(endpoint) or {"puts": 0})["puts"] for endpoint in pair.endpoints)
-
-
-class Load(threading.Thread):
-    """Named producers that put 1, 2, 3, ... into each of the queues in turn, each PUT one message."""
-
-    def __init__(self, endpoints, names):
-        super().__init__(daemon=True)
-        self.clients = [Client(endpoints, name) for name in names]
-        self.ends = False
-        self.errors = []
-        make(self.clients[0], *QUEUES)
-        self.start()
-
-    def run(self):
-        number = 0
-        try:
-            while not self.ends:
-                number += 1
-                for client in self.clients:
-                    client.request("PUT", number, QUEUES[number % 3], "", b"%s %d" % (client.name, number))
-        except Exception as error:          # noqa: BLE001: told by the test's own thread
-            self.errors.append(error)
-        self.number = number
-
-    def end(self):
-        self.ends = True
-        self.join(PATIENCE)
-        for client in self.clients:
-            client.close()
-        assert not self.errors and not self.is_alive(), self.errors
-        return self.number
 
 
 def backup(where, folder, *arguments, check=True):
