@@ -23,6 +23,7 @@ try:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
 except ImportError:
     webdriver = None
 
@@ -218,7 +219,7 @@ def test_messages_clients_and_events(browser, site):
     assert browser.driver.execute_script("return document.querySelectorAll('#messages img, #messages script').length") == 0
     assert browser.driver.execute_script("return window.evil") is None
     for kind, shown in (("JSON", '"a": [\n    1,'), ("hex", "7b 22 61 22"), ("text", '{"a":[1,2]}')):
-        browser.driver.find_element(By.ID, "body-as").send_keys(kind)
+        Select(browser.driver.find_element(By.ID, "body-as")).select_by_visible_text(kind)
         browser.shows("#messages tr:nth-child(2) pre", shown)
     browser.click("#peek-next")
     browser.shows("#messages tr:first-child pre", "more")
