@@ -76,7 +76,6 @@ static void s_drop (client_t *self, const char *verb)
     for (int number = 1; number <= to; number++) {
         bool had =
             s_kept[number].both || s_kept[number].broker == self->broker || !history_was_divided (s_kept[number].when);
-        had = had && !(s_kept[number].twice && history_is_split ());
         s_kept[number].gone = s_kept[number].gone || had;
         s_kept[number].unsure = true;
     }
@@ -138,7 +137,9 @@ static void s_take (client_t *self, char *acks, bool looks)
         int number = atoi (plain_text (self, body) + 2);
         if (number < 1 || number > KEPT)
             world_finding ("a message that nobody has stored was delivered to the keeper: %s", plain_text (self, body));
-        if (s_kept[number].gone && !looks)
+        //  After a split the other broker has perhaps one more of it, which was neither purged nor deleted.  That it was
+        //  a split is known when an operator promotes the other one, which may be later.
+        if (s_kept[number].gone && !looks && !(s_kept[number].twice && history_is_split ()))
             world_finding ("H3: message %d of the keeper is back, which was purged or deleted", number);
         if (s_kept[number].got && s_counts)
             world_finding ("H5: message %d of the keeper comes twice", number);
