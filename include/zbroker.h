@@ -323,6 +323,14 @@ zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, 
 //  an ack of them is done all the same.  A broker of 0.1 knows no such thing (ZB_ERR_BAD_REQUEST).
 zb_messages_t *zb_client_peek (zb_client_t *self, const char *queue, const char *position, size_t max);
 
+//  Reads up to `max` messages (1..1000) of a topic without a subscription, and waits up to `wait` ms for the first one.
+//  Nothing is taken: `deliveries` is 0, there is nothing to acknowledge.  The position is "first", "new", a message id (what is
+//  behind it: the last one that was read), or "@" and ms since 1970; `filter` (may be NULL) is patterns of subjects.  Of the
+//  broker's properties zb-skipped says that messages before the first one are gone.  NULL on failure.  It takes a broker of
+//  0.2 and a store of level 3 (ZB_ERR_NOT_READY).
+zb_messages_t *zb_client_read (zb_client_t *self, const char *topic, const char *position, size_t max, int64_t wait,
+                               const char *filter);
+
 size_t zb_messages_size (const zb_messages_t *self);
 //  NULL if there is no such message.
 const zb_message_t *zb_messages_at (const zb_messages_t *self, size_t index);
@@ -362,9 +370,15 @@ int zb_client_create_queue (zb_client_t *self, const char *queue, const char *op
 //  Creates a topic, or changes its options.  What is put into it goes to each of its subscriptions.
 int zb_client_topic (zb_client_t *self, const char *topic, const char *options);
 
-//  Creates a subscription, whose name is TOPIC/SUBSCRIPTION, or changes its options.  It is got from, acknowledged, purged
+//  Creates a subscription, whose name is TOPIC/SUBSCRIPTION, or changes its options.  Two of them are only for a new one:
+//  from (new, first, a message id, or @ and ms since 1970) and filter (patterns of subjects: PROTOCOL.md).  It is got from, acknowledged, purged
 //  and deleted by that name as a queue is.
 int zb_client_subscribe (zb_client_t *self, const char *subscription, const char *options);
+
+//  Moves a subscription to a position: "first", the oldest that its topic keeps; a message id, behind that one; or "@" and ms
+//  since 1970, what was put at or after that time.  Its leases end, and what it had acknowledged behind the position comes
+//  again.  It takes a broker of 0.2 and a store of level 3 (ZB_ERR_NOT_READY).
+int zb_client_seek (zb_client_t *self, const char *subscription, const char *position);
 
 //  Deletes all its messages.  If a failover makes the client ask twice, so are those that came in between.
 int zb_client_purge_queue (zb_client_t *self, const char *queue);

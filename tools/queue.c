@@ -67,6 +67,15 @@ static int s_delete (const tool_t *tool, zb_client_t *client)
     return s_changed (tool, client, zb_client_delete_queue (client, tool->arguments[1]));
 }
 
+static int s_seek (const tool_t *tool, zb_client_t *client)
+{
+    if (tool->command != &tool_sub)
+        return tool_misused (tool, "seek is for subscriptions: zbroker sub seek TOPIC/SUB POSITION");
+    if (tool->size != 3)
+        return tool_misused (tool, "seek: which subscription, and to where: first, an id, or @ and ms since 1970?");
+    return s_changed (tool, client, zb_client_seek (client, tool->arguments[1], tool->arguments[2]));
+}
+
 //  The next "name=value" of lines.  Returns false at the end; the words are valid until the line is taken again.
 static bool s_next_line (const char **lines, char *line, size_t room, char **value)
 {
@@ -152,7 +161,7 @@ static int s_list (const tool_t *tool, zb_client_t *client)
 static const struct {
     const char *name;
     int (*run) (const tool_t *tool, zb_client_t *client);
-} s_actions[] = {{"create", s_create}, {"list", s_list}, {"purge", s_purge}, {"delete", s_delete}};
+} s_actions[] = {{"create", s_create}, {"list", s_list}, {"purge", s_purge}, {"delete", s_delete}, {"seek", s_seek}};
 #define ACTIONS (sizeof s_actions / sizeof *s_actions)
 
 static int s_run (tool_t *tool)
@@ -201,12 +210,14 @@ const tool_command_t tool_topic = {
 
 const tool_command_t tool_sub = {
     .name = "sub",
-    .arguments = "create TOPIC/SUB [OPTION=VALUE...] | list [PATTERN] | purge TOPIC/SUB | delete TOPIC/SUB",
-    .summary = "Create or change, list, empty, delete subscriptions of topics",
+    .arguments = "create TOPIC/SUB [OPTION=VALUE...] | list [PATTERN] | seek TOPIC/SUB POSITION | purge TOPIC/SUB | "
+                 "delete TOPIC/SUB",
+    .summary = "Create or change, list, move, empty, delete subscriptions of topics",
     .text = "\n"
             "A subscription gets all that is put into its topic from then on; it is got from as a queue is:\n"
-            "'zbroker get TOPIC/SUB'.  create sets the options given.  purge has it done with all that there is,\n"
-            "delete ends it; neither asks back.\n",
+            "'zbroker get TOPIC/SUB'.  create sets the options given; from and filter are only for a new one.\n"
+            "seek moves it to first, behind a message id, or to @ and ms since 1970; its leases end.  purge has it\n"
+            "done with all that there is, delete ends it; neither asks back.\n",
     .options = s_options,
     .run = s_run,
 };

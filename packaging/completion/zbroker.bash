@@ -57,7 +57,7 @@ _zbroker () {
         [ "$COMP_CWORD" = 2 ] && mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_queues)" -- "$cur") ;;
     queue | topic | sub)
         if [ "$COMP_CWORD" = 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_words queue)" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_words "$command")" -- "$cur")
         else
             mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_queues)" -- "$cur")
         fi ;;

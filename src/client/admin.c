@@ -8,6 +8,7 @@
 */
 
 #include "client/client.h"
+#include "core/wire/position.h"
 
 int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options)
 {
@@ -45,6 +46,19 @@ int zb_client_subscribe (zb_client_t *self, const char *subscription, const char
         return -1;
     const char *wrong = strchr (subscription, '/') ? NULL : "a subscription's name is TOPIC/SUBSCRIPTION";
     return s_make (self, ZB_SUB, subscription, wrong, options);
+}
+
+int zb_client_seek (zb_client_t *self, const char *subscription, const char *position)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, subscription))
+        return -1;
+    zb_position_t parsed;
+    if (!strchr (subscription, '/'))
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "a subscription's name is TOPIC/SUBSCRIPTION");
+    if (!position || !zb_position_parse (&parsed, zb_frame (position)) || parsed.how == ZB_AT_NEW)
+        return zb_client_fail (self, ZB_ERR_ARGUMENT, "a position is first, a message id, or @ and ms since 1970");
+    zb_frame_t args[] = {zb_frame (subscription), zb_frame (position)};
+    return zb_client_ask (self, ZB_SEEK, args, 2);
 }
 
 int zb_client_purge_queue (zb_client_t *self, const char *queue)

@@ -225,6 +225,12 @@ static void s_set_arg (zmq_msg_t *arg, const void *data, size_t size)
         memcpy (zmq_msg_data (arg), data, size);
 }
 
+//  The argument of a request that brings messages which says how long it waits; 0: it brings none.
+static size_t s_wait_arg (zb_verb_t verb)
+{
+    return verb == ZB_GET ? 2 : verb == ZB_READ ? 3 : 0;
+}
+
 void zb_client_send (zb_client_t *self)
 {
     zb_call_t *call = &self->call;
@@ -237,11 +243,11 @@ void zb_client_send (zb_client_t *self)
             zb_window_sent (self->window, put, now);
     }
     if (call->active && !call->sent && zb_conn_ready (self->conn)) {
-        if (call->verb == ZB_GET) {
+        if (s_wait_arg (call->verb)) {
             char left[21];
             call->wait = call->until > now ? call->until - now : 0;
             size_t size = zb_number_format ((uint64_t) call->wait, left);
-            s_set_arg (&call->arg[2], left, size);
+            s_set_arg (&call->arg[s_wait_arg (call->verb)], left, size);
         }
         snprintf (call->id, sizeof (call->id), "c%" PRIu64, ++self->serial);
         call->sent = zb_conn_send (self->conn, call->verb, call->id, call->arg, call->args);
@@ -320,7 +326,9 @@ static void s_reply (zb_client_t *self)
         if (s_verdict (self, s_call_verdict (answer), answer))
             call->sent = false;
         else
-            call->done = answer->status == ZB_ANSWER_ERR || (answer->status == ZB_ANSWER_MSG) == (call->verb == ZB_GET || call->verb == ZB_PEEK);
+            call->done =
+                answer->status == ZB_ANSWER_ERR ||
+                (answer->status == ZB_ANSWER_MSG) == (s_wait_arg (call->verb) > 0 || call->verb == ZB_PEEK);
     }
     else {
         zb_window_verdict_t verdict = zb_window_answer (self->window, answer, zclock_mono ());
@@ -462,7 +470,7 @@ static int s_cancel_get (zb_client_t *self)
     s_set_arg (&arg[1], "0", 1);
     s_set_arg (&arg[2], "0", 1);
     int rc = -1;
-    if (zb_conn_send (self->conn, ZB_GET, "x", arg, ZB_CALL_ARGS))
+    if (zb_conn_send (self->conn, ZB_GET, "x", arg, 4))
         rc = s_await (self, zclock_mono () + self->patience, false);
     for (size_t index = 0; index < ZB_CALL_ARGS; index++)
         zmq_msg_close (&arg[index]);

@@ -21,7 +21,7 @@
 #include "core/rights/keyfile.h"
 #include "zbroker.h"
 
-#define ZB_CALL_ARGS 4
+#define ZB_CALL_ARGS 5
 
 //  The one request that is not a PUT.
 typedef struct {

@@ -8,6 +8,8 @@
 */
 
 #include "client/client.h"
+#include "core/wire/filter.h"
+#include "core/wire/position.h"
 
 //  The most messages in one GET, by the broker's default limit.
 #define S_MESSAGES_MAX 1000
@@ -52,6 +54,34 @@ zb_messages_t *zb_client_get (zb_client_t *self, const char *queue, size_t max, 
         }
         acks = NULL;
     }
+}
+
+zb_messages_t *zb_client_read (zb_client_t *self, const char *topic, const char *position, size_t max, int64_t wait,
+                               const char *filter)
+{
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, topic))
+        return NULL;
+    zb_position_t parsed;
+    const char *wrong = filter && *filter ? zb_filter_check (zb_frame (filter)) : NULL;
+    if (!position || !zb_position_parse (&parsed, zb_frame (position)))
+        wrong = "a position is new, first, a message id, or @ and ms since 1970";
+    if (max < 1 || max > S_MESSAGES_MAX || wait < 0 || wait > INT32_MAX)
+        wrong = "max is 1 to 1000, wait is 0 to 2147483647";
+    if (wrong) {
+        zb_client_fail (self, ZB_ERR_ARGUMENT, "%s", wrong);
+        return NULL;
+    }
+    char number[21];
+    zb_number_format (max, number);
+    zb_frame_t args[] = {zb_frame (topic), zb_frame (position), zb_frame (number), zb_frame ("0"),
+                         zb_frame (filter ? filter : "")};
+    if (zb_client_call (self, ZB_READ, args, 5, wait, zb_client_deadline (self, wait)) || zb_client_answer (self))
+        return NULL;
+    size_t frames;
+    const zb_answer_t *answer = zb_conn_answer (self->conn);
+    self->level = zb_level_parse (answer->arg[0]);
+    zmq_msg_t *frame = zb_conn_take (self->conn, &frames);
+    return zb_messages_new (answer, frame, frames);
 }
 
 zb_messages_t *zb_client_peek (zb_client_t *self, const char *queue, const char *position, size_t max)

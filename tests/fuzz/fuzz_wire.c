@@ -21,6 +21,7 @@
 #include <sodium.h>
 
 #include "core/queue/timing.h"
+#include "core/wire/filter.h"
 #include "core/wire/request.h"
 #include "core/wire/seal.h"
 #include "core/wire/token.h"
@@ -75,6 +76,26 @@ static void s_message_free (s_message_t *message)
     for (size_t index = 0; index < message->count; index++)
         s_free (message->frame[index]);
     free (message->frame);
+}
+
+//  What a filter takes has a subject, and all that has one fits '>'.
+static void s_try_filter (const s_message_t *message)
+{
+    if (message->count == 0)
+        return;
+    zb_frame_t filter = message->frame[0], lines = message->count > 1 ? message->frame[1] : zb_frame ("");
+    if (zb_filter_check (filter) || zb_lines_check (lines))
+        return;
+    bool takes = zb_filter_takes (filter, lines);
+    assert (!takes || zb_filter_takes (zb_frame (">"), lines));
+    assert (zb_filter_takes (zb_frame (""), lines));
+}
+
+static void s_try_position (zb_frame_t text)
+{
+    zb_position_t position;
+    if (zb_position_parse (&position, text))
+        assert (position.how != ZB_AT_ID || position.number > 0);
 }
 
 static void s_try_acks (zb_frame_t acks)
@@ -370,6 +391,12 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         break;
     case 'M':
         s_try_names (&message);
+        break;
+    case 'F':
+        s_try_filter (&message);
+        break;
+    case 'P':
+        s_try_position (frame);
         break;
     case 'N':
         s_try_number (frame);

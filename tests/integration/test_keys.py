@@ -199,7 +199,7 @@ VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("g
          "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
          "EVENTS": ("look", []), "CLIENTS": ("look", []), "PEEK": ("get", ["{}", "first", 1]),
          "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
-         "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "UPGRADE": ("operate", ["0" * 64]),
+         "TOPIC": ("manage", ["{}", ""]), "SUB": ("get", ["{}/s", ""]), "SEEK": ("get", ["{}/s", "first"]), "READ": ("get", ["{}", "first", 1, 0]), "UPGRADE": ("operate", ["0" * 64]),
          "BACKUP": ("operate", ["0" * 64, "/nowhere"]), "KEY": ("operate", ["0" * 64]), "REPLAY": ("replay", ["x", "0" * 32])}
 
 

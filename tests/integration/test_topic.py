@@ -84,6 +84,41 @@ def test_restarted(single, client, zbroker):
     assert zbroker(["topic", "list"], environment=brokers).stdout == ""
 
 
+def test_read_and_seek(pair, client, zbroker):
+    """By time, by id and by subject, through the death of the active broker: what is read stays, what is sought comes again."""
+    active = in_step(pair)
+    brokers = {"ZBROKER": ",".join(pair.endpoints)}
+
+    def run(*words):
+        return zbroker(list(words), environment=brokers).stdout
+    run("topic", "create", "prices")
+    run("sub", "create", "prices/all")
+    run("sub", "create", "prices/eu", "filter=eu.* us.>")
+    for body, subject in ("one", "eu.de"), ("two", "as.jp"), ("three", "us.ca.la"):
+        run("put", "-H", "subject=" + subject, "prices", body)
+    assert run("read", "prices") == run("read", "prices", "--from", "first") == "one\ntwo\nthree\n"
+    lines = [json.loads(line) for line in run("read", "prices", "--json", "--filter", "as.* us.>").splitlines()]
+    assert [(line["body"], line["properties"]["zb-n"]) for line in lines] == [("two", "2"), ("three", "3")], lines
+    assert run("read", "prices", "--from", lines[0]["id"]) == "three\n"
+    assert run("read", "prices", "--from", "@" + lines[0]["properties"]["zb-time"]).endswith("two\nthree\n")
+    assert run("get", "prices/eu", "--count", "2") == "one\nthree\n"
+    assert run("get", "prices/all", "--count", "2") == "one\ntwo\n"
+    pair.brokers[active].kill()
+    assert run("get", "prices/eu", "--wait", "0", "--count", "0") == ""
+    assert run("read", "prices") == "three\n"
+    assert run("get", "prices/all", "--count", "1", "--requeue") == "three\n"
+    run("put", "-H", "subject=eu.fr", "prices", "four")
+    one = client(pair)
+    one.request("SEEK", "s", "prices/eu", lines[0]["id"])
+    assert run("sub", "seek", "prices/all", lines[1]["id"]).startswith("OK ")
+    assert one.drain("prices/eu") == [b"three", b"four"]
+    assert run("get", "prices/all", "--count", "0", "--wait", "0") == "four\n"
+    for wrong in (["sub", "seek", "prices/eu", "new"], ["topic", "seek", "prices", "first"], ["read", "prices/eu"],
+                  ["read", "prices", "--from", "last"], ["read", "prices", "--filter", "a..b"], ["sub", "create", "prices/x", "filter=a*"]):
+        done = zbroker(wrong, environment=brokers, check=False)
+        assert done.returncode and done.stderr, wrong
+
+
 class Here:
     def __init__(self, pair, index):
         self.endpoints = [pair.endpoints[index]]

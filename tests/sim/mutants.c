@@ -35,8 +35,9 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
         [MUTANT_SHORT] = "short",     [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
         [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_SETTLED] = "settled",
-        [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_LOCK] = "lock",
-        [MUTANT_FENCE] = "fence",     [MUTANT_SURE] = "sure",         [MUTANT_BURIED] = "buried",
+        [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
+        [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
+        [MUTANT_BURIED] = "buried",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -110,6 +111,16 @@ void __wrap_zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
     __real_zb_cursor_restore (self, row);
     if (sim_mutant == MUTANT_MARK && self->log->keeps)
         zb_cursor_begin (self, self->log->tail, self->log->put);
+}
+
+//  A filter excludes now and then what fits it.
+bool __real_zb_filter_takes (zb_frame_t filter, zb_frame_t properties);
+bool __wrap_zb_filter_takes (zb_frame_t filter, zb_frame_t properties);
+bool __wrap_zb_filter_takes (zb_frame_t filter, zb_frame_t properties)
+{
+    static unsigned calls;
+    return __real_zb_filter_takes (filter, properties) &&
+           (sim_mutant != MUTANT_FILTER || filter.size == 0 || ++calls % 16);
 }
 
 //  Nor what it has purged and deleted.

@@ -7,10 +7,11 @@
     =========================================================================
 
     A writer puts numbered messages into a topic that has three subscriptions. A reader of each takes some, acknowledges
-    a part, and gives the rest back, or hangs up; one of them is slow. In the end each subscription is emptied. For
+    a part, and gives the rest back, or hangs up; one of them is slow, and one has a filter. In the end each subscription is emptied. For
     each of them (H16):
 
-      - what was answered OK and not acknowledged is there;
+      - what was answered OK, fits the filter and was not acknowledged is there;
+      - what does not fit the filter is not;
       - what was acknowledged with OK is not, nor is anything there that nobody has put;
       - what is there comes once, and without a split in the order in which it was put.
 */
@@ -42,6 +43,19 @@ static struct {
 static int s_written;
 static bool s_ready, s_ended;
 
+#define FILTERED 1
+#define FILTER "filter=odd.> third"
+
+static const char *s_subject (int number)
+{
+    return number % 2 ? "subject=odd.one" : number % 3 ? "subject=even" : "subject=third";
+}
+
+static bool s_fits (int sub, int number)
+{
+    return sub != FILTERED || number % 2 || number % 3 == 0;
+}
+
 //  Until it is OK.
 static void s_do (client_t *self, const char *verb, const char *name, const char *argument, const char *body)
 {
@@ -63,12 +77,12 @@ static void *s_write (void *arg)
     client_t *self = arg;
     s_do (self, "TOPIC", TOPIC, "", "");
     for (int sub = 0; sub < SUBS; sub++)
-        s_do (self, "SUB", s_sub[sub], "lease=1000", "");
+        s_do (self, "SUB", s_sub[sub], sub == FILTERED ? "lease=1000\n" FILTER : "lease=1000", "");
     s_ready = true;
     while (world_now () < self->until && s_written < PUTS_MOST) {
         char body[24];
         snprintf (body, sizeof body, "<n%d>", ++s_written);
-        s_do (self, "PUT", TOPIC, "", body);
+        s_do (self, "PUT", TOPIC, s_subject (s_written), body);
         s_put[s_written].ok = true;
         plain_nap (0, 100 * MS);
     }
@@ -94,6 +108,8 @@ static int s_get (client_t *self, int sub, const char *wait, const char *acks, i
         number[body - 7] = atoi (plain_text (self, body) + 2);
         if (number[body - 7] < 1 || number[body - 7] > s_written)
             world_finding ("H16: %s has what nobody has put: %s", s_sub[sub], plain_text (self, body));
+        if (!s_fits (sub, number[body - 7]))
+            world_finding ("H16: %s has what its filter excludes: %s", s_sub[sub], plain_text (self, body));
         snprintf (ids[body - 7], 24, "%.*s", (int) strcspn (at, " "), at);
         at += strcspn (at, "\n");
         at += *at == '\n';
@@ -172,7 +188,7 @@ static void s_empty (client_t *self, int sub)
             quiet = world_now () + 5 * SECOND;
     }
     for (int each = 1; each <= s_written; each++)
-        if (s_put[each].ok && !s_put[each].at[sub].asked && !s_put[each].at[sub].found)
+        if (s_put[each].ok && s_fits (sub, each) && !s_put[each].at[sub].asked && !s_put[each].at[sub].found)
             world_finding ("H16: message %d is gone, and %s has not acknowledged it", each, s_sub[sub]);
 }
 

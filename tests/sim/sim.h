@@ -80,6 +80,7 @@ typedef enum {
     MUTANT_NOTED,    //  a node's file does not name the level of its store
     MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
     MUTANT_MARK,     //  a new leader takes a subscription for one that has done all
+    MUTANT_FILTER,   //  a filter excludes now and then what fits it
     MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
     MUTANT_BURIED,   //  what a consumer rejects is done, and goes nowhere now and then
     MUTANT_LOCK,     //  the lock of a shared store keeps nobody out

@@ -1453,6 +1453,59 @@ static void test_subscriptions_come_and_go (void **state)
     s_close ();
 }
 
+//  A SEEK holds after the split, whichever side was asked: what either has acknowledged of the one before it is not meant.
+static void test_a_seek_on_one_side (void **state)
+{
+    (void) state;
+    //  The winner's mark has not passed what is sought: it is all there.
+    s_open_topic ();
+    s_say (&s_loser, "c", "SEEK|s|t/a|first");
+    s_say (&s_loser, "c", "ACK|a|t/a|1:8");
+    s_say (&s_winner, "c", "ACK|a|t/a|1:9");
+    s_say (&s_loser, "c", "PUT|1|t||theirs");
+    s_say (&s_winner, "c", "PUT|1|t||mine");
+    s_replay ("");
+    s_expect_topic ("1,3,4,theirs,mine", "1,2,3,4,theirs,mine");
+    s_lead (&s_winner);
+    s_say (&s_winner, "c", "HELLO|h");
+    s_expect_topic ("1,3,4,theirs,mine", "1,2,3,4,theirs,mine");
+    s_close ();
+    s_open_topic ();
+    s_say (&s_winner, "c", "SEEK|s|t/b|1:9");
+    s_say (&s_loser, "c", "ACK|a|t/b|1:10");
+    s_replay ("");
+    s_expect_topic ("3,4", "4");
+    s_close ();
+    //  Both: the winner's.
+    s_open_topic ();
+    s_say (&s_winner, "c", "SEEK|s|t/a|1:9");
+    s_say (&s_loser, "c", "SEEK|s|t/a|first");
+    s_replay ("");
+    s_expect_topic ("4", "1,2,3,4");
+    s_close ();
+}
+
+//  A filter is the same at the winner; what it excludes of what the loser took stays away, and has a number all the same.
+static void test_a_filter (void **state)
+{
+    (void) state;
+    s_open_topic ();
+    s_say (&s_loser, "c", "SUB|s|t/f|filter=eu.*\nfrom=1:8");
+    s_say (&s_loser, "c", "PUT|1|t|subject=eu.de|theirs");
+    s_say (&s_loser, "c", "PUT|1|t|subject=us|not");
+    s_say (&s_winner, "c", "PUT|1|t|subject=eu.fr|mine");
+    s_replay ("");
+    s_expect_of ("t/f", "theirs,mine");
+    s_expect_topic ("3,4,theirs,not,mine", "1,2,3,4,theirs,not,mine");
+    rig_skip (s_winner.rig);
+    rig_say (s_winner.rig, "c", "READ|r|t|first|10|0");
+    const char *text = rig_last (s_winner.rig)->text;
+    assert_non_null (strstr (text, "2b:2 0\tsubject=eu.de\tzb-n=6"));
+    assert_non_null (strstr (text, "2b:3 0\tsubject=us\tzb-n=7"));
+    assert_non_null (strstr (text, "2:1 0\tsubject=eu.fr\tzb-n=5"));
+    s_close ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -1498,6 +1551,8 @@ int main (void)
         cmocka_unit_test (test_an_epoch_that_was_used_twice),
         cmocka_unit_test (test_strangers_are_refused),
         cmocka_unit_test (test_a_topic),
+        cmocka_unit_test (test_a_seek_on_one_side),
+        cmocka_unit_test (test_a_filter),
         cmocka_unit_test (test_a_subscription_s_acknowledgements),
         cmocka_unit_test (test_subscriptions_come_and_go),
     };

@@ -87,8 +87,8 @@ static zb_reply_t *s_messages (zb_row_t *row)
     zb_reply_t *reply = zb_reply_new (&s_to, ZB_REPLY_MESSAGES, &queue, 1);
     reply->body = (zb_delivery_t *) malloc (2 * sizeof (zb_delivery_t));
     assert_non_null (reply->body);
-    reply->body[0] = (zb_delivery_t){zb_row_ref (row), 8, 3, 0, 8, 17, 1};
-    reply->body[1] = (zb_delivery_t){zb_row_ref (row), 11, 3, 0, 0, UINT64_MAX, UINT32_MAX};
+    reply->body[0] = (zb_delivery_t){zb_row_ref (row), 8, 3, 0, 8, 17, 1, 0, 0};
+    reply->body[1] = (zb_delivery_t){zb_row_ref (row), 11, 3, 0, 0, UINT64_MAX, UINT32_MAX, 3, 4};
     reply->bodies = 2;
     reply->lease = 5;
     zb_reply_finish (reply, ZB_DURABLE_SOLO, zb_frame ("token"));
@@ -101,7 +101,7 @@ static void test_messages_have_an_index (void **state)
     zb_row_t *row = zb_row_new (14);
     memcpy (row->data, "a=b\nc=d\nonetwo", 14);
     zb_reply_t *reply = s_messages (row);
-    s_is (reply, "ZB1|MSG|id|token|solo|q|17 1\ta=b\tc=d\n18446744073709551615 4294967295|one|two");
+    s_is (reply, "ZB1|MSG|id|token|solo|q|17 1\ta=b\tc=d\n18446744073709551615 4294967295\tzb-n=3\tzb-time=4|one|two");
     //  Too large, it goes without them.
     zb_reply_spare (&reply, "too much");
     assert_int_equal (reply->lease, 0);

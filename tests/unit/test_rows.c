@@ -117,14 +117,14 @@ static void s_damaged_log_rows_are_refused (void **state)
     zb_row_unref (&row);
 }
 
-//  The head of form 2: time, origin, and the bytes of all bodies.
+//  The head of form 2: time, number, and the bytes of all bodies.
 static void s_the_long_head_of_a_row (void **state)
 {
     (void) state;
     zb_frame_t body[] = {zb_frame ("first"), zb_frame (""), zb_frame ("third")};
     zb_piece_t one = {.first = 100, .count = 2, .properties = zb_frame ("a=b")}, two = {.first = 200, .count = 1};
     zb_row_t *row = zb_row_new (400);
-    zb_log_begin (row, &(zb_log_head_t){.form = 2, .first = 100, .time = 1700000000000, .origin = 77});
+    zb_log_begin (row, &(zb_log_head_t){.form = 2, .first = 100, .time = 1700000000000, .n = 77});
     zb_log_append (row, &one, body);
     zb_log_append (row, &two, body + 2);
     zb_log_head_t head;
@@ -133,7 +133,7 @@ static void s_the_long_head_of_a_row (void **state)
     assert_int_equal (head.count, 3);
     assert_int_equal (head.first, 100);
     assert_int_equal (head.time, 1700000000000);
-    assert_int_equal (head.origin, 77);
+    assert_int_equal (head.n, 77);
     assert_int_equal (head.bytes, 10);
     zb_places_t *places = zb_places_new (row, 200);
     assert_non_null (places);
@@ -158,7 +158,7 @@ static void s_the_long_head_of_a_row (void **state)
     zb_row_t *old = s_log (&last);
     assert_int_equal (zb_log_head (old, &head), 0);
     assert_int_equal (head.form, 1);
-    assert_true (head.time == 0 && head.origin == 0 && head.bytes == 0);
+    assert_true (head.time == 0 && head.n == 0 && head.bytes == 0);
     zb_row_unref (&old);
     zb_row_unref (&row);
 }

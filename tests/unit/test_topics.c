@@ -43,14 +43,10 @@ static void s_refused (rig_t *rig, const char *line, unsigned code)
     assert_int_equal (rig_last (rig)->answer.code, code);
 }
 
-//  What a consumer on a new connection is given, in their order.
-static void s_gets (rig_t *rig, const char *sub, const char *bodies)
+//  The request is answered with these bodies, in their order.
+static void s_answers (rig_t *rig, const char *client, const char *line, const char *bodies)
 {
-    static unsigned number;
-    char text[1024] = "", client[16], line[64];
-    snprintf (client, sizeof client, "r%u", ++number);
-    rig_say (rig, client, "HELLO|h|reader||");
-    snprintf (line, sizeof line, "GET|g|%s|1000|0|", sub);
+    char text[1024] = "";
     rig_skip (rig);
     rig_say (rig, client, line);
     const zb_answer_t *answer = &rig_last (rig)->answer;
@@ -58,7 +54,19 @@ static void s_gets (rig_t *rig, const char *sub, const char *bodies)
     for (size_t index = 0; index < answer->bodies; index++)
         snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "",
                   (int) answer->body[index].size, (const char *) answer->body[index].data);
-    assert_string_equal (text, bodies);
+    if (strcmp (text, bodies))
+        fail_msg ("%s: %s, not %s", line, text, bodies);
+}
+
+//  What a consumer on a new connection is given.
+static void s_gets (rig_t *rig, const char *sub, const char *bodies)
+{
+    static unsigned number;
+    char client[16], line[64];
+    snprintf (client, sizeof client, "r%u", ++number);
+    rig_say (rig, client, "HELLO|h|reader||");
+    snprintf (line, sizeof line, "GET|g|%s|1000|0|", sub);
+    s_answers (rig, client, line, bodies);
     rig_gone (rig, client);
 }
 
@@ -139,8 +147,8 @@ static void test_waiting (void **state)
     rig_say (rig, "y", "GET|g|t/b|10|5000|");
     rig_skip (rig);
     rig_say (rig, "c", "PUT|1|t||one");
-    rig_expect (rig, "x> MSG|g|both|t/a|1:3 1|one");
-    rig_expect (rig, "y> MSG|g|both|t/b|1:3 1|one");
+    rig_expect (rig, "x> MSG|g|both|t/a|1:3 1\tzb-n=1|one");
+    rig_expect (rig, "y> MSG|g|both|t/b|1:3 1\tzb-n=1|one");
     rig_expect (rig, "c> OK|1|both|1:3|1:3");
     s_gets (rig, "t/a", "");
     rig_wait (rig, 1001); //  the lease of t/b
@@ -290,6 +298,8 @@ static void test_bad_input (void **state)
         {"PURGE|p|t/x", 404},
         {"DELETE|d|q/a", 404},
         {"DELETE|d|t/x", 404},
+        {"READ|r|q|first|1|0", 400},
+        {"READ|r|x|first|1|0", 404},
     };
     rig_t *rig = s_open (NULL);
     s_ok (rig, "PUT|1|t||one");
@@ -338,6 +348,292 @@ static void test_idle_ones_cost_nothing (void **state)
     rig_destroy (&rig);
 }
 
+//  The engine's clock goes on with the wall clock.
+static void s_pass (rig_t *rig, uint64_t *wall, int64_t ms)
+{
+    rig_wait (rig, ms);
+    *wall += (uint64_t) ms;
+    zb_engine_time (rig->engine, (int64_t) *wall, rig->now);
+}
+
+//  A subscription has what its filter takes, and what it does not take is done with the rest.
+static void test_filters (void **state)
+{
+    (void) state;
+    for (int takeover = 0; takeover < 2; takeover++) {
+        rig_t *rig = s_open (NULL);
+        s_ok (rig, "SUB|s|t/f|filter=eu.* us.>");
+        s_ok (rig, "PUT|1|t|subject=eu.de|1");
+        s_ok (rig, "PUT|1|t|subject=eu.de.x|2");
+        s_ok (rig, "PUT|1|t|subject=us.ca.la|3|4");
+        s_ok (rig, "PUT|1|t||5");
+        s_ok (rig, "PUT|1|t|subject=us|6");
+        if (takeover)
+            s_takeover (rig);
+        s_gets (rig, "t/f", "1,3,4");
+        s_gets (rig, "t/a", "1,2,3,4,5,6");
+        s_ok (rig, "SUB|s|t/f|filter=eu.* us.>\nlease=1000");
+        s_ok (rig, "SUB|s|t/f|");
+        s_refused (rig, "SUB|s|t/f|filter=eu.>", 400);
+        s_refused (rig, "SUB|s|t/a|filter=eu.>", 400);
+        s_refused (rig, "SUB|s|t/x|filter=a..b", 400);
+        rig_skip (rig);
+        rig_say (rig, "c", "LIST|l||t/b|1");
+        rig_expect (rig, "c> OK|l|t/f|lease=1000\ngrace=5000\nfilter=eu.* us.>\nmessages=*");
+        s_ok (rig, "ACK|a|t/f|1:4");
+        if (takeover)
+            s_takeover (rig);
+        s_gets (rig, "t/f", "3,4");
+        s_ok (rig, "ACK|a|t/f|1:1..1:100");
+        s_gets (rig, "t/a", "1,2,3,4,5,6");
+        s_ok (rig, "ACK|a|t/a|1:1..1:100");
+        s_gets (rig, "t/b", "1,2,3,4,5,6");
+        s_ok (rig, "ACK|a|t/b|1:1..1:100");
+        assert_int_equal (s_log_rows (rig), 0);
+        assert_int_equal (s_rows (rig, ZB_ACKS, ZB_ACKS_KEY_SIZE), 0);
+        rig_say (rig, "c", "LIST|l||t/b|1");
+        assert_non_null (strstr (rig_last (rig)->text, "messages=0"));
+        //  Who waits gets what fits as soon as it comes, and nothing else.
+        rig_say (rig, "x", "HELLO|h");
+        rig_say (rig, "x", "GET|g|t/f|10|5000|");
+        rig_skip (rig);
+        rig_say (rig, "c", "PUT|1|t|subject=no|7");
+        rig_expect (rig, "c> OK*");
+        rig_expect (rig, NULL);
+        rig_say (rig, "c", "PUT|1|t|subject=eu.fr|8");
+        rig_expect (rig, "x> MSG|g|both|t/f|*");
+        rig_destroy (&rig);
+    }
+}
+
+//  Those that nobody gets from hold back no message that their filters exclude; what they take they do.
+static void test_idle_filters_hold_back_nothing (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    s_ok (rig, "DELETE|d|t/a");
+    s_ok (rig, "DELETE|d|t/b");
+    s_ok (rig, "SUB|s|t/f|filter=f.*");
+    s_ok (rig, "SUB|s|t/g|filter=g.*");
+    for (int count = 0; count < 50; count++)
+        s_ok (rig, "PUT|1|t|subject=c.x|x");
+    assert_int_equal (s_log_rows (rig), 50);
+    rig_wait (rig, 61000);
+    rig_wait (rig, 1000);
+    assert_int_equal (s_log_rows (rig), 0);
+    s_ok (rig, "PUT|1|t|subject=f.x|one");
+    for (int count = 0; count < 10; count++)
+        s_ok (rig, "PUT|1|t|subject=c.x|x");
+    rig_wait (rig, 61000);
+    rig_wait (rig, 1000);
+    assert_int_equal (s_log_rows (rig), 11);
+    s_takeover (rig);
+    s_gets (rig, "t/g", "");
+    s_gets (rig, "t/f", "one");
+    s_ok (rig, "ACK|a|t/f|1:1..1:1000");
+    assert_int_equal (s_log_rows (rig), 0);
+    //  What is put while they are idle never fills their topic.
+    s_ok (rig, "TOPIC|t|t|max-bytes=10000");
+    for (int count = 0; count < 100; count++) {
+        s_put (rig, "t", 1000);
+        rig_expect (rig, "c> OK*");
+        rig_wait (rig, 1001);
+    }
+    rig_destroy (&rig);
+}
+
+//  It begins behind an id, or with what was put at a time, be that in the middle of a row; each message has a number.
+static void test_positions (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *from, *bodies;
+    } cases[] = {{"1:4", "3,4,5"},     {"1:5", "4,5"},      {"1:6", "5"},           {"1:7", ""},
+                 {"1:1", "1,2,3,4,5"}, {"@0", "1,2,3,4,5"}, {"@1000", "1,2,3,4,5"}, {"@1001", "4,5"},
+                 {"@1100", "4,5"},     {"@1101", "5"},      {"@9999", ""}};
+    uint64_t wall = 1000;
+    rig_t *rig = s_open (NULL);
+    zb_engine_time (rig->engine, 1000, rig->now);
+    s_ok (rig, "PUT|1|t||1|2|3"); //  1:3 and on
+    s_pass (rig, &wall, 100);
+    s_ok (rig, "PUT|1|t||4");
+    s_pass (rig, &wall, 100);
+    s_ok (rig, "PUT|1|t||5");
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        char line[64];
+        snprintf (line, sizeof line, "SUB|s|t/x%zu|from=%s", index, cases[index].from);
+        s_ok (rig, line);
+        s_ok (rig, line);
+        snprintf (line, sizeof line, "t/x%zu", index);
+        s_gets (rig, line, cases[index].bodies);
+    }
+    s_refused (rig, "SUB|s|t/x0|from=1:5", 400);
+    s_refused (rig, "SUB|s|t/y|from=1:99", 400);
+    s_refused (rig, "SUB|s|t/y|from=0", 400);
+    s_ok (rig, "ACK|a|t/x0|1:5");
+    s_takeover (rig);
+    s_gets (rig, "t/x0", "4,5");
+    s_gets (rig, "t/x1", "4,5");
+    s_gets (rig, "t/x9", "5");
+    s_gets (rig, "t/x7", "4,5");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|t/a|2|0|");
+    rig_expect (rig, "c> MSG|g|both|t/a|1:3 1\tzb-n=1\tzb-time=1000\n1:4 1\tzb-n=2\tzb-time=1000|1|2");
+    rig_say (rig, "c", "GET|g|t/x9|2|0|");
+    s_ok (rig, "PUT|1|t|colour=red|6");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|t/x3|9|0|");
+    assert_non_null (strstr (rig_last (rig)->text, "\tcolour=red\tzb-n=6\tzb-time="));
+    s_refused (rig, "PUT|1|t|zb-n=7|x", 400);
+    rig_destroy (&rig);
+}
+
+static void test_seek (void **state)
+{
+    (void) state;
+    for (int takeover = 0; takeover < 2; takeover++) {
+        rig_t *rig = s_open (NULL);
+        uint64_t wall = 1000;
+        zb_engine_time (rig->engine, 1000, rig->now);
+        s_ok (rig, "PUT|1|t||1|2|3");
+        s_pass (rig, &wall, 100);
+        s_ok (rig, "PUT|1|t||4");
+        s_ok (rig, "PUT|1|t||5");
+        s_ok (rig, "ACK|a|t/a|1:4 1:6 1:7");
+        s_gets (rig, "t/a", "1,3");
+        if (takeover)
+            s_takeover (rig);
+        rig_skip (rig);
+        rig_say (rig, "c", "SEEK|s|t/a|first");
+        rig_expect (rig, "c> OK|s|both");
+        s_gets (rig, "t/a", "1,2,3,4,5");
+        s_ok (rig, "SEEK|s|t/a|1:4");
+        if (takeover)
+            s_takeover (rig);
+        s_gets (rig, "t/a", "3,4,5");
+        s_ok (rig, "ACK|a|t/a|1:6");
+        s_ok (rig, "SEEK|s|t/a|@1100");
+        s_gets (rig, "t/a", "4,5");
+        s_ok (rig, "ACK|a|t/a|1:6 1:7");
+        s_ok (rig, "SEEK|s|t/a|1:7");
+        if (takeover)
+            s_takeover (rig);
+        s_gets (rig, "t/a", "");
+        rig_wait (rig, 1000);
+        assert_int_equal (s_rows (rig, ZB_ACKS, ZB_ACKS_KEY_SIZE), 0);
+        assert_int_equal (s_rows (rig, ZB_QUEUES, ZB_TOMB_KEY_SIZE), 0);
+        assert_int_equal (s_rows (rig, ZB_CURSORS, ZB_CURSOR_KEY_SIZE), 4); //  q's, t's and two
+        //  Who waits gets it at once; what others held is theirs no more.
+        rig_say (rig, "y", "HELLO|h");
+        rig_say (rig, "y", "GET|g|t/b|5|0|");
+        rig_say (rig, "x", "HELLO|h");
+        rig_say (rig, "x", "GET|g|t/a|5|5000|");
+        rig_skip (rig);
+        rig_say (rig, "c", "SEEK|s|t/a|1:6");
+        rig_expect (rig, "c> OK|s|both");
+        rig_expect (rig, "x> MSG|g|both|t/a|1:7 1\t*");
+        s_ok (rig, "SEEK|s|t/b|first");
+        s_gets (rig, "t/b", "1,2,3,4,5");
+        //  Forward: what nobody waits for any more goes.
+        s_ok (rig, "SEEK|s|t/b|1:6");
+        rig_wait (rig, 1000);
+        assert_int_equal (s_log_rows (rig), 1);
+        s_ok (rig, "SEEK|s|t/b|1:1");
+        s_gets (rig, "t/b", "5");
+        s_refused (rig, "SEEK|s|t/b|9:1", 400);
+        s_refused (rig, "SEEK|s|t/x|first", 404);
+        rig_destroy (&rig);
+    }
+}
+
+//  Without a subscription nothing is taken: who reads twice gets it twice.  It begins where it is told to, with what fits.
+static void test_read (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *line, *bodies;
+    } cases[] = {{"READ|r|t|first|100|0", "1,2,3,4,5"},
+                 {"READ|r|t|first|2|0", "1,2"},
+                 {"READ|r|t|1:4|100|0", "3,4,5"},
+                 {"READ|r|t|1:4|1|0", "3"},
+                 {"READ|r|t|1:7|100|0", ""},
+                 {"READ|r|t|1:9|100|0", ""},
+                 {"READ|r|t|9:1|100|0", ""},
+                 {"READ|r|t|new|100|0", ""},
+                 {"READ|r|t|@1100|100|0", "4,5"},
+                 {"READ|r|t|first|100|0|eu.*", "4"},
+                 {"READ|r|t|first|100|0|none eu.> us", "4,5"},
+                 {"READ|r|t|first|100|0|none", ""},
+                 {"READ|r|t|first|100|0|", "1,2,3,4,5"}};
+    for (int takeover = 0; takeover < 2; takeover++) {
+        rig_t *rig = s_open (NULL);
+        uint64_t wall = 1000;
+        zb_engine_time (rig->engine, 1000, rig->now);
+        s_ok (rig, "PUT|1|t||1|2|3");
+        s_pass (rig, &wall, 100);
+        s_ok (rig, "PUT|1|t|subject=eu.de|4");
+        s_ok (rig, "PUT|1|t|subject=us|5");
+        if (takeover)
+            s_takeover (rig);
+        for (int again = 0; again < 2; again++)
+            for (size_t index = 0; index < sizeof cases / sizeof *cases; index++)
+                s_answers (rig, "c", cases[index].line, cases[index].bodies);
+        rig_skip (rig);
+        rig_say (rig, "c", "READ|r|t|1:6|100|0");
+        rig_expect (rig, "c> MSG|r|both|t|1:7 0\tsubject=us\tzb-n=5\tzb-time=*");
+        s_gets (rig, "t/a", "1,2,3,4,5");
+        //  Who waits is told as soon as something comes that fits, or when it is over.
+        rig_say (rig, "x", "HELLO|h");
+        rig_say (rig, "y", "HELLO|h");
+        rig_say (rig, "x", "READ|r|t|new|10|5000|a.>");
+        rig_say (rig, "y", "READ|r|t|1:6|10|1000|a.>");
+        rig_skip (rig);
+        s_ok (rig, "PUT|1|t|subject=b.c|6");
+        rig_expect (rig, "c> OK*");
+        rig_expect (rig, NULL);
+        rig_wait (rig, 1001);
+        rig_expect (rig, "y> MSG|r|both|t|");
+        rig_say (rig, "c", "PUT|1|t|subject=a.c|7");
+        rig_expect (rig, "c> OK*");
+        rig_expect (rig, "x> MSG|r|both|t|*");
+        //  What is gone is told of.
+        s_gets (rig, "t/b", "1,2,3,4,5,6,7");
+        s_ok (rig, "ACK|a|t/a|1:1..1:7");
+        s_ok (rig, "ACK|a|t/b|1:1..1:5");
+        rig_skip (rig);
+        rig_say (rig, "c", "READ|r|t|1:4|1|0");
+        rig_expect (rig, "c> MSG|r|both|t|1:6 0\tsubject=eu.de\tzb-n=4\tzb-time=1100\tzb-skipped=1:5..1:5|4");
+        rig_say (rig, "x", "READ|r|t|new|10|5000");
+        rig_say (rig, "y", "READ|r|t|new|10|5000");
+        rig_gone (rig, "y");
+        rig_skip (rig);
+        rig_say (rig, "c", "DELETE|d|t");
+        rig_expect (rig, "x> ERR|r|404|*");
+        rig_destroy (&rig);
+    }
+}
+
+//  All of it is read in steps, whatever the filter excludes; who stops being served hears who is.
+static void test_read_of_much (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    for (int count = 0; count < 600; count++)
+        s_put (rig, "t", 5000);
+    s_ok (rig, "PUT|1|t|subject=a|last");
+    s_answers (rig, "c", "READ|r|t|first|10|0|a", "last");
+    rig_skip (rig);
+    rig_say (rig, "c", "READ|r|t|first|1000|0");
+    assert_true (rig_last (rig)->answer.bodies > 100 && rig_last (rig)->answer.bodies < 250);
+    assert_int_equal (rig_stats (rig).window_bytes, 0);
+    rig_say (rig, "c", "READ|r|t|new|10|5000");
+    rig_skip (rig);
+    zb_engine_stop (rig->engine, "tcp://b");
+    rig_collect (rig);
+    rig_expect (rig, "c> PASSIVE|r|tcp://b");
+    rig_destroy (&rig);
+}
+
 static void test_rows (void **state)
 {
     (void) state;
@@ -348,10 +644,19 @@ static void test_rows (void **state)
                                     .lease = 9,
                                     .grace = 10,
                                     .topic = 7,
-                                    .first = true, .birth = 12,
+                                    .began = {.how = ZB_AT_FIRST},
+                                    .birth = 12,
+                                    .from = 11},
+                                   {.kind = ZB_KIND_SUB,
+                                    .id = 8,
+                                    .changed = {3, 2, 1},
+                                    .topic = 7,
+                                    .began = {.how = ZB_AT_TIME, .number = 13},
+                                    .filter = {5, "a.* b"},
+                                    .birth = 12,
                                     .from = 11},
                                    {.kind = ZB_KIND_SUB, .id = 8, .topic = 7, .birth = 12, .dead_size = 3, .dead = "bin"}};
-    for (size_t index = 0; index < 3; index++) {
+    for (size_t index = 0; index < 4; index++) {
         zb_row_t *row = zb_row_new (ZB_TOPIC_ROW_MAX + 1);
         zb_queue_row_t found;
         row->size = (uint32_t) zb_topic_row_encode (&rows[index], row->data);
@@ -383,6 +688,12 @@ int main (void)
         cmocka_unit_test (test_listed_and_deleted),
         cmocka_unit_test (test_bad_input),
         cmocka_unit_test (test_idle_ones_cost_nothing),
+        cmocka_unit_test (test_filters),
+        cmocka_unit_test (test_idle_filters_hold_back_nothing),
+        cmocka_unit_test (test_positions),
+        cmocka_unit_test (test_seek),
+        cmocka_unit_test (test_read),
+        cmocka_unit_test (test_read_of_much),
         cmocka_unit_test (test_rows),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -150,6 +150,33 @@ static void test_good (void **state)
     s_check ("ZB1|SUB|s|prices/audit|lease=1000\nfrom=first", 0, NULL);
     assert_int_equal (s_request.verb, ZB_SUB);
     assert_true (zb_frame_is (s_request.queue, "prices/audit"));
+    s_check ("ZB1|SEEK|s|prices/audit|first", 0, NULL);
+    assert_int_equal (s_request.where.how, ZB_AT_FIRST);
+    s_check ("ZB1|SEEK|s|prices/audit|17", 0, NULL);
+    assert_true (s_request.where.how == ZB_AT_ID && s_request.where.number == 17);
+    s_check ("ZB1|SEEK|s|prices/audit|@0", 0, NULL);
+    assert_true (s_request.where.how == ZB_AT_TIME && s_request.where.number == 0);
+    static const char *const wrong[] = {"", "new", "0", "17..18", "@", "@-1", "@9223372036854775808", "last", "first "};
+    for (size_t index = 0; index < sizeof wrong / sizeof *wrong; index++) {
+        char line[80];
+        snprintf (line, sizeof line, "ZB1|SEEK|s|prices/audit|%s", wrong[index]);
+        s_check (line, ZB_BAD_REQUEST, NULL);
+    }
+    s_check ("ZB1|SEEK|s|prices|first", ZB_BAD_REQUEST, NULL);
+    s_check ("ZB1|READ|r|prices|new|18446744073709551615|5000|a.* b", 0, NULL);
+    assert_true (s_request.where.how == ZB_AT_NEW && s_request.max == s_limits.bodies && s_request.wait == 5000);
+    s_is (s_request.filter, "a.* b");
+    s_check ("ZB1|READ|r|prices|first|1|0|", 0, NULL);
+    s_check ("ZB1|READ|r|prices|first|1|0", 0, NULL);
+    assert_int_equal (s_request.filter.size, 0);
+    static const char *const misread[] = {"prices|first|0|0",    "prices|first|1|x",   "prices|old|1|0",
+                                          "prices|first|1",      "prices/a|first|1|0", "prices|first|1|0|a..b",
+                                          "prices|first|1|0|a|b"};
+    for (size_t index = 0; index < sizeof misread / sizeof *misread; index++) {
+        char line[80];
+        snprintf (line, sizeof line, "ZB1|READ|r|%s", misread[index]);
+        s_check (line, ZB_BAD_REQUEST, NULL);
+    }
     s_check ("ZB1|GET|g|prices/audit|1|0|", 0, NULL);
     s_check ("ZB1|LIST|l||prices/audit", 0, NULL);
     s_check ("ZB1|QUEUE|g|orders|", 0, NULL);

@@ -15,7 +15,7 @@
         1      0.1.0     what the first release writes.  Longer rows that came before there were levels
                          (rows.h says which) are of it, too: no program of 0.1.0 opens a folder in which
                          they can be, it does not know that folder's file `node`
-        2      0.2.0     a queue's option `grace`; principals and their rights; time, origin and bytes
+        2      0.2.0     a queue's option `grace`; principals and their rights; time, number and bytes
                          in the head of a row of the log
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
                          subscriptions; limits of principals; dead letters; a queue's option and a PUT's

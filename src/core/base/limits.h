@@ -30,6 +30,7 @@
 #define ZB_EXPIRES_MOST 3155760000000 //  ms of `expires`: a hundred years
 #define ZB_MOVED_MAX 1000        //  messages that a REJECT moves in its commit
 #define ZB_TOKEN_MAX 128         //  bytes of a token
+#define ZB_FILTER_MAX 255        //  bytes of a filter
 #define ZB_OPTIONS_MAX 4096      //  bytes of a QUEUE's options
 #define ZB_LIST_MAX 10000        //  queues in one LIST reply,
 #define ZB_LIST_PAGE 1000        //  and in a page, where the client does not say how many

@@ -64,6 +64,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->later.sessions,
                          &self->asks,
                          &self->peeks,
+                         &self->filtered,
                          &self->tombs};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
@@ -419,8 +420,9 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         timer = zb_timer_first (&self->timers);
     }
     zb_engine_sweep_names (self);
-    int64_t next = zb_engine_sweep_sessions (self);
+    int64_t next = zb_engine_sweep_sessions (self), marks = zb_engine_sweep_marks (self);
     next = next < self->sweep.at ? next : self->sweep.at;
+    next = next < marks ? next : marks;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

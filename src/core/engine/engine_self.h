@@ -21,6 +21,9 @@
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
+    reading.c  READ
+    seeking.c  positions in a topic, and SEEK
+    sweeping.c marks of subscriptions that nobody gets from
     list.c     LIST
     peeking.c  PEEK
     roster.c   CLIENTS
@@ -56,7 +59,7 @@ typedef struct {
 //  Losers whose replay has begun and not ended: more than one if the loser went alone again meanwhile.
 #define ZB_REPLAYS 16
 
-//  A GET that is not answered yet.
+//  A GET, or a READ, that is not answered yet.
 typedef struct {
     zb_timer_t timer;
     zb_ring_t turn; //  on its queue's ring of parked ones, or on a commit's
@@ -71,10 +74,19 @@ typedef struct {
     bool parked; //  on the queue's ring
     bool waits;  //  on a commit's
     size_t bytes; //  while it waits for the commit
+    uint64_t behind; //  READ: ids up to here are read,
+    size_t filter_size;
+    char filter[]; //  and what it takes
 } zb_get_t;
 
 //  Kinds of timers.
 enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION };
+
+//  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
+typedef struct {
+    uint64_t from;
+    uint64_t count;
+} zb_spot_t;
 
 //  What a load reads.
 typedef enum {
@@ -85,6 +97,9 @@ typedef enum {
     ZB_LOAD_SUBS,    //  or, of a topic, all its cursors, then its subscriptions
     ZB_LOAD_WINDOW,  //  rows of the log for consumers
     ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
+    ZB_LOAD_SPOT,    //  a row of a topic at a position,
+    ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
+    ZB_LOAD_READ,    //  and rows for who reads it
     ZB_LOAD_LIST,    //  for LIST: all queues,
     ZB_LOAD_DEPTHS,  //  then all cursors
     ZB_LOAD_PURGED,  //  rows whose space is to be freed
@@ -101,13 +116,17 @@ typedef struct zb_load {
     zb_load_kind_t kind;
     uint64_t tag;
     zb_read_t *read;   //  until it is taken
-    zb_queue_t *queue; //  WINDOW, STRAYS, PEEK
+    zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
-    uint64_t from;     //  STRAYS: the first and the last id wanted
+    uint64_t from;     //  STRAYS: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
     uint64_t last;
+    uint64_t probe;         //  SPOT: the id that is read at,
+    zb_position_t position; //  what is looked for,
+    zb_spot_t spot;         //  and what has been found
+    uint64_t seen;          //  rows up to here are seen by its read
     zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
     struct zb_subs *subs; //  SUBS: what has been found
-    unsigned purges;      //  WINDOW, STRAYS: of the cursor, when it was asked
+    unsigned purges;      //  WINDOW, STRAYS: of the cursor, when it was asked.  SWEEP: of the log
     struct zb_list *list; //  LIST, DEPTHS: what has been found
     zb_ring_t lists;      //  on the ring of those that are under way
     uint64_t since;       //  the tag of its first read
@@ -243,6 +262,9 @@ struct zb_engine {
     uint64_t read_last;
     struct zb_list *list; //  LIST's result
     zb_load_t *peeked;    //  PEEK's
+    zb_queue_t *spotted;  //  in this topic
+    zb_position_t spotted_at;
+    zb_spot_t spot;
 
     bool peeking; //  a read for a PEEK is under way
     bool booted;
@@ -258,6 +280,9 @@ struct zb_engine {
     uint64_t freed;            //  the newest commit that frees space, or clears some of the journal
     bool more_tombs;           //  the store has more of them than were read
     zb_sweep_t sweep;
+    zb_ring_t filtered;     //  topics with filters
+    int64_t sweep_marks_at; //  when these are looked at next
+    zb_load_t *sweep_load;  //  for one of them
 
     zb_lineage_t lineage;
     zb_keep_t keep;
@@ -349,6 +374,9 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  OK that confirms what is in the commit.
 void zb_engine_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit);
 
+//  Whether one more GET may not wait; then it is answered, and nothing of it is done.
+bool zb_engine_too_many (zb_engine_t *self, const zb_task_t *task);
+
 //  putting.c
 zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task);
 
@@ -396,7 +424,7 @@ void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session);
 bool zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task);
 
 //  giving.c
-//  Takes a GET on.  With `commit` it waits for this one first and then
+//  Takes a GET on, or (of a topic) a READ of what is behind task->next.  With `commit` it waits for this one first and then
 //  not any longer.
 void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task, uint64_t commit);
 //  The commit that the GET has waited for is released.
@@ -413,12 +441,16 @@ void zb_engine_drop_gets (zb_engine_t *self, zb_session_t *session);
 void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Delivers what the parked GETs of this queue can have.
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue);
+//  It is served on in the next turn.
+void zb_engine_serve_later (zb_engine_t *self, zb_queue_t *queue);
 //  The same for all queues, in this turn and the next ones.
 void zb_engine_serve_all (zb_engine_t *self);
 //  What was left for this turn.
 void zb_engine_serve_on (zb_engine_t *self);
 //  A parked GET's time is over: it takes what is ready, or is answered without a message when no load is under way.
 void zb_engine_late (zb_engine_t *self, zb_get_t *get);
+//  Says of a message of a topic, with this number in its row, which one of the topic it is, and when it was put.
+void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
 //  How long a lease of this queue is.
 int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue);
 //  Bytes that one read of a window brings, about.
@@ -448,13 +480,48 @@ void zb_engine_purge_topic (zb_engine_t *self, zb_queue_t *queue);
 //  Deletes a topic with its subscriptions, or a subscription.
 void zb_engine_delete_topic (zb_engine_t *self, zb_queue_t *queue);
 //  Makes a subscription of which there is none: its row says what it is, its birth and where it begins included.
-zb_queue_t *zb_engine_begin_sub (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic, const zb_queue_row_t *row);
+zb_queue_t *zb_engine_begin_sub (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic, const zb_queue_row_t *row,
+                                 const zb_spot_t *spot);
+//  Rows that no subscription waits for any more are to go.
+void zb_engine_trim (zb_engine_t *self, zb_queue_t *topic);
 //  The loser's topic, or subscription: *taken, or it was answered.
 zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken);
 //  A load of a load's SUBS begins, and one of its reads has come back: returns whether it is done.
 void zb_engine_load_subs (zb_engine_t *self, zb_load_t *load);
 bool zb_engine_subs (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
 void zb_subs_destroy (struct zb_subs **self_p);
+
+//  reading.c
+//  Answers READ.
+zb_load_t *zb_engine_read_topic (zb_engine_t *self, zb_task_t *task);
+//  Reads for those who wait at a topic, and answers who has waited long enough.
+void zb_engine_serve_readers (zb_engine_t *self, zb_queue_t *topic);
+//  The rows that were read for them; false if one is malformed.
+bool zb_engine_have_read (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+
+//  seeking.c
+//  Answers SEEK.
+zb_load_t *zb_engine_seek (zb_engine_t *self, zb_task_t *task);
+//  Finds a position in a topic: returns what to wait for, or NULL and the spot.  All of it is there, or will be.
+zb_load_t *zb_engine_spot (zb_engine_t *self, zb_queue_t *topic, const zb_position_t *position, zb_spot_t *spot);
+//  One of its reads has come back: returns whether it is done.
+bool zb_engine_spotted (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+//  Why no position may be named so, and the code; NULL if it may.
+const char *zb_engine_unknown_id (const zb_engine_t *self, const zb_position_t *position, unsigned *code);
+//  Moves a subscription to a spot; `to` has its options, and its new birth.
+void zb_engine_move_sub (zb_engine_t *self, zb_queue_t *sub, const zb_queue_row_t *to, const zb_spot_t *spot);
+
+//  sweeping.c
+//  There is such a subscription.
+void zb_engine_filters (zb_engine_t *self, const zb_queue_t *sub);
+//  Its mark passes what is done at its head, in the commit that is being filled.
+void zb_engine_settle_sub (zb_engine_t *self, zb_queue_t *sub);
+//  The same for those of a topic to which rows are shown.
+void zb_engine_settle_topic (zb_engine_t *self, zb_queue_t *topic);
+//  Looks for marks that hold back their topic without need; returns when to call again.
+int64_t zb_engine_sweep_marks (zb_engine_t *self);
+//  The rows that were read for that; false if one is malformed.
+bool zb_engine_swept_rows (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
 
 //  granting.c
 //  Answers KEY.

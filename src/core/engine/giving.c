@@ -70,6 +70,15 @@ void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t 
 
 //  Deliveries
 
+void zb_engine_mark (zb_delivery_t *delivery, uint32_t number)
+{
+    zb_log_head_t head;
+    int rc = zb_log_head (delivery->row, &head);
+    assert (rc == 0);
+    delivery->n = head.n ? head.n + number : 0;
+    delivery->time = head.time;
+}
+
 //  Fills a GET's reply with what is ready.
 static void s_fill (zb_engine_t *self, zb_get_t *get)
 {
@@ -92,7 +101,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
            (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
-        size_t more = places->place[number].size + ZB_INDEX_LINE_MAX + 1 + properties.size;
+        size_t more = places->place[number].size + ZB_INDEX_LINE_MAX + ZB_INDEX_MARKS_MAX + 1 + properties.size;
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
         bytes += more;
@@ -104,6 +113,8 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
                             .properties_size = (uint32_t) properties.size,
                             .id = zb_places_id (places, number),
                             .deliveries = zb_cursor_deliver (&queue->cursor, view, number, lease)};
+        if (queue->topic)
+            zb_engine_mark (&reply->body[reply->bodies - 1], number);
     }
     zb_engine_visited (self, reply->bodies);
     assert (reply->bodies);
@@ -186,8 +197,7 @@ size_t zb_engine_chunk (const zb_engine_t *self)
     return less / 4;
 }
 
-//  The queue is served on in the next turn.
-static void s_leave (zb_engine_t *self, zb_queue_t *queue)
+void zb_engine_serve_later (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_ring_remove (&queue->rest);
     zb_ring_append (&self->rest, &queue->rest);
@@ -197,7 +207,7 @@ void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
 {
     while (!zb_ring_empty (&queue->parked)) {
         if (zb_engine_budget (self) == 0) {
-            s_leave (self, queue);
+            zb_engine_serve_later (self, queue);
             return;
         }
         zb_engine_visited (self, GET_VISITS);
@@ -254,6 +264,10 @@ static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
 
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
 {
+    if (queue->kind == ZB_KIND_TOPIC) {
+        zb_engine_serve_readers (self, queue);
+        return;
+    }
     if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
         return;
     while (queue->cursor.ready && !zb_ring_empty (&queue->parked)) {
@@ -263,7 +277,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             return;
         }
         if (zb_engine_budget (self) == 0) {
-            s_leave (self, queue);
+            zb_engine_serve_later (self, queue);
             return;
         }
         zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
@@ -273,7 +287,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         }
         if (queue->timed && !zb_engine_fresh (self, queue)) {
             if (queue->cursor.ready) {
-                s_leave (self, queue);
+                zb_engine_serve_later (self, queue);
                 return;
             }
             break;
@@ -286,7 +300,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         return;
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
         if (zb_engine_budget (self) == 0) {
-            s_leave (self, queue);
+            zb_engine_serve_later (self, queue);
             return;
         }
         zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late));
@@ -316,7 +330,7 @@ void zb_engine_late (zb_engine_t *self, zb_get_t *get)
 void zb_engine_serve_all (zb_engine_t *self)
 {
     ZB_RING_EACH (link, after, &self->demand)
-    s_leave (self, ZB_ITEM (link, zb_queue_t, demand));
+    zb_engine_serve_later (self, ZB_ITEM (link, zb_queue_t, demand));
     zb_engine_serve_on (self);
 }
 
@@ -328,7 +342,8 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
     zb_ring_append (&queue->parked, &get->turn);
     get->parked = true;
     queue->waiting++;
-    zb_cursor_follow (&queue->cursor, true);
+    if (queue->kind != ZB_KIND_TOPIC)
+        zb_cursor_follow (&queue->cursor, true);
     self->stats.parked++;
     if (zb_ring_empty (&queue->demand))
         zb_ring_append (&self->demand, &queue->demand);
@@ -344,8 +359,12 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
 {
     zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
-    zb_get_t *get = (zb_get_t *) calloc (1, sizeof (zb_get_t));
+    zb_get_t *get = (zb_get_t *) calloc (1, sizeof (zb_get_t) + request->filter.size);
     assert (get);
+    get->behind = task->next;
+    get->filter_size = request->filter.size;
+    if (request->filter.size)
+        memcpy (get->filter, request->filter.data, request->filter.size);
     get->timer.kind = ZB_TIMER_GET;
     get->session = session;
     get->queue = queue;

@@ -163,6 +163,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self)
     if (!link)
         return NULL;
     zb_load_t *load = ZB_ITEM (link, zb_load_t, ask);
+    load->seen = self->taken_id;
     if (load->kind == ZB_LOAD_PEEK)
         self->peeking = true;
     else if (load->queue)
@@ -188,6 +189,8 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     }
     if (self->listing == load)
         self->listing = NULL;
+    if (self->sweep_load == load)
+        self->sweep_load = NULL;
     zb_ring_remove (&load->lists);
     zb_list_destroy (&load->list);
     zb_subs_destroy (&load->subs);
@@ -330,6 +333,8 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     zb_cursor_t *cursor = &queue->cursor;
     cursor->load = NULL;
     //  What was purged since may be in what was read.
+    if (cursor->purges != load->purges && !queue->gone)
+        zb_engine_serve (self, queue);
     if (queue->gone || cursor->purges != load->purges)
         return true;
     uint64_t end = cursor->seen < cursor->log->tail ? cursor->seen : cursor->log->tail;
@@ -421,6 +426,14 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_STRAYS:
         fault = s_rows (self, load, read) ? NULL : s_damaged_log;
         break;
+    case ZB_LOAD_SPOT:
+        return zb_engine_spotted (self, load, read);
+    case ZB_LOAD_SWEEP:
+        fault = zb_engine_swept_rows (self, load, read) ? NULL : s_damaged_log;
+        break;
+    case ZB_LOAD_READ:
+        fault = zb_engine_have_read (self, load, read) ? NULL : s_damaged_log;
+        break;
     case ZB_LOAD_LIST:
         return s_list (self, load, read);
     case ZB_LOAD_DEPTHS:
@@ -472,7 +485,7 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
         self->listing = NULL;
     bool done = s_wake (self, load);
     self->absent = (zb_frame_t){NULL, 0};
-    self->read_queue = NULL;
+    self->read_queue = self->spotted = NULL;
     if (done)
         s_destroy (self, &load);
     else

@@ -95,6 +95,8 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         //  Where messages expire each row has the time of all of its PUTs.
         if (queue->timed && queue->log.fill && zb_log_time (queue->log.fill) != head.time)
             zb_log_seal (&queue->log);
+        if (queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->touched))
+            zb_engine_settle_topic (self, queue);
         zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
         zb_engine_touch_queue (self, queue);
     }
@@ -185,7 +187,7 @@ static bool s_fits (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *
 }
 
 //  Whether there is a property of the broker's own among them.  Programs of the first release may have some, so that only
-//  queues with an option that these did not know refuse them.
+//  topics, and queues with an option that these did not know, refuse them.
 static bool s_has_brokers (zb_frame_t properties)
 {
     size_t cursor = 0;
@@ -230,7 +232,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    if (queue->dead && s_has_brokers (request->properties)) {
+    if ((queue->dead || queue->kind == ZB_KIND_TOPIC) && s_has_brokers (request->properties)) {
         s_refuse (self, task, ZB_BAD_REQUEST, "properties whose names begin with zb- are the broker's", ZB_NOW);
         return NULL;
     }

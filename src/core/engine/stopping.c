@@ -57,6 +57,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->touched);
             zb_ring_remove (&queue->strays);
             zb_ring_remove (&queue->rest);
+            zb_ring_remove (&queue->filtered);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }
@@ -104,7 +105,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->merge.progress = NULL;
     self->sweep.size = 0;
     self->freed = 0;
-    self->sweep.at = 0;
+    self->sweep.at = self->sweep_marks_at = 0;
     self->token_size = 0;
     self->visited = 0;
 }

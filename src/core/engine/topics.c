@@ -121,29 +121,33 @@ static size_t s_count (const zb_queue_t *topic)
     return count;
 }
 
-zb_queue_t *zb_engine_begin_sub (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic, const zb_queue_row_t *row)
+zb_queue_t *zb_engine_begin_sub (zb_engine_t *self, zb_frame_t name, zb_queue_t *topic, const zb_queue_row_t *row,
+                                 const zb_spot_t *spot)
 {
     zb_queue_t *sub = zb_engine_new_topic (self, name, topic);
     zb_queue_configure (sub, row);
-    const zb_log_t *log = &topic->log;
-    //  Before the first one there is nothing that it could have.
-    bool all = row->from <= log->floor;
-    zb_cursor_begin (&sub->cursor, all ? log->floor : row->from, all ? log->gone : log->put);
+    zb_cursor_begin (&sub->cursor, spot->from, spot->count);
     zb_cursor_follow (&sub->cursor, false);
     zb_engine_write_queue (self, sub);
+    zb_engine_filters (self, sub);
     return sub;
 }
 
 //  Makes a subscription of the topic.
-static void s_subscribe (zb_engine_t *self, const zb_task_t *task, zb_queue_t *topic, zb_queue_row_t *row)
+static void s_subscribe (zb_engine_t *self, const zb_task_t *task, zb_queue_t *topic, zb_queue_row_t *row,
+                         const zb_spot_t *spot)
 {
+    zb_spot_t at = *spot;
+    //  Nothing is kept while there is none, and before the first one there is nothing that it could have.
     if (zb_ring_empty (&topic->subs))
-        topic->log.floor = self->newest; //  nothing is kept while there is none
-    row->from = row->first ? topic->log.floor : self->newest;
+        topic->log.floor = self->newest;
+    if (at.from <= topic->log.floor)
+        at = (zb_spot_t){topic->log.floor, topic->log.gone};
+    row->from = at.from;
     row->birth = ++self->newest;
     zb_log_seal (&topic->log);
     row->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
-    zb_queue_t *sub = zb_engine_begin_sub (self, task->request.queue, topic, row);
+    zb_queue_t *sub = zb_engine_begin_sub (self, task->request.queue, topic, row, &at);
     sub->asked = self->epoch;
     zb_engine_touch_queue (self, topic);
 }
@@ -179,11 +183,21 @@ zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task)
         return s_refuse (self, task, ZB_QUEUE_FULL,
                          "no more subscriptions of this topic are allowed (limits.subscriptions of the broker)",
                          self->names_commit);
-    if (sub)
+    if (sub) {
         s_configure (self, sub, &row);
-    else
-        s_subscribe (self, task, topic, &row);
-    return s_ok (self, task);
+        return s_ok (self, task);
+    }
+    unsigned code = 0;
+    const char *wrong = zb_engine_unknown_id (self, &row.began, &code);
+    if (wrong)
+        return s_refuse (self, task, code, wrong, code == ZB_NOT_READY ? ZB_NOW : self->names_commit);
+    zb_spot_t spot;
+    load = zb_engine_spot (self, topic, &row.began, &spot);
+    if (!load) {
+        s_subscribe (self, task, topic, &row, &spot);
+        s_ok (self, task);
+    }
+    return load;
 }
 
 zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken)
@@ -205,18 +219,30 @@ zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, cons
     if (changes && !queue && self->full)
         return s_refuse (self, task, ZB_DISK_FULL, "the disk is full", ZB_NOW);
     bool room = self->queue_count < self->limits.queues && self->queue_id < UINT32_MAX;
-    //  Another one of the name, which was made here, stays as it is.
-    if (changes && queue && row.birth == queue->birth) {
+    //  Another one of the name, which was made or moved on either side: the later one stays.
+    bool moves = changes && queue && sub && row.birth > queue->birth;
+    bool begins = changes && !queue && sub && room;
+    zb_spot_t spot;
+    if (moves || begins) {
+        const zb_position_t from = {row.from ? ZB_AT_ID : ZB_AT_FIRST, row.from};
+        load = zb_engine_spot (self, topic, &from, &spot);
+        if (load)
+            return load;
+    }
+    if (moves)
+        zb_engine_move_sub (self, queue, &row, &spot);
+    else if (changes && queue && row.birth == queue->birth) {
         row.from = queue->from;
-        row.first = queue->first;
+        row.began = queue->began;
+        row.filter = queue->filter;
         s_configure (self, queue, &row);
     }
     else if (changes && !queue && room && !sub)
         s_configure (self, zb_engine_new_topic (self, name, NULL), &row);
-    else if (changes && !queue && room) {
+    else if (begins) {
         row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
         zb_log_seal (&topic->log);
-        zb_engine_begin_sub (self, item->name, topic, &row);
+        zb_engine_begin_sub (self, item->name, topic, &row, &spot);
         zb_engine_touch_queue (self, topic);
     }
     *taken = true;
@@ -244,13 +270,13 @@ void zb_engine_serve_topic (zb_engine_t *self, zb_queue_t *topic)
         else if (cursor->ready > READY_ENOUGH)
             zb_cursor_follow (cursor, false);
     }
+    zb_engine_serve_readers (self, topic);
 }
 
 //  ---------------------------------------------------------------------------
 //  The end
 
-//  Buries the rows that no subscription waits for any more.
-static void s_trim (zb_engine_t *self, zb_queue_t *topic)
+void zb_engine_trim (zb_engine_t *self, zb_queue_t *topic)
 {
     bool none = zb_ring_empty (&topic->subs);
     if (none)
@@ -276,7 +302,7 @@ void zb_engine_purge_topic (zb_engine_t *self, zb_queue_t *queue)
     if (queue->topic) {
         zb_cursor_purge (&queue->cursor, self->newest);
         s_purge (self, queue);
-        s_trim (self, topic);
+        zb_engine_trim (self, topic);
         return;
     }
     zb_log_purge (&topic->log, self->newest);
@@ -295,7 +321,7 @@ void zb_engine_delete_topic (zb_engine_t *self, zb_queue_t *queue)
     zb_queue_t *topic = queue->topic;
     if (topic) {
         zb_engine_drop_queue (self, queue);
-        s_trim (self, topic);
+        zb_engine_trim (self, topic);
         return;
     }
     ZB_RING_EACH (link, after, &queue->subs)
@@ -447,6 +473,7 @@ static bool s_make (zb_engine_t *self, const zb_load_t *load)
         zb_queue_configure (sub, &each->row);
         zb_queue_restore (sub, &cursor->row);
         zb_cursor_follow (&sub->cursor, false);
+        zb_engine_filters (self, sub);
         s_add (self, sub);
     }
     return true;

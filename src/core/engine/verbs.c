@@ -273,6 +273,11 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
                   ZB_NOW);
         return NULL;
     }
+    if (!load && *queue && (*queue)->kind == ZB_KIND_QUEUE && task->request.verb == ZB_READ) {
+        *queue = NULL;
+        s_refuse (self, task, ZB_BAD_REQUEST, "a queue: READ is for topics", ZB_NOW);
+        return NULL;
+    }
     if (!load && !*queue)
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
@@ -430,6 +435,7 @@ void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->touched);
     zb_ring_remove (&queue->strays);
     zb_ring_remove (&queue->rest);
+    zb_ring_remove (&queue->filtered);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);
@@ -464,8 +470,7 @@ static void s_begin (zb_task_t *task)
     task->begun = true;
 }
 
-//  Whether one more GET may not wait; then it is answered, and nothing of it is done.
-static bool s_too_many (zb_engine_t *self, const zb_task_t *task)
+bool zb_engine_too_many (zb_engine_t *self, const zb_task_t *task)
 {
     const char *text = task->session->asked >= ZB_WINDOW    ? "more than 256 GETs of this client wait"
                        : self->asked >= self->limits.parked ? "too many GETs wait (limits.parked of the broker)"
@@ -483,7 +488,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    if (!task->begun && request->max && s_too_many (self, task))
+    if (!task->begun && request->max && zb_engine_too_many (self, task))
         return NULL;
     s_begin (task);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
@@ -566,6 +571,8 @@ static zb_load_t *s_run (zb_engine_t *self, zb_task_t *task)
         [ZB_QUEUE] = s_make_queue,
         [ZB_TOPIC] = zb_engine_topic,
         [ZB_SUB] = zb_engine_sub,
+        [ZB_SEEK] = zb_engine_seek,
+        [ZB_READ] = zb_engine_read_topic,
         [ZB_PURGE] = s_purge,
         [ZB_DELETE] = s_delete,
         [ZB_REPLAY] = zb_engine_replay,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/queue/cursor.h"
+#include "core/wire/filter.h"
 
 void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
 {
@@ -29,6 +30,12 @@ void zb_cursor_begin (zb_cursor_t *self, uint64_t from, uint64_t count)
     assert (self->views.count == 0);
     self->reach = self->passed = from;
     self->done = self->behind = count;
+}
+
+void zb_cursor_want (zb_cursor_t *self, uint64_t from, zb_frame_t filter)
+{
+    self->from = from;
+    self->filter = filter;
 }
 
 void zb_cursor_follow (zb_cursor_t *self, bool follows)
@@ -107,11 +114,34 @@ static void s_uncover (zb_cursor_t *self, zb_away_t *away)
     self->leased -= count;
 }
 
+//  How many messages of a row it does not want; in its view (may be NULL) they are done.
+static uint32_t s_exclude (const zb_cursor_t *self, const zb_places_t *places, zb_view_t *view)
+{
+    uint32_t excluded = 0, piece = 0;
+    uint64_t from = places->first <= self->from && self->from < places->last ? self->from : 0;
+    bool takes = true;
+    if (from == 0 && self->filter.size == 0)
+        return 0;
+    for (uint32_t number = 0; number < places->count; number++) {
+        if (places->place[number].piece != piece)
+            takes = zb_filter_takes (self->filter, zb_places_properties (places, number));
+        piece = places->place[number].piece;
+        if (takes && zb_places_id (places, number) > from)
+            continue;
+        excluded++;
+        if (view && !zb_view_is_done (view, number))
+            zb_view_finish (view, number);
+    }
+    return excluded;
+}
+
 //  Makes the view of a row; NULL if row or bitmap is malformed.
 static zb_view_t *s_look (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
 {
     zb_places_t *places = zb_log_take (self->log, row, last);
     zb_view_t *view = places ? zb_view_new (places, bits) : NULL;
+    if (view)
+        s_exclude (self, places, view);
     if (places)
         zb_log_release (self->log, &places);
     return view;
@@ -499,6 +529,7 @@ static void s_advance (zb_cursor_t *self, zb_commit_t *commit)
         uint32_t count = places->count, size = places->row->size;
         s_erase_bits (self, s_view (self, 0), commit);
         self->behind += count;
+        self->done += s_exclude (self, places, NULL);
         self->passed = last > self->passed ? last : self->passed;
         s_drop (self, 0);
         zb_log_passed (self->log, last, count, size, commit);
@@ -664,6 +695,28 @@ void zb_cursor_clear (zb_cursor_t *self)
     zb_ring_remove (&self->follows);
     if (self->log->slowest == self)
         self->log->slowest = NULL;
+}
+
+void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t count)
+{
+    s_clear (self);
+    self->id = id;
+    self->purges++;
+    self->held = 0;
+    zb_cursor_begin (self, from, count);
+}
+
+bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit)
+{
+    assert (self->log->keeps && self->views.count == 0 && places->last > self->reach);
+    if (s_exclude (self, places, NULL) < places->count)
+        return false;
+    self->reach = places->last;
+    self->passed = self->reach > self->passed ? self->reach : self->passed;
+    self->behind += places->count;
+    self->done += places->count;
+    zb_log_passed (self->log, places->last, places->count, places->row->size, commit);
+    return true;
 }
 
 bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit)

@@ -24,6 +24,11 @@
     memory (a stray).  A stray stays until its bitmap is with the store, so that a
     read of the window never brings an older state back.
 
+    A cursor of a log that keeps its rows may want a part of it only: what its filter takes, and of the row in
+    which it begins what is behind there. The rest is done from the beginning, without an acknowledgement
+    and without a bitmap: rows don't change, so whoever reads them finds it out again. It counts as done when the
+    mark has passed its row.
+
     A lease is spans of ids.  So a row of which something is leased may leave memory, too:
     what the cursor knows of its deliveries stays (`away`), and meets the row when it is
     read again.
@@ -50,8 +55,11 @@ typedef struct zb_cursor {
     uint32_t id;   //  in the tables cursors and acks; a queue's is its log's
     uint64_t done; //  messages ever done
     uint64_t reach;
+    uint64_t from;     //  behind this one it begins,
+    zb_frame_t filter; //  and what it takes, its owner's; empty: all
     uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
     uint64_t behind; //  and so many messages are before the mark
+    uint64_t held;   //  what it takes of the row behind this id holds back its mark; `reach` when that was found
     uint64_t commit; //  the newest commit with an acknowledgement
     zb_ring_t dirty; //  views whose bitmap the next batch writes
     zb_deck_t views; //  in the order of ids
@@ -77,6 +85,12 @@ void zb_cursor_clear (zb_cursor_t *self);
 //  One of a log that keeps its rows begins behind this id, before which so many messages were put.  Nothing of it is in
 //  memory.
 void zb_cursor_begin (zb_cursor_t *self, uint64_t from, uint64_t count);
+//  What it wants: what is behind this id, and what the filter takes, which lies there as long as the cursor does.
+void zb_cursor_want (zb_cursor_t *self, uint64_t from, zb_frame_t filter);
+//  Whether it takes none of a row; nothing of it is in memory, and the row is the next one behind `reach`: then it is done.
+bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit);
+//  It begins elsewhere, under another id: its leases have ended, what a load brings is not for it.
+void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t count);
 //  Whether rows of a log that keeps them are shown to it, as they are from the beginning.  One that is not reads them.
 void zb_cursor_follow (zb_cursor_t *self, bool follows);
 //  Takes what the store knows about one that has just been made.

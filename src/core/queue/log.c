@@ -97,6 +97,7 @@ static void s_reserve (zb_log_t *self, const zb_log_head_t *head, uint64_t first
         size_t room = zb_log_head_size (head->form) + need;
         zb_log_head_t begun = *head;
         begun.first = first;
+        begun.n = self->keeps ? self->put + 1 : 0;
         self->fill = zb_row_new (room < self->hint ? self->hint : room);
         zb_log_begin (self->fill, &begun);
     }
@@ -195,6 +196,8 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
 {
     zb_log_head_t head;
     uint32_t done = s_done (bits);
+    if (self->keeps)
+        zb_log_number (row, self->put + 1);
     int rc = zb_log_head (row, &head);
     assert (rc == 0);
     assert (done < head.count);

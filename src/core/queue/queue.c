@@ -19,8 +19,8 @@ static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, ui
     assert (self);
     self->kind = kind;
     zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
-    zb_ring_t *ring[] = {&self->ring, &self->touched, &self->demand, &self->strays,
-                         &self->rest, &self->parked,  &self->late,   &self->subs};
+    zb_ring_t *ring[] = {&self->ring,   &self->touched, &self->demand, &self->strays,  &self->rest,
+                         &self->parked, &self->late,    &self->subs,   &self->filtered};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -77,7 +77,7 @@ void zb_queue_destroy (zb_queue_t **self_p)
         zb_log_clear (&self->log);
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
-                zb_ring_empty (&self->late) && zb_ring_empty (&self->rest));
+                zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered));
         free (self->dead);
         free (self);
         *self_p = NULL;
@@ -96,7 +96,8 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .topic = self->topic ? self->topic->id : 0,
                           .birth = self->birth,
                           .from = self->from,
-                          .first = self->first,
+                          .began = self->began,
+                          .filter = self->filter,
                           .expires = self->expires,
                           .since = self->since,
                           .timed = self->timed};
@@ -113,7 +114,6 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->bytes = row->bytes;
     self->birth = row->birth;
     self->from = row->from;
-    self->first = row->first;
     self->expires = row->expires;
     self->since = row->since;
     self->timed = row->timed;
@@ -123,6 +123,10 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     if (self->dead)
         memcpy (self->dead, row->dead, row->dead_size);
     self->dead_size = row->dead_size;
+    self->began = row->began;
+    self->filter = row->filter;
+    if (self->kind == ZB_KIND_SUB)
+        zb_cursor_want (&self->cursor, self->from, (zb_frame_t){self->filter.text, self->filter.size});
 }
 
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX])

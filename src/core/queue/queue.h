@@ -49,7 +49,12 @@ typedef struct zb_queue {
     uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row
     uint64_t from;
-    bool first;
+    zb_position_t began;
+    zb_filter_t filter;
+    zb_ring_t filtered; //  a topic with filters: on the ring of those that are swept,
+    int64_t swept_at;   //  when that was done last,
+    uint64_t swept;     //  and what its rows took then
+    bool reading;       //  of a topic: rows are being read for who waits without a subscription
     zb_stamp_t changed; //  when it was made, or its options were changed
     uint64_t asked;     //  newest epoch in which a client asked something of it
     uint64_t commit;    //  the newest commit that writes its rows

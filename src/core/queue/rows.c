@@ -30,7 +30,7 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_DEAD = 1, MORE_EXPIRES = 2 };
+enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {
@@ -48,7 +48,11 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     zb_put64 (expires, self->expires);
     zb_put64 (expires + 8, self->since);
     size_t size = s_more (value, MORE_DEAD, self->dead, self->dead_size);
-    return size + s_more (value + size, MORE_EXPIRES, expires, self->timed ? sizeof expires : 0);
+    size += s_more (value + size, MORE_EXPIRES, expires, self->timed ? sizeof expires : 0);
+    uint8_t began[8];
+    zb_put64 (began, self->began.number);
+    size += s_more (value + size, MORE_BEGAN, began, self->began.number ? sizeof began : 0);
+    return size + s_more (value + size, MORE_FILTER, self->filter.text, self->filter.size);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -67,6 +71,12 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         zb_frame_t name = {value + at + 2, value[at + 1]};
         if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
             return -1;
+        if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
+            return -1;
+        if (value[at] == MORE_BEGAN && name.size < 8)
+            return -1;
+        if (value[at] == MORE_BEGAN)
+            self->began.number = zb_get64 (value + at + 2);
         if (value[at] == MORE_DEAD && zb_name_check (name))
             return -1;
         if (value[at] == MORE_DEAD)
@@ -249,7 +259,7 @@ void zb_log_begin (zb_row_t *row, const zb_log_head_t *head)
     zb_put64 (row->data + 8, head->first);
     if (head->form == 2) {
         zb_put64 (row->data + 16, head->time);
-        zb_put64 (row->data + 24, head->origin);
+        zb_put64 (row->data + 24, head->n);
     }
     row->size = (uint32_t) size;
 }
@@ -296,6 +306,12 @@ void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *bo
     zb_put32 (row->data + 4, zb_get32 (row->data + 4) + piece->count);
 }
 
+void zb_log_number (zb_row_t *row, uint64_t n)
+{
+    assert (row->size >= ZB_LOG_HEAD_LONG && row->data[0] == 2);
+    zb_put64 (row->data + 24, n);
+}
+
 int zb_log_head (const zb_row_t *row, zb_log_head_t *head)
 {
     if (row->size < ZB_LOG_HEAD)
@@ -306,7 +322,7 @@ int zb_log_head (const zb_row_t *row, zb_log_head_t *head)
     *head = (zb_log_head_t){.form = form, .count = zb_get32 (row->data + 4), .first = zb_get64 (row->data + 8)};
     if (form == 2) {
         head->time = zb_get64 (row->data + 16);
-        head->origin = zb_get64 (row->data + 24);
+        head->n = zb_get64 (row->data + 24);
         head->bytes = zb_get32 (row->data + 32);
     }
     return head->count && head->first ? 0 : -1;

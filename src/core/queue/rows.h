@@ -44,6 +44,8 @@
                                                  an option 1: the name of the queue that dead letters go to
                                                  an option 2: u64  expires in ms, 0 = never, u64  newest message id
                                                       when it was named first: what came before never expires
+                                                 an option 3: of a subscription that began at an id or a time u64  which one
+                                                 an option 4: of a subscription: its filter (core/wire/filter.h)
     log        queue id u32, LAST message id u64 messages, see below
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
@@ -74,7 +76,8 @@
         4     4   messages, at least 1
         8     8   first message id
        16     8   form 2: ms since 1970 when the row was begun (core/base/pairtime.h); 0 = not known
-       24     8   form 2: the id that its last message had where it comes from; 0 = here
+       24     8   form 2, from level 3 on: the number that its first message has in its topic, from 1; 0 = of a queue, or not
+                  known
        32     4   form 2: bytes of all bodies
        16/36  -   pieces, each the messages of one PUT (of a large PUT as many as fit):
                   0  4   id of the piece's first message minus the row's first
@@ -95,6 +98,7 @@
 #include "core/base/batch.h"
 #include "core/base/bytes.h"
 #include "core/base/lineage.h"
+#include "core/wire/position.h"
 #include "core/wire/wire.h"
 
 //  Meta.
@@ -115,12 +119,18 @@
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18) //  bytes of more options
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX) //  bytes of more options
 
 #define ZB_STAMP_SIZE 17
 
 //  What a name is: a subscription's is TOPIC/SUB.
 typedef enum { ZB_KIND_QUEUE, ZB_KIND_TOPIC, ZB_KIND_SUB } zb_queue_kind_t;
+
+//  What a subscription takes; no bytes: all.
+typedef struct {
+    uint8_t size;
+    char text[ZB_FILTER_MAX];
+} zb_filter_t;
 
 typedef struct {
     zb_queue_kind_t kind;
@@ -132,8 +142,9 @@ typedef struct {
     uint64_t bytes; //  of a topic: most bytes of its rows
     uint32_t topic; //  of a subscription: its topic's id,
     uint64_t birth; //  an id that no message has, given when it was made or set to another position,
-    uint64_t from;  //  and the id behind which it began:
-    bool first;     //  with the oldest message that there was, or behind the newest
+    uint64_t from;  //  and the id behind which it begins;
+    zb_position_t began; //  what was asked for when it was made,
+    zb_filter_t filter;  //  and what it takes: that does not change
     uint64_t expires; //  of a queue: ms, 0 = never;
     uint64_t since;   //  of messages with larger ids: the option was named then
     bool timed;       //  it was: properties of this name have a meaning
@@ -207,7 +218,7 @@ typedef struct {
     uint32_t count;  //  messages
     uint64_t first;  //  id of the first
     uint64_t time;   //  ms since 1970
-    uint64_t origin; //  id of the last where it comes from
+    uint64_t n;      //  number of the first in its topic; 0 = none
     uint32_t bytes;  //  of all bodies
 } zb_log_head_t;
 
@@ -227,10 +238,12 @@ typedef struct {
 
 //  Bytes that a row grows by for a piece of `count` bodies of `bytes` together.
 size_t zb_log_need (const zb_piece_t *piece, size_t count, size_t bytes);
-//  Starts a row with a head of this form, first id, time and origin.
+//  Starts a row with a head of this form, first id, time and number.
 void zb_log_begin (zb_row_t *row, const zb_log_head_t *head);
 //  Appends a piece with these bodies to a row that has the room.
 void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *body);
+//  A row of form 2 that is no one's yet gets another number.
+void zb_log_number (zb_row_t *row, uint64_t n);
 //  What the head of a row says; -1 if it is malformed.
 int zb_log_head (const zb_row_t *row, zb_log_head_t *head);
 //  When a row was begun; 0 = not known.

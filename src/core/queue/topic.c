@@ -13,6 +13,7 @@
 
 #include "core/queue/options.h"
 #include "core/queue/topic.h"
+#include "core/wire/filter.h"
 
 #define TOPIC_ROW_SIZE 34
 
@@ -30,7 +31,7 @@ size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_R
     zb_put32 (value + 42, self->topic);
     zb_put64 (value + 46, self->birth);
     zb_put64 (value + 54, self->from);
-    value[62] = self->first;
+    value[62] = (uint8_t) self->began.how;
     return ZB_SUB_ROW_SIZE + zb_more_encode (self, value + ZB_SUB_ROW_SIZE);
 }
 
@@ -51,9 +52,25 @@ int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row)
     self->topic = zb_get32 (row->data + 42);
     self->birth = zb_get64 (row->data + 46);
     self->from = zb_get64 (row->data + 54);
-    self->first = row->data[62] == 1;
+    self->began.how = (zb_at_t) row->data[62];
     bool good = self->id && self->topic && self->lease <= INT32_MAX && self->grace <= INT32_MAX;
-    return good && self->birth && self->from < self->birth && row->data[62] <= 1 ? 0 : -1;
+    return good && self->birth && self->from < self->birth && row->data[62] <= ZB_AT_TIME ? 0 : -1;
+}
+
+int zb_topic_filter (zb_queue_row_t *self, zb_frame_t text, size_t size)
+{
+    if (size > text.size || size > ZB_FILTER_MAX)
+        return -1;
+    text.size = size;
+    self->filter.size = (uint8_t) size;
+    if (size)
+        memcpy (self->filter.text, text.data, size);
+    return size && zb_filter_check (text) ? -1 : 0;
+}
+
+zb_frame_t zb_topic_filter_of (const zb_queue_row_t *self)
+{
+    return (zb_frame_t){self->filter.text, self->filter.size};
 }
 
 bool zb_topic_split (zb_frame_t name, zb_frame_t *topic, zb_frame_t *own)
@@ -72,6 +89,27 @@ static const char *s_number (zb_frame_t value, uint64_t most, uint64_t *number, 
     return zb_number_parse (value, most, number) ? NULL : wrong;
 }
 
+static const char *s_from (zb_queue_row_t *row, zb_frame_t value)
+{
+    zb_position_t position;
+    if (!zb_position_parse (&position, value))
+        return "from is new, first, a message id, or @ and ms since 1970";
+    if (row->id && (position.how != row->began.how || position.number != row->began.number))
+        return "where a subscription begins does not change: SEEK moves it, or make another one";
+    row->began = position;
+    return NULL;
+}
+
+static const char *s_filter (zb_queue_row_t *row, zb_frame_t value)
+{
+    const char *wrong = value.size ? zb_filter_check (value) : NULL;
+    if (wrong)
+        return wrong;
+    if (row->id && !zb_frame_eq (value, zb_topic_filter_of (row)))
+        return "a filter does not change: make another subscription, from=ID where this one is";
+    return zb_topic_filter (row, value, value.size) ? "filter: malformed" : NULL;
+}
+
 const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value)
 {
     if (row->kind == ZB_KIND_TOPIC) {
@@ -87,15 +125,11 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
         return s_number (value, INT32_MAX, &row->grace, "grace is a number of milliseconds, 0 for the default");
     if (zb_frame_is (name, ZB_OPTION_DEAD))
         return zb_options_set_dead (row, value);
-    if (!zb_frame_is (name, "from"))
-        return "the options of a subscription are lease, grace, dead-letter and from";
-    bool first = zb_frame_is (value, "first");
-    if (!first && !zb_frame_is (value, "new"))
-        return "from is new or first";
-    if (row->id && first != row->first)
-        return "where a subscription begins does not change: delete it, and make it again";
-    row->first = first;
-    return NULL;
+    if (zb_frame_is (name, "from"))
+        return s_from (row, value);
+    if (zb_frame_is (name, "filter"))
+        return s_filter (row, value);
+    return "the options of a subscription are lease, grace, dead-letter, from and filter";
 }
 
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
@@ -106,11 +140,14 @@ bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 
 size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, char *text, size_t room)
 {
-    int size = row->kind == ZB_KIND_TOPIC ? snprintf (text, room, "keep=subscribed\nmax-bytes=%" PRIu64 "\n",
-                                                      row->bytes ? row->bytes : limits->topic_bytes)
-                                          : snprintf (text, room, "lease=%" PRIu64 "\ngrace=%" PRIu64 "\n",
-                                                      row->lease ? row->lease : (uint64_t) limits->lease,
-                                                      row->grace ? row->grace : (uint64_t) limits->grace);
+    zb_frame_t filter = zb_topic_filter_of (row);
+    int size = row->kind == ZB_KIND_TOPIC
+                   ? snprintf (text, room, "keep=subscribed\nmax-bytes=%" PRIu64 "\n",
+                               row->bytes ? row->bytes : limits->topic_bytes)
+                   : snprintf (text, room, "lease=%" PRIu64 "\ngrace=%" PRIu64 "\n%s%.*s%s",
+                               row->lease ? row->lease : (uint64_t) limits->lease,
+                               row->grace ? row->grace : (uint64_t) limits->grace, filter.size ? "filter=" : "",
+                               (int) filter.size, (const char *) filter.data, filter.size ? "\n" : "");
     assert (size > 0 && (size_t) size < room);
     return (size_t) size + zb_options_format_dead (row, text + size, room - (size_t) size);
 }

@@ -19,10 +19,10 @@
                   subscription: lease in ms, 0 = the broker's default
        34     8   subscription: grace in ms, 0 = the broker's default
        42     4   subscription: its topic's id
-       46     8   subscription: birth, an id that no message has: given when it was made
-       54     8   subscription: the id behind which it began
-       62     1   subscription: 1: with the oldest message that there was; 0: behind the newest
-       63     -   subscription: more options, as in a queue's row (rows.h)
+       46     8   subscription: birth, an id that no message has: given when it was made, or moved by a SEEK
+       54     8   subscription: the id behind which it begins
+       62     1   subscription: where it was asked to begin: 0 new, 1 first, 2 id, 3 time (core/wire/position.h)
+       63     -   subscription: more options, as in a queue's row (rows.h), its filter among them
 */
 
 #ifndef ZB_TOPIC_H_INCLUDED
@@ -41,8 +41,13 @@ int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row);
 //  The parts of a subscription's name: its topic's, and (may be NULL) its own; false if it is no subscription's.
 bool zb_topic_split (zb_frame_t name, zb_frame_t *topic, zb_frame_t *own);
 
-//  Sets an option of the row's kind; returns NULL, or what is wrong, for a client.  Where a subscription begins is told
-//  only to one that has no id yet.
+//  Gives the row a filter: the first so many bytes of this text.  -1 if they are not there, or are none.
+int zb_topic_filter (zb_queue_row_t *self, zb_frame_t text, size_t size);
+//  The row's filter, which may be empty: it lies there.
+zb_frame_t zb_topic_filter_of (const zb_queue_row_t *self);
+
+//  Sets an option of the row's kind; returns NULL, or what is wrong, for a client.  Where a subscription begins, and
+//  its filter, are told only to one that has no id yet.
 const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value);
 //  Whether two rows have the same options.
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other);

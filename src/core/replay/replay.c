@@ -87,7 +87,7 @@ static bool s_queue (zb_item_t *self)
 static bool s_topic (zb_item_t *self)
 {
     bool sub = self->kind == ZB_REPLAY_SUB;
-    size_t size = (sub ? 40 : 8) + ZB_STAMP_SIZE;
+    size_t size = (sub ? ZB_ITEM_SUB : 8) + ZB_STAMP_SIZE;
     if (self->rest.size < size)
         return false;
     const uint8_t *byte = self->rest.data;
@@ -97,10 +97,12 @@ static bool s_topic (zb_item_t *self)
                                        .grace = zb_get64 (byte + 8),
                                        .birth = zb_get64 (byte + 16),
                                        .from = zb_get64 (byte + 24),
-                                       .first = zb_get64 (byte + 32) == 1};
+                                       .began.how = (zb_at_t) zb_get64 (byte + 32)};
     else
         self->queue = (zb_queue_row_t){.kind = ZB_KIND_TOPIC, .bytes = zb_get64 (byte)};
     zb_stamp_decode (&self->queue.changed, byte + size - ZB_STAMP_SIZE);
+    if (sub && zb_get64 (byte + 32) > ZB_AT_TIME)
+        return false;
     self->name = s_skip (self->rest, size);
     bool more = s_more (self);
     bool slash = zb_frame_find (self->name, 0, '/') < self->name.size;

@@ -35,7 +35,7 @@
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       DELETE     acks       size of the name u8, name: there is no such queue any more
       TOPIC      queues     most bytes u64, when it was changed, name
-      SUB        queues     lease u64, grace u64, birth u64, from u64, first u64, when it was changed, name; more options
+      SUB        queues     lease u64, grace u64, birth u64, from u64, how it began u64 (topic.h), when it was changed, name; more options
                             as of a queue
       TOPIC_ROW  log        as ROW
       DONE       acks       birth u64, size of the name u8, name, ids as in an ACK's argument: done by the subscription
@@ -88,6 +88,7 @@ typedef enum {
 
 #define ZB_POSITION_MAX (1 + ZB_KEY_MAX)
 #define ZB_ITEM_PROOF_SIZE 32
+#define ZB_ITEM_SUB 40                       //  bytes of the numbers of a subscription
 #define ZB_ITEM_OPTIONS (24 + ZB_STAMP_SIZE) //  bytes of a queue's options
 
 typedef struct {

@@ -70,11 +70,11 @@ static void s_make_options (zb_replayer_t *self, zb_replay_kind_t kind, const zb
 
 static void s_make_topic (zb_replayer_t *self, const zb_known_queue_t *queue)
 {
-    uint8_t options[40 + ZB_STAMP_SIZE];
+    uint8_t options[ZB_ITEM_SUB + ZB_STAMP_SIZE];
     const zb_queue_row_t *row = &queue->row;
-    const uint64_t number[] = {row->lease, row->grace, row->birth, row->from, row->first};
+    const uint64_t number[] = {row->lease, row->grace, row->birth, row->from, row->began.how};
     size_t size = 0;
-    for (; row->kind == ZB_KIND_SUB && size < 40; size += 8)
+    for (; row->kind == ZB_KIND_SUB && size < ZB_ITEM_SUB; size += 8)
         zb_put64 (options + size, number[size / 8]);
     if (row->kind == ZB_KIND_TOPIC) {
         zb_put64 (options, row->bytes);

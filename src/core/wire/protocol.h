@@ -26,6 +26,8 @@ typedef enum {
     ZB_QUEUE,
     ZB_TOPIC,
     ZB_SUB,
+    ZB_SEEK,
+    ZB_READ,
     ZB_LIST,
     ZB_PEEK,
     ZB_PURGE,

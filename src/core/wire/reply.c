@@ -141,14 +141,25 @@ static zb_frame_t s_number (char text[21], uint64_t number)
     return (zb_frame_t){text, zb_number_format (number, text)};
 }
 
+//  Appends a property of the broker's, if there is a value.
+static size_t s_mark (char *text, const char *name, uint64_t value)
+{
+    if (value == 0)
+        return 0;
+    size_t size = strlen (name);
+    memcpy (text, name, size);
+    return size + zb_number_format (value, text + size);
+}
+
 static zb_frame_t s_index (zb_frames_t *self)
 {
     const zb_reply_t *reply = self->reply;
     size_t size = 0;
     for (size_t index = 0; index < reply->bodies; index++)
-        size += ZB_INDEX_LINE_MAX + 1 + reply->body[index].properties_size;
+        size += ZB_INDEX_LINE_MAX + ZB_INDEX_MARKS_MAX + 1 + reply->body[index].properties_size;
     if (size == 0)
         return (zb_frame_t){NULL, 0};
+    size += ZB_INDEX_MARKS_MAX;
     char *text = self->list = (char *) malloc (size);
     assert (text);
     for (size_t index = 0; index < reply->bodies; index++) {
@@ -157,6 +168,12 @@ static zb_frame_t s_index (zb_frames_t *self)
             *text++ = '\n';
         const void *lines = reply->lines ? reply->lines[index].data : body->row->data + body->properties;
         text += zb_index_format (body->id, body->deliveries, (zb_frame_t){lines, body->properties_size}, text);
+        text += s_mark (text, "\tzb-n=", body->n);
+        text += s_mark (text, "\tzb-time=", body->time);
+        if (index == 0) {
+            text += s_mark (text, "\tzb-skipped=", reply->skipped.first);
+            text += s_mark (text, "..", reply->skipped.last);
+        }
     }
     return (zb_frame_t){self->list, (size_t) (text - self->list)};
 }

@@ -47,6 +47,8 @@ typedef struct {
     uint32_t properties, properties_size;
     uint64_t id;
     uint32_t deliveries; //  this one included
+    uint64_t n;          //  of a topic: its number there, and
+    uint64_t time;       //  when it was put, ms since 1970; 0 = not told
 } zb_delivery_t;
 
 typedef struct {
@@ -62,6 +64,7 @@ typedef struct {
     size_t spans;
     zb_delivery_t *body; //  allocated for it
     zb_frame_t *lines;   //  PEEKED: of each body, properties_size bytes; it and they are allocated
+    zb_span_t skipped;   //  MESSAGES: ids before the first body that are gone; 0 = none
     size_t bodies;
     //  The engine's, and nobody else's.
     zb_ring_t ring;

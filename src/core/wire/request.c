@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/wire/filter.h"
 #include "core/wire/request.h"
 
 //  Both put the text that goes with the error into the request.
@@ -141,7 +142,7 @@ static int s_parse_put (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *a
     return 0;
 }
 
-static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, const zb_limits_t *limits)
+static int s_parse_wait (zb_request_t *self, const zb_frame_t *arg, const zb_limits_t *limits)
 {
     if (!zb_number_parse (arg[1], UINT64_MAX, &self->max))
         return s_bad (self, "max", "not a number");
@@ -151,7 +152,29 @@ static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *a
         self->max = limits->bodies;
     if (self->wait > ZB_WAIT_MAX)
         self->wait = ZB_WAIT_MAX;
-    return s_parse_acks (self, ids, arg[3]);
+    return 0;
+}
+
+static int s_parse_get (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, const zb_limits_t *limits)
+{
+    int result = s_parse_wait (self, arg, limits);
+    return result ? result : s_parse_acks (self, ids, arg[3]);
+}
+
+static int s_parse_read (zb_request_t *self, const zb_frame_t *arg, size_t args, const zb_limits_t *limits)
+{
+    if (!zb_position_parse (&self->where, arg[1]))
+        return s_bad (self, "position", "not new, first, a message id, or @ and ms since 1970");
+    //  Max and wait-ms are where a GET has them.
+    int result = s_parse_wait (self, arg + 1, limits);
+    if (!result && self->max == 0)
+        return s_bad (self, "max", "not 1 or more");
+    const char *wrong = args > 4 && arg[4].size ? zb_filter_check (arg[4]) : NULL;
+    if (!result && wrong)
+        return s_bad (self, "filter", wrong);
+    if (args > 4)
+        self->filter = arg[4];
+    return result;
 }
 
 //  A position is `first`, or the id of the message behind which it begins.
@@ -297,7 +320,7 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return 0;
     bool subs = zb_protocol (self->verb)->subs;
     const char *wrong = subs ? zb_place_check (arg[0]) : zb_name_check (arg[0]);
-    if (!wrong && self->verb == ZB_SUB && zb_frame_find (arg[0], 0, '/') == arg[0].size)
+    if (!wrong && (self->verb == ZB_SUB || self->verb == ZB_SEEK) && zb_frame_find (arg[0], 0, '/') == arg[0].size)
         wrong = "a subscription's name is TOPIC/SUB";
     if (wrong)
         return s_bad (self, "queue", wrong);
@@ -309,6 +332,12 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
         return s_parse_get (self, ids, arg, limits);
     case ZB_PEEK:
         return s_parse_peek (self, arg, limits);
+    case ZB_READ:
+        return s_parse_read (self, arg, args, limits);
+    case ZB_SEEK:
+        if (!zb_position_parse (&self->where, arg[1]) || self->where.how == ZB_AT_NEW)
+            return s_bad (self, "position", "not first, a message id, or @ and ms since 1970");
+        return 0;
     case ZB_NACK:
         return s_parse_nack (self, ids, arg, args);
     case ZB_ACK:
@@ -379,13 +408,14 @@ int zb_request_parse (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *fra
 }
 
 //  The frames of a request that are not in a row.
-#define S_ONES 12
+#define S_ONES 13
 
 static void s_ones (zb_request_t *self, zb_frame_t *one[S_ONES])
 {
     zb_frame_t *const ones[S_ONES] = {&self->from.routing,  &self->from.id, &self->name,       &self->token,
                                       &self->queue,         &self->options, &self->properties, &self->proof,
-                                      &self->witness_proof, &self->after,   &self->acked,      &self->target};
+                                      &self->witness_proof, &self->after,   &self->acked,      &self->target,
+                                      &self->filter};
     memcpy (one, ones, sizeof ones);
 }
 

@@ -13,6 +13,7 @@
 #define ZB_REQUEST_H_INCLUDED
 
 #include "core/base/spans.h"
+#include "core/wire/position.h"
 #include "core/wire/protocol.h"
 
 //  Where a reply goes.
@@ -42,9 +43,11 @@ typedef struct {
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t position;        //  EVENTS: the N of the event behind which it begins, PEEK: the message's id, CLIENTS: the
                               //  client's number; 0 = none
-    uint64_t max;             //  GET, PEEK: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.
+    uint64_t max;             //  GET, READ, PEEK: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.
                               //  EVENTS, CLIENTS: of a page.  BACKUP: bytes a second, 0 = no limit
-    uint64_t wait;            //  GET: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
+    uint64_t wait;            //  GET READ: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
+    zb_position_t where;      //  SEEK READ
+    zb_frame_t filter;        //  READ: valid; empty: all
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
