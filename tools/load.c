@@ -59,7 +59,10 @@ static int s_send (load_t *self)
     return rc ? tool_client_fail (self->tool, self->client, self->path) : TOOL_OK;
 }
 
-static int s_options_line (load_t *self, const char *queue, json_t *options)
+//  What makes a queue, a topic or a subscription, or changes its options.
+typedef int (make_fn) (zb_client_t *client, const char *name, const char *options);
+
+static int s_options_line (load_t *self, make_fn *make, const char *queue, json_t *options)
 {
     int code = s_send (self);
     char *lines = strdup ("");
@@ -73,7 +76,7 @@ static int s_options_line (load_t *self, const char *queue, json_t *options)
         free (lines);
         lines = more;
     }
-    if (code == TOOL_OK && zb_client_create_queue (self->client, queue, lines))
+    if (code == TOOL_OK && make (self->client, queue, lines))
         code = tool_client_fail (self->tool, self->client, queue);
     free (lines);
     return code;
@@ -124,6 +127,8 @@ static int s_line (load_t *self, const char *text, size_t size)
     const char *queue = json_string_value (json_object_get (object, "queue"));
     const char *body = json_string_value (json_object_get (object, "body"));
     const char *properties = json_string_value (json_object_get (object, "properties"));
+    const char *topic = json_string_value (json_object_get (object, "topic"));
+    const char *subscription = json_string_value (json_object_get (object, "subscription"));
     json_t *options = json_object_get (object, "options");
     self->line++;
     int code;
@@ -132,9 +137,14 @@ static int s_line (load_t *self, const char *text, size_t size)
     else if (queue && body)
         code = s_message_line (self, queue, properties ? properties : "", body);
     else if (queue && json_is_object (options))
-        code = s_options_line (self, queue, options);
+        code = s_options_line (self, zb_client_create_queue, queue, options);
+    else if (topic && json_is_object (options))
+        code = s_options_line (self, zb_client_topic, topic, options);
+    //  It begins behind what was put so far.
+    else if (subscription && json_is_object (options))
+        code = s_options_line (self, zb_client_subscribe, subscription, options);
     else
-        code = s_wrong (self, object ? "neither a queue nor a message" : error.text);
+        code = s_wrong (self, object ? "neither a queue, a topic, a subscription nor a message" : error.text);
     json_decref (object);
     return code;
 }
@@ -184,7 +194,8 @@ const tool_command_t tool_load = {
     .arguments = "[FILE]",
     .summary = "Put the messages that were dumped, through the brokers",
     .text = "\n"
-            "Makes the queues with their options, and stores the messages in their order, under new ids and in this\n"
+            "Makes the queues, topics and subscriptions with their options, and stores the messages in their order, "
+            "under new ids and in this\n"
             "command's name.  Repeated after an interruption it goes on where it was: nothing is stored twice.\n"
             "Without FILE it reads standard input.\n",
     .options = s_options,

@@ -9,6 +9,7 @@
     Preloaded into a broker (LD_PRELOAD).  While $ZBROKER_SHIM/stall exists, each sync, and each look at the disk's
     free space, waits, and makes $ZBROKER_SHIM/stalled; while $ZBROKER_SHIM/fail exists, each of the database fails with EIO.
     While $ZBROKER_SHIM/lie exists, the lock on a file LOCK is seen by this process alone.
+    While $ZBROKER_SHIM/full exists, nothing can be written with pwrite into a folder whose name ends with .part.
     While $ZBROKER_SHIM/hang exists, the main thread does not come back from zmq_poll.
 */
 
@@ -53,6 +54,36 @@ int statvfs (const char *restrict path, struct statvfs *restrict info)
     int (*real) (const char *, struct statvfs *) =
         (int (*) (const char *, struct statvfs *)) dlsym (RTLD_NEXT, "statvfs");
     return real (path, info);
+}
+
+//  Whether the file is in a backup that is being made, and there is no room for it.
+static int s_full (int fd)
+{
+    char link[64], path[4096];
+    snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = s_ordered ("full") ? readlink (link, path, sizeof path - 1) : -1;
+    path[size > 0 ? size : 0] = 0;
+    return strstr (path, ".part/") != NULL;
+}
+
+static ssize_t s_pwrite (const char *name, int fd, const void *data, size_t size, off_t offset)
+{
+    ssize_t (*real) (int, const void *, size_t, off_t) =
+        (ssize_t (*) (int, const void *, size_t, off_t)) dlsym (RTLD_NEXT, name);
+    if (!s_full (fd))
+        return real (fd, data, size, offset);
+    errno = ENOSPC;
+    return -1;
+}
+
+ssize_t pwrite (int fd, const void *data, size_t size, off_t offset)
+{
+    return s_pwrite ("pwrite", fd, data, size, offset);
+}
+
+ssize_t pwrite64 (int fd, const void *data, size_t size, off_t offset)
+{
+    return s_pwrite ("pwrite64", fd, data, size, offset);
 }
 
 static int s_sync (const char *name, int fd)

@@ -11,6 +11,7 @@ import pytest
 
 from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
 from conftest import in_step, two_stores
+from disks import fit
 from load import QUEUES, Load, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
@@ -212,7 +213,47 @@ def test_dump_and_load(single, client, zbroker, folder):
         assert two.drain("audit") == [b"left"]
         two.close()
         broken = zbroker(["load", "-", *brokers], text=dump.splitlines()[0] + "\n{\"queue\": 1}\n", check=False)
-        assert broken.returncode == 1 and "line 2: neither a queue nor a message" in broken.stderr
+        assert broken.returncode == 1 and "line 2: neither a queue, a topic, a subscription nor a message" in broken.stderr
+    finally:
+        other.close()
+
+
+def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
+    """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
+    one = client(single)
+    one.request("TOPIC", 1, "news", "max-bytes=1000000")
+    one.request("TOPIC", 2, "quiet", "")
+    one.request("SUB", 3, "news/slow", "lease=5000")
+    one.request("SUB", 4, "news/fast", "")
+    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost")
+    for number in range(1, 7):
+        one.request("PUT", "p%d" % number, "news", "n=%d" % number, b"news %d" % number)
+    one.request("SUB", 5, "news/late", "")
+    one.request("PUT", "p7", "news", "subject=n.7", b"news 7")
+    for subscription, several in (("news/slow", 2), ("news/fast", 7)):
+        index = one.request("GET", "g", subscription, several, 0, "")[2]
+        one.request("ACK", "a", subscription, b" ".join(line.split()[0] for line in index.split(b"\n")))
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    lines = [json.loads(line) for line in dump.splitlines()]
+    assert {"topic": "news", "options": {"max-bytes": 1000000}} in lines
+    assert {"subscription": "news/slow", "options": {"lease": 5000}} in lines
+    assert {"subscription": "news/seventh", "options": {"filter": "n.7", "dead-letter": "lost"}} in lines
+    #  What all have done is left out.
+    assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == [b"news %d" % n for n in range(3, 8)]
+    other = Single()
+    try:
+        other.broker.start()
+        brokers = ["--brokers", other.endpoints[0]]
+        assert zbroker(["load", "-", *brokers], text=dump).stdout == "5 messages stored\n"
+        assert zbroker(["load", "-", *brokers], text=dump).stdout == "0 messages stored; the others were before\n"
+        two = Client(other.endpoints)
+        assert two.drain("news/slow") == [b"news %d" % n for n in range(3, 8)]
+        assert two.drain("news/late") == two.drain("news/seventh") == [b"news 7"]
+        assert two.drain("news/fast") == []
+        two.request("PUT", 1, "news", "", b"news 8")
+        assert [two.drain("news/" + name) for name in ("slow", "fast", "late")] == [[b"news 8"]] * 3
+        two.close()
     finally:
         other.close()
 
@@ -304,6 +345,30 @@ def test_a_change_of_roles_ends_it(pair, folder):
     backup(pair, folder + "/backup", "--from", "active")
     client.close()
     pair.brokers[active].start()
+
+
+def test_a_disk_that_fills(folder):
+    """The backup is given up, and says why; nothing of it stays, the broker goes on, and makes one when there is room."""
+    single = Single()
+    os.mkdir(folder + "/to")
+    disk, = fit([single.broker], folder)
+    single.broker.start()
+    one = Client(single.endpoints)
+    try:
+        make(one, "orders")
+        one.request("PUT", 1, "orders", "", b"x" * 100000)
+        disk.order("full")
+        done = backup(single, folder + "/to/backup", check=False)
+        assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
+        wait_for(lambda: os.listdir(folder + "/to") == [], "nothing of it stays")
+        assert "was given up: " in single.broker.tail() and "No space left on device" in single.broker.tail()
+        assert one.request("PUT", 2, "orders", "", b"y")[0] == b"single"
+        disk.heal()
+        backup(single, folder + "/to/backup")
+        assert one.drain("orders") == [b"x" * 100000, b"y"]
+    finally:
+        one.close()
+        single.close()
 
 
 def test_who_may(single, folder):
