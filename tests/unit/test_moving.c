@@ -258,8 +258,8 @@ static void s_of_a_subscription (void **state)
     rig_say (rig, "c", "REJECT|r|t/b|1:4");
     rig_expect (rig, "c> OK|r|both");
     rig_takeover (rig);
-    s_holds (rig, "t/a", "1:4 1|two");
-    s_holds (rig, "t/b", "1:3 1|one");
+    s_holds (rig, "t/a", "1:4 1\tzb-n=2|two");
+    s_holds (rig, "t/b", "1:3 1\tzb-n=1|one");
     s_holds (rig, "t.a.dead", "1:5 1\tzb-dead=rejected\tzb-from=t/a\tzb-tries=0|one");
     s_holds (rig, "q", "2:1 1\tzb-dead=rejected\tzb-from=t/b\tzb-tries=0|two");
     rig_destroy (&rig);

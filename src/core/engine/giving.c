@@ -101,7 +101,8 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
            (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
-        size_t more = places->place[number].size + ZB_INDEX_LINE_MAX + ZB_INDEX_MARKS_MAX + 1 + properties.size;
+        size_t line = ZB_INDEX_LINE_MAX + (queue->topic ? ZB_INDEX_MARKS_MAX : 0);
+        size_t more = places->place[number].size + line + 1 + properties.size;
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
         bytes += more;
