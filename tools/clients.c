@@ -39,7 +39,9 @@ static int s_ask (const tool_t *tool, const brokers_t *brokers, size_t index, in
             json_array_append (clients, client);
         }
         long long next = brokers_number (page, "next");
-        snprintf (after, sizeof after, next > 0 ? "%lld" : "", next);
+        *after = 0;
+        if (next > 0)
+            snprintf (after, sizeof after, "%lld", next);
         json_decref (page);
     } while (*after);
     return TOOL_OK;

@@ -171,7 +171,7 @@ def test_a_stranger_in_the_passive_ones_place_gets_nothing(sealed):
             wait_for(lambda: pair.status(active)["dropped"]["unknown_keys"] > before["dropped"]["unknown_keys"] + 1,
                      "its handshakes to be refused")
             assert sock.code("HELLO", 3) == "OK"
-            assert sock.ask("PUT", 2, "q-" + MARKER.decode(), "", MARKER)[4] == b"solo"
+            assert sock.ask("PUT", 2, "q-" + MARKER.decode(), "", MARKER, patience=PATIENCE)[4] == b"solo"
             now = pair.status(active)
             assert (now["role"], now["in_step"]) == ("active", False) and not now["peer"]["heard"]
             #  Nor does a client take it for the broker.
