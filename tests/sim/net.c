@@ -236,6 +236,7 @@ static void s_lose (end_t *self)
     s_event (sock, ZMQ_EVENT_DISCONNECTED);
     if (link) {
         link->end = NULL;
+        s_event (sock, ZMQ_EVENT_CONNECT_RETRIED);
         s_retry (link, true);
     }
 }

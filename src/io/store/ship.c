@@ -26,7 +26,11 @@
 #define SILENCE 5000        //  ms without a frame until the session ends
 #define STALL 1000          //  ms without a turn of our own: then the silence was ours
 #define END_EVERY 50        //  ms between two answers to frames of a session that is over
-#define AGAIN 200           //  ms between two connections that are made anew
+#define AGAIN 200           //  ms until a connection is made anew that libzmq does not make anew by itself
+
+//  Behind the end of a connection those say that libzmq is about to connect again, or has.
+#define MONITORED                                                                                                     \
+    (ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECTED)
 
 enum { HELLO = 1, WELCOME, RECORD, ACK, GRANT, TICK, BEGIN, END };
 enum {
@@ -44,8 +48,7 @@ struct zb_ship {
     uint8_t key[ZB_SEAL_KEY_SIZE];
     zsock_t *out, *in, *monitor;
     char *peer;        //  where `out` connects to,
-    int64_t connected; //  when it was told to last, 0 = at the start,
-    bool broken;       //  and whether the connection has broken since
+    int64_t left;      //  when libzmq was seen to have given the connection up, 0 = it has not
     zb_ship_role_t role;
     uint32_t generation, peer_generation;
     uint64_t lead;  //  ours, or that of the master whose generation we follow; 0 = none, or not told
@@ -156,7 +159,7 @@ static zsock_t *s_watch (zb_ship_t *self)
     static _Atomic unsigned count;
     char *endpoint = zsys_sprintf ("inproc://zb-ship-%u", ++count);
     assert (endpoint);
-    int rc = zmq_socket_monitor (zsock_resolve (self->out), endpoint, ZMQ_EVENT_DISCONNECTED);
+    int rc = zmq_socket_monitor (zsock_resolve (self->out), endpoint, MONITORED);
     assert (rc == 0);
     zsock_t *sock = zsock_new (ZMQ_PAIR);
     assert (sock);
@@ -587,30 +590,36 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
     return s_got_numbered (self, seal.kind, payload, size, event);
 }
 
-//  Whether the connection to the peer has broken since we looked last.
-static bool s_disconnected (zb_ship_t *self)
+//  Whether the connection has broken.  Notes whether libzmq makes it anew: it gives it up for good when what came over it
+//  breaks the protocol, somebody has changed or repeated it on the way, say.
+static bool s_disconnected (zb_ship_t *self, int64_t now)
 {
     bool broken = false;
     zmq_msg_t part;
     zmq_msg_init (&part);
-    //  Two frames each: the event, which can only be the one that was asked for, and the address.
-    while (zmq_msg_recv (&part, zsock_resolve (self->monitor), ZMQ_DONTWAIT) >= 0)
-        broken = true;
+    //  Two frames each: the event, a number of 16 bits and one of 32, and the address.
+    while (zmq_msg_recv (&part, zsock_resolve (self->monitor), ZMQ_DONTWAIT) >= 0) {
+        uint16_t event = 0;
+        if (!zmq_msg_more (&part) || zmq_msg_size (&part) < sizeof event)
+            continue;
+        memcpy (&event, zmq_msg_data (&part), sizeof event);
+        broken = broken || event == ZMQ_EVENT_DISCONNECTED;
+        self->left = event == ZMQ_EVENT_DISCONNECTED ? now : 0;
+    }
     zmq_msg_close (&part);
     return broken;
 }
 
-//  libzmq gives a connection up for good when what came over it breaks the protocol: somebody has changed or repeated it on
-//  the way, say.  It does not tell that from any other end.
-static void s_connect_again (zb_ship_t *self, int64_t now)
+//  What was on its way in the old connection is lost, so the session is over, too.
+static bool s_connect_again (zb_ship_t *self, int64_t now)
 {
-    if (!self->broken || now - self->connected < AGAIN)
-        return;
-    self->broken = false;
-    self->connected = now;
+    if (!self->left || now - self->left < AGAIN)
+        return false;
+    self->left = 0;
     zmq_disconnect (zsock_resolve (self->out), self->peer);
     int rc = zmq_connect (zsock_resolve (self->out), self->peer);
     assert (rc == 0);
+    return true;
 }
 
 //  Reads the next frame, if there is one.
@@ -636,10 +645,8 @@ bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
             return true;
     }
     //  What arrived before the connection broke has been taken first.
-    bool disconnected = s_disconnected (self);
-    self->broken = self->broken || disconnected;
-    s_connect_again (self, now);
-    if (disconnected && self->session) {
+    bool disconnected = s_disconnected (self, now);
+    if ((s_connect_again (self, now) || disconnected) && self->session) {
         s_reset (self);
         event->kind = ZB_SHIP_CLOSED;
         return true;
