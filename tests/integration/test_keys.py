@@ -405,7 +405,10 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
     one.key("deny", "greedy", "requests=200")
     seconds, served = through(8, "PUT", "q", "", os.urandom(1 << 20))
     with at(one, active, greedy) as sock:
+        #  A busy broker has read all of it by the time it counts the first: then what comes next waits for that, but the
+        #  first request of a connection.
         began = time.monotonic()
+        done(sock, "PING")
         done(sock, "PING")
         assert seconds + time.monotonic() - began > 3 and served > 1
     assert one.status(active)["paused"] > paused
