@@ -361,7 +361,7 @@ def test_a_disk_that_fills(folder):
         done = backup(single, folder + "/to/backup", check=False)
         assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
         wait_for(lambda: os.listdir(folder + "/to") == [], "nothing of it stays")
-        assert "was given up: " in single.broker.tail() and "No space left on device" in single.broker.tail()
+        wait_for(lambda: "was given up: " in single.broker.tail() and "No space left on device" in single.broker.tail(), "a line about it")
         assert one.request("PUT", 2, "orders", "", b"y")[0] == b"single"
         disk.heal()
         backup(single, folder + "/to/backup")

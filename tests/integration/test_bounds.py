@@ -199,7 +199,7 @@ def test_who_sends_on_and_does_not_read_is_shut_down(folder, client):
     assert other.hellos == 1
     other.close()
     broker.finish()
-    assert "do not read" in broker.tail()
+    wait_for(lambda: "do not read" in broker.tail(), "a line about it")
 
 
 def ids(consumer, queue):

@@ -96,7 +96,7 @@ def test_an_old_copy_that_was_alone(pair, client, first):
     whole = rests(pair)
     assert whole or first == "copy"
     if first == "copy":
-        assert "set back to an older copy" in pair.brokers[0].tail()
+        wait_for(lambda: "set back to an older copy" in pair.brokers[0].tail(), "a line about it")
     if whole:
         assert sorted(client(pair).drain("q")) == sorted(wanted)
 

@@ -151,8 +151,8 @@ def test_connections_leave_descriptors_to_the_store(tight, client):
     now = status(single.endpoints[0])
     assert now["dropped"]["refused_connections"] >= 400 - let_in
     assert now["connections_most"] < 256
-    assert "connections of clients are let in" in single.broker.tail()
-    assert "clients are refused" in single.broker.tail()
+    wait_for(lambda: "connections of clients are let in" in single.broker.tail(), "a line about it")
+    wait_for(lambda: "clients are refused" in single.broker.tail(), "a line about it")
 
 
 def test_a_pair_survives_a_crowd_on_all_its_ports(folder, client):
@@ -207,7 +207,7 @@ def test_too_few_descriptors_are_refused():
     single = Single()
     limited(single.broker, 100).start(ready=False)
     single.broker.wait_exit(8)
-    assert "100" in single.broker.tail() and "128" in single.broker.tail()
+    wait_for(lambda: "100" in single.broker.tail() and "128" in single.broker.tail(), "a line about it")
     single.close()
 
 

@@ -214,7 +214,7 @@ def test_a_change_takes_a_login(site):
     assert code == 200 and page["next"] is None
     assert [(q["name"], q["lease"], q["max-messages"], q["messages"]) for q in page["queues"]] == [("q", 1000, 7, 0)]
     assert site.get("pair")[1]["login"] == "anna"
-    assert "page: anna says QUEUE q: OK" in site.broker.tail()
+    wait_for(lambda: "page: anna says QUEUE q: OK" in site.broker.tail(), "a line about it")
     assert site.post("queue", {"queue": "q", "options": {"lease": "soon"}})[0] == 400
     assert site.post("queue", {"queue": "a b\nc"})[0] == 400 and "b\nc" not in site.broker.tail()
     assert site.post("purge", {"queue": "none", "confirm": "none"})[0] == 404
@@ -223,7 +223,8 @@ def test_a_change_takes_a_login(site):
     site.cookie = stolen
     assert site.post("delete", {"queue": "q", "confirm": "q"})[0] == 401
     os.chmod(site.file, 0o644)
-    assert site.log_in()[0] == 503 and "chmod 600" in site.broker.tail()
+    assert site.log_in()[0] == 503
+    wait_for(lambda: "chmod 600" in site.broker.tail(), "a line about it")
 
 
 def test_what_other_sites_can_send_changes_nothing(site):

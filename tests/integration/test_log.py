@@ -125,7 +125,7 @@ def test_roles_are_in_the_log(pair):
         roles = [line[len("ROLE "):] for line in broker.lines if line.startswith("ROLE ")]
         log = broker.tail()
         assert all(role in log for role in roles)
-    assert any("ACTIVE" in broker.tail() for broker in pair.brokers)
+    wait_for(lambda: any("ACTIVE" in broker.tail() for broker in pair.brokers), "a line about it")
 
 
 def test_what_clients_meet_is_told(single):

@@ -150,7 +150,7 @@ def test_lock_lost_under_its_feet(pair, client, steal):
     one.send("PUT", 2, "q", "", b"two")
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(PATIENCE) == LOST
-    assert "the lock on the shared store" in first.tail()
+    wait_for(lambda: "the lock on the shared store" in first.tail(), "a line about it")
     first.process = None
     assert not one.socks[one.current].poll(200)
     if steal in (overwrite, truncate):
@@ -235,7 +235,7 @@ def test_failed_sync(pair, client, folder):
     one.last = 1
     one.greeted = False
     put(one, b"two")
-    assert "written again and synced" in second.tail()
+    wait_for(lambda: "written again and synced" in second.tail(), "a line about it")
     with open(note) as node:
         assert "suspect 0\n" in node.read()
     first.start()
