@@ -258,6 +258,11 @@ def test_revoke_ends_what_stands(one):
     at the other broker half a second later."""
     active = one.in_step()
     spy, other = one.new("spy", "get=*"), one.new("other", "get=*", "put=*", "manage=*")
+
+    def is_known():
+        with at(one, 1 - active, spy) as first:
+            return first.ask("PING", 1, patience=1)
+    wait_for(is_known, "the passive broker, which learns of a key a little later")
     with at(one, active, spy) as sock, at(one, 1 - active, spy) as there, at(one, active, other) as worker:
         assert there.code("PING", 1) == "OK"
         assert worker.code("HELLO", 0) == "OK" and worker.code("QUEUE", 1, "q", "lease=3600000\ngrace=3600000") == "OK"
