@@ -167,6 +167,17 @@ class Single:
             shutil.rmtree(self.folder)
 
 
+def finish(brokers):
+    """Ends them all, and kills those that are left when one of them has not ended well."""
+    try:
+        for broker in brokers:
+            broker.finish()
+    finally:
+        for broker in brokers:
+            if broker.alive:
+                broker.kill()
+
+
 class Pair:
     """Primary and backup on loopback; index 0 is the primary.  Each with a store of its own, or both with one."""
 
@@ -195,10 +206,6 @@ class Pair:
 
     def close(self):
         try:
-            for broker in self.brokers:
-                broker.finish()
+            finish(self.brokers)
         finally:
-            for broker in self.brokers:
-                if broker.alive:
-                    broker.kill()
             shutil.rmtree(self.folder)

@@ -9,7 +9,7 @@ import zmq
 import zmq.auth
 
 import zb1
-from brokers import PROGRAM, Broker, free_ports, wait_for
+from brokers import PROGRAM, Broker, finish, free_ports, wait_for
 from links import Link
 from patience import PATIENCE, REPLY
 
@@ -173,12 +173,8 @@ class Keyed:
 
     def close(self):
         try:
-            for broker in self.brokers:
-                broker.finish()
+            finish(self.brokers)
         finally:
-            for broker in self.brokers:
-                if broker.alive:
-                    broker.kill()
             for link in self.links:
                 link.close()
             shutil.rmtree(self.folder)

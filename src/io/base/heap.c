@@ -78,11 +78,8 @@ struct zb_trimmer {
 //  Waits until `when`; whether it is to end.
 static bool s_ends (zb_trimmer_t *self, int64_t when)
 {
-    struct timespec until = {when / 1000, when % 1000 * 1000000};
     pthread_mutex_lock (&self->guard);
-    while (!self->ends && pthread_cond_timedwait (&self->end, &self->guard, &until) == 0) {
-    }
-    bool ends = self->ends;
+    bool ends = zb_thread_wait (&self->end, &self->guard, &self->ends, when);
     pthread_mutex_unlock (&self->guard);
     return ends;
 }

@@ -29,3 +29,11 @@ void zb_thread_cond (pthread_cond_t *cond)
     pthread_cond_init (cond, &attributes);
     pthread_condattr_destroy (&attributes);
 }
+
+bool zb_thread_wait (pthread_cond_t *cond, pthread_mutex_t *guard, const bool *ends, int64_t when)
+{
+    struct timespec until = {when / 1000, when % 1000 * 1000000};
+    while (!*ends && pthread_cond_timedwait (cond, guard, &until) == 0) {
+    }
+    return *ends;
+}

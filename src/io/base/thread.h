@@ -10,11 +10,16 @@
 #define ZB_THREAD_H_INCLUDED
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 //  Starts a thread that gets no signals: they are for the thread that serves, whose poll they end.  Returns 0, or an error
 //  number of pthread_create(3): the system has no thread left.
 int zb_thread_start (pthread_t *thread, void *(*run) (void *), void *arg);
 //  Initializes a condition whose pthread_cond_timedwait counts in CLOCK_MONOTONIC, as zclock_mono does.
 void zb_thread_cond (pthread_cond_t *cond);
+//  Waits on such a condition until *ends is true, or `when`, in ms of zclock_mono, has come; returns *ends.  The caller holds
+//  the guard, under which *ends changes.
+bool zb_thread_wait (pthread_cond_t *cond, pthread_mutex_t *guard, const bool *ends, int64_t when);
 
 #endif

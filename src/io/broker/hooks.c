@@ -62,16 +62,6 @@ static pid_t s_start (const char *command, const event_t *event)
     return zb_child_start (command, (const char *const(*)[2]) variables, event->size);
 }
 
-//  Waits some ms, or until it is to end; the guard is held.
-static bool s_ends (zb_hooks_t *self, int64_t ms)
-{
-    int64_t when = zclock_mono () + ms;
-    struct timespec until = {when / 1000, when % 1000 * 1000000};
-    while (!self->ends && pthread_cond_timedwait (&self->change, &self->guard, &until) == 0) {
-    }
-    return self->ends;
-}
-
 //  Waits until it has ended, ends it when its time is over, and tells the log what was wrong.  The guard is held, but
 //  while it waits.
 static void s_watch (zb_hooks_t *self, pid_t pid)
@@ -84,7 +74,7 @@ static void s_watch (zb_hooks_t *self, pid_t pid)
             error = zsys_sprintf ("it was ended after %" PRId64 " ms, see hooks/limit", self->config->hook_limit);
             break;
         }
-        if (s_ends (self, LOOK_EVERY))
+        if (zb_thread_wait (&self->change, &self->guard, &self->ends, zclock_mono () + LOOK_EVERY))
             return;
     }
     if (error)
