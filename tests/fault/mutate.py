@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Mutated requests, mutated ZMTP, on every port of a pair and its witness: does anybody notice?
+"""Mutated requests, mutated ZMTP and CURVE, on every port of a pair and its witness: does anybody notice?
 
-    python3 tests/fault/mutate.py --minutes 30 --seed 1
+    python3 tests/fault/mutate.py --minutes 30 --seed 1 [--keys]
+
+With keys the strangers have none, or one that nobody knows, or that of a principal that may use one queue; they mutate what
+is in CURVE's boxes, the boxes, and the handshake.  Nobody but the principal may be let in, nor may it do more than it was allowed.
 
 Beside it one client puts, gets and acknowledges, and another one uses every verb; both must be served as if nothing were.
 A seed makes the same choices, not the same run.  ZBROKER_PROGRAM is the broker, best one with sanitizers (and ZBROKER_SLOWER
@@ -22,17 +25,32 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import zmq                                                                       # noqa: E402
+import zmq.auth                                                                  # noqa: E402
 
 from brokers import Broker, Pair, free_ports                                     # noqa: E402
 from conftest import in_step                                                     # noqa: E402
 from crowd import Good, share                                                    # noqa: E402
+from curve import Curve                                                          # noqa: E402
+from keyed import KeyedPair                                                      # noqa: E402
 from patience import REPLY                                                       # noqa: E402
 from zb1 import Client, Refused, status                                          # noqa: E402
 from zmtp import GREETING, frame, message, ready                                 # noqa: E402
 
+
+def corpus():
+    """The requests of the fuzz corpus, at the queue of the strangers."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz", "corpus")
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            text = file.read()
+        if text.startswith(b"QZB1|"):
+            yield [QUEUE if part == b"orders" else part for part in text.split(b"|")[1:]]
+
+
 PATIENT = 0.3               # seconds that a mutated client waits for the broker's READY
+LEAST = 20                  # connections of each process, however slow the machine
 QUEUE = b"fuzz"             # theirs; nobody else's messages are in it
-#  A request of each verb; what is mutated.
+#  Requests that a broker takes; behind them those of the fuzz corpus, good and bad.  What is mutated.
 REQUESTS = [
     [b"HELLO", b"1"],
     [b"HELLO", b"2", b"fuzz-name", b"", b""],
@@ -57,7 +75,13 @@ REQUESTS = [
     [b"UPGRADE", b"18", b"0123456789abcdef" * 4],
     [b"PROMOTE", b"17", b"0123456789abcdef" * 4, b"accept-loss"],
     [b"REPLAY", b"18", bytes(range(60)), b"0123456789abcdef" * 4],
+    [b"KEY", b"19", b"0123456789abcdef" * 4, b"allow few put=*"],
+    [b"BACKUP", b"20", b"0123456789abcdef" * 4, b"/nowhere", b"1000"],
+    *corpus(),
 ]
+KNOWN = (QUEUE, QUEUE + b".dead", b"good", b"verbs")     # with keys there are no other queues
+LET_IN = "the principal is let in at client"
+KINDS = {"client": b"DEALER", "state": b"SUB", "ship": b"PUSH", "witness": b"DEALER"}     # sockets that connect there
 COMMANDS = [b"\x04PING\0\x0acontext", b"\x04PONGcontext", b"\x09SUBSCRIBE", b"\x06CANCEL", b"\x05ERROR\x04what",
             b"\x05READY\x0bSocket-Type\0\0\0\x06DEALER", b"\x05HELLO" + bytes(195), b"\x08INITIATE" + bytes(100)]
 NUMBERS = [b"0", b"-1", b"255", b"256", b"65536", b"2147483648", b"4294967295", b"9223372036854775808",
@@ -124,17 +148,28 @@ class Mutator:
 class Fuzzer(Mutator):
     """One strange client after the other, at whatever port."""
 
-    def __init__(self, seed, targets, recorded):
+    def __init__(self, seed, targets, recorded, few=None):
         super().__init__(seed)
-        self.targets = targets          # (kind, port)
+        self.targets = targets          # (kind, port, the public key there or None)
         self.recorded = recorded        # heartbeats of the pair
+        self.few = few                  # the keys of the principal, if there are keys
+        self.curve = None               # of the connection, if it has one
         self.count = {}
+
+    def sealed_or_not(self, frames):
+        """The message as it goes over the wire: in boxes, if the connection has come so far."""
+        if not self.curve:
+            return self.wire(frames)
+        data = self.curve.message(*frames)
+        return self.bytes(data) if self.chance.random() < 0.1 else data
 
     def say(self, kind):
         """A message for a port of this kind."""
         chance = self.chance
         if chance.random() < 0.1:
-            return self.bytes(frame(chance.choice(COMMANDS), command=True))
+            command = self.bytes(chance.choice(COMMANDS)) if self.curve else None
+            return self.curve.seal(command, command=True) if command and chance.random() < 0.5 else \
+                self.bytes(frame(chance.choice(COMMANDS), command=True))
         if kind == "client":
             frames = [b"ZB1", *chance.choice(REQUESTS)]
             if chance.random() < 0.2:
@@ -147,34 +182,66 @@ class Fuzzer(Mutator):
         else:
             kinds = ((1, 13), (2, 20), (3, 200), (4, 17), (5, 0), (6, 24))
             frames = chance.choice([[self.sealed(*chance.choice(kinds))], chance.choice(self.recorded)])
-        return self.wire(self.frames(frames))
+        return self.sealed_or_not(self.frames(frames))
 
     def sealed(self, kind, size):
         """A frame between brokers, whose seal is wrong."""
         return b"ZBP1" + bytes([1, kind, 1 + self.chance.randrange(2), 0]) + self.chance.randbytes(24 + size)
 
-    def one(self):
-        """A connection from its greeting to its end."""
+    def greet(self, sock, kind):
+        """Without keys: as a client of libzmq does, or nearly."""
         chance = self.chance
-        kind, port = chance.choice(self.targets)
-        self.count[kind] = self.count.get(kind, 0) + 1
-        opening = [GREETING, ready({"client": chance.choice((b"DEALER", b"REQ")), "state": b"SUB", "ship": b"PUSH",
-                                    "witness": b"DEALER"}[kind], Identity=chance.randbytes(chance.choice((0, 0, 5, 200))))]
+        opening = [GREETING, ready(KINDS[kind] if kind != "client" else chance.choice((b"DEALER", b"REQ")),
+                                   Identity=chance.randbytes(chance.choice((0, 0, 5, 200))))]
         for index in range(2):
             if chance.random() < 0.1:
                 opening[index] = self.bytes(opening[index])
+        sock.sendall(b"".join(opening))
+        heard = b""
+        while b"READY" not in heard and (data := sock.recv(4096)):
+            heard += data
+        if self.few and b"READY" in heard:
+            self.let_in("one without a key", kind)
+
+    def shake(self, sock, kind, server):
+        """With keys: a drawn one, or that of the principal; at times something is wrong with a step of the handshake."""
+        chance = self.chance
+        keys, who = (self.few, "the principal") if chance.random() < 0.7 else (None, "one of a drawn key")
+        curve = Curve(server, keys)
+        wrong = chance.choice((0, 0, 0.1, 0.4))
+        sock.settimeout(PATIENT if wrong else 10 * REPLY)
+        more = {"Identity": chance.randbytes(chance.choice((1, 5, 200)))} if chance.random() < 0.3 else {}
+        try:
+            let_in = curve.shake(sock, KINDS[kind], lambda data: self.bytes(data) if chance.random() < wrong else data, **more)
+        finally:
+            #  What it says next is in boxes, also where nobody can open them.
+            self.curve = curve if hasattr(curve, "theirs") else None
+            sock.settimeout(PATIENT)
+        if let_in:
+            self.let_in(who, kind)
+
+    def let_in(self, who, kind):
+        what = who + " is let in at " + kind
+        self.count[what] = self.count.get(what, 0) + 1
+
+    def one(self):
+        """A connection from its greeting to its end."""
+        chance = self.chance
+        kind, port, server = chance.choice(self.targets)
+        self.count[kind] = self.count.get(kind, 0) + 1
+        self.curve = None
         with socket.create_connection(("127.0.0.1", port), 5) as sock:
             sock.settimeout(PATIENT)
             try:
-                sock.sendall(b"".join(opening))
-                heard = b""
-                while b"READY" not in heard and (data := sock.recv(4096)):
-                    heard += data
+                if server and chance.random() < 0.8:
+                    self.shake(sock, kind, server)
+                else:
+                    self.greet(sock, kind)
             except OSError:
                 pass
             try:
                 if kind == "client" and chance.random() < 0.7:
-                    sock.sendall(message(b"ZB1", b"HELLO", b"h"))
+                    sock.sendall(self.sealed_or_not([b"ZB1", b"HELLO", b"h"]))
                 for _ in range(chance.randrange(1, 30)):
                     sock.sendall(self.say(kind))
                 if chance.random() < 0.5:
@@ -187,7 +254,9 @@ class Fuzzer(Mutator):
 
     def run(self, seconds):
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        tried = 0
+        while time.monotonic() < end or tried < LEAST:
+            tried += 1
             try:
                 self.one()
             except OSError as error:
@@ -196,17 +265,19 @@ class Fuzzer(Mutator):
                 time.sleep(0.1)
 
 
-def fuzz(seed, targets, recorded, seconds, results):
+def fuzz(seed, targets, recorded, few, seconds, results):
     """The process of a fuzzer."""
-    fuzzer = Fuzzer(seed, targets, recorded)
+    fuzzer = Fuzzer(seed, targets, recorded, few)
     fuzzer.run(seconds)
     results.put(fuzzer.count)
 
 
-def record(endpoint, count=20):
-    """Some heartbeats of a broker."""
+def record(endpoint, keys, count=20):
+    """Some heartbeats of a broker, as the other one reads them."""
     with zmq.Context.instance().socket(zmq.SUB) as sock:
         sock.linger = 0
+        if keys:
+            sock.curve_serverkey, (sock.curve_publickey, sock.curve_secretkey) = keys
         sock.subscribe(b"")
         sock.connect(endpoint)
         beats = []
@@ -255,24 +326,44 @@ class Everything(threading.Thread):
         ask("DELETE", "d", "verbs", wait=5)
 
 
-class World:
-    """A pair with a secret, and its witness."""
+def open_pair():
+    """A pair with a secret and a witness, without keys."""
+    port = free_ports(1)
+    pair = Pair("--config", "FOLDER/zbroker.conf")
+    config = pair.folder + "/zbroker.conf"
+    with open(config, "w") as file:
+        file.write("pair\n    name = test\n    secret = \"a secret of the test\"\n    witness = \"tcp://127.0.0.1:%d\"\n" % port)
+    for broker in pair.brokers:
+        broker.options[broker.options.index("FOLDER/zbroker.conf")] = config
+    pair.third = Broker(["--store", pair.folder + "/witness", config], pair.folder + "/witness.log")
+    pair.third.command = "witness"
+    pair.witness = "tcp://127.0.0.1:%d" % port
+    pair.public = dict.fromkeys(("primary", "backup", "witness"))
+    return pair
 
-    def __init__(self):
-        port = free_ports(1)
-        self.pair = Pair("--config", "FOLDER/zbroker.conf")
-        config = self.pair.folder + "/zbroker.conf"
-        with open(config, "w") as file:
-            file.write("pair\n    name = test\n    secret = \"a secret of the test\"\n    witness = \"tcp://127.0.0.1:%d\"\n" % port)
-        for broker in self.pair.brokers:
-            broker.options[broker.options.index("FOLDER/zbroker.conf")] = config
-        self.witness = Broker(["--store", self.pair.folder + "/witness", config], self.pair.folder + "/witness.log")
-        self.witness.command = "witness"
+
+class World:
+    """A pair with a secret, and its witness; `keys`: with CURVE on all ports."""
+
+    def __init__(self, keys=False):
+        self.pair = KeyedPair(witness=True) if keys else open_pair()
+        self.witness = self.pair.third
         self.witness.start()
         self.pair.start()
         self.active = in_step(self.pair)
-        self.targets = [(kind, base + offset) for base in self.pair.ports
-                        for offset, kind in enumerate(("client", "state", "ship"))] + [("witness", port)]
+        self.targets = [(kind, base + offset, self.pair.public[role]) for base, role in zip(self.pair.ports, ("primary", "backup"))
+                        for offset, kind in enumerate(("client", "state", "ship"))]
+        self.targets.append(("witness", int(self.pair.witness.rsplit(":", 1)[1]), self.pair.public["witness"]))
+        self.few = keys and zmq.auth.load_certificate(self.pair.new(
+            "few", "put=fuzz", "get=fuzz", "manage=fuzz", "look=fuzz", "as=fuzz-name"))
+
+    def heartbeats(self):
+        """Some of each broker."""
+        beats = []
+        for index, (role, other) in enumerate((("primary", "backup"), ("backup", "primary"))):
+            keys = self.few and (self.pair.public[role].encode(), zmq.auth.load_certificate("%s/%s.key" % (self.pair.folder, other)))
+            beats += record("tcp://127.0.0.1:%d" % (self.pair.ports[index] + 1), keys)
+        return beats
 
     def close(self):
         """Ends all of it; what a sanitizer or an exit code has to say fails here."""
@@ -296,10 +387,10 @@ def run(world, seed, alone, beside):
     everything.start()
     epoch = status(pair.endpoints[world.active], 10 * REPLY)["epoch"]
     times = {"without": good.run(alone)}
-    recorded = record("tcp://127.0.0.1:%d" % (pair.ports[0] + 1)) + record("tcp://127.0.0.1:%d" % (pair.ports[1] + 1))
+    recorded = world.heartbeats()
     results = multiprocessing.get_context("fork").Queue()
     fuzzers = [multiprocessing.get_context("fork").Process(
-        target=fuzz, args=("%d.%d" % (seed, number), world.targets, recorded, beside, results)) for number in range(4)]
+        target=fuzz, args=("%d.%d" % (seed, number), world.targets, recorded, world.few, beside, results)) for number in range(4)]
     for fuzzer in fuzzers:
         fuzzer.start()
     times["with"] = good.run(beside)
@@ -312,6 +403,7 @@ def run(world, seed, alone, beside):
     everything.stopped.set()
     everything.join()
     good.got += [int(body) for body in good.client.drain("good")]
+    listed = good.client.request("LIST", "l", "", "", "", wait=10)[:-1]
     good.client.close()
     findings = []
     for name, broker in zip(("the primary", "the backup", "the witness"), (*pair.brokers, world.witness)):
@@ -322,6 +414,9 @@ def run(world, seed, alone, beside):
         findings.append("a takeover that nobody has asked for")
     if missing := set(good.stored) - set(good.got):
         findings.append("%d messages that were answered OK are lost" % len(missing))
+    if world.few:
+        findings += [what for what in count if "is let in" in what and what != LET_IN]
+        findings += ["a queue that they may not make: %r" % name for name in listed[::2] if name not in KNOWN]
     if everything.wrong:
         findings.append("the client of every verb: " + everything.wrong)
     return times, count, everything.rounds, findings, states
@@ -347,9 +442,10 @@ def main():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--alone", type=float, default=60, help="seconds of the good client before")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--keys", action="store_true", help="with CURVE on all ports")
     options = parser.parse_args()
     print("seed %d" % options.seed, flush=True)
-    world = World()
+    world = World(options.keys)
     try:
         findings = ["it did not end"]
         times, count, rounds, findings, states = run(world, options.seed, options.alone, options.minutes * 60)

@@ -3,11 +3,15 @@ import os
 import random
 import sys
 
+import pytest
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from mutate import Mutator, REQUESTS, World, report, run                         # noqa: E402
+from mutate import LET_IN, Mutator, REQUESTS, World, report, run                 # noqa: E402
 from patience import SLOWER                                                      # noqa: E402
+from zb1 import verbs                                                            # noqa: E402
 
+SECONDS = int(os.environ.get("ZBROKER_MUTATE_SECONDS", "0"))
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 30)))
 
 
@@ -19,15 +23,22 @@ def test_a_seed_makes_the_same_mutants():
     assert max(len(message) for message in same) < 4 << 20
 
 
-def test_nobody_notices_the_mutants():
+def test_each_verb_has_its_mutants():
+    assert {name for name, _ in verbs()} <= {request[0].decode(errors="replace") for request in REQUESTS}
+
+
+@pytest.mark.parametrize("keys", [False, True], ids=["open", "keys"])
+def test_nobody_notices_the_mutants(keys):
     print("ZBROKER_SEED=%d" % SEED)
-    world = World()
+    world = World(keys)
     try:
-        result = run(world, SEED, 2, 8 * SLOWER)
+        result = run(world, SEED, 2, SECONDS or (4 if keys else 8) * SLOWER)
         report(*result)
         _, count, rounds, findings, states = result
         assert not findings
         assert rounds and all(count[kind] for kind in ("client", "state", "ship", "witness"))
         assert sum(state["dropped"]["not_zb1"] for state in states) and sum(state["refused"] for state in states)
+        if keys:
+            assert count[LET_IN] and all(state["dropped"]["unknown_keys"] for state in states)
     finally:
         world.close()

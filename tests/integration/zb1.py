@@ -4,6 +4,8 @@ The client keeps a DEALER to each broker, says HELLO to one of them, and goes to
 trouble: a closed connection, PASSIVE, 503, or silence.
 """
 import json
+import os
+import re
 import time
 
 import zmq
@@ -20,6 +22,12 @@ def secure(sock, endpoint):
     """What a socket with a key needs before it connects."""
     if endpoint in KEYS:
         sock.curve_serverkey, (sock.curve_publickey, sock.curve_secretkey) = KEYS[endpoint]
+
+
+def verbs():
+    """The name and the right in each row of the table of verbs."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/core/wire/protocol.c")) as table:
+        return re.findall(r"\[ZB_[A-Z]+\] = \{\s*\"([A-Z]+)\".*?ZB_RIGHT_([A-Z]+)", table.read(), re.S)
 
 
 class Refused(Exception):
