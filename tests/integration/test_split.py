@@ -7,7 +7,7 @@ import pytest
 
 from brokers import PROGRAM, wait_for
 from conftest import in_step
-from zb1 import Client, status
+from zb1 import Client, Refused, status
 
 SIZE = int(os.environ.get("ZBROKER_SPLIT", "600"))      #  messages of each side, each a commit of its own
 
@@ -133,7 +133,7 @@ def test_both_answered(cut_pair, sides):
     active = old_messages(pair, sides)
     split(pair, sides, active)
     ledger = sides[0].ledger
-    keepers = []
+    keepers, instances = [], []
     for side in sides:
         keeper, levels = side.stream("producer-%s" % side.word, "q", 1, SIZE // 4)
         keepers.append(keeper)
@@ -146,6 +146,7 @@ def test_both_answered(cut_pair, sides):
         #  The same PUT sent to both brokers, and two that differ under one number.
         twice = side.client("twice")
         twice.hello()
+        instances.append(twice.instance)
         side.put(twice, 1, "q", b"twice 1")
         differs = side.client("differs")
         differs.hello()
@@ -173,6 +174,12 @@ def test_both_answered(cut_pair, sides):
         for index in range(2):
             keeper._connect(index)
         assert keeper.hello() == SIZE // 4
+    #  Each side served a process of this name, under an instance of its own; a newer one fences both.
+    assert instances[0] != instances[1]
+    sides[winner].client("twice").hello()
+    for instance in instances:
+        with pytest.raises(Refused, match="fenced"):
+            sides[winner].client("twice").request("HELLO", "h", "twice", "", instance)
     ledger.check(pair, aside=[b"backup differs 1"])
     listed = subprocess.run([PROGRAM, "salvage", "list", "--store", pair.folder + "/backup"], text=True,
                             stdout=subprocess.PIPE, check=True).stdout
