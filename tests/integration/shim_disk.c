@@ -125,7 +125,7 @@ int fcntl (int fd, int command, ...)
         return real (fd, command, argument);
     if (command == F_OFD_SETLK)
         s_own = fd;
-    else if (s_own == -1)
+    else if (s_own == -1 || s_own == fd)
         ((struct flock *) argument)->l_type = F_UNLCK;
     return 0;
 }

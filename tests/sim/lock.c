@@ -188,17 +188,24 @@ int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state
     return s_write (self->locked, &self->holder);
 }
 
-int zb_lock_prove (zb_lock_t *self, bool rewrite)
+int zb_lock_check (zb_lock_t *self)
 {
     assert (self->locked);
     s_is_locked (self->locked);
-    errno = self->locked != s_file                                              ? ESTALE
-            : rewrite && !self->locked->owner                                   ? ENOLCK
-            : rewrite && memcmp (&self->locked->text, &self->holder, sizeof self->holder) ? EBADMSG
-                                                                                : 0;
-    if (errno)
-        return -1;
-    return rewrite ? s_write (self->locked, &self->holder) : 0;
+    errno = self->locked != s_file                                                ? ESTALE
+            : self->locked->owner != self->process                                ? ENOLCK
+            : memcmp (&self->locked->text, &self->holder, sizeof self->holder) != 0 ? EBADMSG
+                                                                                  : 0;
+    return errno ? -1 : 0;
+}
+
+int zb_lock_prove (zb_lock_t *self, bool rewrite)
+{
+    assert (self->locked);
+    if (rewrite)
+        return zb_lock_check (self) == 0 ? s_write (self->locked, &self->holder) : -1;
+    errno = self->locked != s_file ? ESTALE : 0;
+    return errno ? -1 : 0;
 }
 
 char *zb_holder_text (const zb_holder_t *holder)

@@ -211,19 +211,46 @@ static void test_replaced (void **state)
     freen (command);
 }
 
+//  Does to the lock of the first, at its descriptor, what a file system may do that forgets.
+static void s_set (fixture_t *self, short type)
+{
+    struct stat named, info;
+    assert_int_equal (stat (self->path, &named), 0);
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    for (int fd = 3; fd < 100; fd++)
+        if (fstat (fd, &info) == 0 && info.st_dev == named.st_dev && info.st_ino == named.st_ino)
+            assert_int_equal (fcntl (fd, F_OFD_SETLK, &lock), 0);
+}
+
 //  A file system that forgets its locks: nothing is to be seen of it at the descriptor, or in the file.
 static void test_forgotten (void **state)
 {
     fixture_t *self = *state;
     s_hold (self);
-    struct stat named, info;
-    assert_int_equal (stat (self->path, &named), 0);
-    struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-    for (int fd = 3; fd < 100; fd++)
-        if (fstat (fd, &info) == 0 && info.st_dev == named.st_dev && info.st_ino == named.st_ino)
-            assert_int_equal (fcntl (fd, F_OFD_SETLK, &none), 0);
+    s_set (self, F_UNLCK);
     s_look (self->two, false);
     s_fails (zb_lock_prove (self->one, true), ENOLCK);
+    //  Nor is one that another one has meanwhile, signed or not.
+    assert_int_equal (zb_lock_take (self->two), 0);
+    s_fails (zb_lock_check (self->one), ENOLCK);
+    s_fails (zb_lock_prove (self->one, true), ENOLCK);
+}
+
+//  Before it signs, a holder may have to wait: nobody has signed meanwhile if the text is that of before.
+static void test_checked_before_it_signs (void **state)
+{
+    fixture_t *self = *state;
+    assert_int_equal (zb_lock_make (self->one, ZB_KIND_SHARED, false), 0);
+    assert_int_equal (zb_lock_take (self->one), 0);
+    assert_int_equal (zb_lock_check (self->one), 0);
+    //  One that has signed and ended meanwhile.
+    zb_holder_t before = *zb_lock_holder (self->one);
+    s_set (self, F_UNLCK);
+    assert_int_equal (zb_lock_take (self->two), 0);
+    assert_int_equal (zb_lock_sign (self->two, ZB_KIND_SHARED, before.epoch + 1, ZB_LOCK_HELD), 0);
+    zb_lock_drop (self->two);
+    s_set (self, F_WRLCK);
+    s_fails (zb_lock_check (self->one), EBADMSG);
 }
 
 static void test_unwritable (void **state)
@@ -370,15 +397,23 @@ int main (void)
     kit_quiet ();
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests[] = {
-        TEST (test_make),          TEST (test_two_descriptors),
-        TEST (test_two_processes), TEST (test_rewritten),
-        TEST (test_truncated),     TEST (test_deleted),
-        TEST (test_replaced),      TEST (test_unwritable),
-        TEST (test_file_systems),  TEST (test_look_at_the_file_system),
-        TEST (test_probe),         TEST (test_probe_of_a_liar),
+        TEST (test_make),
+        TEST (test_two_descriptors),
+        TEST (test_two_processes),
+        TEST (test_rewritten),
+        TEST (test_truncated),
+        TEST (test_deleted),
+        TEST (test_replaced),
+        TEST (test_unwritable),
+        TEST (test_file_systems),
+        TEST (test_look_at_the_file_system),
+        TEST (test_probe),
+        TEST (test_probe_of_a_liar),
         TEST (test_fence),
         TEST (test_fence_refuses),
-        TEST (test_a_forged_time),         TEST (test_forgotten),
+        TEST (test_a_forged_time),
+        TEST (test_forgotten),
+        TEST (test_checked_before_it_signs),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -285,32 +285,40 @@ int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state
     return s_write (self->fd, holder);
 }
 
-//  Whether others see the lock, as anybody does who opens the file anew.  Returns 0 or -1: ENOLCK if they don't.
-static int s_is_seen (const char *path)
+//  Whether there is a lock, as anybody sees it who opens the file anew, and it is ours: our own descriptor sees those of
+//  others only.  Returns 0 or -1: ENOLCK if there is none, or another one's.
+static int s_is_ours (const zb_lock_t *self)
 {
-    int fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open (self->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    bool held = false;
+    bool held = false, others = false;
     int rc = s_ask (fd, &held), error = errno;
     close (fd);
+    if (rc == 0) {
+        rc = s_ask (self->fd, &others);
+        error = errno;
+    }
     errno = rc == 0 ? ENOLCK : error;
-    return rc == 0 && held ? 0 : -1;
+    return rc == 0 && held && !others ? 0 : -1;
 }
 
-int zb_lock_prove (zb_lock_t *self, bool rewrite)
+//  Whether the file that is locked is still the one in the folder.
+static int s_is_there (const zb_lock_t *self)
 {
-    assert (self->fd >= 0);
     struct stat ours, named;
     if (fstat (self->fd, &ours) != 0)
         return -1;
-    if (stat (self->path, &named) != 0 || ours.st_dev != named.st_dev || ours.st_ino != named.st_ino) {
-        errno = ESTALE;
-        return -1;
-    }
-    if (!rewrite)
+    if (stat (self->path, &named) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
         return 0;
-    if (s_is_seen (self->path) != 0)
+    errno = ESTALE;
+    return -1;
+}
+
+int zb_lock_check (zb_lock_t *self)
+{
+    assert (self->fd >= 0);
+    if (s_is_there (self) != 0 || s_is_ours (self) != 0)
         return -1;
     char text[TEXT_SIZE], found[TEXT_SIZE];
     s_format (&self->holder, text);
@@ -319,7 +327,15 @@ int zb_lock_prove (zb_lock_t *self, bool rewrite)
         errno = EBADMSG;
         return -1;
     }
-    if (size < 0)
+    return size < 0 ? -1 : 0;
+}
+
+int zb_lock_prove (zb_lock_t *self, bool rewrite)
+{
+    assert (self->fd >= 0);
+    if (!rewrite)
+        return s_is_there (self);
+    if (zb_lock_check (self) != 0)
         return -1;
     self->holder.renewed = time (NULL);
     return s_write (self->fd, &self->holder);

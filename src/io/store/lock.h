@@ -89,10 +89,13 @@ const zb_holder_t *zb_lock_holder (const zb_lock_t *self);
 
 //  As the holder: writes the text with this process as the holder, and syncs it.  Returns 0 or -1.
 int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state_t state);
-//  As the holder: whether the file that is locked is still the one in the folder; with `rewrite` also whether others
-//  see the lock, and whether its text is ours and can be written and synced through the locked descriptor.  Returns 0
-//  or -1: ESTALE if it is another file, ENOLCK if others see no lock, EBADMSG if the text is not ours, else the error
-//  of the system.
+//  As the holder, before and after it signs: whether the file that is locked is still the one in the folder, others see
+//  the lock, nobody else has it, and the text is what this object has read or written last: whoever had the lock in
+//  between and opened the store has signed.  Touches nothing.  Returns 0 or -1: ESTALE if it is another file, ENOLCK if
+//  there is no lock or another one's, EBADMSG if the text is another one, else the error of the system.
+int zb_lock_check (zb_lock_t *self);
+//  As the holder: whether the file that is locked is still the one in the folder; with `rewrite` all that zb_lock_check
+//  looks at, and whether the text can be written and synced through the locked descriptor.  Returns 0 or -1, as it does.
 int zb_lock_prove (zb_lock_t *self, bool rewrite);
 
 //  Words for the holder: "process 4711 on alpha, since 2026-11-25 17:40:00 UTC".  To be freed by the caller.

@@ -194,7 +194,30 @@ static bool s_write_again (zb_replica_t *self)
     return zb_replica_save_node (self);
 }
 
-//  Recovers and opens the database.  The file says epoch 0 until there is one.
+//  What an errno of zb_lock_check means.
+static const char *s_lock_text (int error)
+{
+    return error == ESTALE    ? "the file was removed or replaced"
+           : error == EBADMSG ? "somebody else has written into the file"
+           : error == ENOLCK  ? "the file system has forgotten it"
+                              : zb_moment_text (error);
+}
+
+//  Whether the lock is ours still, and was all the time since then, or was nobody's: this process may have been stopped
+//  while the fence ran, for longer than a network file system keeps a lock for it.  Else the takeover ends.
+static bool s_still_ours (zb_replica_t *self, int64_t since)
+{
+    const char *why = zb_lock_check (s_lock (self)) != 0 ? s_lock_text (errno) : NULL;
+    if (!why && self->fs.kind == ZB_FS_NETWORK && zclock_mono () - since > self->args.lease)
+        why = "this process stood still for longer than the lease";
+    if (why)
+        s_deny (self, zsys_sprintf ("the lock on the shared store, %s/LOCK, was lost before the store was opened: %s",
+                                    self->args.dir, why));
+    return !why;
+}
+
+//  Recovers and opens the database.  The file says epoch 0 until there is one.  Whoever has the lock next, once our name
+//  is in the file, runs its fence for us first: so the lock is looked at on both sides of the signing.
 static void s_open (zb_replica_t *self)
 {
     const char *dir = self->args.dir;
@@ -207,9 +230,9 @@ static void s_open (zb_replica_t *self)
                               dir));
         return;
     }
-    if (!s_sign (self, used ? epoch : 0))
-        return;
     int64_t begun = zclock_mono ();
+    if (!s_still_ours (self, begun) || !s_sign (self, used ? epoch : 0) || !s_still_ours (self, begun))
+        return;
     if (!zb_replica_load_node (self))
         return;
     bool empty = self->node.current == 0;
@@ -332,10 +355,7 @@ void zb_replica_prove (zb_replica_t *self, bool renew)
                             now - self->proved, self->args.lease);
     else if (zb_lock_prove (s_lock (self), renew) != 0) {
         code = zb_moment_is (errno) ? ZB_EXIT_MOMENT : ZB_EXIT_LOCK;
-        why = zsys_sprintf ("%s", errno == ESTALE    ? "the file was removed or replaced"
-                                  : errno == EBADMSG ? "somebody else has written into the file"
-                                  : errno == ENOLCK  ? "the file system has forgotten it"
-                                                     : zb_moment_text (errno));
+        why = zsys_sprintf ("%s", s_lock_text (errno));
     }
     if (why) {
         zb_log (ZB_LOG_ERROR, "the lock on the shared store, %s/LOCK, %s: %s. This process ends at once",

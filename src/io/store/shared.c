@@ -154,6 +154,9 @@ static char *s_probe (const char *path, int *one, int two)
         return s_text ("a lock does not keep out a second descriptor");
     if (fcntl (two, F_OFD_GETLK, &seen) != 0 || seen.l_type == F_UNLCK)
         return s_text ("a lock that is held can't be seen");
+    struct flock own = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl (*one, F_OFD_GETLK, &own) != 0 || own.l_type != F_UNLCK)
+        return s_text ("a lock keeps out its own holder");
     if (s_try_elsewhere (path) != 0)
         return s_text ("a lock does not keep out a second process");
     close (*one);
