@@ -19,7 +19,7 @@
 
 //  Release
 
-static void s_nothing_is_said_before_both_have_it (void **state)
+static void test_nothing_is_said_before_both_have_it (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -49,7 +49,7 @@ static void s_nothing_is_said_before_both_have_it (void **state)
 }
 
 //  The peer is back and catches up: what was answered without it is not on its disk because the rule says so.
-static void s_both_is_said_of_what_the_peer_has (void **state)
+static void test_both_is_said_of_what_the_peer_has (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -77,7 +77,7 @@ static void s_both_is_said_of_what_the_peer_has (void **state)
 
 //  The peer's disk is lost, and it fetches all anew: what it once had is neither on both, nor answered alone.  A level that
 //  would be true can't be said, so nothing is, until it has all again, or this broker has gone alone.
-static void s_a_level_is_true_when_it_is_said (void **state)
+static void test_a_level_is_true_when_it_is_said (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -110,7 +110,7 @@ static void s_a_level_is_true_when_it_is_said (void **state)
     rig_destroy (&rig);
 }
 
-static void s_hold_says_and_delivers_nothing (void **state)
+static void test_hold_says_and_delivers_nothing (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -133,7 +133,7 @@ static void s_hold_says_and_delivers_nothing (void **state)
     rig_destroy (&rig);
 }
 
-static void s_nothing_is_said_before_the_epoch_stands (void **state)
+static void test_nothing_is_said_before_the_epoch_stands (void **state)
 {
     (void) state;
     rig_t *rig = rig_new (NULL);
@@ -149,7 +149,7 @@ static void s_nothing_is_said_before_the_epoch_stands (void **state)
     rig_destroy (&rig);
 }
 
-static void s_the_token_names_what_was_said (void **state)
+static void test_the_token_names_what_was_said (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -174,7 +174,7 @@ static void s_the_token_names_what_was_said (void **state)
     rig_destroy (&rig);
 }
 
-static void s_what_the_peer_lacked_is_lost_and_was_never_said (void **state)
+static void test_what_the_peer_lacked_is_lost_and_was_never_said (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -198,7 +198,7 @@ static void s_what_the_peer_lacked_is_lost_and_was_never_said (void **state)
     rig_destroy (&rig);
 }
 
-static void s_stop_answers_all (void **state)
+static void test_stop_answers_all (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -226,7 +226,7 @@ static void s_stop_answers_all (void **state)
     rig_destroy (&rig);
 }
 
-static void s_in_flight_is_bounded (void **state)
+static void test_in_flight_is_bounded (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -255,7 +255,7 @@ static void s_in_flight_is_bounded (void **state)
 
 //  The window
 
-static void s_a_backlog_stays_on_disk (void **state)
+static void test_a_backlog_stays_on_disk (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -306,7 +306,7 @@ static void s_a_backlog_stays_on_disk (void **state)
     rig_destroy (&rig);
 }
 
-static void s_acks_reach_what_is_on_disk_only (void **state)
+static void test_acks_reach_what_is_on_disk_only (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -343,7 +343,7 @@ static void s_acks_reach_what_is_on_disk_only (void **state)
     rig_destroy (&rig);
 }
 
-static void s_windows_of_all_queues_are_bounded (void **state)
+static void test_windows_of_all_queues_are_bounded (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -382,7 +382,7 @@ static void s_windows_of_all_queues_are_bounded (void **state)
 }
 
 //  Consumers that keep what they got, at many places, leave memory to others: rows of which something is leased go, too.
-static void s_slow_consumers_starve_nobody (void **state)
+static void test_slow_consumers_starve_nobody (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -458,7 +458,7 @@ static zb_log_head_t s_newest_head (const rig_t *rig)
 }
 
 //  Rows of the log have the form of the store's level; the long one says when they were begun, in the time of the pair.
-static void s_rows_have_the_form_of_the_level (void **state)
+static void test_rows_have_the_form_of_the_level (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -484,7 +484,7 @@ static void s_rows_have_the_form_of_the_level (void **state)
 }
 
 //  Who takes over goes on from the time that the store knows, however late its own clock is; whatever is lost with who led.
-static void s_time_does_not_go_back_in_a_takeover (void **state)
+static void test_time_does_not_go_back_in_a_takeover (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -508,7 +508,7 @@ static void s_time_does_not_go_back_in_a_takeover (void **state)
 
 //  What the peer said of the pair's time is known when it is gone, whatever of it the store knows.  Where nobody has led the
 //  time jumps to the earlier clock.
-static void s_time_goes_on_from_what_the_peer_said (void **state)
+static void test_time_goes_on_from_what_the_peer_said (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -527,7 +527,7 @@ static void s_time_goes_on_from_what_the_peer_said (void **state)
 }
 
 //  Nothing is removed by time in a lead's first minute, nor while the clocks of the two machines differ.
-static void s_removal_rests (void **state)
+static void test_removal_rests (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -551,7 +551,7 @@ static void s_removal_rests (void **state)
 
 //  Upkeep and damage
 
-static void s_names_are_forgotten_by_uptime (void **state)
+static void test_names_are_forgotten_by_uptime (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -577,7 +577,7 @@ static void s_names_are_forgotten_by_uptime (void **state)
     rig_destroy (&rig);
 }
 
-static void s_producers_in_memory_are_bounded (void **state)
+static void test_producers_in_memory_are_bounded (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -605,7 +605,7 @@ static void s_producers_in_memory_are_bounded (void **state)
     rig_destroy (&rig);
 }
 
-static void s_damage_is_told (void **state)
+static void test_damage_is_told (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -627,7 +627,7 @@ static void s_damage_is_told (void **state)
     rig_destroy (&rig);
 }
 
-static void s_envelopes_come_back (void **state)
+static void test_envelopes_come_back (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -662,7 +662,7 @@ static void s_envelopes_come_back (void **state)
     rig_destroy (&rig);
 }
 
-static void s_many_wait_for_one_read (void **state)
+static void test_many_wait_for_one_read (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -693,7 +693,7 @@ static void s_many_wait_for_one_read (void **state)
 }
 
 //  Who has said HELLO before it was known that nothing is answered is told as well.
-static void s_hellos_that_wait_are_turned_away (void **state)
+static void test_hellos_that_wait_are_turned_away (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -722,29 +722,29 @@ static void s_hellos_that_wait_are_turned_away (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_nothing_is_said_before_both_have_it),
-        cmocka_unit_test (s_both_is_said_of_what_the_peer_has),
-        cmocka_unit_test (s_a_level_is_true_when_it_is_said),
-        cmocka_unit_test (s_hold_says_and_delivers_nothing),
-        cmocka_unit_test (s_nothing_is_said_before_the_epoch_stands),
-        cmocka_unit_test (s_the_token_names_what_was_said),
-        cmocka_unit_test (s_what_the_peer_lacked_is_lost_and_was_never_said),
-        cmocka_unit_test (s_stop_answers_all),
-        cmocka_unit_test (s_in_flight_is_bounded),
-        cmocka_unit_test (s_a_backlog_stays_on_disk),
-        cmocka_unit_test (s_acks_reach_what_is_on_disk_only),
-        cmocka_unit_test (s_windows_of_all_queues_are_bounded),
-        cmocka_unit_test (s_slow_consumers_starve_nobody),
-        cmocka_unit_test (s_rows_have_the_form_of_the_level),
-        cmocka_unit_test (s_time_does_not_go_back_in_a_takeover),
-        cmocka_unit_test (s_time_goes_on_from_what_the_peer_said),
-        cmocka_unit_test (s_removal_rests),
-        cmocka_unit_test (s_names_are_forgotten_by_uptime),
-        cmocka_unit_test (s_producers_in_memory_are_bounded),
-        cmocka_unit_test (s_damage_is_told),
-        cmocka_unit_test (s_envelopes_come_back),
-        cmocka_unit_test (s_many_wait_for_one_read),
-        cmocka_unit_test (s_hellos_that_wait_are_turned_away),
+        cmocka_unit_test (test_nothing_is_said_before_both_have_it),
+        cmocka_unit_test (test_both_is_said_of_what_the_peer_has),
+        cmocka_unit_test (test_a_level_is_true_when_it_is_said),
+        cmocka_unit_test (test_hold_says_and_delivers_nothing),
+        cmocka_unit_test (test_nothing_is_said_before_the_epoch_stands),
+        cmocka_unit_test (test_the_token_names_what_was_said),
+        cmocka_unit_test (test_what_the_peer_lacked_is_lost_and_was_never_said),
+        cmocka_unit_test (test_stop_answers_all),
+        cmocka_unit_test (test_in_flight_is_bounded),
+        cmocka_unit_test (test_a_backlog_stays_on_disk),
+        cmocka_unit_test (test_acks_reach_what_is_on_disk_only),
+        cmocka_unit_test (test_windows_of_all_queues_are_bounded),
+        cmocka_unit_test (test_slow_consumers_starve_nobody),
+        cmocka_unit_test (test_rows_have_the_form_of_the_level),
+        cmocka_unit_test (test_time_does_not_go_back_in_a_takeover),
+        cmocka_unit_test (test_time_goes_on_from_what_the_peer_said),
+        cmocka_unit_test (test_removal_rests),
+        cmocka_unit_test (test_names_are_forgotten_by_uptime),
+        cmocka_unit_test (test_producers_in_memory_are_bounded),
+        cmocka_unit_test (test_damage_is_told),
+        cmocka_unit_test (test_envelopes_come_back),
+        cmocka_unit_test (test_many_wait_for_one_read),
+        cmocka_unit_test (test_hellos_that_wait_are_turned_away),
     };
     return cmocka_run_group_tests_name ("engine", tests, NULL, NULL);
 }

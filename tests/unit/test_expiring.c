@@ -48,7 +48,7 @@ static rig_t *s_timed (const char *options, const zb_limits_t *limits)
     return rig;
 }
 
-static void s_delivered_until_its_time_is_over (void **state)
+static void test_delivered_until_its_time_is_over (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=1000", NULL);
@@ -81,7 +81,7 @@ static void s_delivered_until_its_time_is_over (void **state)
 }
 
 //  What waits for a message is told of a fresh one, and not of one whose time is over.
-static void s_a_get_that_waits (void **state)
+static void test_a_get_that_waits (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=0", NULL);
@@ -100,7 +100,7 @@ static void s_a_get_that_waits (void **state)
 }
 
 //  While the clock may be wrong nothing is dropped, and nothing delivered whose time seems to be over.
-static void s_rests_while_the_clock_may_be_wrong (void **state)
+static void test_rests_while_the_clock_may_be_wrong (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=0", NULL);
@@ -130,7 +130,7 @@ static void s_rests_while_the_clock_may_be_wrong (void **state)
 }
 
 //  Elsewhere it is a program's own property, whatever it says; and so is that of what was put before.
-static void s_only_where_the_option_was_named (void **state)
+static void test_only_where_the_option_was_named (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("lease=0", NULL);
@@ -149,7 +149,7 @@ static void s_only_where_the_option_was_named (void **state)
     rig_destroy (&rig);
 }
 
-static void s_bad_values (void **state)
+static void test_bad_values (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=0", NULL);
@@ -181,7 +181,7 @@ static void s_put (rig_t *rig, size_t count, size_t size)
 }
 
 //  A queue that nobody asks has room again when what is in it is over, be it in memory or not.
-static void s_a_full_queue_makes_room (void **state)
+static void test_a_full_queue_makes_room (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -209,7 +209,7 @@ static void s_a_full_queue_makes_room (void **state)
 }
 
 //  A great many are dropped in steps.
-static void s_many_are_dropped_in_steps (void **state)
+static void test_many_are_dropped_in_steps (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=100", NULL);
@@ -227,7 +227,7 @@ static void s_many_are_dropped_in_steps (void **state)
 }
 
 //  What is dropped while a broker is alone goes to no journal: the other side decides for itself.
-static void s_no_journal (void **state)
+static void test_no_journal (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=100", NULL);
@@ -246,7 +246,7 @@ static void s_no_journal (void **state)
 }
 
 //  But what was acknowledged of the same row is told, though what ends the row is that the rest is dropped.
-static void s_what_was_acknowledged_of_its_row_is_in_the_journal (void **state)
+static void test_what_was_acknowledged_of_its_row_is_in_the_journal (void **state)
 {
     (void) state;
     rig_t *rig = s_timed ("expires=100", NULL);
@@ -271,15 +271,15 @@ static void s_what_was_acknowledged_of_its_row_is_in_the_journal (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_delivered_until_its_time_is_over),
-        cmocka_unit_test (s_a_get_that_waits),
-        cmocka_unit_test (s_rests_while_the_clock_may_be_wrong),
-        cmocka_unit_test (s_only_where_the_option_was_named),
-        cmocka_unit_test (s_bad_values),
-        cmocka_unit_test (s_a_full_queue_makes_room),
-        cmocka_unit_test (s_many_are_dropped_in_steps),
-        cmocka_unit_test (s_no_journal),
-        cmocka_unit_test (s_what_was_acknowledged_of_its_row_is_in_the_journal),
+        cmocka_unit_test (test_delivered_until_its_time_is_over),
+        cmocka_unit_test (test_a_get_that_waits),
+        cmocka_unit_test (test_rests_while_the_clock_may_be_wrong),
+        cmocka_unit_test (test_only_where_the_option_was_named),
+        cmocka_unit_test (test_bad_values),
+        cmocka_unit_test (test_a_full_queue_makes_room),
+        cmocka_unit_test (test_many_are_dropped_in_steps),
+        cmocka_unit_test (test_no_journal),
+        cmocka_unit_test (test_what_was_acknowledged_of_its_row_is_in_the_journal),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

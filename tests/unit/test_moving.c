@@ -41,7 +41,7 @@ static void s_holds (rig_t *rig, const char *queue, const char *lines)
 
 #define DEAD "\tzb-dead=rejected\tzb-from=q\tzb-tries="
 
-static void s_to_the_dead_letters_at_once (void **state)
+static void test_to_the_dead_letters_at_once (void **state)
 {
     (void) state;
     for (int lost = 0; lost < 2; lost++) {
@@ -73,7 +73,7 @@ static void s_to_the_dead_letters_at_once (void **state)
 }
 
 //  One that got no answer is sent again; nothing is there twice.
-static void s_again (void **state)
+static void test_again (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -90,7 +90,7 @@ static void s_again (void **state)
     rig_destroy (&rig);
 }
 
-static void s_what_is_refused_changes_nothing (void **state)
+static void test_what_is_refused_changes_nothing (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -130,7 +130,7 @@ static void s_what_is_refused_changes_nothing (void **state)
 }
 
 //  What has died is not moved again, by whatever way it came where it is.
-static void s_a_message_dies_once (void **state)
+static void test_a_message_dies_once (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -148,7 +148,7 @@ static void s_a_message_dies_once (void **state)
 }
 
 //  However full it is, and the lines of its own that a message has are not doubled.
-static void s_where_they_go (void **state)
+static void test_where_they_go (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -180,7 +180,7 @@ static void s_where_they_go (void **state)
 }
 
 //  Where messages expire, and whatever it said of that itself, a dead letter stays.
-static void s_a_dead_letter_does_not_expire (void **state)
+static void test_a_dead_letter_does_not_expire (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -198,7 +198,7 @@ static void s_a_dead_letter_does_not_expire (void **state)
     rig_destroy (&rig);
 }
 
-static void s_options (void **state)
+static void test_options (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -241,7 +241,7 @@ static void s_options (void **state)
 }
 
 //  Of a subscription the message is dead, of its topic's others it is not.
-static void s_of_a_subscription (void **state)
+static void test_of_a_subscription (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -266,7 +266,7 @@ static void s_of_a_subscription (void **state)
 }
 
 //  What is on disk only is read and pinned first, also where there are gaps; others wait for the pins.
-static void s_what_is_on_disk_is_read_first (void **state)
+static void test_what_is_on_disk_is_read_first (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -299,7 +299,7 @@ static void s_what_is_on_disk_is_read_first (void **state)
 }
 
 //  More bytes than a request may have are too many, and nothing is done.
-static void s_bytes_have_a_bound (void **state)
+static void test_bytes_have_a_bound (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -319,16 +319,16 @@ static void s_bytes_have_a_bound (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_to_the_dead_letters_at_once),
-        cmocka_unit_test (s_again),
-        cmocka_unit_test (s_what_is_refused_changes_nothing),
-        cmocka_unit_test (s_a_message_dies_once),
-        cmocka_unit_test (s_where_they_go),
-        cmocka_unit_test (s_a_dead_letter_does_not_expire),
-        cmocka_unit_test (s_options),
-        cmocka_unit_test (s_of_a_subscription),
-        cmocka_unit_test (s_what_is_on_disk_is_read_first),
-        cmocka_unit_test (s_bytes_have_a_bound),
+        cmocka_unit_test (test_to_the_dead_letters_at_once),
+        cmocka_unit_test (test_again),
+        cmocka_unit_test (test_what_is_refused_changes_nothing),
+        cmocka_unit_test (test_a_message_dies_once),
+        cmocka_unit_test (test_where_they_go),
+        cmocka_unit_test (test_a_dead_letter_does_not_expire),
+        cmocka_unit_test (test_options),
+        cmocka_unit_test (test_of_a_subscription),
+        cmocka_unit_test (test_what_is_on_disk_is_read_first),
+        cmocka_unit_test (test_bytes_have_a_bound),
     };
     return cmocka_run_group_tests_name ("moving", tests, NULL, NULL);
 }

@@ -130,7 +130,7 @@ static uint64_t s_deliver (s_bench_t *self, zb_lease_t *lease)
     return zb_places_id (view->places, number);
 }
 
-static void s_shown_rows_join (void **state)
+static void test_shown_rows_join (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (3);
@@ -159,7 +159,7 @@ static void s_shown_rows_join (void **state)
     s_destroy (self);
 }
 
-static void s_order_is_that_of_ids (void **state)
+static void test_order_is_that_of_ids (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (10);
@@ -187,7 +187,7 @@ static void s_order_is_that_of_ids (void **state)
     s_destroy (self);
 }
 
-static void s_rows_go_when_all_is_done (void **state)
+static void test_rows_go_when_all_is_done (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (10);
@@ -209,7 +209,7 @@ static void s_rows_go_when_all_is_done (void **state)
     s_destroy (self);
 }
 
-static void s_strays_hold_until_the_store_knows (void **state)
+static void test_strays_hold_until_the_store_knows (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (1);
@@ -236,7 +236,7 @@ static void s_strays_hold_until_the_store_knows (void **state)
     s_destroy (self);
 }
 
-static void s_memory_is_given_back_from_the_end (void **state)
+static void test_memory_is_given_back_from_the_end (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (10);
@@ -260,7 +260,7 @@ static void s_memory_is_given_back_from_the_end (void **state)
 }
 
 //  Rows of which something is leased leave memory, and the leases go on.
-static void s_leased_rows_are_given_back (void **state)
+static void test_leased_rows_are_given_back (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (10);
@@ -311,7 +311,7 @@ static void s_leased_rows_are_given_back (void **state)
 }
 
 //  A part of what is away goes back, in the middle of a span.
-static void s_spans_are_cut (void **state)
+static void test_spans_are_cut (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (0);
@@ -348,7 +348,7 @@ static void s_spans_are_cut (void **state)
     s_destroy (self);
 }
 
-static void s_purge_forgets_all (void **state)
+static void test_purge_forgets_all (void **state)
 {
     (void) state;
     s_bench_t *self = s_rows (5);
@@ -375,7 +375,7 @@ static void s_purge_forgets_all (void **state)
     s_destroy (self);
 }
 
-static void s_malformed_rows_are_seen (void **state)
+static void test_malformed_rows_are_seen (void **state)
 {
     (void) state;
     uint8_t key[ZB_ACKS_KEY_SIZE];
@@ -413,7 +413,7 @@ static void s_malformed_rows_are_seen (void **state)
 
 //  What lies beneath
 
-static void s_timers_come_in_order (void **state)
+static void test_timers_come_in_order (void **state)
 {
     (void) state;
     enum { COUNT = 500 };
@@ -442,7 +442,7 @@ static void s_timers_come_in_order (void **state)
     zb_timers_clear (&timers);
 }
 
-static void s_maps_find_what_is_in_them (void **state)
+static void test_maps_find_what_is_in_them (void **state)
 {
     (void) state;
     enum { COUNT = 1000 };
@@ -469,17 +469,17 @@ static void s_maps_find_what_is_in_them (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_shown_rows_join),
-        cmocka_unit_test (s_order_is_that_of_ids),
-        cmocka_unit_test (s_rows_go_when_all_is_done),
-        cmocka_unit_test (s_strays_hold_until_the_store_knows),
-        cmocka_unit_test (s_memory_is_given_back_from_the_end),
-        cmocka_unit_test (s_leased_rows_are_given_back),
-        cmocka_unit_test (s_spans_are_cut),
-        cmocka_unit_test (s_purge_forgets_all),
-        cmocka_unit_test (s_malformed_rows_are_seen),
-        cmocka_unit_test (s_timers_come_in_order),
-        cmocka_unit_test (s_maps_find_what_is_in_them),
+        cmocka_unit_test (test_shown_rows_join),
+        cmocka_unit_test (test_order_is_that_of_ids),
+        cmocka_unit_test (test_rows_go_when_all_is_done),
+        cmocka_unit_test (test_strays_hold_until_the_store_knows),
+        cmocka_unit_test (test_memory_is_given_back_from_the_end),
+        cmocka_unit_test (test_leased_rows_are_given_back),
+        cmocka_unit_test (test_spans_are_cut),
+        cmocka_unit_test (test_purge_forgets_all),
+        cmocka_unit_test (test_malformed_rows_are_seen),
+        cmocka_unit_test (test_timers_come_in_order),
+        cmocka_unit_test (test_maps_find_what_is_in_them),
     };
     return cmocka_run_group_tests_name ("queue", tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static zb_row_t *s_log (uint64_t *last)
     return row;
 }
 
-static void s_log_rows_come_back (void **state)
+static void test_log_rows_come_back (void **state)
 {
     (void) state;
     uint64_t last = 0;
@@ -78,7 +78,7 @@ static void s_log_rows_come_back (void **state)
 }
 
 //  Each byte of a row's structure matters; whatever it becomes, nothing is read that is not there (ASan watches).
-static void s_damaged_log_rows_are_refused (void **state)
+static void test_damaged_log_rows_are_refused (void **state)
 {
     (void) state;
     uint64_t last = 0;
@@ -118,7 +118,7 @@ static void s_damaged_log_rows_are_refused (void **state)
 }
 
 //  The head of form 2: time, number, and the bytes of all bodies.
-static void s_the_long_head_of_a_row (void **state)
+static void test_the_long_head_of_a_row (void **state)
 {
     (void) state;
     zb_frame_t body[] = {zb_frame ("first"), zb_frame (""), zb_frame ("third")};
@@ -163,7 +163,7 @@ static void s_the_long_head_of_a_row (void **state)
     zb_row_unref (&row);
 }
 
-static void s_keys_sort_as_ids_do (void **state)
+static void test_keys_sort_as_ids_do (void **state)
 {
     (void) state;
     uint8_t one[ZB_ACKS_KEY_SIZE], other[ZB_ACKS_KEY_SIZE];
@@ -187,7 +187,7 @@ static void s_keys_sort_as_ids_do (void **state)
     assert_int_equal (zb_acks_key_decode (&found, 2, &last), -1);
 }
 
-static void s_small_rows_come_back (void **state)
+static void test_small_rows_come_back (void **state)
 {
     (void) state;
     uint8_t value[ZB_GROUP_ROW_SIZE];
@@ -300,7 +300,7 @@ static void s_small_rows_come_back (void **state)
 }
 
 //  What a later program of the same level has added at the end of a row is not looked at.
-static void s_longer_rows_are_read (void **state)
+static void test_longer_rows_are_read (void **state)
 {
     (void) state;
     uint8_t value[ZB_GROUP_ROW_SIZE + 9], again[ZB_GROUP_ROW_SIZE];
@@ -355,7 +355,7 @@ static void s_longer_rows_are_read (void **state)
 }
 
 //  A part of a numbered PUT says what it is a part of.
-static void s_a_part_says_of_what (void **state)
+static void test_a_part_says_of_what (void **state)
 {
     (void) state;
     zb_frame_t body[] = {zb_frame ("one"), zb_frame ("two")};
@@ -391,10 +391,10 @@ static void s_a_part_says_of_what (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_log_rows_come_back),     cmocka_unit_test (s_damaged_log_rows_are_refused),
-        cmocka_unit_test (s_the_long_head_of_a_row), cmocka_unit_test (s_keys_sort_as_ids_do),
-        cmocka_unit_test (s_small_rows_come_back),   cmocka_unit_test (s_longer_rows_are_read),
-        cmocka_unit_test (s_a_part_says_of_what),
+        cmocka_unit_test (test_log_rows_come_back),     cmocka_unit_test (test_damaged_log_rows_are_refused),
+        cmocka_unit_test (test_the_long_head_of_a_row), cmocka_unit_test (test_keys_sort_as_ids_do),
+        cmocka_unit_test (test_small_rows_come_back),   cmocka_unit_test (test_longer_rows_are_read),
+        cmocka_unit_test (test_a_part_says_of_what),
     };
     return cmocka_run_group_tests_name ("rows", tests, NULL, NULL);
 }

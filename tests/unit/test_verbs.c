@@ -20,7 +20,7 @@
 
 //  Sessions
 
-static void s_no_verb_without_hello (void **state)
+static void test_no_verb_without_hello (void **state)
 {
     (void) state;
     static const char *const line[] = {"PUT|1|q||x", "GET|1|q|1|0|", "ACK|1|q|1:1", "NACK|1|q|1:1", "EXTEND|1|q|1:1",
@@ -35,7 +35,7 @@ static void s_no_verb_without_hello (void **state)
     rig_destroy (&rig);
 }
 
-static void s_hello_numbers_instances (void **state)
+static void test_hello_numbers_instances (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -74,7 +74,7 @@ static void s_hello_numbers_instances (void **state)
 }
 
 //  A first HELLO that its client has given up is delivered all the same, on a connection that says nothing more.
-static void s_late_first_hello_fences_nobody (void **state)
+static void test_late_first_hello_fences_nobody (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -111,7 +111,7 @@ static void s_late_first_hello_fences_nobody (void **state)
     rig_destroy (&rig);
 }
 
-static void s_hello_waits_for_puts_in_flight (void **state)
+static void test_hello_waits_for_puts_in_flight (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -127,7 +127,7 @@ static void s_hello_waits_for_puts_in_flight (void **state)
     rig_destroy (&rig);
 }
 
-static void s_sessions_are_bounded_and_forgotten (void **state)
+static void test_sessions_are_bounded_and_forgotten (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -156,7 +156,7 @@ static void s_sessions_are_bounded_and_forgotten (void **state)
 
 //  PUT
 
-static void s_put_stores_in_order (void **state)
+static void test_put_stores_in_order (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -170,7 +170,7 @@ static void s_put_stores_in_order (void **state)
     rig_destroy (&rig);
 }
 
-static void s_put_is_refused (void **state)
+static void test_put_is_refused (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -209,7 +209,7 @@ static void s_put_is_refused (void **state)
     rig_destroy (&rig);
 }
 
-static void s_duplicates (void **state)
+static void test_duplicates (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -248,7 +248,7 @@ static void s_duplicates (void **state)
 }
 
 //  Whether a number was stored is asked before any limit: those of the broker that has stored it may have been larger.
-static void s_a_stored_number_knows_no_limits (void **state)
+static void test_a_stored_number_knows_no_limits (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -300,7 +300,7 @@ static void s_a_stored_number_knows_no_limits (void **state)
 }
 
 //  A program may begin with QUEUE: what changes nothing is no reason to refuse it.
-static void s_a_queue_that_is_there_needs_no_room (void **state)
+static void test_a_queue_that_is_there_needs_no_room (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -314,7 +314,7 @@ static void s_a_queue_that_is_there_needs_no_room (void **state)
     rig_destroy (&rig);
 }
 
-static void s_at_most_256_in_flight (void **state)
+static void test_at_most_256_in_flight (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -338,7 +338,7 @@ static void s_at_most_256_in_flight (void **state)
     rig_destroy (&rig);
 }
 
-static void s_large_puts_make_several_rows (void **state)
+static void test_large_puts_make_several_rows (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -367,7 +367,7 @@ static void s_large_puts_make_several_rows (void **state)
 
 //  GET, ACK, NACK, EXTEND
 
-static void s_gets_are_served_in_turn (void **state)
+static void test_gets_are_served_in_turn (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -391,7 +391,7 @@ static void s_gets_are_served_in_turn (void **state)
     rig_destroy (&rig);
 }
 
-static void s_max_0_ends_parked_gets (void **state)
+static void test_max_0_ends_parked_gets (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -408,7 +408,7 @@ static void s_max_0_ends_parked_gets (void **state)
     rig_destroy (&rig);
 }
 
-static void s_gets_of_a_session_are_bounded (void **state)
+static void test_gets_of_a_session_are_bounded (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -421,7 +421,7 @@ static void s_gets_of_a_session_are_bounded (void **state)
     rig_destroy (&rig);
 }
 
-static void s_acks_in_a_get_are_answered_when_durable (void **state)
+static void test_acks_in_a_get_are_answered_when_durable (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -446,7 +446,7 @@ static void s_acks_in_a_get_are_answered_when_durable (void **state)
 }
 
 //  Its connection was given up while the acknowledgements that came with the GET were on their way to the disks.
-static void s_a_session_that_is_over_gets_nothing (void **state)
+static void test_a_session_that_is_over_gets_nothing (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -467,7 +467,7 @@ static void s_a_session_that_is_over_gets_nothing (void **state)
     rig_destroy (&rig);
 }
 
-static void s_ack_is_idempotent_and_takes_anything (void **state)
+static void test_ack_is_idempotent_and_takes_anything (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -494,7 +494,7 @@ static void s_ack_is_idempotent_and_takes_anything (void **state)
     rig_destroy (&rig);
 }
 
-static void s_leases_end (void **state)
+static void test_leases_end (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -528,7 +528,7 @@ static void s_leases_end (void **state)
     rig_destroy (&rig);
 }
 
-static void s_nack_gives_back_at_once (void **state)
+static void test_nack_gives_back_at_once (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -548,7 +548,7 @@ static void s_nack_gives_back_at_once (void **state)
 }
 
 //  Nobody has them until the delay is over, not even who has given them back; what is behind them is delivered.
-static void s_nack_with_a_delay (void **state)
+static void test_nack_with_a_delay (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -578,7 +578,7 @@ static void s_nack_with_a_delay (void **state)
 }
 
 //  Whatever happens meanwhile, the delay is over when it is over, or with the lead; what is settled does not come.
-static void s_what_ends_a_delay (void **state)
+static void test_what_ends_a_delay (void **state)
 {
     (void) state;
     static const struct {
@@ -615,7 +615,7 @@ static void s_what_ends_a_delay (void **state)
 }
 
 //  It takes a level, and a number; what is refused leaves the messages where they are.
-static void s_a_delay_that_is_refused (void **state)
+static void test_a_delay_that_is_refused (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -632,7 +632,7 @@ static void s_a_delay_that_is_refused (void **state)
     rig_destroy (&rig);
 }
 
-static void s_a_lost_consumer_returns_its_messages (void **state)
+static void test_a_lost_consumer_returns_its_messages (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -652,7 +652,7 @@ static void s_a_lost_consumer_returns_its_messages (void **state)
     rig_destroy (&rig);
 }
 
-static void s_what_could_not_be_sent_is_back (void **state)
+static void test_what_could_not_be_sent_is_back (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -695,7 +695,7 @@ static void s_what_could_not_be_sent_is_back (void **state)
 
 //  QUEUE, LIST, PURGE, DELETE
 
-static void s_queue_options (void **state)
+static void test_queue_options (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -722,7 +722,7 @@ static void s_queue_options (void **state)
 }
 
 //  A LIST has read its row before it was deleted, and is answered after that.
-static void s_a_deleted_queue_is_not_listed (void **state)
+static void test_a_deleted_queue_is_not_listed (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -745,7 +745,7 @@ static void s_a_deleted_queue_is_not_listed (void **state)
     rig_destroy (&rig);
 }
 
-static void s_queues_are_bounded (void **state)
+static void test_queues_are_bounded (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -769,7 +769,7 @@ static void s_queues_are_bounded (void **state)
 }
 
 //  A refusal that tells of an option is answered when that is safe: the next broker may never have heard of it.
-static void s_a_refusal_waits_for_the_option (void **state)
+static void test_a_refusal_waits_for_the_option (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -792,7 +792,7 @@ static void s_a_refusal_waits_for_the_option (void **state)
     rig_destroy (&rig);
 }
 
-static void s_list_matches_and_counts (void **state)
+static void test_list_matches_and_counts (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -835,7 +835,7 @@ static void s_list_matches_and_counts (void **state)
 }
 
 //  A page begins behind a name, and says behind which the next one does; nothing is missed or told twice.
-static void s_list_comes_in_pages (void **state)
+static void test_list_comes_in_pages (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -889,7 +889,7 @@ static void s_list_comes_in_pages (void **state)
     rig_destroy (&rig);
 }
 
-static void s_purge_empties_and_frees_in_steps (void **state)
+static void test_purge_empties_and_frees_in_steps (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -927,7 +927,7 @@ static void s_purge_empties_and_frees_in_steps (void **state)
     rig_destroy (&rig);
 }
 
-static void s_delete_then_make_again (void **state)
+static void test_delete_then_make_again (void **state)
 {
     (void) state;
     rig_t *rig = rig_ready (NULL);
@@ -967,7 +967,7 @@ static void s_delete_then_make_again (void **state)
     rig_destroy (&rig);
 }
 
-static void s_a_deleted_queue_is_not_read_again (void **state)
+static void test_a_deleted_queue_is_not_read_again (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
@@ -993,39 +993,40 @@ static void s_a_deleted_queue_is_not_read_again (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_no_verb_without_hello),
-        cmocka_unit_test (s_hello_numbers_instances),
-        cmocka_unit_test (s_late_first_hello_fences_nobody),
-        cmocka_unit_test (s_hello_waits_for_puts_in_flight),
-        cmocka_unit_test (s_sessions_are_bounded_and_forgotten),
-        cmocka_unit_test (s_put_stores_in_order),
-        cmocka_unit_test (s_put_is_refused),
-        cmocka_unit_test (s_duplicates),
-        cmocka_unit_test (s_a_stored_number_knows_no_limits),
-        cmocka_unit_test (s_a_queue_that_is_there_needs_no_room),
-        cmocka_unit_test (s_at_most_256_in_flight),
-        cmocka_unit_test (s_large_puts_make_several_rows),
-        cmocka_unit_test (s_gets_are_served_in_turn),
-        cmocka_unit_test (s_max_0_ends_parked_gets),
-        cmocka_unit_test (s_gets_of_a_session_are_bounded),
-        cmocka_unit_test (s_acks_in_a_get_are_answered_when_durable),
-        cmocka_unit_test (s_a_session_that_is_over_gets_nothing),
-        cmocka_unit_test (s_ack_is_idempotent_and_takes_anything),
-        cmocka_unit_test (s_leases_end),
-        cmocka_unit_test (s_nack_gives_back_at_once),
-        cmocka_unit_test (s_nack_with_a_delay),
-        cmocka_unit_test (s_what_ends_a_delay),
-        cmocka_unit_test (s_a_delay_that_is_refused),
-        cmocka_unit_test (s_a_lost_consumer_returns_its_messages),
-        cmocka_unit_test (s_what_could_not_be_sent_is_back),
-        cmocka_unit_test (s_queue_options), cmocka_unit_test (s_a_deleted_queue_is_not_listed),
-        cmocka_unit_test (s_queues_are_bounded),
-        cmocka_unit_test (s_a_refusal_waits_for_the_option),
-        cmocka_unit_test (s_list_matches_and_counts),
-        cmocka_unit_test (s_list_comes_in_pages),
-        cmocka_unit_test (s_purge_empties_and_frees_in_steps),
-        cmocka_unit_test (s_delete_then_make_again),
-        cmocka_unit_test (s_a_deleted_queue_is_not_read_again),
+        cmocka_unit_test (test_no_verb_without_hello),
+        cmocka_unit_test (test_hello_numbers_instances),
+        cmocka_unit_test (test_late_first_hello_fences_nobody),
+        cmocka_unit_test (test_hello_waits_for_puts_in_flight),
+        cmocka_unit_test (test_sessions_are_bounded_and_forgotten),
+        cmocka_unit_test (test_put_stores_in_order),
+        cmocka_unit_test (test_put_is_refused),
+        cmocka_unit_test (test_duplicates),
+        cmocka_unit_test (test_a_stored_number_knows_no_limits),
+        cmocka_unit_test (test_a_queue_that_is_there_needs_no_room),
+        cmocka_unit_test (test_at_most_256_in_flight),
+        cmocka_unit_test (test_large_puts_make_several_rows),
+        cmocka_unit_test (test_gets_are_served_in_turn),
+        cmocka_unit_test (test_max_0_ends_parked_gets),
+        cmocka_unit_test (test_gets_of_a_session_are_bounded),
+        cmocka_unit_test (test_acks_in_a_get_are_answered_when_durable),
+        cmocka_unit_test (test_a_session_that_is_over_gets_nothing),
+        cmocka_unit_test (test_ack_is_idempotent_and_takes_anything),
+        cmocka_unit_test (test_leases_end),
+        cmocka_unit_test (test_nack_gives_back_at_once),
+        cmocka_unit_test (test_nack_with_a_delay),
+        cmocka_unit_test (test_what_ends_a_delay),
+        cmocka_unit_test (test_a_delay_that_is_refused),
+        cmocka_unit_test (test_a_lost_consumer_returns_its_messages),
+        cmocka_unit_test (test_what_could_not_be_sent_is_back),
+        cmocka_unit_test (test_queue_options),
+        cmocka_unit_test (test_a_deleted_queue_is_not_listed),
+        cmocka_unit_test (test_queues_are_bounded),
+        cmocka_unit_test (test_a_refusal_waits_for_the_option),
+        cmocka_unit_test (test_list_matches_and_counts),
+        cmocka_unit_test (test_list_comes_in_pages),
+        cmocka_unit_test (test_purge_empties_and_frees_in_steps),
+        cmocka_unit_test (test_delete_then_make_again),
+        cmocka_unit_test (test_a_deleted_queue_is_not_read_again),
     };
     return cmocka_run_group_tests_name ("verbs", tests, NULL, NULL);
 }
