@@ -12,6 +12,9 @@
 #include "core/wire/proof.h"
 #include "core/wire/seal.h"
 #include "io/auth/keys.h"
+#include "io/base/config_file.h"
+#include "io/base/config_finish.h"
+#include "io/base/config_set.h"
 #include "patterns/witness_fsm.h"
 #include "operate.h"
 

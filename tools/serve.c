@@ -9,6 +9,10 @@
 #include <czmq.h>
 
 #include "commands.h"
+#include "io/base/config_file.h"
+#include "io/base/config_finish.h"
+#include "io/base/config_open.h"
+#include "io/base/config_set.h"
 #include "io/base/log.h"
 #include "io/base/reach.h"
 #include "io/broker/broker.h"

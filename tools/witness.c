@@ -8,6 +8,10 @@
 
 #include <czmq.h>
 
+#include "io/base/config_file.h"
+#include "io/base/config_open.h"
+#include "io/base/config_set.h"
+#include "io/base/endpoint.h"
 #include "io/store/moment.h"
 #include "io/pair/witness.h"
 #include "commands.h"
@@ -90,7 +94,7 @@ static int s_witness (tool_t *self)
         tool_misused (self, "%s", error);
     else {
         char *bind = given              ? strdup (given)
-                     : pair[0]->witness ? zb_config_bind_for (pair[0]->witness)
+                     : pair[0]->witness ? zb_endpoint_bind_for (pair[0]->witness)
                                         : strdup (DEFAULT_BIND);
         code = s_serve (self, pair, count, bind);
         free (bind);

@@ -14,6 +14,8 @@
 #include "core/base/level.h"
 #include "disk.h"
 #include "history.h"
+#include "io/base/config_finish.h"
+#include "io/base/config_set.h"
 #include "io/broker/broker.h"
 #include "io/pair/witness.h"
 #include "lock.h"

@@ -15,6 +15,8 @@
 #include <cmocka.h>
 #include <czmq.h>
 
+#include "io/base/config_finish.h"
+#include "io/base/config_set.h"
 #include "io/broker/delays.h"
 #include "io/http/exposition.h"
 #include "io/http/http.h"

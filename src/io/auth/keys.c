@@ -12,19 +12,9 @@
 
 #include "io/auth/keys.h"
 #include "io/base/boxes.h"
+#include "io/base/failure.h"
 
 #define ZAP_ENFORCE_DOMAIN 93 //  of libzmq's draft options
-
-static int s_fail (char **error, const char *format, ...) CHECK_PRINTF (2);
-
-static int s_fail (char **error, const char *format, ...)
-{
-    va_list arguments;
-    va_start (arguments, format);
-    *error = zsys_vprintf (format, arguments);
-    va_end (arguments);
-    return -1;
-}
 
 //  ---------------------------------------------------------------------------
 //  Files
@@ -35,16 +25,16 @@ int zb_keys_read (zb_keyfile_t *file, const char *path, char **error)
     struct stat info;
     int fd = open (path, O_RDONLY | O_CLOEXEC);
     if (fd == -1)
-        return s_fail (error, "%s: %s; 'zbroker key make %s' makes a new key", path, strerror (errno), path);
+        return zb_failure (error, "%s: %s; 'zbroker key make %s' makes a new key", path, strerror (errno), path);
     //  Of the file that is read, not of one that has its name by now.
     bool regular = fstat (fd, &info) == 0 && S_ISREG (info.st_mode);
     ssize_t size = regular ? read (fd, text, sizeof text) : -1;
     close (fd);
     if (!regular)
-        return s_fail (error, "%s: not a regular file", path);
+        return zb_failure (error, "%s: not a regular file", path);
     if (info.st_mode & (S_IRWXG | S_IRWXO | S_IXUSR)) {
         sodium_memzero (text, sizeof text);
-        return s_fail (
+        return zb_failure (
             error,
             "%s has mode %04o, and others can use the key in it: chmod 600 %s; if somebody may have read it, "
             "make a new key",
@@ -56,7 +46,7 @@ int zb_keys_read (zb_keyfile_t *file, const char *path, char **error)
         wrong = zb_keyfile_parse (file, text);
     }
     sodium_memzero (text, sizeof text);
-    return wrong ? s_fail (error, "%s: %s", path, wrong) : 0;
+    return wrong ? zb_failure (error, "%s: %s", path, wrong) : 0;
 }
 
 //  Writes it under this name, which is free.  Returns -1 and errno.
@@ -82,8 +72,8 @@ int zb_keys_write (const zb_keyfile_t *file, const char *path, char **error)
 {
     if (s_write (file, path) == 0)
         return 0;
-    return s_fail (error, "%s: %s%s", path, strerror (errno),
-                   errno == EEXIST ? "; nothing is written over a key: choose another name" : "");
+    return zb_failure (error, "%s: %s%s", path, strerror (errno),
+                       errno == EEXIST ? "; nothing is written over a key: choose another name" : "");
 }
 
 int zb_keys_rewrite (const zb_keyfile_t *file, const char *path, char **error)
@@ -91,8 +81,9 @@ int zb_keys_rewrite (const zb_keyfile_t *file, const char *path, char **error)
     char *draft = zsys_sprintf ("%s.new", path);
     assert (draft);
     unlink (draft);
-    int rc =
-        s_write (file, draft) == 0 && rename (draft, path) == 0 ? 0 : s_fail (error, "%s: %s", path, strerror (errno));
+    int rc = s_write (file, draft) == 0 && rename (draft, path) == 0
+                 ? 0
+                 : zb_failure (error, "%s: %s", path, strerror (errno));
     if (rc)
         unlink (draft);
     free (draft);
@@ -114,7 +105,7 @@ int zb_keys_load (zb_keys_t **self_p, const zb_config_t *config, char **error)
     if (!config->key_file)
         return 0;
     if (!zmq_has ("curve"))
-        return s_fail (error, "keys are set in the config, and this libzmq has no CURVE");
+        return zb_failure (error, "keys are set in the config, and this libzmq has no CURVE");
     zb_keys_t *self = (zb_keys_t *) zmalloc (sizeof *self);
     assert (self);
     const char *peer =
@@ -124,10 +115,10 @@ int zb_keys_load (zb_keys_t **self_p, const zb_config_t *config, char **error)
     const char *own = config->as == ZB_SINGLE ? NULL : config->public_key[config->as];
     int rc = zb_keys_read (&self->own, config->key_file, error);
     if (!rc && !*self->own.secret_key)
-        rc = s_fail (error, "%s: there is no secret-key in it", config->key_file);
+        rc = zb_failure (error, "%s: there is no secret-key in it", config->key_file);
     if (!rc && own && !zb_keys_is_own (self, own, config->other_key[config->as]))
-        rc = s_fail (error, "%s has the public key %s, and keys/%s is another one: %s", config->key_file,
-                     self->own.public_key, config->as == ZB_PRIMARY ? "primary" : "backup", own);
+        rc = zb_failure (error, "%s has the public key %s, and keys/%s is another one: %s", config->key_file,
+                         self->own.public_key, config->as == ZB_PRIMARY ? "primary" : "backup", own);
     snprintf (self->peer, sizeof self->peer, "%s", peer ? peer : "");
     snprintf (self->peer_other, sizeof self->peer_other, "%s", other ? other : "");
     snprintf (self->witness, sizeof self->witness, "%s", config->witness_key ? config->witness_key : "");

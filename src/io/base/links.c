@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "core/wire/seal.h"
+#include "io/base/config_pair.h"
 #include "io/base/links.h"
 #include "io/base/log.h"
 #include "io/base/reach.h"

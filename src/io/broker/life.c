@@ -14,6 +14,7 @@
 #include <czmq.h>
 
 #include "core/wire/seal.h"
+#include "io/base/config_open.h"
 #include "io/base/reach.h"
 #include "io/base/service.h"
 #include "io/broker/broker_self.h"

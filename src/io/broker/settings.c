@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "io/base/config_live.h"
 #include "io/base/log.h"
 #include "io/broker/settings.h"
 

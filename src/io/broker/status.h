@@ -15,6 +15,7 @@
 #include "core/pair/role.h"
 #include "core/replay/replayer.h"
 #include "io/base/config.h"
+#include "io/base/config_open.h"
 #include "io/base/gate.h"
 #include "io/base/links.h"
 #include "io/broker/backups.h"
