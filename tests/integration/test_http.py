@@ -38,9 +38,9 @@ def get(endpoint, path, method="GET", headers=None, body=None):
         connection.close()
 
 
-def figures(endpoint):
+def figures(endpoint, path="/metrics"):
     """Each sample of /metrics; {} while it is not served."""
-    code, _, text = get(endpoint, "/metrics")
+    code, _, text = get(endpoint, path)
     return {name: float(value) for name, value in re.findall(r"^([^# ]\S*) (\S+)$", text, re.M)} if code == 200 else {}
 
 
@@ -80,6 +80,26 @@ def test_figures_are_those_of_status(single, client):
     assert 'version="%s"' % told["version"] in get(endpoint, "/metrics")[2]
 
 
+def test_figures_of_queues(pair, client):
+    """Each queue if asked, and of the broker that serves it."""
+    c = client(pair)
+    for name in (b"q", b"other", b'say"so'):
+        c.request("QUEUE", name, name, b"")
+    c.request("PUT", 1, b"q", b"", b"one", b"two", b"three")
+    c.request("GET", 2, b"q", b"1", b"0", b"")
+    active = in_step(pair)
+    endpoint, other = pair.endpoints[active], pair.endpoints[1 - active]
+    found = figures(endpoint, "/metrics?queues=")
+    assert {name: value for name, value in found.items() if 'queue="q"' in name} == {
+        'zbroker_queue_messages{queue="q"}': 3, 'zbroker_queue_ready{queue="q"}': 2, 'zbroker_queue_leased{queue="q"}': 1,
+        'zbroker_queue_gets_waiting{queue="q"}': 0}
+    assert found['zbroker_queue_messages{queue="say\\"so"}'] == 0 and "zbroker_epoch" in found
+    assert [name for name in figures(endpoint, "/metrics?queues=o*") if "queue=" in name][:1] == ['zbroker_queue_messages{queue="other"}']
+    for one, path in ((endpoint, "/metrics"), (other, "/metrics?queues=")):
+        assert not [name for name in figures(one, path) if "queue=" in name], path
+    assert get(endpoint, "/metrics?queues=a/b")[0] == 400
+
+
 def test_both_forms(single):
     endpoint = single.endpoints[0]
     wait_for(lambda: figures(endpoint), "figures")
@@ -99,10 +119,11 @@ def test_both_forms(single):
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (Debian: prometheus)")
-def test_promtool_has_nothing_to_say(pair):
+def test_promtool_has_nothing_to_say(pair, client):
+    client(pair).request("QUEUE", 1, b"q", b"")
     for endpoint in pair.endpoints:
         wait_for(lambda: figures(endpoint), "figures")
-        done = subprocess.run(["promtool", "check", "metrics"], input=get(endpoint, "/metrics")[2], text=True,
+        done = subprocess.run(["promtool", "check", "metrics"], input=get(endpoint, "/metrics?queues=")[2], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0 and not done.stdout.strip(), done.stdout
 

@@ -145,7 +145,7 @@ static void test_figures (void **state)
                     "\"disk\":{\"free\":null,\"full\":false},\"solo_ms\":1500,\"dropped\":{\"cut\":3},"
                     "\"sync_us\":{\"bounds\":[500,1000],\"counts\":[2,0,1],\"sum\":2500000}}",
                     0, NULL);
-    char *text = zb_exposition (status, true, 1.5, &size);
+    char *text = zb_exposition (status, NULL, true, 1.5, &size);
     assert_int_equal (strlen (text), size);
     static const char *const lines[] = {"zbroker_build_info{version=\"1.2.3\",node=\"single\"} 1\n",
                                         "zbroker_role{role=\"passive\"} 1\n",
@@ -170,6 +170,33 @@ static void test_figures (void **state)
     json_decref (status);
 }
 
+//  Each queue and subscription by itself, whatever its name is; a topic has no messages of its own.
+static void test_figures_of_queues (void **state)
+{
+    (void) state;
+    size_t size;
+    json_t *status = json_object ();
+    json_t *queues =
+        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1},"
+                    "{\"name\":\"t\",\"kind\":\"topic\",\"messages\":9},"
+                    "{\"name\":\"t/s\",\"kind\":\"subscription\",\"messages\":1,\"leased\":2,\"waiting\":0}]",
+                    0, NULL);
+    char *text = zb_exposition (status, queues, false, 1.5, &size);
+    static const char *const lines[] = {"# TYPE zbroker_queue_messages gauge\n"
+                                        "zbroker_queue_messages{queue=\"a\\\"b\\\\c\"} 7\n"
+                                        "zbroker_queue_messages{queue=\"t/s\"} 1\n# ",
+                                        "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 5\n"
+                                        "zbroker_queue_ready{queue=\"t/s\"} 0\n",
+                                        "zbroker_queue_leased{queue=\"t/s\"} 2\n",
+                                        "zbroker_queue_gets_waiting{queue=\"a\\\"b\\\\c\"} 1\n"};
+    for (size_t index = 0; index < sizeof lines / sizeof *lines; index++)
+        if (!strstr (text, lines[index]))
+            fail_msg ("no %s in %s", lines[index], text);
+    free (text);
+    json_decref (queues);
+    json_decref (status);
+}
+
 static void test_delays (void **state)
 {
     (void) state;
@@ -188,11 +215,9 @@ static void test_delays (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_what_is_old_is_not_shown),
-        cmocka_unit_test (test_no_broker),
-        cmocka_unit_test (test_a_post_does_not_wait),
-        cmocka_unit_test (test_figures),
-        cmocka_unit_test (test_delays),
+        cmocka_unit_test (test_what_is_old_is_not_shown), cmocka_unit_test (test_no_broker),
+        cmocka_unit_test (test_a_post_does_not_wait),     cmocka_unit_test (test_figures),
+        cmocka_unit_test (test_figures_of_queues),        cmocka_unit_test (test_delays),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

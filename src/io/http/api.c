@@ -143,10 +143,10 @@ static json_t *s_lines (const char *lines)
     return object;
 }
 
-static void s_listed (zb_exchange_t *self)
+json_t *zb_api_listed (zb_exchange_t *self)
 {
     if (s_refused (self))
-        return;
+        return NULL;
     const zb_question_t *question = &self->question;
     json_t *queues = json_array ();
     size_t index = 0;
@@ -157,7 +157,14 @@ static void s_listed (zb_exchange_t *self)
     }
     bool more = index < question->texts && *question->text[index];
     json_t *next = more ? json_string (question->text[index]) : json_null ();
-    zb_exchange_json (self, 200, json_pack ("{s:o, s:o}", "queues", queues, "next", next));
+    return json_pack ("{s:o, s:o}", "queues", queues, "next", next);
+}
+
+static void s_listed (zb_exchange_t *self)
+{
+    json_t *page = zb_api_listed (self);
+    if (page)
+        zb_exchange_json (self, 200, page);
 }
 
 static const char *s_asked_for (const zb_exchange_t *self, const char *name, const char *otherwise)
@@ -166,9 +173,8 @@ static const char *s_asked_for (const zb_exchange_t *self, const char *name, con
     return value ? value : otherwise;
 }
 
-//  Asks brokers with these three arguments, the last ones of which may be missing.
-static void s_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const char *two, const char *three,
-                    void (*finish) (zb_exchange_t *self))
+void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const char *two, const char *three,
+                  void (*finish) (zb_exchange_t *self))
 {
     //  On the wire it takes a right.
     if (self->site->keyed && !*self->who) {
@@ -187,8 +193,8 @@ static void s_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const 
 
 static void s_queues (zb_exchange_t *self)
 {
-    s_look (self, ZB_LIST, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
-            s_asked_for (self, "max", "100"), s_listed);
+    zb_api_look (self, ZB_LIST, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
+                 s_asked_for (self, "max", "100"), s_listed);
 }
 
 //  ---------------------------------------------------------------------------
@@ -260,8 +266,7 @@ static void s_peeked (zb_exchange_t *self)
     }
     size_t size = json_array_size (messages);
     json_t *last = size ? json_object_get (json_array_get (messages, size - 1), "id") : NULL;
-    zb_exchange_json (self, 200,
-                      json_pack ("{s:o, s:O}", "messages", messages, "next", last ? last : json_null ()));
+    zb_exchange_json (self, 200, json_pack ("{s:o, s:O}", "messages", messages, "next", last ? last : json_null ()));
 }
 
 static void s_messages (zb_exchange_t *self)
@@ -272,8 +277,8 @@ static void s_messages (zb_exchange_t *self)
         return;
     }
     self->argument[0] = zsys_sprintf ("%lu", max);
-    s_look (self, ZB_PEEK, s_asked_for (self, "queue", ""), s_asked_for (self, "after", "first"), self->argument[0],
-            s_peeked);
+    zb_api_look (self, ZB_PEEK, s_asked_for (self, "queue", ""), s_asked_for (self, "after", "first"),
+                 self->argument[0], s_peeked);
 }
 
 //  ---------------------------------------------------------------------------
@@ -294,13 +299,13 @@ static void s_told (zb_exchange_t *self)
 
 static void s_clients (zb_exchange_t *self)
 {
-    s_look (self, ZB_CLIENTS, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
-            s_asked_for (self, "max", ""), s_told);
+    zb_api_look (self, ZB_CLIENTS, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
+                 s_asked_for (self, "max", ""), s_told);
 }
 
 static void s_events (zb_exchange_t *self)
 {
-    s_look (self, ZB_EVENTS, s_asked_for (self, "after", ""), s_asked_for (self, "max", ""), NULL, s_told);
+    zb_api_look (self, ZB_EVENTS, s_asked_for (self, "after", ""), s_asked_for (self, "max", ""), NULL, s_told);
 }
 
 //  ---------------------------------------------------------------------------
@@ -449,12 +454,17 @@ static const struct {
     const char *path;
     void (*function) (zb_exchange_t *self);
     bool change, stranger; //  it changes something; without a login
-} s_routes[] = {{"pair", s_pair, false, true},     {"queues", s_queues, false, true},
-                {"messages", s_messages, false, true}, {"clients", s_clients, false, true},
+} s_routes[] = {{"pair", s_pair, false, true},
+                {"queues", s_queues, false, true},
+                {"messages", s_messages, false, true},
+                {"clients", s_clients, false, true},
                 {"events", s_events, false, true},
-                {"login", s_log_in, true, true},   {"logout", s_log_out, true, true},
-                {"queue", s_queue, true, false},   {"purge", s_purge, true, false},
-                {"delete", s_delete, true, false}, {"switchover", s_switchover, true, false}};
+                {"login", s_log_in, true, true},
+                {"logout", s_log_out, true, true},
+                {"queue", s_queue, true, false},
+                {"purge", s_purge, true, false},
+                {"delete", s_delete, true, false},
+                {"switchover", s_switchover, true, false}};
 
 static const char *s_header (const zb_exchange_t *self, const char *name)
 {

@@ -20,4 +20,12 @@
 //  Answers the request for this path, which begins with ZB_API, or says what is to be asked first.
 void zb_api (zb_exchange_t *self, const char *path, const char *method);
 
+//  Has brokers asked with these three arguments (borrowed until the answer), the last one of which may be NULL; `finish`
+//  makes the answer of what they say.  Answers 401 itself where it takes a right that nobody has shown.
+void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const char *two, const char *three,
+                  void (*finish) (zb_exchange_t *self));
+//  What LIST has said: {"queues": [{"name", and its lines}], "next"}, the caller's.  NULL: it was refused, and the exchange
+//  has its answer.
+json_t *zb_api_listed (zb_exchange_t *self);
+
 #endif

@@ -148,7 +148,50 @@ static void s_process (FILE *out, double started, bool open)
     s_sample (out, "process_start_time_seconds", "gauge", "when this process began, since 1970", started, open);
 }
 
-char *zb_exposition (const json_t *status, bool open, double started, size_t *size)
+//  What LIST says of a queue and of a subscription, less what is not in its own line.
+static const struct {
+    const char *name, *help, *line, *less;
+} s_queue[] = {
+    {"messages", "messages of the queue or subscription that are not acknowledged", "messages", NULL},
+    {"ready", "of them those that a GET would get", "messages", "leased"},
+    {"leased", "of them those that were delivered or wait after a NACK", "leased", NULL},
+    {"gets_waiting", "GETs that wait for a message of it", "waiting", NULL},
+};
+
+//  A label's value: a name may have what would end it.
+static void s_label (FILE *out, const char *value)
+{
+    for (; *value; value++)
+        if (*value == '"' || *value == '\\')
+            fprintf (out, "\\%c", *value);
+        else
+            fputc (*value, out);
+}
+
+static void s_queues (FILE *out, const json_t *queues, bool open)
+{
+    for (size_t row = 0; row < sizeof s_queue / sizeof *s_queue; row++) {
+        char name[64];
+        snprintf (name, sizeof name, "zbroker_queue_%s", s_queue[row].name);
+        s_head (out, name, strlen (name), "gauge", s_queue[row].help, open);
+        size_t index;
+        const json_t *queue;
+        json_array_foreach (queues, index, queue)
+        {
+            //  A topic has no messages of its own.
+            const char *kind = json_string_value (json_object_get (queue, "kind"));
+            json_int_t value = json_integer_value (json_object_get (queue, s_queue[row].line)),
+                       less = s_queue[row].less ? json_integer_value (json_object_get (queue, s_queue[row].less)) : 0;
+            if (kind && strcmp (kind, "topic") == 0)
+                continue;
+            fprintf (out, "%s{queue=\"", name);
+            s_label (out, json_string_value (json_object_get (queue, "name")));
+            fprintf (out, "\"} %lld\n", (long long) (value > less ? value - less : 0));
+        }
+    }
+}
+
+char *zb_exposition (const json_t *status, const json_t *queues, bool open, double started, size_t *size)
 {
     char *text = NULL;
     FILE *out = open_memstream (&text, size);
@@ -168,6 +211,8 @@ char *zb_exposition (const json_t *status, bool open, double started, size_t *si
         s_row (out, metric, json_object_get (group, metric->name), s_name (before), before, open);
         before = metric->metric;
     }
+    if (queues)
+        s_queues (out, queues, open);
     s_process (out, started, open);
     if (open)
         fputs ("# EOF\n", out);

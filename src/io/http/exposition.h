@@ -21,7 +21,8 @@
 #define ZB_EXPOSITION_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define ZB_EXPOSITION_OPEN "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-//  Returns the text, to be freed by the caller.  `started`: seconds since 1970, when this process began.
-char *zb_exposition (const json_t *status, bool open, double started, size_t *size);
+//  Returns the text, to be freed by the caller.  `queues`: what LIST said of each (io/http/api.h), NULL for none.
+//  `started`: seconds since 1970, when this process began.
+char *zb_exposition (const json_t *status, const json_t *queues, bool open, double started, size_t *size);
 
 #endif

@@ -56,13 +56,31 @@ static void s_in_sync (zb_exchange_t *self)
                      zb_exchange_text (self->status, "why"));
 }
 
-static void s_metrics (zb_exchange_t *self)
+static void s_expose (zb_exchange_t *self, const json_t *queues)
 {
     const char *accept = MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     bool open = accept && strstr (accept, "application/openmetrics-text");
     self->code = MHD_HTTP_OK;
     self->type = open ? ZB_EXPOSITION_OPEN : ZB_EXPOSITION_TEXT;
-    self->text = zb_exposition (self->status, open, self->site->started, &self->text_size);
+    self->text = zb_exposition (self->status, queues, open, self->site->started, &self->text_size);
+}
+
+static void s_listed (zb_exchange_t *self)
+{
+    json_t *page = zb_api_listed (self);
+    if (page)
+        s_expose (self, json_object_get (page, "queues"));
+    json_decref (page);
+}
+
+//  Each queue only if asked, and only of the broker that serves them: the other one would double their sums.
+static void s_metrics (zb_exchange_t *self)
+{
+    const char *pattern = MHD_lookup_connection_value (self->connection, MHD_GET_ARGUMENT_KIND, "queues");
+    if (pattern && streq (zb_exchange_text (self->status, "role"), "active"))
+        zb_api_look (self, ZB_LIST, pattern, "", ZB_HTTP_QUEUES, s_listed);
+    else
+        s_expose (self, NULL);
 }
 
 static const struct {
