@@ -1267,6 +1267,28 @@ static void test_a_purge_of_a_forgotten_twin (void **state)
     s_close ();
 }
 
+//  A merge brings messages whose ids are older than where a copy of the winner, from before it, and the merged store part.
+static void test_a_copy_from_before_a_merge (void **state)
+{
+    (void) state;
+    s_open_promoted ();
+    s_say (&s_loser, "c", "PUT|1|q||late");
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    s_replay ("");
+    s_say (&s_winner, "c", "PUT|2|q||after");
+    side_t merged = s_winner;
+    rig_destroy (&s_loser.rig);
+    s_open_promoted ();
+    s_say (&s_winner, "c", "PUT|1|q||mine");
+    rig_destroy (&s_loser.rig);
+    s_loser = merged;
+    s_lead (&s_winner);
+    s_say (&s_winner, "c", "HELLO|h");
+    s_replay ("");
+    s_expect ("one,two,three,till 1,late,mine,after");
+    s_close ();
+}
+
 //  One of the two was set back, and both have raised one epoch: the loser is told that an operator has to act, also if
 //  that epoch is the newest of both, so that none is above the other.
 static void test_an_epoch_that_was_used_twice (void **state)
@@ -1548,6 +1570,7 @@ int main (void)
         cmocka_unit_test (test_the_fork_is_forgotten_in_the_middle),
         cmocka_unit_test (test_what_both_have_forgotten_is_common),
         cmocka_unit_test (test_a_purge_of_a_forgotten_twin),
+        cmocka_unit_test (test_a_copy_from_before_a_merge),
         cmocka_unit_test (test_an_epoch_that_was_used_twice),
         cmocka_unit_test (test_strangers_are_refused),
         cmocka_unit_test (test_a_topic),

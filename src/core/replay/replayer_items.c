@@ -242,20 +242,27 @@ bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found)
 //  ---------------------------------------------------------------------------
 //  Messages
 
-//  The id up to which the winner has held everything that this store has.
+//  The id up to which the winner has held what this store may have of an epoch; the epoch's last one if it has held all.
+static uint64_t s_shared (const zb_replayer_t *self, const zb_epoch_t *epoch, bool *all)
+{
+    uint64_t ours = zb_lineage_upto (&self->ours, epoch->number, epoch->node);
+    uint64_t theirs = zb_lineage_upto (&self->theirs, epoch->number, epoch->node);
+    *all = theirs >= ours;
+    return theirs ? theirs : zb_epoch_base (epoch->number, epoch->node);
+}
+
+//  The id up to which the winner has held everything that this store has.  An epoch that was absorbed brings messages whose
+//  ids are older than where the two parted: a copy of the winner from before may lack them.
 uint64_t zb_replayer_common (const zb_replayer_t *self)
 {
     uint64_t common = 0;
-    for (size_t index = 0; index < self->ours.size; index++) {
-        const zb_epoch_t *epoch = &self->ours.epoch[index];
-        if (!zb_lineage_has (&self->theirs, epoch->number, epoch->node)) {
-            uint64_t base = zb_epoch_base (epoch->number, epoch->node);
-            return base < common ? base : common;
-        }
-        uint64_t upto = zb_lineage_upto (&self->theirs, epoch->number, epoch->node);
-        if (epoch->first)
-            common = upto;
-    }
+    bool all = true;
+    //  Of an epoch that this store has forgotten it may have all.
+    for (size_t index = 0; all && index < self->theirs.size; index++)
+        if (zb_lineage_older (&self->ours, self->theirs.epoch[index].number, self->theirs.epoch[index].node))
+            common = s_shared (self, &self->theirs.epoch[index], &all);
+    for (size_t index = 0; all && index < self->ours.size; index++)
+        common = s_shared (self, &self->ours.epoch[index], &all);
     return common;
 }
 
