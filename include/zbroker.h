@@ -359,6 +359,10 @@ int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids,
 //  waits until that is safe.  At most 1000 at a time (ZB_ERR_TOO_LARGE).  ZB_ERR_GONE: another consumer has one of them, and
 //  nothing was done.  It takes a broker and a store as zb_client_nack_later does.
 int zb_client_reject (zb_client_t *self, const char *queue, const char *ids);
+//  Moves messages to another queue, the oldest first: up to `count` (0: all) of those that are there when it begins and that
+//  no consumer has.  Each is in exactly one of the two.  *moved (may be NULL) is how many were, also where it returns -1.  If
+//  a failover makes the client ask twice with a count, up to as many more are moved.  It takes a broker and a store as above.
+int zb_client_move (zb_client_t *self, const char *from, const char *to, uint64_t count, uint64_t *moved);
 //  Their leases start anew.
 int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
 

@@ -19,6 +19,7 @@ extern const tool_command_t tool_queue;
 extern const tool_command_t tool_topic;
 extern const tool_command_t tool_sub;
 extern const tool_command_t tool_read;
+extern const tool_command_t tool_move;
 extern const tool_command_t tool_status;
 extern const tool_command_t tool_check;
 extern const tool_command_t tool_events;

@@ -18,7 +18,7 @@ static const tool_command_t *const s_commands[] = {
     &tool_serve,  &tool_put,     &tool_get,  &tool_queue, &tool_status,  &tool_check, &tool_switchover, &tool_promote,
     &tool_doctor, &tool_salvage, &tool_demo, &tool_bench, &tool_witness, &tool_adopt, &tool_upgrade, &tool_key, &tool_login,
     &tool_topic,  &tool_sub,     &tool_backup, &tool_verify, &tool_restore, &tool_dump, &tool_load,
-    &tool_events, &tool_clients, &tool_peek, &tool_read, NULL};
+    &tool_events, &tool_clients, &tool_peek, &tool_read, &tool_move, NULL};
 
 static const char s_more[] = "\n"
                              "'zbroker help COMMAND' and 'zbroker COMMAND --help' tell more; so do zbroker(1) and "

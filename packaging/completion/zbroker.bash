@@ -55,6 +55,8 @@ _zbroker () {
         mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_commands)" -- "$cur") ;;
     put | get | peek)
         [ "$COMP_CWORD" = 2 ] && mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_queues)" -- "$cur") ;;
+    move)
+        mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_queues)" -- "$cur") ;;
     queue | topic | sub)
         if [ "$COMP_CWORD" = 2 ]; then
             mapfile -t COMPREPLY < <(compgen -W "$(_zbroker_words "$command")" -- "$cur")

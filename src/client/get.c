@@ -137,6 +137,41 @@ int zb_client_reject (zb_client_t *self, const char *queue, const char *ids)
     return s_acks (self, ZB_REJECT, queue, ids, NULL);
 }
 
+//  Asks once; the number that was moved, and the last id that it was about.
+static int s_move (zb_client_t *self, const char *from, const char *to, char last[24], uint64_t most, uint64_t *count)
+{
+    char number[21];
+    zb_number_format (most, number);
+    zb_frame_t args[] = {zb_frame (from), zb_frame (to), zb_frame (last), zb_frame (number)};
+    if (zb_client_ask (self, ZB_MOVE, args, 4))
+        return -1;
+    const zb_answer_t *answer = zb_conn_answer (self->conn);
+    if (answer->args < 3 || !zb_number_parse (answer->arg[1], most, count) || answer->arg[2].size > 23)
+        return zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer is malformed");
+    snprintf (last, 24, "%.*s", (int) answer->arg[2].size, (const char *) answer->arg[2].data);
+    return 0;
+}
+
+int zb_client_move (zb_client_t *self, const char *from, const char *to, uint64_t count, uint64_t *moved)
+{
+    uint64_t sum = 0, some = 0;
+    uint64_t *told = moved ? moved : &sum;
+    *told = 0;
+    if (zb_client_may_wait (self) || zb_client_check_queue (self, from) || zb_client_check_queue (self, to))
+        return -1;
+    //  What comes later is not meant, however often a request is sent.
+    char last[24] = "";
+    if (s_move (self, from, to, last, 0, &some))
+        return -1;
+    do {
+        uint64_t most = count && count - *told < S_MESSAGES_MAX ? count - *told : S_MESSAGES_MAX;
+        if (s_move (self, from, to, last, most, &some))
+            return -1;
+        *told += some;
+    } while (some && *told != count);
+    return 0;
+}
+
 int zb_client_extend (zb_client_t *self, const char *queue, const char *ids)
 {
     return s_acks (self, ZB_EXTEND, queue, ids, NULL);

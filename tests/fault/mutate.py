@@ -64,6 +64,7 @@ REQUESTS = [
     [b"NACK", b"8", QUEUE, b"1..18446744073709551615"],
     [b"NACK", b"8", QUEUE, b"1649267441665", b"2147483647"],
     [b"EXTEND", b"9", QUEUE, b"1649267441665"],
+    [b"MOVE", b"9", QUEUE, b"fuzz-target", b"1649267441667", b"10"],
     [b"REJECT", b"9", QUEUE, b"1649267441665 1649267441667"],
     [b"QUEUE", b"10", QUEUE, b"lease=1000\nmax-messages=100"],
     [b"LIST", b"11", b"fu*"],

@@ -654,11 +654,18 @@ static void s_judge (judge_t *judge, const reading_t *reading, const char *queue
     s_close (&self);
 }
 
-//  What is in it was put there by the broker, in the place of what a REJECT has named.
-static bool s_is_of_dead_letters (const char *queue)
+//  What is in it was put there by the broker, in the place of what a REJECT has named, or a MOVE has taken; or a MOVE has taken
+//  from it what nobody acknowledges.
+static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
 {
     size_t size = strlen (queue);
-    return size > 5 && strcmp (queue + size - 5, ".dead") == 0;
+    bool is = size > 5 && strcmp (queue + size - 5, ".dead") == 0;
+    for (size_t index = 0; index < reading->exchanges && !is; index++) {
+        const exchange_t *exchange = &reading->exchange[index];
+        is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
+             (strcmp (exchange->argument[0], queue) == 0 || strcmp (exchange->argument[1], queue) == 0);
+    }
+    return is;
 }
 
 void judge_queues (judge_t *self, const reading_t *reading, size_t most)
@@ -666,12 +673,12 @@ void judge_queues (judge_t *self, const reading_t *reading, size_t most)
     words_t names = {0};
     for (size_t index = 0; index < reading->exchanges; index++) {
         const exchange_t *exchange = &reading->exchange[index];
-        if (exchange->verb != HELLO && exchange->verb != LIST && exchange->verb != OTHER && exchange->arguments &&
-            !s_is_of_dead_letters (exchange->argument[0]))
+        if (exchange->verb != HELLO && exchange->verb != LIST && exchange->verb != OTHER && exchange->arguments)
             words_find (&names, exchange->argument[0], true);
     }
     for (size_t index = 0; index < names.words; index++)
-        s_judge (self, reading, names.word[index], most);
+        if (!s_is_the_broker_s (reading, names.word[index]))
+            s_judge (self, reading, names.word[index], most);
     free (names.word);
     free (names.table);
 }

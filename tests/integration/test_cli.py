@@ -270,6 +270,21 @@ def test_reject_moves_to_the_dead_letters(zbroker, single):
     assert zbroker(["get", "letters", "--reject", "--requeue"] + brokers, check=False).returncode == 2
 
 
+def test_move_puts_dead_letters_back(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "parcels"] + brokers)
+    zbroker(["put", "parcels", "a", "b", "c", "-H", "colour=red"] + brokers)
+    assert zbroker(["get", "parcels", "--count", "2", "--reject"] + brokers).stdout == "a\nb\n"
+    assert zbroker(["move", "parcels.dead", "parcels", "--count", "1"] + brokers).stdout == "1 moved\n"
+    assert zbroker(["move", "parcels.dead", "parcels"] + brokers).stdout == "1 moved\n"
+    assert zbroker(["move", "parcels.dead", "parcels"] + brokers).stdout == "0 moved\n"
+    back = [json.loads(line) for line in zbroker(["get", "parcels", "--count", "3", "--json"] + brokers).stdout.splitlines()]
+    assert [(one["body"], one["properties"]) for one in back] == [(body, {"colour": "red"}) for body in "cab"]
+    for wrong, code in (([], 2), (["parcels"], 2), (["parcels", "parcels"], 1), (["parcels", "none"], 1), (["none", "parcels"], 1),
+                        (["parcels", "parcels.dead", "--count", "-1"], 2)):
+        assert zbroker(["move"] + wrong + brokers, check=False).returncode == code, wrong
+
+
 def test_put_acknowledges_what_it_was_made_of(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     for queue in ("orders", "results"):

@@ -239,6 +239,11 @@ def test_a_change_takes_a_login(site):
     assert site.post("queue", {"queue": "q", "options": {"lease": "soon"}})[0] == 400
     assert site.post("queue", {"queue": "a b\nc"})[0] == 400 and "b\nc" not in site.broker.tail()
     assert site.post("purge", {"queue": "none", "confirm": "none"})[0] == 404
+    assert site.post("queue", {"queue": "bin"})[0] == 200
+    code, page = site.post("move", {"queue": "q", "to": "bin", "last": "", "max": 0})
+    assert code == 200 and page["ok"][:2] == ["single", "0"] and page["ok"][2].isdigit()
+    for wrong, expected in (({"max": -1}, 400), ({"max": "1"}, 400), ({"last": "x"}, 400), ({"to": "q"}, 400), ({"to": "none"}, 404)):
+        assert site.post("move", {"queue": "q", "to": "bin", "last": "", "max": 1, **wrong})[0] == expected, wrong
     stolen = site.cookie
     assert site.post("logout", {})[0] == 200
     site.cookie = stolen

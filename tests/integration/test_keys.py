@@ -196,7 +196,7 @@ def test_nobody_gets_in_without_a_known_key(one):
 
 
 VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("get", ["{}", 1, 0, ""]), "ACK": ("get", ["{}", 1]),
-         "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "REJECT": ("get", ["{}", 1]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
+         "NACK": ("get", ["{}", 1]), "EXTEND": ("get", ["{}", 1]), "REJECT": ("get", ["{}", 1]), "MOVE": ("get", ["{}", "nowhere", "", 0]), "QUEUE": ("manage", ["{}", ""]), "LIST": ("look", ["{}"]),
          "PURGE": ("manage", ["{}"]), "DELETE": ("manage", ["{}"]), "STATUS": ("look", []), "PING": (None, []),
          "EVENTS": ("look", []), "CLIENTS": ("look", []), "PEEK": ("get", ["{}", "first", 1]),
          "SWITCHOVER": ("operate", ["0" * 64]), "PROMOTE": ("operate", ["0" * 64, "accept-loss"]),
@@ -221,7 +221,8 @@ def test_each_principal_verb_and_queue(one):
             assert sock.code("PUT", 1, queue, "", "one") == "OK"
         for right in rights + [None]:
             on = {"as": ["alice"], "operate": ["*"], "get": ["mine", "mine/s"]}.get(right, ["mine"])
-            path = one.new("p-%s" % right, *["%s=%s" % (right, name) for name in on if right])
+            #  MOVE takes a second right, where it goes to.
+            path = one.new("p-%s" % right, *["%s=%s" % (right, name) for name in on if right], *["put=nowhere"] * (right == "get"))
             with at(one, active, path) as who:
                 assert who.code("HELLO", "h") == "OK"
                 for verb, (needs, arguments) in VERBS.items():

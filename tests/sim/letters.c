@@ -10,7 +10,8 @@
     others have theirs. In the end the queue and its dead letters are emptied. Each letter that was answered OK and that
     nobody has acknowledged is in exactly one of the two (H17):
 
-      - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK;
+      - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK, but in every other run a mover
+        takes some of them back now and then, under new ids;
       - nothing is in both, nothing is there twice, and what was settled does not come again.
 
     After a split it may be in both, or twice; but it is there.
@@ -39,8 +40,8 @@ static struct {
 } s_letter[LETTERS + 1];
 
 static int s_sent;
-static bool s_ended;
-static size_t s_rejects, s_refused;
+static bool s_ended, s_moves;
+static size_t s_rejects, s_refused, s_moved;
 
 //  Once; 1: OK, 0: not answered, or not now, -1: refused for good.
 static int s_try (client_t *self, const frame_t *frame, size_t frames)
@@ -121,7 +122,10 @@ static int s_get (client_t *self, const char *queue, const char *wait, const cha
 
 static void s_check_back (int number, int64_t asked)
 {
-    if ((s_letter[number].acked || s_letter[number].rejected) && !history_was_divided (asked) && !history_is_split ())
+    //  An acknowledgement may have been for an id that the letter has no more.
+    bool back = s_moves ? s_letter[number].acked && !s_letter[number].rejecting
+                        : s_letter[number].acked || s_letter[number].rejected;
+    if (back && !history_was_divided (asked) && !history_is_split ())
         world_finding ("H17: letter %d comes again, which was %s", number,
                        s_letter[number].acked ? "acknowledged" : "rejected");
 }
@@ -179,6 +183,35 @@ static void *s_carry (void *arg)
     return NULL;
 }
 
+//  Dead letters go back now and then, and may die again.
+static void *s_move_back (void *arg)
+{
+    client_t *self = arg;
+    while (world_now () < self->until) {
+        char last[24] = "";
+        plain_nap (500 * MS, 4 * SECOND);
+        for (int turn = 0; turn < 3; turn++) {
+            char id[24];
+            snprintf (id, sizeof id, "m%" PRIu64, ++self->serial);
+            frame_t frame[] = {TEXT ("ZB1"), TEXT ("MOVE"),          TEXT (id), TEXT (DEAD), TEXT (POST),
+                               TEXT (last),  TEXT (turn ? "4" : "0")};
+            s_moves = s_moves || turn;
+            if (!self->socket)
+                plain_greet (self);
+            bool good = plain_ask (self, frame, 7, PATIENCE + 500);
+            //  There are no dead letters yet.
+            if (!good && (self->frames < 6 || strcmp (plain_text (self, 4), "404")))
+                plain_leave (self);
+            if (!good)
+                break;
+            s_moved += (size_t) atoi (plain_text (self, 5));
+            snprintf (last, sizeof last, "%s", plain_text (self, 6));
+        }
+    }
+    clients_end ();
+    return NULL;
+}
+
 //  Takes all of a queue, until nothing has come for longer than a lease.
 static void s_empty (client_t *self, const char *queue)
 {
@@ -214,7 +247,7 @@ static void s_check (int number)
                        s_letter[number].rejecting ? "; it was rejected" : "");
     if (dead && !s_letter[number].rejecting)
         world_finding ("H17: letter %d is dead, and nobody has rejected it", number);
-    if (!dead && s_letter[number].rejected && !split)
+    if (!dead && s_letter[number].rejected && !split && !s_moves)
         world_finding ("H17: letter %d was rejected with OK, and is in its queue", number);
 }
 
@@ -228,7 +261,8 @@ static void *s_count (void *arg)
         s_check (number);
         dead += s_letter[number].dead > 0;
     }
-    world_note ("%d letters, %zu dead, %zu rejections were OK and %zu refused", s_sent, dead, s_rejects, s_refused);
+    world_note ("%d letters, %zu dead, %zu rejections were OK and %zu refused, %zu moved back", s_sent, dead, s_rejects,
+                s_refused, s_moved);
     s_ended = true;
     return NULL;
 }
@@ -250,6 +284,10 @@ void letters_start (int64_t until)
     for (int carrier = 0; carrier < CARRIERS; carrier++) {
         clients_begin ();
         plain_start (process[carrier], name[carrier], carrier, s_carry, until);
+    }
+    if (world_chance (500)) {
+        clients_begin ();
+        plain_start ("mover", "", 0, s_move_back, until);
     }
 }
 

@@ -86,6 +86,7 @@ typedef enum {
     MUTANT_LOCK,     //  the lock of a shared store keeps nobody out
     MUTANT_FENCE,    //  a fence does nothing
     MUTANT_SURE,     //  who goes on takes what is ready for ready, whatever the peer has done meanwhile
+    MUTANT_MOVED,    //  what is moved stays where it was as well, now and then
     MUTANTS
 } mutant_t;
 

@@ -395,6 +395,7 @@ static void s_test_mutants (void)
         {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
         {MUTANT_MARK, "H16", 100, EXTRA_FORGE},
         {MUTANT_BURIED, "H17", 60, EXTRA_FORGE},
+        {MUTANT_MOVED, "H17", 60, EXTRA_FORGE},
         {MUTANT_FILTER, "H16", 60, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
         {MUTANT_FENCE, "H15", 200, EXTRA_SHARED},

@@ -76,6 +76,7 @@ struct fake {
     size_t messages;
     size_t nacks;
     size_t extends;
+    size_t movable; //  messages that MOVE finds
     size_t cancels; //  GETs with max 0
     size_t bad;     //  requests that were not valid
 
@@ -352,6 +353,14 @@ static inline zmsg_t *fake_serve (fake_t *self, size_t broker, zframe_t *routing
         break;
     case ZB_QUEUE:
         break;
+    case ZB_MOVE: {
+        size_t some = request->max < self->movable ? (size_t) request->max : self->movable;
+        self->movable -= some;
+        zmsg_addstr (reply, "both");
+        zmsg_addstrf (reply, "%zu", some);
+        zmsg_addstr (reply, "17");
+        break;
+    }
     default:
         zmsg_addstr (reply, "both");
         break;

@@ -705,6 +705,21 @@ static void test_get (void **state)
     assert_int_equal (zb_client_reject (client, "orders", "2"), 0);
     assert_int_equal (zb_client_level (client), ZB_LEVEL_BOTH);
     assert_int_equal (pair->fake->seen[ZB_REJECT], seen + 1);
+
+    //  Step by step, after the one that tells the newest id.
+    uint64_t moved = 0;
+    pair->fake->movable = 3500;
+    assert_int_equal (zb_client_move (client, "orders", "bin", 1200, &moved), 0);
+    assert_int_equal (moved, 1200);
+    assert_int_equal (pair->fake->seen[ZB_MOVE], 3);
+    assert_int_equal (zb_client_move (client, "orders", "bin", 0, NULL), 0);
+    assert_int_equal (pair->fake->movable, 0);
+    assert_int_equal (pair->fake->seen[ZB_MOVE], 3 + 5);
+    assert_int_equal (zb_client_move (client, "missing", "bin", 0, &moved), -1);
+    assert_int_equal (zb_client_error (client), ZB_ERR_NOT_FOUND);
+    assert_int_equal (moved, 0);
+    assert_int_equal (zb_client_move (client, "orders", "a b", 0, NULL), -1);
+    assert_int_equal (zb_client_error (client), ZB_ERR_ARGUMENT);
     zb_messages_destroy (&messages);
 
     messages = zb_client_get (client, "orders", 10, 1000, "3");

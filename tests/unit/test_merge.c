@@ -297,6 +297,8 @@ static void test_an_id_of_a_larger_epoch_waits (void **state)
     rig_expect (s_winner.rig, "c> ERR|n|503|merging*");
     s_say (&s_winner, "c", "REJECT|r|q|1:1 3b:1");
     rig_expect (s_winner.rig, "c> ERR|r|503|merging*");
+    s_say (&s_winner, "c", "MOVE|m|q|r|3b:1|1");
+    rig_expect (s_winner.rig, "c> ERR|m|503|merging*");
     s_lead_in (&s_winner, 4);
     s_say (&s_winner, "c", "HELLO|h");
     //  What is named is judged, also if a range of known ends has it in its middle.
@@ -537,6 +539,33 @@ static void test_dead_letters (void **state)
     s_replay ("");
     s_expect ("two,three,till 1,till 2");
     s_expect_of ("q.dead", "one,one");
+    s_close ();
+}
+
+//  What the loser has moved is where it went; what both have moved is there twice, and what one has moved and the other has
+//  acknowledged is there.  Nothing is gone, whenever it is interrupted.
+static void test_what_was_moved (void **state)
+{
+    (void) state;
+    s_open ();
+    s_say (&s_loser, "c", "QUEUE|o|r|");
+    s_say (&s_loser, "c", "MOVE|m|q|r||2");
+    s_say (&s_winner, "c", "ACK|a|q|1:1");
+    s_replay_messages (2);
+    s_expect_of ("r", "one,two");
+    s_expect ("two,three,till 1");
+    s_replay ("");
+    s_expect ("three,till 1");
+    s_expect_of ("r", "one,two");
+    s_close ();
+    s_open ();
+    s_say (&s_winner, "c", "QUEUE|o|r|");
+    s_say (&s_loser, "c", "QUEUE|o|r|");
+    s_say (&s_winner, "c", "MOVE|m|q|r||1");
+    s_say (&s_loser, "c", "MOVE|m|q|r||2");
+    s_replay ("");
+    s_expect_of ("r", "one,two,one");
+    s_expect ("three,till 1");
     s_close ();
 }
 
@@ -1548,6 +1577,7 @@ int main (void)
         cmocka_unit_test (test_nobody_waits_for_a_replay_that_has_ended),
         cmocka_unit_test (test_a_put_with_acks_on_both_sides),
         cmocka_unit_test (test_dead_letters),
+        cmocka_unit_test (test_what_was_moved),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
         cmocka_unit_test (test_rows_that_go_aside),
         cmocka_unit_test (test_many_rows_that_go_aside),

@@ -1,11 +1,12 @@
 /*  =========================================================================
-    test_moving - messages that go to another queue: REJECT and dead letters
+    test_moving - messages that go to another queue: REJECT and dead letters, MOVE
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -316,6 +317,135 @@ static void test_bytes_have_a_bound (void **state)
     rig_destroy (&rig);
 }
 
+//  MOVE
+
+//  Back from the dead letters, as what it was; and it may die again.
+static void test_back_where_it_came_from (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work (NULL);
+    rig_say (rig, "w", "REJECT|r|q|1:1 1:3");
+    rig_skip (rig);
+    //  Nothing is moved, and the newest id is told.
+    rig_say (rig, "w", "MOVE|m|q.dead|q||0");
+    rig_expect (rig, "w> OK|m|both|0|1:6");
+    size_t batches = rig->batches;
+    rig_say (rig, "w", "MOVE|m|q.dead|q|1:6|1000");
+    rig_expect (rig, "w> OK|m|both|2|1:6");
+    assert_int_equal (rig->batches, batches + 1);
+    rig_say (rig, "w", "MOVE|m|q.dead|q|1:6|1000");
+    rig_expect (rig, "w> OK|m|both|0|1:6");
+    assert_int_equal (rig_stats (rig).acked, 0);
+    rig_takeover (rig);
+    s_holds (rig, "q.dead", "");
+    s_holds (rig, "q", "1:2 1\ta=b\n1:4 1\ta=b\n1:7 1\ta=b\n1:8 1\ta=b|2|4|1|3");
+    rig_say (rig, "s", "REJECT|r|q|1:8");
+    rig_expect (rig, "s> OK|r|both");
+    rig_destroy (&rig);
+}
+
+//  The oldest first, so many, never beyond the last id, and not what a consumer has.
+static void test_what_is_moved (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work (NULL);
+    rig_say (rig, "c", "QUEUE|o|out|max-messages=3");
+    rig_say (rig, "v", "GET|g|q|1|0|");
+    rig_skip (rig);
+    rig_say (rig, "w", "MOVE|m|q|out|1:3|1");
+    rig_expect (rig, "w> OK|m|both|1|1:3");
+    rig_say (rig, "w", "MOVE|m|q|out|1:3|9");
+    rig_expect (rig, "w> OK|m|both|1|1:3");
+    rig_say (rig, "w", "MOVE|m|q|out|1:3|9");
+    rig_expect (rig, "w> OK|m|both|0|1:3");
+    //  As many as there is room for.
+    rig_say (rig, "c", "PUT|p|q||5");
+    rig_skip (rig);
+    rig_say (rig, "w", "MOVE|m|q|out||9");
+    rig_expect (rig, "w> OK|m|both|1|1:7");
+    rig_say (rig, "w", "MOVE|m|q|out||9");
+    rig_expect (rig, "w> ERR|m|429|*");
+    rig_takeover (rig);
+    s_holds (rig, "q", "1:1 1\ta=b\n1:7 1|1|5");
+    rig_destroy (&rig);
+}
+
+static void test_moves_that_are_refused (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work (NULL);
+    rig_say (rig, "c", "TOPIC|t|t|");
+    rig_say (rig, "c", "QUEUE|o|out|");
+    rig_skip (rig);
+    static const struct {
+        const char *line, *answer;
+    } cases[] = {
+        {"MOVE|m|q|t|1:3|1", "w> ERR|m|400|*"},   {"MOVE|m|t|out|1:3|1", "w> ERR|m|400|*"},
+        {"MOVE|m|none|out|1:3|1", "w> ERR|m|404|*"},
+        {"MOVE|m|q|none|1:3|1", "w> ERR|m|404|*"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        rig_say (rig, "w", cases[index].line);
+        rig_expect (rig, cases[index].answer);
+    }
+    zb_engine_full (rig->engine, true);
+    rig_say (rig, "w", "MOVE|m|q|out|1:3|1");
+    rig_expect (rig, "w> ERR|m|507|*");
+    zb_engine_full (rig->engine, false);
+    zb_engine_level (rig->engine, 2);
+    rig_say (rig, "w", "MOVE|m|q|out|1:3|1");
+    rig_expect (rig, "w> ERR|m|503|the store is of level 2*");
+    s_holds (rig, "q", "1:1 1\ta=b\n1:2 1\ta=b\n1:3 1\ta=b\n1:4 1\ta=b|1|2|3|4");
+    rig_destroy (&rig);
+}
+
+//  Step by step through what is on disk only, of a subscription, too; rows whose messages are done are passed over.
+static void test_moves_of_what_is_on_disk (void **state)
+{
+    (void) state;
+    for (int sub = 0; sub < 2; sub++) {
+        zb_limits_t limits = ZB_LIMITS_DEFAULT;
+        limits.window = 4000;
+        rig_t *rig = rig_ready (&limits);
+        rig_say (rig, "c", "TOPIC|t|t|");
+        rig_say (rig, "c", "SUB|s|t/a|");
+        for (int index = 0; index < 60; index++) {
+            rig_put (rig, "c", "p", sub ? "t" : "q", 1, 1000);
+            rig_run (rig);
+        }
+        rig_say (rig, "c", "QUEUE|o|out|");
+        rig_say (rig, "c", sub ? "ACK|a|t/a|1:10..1:40" : "ACK|a|q|1:10..1:40");
+        rig_takeover (rig);
+        rig_say (rig, "w", "HELLO|h|worker||");
+        rig_skip (rig);
+        uint64_t moved = 0, count = 1;
+        for (int turn = 0; turn < 100 && count; turn++) {
+            rig_say (rig, "w", sub ? "MOVE|m|t/a|out|1:200|20" : "MOVE|m|q|out|1:200|20");
+            const zb_answer_t *answer = &rig_last (rig)->answer;
+            assert_int_equal (answer->status, ZB_ANSWER_OK);
+            assert_true (zb_number_parse (answer->arg[1], 1000, &count));
+            moved += count;
+        }
+        assert_int_equal (moved, 29);
+        rig_takeover (rig);
+        rig_say (rig, "s", "HELLO|h");
+        //  Here, too, the window is small.
+        rig_skip (rig);
+        char acks[32] = "";
+        for (uint64_t found = 0; found < 29; found++) {
+            char line[64];
+            snprintf (line, sizeof line, "GET|g|out|1|1000|%s", acks);
+            rig_say (rig, "s", line);
+            snprintf (acks, sizeof acks, "2:%" PRIu64, found + 1);
+            snprintf (line, sizeof line, "s> MSG|g|both|out|%s 1|*", acks);
+            rig_expect (rig, line);
+        }
+        rig_say (rig, "s", "GET|g|out|1|0|2:29");
+        assert_int_equal (rig_last (rig)->answer.bodies, 0);
+        rig_destroy (&rig);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +459,10 @@ int main (void)
         cmocka_unit_test (test_of_a_subscription),
         cmocka_unit_test (test_what_is_on_disk_is_read_first),
         cmocka_unit_test (test_bytes_have_a_bound),
+        cmocka_unit_test (test_back_where_it_came_from),
+        cmocka_unit_test (test_what_is_moved),
+        cmocka_unit_test (test_moves_that_are_refused),
+        cmocka_unit_test (test_moves_of_what_is_on_disk),
     };
     return cmocka_run_group_tests_name ("moving", tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ static void test_each_kind_has_its_form (void **state)
         [ZB_REPLY_AGAIN] = "ZB1|OK|id|token|both|7|9|duplicate",
         [ZB_REPLY_DROPPED] = "ZB1|OK|id|token|both|7|9|dropped",
         [ZB_REPLY_COUNT] = "ZB1|OK|id|token|7",
+        [ZB_REPLY_MOVED] = "ZB1|OK|id|token|both|7|9",
         [ZB_REPLY_WELCOME] = "ZB1|OK|id|token|7|9|one|two",
         [ZB_REPLY_TEXTS] = "ZB1|OK|id|token|one|two",
         [ZB_REPLY_RESUME] = "ZB1|OK|id|token|go|7|one|two",

@@ -293,6 +293,8 @@ static void test_bad_input (void **state)
         {"NACK|n|t|1:1", 400},
         {"EXTEND|e|t|1:1", 400},
         {"REJECT|r|t|1:1", 400},
+        {"MOVE|m|t|q|1:1|1", 400},
+        {"MOVE|m|q|t|1:1|1", 400},
         {"GET|g|t/x|1|0|", 404},
         {"ACK|a|x/a|1:1", 404},
         {"PURGE|p|t/x", 404},

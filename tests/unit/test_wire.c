@@ -140,6 +140,16 @@ static void test_good (void **state)
 
     s_check ("ZB1|ACK|g|orders|17", 0, NULL);
     assert_int_equal (s_request.verb, ZB_ACK);
+    s_check ("ZB1|MOVE|g|orders.dead|orders|17|1000000", 0, NULL);
+    assert_int_equal (s_request.verb, ZB_MOVE);
+    s_is (s_request.queue, "orders.dead");
+    s_is (s_request.target, "orders");
+    assert_int_equal (s_request.spans, 1);
+    assert_int_equal (s_request.span[0].last, 17);
+    assert_int_equal (s_request.max, s_limits.bodies);
+    s_check ("ZB1|MOVE|g|t/a|orders||0", 0, NULL);
+    assert_int_equal (s_request.spans, 0);
+    assert_int_equal (s_request.max, 0);
     s_check ("ZB1|NACK|g|orders|17", 0, NULL);
     assert_int_equal (s_request.verb, ZB_NACK);
     s_check ("ZB1|EXTEND|g|orders|1..18446744073709551615", 0, NULL);
@@ -341,6 +351,19 @@ static void test_bad (void **state)
         {"ZB1|NACK|1|q|1|2147483648", "delay-ms: not a number of at most 2147483647"},
         {"ZB1|NACK|1|q|1|-1", "delay-ms: not a number of at most 2147483647"},
         {"ZB1|NACK|1|q|1|1|1", "expected: NACK id queue acks [delay-ms]"},
+        {"ZB1|MOVE|1|q|r|5", "expected: MOVE id from to last-id max"},
+        {"ZB1|MOVE|1|q|r|5|1|", "expected: MOVE id from to last-id max"},
+        {"ZB1|MOVE|1|q|q|5|1", "to: the same as where they come from"},
+        {"ZB1|MOVE|1|q|t/a|5|1", "to: a reserved character"},
+        {"ZB1|MOVE|1|q||5|1", "to: empty"},
+        {"ZB1|MOVE|1||q|5|1", "queue: empty"},
+        {"ZB1|MOVE|1|t/|q|5|1", "queue: empty"},
+        {"ZB1|MOVE|1|q|r|0|1", "last-id: not a message id"},
+        {"ZB1|MOVE|1|q|r|x|1", "last-id: not a message id"},
+        {"ZB1|MOVE|1|q|r|1..5|1", "last-id: not a message id"},
+        {"ZB1|MOVE|1|q|r|18446744073709551616|1", "last-id: not a message id"},
+        {"ZB1|MOVE|1|q|r||", "max: not a number"},
+        {"ZB1|MOVE|1|q|r|5|-1", "max: not a number"},
         {"ZB1|GET|1|q||1|", "max: not a number"},
         {"ZB1|GET|1|q|01|1|", "max: not a number"},
         {"ZB1|GET|1|q|18446744073709551616|1|", "max: not a number"},

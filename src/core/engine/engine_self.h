@@ -14,7 +14,7 @@
     putting.c  PUT
     acking.c   acknowledgements, also of messages that are on disk only
     pinning.c  what a PUT acknowledges, or a REJECT moves: read, pinned and checked before anything is written
-    moving.c   messages that go to another queue: REJECT
+    moving.c   messages that go to another queue: REJECT, MOVE
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
@@ -382,6 +382,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task);
 
 //  moving.c
 zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task);
+zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task);
 //  Whether these are properties of a dead letter.
 bool zb_engine_is_dead (zb_frame_t properties);
 
@@ -451,6 +452,8 @@ void zb_engine_serve_on (zb_engine_t *self);
 void zb_engine_late (zb_engine_t *self, zb_get_t *get);
 //  Says of a message of a topic, with this number in its row, which one of the topic it is, and when it was put.
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
+//  Has the window read on when little of it is left to be delivered, and there is room.
+void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue);
 //  How long a lease of this queue is.
 int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue);
 //  Bytes that one read of a window brings, about.

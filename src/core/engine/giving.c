@@ -232,8 +232,7 @@ static void s_make_room (zb_engine_t *self, const zb_queue_t *queue, size_t chun
     }
 }
 
-//  Has the window read on when little of it is left to be delivered.
-static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue)
+void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
 {
     //  I1: what was inserted and is not released would be read as well.
     const zb_cursor_t *cursor = &queue->cursor;
@@ -296,7 +295,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         s_fill (self, get);
         zb_engine_end_get (self, get);
     }
-    s_read_ahead (self, queue);
+    zb_engine_read_ahead (self, queue);
     if (queue->cursor.load)
         return;
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {

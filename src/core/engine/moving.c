@@ -14,8 +14,11 @@
     The copy is the broker's own: it has no producer, whose number belongs to the queue that
     it was put into.  So a merge never takes it for another PUT of that number.
 
+    MOVE goes in steps that the client asks for, each a commit: the oldest that are ready, never
+    beyond an id that it names.  So one that is sent again does not move what came later.
+
     A dead letter says why it died, where, and how often it had been delivered.  It dies
-    once: what carries that is not moved to any dead letters again, and does not expire.
+    once: what carries that is not moved to any dead letters again, and does not expire.  MOVE takes it off.
 */
 
 #include <assert.h>
@@ -76,16 +79,18 @@ static size_t s_own_lines (zb_frame_t properties, char *text)
     return size;
 }
 
-//  Puts a message of the view into the target, as a dead letter of this queue.
-static void s_put_dead (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queue, const zb_view_t *view,
-                        uint32_t number, const char *reason)
+//  Puts a message of the view into the target: as a dead letter of this queue, or (reason NULL) as one that is none.
+static void s_put (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queue, const zb_view_t *view,
+                   uint32_t number, const char *reason)
 {
     zb_frame_t properties = zb_places_properties (view->places, number), body = zb_places_body (view->places, number);
     char *text = (char *) malloc (properties.size + 1 + DEAD_BYTES);
     assert (text);
     size_t size = s_own_lines (properties, text);
     uint32_t tries = view->seat ? view->seat[number].deliveries : 0;
-    size += (size_t) snprintf (text + size, DEAD_BYTES, DEAD_REASON "=%s\n" DEAD_FROM "=%.*s\n" DEAD_TRIES "=%" PRIu32,
+    if (reason)
+        size +=
+            (size_t) snprintf (text + size, DEAD_BYTES, DEAD_REASON "=%s\n" DEAD_FROM "=%.*s\n" DEAD_TRIES "=%" PRIu32,
                                reason, (int) queue->name.size, (const char *) queue->name.data, tries);
     const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.time};
     zb_piece_t piece = {.first = ++self->newest, .properties = {text, size}};
@@ -189,7 +194,7 @@ static void s_move_dead (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *targe
             uint32_t number = 0;
             const zb_view_t *view = zb_cursor_find (&queue->cursor, id, &number);
             if (view)
-                s_put_dead (self, target, queue, view, number, "rejected");
+                s_put (self, target, queue, view, number, "rejected");
         }
     target->asked = self->epoch;
     zb_engine_touch_queue (self, target);
@@ -208,7 +213,7 @@ static bool s_may_ask (zb_engine_t *self, const zb_task_t *task)
     const char *lacks = zb_level_lacks (self->store_level, ZB_LEVEL_DEAD, text);
     if (lacks)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
-    else if (zb_spans_ids (task->request.span, task->request.spans) > ZB_MOVED_MAX)
+    else if (task->request.verb == ZB_REJECT && zb_spans_ids (task->request.span, task->request.spans) > ZB_MOVED_MAX)
         s_refuse (self, task, ZB_TOO_LARGE, "acks: more than 1000 messages", ZB_NOW);
     else
         return true;
@@ -255,4 +260,107 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
     zb_engine_confirm (self, task, self->fill->number);
     zb_engine_serve (self, queue);
     return NULL;
+}
+
+//  ---------------------------------------------------------------------------
+//  MOVE
+
+//  OK: so many were moved, of those up to this id.
+static zb_load_t *s_moved (zb_engine_t *self, const zb_task_t *task, uint64_t count, uint64_t last, uint64_t commit)
+{
+    zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_MOVED, NULL, 0);
+    reply->claims = count > 0;
+    reply->number[0] = count;
+    reply->number[1] = last;
+    zb_engine_give (self, &reply, commit);
+    return NULL;
+}
+
+//  How many messages the target takes; 0 and `move` says why not.
+static uint64_t s_room (const zb_engine_t *self, const zb_queue_t *target, const zb_request_t *request, s_move_t *move)
+{
+    uint64_t max = target->max ? target->max : self->limits.queue_messages, depth = zb_queue_depth (target);
+    uint64_t room = max == 0 ? UINT64_MAX : max > depth ? max - depth : 0;
+    move->count = room < request->max ? room : request->max;
+    s_judge_target (self, target, move);
+    if (room == 0)
+        s_wrong (move, ZB_QUEUE_FULL, "the queue is full");
+    return move->code ? 0 : move->count;
+}
+
+//  Moves what is ready in the window, the oldest first: up to this id, so many, and no more bytes than a commit has.
+static uint64_t s_move_ready (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *target, uint64_t last, uint64_t most)
+{
+    uint64_t count = 0, acked = self->stats.acked;
+    size_t bytes = self->fill->bytes;
+    uint32_t number = 0;
+    const zb_view_t *view = NULL;
+    //  The first one was looked at, whether its time is over.
+    while (count < most && (count == 0 || !queue->timed || zb_engine_fresh (self, queue)) &&
+           (view = zb_cursor_next (&queue->cursor, &number)) != NULL) {
+        const zb_span_t span = {zb_places_id (view->places, number), zb_places_id (view->places, number)};
+        size_t more = self->fill->bytes - bytes + view->places->place[number].size;
+        if (span.first > last || (count && more > self->limits.batch))
+            break;
+        s_put (self, target, queue, view, number, NULL);
+        zb_engine_ack_now (self, queue, &span, 1);
+        count++;
+    }
+    self->stats.acked = acked;
+    zb_engine_visited (self, (size_t) count * MOVE_VISITS);
+    if (count) {
+        target->asked = self->epoch;
+        self->must = true;
+        zb_engine_touch_queue (self, target);
+    }
+    return count;
+}
+
+//  Whether it may be done now; else it is answered, or waits for the load.
+static bool s_may_move (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue, zb_queue_t **target, zb_load_t **load)
+{
+    *load = zb_engine_known_queue (self, task, queue);
+    if (*load || !*queue)
+        return false;
+    *load = zb_engine_queue (self, task->request.target, target);
+    if (*load || !s_may_ask (self, task))
+        return false;
+    if (!*target)
+        s_refuse (self, task, ZB_NOT_FOUND, "no such queue to move to", self->names_commit);
+    else if ((*target)->kind != ZB_KIND_QUEUE)
+        s_refuse (self, task, ZB_BAD_REQUEST, "to: a topic", ZB_NOW);
+    else if ((*queue)->cursor.log->inserting)
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+    else
+        return true;
+    return false;
+}
+
+zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
+{
+    const zb_request_t *request = &task->request;
+    zb_queue_t *queue = NULL, *target = NULL;
+    zb_load_t *load = NULL;
+    if (!s_may_move (self, task, &queue, &target, &load))
+        return load;
+    uint64_t last = request->spans ? request->span[0].last : self->newest;
+    if (request->max == 0)
+        return s_moved (self, task, 0, last, 0);
+    s_move_t move = {0};
+    uint64_t most = s_room (self, target, request, &move);
+    if (most == 0)
+        return s_refuse (self, task, move.code, move.why, move.code == ZB_QUEUE_FULL ? target->commit : ZB_NOW);
+    if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))
+        return &self->later;
+    uint64_t count = s_move_ready (self, queue, target, last, most);
+    const zb_cursor_t *cursor = &queue->cursor;
+    bool more = count == 0 && cursor->ready == 0 && cursor->reach < cursor->log->tail && cursor->reach < last;
+    if (more)
+        zb_engine_read_ahead (self, queue);
+    if (more && cursor->load)
+        return cursor->load;
+    if (more)
+        return s_refuse (self, task, ZB_NOT_READY, "no memory is left to read on: consumers have what was read",
+                         ZB_NOW);
+    return s_moved (self, task, count, last, count ? self->fill->number : queue->cursor.commit);
 }

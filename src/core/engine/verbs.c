@@ -261,7 +261,8 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
 
 static bool s_is_for_consumers (zb_verb_t verb)
 {
-    return verb == ZB_GET || verb == ZB_ACK || verb == ZB_NACK || verb == ZB_EXTEND || verb == ZB_REJECT;
+    return verb == ZB_GET || verb == ZB_ACK || verb == ZB_NACK || verb == ZB_EXTEND || verb == ZB_REJECT ||
+           verb == ZB_MOVE;
 }
 
 zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
@@ -566,6 +567,7 @@ static zb_load_t *s_run (zb_engine_t *self, zb_task_t *task)
         [ZB_NACK] = s_nack,
         [ZB_EXTEND] = s_nack,
         [ZB_REJECT] = zb_engine_reject,
+        [ZB_MOVE] = zb_engine_move,
         [ZB_LIST] = s_list,
         [ZB_PEEK] = zb_engine_peek,
         [ZB_QUEUE] = s_make_queue,

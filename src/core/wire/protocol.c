@@ -22,6 +22,7 @@ static const zb_protocol_t s_rows[ZB_VERBS] = {
     [ZB_NACK] = {"NACK", 2, 3, "NACK id queue acks [delay-ms]", ZB_BY_ENGINE, false, true, true, ZB_RIGHT_GET},
     [ZB_EXTEND] = {"EXTEND", 2, 2, "EXTEND id queue acks", ZB_BY_ENGINE, false, true, false, ZB_RIGHT_GET},
     [ZB_REJECT] = {"REJECT", 2, 2, "REJECT id queue acks", ZB_BY_ENGINE, false, true, true, ZB_RIGHT_GET},
+    [ZB_MOVE] = {"MOVE", 4, 4, "MOVE id from to last-id max", ZB_BY_ENGINE, false, true, true, ZB_RIGHT_GET},
     [ZB_QUEUE] = {"QUEUE", 2, 2, "QUEUE id queue options", ZB_BY_ENGINE, false, false, true, ZB_RIGHT_MANAGE},
     [ZB_TOPIC] = {"TOPIC", 2, 2, "TOPIC id topic options", ZB_BY_ENGINE, false, false, true, ZB_RIGHT_MANAGE},
     [ZB_SUB] = {"SUB", 2, 2, "SUB id topic/sub options", ZB_BY_ENGINE, false, true, true, ZB_RIGHT_GET},

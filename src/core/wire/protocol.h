@@ -23,6 +23,7 @@ typedef enum {
     ZB_NACK,
     ZB_EXTEND,
     ZB_REJECT,
+    ZB_MOVE,
     ZB_QUEUE,
     ZB_TOPIC,
     ZB_SUB,

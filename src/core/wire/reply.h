@@ -26,6 +26,7 @@ typedef enum {
     ZB_REPLY_AGAIN,   //  the same for one that was stored before,
     ZB_REPLY_DROPPED, //  and for one that nobody has subscribed to
     ZB_REPLY_COUNT,   //  OK and a number
+    ZB_REPLY_MOVED,   //  OK: a MOVE.  numbers: messages, and the last id that it was about
     ZB_REPLY_WELCOME, //  OK: HELLO.  numbers: instance and last PUT, texts: the endpoints of the active and the passive
     ZB_REPLY_TEXTS,   //  OK and any texts: STATUS, LIST, what operators ask
     ZB_REPLY_RESUME,  //  OK: a replay goes on.  number: items taken, texts: position, lineage

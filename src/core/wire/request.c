@@ -270,6 +270,30 @@ static int s_parse_events (zb_request_t *self, const zb_frame_t *arg, size_t arg
     return s_parse_max (self, arg, args, 1, ZB_EVENTS_PAGE, ZB_EVENTS_PAGE);
 }
 
+//  The last id may be empty: the newest.
+static int s_parse_move (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *arg, const zb_limits_t *limits)
+{
+    const char *wrong = zb_name_check (arg[1]);
+    if (!wrong && zb_frame_eq (arg[0], arg[1]))
+        wrong = "the same as where they come from";
+    if (wrong)
+        return s_bad (self, "to", wrong);
+    self->target = arg[1];
+    uint64_t last = 0;
+    if (arg[2].size && (!zb_number_parse (arg[2], UINT64_MAX, &last) || last == 0))
+        return s_bad (self, "last-id", "not a message id");
+    ids->size = 0;
+    if (last)
+        zb_spans_add (ids, last, last);
+    self->span = ids->span;
+    self->spans = ids->size;
+    if (!zb_number_parse (arg[3], UINT64_MAX, &self->max))
+        return s_bad (self, "max", "not a number");
+    if (self->max > limits->bodies)
+        self->max = limits->bodies;
+    return 0;
+}
+
 //  Options; a queue that one of them names, the last, is the request's target.
 static int s_parse_options (zb_request_t *self, zb_frame_t options)
 {
@@ -344,6 +368,8 @@ static int s_parse_args (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
     case ZB_EXTEND:
     case ZB_REJECT:
         return s_parse_acks (self, ids, arg[1]);
+    case ZB_MOVE:
+        return s_parse_move (self, ids, arg, limits);
     case ZB_QUEUE:
     case ZB_TOPIC:
     case ZB_SUB:

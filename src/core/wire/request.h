@@ -39,19 +39,19 @@ typedef struct {
     size_t acks_at;           //  and where in `properties` that line is, with its newline: it is not stored
     size_t acks_size;
     zb_frame_t options;       //  QUEUE TOPIC SUB; KEY: the change, see core/rights/rights.h; BACKUP: the folder
-    zb_frame_t target;        //  QUEUE SUB: the queue that their option dead-letter names; empty without one
+    zb_frame_t target;        //  QUEUE SUB: the queue that their option dead-letter names, or empty.  MOVE: where to
     zb_frame_t after;         //  LIST: the page begins behind this name; empty: with the first one
     uint64_t position;        //  EVENTS: the N of the event behind which it begins, PEEK: the message's id, CLIENTS: the
                               //  client's number; 0 = none
     uint64_t max;             //  GET, READ, PEEK: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.
-                              //  EVENTS, CLIENTS: of a page.  BACKUP: bytes a second, 0 = no limit
+                              //  EVENTS, CLIENTS: of a page.  MOVE: as GET.  BACKUP: bytes a second, 0 = no limit
     uint64_t wait;            //  GET READ: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
     zb_position_t where;      //  SEEK READ
     zb_frame_t filter;        //  READ: valid; empty: all
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h
     bool accept_loss;         //  PROMOTE
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
-    zb_span_t *span;          //  PUT GET ACK NACK EXTEND REJECT: the ids, as they are named
+    zb_span_t *span;          //  PUT GET ACK NACK EXTEND REJECT: the ids, as they are named.  MOVE: the last one, or none
     size_t spans;
     const zb_frame_t *body; //  PUT: the bodies; REPLAY: item and proof
     size_t bodies;

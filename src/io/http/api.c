@@ -367,6 +367,21 @@ static void s_delete (zb_exchange_t *self)
     s_empty (self, ZB_DELETE);
 }
 
+//  One step: what moves many asks again until it is told 0.
+static void s_move (zb_exchange_t *self)
+{
+    const json_t *max = json_object_get (self->said, "max");
+    if (!json_is_integer (max) || json_integer_value (max) < 0) {
+        s_refuse (self, 400, "max is a number of messages, 0 for none");
+        return;
+    }
+    self->argument[0] = strdup (zb_exchange_text (self->said, "queue"));
+    self->argument[1] = strdup (zb_exchange_text (self->said, "to"));
+    self->argument[2] = strdup (zb_exchange_text (self->said, "last"));
+    self->argument[3] = zsys_sprintf ("%lld", (long long) json_integer_value (max));
+    s_change (self, ZB_MOVE);
+}
+
 static void s_switchover (zb_exchange_t *self)
 {
     if (s_confirmed (self, "switchover"))
@@ -464,6 +479,7 @@ static const struct {
                 {"queue", s_queue, true, false},
                 {"purge", s_purge, true, false},
                 {"delete", s_delete, true, false},
+                {"move", s_move, true, false},
                 {"switchover", s_switchover, true, false}};
 
 static const char *s_header (const zb_exchange_t *self, const char *name)

@@ -21,7 +21,7 @@
 #include "io/auth/keys.h"
 #include "io/broker/board.h"
 
-#define ZB_QUESTION_ARGUMENTS 3 //  of LIST, PEEK and CLIENTS
+#define ZB_QUESTION_ARGUMENTS 4 //  of MOVE
 
 typedef struct {
     //  Either a verb that an active broker takes (EVENTS: this one), with its arguments (borrowed),

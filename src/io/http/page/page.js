@@ -145,6 +145,7 @@ function row(queue, may) {
               element("td", span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
   const acts = element("td");
   if (queue.kind !== "topic") acts.append(button("Messages", "Messages of " + queue.name, () => peek(queue.name)));
+  if (may && queue.kind !== "topic") acts.append(button("Move…", "Move messages of " + queue.name, () => move(queue.name)));
   if (may && (!queue.kind || queue.kind === "queue"))
     acts.append(button("Edit…", "Edit " + queue.name, () => edit(queue)),
                 button("Purge…", "Purge " + queue.name, () => destroy("purge", queue)),
@@ -343,6 +344,25 @@ function destroy(what, queue) {
          [{label: "Type the queue's name", name: "confirm"}], values => {
            typed(values, queue.name);
            return ask(what, {queue: queue.name, confirm: values.confirm});
+         });
+}
+
+//  Step by step, and never what comes later than now.
+async function moveAll(queue, to, most) {
+  const {ok: [, , last]} = await ask("move", {queue, to, last: "", max: 0});
+  for (let left = most; left > 0;) {
+    const {ok: [, count]} = await ask("move", {queue, to, last, max: Math.min(left, 1000)});
+    if (count === "0") return;
+    left -= Number(count);
+  }
+}
+
+function move(queue) {
+  dialog("Move messages of " + queue, "The oldest first, of those that are there now; what a consumer has stays. Dead letters become what they were.",
+         "Move", [{label: "To the queue", name: "to", value: queue.endsWith(".dead") ? queue.slice(0, -5) : ""},
+                  {label: "Messages at most; empty: all", name: "most"}], values => {
+           if (!/^\d*$/.test(values.most)) throw new Error("That is not a number.");
+           return moveAll(queue, values.to, values.most === "" ? Infinity : Number(values.most));
          });
 }
 
