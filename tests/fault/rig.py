@@ -2,7 +2,6 @@
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 from brokers import Broker, FINDINGS, PROGRAM  # noqa: E402
 from history import Ledger  # noqa: E402
+from machine import Machine  # noqa: E402
 from scribe import Scribe, judge  # noqa: E402
 from zb1 import status  # noqa: E402
 
@@ -24,7 +24,6 @@ INSECURE = "keys\n    insecure = yes\n" if KEYS else ""
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
 PORT = 5560
-KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "stood_ns", "syncs", "dropped")
 
 PRIMARY, BACKUP, ONE, OTHER, WITNESS = range(5)     #  hosts: the brokers', the clients', and a third machine
 
@@ -107,38 +106,30 @@ class Node(Process):
     def __init__(self, host, options, folder, role, store):
         super().__init__([*options, "--as", role, "--store", store], "%s/%s.log" % (folder, role))
         self.store = store
-        self.knobs = "%s/%s.knobs" % (folder, role)
-        with open(self.knobs, "wb") as file:
-            file.write(bytes(8 * len(KNOBS)))
-        shim = os.path.join(BUILD, "tests/fault/.libs/shim.so")
-        self.wrapper = [*host.inside, "env", "LD_PRELOAD=" + shim, "ZB_SHIM=" + self.knobs, "ZB_SHIM_FOLDER=" + self.store]
+        self.machine = Machine("%s/%s.knobs" % (folder, role), store)
+        self.wrapper = [*host.inside, "env", *("%s=%s" % item for item in self.machine.environment.items())]
         self.host = host
         self.role = role
         self.endpoint = "tcp://%s:%d" % (host.address, PORT)
         self.read = 0               #  bytes of its log
-        self.stood = self.stopped = 0
 
     def knob(self, name, value):
         self.say(name, value)
-        with open(self.knobs, "r+b") as file:
-            file.seek(8 * KNOBS.index(name))
-            file.write(struct.pack("=q", value))
+        self.machine.turn(name, value)
 
     def start(self, ready=True):
-        """Its clocks are the kernel's at first, which counts how long a thread waits at most: one that stood before would end each wait."""
-        self.stood = 0
-        self.knob("stood_ns", 0)
+        self.machine.starts()
         super().start(ready=ready)
 
     def stop_unseen(self):
         """As a virtual machine that is moved, or whose memory is saved, ..."""
         self.signal(signal.SIGSTOP)
-        self.stopped = time.monotonic_ns()
+        self.machine.stops()
 
     def go_on_unseen(self):
         """... and goes on: none of its clocks shows how long it stood."""
-        self.stood += time.monotonic_ns() - self.stopped
-        self.knob("stood_ns", self.stood)
+        self.machine.goes_on()
+        self.say("its clocks stood", self.machine.stood)
         self.signal(signal.SIGCONT)
 
     def copy(self, path):
@@ -176,8 +167,8 @@ class Node(Process):
             raise Stuck("%s ended with %d, not %d, and says: %s" % (self.role, ended, code, said))
 
     def calm(self):
-        for name in ("fail_sync", "fail_write", "delay_us"):
-            self.knob(name, 0)
+        self.say("disk mended")
+        self.machine.heal()
 
     @property
     def status(self):
@@ -194,7 +185,7 @@ class Node(Process):
     def cut_power(self):
         """kill -9 of a broker whose knob `hold` was set at its start: what was not synced is gone, renames included."""
         self.kill()
-        journal = self.knobs + ".renames"
+        journal = self.machine.knobs + ".renames"
         if os.path.exists(journal):
             with open(journal) as file:
                 lines = file.read().splitlines()

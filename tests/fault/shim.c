@@ -1,14 +1,14 @@
 /*  =========================================================================
-    shim - a disk and clocks that fail on demand, under an unchanged broker
+    shim - a disk, clocks and a main thread that fail on demand, under an unchanged broker
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    For LD_PRELOAD.  ZB_SHIM names a file with the knobs below, which the test sets
-    while the broker runs; ZB_SHIM_FOLDER is the store's folder: other files are
-    left alone.
+    For LD_PRELOAD; integration/machine.py is its other half.  ZB_SHIM names a file with
+    the knobs below, which the test sets while the broker runs; ZB_SHIM_FOLDER is the
+    store's folder: files elsewhere are left alone, but for those of a backup.
 
     With `hold`, the page cache is played by this process: what is written stays in
     its memory, block by block, until fsync or fdatasync of that file puts it into
@@ -40,15 +40,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #define BLOCK 4096
 #define FILES 4096
 #define HANDLES 65536
 
-//  Set by the test, in this order; rig.py has the same names.
+//  Set by the test, in this order; machine.py has the same names.
 typedef struct {
     uint64_t hold;       //  read once, at the start
     uint64_t leak;       //  percent of what is written that reaches the disk without a sync,
@@ -60,9 +62,15 @@ typedef struct {
     int64_t stood_ns;    //  for so long this process was stopped, and none of its clocks shows it
     uint64_t syncs;      //  counted here
     uint64_t dropped;    //  blocks that a failed sync has left behind
+    uint64_t stall;      //  each sync, and each look at the free space, waits until this is 0 ...
+    uint64_t stalled;    //  ... and says so here
+    uint64_t fail_data;  //  syncs of the database say EIO; those of the node's own file and of LOCK do not
+    uint64_t lone_lock;  //  a lock on the file LOCK is seen by this process alone
+    uint64_t full_backup; //  a folder whose name ends with .part has no room
+    uint64_t hang;       //  the main thread does not come back from zmq_poll
 } knobs_t;
 
-_Static_assert (sizeof (knobs_t) == 10 * 8, "the knobs are ten numbers");
+_Static_assert (sizeof (knobs_t) == 16 * 8, "the knobs are sixteen numbers");
 
 //  One file of the store while this process runs.
 typedef struct {
@@ -291,9 +299,18 @@ static void s_drop_all (file_t *file)
         }
 }
 
+static void s_stall (void)
+{
+    while (s_knobs->stall) {
+        s_knobs->stalled = 1;
+        usleep (2000);
+    }
+}
+
 //  What both syncs do.  Returns 0, or -1 and errno.
 static int s_sync (int fd)
 {
+    s_stall ();
     uint64_t delay = s_knobs->delay_us;
     if (delay)
         usleep ((useconds_t) delay);
@@ -320,6 +337,29 @@ __attribute__ ((destructor)) static void s_end (void)
 
 //  ---------------------------------------------------------------------------
 //  What the broker and Berkeley DB call
+
+//  A file's path, as the kernel knows it; "" if it has none.
+static const char *s_path (int fd, char path[4096])
+{
+    char link[64];
+    snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink (link, path, 4095);
+    path[size > 0 ? size : 0] = 0;
+    return path;
+}
+
+static bool s_is_lock (int fd)
+{
+    char path[4096];
+    const char *base = strrchr (s_path (fd, path), '/');
+    return base && strcmp (base, "/LOCK") == 0;
+}
+
+static bool s_is_backup (int fd)
+{
+    char path[4096];
+    return strstr (s_path (fd, path), ".part/") != NULL;
+}
 
 static bool s_is_held (int fd)
 {
@@ -349,9 +389,30 @@ int open (const char *path, int flags, ...)
     return fd;
 }
 
+//  The descriptor with the lock that only we see.
+static int s_lone = -1;
+
+int fcntl (int fd, int command, ...)
+{
+    REAL (int, fcntl, int, int, ...)
+    va_list list;
+    va_start (list, command);
+    void *argument = va_arg (list, void *);
+    va_end (list);
+    if (!s_knobs->lone_lock || (command != F_OFD_SETLK && command != F_OFD_GETLK) || !s_is_lock (fd))
+        return real_fcntl (fd, command, argument);
+    if (command == F_OFD_SETLK)
+        s_lone = fd;
+    else if (s_lone == -1 || s_lone == fd)
+        ((struct flock *) argument)->l_type = F_UNLCK;
+    return 0;
+}
+
 int close (int fd)
 {
     REAL (int, close, int)
+    if (fd == s_lone)
+        s_lone = -1;
     if (s_is_known (fd)) {
         pthread_mutex_lock (&s_lock);
         s_of[fd] = NULL;
@@ -374,6 +435,10 @@ ssize_t pread (int fd, void *data, size_t size, off_t offset)
 ssize_t pwrite (int fd, const void *data, size_t size, off_t offset)
 {
     if (!s_is_held (fd)) {
+        if (s_knobs->full_backup && s_is_backup (fd)) {
+            errno = ENOSPC;
+            return -1;
+        }
         if (s_is_known (fd) && s_knobs->fail_write) {
             errno = EIO;
             return -1;
@@ -524,8 +589,27 @@ int fdatasync (int fd)
     REAL (int, fdatasync, int)
     if (!s_is_known (fd))
         return real_fdatasync (fd);
+    if (s_knobs->fail_data && !s_is_lock (fd)) {
+        errno = EIO;
+        return -1;
+    }
     int rc = s_sync (fd);
     return rc ? rc : real_fdatasync (fd);
+}
+
+int statvfs (const char *restrict path, struct statvfs *restrict info)
+{
+    REAL (int, statvfs, const char *, struct statvfs *)
+    s_stall ();
+    return real_statvfs (path, info);
+}
+
+int zmq_poll (zmq_pollitem_t *items, int count, long timeout)
+{
+    REAL (int, zmq_poll, zmq_pollitem_t *, int, long)
+    while (s_knobs->hang && gettid () == getpid ())
+        usleep (2000);
+    return real_zmq_poll (items, count, timeout);
 }
 
 //  ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
 from conftest import in_step, two_stores
-from disks import fit
+from machine import fit
 from load import QUEUES, Load, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
@@ -351,19 +351,19 @@ def test_a_disk_that_fills(folder):
     """The backup is given up, and says why; nothing of it stays, the broker goes on, and makes one when there is room."""
     single = Single()
     os.mkdir(folder + "/to")
-    disk, = fit([single.broker], folder)
+    machine, = fit([single.broker], folder)
     single.broker.start()
     one = Client(single.endpoints)
     try:
         make(one, "orders")
         one.request("PUT", 1, "orders", "", b"x" * 100000)
-        disk.order("full")
+        machine.turn("full_backup")
         done = backup(single, folder + "/to/backup", check=False)
         assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
         wait_for(lambda: os.listdir(folder + "/to") == [], "nothing of it stays")
         wait_for(lambda: "was given up: " in single.broker.tail() and "No space left on device" in single.broker.tail(), "a line about it")
         assert one.request("PUT", 2, "orders", "", b"y")[0] == b"single"
-        disk.heal()
+        machine.heal()
         backup(single, folder + "/to/backup")
         assert one.drain("orders") == [b"x" * 100000, b"y"]
     finally:

@@ -12,7 +12,7 @@ import pytest
 
 from brokers import WRAPPER, Pair, Single, wait_for
 from conftest import in_step, two_stores
-from disks import fit
+from machine import fit
 from patience import PATIENCE
 from test_bad_input import greeting
 from test_bounds import Flood
@@ -31,31 +31,31 @@ def bodies(count):
 
 @pytest.fixture
 def grey(folder):
-    """A pair in sync whose brokers' disks (grey.disks) do what they are told.  The disk's limit is 1 s."""
+    """A pair in sync whose brokers' machines (grey.machines) do what they are told.  The disk's limit is 1 s."""
     with open(folder + "/grey.conf", "w") as config:
         config.write("pair\n    disk-limit = 1s\n")
     pair = Pair("--config", folder + "/grey.conf")
-    pair.disks = fit(pair.brokers, folder)
+    pair.machines = fit(pair.brokers, folder)
     try:
         pair.start()
         in_step(pair)
         yield pair
     finally:
-        for disk in pair.disks:
-            disk.heal()
+        for machine in pair.machines:
+            machine.heal()
         pair.close()
 
 
 @pytest.fixture
 def single_grey(folder):
-    """A broker without a pair whose disk and core (single_grey.disk) do what they are told."""
+    """A broker without a pair whose machine (single_grey.machine) does what it is told."""
     single = Single()
-    single.disk, = fit([single.broker], folder)
+    single.machine, = fit([single.broker], folder)
     try:
         single.broker.start()
         yield single
     finally:
-        single.disk.heal()
+        single.machine.heal()
         single.close()
 
 
@@ -74,38 +74,54 @@ def stream_through(pair, client, trouble):
 
 
 def test_a_stalled_disk_gives_up_the_role(grey, client):
-    active, levels, gap = stream_through(grey, client, lambda active: grey.disks[active].order("stall"))
+    active, levels, gap = stream_through(grey, client, lambda active: grey.machines[active].turn("stall"))
     assert levels["both"] and levels["solo"]
     print("client's gap with a disk that stalls for good, limit 1 s: %d ms" % gap)
     state = status(grey.endpoints[1 - active])
     assert state["role"] == "active" and not state["peer"]["heard"]
-    grey.disks[active].heal()
+    grey.machines[active].heal()
     assert in_step(grey) == 1 - active
     assert client(grey, "consumer").drain("q") == bodies(MESSAGES)
 
 
 def test_a_hung_core_gives_up_the_role(grey, client):
     """The thread that serves clients stands still, all others go on: heartbeats stop all the same."""
-    active, levels, gap = stream_through(grey, client, lambda active: grey.disks[active].order("hang"))
+    active, levels, gap = stream_through(grey, client, lambda active: grey.machines[active].turn("hang"))
     assert levels["both"] and levels["solo"]
     print("client's gap with a core that hangs, limit 1 s: %d ms" % gap)
     assert status(grey.endpoints[1 - active])["role"] == "active"
-    grey.disks[active].heal()
+    grey.machines[active].heal()
     assert in_step(grey) == 1 - active
     assert client(grey, "consumer").drain("q") == bodies(MESSAGES)
 
 
+def unread(port):
+    """Bytes that wait in the kernel for who listens at this port, of each connection that stands."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table][1:]
+    return {other: int(queues.split(":")[1], 16) for _, own, other, state, queues, *_ in rows
+            if state == "01" and own.endswith(":%04X" % port)}
+
+
 def test_clients_may_leave_a_hung_core(single_grey, client):
     """With requests that nobody has read.  libzmq 4.3.4 aborted there when it wanted to send a heartbeat."""
+    port = int(single_grey.endpoints[0].rsplit(":", 1)[1])
     flood = Flood(single_grey.endpoints[0], 20)
-    single_grey.disk.order("hang")
-    flood.put(b"unread", 100)
-    #  The broker's end of each connection is full when what it takes without its core is there.
-    time.sleep(1)
+    single_grey.machine.turn("hang")
+    flood.put(bytes(1000), 100)
+    seen = {}
+
+    def full():
+        nonlocal seen
+        before, seen = seen, unread(port)
+        return len(seen) >= 20 and all(seen.values()) and seen == before
+    wait_for(full, "the broker to read no more")
     flood.close()
-    time.sleep(3)
-    assert single_grey.broker.alive
-    single_grey.disk.heal()
+    wait_for(lambda: not unread(port), "the connections' end at the broker")
+    #  Longer than any heartbeat waits.
+    with pytest.raises(subprocess.TimeoutExpired):
+        single_grey.broker.process.wait(3)
+    single_grey.machine.heal()
     assert client(single_grey).request("PING", 1) == []
     assert single_grey.broker.alive
 
@@ -143,10 +159,10 @@ def test_a_clients_heartbeat_may_wait_behind_its_requests(single_grey, at_once):
     def descriptors():
         return len(os.listdir("/proc/%d/fd" % single_grey.broker.process.pid))
     before = descriptors()
-    single_grey.disk.order("hang")
+    single_grey.machine.turn("hang")
     for _ in range(5):
         ping_behind_requests(port, single_grey.broker.process if at_once else None)
-    single_grey.disk.heal()
+    single_grey.machine.heal()
 
     def read():
         assert single_grey.broker.alive, single_grey.broker.tail()
@@ -157,10 +173,10 @@ def test_a_clients_heartbeat_may_wait_behind_its_requests(single_grey, at_once):
 
 
 def test_a_slow_passive_is_left_behind_and_taken_back(grey, client):
-    active, levels, gap = stream_through(grey, client, lambda active: grey.disks[1 - active].order("stall"))
+    active, levels, gap = stream_through(grey, client, lambda active: grey.machines[1 - active].turn("stall"))
     assert levels["both"] and levels["solo"]
     assert status(grey.endpoints[active])["role"] == "active"
-    grey.disks[1 - active].heal()
+    grey.machines[1 - active].heal()
     assert in_step(grey) == active
     assert client(grey).request("PUT", 1, "q", "", b"x")[0] == b"both"
 
@@ -179,7 +195,7 @@ def test_how_long_a_slow_passive_is_waited_for(grey, client):
     active = in_step(grey)
     one = client(grey)
     one.request("QUEUE", 1, "gap", "")
-    grey.disks[1 - active].order("stall")
+    grey.machines[1 - active].turn("stall")
     print("longest wait for a passive that stalls: %d ms" % (longest(one, 2) * 1000))
     assert one.request("PUT", "last", "gap", "", b"x")[0] == b"solo"
 
@@ -188,7 +204,7 @@ def test_a_stalled_disk_is_not_asked(single_grey):
     """STATUS tells the free space, and waits for no disk."""
     endpoint = single_grey.endpoints[0]
     free = wait_for(lambda: status(endpoint)["disk"]["free"], "the free space")
-    single_grey.disk.stall()
+    single_grey.machine.stall()
     for _ in range(20):
         state = status(endpoint, patience=1)
         assert state, "no answer"
@@ -197,10 +213,10 @@ def test_a_stalled_disk_is_not_asked(single_grey):
 
 def test_a_sync_that_fails(grey, client):
     """The broker ends with code 4, its peer takes over; at its restart it fetches its store anew."""
-    active, levels, gap = stream_through(grey, client, lambda active: grey.disks[active].order("fail"))
+    active, levels, gap = stream_through(grey, client, lambda active: grey.machines[active].turn("fail_data"))
     assert levels["both"] and levels["solo"]
     grey.brokers[active].wait_exit(4)
-    grey.disks[active].heal()
+    grey.machines[active].heal()
     with open("%s/%s/node" % (grey.folder, ("primary", "backup")[active])) as node:
         assert "suspect 1" in node.read()
     grey.brokers[active].start()

@@ -12,7 +12,7 @@ import pytest
 
 from brokers import STORES, Broker, free_ports, wait_for
 from conftest import in_step
-from disks import fit
+from machine import fit
 from patience import PATIENCE, SLOWER
 from zb1 import Client, ask, refused, status, way_out
 
@@ -195,18 +195,18 @@ def test_lock_lost_while_it_can_not_end(pair, client, folder, steal):
     The other one waits until it is dead, and then serves."""
     one = queue(pair, client)
     put(one, b"one")
-    disks = fit(pair.brokers, folder)
+    machines = fit(pair.brokers, folder)
     restart(pair)
     active = in_step(pair)
     first, endpoint = pair.brokers[active], pair.endpoints[1 - active]
-    disks[active].stall()
+    machines[active].stall()
     try:
         steal(pair.folder + "/store/LOCK", first)
         wait_for(lambda: "has lost the lock" in status(endpoint)["why"], "the passive one's doubt")
         assert not has_it_open(pair.brokers[1 - active])
         first.kill()
     finally:
-        disks[active].heal()
+        machines[active].heal()
     put(one, b"two")
     assert has_it_open(pair.brokers[1 - active])
     first.start()
@@ -216,22 +216,22 @@ def test_lock_lost_while_it_can_not_end(pair, client, folder, steal):
 
 def test_failed_sync(pair, client, folder):
     """It ends the active one and is noted: whoever comes next writes all of the store again before it trusts it."""
-    disks = fit(pair.brokers, folder)
+    machines = fit(pair.brokers, folder)
     restart(pair)
     one = queue(pair, client)
     put(one, b"one")
     active = in_step(pair)
     first, second = pair.brokers[active], pair.brokers[1 - active]
     note = pair.folder + "/store/node"
-    for disk in disks:
-        disk.order("fail")
+    for machine in machines:
+        machine.turn("fail_data")
     one.send("PUT", 2, "q", "", b"two")
     first.wait_exit(4)
     with open(note) as node:
         assert "suspect 1\n" in node.read()
     assert not one.socks[one.current].poll(200)
-    for disk in disks:
-        disk.heal()
+    for machine in machines:
+        machine.heal()
     one.last = 1
     one.greeted = False
     put(one, b"two")
@@ -370,9 +370,9 @@ def test_locks_that_do_not_reach(pair, client, folder):
     """The brokers of a pair whose file system keeps its locks to each machine tell by their heartbeats: the passive one does
     not take over.  A broker that hears nobody can't tell, and the store is open twice: the storm's check sees that."""
     strangers = copies(pair)
-    disks = fit(pair.brokers + strangers, folder)
-    for disk in disks:
-        disk.order("lie")
+    machines = fit(pair.brokers + strangers, folder)
+    for machine in machines:
+        machine.turn("lone_lock")
     restart(pair)
     index = wait_for(lambda: next((at for at in (1, 2) if has_it_open(pair.brokers[at - 1])), 0), "an active one") - 1
     first, second, endpoint = pair.brokers[index], pair.brokers[1 - index], pair.endpoints[1 - index]

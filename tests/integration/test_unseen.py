@@ -1,55 +1,35 @@
 """A machine stands still, and none of its clocks shows it: does its broker, when it goes on, deliver what was acknowledged?"""
-import os
 import signal
-import struct
-import time
 
 import pytest
 
 from conftest import in_step
-from disks import preloads
 from links import CutPair
+from machine import fit
 
-BUILD = os.environ.get("ZBROKER_BUILD", ".")
-SHIM = os.path.abspath(os.path.join(BUILD, "tests/fault/.libs/shim.so"))
-KNOBS = ("hold", "leak", "unit", "fail_sync", "fail_write", "delay_us", "clock_ns", "stood_ns", "syncs", "dropped")
 COUNT = 50
 
 
-class Machine:
-    """A broker whose clocks can stand."""
+def stop(pair, index):
+    pair.brokers[index].process.send_signal(signal.SIGSTOP)
+    pair.machines[index].stops()
 
-    def __init__(self, pair, index):
-        self.broker = pair.brokers[index]
-        self.knobs = "%s/knobs-%d" % (pair.folder, index)
-        with open(self.knobs, "wb") as file:
-            file.write(bytes(8 * len(KNOBS)))
-        self.broker.environment = {"LD_PRELOAD": SHIM, "ZB_SHIM": self.knobs, "ZB_SHIM_FOLDER": pair.folder + "/none"}
-        self.stood = 0
 
-    def stop(self):
-        self.broker.process.send_signal(signal.SIGSTOP)
-        self.stopped = time.monotonic_ns()
-
-    def go_on(self):
-        self.stood += time.monotonic_ns() - self.stopped
-        with open(self.knobs, "r+b") as file:
-            file.seek(8 * KNOBS.index("stood_ns"))
-            file.write(struct.pack("=q", self.stood))
-        self.broker.process.send_signal(signal.SIGCONT)
+def go_on(pair, index):
+    pair.machines[index].goes_on()
+    pair.brokers[index].process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
 def machines():
-    preloads()
     pair = CutPair()
-    pair.machines = [Machine(pair, index) for index in range(2)]
+    pair.machines = fit(pair.brokers, pair.folder)
     pair.start()
     in_step(pair)
     yield pair
-    for machine in pair.machines:
-        if machine.broker.alive:
-            machine.broker.process.send_signal(signal.SIGCONT)
+    for broker in pair.brokers:
+        if broker.alive:
+            broker.process.send_signal(signal.SIGCONT)
     pair.close()
 
 
@@ -57,8 +37,6 @@ def store_some(pair, one):
     one.request("QUEUE", "q", "q", "")
     for number in range(COUNT):
         assert one.request("PUT", "p%d" % number, "q", "", b"%d" % number)[0] == b"both"
-
-
 
 
 def test_what_was_acknowledged_does_not_come_again(machines, client):
@@ -70,12 +48,12 @@ def test_what_was_acknowledged_does_not_come_again(machines, client):
     late = client(pair)
     late.current = active
     late.hello()
-    pair.machines[active].stop()
+    stop(pair, active)
     pair.cut()
     assert len(one.drain("q")) == COUNT
     #  It waits in the socket of the one that stands: the first thing that this one does.
     late.send("GET", "late", "q", 1000, 0, "")
-    pair.machines[active].go_on()
+    go_on(pair, active)
     reply = late.recv(0.3)
     assert reply is None or reply[1] != b"MSG", reply
     pair.heal()
@@ -88,8 +66,8 @@ def test_who_asks_in_vain_goes_on_alone(machines, client):
     pair, one = machines, client(machines)
     active = in_step(pair)
     store_some(pair, one)
-    pair.machines[1 - active].stop()
+    stop(pair, 1 - active)
     level, _, _, *bodies = one.request("GET", "g", "q", 1000, 0, "", wait=3)
     assert len(bodies) == COUNT and level == b"solo"
-    pair.machines[1 - active].go_on()
+    go_on(pair, 1 - active)
     in_step(pair)
