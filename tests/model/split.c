@@ -261,8 +261,8 @@ static void s_acked (split_t *self, int at)
 {
     node_t *master = &self->node[at];
     if (zb_engine_leads (master->engine))
-        zb_engine_synced (master->engine, master->disk.size, self->there, self->now);
-    zb_role_synced (&master->role, master->disk.size, self->there, self->now);
+        zb_engine_durable (master->engine, master->disk.size, self->there, self->now);
+    zb_role_durable (&master->role, master->disk.size, self->there, self->now);
     s_carry_out (self, at);
 }
 

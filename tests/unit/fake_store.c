@@ -20,7 +20,7 @@ typedef struct {
 
 struct fake_store {
     s_state_t newest, here, there;
-    zb_batch_t **batch; //  that are not synced there, oldest first
+    zb_batch_t **batch; //  that are not durable there, oldest first
     size_t batches;
     size_t room;
 };

@@ -7,9 +7,9 @@
     =========================================================================
 
     Behaves as the store does: batches and reads are executed in the order in which
-    they were given; a read sees all batches before it.  What is synced here and on
+    they were given; a read sees all batches before it.  What is durable here and on
     the peer is the test's to say: the two watermarks move when it moves them, and
-    a takeover or a restart loses what was not synced there, or here.
+    a takeover or a restart loses what was not durable there, or here.
 */
 
 #ifndef FAKE_STORE_H_INCLUDED
@@ -26,11 +26,11 @@ void fake_store_destroy (fake_store_t **self_p);
 void fake_store_commit (fake_store_t *self, zb_batch_t *batch);
 //  Executes a read, which stays the caller's.
 void fake_store_read (fake_store_t *self, zb_read_t *read);
-//  Number of the last commit executed, synced here, synced by the peer.
+//  Number of the last commit executed, durable here, durable on the peer.
 uint64_t fake_store_newest (const fake_store_t *self);
 uint64_t fake_store_here (const fake_store_t *self);
 uint64_t fake_store_there (const fake_store_t *self);
-//  Moves a watermark up to this commit, at most to the newest one.  What is synced there is synced here.
+//  Moves a watermark up to this commit, at most to the newest one.  What is durable there is durable here.
 void fake_store_sync_here (fake_store_t *self, uint64_t commit);
 void fake_store_sync_there (fake_store_t *self, uint64_t commit);
 //  The peer leads: what it has not synced is lost.  A peer that has everything stands behind it again.

@@ -356,7 +356,7 @@ static bool s_ack (model_t *self, int at)
     if (s_master (self) != at || !s_flows (self) || self->there >= client->synced)
         return false;
     self->there = client->synced;
-    zb_role_synced (&master->role, master->synced, self->there, self->now);
+    zb_role_durable (&master->role, master->synced, self->there, self->now);
     s_carry_out (self, at);
     return true;
 }
@@ -390,7 +390,7 @@ static bool s_sync (model_t *self, int at)
     if (!s_runs (node) || !node->master || node->synced == node->size)
         return false;
     node->synced = node->size;
-    zb_role_synced (&node->role, node->synced, self->session ? self->there : 0, self->now);
+    zb_role_durable (&node->role, node->synced, self->session ? self->there : 0, self->now);
     s_carry_out (self, at);
     return true;
 }

@@ -179,7 +179,7 @@ static bool s_turn (rig_t *self)
     if (self->sync_there)
         fake_store_sync_there (self->store, newest);
     if (moved)
-        zb_engine_synced (self->engine, fake_store_here (self->store), fake_store_there (self->store), self->now);
+        zb_engine_durable (self->engine, fake_store_here (self->store), fake_store_there (self->store), self->now);
     if (!self->stuck)
         for (; self->reads; moved = true) {
             zb_read_t *read = self->read[0];
@@ -209,7 +209,7 @@ void rig_sync (rig_t *self, bool here, bool there)
         fake_store_sync_here (self->store, fake_store_newest (self->store));
     if (there)
         fake_store_sync_there (self->store, fake_store_newest (self->store));
-    zb_engine_synced (self->engine, fake_store_here (self->store), fake_store_there (self->store), self->now);
+    zb_engine_durable (self->engine, fake_store_here (self->store), fake_store_there (self->store), self->now);
     rig_run (self);
 }
 

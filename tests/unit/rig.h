@@ -33,7 +33,7 @@ typedef struct {
     int64_t now;
     uint64_t epoch;
     zb_spans_t ids;      //  of the newest request
-    bool sync_here;      //  batches are synced here as soon as they are executed,
+    bool sync_here;      //  batches are durable here as soon as they are executed,
     bool sync_there;     //  and by the peer
     bool stuck;          //  reads don't come back
     zb_read_t *read[64]; //  that are stuck
@@ -64,7 +64,7 @@ void rig_collect (rig_t *self);
 void rig_run (rig_t *self);
 //  Time passes.
 void rig_wait (rig_t *self, int64_t ms);
-//  What is synced here, and there: everything.
+//  What is durable here, and there: everything.
 void rig_sync (rig_t *self, bool here, bool there);
 //  The rule, and what an OK says under it.
 void rig_rule (rig_t *self, zb_release_t rule);

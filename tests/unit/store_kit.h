@@ -107,7 +107,7 @@ static inline zb_batch_t *kit_batch (uint64_t commit, size_t size)
     return batch;
 }
 
-//  Commits first..last and waits until they are synced here, and there, if the pair is live.
+//  Commits first..last and waits until they are durable here, and there, if the pair is live.
 static inline void kit_commit (zb_store_t *store, uint64_t first, uint64_t last, size_t size, bool both)
 {
     size_t count = (size_t) (last - first + 1);

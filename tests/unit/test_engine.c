@@ -88,7 +88,7 @@ static void test_a_level_is_true_when_it_is_said (void **state)
     rig_say (rig, "c", "ACK|k|q|1:1");
     rig_expect (rig, "c> OK|k|both");
     rig->sync_there = false;
-    zb_engine_synced (rig->engine, fake_store_here (rig->store), 0, rig->now);
+    zb_engine_durable (rig->engine, fake_store_here (rig->store), 0, rig->now);
     rig_say (rig, "a", "PUT|1|q||x");
     rig_say (rig, "c", "ACK|a|q|1:1");
     rig_say (rig, "c", "GET|g|q|1|0|1:1");
@@ -102,7 +102,7 @@ static void test_a_level_is_true_when_it_is_said (void **state)
     rig_expect (rig, "c> OK|a|both");
     rig_expect (rig, "c> MSG|g|both|q|");
     //  The same again, and this time the broker goes alone.
-    zb_engine_synced (rig->engine, fake_store_here (rig->store), 0, rig->now);
+    zb_engine_durable (rig->engine, fake_store_here (rig->store), 0, rig->now);
     rig_say (rig, "c", "ACK|b|q|1:1");
     rig_expect (rig, NULL);
     rig_rule (rig, ZB_RELEASE_HERE);

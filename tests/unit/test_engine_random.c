@@ -493,7 +493,7 @@ static void s_sync_some (void)
     fake_store_sync_here (rig->store, newest - (newest - fake_store_here (rig->store)) / (1 + s_random (3)));
     if (!s_world.solo && s_random (2))
         fake_store_sync_there (rig->store, newest - (newest - fake_store_there (rig->store)) / (1 + s_random (3)));
-    zb_engine_synced (rig->engine, fake_store_here (rig->store), fake_store_there (rig->store), rig->now);
+    zb_engine_durable (rig->engine, fake_store_here (rig->store), fake_store_there (rig->store), rig->now);
 }
 
 static void s_step (void)

@@ -407,7 +407,7 @@ static void test_catch_up (void **state)
     s_couple_destroy (&pair);
 }
 
-//  Killed in the middle of a stream.  What was synced there is at the new master; the rest of the old one goes.
+//  Killed in the middle of a stream.  What was durable there is at the new master; the rest of the old one goes.
 static void test_failover (void **state)
 {
     (void) state;

@@ -801,7 +801,7 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     assert_true (started);
     assert_int_equal (zb_role_release (&role, 1, &durable), ZB_RELEASE_HOLD);
     zb_role_closed (&role, 1);
-    zb_role_synced (&role, 1, 0, 2);
+    zb_role_durable (&role, 1, 0, 2);
     assert_int_equal (role.phase, ZB_PHASE_SINGLE);
     assert_int_equal (zb_role_release (&role, 2, &durable), ZB_RELEASE_HERE);
     assert_int_equal (durable, ZB_DURABLE_SINGLE);

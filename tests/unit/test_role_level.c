@@ -93,9 +93,9 @@ static void test_it_rises_when_both_are_ready (void **unused)
     assert_false (zb_role_risen (&P->role));
     uint64_t commit = P->role.closed + 1;
     zb_role_closed (&P->role, commit);
-    zb_role_synced (&P->role, commit, commit - 1, model.now);
+    zb_role_durable (&P->role, commit, commit - 1, model.now);
     assert_false (zb_role_risen (&P->role));
-    zb_role_synced (&P->role, commit, commit, model.now);
+    zb_role_durable (&P->role, commit, commit, model.now);
     assert_true (zb_role_risen (&P->role));
     assert_false (s_wants (s_take (&P->role), ZB_DO_LEVEL));
     //  The row that every epoch writes has it from now on.
@@ -127,12 +127,12 @@ static void test_an_upgrade_is_answered_when_it_is_over (void **unused)
     s_hear (&model, 0, 2, 2, 1);
     uint64_t commit = P->role.closed + 1;
     zb_role_closed (&P->role, commit);
-    zb_role_synced (&P->role, commit, commit - 1, model.now);
+    zb_role_durable (&P->role, commit, commit - 1, model.now);
     assert_int_equal (zb_act_look (&P->role, ZB_UPGRADE, "", since, since + ZB_ACT_LONGEST - 1).state, ZB_ACT_ON);
     act = zb_act_look (&P->role, ZB_UPGRADE, "", since, since + ZB_ACT_LONGEST);
     assert_int_equal (act.state, ZB_ACT_REFUSED);
     assert_int_equal (strncmp (act.text, "it is not known to have risen on both disks; ", 45), 0);
-    zb_role_synced (&P->role, commit, commit, model.now);
+    zb_role_durable (&P->role, commit, commit, model.now);
     act = zb_act_look (&P->role, ZB_UPGRADE, "", since, model.now);
     assert_int_equal (act.state, ZB_ACT_DONE);
     assert_string_equal (act.text, "2");
@@ -290,7 +290,7 @@ static void test_a_single_broker_raises_its_own (void **unused)
     s_take (&role);
     assert_string_equal (zb_role_raise (&role, 1, text), "the store is not being served yet");
     zb_role_closed (&role, 1);
-    zb_role_synced (&role, 1, 0, 2);
+    zb_role_durable (&role, 1, 0, 2);
     assert_null (zb_role_raise (&role, 2, text));
     wants_t wants = s_take (&role);
     assert_true (s_wants (wants, ZB_DO_SAVE) && !s_wants (wants, ZB_DO_LEVEL) && wants.level == ZB_LEVEL_MOST);
@@ -299,7 +299,7 @@ static void test_a_single_broker_raises_its_own (void **unused)
     assert_true (s_wants (s_take (&role), ZB_DO_LEVEL));
     assert_false (zb_role_risen (&role));
     zb_role_closed (&role, 2);
-    zb_role_synced (&role, 2, 0, 4);
+    zb_role_durable (&role, 2, 0, 4);
     assert_true (zb_role_risen (&role));
 }
 

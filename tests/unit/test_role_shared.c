@@ -81,7 +81,7 @@ static void s_lead (zb_role_t *role, uint64_t epoch, int64_t now)
     assert_true (s_take (role) & 1u << ZB_DO_START);
     zb_role_closed (role, 1);
     zb_role_proved (role, now);
-    zb_role_synced (role, 1, 0, now);
+    zb_role_durable (role, 1, 0, now);
     s_take (role);
 }
 

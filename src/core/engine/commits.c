@@ -8,10 +8,10 @@
 
     A commit is filled while requests are handled, and closed when the store takes the next batch,
     or when it is large.  Its number is that of the batch.  It is released when the rule of the
-    role says so: synced here, or here and there.  Then its rows are shown to consumers and its
+    role says so: durable here, or here and there.  Then its rows are shown to consumers and its
     replies go out; nothing before says that it is kept.
 
-        fill -> closed -> taken by the store -> synced here, there -> released
+        fill -> closed -> taken by the store -> durable here, there -> released
 */
 
 #include <assert.h>
@@ -118,12 +118,12 @@ void zb_engine_close_large (zb_engine_t *self)
 //  Commits that are on their way.
 static uint64_t s_inflight (const zb_engine_t *self)
 {
-    uint64_t synced = self->here;
-    if (self->rule == ZB_RELEASE_BOTH && self->there < synced)
-        synced = self->there > self->released ? self->there : self->released;
-    if (synced < self->gate - 1)
-        synced = self->gate - 1;
-    return self->taken > synced ? self->taken - synced : 0;
+    uint64_t durable = self->here;
+    if (self->rule == ZB_RELEASE_BOTH && self->there < durable)
+        durable = self->there > self->released ? self->there : self->released;
+    if (durable < self->gate - 1)
+        durable = self->gate - 1;
+    return self->taken > durable ? self->taken - durable : 0;
 }
 
 zb_batch_t *zb_engine_batch (zb_engine_t *self)
@@ -249,7 +249,7 @@ static void s_release (zb_engine_t *self)
     }
 }
 
-void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now)
+void zb_engine_durable (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now)
 {
     assert (self->leads);
     zb_engine_now (self, now);

@@ -57,8 +57,8 @@ typedef struct zb_engine zb_engine_t;
 //  When may what is written be answered and shown?  The role decides.
 typedef enum {
     ZB_RELEASE_HOLD, //  not now: nothing that depends on the store is answered or delivered
-    ZB_RELEASE_BOTH, //  synced here and on the peer
-    ZB_RELEASE_HERE  //  synced here
+    ZB_RELEASE_BOTH, //  durable here and on the peer
+    ZB_RELEASE_HERE  //  durable here
 } zb_release_t;
 
 //  `limits` is copied; node is 1 for the primary or a broker without a pair, 2 for the backup.
@@ -145,9 +145,9 @@ bool zb_engine_asks (const zb_engine_t *self);
 void zb_engine_request (zb_engine_t *self, const zb_request_t *request, int64_t now);
 //  A finished read comes back; takes ownership.  Reads of an earlier lead are recognized and dropped.
 void zb_engine_loaded (zb_engine_t *self, zb_read_t **read_p, int64_t now);
-//  Commits up to `here` are synced on this broker, up to `there` on the peer.  Neither ever falls within one lead,
+//  Commits up to `here` are durable on this broker, up to `there` on the peer.  Neither ever falls within one lead,
 //  except `there`, which starts again at 0 with every session of the link.
-void zb_engine_synced (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now);
+void zb_engine_durable (zb_engine_t *self, uint64_t here, uint64_t there, int64_t now);
 //  Time passes: leases end, GETs give up, idle sessions and producers are forgotten; what has given way to others goes
 //  on.  Returns the time of the next call that makes sense, INT64_MAX if none.
 int64_t zb_engine_tick (zb_engine_t *self, int64_t now);
@@ -166,8 +166,8 @@ void zb_engine_expel (zb_engine_t *self, zb_frame_t routing, int64_t now);
 void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now);
 
 //  Closes the batch that is being filled and returns it, numbered; NULL if there is nothing to write or
-//  limits.inflight commits are not synced here yet.  The caller owns the batch and destroys it when it is synced
-//  here.  While the rule is BOTH, commits that the peer has not synced count as in flight, too.  A batch goes to the
+//  limits.inflight commits are not durable here yet.  The caller owns the batch and destroys it when it is durable
+//  here.  While the rule is BOTH, commits that are not durable there count as in flight, too.  A batch goes to the
 //  store before any read that is taken later: the engine relies on that such a read sees it.
 zb_batch_t *zb_engine_batch (zb_engine_t *self);
 //  The next read for the store; NULL if none.  The caller passes it on and brings it back with zb_engine_loaded.

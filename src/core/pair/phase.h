@@ -39,18 +39,18 @@ typedef enum {
     //  A new epoch's first commit, and `alone` if it is raised without the peer, are on their way to this disk.
     //  Nothing is answered in the new epoch.
     ZB_PHASE_RAISING,
-    //  There is no second copy to wait for: no pair, or a shared store whose lock is ours.  What is synced here is
+    //  There is no second copy to wait for: no pair, or a shared store whose lock is ours.  What is durable here is
     //  answered.
     ZB_PHASE_SINGLE,
     //  `alone` and the epoch are on this disk, and the peer has no grant: it can't lead by itself, unless it has `alone`,
-    //  too, by a split.  What is synced here is answered `solo`.
+    //  too, by a split.  What is durable here is answered `solo`.
     ZB_PHASE_ALONE,
-    //  The peer has no grant, so it can't lead.  Only what both have synced is answered.  When it has the mark, it has all
+    //  The peer has no grant, so it can't lead.  Only what is durable on both is answered.  When it has the mark, it has all
     //  that was ever answered.
     ZB_PHASE_JOINING,
     //  As JOINING, and the peer has the mark; `alone` is on its way off this disk, so that the peer may lead then.
     ZB_PHASE_CLEARING,
-    //  The peer has a grant of this session of the link, and may lead when this one is silent.  So what both have synced
+    //  The peer has a grant of this session of the link, and may lead when this one is silent.  So what is durable on both
     //  is answered only as long as the peer is heard to hear us.
     ZB_PHASE_PAIRED,
     //  As PAIRED or JOINING, and the peer owes an ack for which a client waits; from `probe_ms` on it has a fresh
@@ -83,7 +83,7 @@ typedef enum {
     ZB_IF_GRANTED,   //  the peer was granted `in sync` in this session of the link
     ZB_IF_WAIT,      //  peer-loss = wait; or this process was stopped, and has not asked its peer about it yet
     ZB_IF_BOUND,     //  there is a witness, and it has not consented that this broker goes on alone
-    ZB_IF_RAISED,    //  the epoch's commit is synced here
+    ZB_IF_RAISED,    //  the epoch's commit is durable here
     ZB_IF_TOLD,      //  the peer has echoed a heartbeat that says `alone`, or echoes none any more; or was in sync, and is proven dead
     ZB_IF_OUTRANKED, //  after a split the other one follows, and its newest epoch is above ours
     ZB_IF_BACK,      //  the peer is caught up again, hears us, and is to be taken back by now

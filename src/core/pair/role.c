@@ -381,7 +381,7 @@ void zb_role_closed (zb_role_t *self, uint64_t commit)
     self->closed = commit;
 }
 
-void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now)
+void zb_role_durable (zb_role_t *self, uint64_t here, uint64_t there, int64_t now)
 {
     if (there > self->there && (self->alone || zb_role_echo_fresh (self, now)))
         self->progress_ms = now;

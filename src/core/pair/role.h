@@ -119,8 +119,8 @@ typedef struct {
     bool owes; //  an echo of a heartbeat that was sent for a client's sake
     int64_t heard_ms, echoed_ms;
     //  Commits and the link.
-    uint64_t closed, here, there; //  last commit given to the store; synced here; synced by the peer
-    uint64_t acked;               //  the most that the peer has synced in any session of this leadership
+    uint64_t closed, here, there; //  last commit given to the store; durable here; durable on the peer
+    uint64_t acked;               //  the most that was durable on the peer in any session of this leadership
     uint64_t raising, mark;       //  the epoch's commit; what the peer must ack before it is in sync
     bool live;                    //  the peer is a caught-up client in this session
     uint64_t session, granted;    //  the link's session; the one that was granted `in sync`
@@ -200,11 +200,11 @@ void zb_role_denied (zb_role_t *self, const char *text, int64_t now);
 void zb_role_proved (zb_role_t *self, int64_t proved);
 void zb_role_saved (zb_role_t *self, int64_t now);
 void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now);
-//  The engine gave a commit to the store; commits are synced.
+//  The engine gave a commit to the store; commits are durable.
 void zb_role_closed (zb_role_t *self, uint64_t commit);
 //  RAISE is about to be carried out, and this is the newest message id that was given before.
 void zb_role_newest (zb_role_t *self, uint64_t id);
-void zb_role_synced (zb_role_t *self, uint64_t here, uint64_t there, int64_t now);
+void zb_role_durable (zb_role_t *self, uint64_t here, uint64_t there, int64_t now);
 //  A heartbeat of the peer; echoed is when we sent the newest one of ours that it has heard, 0 if none.  False if it is not
 //  believed: it names an epoch more than ZB_EPOCH_REACH above all that is known here.
 bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now);

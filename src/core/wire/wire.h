@@ -23,7 +23,7 @@ enum {
     ZB_GONE = 410, ZB_TOO_LARGE = 413, ZB_QUEUE_FULL = 429, ZB_NOT_READY = 503, ZB_DISK_FULL = 507
 };
 
-//  What an OK says of what it confirms: where it is synced to disk.
+//  What an OK says of what it confirms: on which disks it is durable.
 typedef enum {
     ZB_DURABLE_NONE,   //  nothing is confirmed
     ZB_DURABLE_BOTH,   //  on both brokers

@@ -82,7 +82,7 @@ typedef struct zb_broker {
     zb_courier_t *courier;     //  this broker lost a split: carries what it has; else NULL
     zb_hellos_t *hellos;       //  HELLOs that wait for us to lead
     zb_operator_t *operator;
-    zlistx_t *batches;         //  given to the store and not synced here,
+    zlistx_t *batches;         //  given to the store and not durable here,
     int64_t given[GIVEN_MOST]; //  and when, us, by commit
     zb_status_t status;
     int64_t now;

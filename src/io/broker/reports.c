@@ -88,8 +88,8 @@ static void s_synced (zb_broker_t *self, const zb_store_event_t *event)
         zlistx_delete (self->batches, zlistx_cursor (self->batches));
     }
     if (zb_engine_leads (self->engine))
-        zb_engine_synced (self->engine, event->here, event->there, self->now);
-    zb_role_synced (&self->role, event->here, event->there, self->now);
+        zb_engine_durable (self->engine, event->here, event->there, self->now);
+    zb_role_durable (&self->role, event->here, event->there, self->now);
 }
 
 static void s_read_done (zb_broker_t *self, zb_store_event_t *event)
@@ -175,7 +175,7 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
     case ZB_STORE_LINK:
         zb_role_link (&self->role, event->link == ZB_LINK_LIVE, event->session, self->now);
         if (zb_engine_leads (self->engine))
-            zb_engine_synced (self->engine, event->here, self->role.there, self->now);
+            zb_engine_durable (self->engine, event->here, self->role.there, self->now);
         break;
     case ZB_STORE_GRANTED:
         zb_role_granted (&self->role, event->granted, event->granted_epoch);
