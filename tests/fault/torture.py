@@ -24,7 +24,7 @@ from operators import FAULTS  # noqa: E402
 from rig import Rig, Stuck, Waits  # noqa: E402
 
 LEVELS = ("both", "solo", "shared")
-LOST = 7                    #  exit code of a broker with a shared store: its lock was lost, or could not be proved
+LOST = 7                    #  exit code of a broker with a shared store: its lock was lost, or could not be confirmed
 ROUNDS = 25                 #  rounds of one pair; then a new one with other settings
 
 

@@ -414,7 +414,7 @@ static void s_put_aside (split_t *self, node_t *loser)
     zb_replayer_put_aside (loser->replayer, messages);
 }
 
-static const zb_row_t *s_item (node_t *loser, uint64_t *n, char proof[ZB_ITEM_PROOF_SIZE])
+static const zb_row_t *s_item (node_t *loser, uint64_t *n, char proof[ZB_ITEM_MAC_SIZE])
 {
     for (int idle = 0; idle < 3; idle++) {
         zb_read_t *read = zb_replayer_read (loser->replayer, -2);
@@ -444,7 +444,7 @@ bool split_replay (split_t *self, int at, bool begin_only)
         zb_replayer_restart (loser->replayer);
     else if (begin_only)
         return false;
-    char proof[ZB_ITEM_PROOF_SIZE], id[21];
+    char proof[ZB_ITEM_MAC_SIZE], id[21];
     uint64_t n = 0;
     const zb_row_t *item = s_item (loser, &n, proof);
     if (!item)

@@ -199,7 +199,7 @@ int zb_lock_check (zb_lock_t *self)
     return errno ? -1 : 0;
 }
 
-int zb_lock_prove (zb_lock_t *self, bool rewrite)
+int zb_lock_confirm (zb_lock_t *self, bool rewrite)
 {
     assert (self->locked);
     if (rewrite)

@@ -59,8 +59,8 @@ static void test_a_get_waits_for_the_peers_word (void **state)
     rig_destroy (&rig);
 }
 
-//  The acknowledgement that a GET brings is a commit, and the peer's ack of that is proof: nothing is asked.
-static void test_an_ack_is_proof (void **state)
+//  The acknowledgement that a GET brings is a commit, and the peer's ack of that is enough: nothing is asked.
+static void test_an_ack_is_enough (void **state)
 {
     (void) state;
     rig_t *rig = s_pair ();
@@ -150,7 +150,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_a_get_waits_for_the_peers_word),
-        cmocka_unit_test (test_an_ack_is_proof),
+        cmocka_unit_test (test_an_ack_is_enough),
         cmocka_unit_test (test_alone_nobody_is_asked),
         cmocka_unit_test (test_no_message_needs_no_word),
         cmocka_unit_test (test_who_waits_is_told_where_to_go),

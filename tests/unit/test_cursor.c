@@ -47,8 +47,8 @@ static s_bench_t *s_new (size_t cursors)
 static void s_destroy (s_bench_t *self)
 {
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_sealed_destroy (&sealed);
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_added_destroy (&added);
     }
     for (size_t index = 0; index < self->cursors; index++)
         zb_cursor_clear (&self->cursor[index]);
@@ -86,9 +86,9 @@ static void s_put (s_bench_t *self)
     self->next += 2;
     s_commit (self);
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_log_show (&self->log, sealed, true);
-        zb_sealed_destroy (&sealed);
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_log_show (&self->log, added, true);
+        zb_added_destroy (&added);
     }
 }
 

@@ -88,7 +88,7 @@ static void s_hold (fixture_t *self)
     assert_int_equal (zb_lock_make (self->one, ZB_KIND_SHARED, false), 0);
     assert_int_equal (zb_lock_take (self->one), 0);
     assert_int_equal (zb_lock_sign (self->one, ZB_KIND_SHARED, 7, ZB_LOCK_HELD), 0);
-    assert_int_equal (zb_lock_prove (self->one, true), 0);
+    assert_int_equal (zb_lock_confirm (self->one, true), 0);
 }
 
 static void test_make (void **state)
@@ -172,8 +172,8 @@ static void test_rewritten (void **state)
     int fd = open (self->path, O_WRONLY);
     assert_int_equal (pwrite (fd, "zbroker lock 1\nkind shared\n", 27, 100), 27);
     close (fd);
-    assert_int_equal (zb_lock_prove (self->one, false), 0);
-    s_fails (zb_lock_prove (self->one, true), EBADMSG);
+    assert_int_equal (zb_lock_confirm (self->one, false), 0);
+    s_fails (zb_lock_confirm (self->one, true), EBADMSG);
     zb_holder_t holder;
     bool held;
     s_fails (zb_lock_look (self->two, &holder, &held), EBADMSG);
@@ -184,7 +184,7 @@ static void test_truncated (void **state)
     fixture_t *self = *state;
     s_hold (self);
     assert_int_equal (truncate (self->path, 0), 0);
-    s_fails (zb_lock_prove (self->one, true), EBADMSG);
+    s_fails (zb_lock_confirm (self->one, true), EBADMSG);
     zb_lock_drop (self->one);
     s_fails (zb_lock_take (self->two), EBADMSG);
     assert_false (zb_lock_is_held (self->two));
@@ -195,7 +195,7 @@ static void test_deleted (void **state)
     fixture_t *self = *state;
     s_hold (self);
     assert_int_equal (unlink (self->path), 0);
-    s_fails (zb_lock_prove (self->one, false), ESTALE);
+    s_fails (zb_lock_confirm (self->one, false), ESTALE);
 }
 
 static void test_replaced (void **state)
@@ -205,8 +205,8 @@ static void test_replaced (void **state)
     char *copy = zsys_sprintf ("%s/copy", self->dir), *command = zsys_sprintf ("cp %s %s", self->path, copy);
     assert_int_equal (system (command), 0);
     assert_int_equal (rename (copy, self->path), 0);
-    s_fails (zb_lock_prove (self->one, false), ESTALE);
-    s_fails (zb_lock_prove (self->one, true), ESTALE);
+    s_fails (zb_lock_confirm (self->one, false), ESTALE);
+    s_fails (zb_lock_confirm (self->one, true), ESTALE);
     freen (copy);
     freen (command);
 }
@@ -229,11 +229,11 @@ static void test_forgotten (void **state)
     s_hold (self);
     s_set (self, F_UNLCK);
     s_look (self->two, false);
-    s_fails (zb_lock_prove (self->one, true), ENOLCK);
+    s_fails (zb_lock_confirm (self->one, true), ENOLCK);
     //  Nor is one that another one has meanwhile, signed or not.
     assert_int_equal (zb_lock_take (self->two), 0);
     s_fails (zb_lock_check (self->one), ENOLCK);
-    s_fails (zb_lock_prove (self->one, true), ENOLCK);
+    s_fails (zb_lock_confirm (self->one, true), ENOLCK);
 }
 
 //  Before it signs, a holder may have to wait: nobody has signed meanwhile if the text is that of before.
@@ -258,7 +258,7 @@ static void test_unwritable (void **state)
     fixture_t *self = *state;
     s_hold (self);
     s_sync_fails = true;
-    s_fails (zb_lock_prove (self->one, true), EIO);
+    s_fails (zb_lock_confirm (self->one, true), EIO);
     s_sync_fails = false;
     //  A folder that is none.
     zb_lock_t *lock = zb_lock_new ("/proc/self");

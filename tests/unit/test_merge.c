@@ -135,16 +135,16 @@ static zb_replayer_next_t s_replay_some (uint64_t most, char aside[64], zb_repla
             zb_replayer_found (replayer, &read);
             idle = 0;
         }
-        char proof[ZB_ITEM_PROOF_SIZE], id[21];
+        char mac[ZB_ITEM_MAC_SIZE], id[21];
         uint64_t n = 0;
-        const zb_row_t *item = zb_replayer_item (replayer, &n, proof);
+        const zb_row_t *item = zb_replayer_item (replayer, &n, mac);
         if (!item)
             continue;
         idle = 0;
         sent++;
         zb_number_format (n + 1, id);
-        zb_frame_t frames[] = {zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame (id), {item->data, item->size},
-                               {proof, sizeof proof}};
+        zb_frame_t frames[] = {
+            zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame (id), {item->data, item->size}, {mac, sizeof mac}};
         zb_request_t request;
         zb_spans_t ids = {NULL, 0, 0};
         const char *why;
@@ -804,14 +804,14 @@ static void s_next_item (talk_t *self, zb_replay_kind_t kind, uint64_t n, uint64
 {
     const zb_row_t *data = NULL;
     for (int turn = 0; turn < 10 && !data; turn++) {
-        char proof[ZB_ITEM_PROOF_SIZE];
+        char mac[ZB_ITEM_MAC_SIZE];
         uint64_t number = 0;
         zb_read_t *read = zb_replayer_read (self->replayer, -2);
         if (read) {
             fake_store_read (s_loser.rig->store, read);
             zb_replayer_found (self->replayer, &read);
         }
-        data = zb_replayer_item (self->replayer, &number, proof);
+        data = zb_replayer_item (self->replayer, &number, mac);
     }
     assert_non_null (data);
     zb_item_t item;
@@ -1353,10 +1353,10 @@ static void test_strangers_are_refused (void **state)
     zb_row_t *item = zb_item_new (2, 2, ZB_REPLAY_BEGIN, 0, (zb_frame_t){NULL, 0}, size);
     zb_item_add (item, lineage, size);
     for (int round = 0; round < 3; round++) {
-        char proof[ZB_ITEM_PROOF_SIZE];
-        zb_item_prove ((zb_frame_t){item->data, item->size}, round == 0 ? other : s_secret, proof);
-        zb_frame_t frames[] = {zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame ("1"), {item->data, item->size},
-                               {proof, sizeof proof}};
+        char mac[ZB_ITEM_MAC_SIZE];
+        zb_item_mac ((zb_frame_t){item->data, item->size}, round == 0 ? other : s_secret, mac);
+        zb_frame_t frames[] = {
+            zb_frame ("ZB1"), zb_frame ("REPLAY"), zb_frame ("1"), {item->data, item->size}, {mac, sizeof mac}};
         zb_request_t request;
         zb_spans_t ids = {NULL, 0, 0};
         const char *why;

@@ -41,8 +41,8 @@ static s_bench_t *s_new (void)
 static void s_destroy (s_bench_t *self)
 {
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_sealed_destroy (&sealed);
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_added_destroy (&added);
     }
     zb_queue_destroy (&self->queue);
     assert_int_equal (self->total, 0);
@@ -75,9 +75,9 @@ static void s_commit (s_bench_t *self)
 static void s_show (s_bench_t *self, bool join)
 {
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_log_show (&self->queue->log, sealed, join);
-        zb_sealed_destroy (&sealed);
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_log_show (&self->queue->log, added, join);
+        zb_added_destroy (&added);
     }
 }
 

@@ -80,7 +80,7 @@ static void s_lead (zb_role_t *role, uint64_t epoch, int64_t now)
     zb_role_led (role, now);
     assert_true (s_take (role) & 1u << ZB_DO_START);
     zb_role_closed (role, 1);
-    zb_role_proved (role, now);
+    zb_role_confirmed (role, now);
     zb_role_durable (role, 1, 0, now);
     s_take (role);
 }
@@ -98,7 +98,7 @@ static void test_one_alone_comes_back (void **state)
     assert_int_equal (durable, ZB_DURABLE_SHARED);
     //  Stopped, it does not know whose the lock is.
     assert_int_equal (zb_role_release (&role, 2010 + LEASE, &durable), ZB_RELEASE_HOLD);
-    zb_role_proved (&role, 2010 + LEASE);
+    zb_role_confirmed (&role, 2010 + LEASE);
     assert_int_equal (zb_role_release (&role, 2020 + LEASE, &durable), ZB_RELEASE_HERE);
 }
 

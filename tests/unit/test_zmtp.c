@@ -215,7 +215,7 @@ static bytes_t s_curve (size_t hello, size_t initiate)
 }
 
 //  Of another mechanism every frame counts as a message.
-static void test_sealed (void **state)
+static void test_encrypted (void **state)
 {
     (void) state;
     bytes_t bytes = s_curve (200, 300);
@@ -351,7 +351,7 @@ int main (void)
         cmocka_unit_test (test_a_routing_id_is_ignored),
         cmocka_unit_test (test_a_routing_id_in_a_box),
         cmocka_unit_test (test_a_handshake_has_an_end),
-        cmocka_unit_test (test_sealed),
+        cmocka_unit_test (test_encrypted),
         cmocka_unit_test (test_the_handshake_of_curve_is_short),
         cmocka_unit_test (test_old_protocols),
         cmocka_unit_test (test_small_reads_cost_buffers),

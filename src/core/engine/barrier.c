@@ -8,8 +8,8 @@
 
     The peer may have led since this broker last heard it, if the machine stood still and
     no clock shows it: what is ready here may have been acknowledged there.  So a GET is
-    given messages only when the peer is proven to have followed after the GET came.  Two
-    things prove it: the peer's ack of a commit that was closed after the GET came, as that
+    given messages only when the peer is known to have followed after the GET came.  Two
+    things show it: the peer's ack of a commit that was closed after the GET came, as that
     of the GET's own acknowledgements always is; and a passive peer's echo of a heartbeat
     that was sent after it, which is asked for where no such ack is on its way.
 
@@ -22,7 +22,7 @@
 bool zb_engine_sure (const zb_engine_t *self, uint64_t since)
 {
     //  Else there is no peer that may lead: none, or one that knows it may not.
-    return self->rule != ZB_RELEASE_BOTH || self->keep != ZB_KEEP_NOTE || since < self->proved;
+    return self->rule != ZB_RELEASE_BOTH || self->keep != ZB_KEEP_NOTE || since < self->followed;
 }
 
 void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue)
@@ -38,11 +38,11 @@ void zb_engine_settle_doubt (zb_engine_t *self)
     zb_engine_serve_on (self);
 }
 
-void zb_engine_prove (zb_engine_t *self, uint64_t moment)
+void zb_engine_followed (zb_engine_t *self, uint64_t moment)
 {
-    if (moment <= self->proved)
+    if (moment <= self->followed)
         return;
-    self->proved = moment;
+    self->followed = moment;
     if (!zb_ring_empty (&self->unsure))
         zb_engine_settle_doubt (self);
 }
@@ -67,5 +67,5 @@ void zb_engine_answered (zb_engine_t *self, uint64_t question, int64_t now)
     self->now = now;
     if (question >= self->question)
         self->question = 0;
-    zb_engine_prove (self, question);
+    zb_engine_followed (self, question);
 }

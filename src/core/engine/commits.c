@@ -32,8 +32,8 @@ void zb_engine_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
 {
     zb_commit_t *commit = *commit_p;
     for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_sealed_destroy (&sealed);
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_added_destroy (&added);
     }
     if (commit->batch)
         self->waiting -= commit->bytes;
@@ -190,15 +190,15 @@ static void s_drop_gone (zb_engine_t *self)
 static void s_show (zb_engine_t *self, zb_commit_t *commit)
 {
     for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_queue_t *queue = ZB_ITEM (sealed->log, zb_queue_t, log);
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_queue_t *queue = ZB_ITEM (added->log, zb_queue_t, log);
         if (!queue->gone) {
-            bool room = queue->log.bytes + sealed->row->size <= self->limits.window &&
-                        self->windows + sealed->row->size <= self->limits.windows;
-            zb_log_show (&queue->log, sealed, room);
+            bool room = queue->log.bytes + added->row->size <= self->limits.window &&
+                        self->windows + added->row->size <= self->limits.windows;
+            zb_log_show (&queue->log, added, room);
         }
-        bool shed = sealed->inserted && queue->log.bytes > self->limits.window;
-        zb_sealed_destroy (&sealed);
+        bool shed = added->inserted && queue->log.bytes > self->limits.window;
+        zb_added_destroy (&added);
         if (queue->kind == ZB_KIND_TOPIC) {
             zb_engine_serve_topic (self, queue);
             continue;
@@ -233,7 +233,7 @@ static void s_release (zb_engine_t *self)
     self->released_epoch = ZB_ITEM (done.prev, zb_commit_t, ring)->epoch;
     zb_engine_token (self);
     if (self->rule == ZB_RELEASE_BOTH)
-        zb_engine_prove (self, ZB_ITEM (done.prev, zb_commit_t, ring)->moment);
+        zb_engine_followed (self, ZB_ITEM (done.prev, zb_commit_t, ring)->moment);
     for (zb_ring_t *link = done.next; link != &done; link = link->next)
         s_show (self, ZB_ITEM (link, zb_commit_t, ring));
     for (zb_ring_t *link = zb_ring_pop (&done); link; link = zb_ring_pop (&done)) {
@@ -259,7 +259,7 @@ void zb_engine_durable (zb_engine_t *self, uint64_t here, uint64_t there, int64_
     if (self->fault)
         return;
     s_release (self);
-    zb_engine_give_held (self);
+    zb_engine_give_withheld (self);
 }
 
 void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable)
@@ -274,7 +274,7 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
     if (self->fault || rule == ZB_RELEASE_HOLD)
         return;
     s_release (self);
-    zb_engine_give_held (self);
+    zb_engine_give_withheld (self);
     if (held && zb_engine_may (self, 0))
         zb_engine_serve_all (self);
     if (!zb_ring_empty (&self->unsure))

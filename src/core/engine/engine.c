@@ -47,7 +47,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
     zb_ring_t *ring[] = {&self->commits,
                          &self->touched_queues,
                          &self->touched_producers,
-                         &self->held,
+                         &self->withheld,
                          &self->out,
                          &self->idle_sessions,
                          &self->gone_sessions,

@@ -39,7 +39,7 @@
         this broker goes alone is put there before the first OK solo.
     I12 An item of a replay and its number are in one commit.  Nothing is answered for an id of an epoch that this store
         does not know.
-    I13 While the peer may lead, a GET is given messages only after the peer was proven to have followed since the GET
+    I13 While the peer may lead, a GET is given messages only after the peer was known to have followed since the GET
         came (barrier.c).
 */
 

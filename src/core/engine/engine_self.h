@@ -198,7 +198,7 @@ struct zb_engine {
     uint64_t released;
     uint64_t released_epoch;
     uint64_t moment;   //  commits that were closed and questions that were asked, so far;
-    uint64_t proved;   //  of these the newest that the peer has acked, or answered, as one that follows
+    uint64_t followed; //  of these the newest that the peer has acked, or answered, as one that follows
     uint64_t question; //  that is not answered yet, 0 = none
     zb_ring_t commits;     //  closed and not released, oldest first
     zb_commit_t *fill;     //  the one that is being filled
@@ -207,7 +207,7 @@ struct zb_engine {
     zb_ring_t touched_queues;
     zb_ring_t touched_producers;
 
-    zb_ring_t held; //  replies that wait for the end of HOLD, or until what they claim is known to be true
+    zb_ring_t withheld; //  replies that wait for the end of HOLD, or until what they claim is known to be true
     zb_ring_t out;  //  replies to be taken
     size_t outgoing; //  bytes of the large ones among them
     bool congested;  //  GETs wait until some of them are taken
@@ -234,7 +234,7 @@ struct zb_engine {
     zb_ring_t demand; //  queues with parked GETs
     zb_ring_t strays; //  queues with strays
     zb_ring_t gone;   //  queues that were deleted and are still known
-    zb_ring_t unsure; //  queues whose first parked GET waits for a proof that this broker still leads
+    zb_ring_t unsure; //  queues whose first parked GET waits until it is known that this broker still leads
     zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
     zb_ring_t asks;   //  loads whose read is to be taken,
     zb_ring_t peeks;  //  and those that give way to them, one at a time
@@ -338,7 +338,7 @@ void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit);
 void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p);
 //  All that wait on this ring; those that were held back, if that may be now.
 void zb_engine_give_all (zb_engine_t *self, zb_ring_t *ring);
-void zb_engine_give_held (zb_engine_t *self);
+void zb_engine_give_withheld (zb_engine_t *self);
 //  Those that wait on this ring become PASSIVE, which names the active broker, and go out now.
 void zb_engine_turn_replies (zb_engine_t *self, zb_ring_t *ring, const char *active);
 //  Makes the token that replies carry from now on: that of the newest commit that is released.
@@ -540,7 +540,7 @@ void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue);
 //  Those that wait are served, or wait again.
 void zb_engine_settle_doubt (zb_engine_t *self);
 //  The peer followed after this moment.
-void zb_engine_prove (zb_engine_t *self, uint64_t moment);
+void zb_engine_followed (zb_engine_t *self, uint64_t moment);
 
 //  loads.c
 //  A load of this kind and name; the same one while it is under way.

@@ -693,7 +693,7 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
     const char *wrong = zb_item_decode (&item, &self->scratch, request->body[0]);
     if (wrong)
         return s_refuse (self, task, ZB_BAD_REQUEST, wrong);
-    if (!zb_item_proven (request->body[0], self->secret, request->body[1]))
+    if (!zb_item_mac_holds (request->body[0], self->secret, request->body[1]))
         return s_refuse (self, task, ZB_FORBIDDEN, "REPLAY is for the other broker of the pair");
     task->session->hello = true;
     self->merge.heard_ms = self->now;

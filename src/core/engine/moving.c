@@ -96,7 +96,7 @@ static void s_put (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queu
     zb_piece_t piece = {.first = ++self->newest, .properties = {text, size}};
     //  As a PUT does where messages expire.
     if (target->timed && target->log.fill && zb_log_time (target->log.fill) != head.time)
-        zb_log_seal (&target->log);
+        zb_log_end_row (&target->log);
     zb_log_put (&target->log, &head, &piece, &body, 1);
     free (text);
     size_t bytes = body.size + size + 64;

@@ -94,7 +94,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     if (!dropped) {
         //  Where messages expire each row has the time of all of its PUTs.
         if (queue->timed && queue->log.fill && zb_log_time (queue->log.fill) != head.time)
-            zb_log_seal (&queue->log);
+            zb_log_end_row (&queue->log);
         if (queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->touched))
             zb_engine_settle_topic (self, queue);
         zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);

@@ -8,8 +8,8 @@
 
     A reply waits for the commit that makes it true, on that commit's ring.  What depends on
     nothing, or on what is released, goes out at once.  Under the rule HOLD nothing goes out,
-    and a reply that claims what the peer has not proven in this session of the link waits as well:
-    these wait on the ring `held`.
+    and a reply that claims what the peer has not acked in this session of the link waits as well:
+    these wait on the ring `withheld`.
 */
 
 #include <assert.h>
@@ -27,21 +27,21 @@ void zb_engine_token (zb_engine_t *self)
 
 //  The peer has not said yet, in this session of the link, that it has all that was released: it may have lost its disk
 //  since it said so last.
-static bool s_unproven (const zb_engine_t *self)
+static bool s_unacked (const zb_engine_t *self)
 {
     return self->rule == ZB_RELEASE_BOTH && self->released > self->there;
 }
 
-//  What an OK says.  What is not proven is safe here alone, which may be said while `alone` is on the disk.
+//  What an OK says.  What is not acked is safe here alone, which may be said while `alone` is on the disk.
 static zb_durable_t s_durable (const zb_engine_t *self)
 {
-    return s_unproven (self) && self->keep == ZB_KEEP_WRITE ? ZB_DURABLE_SOLO : self->durable;
+    return s_unacked (self) && self->keep == ZB_KEEP_WRITE ? ZB_DURABLE_SOLO : self->durable;
 }
 
-//  Whether nothing that is true can be said now: the peer proves it soon, or this broker goes alone.
+//  Whether nothing that is true can be said now: the peer acks it soon, or this broker goes alone.
 static bool s_must_wait (const zb_engine_t *self, const zb_reply_t *reply)
 {
-    return reply->claims && s_unproven (self) && self->keep != ZB_KEEP_WRITE;
+    return reply->claims && s_unacked (self) && self->keep != ZB_KEEP_WRITE;
 }
 
 bool zb_engine_may (const zb_engine_t *self, uint64_t commit)
@@ -77,7 +77,7 @@ void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit)
     self->waits++;
     self->waiting += reply->bytes;
     bool held = self->released >= self->gate && self->released >= commit;
-    zb_ring_append (held ? &self->held : &zb_engine_commit (self, commit)->replies, &reply->ring);
+    zb_ring_append (held ? &self->withheld : &zb_engine_commit (self, commit)->replies, &reply->ring);
 }
 
 //  Takes the reply off the ring of those that wait.
@@ -105,11 +105,11 @@ void zb_engine_give_all (zb_engine_t *self, zb_ring_t *ring)
         zb_engine_give_now (self, &reply);
 }
 
-void zb_engine_give_held (zb_engine_t *self)
+void zb_engine_give_withheld (zb_engine_t *self)
 {
-    bool proven = !s_unproven (self) || self->keep == ZB_KEEP_WRITE;
-    if (!zb_ring_empty (&self->held) && proven && zb_engine_may (self, 0))
-        zb_engine_give_all (self, &self->held);
+    bool acked = !s_unacked (self) || self->keep == ZB_KEEP_WRITE;
+    if (!zb_ring_empty (&self->withheld) && acked && zb_engine_may (self, 0))
+        zb_engine_give_all (self, &self->withheld);
 }
 
 static void s_withhold (zb_engine_t *self, zb_ring_t *ring, const char *why)
@@ -129,7 +129,7 @@ static void s_withhold (zb_engine_t *self, zb_ring_t *ring, const char *why)
 void zb_engine_withhold (zb_engine_t *self, const char *why)
 {
     assert (self->leads);
-    s_withhold (self, &self->held, why);
+    s_withhold (self, &self->withheld, why);
     ZB_RING_EACH (link, after, &self->commits)
     s_withhold (self, &ZB_ITEM (link, zb_commit_t, ring)->replies, why);
     s_withhold (self, &self->fill->replies, why);

@@ -115,7 +115,7 @@ const char *zb_engine_unknown_id (const zb_engine_t *self, const zb_position_t *
 void zb_engine_move_sub (zb_engine_t *self, zb_queue_t *sub, const zb_queue_row_t *to, const zb_spot_t *spot)
 {
     zb_queue_row_t row = zb_queue_row (sub);
-    zb_log_seal (&sub->topic->log);
+    zb_log_end_row (&sub->topic->log);
     zb_commit_delete_queue (self->fill, sub->name, &row);
     zb_engine_bury (self, sub->id, UINT64_MAX);
     sub->id = ++self->queue_id;

@@ -79,7 +79,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     assert (self->leads);
     //  Nothing is delivered from here on.
     self->rule = ZB_RELEASE_HOLD;
-    zb_engine_turn_replies (self, &self->held, active);
+    zb_engine_turn_replies (self, &self->withheld, active);
     for (zb_ring_t *link = zb_ring_pop (&self->commits); link; link = zb_ring_pop (&self->commits))
         s_stop_commit (self, ZB_ITEM (link, zb_commit_t, ring), active);
     s_stop_commit (self, self->fill, active);

@@ -145,7 +145,7 @@ static void s_subscribe (zb_engine_t *self, const zb_task_t *task, zb_queue_t *t
         at = (zb_spot_t){topic->log.floor, topic->log.gone};
     row->from = at.from;
     row->birth = ++self->newest;
-    zb_log_seal (&topic->log);
+    zb_log_end_row (&topic->log);
     row->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     zb_queue_t *sub = zb_engine_begin_sub (self, task->request.queue, topic, row, &at);
     sub->asked = self->epoch;
@@ -241,7 +241,7 @@ zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, cons
         s_configure (self, zb_engine_new_topic (self, name, NULL), &row);
     else if (begins) {
         row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
-        zb_log_seal (&topic->log);
+        zb_log_end_row (&topic->log);
         zb_engine_begin_sub (self, item->name, topic, &row, &spot);
         zb_engine_touch_queue (self, topic);
     }

@@ -109,7 +109,7 @@ typedef struct {
     int64_t doubt_ms;     //  when it was first seen free while the peer said that it serves, 0 = it was not
     uint64_t doubt_epoch; //  the peer's then
     int64_t retry_ms;     //  after a denial: no other try before
-    int64_t proved_ms;    //  when it was proved to be ours
+    int64_t confirmed_ms; //  when it was seen to be ours
     //  The witness.
     zb_consent_t consent;
     //  The peer.
@@ -196,8 +196,8 @@ void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE]
                    int64_t now);
 //  The store was not opened: the lock is another's, or the text (borrowed) says why.
 void zb_role_denied (zb_role_t *self, const char *text, int64_t now);
-//  When the lock was last proved to be ours; said with everything that the store says.
-void zb_role_proved (zb_role_t *self, int64_t proved);
+//  When the lock was last seen to be ours; said with everything that the store says.
+void zb_role_confirmed (zb_role_t *self, int64_t confirmed);
 void zb_role_saved (zb_role_t *self, int64_t now);
 void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now);
 //  The engine gave a commit to the store; commits are durable.

@@ -56,7 +56,7 @@ zb_release_t zb_role_release (const zb_role_t *self, int64_t now, zb_durable_t *
     switch (self->phase) {
     case ZB_PHASE_SINGLE:
         //  A process that was stopped may have lost the lock meanwhile.
-        return !self->shared || now - self->proved_ms < self->lease ? ZB_RELEASE_HERE : ZB_RELEASE_HOLD;
+        return !self->shared || now - self->confirmed_ms < self->lease ? ZB_RELEASE_HERE : ZB_RELEASE_HOLD;
     case ZB_PHASE_ALONE:
         return ZB_RELEASE_HERE;
     case ZB_PHASE_JOINING:

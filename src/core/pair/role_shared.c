@@ -10,15 +10,15 @@
     decided by the lock of the store.  What is left to know is whether the folder is the
     one that the peer serves from, and whether its locks reach both machines.
 
-    The proof of both is a lock that is seen held in the epoch in which the peer serves
+    What shows both is a lock that is seen held in the epoch in which the peer serves
     (met_epoch), be it before the peer was heard to serve.  A peer that serves before and
     after nobody was seen to hold it is cause for doubt (blind).  What the doubt says
-    depends on the proof in the same epoch:
+    depends on whether it was seen held in the same epoch:
 
-    - Without it the folder may be a copy, made while the peer served, or one whose locks
+    - If not, the folder may be a copy, made while the peer served, or one whose locks
       stay on a machine.  The peer's death changes neither, so the doubt ends only when
       the lock is seen held.
-    - With it the folder is the right one, and the peer has lost its lock: the file was
+    - If so, the folder is the right one, and the peer has lost its lock: the file was
       removed or replaced, or the file system forgot it.  The peer ends as soon as it
       learns that, within its lease if it runs; till then it may write.  So the doubt
       ends with the peer: proven dead, heard as one that does not serve, or silent for
@@ -83,7 +83,7 @@ bool zb_role_may_take (const zb_role_t *self)
            self->ticked_ms >= self->retry_ms;
 }
 
-//  In step is a passive broker that has proof: whatever happens to the peer or to its lock, it may take the store over.
+//  In sync is a passive broker that has seen the lock held: whatever happens to the peer or to its lock, it may lead.
 void zb_role_judge_share (zb_role_t *self)
 {
     bool was = self->in_step;
@@ -140,9 +140,9 @@ void zb_role_denied (zb_role_t *self, const char *text, int64_t now)
     zb_role_phase (self, ZB_PHASE_DOWN, now);
 }
 
-void zb_role_proved (zb_role_t *self, int64_t proved)
+void zb_role_confirmed (zb_role_t *self, int64_t confirmed)
 {
-    self->proved_ms = proved;
+    self->confirmed_ms = confirmed;
 }
 
 //  Why a broker with a shared store does not lead.

@@ -18,16 +18,16 @@ void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t
     *self = (zb_log_t){.id = id, .keeps = keeps, .floor = tail, .tail = tail, .total = total};
     zb_ring_init (&self->cursors);
     zb_ring_init (&self->followers);
-    zb_ring_init (&self->sealed);
+    zb_ring_init (&self->added);
 }
 
 //  Takes what is put but not written yet out of memory.
 static void s_forget (zb_log_t *self)
 {
     zb_row_unref (&self->fill);
-    for (zb_ring_t *link = zb_ring_pop (&self->sealed); link; link = zb_ring_pop (&self->sealed)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
-        zb_sealed_destroy (&sealed);
+    for (zb_ring_t *link = zb_ring_pop (&self->added); link; link = zb_ring_pop (&self->added)) {
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        zb_added_destroy (&added);
     }
 }
 
@@ -41,19 +41,19 @@ void zb_log_clear (zb_log_t *self)
 //  ---------------------------------------------------------------------------
 //  Putting
 
-static zb_sealed_t *s_sealed (zb_log_t *self, zb_row_t *row, uint64_t last)
+static zb_added_t *s_added (zb_log_t *self, zb_row_t *row, uint64_t last)
 {
-    zb_sealed_t *sealed = (zb_sealed_t *) calloc (1, sizeof (zb_sealed_t));
-    assert (sealed);
-    *sealed = (zb_sealed_t){.log = self, .row = row, .last = last, .purges = self->purges};
-    zb_ring_init (&sealed->ring);
+    zb_added_t *added = (zb_added_t *) calloc (1, sizeof (zb_added_t));
+    assert (added);
+    *added = (zb_added_t){.log = self, .row = row, .last = last, .purges = self->purges};
+    zb_ring_init (&added->ring);
     self->users++;
-    return sealed;
+    return added;
 }
 
-void zb_sealed_destroy (zb_sealed_t **self_p)
+void zb_added_destroy (zb_added_t **self_p)
 {
-    zb_sealed_t *self = *self_p;
+    zb_added_t *self = *self_p;
     if (self) {
         assert (zb_ring_empty (&self->ring) && self->log->users);
         self->log->users--;
@@ -75,7 +75,7 @@ static void s_resize (zb_log_t *self, size_t room)
     self->fill = row;
 }
 
-void zb_log_seal (zb_log_t *self)
+void zb_log_end_row (zb_log_t *self)
 {
     if (!self->fill)
         return;
@@ -84,8 +84,8 @@ void zb_log_seal (zb_log_t *self)
         s_resize (self, self->fill->size);
     self->hint = self->fill->size;
     self->stored += self->fill->size;
-    zb_sealed_t *sealed = s_sealed (self, self->fill, self->fill_last);
-    zb_ring_append (&self->sealed, &sealed->ring);
+    zb_added_t *added = s_added (self, self->fill, self->fill_last);
+    zb_ring_append (&self->added, &added->ring);
     self->fill = NULL;
 }
 
@@ -129,7 +129,7 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
     piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
         if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)
-            zb_log_seal (self);
+            zb_log_end_row (self);
         size_t used = self->fill ? self->fill->size : empty;
         size_t count = 0, bytes = 0;
         //  As many as fit; a row that is empty takes one message of any size.
@@ -138,7 +138,7 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
                 (!self->fill && count == 0)))
             bytes += body[next + count++].size;
         if (count == 0) {
-            zb_log_seal (self);
+            zb_log_end_row (self);
             continue;
         }
         piece->count = (uint32_t) count;
@@ -154,12 +154,12 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
 
 void zb_log_write (zb_log_t *self, zb_commit_t *commit)
 {
-    zb_log_seal (self);
-    for (zb_ring_t *link = zb_ring_pop (&self->sealed); link; link = zb_ring_pop (&self->sealed)) {
-        zb_sealed_t *sealed = ZB_ITEM (link, zb_sealed_t, ring);
+    zb_log_end_row (self);
+    for (zb_ring_t *link = zb_ring_pop (&self->added); link; link = zb_ring_pop (&self->added)) {
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
         uint8_t key[ZB_LOG_KEY_SIZE];
-        zb_log_key (self->id, sealed->last, key);
-        zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, sealed->row);
+        zb_log_key (self->id, added->last, key);
+        zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, added->row);
         zb_ring_append (&commit->rows, link);
     }
 }
@@ -212,29 +212,29 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
         self->floor = head.first - 1;
     if (self->inserting++ == 0 || head.first < self->inserted)
         self->inserted = head.first;
-    zb_sealed_t *sealed = s_sealed (self, zb_row_ref (row), last);
-    sealed->inserted = true;
-    sealed->first = head.first;
-    sealed->bits = self->keeps ? s_insert_late (self, last, head.count, bits, commit) : bits ? zb_row_ref (bits) : NULL;
-    zb_ring_append (&commit->rows, &sealed->ring);
+    zb_added_t *added = s_added (self, zb_row_ref (row), last);
+    added->inserted = true;
+    added->first = head.first;
+    added->bits = self->keeps ? s_insert_late (self, last, head.count, bits, commit) : bits ? zb_row_ref (bits) : NULL;
+    zb_ring_append (&commit->rows, &added->ring);
     return done;
 }
 
-void zb_log_show (zb_log_t *self, const zb_sealed_t *sealed, bool join)
+void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join)
 {
-    if (sealed->purges != self->purges)
+    if (added->purges != self->purges)
         return;
-    bool inserted = sealed->inserted && sealed->last <= self->tail;
-    assert (inserted || sealed->last > self->tail); //  I6
+    bool inserted = added->inserted && added->last <= self->tail;
+    assert (inserted || added->last > self->tail); //  I6
     if (inserted)
         ZB_RING_EACH (link, after, &self->cursors)
-    zb_cursor_insert (ZB_ITEM (link, zb_cursor_t, ring), sealed->row, sealed->last, sealed->bits);
+    zb_cursor_insert (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);
     else if (join && self->keeps) ZB_RING_EACH (link, after, &self->followers)
-        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, follows), sealed->row, sealed->last, sealed->bits);
+        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, follows), added->row, added->last, added->bits);
     else if (join) ZB_RING_EACH (link, after, &self->cursors)
-        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, ring), sealed->row, sealed->last, sealed->bits);
+        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);
     if (!inserted)
-        self->tail = sealed->last;
+        self->tail = added->last;
 }
 
 void zb_log_purge (zb_log_t *self, uint64_t last)

@@ -11,10 +11,10 @@
 
         gone        rows                                         not shown yet
       --------|------------------------------------------|-----------------|
-            floor                                       tail          sealed, fill
+            floor                                       tail          added, fill
 
     Rows up to `tail` are shown: their commit is released.  What is put fills a row (`fill`);
-    rows are sealed when they are full and written when the batch is closed; when that
+    a row ends when it is full, and is written when the batch is closed; when that
     commit is released they are shown: they join the windows of those cursors that have come
     to the tail, if there is room, else they are read when these get there.
 
@@ -49,7 +49,7 @@ typedef struct {
     unsigned users;     //  who still points to it: rows that are not shown yet, and its owner's
     unsigned inserting; //  rows that were inserted and are not shown yet,
     uint64_t inserted;  //  and the lowest id of them
-    zb_ring_t sealed;   //  rows for the next batch
+    zb_ring_t added;    //  rows that have ended, for the next batch
     zb_row_t *fill;
     uint64_t fill_last;
     size_t hint;    //  bytes that the last row took
@@ -68,7 +68,7 @@ typedef struct {
     bool inserted;   //  zb_log_insert's; then
     uint64_t first;  //  its first id,
     zb_row_t *bits;  //  and what is done of it, or NULL
-} zb_sealed_t;
+} zb_added_t;
 
 //  A log without messages; ids up to `tail` are before its time.
 void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t *total);
@@ -80,7 +80,7 @@ void zb_log_clear (zb_log_t *self);
 //  stored.  Rows that are begun have a head of this form and time.
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
 //  What is put from here on goes into another row.
-void zb_log_seal (zb_log_t *self);
+void zb_log_end_row (zb_log_t *self);
 //  Writes the rows that were put into the commit, which shows them.
 void zb_log_write (zb_log_t *self, zb_commit_t *commit);
 //  Inserts a row below the tail, of which those in `bits` (NULL: none) are done, but not all.  Returns how many are.  There
@@ -88,9 +88,9 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit);
 //  is to be written into the same commit.
 uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.
-void zb_sealed_destroy (zb_sealed_t **self_p);
+void zb_added_destroy (zb_added_t **self_p);
 //  Shows a row; it joins the windows of the cursors that have come to it if that is allowed.
-void zb_log_show (zb_log_t *self, const zb_sealed_t *sealed, bool join);
+void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join);
 //  Everything put so far is gone, but for the rows in the store.  Ids up to `last` are.
 void zb_log_purge (zb_log_t *self, uint64_t last);
 

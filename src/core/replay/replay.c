@@ -13,7 +13,7 @@
 #include "core/replay/replay.h"
 
 #define ITEM_HEAD 20
-#define MAC_SIZE (ZB_ITEM_PROOF_SIZE / 2)
+#define MAC_SIZE (ZB_ITEM_MAC_SIZE / 2)
 
 static zb_frame_t s_skip (zb_frame_t frame, size_t size)
 {
@@ -192,20 +192,20 @@ void zb_item_add_name (zb_row_t *item, zb_frame_t name)
     zb_item_add (item, name.data, name.size);
 }
 
-void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_ITEM_PROOF_SIZE])
+void zb_item_mac (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char text[ZB_ITEM_MAC_SIZE])
 {
     static const char use[] = "replay";
     uint8_t key[ZB_SECRET_SIZE], mac[MAC_SIZE];
-    //  A key of its own: a token is no proof.
+    //  A key of its own: a token does not pass.
     crypto_generichash (key, sizeof key, (const uint8_t *) use, sizeof use, secret, ZB_SECRET_SIZE);
     crypto_generichash (mac, sizeof mac, item.data, item.size, key, sizeof key);
-    zb_hex (proof, mac, sizeof mac);
+    zb_hex (text, mac, sizeof mac);
     sodium_memzero (key, sizeof key);
 }
 
-bool zb_item_proven (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t proof)
+bool zb_item_mac_holds (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t mac)
 {
-    char expected[ZB_ITEM_PROOF_SIZE];
-    zb_item_prove (item, secret, expected);
-    return proof.size == ZB_ITEM_PROOF_SIZE && sodium_memcmp (expected, proof.data, ZB_ITEM_PROOF_SIZE) == 0;
+    char expected[ZB_ITEM_MAC_SIZE];
+    zb_item_mac (item, secret, expected);
+    return mac.size == ZB_ITEM_MAC_SIZE && sodium_memcmp (expected, mac.data, ZB_ITEM_MAC_SIZE) == 0;
 }

@@ -8,7 +8,7 @@
 
     The request is for brokers only:
 
-      ZB1 REPLAY id item proof      ->  OK n position [lineage]
+      ZB1 REPLAY id item mac      ->  OK n position [lineage]
 
     Items are numbered from 1 in the order of the loser's tables; the loser's newest
     epoch and the number are the item's identity.  The winner takes item n once, and
@@ -46,7 +46,7 @@
     Messages come before acknowledgements: whatever ends a replay in its middle, nothing is done whose successor is
     not there yet.  A row of a topic comes with none: what each subscription has done of it comes with the others.
 
-    The proof is a keyed hash of the item, with a key that only the pair's stores hold.
+    The mac is a message authentication code: a keyed hash of the item, with a key that only the pair's stores hold.
 */
 
 #ifndef ZB_REPLAY_H_INCLUDED
@@ -87,7 +87,7 @@ typedef enum {
 #define ZB_STAGE_OLD_ACKS 2
 
 #define ZB_POSITION_MAX (1 + ZB_KEY_MAX)
-#define ZB_ITEM_PROOF_SIZE 32
+#define ZB_ITEM_MAC_SIZE 32
 #define ZB_ITEM_SUB 40                       //  bytes of the numbers of a subscription
 #define ZB_ITEM_OPTIONS (24 + ZB_STAMP_SIZE) //  bytes of a queue's options
 
@@ -119,8 +119,8 @@ zb_row_t *zb_item_new (uint64_t epoch, unsigned node, zb_replay_kind_t kind, uin
 //  Appends bytes, for which there is room.
 void zb_item_add (zb_row_t *item, const void *data, size_t size);
 void zb_item_add_name (zb_row_t *item, zb_frame_t name);
-//  The proof of an item: hex digits, no zero at the end.
-void zb_item_prove (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char proof[ZB_ITEM_PROOF_SIZE]);
-bool zb_item_proven (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t proof);
+//  The message authentication code of an item: hex digits, no zero at the end.
+void zb_item_mac (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], char text[ZB_ITEM_MAC_SIZE]);
+bool zb_item_mac_holds (zb_frame_t item, const uint8_t secret[ZB_SECRET_SIZE], zb_frame_t mac);
 
 #endif

@@ -427,7 +427,7 @@ void zb_replayer_found (zb_replayer_t *self, zb_read_t **read_p)
 //  ---------------------------------------------------------------------------
 //  Sending
 
-const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[ZB_ITEM_PROOF_SIZE])
+const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char mac[ZB_ITEM_MAC_SIZE])
 {
     s_work (self);
     ZB_RING_EACH (link, after, &self->made)
@@ -437,7 +437,7 @@ const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[Z
             continue;
         made->sent = true;
         *n = made->n;
-        zb_item_prove ((zb_frame_t){made->data->data, made->data->size}, self->secret, proof);
+        zb_item_mac ((zb_frame_t){made->data->data, made->data->size}, self->secret, mac);
         return made->data;
     }
     return NULL;

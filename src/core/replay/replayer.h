@@ -37,8 +37,8 @@ void zb_replayer_restart (zb_replayer_t *self);
 zb_read_t *zb_replayer_read (zb_replayer_t *self, int purpose);
 //  Takes ownership.
 void zb_replayer_found (zb_replayer_t *self, zb_read_t **read_p);
-//  The next item to send with its proof, NULL if none now; borrowed until the next call.
-const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char proof[ZB_ITEM_PROOF_SIZE]);
+//  The next item to send with its mac, NULL if none now; borrowed until the next call.
+const zb_row_t *zb_replayer_item (zb_replayer_t *self, uint64_t *n, char mac[ZB_ITEM_MAC_SIZE]);
 
 typedef enum {
     ZB_REPLAYER_ON,    //  go on

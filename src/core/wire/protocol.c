@@ -44,7 +44,7 @@ static const zb_protocol_t s_rows[ZB_VERBS] = {
     [ZB_KEY] = {"KEY", 1, 2, "KEY id proof [change]", ZB_BY_OPERATOR, true, false, false, ZB_RIGHT_OPERATE},
     [ZB_COPY] = {"BACKUP", 2, 3, "BACKUP id proof folder [bytes-per-second]", ZB_BY_OPERATOR, true, false, false,
                  ZB_RIGHT_OPERATE},
-    [ZB_REPLAY] = {"REPLAY", 2, 2, "REPLAY id item proof", ZB_BY_ENGINE, true, false, false, ZB_RIGHT_REPLAY},
+    [ZB_REPLAY] = {"REPLAY", 2, 2, "REPLAY id item mac", ZB_BY_ENGINE, true, false, false, ZB_RIGHT_REPLAY},
 };
 
 const zb_protocol_t *zb_protocol (zb_verb_t verb)

@@ -111,7 +111,7 @@ static zb_zmtp_fault_t s_look (zb_zmtp_t *self, size_t before, uint8_t *fresh, s
     char mechanism[MECHANISM_SIZE] = "NULL";
     if (memcmp (data + MECHANISM, mechanism, MECHANISM_SIZE) != 0) {
         static const char curve[MECHANISM_SIZE] = "CURVE";
-        self->over = self->sealed = true;
+        self->over = self->encrypted = true;
         self->shakes = memcmp (data + MECHANISM, curve, MECHANISM_SIZE) == 0 ? CURVE_SHAKES : 0;
         *taken = GREETING_3;
         return ZB_ZMTP_FINE;
@@ -169,7 +169,7 @@ static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
     if (command && s_is_heartbeat (first, body))
         return ZB_ZMTP_FINE;
     const zb_zmtp_bounds_t *bounds = self->bounds;
-    if (bounds->most && !self->sealed && ++self->all > bounds->most)
+    if (bounds->most && !self->encrypted && ++self->all > bounds->most)
         return ZB_ZMTP_MOST;
     if (++self->frames > bounds->frames)
         return ZB_ZMTP_FRAMES;
@@ -178,9 +178,9 @@ static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
     self->bytes += (size_t) body;
     self->memory += FRAME_COST + peek;
     self->counts = true;
-    //  What is sealed is decrypted into memory of its own.
-    self->kept = !self->sealed && body > COPIED_MOST && body < BUFFER_COST;
-    self->ends = !command && (self->sealed || !(flags & MORE));
+    //  What is encrypted is decrypted into memory of its own.
+    self->kept = !self->encrypted && body > COPIED_MOST && body < BUFFER_COST;
+    self->ends = !command && (self->encrypted || !(flags & MORE));
     return ZB_ZMTP_FINE;
 }
 

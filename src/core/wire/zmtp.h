@@ -22,7 +22,7 @@
 
     The handshake of NULL is in the clear.  Of CURVE it is two commands, HELLO and INITIATE,
     neither of which may be long; of another mechanism nothing is known.  Behind it frames
-    are sealed, MORE included: then each frame counts as a message.  INITIATE has the
+    are encrypted, MORE included: then each frame counts as a message.  INITIATE has the
     properties in a box, so whoever opens it (io/base/boxes) has "Identity" renamed.
 */
 
@@ -40,7 +40,7 @@ typedef struct {
     size_t handshake; //  bytes of the greeting and the first command
     size_t bytes;     //  of a message, all frames
     size_t frames;    //  of a message
-    uint64_t most; //  frames in all but ZMTP's heartbeats; 0 = any number.  Of those that are sealed nobody counts them
+    uint64_t most; //  frames in all but ZMTP's heartbeats; 0 = any number.  Encrypted ones are not counted
 } zb_zmtp_bounds_t;
 
 typedef enum {
@@ -63,7 +63,7 @@ typedef struct {
     bool over;    //  the handshake is
     bool old;     //  frames as in ZMTP 1.0
     bool routing; //  the next frame is the routing id (ZMTP 1.0, 2.0)
-    bool sealed;  //  the frames are
+    bool encrypted; //  the frames are
     uint8_t shakes; //  commands of the handshake that are still to come (CURVE)
     bool ends;    //  the frame that is being read ends a message
     bool counts;  //  it is of a message; else nothing of it stays

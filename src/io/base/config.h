@@ -46,7 +46,7 @@ typedef struct {
     bool shared;        //  both brokers use one store, in one folder
     char *fence;        //  shared: the command that is run before the place of a holder that died is taken; NULL = none
     bool unfenced_ok;   //  shared: do without one on a network file system
-    int64_t lease;      //  ms: how long a shared store's lock counts without a new proof: 10000
+    int64_t lease;      //  ms: how long a shared store's lock counts since it was last seen to be ours: 10000
     char *key_file;     //  keys/own: the file with this broker's CURVE key; NULL = no keys
     char *public_key[3]; //  [ZB_PRIMARY] and [ZB_BACKUP]: the brokers' public keys; NULL = not set
     char *witness_key;   //  the witness's; NULL = not set

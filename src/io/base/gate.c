@@ -39,9 +39,9 @@
 #define STORE_FILES 64
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
-#define SETTLE_MS 1000  //  between two looks at sealed connections; each is forgiven
+#define SETTLE_MS 1000  //  between two looks at encrypted connections; each is forgiven
 #define FORGIVEN_BYTES 8192 //  so many bytes
-#define SEALED_FRAME 128    //  bytes that a frame takes more when it is sealed
+#define ENCRYPTED_FRAME 128 //  bytes that a frame takes more when it is encrypted
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
 
 typedef struct {
@@ -50,7 +50,7 @@ typedef struct {
     uint32_t address;
     zb_ring_t ring; //  on its gate's, the eldest first
     zb_zmtp_t stream;
-    atomic_bool cut, sealed;
+    atomic_bool cut, encrypted;
     bool watched, trusted;
     bool fresh;                             //  held, and not looked at since, or read since
     bool held;                              //  is not read for the time being
@@ -64,9 +64,9 @@ typedef struct {
     zb_zmtp_bounds_t bounds;
     zb_ring_t guests;
     size_t size;
-    uint64_t sealed_ahead;       //  the same of one that is sealed
+    uint64_t encrypted_ahead;    //  the same of one that is encrypted
     _Atomic int64_t settled;     //  ms: the last look at these
-    atomic_uint_fast64_t sealed; //  how many there have been
+    atomic_uint_fast64_t encrypted; //  how many there have been
     uint64_t ahead;  //  bytes of whole messages of a connection, above which it is held
     uint64_t memory; //  bytes of all; above half of it whoever has whole messages waiting is held, above it one is cut
     atomic_uint_fast64_t total; //  of which
@@ -153,8 +153,8 @@ static void s_bounds (const zb_limits_t *limits)
         port_t *port = &s_gate.port[index];
         port->bounds = ports[index].bounds;
         port->ahead = ports[index].ahead;
-        uint64_t most = ports[index].bounds.bytes + ports[index].bounds.frames * SEALED_FRAME;
-        port->sealed_ahead = port->ahead > most ? port->ahead : most;
+        uint64_t most = ports[index].bounds.bytes + ports[index].bounds.frames * ENCRYPTED_FRAME;
+        port->encrypted_ahead = port->ahead > most ? port->ahead : most;
         port->memory = ports[index].memory;
         zb_ring_init (&port->guests);
     }
@@ -270,7 +270,7 @@ static void s_enter (zb_gate_t gate, int descriptor, uint32_t address)
     guest->watched = guest->trusted = false;
     atomic_store (&guest->paused, false);
     atomic_store (&guest->cut, false);
-    atomic_store (&guest->sealed, false);
+    atomic_store (&guest->encrypted, false);
     atomic_store (&guest->waiting, 0);
     atomic_store (&guest->messages, 0);
     zb_ring_init (&guest->ring);
@@ -370,7 +370,7 @@ static void s_relieve (port_t *port)
 
 static uint64_t s_ahead (const port_t *port, const guest_t *guest)
 {
-    return atomic_load (&guest->sealed) ? port->sealed_ahead : port->ahead;
+    return atomic_load (&guest->encrypted) ? port->encrypted_ahead : port->ahead;
 }
 
 static bool s_too_much (const port_t *port, const guest_t *guest, uint64_t waiting)
@@ -408,8 +408,8 @@ static bool s_take (guest_t *guest, int descriptor, void *data, size_t size)
         s_gate.stats.cut++;
         pthread_mutex_unlock (&s_gate.mutex);
     }
-    if (stream->sealed && !atomic_exchange (&guest->sealed, true))
-        atomic_fetch_add (&port->sealed, 1);
+    if (stream->encrypted && !atomic_exchange (&guest->encrypted, true))
+        atomic_fetch_add (&port->encrypted, 1);
     uint64_t whole = stream->ended - ended;
     atomic_fetch_add (&port->total, whole + stream->memory - memory);
     if (stream->messages > messages) {
@@ -452,7 +452,7 @@ void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
     //  Without any this one is of an earlier connection of the descriptor, with which it was taken off.
     if (messages) {
         uint64_t waiting = atomic_load (&guest->waiting), read = waiting / messages;
-        if (atomic_load (&guest->sealed)) {
+        if (atomic_load (&guest->encrypted)) {
             read = bytes + frames * ZB_ZMTP_SEALED_COST;
             read = read < waiting ? read : waiting;
         }
@@ -467,7 +467,7 @@ void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
     pthread_mutex_unlock (&s_gate.mutex);
 }
 
-//  All has been read.  What still counts as waiting of a sealed connection is heartbeats, what is on its way, or a
+//  All has been read.  What still counts as waiting of a encrypted connection is heartbeats, what is on its way, or a
 //  message that has not ended.  The mutex is held.
 static void s_settle (port_t *port, guest_t *guest)
 {
@@ -496,7 +496,7 @@ static void s_settle_all (zb_gate_t gate)
     pthread_mutex_lock (&s_gate.mutex);
     for (size_t index = 0; index < s_gate.files; index++) {
         guest_t *guest = &s_gate.guest[index];
-        if (atomic_load (&guest->number) && guest->gate == gate && atomic_load (&guest->sealed))
+        if (atomic_load (&guest->number) && guest->gate == gate && atomic_load (&guest->encrypted))
             s_settle (port, guest);
     }
     pthread_mutex_unlock (&s_gate.mutex);
@@ -505,7 +505,7 @@ static void s_settle_all (zb_gate_t gate)
 void zb_gate_idle (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
-    if (atomic_load (&port->sealed))
+    if (atomic_load (&port->encrypted))
         s_settle_all (gate);
     if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0)
         return;
@@ -514,7 +514,7 @@ void zb_gate_idle (zb_gate_t gate)
     //  All has been read: nothing is left that would end a pause later.
     for (size_t index = 0; index < s_gate.files && atomic_load (&port->holds); index++) {
         guest_t *guest = &s_gate.guest[index];
-        if (atomic_load (&guest->number) && guest->gate == gate && !atomic_load (&guest->sealed))
+        if (atomic_load (&guest->number) && guest->gate == gate && !atomic_load (&guest->encrypted))
             s_hold (port, guest, (int) index, false);
     }
     pthread_mutex_unlock (&s_gate.mutex);

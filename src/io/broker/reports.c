@@ -138,7 +138,7 @@ static void s_backed_up (zb_broker_t *self, zb_store_event_t *event)
 
 static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
 {
-    zb_role_proved (&self->role, event->proved);
+    zb_role_confirmed (&self->role, event->confirmed);
     self->status.pace = event->pace;
     self->resume = event->resume;
     switch (event->kind) {

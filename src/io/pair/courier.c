@@ -191,17 +191,17 @@ static bool s_answer (zb_courier_t *self, zmsg_t *msg, int64_t now)
 
 static void s_send (zb_courier_t *self, int64_t now)
 {
-    char proof[ZB_ITEM_PROOF_SIZE], id[21];
+    char mac[ZB_ITEM_MAC_SIZE], id[21];
     uint64_t n = 0;
     const zb_row_t *item;
-    while (!self->again && (item = zb_replayer_item (self->replayer, &n, proof))) {
+    while (!self->again && (item = zb_replayer_item (self->replayer, &n, mac))) {
         zmsg_t *msg = zmsg_new ();
         zb_number_format (n + 1, id);
         zmsg_addstr (msg, "ZB1");
         zmsg_addstr (msg, zb_verb_name (ZB_REPLAY));
         zmsg_addstr (msg, id);
         zmsg_addmem (msg, item->data, item->size);
-        zmsg_addmem (msg, proof, sizeof proof);
+        zmsg_addmem (msg, mac, sizeof mac);
         if (self->waiting++ == 0)
             self->heard = now;
         if (zmsg_send (&msg, self->sock))

@@ -242,7 +242,7 @@ int zb_lock_take (zb_lock_t *self)
         self->seen = rc == 0;
         //  It may have been replaced between open and lock.
         if (rc == 0)
-            rc = zb_lock_prove (self, false);
+            rc = zb_lock_confirm (self, false);
     }
     int error = errno == EACCES && self->fd < 0 ? EAGAIN : errno;
     if (rc == 0)
@@ -330,7 +330,7 @@ int zb_lock_check (zb_lock_t *self)
     return size < 0 ? -1 : 0;
 }
 
-int zb_lock_prove (zb_lock_t *self, bool rewrite)
+int zb_lock_confirm (zb_lock_t *self, bool rewrite)
 {
     assert (self->fd >= 0);
     if (!rewrite)

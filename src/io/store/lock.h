@@ -29,7 +29,7 @@
 
     The file is made whole or not at all (written beside, then linked).  If it vanishes
     while somebody holds the lock, the next lock is on another file: then `state lost`
-    says that the lock alone proves nothing, and the holder learns of it in zb_lock_prove.
+    says that the lock alone proves nothing, and the holder learns of it in zb_lock_confirm.
 
     Thread: one at a time.  Functions that return -1 set errno.
 */
@@ -96,7 +96,7 @@ int zb_lock_sign (zb_lock_t *self, zb_kind_t kind, uint64_t epoch, zb_lock_state
 int zb_lock_check (zb_lock_t *self);
 //  As the holder: whether the file that is locked is still the one in the folder; with `rewrite` all that zb_lock_check
 //  looks at, and whether the text can be written and synced through the locked descriptor.  Returns 0 or -1, as it does.
-int zb_lock_prove (zb_lock_t *self, bool rewrite);
+int zb_lock_confirm (zb_lock_t *self, bool rewrite);
 
 //  Words for the holder: "process 4711 on alpha, since 2026-11-25 17:40:00 UTC".  To be freed by the caller.
 char *zb_holder_text (const zb_holder_t *holder);

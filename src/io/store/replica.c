@@ -39,7 +39,7 @@ zb_store_event_t *zb_replica_event (zb_replica_t *self, zb_store_kind_t kind)
     event->link = self->link;
     event->pace = self->pace.rate;
     event->resume = zb_pace_resume (&self->pace);
-    event->proved = self->proved;
+    event->confirmed = self->confirmed;
     event->session = self->ship ? zb_ship_session (self->ship) : 0;
     return event;
 }
@@ -150,7 +150,7 @@ bool zb_replica_sound (zb_replica_t *self)
     if (self->args.shared ? !passes : zb_env_suspect (self->env)) {
         //  The kernel may have dropped what it could not write: nothing that was not synced before is certain.
         if (self->args.shared)
-            zb_replica_prove (self, false);
+            zb_replica_confirm_lock (self, false);
         self->node.suspect = true;
         if (zb_node_save (&self->node, self->args.dir) != 0)
             zb_log (ZB_LOG_ERROR, "store: can't note in %s/node that the store is suspect: %s", self->args.dir,
@@ -436,7 +436,7 @@ void zb_replica_destroy (zb_replica_t **self_p)
     if (!self->failed) {
         zb_replica_flush (self);
         if (self->args.shared && self->role == LEADING)
-            zb_replica_prove (self, true);
+            zb_replica_confirm_lock (self, true);
         if (self->role == LEADING)
             zb_env_checkpoint (self->env, 0);
         zb_tables_close (self->tables);
@@ -473,7 +473,7 @@ void zb_replica_commit (zb_replica_t *self, const zb_batch_t *batch)
     uint64_t commit = zb_batch_commit (batch);
     assert (commit > self->written);
     if (self->args.shared)
-        zb_replica_prove (self, false);
+        zb_replica_confirm_lock (self, false);
     if (!zb_tables_commit (self->tables, batch)) {
         zb_replica_sound (self);
         return;
@@ -490,7 +490,7 @@ void zb_replica_flush (zb_replica_t *self)
     if (zb_env_flush (self->env)) {
         //  What was written without the lock is no promise.
         if (self->args.shared)
-            zb_replica_prove (self, true);
+            zb_replica_confirm_lock (self, true);
         self->here = self->written;
         zb_replica_post (self, ZB_STORE_SYNCED);
     }

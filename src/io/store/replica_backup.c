@@ -59,7 +59,7 @@ void zb_replica_backup (zb_replica_t *self, uint64_t serial, const char *folder,
     self->serial = serial;
     const char *why = s_refused (self);
     if (!why && self->args.shared)
-        zb_replica_prove (self, false);
+        zb_replica_confirm_lock (self, false);
     uint32_t log = why ? 0 : s_begin (self);
     if (!zb_replica_sound (self))
         return;

@@ -77,7 +77,7 @@ struct zb_replica {
     int unread; //  errno of the last look, 0 if it went well
     pid_t fence;                         //  its process; 0 if none runs
     int64_t lead_at, open_at;            //  when we were told to lead; not to open before
-    int64_t took, proved, lock_looked;   //  ms; when: the lock was ours, we looked at it
+    int64_t took, confirmed, lock_looked; //  ms; when: the lock was ours, we looked at it
 
     zb_copier_t *copier;     //  a backup is made; else NULL
     uint64_t serial;         //  which one
@@ -137,8 +137,8 @@ void zb_replica_share_lead (zb_replica_t *self);
 void zb_replica_share_follow (zb_replica_t *self);
 void zb_replica_share_read (zb_replica_t *self, zb_read_t *read);
 void zb_replica_share_tick (zb_replica_t *self, int64_t now);
-//  As the holder: ends the process unless the lock is ours; with `renew` it is written, too, which is the proof.
-void zb_replica_prove (zb_replica_t *self, bool renew);
+//  As the holder: ends the process unless the lock is ours; with `renew` it is written, too.
+void zb_replica_confirm_lock (zb_replica_t *self, bool renew);
 //  The store is closed: gives the lock back.
 void zb_replica_release (zb_replica_t *self);
 

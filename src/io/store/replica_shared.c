@@ -255,7 +255,7 @@ static void s_open (zb_replica_t *self)
         zb_env_fail (self->env, errno, "writing the lock's file");
     if (!zb_replica_sound (self))
         return;
-    zb_replica_prove (self, true);
+    zb_replica_confirm_lock (self, true);
     self->holder = *zb_lock_holder (s_lock (self));
     self->held = true;
     self->took = zclock_mono () - self->lead_at;
@@ -296,7 +296,7 @@ void zb_replica_share_lead (zb_replica_t *self)
         return;
     }
     self->role = TAKING;
-    self->proved = 0;
+    self->confirmed = 0;
     self->open_at = self->lead_at;
     const zb_holder_t *before = zb_lock_holder (s_lock (self));
     //  Whoever held the file that is gone learns of it within its lease.
@@ -329,7 +329,7 @@ void zb_replica_share_follow (zb_replica_t *self)
         zb_replica_flush (self);
         if (!zb_replica_sound (self))
             return;
-        zb_replica_prove (self, true);
+        zb_replica_confirm_lock (self, true);
         zb_env_checkpoint (self->env, 0);
         zb_tables_close (self->tables);
         if (!zb_replica_sound (self))
@@ -345,26 +345,26 @@ void zb_replica_share_follow (zb_replica_t *self)
 //  ---------------------------------------------------------------------------
 //  As the holder
 
-void zb_replica_prove (zb_replica_t *self, bool renew)
+void zb_replica_confirm_lock (zb_replica_t *self, bool renew)
 {
     char *why = NULL;
     int code = ZB_EXIT_LOCK;
     int64_t now = zclock_mono ();
-    if (self->fs.kind == ZB_FS_NETWORK && self->proved && now - self->proved > self->args.lease)
+    if (self->fs.kind == ZB_FS_NETWORK && self->confirmed && now - self->confirmed > self->args.lease)
         why = zsys_sprintf ("it was not renewed for %" PRIi64 " ms, and the lease is %" PRIi64 " ms",
-                            now - self->proved, self->args.lease);
-    else if (zb_lock_prove (s_lock (self), renew) != 0) {
+                            now - self->confirmed, self->args.lease);
+    else if (zb_lock_confirm (s_lock (self), renew) != 0) {
         code = zb_moment_is (errno) ? ZB_EXIT_MOMENT : ZB_EXIT_LOCK;
         why = zsys_sprintf ("%s", s_lock_text (errno));
     }
     if (why) {
         zb_log (ZB_LOG_ERROR, "the lock on the shared store, %s/LOCK, %s: %s. This process ends at once",
-                self->args.dir, code == ZB_EXIT_LOCK ? "is lost" : "can't be proved", why);
+                self->args.dir, code == ZB_EXIT_LOCK ? "is lost" : "can't be confirmed", why);
         zb_log_flush ();
         _exit (code);
     }
     if (renew)
-        self->proved = now;
+        self->confirmed = now;
 }
 
 void zb_replica_release (zb_replica_t *self)
@@ -378,7 +378,7 @@ void zb_replica_release (zb_replica_t *self)
         zb_log (ZB_LOG_WARNING, "can't write %s/LOCK: %s", self->args.dir, strerror (errno));
     zb_lock_drop (lock);
     self->role = RESTING;
-    self->proved = 0;
+    self->confirmed = 0;
 }
 
 void zb_replica_share_tick (zb_replica_t *self, int64_t now)
@@ -386,8 +386,8 @@ void zb_replica_share_tick (zb_replica_t *self, int64_t now)
     if (self->role == TAKING)
         s_go_on (self, now);
     else if (self->role == LEADING) {
-        bool renew = now - self->proved >= self->args.lease / 3;
-        zb_replica_prove (self, renew);
+        bool renew = now - self->confirmed >= self->args.lease / 3;
+        zb_replica_confirm_lock (self, renew);
         if (renew)
             s_post_lock (self, ZB_STORE_LOCK, NULL);
     }

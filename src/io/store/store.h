@@ -13,7 +13,7 @@
     before the transaction is made.
 
     A shared store is opened by whoever leads, and by nobody else: before LED and after
-    FOLLOWS there is a lock to be looked at, and no database.  After LED the lock is proved
+    FOLLOWS there is a lock to be looked at, and no database.  After LED the lock is confirmed
     to be ours before each SYNCED, and now and then; if it is not, the thread ends the
     process with ZB_EXIT_LOCK.
 
@@ -53,7 +53,7 @@ typedef struct {
     const char *endpoint[2];  //  shared: the two brokers', as clients reach them; they outlive the store; or NULL
     const char *fence;        //  shared: the command that is run before the place of a holder that died is taken; or NULL
     bool unfenced_ok;         //  shared: do without one on a network file system
-    int64_t lease;            //  shared, ms: after so long without a proof that the lock is ours nothing is answered
+    int64_t lease;            //  shared, ms: so long after the lock was last seen to be ours nothing is answered
     unsigned node;            //  1 primary or single, 2 backup
     const char *bind;         //  where shipping listens, "tcp://*:5562"; NULL if not paired
     const char *peer;         //  the peer's, "tcp://host:5572"; NULL if not paired
@@ -87,7 +87,7 @@ typedef enum {
                        //  touched, and it stays so until zb_store_follow is called; meta as found, if it was
     ZB_STORE_BACKUP,   //  what the backup does that was asked for last: backup, done; text: NULL, or why it failed
     ZB_STORE_LOCK,     //  shared: holder, held: what is known of the lock has changed, or was asked for by a read;
-                       //  after LED: it was proved again; text: NULL, or why nothing can be
+                       //  after LED: it was confirmed again; text: NULL, or why nothing can be
                        //  known of it
     ZB_STORE_DENIED    //  shared, not LED: holder, held; text is NULL if the lock is held, else what went wrong
 } zb_store_kind_t;
@@ -131,7 +131,7 @@ typedef struct {
     uint64_t serial;          //  BACKUP: which one
     zb_holder_t holder;       //  shared: what the lock's file says
     bool held;                //  shared: somebody has the lock, be it this process
-    int64_t proved;           //  shared, from LED on: when (zclock_mono) the lock was last proved to be ours
+    int64_t confirmed;        //  shared, from LED on: when (zclock_mono) the lock was last seen to be ours
     int64_t took;             //  LED, shared: ms that taking the store over took
 } zb_store_event_t;
 
