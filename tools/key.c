@@ -48,17 +48,30 @@ static size_t s_active (operate_t *pair)
     return active;
 }
 
-//  Makes a change, or "" to be told.  Returns the text; NULL after it has printed why not, with *code.
+//  Whether this broker still serves; after a moment, for who changes roles.
+static bool s_serves (operate_t *pair, size_t index)
+{
+    zclock_sleep (LOOK_EVERY);
+    return operate_look (pair, index) && operate_is_active (pair, index);
+}
+
+//  Makes a change, or "" to be told.  Who does not answer it because he no longer leads, or not yet, is asked no more:
+//  whoever leads then is.  Returns the text; NULL after it has printed why not, with *code.
 static const char *s_change (const tool_t *tool, operate_t *pair, const char *change, int *code)
 {
-    size_t index = s_active (pair);
-    if (index == pair->brokers.size) {
-        *code = tool_fail (
-            tool, TOOL_NO_ANSWER,
-            "no broker is active, or none takes this key; see 'zbroker status', and zbroker(1) for who may ask");
-        return NULL;
-    }
-    const char *text = operate_change (pair, index, change);
+    const char *text;
+    size_t index;
+    do {
+        index = s_active (pair);
+        if (index == pair->brokers.size) {
+            *code = tool_fail (
+                tool, TOOL_NO_ANSWER,
+                "no broker is active, or none takes this key; see 'zbroker status', and zbroker(1) for who may ask");
+            return NULL;
+        }
+        text = operate_change (pair, index, change);
+    } while (!text && zb_client_error (pair->brokers.client) == ZB_ERR_NOT_READY && zclock_mono () < pair->end &&
+             !s_serves (pair, index));
     if (!text)
         *code = operate_fail (pair, tool, index);
     return text;

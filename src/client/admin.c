@@ -158,6 +158,8 @@ static const char *s_text (zb_client_t *self, zmsg_t *reply, zb_verb_t verb)
     }
     else if (answer.status == ZB_ANSWER_ERR && answer.args > 1)
         zb_client_fail_frame (self, (int) answer.code, answer.arg[1]);
+    else if (answer.status == ZB_ANSWER_PASSIVE)
+        zb_client_fail (self, ZB_ERR_NOT_READY, "it does not lead, or no longer: ask the other broker");
     else
         zb_client_fail (self, ZB_ERR_BAD_REQUEST, "the broker's answer to %s is not one", zb_verb_name (verb));
     free (frame);

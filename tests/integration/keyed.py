@@ -145,8 +145,8 @@ class Keyed:
         return self
 
     def key(self, *arguments, check=True, at="primary"):
-        done = subprocess.run([PROGRAM, "key", *arguments, "--config", self.configs[at]], capture_output=True, text=True,
-                              timeout=3 * PATIENCE)
+        done = subprocess.run([PROGRAM, "key", *arguments, "--config", self.configs[at], "--timeout", "%d" % min(PATIENCE * 1000, 600000)],
+                              capture_output=True, text=True, timeout=3 * PATIENCE)
         assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done
 

@@ -421,6 +421,48 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
     assert "audit: a connection is closed, greedy at 127.0.0.1" in log
 
 
+def test_a_change_goes_where_the_lead_has_gone():
+    """A broker hands over between what it tells and KEY: the other one is asked.  One that says that it leads, and does not, is told of."""
+    routers = [zmq.Context.instance().socket(zmq.ROUTER) for _ in range(2)]
+    endpoints = ["tcp://127.0.0.1:%d" % router.bind_to_random_port("tcp://127.0.0.1") for router in routers]
+    row = b"zbroker rights 1\nalice %s 1 1 1 live put=mine\n" % (b"x" * 40)
+    leads, done = {"now": 0, "after a KEY": 0}, threading.Event()
+
+    def answer(index, verb):
+        if verb == b"STATUS":
+            role = "active" if index == leads["now"] else "passive"
+            return [b"OK", json.dumps({"role": role, "level": "both", "challenge": "0" * 32}).encode()]
+        if index == 1:
+            return [b"OK", row]
+        leads["now"] = leads["after a KEY"]
+        return [b"PASSIVE", b""]
+
+    def serve():
+        while not done.is_set():
+            for index, router in enumerate(routers):
+                while router.poll(10):
+                    frames = router.recv_multipart()
+                    head = frames.index(b"ZB1") + 1
+                    status_, *arguments = answer(index, frames[head])
+                    router.send_multipart([*frames[:head], status_, frames[head + 1], b"", *arguments])
+    thread = threading.Thread(target=serve)
+    thread.start()
+
+    def listed():
+        return subprocess.run([PROGRAM, "key", "list", "--brokers", ",".join(endpoints)], capture_output=True, text=True)
+    try:
+        refused = listed()
+        assert refused.returncode and "does not lead" in refused.stderr, refused
+        leads["after a KEY"] = 1
+        told = listed()
+        assert told.returncode == 0 and "put=mine" in told.stdout, told
+    finally:
+        done.set()
+        thread.join()
+        for router in routers:
+            router.close(0)
+
+
 def test_what_is_audited(one):
     """Who was refused what, from where; what operators did; and a key that nobody knows."""
     active = one.in_step()
@@ -432,6 +474,8 @@ def test_what_is_audited(one):
         assert sock.ask("PING", 1, patience=1) is None
     with Socket(one.endpoints[active], "%s/primary.key" % one.folder, one.public[("primary", "backup")[active]]) as sock:
         assert sock.code("SWITCHOVER", 2, "0" * 64) == "403"
+        told = json.loads(sock.ask("EVENTS", 3)[4])["events"]
+        assert any(event["kind"] == "handshake" and event["address"] == "127.0.0.1" for event in told), told
     one.key("revoke", "alice")
     log = open(one.brokers[active].log).read()
     for line in ("audit: PUT is refused, alice at 127.0.0.1: put=theirs", "audit: SWITCHOVER is refused, $primary at 127.0.0.1: the proof",
