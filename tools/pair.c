@@ -10,9 +10,11 @@
 #include <czmq.h>
 #include <jansson.h>
 #include <poll.h>
+#include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "io/auth/keys.h"
 #include "pair.h"
 
 #define START_LIMIT 30000 //  ms for a broker to say READY, and for the pair to be in sync
@@ -21,6 +23,7 @@ typedef struct {
     const char *role;
     char endpoint[64];
     char log[PATH_MAX];
+    char config[PATH_MAX]; //  "" without keys
     pid_t pid;  //  0: not running
     int output; //  its standard output, -1: none
 } node_t;
@@ -29,6 +32,7 @@ struct pair {
     const tool_t *tool;
     char folder[PATH_MAX / 2];
     char brokers[2 * 64];
+    char key[PATH_MAX]; //  "" without keys
     node_t node[PAIR_SIZE];
 };
 
@@ -111,23 +115,33 @@ static int s_choose_endpoints (pair_t *self)
     return 0;
 }
 
+//  In the child: the path of this very program.
+static void s_find_program (char program[PATH_MAX])
+{
+    //  Read, for under valgrind the link itself is valgrind.
+    ssize_t size = readlink ("/proc/self/exe", program, PATH_MAX - 1);
+    if (size == -1)
+        _exit (TOOL_FAILED);
+    program[size] = 0;
+}
+
 //  In the child: becomes the broker.
 static void s_become (const pair_t *self, const node_t *node, int output)
 {
     char store[PATH_MAX], program[PATH_MAX];
-    //  Read, for under valgrind the link itself is valgrind.
-    ssize_t size = readlink ("/proc/self/exe", program, sizeof program - 1);
-    if (size == -1)
-        _exit (TOOL_FAILED);
-    program[size] = 0;
+    s_find_program (program);
     snprintf (store, sizeof store, "%s/%s", self->folder, node->role);
     //  Whatever happens to the command, its brokers go with it.
     prctl (PR_SET_PDEATHSIG, SIGKILL);
     int log = open (node->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (log == -1 || dup2 (output, STDOUT_FILENO) == -1 || dup2 (log, STDERR_FILENO) == -1)
         _exit (TOOL_FAILED);
-    execl (program, "zbroker", "serve", "--as", node->role, "--primary", self->node[0].endpoint, "--backup",
-           self->node[1].endpoint, "--store", store, "--http", "none", (char *) NULL);
+    if (*node->config)
+        execl (program, "zbroker", "serve", "--as", node->role, "--config", node->config, "--store", store, "--http", "none",
+               (char *) NULL);
+    else
+        execl (program, "zbroker", "serve", "--as", node->role, "--primary", self->node[0].endpoint, "--backup",
+               self->node[1].endpoint, "--store", store, "--http", "none", (char *) NULL);
     _exit (TOOL_FAILED);
 }
 
@@ -230,10 +244,8 @@ int pair_destroy (pair_t **self_p, int code)
     return code;
 }
 
-int pair_start (pair_t *self)
+static int s_start_both (pair_t *self)
 {
-    if (s_choose_endpoints (self))
-        return tool_fail (self->tool, TOOL_FAILED, "no free ports on 127.0.0.1");
     for (size_t index = 0; index < PAIR_SIZE; index++)
         if (s_start (self, &self->node[index]))
             return tool_fail (self->tool, TOOL_FAILED, "start: %s", strerror (errno));
@@ -242,6 +254,97 @@ int pair_start (pair_t *self)
             return tool_fail (self->tool, TOOL_FAILED, "the %s did not start", self->node[index].role);
     return TOOL_OK;
 }
+
+int pair_start (pair_t *self)
+{
+    return s_choose_endpoints (self) ? tool_fail (self->tool, TOOL_FAILED, "no free ports on 127.0.0.1")
+                                     : s_start_both (self);
+}
+
+//  ---------------------------------------------------------------------------
+//  Keys
+
+//  A broker's key, in a file that its config will name.
+static int s_draw (const pair_t *self, const node_t *node, zb_keyfile_t *file)
+{
+    char path[PATH_MAX], *error = NULL;
+    snprintf (path, sizeof path, "%s/%s.key", self->folder, node->role);
+    zb_keys_draw (file);
+    int code = zb_keys_write (file, path, &error) ? tool_fail (self->tool, TOOL_FAILED, "%s", error) : TOOL_OK;
+    free (error);
+    return code;
+}
+
+//  Both know both keys, and have a secret in common.
+static int s_configure (pair_t *self)
+{
+    zb_keyfile_t file[PAIR_SIZE] = {{.brokers = 0}};
+    uint8_t secret[16];
+    char text[2 * sizeof secret + 1];
+    randombytes_buf (secret, sizeof secret);
+    sodium_bin2hex (text, sizeof text, secret, sizeof secret);
+    int code = TOOL_OK;
+    for (size_t index = 0; code == TOOL_OK && index < PAIR_SIZE; index++)
+        code = s_draw (self, &self->node[index], &file[index]);
+    for (size_t index = 0; code == TOOL_OK && index < PAIR_SIZE; index++) {
+        node_t *node = &self->node[index];
+        snprintf (node->config, sizeof node->config, "%s/%s.conf", self->folder, node->role);
+        int handle = open (node->config, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        int size = handle == -1 ? -1
+                                : dprintf (handle,
+                                           "pair\n    secret = %s\nprimary\n    endpoint = \"%s\"\nbackup\n"
+                                           "    endpoint = \"%s\"\nkeys\n    own = \"%s/%s.key\"\n    primary = \"%s\"\n"
+                                           "    backup = \"%s\"\n",
+                                           text, self->node[0].endpoint, self->node[1].endpoint, self->folder, node->role,
+                                           file[0].public_key, file[1].public_key);
+        if (size < 0)
+            code = tool_fail (self->tool, TOOL_FAILED, "%s: %s", node->config, strerror (errno));
+        if (handle != -1)
+            close (handle);
+    }
+    sodium_memzero (file, sizeof file);
+    return code;
+}
+
+//  As an operator does.
+static int s_introduce (pair_t *self)
+{
+    snprintf (self->key, sizeof self->key, "%s/client.key", self->folder);
+    pid_t pid = fork ();
+    if (pid == 0) {
+        char program[PATH_MAX];
+        s_find_program (program);
+        prctl (PR_SET_PDEATHSIG, SIGKILL);
+        int none = open ("/dev/null", O_WRONLY);
+        if (none == -1 || dup2 (none, STDOUT_FILENO) == -1)
+            _exit (TOOL_FAILED);
+        unsetenv ("ZBROKER_KEY");
+        execl (program, "zbroker", "key", "new", "client", "put=*", "get=*", "manage=*", "look=*", "as=*", "--config",
+               self->node[0].config, "--timeout", "30000", "--file", self->key, (char *) NULL);
+        _exit (TOOL_FAILED);
+    }
+    int status = -1;
+    while (pid > 0 && waitpid (pid, &status, 0) == -1 && errno == EINTR)
+        ;
+    return status == 0 ? TOOL_OK : tool_fail (self->tool, TOOL_FAILED, "no key for the clients");
+}
+
+int pair_start_keyed (pair_t *self)
+{
+    if (s_choose_endpoints (self))
+        return tool_fail (self->tool, TOOL_FAILED, "no free ports on 127.0.0.1");
+    int code = s_configure (self);
+    code = code ? code : s_start_both (self);
+    return code ? code : s_introduce (self);
+}
+
+const char *pair_key (const pair_t *self)
+{
+    return *self->key ? self->key : NULL;
+}
+
+//  ---------------------------------------------------------------------------
+//  Looking at it
 
 int pair_restart (pair_t *self, size_t index)
 {

@@ -34,6 +34,10 @@ int pair_destroy (pair_t **self_p, int code);
 //  Starts both brokers on free ports and waits until they listen.  Returns an exit code, after it has printed what is
 //  wrong.
 int pair_start (pair_t *self);
+//  The same with keys: all ports take CURVE alone, and there is a principal who may do everything but operate.
+int pair_start_keyed (pair_t *self);
+//  The file with that principal's key; NULL without keys.
+const char *pair_key (const pair_t *self);
 //  Waits until the active broker says that the other one is in sync with it; `client` is one of this pair's.  Returns
 //  as pair_start.
 int pair_await_in_step (pair_t *self, zb_client_t *client);

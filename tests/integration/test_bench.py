@@ -9,6 +9,7 @@ import time
 import pytest
 
 from brokers import PROGRAM, WRAPPER, wait_for
+from keyed import KeyedPair
 from patience import PATIENCE, SLOWER
 from zb1 import status
 
@@ -115,6 +116,22 @@ def test_limits(bench):
     assert figures["ratio"] == pytest.approx(figures["rate"] / min(limits["relay"], limits["commits"]), rel=1e-3)
 
 
+def test_keys(bench):
+    #  All of it with CURVE, the relay as well.
+    figures = bench("through", "--keys", *OPTIONS)
+    assert figures["options"]["keys"] and figures["limits"]["relay"] > 0
+    assert figures["stored"] == figures["both"] == figures["acked"] == MESSAGES
+
+
+def test_brokers_with_keys(zbroker):
+    pair = KeyedPair().start()
+    try:
+        figures = json.loads(zbroker(["bench", "--no-limits", "--json", *OPTIONS, "--brokers", ",".join(pair.endpoints)]).stdout)
+        assert figures["options"]["keys"] and figures["both"] == figures["acked"] == MESSAGES
+    finally:
+        pair.close()
+
+
 def test_one_put_at_a_time_is_set_beside_one_commit(bench):
     figures = bench("put", "--messages", "50", "--batch", "1", "--window", "1")
     assert figures["confirm_ms"]["count"] == 50
@@ -167,6 +184,8 @@ def test_interruption_leaves_nothing(folder):
     (["put", "--batch", "0"], ["--batch '0'"]),
     (["put", "--batch", "1001"], ["--batch '1001'"]),
     (["put", "--named", "--window", "257"], ["--window '257'"]),
+    (["put", "--keys", "--brokers", "tcp://127.0.0.1:1"], ["--keys"]),
+    (["put", "--key", "x.key"], ["--brokers"]),
     (["put", "--messages", "5", "--seconds", "5"], ["not both"]),
     (["get", "--seconds", "5"], ["--messages"]),
     (["get", "--rate", "5"], ["--rate"]),

@@ -43,7 +43,9 @@ static const tool_option_t s_options[] = {
     {"backlog", "N", "put, through, failover: store so many messages first; they stay stored (default: 0)"},
     {"rate", "MSG/S", "put at this rate (default: as fast as possible; latency: 1000)"},
     {"named", NULL, "producers give a name: the broker looks for duplicates"},
+    {"keys", NULL, "with CURVE on all ports of the pair of its own, and at the relay"},
     {"brokers", "EP[,EP]", "load these brokers (default: a pair of its own, started here)"},
+    {"key", "FILE", "with --brokers: whom they take the clients for (default: $ZBROKER_KEY)"},
     {"no-limits", NULL, "do not measure what the machine can do without a broker"},
     BENCH_FAILOVER_OPTIONS,
     {"json", NULL, "print an object for programs"},
@@ -54,6 +56,7 @@ typedef struct {
     bench_report_t report;
     bool own;
     pair_t *pair;
+    zb_keys_t keys; //  the clients'
     zb_client_t *client;
     bench_limits_t *limiter;
     char queue[64];
@@ -146,18 +149,41 @@ static int s_read_options (bench_t *self, const char *mode)
 //  ---------------------------------------------------------------------------
 //  The run
 
+//  Takes the key of the clients, if there is one.
+static int s_take_key (bench_t *self)
+{
+    const char *key = self->own ? pair_key (self->pair) : tool_option (self->tool, "key");
+    if (!key && !self->own)
+        key = getenv ("ZBROKER_KEY");
+    char *error = NULL;
+    if (!key || !*key)
+        return TOOL_OK;
+    if (zb_client_set_key (self->client, key))
+        return tool_client_fail (self->tool, self->client, "key");
+    if (zb_keys_read (&self->keys.own, key, &error)) {
+        int code = tool_fail (self->tool, TOOL_FAILED, "%s", error);
+        free (error);
+        return code;
+    }
+    self->report.load.keys = &self->keys;
+    return TOOL_OK;
+}
+
 //  Finds the active broker, and makes the queues.
 static int s_prepare (bench_t *self)
 {
     bench_load_t *load = &self->report.load;
-    if (self->own) {
-        int code = pair_start (self->pair);
-        if (code != TOOL_OK)
-            return code;
-    }
+    int code = TOOL_OK;
+    if (self->own)
+        code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair) : pair_start (self->pair);
+    if (code != TOOL_OK)
+        return code;
     self->client = zb_client_new (self->own ? pair_brokers (self->pair) : tool_option (self->tool, "brokers"));
     if (!self->client)
         return tool_misused (self->tool, "the brokers are not of the form tcp://HOST:PORT[,tcp://HOST:PORT]");
+    code = s_take_key (self);
+    if (code != TOOL_OK)
+        return code;
     snprintf (self->queue, sizeof self->queue, "bench-%d", (int) getpid ());
     load->queue = self->queue;
     for (size_t index = 0; index < load->queues && !pair_interrupted (); index++) {
@@ -168,6 +194,8 @@ static int s_prepare (bench_t *self)
             return tool_client_fail (self->tool, self->client, name);
     }
     load->endpoint = zb_client_endpoint (self->client);
+    if (load->keys && !zb_keyfile_broker (&load->keys->own, load->endpoint))
+        return tool_fail (self->tool, TOOL_FAILED, "the file with the key does not name %s", load->endpoint);
     return self->own ? pair_await_in_step (self->pair, self->client) : TOOL_OK;
 }
 
@@ -257,6 +285,8 @@ static int s_run (tool_t *tool)
     int code = TOOL_OK;
     if (tool->size > 1 || s_mode (&self->report.load, mode))
         code = tool_misused (tool, "one of put, get, through and latency, not '%s'", tool->arguments[tool->size - 1]);
+    if (code == TOOL_OK && (self->own ? tool_option (tool, "key") : tool_option (tool, "keys")))
+        code = tool_misused (tool, "%s", self->own ? "--key is for --brokers" : "--keys is for a pair of its own");
     if (code == TOOL_OK)
         code = s_read_options (self, mode);
     if (code == TOOL_OK) {
@@ -265,7 +295,7 @@ static int s_run (tool_t *tool)
         code = self->pair ? TOOL_OK : TOOL_FAILED;
     }
     if (code == TOOL_OK && self->report.limited) {
-        self->limiter = bench_limits_new (tool, pair_folder (self->pair));
+        self->limiter = bench_limits_new (tool, pair_folder (self->pair), tool_option (tool, "keys") != NULL);
         code = self->limiter ? TOOL_OK : TOOL_FAILED;
     }
     if (code == TOOL_OK)

@@ -392,8 +392,8 @@ int bench_failover (tool_t *tool)
         tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
         tool_number (tool, "backlog", 0, 100000000, &backlog))
         return TOOL_USAGE;
-    if (tool->size || tool_option (tool, "brokers"))
-        return tool_misused (tool, "--failover kills a pair of its own: no mode, no --brokers");
+    if (tool->size || tool_option (tool, "brokers") || tool_option (tool, "keys"))
+        return tool_misused (tool, "--failover kills a pair of its own: no mode, no --brokers, no --keys");
     if (body * FILL_BODIES + 65536 > (int64_t) ((zb_limits_t) ZB_LIMITS_DEFAULT).request)
         return tool_misused (tool, "--failover takes bodies up to %d bytes", (16 << 20) / FILL_BODIES - 66);
     //  On the heap for its histograms.

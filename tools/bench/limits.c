@@ -14,6 +14,7 @@
 #include "core/base/bytes.h"
 #include "core/base/limits.h"
 #include "core/wire/seal.h"
+#include "io/auth/keys.h"
 #include "io/store/store.h"
 #include "tools/bench/limits.h"
 #include "tools/bench/load.h"
@@ -23,7 +24,6 @@
 #define LONG_RUN SECOND
 #define SHORT_RUN (SECOND / 2)
 #define PATIENCE 20000 //  ms for the two stores to meet, and for any commit
-#define SINK "sink"
 
 //  Another process: it does its work when it gets an order, until its end of the pipe is closed.
 typedef struct {
@@ -40,6 +40,7 @@ struct bench_limits {
     const tool_t *tool;
     const char *folder;
     part_t relay, peer;
+    zb_keys_t *keys; //  that the relay and its clients share; NULL without
     void *context;
     void *source, *sink;
     zb_store_t *store;
@@ -56,9 +57,8 @@ static int s_broken (const bench_limits_t *self, const char *what)
 //  The other processes
 
 //  Sends what comes from anybody on to the sink; what comes from the sink goes back to it.
-static void s_relay (int pipe, const char *folder)
+static void s_relay (int pipe, const bench_limits_t *self)
 {
-    (void) folder;
     char endpoint[64] = "";
     size_t size = sizeof endpoint;
     int none = 0;
@@ -68,14 +68,26 @@ static void s_relay (int pipe, const char *folder)
     void *router = zmq_socket (context, ZMQ_ROUTER);
     zmq_setsockopt (router, ZMQ_SNDHWM, &none, sizeof none);
     zmq_setsockopt (router, ZMQ_RCVHWM, &none, sizeof none);
+    //  Without a handler of ZAP it takes any client: what is measured is CURVE.
+    if (self->keys) {
+        zmq_setsockopt (router, ZMQ_CURVE_SERVER, &(int){1}, sizeof (int));
+        zmq_setsockopt (router, ZMQ_CURVE_SECRETKEY, self->keys->own.secret_key, ZB_KEY_SIZE);
+    }
     if (zmq_bind (router, "tcp://127.0.0.1:*") || zmq_getsockopt (router, ZMQ_LAST_ENDPOINT, endpoint, &size) ||
         write (pipe, endpoint, sizeof endpoint) != sizeof endpoint)
         return;
     zmq_msg_t message;
     zmq_msg_init (&message);
+    char sink[256];
+    size_t room = 0;
     while (zmq_msg_recv (&message, router, 0) != -1) {
+        //  Whoever has spoken first.
+        if (room == 0) {
+            room = zmq_msg_size (&message) < sizeof sink ? zmq_msg_size (&message) : sizeof sink;
+            memcpy (sink, zmq_msg_data (&message), room);
+        }
         //  In the place of the sender's routing id: the sink's.
-        if (zmq_send (router, SINK, strlen (SINK), ZMQ_SNDMORE) == -1)
+        if (zmq_send (router, sink, room, ZMQ_SNDMORE) == -1)
             return;
         for (bool more = true; more;) {
             if (zmq_msg_recv (&message, router, 0) == -1)
@@ -109,12 +121,12 @@ static zb_store_t *s_store_new (const char *folder, unsigned node, int own, int 
 }
 
 //  The second store: follows the first one until it is killed.
-static void s_follow (int pipe, const char *folder)
+static void s_follow (int pipe, const bench_limits_t *self)
 {
     order_t order;
     if (read (pipe, &order, sizeof order) != sizeof order)
         return;
-    zb_store_t *store = s_store_new (folder, 2, order.own, order.peer);
+    zb_store_t *store = s_store_new (self->folder, 2, order.own, order.peer);
     for (;;) {
         zmq_pollitem_t item = {zb_store_socket (store), 0, ZMQ_POLLIN, 0};
         zmq_poll (&item, 1, -1);
@@ -129,7 +141,7 @@ static void s_follow (int pipe, const char *folder)
     }
 }
 
-static int s_start (part_t *self, void (*work) (int pipe, const char *folder), const char *folder)
+static int s_start (part_t *self, void (*work) (int pipe, const bench_limits_t *limits), const bench_limits_t *limits)
 {
     int pipes[2];
     if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes))
@@ -139,7 +151,7 @@ static int s_start (part_t *self, void (*work) (int pipe, const char *folder), c
         prctl (PR_SET_PDEATHSIG, SIGKILL);
         signal (SIGINT, SIG_IGN);
         close (pipes[0]);
-        work (pipes[1], folder);
+        work (pipes[1], limits);
         _exit (TOOL_FAILED);
     }
     close (pipes[1]);
@@ -157,12 +169,16 @@ static void s_stop (part_t *self)
     self->pid = 0;
 }
 
-bench_limits_t *bench_limits_new (const tool_t *tool, const char *folder)
+bench_limits_t *bench_limits_new (const tool_t *tool, const char *folder, bool keyed)
 {
     bench_limits_t *self = (bench_limits_t *) zmalloc (sizeof *self);
     self->tool = tool;
     self->folder = folder;
-    if (s_start (&self->relay, s_relay, folder) || s_start (&self->peer, s_follow, folder)) {
+    if (keyed) {
+        self->keys = (zb_keys_t *) zmalloc (sizeof *self->keys);
+        zb_keys_draw (&self->keys->own);
+    }
+    if (s_start (&self->relay, s_relay, self) || s_start (&self->peer, s_follow, self)) {
         tool_fail (tool, TOOL_FAILED, "start: %s", strerror (errno));
         bench_limits_destroy (&self);
     }
@@ -178,13 +194,14 @@ void bench_limits_destroy (bench_limits_t **self_p)
     *self_p = NULL;
     s_stop (&self->relay);
     s_stop (&self->peer);
+    zb_keys_destroy (&self->keys);
     free (self);
 }
 
 //  ---------------------------------------------------------------------------
 //  The relay
 
-static void *s_dealer (bench_limits_t *self, const char *name, const char *endpoint)
+static void *s_dealer (bench_limits_t *self, const char *endpoint)
 {
     void *socket = zmq_socket (self->context, ZMQ_DEALER);
     assert (socket);
@@ -193,7 +210,7 @@ static void *s_dealer (bench_limits_t *self, const char *name, const char *endpo
     zmq_setsockopt (socket, ZMQ_SNDHWM, &none, sizeof none);
     zmq_setsockopt (socket, ZMQ_RCVHWM, &none, sizeof none);
     zmq_setsockopt (socket, ZMQ_RCVTIMEO, &patience, sizeof patience);
-    zmq_setsockopt (socket, ZMQ_ROUTING_ID, name, strlen (name));
+    zb_keys_connect (self->keys, socket, self->keys ? self->keys->own.public_key : NULL);
     int rc = zmq_connect (socket, endpoint);
     assert (rc == 0);
     return socket;
@@ -247,10 +264,11 @@ static int s_measure_relay (bench_limits_t *self, size_t size, size_t batch, siz
         return s_broken (self, "the relay did not start");
     self->context = zmq_ctx_new ();
     assert (self->context);
-    self->source = s_dealer (self, "source", endpoint);
-    self->sink = s_dealer (self, SINK, endpoint);
+    self->source = s_dealer (self, endpoint);
+    self->sink = s_dealer (self, endpoint);
     char *body = (char *) zmalloc (size + 1);
     zmq_send (self->sink, "", 0, 0);
+    //  Back again, it has been the first.
     if (s_take (self->sink)) {
         limit->relay = s_relay_run (self, body, size, batch, window, LONG_RUN, NULL) * (double) batch;
         s_relay_run (self, body, size, batch, 1, SHORT_RUN, &limit->trip);

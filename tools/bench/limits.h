@@ -7,7 +7,7 @@
     =========================================================================
 
     relay     the frames of the same PUTs from one client to another through a
-              ROUTER in a process between them, over TCP
+              ROUTER in a process between them, over TCP; with keys it has CURVE, too
     commits   one row with the bodies of one PUT in a transaction, synced to disk
               by two nodes: the broker's own store, without a broker, in two
               processes
@@ -40,7 +40,7 @@ typedef struct {
 
 //  Starts the two other processes; they wait.  To be called while this process has no thread and no socket.  NULL after
 //  it has printed what is wrong.
-bench_limits_t *bench_limits_new (const tool_t *tool, const char *folder);
+bench_limits_t *bench_limits_new (const tool_t *tool, const char *folder, bool keyed);
 void bench_limits_destroy (bench_limits_t **self_p);
 
 //  Measures, for PUTs of `batch` bodies, `window` of them in flight; takes a few seconds.  Once for each object.

@@ -417,6 +417,13 @@ static void s_new_consumer (bench_t *self, client_t *client)
         client->get[index].queue = client->index + index % queues * load->consumers;
 }
 
+//  With keys: as whom a client connects, and to whom.
+static void s_secure (const bench_t *self, void *socket)
+{
+    const zb_keys_t *keys = self->load->keys;
+    zb_keys_connect (keys, socket, keys ? zb_keyfile_broker (&keys->own, self->load->endpoint) : NULL);
+}
+
 static void s_connect (bench_t *self, size_t index)
 {
     client_t *client = &self->client[index];
@@ -430,6 +437,7 @@ static void s_connect (bench_t *self, size_t index)
     //  What is under way is bounded by the windows.
     zmq_setsockopt (client->socket, ZMQ_SNDHWM, &none, sizeof none);
     zmq_setsockopt (client->socket, ZMQ_RCVHWM, &none, sizeof none);
+    s_secure (self, client->socket);
     int rc = zmq_connect (client->socket, self->load->endpoint);
     assert (rc == 0);
     self->item[index + 1] = (zmq_pollitem_t){client->socket, 0, ZMQ_POLLIN, 0};
@@ -482,6 +490,7 @@ static void s_idle_connect (bench_t *self)
         }
         zmq_setsockopt (socket, ZMQ_LINGER, &none, sizeof none);
         zmq_setsockopt (socket, ZMQ_RCVTIMEO, &patience, sizeof patience);
+        s_secure (self, socket);
         int rc = zmq_connect (socket, self->load->endpoint);
         assert (rc == 0);
     }

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/auth/keys.h"
 #include "tools/bench/histogram.h"
 
 #define BENCH_STAMP 8 //  bytes at the start of a body that carry a time; shorter ones carry none
@@ -32,6 +33,7 @@ typedef struct bench_result bench_result_t;
 //  What is to be done.
 typedef struct {
     const char *endpoint; //  of the broker that is active
+    const zb_keys_t *keys; //  whose clients these are; NULL without keys
     const char *queue;    //  the queues are QUEUE-0, QUEUE-1 ...; they exist
     size_t queues;
     size_t body;       //  bytes

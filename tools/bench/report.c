@@ -121,6 +121,8 @@ static void s_print_load (const bench_report_t *self)
     if (load->consumers)
         printf (", %zu consumer%s", load->consumers, load->consumers > 1 ? "s" : "");
     printf (", %zu queue%s%s", load->queues, load->queues > 1 ? "s" : "", load->named ? ", named" : "");
+    if (load->keys)
+        printf (", with CURVE");
     if (load->idle)
         printf (", %zu idle client%s", load->idle, load->idle > 1 ? "s" : "");
     if (self->backlog)
@@ -193,11 +195,12 @@ static json_t *s_times (const histogram_t *times)
 
 static json_t *s_options (const bench_load_t *load)
 {
-    return json_pack ("{sI sI sI sI sI sI sI sI sI sf sb}", "body", (json_int_t) load->body, "batch",
+    return json_pack ("{sI sI sI sI sI sI sI sI sI sf sb sb}", "body", (json_int_t) load->body, "batch",
                       (json_int_t) load->batch, "window", (json_int_t) load->window, "producers",
                       (json_int_t) load->producers, "consumers", (json_int_t) load->consumers, "queues",
                       (json_int_t) load->queues, "gets", (json_int_t) load->gets, "take", (json_int_t) load->take,
-                      "idle", (json_int_t) load->idle, "rate", load->rate, "named", (int) load->named);
+                      "idle", (json_int_t) load->idle, "rate", load->rate, "named", (int) load->named,
+                      "keys", load->keys != NULL);
 }
 
 static json_t *s_limits (const bench_report_t *self)
