@@ -10,6 +10,7 @@ import time
 import pytest
 import zmq
 
+import keyed
 from brokers import Single, wait_for
 from conftest import in_step, two_stores
 from patience import PATIENCE
@@ -60,6 +61,34 @@ def test_page_client(pair, client):
     assert len(said) == len(lines)
     assert [line.split()[0].decode() for line in said] == [pair.level("both")] * half + [pair.level("solo")] * half
     assert client(pair).drain("orders") == lines
+
+
+def test_page_client_with_keys():
+    """With the lines of the page's chapter on keys in it, before it connects, it does the same at a pair with keys."""
+    with open(PAGE) as page:
+        lines = re.search(r"^    public, secret = .*?(?=\n\n)", page.read(), re.S | re.M).group(0).split("\n")
+    pair = keyed.Keyed().start()
+    try:
+        active = pair.in_step()
+        worker = pair.new("worker", "put=orders", "get=orders", "manage=orders", "as=reader")
+        keyed.program(pair, worker, "queue", "create", "orders")
+        keys = "".join("    %s\n" % line for line in lines).replace("worker.key", worker).replace("[endpoint]", "[broker]")
+        name = page_client(pair.folder)
+        with open(name) as file:
+            head, connect, tail = file.read().partition("        sock.connect(broker)\n")
+        with open(name, "w") as file:
+            file.write("import re, zmq.auth\n" + head + keys + connect + tail)
+        #  It asks the passive one first, so that it needs the keys of both.
+        client = start(name, "reader", [pair.endpoints[1 - active], pair.endpoints[active]])
+        try:
+            out, error = client.communicate(b"one\ntwo\n", timeout=PATIENCE)
+        finally:
+            client.kill()
+            client.wait()
+        assert client.returncode == 0 and len(out.splitlines()) == 2, error
+        assert keyed.program(pair, worker, "get", "orders", "--count", "2").stdout == "one\ntwo\n"
+    finally:
+        pair.close()
 
 
 @two_stores
