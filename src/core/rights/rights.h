@@ -11,13 +11,17 @@
     it may do nothing.  What a request takes is the right in its verb's row
     (core/protocol.h), on the name that it names:
 
-      right    requests                        on
-      put      PUT                             the queue
-      get      GET ACK NACK EXTEND             the queue; PUT with acks: the queue that it names there
-      manage   QUEUE PURGE DELETE              the queue
-      look     LIST; STATUS; EVENTS CLIENTS    LIST's pattern; any name; all (look=*)
-      as       HELLO                           the name it comes with; none without a name
-      operate  SWITCHOVER PROMOTE UPGRADE KEY  any name
+      right    requests                         on
+      put      PUT                              the queue or topic; QUEUE with dead-letter: the queue that it names there
+      get      GET ACK NACK EXTEND REJECT PEEK  the queue or subscription; PUT with acks: the one that it names there
+               SUB SEEK, PURGE and DELETE of    the subscription, TOPIC/SUB
+               a subscription
+               READ                             the topic
+      manage   QUEUE TOPIC PURGE DELETE         the queue or topic
+      look     LIST; STATUS; EVENTS CLIENTS     LIST's pattern; any name; all (look=*)
+      as       HELLO                            the name it comes with; none without a name
+      operate  SWITCHOVER PROMOTE UPGRADE KEY   any name
+               BACKUP
 
     Rules may also limit it (core/rights/quota), from level 3 of the store on:
 
