@@ -12,8 +12,9 @@
     (core/protocol.h), on the name that it names:
 
       right    requests                         on
-      put      PUT                              the queue or topic; QUEUE with dead-letter: the queue that it names there
-      get      GET ACK NACK EXTEND REJECT PEEK  the queue or subscription; PUT with acks: the one that it names there
+      put      PUT                              the queue or topic; QUEUE with dead-letter, MOVE: the queue that it goes to
+      get      GET ACK NACK EXTEND REJECT PEEK  the queue or subscription; PUT with acks: the one that it names there;
+                                                MOVE: the one that it comes from
                SUB SEEK, PURGE and DELETE of    the subscription, TOPIC/SUB
                a subscription
                READ                             the topic
