@@ -271,9 +271,10 @@ def main():
     parser.add_argument("--half-open", type=int, default=5000)
     options = parser.parse_args()
     files(40000)
-    pair = KeyedPair().start()
+    pair = KeyedPair()
     failed = 1
     try:
+        pair.start()
         failed = report(run(pair, options.half_open, options.alone, options.seconds))
     finally:
         pair.close()

@@ -19,8 +19,9 @@ SECONDS = int(os.environ.get("ZBROKER_STORM_SECONDS", "0"))
 @pytest.mark.skipif(bool(WRAPPER), reason="under valgrind one core has all of the threads: a storm starves the heartbeats")
 def test_a_storm_of_handshakes():
     files(40000 if SECONDS else 4096)
-    pair = KeyedPair().start()
+    pair = KeyedPair()
     try:
+        pair.start()
         result = run(pair, *((5000, SECONDS / 6, SECONDS) if SECONDS else (300, 0.5, 4 * SLOWER)))
         report(result)
         assert result["count"]["handshakes"] >= 2 and result["count"]["at once"] >= 300 and result["count"]["slow"] >= 2

@@ -124,8 +124,9 @@ def test_keys(bench):
 
 
 def test_brokers_with_keys(zbroker):
-    pair = KeyedPair().start()
+    pair = KeyedPair()
     try:
+        pair.start()
         figures = json.loads(zbroker(["bench", "--no-limits", "--json", *OPTIONS, "--brokers", ",".join(pair.endpoints)]).stdout)
         assert figures["options"]["keys"] and figures["both"] == figures["acked"] == MESSAGES
     finally:

@@ -67,8 +67,9 @@ def test_page_client_with_keys():
     """With the lines of the page's chapter on keys in it, before it connects, it does the same at a pair with keys."""
     with open(PAGE) as page:
         lines = re.search(r"^    public, secret = .*?(?=\n\n)", page.read(), re.S | re.M).group(0).split("\n")
-    pair = keyed.Keyed().start()
+    pair = keyed.Keyed()
     try:
+        pair.start()
         active = pair.in_step()
         worker = pair.new("worker", "put=orders", "get=orders", "manage=orders", "as=reader")
         keyed.program(pair, worker, "queue", "create", "orders")
