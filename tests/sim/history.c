@@ -27,8 +27,9 @@
 
 struct history_message {
     bool named, ok, acking, acked, sent, aside;
-    bool passed; //  a later one of its producer was delivered before it
-    bool there;  //  the passive store holds it, and it is to be delivered
+    int64_t passed;    //  when a later one of its producer was delivered before it; 0 = not.  What leaves in one turn
+                       //  for several consumers has no order
+    bool there;        //  the passive store holds it, and it is to be delivered
     bool before, lost; //  it was on a disk that is set back; on that alone, and is gone
     struct place {
         char id[32];
@@ -49,9 +50,9 @@ static history_message_t s_message[PRODUCERS][PUTS + 1][BODIES];
 static size_t s_ok, s_acked, s_aside, s_lost;
 //  The newest number of each producer that was answered OK.
 static uint64_t s_number[PRODUCERS];
-static bool s_strained, s_witness;
-//  The disk that was set back, and is not level yet.
-static int s_back;
+static bool s_strained, s_witness, s_promoted;
+//  The disk that was set back, and is not level yet; and until it leads, if it does.
+static int s_copied, s_back;
 //  There was a split; there is one now; when the latest one was over; when the two were last in sync.
 static bool s_split, s_divided;
 static int64_t s_united, s_parted;
@@ -153,7 +154,7 @@ void history_role (int machine, const char *text)
     if (one)
         s_all (s_no_more);
     if (one)
-        s_back = 0;
+        s_copied = s_back = 0;
     if (one)
         scribe_note ("one");
     if (one && s_divided)
@@ -288,7 +289,7 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
     if (!record || !base_holds (machine, record))
         world_finding ("H1: commit %d of epoch %d%c is answered %s, and is not synced", (int) commit, (int) epoch,
                        "?PB"[node], level);
-    if (both && !base_holds (other, record) && s_back != other)
+    if (both && !base_holds (other, record) && s_copied != other)
         world_finding ("H1: commit %d of epoch %d%c is answered both, and is not synced on the peer's disk",
                        (int) commit, (int) epoch, "?PB"[node]);
     //  What the peer has as well may still be called solo while `alone` leaves the disk, which takes a slow one its time.
@@ -339,7 +340,11 @@ static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node,
     if (s_epoch[at].over && (!s_strained || (bound && !late)))
         world_finding ("%s: %s answers in epoch %d%c after another has taken over%s", s_strained ? "H9" : "H7",
                        from->name, (int) epoch, "?PB"[node],
-                       !s_strained ? ", and nothing was strained" : s_witness ? ", beside a witness" : ", from one store");
+                       !s_strained ? ", and nothing was strained"
+                       : s_witness ? ", beside a witness"
+                                   : ", from one store");
+    //  Late in the same way is an answer that is the first one of its epoch.
+    s_epoch[at].over = s_epoch[at].over || (bound && late && epoch < s_epoch[s_last].epoch);
     if (s_epoch[at].over)
         return;
     if (s_epoch[s_last].process != from->serial)
@@ -356,7 +361,7 @@ static void s_pass (int producer, int number, int index)
                 return;
             history_message_t *message = &s_message[producer][before][body];
             if (!message->sent)
-                message->passed = true;
+                message->passed = message->passed ? message->passed : world_now ();
         }
 }
 
@@ -492,7 +497,7 @@ static void s_was_done_alone (history_message_t *message)
 void history_was_back (int machine)
 {
     history_strain ();
-    s_back = machine;
+    s_copied = s_back = machine;
     s_split = s_divided = true;
     base_each (PRIMARY + BACKUP - machine, s_is_open);
     s_all (s_was_done_alone);
@@ -538,6 +543,12 @@ void history_promoted (int machine)
 {
     base_each (machine, s_is_old);
     s_old_leads ();
+    s_promoted = true;
+}
+
+bool history_was_promoted (void)
+{
+    return s_promoted;
 }
 
 //  ---------------------------------------------------------------------------
@@ -587,8 +598,8 @@ static void s_hand_out (const process_t *from, const void *body, size_t size, co
     int producer, number, index;
     history_message_t *message = s_find (body, size, &producer, &number, &index);
     if (sent && message->named && s_is_done (message, id) && !s_was_under_way (from, message, id))
-        world_finding ("H3: %s delivers message %d.%d of producer %d as %s, which was acknowledged with OK%s", from->name,
-                       number, index, producer, id, s_split ? ", after a split" : "");
+        world_finding ("H3: %s delivers message %d.%d of producer %d as %s, which was acknowledged with OK%s",
+                       from->name, number, index, producer, id, s_split ? ", after a split" : "");
     history_stats.deliveries++;
     history_stats.redeliveries += message->sent;
     s_find_again (message);
@@ -596,7 +607,7 @@ static void s_hand_out (const process_t *from, const void *body, size_t size, co
     //  What was given to a consumer that is gone is nobody's delivery; whoever gets it then may get it behind later ones.
     if (sent && !message->sent && message->named) {
         bool late = s_is_late (producer, place);
-        if (s_split ? late : message->passed)
+        if (s_split ? late : message->passed && message->passed < world_now ())
             world_finding ("H4: message %d.%d of producer %d is delivered after a later one%s", number, index, producer,
                            s_split ? ", after a split" : "");
         if (!s_split)

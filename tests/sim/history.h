@@ -75,6 +75,7 @@ void history_promotes (void);
 //  A broker was told to lead, whatever it lacks: that is a split.  What it holds may come again, though the other one has
 //  acknowledged it, or will before the two are in sync.
 void history_promoted (int machine);
+bool history_was_promoted (void);
 //  A disk is about to be set back to a copy; was set back.  What was on it alone is gone.  What it holds again may come
 //  again if its broker leads before it has followed.
 void history_back (int machine);

@@ -138,8 +138,10 @@ static void s_take (client_t *self, char *acks, bool looks)
         if (number < 1 || number > KEPT)
             world_finding ("a message that nobody has stored was delivered to the keeper: %s", plain_text (self, body));
         //  After a split the other broker has perhaps one more of it, which was neither purged nor deleted.  That it was
-        //  a split is known when an operator promotes the other one, which may be later.
-        if (s_kept[number].gone && !looks && !(s_kept[number].twice && history_is_split ()))
+        //  a split is known when an operator promotes the other one, which may be later.  One that is promoted in the middle
+        //  of following has some of what was stored alone, and not all that was done of it.
+        bool back = s_kept[number].twice || (!s_kept[number].both && history_was_promoted ());
+        if (s_kept[number].gone && !looks && !(back && history_is_split ()))
             world_finding ("H3: message %d of the keeper is back, which was purged or deleted", number);
         if (s_kept[number].got && s_counts)
             world_finding ("H5: message %d of the keeper comes twice", number);

@@ -32,7 +32,7 @@ struct zb_lock {
 };
 
 static file_t *s_file; //  what the folder's name LOCK stands for; NULL: nothing
-static bool s_network, s_broken;
+static bool s_network, s_broken, s_gone;
 static int64_t s_removed = -LOCK_SILENT;
 
 void lock_on_network (bool network)
@@ -49,7 +49,7 @@ void lock_remove (void)
 {
     world_note ("the file LOCK is removed");
     s_file = NULL;
-    s_broken = true;
+    s_broken = s_gone = true;
     s_removed = world_now ();
 }
 
@@ -59,12 +59,17 @@ void lock_forget (void)
         return;
     world_note ("the file system forgets the lock of %s", s_file->owner->name);
     s_file->owner = NULL;
-    s_broken = true;
+    s_broken = s_gone = true;
 }
 
 bool lock_may_be_lost (void)
 {
     return s_broken || s_network;
+}
+
+bool lock_was_lost (void)
+{
+    return s_gone;
 }
 
 bool lock_is_in_doubt (void)

@@ -27,6 +27,7 @@ bool lock_is_on_network (void);
 //  Somebody removes the file; the file system forgets who has the lock, which one of a single machine's does not.
 void lock_remove (void);
 void lock_forget (void);
+bool lock_was_lost (void); //  one of the two has happened
 //  Somebody has removed it a moment ago: who had it may have to learn of that.
 bool lock_is_in_doubt (void);
 //  A holder may end for its lock: one of the two has happened in this run, the disk has failed under the file, or a

@@ -113,6 +113,29 @@ static void test_an_answer_that_was_lost (void **unused)
     assert_int_equal (zb_consent_epoch (&self, 5), 8);
 }
 
+//  An operator's word was granted, and the answer is lost; the word, said again, has a proof of before.  This broker holds
+//  what it knows nothing of, and hands it back as soon as it follows.
+static void test_a_forced_answer_that_was_lost (void **unused)
+{
+    (void) unused;
+    witness_record_t record = {WITNESS_HELD, 2, 5};
+    zb_consent_t self = s_new ();
+    witness_event_t event;
+    uint64_t epoch;
+    zb_consent_return (&self, true, true, 1);
+    zb_consent_share (&self, 1);
+    s_say (&self, &(witness_record_t){WITNESS_SHARED, 2, 5}, 5);
+    zb_consent_force (&self, 5, 2);
+    assert_true (zb_consent_wish (&self, 5, &event, &epoch));
+    assert_int_equal (witness_step (&record, event, 1, epoch)->verdict, WITNESS_GRANTED);
+    zb_consent_ruled (&self, WITNESS_UNPROVEN, &record);
+    assert_false (s_wishes (&self));
+    assert_false (zb_consent_given (&self, false, 5));
+    zb_consent_return (&self, true, true, 3);
+    s_say (&self, &record, 5);
+    assert_int_equal (record.state, WITNESS_SHARED);
+}
+
 //  It died between the consent and its use.  Restarted it follows the other one, which can't share what it does not hold:
 //  were this one lost next, the other one could not go on.
 static void test_what_an_earlier_process_held_is_handed_back (void **unused)
@@ -228,6 +251,7 @@ int main (void)
         cmocka_unit_test (test_an_answer_that_was_lost),
         cmocka_unit_test (test_what_an_earlier_process_held_is_handed_back),
         cmocka_unit_test (test_who_lost_a_split_hands_back),
+        cmocka_unit_test (test_a_forced_answer_that_was_lost),
         cmocka_unit_test (test_nothing_to_hand_back),
         cmocka_unit_test (test_late),
         cmocka_unit_test (test_resume_and_force),

@@ -95,9 +95,12 @@ void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witn
     if (!self->asked)
         return;
     self->refused = verdict == WITNESS_LATE ? WITNESS_GRANTED : verdict;
-    //  The operator has to say it again.
-    if (verdict == WITNESS_UNPROVEN)
+    //  The operator has to say it again.  It may have been granted when it was said before, and that answer was lost: what
+    //  may have been given is to be handed back.
+    if (verdict == WITNESS_UNPROVEN) {
         self->asked = 0;
+        self->clean = false;
+    }
     if (verdict == WITNESS_GRANTED) {
         self->given = record->epoch;
         self->asked = 0;

@@ -30,7 +30,8 @@ typedef struct {
     uint64_t seen;             //  the newest epoch that the witness's record had
     bool sharing;              //  we say that the peer is up to date, and have no answer yet
     bool follows;              //  we say so since we follow, and hold nothing that the peer must wait for
-    bool clean;                //  what an earlier process of this broker may have been given was handed back
+    bool clean;                //  what this broker may have been given without knowing, an earlier process of it or by an
+                               //  answer that was lost, was handed back
     int64_t asked_ms;          //  since when we ask
     int64_t shared_ms;         //  when we began to share last
 } zb_consent_t;
