@@ -146,6 +146,29 @@ static void test_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
     rig_destroy (&rig);
 }
 
+//  It goes alone instead: the peer may have led, and may have the message.  What was its own in the same acknowledgement is
+//  done, and gone when the client asks again.
+static void test_that_an_id_is_gone_is_refused_alone (void **state)
+{
+    (void) state;
+    rig_t *rig = s_pair ();
+    zb_lineage_t lineage = {.size = 0};
+    zb_lineage_raise (&lineage, 1, 1);
+    zb_engine_lineage (rig->engine, &lineage);
+    rig->sync_there = false;
+    rig_say (rig, "d", "ACK|a|q|9b:1");
+    rig_say (rig, "d", "GET|g|q|1|1000|1:1 9b:1");
+    rig_say (rig, "d", "ACK|b|q|1:1");
+    rig_expect (rig, NULL);
+    zb_engine_keep (rig->engine, ZB_KEEP_WRITE);
+    rig_rule (rig, ZB_RELEASE_HERE);
+    rig_expect (rig, "d> ERR|a|503|merging*");
+    rig_expect (rig, "d> OK|b|*");
+    rig_expect (rig, "d> ERR|g|503|merging*");
+    rig_expect (rig, NULL);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +178,7 @@ int main (void)
         cmocka_unit_test (test_no_message_needs_no_word),
         cmocka_unit_test (test_who_waits_is_told_where_to_go),
         cmocka_unit_test (test_that_an_id_is_gone_waits_for_the_peers_ack),
+        cmocka_unit_test (test_that_an_id_is_gone_is_refused_alone),
     };
     return cmocka_run_group_tests_name ("barrier", tests, NULL, NULL);
 }

@@ -594,8 +594,9 @@ bool zb_engine_merges (const zb_engine_t *self);
 bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t spans);
 //  Acknowledged are these spans of the queue, as they were named.  With the peer level an id that this lineage has not given
 //  is gone; but the peer is level only if it has followed all along.  It may have led while this process stood still, and
-//  given that id.  So such an acknowledgement makes a commit, although it changes nothing: the OK waits for the peer's ack.
-void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
+//  given that id.  So such an acknowledgement makes a commit, although it changes nothing: the OK waits for the peer's ack,
+//  and becomes 503 if this broker goes alone instead.  Notes it in the task.
+void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 
 //  list.c

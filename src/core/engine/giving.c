@@ -372,6 +372,7 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
     get->since = self->moment;
     get->reply = zb_reply_new (&request->from, ZB_REPLY_MESSAGES, &queue->name, 1);
     get->reply->claims = commit > 0;
+    get->reply->foreign = task->foreign;
     queue->log.users++;
     session->asked++;
     self->asked++;
@@ -404,9 +405,12 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get)
 {
     get->deadline = self->now;
     s_released (self, get);
+    //  Its acknowledgements are known to be true now, or refused.
+    bool refused = get->reply->foreign && self->keep == ZB_KEEP_WRITE;
+    get->reply->foreign = refused;
     //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is
     //  behind it.
-    if (get->max == 0 || get->queue->gone || !get->session->hello)
+    if (refused || get->max == 0 || get->queue->gone || !get->session->hello)
         zb_engine_end_get (self, get);
     else
         s_park (self, get);

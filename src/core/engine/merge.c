@@ -750,10 +750,12 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
     return self->keep == ZB_KEEP_WRITE && self->lineage.size && s_not_given (self, span, spans);
 }
 
-void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans)
+void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task)
 {
-    if (self->keep != ZB_KEEP_NOTE || self->lineage.size == 0 || !s_not_given (self, span, spans))
+    if (self->keep != ZB_KEEP_NOTE || self->lineage.size == 0 ||
+        !s_not_given (self, task->request.span, task->request.spans))
         return;
+    task->foreign = true;
     zb_engine_touch_queue (self, queue);
     queue->cursor.commit = queue->commit;
 }

@@ -241,7 +241,7 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
             "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer", ZB_NOW);
     s_move_t move = s_judge (self, queue, task);
     if (!move.code && move.count == 0) {
-        zb_engine_prove_gone (self, queue, request->span, request->spans);
+        zb_engine_prove_gone (self, queue, task);
         zb_engine_confirm (self, task, queue->cursor.commit);
         return NULL;
     }

@@ -56,6 +56,11 @@ void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
     if (reply->producer)
         reply->producer->inflight--;
     reply->producer = NULL;
+    //  What it says would be true if the peer had followed; this broker has gone alone.
+    if (reply->foreign && self->keep == ZB_KEEP_WRITE) {
+        zb_reply_turn (&reply, ZB_REPLY_ERROR, ZB_NOT_READY, ZB_MERGING);
+        self->stats.refused++;
+    }
     zb_reply_finish (reply, s_durable (self), (zb_frame_t){self->token, self->token_size});
     //  What PEEK shows is delivered to nobody.
     size_t delivered = reply->kind == ZB_REPLY_MESSAGES ? reply->bodies : 0;

@@ -36,6 +36,7 @@ void zb_engine_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commi
 {
     zb_reply_t *reply = zb_reply_new (&task->request.from, ZB_REPLY_DURABLE, NULL, 0);
     reply->claims = true;
+    reply->foreign = task->foreign;
     s_give (self, reply, commit);
 }
 
@@ -495,7 +496,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
-    zb_engine_prove_gone (self, queue, request->span, request->spans);
+    zb_engine_prove_gone (self, queue, task);
     if (session->gone)
         return NULL;
     if (request->max == 0)
@@ -514,7 +515,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
-    zb_engine_prove_gone (self, queue, task->request.span, task->request.spans);
+    zb_engine_prove_gone (self, queue, task);
     zb_engine_confirm (self, task, queue->cursor.commit);
     zb_engine_serve (self, queue);
     return NULL;

@@ -72,6 +72,7 @@ typedef struct {
     size_t bytes;                 //  of memory, but for the bodies
     size_t large;                 //  bytes that it sends, of MESSAGES and of LIST's; else 0
     bool claims;                  //  what it confirms must be true: it may not go out before
+    bool foreign;                 //  it confirms that an id is gone which only the peer can have given
     uint64_t lease;               //  what MESSAGES has leased
     struct zb_producer *producer; //  whose PUT it answers; NULL = nobody's
     char mark[ZB_TOKEN_MAX];      //  the token's memory
