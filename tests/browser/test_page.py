@@ -21,6 +21,7 @@ from zb1 import Client  # noqa: E402
 
 try:
     from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import Select
@@ -69,9 +70,14 @@ class Browser:
             raise AssertionError("%s: %s is there" % (error, self.text(selector))) from None
 
     def click(self, selector):
-        one = self.driver.find_element(By.CSS_SELECTOR, selector)
-        wait_for(one.is_enabled, selector)
-        one.click()
+        def clicked():
+            #  The page may have put another one in its place meanwhile.
+            try:
+                one = self.driver.find_element(By.CSS_SELECTOR, selector)
+                return one.is_enabled() and (one.click(), True)
+            except StaleElementReferenceException:
+                return False
+        wait_for(clicked, selector)
 
     def answer(self, button="#ask-do", **fields):
         """Fills the dialog in, and presses its button."""
@@ -182,6 +188,7 @@ def test_operations_are_confirmed(browser, site):
     browser.click("button[aria-label^='Move messages of <b']")
     browser.answer(to="none")
     browser.shows("#ask-error", "no such queue")
+    assert len(browser.errors()) == 1, "so is another request that was refused"
     browser.answer(to="orders", most="many")
     browser.shows("#ask-error", "That is not a number.")
     browser.answer(most="")

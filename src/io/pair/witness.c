@@ -25,6 +25,7 @@
 
 #define HEAD "zbroker witness 1\n"
 #define FRAME_MAX 512
+#define TURN 500 //  ms without a message until it is seen that the process is to end
 
 typedef struct {
     char name[ZB_NAME_MAX + 1];
@@ -312,6 +313,8 @@ static int s_listen (zb_witness_t *self, const char *bind)
     zsock_set_rcvhwm (self->sock, 100);
     zsock_set_sndhwm (self->sock, 100);
     zsock_set_handshake_ivl (self->sock, ZB_HANDSHAKE_MS);
+    //  A signal that comes just before the wait for a message does not end it.
+    zsock_set_rcvtimeo (self->sock, TURN);
     zb_gate_guard (ZB_GATE_WITNESS, bind);
     zb_keys_serve (self->keys, zsock_resolve (self->sock), ZB_GATE_WITNESS);
     if (zsock_bind (self->sock, "%s", bind) != -1)
