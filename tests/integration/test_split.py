@@ -174,9 +174,11 @@ def test_both_answered(cut_pair, sides):
         for index in range(2):
             keeper._connect(index)
         assert keeper.hello() == SIZE // 4
-    #  Each side served a process of this name, under an instance of its own; a newer one fences both.
+    #  Each side served a process of this name, under an instance of its own; a newer one fences both as soon as it says
+    #  more than HELLO.
     assert instances[0] != instances[1]
-    sides[winner].client("twice").hello()
+    newest = sides[winner].client("twice")
+    sides[winner].put(newest, newest.hello() + 1, "q", b"twice 2")
     for instance in instances:
         with pytest.raises(Refused, match="fenced"):
             sides[winner].client("twice").request("HELLO", "h", "twice", "", instance)
