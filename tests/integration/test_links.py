@@ -121,8 +121,12 @@ def named(pair, index, way, *words):
     endpoint = pair.endpoints[index]
     wait_for(lambda: all(word in (link(endpoint, way) or "") for word in words), "%s: %s" % (way, words))
     wait_for(lambda: all(word in pair.brokers[index].tail() for word in words), "a line in the log: %s" % (words,))
-    shown = subprocess.run([PROGRAM, "status", "--brokers", ",".join(pair.endpoints)], capture_output=True, text=True)
-    assert shown.returncode and words[0] in shown.stdout, shown.stdout
+
+    def shown():
+        told = subprocess.run([PROGRAM, "status", "--brokers", ",".join(pair.endpoints)], capture_output=True, text=True)
+        return told.returncode and words[0] in told.stdout
+    #  The connection is tried again and again, and looks open for a moment each time.
+    wait_for(shown, "what zbroker status shows: %s" % words[0])
 
 
 @pytest.fixture
