@@ -406,11 +406,11 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
     seconds, served = through(8, "PUT", "q", "", os.urandom(1 << 20))
     with at(one, active, greedy) as sock:
         #  A busy broker has read all of it by the time it counts the first: then what comes next waits for that, but the
-        #  first request of a connection.
+        #  first request of a connection; and the other one is served once in that time, maybe.
         began = time.monotonic()
         done(sock, "PING")
         done(sock, "PING")
-        assert seconds + time.monotonic() - began > 3 and served > 1
+        assert seconds + time.monotonic() - began > 3 and served
     assert one.status(active)["paused"] > paused
     one.brokers[active].kill()
     active = 1 - active
