@@ -127,15 +127,22 @@ static void test_who_waits_is_told_where_to_go (void **state)
     rig_destroy (&rig);
 }
 
-//  What this broker has never given is gone if the peer has followed all along: the peer's ack of a later commit says so.
-static void test_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
+//  A pair that knows which ids it has given, and whose peer acks nothing yet.
+static rig_t *s_pair_with_a_lineage (void)
 {
-    (void) state;
     rig_t *rig = s_pair ();
     zb_lineage_t lineage = {.size = 0};
     zb_lineage_raise (&lineage, 1, 1);
     zb_engine_lineage (rig->engine, &lineage);
     rig->sync_there = false;
+    return rig;
+}
+
+//  What this broker has never given is gone if the peer has followed all along: the peer's ack of a later commit says so.
+static void test_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
+{
+    (void) state;
+    rig_t *rig = s_pair_with_a_lineage ();
     rig_say (rig, "d", "ACK|a|q|9b:1");
     rig_say (rig, "d", "GET|g|q|0|0|1:9");
     rig_sync (rig, true, false);
@@ -151,11 +158,7 @@ static void test_that_an_id_is_gone_waits_for_the_peers_ack (void **state)
 static void test_that_an_id_is_gone_is_refused_alone (void **state)
 {
     (void) state;
-    rig_t *rig = s_pair ();
-    zb_lineage_t lineage = {.size = 0};
-    zb_lineage_raise (&lineage, 1, 1);
-    zb_engine_lineage (rig->engine, &lineage);
-    rig->sync_there = false;
+    rig_t *rig = s_pair_with_a_lineage ();
     rig_say (rig, "d", "ACK|a|q|9b:1");
     rig_say (rig, "d", "GET|g|q|1|1000|1:1 9b:1");
     rig_say (rig, "d", "ACK|b|q|1:1");

@@ -76,7 +76,6 @@
 #define ZB_HTTP_CONNECTIONS 64    //  connections, or a sixteenth of the open files
 #define ZB_HTTP_MEMORY (32 << 10) //  bytes of a connection: of its request's headers, for one
 #define ZB_HTTP_BODY (16 << 10)   //  bytes of a request's body
-#define ZB_HTTP_QUEUES "10000"    //  queues in one answer of /metrics: all that a LIST tells, ZB_LIST_MAX
 #define ZB_HTTP_MESSAGES 100      //  messages in an answer,
 #define ZB_HTTP_SHOWN (64 << 10)  //  and bytes of a body that are shown
 #define ZB_HTTP_LOGINS 32            //  people that are logged in at a time,

@@ -336,6 +336,8 @@ bool zb_engine_may (const zb_engine_t *self, uint64_t commit);
 void zb_engine_give (zb_engine_t *self, zb_reply_t **reply_p, uint64_t commit);
 //  Gives it out now.
 void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p);
+//  What it confirms would be true if the peer had followed (zb_engine_prove_gone), and this broker has gone alone.
+bool zb_engine_refuted (const zb_engine_t *self, const zb_reply_t *reply);
 //  All that wait on this ring; those that were held back, if that may be now.
 void zb_engine_give_all (zb_engine_t *self, zb_ring_t *ring);
 void zb_engine_give_withheld (zb_engine_t *self);

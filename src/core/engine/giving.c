@@ -406,7 +406,7 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get)
     get->deadline = self->now;
     s_released (self, get);
     //  Its acknowledgements are known to be true now, or refused.
-    bool refused = get->reply->foreign && self->keep == ZB_KEEP_WRITE;
+    bool refused = zb_engine_refuted (self, get->reply);
     get->reply->foreign = refused;
     //  A session that is over hears of its acknowledgements, and gets nothing: its name's next one would get what is
     //  behind it.

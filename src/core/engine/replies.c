@@ -49,6 +49,11 @@ bool zb_engine_may (const zb_engine_t *self, uint64_t commit)
     return self->rule != ZB_RELEASE_HOLD && self->released >= self->gate && self->released >= commit;
 }
 
+bool zb_engine_refuted (const zb_engine_t *self, const zb_reply_t *reply)
+{
+    return reply->foreign && self->keep == ZB_KEEP_WRITE;
+}
+
 void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
 {
     zb_reply_t *reply = *reply_p;
@@ -56,8 +61,7 @@ void zb_engine_give_now (zb_engine_t *self, zb_reply_t **reply_p)
     if (reply->producer)
         reply->producer->inflight--;
     reply->producer = NULL;
-    //  What it says would be true if the peer had followed; this broker has gone alone.
-    if (reply->foreign && self->keep == ZB_KEEP_WRITE) {
+    if (zb_engine_refuted (self, reply)) {
         zb_reply_turn (&reply, ZB_REPLY_ERROR, ZB_NOT_READY, ZB_MERGING);
         self->stats.refused++;
     }

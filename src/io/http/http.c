@@ -77,10 +77,12 @@ static void s_listed (zb_exchange_t *self)
 static void s_metrics (zb_exchange_t *self)
 {
     const char *pattern = MHD_lookup_connection_value (self->connection, MHD_GET_ARGUMENT_KIND, "queues");
-    if (pattern && streq (zb_exchange_text (self->status, "role"), "active"))
-        zb_api_look (self, ZB_LIST, pattern, "", ZB_HTTP_QUEUES, s_listed);
-    else
+    if (!pattern || !streq (zb_exchange_text (self->status, "role"), "active")) {
         s_expose (self, NULL);
+        return;
+    }
+    self->argument[0] = zsys_sprintf ("%d", ZB_LIST_MAX);
+    zb_api_look (self, ZB_LIST, pattern, "", self->argument[0], s_listed);
 }
 
 static const struct {
