@@ -10,7 +10,7 @@ from brokers import Pair, wait_for
 from conftest import in_step, two_stores
 from links import CutPair
 from patience import PATIENCE
-from zb1 import Client, refused, status
+from zb1 import Client, refused, status, way_out
 
 ROUNDS = int(os.environ.get("ZBROKER_COPIES", "4"))
 SEED = int(os.environ.get("ZBROKER_COPIES_SEED", "1"))
@@ -99,6 +99,46 @@ def test_an_old_copy_that_was_alone(pair, client, first):
         wait_for(lambda: "set back to an older copy" in pair.brokers[0].tail(), "a line about it")
     if whole:
         assert sorted(client(pair).drain("q")) == sorted(wanted)
+
+
+def test_a_copy_where_nobody_goes_on_alone(client):
+    """With peer-loss = wait nobody takes what the other one holds more: both say so, and what to do; the active one takes it when
+    it is started with peer-loss = solo."""
+    pair = Pair("--peer-loss", "wait")
+    try:
+        pair.start()
+        assert in_step(pair) == 0
+        one = client(pair)
+        one.request("QUEUE", "q", "q", "")
+        assert put(one, [b"one"]) == {b"both"}
+        for broker in pair.brokers:
+            broker.stop()
+        copy(pair, 0, "old")
+        pair.start()
+        assert in_step(pair) == 0
+        assert put(one, [b"two"]) == {b"both"}
+        pair.brokers[1].kill()
+        commit = status(pair.endpoints[0])["commit"]
+        one.send("PUT", "three", "q", "", b"three")
+        wait_for(lambda: status(pair.endpoints[0])["synced_here"] > commit, "a message on one disk alone")
+        pair.brokers[0].kill()
+        copy(pair, 0, "new")
+        set_back(pair, 0, "old")
+        pair.start()
+        assert in_step(pair) == 1
+        pair.brokers[0].kill()
+        set_back(pair, 0, "new")
+        pair.brokers[0].start()
+        text = wait_for(lambda: way_out(pair.endpoints[1], "peer-loss-replay"), "the active one's way out")
+        assert "--peer-loss solo" in text[0]
+        wait_for(lambda: way_out(pair.endpoints[0], "replay-waits"), "the passive one's")
+        pair.brokers[1].stop()
+        pair.brokers[1].options = [{"wait": "solo"}.get(word, word) for word in pair.brokers[1].options]
+        pair.brokers[1].start()
+        in_step(pair)
+        assert sorted(set(client(pair).drain("q"))) == [b"one", b"three", b"two"]
+    finally:
+        pair.close()
 
 
 def test_a_copy_that_has_heard_of_later_ones():

@@ -567,15 +567,15 @@ static zb_load_t *s_refuse_stranger (zb_engine_t *self, const zb_task_t *task)
 }
 
 //  Only a store that may lead by itself may hold what the loser will throw away, and its ids must be the larger.
-static bool s_wins (const zb_engine_t *self, const zb_item_t *item)
+static bool s_wins (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item)
 {
-    return self->keep == ZB_KEEP_WRITE &&
-           zb_epoch_base (item->epoch, item->node) < zb_epoch_base (self->epoch, self->node);
-}
-
-static zb_load_t *s_refuse_victory (zb_engine_t *self, const zb_task_t *task)
-{
-    return s_refuse (self, task, ZB_NOT_READY, "this broker is not the winner of a split");
+    bool larger = zb_epoch_base (item->epoch, item->node) < zb_epoch_base (self->epoch, self->node);
+    bool alone = self->keep == ZB_KEEP_WRITE;
+    if (!larger)
+        s_refuse (self, task, ZB_NOT_READY, "this broker is not the winner of a split");
+    else if (!alone)
+        s_refuse (self, task, ZB_NOT_READY, "this broker does not go on alone yet; its status says what it waits for");
+    return larger && alone;
 }
 
 //  Where the loser is to go on.  A stranger is told so first: of two that have used the newest epoch twice, none ever wins.
@@ -587,8 +587,8 @@ static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_it
     bool done = zb_lineage_absorbed (&self->lineage, item->epoch, item->node);
     if (!done && !zb_lineage_meets (&self->lineage, &loser))
         return s_refuse_stranger (self, task);
-    if (!s_wins (self, item))
-        return s_refuse_victory (self, task);
+    if (!s_wins (self, task, item))
+        return NULL;
     self->merge.loser = loser;
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
@@ -655,8 +655,8 @@ static zb_load_t *s_take (zb_engine_t *self, zb_task_t *task, const zb_item_t *i
 static zb_load_t *s_item (zb_engine_t *self, zb_task_t *task, const zb_item_t *item)
 {
     zb_progress_t *progress = self->merge.progress;
-    if (!s_wins (self, item))
-        return s_refuse_victory (self, task);
+    if (!s_wins (self, task, item))
+        return NULL;
     if (task->session != self->merge.session || !progress || progress->epoch != item->epoch ||
         progress->node != item->node)
         return s_refuse (self, task, ZB_NOT_READY, "say BEGIN first");

@@ -42,6 +42,13 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                                   "start the other broker; if that one is lost for good: start this one with "
                                   "--peer-loss solo, then zbroker promote --accept-loss",
                                   false},
+    [ZB_REASON_PEER_LOSS_REPLAY] = {"peer-loss-replay", ZB_STANDS_WAITING,
+                                    "the other broker holds commits that this one lacks, as if one of the two had been "
+                                    "set back to an older copy, and peer-loss = wait: only a broker that goes on alone "
+                                    "takes them",
+                                    "start this one with --peer-loss solo, and what the other one holds is replayed to "
+                                    "it; when both are in sync, start it as before",
+                                    false},
     [ZB_REASON_WITNESS_SILENT] = {"witness-silent", ZB_STANDS_WAITING, "waiting: the witness does not answer",
                                   "start the witness or the other broker, or mend the network; if both are lost for "
                                   "good: start this one without witness in its config file, then, if it still waits, "

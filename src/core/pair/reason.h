@@ -38,6 +38,7 @@ typedef enum {
     //  One that is active or would be, and may not answer.
     ZB_REASON_OVERTAKEN,
     ZB_REASON_PEER_LOSS_WAIT,
+    ZB_REASON_PEER_LOSS_REPLAY, //  the same, and the peer has what is lacked here
     ZB_REASON_WITNESS_SILENT,
     ZB_REASON_WITNESS_OTHER,
     ZB_REASON_WITNESS_BEYOND,

@@ -36,6 +36,14 @@ bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoc
     return zb_consent_wish (&self->consent, zb_role_epoch (self), event, epoch);
 }
 
+//  Whether the peer, which is there and does not lead, holds commits that this store lacks: it waits to replay them.
+static bool s_lacks_of_peer (const zb_role_t *self, int64_t now)
+{
+    uint64_t commit = self->closed > self->commit ? self->closed : self->commit;
+    return self->heard && !zb_role_peer_gone (self, now) && self->peer.state == BSTAR_PASSIVE && !self->live &&
+           zb_lineage_tail (&self->lineage, commit, &self->peer.tail, self->peer.commit) == ZB_TAIL_LACKED;
+}
+
 zb_reason_t zb_role_withholds (const zb_role_t *self, int64_t now)
 {
     bool probed = now - self->probe_ms >= self->silence;
@@ -44,7 +52,7 @@ zb_reason_t zb_role_withholds (const zb_role_t *self, int64_t now)
     if (self->phase != ZB_PHASE_PROBING || !probed)
         return ZB_REASON_NONE;
     if (self->wait)
-        return ZB_REASON_PEER_LOSS_WAIT;
+        return s_lacks_of_peer (self, now) ? ZB_REASON_PEER_LOSS_REPLAY : ZB_REASON_PEER_LOSS_WAIT;
     return zb_role_bound (self) ? zb_consent_reason (&self->consent, self->silence, now) : ZB_REASON_NONE;
 }
 
