@@ -371,7 +371,9 @@ int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
 //  Creates a queue, or changes the options of an existing one; those not named stay as they are.
 int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options);
 
-//  Creates a topic, or changes its options.  What is put into it goes to each of its subscriptions.
+//  Creates a topic, or changes its options.  What is put into it goes to each of its subscriptions.  It is kept until all of these
+//  are done with it, or (keep=all) up to max-age, keep-messages and max-bytes: what a subscription gets after something was
+//  deleted that it had not done has the property zb-skipped.
 int zb_client_topic (zb_client_t *self, const char *topic, const char *options);
 
 //  Creates a subscription, whose name is TOPIC/SUBSCRIPTION, or changes its options.  Two of them are only for a new one:

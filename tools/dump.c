@@ -23,6 +23,7 @@ typedef struct {
     const zb_backup_t *backup;
     zb_tables_file_t *log, *acks;
     bool damaged, unwritten;
+    bool all; //  of this topic, be it open or not
 } dump_t;
 
 static void s_line (dump_t *self, json_t *object)
@@ -114,15 +115,16 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
         const char *name;
         uint64_t value;
         bool named;
-    } options[] = {{"lease", row->lease, row->lease > 0},
-                   {"max-messages", row->max, row->max > 0},
-                   {"grace", row->grace, row->grace > 0},
-                   {"max-bytes", row->bytes, row->bytes > 0},
+    } options[] = {{"lease", row->lease, row->lease > 0}, {"max-messages", row->max, row->max > 0},
+                   {"grace", row->grace, row->grace > 0}, {"max-bytes", row->bytes, row->bytes > 0},
+                   {"max-age", row->age, row->age > 0},   {"keep-messages", row->most, row->most > 0},
                    {"expires", row->expires, row->timed}};
     json_t *set = json_object ();
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (options[index].named)
             json_object_set_new (set, options[index].name, json_integer ((json_int_t) options[index].value));
+    if (row->keeps)
+        json_object_set_new (set, "keep", json_string ("all"));
     if (row->dead_size)
         json_object_set_new (set, "dead-letter", json_stringn (row->dead, row->dead_size));
     if (row->filter.size)
@@ -160,7 +162,7 @@ static void s_row (dump_t *self, const char *name, uint64_t last, zb_frame_t val
             uint32_t size = zb_get32 (row->data + piece.sizes + 4 * index);
             for (; *told < readers && reader[*told].low <= id; ++*told)
                 s_options_line (self, "subscription", reader[*told].name, &reader[*told].options);
-            if (s_is_open (reader, bits, *told, id, number, piece.properties))
+            if (self->all || s_is_open (reader, bits, *told, id, number, piece.properties))
                 s_message (self, name, &piece, id, body, size);
             body += size;
         }
@@ -221,7 +223,9 @@ static void s_topic (dump_t *self, const char *name, const zb_queue_row_t *optio
     size_t count = 0, told = 0;
     reader_t *reader = s_subscriptions (self, options->id, all, &count);
     s_options_line (self, "topic", name, options);
-    s_log (self, name, options->id, count ? reader->low : UINT64_MAX, reader, count, &told);
+    self->all = options->keeps;
+    s_log (self, name, options->id, self->all ? 1 : count ? reader->low : UINT64_MAX, reader, count, &told);
+    self->all = false;
     for (; told < count; told++)
         s_options_line (self, "subscription", reader[told].name, &reader[told].options);
     free (reader);

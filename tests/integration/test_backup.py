@@ -223,6 +223,9 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     one = client(single)
     one.request("TOPIC", 1, "news", "max-bytes=1000000")
     one.request("TOPIC", 2, "quiet", "")
+    one.request("TOPIC", 2, "whole", "keep=all\nkeep-messages=9")
+    for number in range(1, 4):
+        one.request("PUT", "w%d" % number, "whole", "", b"whole %d" % number)
     one.request("SUB", 3, "news/slow", "lease=5000")
     one.request("SUB", 4, "news/fast", "")
     one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost")
@@ -239,15 +242,18 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     assert {"topic": "news", "options": {"max-bytes": 1000000}} in lines
     assert {"subscription": "news/slow", "options": {"lease": 5000}} in lines
     assert {"subscription": "news/seventh", "options": {"filter": "n.7", "dead-letter": "lost"}} in lines
-    #  What all have done is left out.
-    assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == [b"news %d" % n for n in range(3, 8)]
+    assert {"topic": "whole", "options": {"keep-messages": 9, "keep": "all"}} in lines
+    #  What all have done is left out, unless the topic keeps it.
+    assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == (
+        [b"news %d" % n for n in range(3, 8)] + [b"whole %d" % n for n in range(1, 4)])
     other = Single()
     try:
         other.broker.start()
         brokers = ["--brokers", other.endpoints[0]]
-        assert zbroker(["load", "-", *brokers], text=dump).stdout == "5 messages stored\n"
+        assert zbroker(["load", "-", *brokers], text=dump).stdout == "8 messages stored\n"
         assert zbroker(["load", "-", *brokers], text=dump).stdout == "0 messages stored; the others were before\n"
         two = Client(other.endpoints)
+        assert two.request("READ", 9, "whole", "first", 9, 0)[3:] == [b"whole %d" % n for n in range(1, 4)]
         assert two.drain("news/slow") == [b"news %d" % n for n in range(3, 8)]
         assert two.drain("news/late") == two.drain("news/seventh") == [b"news 7"]
         assert two.drain("news/fast") == []

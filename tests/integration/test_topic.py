@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from brokers import wait_for
 from conftest import in_step
 from zb1 import Client, Refused
 
@@ -117,6 +118,36 @@ def test_read_and_seek(pair, client, zbroker):
                   ["read", "prices", "--from", "last"], ["read", "prices", "--filter", "a..b"], ["sub", "create", "prices/x", "filter=a*"]):
         done = zbroker(wrong, environment=brokers, check=False)
         assert done.returncode and done.stderr, wrong
+
+
+def test_keeps_all(pair, client, zbroker):
+    """What is acknowledged stays up to a limit, through the death of the active broker; who had not done with what went is told."""
+    active = in_step(pair)
+    brokers = {"ZBROKER": ",".join(pair.endpoints)}
+    zbroker(["topic", "create", "log", "keep=all"], environment=brokers)
+    one = client(pair)
+    one.request("SUB", "s", "log/slow", "")
+    one.request("SUB", "s", "log/fast", "")
+    for number in range(1, 9):
+        one.request("PUT", "p%d" % number, "log", "", b"%d" % number)
+    assert take(one, "log/fast", 8) == [b"%d" % number for number in range(1, 9)]
+    zbroker(["topic", "create", "log", "keep-messages=3"], environment=brokers)
+
+    def kept():
+        return one.request("READ", "r", "log", "first", 10, 0)[3:]
+    wait_for(lambda: kept() == [b"6", b"7", b"8"], "the oldest to go")
+    pair.brokers[active].kill()
+    assert kept() == [b"6", b"7", b"8"]
+    listed = json.loads(zbroker(["sub", "list", "--json"], environment=brokers).stdout)
+    assert [(sub["name"], sub["messages"]) for sub in listed] == [("log/fast", 0), ("log/slow", 3)], listed
+    _, _, index, *bodies = one.request("GET", "g", "log/slow", 1, 0, "")
+    assert bodies == [b"6"] and b"\tzb-skipped=" in index, index
+    one.request("SEEK", "k", "log/fast", "first")
+    assert client(pair).drain("log/fast") == [b"6", b"7", b"8"]
+    for wrong in ("max-age=5", "keep=all\nmax-age=x", "keep=some"):
+        with pytest.raises(Refused) as refused:
+            one.request("TOPIC", "t", "other", wrong)
+        assert refused.value.code == 400, wrong
 
 
 class Here:

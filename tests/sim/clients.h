@@ -32,6 +32,10 @@ bool forge_has_counted (void);
 void news_start (int64_t until);
 void news_count (void);
 bool news_have_been_counted (void);
+//  Who writes into a topic that keeps all, who reads it, and who is too slow; then one that counts what is there.
+void annals_start (int64_t until);
+void annals_count (void);
+bool annals_have_been_counted (void);
 //  A sender of letters, and carriers who reject some; then one that counts what is left and what is dead.
 void letters_start (int64_t until);
 void letters_count (void);

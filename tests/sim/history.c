@@ -225,7 +225,7 @@ size_t history_body (int producer, uint64_t number, int index, char body[BODY_MA
 static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
-                        memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0);
+                        memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0);
 }
 
 static history_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -803,7 +803,7 @@ void history_name (int producer)
 void history_aside (const void *body, size_t size, const char *why)
 {
     scribe_aside (body, size);
-    if (size > 1 && (memcmp (body, "<v", 2) == 0 || memcmp (body, "<n", 2) == 0))
+    if (size > 1 && (memcmp (body, "<v", 2) == 0 || memcmp (body, "<n", 2) == 0 || memcmp (body, "<a", 2) == 0))
         return; //  visitors use a number again on purpose
     if (size > 1 && memcmp (body, "<f", 2) == 0) {
         forge_aside (body, size);

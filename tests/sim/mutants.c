@@ -37,7 +37,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_SETTLED] = "settled",
         [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
         [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
-        [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",
+        [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
+        [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -124,6 +125,49 @@ bool __wrap_zb_filter_takes (zb_frame_t filter, zb_frame_t properties)
     static unsigned calls;
     return __real_zb_filter_takes (filter, properties) &&
            (sim_mutant != MUTANT_FILTER || filter.size == 0 || ++calls % 16);
+}
+
+//  A topic that keeps all removes what it is to keep.
+uint64_t __real_zb_queue_depth (const zb_queue_t *self);
+uint64_t __wrap_zb_queue_depth (const zb_queue_t *self);
+uint64_t __wrap_zb_queue_depth (const zb_queue_t *self)
+{
+    uint64_t depth = __real_zb_queue_depth (self);
+    return sim_mutant == MUTANT_EARLY && self->most && depth ? depth + 5 : depth;
+}
+
+//  A subscription is not told of what was removed before it had it.
+bool __real_zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit);
+bool __wrap_zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit);
+bool __wrap_zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
+{
+    bool writes = __real_zb_cursor_overtaken (self, commit);
+    if (sim_mutant == MUTANT_UNTOLD)
+        self->lost = (zb_span_t){0, 0};
+    return writes;
+}
+
+//  A READ goes on behind what it has not seen.
+bool __real_zb_engine_have_read (zb_engine_t *self, void *load, zb_read_t *read);
+bool __wrap_zb_engine_have_read (zb_engine_t *self, void *load, zb_read_t *read);
+bool __wrap_zb_engine_have_read (zb_engine_t *self, void *load, zb_read_t *read)
+{
+    size_t less = sim_mutant == MUTANT_READ && read->count[0] > 1;
+    read->found[0] += less;
+    read->count[0] -= less;
+    bool good = __real_zb_engine_have_read (self, load, read);
+    read->found[0] -= less;
+    read->count[0] += less;
+    return good;
+}
+
+//  A SEEK leads to the end.
+void __real_zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t count);
+void __wrap_zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t count);
+void __wrap_zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t count)
+{
+    bool end = sim_mutant == MUTANT_SEEK;
+    __real_zb_cursor_move (self, id, end ? self->log->tail : from, end ? self->log->put : count);
 }
 
 //  Nor what it has purged and deleted.

@@ -81,6 +81,10 @@ typedef enum {
     MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
     MUTANT_MARK,     //  a new leader takes a subscription for one that has done all
     MUTANT_FILTER,   //  a filter excludes now and then what fits it
+    MUTANT_EARLY,    //  a topic that keeps all removes what it is to keep
+    MUTANT_UNTOLD,   //  a subscription is not told of what was removed before it had it
+    MUTANT_READ,     //  a READ goes on behind what it has not seen
+    MUTANT_SEEK,     //  a SEEK leads to the end
     MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
     MUTANT_BURIED,   //  what a consumer rejects is done, and goes nowhere now and then
     MUTANT_LOCK,     //  the lock of a shared store keeps nobody out

@@ -112,6 +112,13 @@ static void s_count_forged (void)
         if (world_now () > limit)
             world_finding ("H8: at rest, and the subscriptions are not served");
     }
+    annals_count ();
+    limit = world_now () + 120 * SECOND;
+    while (!annals_have_been_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and the annals are not served");
+    }
     letters_count ();
     limit = world_now () + 120 * SECOND;
     while (!letters_have_been_counted ()) {
@@ -201,6 +208,8 @@ static void s_run (uint64_t seed)
         news_start (PUTS_TO);
     if (s_forges ())
         letters_start (PUTS_TO);
+    if (s_forges ())
+        annals_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -402,6 +411,10 @@ static void s_test_mutants (void)
         {MUTANT_BURIED, "H17", 60, EXTRA_FORGE},
         {MUTANT_MOVED, "H17", 60, EXTRA_FORGE},
         {MUTANT_FILTER, "H16", 60, EXTRA_FORGE},
+        {MUTANT_EARLY, "H18", 60, EXTRA_FORGE},
+        {MUTANT_UNTOLD, "H18", 60, EXTRA_FORGE},
+        {MUTANT_READ, "H18", 60, EXTRA_FORGE},
+        {MUTANT_SEEK, "H18", 60, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
         {MUTANT_FENCE, "H15", 200, EXTRA_SHARED},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},

@@ -1504,6 +1504,52 @@ static void test_subscriptions_come_and_go (void **state)
     s_close ();
 }
 
+//  What retention removes each side decides for itself: the winner gives what it has kept, whatever the loser has removed
+//  before it was done; and what the loser's subscription has acknowledged stays away.
+static void test_a_topic_that_keeps_all (void **state)
+{
+    (void) state;
+    for (int acked = 0; acked < 2; acked++) {
+        s_open_topic ();
+        s_say (&s_loser, "c", "TOPIC|t|t|keep=all\nkeep-messages=2");
+        s_say (&s_winner, "c", "TOPIC|t|t|keep=all");
+        s_say (&s_loser, "c", "PUT|1|t||5|6");
+        s_say (&s_loser, "c", "PUT|1|t||7|8");
+        rig_wait (s_loser.rig, 1000);
+        s_say (&s_winner, "c", "PUT|1|t||mine");
+        if (acked) {
+            s_say (&s_loser, "c", "GET|g|t/b|1|0|");
+            assert_non_null (strstr (rig_last (s_loser.rig)->text, "zb-skipped=1:6..2b:2"));
+            s_say (&s_loser, "c", "ACK|a|t/b|2b:3");
+        }
+        s_replay ("");
+        //  Who has gone on behind what was removed is done with it.
+        s_expect_topic ("3,4,7,8,mine", acked ? "8,mine" : "1,2,3,4,7,8,mine");
+        s_lead (&s_winner);
+        s_say (&s_winner, "c", "HELLO|h");
+        s_expect_topic ("3,4,7,8,mine", acked ? "8,mine" : "1,2,3,4,7,8,mine");
+        //  What the loser took goes in its place.
+        s_say (&s_winner, "c", "TOPIC|t|t|keep-messages=3");
+        s_expect_topic ("7,8,mine", acked ? "8,mine" : "7,8,mine");
+        s_say (&s_winner, "c", "TOPIC|t|t|keep-messages=1");
+        s_expect_topic ("mine", "mine");
+        s_close ();
+    }
+    //  One that nobody subscribes to is replayed.
+    s_open_topic ();
+    s_say (&s_loser, "c", "TOPIC|t|u|keep=all\nmax-age=9");
+    s_say (&s_loser, "c", "PUT|1|u||1");
+    s_say (&s_loser, "c", "TOPIC|t|t|keep=all");
+    s_say (&s_winner, "c", "TOPIC|t|t|max-bytes=5");
+    s_replay ("");
+    s_say (&s_winner, "c", "SUB|s|u/a|from=first");
+    s_expect_of ("u/a", "1");
+    s_say (&s_winner, "c", "LIST|l|?||9");
+    assert_non_null (strstr (rig_last (s_winner.rig)->text, "|u|keep=all\nmax-bytes=1073741824\nmax-age=9\n"));
+    assert_non_null (strstr (rig_last (s_winner.rig)->text, "|t|keep=subscribed\nmax-bytes=5\n"));
+    s_close ();
+}
+
 //  A SEEK holds after the split, whichever side was asked: what either has acknowledged of the one before it is not meant.
 static void test_a_seek_on_one_side (void **state)
 {
@@ -1604,6 +1650,7 @@ int main (void)
         cmocka_unit_test (test_an_epoch_that_was_used_twice),
         cmocka_unit_test (test_strangers_are_refused),
         cmocka_unit_test (test_a_topic),
+        cmocka_unit_test (test_a_topic_that_keeps_all),
         cmocka_unit_test (test_a_seek_on_one_side),
         cmocka_unit_test (test_a_filter),
         cmocka_unit_test (test_a_subscription_s_acknowledgements),

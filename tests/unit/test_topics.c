@@ -282,6 +282,13 @@ static void test_bad_input (void **state)
         {"TOPIC|t|x|keep=none", 400},
         {"TOPIC|t|x|lease=1", 400},
         {"TOPIC|t|x|max-bytes=", 400},
+        {"TOPIC|t|x|keep=all\nmax-age=-1", 400},
+        {"TOPIC|t|x|keep=all\nmax-age=3155760000001", 400},
+        {"TOPIC|t|x|keep=all\nkeep-messages=x", 400},
+        {"TOPIC|t|x|max-age=1", 400},
+        {"TOPIC|t|x|keep-messages=1", 400},
+        {"TOPIC|t|t|keep-messages=1", 400},
+        {"SUB|s|t/x|max-age=1", 400},
         {"SUB|s|q/a|", 400},
         {"SUB|s|x/a|", 404},
         {"SUB|s|t/x|from=old", 400},
@@ -636,29 +643,277 @@ static void test_read_of_much (void **state)
     rig_destroy (&rig);
 }
 
+//  A topic t that keeps all, with these options.
+static rig_t *s_open_kept (const char *options)
+{
+    char line[80];
+    rig_t *rig = rig_ready (NULL);
+    snprintf (line, sizeof line, "TOPIC|t|t|keep=all\n%s", options);
+    s_ok (rig, line);
+    return rig;
+}
+
+//  Messages with these numbers, each in a row of its own.
+static void s_put_numbers (rig_t *rig, int first, int last)
+{
+    for (char line[40]; first <= last; first++) {
+        snprintf (line, sizeof line, "PUT|1|t||%d", first);
+        s_ok (rig, line);
+    }
+}
+
+//  Whatever subscriptions do, and without one.
+static void test_keeps_all (void **state)
+{
+    (void) state;
+    for (int takeover = 0; takeover < 2; takeover++) {
+        rig_t *rig = s_open_kept ("");
+        rig_skip (rig);
+        rig_say (rig, "c", "PUT|1|t||1");
+        rig_expect (rig, "c> OK|1|both|1:1|1:1");
+        s_ok (rig, "SUB|s|t/a|from=first");
+        s_ok (rig, "SUB|s|t/b|");
+        s_ok (rig, "PUT|1|t||2");
+        s_gets (rig, "t/a", "1,2");
+        s_gets (rig, "t/b", "2");
+        s_ok (rig, "ACK|a|t/a|1:1..1:4");
+        s_ok (rig, "PURGE|p|t/b");
+        if (takeover)
+            s_takeover (rig);
+        assert_int_equal (s_log_rows (rig), 2);
+        s_gets (rig, "t/a", "");
+        s_gets (rig, "t/b", "");
+        s_answers (rig, "c", "READ|r|t|first|10|0", "1,2");
+        s_ok (rig, "SEEK|s|t/a|first");
+        s_gets (rig, "t/a", "1,2");
+        s_ok (rig, "DELETE|d|t/a");
+        s_ok (rig, "DELETE|d|t/b");
+        s_ok (rig, "PUT|1|t||3");
+        s_ok (rig, "SUB|s|t/c|from=first");
+        s_gets (rig, "t/c", "1,2,3");
+        s_ok (rig, "DELETE|d|t/c");
+        rig_skip (rig);
+        rig_say (rig, "c", "LIST|l||q");
+        rig_expect (rig,
+                    "c> OK|l|t|keep=all\nmax-bytes=1073741824\nmax-age=0\nkeep-messages=0\nmessages=3\nkind=topic|");
+        if (takeover)
+            s_takeover (rig);
+        s_refused (rig, "TOPIC|t|t|keep=subscribed\nmax-age=1", 400);
+        s_answers (rig, "c", "READ|r|t|first|10|0", "1,2,3");
+        s_ok (rig, "TOPIC|t|t|keep=subscribed");
+        assert_int_equal (s_log_rows (rig), 0);
+        s_answers (rig, "c", "READ|r|t|first|10|0", "");
+        rig_destroy (&rig);
+    }
+}
+
+//  Of subscriptions whose beginnings are known by these texts, in the order of their names, LIST tells so many messages.
+static void s_counts (rig_t *rig, const char *const *texts)
+{
+    rig_skip (rig);
+    rig_say (rig, "c", "LIST|l||t|9");
+    const char *at = rig_last (rig)->text;
+    for (; *texts; texts++) {
+        at = strstr (at, *texts);
+        if (!at)
+            fail_msg ("%s: not in %s", *texts, rig_last (rig)->text);
+    }
+}
+
+//  What is too much goes from the head.  A subscription that was not done with it is told, and its counts stay true: of one
+//  that nobody gets from, of one that holds some and has done some, be that in memory or on disk, and of one that has done all.
+static void test_overtaken (void **state)
+{
+    (void) state;
+    for (int takeover = 0; takeover < 3; takeover++) {
+        rig_t *rig = s_open_kept ("");
+        s_ok (rig, "SUB|s|t/busy|"); //  1:1
+        s_ok (rig, "SUB|s|t/done|");
+        s_ok (rig, "SUB|s|t/idle|filter=>\nlease=1000");
+        s_ok (rig, "SUB|s|t/none|");
+        for (int number = 1; number <= 10; number++) {
+            char line[40];
+            snprintf (line, sizeof line, "PUT|1|t|subject=s|%d", number); //  1:5 to 1:14
+            s_ok (rig, line);
+        }
+        rig_say (rig, "x", "HELLO|h");
+        rig_say (rig, "x", "GET|g|t/busy|7|0|");
+        s_ok (rig, "ACK|a|t/busy|1:6 1:13"); //  2 and 9
+        s_ok (rig, "ACK|a|t/done|1:5..1:14");
+        if (takeover == 1)
+            s_takeover (rig);
+        s_ok (rig, "TOPIC|t|t|keep-messages=5");
+        rig_wait (rig, 1000);
+        if (takeover == 2)
+            s_takeover (rig);
+        assert_int_equal (s_log_rows (rig), 5);
+        const char *const counts[] = {"t/busy|", "messages=4\n", "t/done|", "messages=0\n", "t/idle|", "messages=5\n",
+                                      "t/none|", "messages=5\n", NULL};
+        s_counts (rig, counts);
+        rig_skip (rig);
+        rig_say (rig, "c", "GET|g|t/idle|1|0|");
+        rig_expect (rig, "c> MSG|g|both|t/idle|1:10 1\tsubject=s\tzb-n=6\tzb-skipped=1:3..1:9|6");
+        s_counts (rig, counts);
+        //  It is told until somebody has gone on behind it.
+        rig_wait (rig, 1001);
+        rig_skip (rig);
+        rig_say (rig, "c", "GET|g|t/idle|1|0|");
+        assert_non_null (strstr (rig_last (rig)->text, "zb-skipped=1:3..1:9|6"));
+        s_ok (rig, "ACK|a|t/idle|1:10");
+        rig_skip (rig);
+        rig_say (rig, "c", "GET|g|t/idle|1|0|");
+        rig_expect (rig, "c> MSG|g|both|t/idle|1:11 1\tsubject=s\tzb-n=7|7");
+        //  7 was held: its lease goes on.
+        s_ok (rig, "ACK|a|t/busy|1:5..1:9");
+        rig_gone (rig, "x");
+        rig_wait (rig, 5001);
+        s_gets (rig, "t/busy", "6,7,8,10");
+        s_ok (rig, "ACK|a|t/busy|1:10");
+        s_gets (rig, "t/done", "");
+        s_takeover (rig);
+        const char *const after[] = {"t/busy|", "messages=3\n", "t/done|", "messages=0\n", "t/idle|", "messages=4\n",
+                                     "t/none|", "messages=5\n", NULL};
+        s_counts (rig, after);
+        s_gets (rig, "t/busy", "7,8,10");
+        s_gets (rig, "t/none", "6,7,8,9,10");
+        s_counts (rig, after);
+        s_gets (rig, "t/idle", "7,8,9,10");
+        s_ok (rig, "ACK|a|t/busy|1:1..1:14");
+        s_ok (rig, "ACK|a|t/idle|1:1..1:14");
+        s_ok (rig, "ACK|a|t/none|1:1..1:14");
+        assert_int_equal (s_rows (rig, ZB_ACKS, ZB_ACKS_KEY_SIZE), 0);
+        assert_int_equal (s_log_rows (rig), 5);
+        s_answers (rig, "c", "READ|r|t|first|10|0", "6,7,8,9,10");
+        rig_destroy (&rig);
+    }
+}
+
+//  Bytes have a bound whatever is put; a PUT is refused only if they come faster than they go.  No step is large.
+static void test_most_bytes (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open_kept ("max-bytes=20000");
+    s_ok (rig, "SUB|s|t/a|");
+    for (int count = 0; count < 100; count++) {
+        s_put (rig, "t", 1000);
+        rig_expect (rig, "c> OK*");
+        rig_wait (rig, 100);
+    }
+    rig_wait (rig, 1000);
+    assert_true (s_log_rows (rig) >= 17 && s_log_rows (rig) < 20);
+    rig->stuck = true;
+    bool refused = false;
+    for (int count = 0; count < 30 && !refused; count++) {
+        s_put (rig, "t", 1000);
+        refused = rig_last (rig)->answer.status == ZB_ANSWER_ERR;
+    }
+    assert_true (refused);
+    rig_expect (rig, "c> ERR|1|429|the topic is full (max-bytes): what*");
+    rig->stuck = false;
+    rig_wait (rig, 1000);
+    s_put (rig, "t", 1000);
+    rig_expect (rig, "c> OK*");
+    //  What was too much before the option was, too.
+    s_ok (rig, "TOPIC|t|t|max-bytes=0");
+    s_put_numbers (rig, 1, 1000);
+    rig_wait (rig, 1);
+    rig->most_ops = 0;
+    s_ok (rig, "TOPIC|t|t|max-bytes=1000");
+    for (int count = 0; count < 10; count++)
+        rig_wait (rig, 100);
+    assert_true (s_log_rows (rig) < 20);
+    assert_true (rig->most_ops < 300);
+    s_put (rig, "t", 1001);
+    rig_expect (rig, "c> ERR|1|429|the PUT is larger*");
+    rig_destroy (&rig);
+}
+
+//  What is older than max-age goes, but not in the first minute of a lead.
+static void test_most_age (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open_kept ("max-age=5000");
+    uint64_t wall = 1000000;
+    zb_engine_time (rig->engine, (int64_t) wall, rig->now);
+    s_put_numbers (rig, 1, 1);
+    s_pass (rig, &wall, 20000);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "1");
+    s_pass (rig, &wall, 35500);
+    s_put_numbers (rig, 2, 2);
+    s_pass (rig, &wall, 4000);
+    s_put_numbers (rig, 3, 3);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "1,2,3");
+    s_pass (rig, &wall, 400);
+    s_pass (rig, &wall, 101);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "2,3");
+    s_pass (rig, &wall, 600);
+    s_pass (rig, &wall, 101);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "3");
+    s_takeover (rig);
+    zb_engine_time (rig->engine, (int64_t) wall, rig->now);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "3");
+    s_pass (rig, &wall, 59000);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "3");
+    s_pass (rig, &wall, 1001);
+    s_pass (rig, &wall, 101);
+    s_answers (rig, "c", "READ|r|t|first|10|0", "");
+    assert_int_equal (s_log_rows (rig), 0);
+    //  Nobody has to use it for that.
+    s_put_numbers (rig, 4, 5);
+    s_takeover (rig);
+    zb_engine_time (rig->engine, (int64_t) wall, rig->now);
+    s_pass (rig, &wall, 61000);
+    s_pass (rig, &wall, 1000);
+    assert_int_equal (s_log_rows (rig), 0);
+    rig_destroy (&rig);
+}
+
+//  What goes while a READ's rows are read takes nothing else from it.
+static void test_read_while_rows_go (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    s_put_numbers (rig, 1, 3); //  1:3 to 1:5
+    s_gets (rig, "t/a", "1,2,3");
+    s_gets (rig, "t/b", "1,2,3");
+    rig->stuck = true;
+    rig_say (rig, "x", "HELLO|h");
+    rig_say (rig, "x", "READ|r|t|first|10|0");
+    s_ok (rig, "ACK|a|t/a|1:3");
+    s_ok (rig, "ACK|a|t/b|1:3");
+    assert_int_equal (s_log_rows (rig), 2);
+    rig_skip (rig);
+    rig->stuck = false;
+    rig_run (rig);
+    rig_expect (rig, "x> MSG|r|both|t|1:4 0\tzb-n=2\tzb-skipped=1:1..1:3\n1:5 0\tzb-n=3|2|3");
+    rig_destroy (&rig);
+}
+
 static void test_rows (void **state)
 {
     (void) state;
-    const zb_queue_row_t rows[] = {{.kind = ZB_KIND_TOPIC, .id = 7, .changed = {3, 2, 1}, .bytes = 5},
-                                   {.kind = ZB_KIND_SUB,
-                                    .id = 8,
-                                    .changed = {3, 2, 1},
-                                    .lease = 9,
-                                    .grace = 10,
-                                    .topic = 7,
-                                    .began = {.how = ZB_AT_FIRST},
-                                    .birth = 12,
-                                    .from = 11},
-                                   {.kind = ZB_KIND_SUB,
-                                    .id = 8,
-                                    .changed = {3, 2, 1},
-                                    .topic = 7,
-                                    .began = {.how = ZB_AT_TIME, .number = 13},
-                                    .filter = {5, "a.* b"},
-                                    .birth = 12,
-                                    .from = 11},
-                                   {.kind = ZB_KIND_SUB, .id = 8, .topic = 7, .birth = 12, .dead_size = 3, .dead = "bin"}};
-    for (size_t index = 0; index < 4; index++) {
+    const zb_queue_row_t rows[] = {
+        {.kind = ZB_KIND_TOPIC, .id = 7, .changed = {3, 2, 1}, .bytes = 5},
+        {.kind = ZB_KIND_TOPIC, .id = 7, .bytes = 5, .keeps = true, .age = 6, .most = 8},
+        {.kind = ZB_KIND_SUB,
+         .id = 8,
+         .changed = {3, 2, 1},
+         .lease = 9,
+         .grace = 10,
+         .topic = 7,
+         .began = {.how = ZB_AT_FIRST},
+         .birth = 12,
+         .from = 11},
+        {.kind = ZB_KIND_SUB,
+         .id = 8,
+         .changed = {3, 2, 1},
+         .topic = 7,
+         .began = {.how = ZB_AT_TIME, .number = 13},
+         .filter = {5, "a.* b"},
+         .birth = 12,
+         .from = 11},
+        {.kind = ZB_KIND_SUB, .id = 8, .topic = 7, .birth = 12, .dead_size = 3, .dead = "bin"}};
+    for (size_t index = 0; index < sizeof rows / sizeof *rows; index++) {
         zb_row_t *row = zb_row_new (ZB_TOPIC_ROW_MAX + 1);
         zb_queue_row_t found;
         row->size = (uint32_t) zb_topic_row_encode (&rows[index], row->data);
@@ -669,7 +924,7 @@ static void test_rows (void **state)
             memcpy (part->data, row->data, size);
             part->size = (uint32_t) size;
             //  Behind its first bytes a row may have ended, or have what a later program has added.
-            if (size < ZB_SUB_ROW_SIZE)
+            if (size < (rows[index].kind == ZB_KIND_TOPIC ? ZB_TOPIC_ROW_SIZE : ZB_SUB_ROW_SIZE))
                 assert_int_equal (zb_queue_row_decode (&found, part), -1);
             zb_row_unref (&part);
         }
@@ -696,6 +951,11 @@ int main (void)
         cmocka_unit_test (test_seek),
         cmocka_unit_test (test_read),
         cmocka_unit_test (test_read_of_much),
+        cmocka_unit_test (test_keeps_all),
+        cmocka_unit_test (test_overtaken),
+        cmocka_unit_test (test_most_bytes),
+        cmocka_unit_test (test_most_age),
+        cmocka_unit_test (test_read_while_rows_go),
         cmocka_unit_test (test_rows),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -65,6 +65,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->asks,
                          &self->peeks,
                          &self->filtered,
+                         &self->kept,
                          &self->tombs};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
@@ -420,9 +421,11 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         timer = zb_timer_first (&self->timers);
     }
     zb_engine_sweep_names (self);
-    int64_t next = zb_engine_sweep_sessions (self), marks = zb_engine_sweep_marks (self);
+    int64_t next = zb_engine_sweep_sessions (self), marks = zb_engine_sweep_marks (self),
+            kept = zb_engine_retain (self);
     next = next < self->sweep.at ? next : self->sweep.at;
     next = next < marks ? next : marks;
+    next = next < kept ? next : kept;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

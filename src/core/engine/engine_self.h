@@ -24,6 +24,7 @@
     reading.c  READ
     seeking.c  positions in a topic, and SEEK
     sweeping.c marks of subscriptions that nobody gets from
+    retaining.c what topics that keep all remove
     list.c     LIST
     peeking.c  PEEK
     roster.c   CLIENTS
@@ -99,7 +100,9 @@ typedef enum {
     ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
     ZB_LOAD_SPOT,    //  a row of a topic at a position,
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
-    ZB_LOAD_READ,    //  and rows for who reads it
+    ZB_LOAD_READ,    //  rows for who reads it,
+    ZB_LOAD_OLDEST,  //  and the first ones of one that keeps all
+    ZB_LOAD_KEPT,    //  queues, to find those topics
     ZB_LOAD_LIST,    //  for LIST: all queues,
     ZB_LOAD_DEPTHS,  //  then all cursors
     ZB_LOAD_PURGED,  //  rows whose space is to be freed
@@ -116,7 +119,7 @@ typedef struct zb_load {
     zb_load_kind_t kind;
     uint64_t tag;
     zb_read_t *read;   //  until it is taken
-    zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, PEEK
+    zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
     uint64_t from;     //  STRAYS: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
     uint64_t last;
@@ -151,7 +154,7 @@ typedef struct {
     size_t from;           //  what the queue had in memory before
 } zb_pin_t;
 
-//  The search for names that are not used any more, see upkeep.c.
+//  The search for names that are not used any more, see upkeep.c; and for topics, see retaining.c.
 typedef struct {
     uint8_t key[ZB_KEY_MAX]; //  where it goes on; without one it begins anew
     size_t size;
@@ -283,6 +286,10 @@ struct zb_engine {
     zb_ring_t filtered;     //  topics with filters
     int64_t sweep_marks_at; //  when these are looked at next
     zb_load_t *sweep_load;  //  for one of them
+    zb_ring_t kept;         //  topics that keep all,
+    int64_t retain_at;      //  when these are looked at next,
+    zb_load_t *retain_load; //  and for one of them
+    zb_sweep_t find;        //  the search for those that nobody has used yet in this lead
 
     zb_lineage_t lineage;
     zb_keep_t keep;
@@ -476,6 +483,10 @@ zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue, size_t bod
 //  Answers TOPIC, and SUB.
 zb_load_t *zb_engine_topic (zb_engine_t *self, zb_task_t *task);
 zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task);
+//  How many bytes it may have.
+uint64_t zb_engine_topic_bytes (const zb_engine_t *self, const zb_queue_t *topic);
+//  Whether what is put into it is kept.
+bool zb_engine_topic_stores (const zb_queue_t *topic);
 //  Why a PUT to the topic is refused; NULL if it is not.
 const char *zb_engine_topic_full (const zb_engine_t *self, const zb_queue_t *topic, const zb_request_t *request);
 //  Delivers what is new in a topic to those of its subscriptions that rows are shown to.
@@ -527,6 +538,16 @@ void zb_engine_settle_topic (zb_engine_t *self, zb_queue_t *topic);
 int64_t zb_engine_sweep_marks (zb_engine_t *self);
 //  The rows that were read for that; false if one is malformed.
 bool zb_engine_swept_rows (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+
+//  retaining.c
+//  Whether the topic keeps all may have changed.
+void zb_engine_keeps (zb_engine_t *self, zb_queue_t *topic);
+//  Removes what is too old or too much; returns when to call again.
+int64_t zb_engine_retain (zb_engine_t *self);
+//  Rows of queues that were read to find such topics; false if one is malformed.
+bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read);
+//  The first rows of a topic, which were read for that; false if one is malformed.
+bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
 
 //  granting.c
 //  Answers KEY.

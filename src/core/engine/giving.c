@@ -93,6 +93,8 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
+    reply->skipped = queue->cursor.lost;
+    queue->cursor.told = true;
     size_t bytes = 0;
     uint32_t number = 0;
     zb_view_t *view = NULL;

@@ -20,7 +20,7 @@
 //  What an argument of a reply costs, in visits: two of them for a queue.
 #define ARG_VISITS 4
 //  Bytes of a queue's options and counts, at most.
-#define TEXT_MAX (300 + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
+#define TEXT_MAX (360 + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
 
 //  Copies a name behind the others.
 static zb_frame_t s_keep (zb_list_t *self, size_t offset, zb_frame_t name)
@@ -120,10 +120,14 @@ int zb_list_cursor (zb_list_t *self, const zb_found_t *found)
         return -1;
     if (key.row.id == 0) {
         self->topic = key.row.topic;
-        self->put = cursor.put;
+        self->log = cursor;
     }
-    else if (key.row.topic == self->topic && cursor.put < self->put)
-        cursor.put = self->put;
+    else if (key.row.topic == self->topic) {
+        cursor.put = cursor.put < self->log.put ? self->log.put : cursor.put;
+        //  Rows were removed before it had done anything of them, and its row does not say so.
+        if (cursor.mark < self->log.low)
+            cursor.done = self->log.done;
+    }
     zb_listed_t *item =
         self->items ? (zb_listed_t *) bsearch (&key, self->item, self->items, sizeof key, s_by_place) : NULL;
     if (item)

@@ -28,7 +28,7 @@ typedef struct zb_list {
     size_t room;
     zb_frame_t beyond; //  the name of that one; empty: there are no more
     uint32_t topic;    //  the newest one whose cursor has come,
-    uint64_t put;      //  and how many messages were put there: its subscriptions' rows may be older
+    zb_cursor_row_t log; //  and its row: those of its subscriptions may be older
 } zb_list_t;
 
 //  What this LIST asks for.

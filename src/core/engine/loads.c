@@ -191,6 +191,8 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
         self->listing = NULL;
     if (self->sweep_load == load)
         self->sweep_load = NULL;
+    if (self->retain_load == load)
+        self->retain_load = NULL;
     zb_ring_remove (&load->lists);
     zb_list_destroy (&load->list);
     zb_subs_destroy (&load->subs);
@@ -433,6 +435,12 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         break;
     case ZB_LOAD_READ:
         fault = zb_engine_have_read (self, load, read) ? NULL : s_damaged_log;
+        break;
+    case ZB_LOAD_OLDEST:
+        fault = zb_engine_oldest (self, load, read) ? NULL : s_damaged_log;
+        break;
+    case ZB_LOAD_KEPT:
+        fault = zb_engine_found_kept (self, read) ? NULL : s_damaged_queues;
         break;
     case ZB_LOAD_LIST:
         return s_list (self, load, read);

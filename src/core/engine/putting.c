@@ -90,10 +90,10 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         piece.digest = digest;
         piece.part = properties != NULL;
     }
-    bool dropped = queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->subs);
+    bool dropped = queue->kind == ZB_KIND_TOPIC && !zb_engine_topic_stores (queue);
     if (!dropped) {
         //  Where messages expire each row has the time of all of its PUTs.
-        if (queue->timed && queue->log.fill && zb_log_time (queue->log.fill) != head.time)
+        if ((queue->timed || queue->age) && queue->log.fill && zb_log_time (queue->log.fill) != head.time)
             zb_log_end_row (&queue->log);
         if (queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->touched))
             zb_engine_settle_topic (self, queue);

@@ -102,6 +102,16 @@ static bool s_row (zb_engine_t *self, zb_queue_t *topic, const zb_found_t *found
     return true;
 }
 
+//  What it asks for may be gone: then it begins with the first one there is, and is told.
+static void s_begin (zb_get_t *get, const zb_log_t *log)
+{
+    if (get->behind >= log->floor)
+        return;
+    if (get->reply->bodies == 0)
+        get->reply->skipped = (zb_span_t){get->behind + 1, log->floor};
+    get->behind = log->floor;
+}
+
 bool zb_engine_have_read (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 {
     zb_queue_t *topic = load->queue;
@@ -112,6 +122,9 @@ bool zb_engine_have_read (zb_engine_t *self, zb_load_t *load, const zb_read_t *r
     if (topic->gone || log->inserting)
         return true;
     bool whole = !read->more[0];
+    //  More may have gone since it was asked for.
+    ZB_RING_EACH (link, after, &topic->parked)
+    s_begin (ZB_ITEM (link, zb_get_t, turn), log);
     for (size_t index = 0; index < read->count[0]; index++, behind = last) {
         const zb_found_t *found = &read->found[0][index];
         if (zb_log_key_decode (found, log->id, &last))
@@ -142,11 +155,7 @@ static bool s_read (zb_engine_t *self, zb_queue_t *topic)
     ZB_RING_EACH (link, after, &topic->parked)
     {
         zb_get_t *get = ZB_ITEM (link, zb_get_t, turn);
-        //  What it asks for is gone: it begins with the first one there is, and is told.
-        if (get->behind < log->floor) {
-            get->reply->skipped = (zb_span_t){get->behind + 1, log->floor};
-            get->behind = log->floor;
-        }
+        s_begin (get, log);
         from = get->behind < from ? get->behind : from;
     }
     if (from >= log->tail)

@@ -58,6 +58,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->strays);
             zb_ring_remove (&queue->rest);
             zb_ring_remove (&queue->filtered);
+            zb_ring_remove (&queue->kept);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }
@@ -105,7 +106,8 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->merge.progress = NULL;
     self->sweep.size = 0;
     self->freed = 0;
-    self->sweep.at = self->sweep_marks_at = 0;
+    self->sweep.at = self->sweep_marks_at = self->retain_at = 0;
+    self->find = (zb_sweep_t){.size = 0};
     self->token_size = 0;
     self->visited = 0;
 }

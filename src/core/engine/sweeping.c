@@ -141,7 +141,7 @@ bool zb_engine_swept_rows (zb_engine_t *self, const zb_load_t *load, const zb_re
 //  Whether a pass over the topic is due, or has not come to its end.
 static bool s_is_due (const zb_engine_t *self, const zb_queue_t *topic)
 {
-    uint64_t most = (topic->bytes ? topic->bytes : self->limits.topic_bytes) / 4;
+    uint64_t most = zb_engine_topic_bytes (self, topic) / 4;
     most = most < SWEEP_BYTES ? most : SWEEP_BYTES;
     return self->now - topic->swept_at >= SWEEP_PAUSE || topic->log.stored > topic->swept + most;
 }

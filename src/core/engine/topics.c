@@ -81,8 +81,12 @@ static bool s_may_write (zb_engine_t *self, const zb_task_t *task, bool makes)
 static void s_configure (zb_engine_t *self, zb_queue_t *queue, zb_queue_row_t *row)
 {
     row->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
+    bool trims = queue->kind == ZB_KIND_TOPIC && queue->log.retains && !row->keeps;
     zb_queue_configure (queue, row);
+    zb_engine_keeps (self, queue);
     zb_engine_write_queue (self, queue);
+    if (trims)
+        zb_engine_trim (self, queue);
 }
 
 zb_load_t *zb_engine_topic (zb_engine_t *self, zb_task_t *task)
@@ -99,6 +103,9 @@ zb_load_t *zb_engine_topic (zb_engine_t *self, zb_task_t *task)
     zb_queue_row_t row = have;
     if (!s_options (self, task, &row))
         return NULL;
+    const char *wrong = zb_topic_wrong (&row);
+    if (wrong)
+        return s_refuse (self, task, ZB_BAD_REQUEST, wrong, self->names_commit);
     if (topic)
         topic->asked = self->epoch;
     if (topic && zb_topic_same (&have, &row))
@@ -139,7 +146,7 @@ static void s_subscribe (zb_engine_t *self, const zb_task_t *task, zb_queue_t *t
 {
     zb_spot_t at = *spot;
     //  Nothing is kept while there is none, and before the first one there is nothing that it could have.
-    if (zb_ring_empty (&topic->subs))
+    if (!zb_engine_topic_stores (topic))
         topic->log.floor = self->newest;
     if (at.from <= topic->log.floor)
         at = (zb_spot_t){topic->log.floor, topic->log.gone};
@@ -252,11 +259,27 @@ zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, cons
 //  ---------------------------------------------------------------------------
 //  PUT
 
+uint64_t zb_engine_topic_bytes (const zb_engine_t *self, const zb_queue_t *topic)
+{
+    return topic->bytes ? topic->bytes : self->limits.topic_bytes;
+}
+
+bool zb_engine_topic_stores (const zb_queue_t *topic)
+{
+    return topic->log.retains || !zb_ring_empty (&topic->subs);
+}
+
 const char *zb_engine_topic_full (const zb_engine_t *self, const zb_queue_t *topic, const zb_request_t *request)
 {
-    uint64_t max = topic->bytes ? topic->bytes : self->limits.topic_bytes;
-    bool full = !zb_ring_empty (&topic->subs) && topic->log.stored + request->body_bytes > max;
-    return full ? "the topic is full (max-bytes): a subscription is behind" : NULL;
+    uint64_t max = zb_engine_topic_bytes (self, topic), after = topic->log.stored + request->body_bytes;
+    if (!zb_engine_topic_stores (topic))
+        return NULL;
+    if (request->body_bytes > max)
+        return "the PUT is larger than the topic's max-bytes";
+    //  One that keeps all removes the oldest, but not always as fast as others put.
+    if (topic->log.retains)
+        return after > 2 * max ? "the topic is full (max-bytes): what is too much is still being removed" : NULL;
+    return after > max ? "the topic is full (max-bytes): a subscription is behind" : NULL;
 }
 
 void zb_engine_serve_topic (zb_engine_t *self, zb_queue_t *topic)
@@ -278,10 +301,10 @@ void zb_engine_serve_topic (zb_engine_t *self, zb_queue_t *topic)
 
 void zb_engine_trim (zb_engine_t *self, zb_queue_t *topic)
 {
-    bool none = zb_ring_empty (&topic->subs);
+    bool none = !zb_engine_topic_stores (topic);
     if (none)
         zb_log_purge (&topic->log, self->newest);
-    uint64_t mark = none ? self->newest : zb_log_trim (&topic->log);
+    uint64_t mark = none ? self->newest : topic->log.retains ? 0 : zb_log_trim (&topic->log);
     if (mark)
         zb_engine_bury (self, topic->id, mark);
     zb_engine_touch_queue (self, topic);
@@ -460,6 +483,7 @@ static bool s_make (zb_engine_t *self, const zb_load_t *load)
     zb_queue_t *topic = zb_queue_new_topic (s_topic_name (load), load->row.id, self->before, &self->windows);
     zb_queue_configure (topic, &load->row);
     zb_queue_restore (topic, &subs->topic);
+    zb_engine_keeps (self, topic);
     s_add (self, topic);
     for (size_t index = 0; index < subs->subs; index++) {
         const s_sub_t *each = &subs->sub[index];

@@ -46,6 +46,13 @@ void zb_cursor_follow (zb_cursor_t *self, bool follows)
         zb_ring_append (&self->log->followers, &self->follows);
 }
 
+//  All that is gone was before its mark; nothing of it was done out of order.
+static void s_pass_all (zb_cursor_t *self)
+{
+    self->reach = self->passed = self->log->floor;
+    self->done = self->behind = self->log->gone;
+}
+
 void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     assert (self->views.count == 0 && row->done <= row->put);
@@ -54,6 +61,12 @@ void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
     if (row->mark) {
         self->passed = row->mark - 1;
         self->behind = row->behind;
+    }
+    if (self->log->keeps && row->low <= self->log->floor) {
+        self->lost = (zb_span_t){row->low, self->log->floor};
+        self->reach = self->log->floor;
+        if (self->passed < self->reach)
+            s_pass_all (self);
     }
 }
 
@@ -506,6 +519,9 @@ static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint6
         self->ready--;
     zb_view_finish (view, number);
     view->commit = commit;
+    //  Who knows what was lost and goes on has given that up.
+    if (self->told)
+        self->lost = (zb_span_t){0, 0};
     self->done++;
     self->commit = commit;
     if (zb_ring_empty (&view->dirty))
@@ -652,7 +668,8 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         view->has_bits = true;
         view->commit = commit->number;
     }
-    zb_cursor_row_t row = {zb_cursor_low (self), self->log->put, self->done, 0, 0};
+    zb_cursor_row_t row = {self->lost.first ? self->lost.first : zb_cursor_low (self), self->log->put, self->done, 0,
+                           0};
     bool keeps = self->log->keeps;
     if (keeps) {
         //  Where one begins may be known about only.
@@ -674,6 +691,7 @@ static void s_clear (zb_cursor_t *self)
         s_uncover (self, &self->away[place]);
     s_resize (self, 0);
     self->scan = 0;
+    self->lost = (zb_span_t){0, 0};
     assert (self->leased == 0 && self->ready == 0 && self->window == 0);
 }
 
@@ -725,6 +743,42 @@ bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit)
     if (any)
         s_advance (self, commit);
     return any;
+}
+
+//  Whether nothing is known of it but its mark: none of what is behind that is done, or delivered.
+static bool s_is_plain (const zb_cursor_t *self)
+{
+    return self->views.count == 0 && self->aways == 0 && self->done <= self->behind && self->passed <= self->reach;
+}
+
+uint64_t zb_cursor_knows (const zb_cursor_t *self)
+{
+    return s_is_plain (self) ? UINT64_MAX : self->reach;
+}
+
+bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
+{
+    uint64_t floor = self->log->floor, low = zb_cursor_low (self);
+    assert (self->log->keeps && !self->log->inserting);
+    if (low > floor)
+        return false;
+    self->lost = (zb_span_t){self->lost.first ? self->lost.first : low, floor};
+    self->told = false;
+    if (s_is_plain (self)) {
+        s_pass_all (self);
+        return false;
+    }
+    assert (self->reach >= floor);
+    while (self->views.count && s_last (self, 0) <= floor) {
+        zb_view_t *view = s_view (self, 0);
+        self->done += view->open + s_exclude (self, view->places, NULL);
+        self->behind += view->places->count;
+        s_erase_bits (self, view, commit);
+        s_drop (self, 0);
+    }
+    self->passed = self->passed > floor ? self->passed : floor;
+    self->commit = commit->number;
+    return true;
 }
 
 void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken)

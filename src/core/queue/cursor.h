@@ -29,6 +29,11 @@
     and without a bitmap: rows don't change, so whoever reads them finds it out again. It counts as done when the
     mark has passed its row.
 
+    Rows may be removed before a cursor is done with them (`overtaken`): then its mark moves behind them. What it was
+    not done with is lost to it. That is no acknowledgement, so to the store, which a replay reads, its mark is where it was
+    until there is one. One of which nothing is known but the mark is not written for that: whoever reads its row and the log's
+    comes to the same.
+
     A lease is spans of ids.  So a row of which something is leased may leave memory, too:
     what the cursor knows of its deliveries stays (`away`), and meets the row when it is
     read again.
@@ -59,6 +64,8 @@ typedef struct zb_cursor {
     zb_frame_t filter; //  and what it takes, its owner's; empty: all
     uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
     uint64_t behind; //  and so many messages are before the mark
+    zb_span_t lost;  //  from its mark on, what was removed before it was done with it; 0 = nothing,
+    bool told;       //  or somebody was told, and has acknowledged something since
     uint64_t held;   //  what it takes of the row behind this id holds back its mark; `reach` when that was found
     uint64_t commit; //  the newest commit with an acknowledgement
     zb_ring_t dirty; //  views whose bitmap the next batch writes
@@ -135,6 +142,11 @@ uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const
 
 //  Where rows are kept: has the mark pass what was found to be done when it was read.  Whether there was any.
 bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit);
+
+//  Where rows are retained.  Up to which id it is known what it has done: no row behind that may be removed.
+uint64_t zb_cursor_knows (const zb_cursor_t *self);
+//  Rows were removed.  Whether it is to be written.
+bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit);
 
 //  Whether the message with this id, which is in memory or gone, is there and not done; *lease is what covers it, or NULL.
 bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **lease);

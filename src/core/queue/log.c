@@ -303,6 +303,8 @@ void zb_log_release (zb_log_t *self, zb_places_t **places_p)
 
 void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit)
 {
+    if (self->retains)
+        return;
     //  Mostly one that has held rows back holds this one back, too.
     if (self->slowest && zb_cursor_low (self->slowest) <= last)
         return;
@@ -312,12 +314,18 @@ void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size
         self->slowest = ZB_ITEM (link, zb_cursor_t, ring);
         return;
     }
+    zb_log_remove (self, last, count, size, commit);
+}
+
+void zb_log_remove (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit)
+{
     uint8_t key[ZB_LOG_KEY_SIZE];
     zb_log_key (self->id, last, key);
     zb_batch_erase (commit->batch, ZB_LOG, key, sizeof key);
     self->floor = last > self->floor ? last : self->floor;
     self->gone += count;
-    self->stored -= size < self->stored ? size : self->stored;
+    //  They are counted about.
+    self->stored -= size < self->stored && self->gone < self->put ? size : self->stored;
 }
 
 uint64_t zb_log_trim (zb_log_t *self)

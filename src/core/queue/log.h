@@ -21,6 +21,8 @@
     A row leaves the store when every cursor is done with it.  A log of one cursor, a
     queue's, gives each row up as soon as that is so.  One that `keeps` gives them up from
     its head only, up to the slowest cursor: so nobody has to count for each row who has it.
+    One that also `retains` gives none up because of that: its owner removes rows from its head,
+    be they done or not.
 
     A replay brings rows of the other side of a split, with ids below the tail.  To a cursor that
     has passed their place they are late, see core/queue/cursor.h.
@@ -36,7 +38,8 @@
 
 typedef struct {
     uint32_t id;        //  in the table log
-    bool keeps;         //  rows go from the head only
+    bool keeps;         //  rows go from the head only,
+    bool retains;       //  and not because cursors are done with them
     zb_ring_t cursors;  //  one, but where it keeps
     zb_ring_t followers;       //  where it keeps: those of them that rows are shown to, whatever they have in memory
     struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
@@ -102,6 +105,9 @@ void zb_log_release (zb_log_t *self, zb_places_t **places_p);
 //  A cursor's mark has passed the row with this last id, of so many messages and bytes: it goes with the commit if all
 //  marks have.
 void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit);
+//  Where rows are retained: the first one, of so many messages and bytes, goes with the commit.  When all have gone that are
+//  to, the cursors are to be told (zb_cursor_overtaken).
+void zb_log_remove (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit);
 //  Rows that no cursor waits for, though none has passed them: the id up to which they lie, which is set as gone; 0 if
 //  there are none.  They are to be buried.
 uint64_t zb_log_trim (zb_log_t *self);

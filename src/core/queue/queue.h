@@ -21,6 +21,13 @@
 #include "core/base/map.h"
 #include "core/queue/cursor.h"
 
+//  What was found out about the first row of a log.
+typedef struct {
+    uint64_t behind; //  it is the one behind this id
+    uint64_t time;   //  and was begun then,
+    uint32_t count;  //  with so many messages; 0 = nothing was
+} zb_oldest_t;
+
 typedef struct zb_queue {
     zb_log_t log;       //  of a subscription only its count of users has a meaning
     zb_cursor_t cursor; //  not of a topic
@@ -44,7 +51,11 @@ typedef struct zb_queue {
     uint64_t expires; //  of a queue, as in its row
     uint64_t since;
     bool timed;
-    uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default
+    uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default;
+    uint64_t age;   //  if it keeps all, as in its row,
+    uint64_t most;
+    zb_oldest_t oldest;
+    zb_ring_t kept; //  and on the ring of those that do
     char *dead;     //  where dead letters go; NULL = the default
     uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row

@@ -30,7 +30,7 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4 };
+enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_KEEPS = 7 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {
@@ -52,7 +52,11 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     uint8_t began[8];
     zb_put64 (began, self->began.number);
     size += s_more (value + size, MORE_BEGAN, began, self->began.number ? sizeof began : 0);
-    return size + s_more (value + size, MORE_FILTER, self->filter.text, self->filter.size);
+    size += s_more (value + size, MORE_FILTER, self->filter.text, self->filter.size);
+    uint8_t keeps[16];
+    zb_put64 (keeps, self->age);
+    zb_put64 (keeps + 8, self->most);
+    return size + s_more (value + size, MORE_KEEPS, keeps, self->keeps ? sizeof keeps : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -65,11 +69,23 @@ static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t si
     return 0;
 }
 
+static int s_take_keeps (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 16 || zb_get64 (value) > INT64_MAX || zb_get64 (value + 8) > INT64_MAX)
+        return -1;
+    self->keeps = true;
+    self->age = zb_get64 (value);
+    self->most = zb_get64 (value + 8);
+    return 0;
+}
+
 int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
         zb_frame_t name = {value + at + 2, value[at + 1]};
         if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_KEEPS && s_take_keeps (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;

@@ -46,6 +46,8 @@
                                                       when it was named first: what came before never expires
                                                  an option 3: of a subscription that began at an id or a time u64  which one
                                                  an option 4: of a subscription: its filter (core/wire/filter.h)
+                                                 an option 7: of a topic that keeps all: u64  for how many ms, u64  and
+                                                      how many messages, each 0 = no limit
     log        queue id u32, LAST message id u64 messages, see below
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
@@ -119,7 +121,7 @@
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX) //  bytes of more options
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18) //  bytes of more options
 
 #define ZB_STAMP_SIZE 17
 
@@ -139,7 +141,10 @@ typedef struct {
     uint64_t max;   //  of a queue alone
     zb_stamp_t changed;
     uint64_t grace;
-    uint64_t bytes; //  of a topic: most bytes of its rows
+    uint64_t bytes; //  of a topic: most bytes of its rows;
+    bool keeps;     //  it keeps them whatever is done of them,
+    uint64_t age;   //  for so many ms, 0 = no limit,
+    uint64_t most;  //  and so many messages, 0 = no limit
     uint32_t topic; //  of a subscription: its topic's id,
     uint64_t birth; //  an id that no message has, given when it was made or set to another position,
     uint64_t from;  //  and the id behind which it begins;

@@ -15,8 +15,6 @@
 #include "core/queue/topic.h"
 #include "core/wire/filter.h"
 
-#define TOPIC_ROW_SIZE 34
-
 size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_ROW_MAX])
 {
     assert (self->kind == ZB_KIND_TOPIC || self->kind == ZB_KIND_SUB);
@@ -26,7 +24,7 @@ size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_R
     zb_stamp_encode (&self->changed, value + 9);
     zb_put64 (value + 26, self->kind == ZB_KIND_TOPIC ? self->bytes : self->lease);
     if (self->kind == ZB_KIND_TOPIC)
-        return TOPIC_ROW_SIZE;
+        return ZB_TOPIC_ROW_SIZE + zb_more_encode (self, value + ZB_TOPIC_ROW_SIZE);
     zb_put64 (value + 34, self->grace);
     zb_put32 (value + 42, self->topic);
     zb_put64 (value + 46, self->birth);
@@ -37,13 +35,14 @@ size_t zb_topic_row_encode (const zb_queue_row_t *self, uint8_t value[ZB_TOPIC_R
 
 int zb_topic_row_decode (zb_queue_row_t *self, const zb_row_t *row)
 {
-    if (row->size < TOPIC_ROW_SIZE || row->data[4] < ZB_KIND_TOPIC || row->data[4] > ZB_KIND_SUB)
+    if (row->size < ZB_TOPIC_ROW_SIZE || row->data[4] < ZB_KIND_TOPIC || row->data[4] > ZB_KIND_SUB)
         return -1;
     *self = (zb_queue_row_t){.kind = (zb_queue_kind_t) row->data[4], .id = zb_get32 (row->data + 5)};
     zb_stamp_decode (&self->changed, row->data + 9);
     if (self->kind == ZB_KIND_TOPIC) {
         self->bytes = zb_get64 (row->data + 26);
-        return self->id && self->bytes <= INT64_MAX ? 0 : -1;
+        bool more = zb_more_decode (self, row->data + ZB_TOPIC_ROW_SIZE, row->size - ZB_TOPIC_ROW_SIZE);
+        return !more && self->id && self->bytes <= INT64_MAX ? 0 : -1;
     }
     if (row->size < ZB_SUB_ROW_SIZE || zb_more_decode (self, row->data + ZB_SUB_ROW_SIZE, row->size - ZB_SUB_ROW_SIZE))
         return -1;
@@ -115,9 +114,14 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
     if (row->kind == ZB_KIND_TOPIC) {
         if (zb_frame_is (name, "max-bytes"))
             return s_number (value, INT64_MAX, &row->bytes, "max-bytes is a number of bytes, 0 for the default");
-        if (zb_frame_is (name, "keep"))
-            return zb_frame_is (value, "subscribed") ? NULL : "keep is subscribed";
-        return "the options of a topic are keep and max-bytes";
+        if (zb_frame_is (name, "max-age"))
+            return s_number (value, ZB_EXPIRES_MOST, &row->age, "max-age is a number of milliseconds, 0 for no limit");
+        if (zb_frame_is (name, "keep-messages"))
+            return s_number (value, INT64_MAX, &row->most, "keep-messages is a number, 0 for no limit");
+        if (!zb_frame_is (name, "keep"))
+            return "the options of a topic are keep, max-bytes, max-age and keep-messages";
+        row->keeps = zb_frame_is (value, "all");
+        return row->keeps || zb_frame_is (value, "subscribed") ? NULL : "keep is subscribed or all";
     }
     if (zb_frame_is (name, "lease"))
         return s_number (value, INT32_MAX, &row->lease, "lease is a number of milliseconds, 0 for the default");
@@ -132,9 +136,16 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
     return "the options of a subscription are lease, grace, dead-letter, from and filter";
 }
 
+const char *zb_topic_wrong (const zb_queue_row_t *row)
+{
+    return !row->keeps && (row->age || row->most) ? "max-age and keep-messages go with keep=all; else they are 0"
+                                                  : NULL;
+}
+
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    return one->bytes == other->bytes && one->lease == other->lease && one->grace == other->grace &&
+    return one->bytes == other->bytes && one->keeps == other->keeps && one->age == other->age &&
+           one->most == other->most && one->lease == other->lease && one->grace == other->grace &&
            zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
 }
 
@@ -142,12 +153,16 @@ size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, ch
 {
     zb_frame_t filter = zb_topic_filter_of (row);
     int size = row->kind == ZB_KIND_TOPIC
-                   ? snprintf (text, room, "keep=subscribed\nmax-bytes=%" PRIu64 "\n",
+                   ? snprintf (text, room, "keep=%s\nmax-bytes=%" PRIu64 "\n", row->keeps ? "all" : "subscribed",
                                row->bytes ? row->bytes : limits->topic_bytes)
                    : snprintf (text, room, "lease=%" PRIu64 "\ngrace=%" PRIu64 "\n%s%.*s%s",
                                row->lease ? row->lease : (uint64_t) limits->lease,
                                row->grace ? row->grace : (uint64_t) limits->grace, filter.size ? "filter=" : "",
                                (int) filter.size, (const char *) filter.data, filter.size ? "\n" : "");
     assert (size > 0 && (size_t) size < room);
+    if (row->keeps)
+        size += snprintf (text + size, room - (size_t) size, "max-age=%" PRIu64 "\nkeep-messages=%" PRIu64 "\n",
+                          row->age, row->most);
+    assert ((size_t) size < room);
     return (size_t) size + zb_options_format_dead (row, text + size, room - (size_t) size);
 }

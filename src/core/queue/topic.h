@@ -17,6 +17,7 @@
         9    17   stamp: when it was made, or its options were changed (rows.h)
        26     8   topic: most bytes of its rows, 0 = the broker's default
                   subscription: lease in ms, 0 = the broker's default
+       34     -   topic: more options, as in a queue's row (rows.h)
        34     8   subscription: grace in ms, 0 = the broker's default
        42     4   subscription: its topic's id
        46     8   subscription: birth, an id that no message has: given when it was made, or moved by a SEEK
@@ -30,7 +31,8 @@
 
 #include "core/queue/rows.h"
 
-#define ZB_SUB_ROW_SIZE 63 //  without more options,
+#define ZB_TOPIC_ROW_SIZE 34 //  of a topic without more options,
+#define ZB_SUB_ROW_SIZE 63   //  and of a subscription,
 #define ZB_TOPIC_ROW_MAX (ZB_SUB_ROW_SIZE + ZB_MORE_MAX)
 
 //  Returns the row's size.
@@ -49,6 +51,8 @@ zb_frame_t zb_topic_filter_of (const zb_queue_row_t *self);
 //  Sets an option of the row's kind; returns NULL, or what is wrong, for a client.  Where a subscription begins, and
 //  its filter, are told only to one that has no id yet.
 const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value);
+//  What is wrong with its options together, for a client; NULL if nothing is.
+const char *zb_topic_wrong (const zb_queue_row_t *row);
 //  Whether two rows have the same options.
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other);
 //  Writes them as lines name=value with a newline behind each; returns the text's length.

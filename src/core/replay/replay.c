@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "core/queue/topic.h"
 #include "core/replay/replay.h"
 
 #define ITEM_HEAD 20
@@ -108,7 +109,7 @@ static bool s_topic (zb_item_t *self)
     bool slash = zb_frame_find (self->name, 0, '/') < self->name.size;
     bool good = self->queue.lease <= INT32_MAX && self->queue.grace <= INT32_MAX && self->queue.bytes <= INT64_MAX &&
                 (!sub || self->queue.from < self->queue.birth);
-    return good && more && slash == sub && zb_place_check (self->name) == NULL;
+    return good && more && !zb_topic_wrong (&self->queue) && slash == sub && zb_place_check (self->name) == NULL;
 }
 
 static bool s_acks (zb_item_t *self, zb_spans_t *ids)

@@ -1,0 +1,219 @@
+/*  =========================================================================
+    retaining - topics that keep all, until it is too old or too much
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    With keep=all no acknowledgement removes a row: rows go from the head when they are beyond
+    max-age, keep-messages or max-bytes, whatever subscriptions have done.  One that was not done with them is
+    told with what it gets next.
+
+    Nobody asked for it, so the journal does not say it, and the mark that the store has of such a subscription
+    stays: each side of a split decides for itself.  What is too old stays while the clock may be wrong.
+
+    One read of one topic is under way at a time, and what it brings is all that goes in its step.  A
+    subscription that has done something behind its mark which memory does not know reads that first: so counts
+    stay true.
+
+    Topics that nobody has used since this lead began get old, too: they are looked for once.
+*/
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/engine/engine_self.h"
+
+#define RETAIN_STEP 100      //  ms between two looks at all topics,
+#define RETAIN_PAUSE 1000    //  and that at the latest
+#define READ_ROWS 256        //  rows of one read,
+#define READ_BYTES (1 << 20) //  and their bytes, about
+#define FIND_STEP 1000       //  ms until such topics are looked for, and between two steps of that,
+#define FIND_ROWS 1000       //  rows of one step,
+#define FIND_BYTES 262144    //  and their bytes, about
+
+void zb_engine_keeps (zb_engine_t *self, zb_queue_t *topic)
+{
+    zb_ring_remove (&topic->kept);
+    if (topic->log.retains)
+        zb_ring_append (&self->kept, &topic->kept);
+    topic->oldest.count = 0;
+    self->retain_at = self->now;
+}
+
+//  Whether the first row is to go.
+static bool s_is_beyond (const zb_engine_t *self, const zb_queue_t *topic, const zb_oldest_t *first)
+{
+    bool old = topic->age && first->time && self->clock.time > first->time &&
+               self->clock.time - first->time > topic->age && !zb_engine_rests (self);
+    uint64_t depth = zb_queue_depth (topic);
+    bool many = topic->most && depth >= first->count && depth - first->count >= topic->most;
+    return old || many || topic->log.stored > zb_engine_topic_bytes (self, topic);
+}
+
+//  Whether its first rows are to be read: one is to go, or it is not known.
+static bool s_is_due (const zb_engine_t *self, const zb_queue_t *topic)
+{
+    const zb_log_t *log = &topic->log;
+    if (log->inserting || log->tail <= log->floor || zb_queue_depth (topic) == 0)
+        return false;
+    bool known = topic->oldest.count && topic->oldest.behind == log->floor;
+    bool most = topic->most && zb_queue_depth (topic) > topic->most;
+    return known ? s_is_beyond (self, topic, &topic->oldest)
+                 : topic->age || most || log->stored > zb_engine_topic_bytes (self, topic);
+}
+
+//  The id up to which each subscription knows what it has done, and the one that knows the least.
+static uint64_t s_known (zb_engine_t *self, const zb_queue_t *topic, zb_queue_t **least)
+{
+    uint64_t known = UINT64_MAX;
+    size_t subs = 0;
+    *least = NULL;
+    for (zb_ring_t *link = topic->subs.next; link != &topic->subs; link = link->next) {
+        zb_queue_t *sub = ZB_ITEM (link, zb_queue_t, subs);
+        uint64_t knows = zb_cursor_knows (&sub->cursor);
+        subs++;
+        if (knows >= known)
+            continue;
+        known = knows;
+        *least = sub;
+    }
+    zb_engine_visited (self, subs / 16 + 1);
+    return known;
+}
+
+static void s_read (zb_engine_t *self, zb_queue_t *topic)
+{
+    uint8_t key[ZB_LOG_KEY_SIZE];
+    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_OLDEST);
+    load->queue = topic;
+    topic->log.users++;
+    load->purges = topic->log.purges;
+    zb_log_key (topic->id, topic->log.floor + 1, key);
+    zb_read_add (load->read, ZB_LOG, key, sizeof key, 4, READ_ROWS, READ_BYTES);
+    self->retain_load = load;
+}
+
+//  Has it read what it has done.
+static void s_learn (zb_engine_t *self, zb_queue_t *sub)
+{
+    if (!sub->cursor.load)
+        zb_engine_load_rows (self, sub, ZB_LOAD_WINDOW, sub->cursor.reach + 1, UINT64_MAX);
+    self->retain_at = self->now;
+}
+
+//  Rows have gone.
+static void s_removed (zb_engine_t *self, zb_queue_t *topic)
+{
+    size_t subs = 0;
+    ZB_RING_EACH (link, after, &topic->subs)
+    {
+        zb_queue_t *sub = ZB_ITEM (link, zb_queue_t, subs);
+        subs++;
+        if (!zb_cursor_overtaken (&sub->cursor, self->fill))
+            continue;
+        zb_engine_touch_queue (self, sub);
+        zb_engine_serve (self, sub);
+    }
+    zb_engine_touch_queue (self, topic);
+    zb_engine_visited (self, subs / 16 + 1);
+    self->retain_at = self->now;
+}
+
+bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    zb_queue_t *topic = load->queue, *least = NULL;
+    zb_log_t *log = &topic->log;
+    self->retain_load = NULL;
+    if (topic->gone || !log->retains || log->inserting || log->purges != load->purges)
+        return true;
+    uint64_t end = load->seen < log->tail ? load->seen : log->tail, known = s_known (self, topic, &least), last = 0;
+    bool removes = false;
+    for (size_t index = 0; index < read->count[0]; index++) {
+        const zb_found_t *found = &read->found[0][index];
+        zb_log_head_t head;
+        if (zb_log_key_decode (found, log->id, &last) || zb_log_head (found->row, &head))
+            return false;
+        if (last > end)
+            break;
+        topic->oldest = (zb_oldest_t){log->floor, head.time, head.count};
+        if (!s_is_beyond (self, topic, &topic->oldest))
+            break;
+        if (last > known) {
+            if (!removes)
+                s_learn (self, least);
+            break;
+        }
+        zb_log_remove (log, last, head.count, found->row->size, self->fill);
+        removes = true;
+    }
+    zb_engine_visited (self, read->count[0]);
+    if (removes)
+        s_removed (self, topic);
+    return true;
+}
+
+bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read)
+{
+    self->find.reads = false;
+    for (size_t index = 0; index < read->count[0]; index++) {
+        const zb_found_t *found = &read->found[0][index];
+        zb_frame_t name = {found->key, found->key_size};
+        zb_queue_row_t row;
+        if (zb_place_check (name) || zb_queue_row_decode (&row, found->row))
+            return false;
+        if (row.kind == ZB_KIND_TOPIC && row.keeps && !zb_map_find (&self->queues, name))
+            zb_engine_load (self, ZB_LOAD_QUEUE, name);
+    }
+    zb_engine_visited (self, read->count[0]);
+    self->find.at = read->more[0] && read->count[0] ? self->now + FIND_STEP : INT64_MAX;
+    if (self->find.at == INT64_MAX)
+        return true;
+    const zb_found_t *last = &read->found[0][read->count[0] - 1];
+    memcpy (self->find.key, last->key, last->key_size);
+    self->find.key[last->key_size] = 0;
+    self->find.size = last->key_size + 1u;
+    return true;
+}
+
+//  Looks for topics that keep all; returns when to go on.
+static int64_t s_find (zb_engine_t *self)
+{
+    if (self->find.at == 0) {
+        //  Tombstones come before all names.
+        self->find = (zb_sweep_t){.key = {ZB_TOMB_MARK + 1}, .size = 1, .at = self->now + FIND_STEP};
+        //  Before that level there are none.
+        if (self->store_level < ZB_LEVEL_TOPICS)
+            self->find.at = INT64_MAX;
+    }
+    if (self->find.reads || !self->booted || self->now < self->find.at)
+        return self->find.at > self->now ? self->find.at : self->now + FIND_STEP;
+    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_KEPT);
+    zb_read_add (load->read, ZB_QUEUES, self->find.key, self->find.size, 0, FIND_ROWS, FIND_BYTES);
+    self->find.reads = true;
+    return self->now + FIND_STEP;
+}
+
+int64_t zb_engine_retain (zb_engine_t *self)
+{
+    int64_t next = s_find (self);
+    if (zb_ring_empty (&self->kept))
+        return next;
+    if (self->now < self->retain_at || self->retain_load || !zb_engine_may (self, 0))
+        return self->now + RETAIN_PAUSE;
+    self->retain_at = self->now + RETAIN_STEP;
+    ZB_RING_EACH (link, after, &self->kept)
+    {
+        zb_queue_t *topic = ZB_ITEM (link, zb_queue_t, kept);
+        zb_engine_visited (self, 1);
+        if (!s_is_due (self, topic))
+            continue;
+        //  Others are first the next time.
+        zb_ring_remove (&topic->kept);
+        zb_ring_append (&self->kept, &topic->kept);
+        s_read (self, topic);
+        break;
+    }
+    return self->now + RETAIN_PAUSE;
+}
