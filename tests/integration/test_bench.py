@@ -165,6 +165,8 @@ def test_brokers_of_others(zbroker, single):
     figures = json.loads(zbroker(["bench", "--no-limits", "--json", *OPTIONS, *brokers]).stdout)
     assert (figures["stored"], figures["both"], figures["acked"]) == (MESSAGES, 0, MESSAGES)
     assert "cpu_per_million" not in figures
+    figures = json.loads(zbroker(["bench", "--no-limits", "--json", *OPTIONS, "--subs", "2", *brokers]).stdout)
+    assert (figures["stored"], figures["acked"]) == (MESSAGES, 2 * MESSAGES)
     #  Nothing stays behind.
     assert json.loads(zbroker(["queue", "list", "--json"] + brokers).stdout) == []
 
@@ -197,6 +199,9 @@ def test_interruption_leaves_nothing(folder):
     (["put", "--producers", "5000", "--window", "100"], ["in flight"]),
     (["get", "--backlog", "5"], ["--backlog"]),
     (["latency", "--backlog", "5"], ["--backlog"]),
+    (["latency", "--subs", "5"], ["--subs"]),
+    (["put", "--subs", "5", "--queues", "5"], ["--subs", "--queues"]),
+    (["put", "--subs", "0"], ["--subs '0'"]),
     (["put", "--brokers", "nonsense"], ["tcp://HOST:PORT"]),
 ])
 def test_misuse(zbroker, folder, arguments, words):
@@ -217,3 +222,13 @@ def test_failover(bench):
         for times in figures[event].values():
             assert times["count"] == count and 0 < times["p50"] <= times["p99"] <= times["max"]
         assert figures[event].keys() == {"put_ms", "get_ms"}
+
+
+@pytest.mark.parametrize("mode", ["put", "get", "through"])
+def test_a_topic_beside_queues(bench, mode):
+    """Each subscription is given all that is put; what is put into it is stored once."""
+    figures = bench(mode, "--no-limits", *OPTIONS, "--subs", "3")
+    assert figures["subs"] == figures["options"]["queues"] == 3
+    assert figures["sent"] == figures["stored"] == (0 if mode == "get" else MESSAGES)
+    assert figures["taken"] == figures["acked"] == (0 if mode == "put" else 3 * MESSAGES)
+    assert figures["beside_ratio"] == pytest.approx(figures["rate"] / figures["beside_rate"], rel=0.01)

@@ -35,6 +35,7 @@ static const tool_option_t s_options[] = {
     {"producers", "N", "how many clients put (default: 1)"},
     {"consumers", "N", "how many clients get (default: 1)"},
     {"queues", "N", "how many queues (default: 1)"},
+    {"subs", "N", "put into a topic, and get from so many subscriptions; beside it, with as many queues"},
     {"gets", "N", "GETs in flight, of each consumer and queue (default: 4)"},
     {"idle", "N", "how many more clients are connected and silent (default: 0)"},
     {"take", "BODIES", "bodies that a GET asks for (default: 1000)"},
@@ -103,13 +104,17 @@ static int s_read_counts (const tool_t *tool, bench_load_t *load)
     if (load->producers && s_count (tool, "producers", 1, 20000, &load->producers))
         return TOOL_USAGE;
     load->window = load->producers <= WINDOW ? WINDOW : WINDOW * WINDOW / load->producers + 1;
+    if (s_count (tool, "gets", 1, ZB_WINDOW, &load->gets) ||
+        s_count (tool, "subs", 1, (int64_t) most.subscriptions, &load->queues))
+        return TOOL_USAGE;
+    if (load->topic && load->consumers)
+        load->consumers = (load->queues - 1) / (ZB_WINDOW / load->gets) + 1;
     return s_count (tool, "body", 0, (int64_t) most.body, &load->body) ||
            s_count (tool, "batch", 1, (int64_t) most.bodies, &load->batch) ||
            s_count (tool, "window", 1, load->named ? ZB_WINDOW : 100000, &load->window) ||
            (load->consumers && s_count (tool, "consumers", 1, 20000, &load->consumers)) ||
            s_count (tool, "idle", 0, 20000, &load->idle) ||
            s_count (tool, "queues", 1, (int64_t) most.queues, &load->queues) ||
-           s_count (tool, "gets", 1, ZB_WINDOW, &load->gets) ||
            s_count (tool, "take", 1, (int64_t) most.bodies, &load->take);
 }
 
@@ -119,6 +124,9 @@ static int s_read_options (bench_t *self, const char *mode)
     bench_load_t *load = &self->report.load;
     int64_t messages = (int64_t) load->messages, seconds = 5, rate = (int64_t) load->rate;
     load->named = tool_option (tool, "named") != NULL;
+    load->topic = tool_option (tool, "subs") != NULL;
+    if (load->topic && (tool_option (tool, "queues") || tool_option (tool, "backlog") || strcmp (mode, "latency") == 0))
+        return tool_misused (tool, "--subs goes without --queues, --backlog and latency");
     if (s_count (tool, "backlog", 0, INT32_MAX, &self->report.backlog) || s_read_counts (tool, load) ||
         tool_number (tool, "messages", 1, INT64_MAX, &messages) ||
         tool_number (tool, "seconds", 1, 1000000, &seconds) || tool_number (tool, "rate", 1, 100000000, &rate))
@@ -169,7 +177,22 @@ static int s_take_key (bench_t *self)
     return TOOL_OK;
 }
 
-//  Finds the active broker, and makes the queues.
+//  Makes the topic, and its subscriptions.
+static int s_make_topic (bench_t *self)
+{
+    //  It is to hold what a whole run puts.
+    if (zb_client_topic (self->client, self->queue, "max-bytes=1099511627776"))
+        return tool_client_fail (self->tool, self->client, self->queue);
+    for (size_t index = 0; index < self->report.load.queues && !pair_interrupted (); index++) {
+        char name[128];
+        snprintf (name, sizeof name, "%s/%zu", self->queue, index);
+        if (zb_client_subscribe (self->client, name, "lease=600000"))
+            return tool_client_fail (self->tool, self->client, name);
+    }
+    return TOOL_OK;
+}
+
+//  Finds the active broker, and makes the queues; with a topic also that.
 static int s_prepare (bench_t *self)
 {
     bench_load_t *load = &self->report.load;
@@ -186,6 +209,9 @@ static int s_prepare (bench_t *self)
         return code;
     snprintf (self->queue, sizeof self->queue, "bench-%d", (int) getpid ());
     load->queue = self->queue;
+    code = load->topic ? s_make_topic (self) : TOOL_OK;
+    if (code != TOOL_OK)
+        return code;
     for (size_t index = 0; index < load->queues && !pair_interrupted (); index++) {
         char name[128];
         snprintf (name, sizeof name, "%s-%zu", self->queue, index);
@@ -201,6 +227,8 @@ static int s_prepare (bench_t *self)
 
 static void s_clean_up (bench_t *self)
 {
+    if (!self->own && self->report.load.topic)
+        zb_client_delete_queue (self->client, self->queue);
     for (size_t index = 0; !self->own && index < self->report.load.queues; index++) {
         char name[128];
         snprintf (name, sizeof name, "%s-%zu", self->queue, index);
@@ -229,9 +257,9 @@ static int s_load (bench_t *self, const bench_load_t *load, bench_result_t *resu
 }
 
 //  What is to be got, or to stay, has to be there.
-static int s_fill (bench_t *self, uint64_t messages)
+static int s_fill (bench_t *self, const bench_load_t *into, uint64_t messages, bench_result_t *result)
 {
-    bench_load_t load = self->report.load;
+    bench_load_t load = *into;
     size_t batch = FILL_BYTES / (load.body + 1);
     load.messages = messages;
     load.rate = 0;
@@ -240,7 +268,24 @@ static int s_fill (bench_t *self, uint64_t messages)
     load.window = 20;
     load.batch = batch < 1 ? 1 : batch < FILL_BATCH ? batch : FILL_BATCH;
     bench_report_phase ("filling");
-    int code = s_load (self, &load, &self->report.result);
+    int code = s_load (self, &load, result);
+    bench_report_phase (NULL);
+    return code;
+}
+
+//  The same with queues instead of a topic: as much is got from each of as many; what is only put goes into one.
+static int s_beside (bench_t *self)
+{
+    bench_load_t load = self->report.load;
+    uint64_t messages = load.producers ? self->report.result.sent : load.messages;
+    load.topic = false;
+    load.queues = load.consumers ? load.queues : 1;
+    load.messages = messages * load.queues;
+    load.rate *= (double) load.queues;
+    bench_report_phase ("the same with queues");
+    int code = load.producers ? TOOL_OK : s_fill (self, &load, load.messages, &self->report.beside);
+    if (code == TOOL_OK)
+        code = s_load (self, &load, &self->report.beside);
     bench_report_phase (NULL);
     return code;
 }
@@ -250,13 +295,15 @@ static int s_measure (bench_t *self)
     bench_report_t *report = &self->report;
     bench_load_t *load = &report->load;
     int code = s_prepare (self);
-    if (code == TOOL_OK && (self->report.backlog || !load->producers))
-        code = s_fill (self, self->report.backlog ? self->report.backlog : load->messages);
+    if (code == TOOL_OK && (report->backlog || !load->producers))
+        code = s_fill (self, load, report->backlog ? report->backlog : load->messages, &report->result);
     if (code == TOOL_OK) {
         s_cost (self, report->before);
         code = s_load (self, load, &report->result);
         s_cost (self, report->after);
     }
+    if (code == TOOL_OK && load->topic)
+        code = s_beside (self);
     //  Also after a failure: what was made elsewhere is to go.
     if (self->client)
         s_clean_up (self);

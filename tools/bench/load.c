@@ -95,8 +95,12 @@ static void s_send (client_t *client, const char *text, bool more)
 
 static void s_send_queue (const bench_t *self, client_t *client, size_t queue)
 {
+    const bench_load_t *load = self->load;
     char name[256];
-    snprintf (name, sizeof name, "%s-%zu", self->load->queue, queue % self->load->queues);
+    if (load->topic && client->producer)
+        snprintf (name, sizeof name, "%s", load->queue);
+    else
+        snprintf (name, sizeof name, "%s%c%zu", load->queue, load->topic ? '/' : '-', queue % load->queues);
     s_send (client, name, true);
 }
 
@@ -390,6 +394,7 @@ static bool s_done (const bench_t *self)
     if (*result->error)
         return true;
     uint64_t least = self->load->producers ? result->sent : self->load->messages;
+    least *= self->load->topic ? self->load->queues : 1;
     return (!self->load->producers || (result->sent >= self->most && result->stored == result->sent)) &&
            (!self->load->consumers || result->acked >= least);
 }

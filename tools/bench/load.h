@@ -36,6 +36,7 @@ typedef struct {
     const zb_keys_t *keys; //  whose clients these are; NULL without keys
     const char *queue;    //  the queues are QUEUE-0, QUEUE-1 ...; they exist
     size_t queues;
+    bool topic;        //  all is put into the topic QUEUE, and each subscription QUEUE/0, QUEUE/1 ... gets all
     size_t body;       //  bytes
     size_t batch;      //  bodies of a PUT
     size_t window;     //  PUTs in flight, of each producer

@@ -36,9 +36,20 @@ static double s_rate (uint64_t messages, int64_t elapsed)
     return elapsed > 0 ? (double) messages * SECOND / (double) elapsed : 0;
 }
 
+static double s_rate_of (const bench_report_t *self, const bench_result_t *result)
+{
+    return self->load.consumers ? s_rate (result->acked, result->elapsed)
+                                : s_rate (result->stored, result->put_elapsed);
+}
+
 static double s_whole_rate (const bench_report_t *self)
 {
-    return s_rate (s_messages (self), self->load.consumers ? self->result.elapsed : self->result.put_elapsed);
+    return s_rate_of (self, &self->result);
+}
+
+static double s_beside_rate (const bench_report_t *self)
+{
+    return s_rate_of (self, &self->beside);
 }
 
 //  The messages that the brokers had to do with: put, or taken only.
@@ -120,7 +131,8 @@ static void s_print_load (const bench_report_t *self)
                 load->producers > 1 ? "s" : "");
     if (load->consumers)
         printf (", %zu consumer%s", load->consumers, load->consumers > 1 ? "s" : "");
-    printf (", %zu queue%s%s", load->queues, load->queues > 1 ? "s" : "", load->named ? ", named" : "");
+    printf (", %zu %s%s%s", load->queues, load->topic ? "subscription" : "queue", load->queues > 1 ? "s" : "",
+            load->named ? ", named" : "");
     if (load->keys)
         printf (", with CURVE");
     if (load->idle)
@@ -152,6 +164,10 @@ static void s_print_result (const bench_report_t *self)
         printf ("  %-12s%s messages/s, %s synced on both brokers\n", "stored",
                 s_number (s_rate (result->stored, result->put_elapsed)),
                 result->both == result->stored ? "all" : s_number ((double) result->both));
+    if (self->load.topic)
+        printf ("  %-12s%s messages/s with %s; the topic's are %.2f of that\n", "beside",
+                s_number (s_beside_rate (self)), self->load.consumers ? "as many queues" : "a queue",
+                s_whole_rate (self) / s_beside_rate (self));
     if (result->again)
         printf ("  %-12s%s messages came again\n", "again", s_number ((double) result->again));
     if (result->confirm.count)
@@ -230,6 +246,11 @@ static void s_print_json (const bench_report_t *self)
         json_object_set_new (whole, "confirm_ms", s_times (&result->confirm));
     if (result->delivery.count)
         json_object_set_new (whole, "delivery_ms", s_times (&result->delivery));
+    if (self->load.topic) {
+        json_object_set_new (whole, "subs", json_integer ((json_int_t) self->load.queues));
+        json_object_set_new (whole, "beside_rate", json_real (s_beside_rate (self)));
+        json_object_set_new (whole, "beside_ratio", json_real (s_whole_rate (self) / s_beside_rate (self)));
+    }
     json_object_set_new (whole, "backlog", json_integer ((json_int_t) self->backlog));
     if (self->own) {
         json_object_set_new (whole, "cpu_per_million", json_real (s_cpu (self)));

@@ -21,6 +21,7 @@ typedef struct {
     bool limited; //  the limits were measured
     bench_load_t load;
     bench_result_t result;
+    bench_result_t beside; //  of a topic: the same with queues
     bench_limit_t limit;
     size_t backlog; //  messages that were stored before the load
     //  The brokers' costs at both ends of the load, if they were ours.
