@@ -56,11 +56,13 @@ static bool s_serves (operate_t *pair, size_t index)
 }
 
 //  Makes a change, or "" to be told.  Who does not answer it because he no longer leads, or not yet, is asked no more:
-//  whoever leads then is.  Returns the text; NULL after it has printed why not, with *code.
-static const char *s_change (const tool_t *tool, operate_t *pair, const char *change, int *code)
+//  whoever leads then is.  Returns the text; NULL after it has printed why not, with *code, and whether the change may
+//  have been made nevertheless.
+static const char *s_change (const tool_t *tool, operate_t *pair, const char *change, int *code, bool *perhaps)
 {
     const char *text;
     size_t index;
+    *perhaps = false;
     do {
         index = s_active (pair);
         if (index == pair->brokers.size) {
@@ -70,6 +72,9 @@ static const char *s_change (const tool_t *tool, operate_t *pair, const char *ch
             return NULL;
         }
         text = operate_change (pair, index, change);
+        //  One that has lost the role says so of what it has written, too.
+        int error = zb_client_error (pair->brokers.client);
+        *perhaps = *perhaps || (!text && (error == ZB_ERR_TIMEOUT || error == ZB_ERR_NOT_READY));
     } while (!text && zb_client_error (pair->brokers.client) == ZB_ERR_NOT_READY && zclock_mono () < pair->end &&
              !s_serves (pair, index));
     if (!text)
@@ -184,13 +189,19 @@ static int s_new (tool_t *tool, operate_t *pair, const char *rules)
     else
         zb_keys_draw (&file);
     char *path = s_path (tool, name), *error = NULL;
+    bool perhaps;
     if (zb_keys_write (&file, path, &error))
         code = tool_fail (tool, TOOL_FAILED, "%s", error);
     else {
         char *change = zsys_sprintf ("new %s %s%s", name, file.public_key, rules);
-        const char *level = s_change (tool, pair, change, &code);
+        const char *level = s_change (tool, pair, change, &code, &perhaps);
         if (level)
             printf ("OK %s %s\n", level, path);
+        else if (perhaps)
+            tool_fail (tool, code,
+                       "the brokers may know the key nevertheless, so that %s is kept: 'zbroker key show %s' tells; if "
+                       "they do not, remove the file and say it again",
+                       path, name);
         else
             unlink (path);
         free (change);
@@ -262,8 +273,9 @@ static int s_act (tool_t *tool, operate_t *pair)
 {
     const char *act = tool->arguments[0], *name = tool->size > 1 ? tool->arguments[1] : NULL;
     int code = TOOL_OK;
+    bool perhaps;
     if (streq (act, "list") || streq (act, "show")) {
-        const char *row = s_change (tool, pair, "", &code);
+        const char *row = s_change (tool, pair, "", &code, &perhaps);
         return row ? s_print (tool, row, name) : code;
     }
     if (streq (act, "bundle"))
@@ -276,7 +288,7 @@ static int s_act (tool_t *tool, operate_t *pair)
     else {
         bool plain = streq (act, "revoke") || streq (act, "drop");
         char *change = plain ? zsys_sprintf ("%s %s", act, name) : strdup (*rules ? rules + 1 : "");
-        const char *level = s_change (tool, pair, change, &code);
+        const char *level = s_change (tool, pair, change, &code, &perhaps);
         if (level)
             printf ("OK %s\n", level);
         free (change);

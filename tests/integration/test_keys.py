@@ -14,7 +14,7 @@ import zmq
 import zmq.auth
 
 from brokers import PROGRAM, STORES, Broker, free_ports, wait_for
-from keyed import MARKER, Keyed, Socket, at, make, program
+from keyed import MARKER, ROLES, Keyed, Socket, at, make, program
 from patience import PATIENCE, SLOWER
 from zb1 import verbs
 
@@ -612,6 +612,31 @@ def test_doctor_tells_of_keys(folder):
     os.chmod(folder + "/primary.key", 0o640)
     verdict, text = keys("*", own % "primary" + known)
     assert verdict == "bad" and "chmod 600" in text
+
+
+def test_a_key_whose_answer_was_lost_is_kept():
+    """The broker has it on its disk, and may not answer: who has drawn the key must not throw it away."""
+    pair = Keyed()
+    for path in pair.configs.values():
+        text = open(path).read()
+        with open(path, "w") as config:
+            config.write(text.replace("    name = test\n", "    name = test\n    peer-loss = wait\n"))
+    try:
+        pair.start()
+        active = pair.in_step()
+        pair.brokers[1 - active].kill()
+        path = pair.folder + "/late.key"
+        command = [PROGRAM, "key", "new", "late", "get=*", "--file", path, "--config", pair.configs[ROLES[active]],
+                   "--brokers", pair.endpoints[active], "--timeout", "%d" % (2000 * SLOWER)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 6 and "is kept" in done.stderr, done.stderr
+        pair.brokers[1 - active].start()
+        active = pair.in_step()
+        assert pair.key("show", "late").stdout.split()[1] in open(path).read()
+        with at(pair, active, path) as sock:
+            assert sock.code("PING", 1) == "OK"
+    finally:
+        pair.close()
 
 
 def test_a_split_is_mended_with_keys():

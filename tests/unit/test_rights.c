@@ -272,6 +272,21 @@ static void test_rules_come_and_go (void **unused)
     }
 }
 
+//  Whoever has not heard the answer asks again.
+static void test_a_key_that_is_known_may_be_told_again (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company ();
+    size_t principals = zb_rights_size (self);
+    assert_null (s_change (self, "new dave " STRANGER "\nallow dave get orders"));
+    assert_null (s_change (self, "new dave " STRANGER "\nallow dave get orders"));
+    assert_int_equal (zb_rights_size (self), principals + 1);
+    assert_string_equal (s_who (self, STRANGER)->name, "dave");
+    assert_null (s_change (self, "revoke dave"));
+    assert_non_null (strstr (s_change (self, "new dave " STRANGER), "was revoked"));
+    zb_rights_destroy (&self);
+}
+
 static void test_whoever_is_revoked_may_nothing_and_is_remembered (void **unused)
 {
     (void) unused;
@@ -584,6 +599,7 @@ int main (void)
         cmocka_unit_test (test_a_pattern_covers_names_and_patterns),
         cmocka_unit_test (test_a_change_is_made_wholly_or_not_at_all),
         cmocka_unit_test (test_rules_come_and_go),
+        cmocka_unit_test (test_a_key_that_is_known_may_be_told_again),
         cmocka_unit_test (test_whoever_is_revoked_may_nothing_and_is_remembered),
         cmocka_unit_test (test_what_was_revoked_can_be_dropped),
         cmocka_unit_test (test_the_row_comes_back_and_brokers_stay_out_of_it),

@@ -445,6 +445,9 @@ static const char *s_new (zb_rights_t *self, zb_frame_t name, zb_frame_t key, ch
     if (!zb_key_is (key.data, key.size))
         return s_wrong (why, "the key: not %d characters of Z85", ZB_KEY_SIZE);
     zb_principal_t *one = s_named (self, name), *other = s_find (self, key);
+    //  Who asks again has not heard the answer.
+    if (one && one == other && !one->broker)
+        return NULL;
     if (one)
         return s_wrong (why, "there is a principal %s: revoke it first, or choose another name", one->name);
     if (other && other->broker)
