@@ -1,0 +1,257 @@
+/*  =========================================================================
+    test_merge_topics - topics after a split: each subscription, its marks, filters and SEEKs
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "sides.h"
+
+//  The same past of a topic with two subscriptions, and both lead alone from there.  Of four messages the first
+//  subscription has done two.
+static void s_open_topic (void)
+{
+    sides_open_past ();
+    side_t *sides[] = {&sides_winner, &sides_loser};
+    for (int index = 0; index < 2; index++) {
+        rig_say (sides[index]->rig, "c", "TOPIC|t|t|");
+        rig_say (sides[index]->rig, "c", "SUB|s|t/a|");
+        rig_say (sides[index]->rig, "c", "SUB|s|t/b|");
+        rig_say (sides[index]->rig, "c", "PUT|1|t||1|2"); //  1:7 and 1:8, as each birth takes an id
+        rig_say (sides[index]->rig, "c", "PUT|1|t||3|4");
+        rig_say (sides[index]->rig, "c", "GET|g|t/a|2|0|");
+        rig_say (sides[index]->rig, "c", "ACK|a|t/a|1:7..1:8");
+        rig_skip (sides[index]->rig);
+    }
+    for (int index = 0; index < 2; index++) {
+        sides_lead (sides[index]);
+        sides_say (sides[index], "c", "HELLO|h");
+        rig_skip (sides[index]->rig);
+    }
+}
+
+static void s_expect_topic (const char *a, const char *b)
+{
+    sides_expect_of ("t/a", a);
+    sides_expect_of ("t/b", b);
+}
+
+//  What the loser has taken is delivered to each subscription, in its place, and what was done before it is not.
+static void test_a_topic (void **state)
+{
+    (void) state;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        s_open_topic ();
+        sides_say (&sides_winner, "c", "PUT|1|t||mine");
+        sides_say (&sides_winner, "c", "ACK|a|t/a|1:9..1:10 2:1");
+        sides_say (&sides_winner, "c", "PUT|1|t||last");
+        sides_say (&sides_loser, "c", "PUT|1|t||theirs|done");
+        sides_say (&sides_loser, "c", "ACK|a|t/b|2b:2");
+        sides_replay ("");
+        if (restarts)
+            sides_lead (&sides_winner);
+        if (restarts)
+            sides_say (&sides_winner, "c", "HELLO|h");
+        s_expect_topic ("theirs,done,last", "1,2,3,4,theirs,mine,last");
+        sides_say (&sides_winner, "c", "ACK|a|t/a|2b:1 2b:2");
+        s_expect_topic ("last", "1,2,3,4,theirs,mine,last");
+        sides_lead (&sides_winner);
+        sides_say (&sides_winner, "c", "HELLO|h");
+        s_expect_topic ("last", "1,2,3,4,theirs,mine,last");
+        sides_close ();
+    }
+}
+
+//  What each subscription has done at the loser is done, of what both had and of what came later: by bitmaps, and by
+//  its mark.
+static void test_a_subscription_s_acknowledgements (void **state)
+{
+    (void) state;
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "PUT|1|t||5|6");
+    sides_say (&sides_loser, "c", "ACK|a|t/a|1:9..1:10 2b:2");
+    sides_say (&sides_loser, "c", "ACK|a|t/b|1:8");
+    sides_say (&sides_winner, "c", "ACK|a|t/b|1:9");
+    sides_replay ("");
+    s_expect_topic ("5", "1,4,5,6");
+    sides_close ();
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "PURGE|p|t/b");
+    sides_say (&sides_winner, "c", "PUT|1|t||mine");
+    sides_replay ("");
+    s_expect_topic ("3,4,mine", "mine");
+    sides_close ();
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "PURGE|p|t");
+    sides_replay ("");
+    s_expect_topic ("", "");
+    sides_close ();
+}
+
+static void test_subscriptions_come_and_go (void **state)
+{
+    (void) state;
+    //  One that was made at the loser gets what was put there, and what the winner has behind its beginning.
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "SUB|s|t/c|");
+    sides_say (&sides_loser, "c", "TOPIC|t|u|max-bytes=1000");
+    sides_say (&sides_loser, "c", "SUB|s|u/a|lease=5");
+    sides_say (&sides_loser, "c", "PUT|1|t||5|6");
+    sides_say (&sides_loser, "c", "PUT|1|u||7");
+    sides_say (&sides_loser, "c", "ACK|a|t/c|2b:3");
+    sides_say (&sides_winner, "c", "PUT|1|t||mine");
+    sides_replay ("");
+    sides_expect_of ("t/c", "6,mine");
+    sides_expect_of ("u/a", "7");
+    sides_close ();
+    //  One that was deleted there goes, unless it was asked of here since; so does a topic that holds nothing.
+    for (int asked = 0; asked < 2; asked++) {
+        s_open_topic ();
+        sides_say (&sides_loser, "c", "DELETE|d|t/b");
+        if (asked)
+            sides_say (&sides_winner, "c", "GET|g|t/b|0|0|");
+        sides_replay ("");
+        s_expect_topic ("3,4", asked ? "1,2,3,4" : NULL);
+        sides_close ();
+    }
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "DELETE|d|t");
+    sides_replay ("");
+    s_expect_topic (NULL, NULL);
+    sides_close ();
+    //  What was made again has another birth: what the earlier one has done is not meant.
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "ACK|a|t/b|1:7..1:10");
+    sides_say (&sides_winner, "c", "DELETE|d|t/b");
+    sides_say (&sides_winner, "c", "SUB|s|t/b|from=first");
+    sides_replay ("");
+    s_expect_topic ("3,4", "3,4");
+    sides_close ();
+    //  What the winner has no topic, or no subscription, for goes aside.
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "PUT|1|t||5");
+    sides_say (&sides_winner, "c", "DELETE|d|t");
+    sides_replay ("absent ");
+    sides_close ();
+}
+
+//  What retention removes each side decides for itself: the winner gives what it has kept, whatever the loser has removed
+//  before it was done; and what the loser's subscription has acknowledged stays away.
+static void test_a_topic_that_keeps_all (void **state)
+{
+    (void) state;
+    for (int acked = 0; acked < 2; acked++) {
+        s_open_topic ();
+        sides_say (&sides_loser, "c", "TOPIC|t|t|keep=all\nkeep-messages=2");
+        sides_say (&sides_winner, "c", "TOPIC|t|t|keep=all");
+        sides_say (&sides_loser, "c", "PUT|1|t||5|6");
+        sides_say (&sides_loser, "c", "PUT|1|t||7|8");
+        rig_wait (sides_loser.rig, 1000);
+        sides_say (&sides_winner, "c", "PUT|1|t||mine");
+        if (acked) {
+            sides_say (&sides_loser, "c", "GET|g|t/b|1|0|");
+            assert_non_null (strstr (rig_last (sides_loser.rig)->text, "zb-skipped=1:6..2b:2"));
+            sides_say (&sides_loser, "c", "ACK|a|t/b|2b:3");
+        }
+        sides_replay ("");
+        //  Who has gone on behind what was removed is done with it.
+        s_expect_topic ("3,4,7,8,mine", acked ? "8,mine" : "1,2,3,4,7,8,mine");
+        sides_lead (&sides_winner);
+        sides_say (&sides_winner, "c", "HELLO|h");
+        s_expect_topic ("3,4,7,8,mine", acked ? "8,mine" : "1,2,3,4,7,8,mine");
+        //  What the loser took goes in its place.
+        sides_say (&sides_winner, "c", "TOPIC|t|t|keep-messages=3");
+        s_expect_topic ("7,8,mine", acked ? "8,mine" : "7,8,mine");
+        sides_say (&sides_winner, "c", "TOPIC|t|t|keep-messages=1");
+        s_expect_topic ("mine", "mine");
+        sides_close ();
+    }
+    //  One that nobody subscribes to is replayed.
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "TOPIC|t|u|keep=all\nmax-age=9");
+    sides_say (&sides_loser, "c", "PUT|1|u||1");
+    sides_say (&sides_loser, "c", "TOPIC|t|t|keep=all");
+    sides_say (&sides_winner, "c", "TOPIC|t|t|max-bytes=5");
+    sides_replay ("");
+    sides_say (&sides_winner, "c", "SUB|s|u/a|from=first");
+    sides_expect_of ("u/a", "1");
+    sides_say (&sides_winner, "c", "LIST|l|?||9");
+    assert_non_null (strstr (rig_last (sides_winner.rig)->text, "|u|keep=all\nmax-bytes=1073741824\nmax-age=9\n"));
+    assert_non_null (strstr (rig_last (sides_winner.rig)->text, "|t|keep=subscribed\nmax-bytes=5\n"));
+    sides_close ();
+}
+
+//  A SEEK holds after the split, whichever side was asked: what either has acknowledged of the one before it is not meant.
+static void test_a_seek_on_one_side (void **state)
+{
+    (void) state;
+    //  The winner's mark has not passed what is sought: it is all there.
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "SEEK|s|t/a|first");
+    sides_say (&sides_loser, "c", "ACK|a|t/a|1:8");
+    sides_say (&sides_winner, "c", "ACK|a|t/a|1:9");
+    sides_say (&sides_loser, "c", "PUT|1|t||theirs");
+    sides_say (&sides_winner, "c", "PUT|1|t||mine");
+    sides_replay ("");
+    s_expect_topic ("1,3,4,theirs,mine", "1,2,3,4,theirs,mine");
+    sides_lead (&sides_winner);
+    sides_say (&sides_winner, "c", "HELLO|h");
+    s_expect_topic ("1,3,4,theirs,mine", "1,2,3,4,theirs,mine");
+    sides_close ();
+    s_open_topic ();
+    sides_say (&sides_winner, "c", "SEEK|s|t/b|1:9");
+    sides_say (&sides_loser, "c", "ACK|a|t/b|1:10");
+    sides_replay ("");
+    s_expect_topic ("3,4", "4");
+    sides_close ();
+    //  Both: the winner's.
+    s_open_topic ();
+    sides_say (&sides_winner, "c", "SEEK|s|t/a|1:9");
+    sides_say (&sides_loser, "c", "SEEK|s|t/a|first");
+    sides_replay ("");
+    s_expect_topic ("4", "1,2,3,4");
+    sides_close ();
+}
+
+//  A filter is the same at the winner; what it excludes of what the loser took stays away, and has a number all the same.
+static void test_a_filter (void **state)
+{
+    (void) state;
+    s_open_topic ();
+    sides_say (&sides_loser, "c", "SUB|s|t/f|filter=eu.*\nfrom=1:8");
+    sides_say (&sides_loser, "c", "PUT|1|t|subject=eu.de|theirs");
+    sides_say (&sides_loser, "c", "PUT|1|t|subject=us|not");
+    sides_say (&sides_winner, "c", "PUT|1|t|subject=eu.fr|mine");
+    sides_replay ("");
+    sides_expect_of ("t/f", "theirs,mine");
+    s_expect_topic ("3,4,theirs,not,mine", "1,2,3,4,theirs,not,mine");
+    rig_skip (sides_winner.rig);
+    rig_say (sides_winner.rig, "c", "READ|r|t|first|10|0");
+    const char *text = rig_last (sides_winner.rig)->text;
+    assert_non_null (strstr (text, "2b:2 0\tsubject=eu.de\tzb-n=6"));
+    assert_non_null (strstr (text, "2b:3 0\tsubject=us\tzb-n=7"));
+    assert_non_null (strstr (text, "2:1 0\tsubject=eu.fr\tzb-n=5"));
+    sides_close ();
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_a_topic),
+        cmocka_unit_test (test_a_topic_that_keeps_all),
+        cmocka_unit_test (test_a_seek_on_one_side),
+        cmocka_unit_test (test_a_filter),
+        cmocka_unit_test (test_a_subscription_s_acknowledgements),
+        cmocka_unit_test (test_subscriptions_come_and_go),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
