@@ -51,9 +51,9 @@ static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     uint64_t tail = queue->cursor.log->tail, last = span->last < tail ? span->last : tail;
     while (task->next <= last) {
         uint64_t known = zb_cursor_known (&queue->cursor, task->next);
-        if (known < self->read_last && self->read_queue == queue && task->next >= self->read_from &&
-            task->next <= self->read_last)
-            known = self->read_last;
+        if (known < self->told.last && self->told.queue == queue && task->next >= self->told.from &&
+            task->next <= self->told.last)
+            known = self->told.last;
         if (known == 0 && queue->cursor.load)
             return queue->cursor.load;
         if (known == 0)

@@ -22,50 +22,50 @@
 bool zb_engine_sure (const zb_engine_t *self, uint64_t since)
 {
     //  Else there is no peer that may lead: none, or one that knows it may not.
-    return self->rule != ZB_RELEASE_BOTH || self->keep != ZB_KEEP_NOTE || since < self->followed;
+    return self->rule != ZB_RELEASE_BOTH || self->keep != ZB_KEEP_NOTE || since < self->barrier.followed;
 }
 
 void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_ring_remove (&queue->rest);
-    zb_ring_append (&self->unsure, &queue->rest);
+    zb_ring_append (&self->barrier.unsure, &queue->rest);
 }
 
 void zb_engine_settle_doubt (zb_engine_t *self)
 {
-    for (zb_ring_t *link = zb_ring_pop (&self->unsure); link; link = zb_ring_pop (&self->unsure))
+    for (zb_ring_t *link = zb_ring_pop (&self->barrier.unsure); link; link = zb_ring_pop (&self->barrier.unsure))
         zb_ring_append (&self->rest, link);
     zb_engine_serve_on (self);
 }
 
 void zb_engine_followed (zb_engine_t *self, uint64_t moment)
 {
-    if (moment <= self->followed)
+    if (moment <= self->barrier.followed)
         return;
-    self->followed = moment;
-    if (!zb_ring_empty (&self->unsure))
+    self->barrier.followed = moment;
+    if (!zb_ring_empty (&self->barrier.unsure))
         zb_engine_settle_doubt (self);
 }
 
 bool zb_engine_asks (const zb_engine_t *self)
 {
-    return self->leads && (self->question || !zb_ring_empty (&self->unsure));
+    return self->leads && (self->barrier.question || !zb_ring_empty (&self->barrier.unsure));
 }
 
 uint64_t zb_engine_question (zb_engine_t *self)
 {
-    if (!self->leads || self->question || zb_ring_empty (&self->unsure))
+    if (!self->leads || self->barrier.question || zb_ring_empty (&self->barrier.unsure))
         return 0;
-    return self->question = ++self->moment;
+    return self->barrier.question = ++self->barrier.moment;
 }
 
 void zb_engine_answered (zb_engine_t *self, uint64_t question, int64_t now)
 {
-    assert (self->leads && question <= self->moment);
+    assert (self->leads && question <= self->barrier.moment);
     if (self->fault)
         return;
     self->now = now;
-    if (question >= self->question)
-        self->question = 0;
+    if (question >= self->barrier.question)
+        self->barrier.question = 0;
     zb_engine_followed (self, question);
 }

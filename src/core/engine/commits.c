@@ -92,16 +92,16 @@ static void s_close (zb_engine_t *self)
         zb_commit_uptime (fill, uptime);
         self->uptime_kept = uptime;
     }
-    if (self->booted && self->clock.time > self->time_kept && self->store_level >= ZB_LEVEL_TIME) {
-        self->time_kept = self->clock.time + TIME_STEP;
-        zb_commit_time (fill, self->time_kept);
+    if (self->booted && self->clock.pair.time > self->clock.kept && self->store_level >= ZB_LEVEL_TIME) {
+        self->clock.kept = self->clock.pair.time + TIME_STEP;
+        zb_commit_time (fill, self->clock.kept);
     }
-    if (self->booted && !self->counting && self->producer_count != self->producer_count_kept) {
-        zb_commit_producers (fill, self->producer_count);
-        self->producer_count_kept = self->producer_count;
+    if (self->booted && !self->census.counting && self->census.count != self->census.kept) {
+        zb_commit_producers (fill, self->census.count);
+        self->census.kept = self->census.count;
     }
     zb_commit_close (fill, self->newest);
-    fill->moment = ++self->moment;
+    fill->moment = ++self->barrier.moment;
     self->commit = fill->number;
     self->must = false;
     zb_ring_append (&self->commits, &fill->ring);
@@ -163,7 +163,8 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
 //  be listed.
 static bool s_may_be_listed (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    return !zb_ring_empty (&self->lists) && ZB_ITEM (self->lists.next, zb_load_t, lists)->since <= queue->unread;
+    return !zb_ring_empty (&self->lists.all) &&
+           ZB_ITEM (self->lists.all.next, zb_load_t, lists)->since <= queue->unread;
 }
 
 //  Queues that were deleted leave memory when the store knows and nothing points to them.
@@ -277,6 +278,6 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
     zb_engine_give_withheld (self);
     if (held && zb_engine_may (self, 0))
         zb_engine_serve_all (self);
-    if (!zb_ring_empty (&self->unsure))
+    if (!zb_ring_empty (&self->barrier.unsure))
         zb_engine_settle_doubt (self);
 }

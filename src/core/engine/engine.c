@@ -52,21 +52,21 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->idle_sessions,
                          &self->gone_sessions,
                          &self->departing,
-                         &self->listed,
-                         &self->lists,
+                         &self->lists.done,
+                         &self->lists.all,
                          &self->all_queues,
                          &self->idle_producers,
                          &self->demand,
                          &self->strays,
                          &self->gone,
-                         &self->unsure,
+                         &self->barrier.unsure,
                          &self->rest,
                          &self->later.sessions,
                          &self->asks,
                          &self->peeks,
-                         &self->filtered,
-                         &self->kept,
-                         &self->tombs};
+                         &self->marks.topics,
+                         &self->retain.topics,
+                         &self->tombs.all};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     return self;
@@ -130,7 +130,7 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     zb_map_init (&self->producers, self->map_key);
     zb_map_init (&self->loads, self->map_key);
     zb_map_init (&self->tags, self->map_key);
-    zb_map_init (&self->buried, self->map_key);
+    zb_map_init (&self->tombs.by_queue, self->map_key);
     self->leads = true;
     self->rule = ZB_RELEASE_HOLD;
     self->epoch = 0;
@@ -141,10 +141,10 @@ void zb_engine_lead (zb_engine_t *self, uint64_t epoch, uint64_t commit, const u
     self->rights_commit = 0;
     self->there = self->released = self->released_epoch = 0;
     self->started = self->evict_at = 0;
-    self->uptime = self->uptime_kept = self->time_kept = 0;
-    self->clock = (zb_pairtime_t){.time = self->time_heard};
-    self->producer_count = 0;
-    self->producer_count_kept = UINT64_MAX;
+    self->uptime = self->uptime_kept = self->clock.kept = 0;
+    self->clock.pair = (zb_pairtime_t){.time = self->clock.heard};
+    self->census.count = 0;
+    self->census.kept = UINT64_MAX;
     self->lineage.size = 0;
     self->keep = ZB_KEEP_OFF;
     zb_engine_fill_next (self);
@@ -226,28 +226,28 @@ unsigned zb_engine_row_form (const zb_engine_t *self)
 void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now)
 {
     //  Where nobody has led it jumps: to the earlier of the two clocks.
-    if (!self->clock.runs && self->apart < 0)
-        wall += self->apart;
-    zb_pairtime_tell (&self->clock, wall, now);
+    if (!self->clock.pair.runs && self->clock.apart < 0)
+        wall += self->clock.apart;
+    zb_pairtime_tell (&self->clock.pair, wall, now);
 }
 
 void zb_engine_peer_time (zb_engine_t *self, uint64_t time, uint64_t peer, int64_t wall)
 {
-    if (time > self->time_heard && time <= ZB_PAIRTIME_MOST)
-        self->time_heard = time;
+    if (time > self->clock.heard && time <= ZB_PAIRTIME_MOST)
+        self->clock.heard = time;
     bool says = peer > 0 && peer <= ZB_PAIRTIME_MOST && wall > 0 && wall <= ZB_PAIRTIME_MOST;
-    self->apart = says ? (int64_t) peer - wall : self->apart;
+    self->clock.apart = says ? (int64_t) peer - wall : self->clock.apart;
 }
 
 uint64_t zb_engine_pair_time (const zb_engine_t *self)
 {
-    return self->leads && self->clock.time > self->time_heard ? self->clock.time : self->time_heard;
+    return self->leads && self->clock.pair.time > self->clock.heard ? self->clock.pair.time : self->clock.heard;
 }
 
 bool zb_engine_rests (const zb_engine_t *self)
 {
     bool begun = !self->started || self->now - self->started < ZB_PAIRTIME_RESTS;
-    return begun || self->apart > ZB_PAIRTIME_APART || self->apart < -ZB_PAIRTIME_APART;
+    return begun || self->clock.apart > ZB_PAIRTIME_APART || self->clock.apart < -ZB_PAIRTIME_APART;
 }
 
 void zb_engine_rights (zb_engine_t *self, zb_rights_t *rights)
@@ -434,7 +434,7 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     }
     zb_engine_close_large (self);
     if (more || !zb_ring_empty (&self->later.sessions) || !zb_ring_empty (&self->rest) ||
-        !zb_ring_empty (&self->listed))
+        !zb_ring_empty (&self->lists.done))
         return now;
     timer = zb_timer_first (&self->timers);
     return timer && timer->when < next ? timer->when : next;
@@ -444,7 +444,7 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
 
 bool zb_engine_client_waits (const zb_engine_t *self)
 {
-    return self->waits || self->backlog || !zb_ring_empty (&self->unsure);
+    return self->waits || self->backlog || !zb_ring_empty (&self->barrier.unsure);
 }
 
 bool zb_engine_loser_waits (const zb_engine_t *self)
@@ -463,11 +463,11 @@ void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)
     stats->sessions = self->sessions.count;
     stats->queues = self->queue_count;
     stats->producers = self->producers.count;
-    stats->names = self->producer_count;
+    stats->names = self->census.count;
     stats->waiting = self->waits;
     stats->window_bytes = self->windows;
     stats->time = zb_engine_pair_time (self);
-    stats->apart = (uint64_t) (self->apart < 0 ? -self->apart : self->apart);
+    stats->apart = (uint64_t) (self->clock.apart < 0 ? -self->clock.apart : self->clock.apart);
     stats->rests = zb_engine_rests (self);
     stats->merging = zb_engine_merges (self);
 }

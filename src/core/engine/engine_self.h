@@ -162,6 +162,21 @@ typedef struct {
     bool reads; //  a read of it is under way
 } zb_sweep_t;
 
+//  Marks of subscriptions with filters, see sweeping.c.
+typedef struct {
+    zb_ring_t topics; //  that have such
+    int64_t at;       //  when these are looked at next
+    zb_load_t *load;  //  for one of them
+} zb_marks_t;
+
+//  Topics that keep all, see retaining.c.
+typedef struct {
+    zb_ring_t topics;
+    int64_t at;      //  when these are looked at next
+    zb_load_t *load; //  for one of them
+    zb_sweep_t find; //  the search for those that nobody has used yet in this lead
+} zb_retain_t;
+
 //  What the loser of a split is sending, see merge.c.
 typedef struct {
     zb_progress_t replay[ZB_REPLAYS];
@@ -172,6 +187,64 @@ typedef struct {
     uint64_t commit;         //  the newest one with an item
     bool absorbs;            //  its last item was taken, and the role has not been told yet
 } zb_merge_t;
+
+//  The question whether this broker still leads, which no clock answers, see barrier.c.
+typedef struct {
+    uint64_t moment;   //  commits that were closed and questions that were asked, so far;
+    uint64_t followed; //  of these the newest that the peer has acked, or answered, as one that follows
+    uint64_t question; //  that is not answered yet, 0 = none
+    zb_ring_t unsure;  //  queues whose first parked GET waits until it is known that this broker still leads
+} zb_barrier_t;
+
+//  The time of heads of rows, see engine.c and expiring.c.
+typedef struct {
+    zb_pairtime_t pair;
+    uint64_t heard; //  what the peer said of it last,
+    int64_t apart;  //  and how far its machine's clock is ahead of ours, ms
+    uint64_t kept;  //  the store says that no row is later
+} zb_clock_t;
+
+//  LISTs, see loads.c.
+typedef struct {
+    zb_load_t *reading; //  the one that is under way
+    zb_ring_t all;      //  that one, and those that have clients yet; the oldest first
+    zb_ring_t done;     //  those that are done, and have clients who are answered in the next turns
+} zb_lists_t;
+
+//  What the load that has just come back says, while those who waited for it go on, see loads.c.
+typedef struct {
+    zb_frame_t absent; //  no such queue
+    zb_queue_t *queue; //  these ids of this queue are in memory or gone
+    uint64_t from;
+    uint64_t last;
+    struct zb_list *list;   //  LIST's result
+    zb_load_t *peek;        //  PEEK's
+    zb_queue_t *topic;      //  in this topic
+    zb_position_t position; //  this position
+    zb_spot_t spot;         //  is here
+} zb_told_t;
+
+//  Messages that are gone while their rows are still there, see upkeep.c.
+typedef struct {
+    zb_ring_t all;
+    zb_map_t by_queue; //  by its id
+    bool reading;      //  a read for the first of them is under way
+    bool more;         //  the store has more of them than were read
+    uint64_t freed;    //  the newest commit that frees space, or clears some of the journal
+} zb_tombs_t;
+
+//  How many producers' names the store has, see upkeep.c.
+typedef struct {
+    uint64_t count;
+    uint64_t kept; //  as it was last written
+    bool counting; //  they are being counted
+} zb_census_t;
+
+//  What is done of older messages while a node answers alone, see journal.c.
+typedef struct {
+    bool rows;     //  there may be some
+    bool clearing; //  some are being read, to be erased
+} zb_journal_t;
 
 struct zb_engine {
     zb_limits_t limits;
@@ -200,9 +273,7 @@ struct zb_engine {
     uint64_t here, there;
     uint64_t released;
     uint64_t released_epoch;
-    uint64_t moment;   //  commits that were closed and questions that were asked, so far;
-    uint64_t followed; //  of these the newest that the peer has acked, or answered, as one that follows
-    uint64_t question; //  that is not answered yet, 0 = none
+    zb_barrier_t barrier;
     zb_ring_t commits;     //  closed and not released, oldest first
     zb_commit_t *fill;     //  the one that is being filled
     bool must;             //  it is closed even if nothing was written
@@ -227,7 +298,6 @@ struct zb_engine {
     zb_map_t producers;
     zb_map_t loads;
     zb_map_t tags;
-    zb_map_t buried; //  tombs by queue id
     zb_deck_t roster; //  all sessions, by their numbers
     zb_ring_t idle_sessions;
     zb_ring_t gone_sessions; //  their connections have ended;
@@ -237,7 +307,6 @@ struct zb_engine {
     zb_ring_t demand; //  queues with parked GETs
     zb_ring_t strays; //  queues with strays
     zb_ring_t gone;   //  queues that were deleted and are still known
-    zb_ring_t unsure; //  queues whose first parked GET waits until it is known that this broker still leads
     zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
     zb_ring_t asks;   //  loads whose read is to be taken,
     zb_ring_t peeks;  //  and those that give way to them, one at a time
@@ -248,9 +317,7 @@ struct zb_engine {
     size_t windows;     //  bytes of the rows of all queues in memory
     bool starved;       //  a queue could not read because of that
     int64_t evict_at;   //  leased rows leave memory for another queue's from then on
-    zb_load_t *listing; //  the LIST that is under way
-    zb_ring_t lists;    //  that one, and those that have clients yet; the oldest first
-    zb_ring_t listed;   //  LISTs that are done, and have clients who are answered in the next turns
+    zb_lists_t lists;
 
     size_t visited;     //  in this turn
     zb_load_t later;    //  what has given way to others waits for it: the next turn
@@ -258,16 +325,7 @@ struct zb_engine {
     uint64_t next_walk;
     zb_pin_t pin;
 
-    //  What the load that has just come back says, while those who waited for it go on.
-    zb_frame_t absent;      //  no such queue
-    zb_queue_t *read_queue; //  these ids of this queue are in memory or gone
-    uint64_t read_from;
-    uint64_t read_last;
-    struct zb_list *list; //  LIST's result
-    zb_load_t *peeked;    //  PEEK's
-    zb_queue_t *spotted;  //  in this topic
-    zb_position_t spotted_at;
-    zb_spot_t spot;
+    zb_told_t told;
 
     bool peeking; //  a read for a PEEK is under way
     bool booted;
@@ -275,33 +333,19 @@ struct zb_engine {
     uint32_t queue_count;
     uint64_t uptime;      //  when this lead began, and
     uint64_t uptime_kept; //  as it was last written
-    uint64_t producer_count;      //  names in the store, and
-    uint64_t producer_count_kept; //  as it was last written
-    bool counting;                //  they are being counted
-    zb_ring_t tombs;
-    bool freeing;              //  a read for the first of them is under way
-    uint64_t freed;            //  the newest commit that frees space, or clears some of the journal
-    bool more_tombs;           //  the store has more of them than were read
+    zb_census_t census;
+    zb_tombs_t tombs;
     zb_sweep_t sweep;
-    zb_ring_t filtered;     //  topics with filters
-    int64_t sweep_marks_at; //  when these are looked at next
-    zb_load_t *sweep_load;  //  for one of them
-    zb_ring_t kept;         //  topics that keep all,
-    int64_t retain_at;      //  when these are looked at next,
-    zb_load_t *retain_load; //  and for one of them
-    zb_sweep_t find;        //  the search for those that nobody has used yet in this lead
+    zb_marks_t marks;
+    zb_retain_t retain;
 
     zb_lineage_t lineage;
     zb_keep_t keep;
     unsigned store_level;
-    zb_pairtime_t clock;    //  of the pair
-    uint64_t time_heard;    //  what the peer said of it last,
-    int64_t apart;          //  and how far its machine's clock is ahead of ours, ms
-    uint64_t time_kept;     //  the store says that no row is later
+    zb_clock_t clock;
     zb_rights_t *rights;    //  borrowed; NULL in a broker that keeps none
     uint64_t rights_commit; //  the newest one that changes them
-    bool journal;  //  it may hold rows
-    bool clearing; //  some are being read, to be erased
+    zb_journal_t journal;
 
     zb_merge_t merge;
     zb_engine_stats_t stats;
@@ -623,7 +667,7 @@ void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 
 //  list.c
-//  The reply to the LIST that self->list is for.
+//  The reply to the LIST that self->told.list is for.
 zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to);
 
 //  peeking.c

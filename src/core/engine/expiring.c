@@ -25,13 +25,13 @@ static bool s_is_over (const zb_engine_t *self, const zb_queue_t *queue, const z
 {
     zb_timing_t timing;
     uint64_t time = zb_log_time (view->places->row);
-    if (time == 0 || time >= self->clock.time || zb_places_id (view->places, number) <= queue->since ||
+    if (time == 0 || time >= self->clock.pair.time || zb_places_id (view->places, number) <= queue->since ||
         zb_engine_is_dead (zb_places_properties (view->places, number)))
         return false;
     //  One that makes no sense came from where it was a program's own.
     zb_timing_read (&timing, zb_places_properties (view->places, number));
     uint64_t expires = timing.told ? timing.expires : queue->expires;
-    return expires && self->clock.time - time > expires;
+    return expires && self->clock.pair.time - time > expires;
 }
 
 //  What of a row was done before anything of it was dropped.

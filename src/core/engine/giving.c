@@ -371,7 +371,7 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
     get->session = session;
     get->queue = queue;
     get->max = request->max;
-    get->since = self->moment;
+    get->since = self->barrier.moment;
     get->reply = zb_reply_new (&request->from, ZB_REPLY_MESSAGES, &queue->name, 1);
     get->reply->claims = commit > 0;
     get->reply->foreign = task->foreign;

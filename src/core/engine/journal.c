@@ -60,28 +60,29 @@ void zb_engine_keep (zb_engine_t *self, zb_keep_t keep)
         zb_commit_tell (ZB_ITEM (link, zb_commit_t, ring), next);
         zb_commit_tell (self->fill, next);
     }
-    self->journal = true;
+    self->journal.rows = true;
     self->keep = keep;
 }
 
 void zb_engine_clear_journal (zb_engine_t *self)
 {
-    if (self->keep != ZB_KEEP_NOTE || !self->journal || self->clearing || !self->booted || self->freed > self->released)
+    if (self->keep != ZB_KEEP_NOTE || !self->journal.rows || self->journal.clearing || !self->booted ||
+        self->tombs.freed > self->released)
         return;
     static const uint8_t prefix[ZB_JOURNAL_PREFIX];
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_JOURNAL);
     zb_read_add (load->read, ZB_ACKS, prefix, sizeof prefix, sizeof prefix, CLEAR_ROWS, SIZE_MAX);
-    self->clearing = true;
+    self->journal.clearing = true;
 }
 
 void zb_engine_cleared (zb_engine_t *self, const zb_read_t *read)
 {
-    self->clearing = false;
+    self->journal.clearing = false;
     //  It may have gone alone again since.
     if (self->keep != ZB_KEEP_NOTE)
         return;
     for (size_t index = 0; index < read->count[0]; index++)
         zb_commit_erase (self->fill, ZB_ACKS, &read->found[0][index]);
-    self->freed = read->count[0] ? self->fill->number : self->freed;
-    self->journal = read->more[0];
+    self->tombs.freed = read->count[0] ? self->fill->number : self->tombs.freed;
+    self->journal.rows = read->more[0];
 }

@@ -171,7 +171,7 @@ static bool s_fits (const zb_list_t *list, zb_frame_t name)
 //  All that were found, by their names.
 static s_line_t *s_lines (const zb_engine_t *self, size_t *lines)
 {
-    const zb_list_t *list = self->list;
+    const zb_list_t *list = self->told.list;
     s_line_t *line = (s_line_t *) malloc ((list->items + self->queues.count + 1) * sizeof (s_line_t));
     assert (line);
     *lines = 0;
@@ -208,7 +208,7 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
     assert (size < TEXT_MAX);
     if (row.kind == ZB_KIND_QUEUE)
         size += zb_options_format (&row, &self->limits, true, text + size, TEXT_MAX - size);
-    if (self->list->pages)
+    if (self->told.list->pages)
         size += (size_t) snprintf (text + size, TEXT_MAX - size, "kind=%s\n", s_kinds[row.kind]);
     assert (size < TEXT_MAX);
     return size - 1; //  without the newline behind the last line
@@ -216,7 +216,7 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
 
 zb_reply_t *zb_engine_listed (zb_engine_t *self, const zb_address_t *to)
 {
-    const zb_list_t *list = self->list;
+    const zb_list_t *list = self->told.list;
     size_t lines = 0, args = 0, bytes = 0, index = 0;
     s_line_t *line = s_lines (self, &lines);
     size_t most = lines < list->max ? lines : list->max;

@@ -118,11 +118,11 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
 
 zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
 {
-    if (!self->listing) {
-        self->listing = zb_engine_load_new (self, ZB_LOAD_LIST);
-        self->listing->list = zb_list_new (request);
-        self->listing->since = self->listing->tag;
-        zb_ring_append (&self->lists, &self->listing->lists);
+    if (!self->lists.reading) {
+        self->lists.reading = zb_engine_load_new (self, ZB_LOAD_LIST);
+        self->lists.reading->list = zb_list_new (request);
+        self->lists.reading->since = self->lists.reading->tag;
+        zb_ring_append (&self->lists.all, &self->lists.reading->lists);
         //  Tombstones come before all names.
         uint8_t key[ZB_NAME_MAX + 1] = {ZB_TOMB_MARK + 1};
         size_t size = request->after.size ? request->after.size + 1 : 1;
@@ -130,9 +130,9 @@ zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
             memcpy (key, request->after.data, request->after.size);
             key[size - 1] = 0;
         }
-        zb_read_add (self->listing->read, ZB_QUEUES, key, size, 0, LIST_ROWS, BYTES_MAX);
+        zb_read_add (self->lists.reading->read, ZB_QUEUES, key, size, 0, LIST_ROWS, BYTES_MAX);
     }
-    return self->listing;
+    return self->lists.reading;
 }
 
 //  Who looks waits for no other broker, and is no reason to go on without it.
@@ -187,12 +187,12 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
         if (load->queue->cursor.load == load)
             load->queue->cursor.load = NULL;
     }
-    if (self->listing == load)
-        self->listing = NULL;
-    if (self->sweep_load == load)
-        self->sweep_load = NULL;
-    if (self->retain_load == load)
-        self->retain_load = NULL;
+    if (self->lists.reading == load)
+        self->lists.reading = NULL;
+    if (self->marks.load == load)
+        self->marks.load = NULL;
+    if (self->retain.load == load)
+        self->retain.load = NULL;
     zb_ring_remove (&load->lists);
     zb_list_destroy (&load->list);
     zb_subs_destroy (&load->subs);
@@ -254,17 +254,17 @@ static bool s_boot (zb_engine_t *self, const zb_read_t *read)
         if (read->count[4] && read->found[4][0].row->size < 8)
             return false;
         if (read->count[4])
-            self->producer_count = self->producer_count_kept = zb_get64 (read->found[4][0].row->data);
+            self->census.count = self->census.kept = zb_get64 (read->found[4][0].row->data);
         //  The first release has not counted them.
         else
-            self->counting = self->gate > 1;
+            self->census.counting = self->gate > 1;
         if (read->count[5] &&
             (read->found[5][0].row->size < 8 || zb_get64 (read->found[5][0].row->data) > 2 * ZB_PAIRTIME_MOST))
             return false;
         if (read->count[5])
-            zb_pairtime_keep (&self->clock, self->time_kept = zb_get64 (read->found[5][0].row->data));
+            zb_pairtime_keep (&self->clock.pair, self->clock.kept = zb_get64 (read->found[5][0].row->data));
     }
-    self->more_tombs = read->more[2];
+    self->tombs.more = read->more[2];
     for (size_t index = 0; index < read->count[2]; index++)
         zb_engine_exhume (self, &read->found[2][index]);
     self->booted = true;
@@ -311,7 +311,7 @@ static bool s_cursor (zb_engine_t *self, const zb_load_t *load, const zb_read_t 
 static bool s_queue (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 {
     if (read->count[0] == 0 || !s_is_name (load, &read->found[0][0])) {
-        self->absent = (zb_frame_t){load->name + 1, load->name_size};
+        self->told.absent = (zb_frame_t){load->name + 1, load->name_size};
         return true;
     }
     if (zb_queue_row_decode (&load->row, read->found[0][0].row)) {
@@ -345,9 +345,9 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     if (last == 0)
         return false;
     if (want) {
-        self->read_queue = queue;
-        self->read_from = load->from;
-        self->read_last = last;
+        self->told.queue = queue;
+        self->told.from = load->from;
+        self->told.last = last;
         if (zb_ring_empty (&queue->strays))
             zb_ring_append (&self->strays, &queue->strays);
     }
@@ -466,15 +466,15 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 //  Those who wait for the load go on.  A reply to LIST takes long: false if some are left for the next turn.
 static bool s_wake (zb_engine_t *self, zb_load_t *load)
 {
-    self->list = load->list;
-    self->peeked = load->peek ? load : NULL;
+    self->told.list = load->list;
+    self->told.peek = load->peek ? load : NULL;
     while (!zb_ring_empty (&load->sessions) && !(load->list && zb_engine_budget (self) == 0)) {
         zb_session_t *session = ZB_ITEM (zb_ring_pop (&load->sessions), zb_session_t, waits);
         zb_engine_waited (self, session);
         zb_engine_go_on (self, session);
     }
-    self->list = NULL;
-    self->peeked = NULL;
+    self->told.list = NULL;
+    self->told.peek = NULL;
     return zb_ring_empty (&load->sessions);
 }
 
@@ -489,22 +489,22 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
         return;
     //  Those who go on may ask for the same again.
     zb_map_remove (&self->loads, &load->entry);
-    if (self->listing == load)
-        self->listing = NULL;
+    if (self->lists.reading == load)
+        self->lists.reading = NULL;
     bool done = s_wake (self, load);
-    self->absent = (zb_frame_t){NULL, 0};
-    self->read_queue = self->spotted = NULL;
+    self->told.absent = (zb_frame_t){NULL, 0};
+    self->told.queue = self->told.topic = NULL;
     if (done)
         s_destroy (self, &load);
     else
-        zb_ring_append (&self->listed, &load->ask);
+        zb_ring_append (&self->lists.done, &load->ask);
     zb_engine_let_go (self);
 }
 
 void zb_engine_list_on (zb_engine_t *self)
 {
-    while (!zb_ring_empty (&self->listed)) {
-        zb_load_t *load = ZB_ITEM (self->listed.next, zb_load_t, ask);
+    while (!zb_ring_empty (&self->lists.done)) {
+        zb_load_t *load = ZB_ITEM (self->lists.done.next, zb_load_t, ask);
         if (!s_wake (self, load))
             return;
         s_destroy (self, &load);

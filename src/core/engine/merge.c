@@ -456,7 +456,7 @@ static bool s_is_buried (const zb_engine_t *self, const zb_queue_t *queue)
 {
     uint8_t key[4];
     zb_put32 (key, queue->id);
-    bool buried = self->more_tombs || zb_map_find (&self->buried, (zb_frame_t){key, sizeof key});
+    bool buried = self->tombs.more || zb_map_find (&self->tombs.by_queue, (zb_frame_t){key, sizeof key});
     for (zb_ring_t *link = queue->subs.next; link != &queue->subs && queue->kind == ZB_KIND_TOPIC && !buried;
          link = link->next)
         buried = s_is_buried (self, ZB_ITEM (link, zb_queue_t, subs));

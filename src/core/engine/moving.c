@@ -92,7 +92,7 @@ static void s_put (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queu
         size +=
             (size_t) snprintf (text + size, DEAD_BYTES, DEAD_REASON "=%s\n" DEAD_FROM "=%.*s\n" DEAD_TRIES "=%" PRIu32,
                                reason, (int) queue->name.size, (const char *) queue->name.data, tries);
-    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.time};
+    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.pair.time};
     zb_piece_t piece = {.first = ++self->newest, .properties = {text, size}};
     //  As a PUT does where messages expire.
     if (target->timed && target->log.fill && zb_log_time (target->log.fill) != head.time)
@@ -163,7 +163,8 @@ static void s_judge_target (const zb_engine_t *self, const zb_queue_t *target, s
         s_wrong (move, ZB_DISK_FULL, "the disk is full");
     else if (target && target->kind != ZB_KIND_QUEUE)
         s_wrong (move, ZB_BAD_REQUEST, "a topic has the name of the queue that dead letters go to");
-    else if (!target && (self->queue_count + self->buried.count >= self->limits.queues || self->queue_id == UINT32_MAX))
+    else if (!target &&
+             (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX))
         s_wrong (move, ZB_QUEUE_FULL,
                  "the queue that dead letters go to can't be made: no more queues are allowed (limits.queues of the "
                  "broker)");

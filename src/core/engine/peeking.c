@@ -83,8 +83,8 @@ static size_t s_note (const zb_engine_t *self, const zb_lease_t *lease, char not
     else if (session)
         size += (size_t) snprintf (note + size, NOTE_MAX - size, "zb-by=#%" PRIu64 "\n", session->number);
     int64_t left = lease->timer.when > self->now ? lease->timer.when - self->now : 0;
-    uint64_t until = self->clock.time + (uint64_t) (self->now - self->clock.at + left);
-    if (self->clock.time)
+    uint64_t until = self->clock.pair.time + (uint64_t) (self->now - self->clock.pair.at + left);
+    if (self->clock.pair.time)
         size += (size_t) snprintf (note + size, NOTE_MAX - size, "zb-until=%" PRIu64 "\n", until);
     assert (size < NOTE_MAX);
     return size;
@@ -194,8 +194,8 @@ zb_load_t *zb_engine_peek (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_queue (self, task->request.queue, &queue);
     if (load)
         return load;
-    zb_load_t *done = self->peeked;
-    self->peeked = NULL;
+    zb_load_t *done = self->told.peek;
+    self->told.peek = NULL;
     //  Nothing large is kept for who only looks until something may be said again.
     if (!zb_engine_may (self, 0))
         zb_engine_refuse (self, &task->request.from, ZB_NOT_READY, "this broker tells nothing now", ZB_NOW);

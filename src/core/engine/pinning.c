@@ -49,8 +49,8 @@ static bool s_is_known (const zb_engine_t *self, const zb_queue_t *queue, const 
     while (*id <= last) {
         uint64_t known = zb_cursor_known (&queue->cursor, *id);
         //  What the load that has just come back would have brought.
-        if (known == 0 && self->read_queue == queue && *id >= self->read_from && *id <= self->read_last) {
-            known = self->read_last;
+        if (known == 0 && self->told.queue == queue && *id >= self->told.from && *id <= self->told.last) {
+            known = self->told.last;
             *gone = true;
         }
         if (known == 0)

@@ -81,7 +81,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
-    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.time};
+    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.pair.time};
     zb_piece_t piece = {.first = first, .properties = request->properties};
     char *properties = request->acked.size ? s_stored_properties (request, &piece.properties) : NULL;
     if (producer) {
@@ -176,7 +176,7 @@ static bool s_fits (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *
         s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
     else if (full)
         s_refuse (self, task, ZB_QUEUE_FULL, full, queue->commit);
-    else if (producer && !producer->kept && self->producer_count >= self->limits.producers)
+    else if (producer && !producer->kept && self->census.count >= self->limits.producers)
         s_refuse (self, task, ZB_QUEUE_FULL, ZB_MANY_NAMES, 0);
     else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
              zb_epoch_node (self->newest + request->bodies) != self->node)

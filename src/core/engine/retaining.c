@@ -37,16 +37,16 @@ void zb_engine_keeps (zb_engine_t *self, zb_queue_t *topic)
 {
     zb_ring_remove (&topic->kept);
     if (topic->log.retains)
-        zb_ring_append (&self->kept, &topic->kept);
+        zb_ring_append (&self->retain.topics, &topic->kept);
     topic->oldest.count = 0;
-    self->retain_at = self->now;
+    self->retain.at = self->now;
 }
 
 //  Whether the first row is to go.
 static bool s_is_beyond (const zb_engine_t *self, const zb_queue_t *topic, const zb_oldest_t *first)
 {
-    bool old = topic->age && first->time && self->clock.time > first->time &&
-               self->clock.time - first->time > topic->age && !zb_engine_rests (self);
+    bool old = topic->age && first->time && self->clock.pair.time > first->time &&
+               self->clock.pair.time - first->time > topic->age && !zb_engine_rests (self);
     uint64_t depth = zb_queue_depth (topic);
     bool many = topic->most && depth >= first->count && depth - first->count >= topic->most;
     return old || many || topic->log.stored > zb_engine_topic_bytes (self, topic);
@@ -92,7 +92,7 @@ static void s_read (zb_engine_t *self, zb_queue_t *topic)
     load->purges = topic->log.purges;
     zb_log_key (topic->id, topic->log.floor + 1, key);
     zb_read_add (load->read, ZB_LOG, key, sizeof key, 4, READ_ROWS, READ_BYTES);
-    self->retain_load = load;
+    self->retain.load = load;
 }
 
 //  Has it read what it has done.
@@ -100,7 +100,7 @@ static void s_learn (zb_engine_t *self, zb_queue_t *sub)
 {
     if (!sub->cursor.load)
         zb_engine_load_rows (self, sub, ZB_LOAD_WINDOW, sub->cursor.reach + 1, UINT64_MAX);
-    self->retain_at = self->now;
+    self->retain.at = self->now;
 }
 
 //  Rows have gone.
@@ -118,14 +118,14 @@ static void s_removed (zb_engine_t *self, zb_queue_t *topic)
     }
     zb_engine_touch_queue (self, topic);
     zb_engine_visited (self, subs / 16 + 1);
-    self->retain_at = self->now;
+    self->retain.at = self->now;
 }
 
 bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
 {
     zb_queue_t *topic = load->queue, *least = NULL;
     zb_log_t *log = &topic->log;
-    self->retain_load = NULL;
+    self->retain.load = NULL;
     if (topic->gone || !log->retains || log->inserting || log->purges != load->purges)
         return true;
     uint64_t end = load->seen < log->tail ? load->seen : log->tail, known = s_known (self, topic, &least), last = 0;
@@ -156,7 +156,7 @@ bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t
 
 bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read)
 {
-    self->find.reads = false;
+    self->retain.find.reads = false;
     for (size_t index = 0; index < read->count[0]; index++) {
         const zb_found_t *found = &read->found[0][index];
         zb_frame_t name = {found->key, found->key_size};
@@ -167,43 +167,43 @@ bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read)
             zb_engine_load (self, ZB_LOAD_QUEUE, name);
     }
     zb_engine_visited (self, read->count[0]);
-    self->find.at = read->more[0] && read->count[0] ? self->now + FIND_STEP : INT64_MAX;
-    if (self->find.at == INT64_MAX)
+    self->retain.find.at = read->more[0] && read->count[0] ? self->now + FIND_STEP : INT64_MAX;
+    if (self->retain.find.at == INT64_MAX)
         return true;
     const zb_found_t *last = &read->found[0][read->count[0] - 1];
-    memcpy (self->find.key, last->key, last->key_size);
-    self->find.key[last->key_size] = 0;
-    self->find.size = last->key_size + 1u;
+    memcpy (self->retain.find.key, last->key, last->key_size);
+    self->retain.find.key[last->key_size] = 0;
+    self->retain.find.size = last->key_size + 1u;
     return true;
 }
 
 //  Looks for topics that keep all; returns when to go on.
 static int64_t s_find (zb_engine_t *self)
 {
-    if (self->find.at == 0) {
+    if (self->retain.find.at == 0) {
         //  Tombstones come before all names.
-        self->find = (zb_sweep_t){.key = {ZB_TOMB_MARK + 1}, .size = 1, .at = self->now + FIND_STEP};
+        self->retain.find = (zb_sweep_t){.key = {ZB_TOMB_MARK + 1}, .size = 1, .at = self->now + FIND_STEP};
         //  Before that level there are none.
         if (self->store_level < ZB_LEVEL_TOPICS)
-            self->find.at = INT64_MAX;
+            self->retain.find.at = INT64_MAX;
     }
-    if (self->find.reads || !self->booted || self->now < self->find.at)
-        return self->find.at > self->now ? self->find.at : self->now + FIND_STEP;
+    if (self->retain.find.reads || !self->booted || self->now < self->retain.find.at)
+        return self->retain.find.at > self->now ? self->retain.find.at : self->now + FIND_STEP;
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_KEPT);
-    zb_read_add (load->read, ZB_QUEUES, self->find.key, self->find.size, 0, FIND_ROWS, FIND_BYTES);
-    self->find.reads = true;
+    zb_read_add (load->read, ZB_QUEUES, self->retain.find.key, self->retain.find.size, 0, FIND_ROWS, FIND_BYTES);
+    self->retain.find.reads = true;
     return self->now + FIND_STEP;
 }
 
 int64_t zb_engine_retain (zb_engine_t *self)
 {
     int64_t next = s_find (self);
-    if (zb_ring_empty (&self->kept))
+    if (zb_ring_empty (&self->retain.topics))
         return next;
-    if (self->now < self->retain_at || self->retain_load || !zb_engine_may (self, 0))
+    if (self->now < self->retain.at || self->retain.load || !zb_engine_may (self, 0))
         return self->now + RETAIN_PAUSE;
-    self->retain_at = self->now + RETAIN_STEP;
-    ZB_RING_EACH (link, after, &self->kept)
+    self->retain.at = self->now + RETAIN_STEP;
+    ZB_RING_EACH (link, after, &self->retain.topics)
     {
         zb_queue_t *topic = ZB_ITEM (link, zb_queue_t, kept);
         zb_engine_visited (self, 1);
@@ -211,7 +211,7 @@ int64_t zb_engine_retain (zb_engine_t *self)
             continue;
         //  Others are first the next time.
         zb_ring_remove (&topic->kept);
-        zb_ring_append (&self->kept, &topic->kept);
+        zb_ring_append (&self->retain.topics, &topic->kept);
         s_read (self, topic);
         break;
     }

@@ -53,10 +53,10 @@ zb_load_t *zb_engine_spot (zb_engine_t *self, zb_queue_t *topic, const zb_positi
     bool id = position->how == ZB_AT_ID, time = position->how == ZB_AT_TIME;
     uint64_t number = position->number;
     *spot = (zb_spot_t){self->newest, log->put};
-    if (position->how == ZB_AT_NEW || (id && number >= self->newest) || (time && number > self->clock.time))
+    if (position->how == ZB_AT_NEW || (id && number >= self->newest) || (time && number > self->clock.pair.time))
         return NULL;
-    if (self->spotted == topic && self->spotted_at.how == position->how && self->spotted_at.number == number)
-        *spot = self->spot;
+    if (self->told.topic == topic && self->told.position.how == position->how && self->told.position.number == number)
+        *spot = self->told.spot;
     else if (position->how != ZB_AT_FIRST && !(id && number <= log->floor) && log->tail > log->floor)
         return s_load (self, topic, position);
     else if (id && number > log->floor)
@@ -93,9 +93,9 @@ bool zb_engine_spotted (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
         s_probe (load);
         return false;
     }
-    self->spotted = load->queue;
-    self->spotted_at = load->position;
-    self->spot = load->spot.from == SPOT_NONE ? (zb_spot_t){end, log->put} : load->spot;
+    self->told.topic = load->queue;
+    self->told.position = load->position;
+    self->told.spot = load->spot.from == SPOT_NONE ? (zb_spot_t){end, log->put} : load->spot;
     return true;
 }
 
@@ -158,7 +158,7 @@ zb_load_t *zb_engine_seek (zb_engine_t *self, zb_task_t *task)
     }
     if (wrong)
         return s_refuse (self, task, code, wrong);
-    if (self->queue_count + self->buried.count >= self->limits.queues || self->queue_id == UINT32_MAX)
+    if (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX)
         return s_refuse (self, task, ZB_QUEUE_FULL, "too much is being freed (limits.queues of the broker): ask again");
     zb_spot_t spot;
     load = zb_engine_spot (self, sub->topic, position, &spot);

@@ -68,9 +68,9 @@ static void s_drop_values (zb_engine_t *self)
         zb_ring_remove (&producer->touched);
         zb_producer_destroy (&producer);
     }
-    for (zb_ring_t *link = zb_ring_pop (&self->tombs); link; link = zb_ring_pop (&self->tombs)) {
+    for (zb_ring_t *link = zb_ring_pop (&self->tombs.all); link; link = zb_ring_pop (&self->tombs.all)) {
         zb_tomb_t *tomb = ZB_ITEM (link, zb_tomb_t, ring);
-        zb_map_remove (&self->buried, &tomb->entry);
+        zb_map_remove (&self->tombs.by_queue, &tomb->entry);
         free (tomb);
     }
 }
@@ -88,8 +88,8 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     s_drop_sessions (self, active);
     zb_engine_drop_loads (self);
     s_drop_values (self);
-    zb_map_t *map[] = {&self->sessions, &self->names, &self->queues, &self->producers,
-                       &self->loads,    &self->tags,  &self->buried};
+    zb_map_t *map[] = {&self->sessions, &self->names, &self->queues,        &self->producers,
+                       &self->loads,    &self->tags,  &self->tombs.by_queue};
     for (size_t index = 0; index < sizeof map / sizeof map[0]; index++) {
         assert (map[index]->count == 0);
         zb_map_clear (map[index]);
@@ -98,16 +98,16 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     zb_deck_clear (&self->roster);
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
-    self->leads = self->booted = self->freeing = self->sweep.reads = self->starved = self->must = false;
-    self->congested = self->counting = self->peeking = false;
-    self->clearing = self->journal = self->merge.absorbs = false;
-    self->question = 0;
+    self->leads = self->booted = self->tombs.reading = self->sweep.reads = self->starved = self->must = false;
+    self->congested = self->census.counting = self->peeking = false;
+    self->journal.clearing = self->journal.rows = self->merge.absorbs = false;
+    self->barrier.question = 0;
     memset (self->merge.replay, 0, sizeof self->merge.replay);
     self->merge.progress = NULL;
     self->sweep.size = 0;
-    self->freed = 0;
-    self->sweep.at = self->sweep_marks_at = self->retain_at = 0;
-    self->find = (zb_sweep_t){.size = 0};
+    self->tombs.freed = 0;
+    self->sweep.at = self->marks.at = self->retain.at = 0;
+    self->retain.find = (zb_sweep_t){.size = 0};
     self->token_size = 0;
     self->visited = 0;
 }

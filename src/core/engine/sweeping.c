@@ -29,7 +29,7 @@
 void zb_engine_filters (zb_engine_t *self, const zb_queue_t *sub)
 {
     if (sub->filter.size && zb_ring_empty (&sub->topic->filtered))
-        zb_ring_append (&self->filtered, &sub->topic->filtered);
+        zb_ring_append (&self->marks.topics, &sub->topic->filtered);
 }
 
 void zb_engine_settle_sub (zb_engine_t *self, zb_queue_t *sub)
@@ -85,7 +85,7 @@ static bool s_read (zb_engine_t *self, zb_queue_t *topic)
     load->purges = topic->log.purges;
     zb_log_key (topic->id, load->from, key);
     zb_read_add (load->read, ZB_LOG, key, sizeof key, 4, READ_ROWS, READ_BYTES);
-    self->sweep_load = load;
+    self->marks.load = load;
     return true;
 }
 
@@ -117,7 +117,7 @@ bool zb_engine_swept_rows (zb_engine_t *self, const zb_load_t *load, const zb_re
     const zb_log_t *log = &topic->log;
     uint64_t end = load->seen < log->tail ? load->seen : log->tail, behind = load->from - 1, last = 0;
     size_t left = ZB_STEP_VISITS;
-    self->sweep_load = NULL;
+    self->marks.load = NULL;
     if (topic->gone || log->inserting || log->purges != load->purges)
         return true;
     for (size_t index = 0; index < read->count[0] && left; index++, behind = last) {
@@ -148,22 +148,22 @@ static bool s_is_due (const zb_engine_t *self, const zb_queue_t *topic)
 
 int64_t zb_engine_sweep_marks (zb_engine_t *self)
 {
-    if (zb_ring_empty (&self->filtered))
+    if (zb_ring_empty (&self->marks.topics))
         return INT64_MAX;
-    if (self->now < self->sweep_marks_at || self->sweep_load || !zb_engine_may (self, 0))
-        return self->sweep_marks_at > self->now ? self->sweep_marks_at : self->now + SWEEP_STEP;
-    self->sweep_marks_at = self->now + SWEEP_STEP;
-    ZB_RING_EACH (link, after, &self->filtered)
+    if (self->now < self->marks.at || self->marks.load || !zb_engine_may (self, 0))
+        return self->marks.at > self->now ? self->marks.at : self->now + SWEEP_STEP;
+    self->marks.at = self->now + SWEEP_STEP;
+    ZB_RING_EACH (link, after, &self->marks.topics)
     {
         zb_queue_t *topic = ZB_ITEM (link, zb_queue_t, filtered);
         if (!s_is_due (self, topic))
             continue;
         if (s_read (self, topic)) {
-            self->sweep_marks_at = self->now;
+            self->marks.at = self->now;
             break;
         }
         topic->swept_at = self->now;
         topic->swept = topic->log.stored;
     }
-    return self->sweep_marks_at > self->now ? self->sweep_marks_at : self->now + SWEEP_STEP;
+    return self->marks.at > self->now ? self->marks.at : self->now + SWEEP_STEP;
 }

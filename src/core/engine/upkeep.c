@@ -35,7 +35,7 @@ static zb_tomb_t *s_tomb (zb_engine_t *self, uint32_t queue, uint64_t mark, uint
 {
     uint8_t key[4];
     zb_put32 (key, queue);
-    zb_entry_t *entry = zb_map_find (&self->buried, (zb_frame_t){key, sizeof key});
+    zb_entry_t *entry = zb_map_find (&self->tombs.by_queue, (zb_frame_t){key, sizeof key});
     if (entry)
         return ZB_ITEM (entry, zb_tomb_t, entry);
     zb_tomb_t *tomb = (zb_tomb_t *) calloc (1, sizeof (zb_tomb_t));
@@ -45,8 +45,8 @@ static zb_tomb_t *s_tomb (zb_engine_t *self, uint32_t queue, uint64_t mark, uint
     tomb->commit = commit;
     memcpy (tomb->key, key, sizeof key);
     zb_ring_init (&tomb->ring);
-    zb_ring_append (&self->tombs, &tomb->ring);
-    zb_map_add (&self->buried, &tomb->entry, (zb_frame_t){tomb->key, sizeof key});
+    zb_ring_append (&self->tombs.all, &tomb->ring);
+    zb_map_add (&self->tombs.by_queue, &tomb->entry, (zb_frame_t){tomb->key, sizeof key});
     return tomb;
 }
 
@@ -71,32 +71,32 @@ void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found)
 
 void zb_engine_free_some (zb_engine_t *self)
 {
-    if (self->freeing)
+    if (self->tombs.reading)
         return;
-    if (zb_ring_empty (&self->tombs)) {
-        if (self->more_tombs)
+    if (zb_ring_empty (&self->tombs.all)) {
+        if (self->tombs.more)
             zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
-        self->more_tombs = false;
+        self->tombs.more = false;
         return;
     }
     //  A read sees what was taken: before the tombstone itself it might not see all rows.  And one step is on its way at a
     //  time: a client's commit has at most one before it in the store, and on the way to the peer.
-    const zb_tomb_t *tomb = ZB_ITEM (self->tombs.next, zb_tomb_t, ring);
-    if (tomb->commit > self->taken || self->freed > self->released)
+    const zb_tomb_t *tomb = ZB_ITEM (self->tombs.all.next, zb_tomb_t, ring);
+    if (tomb->commit > self->taken || self->tombs.freed > self->released)
         return;
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_PURGED);
     load->row.id = tomb->queue;
     load->last = tomb->mark;
     zb_read_add (load->read, ZB_LOG, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
     zb_read_add (load->read, ZB_ACKS, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
-    self->freeing = true;
+    self->tombs.reading = true;
 }
 
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
 {
-    zb_tomb_t *tomb = ZB_ITEM (self->tombs.next, zb_tomb_t, ring);
+    zb_tomb_t *tomb = ZB_ITEM (self->tombs.all.next, zb_tomb_t, ring);
     assert (tomb->queue == load->row.id);
-    self->freeing = false;
+    self->tombs.reading = false;
     bool more = false;
     for (size_t range = 0; range < 2; range++) {
         bool beyond = false;
@@ -115,12 +115,12 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     }
     if (tomb->commit <= self->taken)
         tomb->commit = self->fill->number;
-    self->freed = self->fill->number;
+    self->tombs.freed = self->fill->number;
     if (more || tomb->mark != load->last)
         return;
     zb_commit_buried (self->fill, tomb->queue);
     zb_ring_remove (&tomb->ring);
-    zb_map_remove (&self->buried, &tomb->entry);
+    zb_map_remove (&self->tombs.by_queue, &tomb->entry);
     free (tomb);
 }
 
@@ -132,14 +132,14 @@ static bool s_is_ahead (const zb_engine_t *self, zb_frame_t name)
 {
     size_t size = name.size < self->sweep.size ? name.size : self->sweep.size;
     int order = size ? memcmp (name.data, self->sweep.key, size) : 0;
-    return self->counting && (order > 0 || (order == 0 && name.size >= self->sweep.size));
+    return self->census.counting && (order > 0 || (order == 0 && name.size >= self->sweep.size));
 }
 
 void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer)
 {
     uint64_t uptime = zb_engine_uptime (self);
     if (!producer->kept && !s_is_ahead (self, producer->name))
-        self->producer_count++;
+        self->census.count++;
     if (!producer->kept || uptime - producer->seen >= (uint64_t) self->limits.producer_idle / SEEN_STEPS) {
         producer->kept = producer->dirty = true;
         producer->seen = uptime;
@@ -186,7 +186,7 @@ static void s_forget_name (zb_engine_t *self, zb_frame_t name, uint64_t seen)
     zb_commit_forget (self->fill, name);
     if (producer)
         s_drop_producer (self, producer);
-    self->producer_count -= self->producer_count > 0;
+    self->census.count -= self->census.count > 0;
 }
 
 void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
@@ -201,11 +201,11 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
             zb_engine_fail (self, "the table producers holds a malformed row");
             return;
         }
-        self->producer_count += self->counting;
+        self->census.count += self->census.counting;
         s_forget_name (self, (zb_frame_t){found->key, found->key_size}, row.seen);
     }
     self->sweep.size = 0;
-    self->sweep.at = self->now + (self->producer_count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
+    self->sweep.at = self->now + (self->census.count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
     if (read->more[0] && read->count[0]) {
         const zb_found_t *last = &read->found[0][read->count[0] - 1];
         memcpy (self->sweep.key, last->key, last->key_size);
@@ -214,7 +214,7 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
         self->sweep.at = self->now + SWEEP_STEP;
     }
     else
-        self->counting = false;
+        self->census.counting = false;
 }
 
 void zb_engine_sweep_names (zb_engine_t *self)

@@ -250,7 +250,7 @@ zb_load_t *zb_engine_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t **que
         return load;
     }
     if (!entry)
-        return zb_frame_eq (self->absent, name) ? NULL : zb_engine_load (self, ZB_LOAD_QUEUE, name);
+        return zb_frame_eq (self->told.absent, name) ? NULL : zb_engine_load (self, ZB_LOAD_QUEUE, name);
     zb_queue_t *found = ZB_ITEM (entry, zb_queue_t, entry);
     if (found->gone)
         return NULL;
@@ -369,7 +369,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         return NULL;
     }
     //  One that was deleted counts until its tombstone is gone, so that nobody makes more of these than are freed.
-    if (!queue && (self->queue_count + self->buried.count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
+    if (!queue &&
+        (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
         s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed (limits.queues of the broker)", self->names_commit);
         return NULL;
     }
@@ -549,7 +550,7 @@ static zb_load_t *s_list (zb_engine_t *self, zb_task_t *task)
     //  One list is for all who have asked for it meanwhile; but when many replies of its size wait to be sent, for
     //  another one.
     bool room = self->outgoing < ZB_OUTGOING && !zb_engine_busy (self);
-    if (!self->list || !room || !zb_list_is (self->list, &task->request))
+    if (!self->told.list || !room || !zb_list_is (self->told.list, &task->request))
         return zb_engine_load_list (self, &task->request);
     zb_reply_t *reply = zb_engine_listed (self, &task->request.from);
     reply->large = reply->bytes;
