@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "commands.h"
+#include "core/queue/options.h"
 #include "core/queue/rows.h"
 #include "core/wire/filter.h"
 #include "progress.h"
@@ -125,6 +126,10 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
             json_object_set_new (set, options[index].name, json_integer ((json_int_t) options[index].value));
     if (row->keeps)
         json_object_set_new (set, "keep", json_string ("all"));
+    char retry[ZB_OPTION_RETRY_TEXT];
+    size_t size = zb_options_format_retry (row, retry, sizeof retry), named = sizeof ZB_OPTION_RETRY;
+    if (size)
+        json_object_set_new (set, ZB_OPTION_RETRY, json_stringn (retry + named, size - named - 1));
     if (row->dead_size)
         json_object_set_new (set, "dead-letter", json_stringn (row->dead, row->dead_size));
     if (row->filter.size)

@@ -22,6 +22,7 @@ static const tool_option_t s_options[] = {
     {"wait", "MS", "how long to wait for each message (default: 1000)"},
     {"requeue", NULL, "give them back to the queue's head instead of acknowledging them"},
     {"delay", "MS", "with --requeue: nobody gets them before so long (default: 0)"},
+    {"untried", NULL, "with --requeue: it counts as no try, for the queue's retry-delay"},
     {"reject", NULL, "move them to the queue's dead letters instead of acknowledging them"},
     {"name", "NAME", "take them under this consumer's name"},
     OUTPUT_OPTIONS,
@@ -52,7 +53,9 @@ static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client, i
         const char *queue = zb_messages_queue (messages), *ids = zb_messages_ids (messages);
         //  A broker of 0.1 knows no delay.
         if (code == TOOL_OK &&
-            (delay ? zb_client_nack_later (client, queue, ids, delay) : zb_client_nack (client, queue, ids)))
+            (tool_option (tool, "untried") ? zb_client_nack_untried (client, queue, ids, delay)
+             : delay                       ? zb_client_nack_later (client, queue, ids, delay)
+                                           : zb_client_nack (client, queue, ids)))
             code = tool_client_fail (tool, client, "not given back, they come again when their lease ends");
         zb_messages_destroy (&messages);
     }
@@ -111,6 +114,8 @@ static int s_run (tool_t *tool)
         return TOOL_USAGE;
     if (tool_option (tool, "delay") && !tool_option (tool, "requeue"))
         return tool_misused (tool, "--delay is for what --requeue gives back");
+    if (tool_option (tool, "untried") && !tool_option (tool, "requeue"))
+        return tool_misused (tool, "--untried is for what --requeue gives back");
     if (tool_option (tool, "reject") && tool_option (tool, "requeue"))
         return tool_misused (tool, "--reject or --requeue, not both");
     output_t output;

@@ -102,39 +102,50 @@ zb_messages_t *zb_client_peek (zb_client_t *self, const char *queue, const char 
     return zb_messages_new (zb_conn_answer (self->conn), frame, frames);
 }
 
-//  `more`: one more argument, or NULL.
-static int s_acks (zb_client_t *self, zb_verb_t verb, const char *queue, const char *ids, const char *more)
+//  `more`, `most`: two more arguments, or NULL.
+static int s_acks (zb_client_t *self, zb_verb_t verb, const char *queue, const char *ids, const char *more,
+                   const char *most)
 {
     if (zb_client_may_wait (self) || zb_client_check_queue (self, queue) || s_check_acks (self, ids))
         return -1;
     if (!ids || !*ids)
         return 0;
-    zb_frame_t args[] = {zb_frame (queue), zb_frame (ids), zb_frame (more ? more : "")};
-    return zb_client_ask (self, verb, args, more ? 3 : 2);
+    zb_frame_t args[] = {zb_frame (queue), zb_frame (ids), zb_frame (more ? more : ""), zb_frame (most ? most : "")};
+    return zb_client_ask (self, verb, args, most ? 4 : more ? 3 : 2);
 }
 
 int zb_client_ack (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_ACK, queue, ids, NULL);
+    return s_acks (self, ZB_ACK, queue, ids, NULL, NULL);
 }
 
 int zb_client_nack (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_NACK, queue, ids, NULL);
+    return s_acks (self, ZB_NACK, queue, ids, NULL, NULL);
 }
 
-int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids, int64_t delay)
+static int s_nack (zb_client_t *self, const char *queue, const char *ids, int64_t delay, const char *untried)
 {
     char number[21];
     if (delay < 0 || delay > INT32_MAX)
         return zb_client_fail (self, ZB_ERR_ARGUMENT, "delay is 0 to %d ms", INT32_MAX);
     zb_number_format ((uint64_t) delay, number);
-    return s_acks (self, ZB_NACK, queue, ids, number);
+    return s_acks (self, ZB_NACK, queue, ids, number, untried);
+}
+
+int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids, int64_t delay)
+{
+    return s_nack (self, queue, ids, delay, NULL);
+}
+
+int zb_client_nack_untried (zb_client_t *self, const char *queue, const char *ids, int64_t delay)
+{
+    return s_nack (self, queue, ids, delay, "untried");
 }
 
 int zb_client_reject (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_REJECT, queue, ids, NULL);
+    return s_acks (self, ZB_REJECT, queue, ids, NULL, NULL);
 }
 
 //  Asks once; the number that was moved, and the last id that it was about.
@@ -174,5 +185,5 @@ int zb_client_move (zb_client_t *self, const char *from, const char *to, uint64_
 
 int zb_client_extend (zb_client_t *self, const char *queue, const char *ids)
 {
-    return s_acks (self, ZB_EXTEND, queue, ids, NULL);
+    return s_acks (self, ZB_EXTEND, queue, ids, NULL, NULL);
 }

@@ -285,6 +285,19 @@ def test_move_puts_dead_letters_back(zbroker, single):
         assert zbroker(["move"] + wrong + brokers, check=False).returncode == code, wrong
 
 
+def test_requeue_untried(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "tries", "retry-delay=600000"] + brokers)
+    assert json.loads(zbroker(["queue", "list", "tries", "--json"] + brokers).stdout)[0]["retry-delay"] == 600000
+    zbroker(["put", "tries", "a"] + brokers)
+    for more in (["--untried"], ["--untried", "--delay", "1"], []):
+        assert zbroker(["get", "tries", "--requeue"] + more + brokers).stdout == "a\n"
+    assert zbroker(["get", "tries", "--wait", "0"] + brokers, check=False).returncode == 1
+    for wrong in (["get", "tries", "--untried"], ["get", "tries", "--reject", "--untried"]):
+        assert zbroker(wrong + brokers, check=False).returncode == 2
+    assert zbroker(["queue", "create", "tries", "retry-delay=5..1"] + brokers, check=False).returncode == 1
+
+
 def test_put_acknowledges_what_it_was_made_of(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     for queue in ("orders", "results"):

@@ -253,6 +253,33 @@ def test_a_nack_with_a_delay_holds_up_nobody(pair, client):
     assert other.request("GET", "g4", "q", 9, 5000, "", wait=PATIENCE)[3:] == [b"first", b"second"]
 
 
+def test_what_was_tried_rests(pair, client):
+    """A NACK's message comes when retry-delay is over, twice as long after the second time; untried ones at once; a takeover ends it."""
+    one, other = client(pair), client(pair)
+    one.request("QUEUE", "q", "q", "retry-delay=400..60000")
+    one.request("PUT", "p", "q", "", b"job")
+    message = one.request("GET", "g", "q", 1, 0, "")[2].split()[0].decode()
+    for turn, least in enumerate((0.4, 0.8)):
+        since = time.monotonic()
+        assert one.request("NACK", "n%d" % turn, "q", message) == [b"1"]
+        assert one.request("GET", "g%d" % turn, "q", 1, 9000, "", wait=PATIENCE)[3:] == [b"job"]
+        assert time.monotonic() - since >= least
+    assert one.request("NACK", "u", "q", message, "", "untried") == [b"1"]
+    assert one.request("GET", "h", "q", 1, 0, "")[3:] == [b"job"]
+    with pytest.raises(Refused):
+        one.request("NACK", "w", "q", message, "", "tried")
+    #  For a minute, but for the takeover.
+    assert one.request("NACK", "m", "q", message, 60000) == [b"1"]
+    assert one.request("GET", "i", "q", 1, 0, "")[3:] == []
+    pair.brokers[in_step(pair)].kill()
+    assert other.request("GET", "j", "q", 1, 9000, "", wait=PATIENCE)[3:] == [b"job"]
+    assert b"retry-delay=400..60000" in other.request("LIST", "l", "q")[1]
+    since = time.monotonic()
+    assert other.request("NACK", "k", "q", message) == [b"1"]
+    assert other.request("GET", "x", "q", 1, 9000, "", wait=PATIENCE)[3:] == [b"job"]
+    assert time.monotonic() - since >= 0.4
+
+
 def test_409_tells_the_expected_number(one):
     one.request("PUT", 1, "q", "", "a")
     assert refused(one, "PUT", 1, "q", "", "b") == (409, "409 2")

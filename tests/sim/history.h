@@ -29,7 +29,8 @@
     H14 What a PUT acknowledges is done, and what it puts is stored, both or neither (forge.c).
     H16 Each subscription of a topic has what was put and it has not acknowledged, once and in order, and nothing else (news.c).
     H18 Who reads a topic that keeps all has all of it, in order, but for what is told as removed; so has a subscription that is moved (annals.c).
-    H17 A message that a consumer rejects is among the dead letters, one that none does is in its queue: each is in one (letters.c).
+    H17 A message that a consumer rejects is among the dead letters, one that none does is in its queue: each is in one. What was
+        given back comes to nobody before its delay is over, while the same broker leads (letters.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

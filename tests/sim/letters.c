@@ -6,8 +6,9 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    A sender puts numbered letters; carriers get some, acknowledge a part, reject a part, and leave the rest, or sleep until
-    others have theirs. In the end the queue and its dead letters are emptied. Each letter that was answered OK and that
+    A sender puts numbered letters; carriers get some, acknowledge a part, reject a part, give a part back, and leave the rest, or sleep until
+    others have theirs. In every other run the queue has a retry-delay: what was given back, and not called untried, comes to nobody
+    before that is over, nor what was given back with a delay, while the same broker leads. In the end the queue and its dead letters are emptied. Each letter that was answered OK and that
     nobody has acknowledged is in exactly one of the two (H17):
 
       - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK, but in every other run a mover
@@ -31,6 +32,7 @@
 #define LETTERS 400
 #define CARRIERS 2
 #define MOST 6
+#define RETRY 100 //  ms
 
 static struct {
     bool ok, aside;           //  answered OK; put aside by the loser of a split
@@ -39,15 +41,29 @@ static struct {
     int post, dead;           //  how often it was found in the end
 } s_letter[LETTERS + 1];
 
+//  What a carrier has given back, on this connection: nobody gets it before then.
+static struct {
+    unsigned connection;
+    int64_t until;
+} s_rest[CARRIERS][LETTERS + 1];
+
 static int s_sent;
-static bool s_ended, s_moves;
-static size_t s_rejects, s_refused, s_moved;
+static bool s_ended, s_moves, s_retries;
+static unsigned s_connections[CARRIERS];
+static size_t s_rejects, s_refused, s_moved, s_nacks;
+
+static void s_connect (client_t *self)
+{
+    if (!self->socket)
+        s_connections[self->index]++;
+    if (!self->socket)
+        plain_greet (self);
+}
 
 //  Once; 1: OK, 0: not answered, or not now, -1: refused for good.
 static int s_try (client_t *self, const frame_t *frame, size_t frames)
 {
-    if (!self->socket)
-        plain_greet (self);
+    s_connect (self);
     if (plain_ask (self, frame, frames, PATIENCE + 500))
         return 1;
     bool refused =
@@ -73,7 +89,8 @@ static bool s_do (client_t *self, const char *verb, const char *queue, const cha
 static void *s_send (void *arg)
 {
     client_t *self = arg;
-    s_do (self, "QUEUE", POST, "lease=1000");
+    s_retries = world_chance (500);
+    s_do (self, "QUEUE", POST, s_retries ? "lease=1000\nretry-delay=100..1600" : "lease=1000");
     while (world_now () < self->until && s_sent < LETTERS) {
         char body[24], id[24];
         snprintf (body, sizeof body, "<l%d>", ++s_sent);
@@ -95,8 +112,7 @@ static int s_get (client_t *self, const char *queue, const char *wait, const cha
     char id[24], line[1024];
     snprintf (id, sizeof id, "g%" PRIu64, ++self->serial);
     frame_t frame[] = {TEXT ("ZB1"), TEXT ("GET"), TEXT (id), TEXT (queue), TEXT ("6"), TEXT (wait), TEXT (acks)};
-    if (!self->socket)
-        plain_greet (self);
+    s_connect (self);
     if (!plain_ask (self, frame, 7, PATIENCE + 600)) {
         //  There are no dead letters yet.
         if (self->frames < 6 || strcmp (plain_text (self, 4), "404"))
@@ -130,25 +146,62 @@ static void s_check_back (int number, int64_t asked)
                        s_letter[number].acked ? "acknowledged" : "rejected");
 }
 
+//  After a rejection it may have another id, by a MOVE.
+static void s_check_rest (const client_t *self, int number)
+{
+    bool knows = s_rest[self->index][number].connection == s_connections[self->index] && !s_letter[number].rejecting;
+    int64_t early = s_rest[self->index][number].until - world_now ();
+    //  A broker counts whole milliseconds.
+    if (knows && early > 2 * MS && !history_is_split ())
+        world_finding ("H17: letter %d comes %" PRId64 " ms before its delay is over", number, early / MS);
+}
+
 static void s_add (char acks[MOST * 25], const char *id)
 {
     size_t size = strlen (acks);
     snprintf (acks + size, MOST * 25 - size, "%s%s", size ? " " : "", id);
 }
 
-//  What it does with each: acknowledges it, rejects it, leaves it.
+//  Gives these back, some with a delay, some untried.
+static void s_give_back (client_t *self, int count, const int number[MOST], const char *acks)
+{
+    char id[24], delay[24] = "";
+    snprintf (id, sizeof id, "b%" PRIu64, ++self->serial);
+    bool later = world_chance (300), untried = world_chance (300);
+    int64_t least = later ? 50 + (int64_t) world_random (1000) : s_retries && !untried ? RETRY : 0;
+    if (later)
+        snprintf (delay, sizeof delay, "%" PRId64, least);
+    frame_t frame[] = {TEXT ("ZB1"), TEXT ("NACK"), TEXT (id), TEXT (POST), TEXT (acks), TEXT (delay), TEXT ("untried")};
+    int64_t now = world_now ();
+    //  Where the leases of some have ended, which ones is not told.
+    if (s_try (self, frame, untried ? 7 : 6) <= 0 || atoi (plain_text (self, 4)) != count)
+        return;
+    s_nacks++;
+    for (int index = 0; index < count; index++) {
+        s_rest[self->index][number[index]].connection = s_connections[self->index];
+        s_rest[self->index][number[index]].until = now + least * MS;
+    }
+}
+
+//  What it does with each: acknowledges it, rejects it, gives it back, leaves it.
 static void s_settle (client_t *self, int count, const int number[MOST], char ids[MOST][24])
 {
-    char acks[MOST * 25] = "", rejects[MOST * 25] = "";
-    int choice[MOST] = {0};
+    char acks[MOST * 25] = "", rejects[MOST * 25] = "", backs[MOST * 25] = "";
+    int choice[MOST] = {0}, back[MOST], given = 0;
     for (int index = 0; index < count; index++) {
-        choice[index] = (int) world_random (5);
+        choice[index] = (int) world_random (6);
         s_letter[number[index]].acking = s_letter[number[index]].acking || choice[index] < 2;
         s_letter[number[index]].rejecting =
             s_letter[number[index]].rejecting || choice[index] == 2 || choice[index] == 3;
         if (choice[index] < 4)
             s_add (choice[index] < 2 ? acks : rejects, ids[index]);
+        if (choice[index] == 4) {
+            s_add (backs, ids[index]);
+            back[given++] = number[index];
+        }
     }
+    if (given)
+        s_give_back (self, given, back, backs);
     bool rejected = *rejects && s_do (self, "REJECT", POST, rejects);
     s_rejects += rejected;
     s_refused += *rejects && !rejected;
@@ -169,8 +222,10 @@ static void *s_carry (void *arg)
     while (world_now () < self->until) {
         int64_t asked = world_now ();
         int count = s_get (self, POST, "200", "", number, ids);
-        for (int index = 0; index < count; index++)
+        for (int index = 0; index < count; index++) {
             s_check_back (number[index], asked);
+            s_check_rest (self, number[index]);
+        }
         plain_nap (0, world_chance (60) ? 2 * SECOND : 60 * MS);
         if (count > 0)
             s_settle (self, count, number, ids);
@@ -196,8 +251,7 @@ static void *s_move_back (void *arg)
             frame_t frame[] = {TEXT ("ZB1"), TEXT ("MOVE"),          TEXT (id), TEXT (DEAD), TEXT (POST),
                                TEXT (last),  TEXT (turn ? "4" : "0")};
             s_moves = s_moves || turn;
-            if (!self->socket)
-                plain_greet (self);
+            s_connect (self);
             bool good = plain_ask (self, frame, 7, PATIENCE + 500);
             //  There are no dead letters yet.
             if (!good && (self->frames < 6 || strcmp (plain_text (self, 4), "404")))
@@ -261,8 +315,8 @@ static void *s_count (void *arg)
         s_check (number);
         dead += s_letter[number].dead > 0;
     }
-    world_note ("%d letters, %zu dead, %zu rejections were OK and %zu refused, %zu moved back", s_sent, dead, s_rejects,
-                s_refused, s_moved);
+    world_note ("%d letters, %zu dead, %zu rejections were OK and %zu refused, %zu moved back, %zu given back", s_sent, dead, s_rejects,
+                s_refused, s_moved, s_nacks);
     s_ended = true;
     return NULL;
 }

@@ -39,6 +39,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
         [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
         [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
+        [MUTANT_RESTED] = "rested",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -90,6 +91,14 @@ void __wrap_zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_sp
                    (sim_mutant == MUTANT_MOVED && zb_frame_is (queue->name, "post.dead"));
     if (!forgets || ++calls % 5)
         __real_zb_engine_ack_now (self, queue, span, spans);
+}
+
+//  What was given back rests for too short a time.
+int64_t __real_zb_queue_retry (const zb_queue_t *self, uint32_t tries);
+int64_t __wrap_zb_queue_retry (const zb_queue_t *self, uint32_t tries);
+int64_t __wrap_zb_queue_retry (const zb_queue_t *self, uint32_t tries)
+{
+    return sim_mutant == MUTANT_RESTED ? 1 : __real_zb_queue_retry (self, tries);
 }
 
 //  A dead letter is not stored now and then.

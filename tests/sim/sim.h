@@ -91,6 +91,7 @@ typedef enum {
     MUTANT_FENCE,    //  a fence does nothing
     MUTANT_SURE,     //  who goes on takes what is ready for ready, whatever the peer has done meanwhile
     MUTANT_MOVED,    //  what is moved stays where it was as well, now and then
+    MUTANT_RESTED,   //  what was given back rests for too short a time
     MUTANTS
 } mutant_t;
 

@@ -701,6 +701,10 @@ static void test_get (void **state)
     assert_int_equal (zb_client_nack_later (client, "orders", "2", -1), -1);
     assert_int_equal (zb_client_error (client), ZB_ERR_ARGUMENT);
     assert_int_equal (zb_client_nack_later (client, "orders", "2", (int64_t) INT32_MAX + 1), -1);
+    assert_int_equal (zb_client_nack_untried (client, "orders", "2", 0), 0);
+    assert_int_equal (zb_client_nack_untried (client, "orders", "2", INT32_MAX), 0);
+    assert_int_equal (zb_client_nack_untried (client, "orders", "2", -1), -1);
+    assert_int_equal (zb_client_error (client), ZB_ERR_ARGUMENT);
     size_t seen = pair->fake->seen[ZB_REJECT];
     assert_int_equal (zb_client_reject (client, "orders", "2"), 0);
     assert_int_equal (zb_client_level (client), ZB_LEVEL_BOTH);

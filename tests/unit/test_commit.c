@@ -112,7 +112,7 @@ static void test_options (void **state)
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace, max-messages, expires and dead-letter");
+                         "the options of a queue are lease, grace, max-messages, expires, retry-delay and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -134,6 +134,14 @@ static void test_options (void **state)
     zb_options_format (&row, &limits, true, text, sizeof text);
     assert_string_equal (text, "grace=7\ndead-letter=bin\n");
     assert_null (zb_options_set (&row, zb_frame ("dead-letter"), zb_frame (""), why));
+    assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("retry-delay"), zb_frame ("1..2147483647"), why));
+    assert_true (row.retry == 1 && row.retry_most == INT32_MAX && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_RETRY);
+    assert_non_null (zb_options_set (&row, zb_frame ("retry-delay"), zb_frame ("2..1"), why));
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nretry-delay=1..2147483647\n");
+    assert_null (zb_options_set (&row, zb_frame ("retry-delay"), zb_frame ("0"), why));
     assert_true (zb_options_same (&row, &same));
 }
 

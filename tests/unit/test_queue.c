@@ -310,6 +310,39 @@ static void test_leased_rows_are_given_back (void **state)
     s_destroy (self);
 }
 
+//  For the cursor: a lease for each number of tries.
+static zb_lease_t *s_rest (void *context, uint32_t tries)
+{
+    zb_lease_t **rest = context;
+    assert_in_range (tries, 1, 2);
+    return rest[tries];
+}
+
+//  Tries are counted of what is in memory and of what has left it, and come back with it.
+static void test_tries_are_counted (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (10);
+    zb_cursor_t *cursor = &self->queue->cursor;
+    zb_lease_t *rest[3];
+    for (uint64_t number = 0; number < 3; number++)
+        rest[number] = zb_lease_new (&self->timers, 0, 1, number + 1);
+    for (uint64_t id = 1; id <= 4; id++)
+        assert_int_equal (s_deliver (self, rest[0]), id);
+    zb_cursor_shed (cursor, self->fill->number - 1, 0, true);
+    assert_int_equal (cursor->views.count, 0);
+    size_t left = SIZE_MAX;
+    const zb_whose_t whose[] = {{.lease = rest[0]}, {.lease = rest[1]}};
+    assert_int_equal (zb_cursor_try (cursor, 2, 3, &whose[0], s_rest, rest, &left), 2);
+    assert_true (rest[0]->left == 2 && rest[1]->left == 2 && cursor->leased == 4);
+    assert_int_equal (s_load (self, 1, 100, 0), 20);
+    assert_int_equal (zb_cursor_try (cursor, 1, 2, &whose[0], s_rest, rest, &left), 1);
+    assert_true (rest[0]->left == 1 && rest[1]->left == 3);
+    assert_int_equal (zb_cursor_try (cursor, 3, 20, &whose[1], s_rest, rest, &left), 1);
+    assert_true (rest[0]->left == 1 && rest[1]->left == 2 && rest[2]->left == 1 && cursor->leased == 4);
+    s_destroy (self);
+}
+
 //  A part of what is away goes back, in the middle of a span.
 static void test_spans_are_cut (void **state)
 {
@@ -475,6 +508,7 @@ int main (void)
         cmocka_unit_test (test_strays_hold_until_the_store_knows),
         cmocka_unit_test (test_memory_is_given_back_from_the_end),
         cmocka_unit_test (test_leased_rows_are_given_back),
+        cmocka_unit_test (test_tries_are_counted),
         cmocka_unit_test (test_spans_are_cut),
         cmocka_unit_test (test_purge_forgets_all),
         cmocka_unit_test (test_malformed_rows_are_seen),

@@ -244,10 +244,26 @@ static void test_small_rows_come_back (void **state)
     zb_row_unref (&row);
     row = s_row (value, size + 11);
     assert_int_equal (zb_queue_row_decode (&more, row), 0);
-    assert_true (zb_frame_is (zb_queue_row_dead (&more), "can"));
+    assert_true (zb_frame_is (zb_queue_row_dead (&more), "can") && more.retry == 0);
     row->data[ZB_QUEUE_ROW_SIZE + 2] = ' ';
     assert_int_equal (zb_queue_row_decode (&more, row), -1);
     zb_row_unref (&row);
+
+    //  A retry-delay has two figures, the second one not smaller.
+    queue = (zb_queue_row_t){.id = 7, .retry = 5, .retry_most = INT32_MAX};
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 18);
+    static const uint64_t wrong[][2] = {{0, 5}, {6, 5}, {5, INT32_MAX + UINT64_C (1)}};
+    for (size_t index = 0; index < 4; index++) {
+        row = s_row (value, size);
+        if (index < 3) {
+            zb_put64 (row->data + ZB_QUEUE_ROW_SIZE + 2, wrong[index][0]);
+            zb_put64 (row->data + ZB_QUEUE_ROW_SIZE + 10, wrong[index][1]);
+        }
+        assert_int_equal (zb_queue_row_decode (&more, row), index < 3 ? -1 : 0);
+        zb_row_unref (&row);
+    }
+    assert_true (more.retry == 5 && more.retry_most == INT32_MAX);
 
     zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);

@@ -912,7 +912,14 @@ static void test_rows (void **state)
          .filter = {5, "a.* b"},
          .birth = 12,
          .from = 11},
-        {.kind = ZB_KIND_SUB, .id = 8, .topic = 7, .birth = 12, .dead_size = 3, .dead = "bin"}};
+        {.kind = ZB_KIND_SUB,
+         .id = 8,
+         .topic = 7,
+         .birth = 12,
+         .retry = 100,
+         .retry_most = 10000,
+         .dead_size = 3,
+         .dead = "bin"}};
     for (size_t index = 0; index < sizeof rows / sizeof *rows; index++) {
         zb_row_t *row = zb_row_new (ZB_TOPIC_ROW_MAX + 1);
         zb_queue_row_t found;

@@ -116,6 +116,17 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_
     return lease;
 }
 
+//  Hands what is named of a span over, or puts it back: then it was tried, if the queue asks and the client does not deny it.
+static uint64_t s_hand (zb_queue_t *queue, const zb_task_t *task, const zb_span_t *span, const zb_whose_t *whose,
+                        zb_lease_t *to, zb_rests_t *rests, size_t *left)
+{
+    bool tried = task->request.verb == ZB_NACK && queue->retry && !task->request.untried;
+    rests->told = to != NULL;
+    rests->lease[0] = to;
+    return tried ? zb_cursor_try (&queue->cursor, span->first, span->last, whose, zb_engine_rest, rests, left)
+                 : zb_cursor_hand (&queue->cursor, span->first, span->last, whose, to, left);
+}
+
 //  What is named of one lease.
 static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool extends, size_t *left)
 {
@@ -130,6 +141,7 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
     }
     zb_lease_t *to = s_lease (self, lease->queue, task);
     const zb_whose_t whose = {.lease = lease};
+    zb_rests_t rests = {.engine = self, .queue = lease->queue};
     size_t visits = SIZE_MAX;
     //  One more, so that it lives until its last span is done.
     zb_lease_hold (lease);
@@ -138,8 +150,9 @@ static void s_named (zb_engine_t *self, zb_lease_t *lease, zb_task_t *task, bool
         for (at = zb_spans_find (task->request.span, task->request.spans, have->first);
              at < task->request.spans && task->request.span[at].first <= have->last; at++) {
             const zb_span_t *want = &task->request.span[at];
-            task->held += zb_cursor_hand (&lease->queue->cursor, want->first > have->first ? want->first : have->first,
-                                          want->last < have->last ? want->last : have->last, &whose, to, &visits);
+            const zb_span_t both = {want->first > have->first ? want->first : have->first,
+                                    want->last < have->last ? want->last : have->last};
+            task->held += s_hand (lease->queue, task, &both, &whose, to, &rests, &visits);
         }
     }
     zb_lease_uncover (lease, 1);
@@ -178,9 +191,9 @@ static zb_load_t *s_look_up (zb_engine_t *self, zb_queue_t *queue, zb_task_t *ta
     size_t left = SIZE_MAX;
     zb_lease_t *to = s_lease (self, queue, task);
     const zb_whose_t whose = {.session = task->session};
+    zb_rests_t rests = {.engine = self, .queue = queue};
     for (size_t index = 0; index < task->request.spans; index++)
-        task->held += zb_cursor_hand (&queue->cursor, task->request.span[index].first, task->request.span[index].last,
-                                      &whose, to, &left);
+        task->held += s_hand (queue, task, &task->request.span[index], &whose, to, &rests, &left);
     if (to && to->left == 0)
         zb_lease_destroy (&to);
     zb_engine_visited (self, task->request.spans + SIZE_MAX - left);

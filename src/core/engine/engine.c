@@ -411,7 +411,7 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_lease_t *lease = ZB_ITEM (timer, zb_lease_t, timer);
             zb_queue_t *queue = lease->queue;
             self->stats.expired += lease->session ? lease->left : 0;
-            zb_engine_return (self, lease);
+            zb_engine_tried (self, lease);
             zb_engine_serve (self, queue);
         }
         else if (timer->kind == ZB_TIMER_SESSION)

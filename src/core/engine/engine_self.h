@@ -15,6 +15,7 @@
     acking.c   acknowledgements, also of messages that are on disk only
     pinning.c  what a PUT acknowledges, or a REJECT moves: read, pinned and checked before anything is written
     moving.c   messages that go to another queue: REJECT, MOVE
+    resting.c  messages that were tried without success
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
@@ -461,6 +462,20 @@ zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task
 
 //  The same for those that are all in memory, in one step.
 void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
+
+//  resting.c
+//  Where messages go that were tried without success: by how often they were.
+#define ZB_RESTS 33
+typedef struct {
+    zb_engine_t *engine;
+    zb_queue_t *queue;
+    bool told; //  all to lease[0], be it none
+    zb_lease_t *lease[ZB_RESTS];
+} zb_rests_t;
+//  For the cursor; `context` is a zb_rests_t.
+zb_lease_t *zb_engine_rest (void *context, uint32_t tries);
+//  The lease has ended, and nobody has said why: what it covers was tried without success.  Does not serve.
+void zb_engine_tried (zb_engine_t *self, zb_lease_t *lease);
 
 //  pinning.c
 typedef enum {

@@ -530,7 +530,8 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
     if (load || !queue)
         return load;
     char text[ZB_LEVEL_TEXT];
-    const char *lacks = task->request.wait ? zb_level_lacks (self->store_level, ZB_LEVEL_NACK_DELAY, text) : NULL;
+    bool more = task->request.wait || task->request.untried;
+    const char *lacks = more ? zb_level_lacks (self->store_level, ZB_LEVEL_NACK_DELAY, text) : NULL;
     if (lacks) {
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
         return NULL;

@@ -118,11 +118,11 @@ uint64_t zb_cursor_low (const zb_cursor_t *self)
 //  Of messages that are away so many leases end.
 static void s_uncover (zb_cursor_t *self, zb_away_t *away)
 {
-    if (!away->lease)
+    if (!away->seat.lease)
         return;
     uint32_t count = (uint32_t) (away->last - away->first + 1);
-    zb_lease_uncover (away->lease, count);
-    away->lease = NULL;
+    zb_lease_uncover (away->seat.lease, count);
+    away->seat.lease = NULL;
     self->ended = true;
     self->leased -= count;
 }
@@ -281,20 +281,25 @@ static size_t s_behind (const zb_cursor_t *self, uint64_t id)
     return low;
 }
 
+static bool s_same (const zb_seat_t *one, const zb_seat_t *other)
+{
+    return one->lease == other->lease && one->deliveries == other->deliveries && one->tries == other->tries;
+}
+
 //  What is to be kept of a view's deliveries, from the largest ids down.  Returns how many spans; NULL: counts only.
 static size_t s_deliveries (const zb_view_t *view, zb_away_t *away)
 {
     size_t count = 0;
-    zb_away_t now = {0, 0, NULL, 0};
+    zb_away_t now = {.first = 0};
     for (uint32_t number = view->places->count; number-- > 0;) {
         const zb_seat_t *seat = &view->seat[number];
         uint64_t id = zb_places_id (view->places, number);
         if (zb_view_is_done (view, number) || seat->deliveries == 0)
             continue;
-        if (count && now.first == id + 1 && now.lease == seat->lease && now.deliveries == seat->deliveries)
+        if (count && now.first == id + 1 && s_same (&now.seat, seat))
             now.first = id;
         else {
-            now = (zb_away_t){id, id, seat->lease, seat->deliveries};
+            now = (zb_away_t){id, id, *seat};
             count++;
         }
         if (away)
@@ -330,7 +335,7 @@ static void s_welcome (zb_cursor_t *self, zb_view_t *view)
         const zb_away_t *away = &self->away[place];
         for (uint32_t number = zb_places_find (view->places, away->first);
              number < view->places->count && zb_places_id (view->places, number) <= away->last; number++)
-            zb_view_remember (view, number, away->lease, away->deliveries);
+            zb_view_remember (view, number, &away->seat);
     }
     s_close (self, from, to - from);
 }
@@ -343,7 +348,7 @@ static void s_forget_ended (zb_cursor_t *self)
         return;
     self->ended = false;
     for (size_t place = 0; place < self->aways; place++)
-        if (self->away[place].lease)
+        if (self->away[place].seat.lease)
             self->away[left++] = self->away[place];
     s_resize (self, left);
 }
@@ -371,22 +376,32 @@ static size_t s_cut (zb_cursor_t *self, size_t place, uint64_t first, uint64_t l
     return place;
 }
 
-static uint64_t s_hand_away (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to)
+//  Where it goes: to one lease (NULL: to nobody, it is ready), or to the one that is told for each that was tried.
+typedef struct {
+    zb_lease_t *lease;
+    zb_rest_t *rest;
+    void *context;
+} s_to_t;
+
+static uint64_t s_hand_away (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose,
+                             const s_to_t *to)
 {
     uint64_t handed = 0;
     for (size_t place = s_behind (self, first); place-- > 0 && self->away[place].first <= last;) {
-        if (!s_is (self->away[place].lease, whose))
+        if (!s_is (self->away[place].seat.lease, whose))
             continue;
         place = s_cut (self, place, first, last);
         zb_away_t *away = &self->away[place];
         uint64_t count = away->last - away->first + 1;
         handed += count;
-        if (!to)
+        away->seat.tries += to->rest && away->seat.tries < UINT32_MAX;
+        zb_lease_t *lease = to->rest ? to->rest (to->context, away->seat.tries) : to->lease;
+        if (!lease)
             s_uncover (self, away);
-        else if (away->lease != to) {
-            zb_lease_uncover (away->lease, (uint32_t) count);
-            zb_lease_cover (to, away->first, away->last);
-            away->lease = to;
+        else if (away->seat.lease != lease) {
+            zb_lease_uncover (away->seat.lease, (uint32_t) count);
+            zb_lease_cover (lease, away->first, away->last);
+            away->seat.lease = lease;
         }
     }
     return handed;
@@ -632,8 +647,8 @@ static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
         self->scan = place;
 }
 
-uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
-                         size_t *left)
+static uint64_t s_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, const s_to_t *to,
+                        size_t *left)
 {
     uint64_t handed = 0;
     for (size_t place = s_find (self, first); place < self->views.count && s_first (self, place) <= last; place++) {
@@ -646,13 +661,26 @@ uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const
             if (!s_is (lease, whose))
                 continue;
             handed++;
-            if (!to)
+            zb_lease_t *next = to->rest ? to->rest (to->context, zb_view_try (view, number)) : to->lease;
+            if (!next)
                 s_return (self, view, number);
-            else if (lease != to)
-                zb_view_hand (view, number, to);
+            else if (lease != next)
+                zb_view_hand (view, number, next);
         }
     }
     return handed + s_hand_away (self, first, last, whose, to);
+}
+
+uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
+                         size_t *left)
+{
+    return s_hand (self, first, last, whose, &(s_to_t){.lease = to}, left);
+}
+
+uint64_t zb_cursor_try (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_rest_t *rest,
+                        void *context, size_t *left)
+{
+    return s_hand (self, first, last, whose, &(s_to_t){.rest = rest, .context = context}, left);
 }
 
 //  ---------------------------------------------------------------------------

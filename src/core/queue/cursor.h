@@ -49,8 +49,7 @@
 typedef struct {
     uint64_t first;
     uint64_t last;
-    zb_lease_t *lease; //  NULL = it has ended
-    uint32_t deliveries;
+    zb_seat_t seat; //  of each; no lease: it has ended
 } zb_away_t;
 
 typedef struct zb_cursor {
@@ -139,6 +138,10 @@ typedef struct {
 } zb_whose_t;
 uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
                          size_t *left);
+//  The same of what was tried without success: `rest` says, from how often each was by now, which lease it goes over to.
+typedef zb_lease_t *(zb_rest_t) (void *context, uint32_t tries);
+uint64_t zb_cursor_try (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_rest_t *rest,
+                        void *context, size_t *left);
 
 //  Where rows are kept: has the mark pass what was found to be done when it was read.  Whether there was any.
 bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit);

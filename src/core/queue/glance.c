@@ -75,7 +75,7 @@ bool zb_glance_at (const zb_glance_t *self, uint32_t number, const zb_lease_t **
     if (zb_view_is_done (view, number))
         return false;
     const zb_away_t *away = self->own ? s_find_away (self->cursor, zb_places_id (view->places, number)) : NULL;
-    *lease = away ? away->lease : zb_view_lease (view, number);
-    *deliveries = away ? away->deliveries : view->seat ? view->seat[number].deliveries : 0;
+    *lease = away ? away->seat.lease : zb_view_lease (view, number);
+    *deliveries = away ? away->seat.deliveries : view->seat ? view->seat[number].deliveries : 0;
     return true;
 }

@@ -65,9 +65,40 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     size_t size = (size_t) snprintf (why, ZB_OPTION_WHY, "the options of a queue are ");
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
-    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, " and " ZB_OPTION_DEAD);
+    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
+}
+
+const char *zb_options_set_retry (zb_queue_row_t *row, zb_frame_t value)
+{
+    static const char wrong[] =
+        ZB_OPTION_RETRY " is a number of milliseconds, or two with .. between, the second one not smaller; 0 for none";
+    size_t size = zb_frame_find (value, 0, '.');
+    zb_frame_t first = {value.data, size};
+    zb_frame_t most =
+        size == value.size ? first : (zb_frame_t){(const char *) value.data + size + 2, value.size - size - 2};
+    bool two = size + 2 < value.size && ((const char *) value.data)[size + 1] == '.';
+    uint64_t from = 0, to = 0;
+    if ((size < value.size && !two) || !zb_number_parse (first, INT32_MAX, &from) ||
+        !zb_number_parse (most, INT32_MAX, &to) || from > to || (from == 0 && to))
+        return wrong;
+    row->retry = from;
+    row->retry_most = to;
+    return NULL;
+}
+
+size_t zb_options_format_retry (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size = 0;
+    if (row->retry)
+        size = (size_t) snprintf (text, room, ZB_OPTION_RETRY "=%" PRIu64, row->retry);
+    if (row->retry_most > row->retry)
+        size += (size_t) snprintf (text + size, room - size, "..%" PRIu64, row->retry_most);
+    if (row->retry)
+        size += (size_t) snprintf (text + size, room - size, "\n");
+    assert (size < room);
+    return size;
 }
 
 const char *zb_options_set_dead (zb_queue_row_t *row, zb_frame_t value)
@@ -90,6 +121,8 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 {
     if (zb_frame_is (name, ZB_OPTION_DEAD))
         return zb_options_set_dead (row, value);
+    if (zb_frame_is (name, ZB_OPTION_RETRY))
+        return zb_options_set_retry (row, value);
     size_t option = 0;
     while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
         option++;
@@ -107,6 +140,7 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 {
     unsigned level = row->timed       ? ZB_LEVEL_EXPIRES
                      : row->dead_size ? ZB_LEVEL_DEAD
+                     : row->retry     ? ZB_LEVEL_RETRY
                                       : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
         if (s_value (row, index) && s_options[index].level > level)
@@ -116,7 +150,8 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = one->timed == other->timed && zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
+    bool same = one->timed == other->timed && one->retry == other->retry && one->retry_most == other->retry_most &&
+                zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
     return same;
@@ -133,5 +168,8 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
                                        value ? value : s_standard (limits, index));
         assert (size < room);
     }
-    return late ? size + zb_options_format_dead (row, text + size, room - size) : size;
+    if (!late)
+        return size;
+    size += zb_options_format_retry (row, text + size, room - size);
+    return size + zb_options_format_dead (row, text + size, room - size);
 }

@@ -26,6 +26,13 @@ bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other);
 //  that came after the first release, which LIST shows last.  Returns the text's length; it ends with a zero.
 size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, bool late, char *text, size_t room);
 
+//  How long a message rests that was tried without success, of queues and of subscriptions: MS, or MS..MS.  It is among the
+//  late ones, and shown only where it is set.
+#define ZB_OPTION_RETRY "retry-delay"
+#define ZB_OPTION_RETRY_TEXT (sizeof ZB_OPTION_RETRY + 24)
+const char *zb_options_set_retry (zb_queue_row_t *row, zb_frame_t value);
+size_t zb_options_format_retry (const zb_queue_row_t *row, char *text, size_t room);
+
 //  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
 //  late ones, and shown only where it is set.
 #define ZB_OPTION_DEAD "dead-letter"

@@ -104,7 +104,9 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .filter = self->filter,
                           .expires = self->expires,
                           .since = self->since,
-                          .timed = self->timed};
+                          .timed = self->timed,
+                          .retry = self->retry,
+                          .retry_most = self->retry_most};
     zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
     return row;
 }
@@ -124,6 +126,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->expires = row->expires;
     self->since = row->since;
     self->timed = row->timed;
+    self->retry = row->retry;
+    self->retry_most = row->retry_most;
     free (self->dead);
     self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;
     assert (self->dead || row->dead_size == 0);
@@ -134,6 +138,15 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->filter = row->filter;
     if (self->kind == ZB_KIND_SUB)
         zb_cursor_want (&self->cursor, self->from, (zb_frame_t){self->filter.text, self->filter.size});
+}
+
+int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries)
+{
+    assert (tries);
+    uint64_t delay = self->retry;
+    for (; --tries && delay < self->retry_most;)
+        delay *= 2;
+    return (int64_t) (delay < self->retry_most ? delay : self->retry_most);
 }
 
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX])

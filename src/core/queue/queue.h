@@ -56,6 +56,8 @@ typedef struct zb_queue {
     uint64_t most;
     zb_oldest_t oldest;
     zb_ring_t kept; //  and on the ring of those that do
+    uint64_t retry; //  as in its row
+    uint64_t retry_most;
     char *dead;     //  where dead letters go; NULL = the default
     uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row
@@ -91,6 +93,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
 //  Where dead letters go: its option; else NAME.dead, or of a subscription TOPIC.SUB.dead, as it is written into the text.
 #define ZB_DEAD_NAME_MAX (ZB_NAME_MAX + 5)
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX]);
+//  ms that a message rests after so many tries without success; 0: not at all.
+int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row);
 //  Messages that are neither acknowledged nor purged; of a topic: that are kept.

@@ -30,7 +30,7 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_KEEPS = 7 };
+enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_RETRY = 5, MORE_KEEPS = 7 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {
@@ -53,6 +53,10 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     zb_put64 (began, self->began.number);
     size += s_more (value + size, MORE_BEGAN, began, self->began.number ? sizeof began : 0);
     size += s_more (value + size, MORE_FILTER, self->filter.text, self->filter.size);
+    uint8_t retry[16];
+    zb_put64 (retry, self->retry);
+    zb_put64 (retry + 8, self->retry_most);
+    size += s_more (value + size, MORE_RETRY, retry, self->retry ? sizeof retry : 0);
     uint8_t keeps[16];
     zb_put64 (keeps, self->age);
     zb_put64 (keeps + 8, self->most);
@@ -66,6 +70,16 @@ static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t si
     self->timed = true;
     self->expires = zb_get64 (value);
     self->since = zb_get64 (value + 8);
+    return 0;
+}
+
+static int s_take_retry (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 16 || zb_get64 (value) == 0 || zb_get64 (value) > zb_get64 (value + 8) ||
+        zb_get64 (value + 8) > INT32_MAX)
+        return -1;
+    self->retry = zb_get64 (value);
+    self->retry_most = zb_get64 (value + 8);
     return 0;
 }
 
@@ -84,6 +98,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
     for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
         zb_frame_t name = {value + at + 2, value[at + 1]};
         if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_KEEPS && s_take_keeps (self, value + at + 2, value[at + 1]))
             return -1;

@@ -46,6 +46,7 @@
                                                       when it was named first: what came before never expires
                                                  an option 3: of a subscription that began at an id or a time u64  which one
                                                  an option 4: of a subscription: its filter (core/wire/filter.h)
+                                                 an option 5: u64, u64  retry-delay: ms after the first try, and most
                                                  an option 7: of a topic that keeps all: u64  for how many ms, u64  and
                                                       how many messages, each 0 = no limit
     log        queue id u32, LAST message id u64 messages, see below
@@ -121,7 +122,7 @@
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18) //  bytes of more options
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18) //  bytes of more options
 
 #define ZB_STAMP_SIZE 17
 
@@ -153,6 +154,8 @@ typedef struct {
     uint64_t expires; //  of a queue: ms, 0 = never;
     uint64_t since;   //  of messages with larger ids: the option was named then
     bool timed;       //  it was: properties of this name have a meaning
+    uint64_t retry;   //  not of a topic: ms that a message rests after its first try, 0 = not at all;
+    uint64_t retry_most; //  after each more twice as long, up to so long
     uint8_t dead_size; //  not of a topic: where dead letters go, 0 = the default
     char dead[ZB_NAME_MAX];
 } zb_queue_row_t;

@@ -128,6 +128,13 @@ void zb_view_hand (zb_view_t *self, uint32_t number, zb_lease_t *lease)
     self->seat[number].lease = lease;
 }
 
+uint32_t zb_view_try (zb_view_t *self, uint32_t number)
+{
+    assert (zb_view_lease (self, number));
+    self->seat[number].tries += self->seat[number].tries < UINT32_MAX;
+    return self->seat[number].tries;
+}
+
 void zb_view_finish (zb_view_t *self, uint32_t number)
 {
     assert (!zb_view_is_done (self, number) && self->open); //  I3
@@ -148,12 +155,12 @@ void zb_view_forget (zb_view_t *self)
     self->ready = self->open;
 }
 
-void zb_view_remember (zb_view_t *self, uint32_t number, zb_lease_t *lease, uint32_t deliveries)
+void zb_view_remember (zb_view_t *self, uint32_t number, const zb_seat_t *seat)
 {
     assert (zb_view_is_ready (self, number));
     s_seat (self);
-    self->seat[number] = (zb_seat_t){lease, deliveries};
-    self->ready -= lease ? 1 : 0;
+    self->seat[number] = *seat;
+    self->ready -= seat->lease ? 1 : 0;
 }
 
 void zb_view_done (const zb_view_t *self, zb_spans_t *ids)

@@ -20,7 +20,8 @@
 //  Of a message that was delivered since the view is in memory.
 typedef struct {
     zb_lease_t *lease;   //  NULL = not leased
-    uint32_t deliveries; //  how often
+    uint32_t deliveries; //  how often,
+    uint32_t tries;      //  and how often without success, as its queue counts that
 } zb_seat_t;
 
 typedef struct {
@@ -55,11 +56,13 @@ uint32_t zb_view_deliver (zb_view_t *self, uint32_t number, zb_lease_t *lease);
 //  One that is leased is ready again, or another lease's.
 void zb_view_return (zb_view_t *self, uint32_t number);
 void zb_view_hand (zb_view_t *self, uint32_t number, zb_lease_t *lease);
+//  One that is leased was tried without success.  Returns how often it was by now.
+uint32_t zb_view_try (zb_view_t *self, uint32_t number);
 //  One that is not done is done; its lease ends.
 void zb_view_finish (zb_view_t *self, uint32_t number);
 //  Forgets all deliveries, whose leases go on elsewhere; takes one back that is known from there.
 void zb_view_forget (zb_view_t *self);
-void zb_view_remember (zb_view_t *self, uint32_t number, zb_lease_t *lease, uint32_t deliveries);
+void zb_view_remember (zb_view_t *self, uint32_t number, const zb_seat_t *seat);
 //  The ids of what is done, in place of what was there.
 void zb_view_done (const zb_view_t *self, zb_spans_t *ids);
 

@@ -194,6 +194,9 @@ static int s_parse_nack (zb_request_t *self, zb_spans_t *ids, const zb_frame_t *
 {
     if (args > 2 && arg[2].size && !zb_number_parse (arg[2], INT32_MAX, &self->wait))
         return s_bad (self, "delay-ms", "not a number of at most 2147483647");
+    self->untried = args > 3 && zb_frame_is (arg[3], "untried");
+    if (args > 3 && arg[3].size && !self->untried)
+        return s_bad (self, "untried", "neither this word nor empty");
     return s_parse_acks (self, ids, arg[1]);
 }
 

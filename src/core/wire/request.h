@@ -46,6 +46,7 @@ typedef struct {
     uint64_t max;             //  GET, READ, PEEK: limits->bodies if the client asks for more.  LIST: queues of a page, 0 = no pages.
                               //  EVENTS, CLIENTS: of a page.  MOVE: as GET.  BACKUP: bytes a second, 0 = no limit
     uint64_t wait;            //  GET READ: ms, ZB_WAIT_MAX if the client asks for more.  NACK: ms until others get them
+    bool untried;             //  NACK: it does not count as a try
     zb_position_t where;      //  SEEK READ
     zb_frame_t filter;        //  READ: valid; empty: all
     zb_frame_t proof;         //  SWITCHOVER PROMOTE UPGRADE KEY BACKUP: see core/wire/proof.h

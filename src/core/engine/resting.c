@@ -1,0 +1,53 @@
+/*  =========================================================================
+    resting - messages that were tried without success
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    A try without success is a lease that ends, its connection's end included, or a NACK that
+    does not say otherwise.  Where a queue has a retry-delay nobody gets the message then before
+    it is over; it doubles with each try.  What is taken back for another reason (a HELLO of the
+    same name, a reply that could not be sent, a takeover) counts as none.
+
+    What rests is leased by nobody: a lease for each number of tries.  Tries are counted where a
+    queue has a delay, and in memory: a new leader begins at none.
+*/
+
+#include "core/engine/engine_self.h"
+
+zb_lease_t *zb_engine_rest (void *context, uint32_t tries)
+{
+    zb_rests_t *rests = (zb_rests_t *) context;
+    zb_engine_t *self = rests->engine;
+    size_t step = tries < ZB_RESTS ? tries : ZB_RESTS - 1;
+    if (rests->told)
+        return rests->lease[0];
+    if (!rests->lease[step]) {
+        rests->lease[step] = zb_lease_new (&self->timers, ZB_TIMER_LEASE,
+                                           self->now + zb_queue_retry (rests->queue, tries), ++self->next_lease);
+        rests->lease[step]->queue = rests->queue;
+    }
+    return rests->lease[step];
+}
+
+void zb_engine_tried (zb_engine_t *self, zb_lease_t *lease)
+{
+    zb_queue_t *queue = lease->queue;
+    //  One of nobody's was a rest.
+    if (queue->retry == 0 || !lease->session) {
+        zb_engine_return (self, lease);
+        return;
+    }
+    size_t left = SIZE_MAX;
+    const zb_whose_t whose = {.lease = lease};
+    zb_rests_t rests = {.engine = self, .queue = queue};
+    //  One more, so that it lives until its last span is done.
+    zb_lease_hold (lease);
+    for (uint32_t index = 0; index < lease->spans; index++)
+        zb_cursor_try (&queue->cursor, lease->span[index].first, lease->span[index].last, &whose, zb_engine_rest,
+                       &rests, &left);
+    zb_engine_visited (self, SIZE_MAX - left);
+    zb_lease_uncover (lease, 1);
+}
