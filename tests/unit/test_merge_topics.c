@@ -97,6 +97,32 @@ static void test_a_subscription_s_acknowledgements (void **state)
     sides_close ();
 }
 
+//  What was inserted has numbers behind all others: a position in it says more messages than lie before it.  The store
+//  stays readable, and what is done behind the mark stays done.
+static void test_a_position_amid_what_was_inserted (void **state)
+{
+    (void) state;
+    for (int all = 0; all < 2; all++) {
+        s_open_topic ();
+        sides_say (&sides_winner, "c", "PUT|1|t||m1|m2|m3|m4|m5|m6");
+        sides_say (&sides_loser, "c", "PUT|1|t||t1");
+        sides_say (&sides_loser, "c", "PUT|1|t||t2");
+        sides_replay ("");
+        sides_say (&sides_winner, "c", "SEEK|s|t/a|1:10");
+        sides_expect_of ("t/a", "t1,t2,m1,m2,m3,m4,m5,m6");
+        sides_say (&sides_winner, "c", all ? "ACK|a|t/a|2b:1 2b:2 2:1..2:6" : "ACK|a|t/a|2b:1 2:1..2:5");
+        for (int again = 0; again < 2; again++) {
+            sides_expect_of ("t/a", all ? "" : "t2,m6");
+            sides_lead (&sides_winner);
+            sides_say (&sides_winner, "c", "HELLO|h");
+        }
+        sides_say (&sides_winner, "c", "PUT|1|t||new");
+        sides_expect_of ("t/a", all ? "new" : "t2,m6,new");
+        sides_expect_of ("t/b", "1,2,3,4,t1,t2,m1,m2,m3,m4,m5,m6,new");
+        sides_close ();
+    }
+}
+
 static void test_subscriptions_come_and_go (void **state)
 {
     (void) state;
@@ -251,6 +277,7 @@ int main (void)
         cmocka_unit_test (test_a_seek_on_one_side),
         cmocka_unit_test (test_a_filter),
         cmocka_unit_test (test_a_subscription_s_acknowledgements),
+        cmocka_unit_test (test_a_position_amid_what_was_inserted),
         cmocka_unit_test (test_subscriptions_come_and_go),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

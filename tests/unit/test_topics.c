@@ -555,6 +555,41 @@ static void test_seek (void **state)
     }
 }
 
+//  A position that is found while messages are on their way, which lie behind it: they are counted once.
+static void test_seek_beside_puts (void **state)
+{
+    (void) state;
+    static const char *const positions[] = {"1:5", "@1000", "@1050"};
+    for (size_t index = 0; index < sizeof positions / sizeof *positions; index++) {
+        char line[32];
+        uint64_t wall = 1000;
+        rig_t *rig = s_open (NULL);
+        zb_engine_time (rig->engine, 1000, rig->now);
+        s_ok (rig, "PUT|1|t||1|2|3");
+        s_pass (rig, &wall, 100);
+        snprintf (line, sizeof line, "SEEK|s|t/a|%s", positions[index]);
+        rig->stuck = true;
+        rig_say (rig, "c", line);
+        rig->sync_there = false;
+        rig_say (rig, "x", "HELLO|h");
+        rig_say (rig, "x", "PUT|1|t||4|5");
+        rig->stuck = false;
+        rig_run (rig);
+        rig->sync_there = true;
+        rig_sync (rig, true, true);
+        s_gets (rig, "t/a", index == 1 ? "1,2,3,4,5" : "4,5");
+        s_ok (rig, "ACK|a|t/a|1:1..1:100");
+        s_ok (rig, "PUT|1|t||6");
+        rig_skip (rig);
+        rig_say (rig, "c", "LIST|l||t|1"); //  what comes behind t
+        assert_non_null (strstr (rig_last (rig)->text, "t/a|"));
+        assert_non_null (strstr (rig_last (rig)->text, "messages=1\n"));
+        s_takeover (rig);
+        s_gets (rig, "t/a", "6");
+        rig_destroy (&rig);
+    }
+}
+
 //  Without a subscription nothing is taken: who reads twice gets it twice.  It begins where it is told to, with what fits.
 static void test_read (void **state)
 {
@@ -956,6 +991,7 @@ int main (void)
         cmocka_unit_test (test_idle_filters_hold_back_nothing),
         cmocka_unit_test (test_positions),
         cmocka_unit_test (test_seek),
+        cmocka_unit_test (test_seek_beside_puts),
         cmocka_unit_test (test_read),
         cmocka_unit_test (test_read_of_much),
         cmocka_unit_test (test_keeps_all),

@@ -126,7 +126,8 @@ typedef struct zb_load {
     uint64_t last;
     uint64_t probe;         //  SPOT: the id that is read at,
     zb_position_t position; //  what is looked for,
-    zb_spot_t spot;         //  and what has been found
+    zb_spot_t spot;         //  and what has been found; behind it
+    zb_spot_t end;          //  nothing was shown when it was asked
     uint64_t seen;          //  rows up to here are seen by its read
     zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
     struct zb_subs *subs; //  SUBS: what has been found

@@ -42,6 +42,7 @@ static zb_load_t *s_load (zb_engine_t *self, zb_queue_t *topic, const zb_positio
     load->position = *position;
     load->from = time ? topic->log.floor + 1 : position->number + 1;
     load->last = topic->log.tail + 1;
+    load->end = (zb_spot_t){topic->log.tail, topic->log.shown};
     load->spot.from = SPOT_NONE;
     s_probe (load);
     return load;
@@ -80,7 +81,7 @@ bool zb_engine_spotted (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
     }
     found = last <= end ? found : NULL;
     if (load->position.how == ZB_AT_ID)
-        load->spot = (zb_spot_t){load->position.number, found ? head.n - (head.n > 0) : log->put};
+        load->spot = (zb_spot_t){load->position.number, found ? head.n - (head.n > 0) : load->end.count};
     else if (found && head.time < load->position.number)
         load->from = last + 1;
     else {
@@ -95,7 +96,8 @@ bool zb_engine_spotted (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
     }
     self->told.topic = load->queue;
     self->told.position = load->position;
-    self->told.spot = load->spot.from == SPOT_NONE ? (zb_spot_t){end, log->put} : load->spot;
+    //  What has come since it was asked is behind it.
+    self->told.spot = load->spot.from == SPOT_NONE ? load->end : load->spot;
     return true;
 }
 

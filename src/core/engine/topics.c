@@ -443,8 +443,8 @@ static bool s_take_cursor (zb_subs_t *self, const zb_found_t *found)
         self->topic = row;
         return true;
     }
-    if (row.behind > row.put)
-        return false;
+    //  See zb_cursor_write.
+    row.behind = row.behind < row.put ? row.behind : row.put;
     self->cursor = (s_cursor_t *) s_grow (self->cursor, self->cursors, sizeof *self->cursor);
     self->cursor[self->cursors++] = (s_cursor_t){id, row};
     return true;

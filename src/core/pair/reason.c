@@ -43,11 +43,12 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                                   "--peer-loss solo, then zbroker promote --accept-loss",
                                   false},
     [ZB_REASON_PEER_LOSS_REPLAY] = {"peer-loss-replay", ZB_STANDS_WAITING,
-                                    "the other broker holds commits that this one lacks, as if one of the two had been "
-                                    "set back to an older copy, and peer-loss = wait: only a broker that goes on alone "
-                                    "takes them",
-                                    "start this one with --peer-loss solo, and what the other one holds is replayed to "
-                                    "it; when both are in sync, start it as before",
+                                    "the other broker holds commits that this one lacks, as after a folder was set "
+                                    "back to an older copy, or two kills in a row; and peer-loss = wait: only a broker "
+                                    "that goes on alone takes them",
+                                    "start the active broker, which is this one, with --peer-loss solo: it takes what "
+                                    "the other one holds, and until both are in sync it answers OK solo, and "
+                                    "settings-differ is said; then start it as before",
                                     false},
     [ZB_REASON_WITNESS_SILENT] = {"witness-silent", ZB_STANDS_WAITING, "waiting: the witness does not answer",
                                   "start the witness or the other broker, or mend the network; if both are lost for "

@@ -700,10 +700,13 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
                            0};
     bool keeps = self->log->keeps;
     if (keeps) {
-        //  Where one begins may be known about only.
-        row.done = row.done < row.put ? row.done : row.put;
+        //  Where one begins may be known about only, as a replay numbers what it inserts behind the rest.  What is done
+        //  behind the mark is known.
+        uint64_t most = self->done > self->behind ? self->done : self->behind;
+        uint64_t over = most > row.put ? most - row.put : 0;
+        row.done = self->done > over ? self->done - over : 0;
+        row.behind = self->behind > over ? self->behind - over : 0;
         row.mark = self->passed + 1 > row.low ? self->passed + 1 : row.low;
-        row.behind = self->behind;
     }
     uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
     zb_cursor_key (self->log->id, keeps ? self->id : 0, key);

@@ -224,6 +224,7 @@ void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join)
 {
     if (added->purges != self->purges)
         return;
+    self->shown += zb_log_count (added->row);
     bool inserted = added->inserted && added->last <= self->tail;
     assert (inserted || added->last > self->tail); //  I6
     if (inserted)
@@ -242,7 +243,7 @@ void zb_log_purge (zb_log_t *self, uint64_t last)
     s_forget (self);
     self->purges++;
     self->floor = last;
-    self->gone = self->put;
+    self->gone = self->shown = self->put;
     self->stored = 0;
     if (self->tail < last)
         self->tail = last;

@@ -43,7 +43,8 @@ typedef struct {
     zb_ring_t cursors;  //  one, but where it keeps
     zb_ring_t followers;       //  where it keeps: those of them that rows are shown to, whatever they have in memory
     struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
-    uint64_t put;       //  messages ever put
+    uint64_t put;       //  messages ever put,
+    uint64_t shown;     //  and those of them whose rows are shown, or purged
     uint64_t gone;      //  where it keeps: those of them whose rows are gone
     uint64_t stored;    //  and about how many bytes those have that are not
     uint64_t floor;     //  rows up to here are gone

@@ -163,7 +163,7 @@ void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)
 {
     if (self->kind != ZB_KIND_SUB) {
         assert (self->log.put == 0);
-        self->log.put = row->put;
+        self->log.put = self->log.shown = row->put;
         self->log.floor = row->low - 1;
     }
     if (self->kind == ZB_KIND_TOPIC) {

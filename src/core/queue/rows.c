@@ -360,6 +360,11 @@ int zb_log_head (const zb_row_t *row, zb_log_head_t *head)
     return head->count && head->first ? 0 : -1;
 }
 
+uint32_t zb_log_count (const zb_row_t *row)
+{
+    return zb_get32 (row->data + 4);
+}
+
 uint64_t zb_log_time (const zb_row_t *row)
 {
     return row->data[0] == 2 ? zb_get64 (row->data + 16) : 0;

@@ -254,6 +254,8 @@ void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *bo
 void zb_log_number (zb_row_t *row, uint64_t n);
 //  What the head of a row says; -1 if it is malformed.
 int zb_log_head (const zb_row_t *row, zb_log_head_t *head);
+//  Messages of a row that is well-formed.
+uint32_t zb_log_count (const zb_row_t *row);
 //  When a row was begun; 0 = not known.
 uint64_t zb_log_time (const zb_row_t *row);
 //  Bytes of a head of this form.
