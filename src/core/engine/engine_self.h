@@ -333,7 +333,7 @@ struct zb_engine {
     bool booted;
     uint32_t queue_id; //  the highest given
     uint32_t queue_count;
-    uint64_t uptime;      //  when this lead began, and
+    uint64_t uptime;      //  the store's, at the moment when this lead began, and
     uint64_t uptime_kept; //  as it was last written
     zb_census_t census;
     zb_tombs_t tombs;

@@ -64,7 +64,7 @@ typedef struct zb_cursor {
     uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
     uint64_t behind; //  and so many messages are before the mark
     zb_span_t lost;  //  from its mark on, what was removed before it was done with it; 0 = nothing,
-    bool told;       //  or somebody was told, and has acknowledged something since
+    bool told;       //  somebody was told of it since it last grew: the next acknowledgement ends it
     uint64_t held;   //  what it takes of the row behind this id holds back its mark; `reach` when that was found
     uint64_t commit; //  the newest commit with an acknowledgement
     zb_ring_t dirty; //  views whose bitmap the next batch writes
