@@ -216,6 +216,24 @@ static void test_a_topic_that_keeps_all (void **state)
     sides_close ();
 }
 
+//  What comes before the first row of such a topic is the first one from then on.
+static void test_a_row_before_the_first (void **state)
+{
+    (void) state;
+    s_open_topic ();
+    sides_say (&sides_winner, "c", "TOPIC|t|t|keep=all\nmax-age=1000000000\nkeep-messages=3");
+    sides_say (&sides_winner, "c", "PUT|1|t||mine|too|three");
+    rig_wait (sides_winner.rig, 1000);
+    rig_wait (sides_winner.rig, 1000);
+    s_expect_topic ("mine,too,three", "mine,too,three");
+    sides_say (&sides_loser, "c", "PUT|1|t||theirs");
+    sides_replay ("");
+    rig_wait (sides_winner.rig, 1000);
+    rig_wait (sides_winner.rig, 1000);
+    s_expect_topic ("mine,too,three", "mine,too,three");
+    sides_close ();
+}
+
 //  A SEEK holds after the split, whichever side was asked: what either has acknowledged of the one before it is not meant.
 static void test_a_seek_on_one_side (void **state)
 {
@@ -274,6 +292,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_a_topic),
         cmocka_unit_test (test_a_topic_that_keeps_all),
+        cmocka_unit_test (test_a_row_before_the_first),
         cmocka_unit_test (test_a_seek_on_one_side),
         cmocka_unit_test (test_a_filter),
         cmocka_unit_test (test_a_subscription_s_acknowledgements),

@@ -132,7 +132,7 @@ typedef struct {
     int64_t lease;               //  ms until a delivered message goes to others: 30 s
     int64_t grace;               //  ms until what a connection held when it ended goes to others: 5 s
     uint64_t queue_messages;     //  messages in one queue until PUT gets 429: 0 = no limit
-    uint64_t topic_bytes;        //  bytes of a topic's rows until PUT gets 429: 1 GiB
+    uint64_t topic_bytes;        //  bytes of a topic's rows until PUT gets 429, or, with keep=all, the oldest go: 1 GiB
     size_t subscriptions;        //  of one topic: 10000
     size_t connections;          //  of clients: 0 = what the file limit allows, see io/base/gate.h
     size_t per_address;          //  connections of one address, loopback excepted: 1000

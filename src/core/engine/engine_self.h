@@ -604,6 +604,8 @@ bool zb_engine_swept_rows (zb_engine_t *self, const zb_load_t *load, const zb_re
 void zb_engine_keeps (zb_engine_t *self, zb_queue_t *topic);
 //  Removes what is too old or too much; returns when to call again.
 int64_t zb_engine_retain (zb_engine_t *self);
+//  Whether what it stores is one row, by what is known of it: that does not go by its bytes before there is another one.
+bool zb_engine_is_last (const zb_queue_t *topic);
 //  Rows of queues that were read to find such topics; false if one is malformed.
 bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read);
 //  The first rows of a topic, which were read for that; false if one is malformed.

@@ -9,7 +9,8 @@
     A message is stored once, in the log of its topic.  Each subscription is a cursor of
     that log, and a queue to its consumers: GET, ACK and leases know no other.  Rows go from
     the head of the log when all subscriptions are done with them, so that one which is
-    forgotten holds back its topic, up to max-bytes, and nothing else.
+    forgotten holds back its topic, up to max-bytes, and nothing else.  With keep=all they
+    go when they are too old or too much, see retaining.c.
 
     A topic is in memory with all its subscriptions, since the slowest of them says what
     may go.  One that nobody gets from is not shown what is new: it reads that when it is
@@ -277,9 +278,12 @@ const char *zb_engine_topic_full (const zb_engine_t *self, const zb_queue_t *top
         return NULL;
     if (request->body_bytes > max)
         return "the PUT is larger than the topic's max-bytes";
-    //  One that keeps all removes the oldest, but not always as fast as others put.
+    //  One that keeps all removes the oldest, but not always as fast as others put; the last row as soon as there is one
+    //  behind it.
+    if (topic->log.retains && (after <= 2 * max || zb_engine_is_last (topic)))
+        return NULL;
     if (topic->log.retains)
-        return after > 2 * max ? "the topic is full (max-bytes): what is too much is still being removed" : NULL;
+        return "the topic is full (max-bytes): what is too much is still being removed";
     return after > max ? "the topic is full (max-bytes): a subscription is behind" : NULL;
 }
 

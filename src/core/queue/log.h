@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    A log knows its rows, and not what is done of them: that is its cursors' (core/cursor).
+    A log knows its rows, and not what is done of them: that is its cursors' (core/queue/cursor).
     It lies on disk; memory holds the rows that a cursor looks at, each of them once.
 
         gone        rows                                         not shown yet

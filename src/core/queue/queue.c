@@ -208,6 +208,7 @@ void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *
 {
     assert (self->kind != ZB_KIND_SUB && !self->cursor.load);
     uint32_t done = zb_log_insert (&self->log, row, last, bits, commit);
+    self->oldest = (zb_oldest_t){0};
     if (self->kind == ZB_KIND_QUEUE)
         self->cursor.done += done;
 }

@@ -26,6 +26,7 @@ typedef struct {
     uint64_t behind; //  it is the one behind this id
     uint64_t time;   //  and was begun then,
     uint32_t count;  //  with so many messages; 0 = nothing was
+    bool read;       //  it is being read, and no other has become the first since that began
 } zb_oldest_t;
 
 typedef struct zb_queue {
