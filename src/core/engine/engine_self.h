@@ -415,6 +415,9 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
 zb_load_t *zb_engine_producer (zb_engine_t *self, zb_frame_t name, zb_producer_t **producer);
 //  The instance has the producer's name.  Only with the name's first PUT is that written.
 void zb_engine_own (zb_engine_t *self, zb_producer_t *producer, uint64_t instance);
+//  Whether one more queue, topic or subscription is allowed.  One that was deleted counts until its tombstone is gone, so
+//  that nobody makes more of these than are freed; not in a replay.
+bool zb_engine_queue_fits (const zb_engine_t *self);
 //  Makes a queue of which there is none; its options are to be set and written.
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name);
 //  The same for a topic, and (topic not NULL) for a subscription of it, which begins behind everything.

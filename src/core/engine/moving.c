@@ -163,8 +163,7 @@ static void s_judge_target (const zb_engine_t *self, const zb_queue_t *target, s
         s_wrong (move, ZB_DISK_FULL, "the disk is full");
     else if (target && target->kind != ZB_KIND_QUEUE)
         s_wrong (move, ZB_BAD_REQUEST, "a topic has the name of the queue that dead letters go to");
-    else if (!target &&
-             (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX))
+    else if (!target && !zb_engine_queue_fits (self))
         s_wrong (move, ZB_QUEUE_FULL,
                  "the queue that dead letters go to can't be made: no more queues are allowed (limits.queues of the "
                  "broker)");

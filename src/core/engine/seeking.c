@@ -160,7 +160,7 @@ zb_load_t *zb_engine_seek (zb_engine_t *self, zb_task_t *task)
     }
     if (wrong)
         return s_refuse (self, task, code, wrong);
-    if (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX)
+    if (!zb_engine_queue_fits (self))
         return s_refuse (self, task, ZB_QUEUE_FULL, "too much is being freed (limits.queues of the broker): ask again");
     zb_spot_t spot;
     load = zb_engine_spot (self, sub->topic, position, &spot);

@@ -70,8 +70,7 @@ static bool s_may_write (zb_engine_t *self, const zb_task_t *task, bool makes)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
     else if (self->full)
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
-    else if (makes &&
-             (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX))
+    else if (makes && !zb_engine_queue_fits (self))
         s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed (limits.queues of the broker)",
                   self->names_commit);
     else

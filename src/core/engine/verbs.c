@@ -314,6 +314,11 @@ static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t *
     return queue;
 }
 
+bool zb_engine_queue_fits (const zb_engine_t *self)
+{
+    return self->queue_count + self->tombs.by_queue.count < self->limits.queues && self->queue_id < UINT32_MAX;
+}
+
 zb_queue_t *zb_engine_new_queue (zb_engine_t *self, zb_frame_t name)
 {
     return s_new_queue (self, name, NULL, false);
@@ -368,9 +373,7 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;
     }
-    //  One that was deleted counts until its tombstone is gone, so that nobody makes more of these than are freed.
-    if (!queue &&
-        (self->queue_count + self->tombs.by_queue.count >= self->limits.queues || self->queue_id == UINT32_MAX)) {
+    if (!queue && !zb_engine_queue_fits (self)) {
         s_refuse (self, task, ZB_QUEUE_FULL, "no more queues are allowed (limits.queues of the broker)", self->names_commit);
         return NULL;
     }
