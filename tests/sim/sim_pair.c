@@ -417,7 +417,7 @@ static void s_test_mutants (void)
         {MUTANT_READ, "H18", 60, EXTRA_FORGE},
         {MUTANT_SEEK, "H18", 60, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
-        {MUTANT_FENCE, "H15", 200, EXTRA_SHARED},
+        {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
