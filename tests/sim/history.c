@@ -126,6 +126,14 @@ static void s_unite (void)
 static void s_look_level (int active, int passive);
 static void s_old_leads (void);
 
+//  What they have said last: that the peer is in sync, and that this one is.
+static bool s_level[MACHINES], s_follows[MACHINES];
+
+void history_starts (int machine)
+{
+    s_level[machine] = s_follows[machine] = false;
+}
+
 void history_role (int machine, const char *text)
 {
     static bool alone[MACHINES];
@@ -141,12 +149,12 @@ void history_role (int machine, const char *text)
         scribe_note ("replay");
     if (alone[machine] && alone[other])
         s_divide ("both brokers go on alone");
-    static bool level[MACHINES], follows[MACHINES];
-    follows[machine] = strstr (text, "passive, in sync") != NULL;
-    level[machine] = strstr (text, "ACTIVE") && strstr (text, "in sync");
+    s_follows[machine] = strstr (text, "passive, in sync") != NULL;
+    s_level[machine] = strstr (text, "ACTIVE") && strstr (text, "in sync");
     static bool one;
     bool was = one;
-    one = (level[machine] && follows[other]) || (level[other] && follows[machine]);
+    //  Not what a process has said that has ended: an ack of it may still be on its way.
+    one = (s_level[machine] && s_follows[other]) || (s_level[other] && s_follows[machine]);
     if (machine == s_back && strstr (text, "ACTIVE"))
         s_old_leads ();
     if (was && !one)
@@ -161,7 +169,7 @@ void history_role (int machine, const char *text)
         s_unite ();
     //  A disk of which the power is gone lacks what the other one was sent and has kept.
     if (one && !was && machine_says (other, ""))
-        s_look_level (level[machine] ? machine : other, level[machine] ? other : machine);
+        s_look_level (s_level[machine] ? machine : other, s_level[machine] ? other : machine);
 }
 
 static bool s_is_one (void)

@@ -66,6 +66,8 @@ void history_strain (void);
 bool history_is_split (void);
 //  Whether the brokers are divided, or were since then.
 bool history_was_divided (int64_t since);
+//  A broker's process begins: what the one before it has said is over.
+void history_starts (int machine);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
 //  though) the second one has answered anything.
 void history_role (int machine, const char *text);

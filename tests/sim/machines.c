@@ -205,6 +205,7 @@ static void s_start (void *arg, uint64_t number)
     self->starts++;
     s_install (self);
     self->says[0] = 0;
+    history_starts (self->machine);
     self->misnamed =
         world_has (EXTRA_NAMES) && disk_is_used (self->machine) && self->machine != WITNESS && world_chance (300);
     if (self->misnamed)

@@ -59,8 +59,9 @@ static end_t s_rest (void)
             return STUCK;
         //  The witness has let the one go on alone whose disk was set back: what it answered then is perhaps elsewhere.  Under
         //  peer-loss = wait nobody goes on alone, and nobody else takes what the other one holds.
-        if ((machines_witness () || machines_wait ()) && history_is_back () && world_now () > FAULTS_TO + 30 * SECOND &&
-            machine_says (machine, "ACTIVE hold") && machine_says (other, "diverged"))
+        bool held = (machines_witness () && history_is_back ()) || (machines_wait () && world_has (EXTRA_COPIES));
+        if (held && world_now () > FAULTS_TO + 30 * SECOND && machine_says (machine, "ACTIVE hold") &&
+            machine_says (other, "diverged"))
             return STUCK;
     }
     return RUNNING;
