@@ -147,7 +147,7 @@ def test_promote(pair, client, zbroker):
     pair.brokers[1].start()
     lone = ["--brokers", pair.endpoints[1]]
     with pytest.raises(AssertionError):
-        Client(pair.endpoints[1:]).hello(patience=1)
+        Client(pair.endpoints[1:]).hello(patience=4)
     done = zbroker(["promote", *lone], check=False)
     assert done.returncode == 1 and "--accept-loss" in done.stderr and "commit" in done.stderr
     assert status(pair.endpoints[1])["role"] == "waiting"
@@ -168,7 +168,7 @@ def test_promote(pair, client, zbroker):
     one.endpoints = pair.endpoints[1:]
     one.socks, one.monitors, one.current, one.greeted = one.socks[1:], one.monitors[1:], 0, False
     with pytest.raises(AssertionError, match="merging|lacks"):
-        one.hello(patience=1)
+        one.hello(patience=4)
     #  The other one comes back with its disk: what it has is replayed, and who was promoted goes on.
     pair.brokers[0].start()
     assert in_step(pair) == 1

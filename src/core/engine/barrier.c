@@ -27,6 +27,8 @@ bool zb_engine_sure (const zb_engine_t *self, uint64_t since)
 
 void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue)
 {
+    const zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+    self->barrier.doubted = get->since > self->barrier.doubted ? get->since : self->barrier.doubted;
     zb_ring_remove (&queue->rest);
     zb_ring_append (&self->barrier.unsure, &queue->rest);
 }
@@ -52,9 +54,17 @@ bool zb_engine_asks (const zb_engine_t *self)
     return self->leads && (self->barrier.question || !zb_ring_empty (&self->barrier.unsure));
 }
 
+//  Whether the peer is about to ack a commit that was closed, or will be, after all those GETs came: that says as much.
+static bool s_ack_comes (const zb_engine_t *self)
+{
+    zb_ring_t *newest = self->commits.prev;
+    return zb_engine_fills (self) ||
+           (newest != &self->commits && ZB_ITEM (newest, zb_commit_t, ring)->moment > self->barrier.doubted);
+}
+
 uint64_t zb_engine_question (zb_engine_t *self)
 {
-    if (!self->leads || self->barrier.question || zb_ring_empty (&self->barrier.unsure))
+    if (!self->leads || self->barrier.question || zb_ring_empty (&self->barrier.unsure) || s_ack_comes (self))
         return 0;
     return self->barrier.question = ++self->barrier.moment;
 }

@@ -76,12 +76,17 @@ void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer)
         zb_ring_append (&self->touched_producers, &producer->touched);
 }
 
+bool zb_engine_fills (const zb_engine_t *self)
+{
+    return self->must || zb_batch_size (self->fill->batch) || !zb_ring_empty (&self->touched_queues) ||
+           !zb_ring_empty (&self->touched_producers);
+}
+
 //  Closes the commit that is being filled, if it writes anything.
 static void s_close (zb_engine_t *self)
 {
     zb_commit_t *fill = self->fill;
-    if (!self->must && zb_batch_size (fill->batch) == 0 && zb_ring_empty (&self->touched_queues) &&
-        zb_ring_empty (&self->touched_producers))
+    if (!zb_engine_fills (self))
         return;
     for (zb_ring_t *link = zb_ring_pop (&self->touched_queues); link; link = zb_ring_pop (&self->touched_queues))
         zb_queue_write (ZB_ITEM (link, zb_queue_t, touched), fill);

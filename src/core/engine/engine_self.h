@@ -195,7 +195,8 @@ typedef struct {
     uint64_t moment;   //  commits that were closed and questions that were asked, so far;
     uint64_t followed; //  of these the newest that the peer has acked, or answered, as one that follows
     uint64_t question; //  that is not answered yet, 0 = none
-    zb_ring_t unsure;  //  queues whose first parked GET waits until it is known that this broker still leads
+    zb_ring_t unsure;  //  queues whose first parked GET waits until it is known that this broker still leads,
+    uint64_t doubted;  //  and no such GET came after this moment
 } zb_barrier_t;
 
 //  The time of heads of rows, see engine.c and expiring.c.
@@ -619,6 +620,9 @@ bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t
 zb_load_t *zb_engine_key (zb_engine_t *self, zb_task_t *task);
 //  Puts what is known of principals into the commit that is being filled.
 void zb_engine_write_rights (zb_engine_t *self);
+
+//  Whether the commit that is being filled writes something, so that it will be closed.
+bool zb_engine_fills (const zb_engine_t *self);
 
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.
