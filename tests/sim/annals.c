@@ -53,20 +53,9 @@ typedef struct {
     uint64_t first, last; //  ids that are gone
 } page_t;
 
-//  Until it is OK.
 static void s_do (client_t *self, const char *verb, const char *name, const char *argument, const char *body)
 {
-    for (;;) {
-        char id[24];
-        snprintf (id, sizeof id, *body ? "%" PRIu64 : "n%" PRIu64, *body ? (uint64_t) s_written : ++self->serial);
-        frame_t frame[] = {TEXT ("ZB1"), TEXT (verb), TEXT (id), TEXT (name), TEXT (argument), TEXT (body)};
-        if (!self->socket)
-            plain_greet (self);
-        if (plain_ask (self, frame, *body ? 6 : 5, PATIENCE))
-            return;
-        s_put[s_written].twice = s_put[s_written].twice || *body;
-        plain_leave (self);
-    }
+    plain_do (self, verb, name, argument, body, s_written, &s_put[s_written].twice);
 }
 
 static void *s_write (void *arg)

@@ -120,6 +120,22 @@ bool plain_ask (client_t *self, const frame_t *frame, size_t frames, int64_t pat
     return false;
 }
 
+void plain_do (client_t *self, const char *verb, const char *name, const char *argument, const char *body, int number,
+               bool *twice)
+{
+    for (;;) {
+        char id[24];
+        snprintf (id, sizeof id, *body ? "%" PRIu64 : "n%" PRIu64, *body ? (uint64_t) number : ++self->serial);
+        frame_t frame[] = {TEXT ("ZB1"), TEXT (verb), TEXT (id), TEXT (name), TEXT (argument), TEXT (body)};
+        if (!self->socket)
+            plain_greet (self);
+        if (plain_ask (self, frame, *body ? 6 : 5, PATIENCE))
+            return;
+        *twice = *twice || *body;
+        plain_leave (self);
+    }
+}
+
 void plain_greet (client_t *self)
 {
     for (int tries = 0;; tries++) {

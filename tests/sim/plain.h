@@ -48,6 +48,10 @@ void plain_nap (int64_t least, int64_t most);
 void plain_greet (client_t *self);
 //  Sends the frames "ZB1" verb id ..., waits for its reply.  True: OK or MSG.
 bool plain_ask (client_t *self, const frame_t *frame, size_t frames, int64_t patience);
+//  Asks until it is OK.  A body is that of a PUT with this number; *twice once it was sent again, so that it may be stored
+//  by both brokers.
+void plain_do (client_t *self, const char *verb, const char *name, const char *argument, const char *body, int number,
+               bool *twice);
 //  A frame of the newest reply, as text.
 const char *plain_text (client_t *self, int index);
 //  Hangs up; the other broker is next.
