@@ -62,6 +62,7 @@ static const char *s_change (const tool_t *tool, operate_t *pair, const char *ch
 {
     const char *text;
     size_t index;
+    int error;
     *perhaps = false;
     do {
         index = s_active (pair);
@@ -73,10 +74,9 @@ static const char *s_change (const tool_t *tool, operate_t *pair, const char *ch
         }
         text = operate_change (pair, index, change);
         //  One that has lost the role says so of what it has written, too.
-        int error = zb_client_error (pair->brokers.client);
-        *perhaps = *perhaps || (!text && (error == ZB_ERR_TIMEOUT || error == ZB_ERR_NOT_READY));
-    } while (!text && zb_client_error (pair->brokers.client) == ZB_ERR_NOT_READY && zclock_mono () < pair->end &&
-             !s_serves (pair, index));
+        error = text ? ZB_ERR_NONE : zb_client_error (pair->brokers.client);
+        *perhaps = *perhaps || error == ZB_ERR_TIMEOUT || error == ZB_ERR_NOT_READY;
+    } while (error == ZB_ERR_NOT_READY && zclock_mono () < pair->end && !s_serves (pair, index));
     if (!text)
         *code = operate_fail (pair, tool, index);
     return text;
