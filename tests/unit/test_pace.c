@@ -125,6 +125,21 @@ static void test_the_load_goes_down (void **unused)
     assert_int_equal (world.pace.rate, 0);
 }
 
+//  A few rows, say that this broker goes on alone, while the peer copies the tables and its log stands still: who comes then
+//  is not held back to a tenth of that.
+static void test_a_stream_of_nothing (void **unused)
+{
+    (void) unused;
+    world_t world = s_world (2000, 0);
+    world.commit = 1000;
+    s_run (&world, 3000);
+    assert_int_equal (world.pace.rate, 0);
+    world = s_world (10 * ZB_PACE_LEAST / 2, 0);
+    world.commit = 1000;
+    s_run (&world, 3000);
+    assert_int_equal (world.pace.rate, ZB_PACE_LEAST);
+}
+
 //  Large commits are paid for, too, but no pause is endless; little unused time is saved up.
 static void test_pauses (void **unused)
 {
@@ -150,8 +165,11 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_a_gap_that_closes_by_itself_costs_nothing),
-        cmocka_unit_test (test_a_gap_that_would_grow_closes), cmocka_unit_test (test_a_peer_beyond_hope_is_given_up),
-        cmocka_unit_test (test_a_peer_that_recovers),         cmocka_unit_test (test_the_load_goes_down),
+        cmocka_unit_test (test_a_gap_that_would_grow_closes),
+        cmocka_unit_test (test_a_peer_beyond_hope_is_given_up),
+        cmocka_unit_test (test_a_peer_that_recovers),
+        cmocka_unit_test (test_the_load_goes_down),
+        cmocka_unit_test (test_a_stream_of_nothing),
         cmocka_unit_test (test_pauses),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

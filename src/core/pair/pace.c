@@ -24,7 +24,7 @@ void zb_pace_wrote (zb_pace_t *self, uint64_t bytes, int64_t now)
 //  In the last period so many bytes a second were stored, and taken by the peer.
 static void s_judge (zb_pace_t *self, uint64_t stored, uint64_t taken, int64_t now)
 {
-    bool paced = self->rate != 0, enough = taken >= stored + stored / 4;
+    bool paced = self->rate != 0, enough = taken >= stored + stored / 4 || stored < ZB_PACE_LEAST;
     //  A sync or a checkpoint of the peer's takes a period now and then.
     self->takes = self->takes ? (self->takes + taken) / 2 : taken;
     if (!paced) {
@@ -36,7 +36,9 @@ static void s_judge (zb_pace_t *self, uint64_t stored, uint64_t taken, int64_t n
         self->rate = 0;
     if ((!self->rate && enough) || now < self->rest)
         return;
-    uint64_t rate = self->takes / 5 * 4, least = self->free / 10 + 1;
+    uint64_t rate = self->takes / 5 * 4, least = self->free / 10;
+    if (least < ZB_PACE_LEAST)
+        least = ZB_PACE_LEAST;
     if (rate > least || taken > stored)
         self->closed = now;
     self->rate = rate > least ? rate : least;

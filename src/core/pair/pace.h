@@ -10,8 +10,8 @@
     away might never catch up.  The pace compares what is stored with what the peer takes,
     period by period.  As long as the peer takes a quarter more than is stored, nothing
     happens.  Else the stream gets four fifths of what the peer takes, until it is level: so
-    the gap closes.  The stream keeps a tenth of the rate that it had, however slow the
-    peer is; if the gap does not close even then, for ten seconds, the stream is let go,
+    the gap closes.  The stream keeps a tenth of the rate that it had, and ZB_PACE_LEAST,
+    however slow the peer is; if the gap does not close even then, for ten seconds, the stream is let go,
     and a minute passes before the next try.
 
     All bytes are of the log, which both have alike.
@@ -26,6 +26,7 @@
 #define ZB_PACE_FUTILE 10000 //  ms without a smaller gap until the stream is let go,
 #define ZB_PACE_REST 60000   //  and ms until it is slowed down again
 #define ZB_PACE_PAUSE 1000   //  ms: the longest time between two commits
+#define ZB_PACE_LEAST 65536  //  bytes a second: so little is never held back, the peer catches up beside it
 #define ZB_PACE_SAVED 50     //  ms: so much unused time counts for what comes later: nobody turns on the millisecond
 
 //  All zero: the peer does not catch up now, or nothing is known yet.
