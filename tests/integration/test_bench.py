@@ -123,6 +123,22 @@ def test_keys(bench):
     assert figures["stored"] == figures["both"] == figures["acked"] == MESSAGES
 
 
+@pytest.mark.skipif(SLOWER > 1, reason="its figures are of a program that is not slowed down")
+def test_keys_beside_none(folder):
+    """tools/bench/keys: each row says with keys, as a share of without."""
+    script = os.path.join(os.environ["ZBROKER_SOURCE"], "tools/bench/keys")
+    done = subprocess.run([script, PROGRAM, "1", "1"], cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr, os.listdir(folder)) == (0, "", [])
+    _, *rows, last = done.stdout.splitlines()
+    shares = {}
+    for row in rows:
+        title, without, keyed, share = row.rsplit(maxsplit=3)
+        shares[title] = float(share)
+        assert abs(float(share) - float(keyed) / float(without)) <= 0.02 * float(share) + 0.001, row
+    through, relay = shares["through, messages/s"], shares["a relay of the same frames, messages/s"]
+    assert abs(float(last.split()[3]) - through / relay) <= 0.02 * through / relay, last
+
+
 def test_brokers_with_keys(zbroker):
     pair = KeyedPair()
     try:
