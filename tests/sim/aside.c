@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "disk.h"
-#include "history.h"
 #include "io/store/salvage.h"
+#include "ledger.h"
 
-//  Hands each message that is named to the history; returns how many they are.
+//  Hands each message that is named to the ledger; returns how many they are.
 static int64_t s_messages (const zb_aside_t *aside)
 {
     int64_t messages = 0;
@@ -32,7 +32,7 @@ static int64_t s_messages (const zb_aside_t *aside)
         for (uint32_t index = 0; index < piece.count; index++) {
             size_t size = zb_get32 (row->data + piece.sizes + 4 * index);
             if (zb_spans_have (aside->span, aside->spans, piece.first + index)) {
-                history_aside (body, size, aside->word);
+                ledger_aside (body, size, aside->word);
                 messages++;
             }
             body += size;

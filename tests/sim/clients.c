@@ -159,7 +159,8 @@ void plain_greet (client_t *self)
             return;
         }
         //  After a split the other side may have greeted more processes of this name: a fenced one begins as a new one.
-        if (self->frames > 5 && strcmp (plain_text (self, 4), "409") == 0 && strncmp (plain_text (self, 5), "fenced", 6) == 0)
+        if (self->frames > 5 && strcmp (plain_text (self, 4), "409") == 0 &&
+            strncmp (plain_text (self, 5), "fenced", 6) == 0)
             self->instance[0] = 0;
         plain_leave (self);
     }
@@ -221,9 +222,9 @@ static void s_put (client_t *self, uint64_t number)
     bool named = *self->name;
     snprintf (id, sizeof id, "%s%" PRIu64, named ? "" : "x", number);
     frame_t frame[5 + BODIES] = {TEXT ("ZB1"), TEXT ("PUT"), TEXT (id), TEXT (QUEUE), TEXT ("")};
-    int bodies = history_bodies (self->index, number);
+    int bodies = ledger_bodies (self->index, number);
     for (int index = 0; index < bodies; index++)
-        frame[5 + index] = (frame_t){body[index], history_body (self->index, number, index, body[index])};
+        frame[5 + index] = (frame_t){body[index], ledger_body (self->index, number, index, body[index])};
     s_do_put (self, number, frame, 5 + (size_t) bodies);
     free (body);
     char level[16], first[32], last[32];
@@ -231,8 +232,8 @@ static void s_put (client_t *self, uint64_t number)
     snprintf (first, sizeof first, "%s", plain_text (self, 5));
     snprintf (last, sizeof last, "%s", plain_text (self, 6));
     world_note ("PUT %s: OK %s %s%s", id, level, first, self->frames > 7 ? " duplicate" : "");
-    history_stats.duplicates += self->frames > 7;
-    history_ok (self->index, number, named, level, first, last);
+    ledger_stats.duplicates += self->frames > 7;
+    ledger_ok (self->index, number, named, level, first, last);
 }
 
 //  Goes to the other broker for no reason, mostly as one that knows of nothing.
@@ -283,7 +284,7 @@ static void *s_plain_producer (void *arg)
 //  A plain consumer
 
 typedef struct {
-    history_message_t *message[16];
+    ledger_message_t *message[16];
     char ids[16][32];
     int size;
 } taken_t;
@@ -294,14 +295,14 @@ static void s_acks (const taken_t *taken, char text[600])
     for (int index = 0; index < taken->size; index++) {
         strcat (text, index ? " " : "");
         strcat (text, taken->ids[index]);
-        history_acking (taken->message[index]);
+        ledger_acking (taken->message[index]);
     }
 }
 
 static void s_acked (taken_t *taken)
 {
     for (int index = 0; index < taken->size; index++)
-        history_acked (taken->message[index], taken->ids[index]);
+        ledger_acked (taken->message[index], taken->ids[index]);
     taken->size = 0;
 }
 
@@ -314,7 +315,7 @@ static void s_take (client_t *self, taken_t *taken)
     for (int body = 7; body < self->frames && taken->size < 16; body++) {
         size_t size = strcspn (line, " ");
         taken->message[taken->size] =
-            history_got (zmq_msg_data (&self->frame[body]), zmq_msg_size (&self->frame[body]), line, size);
+            ledger_got (zmq_msg_data (&self->frame[body]), zmq_msg_size (&self->frame[body]), line, size);
         snprintf (taken->ids[taken->size++], 32, "%.*s", (int) size, line);
         line += strcspn (line, "\n");
         line += *line == '\n';
@@ -400,7 +401,7 @@ static void *s_be_stray (void *arg)
         if (good)
             s_take (self, &taken);
         for (int index = 0; index < (int) taken.size; index++)
-            history_asked (taken.message[index], taken.ids[index], asked);
+            ledger_asked (taken.message[index], taken.ids[index], asked);
     }
     plain_leave (self);
     return NULL;
@@ -436,10 +437,10 @@ static void s_receipt (const zb_receipt_t *receipt, void *arg)
     else
         world_note ("PUT %" PRIu64 ": OK %s %s%s", put->number, zb_level_name (receipt->level), receipt->first,
                     receipt->duplicate ? " duplicate" : "");
-    history_stats.duplicates += receipt->duplicate;
+    ledger_stats.duplicates += receipt->duplicate;
     if (!receipt->error)
-        history_ok (self->index, put->number, *self->name, zb_level_name (receipt->level), receipt->first,
-                    receipt->last);
+        ledger_ok (self->index, put->number, *self->name, zb_level_name (receipt->level), receipt->first,
+                   receipt->last);
     free (put);
 }
 
@@ -462,9 +463,9 @@ static void *s_library_producer (void *arg)
     for (uint64_t number = 1; world_now () < self->until && number <= PUTS; number++) {
         char body[BODIES][BODY_MAX];
         zb_body_t bodies[BODIES];
-        int count = history_bodies (self->index, number);
+        int count = ledger_bodies (self->index, number);
         for (int index = 0; index < count; index++)
-            bodies[index] = (zb_body_t){body[index], history_body (self->index, number, index, body[index])};
+            bodies[index] = (zb_body_t){body[index], ledger_body (self->index, number, index, body[index])};
         put_t *put = malloc (sizeof *put);
         assert (put);
         *put = (put_t){self, number};
@@ -490,23 +491,23 @@ static void *s_library_consumer (void *arg)
     client_t *self = arg;
     zb_client_t *client = s_client (self);
     zb_messages_t *done = NULL;
-    history_message_t *message[16];
+    ledger_message_t *message[16];
     char ids[16][32];
     size_t taken = 0;
     for (;;) {
         for (size_t index = 0; index < taken; index++)
-            history_acking (message[index]);
+            ledger_acking (message[index]);
         zb_messages_t *messages = zb_client_get (client, QUEUE, 1 + world_random (8), 300, zb_messages_ids (done));
         if (!messages)
             world_finding ("%s: %s", self->name, zb_client_error_text (client));
         for (size_t index = 0; index < taken; index++)
-            history_acked (message[index], ids[index]);
+            ledger_acked (message[index], ids[index]);
         zb_messages_destroy (&done);
         done = messages;
         taken = zb_messages_size (messages);
         for (size_t index = 0; index < taken; index++) {
             const zb_message_t *at = zb_messages_at (messages, index);
-            message[index] = history_got (at->body, at->size, at->id, strlen (at->id));
+            message[index] = ledger_got (at->body, at->size, at->id, strlen (at->id));
             snprintf (ids[index], sizeof ids[index], "%s", at->id);
         }
         plain_nap (0, 30 * MS);
@@ -545,7 +546,7 @@ void clients_start (int64_t until)
         bool library = producer[index].fn == s_library_producer;
         takes_part = takes_part && !(library && world_has (EXTRA_COPIES | EXTRA_OPERATOR));
         if (*producer[index].name)
-            history_name (index);
+            ledger_name (index);
         if (takes_part) {
             s_producing++;
             plain_start (producer[index].process, producer[index].name, index, producer[index].fn, until);
@@ -572,7 +573,7 @@ void clients_more (int64_t until)
 {
     static int late = LATE;
     assert (late < PRODUCERS);
-    history_name (late);
+    ledger_name (late);
     s_producing++;
     plain_start (late == LATE ? "p6" : "p7", late == LATE ? "late" : "later", late, s_plain_producer, until);
     late++;

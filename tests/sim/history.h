@@ -1,13 +1,15 @@
 /*  =========================================================================
-    history - what the clients saw, and what must hold of it
+    history - how the two brokers stand to each other, and what holds of their answers
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
+    What must hold of a run:
+
     H1  What is answered OK is on the disks that the answer names, when the broker says so.
-    H2  What was answered OK is delivered in the end, or acknowledged.
+    H2  What was answered OK is delivered in the end, or acknowledged (ledger.c, as H3 to H5).
     H3  What was acknowledged with OK is not delivered again.
     H4  The messages of a named producer are handed out in its order, the first time.
     H5  A producer's number has one position, a position one message.
@@ -48,15 +50,6 @@
 
 #include "sim.h"
 
-#define PRODUCERS 8
-#define PUTS 400
-#define BODIES 3
-#define BODY_MAX 110000
-
-//  A body of a PUT: "<pPRODUCER.NUMBER.INDEX>" and what fills it up.  Returns its size.
-size_t history_body (int producer, uint64_t number, int index, char body[BODY_MAX]);
-int history_bodies (int producer, uint64_t number);
-
 //  The pair has a witness.
 void history_witness (void);
 //  By the witness's disk one of the two may be alone.
@@ -66,6 +59,10 @@ void history_strain (void);
 bool history_is_split (void);
 //  Whether the brokers are divided, or were since then.
 bool history_was_divided (int64_t since);
+//  Whether both know what was acknowledged then: they are not divided, or have become one after it.
+bool history_is_settled (int64_t when);
+//  When they were last in sync.
+int64_t history_parted (void);
 //  A broker's process begins: what the one before it has said is over.
 void history_starts (int machine);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
@@ -87,28 +84,9 @@ void history_was_back (int machine);
 //  A disk was set back, and is not level yet.
 bool history_is_back (void);
 
-//  A producer is told OK for a PUT.  `named`: it numbers its PUTs.
-void history_ok (int producer, uint64_t number, bool named, const char *level, const char *first, const char *last);
-//  A consumer has got a message; has sent an acknowledgement of it; was told OK.
-typedef struct history_message history_message_t;
-history_message_t *history_got (const void *body, size_t size, const char *id, size_t id_size);
-//  Who has got it asked then: what was acknowledged before that was not under way.
-void history_asked (const history_message_t *message, const char *id, int64_t asked);
-void history_acking (history_message_t *message);
-void history_acked (history_message_t *message, const char *id);
-//  The loser of a split has put this message aside, on its disk.
-void history_aside (const void *body, size_t size, const char *why);
-//  Messages that were answered OK, and of them neither acknowledged yet nor put aside.
-size_t history_oks (void);
-size_t history_open (void);
-//  At the end: H2.  Returns the messages that are only on disks, where the pair waits for an operator.
-size_t history_end (bool waits);
-//  All PUTs of this producer are numbered.
-void history_name (int producer);
-
 //  Figures of a run.
 typedef struct {
-    size_t oks, both, solo, duplicates, deliveries, redeliveries, epochs, stored_twice, levels;
+    size_t epochs, levels;
 } history_stats_t;
 extern history_stats_t history_stats;
 

@@ -18,6 +18,7 @@
 #include "io/base/config_set.h"
 #include "io/broker/broker.h"
 #include "io/pair/witness.h"
+#include "ledger.h"
 #include "lock.h"
 #include "machines.h"
 

@@ -13,6 +13,7 @@
 #include <zmq.h>
 
 #include "history.h"
+#include "ledger.h"
 
 #define PATIENCE 1200 //  ms
 #define FRAMES 64

@@ -26,7 +26,8 @@
       operator  moves the role
       faults    what breaks, and when
       visitors  clients that do all that can be done with one queue, right or wrong
-      history   what was seen, and the checkers
+      history   how the two brokers stand to each other, and the checkers of their answers
+      ledger    what became of each message, and the checkers of that
       mutants   bugs that the checkers must find
       scribe    what was sent and heard, for the judge of histories
 

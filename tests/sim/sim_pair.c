@@ -25,6 +25,7 @@
 
 #include "clients.h"
 #include "faults.h"
+#include "ledger.h"
 #include "lock.h"
 #include "machines.h"
 #include "scribe.h"
@@ -42,7 +43,7 @@ typedef enum { RUNNING, RESTED, STUCK, TWICE, ENDS } end_t;
 
 static end_t s_rest (void)
 {
-    bool drained = clients_are_done () && history_open () == 0;
+    bool drained = clients_are_done () && ledger_open () == 0;
     for (int machine = PRIMARY; machine <= BACKUP; machine++) {
         int other = PRIMARY + BACKUP - machine;
         bool serves = machine_says (machine, "ACTIVE shared") ||
@@ -133,13 +134,13 @@ static void s_count_forged (void)
 static void s_move_role (void)
 {
     world_note ("an operator moves the role");
-    size_t solo = history_stats.solo;
+    size_t solo = ledger_stats.solo;
     bool moved = false;
     clients_more (world_now () + SECOND);
     world_run (world_now () + 300 * MS);
     operator_move ();
     int64_t limit = world_now () + 30 * SECOND;
-    while (!clients_are_done () || history_open () || !operator_has_asked (&moved)) {
+    while (!clients_are_done () || ledger_open () || !operator_has_asked (&moved)) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
             world_finding ("H12: at rest the role was to be handed over, and the pair does not come to rest");
@@ -147,8 +148,8 @@ static void s_move_role (void)
     if (!moved)
         world_finding ("H12: at rest the role was not handed over; A: %s; B: %s", machine_of (PRIMARY)->says,
                        machine_of (BACKUP)->says);
-    if (history_stats.solo != solo)
-        world_finding ("H12: the role was handed over, and %zu answers meanwhile were solo", history_stats.solo - solo);
+    if (ledger_stats.solo != solo)
+        world_finding ("H12: the role was handed over, and %zu answers meanwhile were solo", ledger_stats.solo - solo);
 }
 
 //  At rest, either of the two can be lost: the other one goes on, and says so.
@@ -161,7 +162,7 @@ static void s_lose_one (void)
     clients_more (world_now () + SECOND);
     int64_t limit = world_now () + 30 * SECOND;
     const char *word = world_has (EXTRA_SHARED) ? "ACTIVE shared" : "ACTIVE solo";
-    while (!clients_are_done () || history_open () || !machine_says (left, word)) {
+    while (!clients_are_done () || ledger_open () || !machine_says (left, word)) {
         world_run (world_now () + 100 * MS);
         if (world_now () < limit)
             continue;
@@ -182,9 +183,9 @@ static void s_print_end (kind_t kind, end_t end, size_t kept, size_t undecided)
         "%s, %s%s%s%s: at rest after %.1f s; %zu OK (%zu both, %zu solo, %zu duplicates), %zu deliveries (%zu again), "
         "%zu epochs, %zu and %zu starts, %zu times in sync%s",
         s_end_name[end], fault_name (kind), machines_witness () ? ", witness" : "", world_extras (),
-        machines_wait () ? ", peer-loss = wait" : "", (double) world_now () / SECOND, history_stats.oks,
-        history_stats.both, history_stats.solo, history_stats.duplicates, history_stats.deliveries,
-        history_stats.redeliveries, history_stats.epochs, (size_t) machine_of (PRIMARY)->starts,
+        machines_wait () ? ", peer-loss = wait" : "", (double) world_now () / SECOND, ledger_stats.oks,
+        ledger_stats.both, ledger_stats.solo, ledger_stats.duplicates, ledger_stats.deliveries,
+        ledger_stats.redeliveries, history_stats.epochs, (size_t) machine_of (PRIMARY)->starts,
         (size_t) machine_of (BACKUP)->starts, history_stats.levels, history_is_split () ? ", split" : "");
     if (kept)
         dprintf (STDOUT_FILENO, ", %zu messages wait on disks", kept);
@@ -225,7 +226,7 @@ static void s_run (uint64_t seed)
     if (end == RUNNING) {
         s_print_disks ();
         world_finding ("H8: not at rest: %zu of %zu messages that were answered OK are open%s; A: %s; B: %s",
-                       history_open (), history_oks (), clients_are_done () ? "" : ", producers still try",
+                       ledger_open (), ledger_oks (), clients_are_done () ? "" : ", producers still try",
                        machine_of (PRIMARY)->says, machine_of (BACKUP)->says);
     }
     if (end == RESTED)
@@ -236,7 +237,7 @@ static void s_run (uint64_t seed)
         s_move_role ();
     if (end == RESTED && !machines_wait ())
         s_lose_one ();
-    size_t kept = history_end (end == STUCK);
+    size_t kept = ledger_end (end == STUCK);
     size_t undecided = scribe_end ();
     s_print_end (kind, end, kept, undecided);
     _Exit (0);
@@ -317,8 +318,9 @@ static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
 
 static void s_print_sum (const sum_t *sum)
 {
-    printf ("# %zu seeds: %zu at rest, %zu wait for an operator, %zu used an epoch twice, %zu findings, %zu not decided\n", sum->runs,
-            sum->ends[RESTED], sum->ends[STUCK], sum->ends[TWICE], sum->found, sum->undecided);
+    printf (
+        "# %zu seeds: %zu at rest, %zu wait for an operator, %zu used an epoch twice, %zu findings, %zu not decided\n",
+        sum->runs, sum->ends[RESTED], sum->ends[STUCK], sum->ends[TWICE], sum->found, sum->undecided);
 }
 
 //  ---------------------------------------------------------------------------
@@ -458,8 +460,8 @@ static int s_tap (void)
 int main (int argc, char *argv[])
 {
     static const struct option options[] = {
-        {"seed", 1, NULL, 's'},    {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'}, {"mutant", 1, NULL, 'm'}, {"with", 1, NULL, 'w'},
-        {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        {"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},    {"mutant", 1, NULL, 'm'},
+        {"with", 1, NULL, 'w'}, {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {NULL, 0, NULL, 0}};
     uint64_t seed = 0, seeds = 0, from = 1;
     int letter;
     //  Transcripts have the rows that the roles take.
@@ -489,7 +491,8 @@ int main (int argc, char *argv[])
             scribe_file (optarg);
             break;
         default:
-            fprintf (stderr, "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]] [--mutant NAME]\n");
+            fprintf (stderr,
+                     "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]] [--mutant NAME]\n");
             return 2;
         }
     if (seed)
