@@ -167,7 +167,7 @@ static int s_follow (const tool_t *tool, operate_t *pair, size_t index, uint64_t
 static int s_ask (tool_t *tool, const char *folder, const char *rate)
 {
     operate_t pair;
-    int code = operate_open (&pair, tool, NULL);
+    int code = operate_open (&pair, tool, NULL, NULL);
     size_t index = code == TOOL_OK ? s_choose (tool, &pair, &code) : 0;
     if (code == TOOL_OK) {
         const char *number = operate_backup (&pair, index, folder, rate);

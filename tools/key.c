@@ -315,7 +315,7 @@ static int s_run (tool_t *tool)
         if (streq (act, "rotate"))
             return s_rotate (tool);
         operate_t pair;
-        int code = operate_open (&pair, tool, NULL);
+        int code = operate_open (&pair, tool, NULL, NULL);
         if (code == TOOL_OK)
             code = s_act (tool, &pair);
         operate_close (&pair);

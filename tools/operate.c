@@ -38,12 +38,12 @@ int operate_key (zb_keyfile_t *key, const zb_config_t *config, char **error)
     return 0;
 }
 
-//  Takes key and, where nothing else names them, endpoints (to be freed) from the config.  Returns an exit code.
-static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
+//  Takes key and, where nothing else names them, endpoints (to be freed) from the config file, or what holds without one.
+//  Returns an exit code.
+static int s_configure (operate_t *self, const tool_t *tool, const char *file, char **brokers)
 {
     zb_config_t *config = zb_config_new ();
     char *error = NULL;
-    const char *file = tool_option (tool, "config");
     bool wrong = file && zb_config_load (config, file, &error);
     bool single = config->host[ZB_SINGLE].endpoint && !config->host[ZB_PRIMARY].endpoint;
     wrong = wrong || (!single && zb_config_set (config, "as", "primary", &error)) ||
@@ -61,7 +61,7 @@ static int s_configure (operate_t *self, const tool_t *tool, char **brokers)
     return code;
 }
 
-int operate_open (operate_t *self, const tool_t *tool, const char *own)
+int operate_open (operate_t *self, const tool_t *tool, const char *own, const char *config)
 {
     *self = (operate_t){.end = 0};
     int64_t timeout = 10000;
@@ -69,7 +69,7 @@ int operate_open (operate_t *self, const tool_t *tool, const char *own)
     if (tool_number (tool, "timeout", 1, 600000, &timeout))
         return TOOL_USAGE;
     self->end = zclock_mono () + timeout;
-    int code = s_configure (self, tool, &brokers);
+    int code = s_configure (self, tool, own ? config : tool_option (tool, "config"), &brokers);
     if (code)
         return code;
     code = brokers_take (&self->brokers, tool, brokers ? zb_client_new (brokers) : tool_client (tool));
@@ -77,8 +77,9 @@ int operate_open (operate_t *self, const tool_t *tool, const char *own)
     if (code)
         return code;
     zb_client_t *client = self->brokers.client;
-    const char *key = tool_option (tool, "key");
-    key = key ? key : getenv ("ZBROKER_KEY");
+    const char *key = own ? NULL : tool_option (tool, "key");
+    if (!key && !own)
+        key = getenv ("ZBROKER_KEY");
     if (key && zb_client_set_key (client, key))
         return tool_client_fail (tool, client, "key");
     if (!key && *self->keys.public_key && zb_client_use_key (client, &self->keys))

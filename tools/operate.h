@@ -35,9 +35,10 @@ typedef struct {
 //  The key of the broker on this machine, and the brokers' endpoints and public keys, as their config says; `key` stays
 //  as it is without keys in it.  Returns 0, or -1 and *error.
 int operate_key (zb_keyfile_t *key, const zb_config_t *config, char **error);
-//  Reads --config, --brokers and --timeout and asks the brokers; `own` names them if they are the command's own, else NULL.
+//  Reads --config, --brokers and --timeout and asks the brokers.  A pair that the command has started itself: `own` names its
+//  brokers, and `config` is the file of one of them, NULL if it has none; ZBROKER_KEY is not for it.  Else both are NULL.
 //  Returns an exit code; it has printed what is wrong.
-int operate_open (operate_t *self, const tool_t *tool, const char *own);
+int operate_open (operate_t *self, const tool_t *tool, const char *own, const char *config);
 void operate_close (operate_t *self);
 //  Asks one broker again; whether it answers.
 bool operate_look (operate_t *self, size_t index);

@@ -343,6 +343,11 @@ const char *pair_key (const pair_t *self)
     return *self->key ? self->key : NULL;
 }
 
+const char *pair_config (const pair_t *self)
+{
+    return *self->node[0].config ? self->node[0].config : NULL;
+}
+
 //  ---------------------------------------------------------------------------
 //  Looking at it
 

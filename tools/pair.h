@@ -38,6 +38,8 @@ int pair_start (pair_t *self);
 int pair_start_keyed (pair_t *self);
 //  The file with that principal's key; NULL without keys.
 const char *pair_key (const pair_t *self);
+//  The config file of the primary; NULL without keys.
+const char *pair_config (const pair_t *self);
 //  Waits until the active broker says that the other one is in sync with it; `client` is one of this pair's.  Returns
 //  as pair_start.
 int pair_await_in_step (pair_t *self, zb_client_t *client);

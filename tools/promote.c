@@ -80,7 +80,7 @@ static int s_run (tool_t *tool)
         return tool_misused (tool, "'%s': promote takes one endpoint", tool->arguments[1]);
     operate_t pair;
     size_t index;
-    int code = operate_open (&pair, tool, NULL);
+    int code = operate_open (&pair, tool, NULL, NULL);
     if (code == TOOL_OK)
         code = s_needed (tool, &pair);
     if (code == TOOL_OK)

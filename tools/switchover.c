@@ -58,7 +58,7 @@ static int s_run (tool_t *tool)
     if (tool->size)
         return tool_misused (tool, "'%s': switchover takes no arguments", tool->arguments[0]);
     operate_t pair;
-    int code = operate_open (&pair, tool, NULL);
+    int code = operate_open (&pair, tool, NULL, NULL);
     if (code == TOOL_OK)
         code = s_switch (tool, &pair);
     operate_close (&pair);

@@ -126,7 +126,7 @@ static int s_run (tool_t *tool)
         return tool_misused (tool, "'%s': upgrade takes no arguments", tool->arguments[0]);
     operate_t pair;
     upgrade_t upgrade;
-    int code = operate_open (&pair, tool, NULL);
+    int code = operate_open (&pair, tool, NULL, NULL);
     if (code == TOOL_OK) {
         s_look (&upgrade, &pair);
         bool finish = tool_option (tool, "finish") != NULL;

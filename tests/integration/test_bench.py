@@ -229,10 +229,11 @@ def test_misuse(zbroker, folder, arguments, words):
 
 
 @pytest.mark.skipif(SLOWER > 1, reason="a broker that is so slow may not be in sync when it is killed; its peer then waits")
-def test_failover(bench):
+@pytest.mark.parametrize("keys", [[], ["--keys"]])
+def test_failover(bench, keys):
     """Clients follow the role around, and all that was stored was taken, in order."""
-    figures = bench("--failover", "--kills", "2", "--stops", "1", "--switchovers", "2", "--backlog", "3000", "--rate", "500")
-    assert (figures["mode"], figures["backlog"]) == ("failover", 3000)
+    figures = bench("--failover", *keys, "--kills", "2", "--stops", "1", "--switchovers", "2", "--backlog", "3000", "--rate", "500")
+    assert (figures["mode"], figures["keys"], figures["backlog"]) == ("failover", bool(keys), 3000)
     assert figures["stored"] > 0
     for event, count in (("kill", 2), ("stop", 1), ("switchover", 2)):
         for times in figures[event].values():

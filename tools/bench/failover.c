@@ -129,11 +129,13 @@ static void s_stored (const zb_receipt_t *receipt, void *arg)
     s_heard (&self->putting, self->producer, receipt->level);
 }
 
+//  One of this name; NULL: it has none.
 static zb_client_t *s_client (const failover_t *self, const char *name)
 {
     zb_client_t *client = zb_client_new (pair_brokers (self->pair));
-    if (client && (zb_client_set_name (client, name) || zb_client_set_timeout (client, PATIENCE) ||
-                   zb_client_set_window (client, self->window)))
+    const char *key = pair_key (self->pair);
+    if (client && ((name && zb_client_set_name (client, name)) || (key && zb_client_set_key (client, key)) ||
+                   zb_client_set_timeout (client, PATIENCE) || zb_client_set_window (client, self->window)))
         zb_client_destroy (&client);
     assert (client);
     return client;
@@ -321,12 +323,11 @@ static int s_strike_all (failover_t *self)
 
 static int s_run (failover_t *self)
 {
-    int code = pair_start (self->pair);
+    int code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair) : pair_start (self->pair);
     if (code)
         return code;
-    self->monitor = zb_client_new (pair_brokers (self->pair));
-    assert (self->monitor);
-    code = operate_open (&self->operator, self->tool, pair_brokers (self->pair));
+    self->monitor = s_client (self, NULL);
+    code = operate_open (&self->operator, self->tool, pair_brokers (self->pair), pair_config (self->pair));
     if (code)
         return code;
     if (zb_client_create_queue (self->monitor, QUEUE, NULL))
@@ -370,10 +371,10 @@ static json_t *s_times (const histogram_t *times)
 
 static void s_print_json (const failover_t *self)
 {
-    json_t *whole = json_pack ("{ss sI sI sI sI sI sI}", "mode", "failover", "rate", (json_int_t) self->rate, "body",
-                               (json_int_t) self->body, "backlog", (json_int_t) self->backlog, "stored",
-                               (json_int_t) self->stored, "again", (json_int_t) self->again, "less_than_both",
-                               (json_int_t) self->less);
+    json_t *whole = json_pack ("{ss sb sI sI sI sI sI sI}", "mode", "failover", "keys", tool_option (self->tool, "keys") != NULL,
+                               "rate", (json_int_t) self->rate, "body", (json_int_t) self->body, "backlog",
+                               (json_int_t) self->backlog, "stored", (json_int_t) self->stored, "again",
+                               (json_int_t) self->again, "less_than_both", (json_int_t) self->less);
     for (int event = 0; event < EVENTS; event++)
         if (self->put[event].count)
             json_object_set_new (whole, s_events[event], json_pack ("{so so}", "put_ms", s_times (&self->put[event]),
@@ -392,8 +393,8 @@ int bench_failover (tool_t *tool)
         tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
         tool_number (tool, "backlog", 0, 100000000, &backlog))
         return TOOL_USAGE;
-    if (tool->size || tool_option (tool, "brokers") || tool_option (tool, "keys"))
-        return tool_misused (tool, "--failover kills a pair of its own: no mode, no --brokers, no --keys");
+    if (tool->size || tool_option (tool, "brokers"))
+        return tool_misused (tool, "--failover kills a pair of its own: no mode, no --brokers");
     if (body * FILL_BODIES + 65536 > (int64_t) ((zb_limits_t) ZB_LIMITS_DEFAULT).request)
         return tool_misused (tool, "--failover takes bodies up to %d bytes", (16 << 20) / FILL_BODIES - 66);
     //  On the heap for its histograms.
