@@ -105,7 +105,7 @@ class Ledger:
     def good(self):
         return not any(self.findings.values())
 
-    def settle(self):
+    def new_round(self):
         """Begins a new round: what was acknowledged is kept in a short form, since it may still come back."""
         for identity in self.acked:
             producer, number = self.keys.pop(identity)

@@ -135,7 +135,7 @@ def witness_two_pairs(rig, dice):
     wrong = beside.judge()
     wrong += ["%s: %s" % (what, found[:3]) for what, found in beside.ledger.findings.items() if found]
     expect(not wrong and not beside.ledger.merged, "the pair beside: split %s, %s" % (beside.ledger.merged, wrong))
-    beside.ledger.settle()
+    beside.ledger.new_round()
 
 
 #  Copies.

@@ -56,7 +56,7 @@ def test_lost():
         """)
     assert found(ledger) == {"lost": 1}
     assert ledger.findings["lost"][0][0] == ("P", 2)
-    ledger.settle()
+    ledger.new_round()
     ledger.verdict()
     assert ledger.good
 
@@ -112,7 +112,7 @@ def test_not_resurrected_if_it_was_under_way():
 
 def test_resurrected_in_a_later_round():
     ledger = judge(GOOD)
-    ledger.settle()
+    ledger.new_round()
     ledger.feed(["get", "20", "A", "g2"])
     ledger.feed(["got", "21", "A", "g2", "11", "2", "P", "1"])
     assert found(ledger) == {"resurrected": 1}
@@ -120,7 +120,7 @@ def test_resurrected_in_a_later_round():
 
 def test_what_was_not_acknowledged_outlives_a_round():
     ledger = judge("put P 1\nstored P 1 both 11 0\nget A g1\ngot A g1 11 1 P 1")
-    ledger.settle()
+    ledger.new_round()
     for event in (["get", "20", "A", "g2"], ["got", "21", "A", "g2", "11", "2", "P", "1"], ["acked", "22", "A", "11", "both"]):
         ledger.feed(event)
     ledger.verdict()
@@ -188,11 +188,11 @@ def test_nameless_may_not_store_twice_what_it_sent_once():
 def test_nameless_may_be_stored_twice_in_a_later_round():
     """The second one arrives late; the first one, again, is a resurrection."""
     ledger = judge("put N 1\nput N 1\nstored N 1 both 11 0\nget A g1\ngot A g1 11 1 N 1\nacked A 11 both", nameless="N")
-    ledger.settle()
+    ledger.new_round()
     for event in (["get", "20", "A", "g2"], ["got", "21", "A", "g2", "12", "1", "N", "1"], ["acked", "22", "A", "12", "both"]):
         ledger.feed(event)
     assert ledger.good and ledger.counts["stored twice, nameless"] == 1
-    ledger.settle()
+    ledger.new_round()
     ledger.feed(["get", "30", "A", "g3"])
     ledger.feed(["got", "31", "A", "g3", "11", "2", "N", "1"])
     assert found(ledger) == {"resurrected": 1}
@@ -339,14 +339,14 @@ def test_no_mercy_without_a_split():
     """The same histories, judged as if there was none."""
     for text in (SPLIT, ORDER):
         ledger = after_split(text)
-        settled = Ledger()
+        judged = Ledger()
         assert not ledger.findings["lost"]
-        settled.merged = None
+        judged.merged = None
         for time, line in enumerate(text.strip().split("\n")):
             kind, *rest = line.split()
             if kind != "merged":
-                settled.feed([kind, str(time), *(word.format(b=1, w=2, w2=3, l=4, l2=5) for word in rest)])
-        assert not settled.good
+                judged.feed([kind, str(time), *(word.format(b=1, w=2, w2=3, l=4, l2=5) for word in rest)])
+        assert not judged.good
 
 
 COPY = """

@@ -144,7 +144,7 @@ class Torture:
         found = wrong + ["%s: %s" % (fault, "; ".join(map(str, what[:3]))) for fault, what in ledger.findings.items() if what]
         if found:
             self.report(function.__name__, found)
-        ledger.settle()
+        ledger.new_round()
 
     def report(self, name, found):
         self.bad.append((name, found))

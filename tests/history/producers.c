@@ -7,7 +7,7 @@
     =========================================================================
 
     An operation is one try of a PUT, or a HELLO.  A try that got no answer may be done until the next HELLO of the name
-    is answered, which settles what is in flight; unless the other broker holds it, and replays it after that.
+    is answered, which ends what is in flight; unless the other broker holds it, and replays it after that.
 
     From a split until the brokers are one each of them has numbers of its own: a number is stored once by each.
 */

@@ -59,7 +59,7 @@ static void s_start (split_t *self, int at, unsigned as)
     zb_role_opened (&node->role, node->disk.size == 0, node->disk.complete, node->disk.suspect, node->disk.alone,
                     node->disk.alone_from, self->now);
     zb_role_tick (&node->role, false, self->now);
-    split_settle (self);
+    split_quiesce (self);
 }
 
 //  What was answered alone since the copy was made is gone with the disk; and what was done since is there again.
@@ -110,7 +110,7 @@ static bool s_promote (split_t *self, int at)
     int code;
     //  The first word may have to wait for a look at the store.
     const char *why = zb_role_promote (&node->role, self->now, &code);
-    split_settle (self);
+    split_quiesce (self);
     if (why && zb_role_promote (&node->role, self->now, &code))
         return false;
     self->promoted = true;
@@ -226,7 +226,7 @@ bool split_act (split_t *self, act_t act)
 {
     if (!split_may_act (self, act) || !s_act (self, act))
         return false;
-    split_settle (self);
+    split_quiesce (self);
     split_check (self);
     return true;
 }

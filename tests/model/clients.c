@@ -39,7 +39,7 @@ static void s_say (split_t *self, int at, unsigned client, const zb_frame_t *fra
     request.from.routing = zb_frame (routing);
     zb_engine_request (self->node[at].engine, &request, self->now);
     zb_spans_clear (&ids);
-    split_settle (self);
+    split_quiesce (self);
     self->talks = 0;
 }
 
@@ -66,7 +66,7 @@ static void s_hang_up (split_t *self, int at, unsigned client)
     snprintf (routing, sizeof routing, "%u", client);
     if (self->node[at].engine && zb_engine_leads (self->node[at].engine))
         zb_engine_gone (self->node[at].engine, zb_frame (routing), self->now);
-    split_settle (self);
+    split_quiesce (self);
 }
 
 bool split_is_stale (const zb_role_t *role)
@@ -90,7 +90,7 @@ static zb_vote_t s_vote (split_t *self, int at, const char *token)
         int code;
         const char *why;
         vote = zb_role_vote (&node->role, text.size ? &text : NULL, self->now, &code, &why);
-        split_settle (self);
+        split_quiesce (self);
         if (vote != ZB_VOTE_LATER)
             break;
     }
@@ -467,7 +467,7 @@ bool split_replay (split_t *self, int at, bool begin_only)
     else if (next == ZB_REPLAYER_DONE) {
         split_end_replay (self, at);
         zb_role_merged (&loser->role);
-        split_settle (self);
+        split_quiesce (self);
     }
     return true;
 }

@@ -22,7 +22,7 @@ bool split_taking;
 
 const char *split_old_name (old_t old)
 {
-    static const char *const names[OLDS] = {"none",       "S1 bits", "S1 purge",  "S1 settle",  "S2 number",
+    static const char *const names[OLDS] = {"none",       "S1 bits", "S1 purge",  "S1 replayed", "S2 number",
                                             "S3 foreign", "S4 name", "S5 behind", "A1 rollback"};
     return names[old];
 }
@@ -31,7 +31,7 @@ const char *split_old_name (old_t old)
 #define OLD(function) __typeof__ (function) __real_##function, __wrap_##function
 OLD (zb_view_done);
 OLD (zb_engine_note_all);
-OLD (zb_engine_settle);
+OLD (zb_engine_ack_replayed);
 OLD (zb_producer_learn);
 OLD (zb_engine_foreign);
 OLD (zb_lineage_lacks);
@@ -53,10 +53,10 @@ void __wrap_zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
         __real_zb_engine_note_all (self, queue);
 }
 
-zb_load_t *__wrap_zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused)
+zb_load_t *__wrap_zb_engine_ack_replayed (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused)
 {
     *refused = false;
-    return split_old == OLD_SETTLE ? NULL : __real_zb_engine_settle (self, task, queue, refused);
+    return split_old == OLD_REPLAYED ? NULL : __real_zb_engine_ack_replayed (self, task, queue, refused);
 }
 
 void __wrap_zb_producer_learn (zb_producer_t *self, const zb_slot_t *slot)

@@ -386,7 +386,7 @@ static bool s_pump (split_t *self, int at)
     return zb_engine_leads (node->engine) && (zb_engine_tick (node->engine, self->now) <= self->now || moved);
 }
 
-void split_settle (split_t *self)
+void split_quiesce (split_t *self)
 {
     for (bool more = true; more && !self->over;) {
         more = s_drop (self);
@@ -428,7 +428,7 @@ static void s_beat (split_t *self, int from)
     peer->heard_sent = self->now;
     zb_role_beat (&peer->role, &heard, node->heard_sent, self->now);
     s_carry_out (self, 1 - from);
-    split_settle (self);
+    split_quiesce (self);
 }
 
 bool split_time (split_t *self)
@@ -448,10 +448,10 @@ bool split_time (split_t *self)
         bool waits = zb_engine_leads (node->engine) && (zb_engine_client_waits (node->engine) || loser);
         zb_role_tick (&node->role, waits, self->now);
         s_carry_out (self, at);
-        split_settle (self);
+        split_quiesce (self);
         if (!node->begun)
             split_replay (self, at, true);
-        split_settle (self);
+        split_quiesce (self);
     }
     return true;
 }

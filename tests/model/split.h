@@ -82,7 +82,7 @@ typedef enum {
     OLD_NONE,
     OLD_BITS,     //  S1: a row that an unfinished replay has brought is taken without what was acknowledged since
     OLD_PURGE,    //  S1: PURGE and DELETE are told for the epochs that the winner has lived through
-    OLD_SETTLE,   //  S1: a PURGE says nothing of what an unfinished replay has brought
+    OLD_REPLAYED, //  S1: a PURGE says nothing of what an unfinished replay has brought
     OLD_NUMBER,   //  S2: a number is used when the producers come, and not with its message
     OLD_FOREIGN,  //  S3: an id of a larger epoch than the own one is nobody's
     OLD_NAME,     //  S4: a folder may be started under any name; with the next two, which would save it today
@@ -206,7 +206,7 @@ void split_kill (split_t *self, int at);
 //  split.c: brokers, stores, their link and time.
 bool split_serves (const split_t *self, int at);
 //  Until nothing moves any more.
-void split_settle (split_t *self);
+void split_quiesce (split_t *self);
 //  Half a second passes; as much of it as changes anything.  Both return true.
 bool split_time (split_t *self);
 bool split_rest (split_t *self);

@@ -401,9 +401,9 @@ static const struct {
     old_t old;
     const char *walk;
 } s_olds[] = {
-    {OLD_BITS, "again: acks"},       {OLD_PURGE, "again: purge"},         {OLD_PURGE, "again: delete"},
-    {OLD_SETTLE, "merging: purge"},  {OLD_NUMBER, "split: resend"},       {OLD_FOREIGN, "larger: acks"},
-    {OLD_NAME, "split: other name"}, {OLD_BEHIND, "copied: left behind"}, {OLD_ROLLBACK, "copied"},
+    {OLD_BITS, "again: acks"},        {OLD_PURGE, "again: purge"},         {OLD_PURGE, "again: delete"},
+    {OLD_REPLAYED, "merging: purge"}, {OLD_NUMBER, "split: resend"},       {OLD_FOREIGN, "larger: acks"},
+    {OLD_NAME, "split: other name"},  {OLD_BEHIND, "copied: left behind"}, {OLD_ROLLBACK, "copied"},
 };
 
 static size_t s_number, s_failed;

@@ -354,7 +354,7 @@ static void s_ack_or_nack (client_t *self, taken_t *taken, const char *verb)
 }
 
 //  Says something of what it has: all, or the first of them; those behind it leaves to others.
-static void s_settle (client_t *self, taken_t *taken)
+static void s_dispose (client_t *self, taken_t *taken)
 {
     static const char *const verb[] = {"ACK", "ACK", "NACK", "EXTEND"};
     if (world_chance (400))
@@ -372,7 +372,7 @@ static void *s_plain_consumer (void *arg)
         plain_nap (0, 30 * MS);
         s_wander (self);
         if (taken.size && world_chance (60))
-            s_settle (self, &taken);
+            s_dispose (self, &taken);
         else if (world_chance (15)) {
             //  It forgets what it had.
             taken.size = 0;

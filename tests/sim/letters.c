@@ -13,7 +13,7 @@
 
       - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK, but in every other run a mover
         takes some of them back now and then, under new ids;
-      - nothing is in both, nothing is there twice, and what was settled does not come again.
+      - nothing is in both, nothing is there twice, and what was done does not come again.
 
     After a split it may be in both, or twice; but it is there.
 */
@@ -184,7 +184,7 @@ static void s_give_back (client_t *self, int count, const int number[MOST], cons
 }
 
 //  What it does with each: acknowledges it, rejects it, gives it back, leaves it.
-static void s_settle (client_t *self, int count, const int number[MOST], char ids[MOST][24])
+static void s_dispose (client_t *self, int count, const int number[MOST], char ids[MOST][24])
 {
     char acks[MOST * 25] = "", rejects[MOST * 25] = "", backs[MOST * 25] = "";
     int choice[MOST] = {0}, back[MOST], given = 0;
@@ -228,7 +228,7 @@ static void *s_carry (void *arg)
         }
         plain_nap (0, world_chance (60) ? 2 * SECOND : 60 * MS);
         if (count > 0)
-            s_settle (self, count, number, ids);
+            s_dispose (self, count, number, ids);
         else if (count < 0)
             plain_nap (20 * MS, 100 * MS);
         if (self->socket && world_chance (60))

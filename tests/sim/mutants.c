@@ -34,7 +34,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
         [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
         [MUTANT_SHORT] = "short",     [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
-        [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_SETTLED] = "settled",
+        [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_GONE] = "gone",
         [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
         [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
         [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
@@ -71,13 +71,13 @@ void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t f
         __real_zb_engine_note_done (self, queue, first, last);
 }
 
-//  Nobody asks whether what a PUT acknowledges is settled, or whose it is.
+//  Nobody asks whether what a PUT acknowledges is done, or whose it is.
 
-bool __real_zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const void *task);
-bool __wrap_zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const void *task);
-bool __wrap_zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const void *task)
+bool __real_zb_engine_may_ack (zb_engine_t *self, const zb_queue_t *queue, const void *task);
+bool __wrap_zb_engine_may_ack (zb_engine_t *self, const zb_queue_t *queue, const void *task);
+bool __wrap_zb_engine_may_ack (zb_engine_t *self, const zb_queue_t *queue, const void *task)
 {
-    return __real_zb_engine_may_settle (self, queue, task) || sim_mutant == MUTANT_SETTLED;
+    return __real_zb_engine_may_ack (self, queue, task) || sim_mutant == MUTANT_GONE;
 }
 
 //  What it acknowledges is forgotten now and then.

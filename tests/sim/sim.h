@@ -79,7 +79,7 @@ typedef enum {
     MUTANT_SHORT,    //  a broker knows few of the numbers that it has stored
     MUTANT_LIMITS,   //  a PUT that is too large for a broker is not compared with what is stored
     MUTANT_NOTED,    //  a node's file does not name the level of its store
-    MUTANT_SETTLED,  //  a PUT acknowledges what is settled already, or another consumer's
+    MUTANT_GONE,     //  a PUT acknowledges what is done already, or another consumer's
     MUTANT_MARK,     //  a new leader takes a subscription for one that has done all
     MUTANT_FILTER,   //  a filter excludes now and then what fits it
     MUTANT_EARLY,    //  a topic that keeps all removes what it is to keep

@@ -408,7 +408,7 @@ static void s_test_mutants (void)
         {MUTANT_PART, "H5", 400, EXTRA_LARGE},
         {MUTANT_SHORT, "H8", 20, EXTRA_OLD},
         {MUTANT_LIMITS, "H13", 100, EXTRA_LIMITS},
-        {MUTANT_SETTLED, "H14", 60, EXTRA_FORGE},
+        {MUTANT_GONE, "H14", 60, EXTRA_FORGE},
         {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
         {MUTANT_MARK, "H16", 100, EXTRA_FORGE},
         {MUTANT_BURIED, "H17", 60, EXTRA_FORGE},

@@ -149,7 +149,7 @@ static void s_get (visitor_t *self)
     }
 }
 
-static void s_settle (visitor_t *self)
+static void s_dispose (visitor_t *self)
 {
     char acks[HELD * 32] = "";
     for (size_t index = 0; index < self->holds; index++)
@@ -174,7 +174,7 @@ static void s_visit (visitor_t *self)
     else if (chance < 62)
         s_get (self);
     else if (chance < 74)
-        s_settle (self);
+        s_dispose (self);
     else if (chance < 92)
         s_do (self, "LIST", world_chance (500) ? SHELF : "", "");
     else if (chance < 97)

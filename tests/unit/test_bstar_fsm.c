@@ -494,7 +494,7 @@ static void test_two_actives_part_in_the_row_named_split (void **unused)
 }
 
 //  One serves, one stands by, and nothing that is known or on its way says otherwise.
-static bool s_settled (const pair_t *pair)
+static bool s_is_one_pair (const pair_t *pair)
 {
     for (int i = 0; i < 2; i++) {
         const node_t *self = &pair->node[i];
@@ -516,11 +516,11 @@ static bool s_settled (const pair_t *pair)
     return false;
 }
 
-static void s_check_settled (const pair_t *before, const pair_t *after, const bstar_row_t *row, void *context)
+static void s_check_stays_one_pair (const pair_t *before, const pair_t *after, const bstar_row_t *row, void *context)
 {
     (void) row;
     (void) context;
-    assert_true (!s_settled (before) || s_settled (after));
+    assert_true (!s_is_one_pair (before) || s_is_one_pair (after));
 }
 
 //  From whatever the worst world has brought them to, two that live and hear each other end as one pair, and stay so.
@@ -534,10 +534,10 @@ static void test_after_the_heal_one_is_active (void **unused)
         reached[number] =
             reached[number] && pair.node[0].alive && pair.node[1].alive && !pair.node[0].deaf && !pair.node[1].deaf;
     }
-    size_t count = s_walk (reached, &s_worst, CALM, s_check_settled, NULL);
+    size_t count = s_walk (reached, &s_worst, CALM, s_check_stays_one_pair, NULL);
     assert_true (count > 1000);
 
-    //  2: the pair can settle from here.  Whatever they do, they never lose that: so they settle if they go on.
+    //  2: the two can become one pair from here.  Whatever they do, they never lose that: so they do if they go on.
     bool more = true;
     while (more) {
         more = false;
@@ -545,12 +545,12 @@ static void test_after_the_heal_one_is_active (void **unused)
             if (reached[number] != 1)
                 continue;
             const pair_t before = s_pair (number);
-            bool can = s_settled (&before);
+            bool can = s_is_one_pair (&before);
             for (int action = 0; action < ACTIONS && !can; action++)
                 for (int i = 0; i < 4 && !can; i++) {
                     const bstar_row_t *row;
                     pair_t after = before;
-                    //  Votes don't help: a pair settles without clients.
+                    //  Votes don't help: they become one pair without clients.
                     if ((CALM & BSTAR_BIT (action)) && action != VOTE &&
                         s_act (&after, &s_worst, action, i & 1, i & 2, &row))
                         can = reached[s_number (&after)] == 2;

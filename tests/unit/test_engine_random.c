@@ -545,8 +545,8 @@ static void s_step (void)
     s_read_replies ();
 }
 
-//  Everything settles: all is answered, delivered and acknowledged, and the store is empty.
-static void s_settle (void)
+//  Everything is finished: all is answered, delivered and acknowledged, and the store is empty.
+static void s_finish (void)
 {
     rig_t *rig = s_world.rig;
     rig->stuck = false;
@@ -615,7 +615,7 @@ static void s_run_seed (uint64_t seed, int steps)
     rig->sync_here = rig->sync_there = false;
     for (int step = 0; step < steps; step++)
         s_step ();
-    s_settle ();
+    s_finish ();
     printf ("# seed %" PRIu64 ": %d messages, %zu deliveries, %zu duplicates, %zu leaders, %zu reads, %zu commits\n",
             seed, s_world.messages, s_world.delivered, s_world.duplicates, s_world.leads, rig->read_count,
             rig->batches);

@@ -66,7 +66,7 @@ static void test_stored_and_acknowledged_at_once (void **state)
     }
 }
 
-static void test_only_who_may_settles (void **state)
+static void test_only_who_may_acknowledges (void **state)
 {
     (void) state;
     rig_t *rig = s_work (NULL);
@@ -328,7 +328,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_stored_and_acknowledged_at_once),
-        cmocka_unit_test (test_only_who_may_settles),
+        cmocka_unit_test (test_only_who_may_acknowledges),
         cmocka_unit_test (test_who_lost_its_lease_stores_nothing),
         cmocka_unit_test (test_a_number_comes_first),
         cmocka_unit_test (test_acks_are_counted_first),

@@ -227,7 +227,7 @@ static void test_nack_with_a_delay (void **state)
     rig_destroy (&rig);
 }
 
-//  Whatever happens meanwhile, the delay is over when it is over, or with the lead; what is settled does not come.
+//  Whatever happens meanwhile, the delay is over when it is over, or with the lead; what is done does not come.
 static void test_what_ends_a_delay (void **state)
 {
     (void) state;

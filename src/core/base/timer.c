@@ -25,7 +25,7 @@ static void s_put (zb_timers_t *self, zb_timer_t *timer, size_t place)
 }
 
 //  Moves the timer from its place up or down to where it belongs.
-static void s_settle (zb_timers_t *self, zb_timer_t *timer)
+static void s_heapify (zb_timers_t *self, zb_timer_t *timer)
 {
     size_t place = timer->place;
     while (place > 1 && self->heap[place / 2]->when > timer->when) {
@@ -54,7 +54,7 @@ void zb_timer_set (zb_timers_t *self, zb_timer_t *timer, int64_t when)
         s_put (self, timer, ++self->count);
     }
     timer->when = when;
-    s_settle (self, timer);
+    s_heapify (self, timer);
 }
 
 void zb_timer_stop (zb_timers_t *self, zb_timer_t *timer)
@@ -67,7 +67,7 @@ void zb_timer_stop (zb_timers_t *self, zb_timer_t *timer)
     timer->place = 0;
     if (last != timer) {
         s_put (self, last, place);
-        s_settle (self, last);
+        s_heapify (self, last);
     }
 }
 

@@ -33,7 +33,7 @@ void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_append (&self->barrier.unsure, &queue->rest);
 }
 
-void zb_engine_settle_doubt (zb_engine_t *self)
+void zb_engine_serve_unsure (zb_engine_t *self)
 {
     for (zb_ring_t *link = zb_ring_pop (&self->barrier.unsure); link; link = zb_ring_pop (&self->barrier.unsure))
         zb_ring_append (&self->rest, link);
@@ -46,7 +46,7 @@ void zb_engine_followed (zb_engine_t *self, uint64_t moment)
         return;
     self->barrier.followed = moment;
     if (!zb_ring_empty (&self->barrier.unsure))
-        zb_engine_settle_doubt (self);
+        zb_engine_serve_unsure (self);
 }
 
 bool zb_engine_asks (const zb_engine_t *self)

@@ -284,5 +284,5 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
     if (held && zb_engine_may (self, 0))
         zb_engine_serve_all (self);
     if (!zb_ring_empty (&self->barrier.unsure))
-        zb_engine_settle_doubt (self);
+        zb_engine_serve_unsure (self);
 }

@@ -495,7 +495,7 @@ zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
 //  The session's task is done.
 void zb_engine_unpin (zb_engine_t *self, const zb_session_t *session);
 //  Whether all of them are not done, and leased by the task's session or by nobody.  Their rows are in memory.
-bool zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task);
+bool zb_engine_may_ack (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task);
 
 //  giving.c
 //  Takes a GET on, or (of a topic) a READ of what is behind task->next.  With `commit` it waits for this one first and then
@@ -595,9 +595,9 @@ void zb_engine_move_sub (zb_engine_t *self, zb_queue_t *sub, const zb_queue_row_
 //  There is such a subscription.
 void zb_engine_filters (zb_engine_t *self, const zb_queue_t *sub);
 //  Its mark passes what is done at its head, in the commit that is being filled.
-void zb_engine_settle_sub (zb_engine_t *self, zb_queue_t *sub);
+void zb_engine_advance_sub (zb_engine_t *self, zb_queue_t *sub);
 //  The same for those of a topic to which rows are shown.
-void zb_engine_settle_topic (zb_engine_t *self, zb_queue_t *topic);
+void zb_engine_advance_subs (zb_engine_t *self, zb_queue_t *topic);
 //  Looks for marks that hold back their topic without need; returns when to call again.
 int64_t zb_engine_sweep_marks (zb_engine_t *self);
 //  The rows that were read for that; false if one is malformed.
@@ -630,7 +630,7 @@ bool zb_engine_sure (const zb_engine_t *self, uint64_t since);
 //  The queue's GETs wait until it is.
 void zb_engine_doubt (zb_engine_t *self, zb_queue_t *queue);
 //  Those that wait are served, or wait again.
-void zb_engine_settle_doubt (zb_engine_t *self);
+void zb_engine_serve_unsure (zb_engine_t *self);
 //  The peer followed after this moment.
 void zb_engine_followed (zb_engine_t *self, uint64_t moment);
 
@@ -675,7 +675,7 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task);
 bool zb_engine_replays (zb_engine_t *self, const zb_found_t *found, size_t count);
 //  All of the queue is to be done, by name of what this lineage has had.  What replays that have not ended have brought of
 //  it is acknowledged first, id by id.  *refused: it was answered.
-zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
+zb_load_t *zb_engine_ack_replayed (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused);
 //  Whether a change that the loser has made is to be made here: this store lacks it, and the queue (NULL: there is
 //  none) was not changed here as well.
 bool zb_engine_changes (const zb_engine_t *self, const zb_queue_t *queue, const zb_stamp_t *change);

@@ -700,7 +700,7 @@ zb_load_t *zb_engine_replay (zb_engine_t *self, zb_task_t *task)
     return item.kind == ZB_REPLAY_BEGIN ? s_begin (self, task, &item) : s_item (self, task, &item);
 }
 
-zb_load_t *zb_engine_settle (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused)
+zb_load_t *zb_engine_ack_replayed (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, bool *refused)
 {
     bool unfinished = false;
     for (size_t each = 0; each < ZB_REPLAYS; each++)

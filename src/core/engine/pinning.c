@@ -107,7 +107,7 @@ zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     return NULL;
 }
 
-bool zb_engine_may_settle (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task)
+bool zb_engine_may_ack (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task)
 {
     bool may = true;
     for (size_t index = 0; may && index < task->request.spans; index++) {

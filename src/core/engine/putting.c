@@ -96,7 +96,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         if ((queue->timed || queue->age) && queue->log.fill && zb_log_time (queue->log.fill) != head.time)
             zb_log_end_row (&queue->log);
         if (queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->touched))
-            zb_engine_settle_topic (self, queue);
+            zb_engine_advance_subs (self, queue);
         zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
         zb_engine_touch_queue (self, queue);
     }
@@ -154,7 +154,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         s_refuse (self, task, ZB_TOO_LARGE,
                   "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer",
                   ZB_NOW);
-    else if (result == ZB_PIN_WHOLE && zb_engine_may_settle (self, queue, task))
+    else if (result == ZB_PIN_WHOLE && zb_engine_may_ack (self, queue, task))
         *acked = queue;
     //  What a replay has brought is not shown before its commit is released.
     else if (queue->cursor.log->inserting)

@@ -32,20 +32,20 @@ void zb_engine_filters (zb_engine_t *self, const zb_queue_t *sub)
         zb_ring_append (&self->marks.topics, &sub->topic->filtered);
 }
 
-void zb_engine_settle_sub (zb_engine_t *self, zb_queue_t *sub)
+void zb_engine_advance_sub (zb_engine_t *self, zb_queue_t *sub)
 {
-    if (!zb_cursor_settle (&sub->cursor, self->fill))
+    if (!zb_cursor_advance (&sub->cursor, self->fill))
         return;
     zb_engine_touch_queue (self, sub);
     zb_engine_touch_queue (self, sub->topic);
 }
 
-void zb_engine_settle_topic (zb_engine_t *self, zb_queue_t *topic)
+void zb_engine_advance_subs (zb_engine_t *self, zb_queue_t *topic)
 {
     if (zb_ring_empty (&topic->filtered))
         return;
     ZB_RING_EACH (link, after, &topic->log.followers)
-    zb_engine_settle_sub (self, ZB_ITEM (ZB_ITEM (link, zb_cursor_t, follows), zb_queue_t, cursor));
+    zb_engine_advance_sub (self, ZB_ITEM (ZB_ITEM (link, zb_cursor_t, follows), zb_queue_t, cursor));
 }
 
 //  Whether it may pass the row that comes next.
@@ -64,7 +64,7 @@ static bool s_read (zb_engine_t *self, zb_queue_t *topic)
     ZB_RING_EACH (link, after, &topic->subs)
     {
         zb_queue_t *sub = ZB_ITEM (link, zb_queue_t, subs);
-        zb_engine_settle_sub (self, sub);
+        zb_engine_advance_sub (self, sub);
         subs++;
         if (s_is_idle (sub) && (!first || sub->cursor.reach < first->cursor.reach))
             first = sub;

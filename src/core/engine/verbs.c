@@ -389,14 +389,14 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     return NULL;
 }
 
-//  Finds the task's queue, and settles what an unfinished replay has brought into it.  *queue_p is NULL if the task
-//  waits for the load that is returned, or was refused.
-static zb_load_t *s_settled (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue_p)
+//  Finds the task's queue, of which all is to be done, and acknowledges what an unfinished replay has brought into it.
+//  *queue_p is NULL if the task waits for the load that is returned, or was refused.
+static zb_load_t *s_whole_queue (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue_p)
 {
     bool refused = false;
     zb_load_t *load = zb_engine_known_queue (self, task, queue_p);
     if (!load && *queue_p)
-        load = zb_engine_settle (self, task, *queue_p, &refused);
+        load = zb_engine_ack_replayed (self, task, *queue_p, &refused);
     if (load || refused)
         *queue_p = NULL;
     return load;
@@ -405,7 +405,7 @@ static zb_load_t *s_settled (zb_engine_t *self, zb_task_t *task, zb_queue_t **qu
 static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_settled (self, task, &queue);
+    zb_load_t *load = s_whole_queue (self, task, &queue);
     if (!queue)
         return load;
     if (queue->kind == ZB_KIND_QUEUE) {
@@ -459,7 +459,7 @@ void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue)
 static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
 {
     zb_queue_t *queue = NULL;
-    zb_load_t *load = s_settled (self, task, &queue);
+    zb_load_t *load = s_whole_queue (self, task, &queue);
     if (!queue)
         return load;
     zb_engine_delete_queue (self, queue);

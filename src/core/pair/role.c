@@ -250,7 +250,7 @@ int zb_role_meta (zb_role_t *self, const zb_found_t *rows, size_t count, int64_t
         zb_role_note (self, self->level.store);
     self->closed = self->here = self->commit;
     self->fresh = self->fresh && !self->formed;
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
     return 0;
 }
 
@@ -282,7 +282,7 @@ void zb_role_complete (zb_role_t *self, int64_t now)
         //  The master has all that was answered here alone, else the store would have diverged.
         zb_role_not_alone (self);
     }
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
 }
 
 //  Nothing that this store has more than the peer is needed any more.
@@ -355,7 +355,7 @@ void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch)
 void zb_role_saved (zb_role_t *self, int64_t now)
 {
     zb_role_phase (self, ZB_PHASE_SAVED, now);
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
 }
 
 void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now)
@@ -367,7 +367,7 @@ void zb_role_link (zb_role_t *self, bool live, uint64_t session, int64_t now)
     }
     self->live = live;
     self->session = session;
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
 }
 
 void zb_role_newest (zb_role_t *self, uint64_t id)
@@ -388,7 +388,7 @@ void zb_role_durable (zb_role_t *self, uint64_t here, uint64_t there, int64_t no
     self->here = here;
     self->there = there;
     self->acked = there > self->acked ? there : self->acked;
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
 }
 
 //  Whether this epoch is near those that are known here.  The next one is raised above it, and their numbers end.
@@ -457,7 +457,7 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (self->shared && self->bstar.state != BSTAR_ACTIVE)
         zb_role_judge_share (self);
     s_judge (self, now);
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
     return true;
 }
 
@@ -467,7 +467,7 @@ void zb_role_dead (zb_role_t *self, int64_t now)
     self->held_epoch = 0;
     if (self->bstar.state == BSTAR_PASSIVE)
         zb_role_read (self);
-    zb_role_settle (self, false, now);
+    zb_role_look (self, false, now);
 }
 
 void zb_role_bind (zb_role_t *self)
@@ -508,13 +508,13 @@ void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
     if (self->phase == ZB_PHASE_PAIRED)
         zb_consent_refresh (&self->consent, now);
     //  The limit and the fresh interval run while the peer owes an ack, or an echo, for which a client waits.
-    if (!client_waits || zb_role_settled_up (self, now)) {
+    if (!client_waits || zb_role_peer_owes_nothing (self, now)) {
         if (self->phase == ZB_PHASE_PROBING)
             self->probe_ms = now;
         else
             self->progress_ms = now;
     }
-    zb_role_settle (self, client_waits, now);
+    zb_role_look (self, client_waits, now);
     //  The last moment to look: from the heartbeat that says so, the peer leads.
     if (self->phase == ZB_PHASE_DRAINING && !client_waits && self->here >= self->closed &&
         self->there >= self->closed && zb_role_echo_fresh (self, now))

@@ -84,7 +84,7 @@ const char *zb_role_promote (zb_role_t *self, int64_t now, int *code)
         return s_force (self, now);
     if (self->bstar.state == BSTAR_ACTIVE) {
         self->overtaken_ms = 0;
-        zb_role_settle (self, false, now);
+        zb_role_look (self, false, now);
         return NULL;
     }
     if (!self->settled) {

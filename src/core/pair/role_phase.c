@@ -96,7 +96,7 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 }
 
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
-bool zb_role_settled_up (const zb_role_t *self, int64_t now)
+bool zb_role_peer_owes_nothing (const zb_role_t *self, int64_t now)
 {
     return self->live && self->there >= self->closed &&
            (self->alone || (zb_role_echo_fresh (self, now) && !self->owes));
@@ -193,7 +193,7 @@ static unsigned s_facts_of_peer (const zb_role_t *self, int64_t now)
 static unsigned s_facts_of_way (const zb_role_t *self, bool client_waits, int64_t now)
 {
     bool raising = self->phase == ZB_PHASE_RAISING || self->phase == ZB_PHASE_SEVERING;
-    bool moves = self->progress_ms > self->probe_ms || zb_role_settled_up (self, now);
+    bool moves = self->progress_ms > self->probe_ms || zb_role_peer_owes_nothing (self, now);
     return s_bit (ZB_IF_RAISED, self->here >= self->raising) |
            s_bit (ZB_IF_STUCK,
                   client_waits && (s_is_no_more (self) || now - self->progress_ms >= s_probe_after (self))) |
@@ -281,7 +281,7 @@ void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now)
 }
 
 //  Looks what the facts have become, until no row leads on.
-void zb_role_settle (zb_role_t *self, bool client_waits, int64_t now)
+void zb_role_look (zb_role_t *self, bool client_waits, int64_t now)
 {
     zb_role_wake (self, now);
     zb_phase_t before;

@@ -34,11 +34,11 @@ bool zb_role_may_lead (const zb_role_t *self);
 //  The phase.  Takes the row for this event.
 void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
 //  Looks what the facts have become, until no row leads on.
-void zb_role_settle (zb_role_t *self, bool client_waits, int64_t now);
+void zb_role_look (zb_role_t *self, bool client_waits, int64_t now);
 //  What a process that was stopped believes of its peer may be long over: it listens afresh.
 void zb_role_wake (zb_role_t *self, int64_t now);
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
-bool zb_role_settled_up (const zb_role_t *self, int64_t now);
+bool zb_role_peer_owes_nothing (const zb_role_t *self, int64_t now);
 //  The store follows; nothing is rolled back before it is known what that would be.
 void zb_role_follow (zb_role_t *self);
 //  Nothing was answered without the peer, or it has all of it by now.

@@ -768,7 +768,7 @@ bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *
     return true;
 }
 
-bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit)
+bool zb_cursor_advance (zb_cursor_t *self, zb_commit_t *commit)
 {
     bool any = self->log->keeps && self->window && s_view (self, 0)->open == 0;
     if (any)

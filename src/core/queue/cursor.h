@@ -144,7 +144,7 @@ uint64_t zb_cursor_try (zb_cursor_t *self, uint64_t first, uint64_t last, const 
                         void *context, size_t *left);
 
 //  Where rows are kept: has the mark pass what was found to be done when it was read.  Whether there was any.
-bool zb_cursor_settle (zb_cursor_t *self, zb_commit_t *commit);
+bool zb_cursor_advance (zb_cursor_t *self, zb_commit_t *commit);
 
 //  Where rows are retained.  Up to which id it is known what it has done: no row behind that may be removed.
 uint64_t zb_cursor_knows (const zb_cursor_t *self);

@@ -39,7 +39,7 @@
 #define STORE_FILES 64
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
-#define SETTLE_MS 1000  //  between two looks at encrypted connections; each is forgiven
+#define FORGIVE_MS 1000 //  between two looks at encrypted connections; each is forgiven
 #define FORGIVEN_BYTES 8192 //  so many bytes
 #define ENCRYPTED_FRAME 128 //  bytes that a frame takes more when it is encrypted
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
@@ -65,7 +65,7 @@ typedef struct {
     zb_ring_t guests;
     size_t size;
     uint64_t encrypted_ahead;    //  the same of one that is encrypted
-    _Atomic int64_t settled;     //  ms: the last look at these
+    _Atomic int64_t forgiven;    //  ms: the last look at these
     atomic_uint_fast64_t encrypted; //  how many there have been
     uint64_t ahead;  //  bytes of whole messages of a connection, above which it is held
     uint64_t memory; //  bytes of all; above half of it whoever has whole messages waiting is held, above it one is cut
@@ -469,7 +469,7 @@ void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
 
 //  All has been read.  What still counts as waiting of a encrypted connection is heartbeats, what is on its way, or a
 //  message that has not ended.  The mutex is held.
-static void s_settle (port_t *port, guest_t *guest)
+static void s_forgive (port_t *port, guest_t *guest)
 {
     uint64_t waiting = atomic_load (&guest->waiting);
     if (guest->held && !guest->fresh && waiting > s_ahead (port, guest)) {
@@ -486,18 +486,18 @@ static void s_settle (port_t *port, guest_t *guest)
     atomic_fetch_sub (&port->total, bytes);
 }
 
-static void s_settle_all (zb_gate_t gate)
+static void s_forgive_all (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
     int64_t now = zclock_mono ();
-    if (now - atomic_load (&port->settled) < SETTLE_MS)
+    if (now - atomic_load (&port->forgiven) < FORGIVE_MS)
         return;
-    atomic_store (&port->settled, now);
+    atomic_store (&port->forgiven, now);
     pthread_mutex_lock (&s_gate.mutex);
     for (size_t index = 0; index < s_gate.files; index++) {
         guest_t *guest = &s_gate.guest[index];
         if (atomic_load (&guest->number) && guest->gate == gate && atomic_load (&guest->encrypted))
-            s_settle (port, guest);
+            s_forgive (port, guest);
     }
     pthread_mutex_unlock (&s_gate.mutex);
 }
@@ -506,7 +506,7 @@ void zb_gate_idle (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
     if (atomic_load (&port->encrypted))
-        s_settle_all (gate);
+        s_forgive_all (gate);
     if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0)
         return;
     pthread_mutex_lock (&s_gate.mutex);

@@ -375,7 +375,7 @@ static int s_put_out (zb_pages_t *self)
 }
 
 //  Puts out, syncs this file (NULL: all) and empties the buffer if nothing needs it any more.
-static int s_settle (zb_pages_t *self, s_file_t *only)
+static int s_flush (zb_pages_t *self, s_file_t *only)
 {
     int error = s_put_out (self);
     bool dirty = false;
@@ -472,7 +472,7 @@ static int s_leave (const char *path)
         at = &(*at)->next;
     if (!at || !*at)
         return 0;
-    int error = s_settle (self, NULL);
+    int error = s_flush (self, NULL);
     if (error)
         return error;
     s_file_t *file = *at;
@@ -602,7 +602,7 @@ ssize_t zb_pages_pwrite (int fd, const void *data, size_t size, off_t offset)
     if (handle && page)
         s_collect (handle->pages, handle->file, data, offset);
     else if (handle)
-        s_settle (handle->pages, NULL);
+        s_flush (handle->pages, NULL);
     pthread_mutex_unlock (&s_lock);
     return handle && page ? (ssize_t) size : pwrite (fd, data, size, offset);
 }
@@ -611,7 +611,7 @@ int zb_pages_fsync (int fd)
 {
     pthread_mutex_lock (&s_lock);
     s_handle_t *handle = s_find (fd);
-    int error = handle ? s_settle (handle->pages, handle->file) : 0;
+    int error = handle ? s_flush (handle->pages, handle->file) : 0;
     pthread_mutex_unlock (&s_lock);
     return handle ? error : s_sync (fd);
 }
@@ -692,7 +692,7 @@ void zb_pages_destroy (zb_pages_t **self_p)
         return;
     *self_p = NULL;
     pthread_mutex_lock (&s_lock);
-    int error = s_settle (self, NULL);
+    int error = s_flush (self, NULL);
     if (!error)
         error = s_cut (self->buffer, 0);
     if (error)

@@ -131,7 +131,7 @@ static void s_look_level (zb_replica_t *self)
 }
 
 //  Syncs and acks what a burst has brought.
-static void s_settle_as_client (zb_replica_t *self)
+static void s_sync_as_client (zb_replica_t *self)
 {
     if (!self->live)
         s_look_level (self);
@@ -159,7 +159,7 @@ static void s_progress (zb_replica_t *self)
 //  Asks again when something is missing and nothing comes; tells how far a resync is.
 static void s_tick_as_client (zb_replica_t *self, int64_t now)
 {
-    s_settle_as_client (self);
+    s_sync_as_client (self);
     bool lacking = !self->live || self->end > self->applied;
     if (lacking && now - self->fed > POKE_EVERY && now - self->poked > POKE_EVERY) {
         self->poked = now;
@@ -362,7 +362,7 @@ bool zb_replica_receive (zb_replica_t *self)
         bytes += event.record_size;
     }
     if (frames && self->role == FOLLOWING && zb_ship_session (self->ship) && zb_replica_sound (self))
-        s_settle_as_client (self);
+        s_sync_as_client (self);
     return zb_replica_sound (self) && (frames == BURST_FRAMES || bytes >= BURST_BYTES);
 }
 
