@@ -124,7 +124,7 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (options[index].named)
             json_object_set_new (set, options[index].name, json_integer ((json_int_t) options[index].value));
-    if (row->keeps)
+    if (row->retains)
         json_object_set_new (set, "keep", json_string ("all"));
     char retry[ZB_OPTION_RETRY_TEXT];
     size_t size = zb_options_format_retry (row, retry, sizeof retry), named = sizeof ZB_OPTION_RETRY;
@@ -228,7 +228,7 @@ static void s_topic (dump_t *self, const char *name, const zb_queue_row_t *optio
     size_t count = 0, told = 0;
     reader_t *reader = s_subscriptions (self, options->id, all, &count);
     s_options_line (self, "topic", name, options);
-    self->all = options->keeps;
+    self->all = options->retains;
     s_log (self, name, options->id, self->all ? 1 : count ? reader->low : UINT64_MAX, reader, count, &told);
     self->all = false;
     for (; told < count; told++)

@@ -122,7 +122,7 @@ void __wrap_zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row);
 void __wrap_zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     __real_zb_cursor_restore (self, row);
-    if (sim_mutant == MUTANT_MARK && self->log->keeps)
+    if (sim_mutant == MUTANT_MARK && self->log->head_only)
         zb_cursor_begin (self, self->log->tail, self->log->put);
 }
 

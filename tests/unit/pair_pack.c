@@ -145,9 +145,9 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
            role->step_known | (uint64_t) role->glance << 1 | (uint64_t) (role->step_known ? role->step.node : 0) << 2);
     s_put (pack, role->step_known ? role->step.number : 0);
     s_put (pack, role->in_step ? role->step_from : 0);
-    s_put (pack, role->heir | (uint64_t) role->keeps << 1);
+    s_put (pack, role->heir | (uint64_t) role->peer_lacks << 1);
     s_put (pack, role->run);
-    s_put_time (pack, role->diverged && !role->keeps ? role->diverged_ms : 0);
+    s_put_time (pack, role->diverged && !role->peer_lacks ? role->diverged_ms : 0);
     s_put (pack, role->alone);
     s_put (pack, role->alone_from >> ZB_COUNT_BITS);
     s_put (pack, role->commit);
@@ -216,7 +216,7 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->step_from = s_get (pack);
     byte = s_get (pack);
     role->heir = byte & 1;
-    role->keeps = byte >> 1;
+    role->peer_lacks = byte >> 1;
     role->run = s_get (pack);
     role->diverged_ms = s_get_time (pack);
     role->alone = s_get (pack);

@@ -39,7 +39,7 @@ static void test_an_old_copy_that_was_alone (void **unused)
     play_leads (B, true);
     assert_true (P->role.diverged && P->alone == 0);
     play (&model, "time P * 3");
-    assert_true (P->role.keeps);
+    assert_true (P->role.peer_lacks);
     play (&model, "replay P * 3");
     assert_false (P->role.diverged);
     play (&model, "time P * 6");
@@ -58,7 +58,7 @@ static void test_an_old_copy_that_serves_first (void **unused)
     model_t model = s_once_alone ();
     play (&model, "restore B, start B, time P * 2, hello B * 2, put B, ok B, start P, time P * 4");
     play_leads (B, true);
-    assert_true (P->role.diverged && P->role.keeps);
+    assert_true (P->role.diverged && P->role.peer_lacks);
     play (&model, "replay P * 3, time P * 6");
     assert_true (P->role.in_step && B->role.phase == ZB_PHASE_PAIRED);
 }

@@ -241,9 +241,9 @@ static void test_a_higher_peer_is_not_followed (void **unused)
     assert_false (s_wants (wants, ZB_DO_STOP) || s_wants (wants, ZB_DO_SAVE));
     //  It has diverged, and nothing of it is replayed to a program that does not read it.
     zb_role_diverged (&B->role, model.now);
-    B->role.keeps = true;
+    B->role.peer_lacks = true;
     s_hear (&model, 1, 2, 2, 1);
-    B->role.keeps = true;
+    B->role.peer_lacks = true;
     assert_true (zb_role_replays (&B->role, model.now));
     B->role.level.store = 2;
     s_hear (&model, 1, 1, 1, 1);

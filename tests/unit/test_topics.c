@@ -620,7 +620,7 @@ static void test_rows (void **state)
 {
     (void) state;
     const zb_queue_row_t rows[] = {{.kind = ZB_KIND_TOPIC, .id = 7, .changed = {3, 2, 1}, .bytes = 5},
-                                   {.kind = ZB_KIND_TOPIC, .id = 7, .bytes = 5, .keeps = true, .age = 6, .most = 8},
+                                   {.kind = ZB_KIND_TOPIC, .id = 7, .bytes = 5, .retains = true, .age = 6, .most = 8},
                                    {.kind = ZB_KIND_SUB,
                                     .id = 8,
                                     .changed = {3, 2, 1},

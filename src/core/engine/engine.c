@@ -422,10 +422,10 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     }
     zb_engine_sweep_names (self);
     int64_t next = zb_engine_sweep_sessions (self), marks = zb_engine_sweep_marks (self),
-            kept = zb_engine_retain (self);
+            retain = zb_engine_retain (self);
     next = next < self->sweep.at ? next : self->sweep.at;
     next = next < marks ? next : marks;
-    next = next < kept ? next : kept;
+    next = next < retain ? next : retain;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

@@ -103,7 +103,7 @@ typedef enum {
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
     ZB_LOAD_OLDEST,  //  and the first ones of one that keeps all
-    ZB_LOAD_KEPT,    //  queues, to find those topics
+    ZB_LOAD_TOPICS,  //  queues, to find those topics
     ZB_LOAD_LIST,    //  for LIST: all queues,
     ZB_LOAD_DEPTHS,  //  then all cursors
     ZB_LOAD_PURGED,  //  rows whose space is to be freed
@@ -605,13 +605,13 @@ bool zb_engine_swept_rows (zb_engine_t *self, const zb_load_t *load, const zb_re
 
 //  retaining.c
 //  Whether the topic keeps all may have changed.
-void zb_engine_keeps (zb_engine_t *self, zb_queue_t *topic);
+void zb_engine_retention (zb_engine_t *self, zb_queue_t *topic);
 //  Removes what is too old or too much; returns when to call again.
 int64_t zb_engine_retain (zb_engine_t *self);
 //  Whether what it stores is one row, by what is known of it: that does not go by its bytes before there is another one.
 bool zb_engine_is_last (const zb_queue_t *topic);
 //  Rows of queues that were read to find such topics; false if one is malformed.
-bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read);
+bool zb_engine_found_retaining (zb_engine_t *self, const zb_read_t *read);
 //  The first rows of a topic, which were read for that; false if one is malformed.
 bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
 

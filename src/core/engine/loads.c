@@ -439,8 +439,8 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_OLDEST:
         fault = zb_engine_oldest (self, load, read) ? NULL : s_damaged_log;
         break;
-    case ZB_LOAD_KEPT:
-        fault = zb_engine_found_kept (self, read) ? NULL : s_damaged_queues;
+    case ZB_LOAD_TOPICS:
+        fault = zb_engine_found_retaining (self, read) ? NULL : s_damaged_queues;
         break;
     case ZB_LOAD_LIST:
         return s_list (self, load, read);

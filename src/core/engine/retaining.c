@@ -37,11 +37,11 @@
 #define FIND_BYTES 65536     //  and their bytes, about
 #define FIND_LOADS 8         //  topics that are loaded at a time
 
-void zb_engine_keeps (zb_engine_t *self, zb_queue_t *topic)
+void zb_engine_retention (zb_engine_t *self, zb_queue_t *topic)
 {
-    zb_ring_remove (&topic->kept);
+    zb_ring_remove (&topic->retaining);
     if (topic->log.retains)
-        zb_ring_append (&self->retain.topics, &topic->kept);
+        zb_ring_append (&self->retain.topics, &topic->retaining);
     topic->oldest = (zb_oldest_t){0};
     self->retain.at = self->now;
 }
@@ -174,7 +174,7 @@ bool zb_engine_oldest (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     return true;
 }
 
-bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read)
+bool zb_engine_found_retaining (zb_engine_t *self, const zb_read_t *read)
 {
     //  The next step begins with the first one that is not loaded yet: those that are on their way count there, too.
     const zb_found_t *next = NULL;
@@ -186,7 +186,7 @@ bool zb_engine_found_kept (zb_engine_t *self, const zb_read_t *read)
         zb_queue_row_t row;
         if (zb_place_check (name) || zb_queue_row_decode (&row, found->row))
             return false;
-        if (row.kind != ZB_KIND_TOPIC || !row.keeps || zb_map_find (&self->queues, name))
+        if (row.kind != ZB_KIND_TOPIC || !row.retains || zb_map_find (&self->queues, name))
             continue;
         zb_engine_load (self, ZB_LOAD_QUEUE, name);
         loads++;
@@ -216,7 +216,7 @@ static int64_t s_find (zb_engine_t *self)
     }
     if (self->retain.find.reads || !self->booted || self->now < self->retain.find.at)
         return self->retain.find.at > self->now ? self->retain.find.at : self->now + FIND_STEP;
-    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_KEPT);
+    zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_TOPICS);
     zb_read_add (load->read, ZB_QUEUES, self->retain.find.key, self->retain.find.size, 0, FIND_ROWS, FIND_BYTES);
     self->retain.find.reads = true;
     return self->now + FIND_STEP;
@@ -232,13 +232,13 @@ int64_t zb_engine_retain (zb_engine_t *self)
     self->retain.at = self->now + RETAIN_STEP;
     ZB_RING_EACH (link, after, &self->retain.topics)
     {
-        zb_queue_t *topic = ZB_ITEM (link, zb_queue_t, kept);
+        zb_queue_t *topic = ZB_ITEM (link, zb_queue_t, retaining);
         zb_engine_visited (self, 1);
         if (!s_is_due (self, topic))
             continue;
         //  Others are first the next time.
-        zb_ring_remove (&topic->kept);
-        zb_ring_append (&self->retain.topics, &topic->kept);
+        zb_ring_remove (&topic->retaining);
+        zb_ring_append (&self->retain.topics, &topic->retaining);
         s_read (self, topic);
         break;
     }

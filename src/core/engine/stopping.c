@@ -58,7 +58,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->strays);
             zb_ring_remove (&queue->rest);
             zb_ring_remove (&queue->filtered);
-            zb_ring_remove (&queue->kept);
+            zb_ring_remove (&queue->retaining);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }

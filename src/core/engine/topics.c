@@ -82,9 +82,9 @@ static bool s_may_write (zb_engine_t *self, const zb_task_t *task, bool makes)
 static void s_configure (zb_engine_t *self, zb_queue_t *queue, zb_queue_row_t *row)
 {
     row->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
-    bool trims = queue->kind == ZB_KIND_TOPIC && queue->log.retains && !row->keeps;
+    bool trims = queue->kind == ZB_KIND_TOPIC && queue->log.retains && !row->retains;
     zb_queue_configure (queue, row);
-    zb_engine_keeps (self, queue);
+    zb_engine_retention (self, queue);
     zb_engine_write_queue (self, queue);
     if (trims)
         zb_engine_trim (self, queue);
@@ -487,7 +487,7 @@ static bool s_make (zb_engine_t *self, const zb_load_t *load)
     zb_queue_t *topic = zb_queue_new_topic (s_topic_name (load), load->row.id, self->before, &self->windows);
     zb_queue_configure (topic, &load->row);
     zb_queue_restore (topic, &subs->topic);
-    zb_engine_keeps (self, topic);
+    zb_engine_retention (self, topic);
     s_add (self, topic);
     for (size_t index = 0; index < subs->subs; index++) {
         const s_sub_t *each = &subs->sub[index];

@@ -308,12 +308,12 @@ static void s_judge (zb_role_t *self, int64_t now)
     if (self->alone ? tail == ZB_TAIL_HELD && self->suspect : tail != ZB_TAIL_LACKED || self->suspect)
         s_give_up (self);
     else
-        self->keeps = true;
+        self->peer_lacks = true;
 }
 
 void zb_role_diverged (zb_role_t *self, int64_t now)
 {
-    self->in_step = self->keeps = false;
+    self->in_step = self->peer_lacks = false;
     self->diverged = true;
     self->diverged_ms = now;
     self->settled = self->settled && self->bstar.state != BSTAR_PASSIVE;

@@ -69,7 +69,7 @@ typedef struct {
     bool solo;
     //  The store.
     bool opened, fresh, complete, suspect, settled, reading, diverged, in_step;
-    bool keeps;                 //  diverged: the peer, which leads, lacks what this store has, so that it is replayed
+    bool peer_lacks;            //  diverged: the peer, which leads, lacks what this store has, so that it is replayed
     int64_t diverged_ms;        //  when
     bool step_known;            //  in sync: the epoch of the grant is known,
     zb_epoch_t step;            //  and is this one

@@ -27,7 +27,7 @@
 void zb_role_follow (zb_role_t *self)
 {
     self->diverged = self->diverged && self->alone;
-    self->keeps = false;
+    self->peer_lacks = false;
     zb_role_do (self, ZB_DO_FOLLOW);
 }
 

@@ -27,8 +27,8 @@ bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
 
 bool zb_role_replays (const zb_role_t *self, int64_t now)
 {
-    return self->diverged && (self->alone || self->keeps) && self->bstar.state == BSTAR_PASSIVE && self->lineage.size &&
-           zb_role_peer_leads (self, now) && !*self->misfit;
+    return self->diverged && (self->alone || self->peer_lacks) && self->bstar.state == BSTAR_PASSIVE &&
+           self->lineage.size && zb_role_peer_leads (self, now) && !*self->misfit;
 }
 
 bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoch)

@@ -15,7 +15,7 @@
 
 void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
 {
-    assert (log->keeps || zb_ring_empty (&log->cursors));
+    assert (log->head_only || zb_ring_empty (&log->cursors));
     *self = (zb_cursor_t){.log = log, .id = id};
     zb_ring_init (&self->ring);
     zb_ring_init (&self->follows);
@@ -42,7 +42,7 @@ void zb_cursor_follow (zb_cursor_t *self, bool follows)
 {
     if (!follows)
         zb_ring_remove (&self->follows);
-    else if (self->log->keeps && zb_ring_empty (&self->follows))
+    else if (self->log->head_only && zb_ring_empty (&self->follows))
         zb_ring_append (&self->log->followers, &self->follows);
 }
 
@@ -56,13 +56,13 @@ static void s_pass_all (zb_cursor_t *self)
 void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     assert (self->views.count == 0 && row->done <= row->put);
-    bool all = row->put <= row->done && !self->log->keeps;
+    bool all = row->put <= row->done && !self->log->head_only;
     zb_cursor_begin (self, all ? self->log->tail : row->low - 1, row->done);
     if (row->mark) {
         self->passed = row->mark - 1;
         self->behind = row->behind;
     }
-    if (self->log->keeps && row->low <= self->log->floor) {
+    if (self->log->head_only && row->low <= self->log->floor) {
         self->lost = (zb_span_t){row->low, self->log->floor};
         self->reach = self->log->floor;
         if (self->passed < self->reach)
@@ -72,7 +72,7 @@ void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 
 uint64_t zb_cursor_depth (const zb_cursor_t *self)
 {
-    assert (self->done <= self->log->put || self->log->keeps);
+    assert (self->done <= self->log->put || self->log->head_only);
     return self->done < self->log->put ? self->log->put - self->done : 0;
 }
 
@@ -441,7 +441,7 @@ static int s_pass (zb_cursor_t *self, uint64_t id)
 //  Takes one row that was found.
 static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits, bool stray)
 {
-    bool passed = self->log->keeps && !bits && last <= self->passed;
+    bool passed = self->log->head_only && !bits && last <= self->passed;
     if (!stray && s_pass (self, last))
         return -1;
     if (passed)
@@ -462,7 +462,7 @@ static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row
     if (!stray) {
         s_adopt (self);
         //  Where rows are kept, one of which all is done waits until the mark passes it.
-        if (s_view (self, place)->open == 0 && !self->log->keeps)
+        if (s_view (self, place)->open == 0 && !self->log->head_only)
             s_drop (self, place);
     }
     return 0;
@@ -572,7 +572,7 @@ static void s_advance (zb_cursor_t *self, zb_commit_t *commit)
 static void s_finished (zb_cursor_t *self, size_t place, zb_commit_t *commit)
 {
     zb_view_t *view = s_view (self, place);
-    if (self->log->keeps) {
+    if (self->log->head_only) {
         s_advance (self, commit);
         return;
     }
@@ -698,8 +698,8 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
     }
     zb_cursor_row_t row = {self->lost.first ? self->lost.first : zb_cursor_low (self), self->log->put, self->done, 0,
                            0};
-    bool keeps = self->log->keeps;
-    if (keeps) {
+    bool head_only = self->log->head_only;
+    if (head_only) {
         //  Where one begins may be known about only, as a replay numbers what it inserts behind the rest.  What is done
         //  behind the mark is known.
         uint64_t most = self->done > self->behind ? self->done : self->behind;
@@ -709,7 +709,7 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         row.mark = self->passed + 1 > row.low ? self->passed + 1 : row.low;
     }
     uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
-    zb_cursor_key (self->log->id, keeps ? self->id : 0, key);
+    zb_cursor_key (self->log->id, head_only ? self->id : 0, key);
     size_t size = zb_cursor_row_encode (&row, value);
     zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, size);
 }
@@ -757,7 +757,7 @@ void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t cou
 
 bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit)
 {
-    assert (self->log->keeps && self->views.count == 0 && places->last > self->reach);
+    assert (self->log->head_only && self->views.count == 0 && places->last > self->reach);
     if (s_exclude (self, places, NULL) < places->count)
         return false;
     self->reach = places->last;
@@ -770,7 +770,7 @@ bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *
 
 bool zb_cursor_advance (zb_cursor_t *self, zb_commit_t *commit)
 {
-    bool any = self->log->keeps && self->window && s_view (self, 0)->open == 0;
+    bool any = self->log->head_only && self->window && s_view (self, 0)->open == 0;
     if (any)
         s_advance (self, commit);
     return any;
@@ -790,7 +790,7 @@ uint64_t zb_cursor_knows (const zb_cursor_t *self)
 bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
 {
     uint64_t floor = self->log->floor, low = zb_cursor_low (self);
-    assert (self->log->keeps && !self->log->inserting);
+    assert (self->log->head_only && !self->log->inserting);
     if (low > floor)
         return false;
     self->lost = (zb_span_t){self->lost.first ? self->lost.first : low, floor};

@@ -45,7 +45,7 @@ int zb_glance_open (zb_glance_t *self, const zb_cursor_t *cursor, zb_row_t *row,
     if (self->view)
         return self->view->open > 0;
     //  Up to `reach` all is in memory or done.
-    bool passed = last <= cursor->reach || (cursor->log->keeps && !bits && last <= cursor->passed);
+    bool passed = last <= cursor->reach || (cursor->log->head_only && !bits && last <= cursor->passed);
     if (passed || last <= cursor->log->floor)
         return 0;
     self->own = true;

@@ -13,9 +13,9 @@
 #include "core/queue/cursor.h"
 #include "core/queue/log.h"
 
-void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t *total)
+void zb_log_init (zb_log_t *self, uint32_t id, bool head_only, uint64_t tail, size_t *total)
 {
-    *self = (zb_log_t){.id = id, .keeps = keeps, .floor = tail, .tail = tail, .total = total};
+    *self = (zb_log_t){.id = id, .head_only = head_only, .floor = tail, .tail = tail, .total = total};
     zb_ring_init (&self->cursors);
     zb_ring_init (&self->followers);
     zb_ring_init (&self->added);
@@ -97,7 +97,7 @@ static void s_reserve (zb_log_t *self, const zb_log_head_t *head, uint64_t first
         size_t room = zb_log_head_size (head->form) + need;
         zb_log_head_t begun = *head;
         begun.first = first;
-        begun.n = self->keeps ? self->put + 1 : 0;
+        begun.n = self->head_only ? self->put + 1 : 0;
         self->fill = zb_row_new (room < self->hint ? self->hint : room);
         zb_log_begin (self->fill, &begun);
     }
@@ -196,7 +196,7 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
 {
     zb_log_head_t head;
     uint32_t done = s_done (bits);
-    if (self->keeps)
+    if (self->head_only)
         zb_log_number (row, self->put + 1);
     int rc = zb_log_head (row, &head);
     assert (rc == 0);
@@ -204,7 +204,7 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_acks_key (self->id, last, key);
     zb_batch_put_row (commit->batch, ZB_LOG, key, ZB_LOG_KEY_SIZE, row);
-    if (bits && !self->keeps)
+    if (bits && !self->head_only)
         zb_batch_put_row (commit->batch, ZB_ACKS, key, sizeof key, bits);
     self->put += head.count;
     self->stored += row->size;
@@ -215,7 +215,9 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     zb_added_t *added = s_added (self, zb_row_ref (row), last);
     added->inserted = true;
     added->first = head.first;
-    added->bits = self->keeps ? s_insert_late (self, last, head.count, bits, commit) : bits ? zb_row_ref (bits) : NULL;
+    added->bits = self->head_only ? s_insert_late (self, last, head.count, bits, commit)
+                  : bits          ? zb_row_ref (bits)
+                                  : NULL;
     zb_ring_append (&commit->rows, &added->ring);
     return done;
 }
@@ -230,7 +232,7 @@ void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join)
     if (inserted)
         ZB_RING_EACH (link, after, &self->cursors)
     zb_cursor_insert (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);
-    else if (join && self->keeps) ZB_RING_EACH (link, after, &self->followers)
+    else if (join && self->head_only) ZB_RING_EACH (link, after, &self->followers)
         zb_cursor_join (ZB_ITEM (link, zb_cursor_t, follows), added->row, added->last, added->bits);
     else if (join) ZB_RING_EACH (link, after, &self->cursors)
         zb_cursor_join (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);

@@ -19,8 +19,9 @@
     to the tail, if there is room, else they are read when these get there.
 
     A row leaves the store when every cursor is done with it.  A log of one cursor, a
-    queue's, gives each row up as soon as that is so.  One that `keeps` gives them up from
-    its head only, up to the slowest cursor: so nobody has to count for each row who has it.
+    queue's, gives each row up as soon as that is so.  One that is `head_only`, a topic's, keeps
+    them, and gives them up from its head only, up to the slowest cursor: so nobody has to count
+    for each row who has it.
     One that also `retains` gives none up because of that: its owner removes rows from its head,
     be they done or not.
 
@@ -38,14 +39,14 @@
 
 typedef struct {
     uint32_t id;        //  in the table log
-    bool keeps;         //  rows go from the head only,
+    bool head_only;     //  rows go from the head only,
     bool retains;       //  and not because cursors are done with them
-    zb_ring_t cursors;  //  one, but where it keeps
-    zb_ring_t followers;       //  where it keeps: those of them that rows are shown to, whatever they have in memory
+    zb_ring_t cursors;  //  one; of a head-only log any number
+    zb_ring_t followers;       //  of a head-only log: those of them that rows are shown to, whatever they have in memory
     struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
     uint64_t put;       //  messages ever put,
     uint64_t shown;     //  and those of them whose rows are shown, or purged
-    uint64_t gone;      //  where it keeps: those of them whose rows are gone
+    uint64_t gone;      //  of a head-only log: those of them whose rows are gone
     uint64_t stored;    //  and about how many bytes those have that are not
     uint64_t floor;     //  rows up to here are gone
     uint64_t tail;      //  rows up to here are shown
@@ -75,7 +76,7 @@ typedef struct {
 } zb_added_t;
 
 //  A log without messages; ids up to `tail` are before its time.
-void zb_log_init (zb_log_t *self, uint32_t id, bool keeps, uint64_t tail, size_t *total);
+void zb_log_init (zb_log_t *self, uint32_t id, bool head_only, uint64_t tail, size_t *total);
 //  It has no cursor any more and nobody uses it.
 void zb_log_clear (zb_log_t *self);
 

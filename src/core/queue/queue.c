@@ -20,7 +20,7 @@ static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, ui
     self->kind = kind;
     zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
     zb_ring_t *ring[] = {&self->ring,   &self->touched, &self->demand, &self->strays,   &self->rest,
-                         &self->parked, &self->late,    &self->subs,   &self->filtered, &self->kept};
+                         &self->parked, &self->late,    &self->subs,   &self->filtered, &self->retaining};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -78,7 +78,7 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered) &&
-                zb_ring_empty (&self->kept));
+                zb_ring_empty (&self->retaining));
         free (self->dead);
         free (self);
         *self_p = NULL;
@@ -94,7 +94,7 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .changed = self->changed,
                           .grace = self->grace,
                           .bytes = self->bytes,
-                          .keeps = self->log.retains,
+                          .retains = self->log.retains,
                           .age = self->age,
                           .most = self->most,
                           .topic = self->topic ? self->topic->id : 0,
@@ -118,7 +118,7 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->grace = row->grace;
     self->changed = row->changed;
     self->bytes = row->bytes;
-    self->log.retains = row->keeps && self->kind == ZB_KIND_TOPIC;
+    self->log.retains = row->retains && self->kind == ZB_KIND_TOPIC;
     self->age = row->age;
     self->most = row->most;
     self->birth = row->birth;

@@ -56,7 +56,7 @@ typedef struct zb_queue {
     uint64_t age;   //  if it keeps all, as in its row,
     uint64_t most;
     zb_oldest_t oldest;
-    zb_ring_t kept; //  and on the ring of those that do
+    zb_ring_t retaining; //  and on the ring of those that do
     uint64_t retry; //  as in its row
     uint64_t retry_most;
     char *dead;     //  where dead letters go; NULL = the default

@@ -30,7 +30,7 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_RETRY = 5, MORE_KEEPS = 7 };
+enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_RETRY = 5, MORE_RETAINS = 7 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {
@@ -57,10 +57,10 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     zb_put64 (retry, self->retry);
     zb_put64 (retry + 8, self->retry_most);
     size += s_more (value + size, MORE_RETRY, retry, self->retry ? sizeof retry : 0);
-    uint8_t keeps[16];
-    zb_put64 (keeps, self->age);
-    zb_put64 (keeps + 8, self->most);
-    return size + s_more (value + size, MORE_KEEPS, keeps, self->keeps ? sizeof keeps : 0);
+    uint8_t retains[16];
+    zb_put64 (retains, self->age);
+    zb_put64 (retains + 8, self->most);
+    return size + s_more (value + size, MORE_RETAINS, retains, self->retains ? sizeof retains : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -83,11 +83,11 @@ static int s_take_retry (zb_queue_row_t *self, const uint8_t *value, size_t size
     return 0;
 }
 
-static int s_take_keeps (zb_queue_row_t *self, const uint8_t *value, size_t size)
+static int s_take_retains (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     if (size < 16 || zb_get64 (value) > INT64_MAX || zb_get64 (value + 8) > INT64_MAX)
         return -1;
-    self->keeps = true;
+    self->retains = true;
     self->age = zb_get64 (value);
     self->most = zb_get64 (value + 8);
     return 0;
@@ -101,7 +101,7 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
             return -1;
         if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
             return -1;
-        if (value[at] == MORE_KEEPS && s_take_keeps (self, value + at + 2, value[at + 1]))
+        if (value[at] == MORE_RETAINS && s_take_retains (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;

@@ -143,7 +143,7 @@ typedef struct {
     zb_stamp_t changed;
     uint64_t grace;
     uint64_t bytes; //  of a topic: most bytes of its rows;
-    bool keeps;     //  it keeps them whatever is done of them,
+    bool retains;   //  it keeps them whatever is done of them,
     uint64_t age;   //  for so many ms, 0 = no limit,
     uint64_t most;  //  and so many messages, 0 = no limit
     uint32_t topic; //  of a subscription: its topic's id,

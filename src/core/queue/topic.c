@@ -120,8 +120,8 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
             return s_number (value, INT64_MAX, &row->most, "keep-messages is a number, 0 for no limit");
         if (!zb_frame_is (name, "keep"))
             return "the options of a topic are keep, max-bytes, max-age and keep-messages";
-        row->keeps = zb_frame_is (value, "all");
-        return row->keeps || zb_frame_is (value, "subscribed") ? NULL : "keep is subscribed or all";
+        row->retains = zb_frame_is (value, "all");
+        return row->retains || zb_frame_is (value, "subscribed") ? NULL : "keep is subscribed or all";
     }
     if (zb_frame_is (name, "lease"))
         return s_number (value, INT32_MAX, &row->lease, "lease is a number of milliseconds, 0 for the default");
@@ -140,13 +140,13 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
 
 const char *zb_topic_wrong (const zb_queue_row_t *row)
 {
-    return !row->keeps && (row->age || row->most) ? "max-age and keep-messages go with keep=all; else they are 0"
-                                                  : NULL;
+    return !row->retains && (row->age || row->most) ? "max-age and keep-messages go with keep=all; else they are 0"
+                                                    : NULL;
 }
 
 bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    return one->bytes == other->bytes && one->keeps == other->keeps && one->age == other->age &&
+    return one->bytes == other->bytes && one->retains == other->retains && one->age == other->age &&
            one->most == other->most && one->lease == other->lease && one->grace == other->grace &&
            one->retry == other->retry && one->retry_most == other->retry_most &&
            zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
@@ -156,14 +156,14 @@ size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, ch
 {
     zb_frame_t filter = zb_topic_filter_of (row);
     int size = row->kind == ZB_KIND_TOPIC
-                   ? snprintf (text, room, "keep=%s\nmax-bytes=%" PRIu64 "\n", row->keeps ? "all" : "subscribed",
+                   ? snprintf (text, room, "keep=%s\nmax-bytes=%" PRIu64 "\n", row->retains ? "all" : "subscribed",
                                row->bytes ? row->bytes : limits->topic_bytes)
                    : snprintf (text, room, "lease=%" PRIu64 "\ngrace=%" PRIu64 "\n%s%.*s%s",
                                row->lease ? row->lease : (uint64_t) limits->lease,
                                row->grace ? row->grace : (uint64_t) limits->grace, filter.size ? "filter=" : "",
                                (int) filter.size, (const char *) filter.data, filter.size ? "\n" : "");
     assert (size > 0 && (size_t) size < room);
-    if (row->keeps)
+    if (row->retains)
         size += snprintf (text + size, room - (size_t) size, "max-age=%" PRIu64 "\nkeep-messages=%" PRIu64 "\n",
                           row->age, row->most);
     assert ((size_t) size < room);
