@@ -420,10 +420,9 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_engine_late (self, ZB_ITEM (timer, zb_get_t, timer));
         timer = zb_timer_first (&self->timers);
     }
-    zb_engine_sweep_names (self);
-    int64_t next = zb_engine_sweep_sessions (self), marks = zb_engine_sweep_marks (self),
-            retain = zb_engine_retain (self);
-    next = next < self->sweep.at ? next : self->sweep.at;
+    zb_engine_search_names (self);
+    int64_t next = zb_engine_end_idle (self), marks = zb_engine_sweep_marks (self), retain = zb_engine_retain (self);
+    next = next < self->search.at ? next : self->search.at;
     next = next < marks ? next : marks;
     next = next < retain ? next : retain;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);

@@ -156,13 +156,14 @@ typedef struct {
     size_t from;           //  what the queue had in memory before
 } zb_pin_t;
 
-//  The search for names that are not used any more, see upkeep.c; and for topics, see retaining.c.
+//  A search through a table, some rows at a time: for names that are not used any more, see upkeep.c; for topics, see
+//  retaining.c.
 typedef struct {
     uint8_t key[ZB_KEY_MAX]; //  where it goes on; without one it begins anew
     size_t size;
     int64_t at; //  when
     bool reads; //  a read of it is under way
-} zb_sweep_t;
+} zb_search_t;
 
 //  Marks of subscriptions with filters, see sweeping.c.
 typedef struct {
@@ -176,7 +177,7 @@ typedef struct {
     zb_ring_t topics;
     int64_t at;      //  when these are looked at next
     zb_load_t *load; //  for one of them
-    zb_sweep_t find; //  the search for those that nobody has used yet in this lead
+    zb_search_t find; //  the search for those that nobody has used yet in this lead
 } zb_retain_t;
 
 //  What the loser of a split is sending, see merge.c.
@@ -338,7 +339,7 @@ struct zb_engine {
     uint64_t uptime_kept; //  as it was last written
     zb_census_t census;
     zb_tombs_t tombs;
-    zb_sweep_t sweep;
+    zb_search_t search;
     zb_marks_t marks;
     zb_retain_t retain;
 
@@ -455,7 +456,7 @@ void zb_engine_departed (zb_engine_t *self, zb_session_t *session);
 //  Makes room for one more session, if there is one that holds nothing and waits for nothing.
 bool zb_engine_put_out (zb_engine_t *self);
 //  Sessions that are idle; returns when to call again.
-int64_t zb_engine_sweep_sessions (zb_engine_t *self);
+int64_t zb_engine_end_idle (zb_engine_t *self);
 
 //  acking.c
 //  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
@@ -720,8 +721,8 @@ void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found);
 void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer);
 //  Lets producers go that are not used now, while there are too many of them in memory.
 void zb_engine_let_go (zb_engine_t *self);
-void zb_engine_swept (zb_engine_t *self, const zb_read_t *read);
+void zb_engine_found_names (zb_engine_t *self, const zb_read_t *read);
 //  Producers that are idle.
-void zb_engine_sweep_names (zb_engine_t *self);
+void zb_engine_search_names (zb_engine_t *self);
 
 #endif

@@ -104,7 +104,7 @@ bool zb_engine_put_out (zb_engine_t *self)
     return false;
 }
 
-int64_t zb_engine_sweep_sessions (zb_engine_t *self)
+int64_t zb_engine_end_idle (zb_engine_t *self)
 {
     while (!zb_ring_empty (&self->idle_sessions)) {
         zb_session_t *session = ZB_ITEM (self->idle_sessions.next, zb_session_t, idle);

@@ -453,7 +453,7 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         zb_engine_cleared (self, read);
         break;
     case ZB_LOAD_NAMES:
-        zb_engine_swept (self, read);
+        zb_engine_found_names (self, read);
         break;
     case ZB_LOAD_PEEK:
         return zb_engine_peeked (self, load, read);

@@ -209,7 +209,7 @@ static int64_t s_find (zb_engine_t *self)
 {
     if (self->retain.find.at == 0) {
         //  Tombstones come before all names.
-        self->retain.find = (zb_sweep_t){.key = {ZB_TOMB_MARK + 1}, .size = 1, .at = self->now + FIND_PAUSE};
+        self->retain.find = (zb_search_t){.key = {ZB_TOMB_MARK + 1}, .size = 1, .at = self->now + FIND_PAUSE};
         //  Before that level there are none.
         if (self->store_level < ZB_LEVEL_TOPICS)
             self->retain.find.at = INT64_MAX;

@@ -22,10 +22,10 @@
 
 #define FREE_ROWS 100      //  rows of the log that are erased in one commit
 #define FREE_BYTES 262144  //  no further ones once they have these bytes
-#define SWEEP_ROWS 1000    //  rows of producers that are looked at in one step
-#define SWEEP_BYTES 1048576
-#define SWEEP_STEP 10000    //  ms between two steps,
-#define SWEEP_PAUSE 3600000 //  and between two passes, unless there is no room for another name
+#define SEARCH_ROWS 1000   //  rows of producers that are looked at in one step
+#define SEARCH_BYTES 1048576
+#define SEARCH_STEP 10000    //  ms between two steps,
+#define SEARCH_PAUSE 3600000 //  and between two passes, unless there is no room for another name
 //  So often is the row of a name that is in use written, while the name would be forgotten if it were not: once an hour.
 #define SEEN_STEPS 168
 
@@ -126,13 +126,13 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
 
 //  Producers
 
-//  Whether the sweep that counts has yet to come to the name: what it finds it counts.  One that is stored while its rows
+//  Whether the search that counts has yet to come to the name: what it finds it counts.  One that is stored while its rows
 //  are being read is missed.
 static bool s_is_ahead (const zb_engine_t *self, zb_frame_t name)
 {
-    size_t size = name.size < self->sweep.size ? name.size : self->sweep.size;
-    int order = size ? memcmp (name.data, self->sweep.key, size) : 0;
-    return self->census.counting && (order > 0 || (order == 0 && name.size >= self->sweep.size));
+    size_t size = name.size < self->search.size ? name.size : self->search.size;
+    int order = size ? memcmp (name.data, self->search.key, size) : 0;
+    return self->census.counting && (order > 0 || (order == 0 && name.size >= self->search.size));
 }
 
 void zb_engine_keep_producer (zb_engine_t *self, zb_producer_t *producer)
@@ -189,9 +189,9 @@ static void s_forget_name (zb_engine_t *self, zb_frame_t name, uint64_t seen)
     self->census.count -= self->census.count > 0;
 }
 
-void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
+void zb_engine_found_names (zb_engine_t *self, const zb_read_t *read)
 {
-    self->sweep.reads = false;
+    self->search.reads = false;
     for (size_t index = 0; index < read->count[0]; index++) {
         const zb_found_t *found = &read->found[0][index];
         zb_producer_row_t row;
@@ -204,29 +204,29 @@ void zb_engine_swept (zb_engine_t *self, const zb_read_t *read)
         self->census.count += self->census.counting;
         s_forget_name (self, (zb_frame_t){found->key, found->key_size}, row.seen);
     }
-    self->sweep.size = 0;
-    self->sweep.at = self->now + (self->census.count < self->limits.producers ? SWEEP_PAUSE : SWEEP_STEP);
+    self->search.size = 0;
+    self->search.at = self->now + (self->census.count < self->limits.producers ? SEARCH_PAUSE : SEARCH_STEP);
     if (read->more[0] && read->count[0]) {
         const zb_found_t *last = &read->found[0][read->count[0] - 1];
-        memcpy (self->sweep.key, last->key, last->key_size);
-        self->sweep.key[last->key_size] = 0;
-        self->sweep.size = last->key_size + 1u;
-        self->sweep.at = self->now + SWEEP_STEP;
+        memcpy (self->search.key, last->key, last->key_size);
+        self->search.key[last->key_size] = 0;
+        self->search.size = last->key_size + 1u;
+        self->search.at = self->now + SEARCH_STEP;
     }
     else
         self->census.counting = false;
 }
 
-void zb_engine_sweep_names (zb_engine_t *self)
+void zb_engine_search_names (zb_engine_t *self)
 {
-    if (self->sweep.at == 0)
-        self->sweep.at = self->now + SWEEP_STEP;
-    if (self->sweep.reads || !self->booted || self->now < self->sweep.at)
+    if (self->search.at == 0)
+        self->search.at = self->now + SEARCH_STEP;
+    if (self->search.reads || !self->booted || self->now < self->search.at)
         return;
     //  An idle broker's uptime counts as well.
-    self->must = self->must || zb_engine_uptime (self) - self->uptime_kept >= SWEEP_PAUSE;
-    self->sweep.reads = true;
-    self->sweep.at = self->now + SWEEP_PAUSE;
+    self->must = self->must || zb_engine_uptime (self) - self->uptime_kept >= SEARCH_PAUSE;
+    self->search.reads = true;
+    self->search.at = self->now + SEARCH_PAUSE;
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_NAMES);
-    zb_read_add (load->read, ZB_PRODUCERS, self->sweep.key, self->sweep.size, 0, SWEEP_ROWS, SWEEP_BYTES);
+    zb_read_add (load->read, ZB_PRODUCERS, self->search.key, self->search.size, 0, SEARCH_ROWS, SEARCH_BYTES);
 }
