@@ -867,11 +867,9 @@ static void test_every_row_was_taken (void **unused)
 static void test_every_way_out_was_needed (void **unused)
 {
     (void) unused;
-    static const zb_reason_t needed[] = {ZB_REASON_OVERTAKEN,     ZB_REASON_PEER_LOSS_WAIT,
-                                         ZB_REASON_WITNESS_TAKEN, ZB_REASON_WITNESS_STRANGER,
-                                         ZB_REASON_SUSPECT,       ZB_REASON_NEW,
-                                         ZB_REASON_WAIT,          ZB_REASON_BEHIND,
-                                         ZB_REASON_UNKNOWN};
+    static const zb_reason_t needed[] = {ZB_REASON_OVERTAKEN,        ZB_REASON_PEER_LOSS, ZB_REASON_WITNESS_TAKEN,
+                                         ZB_REASON_WITNESS_STRANGER, ZB_REASON_SUSPECT,   ZB_REASON_NEW,
+                                         ZB_REASON_PEER_LOSS_WAITS,  ZB_REASON_BEHIND,    ZB_REASON_UNKNOWN};
     for (zb_reason_t reason = 0; reason < ZB_REASONS; reason++)
         if (s_reasons >> reason & 1)
             printf ("# %s\n", zb_reason_row (reason)->name);

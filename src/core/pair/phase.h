@@ -81,7 +81,7 @@ typedef enum {
     ZB_IF_ALONE,     //  `alone` is set
     ZB_IF_SOLO,      //  this leadership begins without the peer
     ZB_IF_GRANTED,   //  the peer was granted `in sync` in this session of the link
-    ZB_IF_WAIT,      //  peer-loss = wait; or this process was stopped, and has not asked its peer about it yet
+    ZB_IF_MUST_WAIT, //  peer-loss = wait; or this process was stopped, and has not asked its peer about it yet
     ZB_IF_BOUND,     //  there is a witness, and it has not consented that this broker goes on alone
     ZB_IF_RAISED,    //  the epoch's commit is durable here
     ZB_IF_TOLD,      //  the peer has echoed a heartbeat that says `alone`, or echoes none any more; or was in sync, and is proven dead

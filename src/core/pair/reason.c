@@ -37,11 +37,11 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                              "start the other broker, or mend the network between the two: it goes on when they hear "
                              "each other; " PROMOTE,
                              true},
-    [ZB_REASON_PEER_LOSS_WAIT] = {"peer-loss", ZB_STANDS_WAITING,
-                                  "the other broker does not acknowledge, and peer-loss = wait",
-                                  "start the other broker; if that one is lost for good: start this one with "
-                                  "--peer-loss solo, then zbroker promote --accept-loss",
-                                  false},
+    [ZB_REASON_PEER_LOSS] = {"peer-loss", ZB_STANDS_WAITING,
+                             "the other broker does not acknowledge, and peer-loss = wait",
+                             "start the other broker; if that one is lost for good: start this one with "
+                             "--peer-loss solo, then zbroker promote --accept-loss",
+                             false},
     [ZB_REASON_PEER_LOSS_REPLAY] = {"peer-loss-replay", ZB_STANDS_WAITING,
                                     "the other broker holds commits that this one lacks, as after a folder was set "
                                     "back to an older copy, or two kills in a row; and peer-loss = wait: only a broker "
@@ -123,10 +123,11 @@ static const zb_reason_row_t s_rows[ZB_REASONS] = {
                        "start the other broker, or mend the network between the two; if there is a store already, "
                        "name its folder",
                        false},
-    [ZB_REASON_WAIT] = {"peer-loss-waits", ZB_STANDS_WAITING, "waiting for the peer: peer-loss = wait",
-                        "start the other broker; if that one is lost for good: start this one with --peer-loss solo, "
-                        "then, if it still waits, zbroker promote --accept-loss",
-                        false},
+    [ZB_REASON_PEER_LOSS_WAITS] =
+        {"peer-loss-waits", ZB_STANDS_WAITING, "waiting for the peer: peer-loss = wait",
+         "start the other broker; if that one is lost for good: start this one with --peer-loss solo, "
+         "then, if it still waits, zbroker promote --accept-loss",
+         false},
     [ZB_REASON_BEHIND] = {"behind", ZB_STANDS_WAITING,
                           "waiting for the peer: it was heard to have led in an epoch that this store lacks; promote "
                           "--accept-loss gives up what it holds more",

@@ -37,7 +37,7 @@ typedef enum {
     ZB_REASON_DRAINING,
     //  One that is active or would be, and may not answer.
     ZB_REASON_OVERTAKEN,
-    ZB_REASON_PEER_LOSS_WAIT,
+    ZB_REASON_PEER_LOSS,
     ZB_REASON_PEER_LOSS_REPLAY, //  the same, and the peer has what is lacked here
     ZB_REASON_WITNESS_SILENT,
     ZB_REASON_WITNESS_OTHER,
@@ -59,7 +59,7 @@ typedef enum {
     ZB_REASON_SUSPECT,
     ZB_REASON_INCOMPLETE,
     ZB_REASON_NEW,
-    ZB_REASON_WAIT,
+    ZB_REASON_PEER_LOSS_WAITS,
     ZB_REASON_BEHIND,
     ZB_REASON_UNKNOWN,
     ZB_REASON_MISFIT,

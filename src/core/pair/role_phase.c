@@ -159,7 +159,7 @@ static unsigned s_standing (const zb_role_t *self)
 {
     return s_bit (ZB_IF_SINGLE, !self->paired || self->shared) | s_bit (ZB_IF_ALONE, self->alone) |
            s_bit (ZB_IF_SOLO, self->solo) | s_bit (ZB_IF_GRANTED, zb_role_peer_in_step (self)) |
-           s_bit (ZB_IF_WAIT, self->wait || zb_role_overtaken (self)) | s_bit (ZB_IF_BOUND, zb_role_bound (self));
+           s_bit (ZB_IF_MUST_WAIT, self->wait || zb_role_overtaken (self)) | s_bit (ZB_IF_BOUND, zb_role_bound (self));
 }
 
 //  Whether the peer follows in this session of the link.  The link may not know yet that it is dead.

@@ -52,7 +52,7 @@ zb_reason_t zb_role_withholds (const zb_role_t *self, int64_t now)
     if (self->phase != ZB_PHASE_PROBING || !probed)
         return ZB_REASON_NONE;
     if (self->wait)
-        return s_lacks_of_peer (self, now) ? ZB_REASON_PEER_LOSS_REPLAY : ZB_REASON_PEER_LOSS_WAIT;
+        return s_lacks_of_peer (self, now) ? ZB_REASON_PEER_LOSS_REPLAY : ZB_REASON_PEER_LOSS;
     return zb_role_bound (self) ? zb_consent_reason (&self->consent, self->silence, now) : ZB_REASON_NONE;
 }
 
@@ -143,7 +143,7 @@ static zb_reason_t s_reason_alone (const zb_role_t *self, int64_t now)
 {
     zb_reason_t witness = zb_consent_reason (&self->consent, self->silence, now);
     if (self->wait)
-        return ZB_REASON_WAIT;
+        return ZB_REASON_PEER_LOSS_WAITS;
     if (witness)
         return witness;
     if (zb_role_entitled (self))
