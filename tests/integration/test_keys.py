@@ -12,6 +12,7 @@ import time
 import pytest
 import zmq
 import zmq.auth
+from zmq.utils.monitor import recv_monitor_message
 
 from brokers import PROGRAM, STORES, Broker, free_ports, wait_for
 from keyed import MARKER, ROLES, Keyed, Socket, at, make, program
@@ -193,6 +194,67 @@ def test_nobody_gets_in_without_a_known_key(one):
         [{k: v for k, v in b.items() if k not in ("refused_connections", "unknown_keys")} for b in before]
     assert all(one.status(index)["dropped"]["unknown_keys"] for index in (0, 1))
     assert any("of nobody" in open(b.log).read() for b in one.brokers)
+
+
+class Knock:
+    """A connection to one broker with these keys; `events` is what has become of its handshakes."""
+
+    def __init__(self, pair, index, keys):
+        self.sock = zmq.Context.instance().socket(zmq.DEALER)
+        self.sock.linger = 0
+        self.sock.reconnect_ivl = 1
+        self.sock.curve_publickey, self.sock.curve_secretkey = keys
+        self.sock.curve_serverkey = pair.public[ROLES[index]].encode()
+        self.monitor = self.sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self.events = []
+        self.sock.connect(pair.endpoints[index])
+
+    def next(self):
+        if self.monitor.poll(PATIENCE * 1000):
+            self.events.append(recv_monitor_message(self.monitor)["event"])
+        return self.events[-1:]
+
+    def close(self):
+        self.sock.disable_monitor()
+        self.sock.close(0)
+
+
+def test_a_key_that_becomes_known_gets_in_with_the_handshake_that_waits(one):
+    """libzmq leaves a connection that was told "try again" as it is until its handshake's time, 5 s, is over."""
+    def refused():
+        return [one.status(index)["dropped"]["unknown_keys"] for index in (0, 1)]
+    for number in range(5):
+        keys = zmq.curve_keypair()
+        before, began = refused(), time.monotonic()
+        knocks = [Knock(one, index, keys) for index in (0, 1)]
+        wait_for(lambda: all(now > then for now, then in zip(refused(), before)), "two who are turned away")
+        name = "late-%d" % number
+        one.key("new", name, "put=*", "--public", keys[0].decode(), "--file", "%s/%s.key" % (one.folder, name))
+        events = [knock.next() for knock in knocks]
+        for knock in knocks:
+            knock.close()
+        #  On a machine that was too slow for it, it is tried again.
+        if time.monotonic() - began < 4.5:
+            break
+    assert events == 2 * [[zmq.EVENT_HANDSHAKE_SUCCEEDED]]
+
+
+def test_who_knocks_while_a_broker_starts_gets_in(one):
+    """The keys are in the store, which is opened after the port: nobody is turned away for that, or has to try again."""
+    passive = 1 - one.in_step()
+    knock = Knock(one, passive, zmq.auth.load_certificate(one.new("worker", "put=*")))
+    try:
+        assert knock.next() == [zmq.EVENT_HANDSHAKE_SUCCEEDED]
+        for _ in range(3):
+            one.brokers[passive].kill()
+            assert knock.next() == [zmq.EVENT_DISCONNECTED]
+            one.brokers[passive].start()
+            assert knock.next() == [zmq.EVENT_HANDSHAKE_SUCCEEDED]
+            one.in_step()
+            assert one.status(passive)["dropped"]["unknown_keys"] == 0
+            assert not knock.monitor.poll(0)
+    finally:
+        knock.close()
 
 
 VERBS = {"HELLO": ("as", ["alice"]), "PUT": ("put", ["{}", "", "x"]), "GET": ("get", ["{}", 1, 0, ""]), "ACK": ("get", ["{}", 1]),

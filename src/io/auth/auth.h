@@ -11,10 +11,11 @@
     told is in memory: a handshake waits for no file.  A message's property "User-Id" is
     the key then.
 
-    A key that is not known is turned away with 300, "try again": the connection closes
-    without a word, and libzmq's client tries again.  It may become known: here, at the
-    broker that follows, or with a change of the config.  One that was revoked gets 400:
-    its libzmq tries no more.
+    A key that is not known is not answered until its handshake's time is over
+    (ZB_HANDSHAKE_MS), for it may become known: the store is being opened, the change of
+    a right or of the config is on its way.  Then its connection closes without a word, as
+    after ZAP's 300, and libzmq's client tries again.  At most 16,384 wait so; who comes
+    then gets 300.  One that was revoked gets 400: its libzmq tries no more.
 
     A thread of its own.  While it hangs nobody gets in, so its age goes with the ages of
     the core and the disk into the heartbeats (io/pair/ha).  Functions: any thread.
@@ -32,8 +33,9 @@ typedef struct zb_auth zb_auth_t;
 zb_auth_t *zb_auth_new (void);
 //  When no socket with keys is left.
 void zb_auth_destroy (zb_auth_t **self_p);
-//  From now on this gate lets these principals in; those that were revoked are turned away for good.
-void zb_auth_admit (zb_auth_t *self, zb_gate_t gate, const zb_rights_t *who);
+//  From now on this gate lets these principals in, also those who wait; those that were revoked are turned away for good.
+//  `whole`: whoever is not among them is nobody, and counts as refused.
+void zb_auth_admit (zb_auth_t *self, zb_gate_t gate, const zb_rights_t *who, bool whole);
 //  When it has turned last (ms, zclock_mono).
 int64_t zb_auth_alive (const zb_auth_t *self);
 //  Handshakes that were turned away; and where the last of them came from, "" if there was none.

@@ -49,13 +49,15 @@ void zb_broker_look_at_rights (zb_broker_t *self)
 {
     if (!self->keys)
         return;
-    if (self->admitted != zb_rights_serial (self->rights)) {
+    bool follows = !zb_engine_leads (self->engine) && self->role.paired && self->ready;
+    bool all = self->ready && !(follows && self->role.shared);
+    if (self->admitted != zb_rights_serial (self->rights) || self->admitted_all != all) {
         self->admitted = zb_rights_serial (self->rights);
-        zb_auth_admit (self->auth, ZB_GATE_CLIENTS, self->rights);
+        self->admitted_all = all;
+        zb_auth_admit (self->auth, ZB_GATE_CLIENTS, self->rights, all);
         if (self->front)
             zb_front_each (self->front, s_throw_out, self);
     }
-    bool follows = !zb_engine_leads (self->engine) && self->role.paired && self->ready;
     //  Whom a shared store knows can't be read before it is taken over, so that no client could get in to ask for that.
     //  The lock decides in any case.
     if (follows && self->role.shared) {

@@ -64,7 +64,8 @@ typedef struct zb_broker {
     zb_keys_t *keys;           //  NULL: all that follows is open to whoever reaches it
     zb_auth_t *auth;           //  NULL without keys
     zb_quota_t *quota;         //  NULL without keys
-    uint64_t admitted;         //  the serial of the rights that it was told last
+    uint64_t admitted;         //  the serial of the rights that it was told last,
+    bool admitted_all;         //  and they were all
     const zb_principal_t *who; //  has sent the message at hand, as the rights of this serial say
     uint64_t who_serial;       //  0: it was not looked up yet
     int64_t learned_ms;        //  when they were asked for last from a store that follows,

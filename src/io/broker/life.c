@@ -87,8 +87,8 @@ static int s_open_keys (zb_broker_t *self)
             zb_rights_broker (self->rights, other, key);
             zb_rights_broker (peer, "$peer", key);
         }
-        zb_auth_admit (self->auth, ZB_GATE_STATE, peer);
-        zb_auth_admit (self->auth, ZB_GATE_SHIP, peer);
+        zb_auth_admit (self->auth, ZB_GATE_STATE, peer, true);
+        zb_auth_admit (self->auth, ZB_GATE_SHIP, peer, true);
         zb_rights_destroy (&peer);
     }
     zb_broker_look_at_rights (self);

@@ -353,7 +353,7 @@ static int s_admit (zb_witness_t *self, const zb_config_t *const *pairs, size_t 
                 if (key)
                     zb_rights_broker (who, pairs[index]->pair, key);
             }
-    zb_auth_admit (self->auth, ZB_GATE_WITNESS, who);
+    zb_auth_admit (self->auth, ZB_GATE_WITNESS, who, true);
     zb_rights_destroy (&who);
     return ZB_EXIT_OK;
 }
