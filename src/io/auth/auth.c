@@ -24,6 +24,7 @@
 #define ROUTING_MAX 8   //  bytes of a routing id: libzmq draws one of 5,
 #define ID_MAX 8        //  and of a request's: libzmq says "1"
 #define WAITING_MAX 16384
+#define LATER 500       //  ms after its handshake's time
 
 //  A gate's list, by key, ascending.
 typedef struct {
@@ -151,9 +152,12 @@ static void s_wait (zb_auth_t *self, const knock_t *knock)
     self->waiting[self->waits++] = *knock;
 }
 
-//  Judges those who wait anew, if a list has changed, and forgets those whose time is over.
+//  Judges those who wait anew, if a list has changed, and forgets those whose time is over: some at a time, for there may
+//  be many.
 static void s_look_again (zb_auth_t *self, bool changed, int64_t now)
 {
+    if (!changed && (!self->waits || now - self->waiting[0].came < ZB_HANDSHAKE_MS + LATER))
+        return;
     size_t left = 0;
     for (size_t index = 0; index < self->waits; index++) {
         knock_t *knock = &self->waiting[index];
