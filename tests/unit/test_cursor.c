@@ -262,6 +262,30 @@ static void test_a_cursor_that_comes_later (void **state)
     s_destroy (self);
 }
 
+//  It begins amid a row, and so does the log then: a row that leaves memory does not take its mark back.
+static void test_a_log_that_begins_amid_a_row (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (1, 2);
+    zb_cursor_t *cursor = &self->cursor[0];
+    zb_cursor_move (cursor, cursor->id, 1, 0);
+    zb_cursor_want (cursor, 1, (zb_frame_t){NULL, 0});
+    assert_int_equal (zb_log_trim (&self->log), 1);
+    for (int each = 0; each < 2; each++) {
+        assert_int_equal (zb_cursor_low (cursor), 2);
+        assert_int_equal (cursor->reach, 1);
+        assert_int_equal (s_load (self, cursor, 2, 0), 4);
+        assert_int_equal (cursor->ready, 3);
+        assert_int_equal (zb_cursor_low (cursor), 2);
+        zb_cursor_shed (cursor, s_taken (self), 0, false);
+    }
+    assert_int_equal (s_load (self, cursor, 2, 0), 4);
+    s_ack (self, 0, 2, 2);
+    assert_int_equal (s_log_rows (self), 1);
+    assert_int_equal (self->log.floor, 2);
+    s_destroy (self);
+}
+
 //  What a new leader finds: each cursor goes on at its own mark.
 static void test_marks_are_restored (void **state)
 {
@@ -357,8 +381,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_a_row_is_in_memory_once),    cmocka_unit_test (test_a_row_goes_when_every_cursor_has_it),
         cmocka_unit_test (test_rows_go_from_the_head_only), cmocka_unit_test (test_a_shed_row_is_read_for_who_needs_it),
-        cmocka_unit_test (test_a_cursor_that_comes_later),  cmocka_unit_test (test_marks_are_restored),
-        cmocka_unit_test (test_pinned_rows_stay),
+        cmocka_unit_test (test_a_cursor_that_comes_later),  cmocka_unit_test (test_a_log_that_begins_amid_a_row),
+        cmocka_unit_test (test_marks_are_restored),         cmocka_unit_test (test_pinned_rows_stay),
         cmocka_unit_test (test_a_stray_shares_the_row),
     };
     return cmocka_run_group_tests_name ("cursor", tests, NULL, NULL);

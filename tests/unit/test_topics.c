@@ -507,6 +507,90 @@ static void test_seek_beside_puts (void **state)
     }
 }
 
+//  What of a row lies behind where the only subscription begins is given, however often the log is read again.
+static void test_begins_amid_a_row (void **state)
+{
+    (void) state;
+    for (int how = 0; how < 4; how++) {
+        rig_t *rig = s_open (NULL);
+        bool seek = how & 1, takeover = how & 2;
+        char line[40];
+        const char *sub = seek ? "t/a" : "t/c";
+        kit_ok (rig, "PUT|1|t||1|2|3|4"); // 1:3 to 1:6
+        if (!seek)
+            kit_ok (rig, "SUB|s|t/c|from=1:4");
+        kit_ok (rig, "DELETE|d|t/b");
+        kit_ok (rig, seek ? "SEEK|s|t/a|1:4" : "DELETE|d|t/a");
+        if (takeover)
+            kit_takeover (rig);
+        kit_gets (rig, sub, "3,4");
+        assert_null (zb_engine_fault (rig->engine));
+        snprintf (line, sizeof line, "ACK|a|%s|1:5", sub);
+        kit_ok (rig, line);
+        kit_takeover (rig);
+        snprintf (line, sizeof line, "GET|g|%s|10|0|", sub);
+        rig_say (rig, "c", line);
+        assert_int_equal (rig_last (rig)->answer.bodies, 1);
+        assert_null (strstr (rig_last (rig)->text, "zb-skipped")); //  it has lost nothing
+        snprintf (line, sizeof line, "ACK|a|%s|1:6", sub);
+        kit_ok (rig, line);
+        assert_int_equal (kit_log_rows (rig), 0);
+        kit_ok (rig, "PUT|1|t||5");
+        rig_wait (rig, 1000);
+        rig_say (rig, "c", "LIST|l||q|1"); //  what comes behind q: t
+        assert_non_null (strstr (rig_last (rig)->text, "messages=1\n"));
+        rig_destroy (&rig);
+    }
+}
+
+//  The same of a row that is on its way.
+static void test_begins_amid_a_row_on_its_way (void **state)
+{
+    (void) state;
+    for (int taken = 0; taken < 2; taken++) {
+        rig_t *rig = s_open (NULL);
+        rig->sync_there = !taken;
+        if (taken)
+            rig_say (rig, "c", "PUT|1|t||1|2|3|4"); // 1:3 to 1:6
+        else
+            rig_push (rig, "c", "PUT|1|t||1|2|3|4");
+        rig_push (rig, "x", "HELLO|h");
+        rig_push (rig, "x", "SUB|s|t/c|from=1:4");
+        rig_push (rig, "x", "DELETE|d|t/a");
+        rig_push (rig, "x", "DELETE|d|t/b");
+        rig_run (rig);
+        rig->sync_there = true;
+        rig_sync (rig, true, true);
+        rig_run (rig);
+        kit_gets (rig, "t/c", "3,4");
+        assert_null (zb_engine_fault (rig->engine));
+        rig_destroy (&rig);
+    }
+}
+
+//  A row of which a part was put before a PURGE of a subscription, in the same batch.
+static void test_purge_amid_a_row (void **state)
+{
+    (void) state;
+    for (int how = 0; how < 4; how++) {
+        rig_t *rig = s_open (NULL);
+        bool sole = how & 1, takeover = how & 2;
+        if (sole)
+            kit_ok (rig, "DELETE|d|t/b");
+        rig_push (rig, "c", "PUT|1|t||before");
+        rig_push (rig, "c", "PURGE|p|t/a");
+        rig_push (rig, "c", "PUT|1|t||after");
+        rig_run (rig);
+        if (takeover)
+            kit_takeover (rig);
+        kit_gets (rig, "t/a", "after");
+        assert_null (zb_engine_fault (rig->engine));
+        if (!sole)
+            kit_gets (rig, "t/b", "before,after");
+        rig_destroy (&rig);
+    }
+}
+
 //  Without a subscription nothing is taken: who reads twice gets it twice.  It begins where it is told to, with what fits.
 static void test_read (void **state)
 {
@@ -683,6 +767,9 @@ int main (void)
         cmocka_unit_test (test_positions),
         cmocka_unit_test (test_seek),
         cmocka_unit_test (test_seek_beside_puts),
+        cmocka_unit_test (test_begins_amid_a_row),
+        cmocka_unit_test (test_begins_amid_a_row_on_its_way),
+        cmocka_unit_test (test_purge_amid_a_row),
         cmocka_unit_test (test_read),
         cmocka_unit_test (test_read_of_much),
         cmocka_unit_test (test_read_while_rows_go),

@@ -327,6 +327,7 @@ void zb_engine_purge_topic (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_queue_t *topic = queue->topic ? queue->topic : queue;
     if (queue->topic) {
+        zb_log_end_row (&topic->log);
         zb_cursor_purge (&queue->cursor, self->newest);
         s_purge (self, queue);
         zb_engine_trim (self, topic);

@@ -111,7 +111,10 @@ static size_t s_find (const zb_cursor_t *self, uint64_t id)
 
 uint64_t zb_cursor_low (const zb_cursor_t *self)
 {
-    uint64_t low = self->window ? s_first (self, 0) : self->reach + 1;
+    uint64_t low = self->window ? s_first (self, 0) : self->reach + 1, floor = self->log->floor;
+    //  It may begin amid a row, and the log with it.
+    if (self->window && low <= floor && floor < s_last (self, 0))
+        low = floor + 1;
     return self->log->inserting && self->log->inserted < low ? self->log->inserted : low;
 }
 
@@ -451,7 +454,7 @@ static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row
         zb_view_t *view = s_look (self, row, last, bits);
         if (!view)
             return -1;
-        if (view->places->first <= (place ? s_last (self, place - 1) : self->log->floor) ||
+        if ((place && view->places->first <= s_last (self, place - 1)) ||
             (place < self->views.count && last >= s_first (self, place))) {
             s_unlook (self, &view);
             return -1;
@@ -834,6 +837,8 @@ void zb_cursor_shed (zb_cursor_t *self, uint64_t taken, size_t limit, bool lease
         if (!zb_ring_empty (&view->dirty) || (!leased && view->ready < view->open))
             return;
         self->reach = s_first (self, end) - 1;
+        if (self->reach < self->log->floor && self->log->floor < s_last (self, end))
+            self->reach = self->log->floor;
         s_send_away (self, end);
     }
 }
