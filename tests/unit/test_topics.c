@@ -507,6 +507,31 @@ static void test_seek_beside_puts (void **state)
     }
 }
 
+//  One that is moved while acknowledgements wait for a read: of those behind that the read tells nothing.
+static void test_seek_beside_acks (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    kit_put_numbers (rig, 1, 3); // 1:3 to 1:5
+    kit_ok (rig, "ACK|a|t/a|1:3 1:4");
+    kit_takeover (rig);
+    rig_say (rig, "x", "HELLO|h");
+    rig_say (rig, "y", "HELLO|h");
+    rig_say (rig, "y", "NACK|n|t/a|1:3");
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "x", "ACK|1|t/a|1:5");
+    rig_say (rig, "x", "SEEK|2|t/a|first");
+    rig_say (rig, "y", "ACK|1|t/a|1:5");
+    rig->stuck = false;
+    rig_run (rig);
+    rig_expect (rig, "x> OK|1|both");
+    rig_expect (rig, "x> OK|2|both");
+    rig_expect (rig, "y> OK|1|both");
+    kit_gets (rig, "t/a", "1,2");
+    rig_destroy (&rig);
+}
+
 //  What of a row lies behind where the only subscription begins is given, however often the log is read again.
 static void test_begins_amid_a_row (void **state)
 {
@@ -767,6 +792,7 @@ int main (void)
         cmocka_unit_test (test_positions),
         cmocka_unit_test (test_seek),
         cmocka_unit_test (test_seek_beside_puts),
+        cmocka_unit_test (test_seek_beside_acks),
         cmocka_unit_test (test_begins_amid_a_row),
         cmocka_unit_test (test_begins_amid_a_row_on_its_way),
         cmocka_unit_test (test_purge_amid_a_row),

@@ -144,6 +144,54 @@ static void test_ack_is_idempotent_and_takes_anything (void **state)
     rig_destroy (&rig);
 }
 
+static void s_put (rig_t *rig, const char *queue, size_t bodies, size_t size)
+{
+    rig_put (rig, "c", "1", queue, bodies, size);
+    rig_run (rig);
+}
+
+//  What a read has brought stays until all who waited for it have had it, though what one of them asks for next needs room.
+static void test_acks_that_wait_for_one_read (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = limits.windows = 40000;
+    for (int needs = 0; needs < 2; needs++) {
+        rig_t *rig = rig_ready (&limits);
+        rig_say (rig, "c", "QUEUE|q|r|");
+        rig_say (rig, "c", "QUEUE|q|z|");
+        s_put (rig, "q", 1, 100);  // 1:1
+        s_put (rig, "q", 2, 3000); // 1:2, 1:3
+        s_put (rig, "r", 1, 1000); // 1:4
+        for (int each = 0; each < 15; each++)
+            s_put (rig, "z", 1, 2000);
+        rig_say (rig, "c", "ACK|a|q|1:2");
+        rig_takeover (rig);
+        //  Somebody else holds most of the memory.
+        rig_say (rig, "h", "HELLO|h");
+        for (int each = 0; each < 6; each++)
+            rig_say (rig, "h", "GET|g|z|100|0|");
+        rig_say (rig, "a", "HELLO|h");
+        rig_say (rig, "b", "HELLO|h");
+        rig_say (rig, "b", "NACK|n|r|1:4");
+        rig_skip (rig);
+        rig->stuck = true;
+        rig_say (rig, "a", "ACK|1|q|1:2");
+        if (needs)
+            rig_say (rig, "a", "GET|2|r|10|0|");
+        rig_say (rig, "b", "ACK|1|q|1:3");
+        rig->stuck = false;
+        rig_run (rig);
+        rig_expect (rig, "a> OK|1|both");
+        rig_expect (rig, "b> OK|1|both");
+        rig_takeover (rig);
+        rig_say (rig, "y", "HELLO|h");
+        rig_say (rig, "y", "GET|g|q|100|0|");
+        assert_int_equal (rig_last (rig)->answer.bodies, 1); //  1:1
+        rig_destroy (&rig);
+    }
+}
+
 static void test_leases_end (void **state)
 {
     (void) state;
@@ -236,9 +284,12 @@ static void test_what_ends_a_delay (void **state)
         int64_t wait;
         const char *got;
     } cases[] = {
-        {"c|HELLO|h|", 59999, ""},          {"gone", 59999, ""},
-        {"gone", 60000, "1:1 2\n1:2 2|1|2"}, {"w|ACK|a|q|1:1", 60000, "1:2 2|2"},
-        {"w|PUT|a|q|acks=q 1:1|3", 0, "1:3 1|3"}, {"w|PURGE|a|q", 60000, ""},
+        {"c|HELLO|h|", 59999, ""},
+        {"gone", 59999, ""},
+        {"gone", 60000, "1:1 2\n1:2 2|1|2"},
+        {"w|ACK|a|q|1:1", 60000, "1:2 2|2"},
+        {"w|PUT|a|q|acks=q 1:1|3", 0, "1:3 1|3"},
+        {"w|PURGE|a|q", 60000, ""},
         {"takeover", 0, "1:1 1\n1:2 1|1|2"},
     };
     for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
@@ -352,6 +403,7 @@ int main (void)
         cmocka_unit_test (test_acks_in_a_get_are_answered_when_durable),
         cmocka_unit_test (test_a_session_that_is_over_gets_nothing),
         cmocka_unit_test (test_ack_is_idempotent_and_takes_anything),
+        cmocka_unit_test (test_acks_that_wait_for_one_read),
         cmocka_unit_test (test_leases_end),
         cmocka_unit_test (test_nack_gives_back_at_once),
         cmocka_unit_test (test_nack_with_a_delay),

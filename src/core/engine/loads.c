@@ -491,7 +491,13 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
     zb_map_remove (&self->loads, &load->entry);
     if (self->lists.reading == load)
         self->lists.reading = NULL;
+    //  What it has brought stays until all who waited have looked at it.
+    unsigned *pins = load->kind == ZB_LOAD_STRAYS ? &load->queue->cursor.pins : NULL;
+    if (pins)
+        ++*pins;
     bool done = s_wake (self, load);
+    if (pins)
+        --*pins;
     self->told.absent = (zb_frame_t){NULL, 0};
     self->told.queue = self->told.topic = NULL;
     if (done)

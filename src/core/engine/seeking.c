@@ -128,6 +128,9 @@ void zb_engine_move_sub (zb_engine_t *self, zb_queue_t *sub, const zb_queue_row_
     row.from = spot->from < row.birth ? spot->from : row.birth - 1;
     zb_queue_configure (sub, &row);
     zb_cursor_move (&sub->cursor, sub->id, spot->from, spot->count);
+    //  A read that has just come back tells what the old one had.
+    if (self->told.queue == sub)
+        self->told.queue = NULL;
     zb_cursor_follow (&sub->cursor, !zb_ring_empty (&sub->parked));
     zb_engine_write_queue (self, sub);
     zb_engine_filters (self, sub);
