@@ -113,13 +113,16 @@ static void s_ack (s_bench_t *self, int cursor, uint64_t first, uint64_t last)
     s_commit (self);
 }
 
+//  Rows of one read.
+static size_t s_most = 100;
+
 //  Reads what is behind the window, or from an id on for an acknowledgement.
 static uint64_t s_load (s_bench_t *self, zb_cursor_t *cursor, uint64_t from, uint64_t want)
 {
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_read_t *read = zb_read_new (0, 0);
     zb_acks_key (self->log.id, from, key);
-    zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, 100, SIZE_MAX);
+    zb_read_add (read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, s_most, SIZE_MAX);
     zb_acks_key (cursor->id, from, key);
     zb_read_add (read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, 100, SIZE_MAX);
     fake_store_read (self->store, read);
@@ -262,6 +265,51 @@ static void test_a_cursor_that_comes_later (void **state)
     s_destroy (self);
 }
 
+//  A mark that went back to a late row comes by rows again that it had passed: when it passes the late one, and when a read
+//  finds them.
+static void test_a_mark_jumps_over_what_it_had_passed (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (2, 1);
+    zb_cursor_t *cursor = &self->cursor[0];
+    self->next = 5;
+    s_put (self);
+    s_put (self);
+    s_ack (self, 0, 1, 8);
+    assert_false (cursor->jumped);
+    const zb_log_head_t head = {.form = 2, .first = 3, .time = 1700000000000};
+    const zb_piece_t piece = {.first = 3, .count = 2};
+    zb_frame_t body[] = {zb_frame ("late"), zb_frame ("too")};
+    zb_row_t *row = zb_row_new (200);
+    zb_log_begin (row, &head);
+    zb_log_append (row, &piece, body);
+    zb_log_insert (&self->log, row, 4, NULL, self->fill);
+    zb_row_unref (&row);
+    s_commit (self);
+    zb_added_t *added = ZB_ITEM (zb_ring_pop (&self->fill->rows), zb_added_t, ring);
+    zb_log_show (&self->log, added, true);
+    zb_added_destroy (&added);
+    assert_int_equal (zb_cursor_low (cursor), 3);
+    //  It is read alone.
+    zb_cursor_shed (cursor, s_taken (self), 0, false);
+    assert_int_equal (cursor->reach, 2);
+    s_most = 1;
+    assert_int_equal (s_load (self, cursor, 3, 0), 4);
+    s_most = 100;
+    assert_false (cursor->jumped);
+    s_ack (self, 0, 3, 4);
+    assert_true (cursor->jumped);
+    cursor->jumped = false;
+    s_ack (self, 1, 1, 8);
+    assert_int_equal (zb_cursor_low (cursor), 5);
+    assert_int_equal (s_log_rows (self), 2);
+    assert_int_equal (s_load (self, cursor, 5, 0), 8);
+    assert_true (cursor->jumped);
+    assert_int_equal (zb_log_trim (&self->log), 8);
+    //  So they are buried.
+    s_destroy (self);
+}
+
 //  It begins amid a row, and so does the log then: a row that leaves memory does not take its mark back.
 static void test_a_log_that_begins_amid_a_row (void **state)
 {
@@ -379,10 +427,15 @@ static void test_a_stray_shares_the_row (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_a_row_is_in_memory_once),    cmocka_unit_test (test_a_row_goes_when_every_cursor_has_it),
-        cmocka_unit_test (test_rows_go_from_the_head_only), cmocka_unit_test (test_a_shed_row_is_read_for_who_needs_it),
-        cmocka_unit_test (test_a_cursor_that_comes_later),  cmocka_unit_test (test_a_log_that_begins_amid_a_row),
-        cmocka_unit_test (test_marks_are_restored),         cmocka_unit_test (test_pinned_rows_stay),
+        cmocka_unit_test (test_a_row_is_in_memory_once),
+        cmocka_unit_test (test_a_row_goes_when_every_cursor_has_it),
+        cmocka_unit_test (test_rows_go_from_the_head_only),
+        cmocka_unit_test (test_a_shed_row_is_read_for_who_needs_it),
+        cmocka_unit_test (test_a_cursor_that_comes_later),
+        cmocka_unit_test (test_a_mark_jumps_over_what_it_had_passed),
+        cmocka_unit_test (test_a_log_that_begins_amid_a_row),
+        cmocka_unit_test (test_marks_are_restored),
+        cmocka_unit_test (test_pinned_rows_stay),
         cmocka_unit_test (test_a_stray_shares_the_row),
     };
     return cmocka_run_group_tests_name ("cursor", tests, NULL, NULL);

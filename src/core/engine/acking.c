@@ -42,6 +42,8 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
         zb_engine_touch_queue (self, queue);
     if (queue->cursor.done != done && queue->topic)
         zb_engine_touch_queue (self, queue->topic);
+    if (queue->topic)
+        zb_engine_trim_jumped (self, queue);
     return next;
 }
 

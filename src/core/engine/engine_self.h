@@ -565,6 +565,8 @@ zb_queue_t *zb_engine_begin_sub (zb_engine_t *self, zb_frame_t name, zb_queue_t 
                                  const zb_spot_t *spot);
 //  Rows that no subscription waits for any more are to go.
 void zb_engine_trim (zb_engine_t *self, zb_queue_t *topic);
+//  The same, if the mark of the subscription has jumped.
+void zb_engine_trim_jumped (zb_engine_t *self, zb_queue_t *sub);
 //  The loser's topic, or subscription: *taken, or it was answered.
 zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, const zb_item_t *item, bool *taken);
 //  A load of a load's SUBS begins, and one of its reads has come back: returns whether it is done.

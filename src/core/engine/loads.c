@@ -351,10 +351,8 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         if (zb_ring_empty (&queue->strays))
             zb_ring_append (&self->strays, &queue->strays);
     }
-    if (zb_cursor_advance (cursor, self->fill)) {
-        zb_engine_touch_queue (self, queue);
-        zb_engine_touch_queue (self, queue->topic);
-    }
+    if (queue->topic)
+        zb_engine_advance_sub (self, queue);
     zb_engine_serve (self, queue);
     return true;
 }

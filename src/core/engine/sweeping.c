@@ -34,10 +34,11 @@ void zb_engine_filters (zb_engine_t *self, const zb_queue_t *sub)
 
 void zb_engine_advance_sub (zb_engine_t *self, zb_queue_t *sub)
 {
-    if (!zb_cursor_advance (&sub->cursor, self->fill))
-        return;
-    zb_engine_touch_queue (self, sub);
-    zb_engine_touch_queue (self, sub->topic);
+    if (zb_cursor_advance (&sub->cursor, self->fill)) {
+        zb_engine_touch_queue (self, sub);
+        zb_engine_touch_queue (self, sub->topic);
+    }
+    zb_engine_trim_jumped (self, sub);
 }
 
 void zb_engine_advance_subs (zb_engine_t *self, zb_queue_t *topic)

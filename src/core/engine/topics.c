@@ -314,6 +314,15 @@ void zb_engine_trim (zb_engine_t *self, zb_queue_t *topic)
     zb_engine_touch_queue (self, topic);
 }
 
+void zb_engine_trim_jumped (zb_engine_t *self, zb_queue_t *sub)
+{
+    if (!sub->cursor.jumped)
+        return;
+    sub->cursor.jumped = false;
+    zb_engine_touch_queue (self, sub);
+    zb_engine_trim (self, sub->topic);
+}
+
 //  The bitmaps of a subscription whose mark has passed everything.
 static void s_purge (zb_engine_t *self, zb_queue_t *sub)
 {

@@ -474,7 +474,7 @@ static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row
 uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end, uint64_t want)
 {
     size_t mark = 0;
-    uint64_t accounted = 0;
+    uint64_t accounted = 0, low = zb_cursor_low (self);
     bool whole = !read->more[0];
     for (size_t index = 0; index < read->count[0] && (!want || accounted < want); index++) {
         const zb_found_t *found = &read->found[0][index];
@@ -497,6 +497,7 @@ uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end,
             return 0;
         self->reach = accounted;
     }
+    self->jumped = self->jumped || (self->log->head_only && low <= self->passed && zb_cursor_low (self) > low);
     return accounted;
 }
 
@@ -564,6 +565,8 @@ static void s_advance (zb_cursor_t *self, zb_commit_t *commit)
         s_erase_bits (self, s_view (self, 0), commit);
         self->behind += count;
         self->done += s_exclude (self, places, NULL);
+        //  Those between a late row and the next one have no view.
+        self->jumped = self->jumped || last < self->passed;
         self->passed = last > self->passed ? last : self->passed;
         s_drop (self, 0);
         zb_log_passed (self->log, last, count, size, commit);

@@ -63,6 +63,7 @@ typedef struct zb_cursor {
     zb_frame_t filter; //  and what it takes, its owner's; empty: all
     uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
     uint64_t behind; //  and so many messages are before the mark
+    bool jumped;     //  which has come, behind a late row, by rows again that it had passed: the log is to be trimmed
     zb_span_t lost;  //  from its mark on, what was removed before it was done with it; 0 = nothing,
     bool told;       //  somebody was told of it since it last grew: the next acknowledgement ends it
     uint64_t held;   //  what it takes of the row behind this id holds back its mark; `reach` when that was found
