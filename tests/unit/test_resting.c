@@ -126,6 +126,36 @@ static void test_what_is_no_try (void **state)
 }
 
 //  Of each subscription by itself; and the option ends with the next try.
+//  What rests is in nobody's way, however many messages around it are done: more rows than the window has room for.
+static void test_rows_with_one_that_rests (void **state)
+{
+    (void) state;
+    enum { ROWS = 60, EACH = 100, SIZE = 2500 };
+    assert_true (ROWS * EACH * SIZE > ((zb_limits_t) ZB_LIMITS_DEFAULT).window);
+    for (int option = 0; option < 2; option++) {
+        rig_t *rig = s_work (option ? "retry-delay=3600000" : "");
+        rig_say (rig, "v", "ACK|a|q|1:1 1:2");
+        for (int row = 0; row < ROWS; row++) {
+            rig_put (rig, "c", "1", "q", EACH, SIZE);
+            rig_run (rig);
+        }
+        for (size_t got = 0; got < ROWS * EACH;) {
+            char line[100];
+            rig_skip (rig);
+            rig_say (rig, "v", "GET|g|q|100|5000|");
+            rig_wait (rig, 5001);
+            size_t first = got + 3;
+            got += rig_last (rig)->answer.bodies;
+            assert_int_not_equal (rig_last (rig)->answer.bodies, 0);
+            snprintf (line, sizeof line, "NACK|n|q|1:%zu%s", first, option ? "" : "|3600000");
+            rig_say (rig, "v", line);
+            snprintf (line, sizeof line, "ACK|a|q|1:%zu..1:%zu", first + 1, got + 2);
+            rig_say (rig, "v", line);
+        }
+        rig_destroy (&rig);
+    }
+}
+
 static void test_of_a_subscription (void **state)
 {
     (void) state;
@@ -160,9 +190,19 @@ static void test_options (void **state)
     rig_t *rig = s_work ("lease=5");
     static const struct {
         const char *value, *shown;
-    } cases[] = {{"100..300", "\nretry-delay=100..300"}, {"100", "\nretry-delay=100"}, {"7..7", "\nretry-delay=7"},
-                 {"0", NULL},   {"", NULL},       {"x", NULL},           {"1...2", NULL}, {"1.2", NULL},
-                 {"2..1", NULL}, {"0..1", NULL},  {"1..", NULL},         {"..1", NULL},   {"2147483648", NULL}};
+    } cases[] = {{"100..300", "\nretry-delay=100..300"},
+                 {"100", "\nretry-delay=100"},
+                 {"7..7", "\nretry-delay=7"},
+                 {"0", NULL},
+                 {"", NULL},
+                 {"x", NULL},
+                 {"1...2", NULL},
+                 {"1.2", NULL},
+                 {"2..1", NULL},
+                 {"0..1", NULL},
+                 {"1..", NULL},
+                 {"..1", NULL},
+                 {"2147483648", NULL}};
     rig_say (rig, "c", "TOPIC|t|t|");
     rig_say (rig, "c", "SUB|s|t/a|");
     rig_say (rig, "c", "TOPIC|o|t|retry-delay=5");
@@ -199,11 +239,9 @@ static void test_options (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_a_delay_doubles),
-        cmocka_unit_test (test_a_connection_ends),
-        cmocka_unit_test (test_what_is_no_try),
-        cmocka_unit_test (test_of_a_subscription),
-        cmocka_unit_test (test_options),
+        cmocka_unit_test (test_a_delay_doubles),   cmocka_unit_test (test_a_connection_ends),
+        cmocka_unit_test (test_what_is_no_try),    cmocka_unit_test (test_rows_with_one_that_rests),
+        cmocka_unit_test (test_of_a_subscription), cmocka_unit_test (test_options),
     };
     return cmocka_run_group_tests_name ("resting", tests, NULL, NULL);
 }

@@ -106,11 +106,11 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_
     bool extends = task->request.verb == ZB_EXTEND;
     if (!extends && task->request.wait == 0)
         return NULL;
-    int64_t ms = extends ? zb_engine_lease (self, queue) : (int64_t) task->request.wait;
-    zb_lease_t *lease = zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + ms, ++self->next_lease);
-    lease->queue = queue;
     if (!extends)
-        return lease;
+        return zb_engine_rest_until (self, queue, self->now + (int64_t) task->request.wait);
+    zb_lease_t *lease =
+        zb_lease_new (&self->timers, ZB_TIMER_LEASE, self->now + zb_engine_lease (self, queue), ++self->next_lease);
+    lease->queue = queue;
     lease->session = task->session;
     lease->sum = &task->session->leased;
     lease->walk = task->walk;

@@ -478,6 +478,8 @@ typedef struct {
     bool told; //  all to lease[0], be it none
     zb_lease_t *lease[ZB_RESTS];
 } zb_rests_t;
+//  A lease of nobody's, for messages of the queue that rest until then.
+zb_lease_t *zb_engine_rest_until (zb_engine_t *self, zb_queue_t *queue, int64_t when);
 //  For the cursor; `context` is a zb_rests_t.
 zb_lease_t *zb_engine_rest (void *context, uint32_t tries);
 //  The lease has ended, and nobody has said why: what it covers was tried without success.  Does not serve.

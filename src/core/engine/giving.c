@@ -243,8 +243,9 @@ void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
     if (cursor->load || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
     size_t chunk = zb_engine_chunk (self);
-    //  A subscription keeps what is done behind a message that is not: only the sum of all windows bounds that.
-    bool held = queue->topic && cursor->ready == 0;
+    //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way: only the sum of all
+    //  windows bounds that.
+    bool held = (queue->topic || queue->resting) && cursor->ready == 0;
     if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
         return;
     if (self->starved)

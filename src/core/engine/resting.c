@@ -17,6 +17,14 @@
 
 #include "core/engine/engine_self.h"
 
+zb_lease_t *zb_engine_rest_until (zb_engine_t *self, zb_queue_t *queue, int64_t when)
+{
+    zb_lease_t *lease = zb_lease_new (&self->timers, ZB_TIMER_LEASE, when, ++self->next_lease);
+    lease->queue = queue;
+    lease->sum = &queue->resting;
+    return lease;
+}
+
 zb_lease_t *zb_engine_rest (void *context, uint32_t tries)
 {
     zb_rests_t *rests = (zb_rests_t *) context;
@@ -24,11 +32,9 @@ zb_lease_t *zb_engine_rest (void *context, uint32_t tries)
     size_t step = tries < ZB_RESTS ? tries : ZB_RESTS - 1;
     if (rests->told)
         return rests->lease[0];
-    if (!rests->lease[step]) {
-        rests->lease[step] = zb_lease_new (&self->timers, ZB_TIMER_LEASE,
-                                           self->now + zb_queue_retry (rests->queue, tries), ++self->next_lease);
-        rests->lease[step]->queue = rests->queue;
-    }
+    if (!rests->lease[step])
+        rests->lease[step] =
+            zb_engine_rest_until (self, rests->queue, self->now + zb_queue_retry (rests->queue, tries));
     return rests->lease[step];
 }
 

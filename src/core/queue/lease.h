@@ -22,7 +22,7 @@ typedef struct zb_lease {
     zb_timers_t *timers;
     zb_ring_t mine; //  on its session's ring
     struct zb_session *session; //  NULL: nobody's, they come back when it ends
-    uint64_t *sum;   //  of its session: messages that its leases cover; NULL = nobody counts
+    uint64_t *sum;   //  of its session, or of those of a queue that rest: messages that leases cover; NULL = nobody counts
     struct zb_queue *queue;
     uint64_t number; //  unique in the engine
     uint64_t walk;   //  the newest walk over its session's leases that it was part of

@@ -44,6 +44,7 @@ typedef struct zb_queue {
     zb_ring_t parked;  //  GETs, first come first served
     zb_ring_t late;    //  of these, those whose time is over: answered as soon as no load is under way
     size_t waiting;    //  how many are parked
+    uint64_t resting;  //  messages that rest, or wait for the delay that a NACK has asked for
     zb_frame_t name;
     uint32_t id;
     uint64_t lease; //  options; 0 = the broker's default
