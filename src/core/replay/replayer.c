@@ -53,8 +53,10 @@ static void s_forget (zb_replayer_t *self)
 
 static void s_forget_queues (zb_replayer_t *self)
 {
-    for (size_t index = 0; index < self->queues; index++)
+    for (size_t index = 0; index < self->queues; index++) {
+        zb_spans_clear (&self->named[index]->late);
         free (self->named[index]);
+    }
     free (self->named);
     free (self->numbered);
     self->named = self->numbered = NULL;
@@ -104,6 +106,12 @@ static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
     self->queue = 0;
     self->ended = false;
     zb_read_destroy (&self->chunk);
+    if (stage != ZB_STAGE_ACKS)
+        return;
+    self->whole = true;
+    self->lates = 0;
+    for (size_t index = 0; index < self->queues; index++)
+        self->named[index]->late.size = 0;
 }
 
 //  ---------------------------------------------------------------------------
@@ -206,6 +214,7 @@ static void s_resume (zb_replayer_t *self)
             s_go_to_row (self, zb_get32 (key), zb_get64 (key + 4) + 1);
         return;
     }
+    self->whole = false;
     memcpy (self->key, key, size);
     self->key[size++] = 0;
     //  Behind the groups of the name.

@@ -14,6 +14,8 @@
 #include "core/queue/view.h"
 #include "core/replay/replayer_self.h"
 
+#define LATE_MOST 10000 //  rows with bitmaps of subscriptions that are remembered
+
 //  ---------------------------------------------------------------------------
 //  Items
 
@@ -171,13 +173,16 @@ static void s_journal (zb_replayer_t *self, const zb_found_t *found)
 }
 
 //  Acknowledges what the bits say of a row that the winner has held.
-static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known_queue_t *queue)
+static void s_bits (zb_replayer_t *self, const zb_found_t *found, zb_known_queue_t *queue)
 {
     zb_read_t *extra = self->extra;
     uint64_t last = zb_get64 (found->key + 4);
     zb_view_t *view = extra->count[0] ? zb_view_of (extra->found[0][0].row, last, found->row) : NULL;
-    if (!view && queue->row.kind == ZB_KIND_SUB)
-        return; //  its row went with another subscription
+    if (!view && queue->row.kind == ZB_KIND_SUB) {
+        //  Its row went with another subscription.
+        self->whole = self->whole && extra->count[0] == 0;
+        return;
+    }
     if (!view) {
         self->fault = "a bitmap in the table acks has no row of the log that it fits";
         return;
@@ -186,6 +191,9 @@ static void s_bits (zb_replayer_t *self, const zb_found_t *found, const zb_known
     zb_view_done (view, &ids);
     if (ids.size)
         s_make_acks (self, found, queue->name, queue->row.birth, &ids);
+    if (queue->row.kind == ZB_KIND_SUB && ++self->lates <= LATE_MOST)
+        zb_spans_add (&queue->late, view->places->first, last);
+    self->whole = self->whole && self->lates <= LATE_MOST;
     zb_spans_clear (&ids);
     zb_view_destroy (&view);
 }
@@ -197,6 +205,22 @@ void zb_replayer_row_key (const zb_replayer_t *self, const zb_found_t *acks, uin
     zb_log_key (sub ? queue->row.topic : zb_get32 (acks->key), zb_get64 (acks->key + 4), key);
 }
 
+//  What was held, but for these rows, which are in the order of ids.
+static void s_without (const zb_spans_t *held, const zb_spans_t *late, zb_spans_t *ids)
+{
+    for (size_t index = 0; index < held->size; index++) {
+        uint64_t first = held->span[index].first, last = held->span[index].last;
+        size_t at = zb_spans_find (late->span, late->size, first);
+        for (; first <= last && at < late->size && late->span[at].first <= last; at++) {
+            if (late->span[at].first > first)
+                zb_spans_add (ids, first, late->span[at].first - 1);
+            first = late->span[at].last + 1;
+        }
+        if (first <= last)
+            zb_spans_add (ids, first, last);
+    }
+}
+
 void zb_replayer_make_mark (zb_replayer_t *self, const zb_found_t *found)
 {
     uint32_t topic = 0, id = 0;
@@ -205,12 +229,22 @@ void zb_replayer_make_mark (zb_replayer_t *self, const zb_found_t *found)
         self->fault = "the table cursors holds a malformed row";
         return;
     }
+    if (id == 0) {
+        self->topic = topic;
+        self->floor = cursor.low - 1;
+    }
     const zb_known_queue_t *sub = id ? zb_replayer_queue (self, id) : NULL;
-    zb_spans_t ids = {NULL, 0, 0};
-    if (sub && cursor.low > 1)
-        s_held (self, cursor.low - 1, true, &ids);
-    if (ids.size)
-        s_make_acks (self, found, sub->name, sub->row.birth, &ids);
+    zb_spans_t held = {NULL, 0, 0}, ids = {NULL, 0, 0};
+    //  Behind its low-water mark rows without a bitmap are done up to the mark, but not those that were removed before it was.
+    bool knows = sub && self->whole && self->topic == topic && cursor.low > self->floor && cursor.mark > cursor.low;
+    uint64_t upto = knows ? cursor.mark - 1 : cursor.low ? cursor.low - 1 : 0;
+    if (sub && upto)
+        s_held (self, upto, true, &held);
+    if (knows)
+        s_without (&held, &sub->late, &ids);
+    if (knows ? ids.size : held.size)
+        s_make_acks (self, found, sub->name, sub->row.birth, knows ? &ids : &held);
+    zb_spans_clear (&held);
     zb_spans_clear (&ids);
 }
 
@@ -225,7 +259,7 @@ bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found)
         s_journal (self, found);
         return true;
     }
-    const zb_known_queue_t *queue = zb_replayer_queue (self, zb_get32 (found->key));
+    zb_known_queue_t *queue = zb_replayer_queue (self, zb_get32 (found->key));
     uint64_t last = zb_get64 (found->key + 4);
     //  A row of a topic that the winner had not was sent without bits.
     if (!queue || last <= queue->mark || (queue->row.kind == ZB_KIND_QUEUE && !zb_lineage_had (&self->theirs, last)))

@@ -21,7 +21,8 @@
 typedef struct {
     uint32_t id;
     zb_queue_row_t row;
-    uint64_t mark; //  messages up to here are gone
+    uint64_t mark;   //  messages up to here are gone
+    zb_spans_t late; //  a subscription's: ids of the rows that have a bitmap.  Of the others before its mark all is done
     zb_frame_t name;
     uint8_t text[ZB_NAME_MAX];
 } zb_known_queue_t;
@@ -66,6 +67,10 @@ struct zb_replayer {
     uint8_t resume[ZB_POSITION_MAX]; //  where the winner says to go on
     zb_read_t *chunk;                //  what was read, and how far it is used
     size_t at, mark;
+    bool whole;                      //  all bitmaps of subscriptions were seen since BEGIN
+    size_t lates;                    //  so many
+    uint32_t topic;                  //  MARKS: the newest one, and up to where its rows are gone
+    uint64_t floor;
     zb_read_t *extra; //  the row of the log that an acknowledgement's bits belong to
     bool wants_extra;
 
