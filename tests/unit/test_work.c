@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/base/lineage.h"
 #include "core/queue/rows.h"
 #include "rig.h"
 
@@ -275,6 +277,138 @@ static void test_extend_counts_what_it_extends (void **state)
     rig_expect (rig, "c> OK|7|6");
     rig_say (rig, "c", "EXTEND|8|q|1..18446744073709551615");
     rig_expect (rig, "c> OK|8|0");
+    rig_destroy (&rig);
+}
+
+//  READs
+
+//  A topic of so many messages, of which each 50th has the subject "some.N" and the others "no.N"; 20 of them are a row.
+static rig_t *s_topic (int messages)
+{
+    rig_t *rig = rig_ready (NULL);
+    rig_say (rig, "p", "HELLO|h");
+    rig_say (rig, "p", "TOPIC|t|t|keep=all");
+    for (int number = 1; number <= messages; number++) {
+        char line[80];
+        snprintf (line, sizeof line, "PUT|p|t|subject=%s.eu.de.%d|%d", number % 50 ? "no" : "some", number, number);
+        rig_push (rig, "p", line);
+        if (number % 20 == 0)
+            rig_run (rig);
+    }
+    rig_run (rig);
+    rig_skip (rig);
+    return rig;
+}
+
+//  A READ with as many patterns as there may be, the last one this.
+static void s_push_read (rig_t *rig, const char *client, const char *form, int number, const char *pattern)
+{
+    char filter[256] = "", line[512];
+    while (strlen (filter) + 8 + strlen (pattern) < 255)
+        strcat (filter, "*.*.*.z ");
+    strcat (filter, pattern);
+    snprintf (line, sizeof line, form, number, filter);
+    rig_push (rig, client, line);
+}
+
+//  However many READs there are, and whatever their filters cost, what is looked at for them takes steps; others come in
+//  between, and it is charged to who reads.
+static void test_reads_take_steps (void **state)
+{
+    (void) state;
+    rig_t *rig = s_topic (1000);
+    rig_say (rig, "d", "HELLO|h");
+    rig_say (rig, "e", "HELLO|h");
+    zb_engine_worked (rig->engine, zb_frame ("d"));
+    for (int number = 0; number < ZB_WINDOW; number++)
+        s_push_read (rig, "d", "READ|d%d|t|first|1|1000000|%s", number, "none");
+    s_push_read (rig, "e", "READ|e%d|t|first|1|1000000|%s", 0, "some.>");
+    rig_run (rig);
+    rig_expect (rig, "d> OK|h*");
+    rig_expect (rig, "e> OK|h*");
+    rig_expect (rig, "e> MSG|e0|both|t|*");
+    rig_expect (rig, NULL);
+    assert_int_equal (rig_stats (rig).parked, ZB_WINDOW);
+    assert_true (rig_stats (rig).visited <= 2 * ZB_STEP_VISITS);
+    //  Each of them has looked at each message with each of its patterns.
+    assert_true (zb_engine_worked (rig->engine, zb_frame ("d")) > (size_t) ZB_WINDOW * 1000 * 30);
+    //  So does what comes when all of them wait for it.
+    rig_say (rig, "p", "PUT|p|t|subject=no.eu.de.x|x");
+    rig_expect (rig, "p> OK*");
+    rig_expect (rig, NULL);
+    assert_true (rig_stats (rig).visited <= 2 * ZB_STEP_VISITS);
+    rig_destroy (&rig);
+}
+
+//  Whose READs are answered in between gets each message that fits once, in its order.
+static void test_steps_skip_nothing (void **state)
+{
+    (void) state;
+    enum { MESSAGES = 1000, READERS = 7 };
+    rig_t *rig = s_topic (MESSAGES);
+    uint64_t behind[READERS] = {0};
+    int next[READERS], left = READERS;
+    char name[READERS][8];
+    for (int reader = 0; reader < READERS; reader++) {
+        snprintf (name[reader], sizeof name[reader], "r%d", reader);
+        rig_say (rig, name[reader], "HELLO|h");
+        next[reader] = 50;
+    }
+    while (left) {
+        left = 0;
+        rig_skip (rig);
+        for (int reader = 0; reader < READERS; reader++) {
+            char form[80];
+            snprintf (form, sizeof form, "READ|%%d|t|%s%.0" PRIu64 "|%d|0|%%s", behind[reader] ? "1:" : "first",
+                      behind[reader], reader + 1);
+            s_push_read (rig, name[reader], form, reader, "some.>");
+        }
+        rig_run (rig);
+        for (size_t index = 0; index < rig->count; index++) {
+            const zb_answer_t *answer = &rig->replies[index].answer;
+            assert_int_equal (answer->status, ZB_ANSWER_MSG);
+            int reader = atoi (rig->replies[index].text + 1);
+            for (size_t body = 0; body < answer->bodies; body++, next[reader] += 50) {
+                char text[16];
+                snprintf (text, sizeof text, "%.*s", (int) answer->body[body].size,
+                          (const char *) answer->body[body].data);
+                assert_int_equal (atoi (text), next[reader]);
+            }
+            if (answer->bodies)
+                behind[reader] = rig->replies[index].reply->body[answer->bodies - 1].id - zb_epoch_base (1, 1);
+            left += answer->bodies > 0;
+        }
+    }
+    for (int reader = 0; reader < READERS; reader++)
+        assert_int_equal (next[reader], MESSAGES + 50);
+    assert_true (rig_stats (rig).visited <= 2 * ZB_STEP_VISITS);
+    rig_destroy (&rig);
+}
+
+//  Those who wait at the end of a topic are not looked at for who reads from its beginning, or comes to the end.
+static void test_reads_at_the_end_are_apart (void **state)
+{
+    (void) state;
+    rig_t *rig = s_topic (20);
+    for (int client = 0; client < 40; client++) {
+        s_say_numbered (rig, client, "HELLO|h", 0);
+        for (int number = 0; number < ZB_WINDOW; number++)
+            s_say_numbered (rig, client, "READ|r%d|t|new|1|1000000", number);
+        rig_run (rig);
+    }
+    rig_say (rig, "d", "HELLO|h");
+    rig_skip (rig);
+    assert_int_equal (rig_stats (rig).parked, 40 * ZB_WINDOW);
+    rig_say (rig, "d", "READ|1|t|first|1|0");
+    rig_expect (rig, "d> MSG|1|both|t|*");
+    rig_say (rig, "d", "READ|2|t|first|1|0|nothing");
+    rig_expect (rig, "d> MSG|2|both|t|");
+    assert_true (rig_stats (rig).visited <= 2000);
+    //  When one comes all of them have it.
+    rig_say (rig, "p", "PUT|p|t||x");
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).parked, 0);
+    assert_true (rig_stats (rig).visited <= 2 * ZB_STEP_VISITS);
     rig_destroy (&rig);
 }
 
@@ -672,6 +806,9 @@ int main (void)
         cmocka_unit_test (test_many_ranges_share_a_turn),
         cmocka_unit_test (test_any_order_is_the_same),
         cmocka_unit_test (test_extend_counts_what_it_extends),
+        cmocka_unit_test (test_reads_take_steps),
+        cmocka_unit_test (test_steps_skip_nothing),
+        cmocka_unit_test (test_reads_at_the_end_are_apart),
         cmocka_unit_test (test_a_reply_is_bounded_but_for_one_body),
         cmocka_unit_test (test_lists_are_answered_in_turns),
         cmocka_unit_test (test_a_name_is_not_used_up),

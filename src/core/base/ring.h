@@ -55,6 +55,18 @@ static inline void zb_ring_append (zb_ring_t *self, zb_ring_t *link)
     self->prev = link;
 }
 
+//  Appends all of another ring, which is empty then.
+static inline void zb_ring_join (zb_ring_t *self, zb_ring_t *other)
+{
+    if (zb_ring_empty (other))
+        return;
+    other->next->prev = self->prev;
+    other->prev->next = self;
+    self->prev->next = other->next;
+    self->prev = other->prev;
+    zb_ring_init (other);
+}
+
 //  Takes the first link off; NULL if the ring is empty.
 static inline zb_ring_t *zb_ring_pop (zb_ring_t *self)
 {

@@ -64,7 +64,7 @@ typedef struct {
 //  A GET, or a READ, that is not answered yet.
 typedef struct {
     zb_timer_t timer;
-    zb_ring_t turn; //  on its queue's ring of parked ones, or on a commit's
+    zb_ring_t turn; //  on its queue's ring of parked ones, or at_tail, or on a commit's
     zb_ring_t late; //  on its queue's ring of those whose time is over
     zb_ring_t mine; //  on its session's
     zb_session_t *session;
@@ -179,6 +179,12 @@ typedef struct {
     zb_load_t *load; //  for one of them
     zb_search_t find; //  the search for those that nobody has used yet in this lead
 } zb_retain_t;
+
+//  READs, see reading.c.
+typedef struct {
+    size_t reads;     //  of topics that are under way,
+    zb_ring_t topics; //  and those that wait until one of them is done
+} zb_readers_t;
 
 //  What the loser of a split is sending, see merge.c.
 typedef struct {
@@ -342,6 +348,7 @@ struct zb_engine {
     zb_search_t search;
     zb_marks_t marks;
     zb_retain_t retain;
+    zb_readers_t readers;
 
     zb_lineage_t lineage;
     zb_keep_t keep;
@@ -579,6 +586,8 @@ void zb_subs_destroy (struct zb_subs **self_p);
 //  reading.c
 //  Answers READ.
 zb_load_t *zb_engine_read_topic (zb_engine_t *self, zb_task_t *task);
+//  A READ waits at its topic.
+void zb_engine_park_reader (zb_queue_t *topic, zb_get_t *get);
 //  Reads for those who wait at a topic, and answers who has waited long enough.
 void zb_engine_serve_readers (zb_engine_t *self, zb_queue_t *topic);
 //  The rows that were read for them; false if one is malformed.

@@ -148,7 +148,7 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
     }
     if (get->waits)
         s_released (self, get);
-    if (zb_ring_empty (&queue->parked))
+    if (queue->waiting == 0)
         zb_ring_remove (&queue->demand);
     get->session->asked--;
     self->asked--;
@@ -208,6 +208,7 @@ void zb_engine_serve_later (zb_engine_t *self, zb_queue_t *queue)
 
 void zb_engine_end_queue (zb_engine_t *self, zb_queue_t *queue)
 {
+    zb_ring_join (&queue->parked, &queue->at_tail);
     while (!zb_ring_empty (&queue->parked)) {
         if (zb_engine_budget (self) == 0) {
             zb_engine_serve_later (self, queue);
@@ -342,11 +343,14 @@ void zb_engine_serve_all (zb_engine_t *self)
 static void s_park (zb_engine_t *self, zb_get_t *get)
 {
     zb_queue_t *queue = get->queue;
-    zb_ring_append (&queue->parked, &get->turn);
     get->parked = true;
     queue->waiting++;
-    if (queue->kind != ZB_KIND_TOPIC)
+    if (queue->kind == ZB_KIND_TOPIC)
+        zb_engine_park_reader (queue, get);
+    else {
+        zb_ring_append (&queue->parked, &get->turn);
         zb_cursor_follow (&queue->cursor, true);
+    }
     self->stats.parked++;
     if (zb_ring_empty (&queue->demand))
         zb_ring_append (&self->demand, &queue->demand);

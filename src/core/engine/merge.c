@@ -198,7 +198,7 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
 //  Whether the queue may go: the loser knew it as it is, and nothing was asked of it here since.
 static bool s_is_left (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    return s_is_common (self, queue) && zb_ring_empty (&queue->parked) &&
+    return s_is_common (self, queue) && queue->waiting == 0 &&
            (queue->asked == 0 || zb_lineage_lists (&self->merge.loser, queue->asked, self->node));
 }
 

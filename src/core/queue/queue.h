@@ -69,7 +69,11 @@ typedef struct zb_queue {
     zb_ring_t filtered; //  a topic with filters: on the ring of those that are swept,
     int64_t swept_at;   //  when that was done last,
     uint64_t swept;     //  and what its rows took then
-    bool reading;       //  of a topic: rows are being read for who waits without a subscription
+    bool reading;       //  of a topic: rows are being read for who waits without a subscription;
+    uint16_t rows;      //  so many, 0 = not known yet
+    uint64_t end;       //  those who have read up to here, which was the log's tail,
+    zb_ring_t at_tail;  //  are not parked, but here;
+    zb_ring_t readers;  //  and on the ring of those that wait until others have been read
     zb_stamp_t changed; //  when it was made, or its options were changed
     uint64_t asked;     //  newest epoch in which a client asked something of it
     uint64_t commit;    //  the newest commit that writes its rows

@@ -75,3 +75,9 @@ bool zb_filter_takes (zb_frame_t filter, zb_frame_t properties)
     }
     return false;
 }
+
+//  Each pattern may be compared with all of a subject that is as long as the properties.
+size_t zb_filter_work (zb_frame_t filter, zb_frame_t properties)
+{
+    return filter.size ? (filter.size / 8 + 1) * (properties.size / 256 + 1) : 0;
+}

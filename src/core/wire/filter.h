@@ -21,5 +21,7 @@
 const char *zb_filter_check (zb_frame_t filter);
 //  Whether a valid filter takes a message with these properties, which are valid lines.  An empty filter takes all.
 bool zb_filter_takes (zb_frame_t filter, zb_frame_t properties);
+//  What that costs, in visits (see limits.h), about.
+size_t zb_filter_work (zb_frame_t filter, zb_frame_t properties);
 
 #endif
