@@ -412,6 +412,49 @@ static void test_reads_at_the_end_are_apart (void **state)
     rig_destroy (&rig);
 }
 
+//  Few topics and subscriptions are read at a time for filters; all come to their turn, be one of them deleted meanwhile.
+//  What the filters cost is charged to who gets.
+static void test_few_are_sifted_at_a_time (void **state)
+{
+    (void) state;
+    enum { SUBS = 20 };
+    rig_t *rig = s_topic (400);
+    rig_say (rig, "d", "HELLO|h");
+    rig_say (rig, "e", "HELLO|h");
+    for (int number = 0; number < SUBS; number++) {
+        char line[40];
+        s_push_read (rig, "d", "SUB|s|t/s%d|from=first\nfilter=%s", number, "some.>");
+        snprintf (line, sizeof line, "TOPIC|t|t%d|keep=all", number);
+        rig_say (rig, "e", line);
+        snprintf (line, sizeof line, "PUT|p|t%d||x", number);
+        rig_say (rig, "e", line);
+    }
+    rig_run (rig);
+    rig_skip (rig);
+    zb_engine_worked (rig->engine, zb_frame ("d"));
+    rig->stuck = true;
+    for (int number = 0; number < SUBS; number++) {
+        char line[40];
+        snprintf (line, sizeof line, "GET|g%d|t/s%d|1|0|", number, number);
+        rig_push (rig, "d", line);
+        snprintf (line, sizeof line, "READ|r%d|t%d|first|1|0", number, number);
+        rig_push (rig, "e", line);
+    }
+    rig_run (rig);
+    assert_in_range (rig->reads, 1, 8);
+    rig_say (rig, "e", "DELETE|d|t/s19");
+    rig_say (rig, "e", "DELETE|d|t19");
+    rig->stuck = false;
+    rig_run (rig);
+    size_t messages = 0;
+    for (size_t index = 0; index < rig->count; index++)
+        messages += rig->replies[index].answer.status == ZB_ANSWER_MSG && rig->replies[index].answer.bodies == 1;
+    assert_int_equal (messages, 2 * (SUBS - 1));
+    assert_int_equal (rig_stats (rig).parked, 0);
+    assert_true (zb_engine_worked (rig->engine, zb_frame ("d")) > (SUBS - 1) * 100 * 30);
+    rig_destroy (&rig);
+}
+
 //  Replies
 
 static void test_a_reply_is_bounded_but_for_one_body (void **state)
@@ -809,6 +852,7 @@ int main (void)
         cmocka_unit_test (test_reads_take_steps),
         cmocka_unit_test (test_steps_skip_nothing),
         cmocka_unit_test (test_reads_at_the_end_are_apart),
+        cmocka_unit_test (test_few_are_sifted_at_a_time),
         cmocka_unit_test (test_a_reply_is_bounded_but_for_one_body),
         cmocka_unit_test (test_lists_are_answered_in_turns),
         cmocka_unit_test (test_a_name_is_not_used_up),

@@ -66,7 +66,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->peeks,
                          &self->marks.topics,
                          &self->retain.topics,
-                         &self->readers.topics,
+                         &self->sifting.queues,
                          &self->tombs.all};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);

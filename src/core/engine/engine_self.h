@@ -131,6 +131,7 @@ typedef struct zb_load {
     uint64_t seen;          //  rows up to here are seen by its read
     zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
     struct zb_subs *subs; //  SUBS: what has been found
+    bool sifts;           //  it counts among those
     unsigned purges;      //  WINDOW, STRAYS: of the cursor, when it was asked.  SWEEP: of the log
     struct zb_list *list; //  LIST, DEPTHS: what has been found
     zb_ring_t lists;      //  on the ring of those that are under way
@@ -180,11 +181,11 @@ typedef struct {
     zb_search_t find; //  the search for those that nobody has used yet in this lead
 } zb_retain_t;
 
-//  READs, see reading.c.
+//  Loads whose rows are compared with filters of clients, see loads.c.
 typedef struct {
-    size_t reads;     //  of topics that are under way,
-    zb_ring_t topics; //  and those that wait until one of them is done
-} zb_readers_t;
+    size_t loads;     //  that are under way,
+    zb_ring_t queues; //  and those that wait until one of them is done: topics for their READs, and subscriptions
+} zb_sifting_t;
 
 //  What the loser of a split is sending, see merge.c.
 typedef struct {
@@ -348,7 +349,7 @@ struct zb_engine {
     zb_search_t search;
     zb_marks_t marks;
     zb_retain_t retain;
-    zb_readers_t readers;
+    zb_sifting_t sifting;
 
     zb_lineage_t lineage;
     zb_keep_t keep;
@@ -654,6 +655,8 @@ zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t na
 //  A load of rows of the log.
 zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from,
                                 uint64_t last);
+//  Whether rows of the queue may be read for filters of clients; if not, it is served as soon as they may.
+bool zb_engine_may_sift (zb_engine_t *self, zb_queue_t *queue);
 //  The LIST that is under way; one is started if there is none.
 zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request);
 //  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.

@@ -249,7 +249,7 @@ void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
     bool held = (queue->topic || queue->resting) && cursor->ready == 0;
     if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
         return;
-    if (self->starved)
+    if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
         return;
     if (self->windows + chunk > self->limits.windows) {
         s_make_room (self, queue, chunk, false);
@@ -300,7 +300,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         zb_engine_end_get (self, get);
     }
     zb_engine_read_ahead (self, queue);
-    if (queue->cursor.load)
+    if (queue->cursor.load || !zb_ring_empty (&queue->sifts))
         return;
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
         if (zb_engine_budget (self) == 0) {

@@ -22,6 +22,7 @@
 #define BYTES_MAX 1048576 //  about the bytes of one read, where no other limit applies
 #define LIST_ROWS 200     //  of one that is compared with a pattern
 #define TOMBS_MAX 1000    //  tombstones in memory
+#define SIFTING 8         //  loads at a time whose rows are compared with filters, where nobody's acknowledgement waits
 
 static const char s_damaged_meta[] = "the table meta holds a malformed row";
 static const char s_damaged_queues[] = "the table queues holds a malformed row";
@@ -104,16 +105,34 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
     load->queue = queue;
     load->from = from;
     load->last = last;
+    load->sifts = kind == ZB_LOAD_WINDOW && queue->filter.size;
+    self->sifting.loads += load->sifts;
+    //  The more a filter costs, the less is compared with it in one go.
+    size_t chunk = zb_engine_chunk (self) / (queue->filter.size / 8 + 1);
     uint8_t key[ZB_ACKS_KEY_SIZE];
     zb_log_key (queue->cursor.log->id, from, key);
     //  Each row of acks has its row of the log, so that as many of them are enough.
-    zb_read_add (load->read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, ROWS_MAX, zb_engine_chunk (self));
+    zb_read_add (load->read, ZB_LOG, key, ZB_LOG_KEY_SIZE, 4, ROWS_MAX, chunk);
     zb_acks_key (queue->id, from, key);
     zb_read_add (load->read, ZB_ACKS, key, ZB_ACKS_KEY_SIZE, 4, ROWS_MAX, SIZE_MAX);
     load->purges = queue->cursor.purges;
     queue->cursor.load = load;
     queue->log.users++;
     return load;
+}
+
+bool zb_engine_may_sift (zb_engine_t *self, zb_queue_t *queue)
+{
+    bool may = self->sifting.loads < SIFTING;
+    if (!may && zb_ring_empty (&queue->sifts))
+        zb_ring_append (&self->sifting.queues, &queue->sifts);
+    return may;
+}
+
+static void s_sift_on (zb_engine_t *self)
+{
+    while (self->sifting.loads < SIFTING && !zb_ring_empty (&self->sifting.queues))
+        zb_engine_serve (self, ZB_ITEM (zb_ring_pop (&self->sifting.queues), zb_queue_t, sifts));
 }
 
 zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
@@ -182,6 +201,7 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     zb_map_remove (&self->loads, &load->entry);
     zb_map_remove (&self->tags, &load->tagged);
     zb_ring_remove (&load->ask);
+    self->sifting.loads -= load->sifts;
     if (load->queue) {
         load->queue->log.users--;
         if (load->queue->cursor.load == load)
@@ -329,6 +349,19 @@ static bool s_queue (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     return false;
 }
 
+//  What the filter has cost is charged to who waits for the rows: the first of them, be it for what it acknowledges or gets.
+static void s_charge (zb_engine_t *self, const zb_load_t *load, size_t visits)
+{
+    zb_session_t *session = NULL;
+    if (!zb_ring_empty (&load->sessions))
+        session = ZB_ITEM (load->sessions.next, zb_session_t, waits);
+    else if (!zb_ring_empty (&load->queue->parked))
+        session = ZB_ITEM (load->queue->parked.next, zb_get_t, turn)->session;
+    zb_engine_visited (self, visits);
+    if (session)
+        session->visits += visits;
+}
+
 static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 {
     zb_queue_t *queue = load->queue;
@@ -342,6 +375,7 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     uint64_t end = cursor->seen < cursor->log->tail ? cursor->seen : cursor->log->tail;
     uint64_t want = load->kind == ZB_LOAD_STRAYS ? load->last : 0;
     uint64_t last = zb_cursor_load (cursor, read, end, want);
+    s_charge (self, load, zb_cursor_worked (cursor));
     if (last == 0)
         return false;
     if (want) {
@@ -502,6 +536,7 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
         s_destroy (self, &load);
     else
         zb_ring_append (&self->lists.done, &load->ask);
+    s_sift_on (self);
     zb_engine_let_go (self);
 }
 

@@ -25,7 +25,6 @@
 
 #define READ_ROWS 256          //  rows of one read,
 #define READ_BYTES (512 << 10) //  and their bytes, about
-#define READS 8                //  topics that are read at a time
 
 //  The rows of a read that are shown, for all who are there.
 typedef struct {
@@ -234,16 +233,12 @@ bool zb_engine_have_read (zb_engine_t *self, zb_load_t *load, const zb_read_t *r
 {
     zb_queue_t *topic = load->queue;
     topic->reading = false;
-    self->readers.reads--;
     //  What a replay has inserted meanwhile is not released: it is read when it is.
-    bool over = topic->gone || topic->log.inserting;
-    if (!over && !s_step (self, load, read))
+    if (topic->gone || topic->log.inserting)
+        return true;
+    if (!s_step (self, load, read))
         return false;
-    //  Topics that have waited come first.
-    while (self->readers.reads < READS && !zb_ring_empty (&self->readers.topics))
-        zb_engine_serve_readers (self, ZB_ITEM (zb_ring_pop (&self->readers.topics), zb_queue_t, readers));
-    if (!over)
-        zb_engine_serve (self, topic);
+    zb_engine_serve (self, topic);
     return true;
 }
 
@@ -270,7 +265,8 @@ static void s_read (zb_engine_t *self, zb_queue_t *topic, const zb_get_t *get)
     load->queue = topic;
     topic->log.users++;
     topic->reading = true;
-    self->readers.reads++;
+    load->sifts = true;
+    self->sifting.loads++;
     load->from = get->behind + 1;
     zb_log_key (log->id, load->from, key);
     topic->rows = topic->rows ? topic->rows : READ_ROWS;
@@ -314,8 +310,6 @@ void zb_engine_serve_readers (zb_engine_t *self, zb_queue_t *topic)
     zb_engine_visited (self, budget - left);
     if (left == 0)
         zb_engine_serve_later (self, topic);
-    else if (get && self->readers.reads < READS)
+    else if (get && zb_engine_may_sift (self, topic))
         s_read (self, topic, get);
-    else if (get && zb_ring_empty (&topic->readers))
-        zb_ring_append (&self->readers.topics, &topic->readers);
 }

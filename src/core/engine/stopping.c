@@ -59,7 +59,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->rest);
             zb_ring_remove (&queue->filtered);
             zb_ring_remove (&queue->retaining);
-            zb_ring_remove (&queue->readers);
+            zb_ring_remove (&queue->sifts);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }
@@ -105,7 +105,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->barrier.question = 0;
     memset (self->merge.replay, 0, sizeof self->merge.replay);
     self->merge.progress = NULL;
-    self->search.size = self->readers.reads = 0;
+    self->search.size = 0;
     self->tombs.freed = 0;
     self->search.at = self->marks.at = self->retain.at = 0;
     self->retain.find = (zb_search_t){.size = 0};

@@ -102,8 +102,10 @@ static void s_pass (zb_engine_t *self, zb_queue_t *topic, const zb_places_t *pla
         if (!s_is_idle (sub) || cursor->reach < behind || cursor->reach >= places->last ||
             cursor->reach < cursor->passed)
             continue;
-        *left -= *left > places->count ? places->count : *left;
-        if (!zb_cursor_skip (cursor, places, self->fill)) {
+        bool skips = zb_cursor_skip (cursor, places, self->fill);
+        size_t visits = places->count + zb_cursor_worked (cursor);
+        *left -= *left > visits ? visits : *left;
+        if (!skips) {
             cursor->held = cursor->reach;
             continue;
         }

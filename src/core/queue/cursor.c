@@ -131,7 +131,7 @@ static void s_uncover (zb_cursor_t *self, zb_away_t *away)
 }
 
 //  How many messages of a row it does not want; in its view (may be NULL) they are done.
-static uint32_t s_exclude (const zb_cursor_t *self, const zb_places_t *places, zb_view_t *view)
+static uint32_t s_exclude (zb_cursor_t *self, const zb_places_t *places, zb_view_t *view)
 {
     uint32_t excluded = 0, piece = 0;
     uint64_t from = places->first <= self->from && self->from < places->last ? self->from : 0;
@@ -139,8 +139,11 @@ static uint32_t s_exclude (const zb_cursor_t *self, const zb_places_t *places, z
     if (from == 0 && self->filter.size == 0)
         return 0;
     for (uint32_t number = 0; number < places->count; number++) {
-        if (places->place[number].piece != piece)
-            takes = zb_filter_takes (self->filter, zb_places_properties (places, number));
+        if (places->place[number].piece != piece) {
+            zb_frame_t properties = zb_places_properties (places, number);
+            self->work += zb_filter_work (self->filter, properties);
+            takes = zb_filter_takes (self->filter, properties);
+        }
         piece = places->place[number].piece;
         if (takes && zb_places_id (places, number) > from)
             continue;
@@ -759,6 +762,13 @@ void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t cou
     self->purges++;
     self->held = 0;
     zb_cursor_begin (self, from, count);
+}
+
+size_t zb_cursor_worked (zb_cursor_t *self)
+{
+    size_t work = self->work;
+    self->work = 0;
+    return work;
 }
 
 bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit)

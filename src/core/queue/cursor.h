@@ -61,6 +61,7 @@ typedef struct zb_cursor {
     uint64_t reach;
     uint64_t from;     //  behind this one it begins,
     zb_frame_t filter; //  and what it takes, its owner's; empty: all
+    size_t work;       //  what that has cost and nobody was told of
     uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
     uint64_t behind; //  and so many messages are before the mark
     bool jumped;     //  which has come, behind a late row, by rows again that it had passed: the log is to be trimmed
@@ -94,6 +95,8 @@ void zb_cursor_clear (zb_cursor_t *self);
 void zb_cursor_begin (zb_cursor_t *self, uint64_t from, uint64_t count);
 //  What it wants: what is behind this id, and what the filter takes, which lies there as long as the cursor does.
 void zb_cursor_want (zb_cursor_t *self, uint64_t from, zb_frame_t filter);
+//  What its filter has cost since this was asked last, in visits (limits.h).
+size_t zb_cursor_worked (zb_cursor_t *self);
 //  Whether it takes none of a row; nothing of it is in memory, and the row is the next one behind `reach`: then it is done.
 bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit);
 //  It begins elsewhere, under another id: its leases have ended, what a load brings is not for it.

@@ -19,9 +19,8 @@ static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, ui
     assert (self);
     self->kind = kind;
     zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
-    zb_ring_t *ring[] = {&self->ring,     &self->touched,   &self->demand,  &self->strays,
-                         &self->rest,     &self->parked,    &self->late,    &self->subs,
-                         &self->filtered, &self->retaining, &self->at_tail, &self->readers};
+    zb_ring_t *ring[] = {&self->ring, &self->touched, &self->demand,   &self->strays,    &self->rest,    &self->parked,
+                         &self->late, &self->subs,    &self->filtered, &self->retaining, &self->at_tail, &self->sifts};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -79,7 +78,7 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered) &&
-                zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->readers));
+                zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->sifts));
         free (self->dead);
         free (self);
         *self_p = NULL;

@@ -73,7 +73,7 @@ typedef struct zb_queue {
     uint16_t rows;      //  so many, 0 = not known yet
     uint64_t end;       //  those who have read up to here, which was the log's tail,
     zb_ring_t at_tail;  //  are not parked, but here;
-    zb_ring_t readers;  //  and on the ring of those that wait until others have been read
+    zb_ring_t sifts;    //  and, a subscription as well, on the ring of those that wait until others have been read
     zb_stamp_t changed; //  when it was made, or its options were changed
     uint64_t asked;     //  newest epoch in which a client asked something of it
     uint64_t commit;    //  the newest commit that writes its rows
