@@ -85,9 +85,10 @@ static void s_put (s_bench_t *self)
     zb_log_put (&self->log, &head, &piece, body, 2);
     self->next += 2;
     s_commit (self);
+    size_t left = SIZE_MAX;
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
         zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
-        zb_log_show (&self->log, added, true);
+        zb_log_show (&self->log, added, true, &left);
         zb_added_destroy (&added);
     }
 }
@@ -287,7 +288,8 @@ static void test_a_mark_jumps_over_what_it_had_passed (void **state)
     zb_row_unref (&row);
     s_commit (self);
     zb_added_t *added = ZB_ITEM (zb_ring_pop (&self->fill->rows), zb_added_t, ring);
-    zb_log_show (&self->log, added, true);
+    size_t left = SIZE_MAX;
+    zb_log_show (&self->log, added, true, &left);
     zb_added_destroy (&added);
     assert_int_equal (zb_cursor_low (cursor), 3);
     //  It is read alone.

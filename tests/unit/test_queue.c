@@ -74,9 +74,10 @@ static void s_commit (s_bench_t *self)
 
 static void s_show (s_bench_t *self, bool join)
 {
+    size_t left = SIZE_MAX;
     for (zb_ring_t *link = zb_ring_pop (&self->fill->rows); link; link = zb_ring_pop (&self->fill->rows)) {
         zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
-        zb_log_show (&self->queue->log, added, join);
+        zb_log_show (&self->queue->log, added, join, &left);
         zb_added_destroy (&added);
     }
 }

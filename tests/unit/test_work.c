@@ -455,6 +455,37 @@ static void test_few_are_sifted_at_a_time (void **state)
     rig_destroy (&rig);
 }
 
+//  What comes when many subscriptions wait with filters that cost much is compared with some of these at once; the others
+//  read it, and none lacks it.
+static void test_showing_takes_steps (void **state)
+{
+    (void) state;
+    enum { SUBS = ZB_WINDOW, MESSAGES = 200 };
+    rig_t *rig = s_topic (0);
+    rig_say (rig, "d", "HELLO|h");
+    for (int number = 0; number < SUBS; number++) {
+        char line[40];
+        s_push_read (rig, "d", "SUB|s|t/s%d|filter=%s", number, "some.>");
+        snprintf (line, sizeof line, "GET|g%d|t/s%d|1|1000000|", number, number);
+        rig_push (rig, "d", line);
+    }
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).parked, SUBS);
+    zb_engine_worked (rig->engine, zb_frame ("d"));
+    for (int number = 1; number <= MESSAGES; number++)
+        rig_push (rig, "p", number < MESSAGES ? "PUT|p|t|subject=no.eu.de.x|x" : "PUT|p|t|subject=some.eu.de.x|x");
+    rig_skip (rig);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).parked, 0);
+    size_t messages = 0;
+    for (size_t index = 0; index < rig->count; index++)
+        messages += rig->replies[index].answer.status == ZB_ANSWER_MSG && rig->replies[index].answer.bodies == 1;
+    assert_int_equal (messages, SUBS);
+    assert_true (rig_stats (rig).visited <= 6 * ZB_TURN_VISITS);
+    assert_true (zb_engine_worked (rig->engine, zb_frame ("d")) > (size_t) SUBS * MESSAGES * 30);
+    rig_destroy (&rig);
+}
+
 //  Replies
 
 static void test_a_reply_is_bounded_but_for_one_body (void **state)
@@ -853,6 +884,7 @@ int main (void)
         cmocka_unit_test (test_steps_skip_nothing),
         cmocka_unit_test (test_reads_at_the_end_are_apart),
         cmocka_unit_test (test_few_are_sifted_at_a_time),
+        cmocka_unit_test (test_showing_takes_steps),
         cmocka_unit_test (test_a_reply_is_bounded_but_for_one_body),
         cmocka_unit_test (test_lists_are_answered_in_turns),
         cmocka_unit_test (test_a_name_is_not_used_up),

@@ -22,6 +22,8 @@
 #define UPTIME_STEP 60000
 //  The store's "time" is ahead by at most this much.
 #define TIME_STEP 1000
+//  What is spent on filters when rows are shown to those who wait, in one go: who is left out reads them.
+#define SHOW_VISITS (4 * ZB_TURN_VISITS)
 
 void zb_engine_fill_next (zb_engine_t *self)
 {
@@ -192,8 +194,8 @@ static void s_drop_gone (zb_engine_t *self)
     }
 }
 
-//  Shows the rows of a commit that is released, and gives its replies out.
-static void s_show (zb_engine_t *self, zb_commit_t *commit)
+//  Shows the rows of a commit that is released, as long as *left for filters, and gives its replies out.
+static void s_show (zb_engine_t *self, zb_commit_t *commit, size_t *left)
 {
     for (zb_ring_t *link = zb_ring_pop (&commit->rows); link; link = zb_ring_pop (&commit->rows)) {
         zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
@@ -201,7 +203,7 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit)
         if (!queue->gone) {
             bool room = queue->log.bytes + added->row->size <= self->limits.window &&
                         self->windows + added->row->size <= self->limits.windows;
-            zb_log_show (&queue->log, added, room);
+            zb_log_show (&queue->log, added, room, left);
         }
         bool shed = added->inserted && queue->log.bytes > self->limits.window;
         zb_added_destroy (&added);
@@ -240,8 +242,9 @@ static void s_release (zb_engine_t *self)
     zb_engine_token (self);
     if (self->rule == ZB_RELEASE_BOTH)
         zb_engine_followed (self, ZB_ITEM (done.prev, zb_commit_t, ring)->moment);
+    size_t left = SHOW_VISITS;
     for (zb_ring_t *link = done.next; link != &done; link = link->next)
-        s_show (self, ZB_ITEM (link, zb_commit_t, ring));
+        s_show (self, ZB_ITEM (link, zb_commit_t, ring), &left);
     for (zb_ring_t *link = zb_ring_pop (&done); link; link = zb_ring_pop (&done)) {
         zb_commit_t *commit = ZB_ITEM (link, zb_commit_t, ring);
         for (zb_ring_t *get = zb_ring_pop (&commit->gets); get; get = zb_ring_pop (&commit->gets))

@@ -657,6 +657,9 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
                                 uint64_t last);
 //  Whether rows of the queue may be read for filters of clients; if not, it is served as soon as they may.
 bool zb_engine_may_sift (zb_engine_t *self, zb_queue_t *queue);
+//  What the filter of a subscription has cost counts, and is charged to who waits for its rows: the first whom the load (or
+//  NULL) keeps waiting for what it acknowledges, or who gets.
+void zb_engine_sifted (zb_engine_t *self, zb_queue_t *queue, const zb_load_t *load);
 //  The LIST that is under way; one is started if there is none.
 zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request);
 //  A load without a name that nobody waits for yet; the caller adds its ranges to load->read.

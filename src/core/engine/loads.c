@@ -349,14 +349,14 @@ static bool s_queue (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     return false;
 }
 
-//  What the filter has cost is charged to who waits for the rows: the first of them, be it for what it acknowledges or gets.
-static void s_charge (zb_engine_t *self, const zb_load_t *load, size_t visits)
+void zb_engine_sifted (zb_engine_t *self, zb_queue_t *queue, const zb_load_t *load)
 {
+    size_t visits = zb_cursor_worked (&queue->cursor);
     zb_session_t *session = NULL;
-    if (!zb_ring_empty (&load->sessions))
+    if (visits && load && !zb_ring_empty (&load->sessions))
         session = ZB_ITEM (load->sessions.next, zb_session_t, waits);
-    else if (!zb_ring_empty (&load->queue->parked))
-        session = ZB_ITEM (load->queue->parked.next, zb_get_t, turn)->session;
+    else if (visits && !zb_ring_empty (&queue->parked))
+        session = ZB_ITEM (queue->parked.next, zb_get_t, turn)->session;
     zb_engine_visited (self, visits);
     if (session)
         session->visits += visits;
@@ -375,7 +375,7 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     uint64_t end = cursor->seen < cursor->log->tail ? cursor->seen : cursor->log->tail;
     uint64_t want = load->kind == ZB_LOAD_STRAYS ? load->last : 0;
     uint64_t last = zb_cursor_load (cursor, read, end, want);
-    s_charge (self, load, zb_cursor_worked (cursor));
+    zb_engine_sifted (self, queue, load);
     if (last == 0)
         return false;
     if (want) {

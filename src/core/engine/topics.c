@@ -292,6 +292,7 @@ void zb_engine_serve_topic (zb_engine_t *self, zb_queue_t *topic)
     {
         zb_cursor_t *cursor = ZB_ITEM (link, zb_cursor_t, follows);
         zb_queue_t *sub = ZB_ITEM (cursor, zb_queue_t, cursor);
+        zb_engine_sifted (self, sub, NULL);
         if (!zb_ring_empty (&sub->parked))
             zb_engine_serve (self, sub);
         else if (cursor->ready > READY_ENOUGH)

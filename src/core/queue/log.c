@@ -222,7 +222,21 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     return done;
 }
 
-void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join)
+//  It joins the windows of those that rows are shown to.
+static void s_join (zb_log_t *self, const zb_added_t *added, size_t *left)
+{
+    ZB_RING_EACH (link, after, &self->followers)
+    {
+        zb_cursor_t *cursor = ZB_ITEM (link, zb_cursor_t, follows);
+        size_t before = cursor->work;
+        if (cursor->filter.size == 0 || *left)
+            zb_cursor_join (cursor, added->row, added->last, added->bits);
+        size_t work = cursor->work - before;
+        *left -= work < *left ? work : *left;
+    }
+}
+
+void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join, size_t *left)
 {
     if (added->purges != self->purges)
         return;
@@ -232,8 +246,7 @@ void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join)
     if (inserted)
         ZB_RING_EACH (link, after, &self->cursors)
     zb_cursor_insert (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);
-    else if (join && self->head_only) ZB_RING_EACH (link, after, &self->followers)
-        zb_cursor_join (ZB_ITEM (link, zb_cursor_t, follows), added->row, added->last, added->bits);
+    else if (join && self->head_only) s_join (self, added, left);
     else if (join) ZB_RING_EACH (link, after, &self->cursors)
         zb_cursor_join (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);
     if (!inserted)

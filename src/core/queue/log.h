@@ -94,8 +94,9 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit);
 uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.
 void zb_added_destroy (zb_added_t **self_p);
-//  Shows a row; it joins the windows of the cursors that have come to it if that is allowed.
-void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join);
+//  Shows a row; it joins the windows of the cursors that have come to it if that is allowed.  What their filters cost is
+//  taken off *left (visits); at 0 it joins no more windows that have one: these read it later.
+void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join, size_t *left);
 //  Everything put so far is gone, but for the rows in the store.  Ids up to `last` are.
 void zb_log_purge (zb_log_t *self, uint64_t last);
 
