@@ -71,7 +71,9 @@ static void test_each_state (void **state)
     //  It has taken nothing, and counts as no delivery.
     zb_engine_stats_t before = rig_stats (rig);
     assert_int_equal (before.messages_out, 4);
+    zb_engine_worked (rig->engine, zb_frame ("c"));
     s_sees (rig, "q", "first", "1", "1 two zb-state=leased zb-by=worker zb-until=1700000030000 colour=red");
+    assert_true (zb_engine_worked (rig->engine, zb_frame ("c")) >= 2);
     rig_say (rig, "c", "GET|g|q|9|0|");
     rig_expect (rig, "c> MSG|p|*");
     rig_expect (rig, "c> MSG|g|both|q|1:5 1|five");

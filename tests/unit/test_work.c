@@ -532,6 +532,8 @@ static void test_lists_are_answered_in_turns (void **state)
     for (size_t index = 0; index < rig->count; index++)
         lists += rig->replies[index].answer.args == 2 * ZB_LIST_MAX;
     assert_int_equal (lists, 39);
+    //  Each is charged for its own.
+    assert_in_range (zb_engine_worked (rig->engine, zb_frame ("w7")), 12000 + 8 * ZB_LIST_MAX, 13000 + 8 * ZB_LIST_MAX);
     assert_true (rig_stats (rig).visited <= 2 * ZB_TURN_VISITS);
     rig_destroy (&rig);
 }

@@ -388,7 +388,6 @@ static void s_go_on (zb_engine_t *self)
         more = link != last;
         zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
         zb_engine_waited (self, session);
-        session->visits += ZB_STEP_VISITS; //  at most
         zb_engine_go_on (self, session);
         more = more && !zb_ring_empty (&self->later.sessions);
     }

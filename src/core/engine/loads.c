@@ -235,7 +235,9 @@ void zb_engine_go_on (zb_engine_t *self, zb_session_t *session)
 {
     while (!zb_ring_empty (&session->tasks)) {
         zb_task_t *task = ZB_ITEM (session->tasks.next, zb_task_t, ring);
+        size_t visited = self->visited;
         zb_load_t *load = zb_engine_run (self, task);
+        session->visits += self->visited - visited;
         if (load) {
             zb_engine_wait (self, session, load);
             return;

@@ -151,6 +151,7 @@ static int s_row (zb_engine_t *self, zb_load_t *load, const zb_found_t *found, u
             more = s_add (self, peek, places, number, lease, deliveries);
     }
     zb_engine_visited (self, places->count);
+    ZB_ITEM (load->sessions.next, zb_session_t, waits)->visits += places->count;
     zb_glance_close (&glance);
     return more;
 }
