@@ -2,16 +2,21 @@
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 
 import pytest
+import zmq.auth
 
-from brokers import WRAPPER, Pair, Single, wait_for
-from conftest import in_step
-from patience import PATIENCE, SLOWER
-from test_bounds import Flood, resident
-from zb1 import status
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+from brokers import WRAPPER, Pair, Single, wait_for      # noqa: E402
+from conftest import in_step                             # noqa: E402
+from curve import Curve                                  # noqa: E402
+from keyed import ROLES, Keyed, at                       # noqa: E402
+from patience import PATIENCE, SLOWER                    # noqa: E402
+from test_bounds import Flood, resident                  # noqa: E402
+from zb1 import status                                   # noqa: E402
 
 MIB = 1 << 20
 MORE, LARGE, COMMAND = 1, 2, 4
@@ -336,6 +341,53 @@ def test_unfinished_requests_have_a_limit_in_all(tight, client):
     works(single, client)
     assert PADDED or resident(single.broker)[1] < 300 * MIB
     assert status(single.endpoints[0])["dropped"]["cut"] > 20
+
+
+class Sealed:
+    """A connection that speaks CURVE by hand."""
+
+    def __init__(self, pair, lead, path):
+        self.curve = Curve(pair.public[ROLES[lead]].encode(), zmq.auth.load_certificate(path))
+        self.sock = socket.create_connection(("127.0.0.1", pair.ports[lead]), PATIENCE)
+        assert self.curve.shake(self.sock)
+
+    def send(self, data):
+        """Returns whether the other side still takes bytes."""
+        try:
+            self.sock.sendall(data)
+            return True
+        except OSError:
+            return False
+
+
+def test_unfinished_requests_have_a_limit_in_all_with_keys():
+    #  The same with CURVE, of a principal that may do nothing.  A client that may is neither held nor cut in the midst of its
+    #  own request.
+    pair = Keyed(more="limits\n    memory = 64m\n").start()
+    try:
+        lead = pair.in_step()
+        stranger, good = pair.new("stranger"), pair.new("good", "put=*", "manage=*", "as=*")
+        with at(pair, lead, good) as worker:
+            assert worker.code("HELLO", "h") == "OK"
+            assert worker.code("QUEUE", "q", "q", "") == "OK"
+            crowd = [Sealed(pair, lead, stranger) for _ in range(40)]
+
+            def send(sealed):
+                for _ in range(15):
+                    if not sealed.send(sealed.curve.seal(bytes(MIB), more=True)):
+                        return
+            threads = [threading.Thread(target=send, args=(sealed,), daemon=True) for sealed in crowd]
+            for thread in threads:
+                thread.start()
+            for number in range(10):
+                assert worker.code("PUT", "p%d" % number, "q", "", bytes(1000000)) == "OK"
+            for thread in threads:
+                thread.join()
+            assert worker.code("PUT", "last", "q", "", bytes(1000000)) == "OK"
+            assert PADDED or resident(pair.brokers[lead])[1] < 300 * MIB
+            assert pair.status(lead)["dropped"]["cut"] > 20
+    finally:
+        pair.close()
 
 
 def test_large_requests_wait_in_their_clients(tight):

@@ -79,7 +79,7 @@ check "the public header needs no foreign header" \
 libc='bcmp|mem(chr|cmp|cpy|move|set)|str(chr|rchr|str|len|n?cmp|n?cpy|spn|cspn)|v?snprintf|malloc|calloc|realloc|free|qsort|bsearch'
 libc="$libc|abort|__assert_fail|__assert_rtn|__(mem|str|v?snprintf)[a-z]*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
 libc="$libc|__(asan|ubsan|tsan|sanitizer|sancov|gcov|llvm)_.*|_?_gcov.*"
-values='crypto_(shorthash|generichash)[a-z0-9_]*|sodium_mem(cmp|zero)|z(hash|list|hashx|listx|rex)_[a-z_]+'
+values='crypto_(shorthash|generichash|core_h?salsa20)[a-z0-9_]*|sodium_mem(cmp|zero)|z(hash|list|hashx|listx|rex)_[a-z_]+'
 
 #  members ARCHIVE PATTERN LETTERS: the symbols of these kinds in the archive's objects whose names match
 members () {
@@ -101,7 +101,7 @@ needs () {
 scratch=$(mktemp) || exit 1
 trap 'rm -f "$scratch"' EXIT
 machines=$(members "$build/.libs/libpatterns.a" '[a-z]+_fsm\.o' 'TDBR')
-needs "the core's objects need only memory, strings, containers and hashes" \
+needs "the core's objects need only memory, strings, containers, hashes and ciphers" \
     "$build/.libs/libzbcore.a" '[^:]*' "$libc|$values" "$machines"
 needs "the pattern machines' objects need only libc" "$build/.libs/libpatterns.a" '[a-z]+_fsm\.o' "$libc"
 

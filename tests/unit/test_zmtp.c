@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -214,21 +215,114 @@ static bytes_t s_curve (size_t hello, size_t initiate)
     return bytes;
 }
 
-//  Of another mechanism every frame counts as a message.
+//  Until the key of its boxes is known, nothing that is encrypted counts but a frame that is too long.
 static void test_encrypted (void **state)
 {
     (void) state;
-    bytes_t bytes = s_curve (200, 300);
-    for (int index = 0; index < 100; index++)
-        s_frame (&bytes, 0, "\7MESSAGE", 8);
+    static const uint8_t body[1001];
     zb_zmtp_t self;
-    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
-    assert_int_equal (self.messages, 100);
-    bytes.size = 0;
-    s_greet (&bytes, "PLAIN");
-    s_frame (&bytes, 0, "\7MESSAGE", 8);
-    assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
-    assert_int_equal (self.messages, 1);
+    for (int plain = 0; plain < 2; plain++) {
+        bytes_t bytes = s_curve (200, 300);
+        if (plain) {
+            bytes.size = 0;
+            s_greet (&bytes, "PLAIN");
+        }
+        for (int index = 0; index < 100; index++)
+            s_frame (&bytes, 0, "\7MESSAGE", 8);
+        assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_FINE);
+        assert_int_equal (self.messages, 0);
+        assert_int_equal (self.memory, 0);
+        s_frame (&bytes, 0, body, sizeof body);
+        assert_int_equal (s_answer (&self, &s_clients, &bytes), ZB_ZMTP_BYTES);
+    }
+}
+
+static const uint8_t s_key[crypto_box_BEFORENMBYTES] = "key of the boxes";
+
+//  A box with these flags in it (RFC 26); the frame around it has flags of its own.
+static void s_box (bytes_t *self, uint8_t outer, uint8_t flags, const void *data, size_t size)
+{
+    static uint8_t number;
+    uint8_t nonce[crypto_box_NONCEBYTES] = "CurveZMQMESSAGEC", text[2048] = {flags}, body[2048] = "\7MESSAGE";
+    nonce[sizeof nonce - 1] = body[15] = ++number;
+    memcpy (text + 1, data, size);
+    assert_int_equal (crypto_box_easy_afternm (body + 16, text, 1 + size, nonce, s_key), 0);
+    s_frame (self, outer, body, 16 + crypto_box_MACBYTES + 1 + size);
+}
+
+//  What comes in boxes, in pieces of each size, is counted as it would be without them.
+static zb_zmtp_fault_t s_boxed (zb_zmtp_t *self, const zb_zmtp_bounds_t *bounds, const bytes_t *boxes)
+{
+    zb_zmtp_fault_t fault = ZB_ZMTP_FINE;
+    for (size_t piece = 1; piece < 300; piece += piece < 60 ? 1 : 37) {
+        bytes_t shakes = s_curve (200, 300), copy = *boxes;
+        *self = (zb_zmtp_t){.bounds = bounds};
+        assert_int_equal (zb_zmtp_take (self, shakes.data, shakes.size), ZB_ZMTP_FINE);
+        zb_zmtp_key (self, s_key);
+        zb_zmtp_fault_t now = ZB_ZMTP_FINE;
+        for (size_t at = 0; at < copy.size && !now; at += piece)
+            now = zb_zmtp_take (self, copy.data + at, copy.size - at < piece ? copy.size - at : piece);
+        assert_true (piece == 1 || now == fault);
+        assert_memory_equal (copy.data, boxes->data, boxes->size);
+        fault = now;
+    }
+    return fault;
+}
+
+static void test_boxes (void **state)
+{
+    (void) state;
+    static const uint8_t body[600];
+    zb_zmtp_t self;
+    bytes_t boxes = {.size = 0};
+    for (int index = 0; index < 3; index++) {
+        s_box (&boxes, 0, 1, "ZB1", 3);
+        s_box (&boxes, 0, 2, "\4PING\0\0", 7);
+        s_box (&boxes, 0, 1, "", 0);
+        s_box (&boxes, 0, 1, "x", 1);
+        s_box (&boxes, 0, 0, body, 300);
+    }
+    assert_int_equal (s_boxed (&self, &s_clients, &boxes), ZB_ZMTP_FINE);
+    assert_int_equal (self.messages, 3);
+    assert_int_equal (self.memory, 0);
+    assert_true (self.ended >= 3 * (304 + 4 * 64));
+    //  One that has not ended.  It has the bounds of any.
+    for (int more = 0; more < 2; more++) {
+        boxes.size = 0;
+        s_box (&boxes, 0, 1, body, 500);
+        s_box (&boxes, 0, 1, body, 500 + (size_t) more);
+        assert_int_equal (s_boxed (&self, &s_clients, &boxes), more ? ZB_ZMTP_BYTES : ZB_ZMTP_FINE);
+        assert_int_equal (self.messages, 0);
+        assert_true (self.memory >= 500 + 64);
+        boxes.size = 0;
+        for (int index = 0; index < 10 + more; index++)
+            s_box (&boxes, 0, 1, "", 0);
+        assert_int_equal (s_boxed (&self, &s_clients, &boxes), more ? ZB_ZMTP_FRAMES : ZB_ZMTP_FINE);
+    }
+}
+
+//  Nobody is forgiven a frame because of what libzmq may overlook: the flags around a box, what is too short for one, a
+//  command of another name.
+static void test_boxes_that_nobody_makes (void **state)
+{
+    (void) state;
+    zb_zmtp_t self;
+    for (int kind = 0; kind < 5; kind++) {
+        bytes_t boxes = {.size = 0};
+        for (int index = 0; index < 11; index++)
+            if (kind == 0)
+                s_box (&boxes, 1, 0, "x", 1);
+            else if (kind == 1)
+                s_box (&boxes, 4, 0, "\4PING\0\0", 7);
+            else if (kind == 2)
+                s_box (&boxes, 0, 2, "\3FOO", 4);
+            else if (kind == 3)
+                s_frame (&boxes, 1, "\7MESSAGE", 8);
+            else
+                s_frame (&boxes, 4, "\4PING\0\0", 7);
+        assert_int_equal (s_boxed (&self, &s_clients, &boxes), ZB_ZMTP_FRAMES);
+        assert_int_equal (self.messages, 0);
+    }
 }
 
 //  Before a stranger has shown a key he makes libzmq keep no more of him than without keys.
@@ -352,6 +446,8 @@ int main (void)
         cmocka_unit_test (test_a_routing_id_in_a_box),
         cmocka_unit_test (test_a_handshake_has_an_end),
         cmocka_unit_test (test_encrypted),
+        cmocka_unit_test (test_boxes),
+        cmocka_unit_test (test_boxes_that_nobody_makes),
         cmocka_unit_test (test_the_handshake_of_curve_is_short),
         cmocka_unit_test (test_old_protocols),
         cmocka_unit_test (test_small_reads_cost_buffers),

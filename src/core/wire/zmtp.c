@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,12 @@
 #define MORE 1
 #define LARGE 2
 #define COMMAND 4
+//  CURVE's MESSAGE (RFC 26): its name and the end of the nonce; in the box an authenticator, flags, and what the frame holds.
+#define BOX_NONCE 8
+#define BOX_NONCE_BEGINS "CurveZMQMESSAGEC"
+#define BOX_FLAGS (8 + 8 + crypto_box_MACBYTES)
+#define BOX_MORE 1
+#define BOX_COMMAND 2
 //  What libzmq keeps of a frame beside its bytes; the buffer that it reads into, which stays as long as a frame in it; and
 //  the longest frame that it copies out of it.
 #define FRAME_COST 64
@@ -125,7 +132,7 @@ static zb_zmtp_fault_t s_look (zb_zmtp_t *self, size_t before, uint8_t *fresh, s
 //  Frames
 
 //  Bytes of the head as far as they are known, and of the body as soon as they are.  `peek` bytes of the body count as
-//  head: the first two of a command.
+//  head: the first two of a command, and of a box as many behind its flags.
 static size_t s_head (const zb_zmtp_t *self, uint64_t *body, size_t *peek)
 {
     const uint8_t *head = self->head;
@@ -138,8 +145,9 @@ static size_t s_head (const zb_zmtp_t *self, uint64_t *body, size_t *peek)
     //  In ZMTP 1.0 the flags count as a byte of the body.
     if (self->old && *body)
         --*body;
-    if (!self->old && head[0] & COMMAND && *body >= 2)
-        *peek = 2;
+    size_t skipped = self->keyed ? BOX_FLAGS + 1 : 0;
+    if (!self->old && (head[0] & COMMAND || self->keyed) && *body >= skipped)
+        *peek = skipped + (*body - skipped < 2 ? 0 : 2);
     return size + *peek;
 }
 
@@ -149,12 +157,24 @@ static bool s_is_heartbeat (const uint8_t *name, uint64_t body)
     return body >= 2 && body <= ZB_HEARTBEAT_MAX && name[0] == 4 && name[1] == 'P';
 }
 
+//  Opens the first `peek` bytes of a box, as far as they are of its flags and behind them.  Whether all of it is as its
+//  authenticator says is libzmq's to find out, which closes the connection if not.
+static void s_peek (const zb_zmtp_t *self, uint8_t *box, size_t peek)
+{
+    uint8_t block[crypto_core_salsa20_INPUTBYTES] = {0}, stream[crypto_core_salsa20_OUTPUTBYTES];
+    memcpy (block, box + BOX_NONCE, crypto_stream_salsa20_NONCEBYTES);
+    crypto_core_salsa20 (stream, block, self->key, NULL);
+    for (size_t at = BOX_FLAGS; at < peek; at++)
+        box[at] ^= stream[crypto_box_ZEROBYTES + at - BOX_FLAGS];
+    sodium_memzero (stream, sizeof stream);
+}
+
 //  The head of a frame is there, `peek` bytes of its body with it.
 static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
 {
-    const uint8_t *first = self->head + self->have - peek;
+    uint8_t *first = self->head + self->have - peek;
     uint8_t flags = self->old ? first[-1] : self->head[0];
-    bool command = !self->old && flags & COMMAND;
+    bool more = (flags & MORE) != 0, command = !self->old && flags & COMMAND, heartbeat = command && !self->keyed;
     self->have = 0;
     self->left = body - peek;
     self->ends = self->counts = self->kept = false;
@@ -166,10 +186,21 @@ static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
         self->shakes--;
         return command && body <= self->bounds->handshake ? ZB_ZMTP_FINE : ZB_ZMTP_HANDSHAKE;
     }
-    if (command && s_is_heartbeat (first, body))
-        return ZB_ZMTP_FINE;
     const zb_zmtp_bounds_t *bounds = self->bounds;
-    if (bounds->most && !self->encrypted && ++self->all > bounds->most)
+    if (self->encrypted && !self->keyed)
+        return body > bounds->bytes ? ZB_ZMTP_BYTES : ZB_ZMTP_FINE;
+    if (self->keyed && peek > BOX_FLAGS) {
+        s_peek (self, first, peek);
+        //  The frame's own flags are added to those of the box, or forgotten, as libzmq was built.
+        more = more || first[BOX_FLAGS] & BOX_MORE;
+        heartbeat = (first[BOX_FLAGS] & BOX_COMMAND) != 0;
+        command = command || heartbeat;
+        first += BOX_FLAGS + 1;
+        body -= BOX_FLAGS + 1;
+    }
+    if (heartbeat && s_is_heartbeat (first, body))
+        return ZB_ZMTP_FINE;
+    if (bounds->most && ++self->all > bounds->most)
         return ZB_ZMTP_MOST;
     if (++self->frames > bounds->frames)
         return ZB_ZMTP_FRAMES;
@@ -178,9 +209,9 @@ static zb_zmtp_fault_t s_frame (zb_zmtp_t *self, uint64_t body, size_t peek)
     self->bytes += (size_t) body;
     self->memory += FRAME_COST + peek;
     self->counts = true;
-    //  What is encrypted is decrypted into memory of its own.
-    self->kept = !self->encrypted && body > COPIED_MOST && body < BUFFER_COST;
-    self->ends = !command && (self->encrypted || !(flags & MORE));
+    //  What is encrypted is decrypted where it was read.
+    self->kept = self->left + peek > COPIED_MOST && self->left + peek < BUFFER_COST;
+    self->ends = !command && !more;
     return ZB_ZMTP_FINE;
 }
 
@@ -210,14 +241,15 @@ static zb_zmtp_fault_t s_frames (zb_zmtp_t *self, const uint8_t *data, size_t si
             self->memory += self->counts ? skip : 0;
         }
         else {
+            uint64_t body = 0;
+            size_t peek;
             //  A head has two bytes at least.
-            size_t some = self->have == 0 && size > 1 ? 2 : 1;
+            size_t some = (self->have ? s_head (self, &body, &peek) : 2) - self->have;
+            some = some < size ? some : size;
             memcpy (self->head + self->have, data, some);
             self->have += (uint8_t) some;
             data += some;
             size -= some;
-            uint64_t body = 0;
-            size_t peek;
             if (self->have < s_head (self, &body, &peek))
                 continue;
             zb_zmtp_fault_t fault = s_frame (self, body, peek);
@@ -261,8 +293,19 @@ zb_zmtp_fault_t zb_zmtp_take (zb_zmtp_t *self, uint8_t *data, size_t size)
     return fault;
 }
 
+void zb_zmtp_key (zb_zmtp_t *self, const uint8_t *key)
+{
+    if (!self->encrypted || self->shakes || self->keyed)
+        return;
+    //  What XSalsa20 makes of a key and the beginning of a nonce, which is the same for all boxes.
+    crypto_core_hsalsa20 (self->key, (const uint8_t *) BOX_NONCE_BEGINS, key, NULL);
+    self->keyed = true;
+}
+
 void zb_zmtp_clear (zb_zmtp_t *self)
 {
+    sodium_memzero (self->key, sizeof self->key);
+    self->keyed = false;
     free (self->handshake);
     self->handshake = NULL;
     self->came = 0;

@@ -22,8 +22,10 @@
 
     The handshake of NULL is in the clear.  Of CURVE it is two commands, HELLO and INITIATE,
     neither of which may be long; of another mechanism nothing is known.  Behind it frames
-    are encrypted, MORE included: then each frame counts as a message.  INITIATE has the
-    properties in a box, so whoever opens it (io/base/boxes) has "Identity" renamed.
+    are boxes, MORE included.  Whoever hears of their key (io/base/boxes) says it here; the
+    flags of each box are read with it, and encrypted frames are counted as others.  Before
+    that, libzmq takes none.  INITIATE has the properties in a box, so whoever opens it has
+    "Identity" renamed.
 */
 
 #ifndef ZB_ZMTP_H_INCLUDED
@@ -33,14 +35,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-//  What a frame of CURVE counts for beside the bytes that its reader gets: libzmq's memory, nonce and authenticator.
-#define ZB_ZMTP_SEALED_COST (64 + 33)
-
 typedef struct {
     size_t handshake; //  bytes of the greeting and the first command
     size_t bytes;     //  of a message, all frames
     size_t frames;    //  of a message
-    uint64_t most; //  frames in all but ZMTP's heartbeats; 0 = any number.  Encrypted ones are not counted
+    uint64_t most;    //  frames in all but ZMTP's heartbeats; 0 = any number
 } zb_zmtp_bounds_t;
 
 typedef enum {
@@ -60,15 +59,17 @@ typedef struct {
     uint64_t memory;    //  the same of the message that has not ended
     uint8_t *handshake; //  what has come of it; NULL when it is over, and before it has begun
     size_t came;
-    bool over;    //  the handshake is
-    bool old;     //  frames as in ZMTP 1.0
-    bool routing; //  the next frame is the routing id (ZMTP 1.0, 2.0)
-    bool encrypted; //  the frames are
-    uint8_t shakes; //  commands of the handshake that are still to come (CURVE)
-    bool ends;    //  the frame that is being read ends a message
-    bool counts;  //  it is of a message; else nothing of it stays
-    bool kept;    //  libzmq keeps its body where it was read
-    uint8_t head[11];
+    bool over;       //  the handshake is
+    bool old;        //  frames as in ZMTP 1.0
+    bool routing;    //  the next frame is the routing id (ZMTP 1.0, 2.0)
+    bool encrypted;  //  the frames are,
+    bool keyed;      //  and their key is known
+    uint8_t shakes;  //  commands of the handshake that are still to come (CURVE)
+    bool ends;       //  the frame that is being read ends a message
+    bool counts;     //  it is of a message; else nothing of it stays
+    bool kept;       //  libzmq keeps its body where it was read
+    uint8_t key[32]; //  of the boxes
+    uint8_t head[44];
     uint8_t have;         //  bytes of `head`
     uint64_t left;        //  bytes to come of the frame that is being read
     size_t bytes, frames; //  of the message that has not ended
@@ -79,6 +80,8 @@ typedef struct {
 zb_zmtp_fault_t zb_zmtp_take (zb_zmtp_t *self, uint8_t *data, size_t size);
 //  Renames "Identity" in the properties of a READY or an INITIATE, which are there wholly.
 void zb_zmtp_anonymous (uint8_t *properties, size_t size);
+//  The key of the boxes to come (crypto_box_beforenm's): INITIATE was read last.
+void zb_zmtp_key (zb_zmtp_t *self, const uint8_t *key);
 //  Frees what it holds.
 void zb_zmtp_clear (zb_zmtp_t *self);
 

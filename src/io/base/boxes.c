@@ -16,6 +16,7 @@
 
 #include "core/wire/zmtp.h"
 #include "io/base/boxes.h"
+#include "io/base/gate.h"
 
 //  RFC 26: what the nonces begin with.  INITIATE's box has the client's key and a box of its own before the properties.
 #define HELLO "CurveZMQHELLO---"
@@ -95,5 +96,13 @@ int zb_boxes_close (unsigned char *box, const unsigned char *text, unsigned long
     const unsigned char *key = s_asked (to) ? s_boxes.also : from;
     int rc = crypto_box_curve25519xsalsa20poly1305 (box, text, size, nonce, to, key);
     pthread_mutex_unlock (&s_boxes.mutex);
+    return rc;
+}
+
+int zb_boxes_key (unsigned char *key, const unsigned char *from, const unsigned char *to)
+{
+    int rc = crypto_box_curve25519xsalsa20poly1305_beforenm (key, from, to);
+    if (rc == 0)
+        zb_gate_key (key);
     return rc;
 }

@@ -7,7 +7,7 @@
     =========================================================================
 
     libzmq calls these: the gate sees who comes, what comes, and who goes; and what CURVE's
-    handshakes have in their boxes goes through io/base/boxes.
+    handshakes have in their boxes, and the key that comes of them, goes through io/base/boxes.
 
     CZMQ says by one of them, on standard output, what is wrong with a file: that is for the log.
 */
@@ -64,4 +64,9 @@ int crypto_box_open (unsigned char *text, const unsigned char *box, unsigned lon
                      const unsigned char *from, const unsigned char *to)
 {
     return zb_boxes_open (text, box, size, nonce, from, to);
+}
+
+int crypto_box_beforenm (unsigned char *key, const unsigned char *from, const unsigned char *to)
+{
+    return zb_boxes_key (key, from, to);
 }

@@ -39,9 +39,6 @@
 #define STORE_FILES 64
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
-#define FORGIVE_MS 1000 //  between two looks at encrypted connections; each is forgiven
-#define FORGIVEN_BYTES 8192 //  so many bytes
-#define ENCRYPTED_FRAME 128 //  bytes that a frame takes more when it is encrypted
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
 
 typedef struct {
@@ -50,9 +47,8 @@ typedef struct {
     uint32_t address;
     zb_ring_t ring; //  on its gate's, the eldest first
     zb_zmtp_t stream;
-    atomic_bool cut, encrypted;
+    atomic_bool cut;
     bool watched, trusted;
-    bool fresh;                             //  held, and not looked at since, or read since
     bool held;                              //  is not read for the time being
     atomic_bool paused;                     //  nor is it, since the reader of the socket wants so
     atomic_uint_fast64_t waiting, messages; //  bytes of messages that are not read, and how many
@@ -64,9 +60,6 @@ typedef struct {
     zb_zmtp_bounds_t bounds;
     zb_ring_t guests;
     size_t size;
-    uint64_t encrypted_ahead;    //  the same of one that is encrypted
-    _Atomic int64_t forgiven;    //  ms: the last look at these
-    atomic_uint_fast64_t encrypted; //  how many there have been
     uint64_t ahead;  //  bytes of whole messages of a connection, above which it is held
     uint64_t memory; //  bytes of all; above half of it whoever has whole messages waiting is held, above it one is cut
     atomic_uint_fast64_t total; //  of which
@@ -89,6 +82,9 @@ static struct {
     atomic_bool ends;
     zb_gate_stats_t stats;
 } s_gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .spare = -1};
+
+//  What this thread has read from last; NULL: nobody that is guarded.
+static __thread guest_t *s_reads;
 
 static guest_t *s_guest (int descriptor)
 {
@@ -153,8 +149,6 @@ static void s_bounds (const zb_limits_t *limits)
         port_t *port = &s_gate.port[index];
         port->bounds = ports[index].bounds;
         port->ahead = ports[index].ahead;
-        uint64_t most = ports[index].bounds.bytes + ports[index].bounds.frames * ENCRYPTED_FRAME;
-        port->encrypted_ahead = port->ahead > most ? port->ahead : most;
         port->memory = ports[index].memory;
         zb_ring_init (&port->guests);
     }
@@ -270,7 +264,6 @@ static void s_enter (zb_gate_t gate, int descriptor, uint32_t address)
     guest->watched = guest->trusted = false;
     atomic_store (&guest->paused, false);
     atomic_store (&guest->cut, false);
-    atomic_store (&guest->encrypted, false);
     atomic_store (&guest->waiting, 0);
     atomic_store (&guest->messages, 0);
     zb_ring_init (&guest->ring);
@@ -368,14 +361,9 @@ static void s_relieve (port_t *port)
     pthread_mutex_unlock (&s_gate.mutex);
 }
 
-static uint64_t s_ahead (const port_t *port, const guest_t *guest)
+static bool s_too_much (const port_t *port, uint64_t waiting)
 {
-    return atomic_load (&guest->encrypted) ? port->encrypted_ahead : port->ahead;
-}
-
-static bool s_too_much (const port_t *port, const guest_t *guest, uint64_t waiting)
-{
-    return waiting > s_ahead (port, guest) || (waiting > 0 && atomic_load (&port->total) > port->memory / 2);
+    return waiting > port->ahead || (waiting > 0 && atomic_load (&port->total) > port->memory / 2);
 }
 
 //  The mutex is held.
@@ -383,7 +371,7 @@ static void s_hold (port_t *port, guest_t *guest, int descriptor, bool held)
 {
     if (guest->held == held)
         return;
-    guest->held = guest->fresh = held;
+    guest->held = held;
     atomic_fetch_add (&port->holds, held ? 1 : (uint_fast64_t) -1);
     zb_epoll_hold (descriptor, held || atomic_load (&guest->paused));
 }
@@ -408,14 +396,12 @@ static bool s_take (guest_t *guest, int descriptor, void *data, size_t size)
         s_gate.stats.cut++;
         pthread_mutex_unlock (&s_gate.mutex);
     }
-    if (stream->encrypted && !atomic_exchange (&guest->encrypted, true))
-        atomic_fetch_add (&port->encrypted, 1);
     uint64_t whole = stream->ended - ended;
     atomic_fetch_add (&port->total, whole + stream->memory - memory);
     if (stream->messages > messages) {
         atomic_fetch_add (&guest->messages, stream->messages - messages);
         uint64_t waiting = atomic_fetch_add (&guest->waiting, whole) + whole;
-        if (s_too_much (port, guest, waiting)) {
+        if (s_too_much (port, waiting)) {
             pthread_mutex_lock (&s_gate.mutex);
             s_hold (port, guest, descriptor, true);
             pthread_mutex_unlock (&s_gate.mutex);
@@ -428,7 +414,7 @@ static bool s_take (guest_t *guest, int descriptor, void *data, size_t size)
 
 ssize_t zb_gate_recv (int descriptor, void *data, size_t size, int flags)
 {
-    guest_t *guest = s_guest (descriptor);
+    guest_t *guest = s_reads = s_guest (descriptor);
     if (guest && atomic_load (&guest->cut))
         return 0;
     //  libzmq reads without asking the system first when a full pipe has room again.
@@ -440,7 +426,13 @@ ssize_t zb_gate_recv (int descriptor, void *data, size_t size, int flags)
     return got > 0 && guest && !s_take (guest, descriptor, data, (size_t) got) ? 0 : got;
 }
 
-void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
+void zb_gate_key (const uint8_t *key)
+{
+    if (s_reads)
+        zb_zmtp_key (&s_reads->stream, key);
+}
+
+void zb_gate_read (zb_gate_t gate, int descriptor)
 {
     guest_t *guest = s_guest (descriptor);
     if (!guest)
@@ -452,52 +444,11 @@ void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes)
     //  Without any this one is of an earlier connection of the descriptor, with which it was taken off.
     if (messages) {
         uint64_t waiting = atomic_load (&guest->waiting), read = waiting / messages;
-        if (atomic_load (&guest->encrypted)) {
-            read = bytes + frames * ZB_ZMTP_SEALED_COST;
-            read = read < waiting ? read : waiting;
-        }
-        else
-            atomic_fetch_sub (&guest->messages, 1);
+        atomic_fetch_sub (&guest->messages, 1);
         atomic_fetch_sub (&guest->waiting, read);
-        guest->fresh = true;
         atomic_fetch_sub (&port->total, read);
-        if (guest->held && waiting - read <= s_ahead (port, guest) / 2 && !s_too_much (port, guest, waiting - read))
+        if (guest->held && waiting - read <= port->ahead / 2 && !s_too_much (port, waiting - read))
             s_hold (port, guest, descriptor, false);
-    }
-    pthread_mutex_unlock (&s_gate.mutex);
-}
-
-//  All has been read.  What still counts as waiting of a encrypted connection is heartbeats, what is on its way, or a
-//  message that has not ended.  The mutex is held.
-static void s_forgive (port_t *port, guest_t *guest)
-{
-    uint64_t waiting = atomic_load (&guest->waiting);
-    if (guest->held && !guest->fresh && waiting > s_ahead (port, guest)) {
-        s_cut (guest);
-        s_gate.stats.cut++;
-    }
-    else if (guest->held && !guest->fresh)
-        s_hold (port, guest, s_descriptor (atomic_load (&guest->number)), false);
-    guest->fresh = false;
-    if (guest->held)
-        return;
-    uint64_t bytes = waiting < FORGIVEN_BYTES ? waiting : FORGIVEN_BYTES;
-    atomic_fetch_sub (&guest->waiting, bytes);
-    atomic_fetch_sub (&port->total, bytes);
-}
-
-static void s_forgive_all (zb_gate_t gate)
-{
-    port_t *port = &s_gate.port[gate];
-    int64_t now = zclock_mono ();
-    if (now - atomic_load (&port->forgiven) < FORGIVE_MS)
-        return;
-    atomic_store (&port->forgiven, now);
-    pthread_mutex_lock (&s_gate.mutex);
-    for (size_t index = 0; index < s_gate.files; index++) {
-        guest_t *guest = &s_gate.guest[index];
-        if (atomic_load (&guest->number) && guest->gate == gate && atomic_load (&guest->encrypted))
-            s_forgive (port, guest);
     }
     pthread_mutex_unlock (&s_gate.mutex);
 }
@@ -505,8 +456,6 @@ static void s_forgive_all (zb_gate_t gate)
 void zb_gate_idle (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
-    if (atomic_load (&port->encrypted))
-        s_forgive_all (gate);
     if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0)
         return;
     pthread_mutex_lock (&s_gate.mutex);
@@ -514,7 +463,7 @@ void zb_gate_idle (zb_gate_t gate)
     //  All has been read: nothing is left that would end a pause later.
     for (size_t index = 0; index < s_gate.files && atomic_load (&port->holds); index++) {
         guest_t *guest = &s_gate.guest[index];
-        if (atomic_load (&guest->number) && guest->gate == gate && !atomic_load (&guest->encrypted))
+        if (atomic_load (&guest->number) && guest->gate == gate)
             s_hold (port, guest, (int) index, false);
     }
     pthread_mutex_unlock (&s_gate.mutex);

@@ -20,11 +20,9 @@
       of the socket, or anything of it does and much waits of all.  That ends when the
       reader has read.  If too much of messages waits that have not ended, which a
       pause would never end, the connection that has sent the most of one is closed.
-    - With CURVE nobody can see here which frames make a message, and which are ZMTP's
-      heartbeats, that no reader reads: each frame counts as a message, and what is read
-      is taken off by its size.  So a connection is forgiven a little each second; and one
-      that is held, though nothing is left to read, has sent more of one message than any
-      has, and is closed.
+    - With CURVE which frames make a message, and which are ZMTP's heartbeats, is in boxes.
+      libzmq's thread makes their key of what it has just read (io/base/boxes), so it is
+      known here whose they are, and all of this goes for them, too.
     - The end of a connection is told to whoever watches it, with a number that is
       never used again: descriptors are.
 
@@ -73,9 +71,11 @@ void zb_gate_pause (uint64_t number, bool pause);
 //  It has shown that it is a broker's: it does not have to make room for others.
 void zb_gate_trust (uint64_t number);
 
-//  The reader of the socket has read a message of so many frames and bytes of this descriptor; it has found nothing
-//  more to read, of anybody.
-void zb_gate_read (zb_gate_t gate, int descriptor, size_t frames, size_t bytes);
+//  This thread has made the key of the boxes of the connection that it has read from last.
+void zb_gate_key (const uint8_t *key);
+
+//  The reader of the socket has read a message of this descriptor; it has found nothing more to read, of anybody.
+void zb_gate_read (zb_gate_t gate, int descriptor);
 void zb_gate_idle (zb_gate_t gate);
 
 typedef struct {

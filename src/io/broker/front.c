@@ -141,11 +141,9 @@ static zb_frame_t s_key (const zb_front_t *self)
     return zb_frame (key ? key : "");
 }
 
-//  Reads one whole message, of so many frames behind the routing id.  Returns false if none waits; *whole tells whether
-//  it is within the limits.
-static bool s_read (zb_front_t *self, bool *whole, size_t *frames, size_t *size)
+//  Reads one whole message, of so many bytes.  Returns false if none waits; *whole tells whether it is within the limits.
+static bool s_read (zb_front_t *self, bool *whole, size_t *size)
 {
-    *frames = 0;
     size_t bytes = 0;
     bool more = true;
     *whole = true;
@@ -159,7 +157,6 @@ static bool s_read (zb_front_t *self, bool *whole, size_t *frames, size_t *size)
         }
         if (self->descriptor == -1)
             self->descriptor = zmq_msg_get (&message, ZMQ_SRCFD);
-        ++*frames;
         more = zmq_msg_more (&message);
         bytes += zmq_msg_size (&message);
         if (*whole && self->size < self->frames_max && bytes <= self->bytes_max) {
@@ -180,16 +177,16 @@ static bool s_read (zb_front_t *self, bool *whole, size_t *frames, size_t *size)
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut)
 {
     bool whole = false;
-    size_t came, bytes;
+    size_t bytes;
     while (true) {
         s_release (self);
-        if (!s_read (self, &whole, &came, &bytes)) {
+        if (!s_read (self, &whole, &bytes)) {
             s_release (self);
             zb_gate_idle (ZB_GATE_CLIENTS);
             zb_callers_idle (self->callers);
             return 0;
         }
-        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor, came - 1, bytes);
+        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
         self->oversize += !whole;
         //  The first frames of what is too large are enough to answer it.
         if (self->size > 1)

@@ -629,7 +629,7 @@ static bool s_next (zb_ship_t *self)
         zb_gate_idle (ZB_GATE_SHIP);
         return false;
     }
-    zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD), 1, zmq_msg_size (&self->frame));
+    zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD));
     return true;
 }
 
