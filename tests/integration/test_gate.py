@@ -408,6 +408,31 @@ def test_large_requests_wait_in_their_clients(tight):
     assert status(single.endpoints[0])["dropped"]["cut"] == 0
 
 
+def test_a_limit_is_for_nobody_else():
+    #  A principal with more connections than it may have says much and is gone.  Whoever has its descriptor next is not cut.
+    pair = Keyed().start()
+    try:
+        lead = pair.in_step()
+        bad, good = pair.new("bad", "connections=1", "look=*"), pair.new("good", "look=*")
+
+        def pings(path, count):
+            sealed = Sealed(pair, lead, path)
+            sealed.sock.settimeout(PATIENCE)
+            sealed.send(b"".join(sealed.curve.message(b"", b"ZB1", b"PING", b"%d" % number) for number in range(count)))
+            return sealed.sock
+        held = pings(bad, 1)
+        assert held.recv(1)
+        for _ in range(80):
+            pings(bad, 30).close()
+            other = pings(good, 1)
+            assert other.recv(1)
+            other.close()
+        assert pair.status(lead)["dropped"]["crowded"] > 0
+        held.close()
+    finally:
+        pair.close()
+
+
 #  --- What is held for a client ends with its connection ----------------------------------------------------------
 
 def held(single):

@@ -39,19 +39,23 @@
 #define STORE_FILES 64
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
+#define LATE_MS 1000    //  for which a descriptor is kept at most until what came over it is read
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
 
 typedef struct {
     atomic_uint_fast64_t number; //  0: nobody
     zb_gate_t gate;
     uint32_t address;
-    zb_ring_t ring; //  on its gate's, the eldest first
+    zb_ring_t ring; //  on its gate's, the eldest first; of a client that has ended, on `ended`
     zb_zmtp_t stream;
     atomic_bool cut;
     bool watched, trusted;
+    bool kept;                              //  has ended, and its descriptor is nobody else's yet
     bool held;                              //  is not read for the time being
     atomic_bool paused;                     //  nor is it, since the reader of the socket wants so
     atomic_uint_fast64_t waiting, messages; //  bytes of messages that are not read, and how many
+    uint64_t idle;                          //  its gate's `idles`, and the time (ms), when it has ended
+    int64_t ended;
 } guest_t;
 
 //  What all connections to a port have in common.
@@ -65,6 +69,9 @@ typedef struct {
     atomic_uint_fast64_t total; //  of which
     atomic_uint_fast64_t dead;  //  of connections that have ended
     atomic_uint_fast64_t holds; //  guests that are held
+    atomic_uint_fast64_t idles; //  how often the reader has found nothing to read
+    zb_ring_t ended;            //  guests whose descriptor is kept, the first to end first
+    atomic_uint_fast64_t kept;  //  how many
     int64_t relieved;           //  ms
 } port_t;
 
@@ -151,6 +158,7 @@ static void s_bounds (const zb_limits_t *limits)
         port->ahead = ports[index].ahead;
         port->memory = ports[index].memory;
         zb_ring_init (&port->guests);
+        zb_ring_init (&port->ended);
     }
 }
 
@@ -432,17 +440,41 @@ void zb_gate_key (const uint8_t *key)
         zb_zmtp_key (&s_reads->stream, key);
 }
 
-void zb_gate_read (zb_gate_t gate, int descriptor)
+//  Another connection may have the descriptor that was kept.  The mutex is held.
+static void s_give_back (guest_t *guest)
 {
-    guest_t *guest = s_guest (descriptor);
-    if (!guest)
-        return;
+    guest->kept = false;
+    atomic_fetch_sub (&s_gate.port[guest->gate].kept, 1);
+    zb_ring_remove (&guest->ring);
+    zb_crowd_leave (s_gate.crowd, guest->address);
+    s_close_next ((int) (guest - s_gate.guest));
+}
+
+//  What is not read of those that have ended never will be: libzmq has dropped it.  The reader that has found nothing twice
+//  has begun to look since.  The mutex is held.
+static void s_give_up (port_t *port)
+{
+    while (!zb_ring_empty (&port->ended)) {
+        guest_t *guest = ZB_ITEM (port->ended.next, guest_t, ring);
+        if (atomic_load (&port->idles) - guest->idle < 2 && zclock_mono () - guest->ended < LATE_MS)
+            break;
+        s_give_back (guest);
+    }
+}
+
+uint64_t zb_gate_read (zb_gate_t gate, int descriptor)
+{
+    if (descriptor < 0 || (size_t) descriptor >= s_gate.files)
+        return 0;
+    guest_t *guest = &s_gate.guest[descriptor];
     port_t *port = &s_gate.port[gate];
     pthread_mutex_lock (&s_gate.mutex);
-    bool ours = atomic_load (&guest->number) && guest->gate == gate;
-    uint64_t messages = ours ? atomic_load (&guest->messages) : 0;
+    uint64_t number = guest->gate == gate ? atomic_load (&guest->number) : 0;
+    uint64_t messages = number ? atomic_load (&guest->messages) : 0;
     //  Without any this one is of an earlier connection of the descriptor, with which it was taken off.
-    if (messages) {
+    if (!messages)
+        number = 0;
+    else {
         uint64_t waiting = atomic_load (&guest->waiting), read = waiting / messages;
         atomic_fetch_sub (&guest->messages, 1);
         atomic_fetch_sub (&guest->waiting, read);
@@ -450,15 +482,22 @@ void zb_gate_read (zb_gate_t gate, int descriptor)
         if (guest->held && waiting - read <= port->ahead / 2 && !s_too_much (port, waiting - read))
             s_hold (port, guest, descriptor, false);
     }
+    //  The last one of a connection that has ended; its bytes were taken off with it.
+    if (guest->gate == gate && guest->kept && atomic_fetch_sub (&guest->messages, 1) == 1)
+        s_give_back (guest);
+    s_give_up (port);
     pthread_mutex_unlock (&s_gate.mutex);
+    return number;
 }
 
 void zb_gate_idle (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
-    if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0)
+    atomic_fetch_add (&port->idles, 1);
+    if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0 && atomic_load (&port->kept) == 0)
         return;
     pthread_mutex_lock (&s_gate.mutex);
+    s_give_up (port);
     atomic_fetch_sub (&port->total, atomic_exchange (&port->dead, 0));
     //  All has been read: nothing is left that would end a pause later.
     for (size_t index = 0; index < s_gate.files && atomic_load (&port->holds); index++) {
@@ -485,14 +524,25 @@ static void s_tell_end (uint64_t number)
     atomic_store (&s_gate.ends, true);
 }
 
-//  The descriptor is still open, so nobody else has it.
-static void s_leave (guest_t *guest)
+//  A client's messages tell their reader the descriptor that they came over, and no more.  So nobody else has it until they
+//  are read.
+static void s_keep (port_t *port, guest_t *guest)
+{
+    //  Its peer hears of the end all the same.
+    shutdown ((int) (guest - s_gate.guest), SHUT_RDWR);
+    guest->idle = atomic_load (&port->idles);
+    guest->ended = zclock_mono ();
+    guest->kept = true;
+    zb_ring_append (&port->ended, &guest->ring);
+    atomic_fetch_add (&port->kept, 1);
+}
+
+//  The descriptor is still open, so nobody else has it.  As close.
+static int s_leave (guest_t *guest)
 {
     port_t *port = &s_gate.port[guest->gate];
     uint64_t number = atomic_exchange (&guest->number, 0);
-    if (guest->gate == ZB_GATE_CLIENTS)
-        zb_crowd_leave (s_gate.crowd, guest->address);
-    else if (!zb_ring_empty (&guest->ring)) {
+    if (!zb_ring_empty (&guest->ring)) {
         zb_ring_remove (&guest->ring);
         port->size--;
     }
@@ -503,27 +553,28 @@ static void s_leave (guest_t *guest)
     zb_zmtp_clear (&guest->stream);
     if (guest->watched)
         s_tell_end (number);
+    if (guest->gate == ZB_GATE_CLIENTS && atomic_load (&guest->messages)) {
+        s_keep (port, guest);
+        return 0;
+    }
+    if (guest->gate == ZB_GATE_CLIENTS)
+        zb_crowd_leave (s_gate.crowd, guest->address);
+    return s_close_next (s_descriptor (number));
 }
 
 int zb_gate_close (int descriptor)
 {
     guest_t *guest = s_guest (descriptor);
-    if (guest) {
-        pthread_mutex_lock (&s_gate.mutex);
-        s_leave (guest);
-        pthread_mutex_unlock (&s_gate.mutex);
-    }
-    return s_close_next (descriptor);
+    if (!guest)
+        return s_close_next (descriptor);
+    pthread_mutex_lock (&s_gate.mutex);
+    int rc = s_leave (guest);
+    pthread_mutex_unlock (&s_gate.mutex);
+    return rc;
 }
 
 //  ---------------------------------------------------------------------------
 //  What others ask
-
-uint64_t zb_gate_number (int descriptor)
-{
-    guest_t *guest = s_guest (descriptor);
-    return guest ? atomic_load (&guest->number) : 0;
-}
 
 uint32_t zb_gate_address (uint64_t number)
 {

@@ -24,7 +24,9 @@
       libzmq's thread makes their key of what it has just read (io/base/boxes), so it is
       known here whose they are, and all of this goes for them, too.
     - The end of a connection is told to whoever watches it, with a number that is
-      never used again: descriptors are.
+      never used again: descriptors are.  That of a client is not before all is read that
+      came over it, so that nobody answers for another one's requests; till then it counts
+      as a connection.
 
     Only connections to the ports that are guarded are looked after.  One gate for the
     process.  Linux.  Thread: any, except where it says otherwise.
@@ -56,9 +58,7 @@ size_t zb_gate_open (const zb_limits_t *limits, size_t *files);
 //  Guards the port of an endpoint; before it is bound, or when the system has chosen it.
 void zb_gate_guard (zb_gate_t gate, const char *endpoint);
 
-//  The number of the connection that has this descriptor (ZMQ_SRCFD); 0 if none of a guarded port has it.
-uint64_t zb_gate_number (int descriptor);
-//  Its IPv4 address, in the byte order of this machine; 0 if it is not known, or has ended.
+//  A connection's IPv4 address, in the byte order of this machine; 0 if it is not known, or has ended.
 uint32_t zb_gate_address (uint64_t number);
 //  From now on its end is told.  Returns false if it has ended already.
 bool zb_gate_watch (uint64_t number);
@@ -74,8 +74,10 @@ void zb_gate_trust (uint64_t number);
 //  This thread has made the key of the boxes of the connection that it has read from last.
 void zb_gate_key (const uint8_t *key);
 
-//  The reader of the socket has read a message of this descriptor; it has found nothing more to read, of anybody.
-void zb_gate_read (zb_gate_t gate, int descriptor);
+//  The reader of the socket has read a message of this descriptor (ZMQ_SRCFD); it has found nothing more to read, of
+//  anybody.  The first one returns the number of the connection that the message came over; 0 if it has ended, or is to no
+//  guarded port.
+uint64_t zb_gate_read (zb_gate_t gate, int descriptor);
 void zb_gate_idle (zb_gate_t gate);
 
 typedef struct {

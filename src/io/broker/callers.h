@@ -10,10 +10,10 @@
     gate knows connections by numbers.  The first message of each brings the two
     together: no two connections have the same routing id (core/wire/zmtp).
 
-    What a connection has sent may be read after its end, when its descriptor is
-    another one's.  So an end counts when the reader of the socket has found nothing
-    more to read since, or after ZB_CALLERS_LATE; who is heard later can't be answered,
-    which the sender of that reply is told (EHOSTUNREACH).  Thread: the socket's owner.
+    What a connection has sent may be read after its end.  So an end counts when the reader
+    of the socket has found nothing more to read since, or after ZB_CALLERS_LATE; who is heard
+    later can't be answered, which the sender of that reply is told (EHOSTUNREACH).  Thread:
+    the socket's owner.
 */
 
 #ifndef ZB_CALLERS_H_INCLUDED

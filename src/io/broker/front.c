@@ -44,7 +44,8 @@ struct zb_front {
     zmq_msg_t *message;      //  of the current message, routing id first
     zb_frame_t *frame;
     size_t size;
-    int descriptor;          //  that it came over
+    int descriptor;          //  that it came over, and the connection's number at the gate (0 = not known)
+    uint64_t number;
     uint64_t oversize;
     bool keyed;
     zb_frame_t key;          //  of the client that has sent it
@@ -186,7 +187,7 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
             zb_callers_idle (self->callers);
             return 0;
         }
-        zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
+        self->number = zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
         self->oversize += !whole;
         //  The first frames of what is too large are enough to answer it.
         if (self->size > 1)
@@ -197,7 +198,7 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
     *frames = self->frame + 1;
     self->key = s_key (self);
     self->bytes = bytes;
-    self->is_new = zb_callers_heard (self->callers, *routing, self->key, zb_gate_number (self->descriptor));
+    self->is_new = zb_callers_heard (self->callers, *routing, self->key, self->number);
     return self->size - 1;
 }
 
@@ -220,7 +221,7 @@ void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context)
 
 uint32_t zb_front_address (const zb_front_t *self)
 {
-    return zb_gate_address (zb_gate_number (self->descriptor));
+    return zb_gate_address (self->number);
 }
 
 size_t zb_front_size (const zb_front_t *self)

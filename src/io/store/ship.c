@@ -62,6 +62,7 @@ struct zb_ship {
     zb_links_t *links;         //  borrowed; may be NULL
     int64_t told_in, told_out; //  when it was told last that something came through
     zmq_msg_t frame; //  the frame in work; the event points into it
+    uint64_t number, trusted; //  of its connection at the gate (0 = not known); that was trusted last
     zb_ship_stats_t stats;
 };
 
@@ -582,8 +583,10 @@ static bool s_got_frame (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
         event->kind = ZB_SHIP_CLOSED;
         return true;
     }
-    if (seal.sequence == 1)
-        zb_gate_trust (zb_gate_number (zmq_msg_get (&self->frame, ZMQ_SRCFD)));
+    if (self->number && self->number != self->trusted) {
+        zb_gate_trust (self->number);
+        self->trusted = self->number;
+    }
     self->received = seal.sequence;
     self->bytes_received += zmq_msg_size (&self->frame);
     self->heard = now;
@@ -629,7 +632,7 @@ static bool s_next (zb_ship_t *self)
         zb_gate_idle (ZB_GATE_SHIP);
         return false;
     }
-    zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD));
+    self->number = zb_gate_read (ZB_GATE_SHIP, zmq_msg_get (&self->frame, ZMQ_SRCFD));
     return true;
 }
 
