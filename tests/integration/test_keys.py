@@ -363,6 +363,38 @@ def test_revoke_ends_what_stands(one):
         assert worker.ask("GET", 5, "w", 1, 0, "")[7:] == [b"secret"]
 
 
+def test_deny_ends_what_stands(one):
+    """What waits for something that was denied gets nothing, once the denial is answered, and says so; a name that was denied is a
+    session's no more; what is still allowed goes on, in the library without an error."""
+    active = one.in_step()
+    some = one.new("some", "get=q", "get=t", "get=stays", "put=stays", "as=n")
+    other = one.new("other", "get=*", "put=*", "manage=*")
+    with at(one, active, some) as gets, at(one, active, some) as reads, at(one, active, some) as named, at(one, active, other) as worker:
+        assert worker.code("HELLO", 0) == "OK" and worker.code("TOPIC", 1, "t", "keep=all") == "OK"
+        assert worker.code("QUEUE", 1, "q", "") == "OK" and worker.code("QUEUE", 1, "stays", "") == "OK"
+        assert gets.code("HELLO", 0) == "OK" and reads.code("HELLO", 0) == "OK" and named.code("HELLO", 0, "n") == "OK"
+        gets.send("GET", 1, "q", 1, 600000, "")
+        reads.send("READ", 1, "t", "new", 1, 600000)
+        named.send("GET", 1, "stays", 1, 600000, "")
+        assert gets.code("PING", 2) == reads.code("PING", 2) == named.code("PING", 2) == "OK"
+        waits = subprocess.Popen([PROGRAM, "get", "stays", "--key", some, "--count", "1", "--wait", "600000"], text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for(lambda: one.status(active)["parked"] >= 4, "all that wait")
+        one.key("deny", "some", "get=q", "get=t", "as=n")
+        assert worker.code("PUT", 2, "q", "", "secret") == "OK" and worker.code("PUT", 3, "t", "", "secret") == "OK"
+        for sock in (gets, reads, named):
+            reply = sock.recv()
+            assert reply[1:3] == [b"ERR", b"1"] and reply[4] == b"401", reply
+            assert sock.code("PING", 3) == "OK"
+        assert named.code("HELLO", 4, "n") == "403"
+        assert gets.code("HELLO", 4) == "OK" and gets.code("GET", 5, "q", 1, 0, "") == "403"
+        assert reads.code("HELLO", 4) == "OK" and reads.code("READ", 5, "t", "first", 1, 0) == "403"
+        #  The library has said HELLO again, and asked again.
+        assert worker.code("PUT", 4, "stays", "", "more") == "OK"
+        assert waits.communicate(timeout=PATIENCE) == ("more\n", "") and waits.returncode == 0
+        assert worker.ask("GET", 6, "q", 1, 0, "")[7:] == [b"secret"]
+
+
 def test_a_routing_id_takes_over_nobody(one):
     """Two clients with one routing id are two, and neither gets the other's."""
     active = one.in_step()

@@ -140,6 +140,41 @@ static void test_whoever_is_expelled_holds_and_gets_nothing (void **unused)
     s_end (&rig);
 }
 
+//  Whoever may do less than before is told so, and asks again; what it holds is its own for the grace, as after a
+//  connection's end.
+static void test_whoever_is_dismissed_asks_again (void **unused)
+{
+    (void) unused;
+    rig_t *rig = s_rig ();
+    rig_say (rig, "w", "HELLO|h|worker");
+    rig_expect (rig, "w> OK|h|*");
+    rig_say (rig, "c", "PUT|p|q||1|2");
+    rig_expect (rig, "c> OK|p|*");
+    rig_say (rig, "w", "GET|g|q|1|0|");
+    rig_expect (rig, "w> MSG|g|both|q|*");
+    rig_say (rig, "w", "QUEUE|n|other|");
+    rig_expect (rig, "w> OK|n");
+    rig_say (rig, "w", "GET|w|other|2|60000|");
+    zb_engine_dismiss (rig->engine, zb_frame ("w"), rig->now);
+    rig_run (rig);
+    rig_expect (rig, "w> ERR|w|401|this principal has lost a right: say HELLO again");
+    rig_say (rig, "c", "PUT|o|other||3");
+    rig_expect (rig, "c> OK|o|*");
+    rig_say (rig, "w", "GET|x|other|2|0|");
+    rig_expect (rig, "w> ERR|x|401|say HELLO first");
+    rig_say (rig, "w", "HELLO|i|worker");
+    rig_expect (rig, "w> OK|i|*");
+    rig_say (rig, "w", "GET|y|other|2|0|");
+    rig_expect (rig, "w> MSG|y|both|other|*");
+    rig_say (rig, "w", "GET|z|q|9|0|");
+    rig_expect (rig, "w> MSG|z|both|q|1:1 2\n1:2 1|1|2");
+    //  Nobody is there, and nothing is said.
+    zb_engine_dismiss (rig->engine, zb_frame ("x"), rig->now);
+    rig_run (rig);
+    rig_expect (rig, NULL);
+    s_end (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +183,7 @@ int main (void)
         cmocka_unit_test (test_limits_take_a_level_of_their_own),
         cmocka_unit_test (test_a_drop_waits_for_both_disks),
         cmocka_unit_test (test_whoever_is_expelled_holds_and_gets_nothing),
+        cmocka_unit_test (test_whoever_is_dismissed_asks_again),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

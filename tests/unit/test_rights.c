@@ -387,6 +387,38 @@ static void test_a_malformed_row_changes_nothing (void **unused)
     zb_rights_destroy (&other);
 }
 
+//  Whoever may do less than before is known by the change that took it; limits, and what is added, are no such thing.
+static void test_what_takes_a_right_away_is_known (void **unused)
+{
+    (void) unused;
+    zb_rights_t *self = s_company (), *follows = zb_rights_new ();
+    uint64_t before = zb_rights_serial (self);
+    assert_null (s_change (self, "allow bob requests 10\nallow bob put new\nallow alice get *"));
+    assert_null (s_change (self, "allow bob requests 20"));
+    assert_null (s_change (self, "deny bob requests 20"));
+    assert_true (s_who (self, BOB)->narrowed <= before);
+    size_t size;
+    char *row = zb_rights_encode (self, &size);
+    assert_int_equal (zb_rights_decode (follows, row, size), 0);
+    free (row);
+    before = zb_rights_serial (follows);
+    assert_null (s_change (self, "deny bob get orders"));
+    assert_int_equal (s_who (self, BOB)->narrowed, zb_rights_serial (self));
+    uint64_t then = s_who (self, BOB)->narrowed;
+    assert_null (s_change (self, "allow bob get orders\ndeny carol manage *"));
+    assert_int_equal (s_who (self, BOB)->narrowed, then);
+    assert_int_equal (s_who (self, CAROL)->narrowed, zb_rights_serial (self));
+    assert_true (s_who (self, ALICE)->narrowed < then);
+    //  A broker that follows learns of it by the row.
+    row = zb_rights_encode (self, &size);
+    assert_int_equal (zb_rights_decode (follows, row, size), 0);
+    free (row);
+    assert_true (s_who (follows, BOB)->narrowed <= before);
+    assert_int_equal (s_who (follows, CAROL)->narrowed, zb_rights_serial (follows));
+    zb_rights_destroy (&self);
+    zb_rights_destroy (&follows);
+}
+
 static int s_handed; //  what the merge hands on
 
 //  Commits up to 10 are known to both; of what came later each side knows its own.
@@ -427,6 +459,7 @@ static void test_a_split_is_mended (void **unused)
     assert_true (zb_rights_allow (s_who (winner, STRANGER), ZB_RIGHT_GET, zb_frame ("d")));
     assert_null (s_who (winner, BROKER));
     assert_int_equal (s_who (winner, BOB)->changed.commit, 30);
+    assert_int_equal (s_who (winner, CAROL)->narrowed, zb_rights_serial (winner));
     //  A second time there is nothing new.
     assert_false (zb_rights_merge (winner, loser, &now, s_knows, &s_handed));
     zb_rights_destroy (&winner);
@@ -604,6 +637,7 @@ int main (void)
         cmocka_unit_test (test_what_was_revoked_can_be_dropped),
         cmocka_unit_test (test_the_row_comes_back_and_brokers_stay_out_of_it),
         cmocka_unit_test (test_a_malformed_row_changes_nothing),
+        cmocka_unit_test (test_what_takes_a_right_away_is_known),
         cmocka_unit_test (test_a_split_is_mended),
         cmocka_unit_test (test_what_was_dropped_stays_away),
         cmocka_unit_test (test_what_both_sides_have_changed_is_the_winners),

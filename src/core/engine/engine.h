@@ -161,6 +161,9 @@ void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now);
 //  The client with this routing id may not be here any more: its session, its parked GETs and its leases end at once,
 //  and what it has asked and was not begun is not done.
 void zb_engine_expel (zb_engine_t *self, zb_frame_t routing, int64_t now);
+//  The client with this routing id may do less than before, and has to ask again: its session ends as with its connection,
+//  and what it waits for, or was not begun, is answered 401; a HELLO 503.
+void zb_engine_dismiss (zb_engine_t *self, zb_frame_t routing, int64_t now);
 //  The messages of this reply can't be sent: the client does not read.  The leases of a MSG return to the head of their
 //  queue, and the session's GETs that wait are answered without a message.
 void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t now);

@@ -520,6 +520,8 @@ void zb_engine_end_get (zb_engine_t *self, zb_get_t *get);
 void zb_engine_turn_get (zb_engine_t *self, zb_get_t *get, const char *active);
 //  Answers the parked GETs of a session, of this queue or (NULL) of all, without a message.
 void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue);
+//  Refuses all GETs of a session.
+void zb_engine_refuse_gets (zb_engine_t *self, zb_session_t *session, unsigned code, const char *why);
 //  Drops all GETs of a session.
 void zb_engine_drop_gets (zb_engine_t *self, zb_session_t *session);
 //  Refuses the parked GETs of a queue that was deleted, in this turn and the next ones.

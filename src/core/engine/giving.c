@@ -173,6 +173,16 @@ void zb_engine_turn_get (zb_engine_t *self, zb_get_t *get, const char *active)
     zb_engine_give_now (self, &reply);
 }
 
+void zb_engine_refuse_gets (zb_engine_t *self, zb_session_t *session, unsigned code, const char *why)
+{
+    ZB_RING_EACH (link, after, &session->gets)
+    {
+        zb_reply_t *reply = s_finish (self, ZB_ITEM (link, zb_get_t, mine));
+        zb_engine_refuse (self, &reply->to, code, why, ZB_NOW);
+        zb_reply_destroy (&reply);
+    }
+}
+
 void zb_engine_end_gets (zb_engine_t *self, zb_session_t *session, const zb_queue_t *queue)
 {
     ZB_RING_EACH (link, after, &session->gets)

@@ -15,6 +15,8 @@
 
 #include "core/engine/engine_self.h"
 
+#define DISMISSED "this principal has lost a right: say HELLO again"
+
 static void s_tell (zb_engine_t *self, const zb_task_t *task)
 {
     size_t size;
@@ -75,4 +77,30 @@ void zb_engine_expel (zb_engine_t *self, zb_frame_t routing, int64_t now)
     zb_entry_t *entry = self->leads && !self->fault ? zb_map_find (&self->sessions, routing) : NULL;
     if (entry)
         zb_engine_forget_session (self, ZB_ITEM (entry, zb_session_t, entry));
+}
+
+void zb_engine_dismiss (zb_engine_t *self, zb_frame_t routing, int64_t now)
+{
+    zb_entry_t *entry = self->leads && !self->fault ? zb_map_find (&self->sessions, routing) : NULL;
+    if (!entry)
+        return;
+    zb_session_t *session = ZB_ITEM (entry, zb_session_t, entry);
+    zb_engine_refuse_gets (self, session, ZB_NO_HELLO, DISMISSED);
+    ZB_RING_EACH (link, after, &session->tasks)
+    {
+        zb_task_t *task = ZB_ITEM (link, zb_task_t, ring);
+        //  What was begun comes to its end, if it does without its connection.
+        if (task->begun && zb_protocol (task->request.verb)->outlives)
+            continue;
+        bool open = task->begun || task->request.verb == ZB_HELLO;
+        zb_engine_refuse (self, &task->request.from, open ? ZB_NOT_READY : ZB_NO_HELLO, DISMISSED, ZB_NOW);
+        zb_ring_remove (&task->ring);
+        self->waiting -= task->bytes;
+        zb_task_destroy (&task);
+    }
+    if (zb_ring_empty (&session->tasks) && session->load) {
+        zb_engine_waited (self, session);
+        zb_ring_remove (&session->waits);
+    }
+    zb_engine_gone (self, routing, now);
 }

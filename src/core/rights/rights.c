@@ -349,6 +349,17 @@ const char *zb_rights_check (const zb_principal_t *who, const zb_request_t *requ
                     name.size ? (const char *) name.data : "", who->name);
 }
 
+//  Whether one of these rules is not among the others.  A limit is no right.
+static bool s_loses (const zb_principal_t *who, const zb_principal_t *then)
+{
+    zb_frame_t rules = {who->rules, who->rules_size}, word, pattern;
+    size_t size, count;
+    bool loses = then->revoked && !who->revoked;
+    while (!loses && s_next_rule (&rules, &word, &pattern))
+        loses = s_limit (word) == ZB_LIMITS && !s_rule (then, word, pattern, &size, &count);
+    return loses;
+}
+
 //  ---------------------------------------------------------------------------------------------------------------
 //  The row
 
@@ -406,6 +417,12 @@ static void s_replace (zb_rights_t *self, zb_rights_t **with_p)
     for (size_t index = 0; index < self->size; index++)
         if (self->one[index].broker)
             zb_rights_broker (with, self->one[index].name, self->one[index].key);
+    for (size_t index = 0; index < with->size; index++) {
+        zb_principal_t *then = &with->one[index];
+        const zb_principal_t *who = s_find (self, zb_frame (then->key));
+        if (who)
+            then->narrowed = s_loses (who, then) ? self->serial + 1 : who->narrowed;
+    }
     s_clear (self);
     self->one = with->one;
     self->size = with->size;
@@ -644,8 +661,11 @@ static bool s_merge_one (zb_rights_t *self, const zb_principal_t *theirs, const 
     else if (theirs->revoked)
         s_revoke (ours, stamp);
     else if (!s_same_rules (ours, theirs) && !has (context, false, &theirs->changed) &&
-             has (context, true, &ours->changed))
+             has (context, true, &ours->changed)) {
+        if (s_loses (ours, theirs))
+            ours->narrowed = self->serial + 1;
         s_copy_rules (ours, theirs);
+    }
     else
         return false;
     ours->changed = *stamp;

@@ -74,6 +74,7 @@ typedef struct {
     bool revoked;
     bool broker; //  one of the pair's two: it may operate, look at all, and REPLAY
     zb_stamp_t changed;
+    uint64_t narrowed; //  the serial since which it may do less than before; 0 = none
     char *rules; //  as in the row
     size_t rules_size;
     uint64_t limit[ZB_LIMITS]; //  as its rules say; 0 = none

@@ -33,13 +33,16 @@ void zb_broker_audit (zb_broker_t *self, zb_audit_kind_t kind, const char *verb,
     zb_audit (&self->audit, kind, zb_broker_who (self), zb_front_address (self->front), verb, text, self->now);
 }
 
-//  Whoever was revoked is here no more.
+//  Whoever was revoked is here no more; whoever may do less than before begins anew.
 static void s_throw_out (void *context, zb_frame_t routing, zb_frame_t key)
 {
     zb_broker_t *self = context;
     const zb_principal_t *who = zb_rights_find (self->rights, key);
-    if (who && !who->revoked)
+    if (who && !who->revoked) {
+        if (who->narrowed > self->admitted && zb_engine_leads (self->engine))
+            zb_engine_dismiss (self->engine, routing, self->now);
         return;
+    }
     if (zb_engine_leads (self->engine))
         zb_engine_expel (self->engine, routing, self->now);
     zb_front_end (self->front, routing);
@@ -52,11 +55,11 @@ void zb_broker_look_at_rights (zb_broker_t *self)
     bool follows = !zb_engine_leads (self->engine) && self->role.paired && self->ready;
     bool all = self->ready && !(follows && self->role.shared);
     if (self->admitted != zb_rights_serial (self->rights) || self->admitted_all != all) {
-        self->admitted = zb_rights_serial (self->rights);
         self->admitted_all = all;
         zb_auth_admit (self->auth, ZB_GATE_CLIENTS, self->rights, all);
         if (self->front)
             zb_front_each (self->front, s_throw_out, self);
+        self->admitted = zb_rights_serial (self->rights);
     }
     //  Whom a shared store knows can't be read before it is taken over, so that no client could get in to ask for that.
     //  The lock decides in any case.
