@@ -440,7 +440,7 @@ def test_a_planted_routing_id_ends_no_broker():
 
 
 def test_a_principal_has_its_limits_and_nobody_else_notices(one):
-    """More connections are closed, more requests and bytes are read later; another client is served meanwhile, and nobody gets an
+    """More connections are closed, more requests and bytes are done later; another client is served meanwhile, and nobody gets an
     error.  The limits are where the rights are: whoever takes over knows them."""
     active = one.in_step()
     greedy, other = one.new("greedy", "put=*", "get=*", "manage=*", "requests=200", "connections=3"), one.new("other", "put=*", "get=*")
@@ -499,8 +499,7 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
     one.key("deny", "greedy", "requests=200")
     seconds, served = through(8, "PUT", "q", "", os.urandom(1 << 20))
     with at(one, active, greedy) as sock:
-        #  A busy broker has read all of it by the time it counts the first: then what comes next waits for that, but the
-        #  first request of a connection; and the other one is served once in that time, maybe.
+        #  What comes next waits until what was used is paid.
         began = time.monotonic()
         done(sock, "PING")
         done(sock, "PING")
@@ -513,6 +512,80 @@ def test_a_principal_has_its_limits_and_nobody_else_notices(one):
     three_of_six()
     log = open(one.brokers[active].log).read()
     assert "audit: a connection is closed, greedy at 127.0.0.1" in log
+
+
+def test_a_limit_is_the_principals_whatever_connections_it_makes(one):
+    """Many connections with much on each, and such as come anew, get what the limit gives all of them together; who has gone
+    is not waited for, and when the limit is taken away all that waits is done, in order."""
+    active = one.in_step()
+    other = one.new("other", "put=*", "get=*", "manage=*")
+    for index, anew in enumerate((False, True)):
+        greedy = one.new("greedy%d" % index, "put=*", "as=*", "requests=10")
+
+        def knock():
+            sock = at(one, active, greedy)
+            for number in range(50):
+                sock.send("PING", number)
+            return sock
+        wait_for(lambda: at(one, active, greedy).ask("PING", 1, patience=1), "a key that is known")
+        began, socks, answers = time.monotonic(), [knock() for _ in range(20)], 0
+        with at(one, active, other) as polite:
+            assert polite.code("HELLO", 1) == "OK"
+            #  Till there were enough of them for it to be the limit that they wait for.
+            while answers < 40:
+                assert polite.code("PING", 2) == "OK"
+                for sock in list(socks):
+                    if sock.recv(0):
+                        answers += 1
+                        if anew:
+                            sock.sock.close(0)
+                            socks.remove(sock)
+                            socks.append(knock())
+            #  What was said anew, and was not heard any more, counts as well; the bucket is full at first.
+            assert answers <= 2 * (10 + 1 + 10 * (time.monotonic() - began)), (answers, time.monotonic() - began)
+        assert one.status(active)["paused"]
+        for sock in socks[1:]:
+            sock.sock.close(0)
+        one.key("deny", "greedy%d" % index, "requests=10")
+        with socks[0] as sock:
+            sock.send("PING", "last")
+            numbers = [sock.recv()[2]]
+            while numbers[-1] != b"last":
+                numbers.append(sock.recv()[2])
+            ordered = [b"%d" % number for number in range(50)] + [b"last"]
+            assert numbers == ordered[-len(numbers):]
+
+
+def test_who_goes_while_it_waits_for_its_limit_is_gone(one):
+    """Its connection counts no more, and what waited is not done, though nothing is read from it."""
+    active = one.in_step()
+    greedy = one.new("greedy", "put=*", "bytes=1", "connections=1")
+
+    def paused():
+        return one.status(active)["paused"]
+
+    def crowded():
+        return one.status(active)["dropped"]["crowded"]
+
+    def waits():
+        before = paused(), crowded()
+        with at(one, active, greedy) as sock:
+            sock.send("PING", 1)
+            assert not sock.recv(0.5)
+            return paused() > before[0] and crowded() == before[1]
+    with at(one, active, greedy) as sock:
+        #  This it owes for a day.
+        assert sock.code("PUT", 1, "q", "", bytes(100000)) == "401"
+        before = paused()
+        for number in range(100):
+            sock.send("PING", number)
+        wait_for(lambda: paused() > before, "requests that wait")
+        turned_away = crowded()
+        assert not sock.recv(0)
+        with at(one, active, greedy) as other:
+            other.send("PING", 1)
+            wait_for(lambda: crowded() > turned_away, "one that is too many")
+    wait_for(waits, "a place for another one")
 
 
 def test_a_change_goes_where_the_lead_has_gone():

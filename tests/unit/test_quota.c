@@ -124,6 +124,30 @@ static void test_who_comes_back (void **state)
     assert_int_equal (s_use (&s_alice, 0, 0, 1000), 0);
 }
 
+//  What is owed is the principal's: known before a request is done, of whoever has no connection, too.
+static void test_what_is_owed (void **state)
+{
+    (void) state;
+    s_alice.limit[ZB_LIMIT_REQUESTS] = s_alice.limit[ZB_LIMIT_BYTES] = 10;
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1000), 0);
+    for (int index = 0; index < 12; index++)
+        s_use (&s_alice, 0, 0, 1000);
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1000), 200);
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1150), 50);
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1200), 0);
+    assert_int_equal (zb_quota_owes (s_quota, &s_bob, 1000), 0);
+    zb_quota_enter (s_quota, &s_alice);
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1000), 200);
+    assert_int_equal (s_use (&s_alice, 50, 0, 1000), 4000);
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1000), 4000);
+    //  A limit that was changed begins anew, the other one stands.
+    s_alice.limit[ZB_LIMIT_BYTES] = 20;
+    assert_int_equal (zb_quota_owes (s_quota, &s_alice, 1000), 300);
+    s_alice.limit[ZB_LIMIT_REQUESTS] = 0;
+    assert_int_equal (s_use (&s_alice, 20, 0, 1000), 0);
+    assert_int_equal (s_use (&s_alice, 20, 0, 1000), 1000);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +156,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_visits, s_begin, s_end),
         cmocka_unit_test_setup_teardown (test_bytes, s_begin, s_end),
         cmocka_unit_test_setup_teardown (test_who_comes_back, s_begin, s_end),
+        cmocka_unit_test_setup_teardown (test_what_is_owed, s_begin, s_end),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

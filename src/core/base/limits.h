@@ -50,7 +50,7 @@
 #define ZB_CHANGE_MAX 65536        //  bytes of a KEY's change
 #define ZB_QUOTA_MOST 1000000000000 //  of a limit of a principal
 #define ZB_QUOTA_VISITS 1000        //  messages that a request makes the broker look at, until it counts as one more
-#define ZB_QUOTA_MS 5000            //  ms that a connection is left unread at a time
+#define ZB_QUOTA_MS 5000            //  ms after which it is looked again at what a principal owes
 
 //  Connections, before anything is read of them.
 #define ZB_HANDSHAKE_MS 5000      //  ms until a connection that has not finished it is closed

@@ -16,8 +16,11 @@
 #define NS 1000000        //  of a ms
 #define SECOND 1000000000 //  ns
 
-//  One rate: when all that was used is paid, ns.  A bucket that is full is paid a second ago.
-typedef int64_t bucket_t;
+//  One rate.  A bucket that is full is paid a second ago.
+typedef struct {
+    uint64_t rate;
+    int64_t paid; //  when all that was used is, ns
+} bucket_t;
 
 typedef struct {
     zb_entry_t entry; //  by key
@@ -59,18 +62,28 @@ static account_t *s_find (const zb_quota_t *self, zb_frame_t key)
     return entry ? ZB_ITEM (entry, account_t, entry) : NULL;
 }
 
-bool zb_quota_enter (zb_quota_t *self, const zb_principal_t *who)
+static account_t *s_account (zb_quota_t *self, const zb_principal_t *who)
 {
     account_t *account = s_find (self, zb_frame (who->key));
     if (!account) {
         account = (account_t *) calloc (1, sizeof *account);
         assert (account);
         memcpy (account->key, who->key, ZB_KEY_SIZE);
-        account->requests = account->bytes = INT64_MIN;
         zb_map_add (&self->accounts, &account->entry, (zb_frame_t){account->key, ZB_KEY_SIZE});
     }
+    return account;
+}
+
+bool zb_quota_enter (zb_quota_t *self, const zb_principal_t *who)
+{
     uint64_t most = who->limit[ZB_LIMIT_CONNECTIONS];
-    return ++account->connections <= most || most == 0;
+    return ++s_account (self, who)->connections <= most || most == 0;
+}
+
+//  ns until what was taken at this rate is paid; another rate has a bucket of its own.
+static int64_t s_owes (const bucket_t *bucket, uint64_t rate, int64_t now)
+{
+    return rate && bucket->rate == rate && bucket->paid > now ? bucket->paid - now : 0;
 }
 
 void zb_quota_leave (zb_quota_t *self, zb_frame_t key, int64_t now)
@@ -81,31 +94,40 @@ void zb_quota_leave (zb_quota_t *self, zb_frame_t key, int64_t now)
     if (account->connections)
         account->connections--;
     //  What is owed is owed after a new connection, too.
-    if (account->connections == 0 && account->requests <= now * NS && account->bytes <= now * NS) {
+    if (account->connections == 0 && account->requests.paid <= now * NS && account->bytes.paid <= now * NS) {
         zb_map_remove (&self->accounts, &account->entry);
         free (account);
     }
 }
 
-//  Takes so much out; returns how long it takes until that is paid, ns.
-static int64_t s_take (bucket_t *paid, uint64_t rate, uint64_t used, int64_t now)
+static int64_t s_owed (const account_t *account, const zb_principal_t *who, int64_t ns)
 {
-    if (rate == 0)
-        return 0;
-    if (*paid < now - SECOND)
-        *paid = now - SECOND;
-    *paid += (int64_t) (used * SECOND / rate);
-    return *paid > now ? *paid - now : 0;
+    int64_t requests = s_owes (&account->requests, who->limit[ZB_LIMIT_REQUESTS], ns);
+    int64_t bytes = s_owes (&account->bytes, who->limit[ZB_LIMIT_BYTES], ns);
+    return ((requests > bytes ? requests : bytes) + NS - 1) / NS;
+}
+
+int64_t zb_quota_owes (const zb_quota_t *self, const zb_principal_t *who, int64_t now)
+{
+    bool limits = who->limit[ZB_LIMIT_REQUESTS] || who->limit[ZB_LIMIT_BYTES];
+    const account_t *account = limits ? s_find (self, zb_frame (who->key)) : NULL;
+    return account ? s_owed (account, who, now * NS) : 0;
+}
+
+//  Takes so much out.
+static void s_take (bucket_t *bucket, uint64_t rate, uint64_t used, int64_t now)
+{
+    if (bucket->rate != rate || bucket->paid < now - SECOND)
+        bucket->paid = now - SECOND;
+    bucket->rate = rate;
+    if (rate)
+        bucket->paid += (int64_t) (used * SECOND / rate);
 }
 
 int64_t zb_quota_use (zb_quota_t *self, const zb_principal_t *who, size_t bytes, size_t visits, int64_t now)
 {
-    account_t *account = s_find (self, zb_frame (who->key));
-    if (!account)
-        return 0;
-    int64_t ns = now * NS;
-    int64_t wait =
-        s_take (&account->requests, who->limit[ZB_LIMIT_REQUESTS], 1 + (uint64_t) visits / ZB_QUOTA_VISITS, ns);
-    int64_t other = s_take (&account->bytes, who->limit[ZB_LIMIT_BYTES], bytes, ns);
-    return ((other > wait ? other : wait) + NS - 1) / NS;
+    account_t *account = s_account (self, who);
+    s_take (&account->requests, who->limit[ZB_LIMIT_REQUESTS], 1 + (uint64_t) visits / ZB_QUOTA_VISITS, now * NS);
+    s_take (&account->bytes, who->limit[ZB_LIMIT_BYTES], bytes, now * NS);
+    return s_owed (account, who, now * NS);
 }

@@ -27,7 +27,7 @@
     Rules may also limit it (core/rights/quota), from level 3 of the store on:
 
       connections=N            at once that have asked for anything; who comes beyond that is closed
-      requests=N, bytes=N      a second; what is more is read later
+      requests=N, bytes=N      a second; what is more is done later
 
     In a pattern '*' stands for any characters or none, '?' for one; neither stands for '/'.
 

@@ -40,6 +40,7 @@
 #define CUT_LEAST 65536 //  bytes that a connection must have sent of a message to be the one that is cut
 #define RELIEF_MS 10    //  between two looks for it
 #define LATE_MS 1000    //  for which a descriptor is kept at most until what came over it is read
+#define LET_GO_MS 1000  //  between two looks at who has closed a connection that is not read
 #define SHED_MS 10      //  rest of libzmq's thread when there is no descriptor to close a connection with
 
 typedef struct {
@@ -69,6 +70,8 @@ typedef struct {
     atomic_uint_fast64_t total; //  of which
     atomic_uint_fast64_t dead;  //  of connections that have ended
     atomic_uint_fast64_t holds; //  guests that are held
+    atomic_uint_fast64_t pauses; //  and that are paused
+    _Atomic int64_t let_go;      //  ms: the last look at which of these have been closed
     atomic_uint_fast64_t idles; //  how often the reader has found nothing to read
     zb_ring_t ended;            //  guests whose descriptor is kept, the first to end first
     atomic_uint_fast64_t kept;  //  how many
@@ -266,11 +269,12 @@ static void s_enter (zb_gate_t gate, int descriptor, uint32_t address)
 {
     port_t *port = &s_gate.port[gate];
     guest_t *guest = &s_gate.guest[descriptor];
+    if (atomic_exchange (&guest->paused, false))
+        atomic_fetch_sub (&s_gate.port[guest->gate].pauses, 1);
     guest->gate = gate;
     guest->address = address;
     guest->stream = (zb_zmtp_t){.bounds = &port->bounds};
     guest->watched = guest->trusted = false;
-    atomic_store (&guest->paused, false);
     atomic_store (&guest->cut, false);
     atomic_store (&guest->waiting, 0);
     atomic_store (&guest->messages, 0);
@@ -389,6 +393,7 @@ static void s_pause (guest_t *guest, int descriptor, bool paused)
 {
     if (atomic_exchange (&guest->paused, paused) == paused)
         return;
+    atomic_fetch_add (&s_gate.port[guest->gate].pauses, paused ? 1 : (uint_fast64_t) -1);
     zb_epoll_hold (descriptor, paused || guest->held);
 }
 
@@ -420,13 +425,20 @@ static bool s_take (guest_t *guest, int descriptor, void *data, size_t size)
     return !atomic_load (&guest->cut);
 }
 
+//  Neither side can say any more: the system reports that until it has been read to its end.
+static bool s_broken (int descriptor)
+{
+    struct pollfd end = { .fd = descriptor };
+    return poll (&end, 1, 0) == 1;
+}
+
 ssize_t zb_gate_recv (int descriptor, void *data, size_t size, int flags)
 {
     guest_t *guest = s_reads = s_guest (descriptor);
     if (guest && atomic_load (&guest->cut))
         return 0;
     //  libzmq reads without asking the system first when a full pipe has room again.
-    if (guest && atomic_load (&guest->paused)) {
+    if (guest && atomic_load (&guest->paused) && !s_broken (descriptor)) {
         errno = EAGAIN;
         return -1;
     }
@@ -490,10 +502,36 @@ uint64_t zb_gate_read (zb_gate_t gate, int descriptor)
     return number;
 }
 
+//  One that is not read, and whose client has closed it, is read to its end.  The mutex is held.
+static void s_let_go (guest_t *guest)
+{
+    struct pollfd end = {.fd = s_descriptor (atomic_load (&guest->number)), .events = POLLRDHUP};
+    if (atomic_load (&guest->paused) && poll (&end, 1, 0) == 1)
+        s_pause (guest, end.fd, false);
+}
+
+//  The same of all, now and then.
+static void s_let_all_go (zb_gate_t gate)
+{
+    port_t *port = &s_gate.port[gate];
+    int64_t now = zclock_mono ();
+    if (atomic_load (&port->pauses) == 0 || now - atomic_load (&port->let_go) < LET_GO_MS)
+        return;
+    atomic_store (&port->let_go, now);
+    pthread_mutex_lock (&s_gate.mutex);
+    for (size_t index = 0; index < s_gate.files; index++) {
+        guest_t *guest = &s_gate.guest[index];
+        if (atomic_load (&guest->number) && guest->gate == gate)
+            s_let_go (guest);
+    }
+    pthread_mutex_unlock (&s_gate.mutex);
+}
+
 void zb_gate_idle (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
     atomic_fetch_add (&port->idles, 1);
+    s_let_all_go (gate);
     if (atomic_load (&port->dead) == 0 && atomic_load (&port->holds) == 0 && atomic_load (&port->kept) == 0)
         return;
     pthread_mutex_lock (&s_gate.mutex);

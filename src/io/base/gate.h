@@ -66,7 +66,8 @@ bool zb_gate_watch (uint64_t number);
 uint64_t zb_gate_ended (void);
 //  Ends a connection as if its peer had closed it; one that has ended already is none.
 void zb_gate_cut (uint64_t number);
-//  It is not read from now on, or is again.
+//  It is not read from now on, but for its end if it breaks, or is again; so it is, a while later, when its peer has
+//  closed it.
 void zb_gate_pause (uint64_t number, bool pause);
 //  It has shown that it is a broker's: it does not have to make room for others.
 void zb_gate_trust (uint64_t number);

@@ -79,14 +79,30 @@ void zb_broker_look_at_rights (zb_broker_t *self)
     }
 }
 
+//  Its connection is closed, and nothing of it is done.
+static bool s_turn_away (zb_broker_t *self, zb_frame_t routing, const char *why)
+{
+    self->status.crowded++;
+    zb_broker_audit (self, ZB_AUDIT_CROWDED, "a connection", zb_frame (why));
+    zb_front_shut (self->front, routing);
+    return false;
+}
+
 bool zb_broker_enters (zb_broker_t *self, zb_frame_t routing)
 {
     const zb_principal_t *who = zb_broker_who (self);
-    if (!who || who->broker || !zb_front_is_new (self->front) || zb_quota_enter (self->quota, who))
+    if (!who || who->broker)
         return true;
-    self->status.crowded++;
-    zb_broker_audit (self, ZB_AUDIT_CROWDED, "a connection", zb_frame ("beyond the limit of its principal"));
-    zb_front_end (self->front, routing);
+    if (zb_front_is_new (self->front) && !zb_quota_enter (self->quota, who))
+        return s_turn_away (self, routing, "beyond the limit of its principal");
+    int64_t owes = zb_quota_owes (self->quota, who, self->now);
+    bool held = zb_front_is_held (self->front);
+    if (!owes && !zb_front_follows (self->front))
+        return true;
+    //  A limit that was changed meanwhile is noticed.
+    if (!zb_front_hold (self->front, self->now + (owes < ZB_QUOTA_MS ? owes : ZB_QUOTA_MS)))
+        return s_turn_away (self, routing, "too much waits of its principal, which has used more than it may");
+    self->status.paused += !held;
     return false;
 }
 
@@ -96,11 +112,7 @@ void zb_broker_charge (zb_broker_t *self, zb_frame_t routing)
     if (!who || who->broker || (!who->limit[ZB_LIMIT_REQUESTS] && !who->limit[ZB_LIMIT_BYTES]))
         return;
     size_t visits = zb_engine_leads (self->engine) ? zb_engine_worked (self->engine, routing) : 0;
-    int64_t wait = zb_quota_use (self->quota, who, zb_front_size (self->front), visits, self->now);
-    if (wait) {
-        self->status.paused++;
-        zb_front_pause (self->front, routing, self->now + (wait < ZB_QUOTA_MS ? wait : ZB_QUOTA_MS));
-    }
+    zb_quota_use (self->quota, who, zb_front_size (self->front), visits, self->now);
 }
 
 //  Connections were refused or closed: a line of the log now and then, and an event.

@@ -185,10 +185,10 @@ void zb_broker_look_at_rights (zb_broker_t *self);
 //  Who has sent the message at hand; NULL if nobody is known, or there are no keys.  Looked up once a message, and again if
 //  what it has done changed the rights.
 const zb_principal_t *zb_broker_who (zb_broker_t *self);
-//  Whether the client whose message was read last may come; else its connection ends.  Of brokers, and of whoever is not
-//  known, nothing is counted.
+//  Whether the message that was read last is to be done now: its client may come, else its connection ends, and its
+//  principal owes nothing, else it waits.  Of brokers, and of whoever is not known, nothing is counted.
 bool zb_broker_enters (zb_broker_t *self, zb_frame_t routing);
-//  Counts that message, and what it made the engine do, for its principal: who has used more than it may is read later.
+//  Counts that message, and what it made the engine do, for its principal.
 void zb_broker_charge (zb_broker_t *self, zb_frame_t routing);
 //  Clients that do not read are hung up on before they have all of the memory.
 void zb_broker_relieve (zb_broker_t *self);

@@ -13,7 +13,6 @@
 
 #include "core/base/map.h"
 #include "core/base/ring.h"
-#include "core/base/timer.h"
 #include "io/base/gate.h"
 #include "io/broker/callers.h"
 
@@ -24,7 +23,7 @@ typedef struct {
     zb_ring_t callers;
     uint64_t number;
     int64_t ended; //  ms; 0: not yet
-    zb_timer_t pause; //  it is not read until then
+    bool shut;     //  nothing of it is done any more
     bool drained;  //  nothing was left to read since it has ended
 } line_t;
 
@@ -39,7 +38,6 @@ typedef struct {
 
 struct zb_callers {
     zb_map_t lines, callers;
-    zb_timers_t pauses;
     zb_ring_t ended; //  lines
     zb_ring_t over;  //  callers that are in no map
     caller_t *told;  //  the one that was told last
@@ -84,7 +82,6 @@ void zb_callers_destroy (zb_callers_t **self_p)
     s_drop (ZB_ITEM (link, caller_t, ring));
     zb_map_clear (&self->callers);
     zb_map_clear (&self->lines);
-    zb_timers_clear (&self->pauses);
     free (self->told);
     free (self);
     *self_p = NULL;
@@ -195,7 +192,6 @@ static void s_ended (zb_callers_t *self, int64_t now)
         s_over (self, ZB_ITEM (link, caller_t, ring));
         zb_ring_remove (&line->ring);
         zb_map_remove (&self->lines, &line->entry);
-        zb_timer_stop (&self->pauses, &line->pause);
         if (self->last == line)
             self->last = NULL;
         free (line);
@@ -229,20 +225,15 @@ uint64_t zb_callers_number (const zb_callers_t *self, zb_frame_t routing)
     return caller ? caller->line->number : 0;
 }
 
-void zb_callers_pause (zb_callers_t *self, zb_frame_t routing, int64_t until)
+void zb_callers_shut (zb_callers_t *self, zb_frame_t routing)
 {
     caller_t *caller = s_caller (self, routing);
-    if (!caller || caller->line->ended)
-        return;
-    zb_timer_set (&self->pauses, &caller->line->pause, until);
-    zb_gate_pause (caller->line->number, true);
+    if (caller)
+        caller->line->shut = true;
 }
 
-void zb_callers_resume (zb_callers_t *self, int64_t now)
+bool zb_callers_is_shut (zb_callers_t *self, uint64_t number)
 {
-    zb_timer_t *timer;
-    while ((timer = zb_timer_first (&self->pauses)) != NULL && timer->when <= now) {
-        zb_timer_stop (&self->pauses, timer);
-        zb_gate_pause (ZB_ITEM (timer, line_t, pause)->number, false);
-    }
+    line_t *line = number ? s_line (self, number) : NULL;
+    return line && line->shut;
 }

@@ -39,10 +39,9 @@ void zb_callers_each (zb_callers_t *self, zb_caller_fn *function, void *context)
 void zb_callers_idle (zb_callers_t *self);
 //  The next routing id that is over, and its key; returns false if there is none.  Valid until the next call.
 bool zb_callers_over (zb_callers_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key);
-//  The connection is not read before this time (ms); a later call decides.
-void zb_callers_pause (zb_callers_t *self, zb_frame_t routing, int64_t until);
-//  Those whose time has come are read again.
-void zb_callers_resume (zb_callers_t *self, int64_t now);
+//  Nothing that comes over this connection is done any more.
+void zb_callers_shut (zb_callers_t *self, zb_frame_t routing);
+bool zb_callers_is_shut (zb_callers_t *self, uint64_t number);
 //  Whose connection that is: the key, borrowed until it ends, empty where none is known.
 zb_frame_t zb_callers_key (const zb_callers_t *self, zb_frame_t routing);
 //  The number of the connection that this routing id is at the other end of; 0 = not known.

@@ -12,6 +12,7 @@
 #include "io/base/gate.h"
 #include "io/broker/callers.h"
 #include "io/broker/front.h"
+#include "io/broker/held.h"
 #include "io/broker/output.h"
 
 //  What a client may pile up here, in messages.  A lower mark costs small PUTs their speed.  It can't follow the load:
@@ -44,8 +45,12 @@ struct zb_front {
     zmq_msg_t *message;      //  of the current message, routing id first
     zb_frame_t *frame;
     size_t size;
-    int descriptor;          //  that it came over, and the connection's number at the gate (0 = not known)
-    uint64_t number;
+    int descriptor;          //  that it came over,
+    uint64_t number;         //  and the number of that connection at the gate (0 = not known)
+    bool whole;
+    bool again;              //  it was held
+    zb_held_t *held;
+    int64_t now;             //  as the caller has said
     uint64_t oversize;
     bool keyed;
     zb_frame_t key;          //  of the client that has sent it
@@ -91,6 +96,7 @@ zb_front_t *zb_front_new (const char *bind, const zb_limits_t *limits, const zb_
     self->frames_max = limits->bodies + ZB_ENVELOPE_MAX + 8;
     self->bytes_max = limits->request;
     self->output = zb_output_new ();
+    self->held = zb_held_new ();
     zb_front_limits (self, limits);
     self->message = (zmq_msg_t *) zmalloc (self->frames_max * sizeof *self->message);
     self->frame = (zb_frame_t *) zmalloc (self->frames_max * sizeof *self->frame);
@@ -103,6 +109,7 @@ void zb_front_limits (zb_front_t *self, const zb_limits_t *limits)
     self->behind = limits->output / 4;
     self->most = limits->output;
     self->all = limits->outputs;
+    zb_held_limits (self->held, limits->memory / 16, limits->memory / 4);
 }
 
 static void s_release (zb_front_t *self)
@@ -110,6 +117,8 @@ static void s_release (zb_front_t *self)
     for (size_t index = 0; index < self->size; index++)
         zmq_msg_close (&self->message[index]);
     self->size = 0;
+    zb_held_done (self->held);
+    self->again = false;
 }
 
 void zb_front_destroy (zb_front_t **self_p)
@@ -118,6 +127,7 @@ void zb_front_destroy (zb_front_t **self_p)
     zb_front_t *self = *self_p;
     if (self) {
         s_release (self);
+        zb_held_destroy (&self->held);
         zsock_destroy (&self->owner);
         zb_callers_destroy (&self->callers);
         zb_output_destroy (&self->output);
@@ -175,30 +185,56 @@ static bool s_read (zb_front_t *self, bool *whole, size_t *size)
     return true;
 }
 
+//  A request that was held, and whose time has come.
+static bool s_read_held (zb_front_t *self)
+{
+    zb_letter_t letter;
+    self->again = zb_held_next (self->held, self->now, &letter);
+    if (!self->again)
+        return false;
+    for (self->size = 0; self->size < letter.size; self->size++) {
+        zmq_msg_t *message = &self->message[self->size];
+        zmq_msg_init (message);
+        zmq_msg_copy (message, &letter.message[self->size]);
+        self->frame[self->size] = (zb_frame_t) { zmq_msg_data (message), zmq_msg_size (message) };
+    }
+    self->descriptor = letter.descriptor;
+    self->number = letter.number;
+    self->whole = letter.whole;
+    self->bytes = letter.bytes;
+    self->key = s_key (self);
+    self->is_new = false;
+    return true;
+}
+
+//  What nobody is to have seen is passed over.
+static bool s_read_next (zb_front_t *self)
+{
+    do {
+        s_release (self);
+        if (!s_read (self, &self->whole, &self->bytes))
+            return false;
+        self->number = zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
+        self->oversize += !self->whole;
+        //  The first frames of what is too large are enough to answer it.
+    } while (self->size <= 1 || zb_callers_is_shut (self->callers, self->number));
+    self->key = s_key (self);
+    self->is_new = zb_callers_heard (self->callers, self->frame[0], self->key, self->number);
+    return true;
+}
+
 size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **frames, bool *cut)
 {
-    bool whole = false;
-    size_t bytes;
-    while (true) {
+    s_release (self);
+    if (!s_read_held (self) && !s_read_next (self)) {
         s_release (self);
-        if (!s_read (self, &whole, &bytes)) {
-            s_release (self);
-            zb_gate_idle (ZB_GATE_CLIENTS);
-            zb_callers_idle (self->callers);
-            return 0;
-        }
-        self->number = zb_gate_read (ZB_GATE_CLIENTS, self->descriptor);
-        self->oversize += !whole;
-        //  The first frames of what is too large are enough to answer it.
-        if (self->size > 1)
-            break;
+        zb_gate_idle (ZB_GATE_CLIENTS);
+        zb_callers_idle (self->callers);
+        return 0;
     }
-    *cut = !whole;
+    *cut = !self->whole;
     *routing = self->frame[0];
     *frames = self->frame + 1;
-    self->key = s_key (self);
-    self->bytes = bytes;
-    self->is_new = zb_callers_heard (self->callers, *routing, self->key, self->number);
     return self->size - 1;
 }
 
@@ -234,24 +270,52 @@ bool zb_front_is_new (const zb_front_t *self)
     return self->is_new;
 }
 
-void zb_front_pause (zb_front_t *self, zb_frame_t routing, int64_t until)
+bool zb_front_is_held (const zb_front_t *self)
 {
-    zb_callers_pause (self->callers, routing, until);
+    return self->again;
+}
+
+bool zb_front_follows (const zb_front_t *self)
+{
+    return !self->again && zb_held_has (self->held, self->key);
+}
+
+bool zb_front_hold (zb_front_t *self, int64_t until)
+{
+    if (self->again) {
+        zb_held_again (self->held, until);
+        return true;
+    }
+    //  Of a connection that has ended nothing waits.
+    if (!zb_callers_number (self->callers, self->frame[0]))
+        return true;
+    zb_letter_t letter = { self->message, self->size, self->bytes, self->whole, self->descriptor, self->number };
+    return zb_held_add (self->held, self->frame[0], self->key, &letter, until);
 }
 
 void zb_front_resume (zb_front_t *self, int64_t now)
 {
-    zb_callers_resume (self->callers, now);
+    self->now = now;
 }
 
 bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key)
 {
-    return zb_callers_over (self->callers, now, routing, key);
+    s_release (self);
+    bool over = zb_callers_over (self->callers, now, routing, key);
+    if (over)
+        zb_held_drop (self->held, *routing);
+    return over;
 }
 
 void zb_front_end (zb_front_t *self, zb_frame_t routing)
 {
     zb_gate_cut (zb_callers_number (self->callers, routing));
+}
+
+void zb_front_shut (zb_front_t *self, zb_frame_t routing)
+{
+    zb_front_end (self, routing);
+    zb_callers_shut (self->callers, routing);
 }
 
 //  The connection ends as if the client had ended it.

@@ -54,8 +54,13 @@ size_t zb_front_recv (zb_front_t *self, zb_frame_t *routing, const zb_frame_t **
 uint32_t zb_front_address (const zb_front_t *self);
 size_t zb_front_size (const zb_front_t *self);
 bool zb_front_is_new (const zb_front_t *self);
-//  The client is not read before this time (ms), but what has come of it is; call zb_front_resume once a turn.
-void zb_front_pause (zb_front_t *self, zb_frame_t routing, int64_t until);
+//  Whether that message was held; and whether it was not, and others of its key are.
+bool zb_front_is_held (const zb_front_t *self);
+bool zb_front_follows (const zb_front_t *self);
+//  That message is not looked at any more for now: zb_front_recv brings it again, at this time (ms) at the soonest, and
+//  those of the same key in the order in which they came.  Returns false if too much is held for that (io/broker/held).
+bool zb_front_hold (zb_front_t *self, int64_t until);
+//  Those whose time has come are brought from now on; call it once a turn.
 void zb_front_resume (zb_front_t *self, int64_t now);
 //  The public key of whoever has sent that message; empty without keys.  Valid until the next message is taken.
 zb_frame_t zb_front_key (const zb_front_t *self);
@@ -67,6 +72,8 @@ void zb_front_each (zb_front_t *self, zb_caller_fn *function, void *context);
 //  The next client whose connection has ended, and of which all was read that it has sent; returns false if there is
 //  none.  *routing, and *key as above, stay valid until the next call.
 bool zb_front_over (zb_front_t *self, int64_t now, zb_frame_t *routing, zb_frame_t *key);
+//  Closes the connection of a client, and what has come over it and was not read yet is passed over.
+void zb_front_shut (zb_front_t *self, zb_frame_t routing);
 //  Closes the connection of a client.
 void zb_front_end (zb_front_t *self, zb_frame_t routing);
 

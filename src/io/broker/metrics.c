@@ -142,7 +142,7 @@ static const zb_metric_t s_metrics[] = {
     {NULL, "refused", "requests that were answered ERR", C, NULL, 1, NULL, {AT (stats.refused), AT (refused)}},
     {NULL,
      "paused",
-     "times that a connection was read later, for what its principal had used",
+     "requests that were done later, for what their principals had used",
      C,
      "reads_paused_total",
      1,

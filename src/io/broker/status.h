@@ -59,7 +59,7 @@ typedef struct {
     uint64_t not_zb1;          //  dropped messages: not ZB1 at all
     uint64_t unknown_keys;     //  handshakes that were turned away
     uint64_t crowded;          //  connections beyond the limit of their principal
-    uint64_t paused;           //  times that one was read later, for what its principal had used
+    uint64_t paused;           //  requests that were done later, for what their principals had used
     uint64_t oversize;         //  cut and answered 413: over the limits in all
     uint64_t undeliverable;    //  replies whose client was gone
     uint64_t cut;              //  connections shut down by us: they did not read
