@@ -348,7 +348,7 @@ static void test_steps_skip_nothing (void **state)
     rig_t *rig = s_topic (MESSAGES);
     uint64_t behind[READERS] = {0};
     int next[READERS], left = READERS;
-    char name[READERS][8];
+    char name[READERS][16];
     for (int reader = 0; reader < READERS; reader++) {
         snprintf (name[reader], sizeof name[reader], "r%d", reader);
         rig_say (rig, name[reader], "HELLO|h");
@@ -422,7 +422,7 @@ static void test_few_are_sifted_at_a_time (void **state)
     rig_say (rig, "d", "HELLO|h");
     rig_say (rig, "e", "HELLO|h");
     for (int number = 0; number < SUBS; number++) {
-        char line[40];
+        char line[64];
         s_push_read (rig, "d", "SUB|s|t/s%d|from=first\nfilter=%s", number, "some.>");
         snprintf (line, sizeof line, "TOPIC|t|t%d|keep=all", number);
         rig_say (rig, "e", line);
@@ -434,7 +434,7 @@ static void test_few_are_sifted_at_a_time (void **state)
     zb_engine_worked (rig->engine, zb_frame ("d"));
     rig->stuck = true;
     for (int number = 0; number < SUBS; number++) {
-        char line[40];
+        char line[64];
         snprintf (line, sizeof line, "GET|g%d|t/s%d|1|0|", number, number);
         rig_push (rig, "d", line);
         snprintf (line, sizeof line, "READ|r%d|t%d|first|1|0", number, number);
@@ -464,7 +464,7 @@ static void test_showing_takes_steps (void **state)
     rig_t *rig = s_topic (0);
     rig_say (rig, "d", "HELLO|h");
     for (int number = 0; number < SUBS; number++) {
-        char line[40];
+        char line[64];
         s_push_read (rig, "d", "SUB|s|t/s%d|filter=%s", number, "some.>");
         snprintf (line, sizeof line, "GET|g%d|t/s%d|1|1000000|", number, number);
         rig_push (rig, "d", line);
