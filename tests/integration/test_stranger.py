@@ -134,6 +134,7 @@ def test_what_the_links_say_twice_changes_nothing(sealed):
             wait_for(lambda: sealed.facts() == before, "both as they were before")
 
 
+@pytest.mark.skipif(SLOWER > 1, reason="a pair that is so slow may go on alone meanwhile, and is not as it was then")
 def test_what_is_slipped_in_ends_a_connection_and_not_the_link(sealed):
     """libzmq gives a connection up for good when what comes over it breaks the protocol: whoever has made it makes it anew."""
     before = sealed.facts()
@@ -141,7 +142,12 @@ def test_what_is_slipped_in_ends_a_connection_and_not_the_link(sealed):
         whole = [one for one in tap.recordings.values() if not one.ended]
         tap.slip(b"\0\x29\x07MESSAGE" + bytes(33))
         wait_for(lambda: all(one.ended for one in whole), "the connections' end")
-        wait_for(lambda: sealed.facts() == before and tap.whole_again(), "both as they were before")
+        try:
+            wait_for(lambda: sealed.facts() == before and tap.whole_again(), "both as they were before")
+        except AssertionError as error:
+            raise AssertionError("%s: %s, it was %s; %s; %s" % (
+                error, sealed.facts(), before, [sealed.pair.status(index)["links"] for index in (0, 1)],
+                [open(broker.log).read()[-3000:] for broker in sealed.pair.brokers])) from None
     wait_for(lambda: all(way["open"] for index in (0, 1) for way in sealed.pair.status(index)["links"].values() if isinstance(way, dict)), "all links")
     assert sealed.facts() == before
 
