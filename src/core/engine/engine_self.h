@@ -536,6 +536,8 @@ void zb_engine_serve_all (zb_engine_t *self);
 void zb_engine_serve_on (zb_engine_t *self);
 //  A parked GET's time is over: it takes what is ready, or is answered without a message when no load is under way.
 void zb_engine_late (zb_engine_t *self, zb_get_t *get);
+//  A message of this number in its row, for a reply.  It holds the row.
+zb_delivery_t zb_engine_delivery (const zb_places_t *places, uint32_t number, zb_frame_t properties);
 //  Says of a message of a topic, with this number in its row, which one of the topic it is, and when it was put.
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
 //  Has the window read on when little of it is left to be delivered, and there is room.

@@ -70,6 +70,16 @@ void zb_engine_undelivered (zb_engine_t *self, const zb_reply_t *reply, int64_t 
 
 //  Deliveries
 
+zb_delivery_t zb_engine_delivery (const zb_places_t *places, uint32_t number, zb_frame_t properties)
+{
+    return (zb_delivery_t){.row = zb_row_ref (places->row),
+                           .offset = places->place[number].offset,
+                           .size = places->place[number].size,
+                           .properties = (uint32_t) ((const uint8_t *) properties.data - places->row->data),
+                           .properties_size = (uint32_t) properties.size,
+                           .id = zb_places_id (places, number)};
+}
+
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number)
 {
     zb_log_head_t head;
@@ -108,16 +118,11 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
         bytes += more;
-        reply->body[reply->bodies++] =
-            (zb_delivery_t){.row = zb_row_ref (places->row),
-                            .offset = places->place[number].offset,
-                            .size = places->place[number].size,
-                            .properties = (uint32_t) ((const uint8_t *) properties.data - places->row->data),
-                            .properties_size = (uint32_t) properties.size,
-                            .id = zb_places_id (places, number),
-                            .deliveries = zb_cursor_deliver (&queue->cursor, view, number, lease)};
+        zb_delivery_t *delivery = &reply->body[reply->bodies++];
+        *delivery = zb_engine_delivery (places, number, properties);
+        delivery->deliveries = zb_cursor_deliver (&queue->cursor, view, number, lease);
         if (queue->topic)
-            zb_engine_mark (&reply->body[reply->bodies - 1], number);
+            zb_engine_mark (delivery, number);
     }
     zb_engine_visited (self, reply->bodies);
     assert (reply->bodies);

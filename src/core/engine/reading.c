@@ -79,14 +79,9 @@ static bool s_add (const zb_engine_t *self, const zb_get_t *get, const zb_places
         reply->body = (zb_delivery_t *) malloc ((size_t) get->max * sizeof (zb_delivery_t));
     assert (reply->body);
     reply->large += more;
-    reply->body[reply->bodies++] =
-        (zb_delivery_t){.row = zb_row_ref (places->row),
-                        .offset = places->place[number].offset,
-                        .size = places->place[number].size,
-                        .properties = (uint32_t) ((const uint8_t *) properties.data - places->row->data),
-                        .properties_size = (uint32_t) properties.size,
-                        .id = zb_places_id (places, number)};
-    zb_engine_mark (&reply->body[reply->bodies - 1], number);
+    zb_delivery_t *delivery = &reply->body[reply->bodies++];
+    *delivery = zb_engine_delivery (places, number, properties);
+    zb_engine_mark (delivery, number);
     return true;
 }
 
