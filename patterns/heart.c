@@ -93,8 +93,7 @@ typedef struct {
     int64_t beat_ms;     //  when the next beat is due
     int64_t turn_ms;     //  when the thread last ran
     int64_t paused_ms;   //  in this turn: it is over, and lasted so long
-    int64_t closed_ms;   //  when the connection last closed,
-    int64_t renew_ms;    //  and when it is made anew if nothing has come since; 0 = it has not closed
+    int64_t renew_ms;    //  when the connection is made anew, since it has closed; 0 = it has not, or stands again
     bool seeking;        //  proof of the peer's death
     int64_t retry_ms;    //  when to probe for it next
     int64_t retry_after; //  the pause after that one
@@ -197,7 +196,8 @@ static int s_connect (pulse_t *self)
     //  No mark: libzmq 4.3.4 ends the process if a connection with heartbeats breaks while its pipe is full.
     zsock_set_rcvhwm (self->sub, 0);
     zsock_set_maxmsgsize (self->sub, FOREIGN_MAX);
-    int rc = zmq_socket_monitor (zsock_resolve (self->sub), watch, ZMQ_EVENT_DISCONNECTED);
+    int rc =
+        zmq_socket_monitor (zsock_resolve (self->sub), watch, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
     assert (rc == 0);
     self->monitor = zsock_new (ZMQ_PAIR);
     assert (self->monitor);
@@ -347,8 +347,8 @@ static void s_drain (pulse_t *self, int64_t now)
     self->quiet_ms = now;
     self->news = true;
     self->silent = self->dead = false;
-    //  So soon after a close these are last words: there is no new connection yet.
-    if (now - self->closed_ms >= RECONNECT_MS) {
+    //  Between a close and the next connection these are last words.
+    if (!self->renew_ms) {
         self->seeking = false;
         probe_cancel (self->probe);
     }
@@ -364,8 +364,9 @@ static void s_seek_proof (pulse_t *self, int64_t now)
     self->retry_after = RETRY_MS;
 }
 
-//  Returns true if the connection to the peer has closed.
-static bool s_closed (pulse_t *self)
+//  Returns true if the connection to the peer has closed.  libzmq tells of that before the last beats from it can be heard,
+//  so only a handshake says that it stands again.
+static bool s_closed (pulse_t *self, int64_t now)
 {
     bool closed = false;
     for (;;) {
@@ -382,8 +383,11 @@ static bool s_closed (pulse_t *self)
         //  The second frame is an address.
         if (first && event == ZMQ_EVENT_DISCONNECTED) {
             self->counters.disconnects++;
+            self->renew_ms = now + RECONNECT_MAX_MS;
             closed = true;
         }
+        else if (first && event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+            self->renew_ms = 0;
     }
 }
 
@@ -391,10 +395,7 @@ static bool s_closed (pulse_t *self)
 //  the way, say.  It does not tell that from any other end.
 static void s_renew (pulse_t *self, int64_t now)
 {
-    if (!self->renew_ms || now < self->renew_ms)
-        return;
-    self->renew_ms = 0;
-    if (self->heard_ms <= self->closed_ms)
+    if (self->renew_ms && now >= self->renew_ms)
         s_reconnect (self);
 }
 
@@ -522,11 +523,8 @@ static void s_turn (pulse_t *self)
         s_after_pause (self, now);
     self->turn_ms = now;
     bool update = s_obey (self);
-    if (s_closed (self)) {
-        self->closed_ms = now;
-        self->renew_ms = now + RECONNECT_MAX_MS;
+    if (s_closed (self, now))
         s_seek_proof (self, now);
-    }
     s_drain (self, now);
     s_renew (self, now);
     if (!self->silent && !self->dead && now - self->quiet_ms >= self->args.silence) {

@@ -69,7 +69,10 @@ class Tap(Link):
         """Says this to those who have connected, as if it was answered."""
         for near, recording in list(self.recordings.items()):
             if not recording.ended:
-                near.sendall(data)
+                try:
+                    near.sendall(data)
+                except OSError:
+                    pass            #  it ends this moment
 
     def carry(self, source, sink, back=False):
         way = "answered" if back else "asked"

@@ -134,7 +134,6 @@ def test_what_the_links_say_twice_changes_nothing(sealed):
             wait_for(lambda: sealed.facts() == before, "both as they were before")
 
 
-@pytest.mark.skipif(SLOWER > 1, reason="a pair that is so slow may go on alone meanwhile, and is not as it was then")
 def test_what_is_slipped_in_ends_a_connection_and_not_the_link(sealed):
     """libzmq gives a connection up for good when what comes over it breaks the protocol: whoever has made it makes it anew."""
     before = sealed.facts()

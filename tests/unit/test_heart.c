@@ -14,6 +14,7 @@
 
 #include <czmq.h>
 #include <arpa/inet.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -387,6 +388,94 @@ static void test_foreign_frames_are_dropped_and_counted (void **unused)
     zsock_destroy (&peer);
 }
 
+//  Stands still at the first frame, until the connection that it came over has ended.
+static ssize_t s_open_late (void *context, const uint8_t *in, size_t size, uint8_t *out, size_t room)
+{
+    atomic_bool *ended = context;
+    while (!atomic_load (ended))
+        zclock_sleep (1);
+    assert (size <= room);
+    memcpy (out, in, size);
+    return (ssize_t) size;
+}
+
+static size_t s_say_nothing (void *context, uint8_t *payload, size_t room)
+{
+    (void) context, (void) payload, (void) room;
+    return 0;
+}
+
+static int s_accept (int listener)
+{
+    struct pollfd item = {.fd = listener, .events = POLLIN};
+    assert_int_equal (poll (&item, 1, patience_ms ()), 1);
+    int peer = accept (listener, NULL, NULL);
+    assert_true (peer >= 0);
+    return peer;
+}
+
+static void s_write_all (int peer, const void *data, size_t size)
+{
+    for (const char *from = data; size;) {
+        ssize_t written = send (peer, from, size, MSG_NOSIGNAL);
+        assert_true (written > 0);
+        from += written;
+        size -= (size_t) written;
+    }
+}
+
+//  More beats than two turns take, and a frame that breaks the protocol: libzmq gives the connection up, and tells of its end
+//  before the heart has heard them all.  They are last words, and not a sign that somebody has connected again.
+static void test_last_words_are_no_new_connection (void **unused)
+{
+    (void) unused;
+    int listener = socket (AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    assert_int_equal (bind (listener, (struct sockaddr *) &address, length), 0);
+    assert_int_equal (listen (listener, 8), 0);
+    assert_int_equal (getsockname (listener, (struct sockaddr *) &address, &length), 0);
+    char endpoint[64];
+    snprintf (endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", ntohs (address.sin_port));
+    atomic_bool ended = false;
+    const heart_args_t args = {.bind = "inproc://last-words",
+                               .peer = endpoint,
+                               .interval = 20,
+                               .silence = 20 * patience_ms (),
+                               .fill = s_say_nothing,
+                               .open = s_open_late,
+                               .context = &ended};
+    heart_t *heart = heart_new (&args);
+    assert_non_null (heart);
+
+    enum { WORDS = 25000 };
+    int peer = s_accept (listener);
+    const uint8_t greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L'};
+    s_write_all (peer, greeting, sizeof greeting);
+    s_write_all (peer, "\4\6\5READY", 8);
+    uint8_t *words = calloc (WORDS, 2 + HEART_HEADER_SIZE + 1), *to = words;
+    for (uint64_t sequence = 1; sequence <= WORDS; sequence++) {
+        size_t size = s_frame (to + 2, SESSION, sequence, "x");
+        to[1] = (uint8_t) size;
+        to += 2 + size;
+    }
+    s_write_all (peer, words, (size_t) (to - words));
+    //  A frame that is longer than any may be.
+    s_write_all (peer, "\2\x7f\0\0\0\0\0\0\0", 9);
+    char rest[256];
+    ssize_t size;
+    while ((size = read (peer, rest, sizeof rest)) > 0)
+        ;
+    close (peer);
+    atomic_store (&ended, true);
+    WAIT_FOR (heart, heard, WORDS);
+    peer = s_accept (listener);
+    close (peer);
+    close (listener);
+    free (words);
+    heart_destroy (&heart);
+}
+
 static void test_a_new_session_replaces_the_old_one (void **unused)
 {
     (void) unused;
@@ -708,6 +797,7 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_who_was_never_there_is_silent),
         cmocka_unit_test (test_what_the_seal_refuses_is_not_heard),
         cmocka_unit_test (test_foreign_frames_are_dropped_and_counted),
+        cmocka_unit_test (test_last_words_are_no_new_connection),
         cmocka_unit_test (test_a_new_session_replaces_the_old_one),
         cmocka_unit_test (test_a_question_is_answered_at_once),
         cmocka_unit_test (test_a_false_echo_is_none),
