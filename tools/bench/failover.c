@@ -255,28 +255,37 @@ static int s_await_service (failover_t *self)
     return TOOL_OK;
 }
 
-//  Hands the role over, as `zbroker switchover` does.
+//  Hands the role over, as `zbroker switchover` does; once more where the pair has fallen out of step meanwhile.
 static int s_switch (failover_t *self, size_t from)
 {
-    //  Its time begins with each word; a command says one.
-    self->operator.end = zclock_mono () + PATIENCE;
-    operate_look (&self->operator, from);
-    if (operate_ask (&self->operator, from, ZB_SWITCHOVER, false))
-        return TOOL_OK;
-    return tool_fail (self->tool, TOOL_FAILED, "switchover: %s", zb_client_error_text (self->operator.brokers.client));
+    int64_t limit = zclock_mono () + PATIENCE;
+    int code = TOOL_OK;
+    while (code == TOOL_OK) {
+        //  Its time begins with each word; a command says one.
+        self->operator.end = zclock_mono () + PATIENCE;
+        operate_look (&self->operator, from);
+        if (operate_ask (&self->operator, from, ZB_SWITCHOVER, false))
+            return TOOL_OK;
+        zb_client_t *client = self->operator.brokers.client;
+        if (zb_client_error (client) != ZB_ERR_NOT_READY || zclock_mono () > limit)
+            return tool_fail (self->tool, TOOL_FAILED, "switchover: %s", zb_client_error_text (client));
+        code = pair_await_in_step (self->pair, self->monitor);
+    }
+    return code;
 }
 
 //  One event, until the pair is in sync again.
 static int s_strike (failover_t *self, event_t event)
 {
     size_t active = 0;
+    //  At no fixed distance from the last one.
+    zclock_sleep (100 + (int) randof (200));
+    //  The last thing before it: on a busy machine a pair may have fallen out of step since.
     int code = pair_await_in_step (self->pair, self->monitor);
     if (code == TOOL_OK)
         code = pair_active (self->pair, self->monitor, &active);
     if (code)
         return code;
-    //  At no fixed distance from the last one.
-    zclock_sleep (100 + (int) randof (200));
     s_arm (&self->putting, pair_endpoint (self->pair, active));
     s_arm (&self->getting, pair_endpoint (self->pair, active));
     if (event == KILL)
