@@ -616,6 +616,48 @@ static void test_suspect (void **state)
     s_couple_destroy (&pair);
 }
 
+static void s_copy (const puppet_t *from, const char *name, const char *to)
+{
+    char *command = zsys_sprintf ("cp '%s/%s' '%s/%s'", from->dir, name, from->dir, to);
+    assert_int_equal (system (command), 0);
+    freen (command);
+}
+
+//  A sync has failed, and what the log lost is in pages of the tables already: Berkeley DB can't open that any more.  The peer
+//  has all that was answered, so it is fetched anew; of a store that nothing is known against, nothing is touched.
+static void test_suspect_and_beyond_recovery (void **state)
+{
+    (void) state;
+    couple_t *pair = s_couple_formed (64);
+    DO (&pair->a, COMMIT, true, 1, 50, 500);
+    s_stop (&pair->b);
+    s_copy (&pair->b, "env.1/log.0000000001", "log");
+    s_restart (&pair->b);
+    DO (&pair->b, FOLLOW, true);
+    DO (&pair->a, LINK, ZB_LINK_LIVE);
+    DO (&pair->a, COMMIT, true, 51, 100, 20000);
+    s_stop (&pair->b);
+    s_copy (&pair->b, "log", "env.1/log.0000000001");
+    for (int suspect = 0; suspect < 2; suspect++) {
+        zb_node_t node;
+        assert_int_equal (zb_node_load (&node, pair->b.dir), ZB_NODE_FOUND);
+        node.suspect = suspect;
+        assert_int_equal (zb_node_save (&node, pair->b.dir), 0);
+        s_start (&pair->b);
+        DO (&pair->b, WAIT, ZB_STORE_FAILED);
+        s_kill (&pair->b);
+        assert_int_equal (s_exists (&pair->b, "env.1"), !suspect);
+        assert_int_equal (s_exists (&pair->b, "damaged.1"), suspect);
+    }
+    answer_t answer = s_restart (&pair->b);
+    assert_false (answer.complete);
+    DO (&pair->b, FOLLOW, true);
+    answer = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
+    assert_false (answer.suspect);
+    s_assert_same (pair);
+    s_couple_destroy (&pair);
+}
+
 //  The lead changes hands ten times, by death and by consent.
 static void test_alternate (void **state)
 {
@@ -821,7 +863,7 @@ int main (int argc, char **argv)
         cmocka_unit_test (test_failover),       cmocka_unit_test (test_diverged),
         cmocka_unit_test (test_full_resync),    cmocka_unit_test (test_first_resync),
         cmocka_unit_test (test_lead_in_resync), cmocka_unit_test (test_read_without_master),
-        cmocka_unit_test (test_suspect),
+        cmocka_unit_test (test_suspect),        cmocka_unit_test (test_suspect_and_beyond_recovery),
         cmocka_unit_test (test_alternate),      cmocka_unit_test (test_generations),
         cmocka_unit_test (test_grant),          cmocka_unit_test (test_cut),
         cmocka_unit_test (test_dual),           cmocka_unit_test (test_garbage),

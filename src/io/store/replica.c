@@ -123,11 +123,19 @@ static char *s_damaged (zb_replica_t *self, const char *fault)
     return text;
 }
 
+//  Whether Berkeley DB can't open a store of which it is known that a sync has failed: what its log has lost may be in its
+//  tables.  A start does not mend that, and nobody has to look for the cause.
+static bool s_is_lost (const zb_replica_t *self)
+{
+    return self->node.suspect && !self->args.shared && self->folder == self->node.current &&
+           !zb_env_suspect (self->env) && zb_env_cause (self->env) == 0;
+}
+
 //  Ends it for the environment's fault.
 static void s_fail (zb_replica_t *self, const char *fault)
 {
     int cause = zb_env_cause (self->env);
-    if (zb_env_damaged (self->env))
+    if (zb_env_damaged (self->env) || s_is_lost (self))
         zb_replica_fail (self, ZB_EXIT_DAMAGED, s_damaged (self, fault));
     else if (zb_moment_is (cause))
         zb_replica_fail (
