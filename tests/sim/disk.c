@@ -49,7 +49,7 @@ void disk_fail (int machine)
 
 bool disk_fails (int machine)
 {
-    return disk_of (machine)->fail;
+    return disk_of (machine)->fail || disk_of (machine)->failed;
 }
 
 void disk_full (int machine, bool full)
@@ -102,6 +102,7 @@ bool disk_sync (void)
     if (!self->fail)
         return true;
     self->fail = false;
+    self->failed = true;
     world_note ("the disk reports an I/O error");
     return false;
 }
@@ -231,6 +232,7 @@ int zb_node_save (const zb_node_t *self, const char *dir)
     }
     s_own ()->node = node;
     s_own ()->written = true;
+    s_own ()->failed = false;
     history_alone (process_self ()->machine);
     world_note ("  node: complete %d suspect %d alone %d folder %d", node.complete, node.suspect, (int) node.alone,
                 (int) node.current);

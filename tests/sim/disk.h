@@ -60,6 +60,7 @@ typedef struct {
     char *before;  //  the one before
     int64_t delay;
     bool fail, full;
+    bool failed; //  a sync has, and the node's file does not say so yet
     int opener; //  the machine whose process has a shared store open, or ended with it; 0: nobody
 } disk_t;
 

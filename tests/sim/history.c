@@ -314,6 +314,8 @@ void history_was_back (int machine)
     //  That this one took over since the copy was made nobody knows any more: the other one may go on.
     for (size_t at = 0; at < s_epochs; at++)
         s_epoch[at].over = s_epoch[at].over && (int) s_epoch[at].node == machine;
+    while (s_last > 0 && (int) s_epoch[s_last].node == machine)
+        s_last--;
 }
 
 bool history_is_back (void)
