@@ -166,6 +166,25 @@ static void test_what_was_moved (void **state)
     sides_close ();
 }
 
+//  A leader that dies while its peer catches up may lack what that one has of its epoch, for the log is shipped before it is
+//  synced.  What such a commit has taken for what it put is done there, or both are not.
+static void test_what_was_taken_for_what_was_put (void **state)
+{
+    (void) state;
+    for (int moves = 0; moves < 2; moves++) {
+        sides_open_promoted ();
+        zb_engine_peer_follows (sides_loser.rig->engine, true);
+        sides_say (&sides_loser, "c", "QUEUE|o|r|");
+        sides_say (&sides_loser, "c", moves ? "MOVE|m|q|r|1:3|9" : "GET|g|q|9|0|");
+        if (!moves)
+            sides_say (&sides_loser, "c", "PUT|1|r|acks=q 1:1 1:2 1:3|made");
+        sides_replay ("");
+        sides_expect ("till 1");
+        sides_expect_of ("r", moves ? "one,two,three" : "made");
+        sides_close ();
+    }
+}
+
 //  A row of the loser's form comes in that of the winner's level; what the head says of its time goes along.
 static void test_rows_take_the_form_of_the_level (void **state)
 {
@@ -313,6 +332,7 @@ int main (void)
         cmocka_unit_test (test_what_the_loser_acknowledged_stays_away),
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_what_was_moved),
+        cmocka_unit_test (test_what_was_taken_for_what_was_put),
         cmocka_unit_test (test_rows_take_the_form_of_the_level),
         cmocka_unit_test (test_messages_come_before_acknowledgements),
         cmocka_unit_test (test_a_replay_of_the_first_release),

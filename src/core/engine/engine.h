@@ -36,7 +36,8 @@
         queues and names of producers by their limits, but for what a replay brings.
     I11 While this broker answers alone, what is done of messages that are older than its epoch and leaves the log is
         in the journal, in the same commit: after a split the other side can be told.  What the peer may lack when
-        this broker goes alone is put there before the first OK solo.
+        this broker goes alone is put there before the first OK solo.  So is, of its own epoch, what is taken off a queue
+        in exchange for what the same commit puts, while a peer follows.
     I12 An item of a replay and its number are in one commit.  Nothing is answered for an id of an epoch that this store
         does not know.
     I13 While the peer may lead, a GET is given messages only after the peer was known to have followed since the GET
@@ -86,6 +87,8 @@ typedef enum {
     ZB_KEEP_WRITE //  it goes to the journal, what is remembered first
 } zb_keep_t;
 void zb_engine_keep (zb_engine_t *self, zb_keep_t keep);
+//  Whether the peer follows this store, whatever it lacks yet: what is committed goes to it, maybe before it is on this disk.
+void zb_engine_peer_follows (zb_engine_t *self, bool follows);
 //  True once when all that the loser of a split has was taken: its lineage.  The caller writes the lineage with these
 //  epochs absorbed before it takes the next batch (zb_engine_meta), and tells it with zb_engine_lineage.
 bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser);

@@ -255,6 +255,7 @@ typedef struct {
 typedef struct {
     bool rows;     //  there may be some
     bool clearing; //  some are being read, to be erased
+    bool followed; //  by the peer
 } zb_journal_t;
 
 struct zb_engine {
@@ -474,7 +475,7 @@ zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
 //  them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 
-//  The same for those that are all in memory, in one step.
+//  The same for those that are all in memory, in one step: they are taken for what the commit being filled puts.
 void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
 
 //  resting.c
@@ -685,6 +686,8 @@ void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
 //  journal.c
 //  A row of the log is done, in the commit that is being filled; all that the queue has held is.
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
+//  The same of a row that was taken for what this commit puts.
+void zb_engine_note_taken (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
 //  There is no such queue any more.
 void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue);

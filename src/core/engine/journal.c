@@ -11,6 +11,12 @@
     answers alone keeps the trace: if the peer has answered clients, too, it still has
     the message.  Own messages of the current epoch need none: nobody else has them.
 
+    But for one case.  The log goes to a peer that catches up before it is on the disk
+    here.  If this broker dies then, it leads again, and lacks what its peer has: that
+    is replayed to it.  What was acknowledged in those commits was not answered, so it
+    may come again, unless it was taken for something that the same commit has put: of
+    the two both must come back, or neither (a PUT with acks=, MOVE, REJECT).
+
     A broker that goes alone answers what was on its way with OK solo, and the peer may
     lack it.  So commits that are not released remember what they took off the log.
 
@@ -31,6 +37,19 @@ void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, u
         zb_commit_note (self->fill, queue, first, last);
     else if (self->keep == ZB_KEEP_WRITE && first <= base)
         zb_commit_journal (self->fill, queue, first, last < base ? last : base);
+}
+
+void zb_engine_note_taken (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
+{
+    uint64_t base = zb_epoch_base (self->epoch, self->node);
+    zb_engine_note_done (self, queue, first, last);
+    if (self->keep == ZB_KEEP_WRITE && self->journal.followed && last > base)
+        zb_commit_journal (self->fill, queue, first > base ? first : base + 1, last);
+}
+
+void zb_engine_peer_follows (zb_engine_t *self, bool follows)
+{
+    self->journal.followed = follows;
 }
 
 void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)

@@ -174,6 +174,7 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         break;
     case ZB_STORE_LINK:
         zb_role_link (&self->role, event->link == ZB_LINK_LIVE, event->session, self->now);
+        zb_engine_peer_follows (self->engine, event->link != ZB_LINK_DOWN);
         if (zb_engine_leads (self->engine))
             zb_engine_durable (self->engine, event->here, self->role.there, self->now);
         break;
