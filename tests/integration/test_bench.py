@@ -229,10 +229,18 @@ def test_misuse(zbroker, folder, arguments, words):
 
 
 @pytest.mark.skipif(SLOWER > 1, reason="a broker that is so slow may not be in sync when it is killed; its peer then waits")
-@pytest.mark.parametrize("keys", [[], ["--keys"]])
-def test_failover(bench, keys):
+@pytest.mark.parametrize("keys", [[], ["--keys"]], ids=["open", "keys"])
+def test_failover(zbroker, folder, keys):
     """Clients follow the role around, and all that was stored was taken, in order."""
-    figures = bench("--failover", *keys, "--kills", "2", "--stops", "1", "--switchovers", "2", "--backlog", "3000", "--rate", "500")
+    arguments = ["bench", "--json", "--failover", *keys, "--kills", "2", "--stops", "1", "--switchovers", "2", "--backlog", "3000",
+                 "--rate", "500"]
+    #  On a busy machine a broker may stand still in the moment between the look and the kill: its peer then waits, as it must.
+    for _ in range(3):
+        done = zbroker(arguments, environment={"TMPDIR": folder}, check=False)
+        if "this broker was not in sync when it was last heard" not in done.stderr:
+            break
+    assert (done.returncode, done.stderr) == (0, "")
+    figures = json.loads(done.stdout)
     assert (figures["mode"], figures["keys"], figures["backlog"]) == ("failover", bool(keys), 3000)
     assert figures["stored"] > 0
     for event, count in (("kill", 2), ("stop", 1), ("switchover", 2)):
