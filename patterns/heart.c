@@ -21,7 +21,7 @@
 #define PLAIN_MAX (HEART_HEADER_SIZE + HEART_PAYLOAD_MAX)
 #define FRAME_MAX (PLAIN_MAX + HEART_SEAL_MAX)
 #define SUBSCRIPTION_MAX 64 //  bytes of a frame to our PUB: a subscription to everything has one
-#define HANDSHAKE_MS 5000   //  until a connection to it that has not finished its handshake is closed
+#define HANDSHAKE_MS 5000   //  until a connection that has not finished its handshake is closed
 #define FOREIGN_MAX 65536 //  bytes of a frame from which on the connection is not worth keeping
 
 #define DRAIN_MAX 10000      //  frames taken in one turn
@@ -193,6 +193,7 @@ static int s_connect (pulse_t *self)
     zsock_set_connect_timeout (self->sub, LINK_MS);
     zsock_set_heartbeat_ivl (self->sub, LINK_MS);
     zsock_set_heartbeat_timeout (self->sub, LINK_MS);
+    zsock_set_handshake_ivl (self->sub, HANDSHAKE_MS);
     //  No mark: libzmq 4.3.4 ends the process if a connection with heartbeats breaks while its pipe is full.
     zsock_set_rcvhwm (self->sub, 0);
     zsock_set_maxmsgsize (self->sub, FOREIGN_MAX);

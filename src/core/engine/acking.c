@@ -21,26 +21,21 @@
 typedef struct {
     zb_engine_t *engine;
     const zb_queue_t *queue;
-    bool taken; //  for what the same commit puts
 } s_acked_t;
 
 static void s_gone (void *context, uint64_t first, uint64_t last)
 {
     const s_acked_t *acked = (const s_acked_t *) context;
     //  Of a subscription the mark, and the bitmaps, say it until a replay asks.
-    if (acked->queue->topic)
-        return;
-    if (acked->taken)
-        zb_engine_note_taken (acked->engine, acked->queue->name, first, last);
-    else
+    if (!acked->queue->topic)
         zb_engine_note_done (acked->engine, acked->queue->name, first, last);
 }
 
 //  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
-static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, bool taken, size_t *left)
+static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, size_t *left)
 {
     uint64_t done = queue->cursor.done;
-    s_acked_t acked = {self, queue, taken};
+    s_acked_t acked = {self, queue};
     uint64_t next = zb_cursor_finish (&queue->cursor, first, last, self->fill, left, s_gone, &acked);
     self->stats.acked += queue->cursor.done - done;
     if (queue->cursor.done != done)
@@ -66,7 +61,7 @@ static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
         if (known == 0)
             return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
         known = known < last ? known : last;
-        uint64_t next = s_done (self, queue, task->next, known, false, left);
+        uint64_t next = s_done (self, queue, task->next, known, left);
         task->next = next ? next : known + 1;
         if (next)
             return &self->later;
@@ -98,7 +93,7 @@ void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *s
 {
     size_t left = SIZE_MAX;
     for (size_t index = 0; index < spans; index++)
-        s_done (self, queue, span[index].first, span[index].last, true, &left);
+        s_done (self, queue, span[index].first, span[index].last, &left);
     zb_engine_visited (self, SIZE_MAX - left);
 }
 

@@ -36,8 +36,8 @@
         queues and names of producers by their limits, but for what a replay brings.
     I11 While this broker answers alone, what is done of messages that are older than its epoch and leaves the log is
         in the journal, in the same commit: after a split the other side can be told.  What the peer may lack when
-        this broker goes alone is put there before the first OK solo.  So is, of its own epoch, what is taken off a queue
-        in exchange for what the same commit puts, while a peer follows.
+        this broker goes alone is put there before the first OK solo.  While a peer follows, so is what is done of its
+        own epoch.
     I12 An item of a replay and its number are in one commit.  Nothing is answered for an id of an epoch that this store
         does not know.
     I13 While the peer may lead, a GET is given messages only after the peer was known to have followed since the GET

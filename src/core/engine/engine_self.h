@@ -475,7 +475,7 @@ zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
 //  them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 
-//  The same for those that are all in memory, in one step: they are taken for what the commit being filled puts.
+//  The same for those that are all in memory, in one step.
 void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
 
 //  resting.c
@@ -686,8 +686,6 @@ void zb_engine_go_on (zb_engine_t *self, zb_session_t *session);
 //  journal.c
 //  A row of the log is done, in the commit that is being filled; all that the queue has held is.
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
-//  The same of a row that was taken for what this commit puts.
-void zb_engine_note_taken (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue);
 //  There is no such queue any more.
 void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue);

@@ -13,9 +13,9 @@
 
     But for one case.  The log goes to a peer that catches up before it is on the disk
     here.  If this broker dies then, it leads again, and lacks what its peer has: that
-    is replayed to it.  What was acknowledged in those commits was not answered, so it
-    may come again, unless it was taken for something that the same commit has put: of
-    the two both must come back, or neither (a PUT with acks=, MOVE, REJECT).
+    is replayed to it.  What such a commit has put would come back without what it has
+    taken for it (a PUT with acks=, MOVE, REJECT), if other acknowledgements have ended
+    the row since.  So while a peer follows, own messages have their trace, too.
 
     A broker that goes alone answers what was on its way with OK solo, and the peer may
     lack it.  So commits that are not released remember what they took off the log.
@@ -32,19 +32,11 @@
 
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
 {
-    uint64_t base = zb_epoch_base (self->epoch, self->node);
+    uint64_t base = zb_epoch_base (self->epoch, self->node), upto = self->journal.followed || last < base ? last : base;
     if (self->keep == ZB_KEEP_NOTE)
         zb_commit_note (self->fill, queue, first, last);
-    else if (self->keep == ZB_KEEP_WRITE && first <= base)
-        zb_commit_journal (self->fill, queue, first, last < base ? last : base);
-}
-
-void zb_engine_note_taken (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
-{
-    uint64_t base = zb_epoch_base (self->epoch, self->node);
-    zb_engine_note_done (self, queue, first, last);
-    if (self->keep == ZB_KEEP_WRITE && self->journal.followed && last > base)
-        zb_commit_journal (self->fill, queue, first > base ? first : base + 1, last);
+    else if (self->keep == ZB_KEEP_WRITE && first <= upto)
+        zb_commit_journal (self->fill, queue, first, upto);
 }
 
 void zb_engine_peer_follows (zb_engine_t *self, bool follows)

@@ -162,6 +162,8 @@ static void s_store_event (zb_broker_t *self, zb_store_event_t *event)
         break;
     case ZB_STORE_LED:
         s_meta (self, event->meta, event->metas);
+        //  Until its link says otherwise: what was told of the last leadership's is old.
+        zb_engine_peer_follows (self->engine, false);
         zb_role_led (&self->role, self->now);
         break;
     case ZB_STORE_SAVED:

@@ -124,19 +124,21 @@ static char *s_damaged (zb_replica_t *self, const char *fault)
 }
 
 //  Whether Berkeley DB can't open a store of which it is known that a sync has failed: what its log has lost may be in its
-//  tables.  A start does not mend that, and nobody has to look for the cause.
+//  tables.  A start does not mend that, and the peer has all that it may be asked for.
 static bool s_is_lost (const zb_replica_t *self)
 {
-    return self->node.suspect && !self->args.shared && self->folder == self->node.current &&
-           !zb_env_suspect (self->env) && zb_env_cause (self->env) == 0;
+    return self->opening && self->node.suspect && self->args.paired && !self->args.shared &&
+           self->folder == self->node.current && !zb_env_suspect (self->env) && zb_env_cause (self->env) == 0;
 }
 
 //  Ends it for the environment's fault.
 static void s_fail (zb_replica_t *self, const char *fault)
 {
     int cause = zb_env_cause (self->env);
-    if (zb_env_damaged (self->env) || s_is_lost (self))
+    if (zb_env_damaged (self->env))
         zb_replica_fail (self, ZB_EXIT_DAMAGED, s_damaged (self, fault));
+    else if (s_is_lost (self)) //  who supervises it starts it again, as after the sync that failed
+        zb_replica_fail (self, ZB_EXIT_STORE, s_damaged (self, fault));
     else if (zb_moment_is (cause))
         zb_replica_fail (
             self, ZB_EXIT_MOMENT,
@@ -235,8 +237,11 @@ static bool s_open_env (zb_replica_t *self, uint64_t number, bool empty)
     };
     self->folder = number;
     self->touched = false;
+    self->opening = true;
     self->env = zb_env_new (&args);
-    return zb_replica_sound (self);
+    bool sound = zb_replica_sound (self);
+    self->opening = false;
+    return sound;
 }
 
 bool zb_replica_open (zb_replica_t *self, uint64_t number)

@@ -38,6 +38,7 @@ struct zb_replica {
     zb_node_t node;
     uint64_t folder; //  the environment in use; node.current, or a resync's
     bool touched;    //  a master has written to it
+    bool opening;    //  it is being opened
     zb_env_t *env;
     zb_tables_t *tables;
     zb_ship_t *ship;
