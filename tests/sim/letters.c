@@ -38,6 +38,7 @@ static struct {
     bool ok, aside;           //  answered OK; put aside by the loser of a split
     bool acking, acked;       //  an ACK was sent; it was answered OK
     bool rejecting, rejected; //  the same of a REJECT
+    int64_t done;             //  when the first of the two was
     int post, dead;           //  how often it was found in the end
 } s_letter[LETTERS + 1];
 
@@ -141,6 +142,8 @@ static void s_check_back (int number, int64_t asked)
     //  An acknowledgement may have been for an id that the letter has no more.
     bool back = s_moves ? s_letter[number].acked && !s_letter[number].rejecting
                         : s_letter[number].acked || s_letter[number].rejected;
+    //  Who asked before may be given it, and hear of it after that.
+    back = back && s_letter[number].done <= asked;
     if (back && !history_was_divided (asked) && !history_is_split ())
         world_finding ("H17: letter %d comes again, which was %s", number,
                        s_letter[number].acked ? "acknowledged" : "rejected");
@@ -211,6 +214,9 @@ static void s_dispose (client_t *self, int count, const int number[MOST], char i
         s_letter[number[index]].acked = s_letter[number[index]].acked || choice[index] < 2;
         s_letter[number[index]].rejected =
             s_letter[number[index]].rejected || (rejected && (choice[index] == 2 || choice[index] == 3));
+        bool done = s_letter[number[index]].acked || s_letter[number[index]].rejected;
+        if (done && !s_letter[number[index]].done)
+            s_letter[number[index]].done = world_now ();
     }
 }
 
