@@ -547,6 +547,15 @@ static void test_first_resync (void **state)
     s_couple_destroy (&pair);
 }
 
+//  Has a stopped node's file say whether a sync has failed.
+static void s_suspect (const puppet_t *self, bool suspect)
+{
+    zb_node_t node;
+    assert_int_equal (zb_node_load (&node, self->dir), ZB_NODE_FOUND);
+    node.suspect = suspect;
+    assert_int_equal (zb_node_save (&node, self->dir), 0);
+}
+
 //  A resync is given up for the lead: from what was complete before.
 static void test_lead_in_resync (void **state)
 {
@@ -555,10 +564,7 @@ static void test_lead_in_resync (void **state)
     DO (&pair->a, COMMIT, true, 1, 400, 60000);
     answer_t mine = DO (&pair->b, DIGEST);
     s_stop (&pair->b);
-    zb_node_t node;
-    assert_int_equal (zb_node_load (&node, pair->b.dir), ZB_NODE_FOUND);
-    node.suspect = true;
-    assert_int_equal (zb_node_save (&node, pair->b.dir), 0);
+    s_suspect (&pair->b, true);
     s_restart (&pair->b);
     DO (&pair->b, FOLLOW, true);
     DO (&pair->b, WAIT, ZB_STORE_PROGRESS);
@@ -600,10 +606,7 @@ static void test_suspect (void **state)
     couple_t *pair = s_couple_formed (64);
     DO (&pair->a, COMMIT, true, 1, 50, 500);
     s_stop (&pair->b);
-    zb_node_t node;
-    assert_int_equal (zb_node_load (&node, pair->b.dir), ZB_NODE_FOUND);
-    node.suspect = true;
-    assert_int_equal (zb_node_save (&node, pair->b.dir), 0);
+    s_suspect (&pair->b, true);
     answer_t answer = s_restart (&pair->b);
     assert_true (answer.suspect);
     DO (&pair->b, FOLLOW, false);
@@ -639,10 +642,7 @@ static void test_suspect_and_beyond_recovery (void **state)
     s_stop (&pair->b);
     s_copy (&pair->b, "log", "env.1/log.0000000001");
     for (int suspect = 0; suspect < 2; suspect++) {
-        zb_node_t node;
-        assert_int_equal (zb_node_load (&node, pair->b.dir), ZB_NODE_FOUND);
-        node.suspect = suspect;
-        assert_int_equal (zb_node_save (&node, pair->b.dir), 0);
+        s_suspect (&pair->b, suspect);
         s_start (&pair->b);
         DO (&pair->b, WAIT, ZB_STORE_FAILED);
         s_kill (&pair->b);
@@ -766,10 +766,7 @@ static void test_cut (void **state)
     s_assert_same (pair);
 
     s_stop (&pair->b);
-    zb_node_t node;
-    assert_int_equal (zb_node_load (&node, pair->b.dir), ZB_NODE_FOUND);
-    node.suspect = true;
-    assert_int_equal (zb_node_save (&node, pair->b.dir), 0);
+    s_suspect (&pair->b, true);
     s_restart (&pair->b);
     DO (&pair->b, FOLLOW, true);
     //  Cut while pages are on their way; each time it begins anew, also if nothing more is stored that would show the gap.
