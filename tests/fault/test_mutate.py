@@ -37,8 +37,10 @@ def test_nobody_notices_the_mutants(keys):
         _, count, rounds, findings, states = result
         assert not findings
         assert rounds and all(count[kind] for kind in ("client", "state", "ship", "witness"))
-        assert sum(state["dropped"]["not_zb1"] for state in states) and sum(state["refused"] for state in states)
+        #  With keys few mutants come as far as a verb.
         if keys:
             assert count[LET_IN] and all(state["dropped"]["unknown_keys"] for state in states)
+        else:
+            assert sum(state["dropped"]["not_zb1"] for state in states) and sum(state["refused"] for state in states)
     finally:
         world.close()

@@ -58,6 +58,24 @@ static void test_a_put_with_acks_on_both_sides (void **state)
     }
 }
 
+//  A replay brings messages before what was acknowledged.  Who resends a PUT in between is told OK, so that what it took is
+//  done as well: nobody is given it who could make the same of it once more.
+static void test_a_put_with_acks_is_not_confirmed_by_halves (void **state)
+{
+    (void) state;
+    static const char put[] = "PUT|2|q|acks=q 1:1 1:3|made";
+    sides_open ();
+    sides_say (&sides_loser, "p", put);
+    sides_replay_messages (1);
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "p", put);
+    rig_expect (sides_winner.rig, "p> OK|2|solo|2b:1|2b:1|duplicate");
+    sides_expect ("two,till 1,made");
+    sides_replay ("");
+    sides_expect ("two,till 1,made");
+    sides_close ();
+}
+
 static void s_put_large (side_t *self, const char *client, const char *id, size_t count)
 {
     rig_put (self->rig, client, id, "q", count, 100 << 10);
@@ -274,6 +292,7 @@ int main (void)
         cmocka_unit_test (test_a_number_that_is_missing_yet),
         cmocka_unit_test (test_nobody_waits_for_a_replay_that_has_ended),
         cmocka_unit_test (test_a_put_with_acks_on_both_sides),
+        cmocka_unit_test (test_a_put_with_acks_is_not_confirmed_by_halves),
         cmocka_unit_test (test_a_duplicate_amid_a_row),
         cmocka_unit_test (test_stored_on_both_and_acknowledged_on_one),
     };

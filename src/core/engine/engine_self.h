@@ -443,6 +443,8 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  OK that confirms what is in the commit.
 void zb_engine_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit);
 
+//  From here on a part of the task may be done: it acknowledges its ids from the first one on.
+void zb_engine_begin (zb_task_t *task);
 //  Whether one more GET may not wait; then it is answered, and nothing of it is done.
 bool zb_engine_too_many (zb_engine_t *self, const zb_task_t *task);
 

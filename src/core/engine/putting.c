@@ -39,27 +39,70 @@ static zb_reply_t *s_stored (const zb_task_t *task, zb_reply_kind_t kind, uint64
     return reply;
 }
 
-//  Whether the number is the one that is expected; else answers.
-static bool s_expected (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer, uint64_t digest)
+//  It is stored.  What it acknowledges is done, too, once a replay has brought all of it: messages come first.  A PUT is not
+//  confirmed by halves, so what of it is still open is done here, and what the replay is about to bring is waited for.
+static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer_t *producer)
 {
-    uint64_t number = task->request.number;
-    switch (zb_producer_check (producer, number, digest)) {
-    case ZB_PUT_NEXT:
-        if (producer->inflight < ZB_WINDOW)
-            return true;
-        s_refuse (self, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
+    zb_request_t *request = &task->request;
+    uint64_t commit = producer->commit;
+    zb_queue_t *acked = NULL;
+    zb_load_t *load = request->acked.size ? zb_engine_queue (self, request->acked, &acked) : NULL;
+    if (load)
+        return load;
+    if (zb_engine_foreign (self, request->span, request->spans) || (acked && acked->cursor.log->inserting)) {
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        return NULL;
+    }
+    if (acked && acked->kind != ZB_KIND_TOPIC) {
+        zb_engine_begin (task);
+        load = zb_engine_ack (self, acked, task, request->span, request->spans);
+        if (load)
+            return load;
+        if (commit < acked->cursor.commit)
+            commit = acked->cursor.commit;
+        zb_engine_serve (self, acked);
+    }
+    const zb_slot_t *slot = zb_producer_slot (producer, request->number);
+    zb_reply_t *reply = s_stored (task, ZB_REPLY_AGAIN, slot->first, slot->count);
+    self->stats.duplicates++;
+    zb_engine_give (self, &reply, commit);
+    return NULL;
+}
+
+//  Whether it is a new one under the session's name, *producer; else it was answered, or waits for *load.
+static bool s_is_new (zb_engine_t *self, zb_task_t *task, zb_producer_t **producer_p, zb_load_t **load)
+{
+    const zb_session_t *session = task->session;
+    const zb_request_t *request = &task->request;
+    *load = zb_engine_producer (self, session->name, producer_p);
+    if (*load)
         return false;
-    case ZB_PUT_AGAIN: {
-        const zb_slot_t *slot = zb_producer_slot (producer, number);
-        zb_reply_t *reply = s_stored (task, ZB_REPLY_AGAIN, slot->first, slot->count);
-        self->stats.duplicates++;
-        zb_engine_give (self, &reply, producer->commit);
+    zb_producer_t *producer = *producer_p;
+    //  A name that has stored nothing may have left memory meanwhile.
+    if (!producer->kept)
+        zb_engine_own (self, producer, session->instance);
+    if (producer->instance != session->instance) {
+        s_refuse (self, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
         return false;
     }
+    if (request->number == 0) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
+        return false;
+    }
+    task->digest = task->digest ? task->digest : zb_put_digest (request, self->digest_key);
+    switch (zb_producer_check (producer, request->number, task->digest)) {
+    case ZB_PUT_NEXT:
+        break;
+    case ZB_PUT_AGAIN:
+        *load = s_again (self, task, producer);
+        return false;
     default:
         s_expect (self, task, producer);
         return false;
     }
+    if (producer->inflight >= ZB_WINDOW)
+        s_refuse (self, task, ZB_QUEUE_FULL, "more than 256 PUTs of this name are in flight", ZB_NOW);
+    return producer->inflight < ZB_WINDOW;
 }
 
 //  What of the properties is stored, without the instruction: to be freed.
@@ -76,8 +119,7 @@ static char *s_stored_properties (const zb_request_t *request, zb_frame_t *store
 }
 
 //  Stores what may be stored.
-static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer,
-                     uint64_t digest)
+static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer)
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
@@ -87,7 +129,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     if (producer) {
         piece.name = producer->name;
         piece.number = request->number;
-        piece.digest = digest;
+        piece.digest = task->digest;
         piece.part = properties != NULL;
     }
     bool dropped = queue->kind == ZB_KIND_TOPIC && !zb_engine_topic_stores (queue);
@@ -109,7 +151,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     self->stats.puts++;
     self->stats.messages_in += request->bodies;
     if (producer) {
-        zb_slot_t slot = {request->number, digest, first, (uint32_t) request->bodies, queue->id};
+        zb_slot_t slot = {request->number, task->digest, first, (uint32_t) request->bodies, queue->id};
         zb_producer_keep (producer, &slot);
         zb_engine_keep_producer (self, producer);
         producer->inflight++;
@@ -200,36 +242,18 @@ static bool s_has_brokers (zb_frame_t properties)
 
 zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
 {
-    zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     zb_producer_t *producer = NULL;
-    uint64_t digest = 0;
-    if (session->name.size) {
-        zb_load_t *load = zb_engine_producer (self, session->name, &producer);
-        if (load)
-            return load;
-        //  A name that has stored nothing may have left memory meanwhile.
-        if (!producer->kept)
-            zb_engine_own (self, producer, session->instance);
-        if (producer->instance != session->instance) {
-            s_refuse (self, task, ZB_NO_HELLO, "this name was forgotten, say HELLO again", ZB_NOW);
-            return NULL;
-        }
-        if (request->number == 0) {
-            s_refuse (self, task, ZB_BAD_REQUEST, "the id of a named producer's PUT is its number", ZB_NOW);
-            return NULL;
-        }
-        digest = task->digest = task->digest ? task->digest : zb_put_digest (request, self->digest_key);
-        if (!s_expected (self, task, producer, digest))
-            return NULL;
-    }
+    zb_load_t *load = NULL;
+    if (task->session->name.size && !s_is_new (self, task, &producer, &load))
+        return load;
     //  From here on it is a new one, to which this broker's limits apply.
     if (request->over) {
         s_refuse (self, task, ZB_TOO_LARGE, request->text, ZB_NOW);
         return NULL;
     }
     zb_queue_t *queue = NULL;
-    zb_load_t *load = zb_engine_known_queue (self, task, &queue);
+    load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
     if ((queue->dead || queue->kind == ZB_KIND_TOPIC) && s_has_brokers (request->properties)) {
@@ -257,7 +281,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         return NULL;
     if (acked)
         zb_engine_ack_now (self, acked, request->span, request->spans);
-    s_store (self, task, queue, producer, digest);
+    s_store (self, task, queue, producer);
     if (acked)
         zb_engine_serve (self, acked);
     return NULL;

@@ -470,11 +470,13 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
 
 //  GET, ACK, NACK, EXTEND, LIST
 
-//  From here on a part of the task may be done.
-static void s_begin (zb_task_t *task)
+void zb_engine_begin (zb_task_t *task)
 {
-    if (!task->begun)
-        task->request.spans = zb_spans_join (task->request.span, task->request.spans);
+    if (task->begun)
+        return;
+    task->request.spans = zb_spans_join (task->request.span, task->request.spans);
+    task->at = 0;
+    task->next = 0;
     task->begun = true;
 }
 
@@ -498,7 +500,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
         return load;
     if (!task->begun && request->max && zb_engine_too_many (self, task))
         return NULL;
-    s_begin (task);
+    zb_engine_begin (task);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
@@ -517,7 +519,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    s_begin (task);
+    zb_engine_begin (task);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
@@ -540,7 +542,7 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
         return NULL;
     }
-    s_begin (task);
+    zb_engine_begin (task);
     load = zb_engine_held (self, queue, task);
     if (load)
         return load;
