@@ -94,6 +94,14 @@ static void s_unite (void)
 
 static void s_old_leads (void);
 
+//  One of a copy that has heard of no later one is drawn of 64.  From here on nothing holds.
+static void s_end_twice (int epoch, unsigned node)
+{
+    world_note ("epoch %d%c is used twice", epoch, "?PB"[node]);
+    dprintf (STDOUT_FILENO, "an old copy has used epoch %d%c again\n", epoch, "?PB"[node]);
+    _Exit (0);
+}
+
 static void s_look_level (int active, int passive)
 {
     base_compare (active, passive);
@@ -104,15 +112,33 @@ static void s_look_level (int active, int passive)
 //  What they have said last: that the peer is in sync, and that this one is.
 static bool s_level[MACHINES], s_follows[MACHINES];
 
+//  Processes so far, and in which of them a machine has led in an epoch, also if nothing was answered in it.
+static int s_starts[MACHINES], s_led[MACHINES][EPOCHS];
+
 void history_starts (int machine)
 {
     s_level[machine] = s_follows[machine] = false;
+    s_starts[machine]++;
+}
+
+static void s_leads (int machine, int epoch)
+{
+    assert (epoch >= 0);
+    if (epoch >= EPOCHS)
+        return;
+    int *start = &s_led[machine][epoch];
+    if (*start && *start != s_starts[machine] && world_has (EXTRA_COPIES))
+        s_end_twice (epoch, (unsigned) machine);
+    *start = s_starts[machine];
 }
 
 void history_role (int machine, const char *text)
 {
     static bool alone[MACHINES];
     alone[machine] = strstr (text, "ACTIVE solo") != NULL;
+    const char *epoch = strstr (text, " epoch ");
+    if (epoch && strstr (text, "ACTIVE") && !strstr (text, "being made the master") && !strstr (text, "new epoch"))
+        s_leads (machine, atoi (epoch + 7));
     int other = PRIMARY + BACKUP - machine;
     //  Beside a witness it is said for a moment only: until a peer that was stopped hears that it does not lead, or of a
     //  store that is not trusted and holds nothing that the peer lacks.  Nothing is answered meanwhile, as H3 to H5 prove.
@@ -266,12 +292,8 @@ static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node,
         history_stats.epochs++;
     }
     bool twice = s_epoch[at].process != from->serial;
-    //  One of a copy that has heard of no later one is drawn of 64.  From here on nothing holds.
-    if (twice && world_has (EXTRA_COPIES)) {
-        world_note ("epoch %d%c is used twice", (int) epoch, "?PB"[node]);
-        dprintf (STDOUT_FILENO, "an old copy has used epoch %d%c again\n", (int) epoch, "?PB"[node]);
-        _Exit (0);
-    }
+    if (twice && world_has (EXTRA_COPIES))
+        s_end_twice ((int) epoch, node);
     if (twice)
         world_finding ("H6: two processes answer in epoch %d%c", (int) epoch, "?PB"[node]);
     if (!serves)
