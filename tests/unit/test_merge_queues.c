@@ -132,7 +132,7 @@ static void test_dead_letters (void **state)
 {
     (void) state;
     sides_open ();
-    sides_say (&sides_loser, "c", "QUEUE|o|q|dead-letter=bin\nretry-delay=600000");
+    sides_say (&sides_loser, "c", "QUEUE|o|q|dead-letter=bin\nretry-delay=600000\nmax-deliveries=7");
     sides_say (&sides_loser, "c", "REJECT|r|q|1:2 1:4");
     sides_replay_messages (2);
     sides_expect_of ("bin", "two,till 1");
