@@ -137,6 +137,10 @@ static void test_dead_letters (void **state)
     sides_replay_messages (2);
     sides_expect_of ("bin", "two,till 1");
     sides_expect ("one,two,three,till 1");
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "c", "LIST|l|q");
+    assert_non_null (
+        strstr (rig_last (sides_winner.rig)->text, "\nmax-deliveries=7\nretry-delay=600000\ndead-letter=bin"));
     sides_replay ("");
     sides_expect ("one,three");
     sides_say (&sides_winner, "c", "REJECT|r|q|1:1");

@@ -29,7 +29,7 @@
 #define REASON "max-deliveries"
 //  ms until dead letters that could not go anywhere are looked at again,
 #define STUCK_STEP 1000
-//  and all of them while nothing may be told.
+//  and all of them while nothing may be told, or the store has more than enough to do.
 #define HELD_STEP 100
 //  What a message costs that moves, in visits; and those that a step may always make, so that what was read is of use.
 #define MOVE_VISITS 4
@@ -247,7 +247,7 @@ int64_t zb_engine_die (zb_engine_t *self)
         s_unpin (self);
         return s_next (self);
     }
-    if (!zb_engine_may (self, 0))
+    if (!zb_engine_may (self, 0) || self->waiting > self->limits.waiting / 2)
         return self->now + HELD_STEP;
     //  What was waited for is of use at once.
     for (bool goes = dying->pinned || zb_engine_budget (self); goes;) {
