@@ -269,7 +269,7 @@ def test_what_has_had_its_tries_dies(pair, client):
     assert other.request("NACK", "n", "q", ids[0], wait=PATIENCE) == [b"1"]
     assert b"max-deliveries=2" in other.request("LIST", "l", "q")[1]
     #  The end of a connection is a try as well.
-    third = client(pair)
+    third = Client(pair.endpoints)
     assert third.request("GET", "g", "q", 9, 9000, "", wait=PATIENCE)[3:] == [b"poison"]
     third.close()
     wait_for(lambda: b"q.dead" in other.request("LIST", "l", "*"), "dead letters")
