@@ -355,8 +355,8 @@ int zb_client_nack (zb_client_t *self, const char *queue, const char *ids);
 //  The same, but nobody gets them before `delay` ms have passed.  A broker that takes over knows nothing of that: they are
 //  ready at once then.  It takes a broker of 0.2 (ZB_ERR_BAD_REQUEST from an older one) and a store of level 3 (ZB_ERR_NOT_READY).
 int zb_client_nack_later (zb_client_t *self, const char *queue, const char *ids, int64_t delay);
-//  The same (delay 0: at once), and nobody has tried to work on them: in a queue with the option retry-delay that is no try,
-//  and its delay is left out.  For what a consumer has not begun when it ends.
+//  The same (delay 0: at once), and nobody has tried to work on them: in a queue with the option retry-delay or max-deliveries
+//  that is no try, and its delay is left out.  For what a consumer has not begun when it ends.
 int zb_client_nack_untried (zb_client_t *self, const char *queue, const char *ids, int64_t delay);
 //  They can't be worked on: they go to the queue's dead letters (its option dead-letter) with what tells why, in one commit;
 //  waits until that is safe.  At most 1000 at a time (ZB_ERR_TOO_LARGE).  ZB_ERR_GONE: another consumer has one of them, and

@@ -67,7 +67,7 @@ REQUESTS = [
     [b"EXTEND", b"9", QUEUE, b"1649267441665"],
     [b"MOVE", b"9", QUEUE, b"fuzz-target", b"1649267441667", b"10"],
     [b"REJECT", b"9", QUEUE, b"1649267441665 1649267441667"],
-    [b"QUEUE", b"10", QUEUE, b"lease=1000\nmax-messages=100\nretry-delay=10..1000"],
+    [b"QUEUE", b"10", QUEUE, b"lease=1000\nmax-messages=100\nretry-delay=10..1000\nmax-deliveries=5"],
     [b"LIST", b"11", b"fu*"],
     [b"PURGE", b"12", QUEUE],
     [b"DELETE", b"13", QUEUE],

@@ -655,7 +655,7 @@ static void s_judge (judge_t *judge, const reading_t *reading, const char *queue
 }
 
 //  What is in it was put there by the broker, in the place of what a REJECT has named, or a MOVE has taken; or a MOVE has taken
-//  from it what nobody acknowledges.
+//  from it what nobody acknowledges, as the broker itself does where there is max-deliveries.
 static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
 {
     size_t size = strlen (queue);
@@ -664,6 +664,11 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
         const exchange_t *exchange = &reading->exchange[index];
         is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
              (strcmp (exchange->argument[0], queue) == 0 || strcmp (exchange->argument[1], queue) == 0);
+        const char *tries =
+            exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0
+                ? strstr (exchange->argument[1], "max-deliveries=")
+                : NULL;
+        is = is || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
     }
     return is;
 }

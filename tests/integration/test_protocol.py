@@ -253,6 +253,36 @@ def test_a_nack_with_a_delay_holds_up_nobody(pair, client):
     assert other.request("GET", "g4", "q", 9, 5000, "", wait=PATIENCE)[3:] == [b"first", b"second"]
 
 
+def test_what_has_had_its_tries_dies(pair, client):
+    """After max-deliveries tries a message is among the dead letters and nowhere else, on both brokers; a takeover is no try, and forgets them."""
+    one, other = client(pair), client(pair)
+    one.request("QUEUE", "q", "q", "max-deliveries=2\ngrace=100")
+    one.request("PUT", "p", "q", "colour=red", b"poison", b"food")
+    ids = [line.split()[0].decode() for line in one.request("GET", "g", "q", 2, 0, "")[2].split(b"\n")]
+    assert one.request("NACK", "n", "q", ids[0]) == [b"1"]
+    one.request("ACK", "a", "q", ids[1])
+    assert one.request("GET", "h", "q", 2, 0, "")[3:] == [b"poison"]
+    #  Its second try would be its last, but ends with the takeover.
+    first = in_step(pair)
+    pair.brokers[first].kill()
+    assert other.request("GET", "g", "q", 9, 9000, "", wait=PATIENCE)[3:] == [b"poison"]
+    assert other.request("NACK", "n", "q", ids[0], wait=PATIENCE) == [b"1"]
+    assert b"max-deliveries=2" in other.request("LIST", "l", "q")[1]
+    #  The end of a connection is a try as well.
+    third = Client(pair.endpoints)
+    assert third.request("GET", "g", "q", 9, 9000, "", wait=PATIENCE)[3:] == [b"poison"]
+    third.close()
+    wait_for(lambda: b"q.dead" in other.request("LIST", "l", "*"), "dead letters")
+    pair.brokers[first].start()
+    in_step(pair)
+    pair.brokers[1 - first].kill()
+    last = client(pair)
+    dead = last.request("GET", "g", "q.dead", 9, 9000, "", wait=PATIENCE)
+    assert dead[3:] == [b"poison"]
+    assert dead[2].split(b"\t")[1:] == [b"colour=red", b"zb-dead=max-deliveries", b"zb-from=q", b"zb-tries=2"]
+    assert last.request("GET", "h", "q", 9, 0, "")[3:] == []
+
+
 def test_what_was_tried_rests(pair, client):
     """A NACK's message comes when retry-delay is over, twice as long after the second time; untried ones at once; a takeover ends it."""
     one, other = client(pair), client(pair)

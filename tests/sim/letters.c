@@ -8,11 +8,12 @@
 
     A sender puts numbered letters; carriers get some, acknowledge a part, reject a part, give a part back, and leave the rest, or sleep until
     others have theirs. In every other run the queue has a retry-delay: what was given back, and not called untried, comes to nobody
-    before that is over, nor what was given back with a delay, while the same broker leads. In the end the queue and its dead letters are emptied. Each letter that was answered OK and that
+    before that is over, nor what was given back with a delay, while the same broker leads. In every other run it has max-deliveries: what
+    one carrier has given back so often comes to it no more, while the same broker leads, but is among the dead letters. In the end the queue and its dead letters are emptied. Each letter that was answered OK and that
     nobody has acknowledged is in exactly one of the two (H17):
 
-      - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK, but in every other run a mover
-        takes some of them back now and then, under new ids;
+      - in its queue, if nobody has rejected it; among the dead letters, if that was answered OK, or after its tries, but in every
+        other run a mover takes some of them back now and then, under new ids;
       - nothing is in both, nothing is there twice, and what was done does not come again.
 
     After a split it may be in both, or twice; but it is there.
@@ -33,6 +34,7 @@
 #define CARRIERS 2
 #define MOST 6
 #define RETRY 100 //  ms
+#define TRIES 2
 
 static struct {
     bool ok, aside;           //  answered OK; put aside by the loser of a split
@@ -46,10 +48,11 @@ static struct {
 static struct {
     unsigned connection;
     int64_t until;
+    int tries; //  so often
 } s_rest[CARRIERS][LETTERS + 1];
 
 static int s_sent;
-static bool s_ended, s_moves, s_retries;
+static bool s_ended, s_moves, s_retries, s_dies;
 static unsigned s_connections[CARRIERS];
 static size_t s_rejects, s_refused, s_moved, s_nacks;
 
@@ -91,7 +94,11 @@ static void *s_send (void *arg)
 {
     client_t *self = arg;
     s_retries = world_chance (500);
-    s_do (self, "QUEUE", POST, s_retries ? "lease=1000\nretry-delay=100..1600" : "lease=1000");
+    s_dies = world_chance (500);
+    char options[100];
+    snprintf (options, sizeof options, "lease=1000\n%s\nmax-deliveries=%d",
+              s_retries ? "retry-delay=100..1600" : "retry-delay=0", s_dies ? TRIES : 0);
+    s_do (self, "QUEUE", POST, options);
     while (world_now () < self->until && s_sent < LETTERS) {
         char body[24], id[24];
         snprintf (body, sizeof body, "<l%d>", ++s_sent);
@@ -126,6 +133,8 @@ static int s_get (client_t *self, const char *queue, const char *wait, const cha
         int found = atoi (plain_text (self, body) + 2);
         size_t size = strcspn (at, "\n");
         char *mark = strstr (at, "\tzb-dead=rejected\tzb-from=" POST "\tzb-tries=");
+        char *spent = s_dies ? strstr (at, "\tzb-dead=max-deliveries\tzb-from=" POST "\tzb-tries=") : NULL;
+        mark = spent && (!mark || spent < mark) ? spent : mark;
         if (found < 1 || found > s_sent)
             world_finding ("H17: %s has what nobody has put: %s", queue, plain_text (self, body));
         if ((mark && mark < at + size) != (strcmp (queue, DEAD) == 0) || !strstr (at, "\tstamp=red"))
@@ -140,7 +149,7 @@ static int s_get (client_t *self, const char *queue, const char *wait, const cha
 static void s_check_back (int number, int64_t asked)
 {
     //  An acknowledgement may have been for an id that the letter has no more.
-    bool back = s_moves ? s_letter[number].acked && !s_letter[number].rejecting
+    bool back = s_moves ? s_letter[number].acked && !s_letter[number].rejecting && !s_dies
                         : s_letter[number].acked || s_letter[number].rejected;
     //  Who asked before may be given it, and hear of it after that.
     back = back && s_letter[number].done <= asked;
@@ -149,10 +158,13 @@ static void s_check_back (int number, int64_t asked)
                        s_letter[number].acked ? "acknowledged" : "rejected");
 }
 
-//  After a rejection it may have another id, by a MOVE.
+//  After a rejection, or its tries, it may have another id, by a MOVE.
 static void s_check_rest (const client_t *self, int number)
 {
-    bool knows = s_rest[self->index][number].connection == s_connections[self->index] && !s_letter[number].rejecting;
+    bool knows = s_rest[self->index][number].connection == s_connections[self->index] && !s_letter[number].rejecting &&
+                 !(s_dies && s_moves);
+    if (knows && s_dies && s_rest[self->index][number].tries >= TRIES && !history_is_split ())
+        world_finding ("H17: letter %d comes again after its tries", number);
     int64_t early = s_rest[self->index][number].until - world_now ();
     //  A broker counts whole milliseconds.
     if (knows && early > 2 * MS && !history_is_split ())
@@ -181,6 +193,8 @@ static void s_give_back (client_t *self, int count, const int number[MOST], cons
         return;
     s_nacks++;
     for (int index = 0; index < count; index++) {
+        bool same = s_rest[self->index][number[index]].connection == s_connections[self->index];
+        s_rest[self->index][number[index]].tries = (same ? s_rest[self->index][number[index]].tries : 0) + !untried;
         s_rest[self->index][number[index]].connection = s_connections[self->index];
         s_rest[self->index][number[index]].until = now + least * MS;
     }
@@ -305,7 +319,7 @@ static void s_check (int number)
     if (post + dead == 0)
         world_finding ("H17: letter %d is gone, and nobody has acknowledged it%s", number,
                        s_letter[number].rejecting ? "; it was rejected" : "");
-    if (dead && !s_letter[number].rejecting)
+    if (dead && !s_letter[number].rejecting && !s_dies)
         world_finding ("H17: letter %d is dead, and nobody has rejected it", number);
     if (!dead && s_letter[number].rejected && !split && !s_moves)
         world_finding ("H17: letter %d was rejected with OK, and is in its queue", number);

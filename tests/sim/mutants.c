@@ -39,7 +39,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
         [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
         [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
-        [MUTANT_RESTED] = "rested",
+        [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -99,6 +99,15 @@ int64_t __wrap_zb_queue_retry (const zb_queue_t *self, uint32_t tries);
 int64_t __wrap_zb_queue_retry (const zb_queue_t *self, uint32_t tries)
 {
     return sim_mutant == MUTANT_RESTED ? 1 : __real_zb_queue_retry (self, tries);
+}
+
+//  No try is the last one, but the first.
+uint32_t __real_zb_view_try (zb_view_t *self, uint32_t number);
+uint32_t __wrap_zb_view_try (zb_view_t *self, uint32_t number);
+uint32_t __wrap_zb_view_try (zb_view_t *self, uint32_t number)
+{
+    uint32_t tries = __real_zb_view_try (self, number);
+    return sim_mutant == MUTANT_SPENT ? 1 : tries;
 }
 
 //  A dead letter is not stored now and then.

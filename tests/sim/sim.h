@@ -88,6 +88,7 @@ typedef enum {
     MUTANT_SEEK,     //  a SEEK leads to the end
     MUTANT_TORN,     //  a PUT is stored, and what it acknowledges is not
     MUTANT_BURIED,   //  what a consumer rejects is done, and goes nowhere now and then
+    MUTANT_SPENT,    //  what was tried without success counts as its first try
     MUTANT_LOCK,     //  the lock of a shared store keeps nobody out
     MUTANT_FENCE,    //  a fence does nothing
     MUTANT_SURE,     //  who goes on takes what is ready for ready, whatever the peer has done meanwhile

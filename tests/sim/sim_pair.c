@@ -412,6 +412,7 @@ static void s_test_mutants (void)
         {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
         {MUTANT_MARK, "H16", 100, EXTRA_FORGE},
         {MUTANT_BURIED, "H17", 60, EXTRA_FORGE},
+        {MUTANT_SPENT, "H17", 60, EXTRA_FORGE},
         {MUTANT_MOVED, "H17", 60, EXTRA_FORGE},
         {MUTANT_RESTED, "H17", 60, EXTRA_FORGE},
         {MUTANT_FILTER, "H16", 60, EXTRA_FORGE},

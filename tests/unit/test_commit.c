@@ -17,6 +17,7 @@
 #include "core/base/level.h"
 #include "core/queue/commit.h"
 #include "core/queue/options.h"
+#include "core/queue/queue.h"
 
 //  The operation at this index is about this key.
 static void s_is (const zb_commit_t *commit, size_t index, bool erase, zb_table_t table, const void *key, size_t size)
@@ -111,8 +112,10 @@ static void test_options (void **state)
                          "lease is a number of milliseconds, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
-    assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace, max-messages, expires, retry-delay and dead-letter");
+    assert_string_equal (
+        zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
+        "the options of a queue are lease, grace, max-messages, expires, max-deliveries, retry-delay and "
+        "dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -143,6 +146,44 @@ static void test_options (void **state)
     assert_string_equal (text, "grace=7\nretry-delay=1..2147483647\n");
     assert_null (zb_options_set (&row, zb_frame ("retry-delay"), zb_frame ("0"), why));
     assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame ("2147483647"), why));
+    assert_true (row.most_tries == INT32_MAX && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_DEAD);
+    static const char *const wrong[] = {"2147483648", "-1", "x", "", "1.5"};
+    for (size_t index = 0; index < sizeof wrong / sizeof *wrong; index++)
+        assert_string_equal (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame (wrong[index]), why),
+                             "max-deliveries is a number, 0 for no limit");
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nmax-deliveries=2147483647\n");
+    assert_null (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame ("0"), why));
+    assert_true (zb_options_same (&row, &same));
+}
+
+//  How long a message rests after so many tries.
+static void test_rests (void **state)
+{
+    (void) state;
+    static const struct {
+        uint64_t retry, most, tries;
+        int64_t rests[12];
+    } cases[] = {{100, 300, 0, {100, 200, 300, 300}},
+                 {100, 300, 9, {100, 200, 300, 300}},
+                 {7, 7, 1, {7, 7}},
+                 {0, 0, 0, {0, 0, 0, 0}},
+                 {0, 0, 1, {0, 0, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000}}};
+    size_t total = 0;
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        zb_queue_row_t row = {.id = 1, .retry = cases[index].retry, .retry_most = cases[index].most};
+        row.most_tries = cases[index].tries;
+        zb_queue_t *queue = zb_queue_new (zb_frame ("q"), 1, 0, &total);
+        zb_queue_configure (queue, &row);
+        for (uint32_t tries = 1; tries <= 12 && (tries < 3 || cases[index].rests[tries - 1]); tries++)
+            assert_int_equal (zb_queue_retry (queue, tries), cases[index].rests[tries - 1]);
+        assert_int_equal (zb_queue_retry (queue, UINT32_MAX), cases[index].retry   ? cases[index].most
+                                                              : cases[index].tries ? 10000
+                                                                                   : 0);
+        zb_queue_destroy (&queue);
+    }
 }
 
 int main (void)
@@ -151,6 +192,7 @@ int main (void)
         cmocka_unit_test (test_notes_become_the_journal),
         cmocka_unit_test (test_a_queue_comes_and_goes),
         cmocka_unit_test (test_options),
+        cmocka_unit_test (test_rests),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

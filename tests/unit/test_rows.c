@@ -265,6 +265,22 @@ static void test_small_rows_come_back (void **state)
     }
     assert_true (more.retry == 5 && more.retry_most == INT32_MAX);
 
+    //  max-deliveries is a number, not 0, and a row that is cut in it is malformed.
+    queue = (zb_queue_row_t){.id = 7, .most_tries = INT32_MAX};
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 10);
+    static const uint64_t tries[] = {0, INT32_MAX + UINT64_C (1), 1, INT32_MAX};
+    for (size_t index = 0; index < 4; index++) {
+        row = s_row (value, size);
+        zb_put64 (row->data + ZB_QUEUE_ROW_SIZE + 2, tries[index]);
+        assert_int_equal (zb_queue_row_decode (&more, row), index < 2 ? -1 : 0);
+        assert_true (index < 2 || more.most_tries == tries[index]);
+        if (index == 3)
+            row->data[ZB_QUEUE_ROW_SIZE + 1] = 7;
+        assert_int_equal (zb_queue_row_decode (&more, row), index == 2 ? 0 : -1);
+        zb_row_unref (&row);
+    }
+
     zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE);

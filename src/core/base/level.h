@@ -18,7 +18,7 @@
         2      0.2.0     a queue's option `grace`; principals and their rights; time, number and bytes
                          in the head of a row of the log
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
-                         subscriptions; limits of principals; dead letters, MOVE, retry delays; a queue's option and a PUT's
+                         subscriptions; limits of principals; dead letters, max-deliveries, MOVE, retry delays; a queue's option and a PUT's
                          property `expires`
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a

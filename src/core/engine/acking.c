@@ -122,7 +122,7 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_
 static uint64_t s_hand (zb_queue_t *queue, const zb_task_t *task, const zb_span_t *span, const zb_whose_t *whose,
                         zb_lease_t *to, zb_rests_t *rests, size_t *left)
 {
-    bool tried = task->request.verb == ZB_NACK && queue->retry && !task->request.untried;
+    bool tried = task->request.verb == ZB_NACK && zb_engine_counts (queue) && !task->request.untried;
     rests->told = to != NULL;
     rests->lease[0] = to;
     return tried ? zb_cursor_try (&queue->cursor, span->first, span->last, whose, zb_engine_rest, rests, left)

@@ -67,6 +67,8 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->marks.topics,
                          &self->retain.topics,
                          &self->sifting.queues,
+                         &self->dying.queues,
+                         &self->dying.stuck,
                          &self->tombs.all};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
@@ -425,6 +427,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     next = next < self->search.at ? next : self->search.at;
     next = next < marks ? next : marks;
     next = next < retain ? next : retain;
+    int64_t dying = zb_engine_die (self);
+    next = next < dying ? next : dying;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;
@@ -468,5 +472,6 @@ void zb_engine_stats (const zb_engine_t *self, zb_engine_stats_t *stats)
     stats->time = zb_engine_pair_time (self);
     stats->apart = (uint64_t) (self->clock.apart < 0 ? -self->clock.apart : self->clock.apart);
     stats->rests = zb_engine_rests (self);
+    stats->dying = zb_engine_dying (self);
     stats->merging = zb_engine_merges (self);
 }

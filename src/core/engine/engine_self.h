@@ -16,6 +16,7 @@
     pinning.c  what a PUT acknowledges, or a REJECT moves: read, pinned and checked before anything is written
     moving.c   messages that go to another queue: REJECT, MOVE
     resting.c  messages that were tried without success
+    dying.c    messages that have had all their tries: max-deliveries
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
@@ -187,6 +188,14 @@ typedef struct {
     zb_ring_t queues; //  and those that wait until one of them is done: topics for their READs, and subscriptions
 } zb_sifting_t;
 
+//  Messages that die, see dying.c.
+typedef struct {
+    zb_ring_t queues;      //  that have such, in turn;
+    zb_ring_t stuck;       //  and those whose dead letters could not go anywhere, the longest ago first
+    zb_session_t *session; //  nobody's: it waits for what is read
+    zb_queue_t *pinned;    //  of this queue meanwhile
+} zb_dying_t;
+
 //  What the loser of a split is sending, see merge.c.
 typedef struct {
     zb_progress_t replay[ZB_REPLAYS];
@@ -351,6 +360,7 @@ struct zb_engine {
     zb_marks_t marks;
     zb_retain_t retain;
     zb_sifting_t sifting;
+    zb_dying_t dying;
 
     zb_lineage_t lineage;
     zb_keep_t keep;
@@ -454,6 +464,15 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task);
 //  moving.c
 zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task);
 zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task);
+//  Whether so many messages may be put there, however full the target is; it may have to be made first (NULL).  The code of
+//  what is wrong, or 0.
+unsigned zb_engine_may_move (const zb_engine_t *self, const zb_queue_t *target, uint64_t count, const char **why);
+//  Makes the queue that dead letters go to.
+zb_queue_t *zb_engine_make_dead (zb_engine_t *self, zb_frame_t name);
+//  Puts a message of the view into the target: as a dead letter of this queue that was tried so often, or (reason NULL) as one
+//  that is none.
+void zb_engine_put_moved (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queue, const zb_view_t *view,
+                          uint32_t number, const char *reason, uint32_t tries);
 //  Whether these are properties of a dead letter.
 bool zb_engine_is_dead (zb_frame_t properties);
 
@@ -486,15 +505,32 @@ void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *s
 typedef struct {
     zb_engine_t *engine;
     zb_queue_t *queue;
-    bool told; //  all to lease[0], be it none
+    bool told; //  all to lease[0], be it none;
     zb_lease_t *lease[ZB_RESTS];
+    zb_lease_t *doom; //  but what dies to this one
 } zb_rests_t;
 //  A lease of nobody's, for messages of the queue that rest until then.
 zb_lease_t *zb_engine_rest_until (zb_engine_t *self, zb_queue_t *queue, int64_t when);
+//  Whether the queue counts tries.
+bool zb_engine_counts (const zb_queue_t *queue);
+//  Where a message goes after so many tries, but not to its death; NULL: nowhere, it is ready.
+zb_lease_t *zb_engine_rest_after (zb_rests_t *rests, uint32_t tries);
 //  For the cursor; `context` is a zb_rests_t.
 zb_lease_t *zb_engine_rest (void *context, uint32_t tries);
 //  The lease has ended, and nobody has said why: what it covers was tried without success.  Does not serve.
 void zb_engine_tried (zb_engine_t *self, zb_lease_t *lease);
+
+//  dying.c
+//  A lease of nobody's, for messages of the queue that die: they go to the dead letters in this turn or the next ones.
+zb_lease_t *zb_engine_doom (zb_engine_t *self, zb_queue_t *queue);
+//  Has some of them go; returns when to call again.
+int64_t zb_engine_die (zb_engine_t *self);
+//  The session that waits for what is read for that; NULL if there is none.
+bool zb_engine_is_undertaker (const zb_engine_t *self, const zb_session_t *session);
+//  How many wait, of all queues.
+uint64_t zb_engine_dying (const zb_engine_t *self);
+//  This broker leads no more.
+void zb_engine_stop_dying (zb_engine_t *self);
 
 //  pinning.c
 typedef enum {

@@ -261,7 +261,7 @@ void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
     size_t chunk = zb_engine_chunk (self);
     //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way: only the sum of all
     //  windows bounds that.
-    bool held = (queue->topic || queue->resting) && cursor->ready == 0;
+    bool held = (queue->topic || queue->resting || queue->dying) && cursor->ready == 0;
     if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
         return;
     if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))

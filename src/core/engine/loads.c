@@ -154,15 +154,15 @@ zb_load_t *zb_engine_load_list (zb_engine_t *self, const zb_request_t *request)
     return self->lists.reading;
 }
 
-//  Who looks waits for no other broker, and is no reason to go on without it.
-static size_t s_counts (const zb_load_t *load)
+//  Who looks, or has dead letters go, waits for no other broker, and is no reason to go on without it.
+static size_t s_counts (const zb_engine_t *self, const zb_session_t *session)
 {
-    return load->kind != ZB_LOAD_PEEK;
+    return session->load->kind != ZB_LOAD_PEEK && !zb_engine_is_undertaker (self, session);
 }
 
 void zb_engine_waited (zb_engine_t *self, zb_session_t *session)
 {
-    self->backlog -= s_counts (session->load);
+    self->backlog -= s_counts (self, session);
     session->load = NULL;
 }
 
@@ -170,7 +170,7 @@ void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load)
 {
     assert (!session->load);
     session->load = load;
-    self->backlog += s_counts (load);
+    self->backlog += s_counts (self, session);
     zb_ring_append (&load->sessions, &session->waits);
 }
 
@@ -233,6 +233,10 @@ void zb_engine_drop_loads (zb_engine_t *self)
 
 void zb_engine_go_on (zb_engine_t *self, zb_session_t *session)
 {
+    if (zb_engine_is_undertaker (self, session)) {
+        zb_engine_die (self);
+        return;
+    }
     while (!zb_ring_empty (&session->tasks)) {
         zb_task_t *task = ZB_ITEM (session->tasks.next, zb_task_t, ring);
         size_t visited = self->visited;

@@ -79,15 +79,13 @@ static size_t s_own_lines (zb_frame_t properties, char *text)
     return size;
 }
 
-//  Puts a message of the view into the target: as a dead letter of this queue, or (reason NULL) as one that is none.
-static void s_put (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queue, const zb_view_t *view,
-                   uint32_t number, const char *reason)
+void zb_engine_put_moved (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queue, const zb_view_t *view,
+                          uint32_t number, const char *reason, uint32_t tries)
 {
     zb_frame_t properties = zb_places_properties (view->places, number), body = zb_places_body (view->places, number);
     char *text = (char *) malloc (properties.size + 1 + DEAD_BYTES);
     assert (text);
     size_t size = s_own_lines (properties, text);
-    uint32_t tries = view->seat ? view->seat[number].deliveries : 0;
     if (reason)
         size +=
             (size_t) snprintf (text + size, DEAD_BYTES, DEAD_REASON "=%s\n" DEAD_FROM "=%.*s\n" DEAD_TRIES "=%" PRIu32,
@@ -156,26 +154,42 @@ static s_move_t s_judge (zb_engine_t *self, const zb_queue_t *queue, const zb_ta
     return move;
 }
 
-//  Whether they may be put there, however full the target is; it may have to be made first (NULL).
+unsigned zb_engine_may_move (const zb_engine_t *self, const zb_queue_t *target, uint64_t count, const char **why)
+{
+    const struct {
+        bool wrong;
+        unsigned code;
+        const char *why;
+    } cases[] = {
+        {self->full, ZB_DISK_FULL, "the disk is full"},
+        {target && target->kind != ZB_KIND_QUEUE, ZB_BAD_REQUEST,
+         "a topic has the name of the queue that dead letters go to"},
+        {!target && !zb_engine_queue_fits (self), ZB_QUEUE_FULL,
+         "the queue that dead letters go to can't be made: no more queues are allowed (limits.queues of the broker)"},
+        {zb_epoch_number (self->newest + count) != self->epoch || zb_epoch_node (self->newest + count) != self->node,
+         ZB_NOT_READY, "the ids of this epoch are used up: restart the broker"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++)
+        if (cases[index].wrong) {
+            *why = cases[index].why;
+            return cases[index].code;
+        }
+    return 0;
+}
+
+//  The same for what is to move.
 static void s_judge_target (const zb_engine_t *self, const zb_queue_t *target, s_move_t *move)
 {
-    if (self->full)
-        s_wrong (move, ZB_DISK_FULL, "the disk is full");
-    else if (target && target->kind != ZB_KIND_QUEUE)
-        s_wrong (move, ZB_BAD_REQUEST, "a topic has the name of the queue that dead letters go to");
-    else if (!target && !zb_engine_queue_fits (self))
-        s_wrong (move, ZB_QUEUE_FULL,
-                 "the queue that dead letters go to can't be made: no more queues are allowed (limits.queues of the "
-                 "broker)");
-    else if (zb_epoch_number (self->newest + move->count) != self->epoch ||
-             zb_epoch_node (self->newest + move->count) != self->node)
-        s_wrong (move, ZB_NOT_READY, "the ids of this epoch are used up: restart the broker");
+    const char *why = NULL;
+    unsigned code = zb_engine_may_move (self, target, move->count, &why);
+    if (code)
+        s_wrong (move, code, why);
 }
 
 //  ---------------------------------------------------------------------------
 //  REJECT
 
-static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
+zb_queue_t *zb_engine_make_dead (zb_engine_t *self, zb_frame_t name)
 {
     zb_queue_t *queue = zb_engine_new_queue (self, name);
     queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
@@ -194,7 +208,8 @@ static void s_move_dead (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *targe
             uint32_t number = 0;
             const zb_view_t *view = zb_cursor_find (&queue->cursor, id, &number);
             if (view)
-                s_put (self, target, queue, view, number, "rejected");
+                zb_engine_put_moved (self, target, queue, view, number, "rejected",
+                                     view->seat ? view->seat[number].deliveries : 0);
         }
     target->asked = self->epoch;
     zb_engine_touch_queue (self, target);
@@ -256,7 +271,7 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
         s_judge_target (self, target, &move);
     if (move.code)
         return s_refuse (self, task, move.code, move.why, move.code == ZB_GONE ? queue->cursor.commit : ZB_NOW);
-    s_move_dead (self, queue, target ? target : s_make (self, name), request, &move);
+    s_move_dead (self, queue, target ? target : zb_engine_make_dead (self, name), request, &move);
     zb_engine_confirm (self, task, self->fill->number);
     zb_engine_serve (self, queue);
     return NULL;
@@ -302,7 +317,7 @@ static uint64_t s_move_ready (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *
         size_t more = self->fill->bytes - bytes + view->places->place[number].size;
         if (span.first > last || (count && more > self->limits.batch))
             break;
-        s_put (self, target, queue, view, number, NULL);
+        zb_engine_put_moved (self, target, queue, view, number, NULL, 0);
         zb_engine_ack_now (self, queue, &span, 1);
         count++;
     }

@@ -76,7 +76,9 @@ static size_t s_note (const zb_engine_t *self, const zb_lease_t *lease, char not
     if (!lease)
         return (size_t) snprintf (note, NOTE_MAX, "zb-state=ready\n");
     const zb_session_t *session = lease->session;
-    size_t size = (size_t) snprintf (note, NOTE_MAX, "zb-state=%s\n", session ? "leased" : "delayed");
+    //  Until its target can be made.
+    bool dies = !session && lease->sum == &lease->queue->dying;
+    size_t size = (size_t) snprintf (note, NOTE_MAX, "zb-state=%s\n", session ? "leased" : dies ? "dying" : "delayed");
     if (session && session->name.size)
         size += (size_t) snprintf (note + size, NOTE_MAX - size, "zb-by=%.*s\n", (int) session->name.size,
                                    (const char *) session->name.data);
@@ -84,7 +86,7 @@ static size_t s_note (const zb_engine_t *self, const zb_lease_t *lease, char not
         size += (size_t) snprintf (note + size, NOTE_MAX - size, "zb-by=#%" PRIu64 "\n", session->number);
     int64_t left = lease->timer.when > self->now ? lease->timer.when - self->now : 0;
     uint64_t until = self->clock.pair.time + (uint64_t) (self->now - self->clock.pair.at + left);
-    if (self->clock.pair.time)
+    if (self->clock.pair.time && !dies)
         size += (size_t) snprintf (note + size, NOTE_MAX - size, "zb-until=%" PRIu64 "\n", until);
     assert (size < NOTE_MAX);
     return size;

@@ -12,7 +12,8 @@
     same name, a reply that could not be sent, a takeover) counts as none.
 
     What rests is leased by nobody: a lease for each number of tries.  Tries are counted where a
-    queue has a delay, and in memory: a new leader begins at none.
+    queue has a delay or max-deliveries, and in memory: a new leader begins at none.  What has had
+    all its tries does not rest, it dies (dying.c).
 */
 
 #include "core/engine/engine_self.h"
@@ -25,24 +26,38 @@ zb_lease_t *zb_engine_rest_until (zb_engine_t *self, zb_queue_t *queue, int64_t 
     return lease;
 }
 
-zb_lease_t *zb_engine_rest (void *context, uint32_t tries)
+bool zb_engine_counts (const zb_queue_t *queue)
 {
-    zb_rests_t *rests = (zb_rests_t *) context;
+    return queue->retry || queue->most_tries;
+}
+
+zb_lease_t *zb_engine_rest_after (zb_rests_t *rests, uint32_t tries)
+{
     zb_engine_t *self = rests->engine;
     size_t step = tries < ZB_RESTS ? tries : ZB_RESTS - 1;
-    if (rests->told)
-        return rests->lease[0];
+    if (zb_queue_retry (rests->queue, tries) == 0)
+        return NULL;
     if (!rests->lease[step])
         rests->lease[step] =
             zb_engine_rest_until (self, rests->queue, self->now + zb_queue_retry (rests->queue, tries));
     return rests->lease[step];
 }
 
+zb_lease_t *zb_engine_rest (void *context, uint32_t tries)
+{
+    zb_rests_t *rests = (zb_rests_t *) context;
+    if (rests->queue->most_tries && tries >= rests->queue->most_tries) {
+        rests->doom = rests->doom ? rests->doom : zb_engine_doom (rests->engine, rests->queue);
+        return rests->doom;
+    }
+    return rests->told ? rests->lease[0] : zb_engine_rest_after (rests, tries);
+}
+
 void zb_engine_tried (zb_engine_t *self, zb_lease_t *lease)
 {
     zb_queue_t *queue = lease->queue;
     //  One of nobody's was a rest.
-    if (queue->retry == 0 || !lease->session) {
+    if (!zb_engine_counts (queue) || !lease->session) {
         zb_engine_return (self, lease);
         return;
     }

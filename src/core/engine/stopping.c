@@ -60,6 +60,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->filtered);
             zb_ring_remove (&queue->retaining);
             zb_ring_remove (&queue->sifts);
+            zb_ring_remove (&queue->dies);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }
@@ -87,6 +88,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     s_stop_commit (self, self->fill, active);
     self->fill = NULL;
     s_drop_sessions (self, active);
+    zb_engine_stop_dying (self);
     zb_engine_drop_loads (self);
     s_drop_values (self);
     zb_map_t *map[] = {&self->sessions, &self->names, &self->queues,        &self->producers,

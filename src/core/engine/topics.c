@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/options.h"
 #include "core/queue/topic.h"
 
 #define SUBS_ROWS 1024     //  rows of one read of a topic's subscriptions
@@ -181,6 +182,9 @@ zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task)
     zb_queue_row_t row = have;
     if (!s_options (self, task, &row))
         return NULL;
+    const char *bad = zb_options_wrong (&row, task->request.queue);
+    if (bad)
+        return s_refuse (self, task, ZB_BAD_REQUEST, bad, ZB_NOW);
     if (sub)
         sub->asked = self->epoch;
     if (sub && zb_topic_same (&have, &row))

@@ -347,14 +347,15 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     size_t cursor = 0;
     zb_frame_t name, value;
     while (zb_lines_next (request->options, &cursor, &name, &value)) {
-        const char *wrong = zb_options_set (&row, name, value, why);
-        if (wrong) {
-            s_refuse (self, task, ZB_BAD_REQUEST, wrong, ZB_NOW);
+        const char *bad = zb_options_set (&row, name, value, why);
+        if (bad) {
+            s_refuse (self, task, ZB_BAD_REQUEST, bad, ZB_NOW);
             return NULL;
         }
     }
-    if (zb_frame_eq (zb_queue_row_dead (&row), request->queue)) {
-        s_refuse (self, task, ZB_BAD_REQUEST, "dead-letter is another queue", ZB_NOW);
+    const char *wrong = zb_options_wrong (&row, request->queue);
+    if (wrong) {
+        s_refuse (self, task, ZB_BAD_REQUEST, wrong, ZB_NOW);
         return NULL;
     }
     zb_queue_row_t have = queue ? zb_queue_row (queue) : (zb_queue_row_t){.id = 0};
@@ -444,6 +445,7 @@ void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->filtered);
     zb_ring_remove (&queue->retaining);
     zb_ring_remove (&queue->sifts);
+    zb_ring_remove (&queue->dies);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);

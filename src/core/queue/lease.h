@@ -27,6 +27,7 @@ typedef struct zb_lease {
     uint64_t number; //  unique in the engine
     uint64_t walk;   //  the newest walk over its session's leases that it was part of
     uint32_t left;   //  messages that it covers
+    uint32_t looked; //  of one whose messages die: spans before this one, and ids before it, are done
     uint32_t spans;
     uint32_t room;
     zb_span_t *span; //  ids among which these messages are, in ascending order

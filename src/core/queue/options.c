@@ -65,7 +65,8 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     size_t size = (size_t) snprintf (why, ZB_OPTION_WHY, "the options of a queue are ");
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
-    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
+    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
+                               ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -101,6 +102,29 @@ size_t zb_options_format_retry (const zb_queue_row_t *row, char *text, size_t ro
     return size;
 }
 
+const char *zb_options_set_tries (zb_queue_row_t *row, zb_frame_t value)
+{
+    static const char wrong[] = ZB_OPTION_TRIES " is a number, 0 for no limit";
+    return zb_number_parse (value, ZB_TRIES_MOST, &row->most_tries) ? NULL : wrong;
+}
+
+size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size =
+        row->most_tries ? (size_t) snprintf (text, room, ZB_OPTION_TRIES "=%" PRIu64 "\n", row->most_tries) : 0;
+    assert (size < room);
+    return size;
+}
+
+const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name)
+{
+    if (zb_frame_eq (zb_queue_row_dead (row), name))
+        return ZB_OPTION_DEAD " is another queue";
+    if (row->most_tries && row->dead_size == 0 && name.size + sizeof ZB_DEAD_SUFFIX - 1 > ZB_NAME_MAX)
+        return ZB_OPTION_TRIES ": the name of the queue that dead letters go to would be too long: set " ZB_OPTION_DEAD;
+    return NULL;
+}
+
 const char *zb_options_set_dead (zb_queue_row_t *row, zb_frame_t value)
 {
     if (value.size && zb_name_check (value))
@@ -123,6 +147,8 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         return zb_options_set_dead (row, value);
     if (zb_frame_is (name, ZB_OPTION_RETRY))
         return zb_options_set_retry (row, value);
+    if (zb_frame_is (name, ZB_OPTION_TRIES))
+        return zb_options_set_tries (row, value);
     size_t option = 0;
     while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
         option++;
@@ -138,10 +164,10 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
-    unsigned level = row->timed       ? ZB_LEVEL_EXPIRES
-                     : row->dead_size ? ZB_LEVEL_DEAD
-                     : row->retry     ? ZB_LEVEL_RETRY
-                                      : ZB_LEVEL_LEAST;
+    unsigned level = row->timed                          ? ZB_LEVEL_EXPIRES
+                     : row->dead_size || row->most_tries ? ZB_LEVEL_DEAD
+                     : row->retry                        ? ZB_LEVEL_RETRY
+                                                         : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
         if (s_value (row, index) && s_options[index].level > level)
             level = s_options[index].level;
@@ -151,6 +177,7 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
     bool same = one->timed == other->timed && one->retry == other->retry && one->retry_most == other->retry_most &&
+                one->most_tries == other->most_tries &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
@@ -170,6 +197,7 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     }
     if (!late)
         return size;
+    size += zb_options_format_tries (row, text + size, room - size);
     size += zb_options_format_retry (row, text + size, room - size);
     return size + zb_options_format_dead (row, text + size, room - size);
 }

@@ -33,6 +33,15 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
 const char *zb_options_set_retry (zb_queue_row_t *row, zb_frame_t value);
 size_t zb_options_format_retry (const zb_queue_row_t *row, char *text, size_t room);
 
+//  How often a message is tried without success before it goes to the dead letters, of queues and of subscriptions, 0 for no
+//  limit.  It is among the late ones, and shown only where it is set.
+#define ZB_OPTION_TRIES "max-deliveries"
+#define ZB_OPTION_TRIES_TEXT (sizeof ZB_OPTION_TRIES + 24)
+const char *zb_options_set_tries (zb_queue_row_t *row, zb_frame_t value);
+size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t room);
+//  What is wrong with the row of a queue or subscription of this name, for a client; NULL if nothing is.
+const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name);
+
 //  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
 //  late ones, and shown only where it is set.
 #define ZB_OPTION_DEAD "dead-letter"

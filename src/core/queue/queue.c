@@ -13,14 +13,20 @@
 
 #include "core/queue/queue.h"
 
+//  How long messages rest that may die, where the queue does not say so: from this try on, ms then and at most.
+#define RETRY_FROM 3
+#define RETRY_DELAY 100
+#define RETRY_MOST 10000
+
 static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, uint64_t tail, size_t *total)
 {
     zb_queue_t *self = (zb_queue_t *) calloc (1, sizeof (zb_queue_t) + name.size);
     assert (self);
     self->kind = kind;
     zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
-    zb_ring_t *ring[] = {&self->ring, &self->touched, &self->demand,   &self->strays,    &self->rest,    &self->parked,
-                         &self->late, &self->subs,    &self->filtered, &self->retaining, &self->at_tail, &self->sifts};
+    zb_ring_t *ring[] = {&self->ring,    &self->touched, &self->demand, &self->strays,   &self->rest,
+                         &self->parked,  &self->late,    &self->subs,   &self->filtered, &self->retaining,
+                         &self->at_tail, &self->sifts,   &self->doomed, &self->dies};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -78,7 +84,8 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered) &&
-                zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->sifts));
+                zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->sifts) &&
+                zb_ring_empty (&self->doomed) && zb_ring_empty (&self->dies));
         free (self->dead);
         free (self);
         *self_p = NULL;
@@ -106,7 +113,8 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .since = self->since,
                           .timed = self->timed,
                           .retry = self->retry,
-                          .retry_most = self->retry_most};
+                          .retry_most = self->retry_most,
+                          .most_tries = self->most_tries};
     zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
     return row;
 }
@@ -128,6 +136,7 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->timed = row->timed;
     self->retry = row->retry;
     self->retry_most = row->retry_most;
+    self->most_tries = row->most_tries;
     free (self->dead);
     self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;
     assert (self->dead || row->dead_size == 0);
@@ -143,10 +152,15 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
 int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries)
 {
     assert (tries);
-    uint64_t delay = self->retry;
-    for (; --tries && delay < self->retry_most;)
+    uint64_t delay = self->retry, most = self->retry_most;
+    if (delay == 0 && self->most_tries && tries >= RETRY_FROM) {
+        delay = RETRY_DELAY;
+        most = RETRY_MOST;
+        tries -= RETRY_FROM - 1;
+    }
+    for (; --tries && delay < most;)
         delay *= 2;
-    return (int64_t) (delay < self->retry_most ? delay : self->retry_most);
+    return (int64_t) (delay < most ? delay : most);
 }
 
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX])
@@ -155,8 +169,8 @@ zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX])
         return (zb_frame_t){self->dead, self->dead_size};
     for (size_t index = 0; index < self->name.size; index++)
         text[index] = self->text[index] == '/' ? '.' : self->text[index];
-    memcpy (text + self->name.size, ".dead", 5);
-    return (zb_frame_t){text, self->name.size + 5};
+    memcpy (text + self->name.size, ZB_DEAD_SUFFIX, sizeof ZB_DEAD_SUFFIX - 1);
+    return (zb_frame_t){text, self->name.size + sizeof ZB_DEAD_SUFFIX - 1};
 }
 
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)

@@ -44,6 +44,10 @@ typedef struct zb_queue {
     zb_ring_t parked;  //  GETs, first come first served
     zb_ring_t late;    //  of these, those whose time is over: answered as soon as no load is under way
     size_t waiting;    //  how many are parked
+    zb_ring_t doomed;  //  leases of nobody's over messages that die,
+    uint64_t dying;    //  so many;
+    zb_ring_t dies;    //  and on the ring of queues that have such,
+    int64_t dies_at;   //  where they can't go they are looked at again then
     uint64_t resting;  //  messages that rest, or wait for the delay that a NACK has asked for
     zb_frame_t name;
     uint32_t id;
@@ -60,6 +64,7 @@ typedef struct zb_queue {
     zb_ring_t retaining; //  and on the ring of those that do
     uint64_t retry; //  as in its row
     uint64_t retry_most;
+    uint64_t most_tries;
     char *dead;     //  where dead letters go; NULL = the default
     uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row
@@ -99,7 +104,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
 //  Where dead letters go: its option; else NAME.dead, or of a subscription TOPIC.SUB.dead, as it is written into the text.
 #define ZB_DEAD_NAME_MAX (ZB_NAME_MAX + 5)
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX]);
-//  ms that a message rests after so many tries without success; 0: not at all.
+//  ms that a message rests after so many tries without success; 0: not at all.  By the option retry-delay; where there is
+//  none, but max-deliveries, 100 ms after the third one, twice as long after each more, up to 10 s.
 int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row);

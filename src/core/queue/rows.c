@@ -30,7 +30,15 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_RETRY = 5, MORE_RETAINS = 7 };
+enum {
+    MORE_DEAD = 1,
+    MORE_EXPIRES = 2,
+    MORE_BEGAN = 3,
+    MORE_FILTER = 4,
+    MORE_RETRY = 5,
+    MORE_RETAINS = 7,
+    MORE_TRIES = 10
+};
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {
@@ -60,7 +68,10 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     uint8_t retains[16];
     zb_put64 (retains, self->age);
     zb_put64 (retains + 8, self->most);
-    return size + s_more (value + size, MORE_RETAINS, retains, self->retains ? sizeof retains : 0);
+    size += s_more (value + size, MORE_RETAINS, retains, self->retains ? sizeof retains : 0);
+    uint8_t tries[8];
+    zb_put64 (tries, self->most_tries);
+    return size + s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -83,6 +94,14 @@ static int s_take_retry (zb_queue_row_t *self, const uint8_t *value, size_t size
     return 0;
 }
 
+static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_TRIES_MOST)
+        return -1;
+    self->most_tries = zb_get64 (value);
+    return 0;
+}
+
 static int s_take_retains (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     if (size < 16 || zb_get64 (value) > INT64_MAX || zb_get64 (value + 8) > INT64_MAX)
@@ -100,6 +119,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_TRIES && s_take_tries (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RETAINS && s_take_retains (self, value + at + 2, value[at + 1]))
             return -1;

@@ -49,6 +49,7 @@
                                                  an option 5: u64, u64  retry-delay: ms after the first try, and most
                                                  an option 7: of a topic that keeps all: u64  for how many ms, u64  and
                                                       how many messages, each 0 = no limit
+                                                 an option 10: u64  max-deliveries: tries after which a message dies
     log        queue id u32, LAST message id u64 messages, see below
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
@@ -122,7 +123,10 @@
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18) //  bytes of more options
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 10) //  bytes of more options
+
+#define ZB_DEAD_SUFFIX ".dead"  //  behind a name, the default of where dead letters go
+#define ZB_TRIES_MOST INT32_MAX //  of max-deliveries
 
 #define ZB_STAMP_SIZE 17
 
@@ -156,6 +160,7 @@ typedef struct {
     bool timed;       //  it was: properties of this name have a meaning
     uint64_t retry;   //  not of a topic: ms that a message rests after its first try, 0 = not at all;
     uint64_t retry_most; //  after each more twice as long, up to so long
+    uint64_t most_tries; //  not of a topic: tries without success after which a message dies, 0 = no limit
     uint8_t dead_size; //  not of a topic: where dead letters go, 0 = the default
     char dead[ZB_NAME_MAX];
 } zb_queue_row_t;

@@ -369,7 +369,9 @@ function move(queue) {
 function edit(queue) {
   const fields = queue ? [] : [{label: "Name", name: "queue"}];
   fields.push({label: "Lease, ms: then a delivered message goes to others", name: "lease", value: queue ? queue.lease : ""},
-              {label: "Messages at most; 0 = no limit", name: "max-messages", value: queue ? queue["max-messages"] : ""});
+              {label: "Messages at most; 0 = no limit", name: "max-messages", value: queue ? queue["max-messages"] : ""},
+              {label: "Tries until a message goes to the dead letters; 0 = no limit", name: "max-deliveries",
+               value: queue ? queue["max-deliveries"] || "" : ""});
   dialog(queue ? "Edit " + queue.name : "New queue", "What is left empty stays as it is.", queue ? "Save" : "Create", fields, values => {
     const {queue: name, ...options} = values;
     for (const option of Object.keys(options)) if (options[option] === "") delete options[option];
