@@ -97,7 +97,7 @@ static void s_put (zb_engine_t *self, zb_queue_t *target, const zb_queue_t *queu
     //  As a PUT does where messages expire.
     if (target->timed && target->log.fill && zb_log_time (target->log.fill) != head.time)
         zb_log_end_row (&target->log);
-    zb_log_put (&target->log, &head, &piece, &body, 1);
+    zb_queue_put (target, &head, &piece, &body, 1);
     free (text);
     size_t bytes = body.size + size + 64;
     self->fill->bytes += bytes;

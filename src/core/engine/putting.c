@@ -97,7 +97,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
             zb_log_end_row (&queue->log);
         if (queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->touched))
             zb_engine_advance_subs (self, queue);
-        zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
+        zb_queue_put (queue, &head, &piece, request->body, request->bodies);
         zb_engine_touch_queue (self, queue);
     }
     free (properties);

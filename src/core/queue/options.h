@@ -33,6 +33,10 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
 const char *zb_options_set_retry (zb_queue_row_t *row, zb_frame_t value);
 size_t zb_options_format_retry (const zb_queue_row_t *row, char *text, size_t room);
 
+//  What a PUT gets that is beyond a limit of the queue: reject, or drop-oldest.  It is among the late ones, and shown only
+//  where it is not the default, as is what counts in its max-bytes.
+#define ZB_OPTION_FULL "full"
+
 //  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
 //  late ones, and shown only where it is set.
 #define ZB_OPTION_DEAD "dead-letter"
