@@ -655,6 +655,21 @@ zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
     return view;
 }
 
+zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number)
+{
+    if (behind == 0)
+        return zb_cursor_next (self, number);
+    for (size_t place = s_find (self, behind + 1); place < self->window; place++) {
+        zb_view_t *view = s_view (self, place);
+        if (view->ready == 0)
+            continue;
+        for (*number = zb_places_find (view->places, behind + 1); *number < view->places->count; ++*number)
+            if (zb_view_is_ready (view, *number))
+                return view;
+    }
+    return NULL;
+}
+
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
 {
     assert (self->ready);

@@ -138,6 +138,8 @@ uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_
                            zb_gone_t *gone, void *context);
 //  The first row of the window with a ready message, and its number; NULL if there is none.
 zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number);
+//  The same of those with larger ids than this one, if it is not 0.
+zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number);
 //  It is delivered.  Returns how often it was by now.
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
 //  What this lease (NULL: any of the session's) covers of the messages with these ids goes over to the lease `to`, or

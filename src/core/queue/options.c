@@ -26,14 +26,14 @@ static const struct {
     size_t named;    //  and this bool of the row says that the option was named: only then it is told
     unsigned level;  //  that it takes; above 1 it came after the first release
 } s_options[] = {
-    {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease), NONE,
-     ZB_LEVEL_LEAST},
-    {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace), NONE,
-     ZB_LEVEL_GRACE},
-    {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages), NONE,
-     ZB_LEVEL_LEAST},
-    {"max-bytes", "a number of bytes", INT64_MAX, offsetof (zb_queue_row_t, bytes), NONE, offsetof (zb_queue_row_t, sized),
-     ZB_LEVEL_BYTES},
+    {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease),
+     NONE, ZB_LEVEL_LEAST},
+    {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace),
+     NONE, ZB_LEVEL_GRACE},
+    {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages),
+     NONE, ZB_LEVEL_LEAST},
+    {"max-bytes", "a number of bytes", INT64_MAX, offsetof (zb_queue_row_t, bytes), NONE,
+     offsetof (zb_queue_row_t, sized), ZB_LEVEL_BYTES},
     {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), NONE,
      offsetof (zb_queue_row_t, timed), ZB_LEVEL_EXPIRES},
 };
@@ -74,7 +74,8 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     size_t size = (size_t) snprintf (why, ZB_OPTION_WHY, "the options of a queue are ");
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
-    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, ", " ZB_OPTION_FULL ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
+    size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
+                               ", " ZB_OPTION_FULL ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -174,7 +175,8 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = one->timed == other->timed && one->sized == other->sized && one->drops == other->drops && one->retry == other->retry && one->retry_most == other->retry_most &&
+    bool same = one->timed == other->timed && one->sized == other->sized && one->drops == other->drops &&
+                one->retry == other->retry && one->retry_most == other->retry_most &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);

@@ -211,7 +211,8 @@ void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
     self->commit = commit->number;
 }
 
-void zb_queue_put (zb_queue_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
+void zb_queue_put (zb_queue_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                   size_t bodies)
 {
     zb_log_put (&self->log, head, piece, body, bodies);
     if (!self->sized)

@@ -106,7 +106,8 @@ int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row);
 //  Puts bodies, as zb_log_put does, and counts their bytes where these are counted.
-void zb_queue_put (zb_queue_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
+void zb_queue_put (zb_queue_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                   size_t bodies);
 //  Whose bytes count when its max-bytes is named now: those of all messages that it will ever have, if it has none; else of
 //  those with ids behind the newest one.
 uint64_t zb_queue_counts (const zb_queue_t *self, uint64_t newest);

@@ -30,7 +30,16 @@ void zb_stamp_decode (zb_stamp_t *self, const uint8_t value[ZB_STAMP_SIZE])
 }
 
 //  More options, as numbered in rows.h.
-enum { MORE_DEAD = 1, MORE_EXPIRES = 2, MORE_BEGAN = 3, MORE_FILTER = 4, MORE_RETRY = 5, MORE_RETAINS = 7, MORE_BYTES = 8, MORE_DROPS = 9 };
+enum {
+    MORE_DEAD = 1,
+    MORE_EXPIRES = 2,
+    MORE_BEGAN = 3,
+    MORE_FILTER = 4,
+    MORE_RETRY = 5,
+    MORE_RETAINS = 7,
+    MORE_BYTES = 8,
+    MORE_DROPS = 9
+};
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
 {

@@ -148,7 +148,7 @@ typedef struct {
     uint64_t max;   //  of a queue alone
     zb_stamp_t changed;
     uint64_t grace;
-    uint64_t bytes; //  of a topic: most bytes of its rows; of a queue: of its messages, 0 = no limit;
+    uint64_t bytes;  //  of a topic: most bytes of its rows; of a queue: of its messages, 0 = no limit;
     uint64_t counts; //  those with larger ids count: the option was named then;
     bool sized;      //  it was
     bool drops;      //  of a queue: when it is full the oldest go
@@ -195,7 +195,7 @@ typedef struct {
     uint64_t low;
     uint64_t put;
     uint64_t done;
-    uint64_t mark; //  of a subscription, a topic, and a queue whose bytes are counted; 0 = it is none of these
+    uint64_t mark;   //  of a subscription, a topic, and a queue whose bytes are counted; 0 = it is none of these
     uint64_t behind; //  of a topic and a queue: bytes
 } zb_cursor_row_t;
 
