@@ -436,6 +436,75 @@ static void test_what_is_over_goes_first (void **state)
     rig_destroy (&rig);
 }
 
+//  Bytes of the bodies and properties that PEEK shows of `t`.
+static uint64_t s_peeked (rig_t *rig, uint64_t *messages)
+{
+    rig_skip (rig);
+    rig_say (rig, "c", "PEEK|p|t|first|1000");
+    const zb_answer_t *answer = &rig_last (rig)->answer;
+    assert_int_equal (answer->status, ZB_ANSWER_MSG);
+    uint64_t bytes = 0;
+    *messages = answer->bodies;
+    for (size_t index = 0; index < answer->bodies; index++)
+        bytes += answer->body[index].size + 4; //  its properties: a=b and a newline
+    return bytes;
+}
+
+static const char s_text[] = "01234567890123456789012345678901234567890123456789012345678901234567890123456789";
+
+static void s_random_step (rig_t *rig, int step, int leads)
+{
+    char line[300];
+    int what = rand () % 16, id = 1 + rand () % (step + 1), lead = 1 + rand () % leads;
+    rig_skip (rig);
+    if (what < 8)
+        snprintf (line, sizeof line, "PUT|1|t|a=b\n%s|%.*s|%.*s", what < 6 ? "" : "acks=t 1:1", rand () % 40, s_text,
+                  rand () % 80, s_text);
+    else if (what < 11)
+        snprintf (line, sizeof line, "GET|g|t|%d|0|", 1 + rand () % 4);
+    else if (what < 13)
+        snprintf (line, sizeof line, "ACK|a|t|%d:%d", lead, id);
+    else if (what < 14)
+        snprintf (line, sizeof line, "NACK|n|t|1:1..%d:%d", lead, id);
+    else
+        snprintf (line, sizeof line, "QUEUE|q|t|max-messages=%d\nfull=%s", 1 + rand () % 30,
+                  rand () % 4 ? "drop-oldest" : "reject");
+    uint64_t messages, before = s_peeked (rig, &messages);
+    rig_say (rig, "w", line);
+    if (what < 8 && rig_last (rig)->answer.status == ZB_ANSWER_ERR)
+        assert_int_equal (s_peeked (rig, &messages), before);
+}
+
+//  Whatever is asked for, the bytes that are told are those of what is there, and what is refused changes nothing.
+static void test_any_walk (void **state)
+{
+    (void) state;
+    for (unsigned seed = 1; seed <= 10; seed++) {
+        srand (seed);
+        rig_t *rig = s_open ("max-bytes=300\nmax-messages=20\nlease=600000", NULL);
+        int leads = 1;
+        rig_say (rig, "w", "HELLO|h");
+        for (int step = 0; step < 400; step++) {
+            s_random_step (rig, step, leads);
+            if (rand () % 40 == 0) {
+                (rand () % 2 ? rig_takeover : rig_restart) (rig);
+                rig_say (rig, "c", "HELLO|h");
+                rig_say (rig, "w", "HELLO|h");
+                leads++;
+            }
+            char expected[40];
+            uint64_t messages, bytes = s_peeked (rig, &messages);
+            assert_true (bytes <= 300 && messages <= 30);
+            snprintf (expected, sizeof expected, "bytes=%d", (int) bytes);
+            s_lists (rig, "t", expected);
+            snprintf (expected, sizeof expected, "messages=%d", (int) messages);
+            s_lists (rig, "t", expected);
+        }
+        assert_true (rig_stats (rig).dropped > 20);
+        rig_destroy (&rig);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +522,7 @@ int main (void)
         cmocka_unit_test (test_dead_letters_and_move),
         cmocka_unit_test (test_no_journal),
         cmocka_unit_test (test_what_is_over_goes_first),
+        cmocka_unit_test (test_any_walk),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -24,6 +24,10 @@
 
 #include "core/engine/engine_self.h"
 
+//  What a PUT costs that looks again, in visits.
+#define AGAIN_VISITS 8
+#define FULL_OF_LEASES "the queue is full, and consumers have what is in it"
+
 static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text, uint64_t commit)
 {
     zb_engine_refuse (self, &task->request.from, code, text, commit);
@@ -125,12 +129,12 @@ static zb_load_t *s_look_on (zb_engine_t *self, const zb_task_t *task, zb_queue_
     const zb_log_t *log = cursor->log;
     if (cursor->load)
         return cursor->load;
-    if (log->inserting)
+    zb_engine_visited (self, AGAIN_VISITS);
+    bool all = cursor->reach >= log->tail;
+    if (log->inserting || (all && log->put > log->shown))
         return &self->shown;
-    if (cursor->reach >= log->tail)
-        return log->put > log->shown ? &self->shown
-                                     : s_refuse (self, task, ZB_QUEUE_FULL,
-                                                 "the queue is full, and consumers have what is in it", queue->commit);
+    if (all)
+        return s_refuse (self, task, ZB_QUEUE_FULL, FULL_OF_LEASES, queue->commit);
     if (zb_engine_window_fits (self, queue))
         return zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
     if (!surplus || !last)
@@ -153,8 +157,7 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
     const zb_request_t *request = &task->request;
     //  Nothing is dropped for one that does not fit then, as far as that can be told.
     if (excess.messages > zb_queue_depth (queue) - queue->cursor.leased)
-        return s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full, and consumers have what is in it",
-                         queue->commit);
+        return s_refuse (self, task, ZB_QUEUE_FULL, FULL_OF_LEASES, queue->commit);
     //  Each is looked at twice: here, and when it is dropped.
     size_t budget = zb_engine_budget (self) / 2, left = budget;
     if (budget == 0)
