@@ -117,7 +117,7 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
         uint64_t value;
         bool named;
     } options[] = {{"lease", row->lease, row->lease > 0}, {"max-messages", row->max, row->max > 0},
-                   {"grace", row->grace, row->grace > 0}, {"max-bytes", row->bytes, row->bytes > 0},
+                   {"grace", row->grace, row->grace > 0}, {"max-bytes", row->bytes, row->bytes > 0 || row->sized},
                    {"max-age", row->age, row->age > 0},   {"keep-messages", row->most, row->most > 0},
                    {"expires", row->expires, row->timed}, {"max-deliveries", row->most_tries, row->most_tries > 0}};
     json_t *set = json_object ();
@@ -126,6 +126,8 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
             json_object_set_new (set, options[index].name, json_integer ((json_int_t) options[index].value));
     if (row->retains)
         json_object_set_new (set, "keep", json_string ("all"));
+    if (row->drops)
+        json_object_set_new (set, ZB_OPTION_FULL, json_string ("drop-oldest"));
     char retry[ZB_OPTION_RETRY_TEXT];
     size_t size = zb_options_format_retry (row, retry, sizeof retry), named = sizeof ZB_OPTION_RETRY;
     if (size)

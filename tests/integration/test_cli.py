@@ -285,6 +285,19 @@ def test_move_puts_dead_letters_back(zbroker, single):
         assert zbroker(["move"] + wrong + brokers, check=False).returncode == code, wrong
 
 
+def test_a_queue_that_drops(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    assert zbroker(["queue", "create", "latest", "max-bytes=9", "full=drop-oldest"] + brokers).returncode == 0
+    assert zbroker(["put", "latest", "one", "three", "five"] + brokers).returncode == 0
+    listed = json.loads(zbroker(["queue", "list", "latest", "--json"] + brokers).stdout)[0]
+    assert [listed[name] for name in ("max-bytes", "full", "bytes", "messages")] == [9, "drop-oldest", 9, 2]
+    large = zbroker(["put", "latest", "more than nine"] + brokers, check=False)
+    assert large.returncode == 1 and "max-bytes" in large.stderr
+    assert zbroker(["get", "latest", "--count", "2"] + brokers).stdout == "three\nfive\n"
+    for wrong in ("full=oldest", "max-bytes=-1"):
+        assert zbroker(["queue", "create", "latest", wrong] + brokers, check=False).returncode == 1
+
+
 def test_requeue_untried(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     zbroker(["queue", "create", "tries", "retry-delay=600000"] + brokers)

@@ -87,12 +87,15 @@ def test_figures_of_queues(pair, client):
         c.request("QUEUE", name, name, b"")
     c.request("PUT", 1, b"q", b"", b"one", b"two", b"three")
     c.request("GET", 2, b"q", b"1", b"0", b"")
+    c.request("QUEUE", 3, b"other", b"max-bytes=9")
+    c.request("PUT", 4, b"other", b"", b"five5")
     active = in_step(pair)
     endpoint, other = pair.endpoints[active], pair.endpoints[1 - active]
     found = figures(endpoint, "/metrics?queues=")
     assert {name: value for name, value in found.items() if 'queue="q"' in name} == {
         'zbroker_queue_messages{queue="q"}': 3, 'zbroker_queue_ready{queue="q"}': 2, 'zbroker_queue_leased{queue="q"}': 1,
         'zbroker_queue_gets_waiting{queue="q"}': 0}
+    assert found['zbroker_queue_bytes{queue="other"}'] == 5
     assert found['zbroker_queue_messages{queue="say\\"so"}'] == 0 and "zbroker_epoch" in found
     assert [name for name in figures(endpoint, "/metrics?queues=o*") if "queue=" in name][:1] == ['zbroker_queue_messages{queue="other"}']
     for one, path in ((endpoint, "/metrics"), (other, "/metrics?queues=")):

@@ -310,6 +310,29 @@ def test_what_was_tried_rests(pair, client):
     assert time.monotonic() - since >= 0.4
 
 
+def test_the_oldest_go_when_a_queue_is_full(pair, client):
+    """The newest fit, whoever leads: the bytes that count are known to who takes over, and what is sent again drops nothing again."""
+    one, other = client(pair), client(pair)
+    named = client(pair, "till")
+    one.request("QUEUE", "q", "q", "max-bytes=40\nmax-messages=5\nfull=drop-oldest")
+    assert refused(one, "PUT", "p", "q", "", "x" * 41)[0] == 413
+    for number in range(1, 8):
+        named.request("PUT", number, "q", "", b"%010d" % number)
+    lines = one.request("LIST", "l", "q")[1].split(b"\n")
+    assert b"messages=4" in lines and b"bytes=40" in lines and b"full=drop-oldest" in lines
+    #  A consumer has the oldest two: they stay.
+    assert other.request("GET", "g", "q", 2, 0, "")[3:] == [b"0000000004", b"0000000005"]
+    named.request("PUT", 8, "q", "", b"0000000008")
+    assert refused(one, "PUT", "p", "q", "", "x" * 21)[0] == 429
+    assert status(pair.endpoints[in_step(pair)])["messages_dropped"] == 4
+    pair.brokers[in_step(pair)].kill()
+    assert named.request("PUT", 8, "q", "", b"0000000008")[3:] == [b"duplicate"]
+    lines = one.request("LIST", "m", "q")[1].split(b"\n")
+    assert b"messages=4" in lines and b"bytes=40" in lines
+    named.request("PUT", 9, "q", "", b"00009", b"000010")
+    assert client(pair).drain("q") == [b"0000000007", b"0000000008", b"00009", b"000010"]
+
+
 def test_409_tells_the_expected_number(one):
     one.request("PUT", 1, "q", "", "a")
     assert refused(one, "PUT", 1, "q", "", "b") == (409, "409 2")

@@ -112,10 +112,9 @@ static void test_options (void **state)
                          "lease is a number of milliseconds, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
-    assert_string_equal (
-        zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-        "the options of a queue are lease, grace, max-messages, expires, max-deliveries, retry-delay and "
-        "dead-letter");
+    assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
+                         "the options of a queue are lease, grace, max-messages, max-bytes, expires, full, "
+                         "max-deliveries, retry-delay and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -186,6 +185,39 @@ static void test_rests (void **state)
     }
 }
 
+//  Those of a queue that is full.  That max-bytes was named is told, also if it is 0.
+static void test_options_of_a_full_queue (void **state)
+{
+    (void) state;
+    char why[ZB_OPTION_WHY], text[200];
+    zb_queue_row_t row = {.id = 1}, same = row;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    static const char *const bad[] = {"", "-1", "1k", "9223372036854775808"};
+    for (size_t index = 0; index < sizeof bad / sizeof *bad; index++)
+        assert_string_equal (zb_options_set (&row, zb_frame ("max-bytes"), zb_frame (bad[index]), why),
+                             "max-bytes is a number of bytes, 0 for the default");
+    assert_string_equal (zb_options_set (&row, zb_frame ("full"), zb_frame ("drop"), why),
+                         "full is reject or drop-oldest");
+    assert_null (zb_options_set (&row, zb_frame ("full"), zb_frame ("reject"), why));
+    assert_true (zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_LEAST);
+    assert_null (zb_options_set (&row, zb_frame ("full"), zb_frame ("drop-oldest"), why));
+    assert_false (zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_FULL);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=5000\nfull=drop-oldest\n");
+    row = same;
+    assert_null (zb_options_set (&row, zb_frame ("max-bytes"), zb_frame ("0"), why));
+    assert_false (zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_BYTES);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=5000\nmax-bytes=0\n");
+    assert_null (zb_options_set (&row, zb_frame ("max-bytes"), zb_frame ("9223372036854775807"), why));
+    assert_true (row.bytes == INT64_MAX && row.sized && !row.timed);
+    zb_options_format (&row, &limits, false, text, sizeof text);
+    assert_string_equal (text, "lease=30000\nmax-messages=0\n");
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +225,7 @@ int main (void)
         cmocka_unit_test (test_a_queue_comes_and_goes),
         cmocka_unit_test (test_options),
         cmocka_unit_test (test_rests),
+        cmocka_unit_test (test_options_of_a_full_queue),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

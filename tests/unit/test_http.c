@@ -177,7 +177,7 @@ static void test_figures_of_queues (void **state)
     size_t size;
     json_t *status = json_object ();
     json_t *queues =
-        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1},"
+        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1,\"bytes\":12},"
                     "{\"name\":\"t\",\"kind\":\"topic\",\"messages\":9},"
                     "{\"name\":\"t/s\",\"kind\":\"subscription\",\"messages\":1,\"leased\":2,\"waiting\":0}]",
                     0, NULL);
@@ -188,10 +188,12 @@ static void test_figures_of_queues (void **state)
         "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 5\n",
         "zbroker_queue_ready{queue=\"t/s\"} 0\n",
         "zbroker_queue_leased{queue=\"t/s\"} 2\n",
-        "zbroker_queue_gets_waiting{queue=\"a\\\"b\\\\c\"} 1\n"};
+        "zbroker_queue_gets_waiting{queue=\"a\\\"b\\\\c\"} 1\n",
+        "# TYPE zbroker_queue_bytes gauge\nzbroker_queue_bytes{queue=\"a\\\"b\\\\c\"} 12\n"};
     for (size_t index = 0; index < sizeof lines / sizeof *lines; index++)
         if (!strstr (text, lines[index]))
             fail_msg ("no %s in %s", lines[index], text);
+    assert_null (strstr (text, "zbroker_queue_bytes{queue=\"t/s\"}"));
     free (text);
     json_decref (queues);
     json_decref (status);

@@ -326,6 +326,67 @@ static void test_an_option_that_expires (void **state)
     sides_close ();
 }
 
+//  Each side drops for itself: what only the loser has dropped is still here, but for what is a part of a row.  What is replayed is
+//  neither refused nor drops anything; the next PUT does.
+static void test_a_queue_that_drops (void **state)
+{
+    (void) state;
+    for (int put = 0; put < 2; put++) {
+        sides_open ();
+        sides_say (&sides_loser, "c", "QUEUE|q|q|max-messages=3\nfull=drop-oldest");
+        sides_say (&sides_loser, "c", "PUT|1|q||theirs");
+        sides_say (&sides_loser, "c", "PUT|1|q||more");
+        assert_int_equal (rig_stats (sides_loser.rig).dropped, 3);
+        sides_replay ("");
+        assert_int_equal (rig_stats (sides_winner.rig).dropped, 0);
+        if (put)
+            sides_say (&sides_winner, "c", "PUT|1|q||mine");
+        assert_int_equal (rig_stats (sides_winner.rig).dropped, put ? 4 : 0);
+        sides_expect (put ? "theirs,more,mine" : "one,two,three,till 1,theirs,more");
+        sides_close ();
+    }
+    sides_open ();
+    sides_say (&sides_loser, "c", "QUEUE|q|q|max-messages=4\nfull=drop-oldest");
+    sides_say (&sides_loser, "c", "PUT|1|q||theirs");
+    sides_replay ("");
+    sides_expect ("two,three,till 1,theirs");
+    sides_close ();
+}
+
+static void s_lists_bytes (const char *queue, const char *expected)
+{
+    char line[40];
+    snprintf (line, sizeof line, "LIST|l|%s", queue);
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "c", line);
+    const char *text = strstr (rig_last (sides_winner.rig)->text, "\nbytes=");
+    assert_non_null (text);
+    assert_string_equal (text + 1, expected);
+}
+
+//  What is replayed counts, but not what is done of it.  Where both have messages and the option is new here, what comes does.
+static void test_bytes_of_what_is_replayed (void **state)
+{
+    (void) state;
+    sides_open ();
+    sides_say (&sides_loser, "c", "QUEUE|q|n|max-bytes=100");
+    sides_say (&sides_loser, "c", "PUT|1|n|a=|12345|123");
+    sides_say (&sides_loser, "c", "PUT|1|n||1");
+    sides_say (&sides_loser, "c", "ACK|a|n|2b:1");
+    sides_say (&sides_loser, "c", "QUEUE|q|q|max-bytes=10");
+    sides_say (&sides_loser, "c", "PUT|1|q||theirs");
+    sides_replay ("");
+    sides_say (&sides_winner, "c", "PUT|1|q||mine");
+    s_lists_bytes ("q", "bytes=4");
+    sides_expect_of ("n", "123,1");
+    s_lists_bytes ("n", "bytes=6");
+    //  As it is stored.
+    sides_lead (&sides_winner);
+    sides_say (&sides_winner, "c", "HELLO|h");
+    s_lists_bytes ("n", "bytes=6");
+    sides_close ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +398,8 @@ int main (void)
         cmocka_unit_test (test_many_rows_that_go_aside),
         cmocka_unit_test (test_rows_before_one_that_goes_aside),
         cmocka_unit_test (test_a_full_queue),
+        cmocka_unit_test (test_a_queue_that_drops),
+        cmocka_unit_test (test_bytes_of_what_is_replayed),
         cmocka_unit_test (test_an_option_that_expires),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

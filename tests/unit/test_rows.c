@@ -281,6 +281,21 @@ static void test_small_rows_come_back (void **state)
         zb_row_unref (&row);
     }
 
+    //  Bytes, and what goes when it is full; neither is a topic's.
+    queue = (zb_queue_row_t){.id = 7, .bytes = INT64_MAX, .counts = 0x123456789a, .sized = true, .drops = true};
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 18 + 3);
+    for (size_t index = 0; index < 3; index++) {
+        row = s_row (value, size);
+        row->data[ZB_QUEUE_ROW_SIZE + 2] |= index == 1 ? 0x80 : 0;
+        row->data[ZB_QUEUE_ROW_SIZE + 20] += index == 2;
+        assert_int_equal (zb_queue_row_decode (&more, row), index ? -1 : 0);
+        assert_true (index || (more.bytes == INT64_MAX && more.counts == queue.counts && more.sized && more.drops));
+        zb_row_unref (&row);
+    }
+    more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};
+    assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE), -1);
+
     zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE);

@@ -19,7 +19,7 @@
                          in the head of a row of the log
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
                          subscriptions; limits of principals; dead letters, max-deliveries, MOVE, retry delays; a queue's option and a PUT's
-                         property `expires`
+                         property `expires`; a queue's options `max-bytes` and `full`
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -54,6 +54,8 @@
 #define ZB_LEVEL_EXPIRES 3
 #define ZB_LEVEL_DEAD 3
 #define ZB_LEVEL_RETRY 3
+#define ZB_LEVEL_BYTES 3
+#define ZB_LEVEL_FULL 3
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included
 #define ZB_LEVEL_ROW_MAX 20 //  of the row `format`: u32 level, then from level 2 on the version that it takes

@@ -252,6 +252,7 @@ static void s_release (zb_engine_t *self)
         zb_engine_drop_commit (self, &commit);
     }
     s_drop_gone (self);
+    zb_engine_wait_on (self, &self->shown, &self->later);
     if (self->starved && self->windows < self->limits.windows) {
         self->starved = false;
         zb_engine_serve_all (self);

@@ -62,6 +62,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->barrier.unsure,
                          &self->rest,
                          &self->later.sessions,
+                         &self->shown.sessions,
                          &self->asks,
                          &self->peeks,
                          &self->marks.topics,

@@ -187,7 +187,8 @@ typedef struct {
     size_t sessions, queues, producers, parked, waiting;
     uint64_t names; //  of producers, that the store keeps
     uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
-    uint64_t lapsed; //  messages that were dropped since their time was over
+    uint64_t lapsed;  //  messages that were dropped since their time was over,
+    uint64_t dropped; //  and since their queue was full
     uint64_t time;  //  of the pair: ms since 1970; 0 = not known
     uint64_t apart; //  ms that the two machines' clocks differ, as it was heard last
     uint64_t rests; //  1: nothing is removed by time now

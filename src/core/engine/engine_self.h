@@ -20,6 +20,7 @@
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
+    fitting.c  what a PUT gets that is beyond its queue's limits
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
@@ -341,7 +342,8 @@ struct zb_engine {
     zb_lists_t lists;
 
     size_t visited;     //  in this turn
-    zb_load_t later;    //  what has given way to others waits for it: the next turn
+    zb_load_t later;    //  what has given way to others waits for it: the next turn;
+    zb_load_t shown;    //  and here until the next commit is released
     zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
     uint64_t next_walk;
     zb_pin_t pin;
@@ -579,8 +581,12 @@ void zb_engine_late (zb_engine_t *self, zb_get_t *get);
 zb_delivery_t zb_engine_delivery (const zb_places_t *places, uint32_t number, zb_frame_t properties);
 //  Says of a message of a topic, with this number in its row, which one of the topic it is, and when it was put.
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
+//  Whether one more read of the queue's window fits into memory, and may be made now.
+bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue);
 //  Has the window read on when little of it is left to be delivered, and there is room.
 void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue);
+//  The same for who can do nothing with what is in memory, as consumers have it.
+void zb_engine_read_past (zb_engine_t *self, zb_queue_t *queue);
 //  How long a lease of this queue is.
 int64_t zb_engine_lease (const zb_engine_t *self, const zb_queue_t *queue);
 //  Bytes that one read of a window brings, about.
@@ -594,8 +600,36 @@ void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
 //  Drops what would be delivered next though its time is over.  Whether there is a message then that may be delivered; if
 //  not, and some are ready, there was no budget left.
 bool zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
-//  The same for a PUT of so many bodies to a queue that has no room for them: what it must wait for, or NULL.
-zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue, size_t bodies);
+//  The same for a PUT to a queue that has no room for it: what it must wait for, or NULL.
+zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue);
+//  What a broker removes by itself of a queue goes to no journal.  But what was acknowledged of a row is told when it is gone.
+typedef struct {
+    zb_engine_t *engine;
+    zb_queue_t *queue;
+    const zb_view_t *view; //  the newest row of which something was dropped,
+    zb_spans_t acked;      //  and what of it was done before; to be cleared
+} zb_drops_t;
+//  Drops a message that is ready.  The view may be gone then.
+void zb_engine_drop (zb_drops_t *self, zb_view_t *view, uint32_t number);
+
+//  fitting.c
+//  How much a queue would be beyond its limits.
+typedef struct {
+    uint64_t messages;
+    uint64_t bytes;
+} zb_excess_t;
+//  With this PUT, and when what it acknowledges, which is in memory, is done if that is of this queue (`acked`).
+zb_excess_t zb_engine_excess (const zb_engine_t *self, const zb_queue_t *queue, const zb_request_t *request,
+                              const zb_queue_t *acked);
+//  Whether it fits: returns what it must wait for, or NULL.  *fits: it does, when up to the id *drops all that is ready and not
+//  acknowledged by it is dropped (0: nothing); else it was answered.
+zb_load_t *zb_engine_fit (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
+                          bool *fits, uint64_t *drops);
+//  Drops that.
+void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request, const zb_queue_t *acked,
+                            uint64_t last);
+//  Bytes that a queue has room for, as far as its max-bytes says.
+uint64_t zb_engine_bytes_left (const zb_queue_t *queue);
 
 //  topics.c
 //  Answers TOPIC, and SUB.
@@ -716,6 +750,8 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read);
 //  The session's first task waits for the load, or no more.
 void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load);
 void zb_engine_waited (zb_engine_t *self, zb_session_t *session);
+//  All sessions that wait for one wait for the other one.
+void zb_engine_wait_on (zb_engine_t *self, zb_load_t *from, zb_load_t *to);
 //  Drops all of it.
 void zb_engine_drop_loads (zb_engine_t *self);
 //  The session's tasks go on until one has to wait or none is left.  The session may be gone then.

@@ -34,36 +34,27 @@ static bool s_is_over (const zb_engine_t *self, const zb_queue_t *queue, const z
     return expires && self->clock.pair.time - time > expires;
 }
 
-//  What of a row was done before anything of it was dropped.
-typedef struct {
-    zb_engine_t *engine;
-    const zb_queue_t *queue;
-    const zb_view_t *view;
-    zb_spans_t acked;
-} s_row_t;
-
 //  The row is gone.  The peer is told of what was acknowledged of it, as it would be had the rest been, too.
 static void s_gone (void *context, uint64_t first, uint64_t last)
 {
-    s_row_t *row = (s_row_t *) context;
+    zb_drops_t *drops = (zb_drops_t *) context;
     (void) first;
     (void) last;
-    for (size_t index = 0; index < row->acked.size; index++)
-        zb_engine_note_done (row->engine, row->queue->name, row->acked.span[index].first, row->acked.span[index].last);
-    row->view = NULL;
+    for (size_t index = 0; index < drops->acked.size; index++)
+        zb_engine_note_done (drops->engine, drops->queue->name, drops->acked.span[index].first,
+                             drops->acked.span[index].last);
+    drops->view = NULL;
 }
 
-static void s_drop (s_row_t *row, zb_queue_t *queue, zb_view_t *view, uint32_t number)
+void zb_engine_drop (zb_drops_t *self, zb_view_t *view, uint32_t number)
 {
-    zb_engine_t *self = row->engine;
     uint64_t id = zb_places_id (view->places, number);
     size_t left = SIZE_MAX;
-    if (row->view != view)
-        zb_view_done (view, &row->acked);
-    row->view = view;
-    zb_cursor_finish (&queue->cursor, id, id, self->fill, &left, s_gone, row);
-    zb_engine_touch_queue (self, queue);
-    self->stats.lapsed++;
+    if (self->view != view)
+        zb_view_done (view, &self->acked);
+    self->view = view;
+    zb_cursor_finish (&self->queue->cursor, id, id, self->engine->fill, &left, s_gone, self);
+    zb_engine_touch_queue (self->engine, self->queue);
 }
 
 //  A lease of nobody's keeps it until it can be told.
@@ -80,36 +71,35 @@ bool zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue)
 {
     size_t budget = zb_engine_budget (self), left = budget;
     bool rests = zb_engine_rests (self), over = true;
-    s_row_t row = {.engine = self, .queue = queue};
+    zb_drops_t drops = {.engine = self, .queue = queue};
     zb_lease_t *rest = NULL;
     zb_view_t *view = NULL;
     uint32_t number = 0;
     while (left && (view = zb_cursor_next (&queue->cursor, &number)) && (over = s_is_over (self, queue, view, number))) {
         left--;
         if (!rests) {
-            s_drop (&row, queue, view, number);
+            zb_engine_drop (&drops, view, number);
+            self->stats.lapsed++;
             continue;
         }
         rest = rest ? rest : s_rest (self, queue);
         zb_cursor_deliver (&queue->cursor, view, number, rest);
     }
-    zb_spans_clear (&row.acked);
+    zb_spans_clear (&drops.acked);
     zb_engine_visited (self, budget - left);
     return !over;
 }
 
-zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue, size_t bodies)
+zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue)
 {
-    zb_cursor_t *cursor = &queue->cursor;
-    uint64_t max = queue->max ? queue->max : self->limits.queue_messages;
-    if (max == 0 || zb_queue_depth (queue) + bodies <= max || zb_engine_rests (self))
+    const zb_cursor_t *cursor = &queue->cursor;
+    if (zb_engine_rests (self))
         return NULL;
     if (!zb_engine_fresh (self, queue) && cursor->ready)
         return &self->later;
-    size_t chunk = zb_engine_chunk (self);
     if (cursor->ready || cursor->load || cursor->reach >= cursor->log->tail)
         return cursor->ready ? NULL : cursor->load;
-    bool room = !cursor->log->inserting && cursor->log->bytes + chunk <= self->limits.window &&
-                self->windows + chunk <= self->limits.windows;
-    return room ? zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX) : NULL;
+    return zb_engine_window_fits (self, queue)
+               ? zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX)
+               : NULL;
 }

@@ -250,7 +250,16 @@ static void s_make_room (zb_engine_t *self, const zb_queue_t *queue, size_t chun
     }
 }
 
-void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
+bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    const zb_log_t *log = queue->cursor.log;
+    size_t chunk = zb_engine_chunk (self);
+    return !log->inserting && log->bytes + chunk <= self->limits.window &&
+           self->windows + chunk <= self->limits.windows;
+}
+
+//  Held: what is in memory is of no use to who asks, so that only the sum of all windows bounds it.
+static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
 {
     //  I1: what was inserted and is not released would be read as well.
     const zb_cursor_t *cursor = &queue->cursor;
@@ -259,9 +268,6 @@ void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
     if (cursor->load || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
     size_t chunk = zb_engine_chunk (self);
-    //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way: only the sum of all
-    //  windows bounds that.
-    bool held = (queue->topic || queue->resting || queue->dying) && cursor->ready == 0;
     if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
         return;
     if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
@@ -279,6 +285,17 @@ void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
         }
     }
     zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
+}
+
+void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
+{
+    //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way.
+    s_read_ahead (self, queue, (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0);
+}
+
+void zb_engine_read_past (zb_engine_t *self, zb_queue_t *queue)
+{
+    s_read_ahead (self, queue, true);
 }
 
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)

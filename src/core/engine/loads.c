@@ -174,6 +174,15 @@ void zb_engine_wait (zb_engine_t *self, zb_session_t *session, zb_load_t *load)
     zb_ring_append (&load->sessions, &session->waits);
 }
 
+void zb_engine_wait_on (zb_engine_t *self, zb_load_t *from, zb_load_t *to)
+{
+    for (zb_ring_t *link = zb_ring_pop (&from->sessions); link; link = zb_ring_pop (&from->sessions)) {
+        zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
+        zb_engine_waited (self, session);
+        zb_engine_wait (self, session, to);
+    }
+}
+
 zb_read_t *zb_engine_read (zb_engine_t *self)
 {
     zb_ring_t *link = self->fault ? NULL : zb_ring_pop (&self->asks);

@@ -95,7 +95,7 @@ void zb_engine_put_moved (zb_engine_t *self, zb_queue_t *target, const zb_queue_
     //  As a PUT does where messages expire.
     if (target->timed && target->log.fill && zb_log_time (target->log.fill) != head.time)
         zb_log_end_row (&target->log);
-    zb_log_put (&target->log, &head, &piece, &body, 1);
+    zb_queue_put (target, &head, &piece, &body, 1);
     free (text);
     size_t bytes = body.size + size + 64;
     self->fill->bytes += bytes;
@@ -303,8 +303,10 @@ static uint64_t s_room (const zb_engine_t *self, const zb_queue_t *target, const
     return move->code ? 0 : move->count;
 }
 
-//  Moves what is ready in the window, the oldest first: up to this id, so many, and no more bytes than a commit has.
-static uint64_t s_move_ready (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *target, uint64_t last, uint64_t most)
+//  Moves what is ready in the window, the oldest first: up to this id, so many, and no more bytes than a commit has, or than the
+//  target has room for: *full, if that keeps the next one out.
+static uint64_t s_move_ready (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *target, uint64_t last, uint64_t most,
+                              bool *full)
 {
     uint64_t count = 0, acked = self->stats.acked;
     size_t bytes = self->fill->bytes;
@@ -316,6 +318,10 @@ static uint64_t s_move_ready (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *
         const zb_span_t span = {zb_places_id (view->places, number), zb_places_id (view->places, number)};
         size_t more = self->fill->bytes - bytes + view->places->place[number].size;
         if (span.first > last || (count && more > self->limits.batch))
+            break;
+        //  A newline is added to the properties.
+        *full = zb_cursor_size (view->places, number) + 1 > zb_engine_bytes_left (target);
+        if (*full)
             break;
         zb_engine_put_moved (self, target, queue, view, number, NULL, 0);
         zb_engine_ack_now (self, queue, &span, 1);
@@ -367,7 +373,10 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
         return s_refuse (self, task, move.code, move.why, move.code == ZB_QUEUE_FULL ? target->commit : ZB_NOW);
     if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))
         return &self->later;
-    uint64_t count = s_move_ready (self, queue, target, last, most);
+    bool full = false;
+    uint64_t count = s_move_ready (self, queue, target, last, most, &full);
+    if (count == 0 && full)
+        return s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full (max-bytes)", target->commit);
     const zb_cursor_t *cursor = &queue->cursor;
     bool more = count == 0 && cursor->ready == 0 && cursor->reach < cursor->log->tail && cursor->reach < last;
     if (more)

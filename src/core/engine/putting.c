@@ -139,7 +139,7 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
             zb_log_end_row (&queue->log);
         if (queue->kind == ZB_KIND_TOPIC && zb_ring_empty (&queue->touched))
             zb_engine_advance_subs (self, queue);
-        zb_log_put (&queue->log, &head, &piece, request->body, request->bodies);
+        zb_queue_put (queue, &head, &piece, request->body, request->bodies);
         zb_engine_touch_queue (self, queue);
     }
     free (properties);
@@ -206,19 +206,11 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
     return NULL;
 }
 
-//  Whether it fits, when all that it acknowledges is done; else answers.
-static bool s_fits (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *queue, const zb_queue_t *acked,
-                    const zb_producer_t *producer)
+//  Whether the store may have one more of this name, and so many more ids; else answers.
+static bool s_may_store (zb_engine_t *self, const zb_task_t *task, const zb_producer_t *producer)
 {
     const zb_request_t *request = &task->request;
-    uint64_t max = queue->max ? queue->max : queue->kind == ZB_KIND_QUEUE ? self->limits.queue_messages : 0;
-    const char *full = queue->kind == ZB_KIND_TOPIC ? zb_engine_topic_full (self, queue, request) : NULL;
-    uint64_t done = acked == queue ? zb_spans_ids (request->span, request->spans) : 0;
-    if (max && zb_queue_depth (queue) - done + request->bodies > max)
-        s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full", queue->commit);
-    else if (full)
-        s_refuse (self, task, ZB_QUEUE_FULL, full, queue->commit);
-    else if (producer && !producer->kept && self->census.count >= self->limits.producers)
+    if (producer && !producer->kept && self->census.count >= self->limits.producers)
         s_refuse (self, task, ZB_QUEUE_FULL, ZB_MANY_NAMES, 0);
     else if (zb_epoch_number (self->newest + request->bodies) != self->epoch ||
              zb_epoch_node (self->newest + request->bodies) != self->node)
@@ -270,15 +262,23 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_BAD_REQUEST, wrong, queue->commit);
         return NULL;
     }
-    load = queue->timed ? zb_engine_make_room (self, queue, request->bodies) : NULL;
+    zb_excess_t excess = {0, 0};
+    if (queue->timed)
+        excess = zb_engine_excess (self, queue, request, NULL);
+    load = excess.messages || excess.bytes ? zb_engine_make_room (self, queue) : NULL;
     if (load)
         return load;
     zb_queue_t *acked = NULL;
     load = request->acked.size ? s_put_acks (self, task, &acked) : NULL;
-    if (load || (request->acked.size && !acked))
+    if (load || (request->acked.size && !acked) || !s_may_store (self, task, producer))
         return load;
-    if (!s_fits (self, task, queue, acked, producer))
-        return NULL;
+    bool fits = false;
+    uint64_t drops = 0;
+    load = zb_engine_fit (self, task, queue, acked, &fits, &drops);
+    if (load || !fits)
+        return load;
+    if (drops)
+        zb_engine_drop_oldest (self, queue, request, acked, drops);
     if (acked)
         zb_engine_ack_now (self, acked, request->span, request->spans);
     s_store (self, task, queue, producer);

@@ -384,6 +384,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     if (row.timed && !have.timed)
         row.since = self->newest;
+    if (row.sized && !have.sized)
+        row.counts = zb_queue_counts (queue, self->newest);
     zb_queue_configure (queue, &row);
     zb_engine_write_queue (self, queue);
     s_ok (self, task, self->names_commit);

@@ -16,7 +16,7 @@
 void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
 {
     assert (log->head_only || zb_ring_empty (&log->cursors));
-    *self = (zb_cursor_t){.log = log, .id = id};
+    *self = (zb_cursor_t){.log = log, .id = id, .counts = UINT64_MAX};
     zb_ring_init (&self->ring);
     zb_ring_init (&self->follows);
     zb_ring_init (&self->dirty);
@@ -36,6 +36,18 @@ void zb_cursor_want (zb_cursor_t *self, uint64_t from, zb_frame_t filter)
 {
     self->from = from;
     self->filter = filter;
+}
+
+void zb_cursor_count (zb_cursor_t *self, uint64_t from)
+{
+    assert (!self->log->head_only);
+    self->bytes = self->counts == from ? self->bytes : 0;
+    self->counts = from;
+}
+
+uint64_t zb_cursor_size (const zb_places_t *places, uint32_t number)
+{
+    return places->place[number].size + zb_places_properties (places, number).size;
 }
 
 void zb_cursor_follow (zb_cursor_t *self, bool follows)
@@ -58,10 +70,12 @@ void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
     assert (self->views.count == 0 && row->done <= row->put);
     bool all = row->put <= row->done && !self->log->head_only;
     zb_cursor_begin (self, all ? self->log->tail : row->low - 1, row->done);
-    if (row->mark) {
+    if (row->mark && self->log->head_only) {
         self->passed = row->mark - 1;
         self->behind = row->behind;
     }
+    else if (row->mark && self->counts < UINT64_MAX)
+        self->bytes = row->behind;
     if (self->log->head_only && row->low <= self->log->floor) {
         self->lost = (zb_span_t){row->low, self->log->floor};
         self->reach = self->log->floor;
@@ -540,6 +554,11 @@ static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint6
     else if (view->places->last <= self->reach)
         self->ready--;
     zb_view_finish (view, number);
+    if (zb_places_id (view->places, number) > self->counts) {
+        //  A store whose count is wrong stops nobody.
+        uint64_t size = zb_cursor_size (view->places, number);
+        self->bytes -= size < self->bytes ? size : self->bytes;
+    }
     view->commit = commit;
     //  Who knows what was lost and goes on has given that up.
     if (self->told)
@@ -636,6 +655,21 @@ zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
     return view;
 }
 
+zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number)
+{
+    if (behind == 0)
+        return zb_cursor_next (self, number);
+    for (size_t place = s_find (self, behind + 1); place < self->window; place++) {
+        zb_view_t *view = s_view (self, place);
+        if (view->ready == 0)
+            continue;
+        for (*number = zb_places_find (view->places, behind + 1); *number < view->places->count; ++*number)
+            if (zb_view_is_ready (view, *number))
+                return view;
+    }
+    return NULL;
+}
+
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
 {
     assert (self->ready);
@@ -717,6 +751,10 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         row.behind = self->behind > over ? self->behind - over : 0;
         row.mark = self->passed + 1 > row.low ? self->passed + 1 : row.low;
     }
+    else if (self->counts < UINT64_MAX) {
+        row.mark = row.low;
+        row.behind = self->bytes;
+    }
     uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
     zb_cursor_key (self->log->id, head_only ? self->id : 0, key);
     size_t size = zb_cursor_row_encode (&row, value);
@@ -739,6 +777,7 @@ void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
 {
     s_clear (self);
     self->done = self->behind = self->log->put;
+    self->bytes = 0;
     if (self->reach < last)
         self->reach = last;
     self->passed = self->reach;

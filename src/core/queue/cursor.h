@@ -68,6 +68,8 @@ typedef struct zb_cursor {
     zb_span_t lost;  //  from its mark on, what was removed before it was done with it; 0 = nothing,
     bool told;       //  somebody was told of it since it last grew: the next acknowledgement ends it
     uint64_t held;   //  what it takes of the row behind this id holds back its mark; `reach` when that was found
+    uint64_t counts; //  of a queue: the bytes of messages with larger ids are counted; UINT64_MAX: of none;
+    uint64_t bytes;  //  those that are not done have so many
     uint64_t commit; //  the newest commit with an acknowledgement
     zb_ring_t dirty; //  views whose bitmap the next batch writes
     zb_deck_t views; //  in the order of ids
@@ -101,6 +103,11 @@ size_t zb_cursor_worked (zb_cursor_t *self);
 bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit);
 //  It begins elsewhere, under another id: its leases have ended, what a load brings is not for it.
 void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t count);
+//  Of a queue: bytes of messages with larger ids are counted, of which it has none, or those that it has been told of.
+//  A message's bytes are those of its body and of its properties.
+void zb_cursor_count (zb_cursor_t *self, uint64_t from);
+//  Bytes of a message of a row.
+uint64_t zb_cursor_size (const zb_places_t *places, uint32_t number);
 //  Whether rows of a log that keeps them are shown to it, as they are from the beginning.  One that is not reads them.
 void zb_cursor_follow (zb_cursor_t *self, bool follows);
 //  Takes what the store knows about one that has just been made.
@@ -131,6 +138,8 @@ uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_
                            zb_gone_t *gone, void *context);
 //  The first row of the window with a ready message, and its number; NULL if there is none.
 zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number);
+//  The same of those with larger ids than this one, if it is not 0.
+zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number);
 //  It is delivered.  Returns how often it was by now.
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
 //  What this lease (NULL: any of the session's) covers of the messages with these ids goes over to the lease `to`, or

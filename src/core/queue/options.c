@@ -14,7 +14,7 @@
 #include "core/base/level.h"
 #include "core/queue/options.h"
 
-#define TIMED SIZE_MAX
+#define NONE SIZE_MAX
 
 //  0 stands for the broker's default everywhere.
 static const struct {
@@ -22,17 +22,20 @@ static const struct {
     const char *what; //  it is, as an error says it
     uint64_t most;
     size_t value;    //  where it is in zb_queue_row_t,
-    size_t standard; //  and its default in zb_limits_t: 8 bytes each; TIMED: it is 0, and naming the option is one
+    size_t standard; //  and its default in zb_limits_t: 8 bytes each; NONE: it is 0,
+    size_t named;    //  and this bool of the row says that the option was named: only then it is told
     unsigned level;  //  that it takes; above 1 it came after the first release
 } s_options[] = {
     {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease),
-     ZB_LEVEL_LEAST},
+     NONE, ZB_LEVEL_LEAST},
     {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace),
-     ZB_LEVEL_GRACE},
+     NONE, ZB_LEVEL_GRACE},
     {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages),
-     ZB_LEVEL_LEAST},
-    {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), TIMED,
-     ZB_LEVEL_EXPIRES},
+     NONE, ZB_LEVEL_LEAST},
+    {"max-bytes", "a number of bytes", INT64_MAX, offsetof (zb_queue_row_t, bytes), NONE,
+     offsetof (zb_queue_row_t, sized), ZB_LEVEL_BYTES},
+    {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), NONE,
+     offsetof (zb_queue_row_t, timed), ZB_LEVEL_EXPIRES},
 };
 #define OPTIONS (sizeof s_options / sizeof *s_options)
 
@@ -47,10 +50,16 @@ static uint64_t s_value (const zb_queue_row_t *row, size_t option)
     return *s_at (&copy, option);
 }
 
+//  Whether it was named, of those for which that is kept; NULL for the others.
+static bool *s_named (zb_queue_row_t *row, size_t option)
+{
+    return s_options[option].named == NONE ? NULL : (bool *) (void *) ((char *) row + s_options[option].named);
+}
+
 static uint64_t s_standard (const zb_limits_t *limits, size_t option)
 {
     uint64_t value;
-    if (s_options[option].standard == TIMED)
+    if (s_options[option].standard == NONE)
         return 0;
     memcpy (&value, (const char *) limits + s_options[option].standard, sizeof value);
     return value;
@@ -66,7 +75,7 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
     size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
-                               ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
+                               ", " ZB_OPTION_FULL ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -141,6 +150,15 @@ size_t zb_options_format_dead (const zb_queue_row_t *row, char *text, size_t roo
     return size;
 }
 
+static const char *s_set_full (zb_queue_row_t *row, zb_frame_t value)
+{
+    bool drops = zb_frame_is (value, "drop-oldest");
+    if (!drops && !zb_frame_is (value, "reject"))
+        return ZB_OPTION_FULL " is reject or drop-oldest";
+    row->drops = drops;
+    return NULL;
+}
+
 const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY])
 {
     if (zb_frame_is (name, ZB_OPTION_DEAD))
@@ -149,13 +167,17 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         return zb_options_set_retry (row, value);
     if (zb_frame_is (name, ZB_OPTION_TRIES))
         return zb_options_set_tries (row, value);
+    if (zb_frame_is (name, ZB_OPTION_FULL))
+        return s_set_full (row, value);
     size_t option = 0;
     while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
         option++;
     if (option == OPTIONS)
         return s_names (why);
     if (zb_number_parse (value, s_options[option].most, s_at (row, option))) {
-        row->timed = row->timed || s_options[option].standard == TIMED;
+        bool *named = s_named (row, option);
+        if (named)
+            *named = true;
         return NULL;
     }
     snprintf (why, ZB_OPTION_WHY, "%s is %s, 0 for the default", s_options[option].name, s_options[option].what);
@@ -165,6 +187,8 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
     unsigned level = row->timed                          ? ZB_LEVEL_EXPIRES
+                     : row->sized                        ? ZB_LEVEL_BYTES
+                     : row->drops                        ? ZB_LEVEL_FULL
                      : row->dead_size || row->most_tries ? ZB_LEVEL_DEAD
                      : row->retry                        ? ZB_LEVEL_RETRY
                                                          : ZB_LEVEL_LEAST;
@@ -176,7 +200,8 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = one->timed == other->timed && one->retry == other->retry && one->retry_most == other->retry_most &&
+    bool same = one->timed == other->timed && one->sized == other->sized && one->drops == other->drops &&
+                one->retry == other->retry && one->retry_most == other->retry_most &&
                 one->most_tries == other->most_tries &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
@@ -188,8 +213,10 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
 {
     size_t size = 0;
     for (size_t index = 0; index < OPTIONS; index++) {
+        zb_queue_row_t copy = *row;
         uint64_t value = s_value (row, index);
-        bool told = s_options[index].standard != TIMED || row->timed;
+        const bool *named = s_named (&copy, index);
+        bool told = !named || *named;
         if ((s_options[index].level > ZB_LEVEL_LEAST) == late && told)
             size += (size_t) snprintf (text + size, room - size, "%s=%" PRIu64 "\n", s_options[index].name,
                                        value ? value : s_standard (limits, index));
@@ -197,6 +224,9 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     }
     if (!late)
         return size;
+    if (row->drops)
+        size += (size_t) snprintf (text + size, room - size, ZB_OPTION_FULL "=drop-oldest\n");
+    assert (size < room);
     size += zb_options_format_tries (row, text + size, room - size);
     size += zb_options_format_retry (row, text + size, room - size);
     return size + zb_options_format_dead (row, text + size, room - size);

@@ -1,4 +1,4 @@
-/*  =========================================================================
+/*  ==================================================================
     options - the options of a queue, a row each
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -41,6 +41,10 @@ const char *zb_options_set_tries (zb_queue_row_t *row, zb_frame_t value);
 size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t room);
 //  What is wrong with the row of a queue or subscription of this name, for a client; NULL if nothing is.
 const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name);
+
+//  What a PUT gets that is beyond a limit of the queue: reject, or drop-oldest.  It is among the late ones, and shown only
+//  where it is not the default, as is what counts in its max-bytes.
+#define ZB_OPTION_FULL "full"
 
 //  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
 //  late ones, and shown only where it is set.

@@ -101,6 +101,8 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .changed = self->changed,
                           .grace = self->grace,
                           .bytes = self->bytes,
+                          .sized = self->sized,
+                          .drops = self->drops,
                           .retains = self->log.retains,
                           .age = self->age,
                           .most = self->most,
@@ -115,6 +117,7 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .retry = self->retry,
                           .retry_most = self->retry_most,
                           .most_tries = self->most_tries};
+    row.counts = self->sized ? self->cursor.counts : 0;
     zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
     return row;
 }
@@ -126,6 +129,10 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->grace = row->grace;
     self->changed = row->changed;
     self->bytes = row->bytes;
+    self->sized = row->sized;
+    self->drops = row->drops;
+    if (self->kind == ZB_KIND_QUEUE)
+        zb_cursor_count (&self->cursor, row->sized ? row->counts : UINT64_MAX);
     self->log.retains = row->retains && self->kind == ZB_KIND_TOPIC;
     self->age = row->age;
     self->most = row->most;
@@ -218,6 +225,36 @@ void zb_queue_write (zb_queue_t *self, zb_commit_t *commit)
     self->commit = commit->number;
 }
 
+void zb_queue_put (zb_queue_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                   size_t bodies)
+{
+    zb_log_put (&self->log, head, piece, body, bodies);
+    if (!self->sized)
+        return;
+    self->cursor.bytes += (uint64_t) piece->properties.size * bodies;
+    for (size_t index = 0; index < bodies; index++)
+        self->cursor.bytes += body[index].size;
+}
+
+uint64_t zb_queue_counts (const zb_queue_t *self, uint64_t newest)
+{
+    return zb_queue_depth (self) ? newest : 0;
+}
+
+//  Bytes of those messages of a row that are not done and are counted.
+static uint64_t s_counted (const zb_queue_t *self, const zb_row_t *row, const zb_row_t *bits)
+{
+    uint64_t bytes = 0;
+    uint32_t number = 0;
+    size_t offset = 0;
+    zb_piece_t piece;
+    while (zb_log_next (row, &offset, &piece) == 1)
+        for (uint32_t index = 0; index < piece.count; index++, number++)
+            if (piece.first + index > self->cursor.counts && !(bits && bits->data[number / 8] >> number % 8 & 1))
+                bytes += zb_get32 (row->data + piece.sizes + 4 * index) + piece.properties.size;
+    return bytes;
+}
+
 void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
 {
     assert (self->kind != ZB_KIND_SUB && !self->cursor.load);
@@ -225,4 +262,6 @@ void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     self->oldest = (zb_oldest_t){0};
     if (self->kind == ZB_KIND_QUEUE)
         self->cursor.done += done;
+    if (self->sized)
+        self->cursor.bytes += s_counted (self, row, bits);
 }

@@ -57,7 +57,9 @@ typedef struct zb_queue {
     uint64_t expires; //  of a queue, as in its row
     uint64_t since;
     bool timed;
-    uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default;
+    bool sized; //  as in its row, with cursor.counts
+    bool drops;
+    uint64_t bytes; //  as in its row, of a topic 0 = the broker's default;
     uint64_t age;   //  if it keeps all, as in its row,
     uint64_t most;
     zb_oldest_t oldest;
@@ -109,6 +111,12 @@ zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX]);
 int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries);
 //  Takes what the store knows about a queue that has just been made.
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row);
+//  Puts bodies, as zb_log_put does, and counts their bytes where these are counted.
+void zb_queue_put (zb_queue_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
+                   size_t bodies);
+//  Whose bytes count when its max-bytes is named now: those of all messages that it will ever have, if it has none; else of
+//  those with ids behind the newest one.
+uint64_t zb_queue_counts (const zb_queue_t *self, uint64_t newest);
 //  Messages that are neither acknowledged nor purged; of a topic: that are kept.
 uint64_t zb_queue_depth (const zb_queue_t *self);
 //  Writes what has changed into the commit, which shows its new rows.

@@ -37,6 +37,8 @@ enum {
     MORE_FILTER = 4,
     MORE_RETRY = 5,
     MORE_RETAINS = 7,
+    MORE_BYTES = 8,
+    MORE_DROPS = 9,
     MORE_TRIES = 10
 };
 
@@ -69,6 +71,11 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     zb_put64 (retains, self->age);
     zb_put64 (retains + 8, self->most);
     size += s_more (value + size, MORE_RETAINS, retains, self->retains ? sizeof retains : 0);
+    uint8_t bytes[16], drops = 1;
+    zb_put64 (bytes, self->bytes);
+    zb_put64 (bytes + 8, self->counts);
+    size += s_more (value + size, MORE_BYTES, bytes, self->sized ? sizeof bytes : 0);
+    size += s_more (value + size, MORE_DROPS, &drops, self->drops);
     uint8_t tries[8];
     zb_put64 (tries, self->most_tries);
     return size + s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
@@ -112,6 +119,24 @@ static int s_take_retains (zb_queue_row_t *self, const uint8_t *value, size_t si
     return 0;
 }
 
+static int s_take_bytes (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 16 || zb_get64 (value) > INT64_MAX || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->sized = true;
+    self->bytes = zb_get64 (value);
+    self->counts = zb_get64 (value + 8);
+    return 0;
+}
+
+static int s_take_drops (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 1 || value[0] != 1 || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->drops = true;
+    return 0;
+}
+
 int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
@@ -123,6 +148,10 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_TRIES && s_take_tries (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RETAINS && s_take_retains (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_BYTES && s_take_bytes (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_DROPS && s_take_drops (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;

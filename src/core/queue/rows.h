@@ -49,12 +49,18 @@
                                                  an option 5: u64, u64  retry-delay: ms after the first try, and most
                                                  an option 7: of a topic that keeps all: u64  for how many ms, u64  and
                                                       how many messages, each 0 = no limit
+                                                 an option 8: of a queue: u64  max-bytes, 0 = no limit, u64  messages
+                                                      with larger ids count
+                                                 an option 9: of a queue: u8  1: the oldest message that is ready goes
+                                                      when it is full
                                                  an option 10: u64  max-deliveries: tries after which a message dies
     log        queue id u32, LAST message id u64 messages, see below
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
                                                       of a topic: those of them whose rows are gone,
-                                                      u64  again the mark, u64  bytes of the rows, about
+                                                      u64  again the mark, u64  bytes of the rows, about;
+                                                      of a queue whose bytes are counted:
+                                                      u64  again the mark, u64  bytes of those that count
                topic id u32, subscription id u32 the same of the subscription: messages with smaller ids are done,
                                                  u64, u64, and
                                                  u64  rows with smaller ids that have no bitmap are done, too,
@@ -123,7 +129,8 @@
 #define ZB_TOMB_KEY_SIZE 5
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 10) //  bytes of more options
+//  Bytes of more options.
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 18 + 3 + 10)
 
 #define ZB_DEAD_SUFFIX ".dead"  //  behind a name, the default of where dead letters go
 #define ZB_TRIES_MOST INT32_MAX //  of max-deliveries
@@ -146,7 +153,10 @@ typedef struct {
     uint64_t max;   //  of a queue alone
     zb_stamp_t changed;
     uint64_t grace;
-    uint64_t bytes; //  of a topic: most bytes of its rows;
+    uint64_t bytes;  //  of a topic: most bytes of its rows; of a queue: of its messages, 0 = no limit;
+    uint64_t counts; //  those with larger ids count: the option was named then;
+    bool sized;      //  it was
+    bool drops;      //  of a queue: when it is full the oldest go
     bool retains;   //  it keeps them whatever is done of them,
     uint64_t age;   //  for so many ms, 0 = no limit,
     uint64_t most;  //  and so many messages, 0 = no limit
@@ -191,8 +201,8 @@ typedef struct {
     uint64_t low;
     uint64_t put;
     uint64_t done;
-    uint64_t mark; //  of a subscription, and of a topic; 0 = it is neither
-    uint64_t behind;
+    uint64_t mark;   //  of a subscription, a topic, and a queue whose bytes are counted; 0 = it is none of these
+    uint64_t behind; //  of a topic and a queue: bytes
 } zb_cursor_row_t;
 
 //  The key of a queue's or a topic's row, or (sub not 0) of a subscription's of that topic.

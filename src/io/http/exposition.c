@@ -156,6 +156,7 @@ static const struct {
     {"ready", "of them those that a GET would get", "messages", "leased"},
     {"leased", "of them those that were delivered or wait after a NACK", "leased", NULL},
     {"gets_waiting", "GETs that wait for a message of it", "waiting", NULL},
+    {"bytes", "bytes that count in its max-bytes, where that was named", "bytes", NULL},
 };
 
 //  A label's value: a name may have what would end it.
@@ -182,7 +183,7 @@ static void s_queues (FILE *out, const json_t *queues, bool open)
             const char *kind = json_string_value (json_object_get (queue, "kind"));
             json_int_t value = json_integer_value (json_object_get (queue, s_queue[row].line)),
                        less = s_queue[row].less ? json_integer_value (json_object_get (queue, s_queue[row].less)) : 0;
-            if (kind && strcmp (kind, "topic") == 0)
+            if ((kind && strcmp (kind, "topic") == 0) || !json_object_get (queue, s_queue[row].line))
                 continue;
             fprintf (out, "%s{queue=\"", name);
             s_label (out, json_string_value (json_object_get (queue, "name")));
