@@ -19,6 +19,7 @@
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
+    delaying.c messages that are not due yet
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
@@ -82,7 +83,7 @@ typedef struct {
 } zb_get_t;
 
 //  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION };
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE };
 
 //  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
 typedef struct {
@@ -99,6 +100,8 @@ typedef enum {
     ZB_LOAD_SUBS,    //  or, of a topic, all its cursors, then its subscriptions
     ZB_LOAD_WINDOW,  //  rows of the log for consumers
     ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
+    ZB_LOAD_DUE,     //  what a queue's lane has that is due,
+    ZB_LOAD_LAID,    //  or that is acknowledged
     ZB_LOAD_SPOT,    //  a row of a topic at a position,
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
@@ -207,12 +210,17 @@ typedef struct {
     uint64_t doubted;  //  and no such GET came after this moment
 } zb_barrier_t;
 
+//  The time in the store is ahead by at most so many ms.
+#define ZB_TIME_STEP 1000
+
 //  The time of heads of rows, see engine.c and expiring.c.
 typedef struct {
     zb_pairtime_t pair;
     uint64_t heard; //  what the peer said of it last,
     int64_t apart;  //  and how far its machine's clock is ahead of ours, ms
     uint64_t kept;  //  the store says that no row is later
+    uint64_t led;   //  this lead began then
+    int64_t wall;   //  what the machine's clock said last, 0 = nothing that makes sense
 } zb_clock_t;
 
 //  LISTs, see loads.c.
@@ -225,6 +233,9 @@ typedef struct {
 //  What the load that has just come back says, while those who waited for it go on, see loads.c.
 typedef struct {
     zb_frame_t absent; //  no such queue
+    zb_queue_t *laid;  //  of this queue's lane, from this id to that
+    uint64_t laid_from;
+    uint64_t laid_last;
     zb_queue_t *queue; //  these ids of this queue are in memory or gone
     uint64_t from;
     uint64_t last;
@@ -558,6 +569,24 @@ void zb_engine_return_all (zb_engine_t *self, zb_session_t *session);
 bool zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
 //  The same for a PUT of so many bodies to a queue that has no room for them: what it must wait for, or NULL.
 zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue, size_t bodies);
+
+//  delaying.c
+//  The time by which messages are due; 0 = it is not known.
+uint64_t zb_engine_due_time (const zb_engine_t *self);
+//  When what is put with these properties is due: *due is 0 if it is at once.  Returns NULL, or why it is refused, and the code.
+const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_frame_t properties, uint64_t *due,
+                           unsigned *code);
+//  Somebody gets from the queue: takes what is due, or waits for that.
+void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
+//  Whether something that is due may be on its way.
+bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
+//  The rows that were read for one of the two; false if one is malformed.
+bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+//  Takes what a span of a task names of the lane out.  Returns what it must wait for, NULL if it is done.
+zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+//  Why something of the queue can't be told while rows that were inserted are not shown.
+const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue);
 
 //  topics.c
 //  Answers TOPIC, and SUB.

@@ -208,7 +208,7 @@ zb_load_t *zb_engine_peek (zb_engine_t *self, zb_task_t *task)
     else if (!done || done->queue != queue)
         return s_begin (self, queue, task);
     else if (done->peek->unsure)
-        zb_engine_refuse (self, &task->request.from, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        zb_engine_refuse (self, &task->request.from, ZB_NOT_READY, zb_engine_unsure (self, queue), ZB_NOW);
     else {
         done->peek->reply->large = done->peek->bytes;
         zb_engine_give (self, &done->peek->reply, 0);

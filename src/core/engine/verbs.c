@@ -444,6 +444,7 @@ void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->filtered);
     zb_ring_remove (&queue->retaining);
     zb_ring_remove (&queue->sifts);
+    zb_timer_stop (&self->timers, &queue->lane.timer);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);

@@ -14,7 +14,7 @@
 #include "core/base/level.h"
 #include "core/queue/options.h"
 
-#define TIMED SIZE_MAX
+#define NAMED SIZE_MAX
 
 //  0 stands for the broker's default everywhere.
 static const struct {
@@ -22,17 +22,20 @@ static const struct {
     const char *what; //  it is, as an error says it
     uint64_t most;
     size_t value;    //  where it is in zb_queue_row_t,
-    size_t standard; //  and its default in zb_limits_t: 8 bytes each; TIMED: it is 0, and naming the option is one
+    size_t standard; //  and its default in zb_limits_t: 8 bytes each; NAMED: it is 0, and naming the option is one:
+    size_t named;    //  this is true then
     unsigned level;  //  that it takes; above 1 it came after the first release
 } s_options[] = {
-    {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease),
+    {"lease", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, lease), offsetof (zb_limits_t, lease), 0,
      ZB_LEVEL_LEAST},
-    {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace),
+    {"grace", "a number of milliseconds", INT32_MAX, offsetof (zb_queue_row_t, grace), offsetof (zb_limits_t, grace), 0,
      ZB_LEVEL_GRACE},
-    {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages),
+    {"max-messages", "a number", INT64_MAX, offsetof (zb_queue_row_t, max), offsetof (zb_limits_t, queue_messages), 0,
      ZB_LEVEL_LEAST},
-    {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), TIMED,
-     ZB_LEVEL_EXPIRES},
+    {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), NAMED,
+     offsetof (zb_queue_row_t, timed), ZB_LEVEL_EXPIRES},
+    {"delay", "a number of milliseconds", ZB_DELAY_MOST, offsetof (zb_queue_row_t, delay), NAMED,
+     offsetof (zb_queue_row_t, delays), ZB_LEVEL_DELAY},
 };
 #define OPTIONS (sizeof s_options / sizeof *s_options)
 
@@ -47,10 +50,22 @@ static uint64_t s_value (const zb_queue_row_t *row, size_t option)
     return *s_at (&copy, option);
 }
 
+static bool *s_named (zb_queue_row_t *row, size_t option)
+{
+    return (bool *) (void *) ((char *) row + s_options[option].named);
+}
+
+//  Whether it has a value of its own.
+static bool s_is_told (const zb_queue_row_t *row, size_t option)
+{
+    zb_queue_row_t copy = *row;
+    return s_value (row, option) || (s_options[option].standard == NAMED && *s_named (&copy, option));
+}
+
 static uint64_t s_standard (const zb_limits_t *limits, size_t option)
 {
     uint64_t value;
-    if (s_options[option].standard == TIMED)
+    if (s_options[option].standard == NAMED)
         return 0;
     memcpy (&value, (const char *) limits + s_options[option].standard, sizeof value);
     return value;
@@ -129,7 +144,8 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
     if (option == OPTIONS)
         return s_names (why);
     if (zb_number_parse (value, s_options[option].most, s_at (row, option))) {
-        row->timed = row->timed || s_options[option].standard == TIMED;
+        if (s_options[option].standard == NAMED)
+            *s_named (row, option) = true;
         return NULL;
     }
     snprintf (why, ZB_OPTION_WHY, "%s is %s, 0 for the default", s_options[option].name, s_options[option].what);
@@ -138,19 +154,17 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
-    unsigned level = row->timed       ? ZB_LEVEL_EXPIRES
-                     : row->dead_size ? ZB_LEVEL_DEAD
-                     : row->retry     ? ZB_LEVEL_RETRY
-                                      : ZB_LEVEL_LEAST;
+    unsigned level = row->dead_size ? ZB_LEVEL_DEAD : row->retry ? ZB_LEVEL_RETRY : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
-        if (s_value (row, index) && s_options[index].level > level)
+        if (s_is_told (row, index) && s_options[index].level > level)
             level = s_options[index].level;
     return level;
 }
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = one->timed == other->timed && one->retry == other->retry && one->retry_most == other->retry_most &&
+    bool same = one->timed == other->timed && one->delays == other->delays && one->retry == other->retry &&
+                one->retry_most == other->retry_most &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
@@ -162,8 +176,8 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     size_t size = 0;
     for (size_t index = 0; index < OPTIONS; index++) {
         uint64_t value = s_value (row, index);
-        bool told = s_options[index].standard != TIMED || row->timed;
-        if ((s_options[index].level > ZB_LEVEL_LEAST) == late && told)
+        bool shown = s_options[index].standard != NAMED || s_is_told (row, index);
+        if ((s_options[index].level > ZB_LEVEL_LEAST) == late && shown)
             size += (size_t) snprintf (text + size, room - size, "%s=%" PRIu64 "\n", s_options[index].name,
                                        value ? value : s_standard (limits, index));
         assert (size < room);

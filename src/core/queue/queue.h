@@ -20,6 +20,7 @@
 
 #include "core/base/map.h"
 #include "core/queue/cursor.h"
+#include "core/queue/lane.h"
 
 //  What was found out about the first row of a log.
 typedef struct {
@@ -53,6 +54,9 @@ typedef struct zb_queue {
     uint64_t expires; //  of a queue, as in its row
     uint64_t since;
     bool timed;
+    uint64_t delay; //  and again
+    bool delays;
+    zb_lane_t lane;
     uint64_t bytes; //  of a topic: most bytes of its rows, 0 = the broker's default;
     uint64_t age;   //  if it keeps all, as in its row,
     uint64_t most;
