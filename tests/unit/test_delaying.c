@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "core/base/bytes.h"
+#include "core/base/lineage.h"
 #include "core/queue/lane.h"
 #include "core/queue/timing.h"
 #include "rig.h"
@@ -469,6 +470,47 @@ static void test_purged_while_the_store_is_slow (void **state)
     rig_destroy (&rig);
 }
 
+//  Who looks sees them, at their place.
+static void test_peek (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    char line[200];
+    rig_say (rig, "c", "PUT|p|d|delay=1000|one|two|three|four|five");
+    rig_say (rig, "c", "PUT|p|d||six");
+    rig_say (rig, "c", "PUT|p|d|delay=100|seven");
+    rig_skip (rig);
+    int64_t at = rig->now;
+    rig_say (rig, "c", "PEEK|k|d|first|9");
+    const rig_reply_t *reply = rig_last (rig);
+    //  A page may be shorter; behind its last one the next begins.
+    assert_int_equal (reply->reply->kind, ZB_REPLY_PEEKED);
+    uint64_t seen = 0, position = 0;
+    for (int page = 0; page < 9 && (page == 0 || rig_last (rig)->reply->bodies); page++) {
+        const zb_reply_t *found = rig_last (rig)->reply;
+        for (size_t index = 0; index < found->bodies; index++, seen++) {
+            position = found->body[index].id;
+            assert_int_equal (position - zb_epoch_base (1, 1), seen + 1);
+            bool ready = seen == 5;
+            snprintf (line, sizeof line, ready ? "zb-state=ready\n" : "zb-state=delayed\nzb-until=%" PRId64 "\ndelay=",
+                      WALL + at + (seen == 6 ? 100 : 1000));
+            assert_memory_equal (found->lines[index].data, line, strlen (line));
+        }
+        snprintf (line, sizeof line, "PEEK|k|d|%" PRIu64 "|9", position);
+        rig_skip (rig);
+        rig_say (rig, "c", line);
+    }
+    assert_int_equal (seen, 7);
+    rig_skip (rig);
+    //  What was acknowledged is not there; what is due is ready.
+    rig_say (rig, "c", "ACK|a|d|1:1");
+    s_pass (rig, 1000);
+    rig_skip (rig);
+    rig_say (rig, "c", "PEEK|k|d|first|1");
+    rig_expect (rig, "c> MSG|k|both|d|1:2 0\tzb-state=ready\tdelay=1000|two");
+    rig_destroy (&rig);
+}
+
 //  It counts from its PUT on.
 static void test_a_full_queue (void **state)
 {
@@ -535,6 +577,7 @@ int main (void)
         cmocka_unit_test (test_acknowledged),
         cmocka_unit_test (test_a_range_over_what_became_due),
         cmocka_unit_test (test_purge_and_delete),
+        cmocka_unit_test (test_peek),
         cmocka_unit_test (test_done_while_the_store_is_slow),
         cmocka_unit_test (test_purged_while_the_store_is_slow),
         cmocka_unit_test (test_a_full_queue),

@@ -203,7 +203,7 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit, size_t *left)
                         self->windows + added->row->size <= self->limits.windows;
             zb_log_show (&queue->log, added, room, left);
             if (added->due && added->purges == queue->log.purges)
-                zb_lane_shown (&queue->lane, added->due);
+                zb_lane_shown (&queue->lane, added->due, added->last);
         }
         bool shed = added->inserted && queue->log.bytes > self->limits.window;
         zb_added_destroy (&added);

@@ -114,6 +114,12 @@ static uint64_t s_purged (const zb_engine_t *self, const zb_queue_t *queue)
     return entry ? ZB_ITEM (entry, zb_tomb_t, entry)->mark : self->tombs.more ? UINT64_MAX : 0;
 }
 
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
+{
+    return id > s_purged (self, queue) && (id <= self->before || id <= queue->lane.shown) &&
+           !zb_lane_taken (&queue->lane, id);
+}
+
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_lane_t *lane = &queue->lane;

@@ -578,6 +578,8 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
                            unsigned *code);
 //  Somebody gets from the queue: takes what is due, or waits for that.
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
+//  Whether a message that a read has found in the lane is one that may be told of.
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id);
 //  Whether something that is due may be on its way.
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
 //  The rows that were read for one of the two; false if one is malformed.

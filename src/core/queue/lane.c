@@ -82,8 +82,10 @@ void zb_lane_erase (zb_batch_t *batch, uint32_t queue, uint64_t due, uint64_t id
 //  ---------------------------------------------------------------------------
 //  What memory knows
 
-void zb_lane_shown (zb_lane_t *self, uint64_t due)
+void zb_lane_shown (zb_lane_t *self, uint64_t due, uint64_t id)
 {
+    if (id > self->shown)
+        self->shown = id;
     if (self->known && due < self->head)
         self->head = due;
 }
