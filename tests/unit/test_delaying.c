@@ -378,6 +378,33 @@ static void test_a_range_over_what_became_due (void **state)
     rig_destroy (&rig);
 }
 
+//  One that was inserted and delivered to nobody is not lost in a range that is sent to the next leader.
+static void test_a_range_after_a_takeover (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    rig_say (rig, "c", "PUT|p|d||one");
+    rig_say (rig, "c", "PUT|p|d|delay=100|two");
+    rig_say (rig, "c", "PUT|p|d||three");
+    rig_say (rig, "c", "PUT|p|d||four");
+    s_pass (rig, 100);
+    rig_skip (rig);
+    //  It is in the log when this is answered.
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    rig_expect (rig, "c> MSG|g|both|d|1:1 1|one");
+    s_take_over (rig);
+    rig_say (rig, "c", "ACK|a|d|1:1..1:3");
+    rig_expect (rig, "c> OK|a|both");
+    rig_say (rig, "c", "GET|g|d|9|0|");
+    rig_expect (rig, "c> MSG|g|both|d|1:2 1\tdelay=100\n1:4 1|two|four");
+    //  Ids that are named one by one are meant.
+    s_take_over (rig);
+    rig_say (rig, "c", "ACK|a|d|1:2 1:3 1:4");
+    rig_expect (rig, "c> OK|a|both");
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
 static void test_purge_and_delete (void **state)
 {
     (void) state;
@@ -576,6 +603,7 @@ int main (void)
         cmocka_unit_test (test_a_takeover_amid_the_insertion),
         cmocka_unit_test (test_acknowledged),
         cmocka_unit_test (test_a_range_over_what_became_due),
+        cmocka_unit_test (test_a_range_after_a_takeover),
         cmocka_unit_test (test_purge_and_delete),
         cmocka_unit_test (test_peek),
         cmocka_unit_test (test_done_while_the_store_is_slow),

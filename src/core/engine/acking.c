@@ -44,7 +44,7 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
     uint64_t done = queue->cursor.done;
     s_acked_t acked = {self, queue};
     uint64_t next = zb_cursor_finish (&queue->cursor, first, last, self->fill, left, s_gone, &acked);
-    queue->cursor.shy = 0;
+    queue->cursor.shy = false;
     self->stats.acked += queue->cursor.done - done;
     if (queue->cursor.done != done)
         zb_engine_touch_queue (self, queue);
@@ -69,7 +69,7 @@ static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
         if (known == 0)
             return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
         known = known < last ? known : last;
-        queue->cursor.shy = queue->delays && span->last > span->first && s_is_clients (task) ? self->clock.led : 0;
+        queue->cursor.shy = queue->delays && span->last > span->first && s_is_clients (task);
         uint64_t next = s_done (self, queue, task->next, known, left);
         task->next = next ? next : known + 1;
         if (next)

@@ -229,11 +229,8 @@ void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now)
     //  Where nobody has led it jumps: to the earlier of the two clocks.
     if (!self->clock.pair.runs && self->clock.apart < 0)
         wall += self->clock.apart;
-    bool runs = self->clock.pair.runs;
     self->clock.wall = wall > 0 && wall <= ZB_PAIRTIME_MOST ? wall : 0;
     zb_pairtime_tell (&self->clock.pair, wall, now);
-    if (!runs)
-        self->clock.led = self->clock.pair.time;
 }
 
 void zb_engine_peer_time (zb_engine_t *self, uint64_t time, uint64_t peer, int64_t wall)

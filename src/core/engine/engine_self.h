@@ -219,7 +219,6 @@ typedef struct {
     uint64_t heard; //  what the peer said of it last,
     int64_t apart;  //  and how far its machine's clock is ahead of ours, ms
     uint64_t kept;  //  the store says that no row is later
-    uint64_t led;   //  this lead began then
     int64_t wall;   //  what the machine's clock said last, 0 = nothing that makes sense
 } zb_clock_t;
 

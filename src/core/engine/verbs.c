@@ -471,10 +471,10 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
 
 //  GET, ACK, NACK, EXTEND, LIST
 
-//  From here on a part of the task may be done.
-static void s_begin (zb_task_t *task)
+//  From here on a part of the task may be done.  Not joined, ids that were named one by one stay apart from a range.
+static void s_begin (zb_task_t *task, bool joined)
 {
-    if (!task->begun)
+    if (!task->begun && joined)
         task->request.spans = zb_spans_join (task->request.span, task->request.spans);
     task->begun = true;
 }
@@ -499,7 +499,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
         return load;
     if (!task->begun && request->max && zb_engine_too_many (self, task))
         return NULL;
-    s_begin (task);
+    s_begin (task, !queue->delays);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
@@ -518,7 +518,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    s_begin (task);
+    s_begin (task, !queue->delays);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
@@ -541,7 +541,7 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
         return NULL;
     }
-    s_begin (task);
+    s_begin (task, true);
     load = zb_engine_held (self, queue, task);
     if (load)
         return load;

@@ -553,8 +553,7 @@ static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint6
 //  Whether nobody can mean it who names it among others.
 static bool s_is_shy (const zb_cursor_t *self, const zb_view_t *view, uint32_t number)
 {
-    uint64_t due = self->shy ? zb_log_due (view->places->row) : 0;
-    return due && due >= self->shy && (!view->seat || view->seat[number].deliveries == 0);
+    return self->shy && zb_log_due (view->places->row) && (!view->seat || view->seat[number].deliveries == 0);
 }
 
 static void s_erase_bits (const zb_cursor_t *self, const zb_view_t *view, zb_commit_t *commit)

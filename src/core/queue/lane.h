@@ -20,8 +20,9 @@
       takeover   comes.  The time is the pair's, which never goes back: nothing is early, and nothing later than by
                  the time in which nobody led
       ACK        of one id is looked up in the lane if memory does not know it, and takes it out; ranges don't reach
-                 into the lane.  Nor do they cover what became due in this lead and was delivered to nobody yet: it lies
-                 between ids that a consumer has
+                 into the lane.  Nor do they cover what had a delay and was delivered to nobody, as far as this lead knows: it
+                 lies between ids that a consumer has.  So after a takeover, or when its lease has ended and its row has left
+                 memory, what was delivered and is acknowledged by a range comes again: twice is better than never
       PURGE,     the tombstone of the queue says up to which id all is gone, of the lane as well: what it says so of is not
       DELETE     delivered any more, and its rows are freed step by step, by their ids
       LIST       counts it among the messages, from its PUT on, and so does max-messages
