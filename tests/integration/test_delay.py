@@ -2,7 +2,7 @@
 import os
 import time
 
-from conftest import in_step
+from conftest import in_step, two_stores
 from patience import PATIENCE
 from zb1 import Client, status
 
@@ -33,6 +33,7 @@ def check(got, due):
     assert not early, early
 
 
+@two_stores
 def test_through_a_takeover_and_a_restart(pair):
     in_step(pair)
     one = Client(pair.endpoints)
