@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "commands.h"
+#include "core/queue/lane.h"
 #include "core/queue/options.h"
 #include "core/queue/rows.h"
 #include "core/wire/filter.h"
@@ -119,7 +120,8 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
     } options[] = {{"lease", row->lease, row->lease > 0}, {"max-messages", row->max, row->max > 0},
                    {"grace", row->grace, row->grace > 0}, {"max-bytes", row->bytes, row->bytes > 0 || row->sized},
                    {"max-age", row->age, row->age > 0},   {"keep-messages", row->most, row->most > 0},
-                   {"expires", row->expires, row->timed}, {"max-deliveries", row->most_tries, row->most_tries > 0}};
+                   {"expires", row->expires, row->timed}, {"delay", row->delay, row->delays},
+                   {"max-deliveries", row->most_tries, row->most_tries > 0}};
     json_t *set = json_object ();
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (options[index].named)
@@ -199,6 +201,27 @@ static void s_log (dump_t *self, const char *name, uint32_t id, uint64_t from, c
     }
 }
 
+//  What of a queue is not due yet, in the order of time.
+static void s_lane (dump_t *self, const char *name, uint32_t id)
+{
+    uint8_t key[ZB_LANE_KEY_SIZE];
+    zb_lane_key (id, 0, 0, key);
+    zb_tables_file_seek (self->log, key, sizeof key);
+    const reader_t reader = {.id = id, .low = 1};
+    size_t told = 1;
+    zb_frame_t found, value;
+    zb_tables_file_found_t got;
+    while (!self->unwritten && !zsys_interrupted &&
+           (got = zb_tables_file_next (self->log, &found, &value)) != ZB_TABLES_FILE_END) {
+        self->damaged = self->damaged || got != ZB_TABLES_FILE_ROW;
+        if (got == ZB_TABLES_FILE_LOST || found.size != ZB_LANE_KEY_SIZE || memcmp (found.data, key, ZB_LANE_PREFIX))
+            break;
+        if (got == ZB_TABLES_FILE_ROW)
+            s_row (self, name, zb_get64 ((const uint8_t *) found.data + ZB_LANE_KEY_SIZE - 8), value, &reader, 1,
+                   &told);
+    }
+}
+
 static int s_by_low (const void *one, const void *other)
 {
     const reader_t *left = one, *right = other;
@@ -253,6 +276,7 @@ static void s_queue (dump_t *self, const queue_t *queue, const queues_t *all)
     reader_t reader = {.id = options.id, .low = s_low (self, options.id, 0)};
     size_t told = 1;
     s_log (self, queue->name, options.id, reader.low, &reader, 1, &told);
+    s_lane (self, queue->name, options.id);
 }
 
 static int s_dump (dump_t *self)

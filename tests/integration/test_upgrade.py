@@ -87,15 +87,15 @@ def test_a_store_of_the_first_release(old_pair):
     assert reply[4] == b"503" and b"the store is of level 1, and this takes level 2" in reply[5]
     code, text = upgrade(pair)
     assert code == 0 and "The store is of level 1: it takes zbroker 0.1.0 or later" in text
-    assert text.count("reads levels 1 to 3") == 2 and "It can be raised to level 3: zbroker upgrade --finish" in text
+    assert text.count("reads levels 1 to 4") == 2 and "It can be raised to level 4: zbroker upgrade --finish" in text
     shown = json.loads(upgrade(pair, "--json")[1])
-    assert (shown["store_level"], shown["may_rise_to"], shown["missing"]) == (1, 3, None)
-    assert [broker["reads"] for broker in shown["brokers"]] == [[1, 3], [1, 3]]
+    assert (shown["store_level"], shown["may_rise_to"], shown["missing"]) == (1, 4, None)
+    assert [broker["reads"] for broker in shown["brokers"]] == [[1, 4], [1, 4]]
 
     code, text = upgrade(pair, "--finish")
-    assert code == 0 and "The store is of level 3: it takes zbroker 0.2.0 or later" in text, text
-    wait_for(lambda: levels(pair) == [3, 3], "the level at both")
-    assert [noted(pair.folder + folder) for folder in ("/primary", "/backup")] == ["level 3 0.2.0"] * 2
+    assert code == 0 and "The store is of level 4: it takes zbroker 0.2.0 or later" in text, text
+    wait_for(lambda: levels(pair) == [4, 4], "the level at both")
+    assert [noted(pair.folder + folder) for folder in ("/primary", "/backup")] == ["level 4 0.2.0"] * 2
     assert till.request("QUEUE", 1, "audit", "grace=1000") == []
     #  Said again, there is nothing to do.
     assert upgrade(pair, "--finish")[0] == 0
@@ -106,17 +106,17 @@ def test_a_store_of_the_first_release(old_pair):
     #  It lasts: through a failover, a start of both, and at a broker that has lost its disk.
     pair.brokers[0].kill()
     wait_for(lambda: (ask(pair.endpoints[1], "HELLO", "1") or [b""] * 2)[1] == b"OK", "the backup serves")
-    assert status(pair.endpoints[1])["store_level"] == 3
+    assert status(pair.endpoints[1])["store_level"] == 4
     subprocess.run(["rm", "-r", pair.folder + "/primary"], check=True)
     pair.brokers[0].start()
     in_step(pair)
-    wait_for(lambda: levels(pair) == [3, 3], "the level at both")
-    assert noted(pair.folder + "/primary") == "level 3 0.2.0"
+    wait_for(lambda: levels(pair) == [4, 4], "the level at both")
+    assert noted(pair.folder + "/primary") == "level 4 0.2.0"
     for broker in pair.brokers:
         broker.stop()
     pair.start()
     in_step(pair)
-    wait_for(lambda: levels(pair) == [3, 3], "the level at both")
+    wait_for(lambda: levels(pair) == [4, 4], "the level at both")
 
 
 def test_it_is_not_raised_while_one_is_away(old_pair):
@@ -170,12 +170,12 @@ def test_one_machine_after_the_other():
         bring(pair, PROGRAM)
         if EARLIER:
             assert levels(pair) == [2, 2]
-            assert json.loads(upgrade(pair, "--json")[1])["may_rise_to"] == 3
+            assert json.loads(upgrade(pair, "--json")[1])["may_rise_to"] == 4
             bring(pair, EARLIER)
             bring(pair, PROGRAM)
             code, text = upgrade(pair, "--finish")
             assert code == 0, text
-            wait_for(lambda: levels(pair) == [3, 3], "the level at both")
+            wait_for(lambda: levels(pair) == [4, 4], "the level at both")
         end = load.end()
         print("%d PUTs of each producer" % end)
         one = Client(pair.endpoints)
@@ -192,7 +192,7 @@ def test_one_machine_after_the_other():
             broker.program = EARLIER
             broker.start(ready=False)
             broker.wait_exit(2)
-            assert "is of level 3, which takes zbroker" in broker.tail()
+            assert "is of level 4, which takes zbroker" in broker.tail()
     finally:
         pair.close()
 
@@ -222,23 +222,23 @@ def test_killed_while_it_rises(old_pair, victims):
         pair.brokers[index].start()
     in_step(pair)
     wait_for(lambda: len(set(levels(pair))) == 1, "one level at both")
-    assert not said or levels(pair) == [3, 3]
+    assert not said or levels(pair) == [4, 4]
     assert wait_for(lambda: upgrade(pair, "--finish")[0] == 0, "the level rises")
-    wait_for(lambda: levels(pair) == [3, 3], "the level at both")
+    wait_for(lambda: levels(pair) == [4, 4], "the level at both")
     check_messages(pair)
 
 
 def test_a_new_store_has_the_highest_level(pair):
     in_step(pair)
     code, text = upgrade(pair)
-    assert code == 0 and "The store is of level 3" in text and "That is the highest level that" in text
+    assert code == 0 and "The store is of level 4" in text and "That is the highest level that" in text
     assert upgrade(pair, "--finish")[0] == 0
 
 
 def test_without_a_pair(single):
     done = subprocess.run([PROGRAM, "upgrade", "--finish", "--brokers", single.endpoints[0]], text=True,
                           stdout=subprocess.PIPE)
-    assert done.returncode == 0 and "The store is of level 3" in done.stdout
+    assert done.returncode == 0 and "The store is of level 4" in done.stdout
 
 
 def record(text):

@@ -113,7 +113,7 @@ static void test_options (void **state)
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace, max-messages, max-bytes, expires, full, "
+                         "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, full, "
                          "max-deliveries, retry-delay and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;

@@ -14,7 +14,7 @@
 #include "core/base/level.h"
 
 //  The one place where a level is given to a version.
-static const char *const s_versions[ZB_LEVEL_MOST + 1] = {[1] = "0.1.0", [2] = "0.2.0", [3] = "0.2.0"};
+static const char *const s_versions[ZB_LEVEL_MOST + 1] = {[1] = "0.1.0", [2] = "0.2.0", [3] = "0.2.0", [4] = "0.2.0"};
 
 zb_level_t zb_level_program (void)
 {

@@ -20,6 +20,8 @@
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
                          subscriptions; limits of principals; dead letters, max-deliveries, MOVE, retry delays; a queue's option and a PUT's
                          property `expires`; a queue's options `max-bytes` and `full`
+        4      0.2.0     messages with a delay: a queue's option `delay`, a PUT's properties `delay` and `due`; their rows, and
+                         when they are due in the heads of rows of the log
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -42,7 +44,7 @@
 #include "core/base/batch.h"
 
 #define ZB_LEVEL_LEAST 1
-#define ZB_LEVEL_MOST 3
+#define ZB_LEVEL_MOST 4
 #define ZB_LEVEL_GRACE 2 //  since when there is what the name says
 #define ZB_LEVEL_RIGHTS 2
 #define ZB_LEVEL_ROW_HEAD 2
@@ -56,6 +58,7 @@
 #define ZB_LEVEL_RETRY 3
 #define ZB_LEVEL_BYTES 3
 #define ZB_LEVEL_FULL 3
+#define ZB_LEVEL_DELAY 4
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included
 #define ZB_LEVEL_ROW_MAX 20 //  of the row `format`: u32 level, then from level 2 on the version that it takes

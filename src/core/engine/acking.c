@@ -31,12 +31,20 @@ static void s_gone (void *context, uint64_t first, uint64_t last)
         zb_engine_note_done (acked->engine, acked->queue->name, first, last);
 }
 
+//  Whether it is a consumer's.  What others acknowledge of a row has been delivered, or is purged.
+static bool s_is_clients (const zb_task_t *task)
+{
+    zb_verb_t verb = task->request.verb;
+    return verb != ZB_REPLAY && verb != ZB_PURGE && verb != ZB_DELETE;
+}
+
 //  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
 static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, uint64_t last, size_t *left)
 {
     uint64_t done = queue->cursor.done;
     s_acked_t acked = {self, queue};
     uint64_t next = zb_cursor_finish (&queue->cursor, first, last, self->fill, left, s_gone, &acked);
+    queue->cursor.shy = false;
     self->stats.acked += queue->cursor.done - done;
     if (queue->cursor.done != done)
         zb_engine_touch_queue (self, queue);
@@ -61,6 +69,7 @@ static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
         if (known == 0)
             return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
         known = known < last ? known : last;
+        queue->cursor.shy = queue->delays && span->last > span->first && s_is_clients (task);
         uint64_t next = s_done (self, queue, task->next, known, left);
         task->next = next ? next : known + 1;
         if (next)
@@ -76,10 +85,14 @@ zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
     while (task->at < spans && !load) {
         if (task->next == 0)
             task->next = span[task->at].first;
-        load = left ? s_span (self, queue, task, &span[task->at], &left) : &self->later;
+        load = !left ? &self->later
+               : queue->delays && (span[task->at].last == span[task->at].first || !s_is_clients (task))
+                   ? zb_engine_ack_laid (self, queue, task, &span[task->at])
+                   : NULL;
+        load = load ? load : s_span (self, queue, task, &span[task->at], &left);
         if (!load) {
             task->at++;
-            task->next = 0;
+            task->next = task->laid = 0;
             left -= left ? 1 : 0;
         }
     }

@@ -20,8 +20,6 @@
 
 //  The store's "uptime" lags by at most this much of a busy broker's, and by an hour of an idle one's.
 #define UPTIME_STEP 60000
-//  The store's "time" is ahead by at most this much.
-#define TIME_STEP 1000
 //  What is spent on filters when rows are shown to those who wait, in one go: who is left out reads them.
 #define SHOW_VISITS (4 * ZB_TURN_VISITS)
 
@@ -100,7 +98,7 @@ static void s_close (zb_engine_t *self)
         self->uptime_kept = uptime;
     }
     if (self->booted && self->clock.pair.time > self->clock.kept && self->store_level >= ZB_LEVEL_TIME) {
-        self->clock.kept = self->clock.pair.time + TIME_STEP;
+        self->clock.kept = self->clock.pair.time + ZB_TIME_STEP;
         zb_commit_time (fill, self->clock.kept);
     }
     if (self->booted && !self->census.counting && self->census.count != self->census.kept) {
@@ -204,6 +202,8 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit, size_t *left)
             bool room = queue->log.bytes + added->row->size <= self->limits.window &&
                         self->windows + added->row->size <= self->limits.windows;
             zb_log_show (&queue->log, added, room, left);
+            if (added->due && added->purges == queue->log.purges)
+                zb_lane_shown (&queue->lane, added->due, added->last);
         }
         bool shed = added->inserted && queue->log.bytes > self->limits.window;
         zb_added_destroy (&added);
@@ -214,7 +214,9 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit, size_t *left)
         if (shed)
             zb_cursor_shed (&queue->cursor, self->taken, self->windows - (queue->log.bytes - self->limits.window),
                             false);
-        if (!queue->gone)
+        //  What became due together is delivered together.
+        bool more = !zb_ring_empty (&commit->rows) && ZB_ITEM (commit->rows.next, zb_added_t, ring)->log == &queue->log;
+        if (!queue->gone && !more)
             zb_engine_serve (self, queue);
     }
     zb_engine_give_all (self, &commit->replies);

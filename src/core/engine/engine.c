@@ -232,6 +232,7 @@ void zb_engine_time (zb_engine_t *self, int64_t wall, int64_t now)
     //  Where nobody has led it jumps: to the earlier of the two clocks.
     if (!self->clock.pair.runs && self->clock.apart < 0)
         wall += self->clock.apart;
+    self->clock.wall = wall > 0 && wall <= ZB_PAIRTIME_MOST ? wall : 0;
     zb_pairtime_tell (&self->clock.pair, wall, now);
 }
 
@@ -419,6 +420,10 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         }
         else if (timer->kind == ZB_TIMER_SESSION)
             zb_engine_departed (self, ZB_ITEM (timer, zb_session_t, timer));
+        else if (timer->kind == ZB_TIMER_LANE) {
+            zb_timer_stop (&self->timers, timer);
+            zb_engine_serve (self, ZB_ITEM (timer, zb_queue_t, lane.timer));
+        }
         else
             zb_engine_late (self, ZB_ITEM (timer, zb_get_t, timer));
         timer = zb_timer_first (&self->timers);

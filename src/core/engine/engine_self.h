@@ -21,6 +21,7 @@
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
     fitting.c  what a PUT gets that is beyond its queue's limits
+    delaying.c messages that are not due yet
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
     topics.c   topics and subscriptions: made, deleted, read
@@ -84,7 +85,7 @@ typedef struct {
 } zb_get_t;
 
 //  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION };
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE };
 
 //  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
 typedef struct {
@@ -101,6 +102,8 @@ typedef enum {
     ZB_LOAD_SUBS,    //  or, of a topic, all its cursors, then its subscriptions
     ZB_LOAD_WINDOW,  //  rows of the log for consumers
     ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
+    ZB_LOAD_DUE,     //  what a queue's lane has that is due,
+    ZB_LOAD_LAID,    //  or that is acknowledged
     ZB_LOAD_SPOT,    //  a row of a topic at a position,
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
@@ -217,12 +220,16 @@ typedef struct {
     uint64_t doubted;  //  and no such GET came after this moment
 } zb_barrier_t;
 
+//  The time in the store is ahead by at most so many ms.
+#define ZB_TIME_STEP 1000
+
 //  The time of heads of rows, see engine.c and expiring.c.
 typedef struct {
     zb_pairtime_t pair;
     uint64_t heard; //  what the peer said of it last,
     int64_t apart;  //  and how far its machine's clock is ahead of ours, ms
     uint64_t kept;  //  the store says that no row is later
+    int64_t wall;   //  what the machine's clock said last, 0 = nothing that makes sense
 } zb_clock_t;
 
 //  LISTs, see loads.c.
@@ -235,6 +242,9 @@ typedef struct {
 //  What the load that has just come back says, while those who waited for it go on, see loads.c.
 typedef struct {
     zb_frame_t absent; //  no such queue
+    zb_queue_t *laid;  //  of this queue's lane, from this id to that
+    uint64_t laid_from;
+    uint64_t laid_last;
     zb_queue_t *queue; //  these ids of this queue are in memory or gone
     uint64_t from;
     uint64_t last;
@@ -455,8 +465,9 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  OK that confirms what is in the commit.
 void zb_engine_confirm (zb_engine_t *self, const zb_task_t *task, uint64_t commit);
 
-//  From here on a part of the task may be done: it acknowledges its ids from the first one on.
-void zb_engine_begin (zb_task_t *task);
+//  From here on a part of the task may be done: it acknowledges its ids from the first one on.  Not joined, those that were
+//  named one by one stay apart from a range.
+void zb_engine_begin (zb_task_t *task, bool joined);
 //  Whether one more GET may not wait; then it is answered, and nothing of it is done.
 bool zb_engine_too_many (zb_engine_t *self, const zb_task_t *task);
 
@@ -630,6 +641,26 @@ void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_reque
                             uint64_t last);
 //  Bytes that a queue has room for, as far as its max-bytes says.
 uint64_t zb_engine_bytes_left (const zb_queue_t *queue);
+
+//  delaying.c
+//  The time by which messages are due; 0 = it is not known.
+uint64_t zb_engine_due_time (const zb_engine_t *self);
+//  When what is put with these properties is due: *due is 0 if it is at once.  Returns NULL, or why it is refused, and the code.
+const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_frame_t properties, uint64_t *due,
+                           unsigned *code);
+//  Somebody gets from the queue: takes what is due, or waits for that.
+void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
+//  Whether a message that a read has found in the lane is one that may be told of.
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id);
+//  Whether something that is due may be on its way.
+bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
+//  The rows that were read for one of the two; false if one is malformed.
+bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+//  Takes what a span of a task names of the lane out.  Returns what it must wait for, NULL if it is done.
+zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+//  Why something of the queue can't be told while rows that were inserted are not shown.
+const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue);
 
 //  topics.c
 //  Answers TOPIC, and SUB.

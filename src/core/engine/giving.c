@@ -306,6 +306,8 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     }
     if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
         return;
+    if (queue->delays)
+        zb_engine_delay (self, queue);
     while (queue->cursor.ready && !zb_ring_empty (&queue->parked)) {
         //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.
         if (self->outgoing >= ZB_OUTGOING) {
@@ -332,7 +334,9 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         zb_engine_end_get (self, get);
     }
     zb_engine_read_ahead (self, queue);
-    if (queue->cursor.load || !zb_ring_empty (&queue->sifts))
+    if (queue->delays)
+        zb_engine_delay (self, queue);
+    if (queue->cursor.load || !zb_ring_empty (&queue->sifts) || zb_engine_delay_comes (self, queue))
         return;
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
         if (zb_engine_budget (self) == 0) {

@@ -194,7 +194,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self)
     load->seen = self->taken_id;
     if (load->kind == ZB_LOAD_PEEK)
         self->peeking = true;
-    else if (load->queue)
+    else if (load->queue && load->queue->lane.load != load)
         load->queue->cursor.seen = self->taken_id;
     zb_read_t *read = load->read;
     load->read = NULL;
@@ -215,6 +215,8 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
         load->queue->log.users--;
         if (load->queue->cursor.load == load)
             load->queue->cursor.load = NULL;
+        if (load->queue->lane.load == load)
+            load->queue->lane.load = NULL;
     }
     if (self->lists.reading == load)
         self->lists.reading = NULL;
@@ -475,6 +477,12 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_STRAYS:
         fault = s_rows (self, load, read) ? NULL : s_damaged_log;
         break;
+    case ZB_LOAD_DUE:
+        fault = zb_engine_are_due (self, load, read) ? NULL : s_damaged_log;
+        break;
+    case ZB_LOAD_LAID:
+        fault = zb_engine_are_laid (self, load, read) ? NULL : s_damaged_log;
+        break;
     case ZB_LOAD_SPOT:
         return zb_engine_spotted (self, load, read);
     case ZB_LOAD_SWEEP:
@@ -546,7 +554,7 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
     if (pins)
         --*pins;
     self->told.absent = (zb_frame_t){NULL, 0};
-    self->told.queue = self->told.topic = NULL;
+    self->told.queue = self->told.topic = self->told.laid = NULL;
     if (done)
         s_destroy (self, &load);
     else

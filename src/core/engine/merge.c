@@ -365,8 +365,18 @@ static zb_row_t *s_span_row (const zb_engine_t *self, const zb_view_t *view, con
     return row;
 }
 
+//  One that is not due goes into the lane, which is looked at here then, too.
+static void s_lay (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint64_t id)
+{
+    zb_log_lay (&queue->log, row, id, self->fill);
+    if (queue->delays)
+        return;
+    queue->delays = true;
+    zb_engine_write_queue (self, queue);
+}
+
 //  Inserts them, if there is anything to be done of them.
-static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const s_span_t *span)
+static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const s_span_t *span, bool laid)
 {
     uint32_t count = span->to - span->from, open = 0;
     zb_row_t *bits = zb_row_new (count / 8 + 1);
@@ -381,7 +391,10 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t
         zb_row_unref (&bits);
     if (open) {
         zb_row_t *row = s_span_row (self, view, span);
-        zb_queue_insert (queue, row, zb_places_id (view->places, span->to - 1), bits, self->fill);
+        if (laid)
+            s_lay (self, queue, row, zb_places_id (view->places, span->from));
+        else
+            zb_queue_insert (queue, row, zb_places_id (view->places, span->to - 1), bits, self->fill);
         zb_engine_touch_queue (self, queue);
         //  The marks of subscriptions go back to it.
         ZB_RING_EACH (link, after, &queue->subs)
@@ -396,7 +409,7 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t
 
 //  Takes the messages of the row that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
 //  the first and the last id of a row, here and after the next split, must never be a copy that is not here.
-static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what)
+static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what, bool laid)
 {
     s_span_t span = {0, 0, 0};
     size_t offset = 0;
@@ -404,7 +417,7 @@ static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t 
     while (zb_log_next (view->places->row, &offset, &piece) == 1) {
         uint32_t next = span.to + piece.count;
         if (what[span.to] == ZB_PUT_AGAIN) {
-            s_insert_span (self, queue, view, &span);
+            s_insert_span (self, queue, view, &span, laid);
             for (uint32_t index = span.to; index < next; index++)
                 self->stats.replayed_twice += !zb_view_is_done (view, index);
             span.from = next;
@@ -412,7 +425,7 @@ static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t 
         }
         span.to = next;
     }
-    s_insert_span (self, queue, view, &span);
+    s_insert_span (self, queue, view, &span, laid);
 }
 
 //  A number is used as soon as its message is here: it may be sent again before the loser tells what it knows of names.
@@ -496,7 +509,7 @@ static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item
     if (!load && others)
         s_put_aside (self, task, view, what, "conflict");
     else if (!load) {
-        s_insert_new (self, queue, view, what);
+        s_insert_new (self, queue, view, what, item->laid);
         s_learn (self, item, queue, view);
         *taken = true;
     }
@@ -518,9 +531,10 @@ static zb_load_t *s_row (zb_engine_t *self, zb_task_t *task, const zb_item_t *it
     if (bits)
         zb_item_add (bits, item->bits.data, item->bits.size);
     zb_view_t *view = zb_view_of (row, item->last, bits);
-    if (view && s_brought (self, item))
+    bool good = view && (!item->laid || (zb_log_due (row) && view->places->count == 1));
+    if (good && s_brought (self, item))
         load = s_again (self, task, queue, view, taken);
-    else if (view)
+    else if (good)
         load = s_new (self, task, item, queue, view, taken);
     else
         s_refuse (self, task, ZB_BAD_REQUEST, "item: the row is malformed");

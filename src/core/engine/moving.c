@@ -127,7 +127,7 @@ static void s_look (const zb_engine_t *self, const zb_queue_t *queue, const zb_t
     const zb_view_t *view = zb_cursor_find (&queue->cursor, id, &number);
     //  What a replay has brought is not shown before its commit is released.
     if (!view && queue->cursor.log->inserting)
-        s_wrong (move, ZB_NOT_READY, ZB_MERGING);
+        s_wrong (move, ZB_NOT_READY, zb_engine_unsure (self, queue));
     if (!view)
         return;
     const zb_lease_t *lease = zb_view_lease (view, number);
@@ -351,7 +351,7 @@ static bool s_may_move (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue, 
     else if ((*target)->kind != ZB_KIND_QUEUE)
         s_refuse (self, task, ZB_BAD_REQUEST, "to: a topic", ZB_NOW);
     else if ((*queue)->cursor.log->inserting)
-        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, zb_engine_unsure (self, *queue), ZB_NOW);
     else
         return true;
     return false;

@@ -50,11 +50,11 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer
     if (load)
         return load;
     if (zb_engine_foreign (self, request->span, request->spans) || (acked && acked->cursor.log->inserting)) {
-        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, acked ? zb_engine_unsure (self, acked) : ZB_MERGING, ZB_NOW);
         return NULL;
     }
     if (acked && acked->kind != ZB_KIND_TOPIC) {
-        zb_engine_begin (task);
+        zb_engine_begin (task, !acked->delays);
         load = zb_engine_ack (self, acked, task, request->span, request->spans);
         if (load)
             return load;
@@ -119,11 +119,12 @@ static char *s_stored_properties (const zb_request_t *request, zb_frame_t *store
 }
 
 //  Stores what may be stored.
-static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer)
+static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer,
+                     uint64_t due)
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
-    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.pair.time};
+    const zb_log_head_t head = {.form = zb_engine_row_form (self), .time = self->clock.pair.time, .n = due};
     zb_piece_t piece = {.first = first, .properties = request->properties};
     char *properties = request->acked.size ? s_stored_properties (request, &piece.properties) : NULL;
     if (producer) {
@@ -200,7 +201,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         *acked = queue;
     //  What a replay has brought is not shown before its commit is released.
     else if (queue->cursor.log->inserting)
-        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, zb_engine_unsure (self, queue), ZB_NOW);
     else
         s_refuse (self, task, ZB_GONE, gone, queue->cursor.commit);
     return NULL;
@@ -262,6 +263,13 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_BAD_REQUEST, wrong, queue->commit);
         return NULL;
     }
+    uint64_t due = 0;
+    unsigned code = 0;
+    wrong = zb_engine_due (self, queue, request->properties, &due, &code);
+    if (wrong) {
+        s_refuse (self, task, code, wrong, queue->commit);
+        return NULL;
+    }
     zb_excess_t excess = {0, 0};
     if (queue->timed)
         excess = zb_engine_excess (self, queue, request, NULL);
@@ -281,7 +289,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         zb_engine_drop_oldest (self, queue, request, acked, drops);
     if (acked)
         zb_engine_ack_now (self, acked, request->span, request->spans);
-    s_store (self, task, queue, producer);
+    s_store (self, task, queue, producer, due);
     if (acked)
         zb_engine_serve (self, acked);
     return NULL;

@@ -29,6 +29,7 @@ typedef struct {
     bool begun;    //  a part of it may be done: it is not refused any more, and the ids that it names are joined
     size_t at;     //  how far they are done: the current span,
     uint64_t next; //  and where it goes on in it; 0 = not begun
+    uint64_t laid; //  and which id of it is looked up in the lane; 0 = not begun
     uint64_t digest; //  PUT of a named producer, once it waits; 0 = not known
     uint64_t walk; //  NACK, EXTEND: over the session's leases, 0 = none;
     uint64_t held; //  messages that the session held

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/lane.h"
 
 #define FREE_ROWS 100      //  rows of the log that are erased in one commit
 #define FREE_BYTES 262144  //  no further ones once they have these bytes
@@ -89,7 +90,28 @@ void zb_engine_free_some (zb_engine_t *self)
     load->last = tomb->mark;
     zb_read_add (load->read, ZB_LOG, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
     zb_read_add (load->read, ZB_ACKS, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
+    uint8_t key[ZB_LANE_INDEX_SIZE];
+    zb_lane_index_key (tomb->queue, 0, key);
+    if (self->store_level >= ZB_LEVEL_DELAY)
+        zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, FREE_ROWS, FREE_BYTES);
     self->tombs.reading = true;
+}
+
+//  The same of the lane.  Whether there may be more.
+static bool s_free_lane (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    bool beyond = false;
+    for (size_t index = 0; read->ranges > 2 && index < read->count[2] && !beyond; index++) {
+        uint64_t due = 0, id = 0;
+        if (zb_lane_index_decode (&read->found[2][index], load->row.id, &due, &id)) {
+            zb_engine_fail (self, "the table log holds a malformed row of a lane");
+            return false;
+        }
+        beyond = id > load->last;
+        if (!beyond)
+            zb_lane_erase (self->fill->batch, load->row.id, due, id);
+    }
+    return read->ranges > 2 && read->more[2] && !beyond;
 }
 
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
@@ -113,6 +135,9 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
         }
         more = more || (read->more[range] && !beyond);
     }
+    more = s_free_lane (self, load, read) || more;
+    if (self->fault)
+        return;
     if (tomb->commit <= self->taken)
         tomb->commit = self->fill->number;
     self->tombs.freed = self->fill->number;

@@ -448,6 +448,7 @@ void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->retaining);
     zb_ring_remove (&queue->sifts);
     zb_ring_remove (&queue->dies);
+    zb_timer_stop (&self->timers, &queue->lane.timer);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);
@@ -474,13 +475,14 @@ static zb_load_t *s_delete (zb_engine_t *self, zb_task_t *task)
 
 //  GET, ACK, NACK, EXTEND, LIST
 
-void zb_engine_begin (zb_task_t *task)
+void zb_engine_begin (zb_task_t *task, bool joined)
 {
     if (task->begun)
         return;
-    task->request.spans = zb_spans_join (task->request.span, task->request.spans);
+    if (joined)
+        task->request.spans = zb_spans_join (task->request.span, task->request.spans);
     task->at = 0;
-    task->next = 0;
+    task->next = task->laid = 0;
     task->begun = true;
 }
 
@@ -504,7 +506,7 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
         return load;
     if (!task->begun && request->max && zb_engine_too_many (self, task))
         return NULL;
-    zb_engine_begin (task);
+    zb_engine_begin (task, !queue->delays);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
@@ -523,7 +525,7 @@ static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    zb_engine_begin (task);
+    zb_engine_begin (task, !queue->delays);
     load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
     if (load)
         return load;
@@ -546,7 +548,7 @@ static zb_load_t *s_nack (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
         return NULL;
     }
-    zb_engine_begin (task);
+    zb_engine_begin (task, true);
     load = zb_engine_held (self, queue, task);
     if (load)
         return load;

@@ -569,6 +569,12 @@ static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint6
         zb_ring_append (&self->dirty, &view->dirty);
 }
 
+//  Whether nobody can mean it who names it among others.
+static bool s_is_shy (const zb_cursor_t *self, const zb_view_t *view, uint32_t number)
+{
+    return self->shy && zb_log_due (view->places->row) && (!view->seat || view->seat[number].deliveries == 0);
+}
+
 static void s_erase_bits (const zb_cursor_t *self, const zb_view_t *view, zb_commit_t *commit)
 {
     uint8_t key[ZB_ACKS_KEY_SIZE];
@@ -622,7 +628,7 @@ uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_
         uint32_t open = view->open, number = zb_places_find (places, first);
         *left -= *left ? 1 : 0;
         for (; *left && number < places->count && zb_places_id (places, number) <= last; number++, --*left)
-            if (!zb_view_is_done (view, number))
+            if (!zb_view_is_done (view, number) && !s_is_shy (self, view, number))
                 s_finish (self, view, number, commit->number);
         uint64_t next =
             number < places->count && zb_places_id (places, number) <= last ? zb_places_id (places, number) : 0;

@@ -61,6 +61,7 @@ typedef struct zb_cursor {
     uint64_t reach;
     uint64_t from;     //  behind this one it begins,
     zb_frame_t filter; //  and what it takes, its owner's; empty: all
+    bool shy;          //  what had a delay, and was delivered to nobody that is known of, is not finished
     size_t work;       //  what that has cost and nobody was told of
     uint64_t passed; //  where rows are kept: rows up to here without a bitmap are done,
     uint64_t behind; //  and so many messages are before the mark

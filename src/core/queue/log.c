@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/queue/cursor.h"
+#include "core/queue/lane.h"
 #include "core/queue/log.h"
 
 void zb_log_init (zb_log_t *self, uint32_t id, bool head_only, uint64_t tail, size_t *total)
@@ -85,6 +86,7 @@ void zb_log_end_row (zb_log_t *self)
     self->hint = self->fill->size;
     self->stored += self->fill->size;
     zb_added_t *added = s_added (self, self->fill, self->fill_last);
+    added->due = self->head_only ? 0 : zb_log_due (self->fill);
     zb_ring_append (&self->added, &added->ring);
     self->fill = NULL;
 }
@@ -97,7 +99,7 @@ static void s_reserve (zb_log_t *self, const zb_log_head_t *head, uint64_t first
         size_t room = zb_log_head_size (head->form) + need;
         zb_log_head_t begun = *head;
         begun.first = first;
-        begun.n = self->head_only ? self->put + 1 : 0;
+        begun.n = self->head_only ? self->put + 1 : head->n;
         self->fill = zb_row_new (room < self->hint ? self->hint : room);
         zb_log_begin (self->fill, &begun);
     }
@@ -124,8 +126,11 @@ static bool s_is_parted (const zb_log_t *self, size_t empty, const zb_piece_t *p
 
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
 {
-    size_t empty = zb_log_head_size (head->form);
-    piece->part = piece->number && (piece->part || s_is_parted (self, empty, piece, body, bodies));
+    size_t empty = zb_log_head_size (head->form), most = !self->head_only && head->n ? 1 : SIZE_MAX;
+    //  No row has ids around one that is delivered before, or behind, the rest of it.
+    if (most == 1)
+        zb_log_end_row (self);
+    piece->part = piece->number && (piece->part || bodies > most || s_is_parted (self, empty, piece, body, bodies));
     piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
         if (self->fill && piece->first - zb_get64 (self->fill->data + 8) > UINT32_MAX / 2)
@@ -133,7 +138,7 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
         size_t used = self->fill ? self->fill->size : empty;
         size_t count = 0, bytes = 0;
         //  As many as fit; a row that is empty takes one message of any size.
-        while (next + count < bodies &&
+        while (next + count < bodies && count < most &&
                (used + zb_log_need (piece, count + 1, bytes + body[next + count].size) <= ZB_ROW_MAX ||
                 (!self->fill && count == 0)))
             bytes += body[next + count++].size;
@@ -149,6 +154,8 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
         self->fill_last = piece->first - 1;
         self->put += count;
         next += count;
+        if (most == 1)
+            zb_log_end_row (self);
     }
 }
 
@@ -159,9 +166,22 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit)
         zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
         uint8_t key[ZB_LOG_KEY_SIZE];
         zb_log_key (self->id, added->last, key);
-        zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, added->row);
+        if (added->due)
+            zb_lane_put (commit->batch, self->id, added->due, added->last, added->row);
+        else
+            zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, added->row);
         zb_ring_append (&commit->rows, link);
     }
+}
+
+void zb_log_lay (zb_log_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit)
+{
+    zb_added_t *added = s_added (self, zb_row_ref (row), id);
+    added->due = zb_log_due (row);
+    assert (!self->head_only && added->due);
+    self->put++;
+    zb_lane_put (commit->batch, self->id, added->due, id, row);
+    zb_ring_append (&commit->rows, &added->ring);
 }
 
 static uint32_t s_done (const zb_row_t *bits)
@@ -238,7 +258,7 @@ static void s_join (zb_log_t *self, const zb_added_t *added, size_t *left)
 
 void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join, size_t *left)
 {
-    if (added->purges != self->purges)
+    if (added->purges != self->purges || added->due || added->dropped)
         return;
     self->shown += zb_log_count (added->row);
     bool inserted = added->inserted && added->last <= self->tail;

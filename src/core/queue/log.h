@@ -73,6 +73,8 @@ typedef struct {
     bool inserted;   //  zb_log_insert's; then
     uint64_t first;  //  its first id,
     zb_row_t *bits;  //  and what is done of it, or NULL
+    bool dropped;    //  it is done before it was shown
+    uint64_t due;    //  it goes into the lane (core/queue/lane.h), until then; 0 = it does not
 } zb_added_t;
 
 //  A log without messages; ids up to `tail` are before its time.
@@ -82,7 +84,8 @@ void zb_log_clear (zb_log_t *self);
 
 //  Puts bodies; piece->first and the following are their ids, piece->count is set here.  A PUT with a number that takes
 //  more than one row has its digest in each, and so has one where piece->part is set: its digest is not that of what is
-//  stored.  Rows that are begun have a head of this form and time.
+//  stored.  Rows that are begun have a head of this form and time.  With a head->n the messages of a queue are due then: each
+//  has a row of its own, which goes into the lane.
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies);
 //  What is put from here on goes into another row.
 void zb_log_end_row (zb_log_t *self);
@@ -92,6 +95,8 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit);
 //  is no load of its cursors'.  Where rows are kept that holds for each cursor, and each of them
 //  is to be written into the same commit.
 uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
+//  Writes a row of one message into the lane, which is due when its head says so.
+void zb_log_lay (zb_log_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.
 void zb_added_destroy (zb_added_t **self_p);
 //  Shows a row; it joins the windows of the cursors that have come to it if that is allowed.  What their filters cost is

@@ -36,6 +36,8 @@ static const struct {
      offsetof (zb_queue_row_t, sized), ZB_LEVEL_BYTES},
     {"expires", "a number of milliseconds", ZB_EXPIRES_MOST, offsetof (zb_queue_row_t, expires), NONE,
      offsetof (zb_queue_row_t, timed), ZB_LEVEL_EXPIRES},
+    {"delay", "a number of milliseconds", ZB_DELAY_MOST, offsetof (zb_queue_row_t, delay), NONE,
+     offsetof (zb_queue_row_t, delays), ZB_LEVEL_DELAY},
 };
 #define OPTIONS (sizeof s_options / sizeof *s_options)
 
@@ -54,6 +56,14 @@ static uint64_t s_value (const zb_queue_row_t *row, size_t option)
 static bool *s_named (zb_queue_row_t *row, size_t option)
 {
     return s_options[option].named == NONE ? NULL : (bool *) (void *) ((char *) row + s_options[option].named);
+}
+
+//  Whether it has a value of its own.
+static bool s_is_told (const zb_queue_row_t *row, size_t option)
+{
+    zb_queue_row_t copy = *row;
+    const bool *named = s_named (&copy, option);
+    return s_value (row, option) || (named && *named);
 }
 
 static uint64_t s_standard (const zb_limits_t *limits, size_t option)
@@ -186,22 +196,20 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
-    unsigned level = row->timed                          ? ZB_LEVEL_EXPIRES
-                     : row->sized                        ? ZB_LEVEL_BYTES
-                     : row->drops                        ? ZB_LEVEL_FULL
+    unsigned level = row->drops                          ? ZB_LEVEL_FULL
                      : row->dead_size || row->most_tries ? ZB_LEVEL_DEAD
                      : row->retry                        ? ZB_LEVEL_RETRY
                                                          : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
-        if (s_value (row, index) && s_options[index].level > level)
+        if (s_is_told (row, index) && s_options[index].level > level)
             level = s_options[index].level;
     return level;
 }
 
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
-    bool same = one->timed == other->timed && one->sized == other->sized && one->drops == other->drops &&
-                one->retry == other->retry && one->retry_most == other->retry_most &&
+    bool same = one->timed == other->timed && one->delays == other->delays && one->sized == other->sized &&
+                one->drops == other->drops && one->retry == other->retry && one->retry_most == other->retry_most &&
                 one->most_tries == other->most_tries &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
@@ -213,11 +221,9 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
 {
     size_t size = 0;
     for (size_t index = 0; index < OPTIONS; index++) {
-        zb_queue_row_t copy = *row;
         uint64_t value = s_value (row, index);
-        const bool *named = s_named (&copy, index);
-        bool told = !named || *named;
-        if ((s_options[index].level > ZB_LEVEL_LEAST) == late && told)
+        bool shown = s_options[index].named == NONE || s_is_told (row, index);
+        if ((s_options[index].level > ZB_LEVEL_LEAST) == late && shown)
             size += (size_t) snprintf (text + size, room - size, "%s=%" PRIu64 "\n", s_options[index].name,
                                        value ? value : s_standard (limits, index));
         assert (size < room);

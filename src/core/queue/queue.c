@@ -80,6 +80,7 @@ void zb_queue_destroy (zb_queue_t **self_p)
             self->topic->log.users--;
         }
         assert (zb_ring_empty (&self->subs));
+        zb_lane_clear (&self->lane);
         zb_log_clear (&self->log);
         assert (!self->entry.in && zb_ring_empty (&self->ring) && zb_ring_empty (&self->touched));
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
@@ -114,6 +115,8 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .expires = self->expires,
                           .since = self->since,
                           .timed = self->timed,
+                          .delay = self->delay,
+                          .delays = self->delays,
                           .retry = self->retry,
                           .retry_most = self->retry_most,
                           .most_tries = self->most_tries};
@@ -141,6 +144,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->expires = row->expires;
     self->since = row->since;
     self->timed = row->timed;
+    self->delay = row->delay;
+    self->delays = row->delays;
     self->retry = row->retry;
     self->retry_most = row->retry_most;
     self->most_tries = row->most_tries;

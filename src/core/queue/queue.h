@@ -20,6 +20,7 @@
 
 #include "core/base/map.h"
 #include "core/queue/cursor.h"
+#include "core/queue/lane.h"
 
 //  What was found out about the first row of a log.
 typedef struct {
@@ -57,6 +58,9 @@ typedef struct zb_queue {
     uint64_t expires; //  of a queue, as in its row
     uint64_t since;
     bool timed;
+    uint64_t delay; //  and again
+    bool delays;
+    zb_lane_t lane;
     bool sized; //  as in its row, with cursor.counts
     bool drops;
     uint64_t bytes; //  as in its row, of a topic 0 = the broker's default;

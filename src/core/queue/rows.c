@@ -39,7 +39,8 @@ enum {
     MORE_RETAINS = 7,
     MORE_BYTES = 8,
     MORE_DROPS = 9,
-    MORE_TRIES = 10
+    MORE_TRIES = 10,
+    MORE_DELAY = 11
 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
@@ -78,7 +79,10 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     size += s_more (value + size, MORE_DROPS, &drops, self->drops);
     uint8_t tries[8];
     zb_put64 (tries, self->most_tries);
-    return size + s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
+    size += s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
+    uint8_t delay[8];
+    zb_put64 (delay, self->delay);
+    return size + s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -88,6 +92,15 @@ static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t si
     self->timed = true;
     self->expires = zb_get64 (value);
     self->since = zb_get64 (value + 8);
+    return 0;
+}
+
+static int s_take_delay (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) > ZB_DELAY_MOST)
+        return -1;
+    self->delays = true;
+    self->delay = zb_get64 (value);
     return 0;
 }
 
@@ -142,6 +155,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
     for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
         zb_frame_t name = {value + at + 2, value[at + 1]};
         if (value[at] == MORE_EXPIRES && s_take_expires (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_DELAY && s_take_delay (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
             return -1;
@@ -418,6 +433,11 @@ uint32_t zb_log_count (const zb_row_t *row)
 uint64_t zb_log_time (const zb_row_t *row)
 {
     return row->data[0] == 2 ? zb_get64 (row->data + 16) : 0;
+}
+
+uint64_t zb_log_due (const zb_row_t *row)
+{
+    return row->data[0] == 2 ? zb_get64 (row->data + 24) : 0;
 }
 
 int zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)

@@ -54,7 +54,13 @@
                                                  an option 9: of a queue: u8  1: the oldest message that is ready goes
                                                       when it is full
                                                  an option 10: u64  max-deliveries: tries after which a message dies
+                                                 an option 11: of a queue: u64  delay in ms of a message that says none;
+                                                      from level 4 on
     log        queue id u32, LAST message id u64 messages, see below
+               0x00000000, 0x01, queue id u32,   messages that are not due yet, one a row, as below; from level 4 on, see
+               due u64, message id u64                core/queue/lane.h
+               0x00000000, 0x02, queue id u32,   u64  ms since 1970: when that message is due
+               message id u64
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
                                                       of a topic: those of them whose rows are gone,
@@ -86,8 +92,8 @@
         4     4   messages, at least 1
         8     8   first message id
        16     8   form 2: ms since 1970 when the row was begun (core/base/pairtime.h); 0 = not known
-       24     8   form 2, from level 3 on: the number that its first message has in its topic, from 1; 0 = of a queue, or not
-                  known
+       24     8   form 2, from level 3 on: the number that its first message has in its topic, from 1; 0 = not known.  Of a
+                  queue, from level 4 on: ms since 1970, when its message was due; 0 = it had no delay
        32     4   form 2: bytes of all bodies
        16/36  -   pieces, each the messages of one PUT (of a large PUT as many as fit):
                   0  4   id of the piece's first message minus the row's first
@@ -130,7 +136,7 @@
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
 //  Bytes of more options.
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 18 + 3 + 10)
+#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 18 + 3 + 10 + 10)
 
 #define ZB_DEAD_SUFFIX ".dead"  //  behind a name, the default of where dead letters go
 #define ZB_TRIES_MOST INT32_MAX //  of max-deliveries
@@ -168,6 +174,8 @@ typedef struct {
     uint64_t expires; //  of a queue: ms, 0 = never;
     uint64_t since;   //  of messages with larger ids: the option was named then
     bool timed;       //  it was: properties of this name have a meaning
+    uint64_t delay;   //  of a queue: ms, 0 = none;
+    bool delays;      //  the option was named: properties of its kind have a meaning
     uint64_t retry;   //  not of a topic: ms that a message rests after its first try, 0 = not at all;
     uint64_t retry_most; //  after each more twice as long, up to so long
     uint64_t most_tries; //  not of a topic: tries without success after which a message dies, 0 = no limit
@@ -241,7 +249,7 @@ typedef struct {
     uint32_t count;  //  messages
     uint64_t first;  //  id of the first
     uint64_t time;   //  ms since 1970
-    uint64_t n;      //  number of the first in its topic; 0 = none
+    uint64_t n;      //  number of the first in its topic; of a queue when it is due; 0 = none
     uint32_t bytes;  //  of all bodies
 } zb_log_head_t;
 
@@ -273,6 +281,8 @@ int zb_log_head (const zb_row_t *row, zb_log_head_t *head);
 uint32_t zb_log_count (const zb_row_t *row);
 //  When a row was begun; 0 = not known.
 uint64_t zb_log_time (const zb_row_t *row);
+//  Of a queue: when it was due; 0 = it had no delay.
+uint64_t zb_log_due (const zb_row_t *row);
 //  Bytes of a head of this form.
 size_t zb_log_head_size (unsigned form);
 //  Takes the next piece: returns 1, 0 at the end, -1 if the row is malformed.  *offset starts at 0.

@@ -20,7 +20,15 @@ typedef struct {
     uint64_t expires; //  ms after the PUT; 0 = never
 } zb_timing_t;
 
+//  When it is due, in a queue for which the option `delay` was named.
+typedef struct {
+    bool told;      //  one of the two properties is there:
+    uint64_t due;   //  ms since 1970, 0 = the other one is,
+    uint64_t delay; //  ms after the PUT
+} zb_delay_t;
+
 //  Reads the properties, which are well-formed lines.  Returns NULL, or what is wrong, for a client; nothing is told then.
 const char *zb_timing_read (zb_timing_t *self, zb_frame_t properties);
+const char *zb_delay_read (zb_delay_t *self, zb_frame_t properties);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/queue/topic.h"
+#include "core/queue/lane.h"
 #include "core/replay/replay.h"
 
 #define ITEM_HEAD 20
@@ -36,9 +37,10 @@ static bool s_name (zb_item_t *self)
 
 static bool s_row (zb_item_t *self)
 {
-    if (!s_name (self) || self->position.size != 1 + ZB_LOG_KEY_SIZE || self->rest.size < 4)
+    self->laid = self->kind == ZB_REPLAY_ROW && self->position.size == 1 + ZB_LANE_KEY_SIZE;
+    if (!s_name (self) || (!self->laid && self->position.size != 1 + ZB_LOG_KEY_SIZE) || self->rest.size < 4)
         return false;
-    self->last = zb_get64 ((const uint8_t *) self->position.data + 5);
+    self->last = zb_get64 ((const uint8_t *) self->position.data + self->position.size - 8);
     size_t bits = zb_get32 (self->rest.data);
     self->rest = s_skip (self->rest, 4);
     if (bits > self->rest.size)

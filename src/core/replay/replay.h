@@ -30,7 +30,8 @@
       QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name; where there are
                             more options: 0 u8, these as in rows.h
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is
-                            in the position
+                            in the position.  One that is not due comes from the lane (core/queue/lane.h), as its key says, and
+                            goes into the winner's
       PRODUCER   producers  size of the name u8, name, instance u64, last number u64, slots as in rows.h
       ACKS       acks       size of the name u8, name, ids as in an ACK's argument
       DELETE     acks       size of the name u8, name: there is no such queue any more
@@ -103,6 +104,7 @@ typedef struct {
     const zb_span_t *span; //  ACKS, DONE: joined
     size_t spans;
     uint64_t last; //  ROW: its last id
+    bool laid;     //  it is not due, or was not yet asked for
     zb_frame_t bits;
     zb_frame_t row;
     zb_queue_row_t queue; //  QUEUE, TOPIC, SUB; DONE: the birth

@@ -105,6 +105,7 @@ static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
     self->key_size = 0;
     self->queue = 0;
     self->ended = false;
+    self->lanes = stage == ZB_STAGE_LOG;
     zb_read_destroy (&self->chunk);
     if (stage != ZB_STAGE_ACKS)
         return;
@@ -183,6 +184,7 @@ static void s_know_queue (zb_replayer_t *self, const zb_found_t *found)
 static void s_go_to_row (zb_replayer_t *self, uint32_t queue, uint64_t last)
 {
     s_go_to (self, ZB_STAGE_LOG);
+    self->lanes = false;
     while (self->queue + 1 < self->queues && self->numbered[self->queue]->id < queue)
         self->queue++;
     if (self->queues == 0 || self->numbered[self->queue]->id != queue)
@@ -191,13 +193,25 @@ static void s_go_to_row (zb_replayer_t *self, uint32_t queue, uint64_t last)
     self->key_size = ZB_LOG_KEY_SIZE;
 }
 
+//  Goes on with the row of a lane that has this key, or (`behind`) with the next one.
+static void s_go_to_lane (zb_replayer_t *self, const uint8_t key[ZB_LANE_KEY_SIZE], bool behind)
+{
+    s_go_to (self, ZB_STAGE_LOG);
+    memcpy (self->key, key, ZB_LANE_KEY_SIZE);
+    self->key[ZB_LANE_KEY_SIZE] = 0;
+    self->key_size = ZB_LANE_KEY_SIZE + (behind ? 1 : 0);
+}
+
 //  Goes on behind the position that the winner has named.
 static void s_resume (zb_replayer_t *self)
 {
     const uint8_t *key = self->resume + 1;
     size_t size = self->resume_size ? self->resume_size - 1 : 0;
     if (self->skip.size && self->skip_n == self->n + 1) {
-        s_go_to_row (self, self->skip_queue, self->skip_last);
+        if (self->skip_laid)
+            s_go_to_lane (self, self->skip_key, false);
+        else
+            s_go_to_row (self, self->skip_queue, self->skip_last);
         return;
     }
     bool old = self->resume_size && self->resume[0] == ZB_STAGE_OLD_ACKS;
@@ -212,6 +226,8 @@ static void s_resume (zb_replayer_t *self)
     if (self->stage == ZB_STAGE_LOG) {
         if (size == ZB_LOG_KEY_SIZE)
             s_go_to_row (self, zb_get32 (key), zb_get64 (key + 4) + 1);
+        if (size == ZB_LANE_KEY_SIZE)
+            s_go_to_lane (self, key, true);
         return;
     }
     self->whole = false;
@@ -281,6 +297,8 @@ static bool s_use (zb_replayer_t *self)
         used = zb_replayer_make_acks (self, found) ? 1 : 0;
     else if (self->stage == ZB_STAGE_MARKS)
         zb_replayer_make_mark (self, found);
+    else if (self->stage == ZB_STAGE_LOG && self->lanes)
+        zb_replayer_make_laid (self, found);
     else if (self->stage == ZB_STAGE_LOG)
         zb_replayer_make_messages (self, found);
     else {
@@ -303,7 +321,11 @@ static bool s_use (zb_replayer_t *self)
 static void s_next (zb_replayer_t *self)
 {
     zb_read_destroy (&self->chunk);
-    if (self->stage == ZB_STAGE_LOG && self->queue + 1 < self->queues) {
+    if (self->stage == ZB_STAGE_LOG && self->lanes && self->queues) {
+        self->lanes = self->ended = false;
+        self->key_size = 0;
+    }
+    else if (self->stage == ZB_STAGE_LOG && self->queue + 1 < self->queues) {
         self->queue++;
         self->key_size = 0;
         self->ended = self->numbered[self->queue]->row.kind == ZB_KIND_SUB; //  it has no rows of its own
@@ -354,7 +376,15 @@ static zb_read_t *s_read_queues (zb_replayer_t *self, int purpose)
 static zb_read_t *s_read_stage (zb_replayer_t *self, int purpose)
 {
     zb_read_t *read = zb_read_new (purpose, 0);
-    if (self->stage == ZB_STAGE_LOG) {
+    if (self->stage == ZB_STAGE_LOG && self->lanes) {
+        uint8_t key[ZB_LANE_KEY_SIZE];
+        zb_lane_key (0, 0, 0, key);
+        if (self->key_size)
+            zb_read_add (read, ZB_LOG, self->key, self->key_size, ZB_LANE_PREFIX - 4, READ_ROWS, READ_BYTES);
+        else
+            zb_read_add (read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX - 4, READ_ROWS, READ_BYTES);
+    }
+    else if (self->stage == ZB_STAGE_LOG) {
         uint8_t key[ZB_ACKS_KEY_SIZE];
         const zb_known_queue_t *queue = self->numbered[self->queue];
         zb_acks_key (queue->id, self->key_size ? zb_get64 (self->key + 4) : zb_replayer_common (self) + 1, key);
@@ -409,7 +439,7 @@ static void s_take_chunk (zb_replayer_t *self, zb_read_t **read_p)
     const zb_found_t *last = &self->chunk->found[0][self->chunk->count[0] - 1];
     memcpy (self->key, last->key, last->key_size);
     self->key_size = last->key_size;
-    if (self->stage == ZB_STAGE_LOG)
+    if (self->stage == ZB_STAGE_LOG && !self->lanes)
         zb_put64 (self->key + 4, zb_get64 (self->key + 4) + 1);
     else
         self->key[self->key_size++] = 0;
@@ -494,6 +524,8 @@ static zb_replayer_next_t s_refused (zb_replayer_t *self, zb_made_t *made, zb_fr
     self->aside.span = self->ids.span;
     self->aside.spans = self->ids.size;
     self->refused_row = item.row;
+    self->refused_size = item.laid ? ZB_LANE_KEY_SIZE : 0;
+    memcpy (self->refused_key, (const uint8_t *) item.position.data + 1, self->refused_size);
     return ZB_REPLAYER_ASIDE;
 }
 
@@ -517,6 +549,8 @@ void zb_replayer_put_aside (zb_replayer_t *self, uint64_t messages)
     self->skip_queue = self->aside.queue_id;
     self->skip_last = self->aside.last;
     self->skip_n = self->refused_n;
+    self->skip_laid = self->refused_size > 0;
+    memcpy (self->skip_key, self->refused_key, self->refused_size);
     self->stats.aside += messages;
     zb_replayer_restart (self);
 }

@@ -312,9 +312,9 @@ static void s_skip (const zb_replayer_t *self, zb_view_t *view, uint64_t row)
                 zb_view_finish (view, index);
 }
 
-static void s_row (zb_replayer_t *self, const zb_known_queue_t *queue, const zb_found_t *found, const zb_row_t *bits)
+static void s_row (zb_replayer_t *self, const zb_known_queue_t *queue, const zb_found_t *found, uint64_t last,
+                   const zb_row_t *bits)
 {
-    uint64_t last = zb_get64 (found->key + 4);
     zb_view_t *view = zb_view_of (found->row, last, bits);
     if (!view) {
         self->fault = "the tables log or acks hold a malformed row";
@@ -358,7 +358,21 @@ void zb_replayer_make_messages (zb_replayer_t *self, const zb_found_t *found)
             break;
         }
     }
-    s_row (self, queue, found, bits);
+    s_row (self, queue, found, last, bits);
+}
+
+void zb_replayer_make_laid (zb_replayer_t *self, const zb_found_t *found)
+{
+    uint32_t id = found->key_size == ZB_LANE_KEY_SIZE ? zb_get32 (found->key + ZB_LANE_PREFIX - 4) : 0;
+    uint64_t due = 0, last = 0;
+    if (zb_lane_decode (found, id, &due, &last)) {
+        self->fault = "the table log holds a malformed row of a lane";
+        return;
+    }
+    const zb_known_queue_t *queue = zb_replayer_queue (self, id);
+    //  One that was deleted; or purged; or the winner has had it.
+    if (queue && last > queue->mark && !zb_lineage_had (&self->theirs, last))
+        s_row (self, queue, found, last, NULL);
 }
 
 //  ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #define ZB_REPLAYER_SELF_H_INCLUDED
 
 #include "core/base/ring.h"
+#include "core/queue/lane.h"
 #include "core/replay/replayer.h"
 
 typedef struct {
@@ -53,7 +54,8 @@ struct zb_replayer {
     zb_stage_t stage;
     size_t key_size;
     uint8_t key[ZB_KEY_MAX]; //  rows from here on are next
-    size_t queue;            //  QUEUES: the next one by name; LOG: the one by id that is read
+    size_t queue;            //  QUEUES: the next one by name; LOG: the one by id that is read,
+    bool lanes;              //  behind the lanes of all
     zb_row_t *rights;        //  what the loser's store says of principals; NULL: there are none
     bool told;               //  that was said since BEGIN
     bool ended;              //  the stage's table is read to its end
@@ -77,6 +79,8 @@ struct zb_replayer {
     //  What the winner refused.
     bool refused;
     uint64_t refused_n; //  as this item
+    size_t refused_size; //  its key in the table log
+    uint8_t refused_key[ZB_LANE_KEY_SIZE];
     zb_aside_t aside;
     zb_spans_t ids;
     zb_frame_t refused_row;
@@ -86,6 +90,8 @@ struct zb_replayer {
     zb_spans_t skip; //  none: there is no such row
     uint32_t skip_queue;
     uint64_t skip_last; //  of the row
+    bool skip_laid;     //  it is in a lane, with this key
+    uint8_t skip_key[ZB_LANE_KEY_SIZE];
     uint64_t skip_n;    //  the item that was refused
 
     zb_replayer_stats_t stats;
@@ -102,7 +108,8 @@ bool zb_replayer_make_acks (zb_replayer_t *self, const zb_found_t *found);
 void zb_replayer_row_key (const zb_replayer_t *self, const zb_found_t *acks, uint8_t key[ZB_LOG_KEY_SIZE]);
 //  A row of the table cursors.
 void zb_replayer_make_mark (zb_replayer_t *self, const zb_found_t *found);
-//  A row of the log of the queue that is read.
+//  A row of a lane; of the log of the queue that is read.
+void zb_replayer_make_laid (zb_replayer_t *self, const zb_found_t *found);
 void zb_replayer_make_messages (zb_replayer_t *self, const zb_found_t *found);
 //  The rows of one name: how many they are from `at` on, 0 if the chunk may not hold all; and its item.
 size_t zb_replayer_name_rows (const zb_read_t *chunk, size_t at);

@@ -1,0 +1,298 @@
+/*  =========================================================================
+    delaying - messages that are not due yet
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================
+
+    How they lie in the store, and what becomes of them when, is said in core/queue/lane.h.
+
+    What is due is taken out of the lane, and inserted into the log, when somebody gets: the rows of one read, in
+    the order of their time, as far as their ids rise.  Rows of which one has a smaller id than the
+    one before are left for the next time, when what was inserted is delivered, since of what is in the log
+    the smallest id is delivered first.
+*/
+
+#include <assert.h>
+
+#include "core/engine/engine_self.h"
+#include "core/queue/timing.h"
+
+#define ROWS 256          //  of one read
+#define BYTES (256 << 10) //  of one read, about
+#define CLOCK_STEP 100    //  ms until it is tried again while the time is not known, or what is purged is not
+
+//  A lead that begins takes up the time of the store, which may be ahead by a step.  So much is not believed, unless the
+//  machine's clock says so, too: nothing is early.
+uint64_t zb_engine_due_time (const zb_engine_t *self)
+{
+    uint64_t time = self->clock.pair.time, wall = (uint64_t) self->clock.wall;
+    if (wall == 0 || wall >= time)
+        return time;
+    return wall + ZB_TIME_STEP > time ? wall : time - ZB_TIME_STEP;
+}
+
+const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_frame_t properties, uint64_t *due,
+                           unsigned *code)
+{
+    zb_delay_t delay = {.told = false};
+    uint64_t time = zb_engine_due_time (self);
+    *due = 0;
+    *code = ZB_BAD_REQUEST;
+    if (queue->kind == ZB_KIND_TOPIC && self->store_level >= ZB_LEVEL_DELAY) {
+        const char *wrong = zb_delay_read (&delay, properties);
+        return wrong ? wrong : delay.told ? "delay and due: not in a topic" : NULL;
+    }
+    if (!queue->delays)
+        return NULL;
+    const char *wrong = zb_delay_read (&delay, properties);
+    if (wrong)
+        return wrong;
+    uint64_t ms = delay.told ? delay.delay : queue->delay;
+    if (ms == 0 && delay.due == 0)
+        return NULL;
+    if (time == 0) {
+        *code = ZB_NOT_READY;
+        return "this broker does not know the time yet";
+    }
+    uint64_t when = delay.due ? delay.due : time + ms;
+    if (when <= time)
+        return NULL;
+    zb_timing_t timing = {.told = false};
+    if (queue->timed)
+        zb_timing_read (&timing, properties);
+    uint64_t expires = timing.told ? timing.expires : queue->timed ? queue->expires : 0;
+    if (expires && when - time >= expires)
+        return "it would expire before it is due";
+    *due = when;
+    return NULL;
+}
+
+//  ---------------------------------------------------------------------------
+//  Taking what is due
+
+//  Whether what was inserted last is on its way to the disks.
+static bool s_inserts (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return queue->lane.commit > self->released;
+}
+
+const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    return s_inserts (self, queue) ? "what has just become due is not on the disks yet, send it again" : ZB_MERGING;
+}
+
+//  Whether what was inserted last is delivered, or lies where the consumers are not yet.
+static bool s_is_passed (zb_queue_t *queue)
+{
+    uint32_t number = 0;
+    if (queue->lane.last > queue->cursor.reach)
+        return true;
+    const zb_view_t *view = zb_cursor_next (&queue->cursor, &number);
+    return !view || zb_places_id (view->places, number) > queue->lane.last;
+}
+
+static zb_load_t *s_load (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind)
+{
+    assert (!queue->lane.load);
+    zb_load_t *load = zb_engine_load_new (self, kind);
+    load->queue = queue;
+    load->purges = queue->log.purges;
+    queue->lane.load = load;
+    queue->log.users++;
+    zb_lane_tidy (&queue->lane, self->released);
+    return load;
+}
+
+//  Messages up to this id are purged; UINT64_MAX also if that is not known.
+static uint64_t s_purged (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    uint8_t key[4];
+    zb_put32 (key, queue->id);
+    zb_entry_t *entry = zb_map_find (&self->tombs.by_queue, (zb_frame_t){key, sizeof key});
+    return entry ? ZB_ITEM (entry, zb_tomb_t, entry)->mark : self->tombs.more ? UINT64_MAX : 0;
+}
+
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
+{
+    return id > s_purged (self, queue) && (id <= self->before || id <= queue->lane.shown) &&
+           !zb_lane_taken (&queue->lane, id);
+}
+
+void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_lane_t *lane = &queue->lane;
+    uint64_t time = zb_engine_due_time (self);
+    zb_timer_stop (&self->timers, &lane->timer);
+    if (!queue->delays || queue->gone || zb_ring_empty (&queue->parked) || lane->load || s_inserts (self, queue))
+        return;
+    lane->timer.kind = ZB_TIMER_LANE;
+    if (lane->known && lane->head > time) {
+        uint64_t left = lane->head - time;
+        if (lane->head < ZB_LANE_NEVER)
+            zb_timer_set (&self->timers, &lane->timer, self->now + (left < INT32_MAX ? (int64_t) left : INT32_MAX));
+        return;
+    }
+    if (time == 0 || s_purged (self, queue) == UINT64_MAX) {
+        zb_timer_set (&self->timers, &lane->timer, self->now + CLOCK_STEP);
+        return;
+    }
+    //  Both end by themselves, and then it is served.
+    if (queue->cursor.load || queue->log.inserting || !s_is_passed (queue))
+        return;
+    zb_load_t *load = s_load (self, queue, ZB_LOAD_DUE);
+    lane->known = true;
+    lane->head = ZB_LANE_NEVER;
+    uint8_t key[ZB_LANE_KEY_SIZE];
+    zb_lane_key (queue->id, 0, 0, key);
+    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+}
+
+bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    const zb_lane_t *lane = &queue->lane;
+    uint64_t time = zb_engine_due_time (self);
+    return queue->delays && (lane->load || s_inserts (self, queue) || (time && (!lane->known || lane->head <= time)));
+}
+
+//  Inserts one that was found.
+static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint64_t due, uint64_t id)
+{
+    zb_log_number (row, self->clock.pair.time);
+    zb_lane_erase (self->fill->batch, queue->id, due, id);
+    zb_lane_take (&queue->lane, id, self->fill->number, true);
+    zb_queue_insert (queue, row, id, NULL, self->fill);
+    //  It was counted when it was put.
+    queue->log.put--;
+    queue->lane.last = id;
+    queue->lane.commit = self->fill->number;
+    self->fill->bytes += row->size;
+    self->waiting += row->size;
+    zb_engine_touch_queue (self, queue);
+}
+
+bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    zb_queue_t *queue = load->queue;
+    zb_lane_t *lane = &queue->lane;
+    lane->load = NULL;
+    if (queue->gone)
+        return true;
+    uint64_t head = read->more[0] ? 0 : ZB_LANE_NEVER, before = 0, purged = s_purged (self, queue);
+    uint64_t time = zb_engine_due_time (self);
+    bool may = load->purges == queue->log.purges && !queue->cursor.load && !queue->log.inserting && purged < UINT64_MAX;
+    if (!may)
+        lane->known = false;
+    for (size_t index = 0; may && index < read->count[0]; index++) {
+        const zb_found_t *found = &read->found[0][index];
+        uint64_t due = 0, id = 0;
+        if (zb_lane_decode (found, queue->id, &due, &id))
+            return false;
+        if (id <= purged || zb_lane_taken (lane, id))
+            continue;
+        if (due > time || id < before) {
+            head = due;
+            break;
+        }
+        s_insert (self, queue, found->row, due, id);
+        before = id;
+    }
+    if (may && head < lane->head)
+        lane->head = head;
+    zb_engine_visited (self, read->count[0]);
+    zb_engine_serve (self, queue);
+    return true;
+}
+
+//  ---------------------------------------------------------------------------
+//  Acknowledging what is not due
+
+//  It is done, in the commit that is being filled.
+static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t id)
+{
+    queue->cursor.done++;
+    self->stats.acked++;
+    zb_engine_note_done (self, queue->name, id, id);
+    zb_engine_touch_queue (self, queue);
+    queue->cursor.commit = queue->commit;
+}
+
+//  One that was inserted is done before it is shown: it leaves the log.
+static void s_drop (zb_engine_t *self, zb_queue_t *queue, zb_lane_gone_t *gone)
+{
+    uint8_t key[ZB_LOG_KEY_SIZE];
+    ZB_RING_EACH (link, after, &zb_engine_commit (self, gone->commit)->rows)
+    {
+        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
+        if (added->log == &queue->log && added->inserted && added->last == gone->id)
+            added->dropped = true;
+    }
+    zb_log_key (queue->id, gone->id, key);
+    zb_batch_erase (self->fill->batch, ZB_LOG, key, sizeof key);
+    gone->inserted = false;
+    s_done (self, queue, gone->id);
+}
+
+bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
+{
+    zb_queue_t *queue = load->queue;
+    uint64_t purged = s_purged (self, queue), last = load->last;
+    queue->lane.load = NULL;
+    if (queue->gone || load->purges != queue->log.purges)
+        return true;
+    for (size_t index = 0; index < read->count[0]; index++) {
+        uint64_t due = 0, id = 0;
+        if (zb_lane_index_decode (&read->found[0][index], queue->id, &due, &id))
+            return false;
+        if (id > load->last)
+            break;
+        if (index + 1 == read->count[0] && read->more[0])
+            last = id;
+        if (id <= purged || zb_lane_taken (&queue->lane, id))
+            continue;
+        zb_lane_erase (self->fill->batch, queue->id, due, id);
+        zb_lane_take (&queue->lane, id, self->fill->number, false);
+        s_done (self, queue, id);
+    }
+    zb_engine_visited (self, read->count[0]);
+    self->told.laid = queue;
+    self->told.laid_from = load->from;
+    self->told.laid_last = last;
+    zb_engine_serve (self, queue);
+    return true;
+}
+
+zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span)
+{
+    uint32_t number = 0;
+    zb_lane_t *lane = &queue->lane;
+    if (task->laid == 0) {
+        //  Of one that is delivered it is known that it is not there.
+        bool here = span->first == span->last && zb_cursor_find (&queue->cursor, span->first, &number);
+        bool none = lane->known && lane->head == ZB_LANE_NEVER && !lane->load && !lane->gones;
+        task->laid = here || none || span->first > self->newest ? UINT64_MAX : span->first;
+        for (size_t index = 0; index < lane->gones && task->laid < UINT64_MAX; index++) {
+            zb_lane_gone_t *gone = &lane->gone[index];
+            if (gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last)
+                s_drop (self, queue, gone);
+        }
+    }
+    while (task->laid <= span->last && task->laid < UINT64_MAX) {
+        if (self->told.laid == queue && task->laid >= self->told.laid_from && task->laid <= self->told.laid_last) {
+            task->laid = self->told.laid_last < span->last ? self->told.laid_last + 1 : UINT64_MAX;
+            continue;
+        }
+        if (lane->load)
+            return lane->load;
+        zb_load_t *load = s_load (self, queue, ZB_LOAD_LAID);
+        load->from = task->laid;
+        load->last = span->last;
+        uint8_t key[ZB_LANE_INDEX_SIZE];
+        zb_lane_index_key (queue->id, task->laid, key);
+        zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+        return load;
+    }
+    task->laid = UINT64_MAX;
+    return NULL;
+}

@@ -1,0 +1,221 @@
+/*  =========================================================================
+    test_merge_delayed - messages that are not due, after a split
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at http://mozilla.org/MPL/2.0/.
+    =========================================================================  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/queue/lane.h"
+#include "sides.h"
+
+#define WALL 1800000000000 //  the machines' clocks are so far ahead of the monotonic ones
+
+//  Time passes on this side, and both clocks tell it.
+static void s_pass (side_t *side, int64_t ms)
+{
+    rig_t *rig = side->rig;
+    zb_engine_time (rig->engine, WALL + rig->now, rig->now);
+    rig->now += ms;
+    zb_engine_time (rig->engine, WALL + rig->now, rig->now);
+    rig_run (rig);
+}
+
+//  Both lead alone; both know a queue `d` and its messages, which are due after 1 s and after 100 s.
+static void s_open (void)
+{
+    sides_open_past ();
+    side_t *sides[] = {&sides_winner, &sides_loser};
+    for (int index = 0; index < 2; index++) {
+        s_pass (sides[index], 0);
+        sides_say (sides[index], "c", "QUEUE|q|d|delay=1000");
+        sides_say (sides[index], "c", "PUT|1|d||second");
+        sides_say (sides[index], "c", "PUT|1|d|delay=100000|minute");
+    }
+    for (int index = 0; index < 2; index++) {
+        sides_lead (sides[index]);
+        s_pass (sides[index], 0);
+        sides_say (sides[index], "c", "HELLO|h");
+        sides_say (sides[index], "p", "HELLO|h|till||1.1");
+        rig_skip (sides[index]->rig);
+    }
+}
+
+static void s_close (void)
+{
+    //  Nothing is left that only the index of a lane, or only the lane, knows: rows without their other half.
+    size_t due = 0, ids = 0;
+    const fake_store_t *store = sides_winner.rig->store;
+    for (size_t index = 0; index < fake_store_rows (store, ZB_LOG); index++) {
+        size_t size = 0;
+        fake_store_key (store, ZB_LOG, index, &size);
+        due += size == ZB_LANE_KEY_SIZE;
+        ids += size == ZB_LANE_INDEX_SIZE;
+    }
+    assert_int_equal (due, ids);
+    sides_close ();
+}
+
+//  What the winner delivers of a queue now, when what is due has been asked for: a GET does not wait for that if others are
+//  ready, and takes what lies in the order of ids.
+static void s_expect (const char *queue, const char *bodies)
+{
+    char line[40];
+    snprintf (line, sizeof line, "GET|g|%s|100|0|", queue);
+    for (int turn = 0; turn < 4; turn++) {
+        sides_say (&sides_winner, "before", "HELLO|h|reader||");
+        sides_say (&sides_winner, "before", line);
+    }
+    sides_expect_of (queue, bodies);
+}
+
+static void s_expect_messages (const char *queue, unsigned count)
+{
+    char line[100], expected[100];
+    snprintf (line, sizeof line, "LIST|l|%s", queue);
+    snprintf (expected, sizeof expected, "r> OK|l|%s|lease=30000\nmax-messages=0\nmessages=%u\n*", queue, count);
+    sides_say (&sides_winner, "r", "HELLO|h");
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "r", line);
+    rig_expect (sides_winner.rig, expected);
+}
+
+//  What the loser took with a delay is delivered when it is due, not before, and what was due there at once.
+static void test_puts_of_the_loser (void **state)
+{
+    (void) state;
+    s_open ();
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=50000|theirs");
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=10|done");
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=20|had");
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=0|at once");
+    s_pass (&sides_loser, 20);
+    sides_say (&sides_loser, "c", "GET|g|d|9|0|");
+    sides_say (&sides_loser, "c", "QUEUE|q|e|delay=0");
+    sides_say (&sides_loser, "c", "PUT|1|e|delay=30000|new");
+    sides_replay ("");
+    s_expect_messages ("d", 6);
+    s_expect_messages ("e", 1);
+    s_expect ("d", "done,had,at once");
+    s_expect ("e", "");
+    s_pass (&sides_winner, 0);
+    s_expect ("d", "second,done,had,at once");
+    s_pass (&sides_winner, 30000);
+    s_expect ("e", "new");
+    s_expect ("d", "second,done,had,at once");
+    s_pass (&sides_winner, 20000);
+    s_expect ("d", "second,theirs,done,had,at once");
+    s_pass (&sides_winner, 50000);
+    s_expect ("d", "second,minute,theirs,done,had,at once");
+    s_close ();
+}
+
+//  What was acknowledged at the loser is done, be it due at the winner, or not; and what was purged there.
+static void test_acknowledged_at_the_loser (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 4; round++) {
+        s_open ();
+        s_pass (&sides_loser, 1000);
+        sides_say (&sides_loser, "c", "GET|g|d|9|0|");
+        if (round & 1) {
+            //  Here it is due as well, and in the log.
+            s_pass (&sides_winner, 1000);
+            sides_say (&sides_winner, "c", "GET|g|d|9|0|");
+        }
+        if (round & 2)
+            sides_say (&sides_loser, "c", "PURGE|x|d");
+        else
+            sides_say (&sides_loser, "c", "ACK|a|d|1:5");
+        sides_say (&sides_winner, "c", "PUT|1|d|delay=0|mine");
+        sides_replay ("");
+        s_expect_messages ("d", round & 2 ? 1 : 2);
+        s_pass (&sides_winner, 101000);
+        s_expect ("d", round & 2 ? "mine" : "minute,mine");
+        s_close ();
+    }
+}
+
+//  What became due at the loser, and is not done there, is delivered here once.
+static void test_due_at_the_loser (void **state)
+{
+    (void) state;
+    s_open ();
+    s_pass (&sides_loser, 1000);
+    sides_say (&sides_loser, "c", "GET|g|d|9|0|");
+    sides_replay ("");
+    s_expect_messages ("d", 2);
+    s_pass (&sides_winner, 101000);
+    s_expect ("d", "second,minute");
+    s_close ();
+}
+
+//  An interrupted replay goes on where it was.
+static void test_interrupted (void **state)
+{
+    (void) state;
+    for (unsigned messages = 1; messages < 4; messages++) {
+        s_open ();
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=30|1");
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=10|2");
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=20|3");
+        sides_say (&sides_loser, "c", "PUT|1|q||4");
+        sides_replay_messages (messages);
+        sides_lead (&sides_winner);
+        s_pass (&sides_winner, 0);
+        sides_replay ("");
+        s_expect_messages ("d", 5);
+        s_pass (&sides_winner, 101000);
+        s_expect ("d", "second,minute,1,2,3");
+        s_close ();
+    }
+}
+
+//  What another PUT of the same number stands in the way of is put aside; what lies behind it comes.
+static void test_put_aside (void **state)
+{
+    (void) state;
+    s_open ();
+    sides_say (&sides_winner, "p", "PUT|2|q||mine");
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=10|1");
+    sides_say (&sides_loser, "p", "PUT|2|d|delay=20|other");
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=30|2");
+    sides_say (&sides_loser, "c", "PUT|1|q||3");
+    sides_replay ("conflict ");
+    s_pass (&sides_winner, 1000);
+    s_expect ("d", "second,1,2");
+    s_expect ("q", "one,two,three,till 1,3,mine");
+    s_close ();
+}
+
+//  The same PUT, sent to both, is there once.
+static void test_sent_to_both (void **state)
+{
+    (void) state;
+    s_open ();
+    sides_say (&sides_winner, "p", "PUT|2|d|delay=30|one|two");
+    sides_say (&sides_loser, "p", "PUT|2|d|delay=30|one|two");
+    sides_replay ("");
+    s_expect_messages ("d", 4);
+    s_pass (&sides_winner, 1000);
+    s_expect ("d", "second,one,two");
+    s_close ();
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_puts_of_the_loser), cmocka_unit_test (test_acknowledged_at_the_loser),
+        cmocka_unit_test (test_due_at_the_loser),  cmocka_unit_test (test_interrupted),
+        cmocka_unit_test (test_put_aside),         cmocka_unit_test (test_sent_to_both),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
