@@ -147,7 +147,7 @@ static void test_options (void **state)
     assert_true (zb_options_same (&row, &same));
     assert_null (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame ("2147483647"), why));
     assert_true (row.most_tries == INT32_MAX && !zb_options_same (&row, &same));
-    assert_int_equal (zb_options_level (&row), ZB_LEVEL_DEAD);
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_TRIES);
     static const char *const wrong[] = {"2147483648", "-1", "x", "", "1.5"};
     for (size_t index = 0; index < sizeof wrong / sizeof *wrong; index++)
         assert_string_equal (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame (wrong[index]), why),

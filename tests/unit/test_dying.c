@@ -551,9 +551,15 @@ static void test_options (void **state)
         }
         name[size] = 'n';
     }
-    zb_engine_level (rig->engine, 2);
+    zb_engine_level (rig->engine, 3);
     rig_say (rig, "c", "QUEUE|o|q|max-deliveries=1");
-    rig_expect (rig, "c> ERR|o|503|the store is of level 2*");
+    rig_expect (rig, "c> ERR|o|503|the store is of level 3, and this takes level 4*");
+    rig_say (rig, "c", "TOPIC|o|news|");
+    rig_skip (rig);
+    rig_say (rig, "c", "SUB|o|news/s|max-deliveries=1");
+    rig_expect (rig, "c> ERR|o|503|the store is of level 3, and this takes level 4*");
+    rig_say (rig, "c", "SUB|o|news/s|");
+    rig_expect (rig, "c> OK|o*");
     rig_destroy (&rig);
 }
 

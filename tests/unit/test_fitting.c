@@ -129,7 +129,7 @@ static void test_refused_beyond_max_bytes (void **state)
     rig_expect (rig, "n> OK|3|both|1:4|1:4|duplicate");
     kit_ok (rig, "QUEUE|q|t|max-bytes=0");
     kit_ok (rig, "PUT|1|t||12345678901");
-    zb_engine_level (rig->engine, 2);
+    zb_engine_level (rig->engine, 3);
     kit_refused (rig, "QUEUE|q|u|max-bytes=0", 503);
     kit_refused (rig, "QUEUE|q|u|full=drop-oldest", 503);
     kit_ok (rig, "QUEUE|q|u|full=reject");

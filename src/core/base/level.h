@@ -18,10 +18,11 @@
         2      0.2.0     a queue's option `grace`; principals and their rights; time, number and bytes
                          in the head of a row of the log
         3      0.2.0     a PUT's property `acks`; the delay of a NACK; the row `time` of the table meta; topics and
-                         subscriptions; limits of principals; dead letters, max-deliveries, MOVE, retry delays; a queue's option and a PUT's
-                         property `expires`; a queue's options `max-bytes` and `full`
+                         subscriptions; limits of principals; dead letters, MOVE, retry delays; a queue's option and a PUT's
+                         property `expires`
         4      0.2.0     messages with a delay: a queue's option `delay`, a PUT's properties `delay` and `due`; their rows, and
-                         when they are due in the heads of rows of the log
+                         when they are due in the heads of rows of the log; a queue's options `max-bytes` and `full`, and the bytes
+                         in its row of the table cursors; `max-deliveries` of queues and subscriptions
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -34,8 +35,9 @@
 
     A row that is longer than its form at this level is read without its end, and that is
     lost when the row is written again: a later program of the same level may add what may
-    be ignored and lost.  What may not be lost comes with a level, and a store of a level
-    that is not read here is not opened at all.
+    be ignored and lost.  So it is with a number among a queue's more options (core/queue/rows.h) that a program does
+    not know: it does not act on it, and drops it when the options are changed.  What may not be lost comes with a level, and a
+    store of a level that is not read here is not opened at all.
 */
 
 #ifndef ZB_LEVEL_H_INCLUDED
@@ -56,8 +58,9 @@
 #define ZB_LEVEL_EXPIRES 3
 #define ZB_LEVEL_DEAD 3
 #define ZB_LEVEL_RETRY 3
-#define ZB_LEVEL_BYTES 3
-#define ZB_LEVEL_FULL 3
+#define ZB_LEVEL_BYTES 4
+#define ZB_LEVEL_FULL 4
+#define ZB_LEVEL_TRIES 4
 #define ZB_LEVEL_DELAY 4
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included

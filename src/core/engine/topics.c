@@ -62,11 +62,12 @@ static bool s_options (zb_engine_t *self, const zb_task_t *task, zb_queue_row_t 
     return true;
 }
 
-//  Whether what the task asks for may be made, or changed; else it is answered.
-static bool s_may_write (zb_engine_t *self, const zb_task_t *task, bool makes)
+//  Whether what the task asks for, with this row, may be made, or changed; else it is answered.
+static bool s_may_write (zb_engine_t *self, const zb_task_t *task, const zb_queue_row_t *row, bool makes)
 {
     char text[ZB_LEVEL_TEXT];
-    const char *lacks = zb_level_lacks (self->store_level, ZB_LEVEL_TOPICS, text);
+    unsigned needs = row->most_tries ? ZB_LEVEL_TRIES : ZB_LEVEL_TOPICS;
+    const char *lacks = zb_level_lacks (self->store_level, needs, text);
     if (lacks)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
     else if (self->full)
@@ -112,7 +113,7 @@ zb_load_t *zb_engine_topic (zb_engine_t *self, zb_task_t *task)
         topic->asked = self->epoch;
     if (topic && zb_topic_same (&have, &row))
         return s_ok (self, task);
-    if (!s_may_write (self, task, !topic))
+    if (!s_may_write (self, task, &row, !topic))
         return NULL;
     if (!topic)
         topic = zb_engine_new_topic (self, task->request.queue, NULL);
@@ -189,7 +190,7 @@ zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task)
         sub->asked = self->epoch;
     if (sub && zb_topic_same (&have, &row))
         return s_ok (self, task);
-    if (!s_may_write (self, task, !sub))
+    if (!s_may_write (self, task, &row, !sub))
         return NULL;
     if (!sub && s_count (topic) >= self->limits.subscriptions)
         return s_refuse (self, task, ZB_QUEUE_FULL,

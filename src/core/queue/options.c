@@ -196,10 +196,11 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
-    unsigned level = row->drops                          ? ZB_LEVEL_FULL
-                     : row->dead_size || row->most_tries ? ZB_LEVEL_DEAD
-                     : row->retry                        ? ZB_LEVEL_RETRY
-                                                         : ZB_LEVEL_LEAST;
+    unsigned level = row->drops        ? ZB_LEVEL_FULL
+                     : row->most_tries ? ZB_LEVEL_TRIES
+                     : row->dead_size  ? ZB_LEVEL_DEAD
+                     : row->retry      ? ZB_LEVEL_RETRY
+                                       : ZB_LEVEL_LEAST;
     for (size_t index = 0; index < OPTIONS; index++)
         if (s_is_told (row, index) && s_options[index].level > level)
             level = s_options[index].level;

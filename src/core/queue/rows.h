@@ -49,13 +49,12 @@
                                                  an option 5: u64, u64  retry-delay: ms after the first try, and most
                                                  an option 7: of a topic that keeps all: u64  for how many ms, u64  and
                                                       how many messages, each 0 = no limit
-                                                 an option 8: of a queue: u64  max-bytes, 0 = no limit, u64  messages
-                                                      with larger ids count
+                                                 from level 4 on an option 8: of a queue: u64  max-bytes, 0 = no limit,
+                                                      u64  messages with larger ids count
                                                  an option 9: of a queue: u8  1: the oldest message that is ready goes
                                                       when it is full
                                                  an option 10: u64  max-deliveries: tries after which a message dies
-                                                 an option 11: of a queue: u64  delay in ms of a message that says none;
-                                                      from level 4 on
+                                                 an option 11: of a queue: u64  delay in ms of a message that says none
     log        queue id u32, LAST message id u64 messages, see below
                0x00000000, 0x01, queue id u32,   messages that are not due yet, one a row, as below; from level 4 on, see
                due u64, message id u64                core/queue/lane.h
