@@ -113,15 +113,17 @@ static void test_the_rows (void **state)
     //  The index.
     zb_lane_index_key (3, 77, found.key);
     found.key_size = ZB_LANE_INDEX_SIZE;
-    found.row->size = 8;
+    uint32_t bytes = 0;
+    found.row->size = 12;
     zb_put64 (found.row->data, 9);
-    assert_int_equal (zb_lane_index_decode (&found, 3, &due, &id), 0);
-    assert_true (due == 9 && id == 77);
-    assert_int_equal (zb_lane_index_decode (&found, 2, &due, &id), -1);
+    zb_put32 (found.row->data + 8, 4);
+    assert_int_equal (zb_lane_index_decode (&found, 3, &due, &id, &bytes), 0);
+    assert_true (due == 9 && id == 77 && bytes == 4);
+    assert_int_equal (zb_lane_index_decode (&found, 2, &due, &id, &bytes), -1);
     zb_put64 (found.row->data, 0);
-    assert_int_equal (zb_lane_index_decode (&found, 3, &due, &id), -1);
-    found.row->size = 7;
-    assert_int_equal (zb_lane_index_decode (&found, 3, &due, &id), -1);
+    assert_int_equal (zb_lane_index_decode (&found, 3, &due, &id, &bytes), -1);
+    found.row->size = 11;
+    assert_int_equal (zb_lane_index_decode (&found, 3, &due, &id, &bytes), -1);
     zb_row_unref (&found.row);
 }
 

@@ -36,7 +36,7 @@ static void s_open (void)
     side_t *sides[] = {&sides_winner, &sides_loser};
     for (int index = 0; index < 2; index++) {
         s_pass (sides[index], 0);
-        sides_say (sides[index], "c", "QUEUE|q|d|delay=1000");
+        sides_say (sides[index], "c", "QUEUE|q|d|delay=1000\nmax-bytes=100000");
         sides_say (sides[index], "c", "PUT|1|d||second");
         sides_say (sides[index], "c", "PUT|1|d|delay=100000|minute");
     }
@@ -86,6 +86,17 @@ static void s_expect_messages (const char *queue, unsigned count)
     rig_skip (sides_winner.rig);
     sides_say (&sides_winner, "r", line);
     rig_expect (sides_winner.rig, expected);
+}
+
+static void s_expect_line (const char *queue, const char *expected)
+{
+    char line[100];
+    snprintf (line, sizeof line, "LIST|l|%s", queue);
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "r", line);
+    const char *text = rig_last (sides_winner.rig)->text;
+    if (!strstr (text, expected))
+        fail_msg ("%s is not in %s", expected, text);
 }
 
 //  What the loser took with a delay is delivered when it is due, not before, and what was due there at once.
@@ -142,6 +153,22 @@ static void test_acknowledged_at_the_loser (void **state)
         s_expect ("d", round & 2 ? "mine" : "minute,mine");
         s_close ();
     }
+}
+
+//  The bytes of what the loser took count here, and those of what it acknowledged do not any more.
+static void test_its_bytes_count (void **state)
+{
+    (void) state;
+    s_open ();
+    sides_say (&sides_loser, "c", "PUT|1|d|delay=50000|theirs");
+    s_pass (&sides_loser, 1000);
+    sides_say (&sides_loser, "c", "GET|g|d|9|0|");
+    sides_say (&sides_loser, "c", "ACK|a|d|1:5");
+    sides_replay ("");
+    s_expect_messages ("d", 2);
+    //  minute and theirs, with their properties.
+    s_expect_line ("d", "bytes=35");
+    s_close ();
 }
 
 //  What became due at the loser, and is not done there, is delivered here once.
@@ -214,8 +241,9 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_puts_of_the_loser), cmocka_unit_test (test_acknowledged_at_the_loser),
-        cmocka_unit_test (test_due_at_the_loser),  cmocka_unit_test (test_interrupted),
-        cmocka_unit_test (test_put_aside),         cmocka_unit_test (test_sent_to_both),
+        cmocka_unit_test (test_its_bytes_count),   cmocka_unit_test (test_due_at_the_loser),
+        cmocka_unit_test (test_interrupted),       cmocka_unit_test (test_put_aside),
+        cmocka_unit_test (test_sent_to_both),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

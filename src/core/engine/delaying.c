@@ -72,15 +72,15 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
 //  ---------------------------------------------------------------------------
 //  Taking what is due
 
-//  Whether what was inserted last is on its way to the disks.
-static bool s_inserts (const zb_engine_t *self, const zb_queue_t *queue)
+bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue)
 {
     return queue->lane.commit > self->released;
 }
 
 const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    return s_inserts (self, queue) ? "what has just become due is not on the disks yet, send it again" : ZB_MERGING;
+    return zb_engine_inserts_due (self, queue) ? "what has just become due is not on the disks yet, send it again"
+                                               : ZB_MERGING;
 }
 
 //  Whether what was inserted last is delivered, or lies where the consumers are not yet.
@@ -120,12 +120,25 @@ bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64
            !zb_lane_taken (&queue->lane, id);
 }
 
+//  Reads what is due.
+static zb_load_t *s_read_due (zb_engine_t *self, zb_queue_t *queue)
+{
+    uint8_t key[ZB_LANE_KEY_SIZE];
+    zb_load_t *load = s_load (self, queue, ZB_LOAD_DUE);
+    queue->lane.known = true;
+    queue->lane.head = ZB_LANE_NEVER;
+    zb_lane_key (queue->id, 0, 0, key);
+    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    return load;
+}
+
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_lane_t *lane = &queue->lane;
     uint64_t time = zb_engine_due_time (self);
     zb_timer_stop (&self->timers, &lane->timer);
-    if (!queue->delays || queue->gone || zb_ring_empty (&queue->parked) || lane->load || s_inserts (self, queue))
+    if (!queue->delays || queue->gone || zb_ring_empty (&queue->parked) || lane->load ||
+        zb_engine_inserts_due (self, queue))
         return;
     lane->timer.kind = ZB_TIMER_LANE;
     if (lane->known && lane->head > time) {
@@ -141,19 +154,28 @@ void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
     //  Both end by themselves, and then it is served.
     if (queue->cursor.load || queue->log.inserting || !s_is_passed (queue))
         return;
-    zb_load_t *load = s_load (self, queue, ZB_LOAD_DUE);
-    lane->known = true;
-    lane->head = ZB_LANE_NEVER;
-    uint8_t key[ZB_LANE_KEY_SIZE];
-    zb_lane_key (queue->id, 0, 0, key);
-    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    s_read_due (self, queue);
+}
+
+zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
+{
+    const zb_lane_t *lane = &queue->lane;
+    uint64_t time = queue->delays ? zb_engine_due_time (self) : 0;
+    if (queue->delays && zb_engine_inserts_due (self, queue))
+        return &self->shown;
+    if (time == 0 || (lane->known && lane->head > time && !lane->load) || s_purged (self, queue) == UINT64_MAX)
+        return NULL;
+    if (lane->load || queue->cursor.load)
+        return lane->load ? lane->load : queue->cursor.load;
+    return queue->log.inserting || !s_is_passed (queue) ? NULL : s_read_due (self, queue);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
 {
     const zb_lane_t *lane = &queue->lane;
     uint64_t time = zb_engine_due_time (self);
-    return queue->delays && (lane->load || s_inserts (self, queue) || (time && (!lane->known || lane->head <= time)));
+    return queue->delays &&
+           (lane->load || zb_engine_inserts_due (self, queue) || (time && (!lane->known || lane->head <= time)));
 }
 
 //  Inserts one that was found.
@@ -162,9 +184,7 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint6
     zb_log_number (row, self->clock.pair.time);
     zb_lane_erase (self->fill->batch, queue->id, due, id);
     zb_lane_take (&queue->lane, id, self->fill->number, true);
-    zb_queue_insert (queue, row, id, NULL, self->fill);
-    //  It was counted when it was put.
-    queue->log.put--;
+    zb_queue_take_due (queue, row, id, self->fill);
     queue->lane.last = id;
     queue->lane.commit = self->fill->number;
     self->fill->bytes += row->size;
@@ -209,9 +229,12 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
 //  Acknowledging what is not due
 
 //  It is done, in the commit that is being filled.
-static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t id)
+static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t id, uint32_t bytes)
 {
-    queue->cursor.done++;
+    zb_cursor_t *cursor = &queue->cursor;
+    cursor->done++;
+    if (id > cursor->counts)
+        cursor->bytes -= bytes < cursor->bytes ? bytes : cursor->bytes;
     self->stats.acked++;
     zb_engine_note_done (self, queue->name, id, id);
     zb_engine_touch_queue (self, queue);
@@ -222,16 +245,38 @@ static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t id)
 static void s_drop (zb_engine_t *self, zb_queue_t *queue, zb_lane_gone_t *gone)
 {
     uint8_t key[ZB_LOG_KEY_SIZE];
+    uint32_t bytes = 0;
     ZB_RING_EACH (link, after, &zb_engine_commit (self, gone->commit)->rows)
     {
         zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
-        if (added->log == &queue->log && added->inserted && added->last == gone->id)
+        if (added->log == &queue->log && added->inserted && added->last == gone->id) {
             added->dropped = true;
+            bytes = zb_lane_bytes (added->row);
+        }
     }
     zb_log_key (queue->id, gone->id, key);
     zb_batch_erase (self->fill->batch, ZB_LOG, key, sizeof key);
     gone->inserted = false;
-    s_done (self, queue, gone->id);
+    s_done (self, queue, gone->id, bytes);
+}
+
+//  Whether it was looked up by the load that has just come back.
+static bool s_is_told (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
+{
+    return self->told.laid == queue && id >= self->told.laid_from && id <= self->told.laid_last;
+}
+
+//  Looks for ids in the lane, to take them out, or only to know of them.
+static zb_load_t *s_look (zb_engine_t *self, zb_queue_t *queue, uint64_t from, uint64_t last, bool asks)
+{
+    uint8_t key[ZB_LANE_INDEX_SIZE];
+    zb_load_t *load = s_load (self, queue, ZB_LOAD_LAID);
+    load->from = from;
+    load->last = last;
+    load->asks = asks;
+    zb_lane_index_key (queue->id, from, key);
+    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    return load;
 }
 
 bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
@@ -243,20 +288,22 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
         return true;
     for (size_t index = 0; index < read->count[0]; index++) {
         uint64_t due = 0, id = 0;
-        if (zb_lane_index_decode (&read->found[0][index], queue->id, &due, &id))
+        uint32_t bytes = 0;
+        if (zb_lane_index_decode (&read->found[0][index], queue->id, &due, &id, &bytes))
             return false;
         if (id > load->last)
             break;
         if (index + 1 == read->count[0] && read->more[0])
             last = id;
-        if (id <= purged || zb_lane_taken (&queue->lane, id))
+        if (load->asks || id <= purged || zb_lane_taken (&queue->lane, id))
             continue;
         zb_lane_erase (self->fill->batch, queue->id, due, id);
         zb_lane_take (&queue->lane, id, self->fill->number, false);
-        s_done (self, queue, id);
+        s_done (self, queue, id, bytes);
     }
     zb_engine_visited (self, read->count[0]);
     self->told.laid = queue;
+    self->told.laid_in = load->asks ? read : NULL;
     self->told.laid_from = load->from;
     self->told.laid_last = last;
     zb_engine_serve (self, queue);
@@ -279,20 +326,50 @@ zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         }
     }
     while (task->laid <= span->last && task->laid < UINT64_MAX) {
-        if (self->told.laid == queue && task->laid >= self->told.laid_from && task->laid <= self->told.laid_last) {
+        if (s_is_told (self, queue, task->laid) && !self->told.laid_in) {
             task->laid = self->told.laid_last < span->last ? self->told.laid_last + 1 : UINT64_MAX;
             continue;
         }
-        if (lane->load)
-            return lane->load;
-        zb_load_t *load = s_load (self, queue, ZB_LOAD_LAID);
-        load->from = task->laid;
-        load->last = span->last;
-        uint8_t key[ZB_LANE_INDEX_SIZE];
-        zb_lane_index_key (queue->id, task->laid, key);
-        zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
-        return load;
+        return lane->load ? lane->load : s_look (self, queue, task->laid, span->last, false);
     }
     task->laid = UINT64_MAX;
+    return NULL;
+}
+
+//  Whether the load that has just come back has found it.
+static bool s_is_found (const zb_engine_t *self, const zb_queue_t *queue, uint64_t wanted)
+{
+    const zb_read_t *read = self->told.laid_in;
+    for (size_t index = 0; read && index < read->count[0]; index++) {
+        uint64_t due = 0, id = 0;
+        uint32_t bytes = 0;
+        if (zb_lane_index_decode (&read->found[0][index], queue->id, &due, &id, &bytes) == 0 && id == wanted)
+            return zb_engine_is_laid (self, queue, id);
+    }
+    return false;
+}
+
+zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid)
+{
+    const zb_request_t *request = &task->request;
+    const zb_lane_t *lane = &queue->lane;
+    uint32_t number = 0;
+    *laid = false;
+    if (!queue->delays || (lane->known && lane->head == ZB_LANE_NEVER && !lane->load))
+        return NULL;
+    for (size_t index = 0; index < request->spans; index++)
+        for (uint64_t left = request->span[index].last - request->span[index].first + 1,
+                      id = request->span[index].first;
+             left; left--, id++) {
+            if (id < task->laid || zb_cursor_find (&queue->cursor, id, &number))
+                continue;
+            if (!s_is_told (self, queue, id)) {
+                task->laid = id;
+                return lane->load ? lane->load : s_look (self, queue, id, request->span[request->spans - 1].last, true);
+            }
+            *laid = s_is_found (self, queue, id);
+            if (*laid)
+                return NULL;
+        }
     return NULL;
 }

@@ -127,7 +127,8 @@ typedef struct zb_load {
     zb_read_t *read;   //  until it is taken
     zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
-    uint64_t from;     //  STRAYS: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
+    bool asks;            //  LAID: nothing is taken out
+    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
     uint64_t last;
     uint64_t probe;         //  SPOT: the id that is read at,
     zb_position_t position; //  what is looked for,
@@ -242,9 +243,10 @@ typedef struct {
 //  What the load that has just come back says, while those who waited for it go on, see loads.c.
 typedef struct {
     zb_frame_t absent; //  no such queue
-    zb_queue_t *laid;  //  of this queue's lane, from this id to that
+    zb_queue_t *laid;  //  of this queue's lane, from this id to that:
     uint64_t laid_from;
     uint64_t laid_last;
+    const zb_read_t *laid_in; //  what there is; NULL: nothing any more
     zb_queue_t *queue; //  these ids of this queue are in memory or gone
     uint64_t from;
     uint64_t last;
@@ -659,6 +661,13 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
 bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
 //  Takes what a span of a task names of the lane out.  Returns what it must wait for, NULL if it is done.
 zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+//  What is due is to be in the log though nobody gets: returns what must be waited for, NULL if there is nothing that can be
+//  taken now.
+zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue);
+//  Whether what has become due is on its way into the log: `shown` tells of its end.
+bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue);
+//  Whether one of the ids that a task names, which are joined, is in the lane.  Returns what must be waited for; NULL, and *laid.
+zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid);
 //  Why something of the queue can't be told while rows that were inserted are not shown.
 const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue);
 
@@ -819,6 +828,8 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
 //  given that id.  So such an acknowledgement makes a commit, although it changes nothing: the OK waits for the peer's ack,
 //  and becomes 503 if this broker goes alone instead.  Notes it in the task.
 void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
+#define ZB_NOT_DUE \
+    "a message that is named is not due yet, or nobody has got from the queue since it is: nothing was done"
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"
 
 //  list.c

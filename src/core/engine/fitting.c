@@ -27,6 +27,7 @@
 //  What a PUT costs that looks again, in visits.
 #define AGAIN_VISITS 8
 #define FULL_OF_LEASES "the queue is full, and consumers have what is in it"
+#define FULL_UNDUE "the queue is full, and what is in it consumers have, or is not due"
 
 static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text, uint64_t commit)
 {
@@ -134,7 +135,7 @@ static zb_load_t *s_look_on (zb_engine_t *self, const zb_task_t *task, zb_queue_
     if (log->inserting || (all && log->put > log->shown))
         return &self->shown;
     if (all)
-        return s_refuse (self, task, ZB_QUEUE_FULL, FULL_OF_LEASES, queue->commit);
+        return s_refuse (self, task, ZB_QUEUE_FULL, queue->delays ? FULL_UNDUE : FULL_OF_LEASES, queue->commit);
     if (zb_engine_window_fits (self, queue))
         return zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
     if (!surplus || !last)
@@ -162,6 +163,10 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
     size_t budget = zb_engine_budget (self) / 2, left = budget;
     if (budget == 0)
         return &self->later;
+    //  What is due is as ready as what is in the log.
+    zb_load_t *load = zb_engine_take_due (self, queue);
+    if (load)
+        return load;
     bool surplus = excess.messages > request->bodies || excess.bytes > s_bytes (request);
     uint64_t last = s_find (queue, request, acked, &excess, &left);
     zb_engine_visited (self, budget - left + 1);

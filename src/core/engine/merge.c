@@ -368,7 +368,7 @@ static zb_row_t *s_span_row (const zb_engine_t *self, const zb_view_t *view, con
 //  One that is not due goes into the lane, which is looked at here then, too.
 static void s_lay (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint64_t id)
 {
-    zb_log_lay (&queue->log, row, id, self->fill);
+    zb_queue_lay (queue, row, id, self->fill);
     if (queue->delays)
         return;
     queue->delays = true;

@@ -127,7 +127,7 @@ static void s_look (const zb_engine_t *self, const zb_queue_t *queue, const zb_t
     const zb_view_t *view = zb_cursor_find (&queue->cursor, id, &number);
     //  What a replay has brought is not shown before its commit is released.
     if (!view && queue->cursor.log->inserting)
-        s_wrong (move, ZB_NOT_READY, zb_engine_unsure (self, queue));
+        s_wrong (move, ZB_NOT_READY, ZB_MERGING);
     if (!view)
         return;
     const zb_lease_t *lease = zb_view_lease (view, number);
@@ -246,6 +246,8 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
     request->spans = zb_spans_join (request->span, request->spans);
     if (!s_may_ask (self, task))
         return NULL;
+    if (zb_engine_inserts_due (self, queue))
+        return &self->shown;
     zb_pinned_t result;
     load = zb_engine_pin (self, queue, task, false, &result);
     if (load)
@@ -254,7 +256,13 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
         return s_refuse (
             self, task, ZB_TOO_LARGE,
             "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer", ZB_NOW);
+    bool laid = false;
+    load = zb_engine_named_laid (self, queue, task, &laid);
+    if (load)
+        return load;
     s_move_t move = s_judge (self, queue, task);
+    if (!move.code && laid)
+        s_wrong (&move, ZB_BAD_REQUEST, ZB_NOT_DUE);
     if (!move.code && move.count == 0) {
         zb_engine_prove_gone (self, queue, task);
         zb_engine_confirm (self, task, queue->cursor.commit);
@@ -350,8 +358,10 @@ static bool s_may_move (zb_engine_t *self, zb_task_t *task, zb_queue_t **queue, 
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue to move to", self->names_commit);
     else if ((*target)->kind != ZB_KIND_QUEUE)
         s_refuse (self, task, ZB_BAD_REQUEST, "to: a topic", ZB_NOW);
+    else if (zb_engine_inserts_due (self, *queue))
+        *load = &self->shown;
     else if ((*queue)->cursor.log->inserting)
-        s_refuse (self, task, ZB_NOT_READY, zb_engine_unsure (self, *queue), ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
     else
         return true;
     return false;
@@ -371,6 +381,9 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
     uint64_t most = s_room (self, target, request, &move);
     if (most == 0)
         return s_refuse (self, task, move.code, move.why, move.code == ZB_QUEUE_FULL ? target->commit : ZB_NOW);
+    load = zb_engine_take_due (self, queue);
+    if (load)
+        return load;
     if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))
         return &self->later;
     bool full = false;

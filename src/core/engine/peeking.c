@@ -207,8 +207,9 @@ static int s_lane (zb_engine_t *self, const zb_load_t *load, const zb_read_t *re
     int more = 1;
     for (; more == 1 && read->ranges > 2 && *next < read->count[2]; ++*next) {
         uint64_t due = 0, id = 0;
+        uint32_t bytes = 0;
         bool there = false;
-        if (zb_lane_index_decode (&read->found[2][*next], load->queue->id, &due, &id))
+        if (zb_lane_index_decode (&read->found[2][*next], load->queue->id, &due, &id, &bytes))
             return -1;
         if (id >= end)
             return 1;
@@ -218,7 +219,7 @@ static int s_lane (zb_engine_t *self, const zb_load_t *load, const zb_read_t *re
             peek->at = id;
             for (peek->laid = 0; peek->laid < LAID && *next < read->count[2]; peek->laid++, ++*next)
                 if (zb_lane_index_decode (&read->found[2][*next], load->queue->id, &peek->due[peek->laid],
-                                          &peek->id[peek->laid]))
+                                          &peek->id[peek->laid], &bytes))
                     return -1;
             return 2;
         }

@@ -49,8 +49,10 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer
     zb_load_t *load = request->acked.size ? zb_engine_queue (self, request->acked, &acked) : NULL;
     if (load)
         return load;
+    if (acked && zb_engine_inserts_due (self, acked))
+        return &self->shown;
     if (zb_engine_foreign (self, request->span, request->spans) || (acked && acked->cursor.log->inserting)) {
-        s_refuse (self, task, ZB_NOT_READY, acked ? zb_engine_unsure (self, acked) : ZB_MERGING, ZB_NOW);
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
         return NULL;
     }
     if (acked && acked->kind != ZB_KIND_TOPIC) {
@@ -119,8 +121,7 @@ static char *s_stored_properties (const zb_request_t *request, zb_frame_t *store
 }
 
 //  Stores what may be stored.
-static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer,
-                     uint64_t due)
+static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer, uint64_t due)
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
@@ -188,6 +189,8 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         return NULL;
     }
     queue->asked = self->epoch;
+    if (zb_engine_inserts_due (self, queue))
+        return &self->shown;
     request->spans = zb_spans_join (request->span, request->spans);
     zb_pinned_t result;
     load = zb_engine_pin (self, queue, task, true, &result);
@@ -201,10 +204,14 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         *acked = queue;
     //  What a replay has brought is not shown before its commit is released.
     else if (queue->cursor.log->inserting)
-        s_refuse (self, task, ZB_NOT_READY, zb_engine_unsure (self, queue), ZB_NOW);
-    else
-        s_refuse (self, task, ZB_GONE, gone, queue->cursor.commit);
-    return NULL;
+        s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+    else {
+        bool laid = false;
+        load = zb_engine_named_laid (self, queue, task, &laid);
+        if (!load)
+            s_refuse (self, task, laid ? ZB_BAD_REQUEST : ZB_GONE, laid ? ZB_NOT_DUE : gone, queue->cursor.commit);
+    }
+    return load;
 }
 
 //  Whether the store may have one more of this name, and so many more ids; else answers.
@@ -273,7 +280,9 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     zb_excess_t excess = {0, 0};
     if (queue->timed)
         excess = zb_engine_excess (self, queue, request, NULL);
-    load = excess.messages || excess.bytes ? zb_engine_make_room (self, queue) : NULL;
+    bool over = excess.messages || excess.bytes;
+    load = over ? zb_engine_take_due (self, queue) : NULL;
+    load = over && !load ? zb_engine_make_room (self, queue) : load;
     if (load)
         return load;
     zb_queue_t *acked = NULL;

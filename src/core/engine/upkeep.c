@@ -103,7 +103,8 @@ static bool s_free_lane (zb_engine_t *self, const zb_load_t *load, const zb_read
     bool beyond = false;
     for (size_t index = 0; read->ranges > 2 && index < read->count[2] && !beyond; index++) {
         uint64_t due = 0, id = 0;
-        if (zb_lane_index_decode (&read->found[2][index], load->row.id, &due, &id)) {
+        uint32_t bytes = 0;
+        if (zb_lane_index_decode (&read->found[2][index], load->row.id, &due, &id, &bytes)) {
             zb_engine_fail (self, "the table log holds a malformed row of a lane");
             return false;
         }

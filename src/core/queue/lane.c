@@ -13,6 +13,7 @@
 #include "core/queue/lane.h"
 
 enum { BY_DUE = 1, BY_ID = 2 };
+#define INDEX_VALUE 12
 
 static uint8_t *s_prefix (uint8_t *key, uint8_t which, uint32_t queue)
 {
@@ -51,22 +52,33 @@ int zb_lane_decode (const zb_found_t *found, uint32_t queue, uint64_t *due, uint
     return head.count == 1 && head.first == *id && head.n == *due && *due && *due != ZB_LANE_NEVER ? 0 : -1;
 }
 
-int zb_lane_index_decode (const zb_found_t *found, uint32_t queue, uint64_t *due, uint64_t *id)
+int zb_lane_index_decode (const zb_found_t *found, uint32_t queue, uint64_t *due, uint64_t *id, uint32_t *bytes)
 {
-    if (!s_is_of (found, BY_ID, queue, ZB_LANE_INDEX_SIZE) || found->row->size < 8)
+    if (!s_is_of (found, BY_ID, queue, ZB_LANE_INDEX_SIZE) || found->row->size < INDEX_VALUE)
         return -1;
     *id = zb_get64 (found->key + ZB_LANE_PREFIX);
     *due = zb_get64 (found->row->data);
+    *bytes = zb_get32 (found->row->data + 8);
     return *id && *due && *due != ZB_LANE_NEVER ? 0 : -1;
+}
+
+uint32_t zb_lane_bytes (const zb_row_t *row)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    int more = zb_log_next (row, &offset, &piece);
+    assert (more == 1 && piece.count == 1);
+    return (uint32_t) (zb_get32 (row->data + piece.sizes) + piece.properties.size);
 }
 
 void zb_lane_put (zb_batch_t *batch, uint32_t queue, uint64_t due, uint64_t id, zb_row_t *row)
 {
-    uint8_t key[ZB_LANE_KEY_SIZE], value[8];
+    uint8_t key[ZB_LANE_KEY_SIZE], value[INDEX_VALUE];
     zb_lane_key (queue, due, id, key);
     zb_batch_put_row (batch, ZB_LOG, key, ZB_LANE_KEY_SIZE, row);
     zb_lane_index_key (queue, id, key);
     zb_put64 (value, due);
+    zb_put32 (value + 8, zb_lane_bytes (row));
     zb_batch_put (batch, ZB_LOG, key, ZB_LANE_INDEX_SIZE, value, sizeof value);
 }
 

@@ -23,9 +23,13 @@
                  into the lane.  Nor do they cover what had a delay and was delivered to nobody, as far as this lead knows: it
                  lies between ids that a consumer has.  So after a takeover, or when its lease has ended and its row has left
                  memory, what was delivered and is acknowledged by a range comes again: twice is better than never
+      PUT, MOVE  that want room, or what is ready, have what is due inserted as a GET has (zb_engine_take_due)
+      REJECT,    of what is here are refused: nobody has it
+      acks=
       PURGE,     the tombstone of the queue says up to which id all is gone, of the lane as well: what it says so of is not
       DELETE     delivered any more, and its rows are freed step by step, by their ids
-      LIST       counts it among the messages, from its PUT on, and so does max-messages
+      LIST       counts it among the messages, from its PUT on, and so do max-messages and max-bytes (its bytes are in
+                 the row by id, so that an ACK needs no more than that)
       replay     the loser sends the lanes before its logs, as rows of messages; the winner puts what is not due into its own.
                  What the loser has acknowledged is taken out of the winner's lane by id, ranges included: a row never
                  has ids between its own that are in a lane (the row that is filled ends at each message with a
@@ -44,7 +48,7 @@
 
 //  Rows, in the table log: u32 0, u8 which, then as here.
 #define ZB_LANE_KEY_SIZE 25      //  1: queue id u32, due u64, message id u64 -> the row of the log
-#define ZB_LANE_INDEX_SIZE 17    //  2: queue id u32, message id u64 -> due u64
+#define ZB_LANE_INDEX_SIZE 17    //  2: queue id u32, message id u64 -> due u64, bytes of body and properties u32
 #define ZB_LANE_PREFIX 9         //  bytes that all keys of a queue have in common
 #define ZB_LANE_NEVER UINT64_MAX //  nothing is due
 
@@ -52,7 +56,9 @@ void zb_lane_key (uint32_t queue, uint64_t due, uint64_t id, uint8_t key[ZB_LANE
 void zb_lane_index_key (uint32_t queue, uint64_t id, uint8_t key[ZB_LANE_INDEX_SIZE]);
 //  What a read of a queue's lane has found; -1 if it is malformed.
 int zb_lane_decode (const zb_found_t *found, uint32_t queue, uint64_t *due, uint64_t *id);
-int zb_lane_index_decode (const zb_found_t *found, uint32_t queue, uint64_t *due, uint64_t *id);
+int zb_lane_index_decode (const zb_found_t *found, uint32_t queue, uint64_t *due, uint64_t *id, uint32_t *bytes);
+//  Bytes of the body and the properties of a row of one message.
+uint32_t zb_lane_bytes (const zb_row_t *row);
 //  Puts a row of one message, and takes it out.
 void zb_lane_put (zb_batch_t *batch, uint32_t queue, uint64_t due, uint64_t id, zb_row_t *row);
 void zb_lane_erase (zb_batch_t *batch, uint32_t queue, uint64_t due, uint64_t id);

@@ -258,9 +258,11 @@ static void s_join (zb_log_t *self, const zb_added_t *added, size_t *left)
 
 void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join, size_t *left)
 {
-    if (added->purges != self->purges || added->due || added->dropped)
+    if (added->purges != self->purges)
         return;
     self->shown += zb_log_count (added->row);
+    if (added->due || added->dropped)
+        return;
     bool inserted = added->inserted && added->last <= self->tail;
     assert (inserted || added->last > self->tail); //  I6
     if (inserted)

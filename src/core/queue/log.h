@@ -45,7 +45,7 @@ typedef struct {
     zb_ring_t followers;       //  of a head-only log: those of them that rows are shown to, whatever they have in memory
     struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
     uint64_t put;       //  messages ever put,
-    uint64_t shown;     //  and those of them whose rows are shown, or purged
+    uint64_t shown;     //  and those of them whose rows are shown, in a queue's lane, too, or purged
     uint64_t gone;      //  of a head-only log: those of them whose rows are gone
     uint64_t stored;    //  and about how many bytes those have that are not
     uint64_t floor;     //  rows up to here are gone

@@ -260,6 +260,23 @@ static uint64_t s_counted (const zb_queue_t *self, const zb_row_t *row, const zb
     return bytes;
 }
 
+void zb_queue_lay (zb_queue_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit)
+{
+    zb_log_lay (&self->log, row, id, commit);
+    if (self->sized)
+        self->cursor.bytes += s_counted (self, row, NULL);
+}
+
+void zb_queue_take_due (zb_queue_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit)
+{
+    uint64_t bytes = self->cursor.bytes;
+    zb_queue_insert (self, row, id, NULL, commit);
+    //  It was counted, and shown, when it was put.
+    self->log.put--;
+    self->log.shown--;
+    self->cursor.bytes = bytes;
+}
+
 void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit)
 {
     assert (self->kind != ZB_KIND_SUB && !self->cursor.load);

@@ -128,5 +128,9 @@ void zb_queue_write (zb_queue_t *self, zb_commit_t *commit);
 //  Inserts a row of the other side of a split, of whose messages those in `bits` (NULL: none) are done, but not all; ids
 //  of this side are above.  There is no load of its rows.
 void zb_queue_insert (zb_queue_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
+//  The same of a row of one message that is not due: it goes into the lane.
+void zb_queue_lay (zb_queue_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit);
+//  Inserts one that comes from there.
+void zb_queue_take_due (zb_queue_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit);
 
 #endif

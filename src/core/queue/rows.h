@@ -58,8 +58,8 @@
     log        queue id u32, LAST message id u64 messages, see below
                0x00000000, 0x01, queue id u32,   messages that are not due yet, one a row, as below; from level 4 on, see
                due u64, message id u64                core/queue/lane.h
-               0x00000000, 0x02, queue id u32,   u64  ms since 1970: when that message is due
-               message id u64
+               0x00000000, 0x02, queue id u32,   u64  ms since 1970: when that message is due,
+               message id u64                    u32  bytes of its body and properties
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
                                                       of a topic: those of them whose rows are gone,
