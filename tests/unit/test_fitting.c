@@ -392,6 +392,100 @@ static void test_dead_letters_and_move (void **state)
     rig_destroy (&rig);
 }
 
+//  Where dead-letter is set what would be dropped goes there, in the commit of the PUT; but for what is a dead letter already.
+static void test_to_the_dead_letters (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("max-messages=2\nfull=drop-oldest\ndead-letter=lost", NULL);
+    kit_ok (rig, "PUT|1|t|a=b|1|2");
+    kit_ok (rig, "PUT|1|t||3");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|lost|9|0|");
+    rig_expect (rig, "c> MSG|g|both|lost|1:3 1\ta=b\tzb-dead=full\tzb-from=t\tzb-tries=0|1");
+    assert_int_equal (rig_stats (rig).buried, 1);
+    assert_int_equal (rig_stats (rig).dropped, 0);
+    //  Both, or none.
+    rig->sync_there = false;
+    rig_say (rig, "c", "PUT|1|t||4");
+    rig->sync_there = true;
+    kit_takeover (rig);
+    s_gets (rig, "t", "2,3");
+    s_gets (rig, "lost", "1");
+    kit_ok (rig, "PUT|1|t||4|5");
+    s_gets (rig, "t", "4,5");
+    s_gets (rig, "lost", "1,2,3");
+    //  Of what had come back its tries are told.
+    rig_say (rig, "c", "ACK|a|lost|1:3");
+    kit_answers (rig, "c", "GET|g|t|1|0|", "4");
+    rig_say (rig, "c", "NACK|n|t|2:3 2:4 2:5 2:6");
+    kit_ok (rig, "PUT|1|t||6");
+    kit_answers (rig, "c", "PEEK|k|lost|first|9", "2,3,4");
+    assert_non_null (strstr (rig_last (rig)->text, "zb-dead=full\tzb-from=t\tzb-tries=2"));
+    //  What has died once does not go on.
+    kit_ok (rig, "QUEUE|q|u|dead-letter=t");
+    kit_ok (rig, "PUT|1|u||dead");
+    kit_ok (rig, "PURGE|x|t");
+    rig_say (rig, "c", "GET|g|u|9|0|");
+    rig_skip (rig);
+    char line[100];
+    rig_say (rig, "c", "PEEK|k|u|first|9");
+    snprintf (line, sizeof line, "REJECT|r|u|%.*s", (int) strcspn (strstr (rig_last (rig)->text, "|u|") + 3, " "),
+              strstr (rig_last (rig)->text, "|u|") + 3);
+    kit_ok (rig, line);
+    kit_ok (rig, "PUT|1|t||7|8");
+    s_gets (rig, "t", "7,8");
+    kit_answers (rig, "c", "PEEK|k|lost|first|9", "2,3,4");
+    assert_int_equal (rig_stats (rig).dropped, 1);
+    rig_destroy (&rig);
+}
+
+//  Where they can't go they stay, and the PUT is refused.
+static void test_dead_letters_that_can_not_go (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.queues = 2;
+    rig_t *rig = s_open ("max-messages=1\nfull=drop-oldest\ndead-letter=lost", &limits);
+    kit_ok (rig, "PUT|1|t||1");
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|1|t||2");
+    rig_expect (rig, "c> ERR|1|429|the queue is full, and the queue that dead letters go to can't be made*");
+    kit_ok (rig, "DELETE|x|q");
+    kit_ok (rig, "TOPIC|n|lost|");
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|1|t||2");
+    rig_expect (rig, "c> ERR|1|429|the queue is full, and a topic has the name of the queue that dead letters go to");
+    s_gets (rig, "t", "1");
+    kit_ok (rig, "DELETE|x|lost");
+    kit_ok (rig, "PUT|1|t||2");
+    s_gets (rig, "t", "2");
+    s_gets (rig, "lost", "1");
+    //  There is room again, or it is not asked for.
+    kit_ok (rig, "QUEUE|q|t|dead-letter=");
+    kit_ok (rig, "PUT|1|t||3");
+    s_gets (rig, "lost", "1");
+    rig_destroy (&rig);
+}
+
+//  No commit has more of them than it may have bytes.
+static void test_many_dead_letters (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 100000;
+    rig_t *rig = s_open ("dead-letter=lost\nfull=drop-oldest", &limits);
+    for (int put = 0; put < 100; put++)
+        kit_put (rig, "t", 10000);
+    kit_ok (rig, "QUEUE|q|t|max-messages=2");
+    size_t batches = rig->batches;
+    kit_ok (rig, "PUT|1|t||last");
+    assert_in_range (rig->batches - batches, 9, 12);
+    s_lists (rig, "t", "messages=2");
+    s_lists (rig, "lost", "messages=99");
+    assert_int_equal (rig_stats (rig).buried, 99);
+    rig_destroy (&rig);
+}
+
 //  What is dropped while a broker is alone goes to no journal; what was acknowledged of the same row does.
 static void test_no_journal (void **state)
 {
@@ -520,6 +614,9 @@ int main (void)
         cmocka_unit_test (test_a_great_many_go_in_steps),
         cmocka_unit_test (test_consumers_have_much),
         cmocka_unit_test (test_dead_letters_and_move),
+        cmocka_unit_test (test_to_the_dead_letters),
+        cmocka_unit_test (test_dead_letters_that_can_not_go),
+        cmocka_unit_test (test_many_dead_letters),
         cmocka_unit_test (test_no_journal),
         cmocka_unit_test (test_what_is_over_goes_first),
         cmocka_unit_test (test_any_walk),

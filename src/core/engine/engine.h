@@ -193,7 +193,8 @@ typedef struct {
     uint64_t apart; //  ms that the two machines' clocks differ, as it was heard last
     uint64_t rests; //  1: nothing is removed by time now
     uint64_t rejected;    //  messages that went to the dead letters, since a consumer said so,
-    uint64_t spent;       //  and since they had had all their tries;
+    uint64_t spent;       //  since they had had all their tries,
+    uint64_t buried;      //  and since their queue was full;
     uint64_t dying;       //  and those that are to go there and have not yet
     uint64_t redelivered; //  of messages_out, those that were delivered before
     size_t window_bytes;

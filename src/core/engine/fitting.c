@@ -16,16 +16,23 @@
     messages, or a large PUT that is to replace very many small ones.  That one may still be refused then,
     if consumers have the rest.
 
-    Nobody asked for it, so the journal does not say it: each side of a split decides for itself.  What a
+    Where the queue has the option dead-letter they go there, put there and done here in that commit, and the journal says
+    it, as of all that moves; if they can't go the PUT is refused, and they stay.  What is a dead letter already
+    dies once: it is dropped.
+
+    Nobody asked for what is dropped, so the journal does not say it: each side of a split decides for itself.  What a
     replay brings, and dead letters, count, but nothing is dropped or refused for them.
 */
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "core/engine/engine_self.h"
 
-//  What a PUT costs that looks again, in visits.
+//  What a PUT costs that looks again, in visits; and a message that goes to the dead letters.
 #define AGAIN_VISITS 8
+#define MOVE_VISITS 4
+#define REASON "full"
 #define FULL_OF_LEASES "the queue is full, and consumers have what is in it"
 #define FULL_UNDUE "the queue is full, and what is in it consumers have, or is not due"
 
@@ -82,10 +89,40 @@ uint64_t zb_engine_bytes_left (const zb_queue_t *queue)
     return queue->bytes == 0 ? UINT64_MAX : queue->bytes > have ? queue->bytes - have : 0;
 }
 
+//  Whether it goes to the dead letters.
+static bool s_is_buried (const zb_queue_t *queue, const zb_view_t *view, uint32_t number)
+{
+    return queue->dead && !zb_engine_is_dead (zb_places_properties (view->places, number));
+}
+
+//  Puts one there, and has it done here.
+static void s_bury (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *target, const zb_view_t *view, uint32_t number)
+{
+    const zb_span_t span = {zb_places_id (view->places, number), zb_places_id (view->places, number)};
+    uint64_t acked = self->stats.acked;
+    zb_engine_put_moved (self, target, queue, view, number, REASON, view->seat ? view->seat[number].deliveries : 0);
+    zb_engine_ack_now (self, queue, &span, 1);
+    self->stats.acked = acked;
+    self->stats.buried++;
+    self->must = true;
+    zb_engine_visited (self, MOVE_VISITS);
+}
+
+//  Where they go.  It was asked for in this very step: it is in memory, or there is none.
+static zb_queue_t *s_target (zb_engine_t *self, const zb_queue_t *queue)
+{
+    const zb_frame_t name = {queue->dead, queue->dead_size};
+    zb_queue_t *target = NULL;
+    zb_load_t *load = zb_engine_queue (self, name, &target);
+    assert (!load);
+    return target ? target : zb_engine_make_dead (self, name);
+}
+
 void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request, const zb_queue_t *acked,
                             uint64_t last)
 {
     zb_drops_t drops = {.engine = self, .queue = queue};
+    zb_queue_t *target = NULL;
     zb_view_t *view = NULL;
     uint32_t number = 0;
     size_t visits = 0;
@@ -93,19 +130,30 @@ void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_reque
         id = zb_places_id (view->places, number);
         if (id > last || (acked == queue && zb_spans_have (request->span, request->spans, id)))
             continue;
-        zb_engine_drop (&drops, view, number);
-        self->stats.dropped++;
+        if (!s_is_buried (queue, view, number)) {
+            zb_engine_drop (&drops, view, number);
+            self->stats.dropped++;
+            continue;
+        }
+        if (!target)
+            target = s_target (self, queue);
+        s_bury (self, queue, target, view, number);
+        drops.view = NULL;
     }
     zb_spans_clear (&drops.acked);
+    if (target) {
+        target->asked = self->epoch;
+        zb_engine_touch_queue (self, target);
+    }
     zb_engine_visited (self, visits);
 }
 
 //  The last of the oldest messages in memory that are to go, so that so much is gone; 0 if there are none.  Takes what goes off
-//  *excess, and off *left what was looked at.
-static uint64_t s_find (zb_queue_t *queue, const zb_request_t *request, const zb_queue_t *acked, zb_excess_t *excess,
-                        size_t *left)
+//  *excess, and off *left what was looked at.  No more bytes go to the dead letters than a commit has.
+static uint64_t s_find (const zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request,
+                        const zb_queue_t *acked, zb_excess_t *excess, size_t *left)
 {
-    uint64_t last = 0;
+    uint64_t last = 0, moved = 0;
     const zb_view_t *view = NULL;
     uint32_t number = 0;
     for (uint64_t id = 0;
@@ -118,6 +166,9 @@ static uint64_t s_find (zb_queue_t *queue, const zb_request_t *request, const zb
         excess->messages -= excess->messages ? 1 : 0;
         excess->bytes -= size < excess->bytes ? size : excess->bytes;
         last = id;
+        moved += s_is_buried (queue, view, number) ? zb_cursor_size (view->places, number) : 0;
+        if (moved >= self->limits.batch)
+            *left = 1;
     }
     return last;
 }
@@ -151,6 +202,21 @@ static zb_load_t *s_look_on (zb_engine_t *self, const zb_task_t *task, zb_queue_
                             ZB_NOW);
 }
 
+//  Whether so many may go to the dead letters; else it is answered, or waits for what is returned.
+static zb_load_t *s_may_bury (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, uint64_t count, bool *may)
+{
+    zb_queue_t *target = NULL;
+    const char *why = NULL;
+    zb_load_t *load = zb_engine_queue (self, (zb_frame_t){queue->dead, queue->dead_size}, &target);
+    *may = !load && zb_engine_may_move (self, target, count, &why) == 0;
+    if (load || *may)
+        return load;
+    char text[200];
+    int size = snprintf (text, sizeof text, "the queue is full, and %s", why);
+    assert (size > 0 && (size_t) size < sizeof text);
+    return s_refuse (self, task, ZB_QUEUE_FULL, text, ZB_NOW);
+}
+
 //  Looks for what may go.
 static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
                               zb_excess_t excess, bool *fits, uint64_t *drops)
@@ -160,15 +226,19 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
     if (excess.messages > zb_queue_depth (queue) - queue->cursor.leased)
         return s_refuse (self, task, ZB_QUEUE_FULL, FULL_OF_LEASES, queue->commit);
     //  Each is looked at twice: here, and when it is dropped.
-    size_t budget = zb_engine_budget (self) / 2, left = budget;
+    size_t budget = zb_engine_budget (self) / (queue->dead ? 2 + MOVE_VISITS : 2), left = budget;
     if (budget == 0)
         return &self->later;
+    bool may = true;
+    zb_load_t *target = queue->dead ? s_may_bury (self, task, queue, budget, &may) : NULL;
+    if (target || !may)
+        return target;
     //  What is due is as ready as what is in the log.
     zb_load_t *load = zb_engine_take_due (self, queue);
     if (load)
         return load;
     bool surplus = excess.messages > request->bodies || excess.bytes > s_bytes (request);
-    uint64_t last = s_find (queue, request, acked, &excess, &left);
+    uint64_t last = s_find (self, queue, request, acked, &excess, &left);
     zb_engine_visited (self, budget - left + 1);
     if (excess.messages == 0 && excess.bytes == 0) {
         *fits = true;
