@@ -206,6 +206,41 @@ static void test_interrupted (void **state)
     }
 }
 
+//  It was interrupted, and the loser has led again: what was sent from its lane became due there, and comes from its log now.
+//  Here it is not due yet, or delivered, or purged.
+static void test_interrupted_and_due_since (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 3; round++) {
+        s_open ();
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=30|1");
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=40|2");
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=0|3");
+        sides_replay_messages (1);
+        if (round) {
+            s_pass (&sides_winner, 30);
+            sides_say (&sides_winner, "c", "GET|g|d|9|0|");
+        }
+        sides_lead (&sides_loser);
+        s_pass (&sides_loser, 0);
+        sides_say (&sides_loser, "c", "HELLO|h");
+        s_pass (&sides_loser, 100);
+        for (int turn = 0; turn < 3; turn++)
+            sides_say (&sides_loser, "c", "GET|g|d|9|0|");
+        sides_lead (&sides_winner);
+        s_pass (&sides_winner, 0);
+        if (round == 2) {
+            sides_say (&sides_winner, "c", "HELLO|h");
+            sides_say (&sides_winner, "c", "PURGE|x|d");
+        }
+        sides_replay ("");
+        s_expect_messages ("d", round == 2 ? 2 : 5);
+        s_pass (&sides_winner, 101000);
+        s_expect ("d", round == 2 ? "2,3" : "second,minute,1,2,3");
+        s_close ();
+    }
+}
+
 //  What another PUT of the same number stands in the way of is put aside; what lies behind it comes.
 static void test_put_aside (void **state)
 {
@@ -242,8 +277,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_puts_of_the_loser), cmocka_unit_test (test_acknowledged_at_the_loser),
         cmocka_unit_test (test_its_bytes_count),   cmocka_unit_test (test_due_at_the_loser),
-        cmocka_unit_test (test_interrupted),       cmocka_unit_test (test_put_aside),
-        cmocka_unit_test (test_sent_to_both),
+        cmocka_unit_test (test_interrupted),       cmocka_unit_test (test_interrupted_and_due_since),
+        cmocka_unit_test (test_put_aside),         cmocka_unit_test (test_sent_to_both),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

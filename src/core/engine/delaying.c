@@ -181,7 +181,7 @@ bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
 //  Inserts one that was found.
 static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint64_t due, uint64_t id)
 {
-    zb_log_number (row, self->clock.pair.time);
+    zb_log_take_out (row, self->epoch);
     zb_lane_erase (self->fill->batch, queue->id, due, id);
     zb_lane_take (&queue->lane, id, self->fill->number, true);
     zb_queue_take_due (queue, row, id, self->fill);

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/lane.h"
 
 //  ms without an item until the loser counts as gone.
 #define MERGER_GONE 5000
@@ -81,17 +82,29 @@ static zb_progress_t *s_progress (zb_engine_t *self, const zb_item_t *item)
     return unused;
 }
 
-//  Whether an earlier replay of the same loser, which has not ended, has brought the row.
-static bool s_brought (const zb_engine_t *self, const zb_item_t *item)
+//  Whether a replay that came to this position has sent what is at that one.
+static bool s_is_passed (const zb_progress_t *earlier, const void *position, size_t size)
 {
+    return memcmp (position, earlier->position, earlier->size < size ? earlier->size : size) <= 0;
+}
+
+//  Whether an earlier replay of the same loser, which has not ended, has brought the row: from where it is, or from the lane, if it
+//  was there then.
+static bool s_brought (const zb_engine_t *self, const zb_item_t *item, const zb_row_t *row)
+{
+    uint8_t laid[1 + ZB_LANE_KEY_SIZE];
+    laid[0] = ZB_STAGE_LOG;
+    if (!item->laid && zb_log_due (row))
+        zb_lane_key (zb_get32 ((const uint8_t *) item->position.data + 1), zb_log_due (row), item->last, laid + 1);
     for (size_t index = 0; index < ZB_REPLAYS; index++) {
         const zb_progress_t *earlier = &self->merge.replay[index];
         if (earlier->epoch == 0 || earlier == self->merge.progress || earlier->node != item->node ||
             earlier->size == 0 ||
             zb_epoch_base (earlier->epoch, earlier->node) < zb_epoch_base (zb_epoch_number (item->last), item->node))
             continue;
-        size_t size = earlier->size < item->position.size ? earlier->size : item->position.size;
-        if (memcmp (item->position.data, earlier->position, size) <= 0)
+        bool lay = !item->laid && zb_log_was_laid (row, earlier->epoch);
+        if (s_is_passed (earlier, item->position.data, item->position.size) ||
+            (lay && s_is_passed (earlier, laid, sizeof laid)))
             return true;
     }
     return false;
@@ -532,7 +545,7 @@ static zb_load_t *s_row (zb_engine_t *self, zb_task_t *task, const zb_item_t *it
         zb_item_add (bits, item->bits.data, item->bits.size);
     zb_view_t *view = zb_view_of (row, item->last, bits);
     bool good = view && (!item->laid || (zb_log_due (row) && view->places->count == 1));
-    if (good && s_brought (self, item))
+    if (good && s_brought (self, item, row))
         load = s_again (self, task, queue, view, taken);
     else if (good)
         load = s_new (self, task, item, queue, view, taken);

@@ -33,7 +33,9 @@
       replay     the loser sends the lanes before its logs, as rows of messages; the winner puts what is not due into its own.
                  What the loser has acknowledged is taken out of the winner's lane by id, ranges included: a row never
                  has ids between its own that are in a lane (the row that is filled ends at each message with a
-                 delay), so that a range that the journal has of a row means messages that were delivered
+                 delay), so that a range that the journal has of a row means messages that were delivered.  What an
+                 unfinished replay has sent from a lane, and the loser has taken out since, comes again from the log: its
+                 row says in which epoch it was taken out, so that the winner knows it
       resync     rows as any others
 
     Bounded: in memory is one time for each queue that is known, and what one read brings (ROWS, BYTES in

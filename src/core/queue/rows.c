@@ -13,6 +13,9 @@
 
 //  Queues
 
+//  What a row of the log says of an epoch's number.
+#define EPOCH_BITS 0xffffff
+
 //  Sizes of a row without the grace, and without the stamp: the first release's.
 #define QUEUE_ROW_SHORT (ZB_QUEUE_ROW_SIZE - 8)
 #define QUEUE_ROW_OLD (QUEUE_ROW_SHORT - ZB_STAMP_SIZE)
@@ -409,12 +412,26 @@ void zb_log_number (zb_row_t *row, uint64_t n)
     zb_put64 (row->data + 24, n);
 }
 
+void zb_log_take_out (zb_row_t *row, uint64_t epoch)
+{
+    assert (zb_log_due (row));
+    zb_put32 (row->data, 2u << 24 | (uint32_t) (epoch & EPOCH_BITS));
+}
+
+bool zb_log_was_laid (const zb_row_t *row, uint64_t epoch)
+{
+    uint32_t out = zb_get32 (row->data) & EPOCH_BITS;
+    uint32_t later = (out - (uint32_t) epoch) & EPOCH_BITS;
+    return zb_log_due (row) && out && later && later <= EPOCH_BITS / 2;
+}
+
 int zb_log_head (const zb_row_t *row, zb_log_head_t *head)
 {
     if (row->size < ZB_LOG_HEAD)
         return -1;
     unsigned form = row->data[0];
-    if (zb_get32 (row->data) != form << 24 || form < 1 || form > 2 || row->size < zb_log_head_size (form))
+    bool out = form == 2 && row->size >= ZB_LOG_HEAD_LONG && zb_get64 (row->data + 24);
+    if ((zb_get32 (row->data) != form << 24 && !out) || form < 1 || form > 2 || row->size < zb_log_head_size (form))
         return -1;
     *head = (zb_log_head_t){.form = form, .count = zb_get32 (row->data + 4), .first = zb_get64 (row->data + 8)};
     if (form == 2) {

@@ -87,7 +87,8 @@
     Its value:
       offset size
         0     1   form: 1; from level 2 on also 2
-        1     3   zero
+        1     3   zero; of a queue, from level 4 on, in a row that had a delay: the lower bits of the number of the epoch in
+                  which it was taken out of its lane
         4     4   messages, at least 1
         8     8   first message id
        16     8   form 2: ms since 1970 when the row was begun (core/base/pairtime.h); 0 = not known
@@ -274,6 +275,9 @@ void zb_log_begin (zb_row_t *row, const zb_log_head_t *head);
 void zb_log_append (zb_row_t *row, const zb_piece_t *piece, const zb_frame_t *body);
 //  A row of form 2 that is no one's yet gets another number.
 void zb_log_number (zb_row_t *row, uint64_t n);
+//  It had a delay, and is taken out of its lane in the epoch of this number; whether it was still in it in that epoch.
+void zb_log_take_out (zb_row_t *row, uint64_t epoch);
+bool zb_log_was_laid (const zb_row_t *row, uint64_t epoch);
 //  What the head of a row says; -1 if it is malformed.
 int zb_log_head (const zb_row_t *row, zb_log_head_t *head);
 //  Messages of a row that is well-formed.
