@@ -278,6 +278,57 @@ static void test_takeover_and_restart (void **state)
     rig_destroy (&rig);
 }
 
+//  Each lead begins a step ahead of the one before, and many in a row do not make anything early.
+static void test_many_leads (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    rig_say (rig, "c", "PUT|p|d|delay=6000|one");
+    int64_t begin = rig->now;
+    for (int lead = 0; lead < 5; lead++) {
+        s_pass (rig, 100);
+        rig_say (rig, "c", "PUT|p|q||x");
+        s_take_over (rig);
+    }
+    rig_say (rig, "c", "PUT|p|d|delay=1000|two");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|d|9|20000|");
+    s_pass (rig, 999);
+    rig_expect (rig, NULL);
+    s_pass (rig, 1);
+    rig_expect (rig, "c> MSG|g|both|d|*");
+    rig_say (rig, "c", "GET|g|d|9|20000|");
+    s_pass (rig, begin + 5999 - rig->now);
+    rig_expect (rig, NULL);
+    s_pass (rig, 1);
+    rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=6000|one");
+    rig_destroy (&rig);
+}
+
+//  What the leader before had put into the log goes before what is due later, though its id is larger.
+static void test_the_order_over_a_takeover (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    rig_say (rig, "c", "PUT|p|d|delay=300|300");
+    rig_say (rig, "c", "PUT|p|d|delay=100|100");
+    rig_say (rig, "c", "PUT|p|d|delay=200|200");
+    s_pass (rig, 200);
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    rig_expect (rig, "c> MSG|g|both|d|1:2 1\tdelay=100|100");
+    s_take_over (rig);
+    s_pass (rig, 100);
+    static const char *const order[] = {"1:2 1\tdelay=100|100", "1:3 1\tdelay=200|200", "1:1 1\tdelay=300|300"};
+    for (size_t index = 0; index < 3; index++) {
+        char line[100];
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        snprintf (line, sizeof line, "c> MSG|g|both|d|%s", order[index]);
+        rig_expect (rig, line);
+    }
+    rig_destroy (&rig);
+}
+
 //  What was inserted and is not on the peer is not shown, and is in the lane again if it never gets there.
 static void test_a_takeover_amid_the_insertion (void **state)
 {
@@ -602,6 +653,8 @@ int main (void)
         cmocka_unit_test (test_in_the_order_of_time),
         cmocka_unit_test (test_not_behind_a_backlog),
         cmocka_unit_test (test_takeover_and_restart),
+        cmocka_unit_test (test_many_leads),
+        cmocka_unit_test (test_the_order_over_a_takeover),
         cmocka_unit_test (test_a_takeover_amid_the_insertion),
         cmocka_unit_test (test_acknowledged),
         cmocka_unit_test (test_a_range_over_what_became_due),

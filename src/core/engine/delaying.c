@@ -23,14 +23,16 @@
 #define BYTES (256 << 10) //  of one read, about
 #define CLOCK_STEP 100    //  ms until it is tried again while the time is not known, or what is purged is not
 
-//  A lead that begins takes up the time of the store, which may be ahead by a step.  So much is not believed, unless the
-//  machine's clock says so, too: nothing is early.
+//  A lead that begins takes up the time of the store, which may be ahead by a step, and by another one for each lead shortly before.  So
+//  much is not believed, unless the machine's clock says so, too: nothing is early.
+#define AHEAD (10 * ZB_TIME_STEP)
+
 uint64_t zb_engine_due_time (const zb_engine_t *self)
 {
     uint64_t time = self->clock.pair.time, wall = (uint64_t) self->clock.wall;
     if (wall == 0 || wall >= time)
         return time;
-    return wall + ZB_TIME_STEP > time ? wall : time - ZB_TIME_STEP;
+    return wall + AHEAD > time ? wall : time - AHEAD;
 }
 
 const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_frame_t properties, uint64_t *due,
@@ -83,14 +85,16 @@ const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
                                                : ZB_MERGING;
 }
 
-//  Whether what was inserted last is delivered, or lies where the consumers are not yet.
-static bool s_is_passed (zb_queue_t *queue)
+//  Whether what was inserted last is delivered, or lies where the consumers are not yet; and what another lead has inserted, if
+//  that is next.
+static bool s_is_passed (const zb_engine_t *self, zb_queue_t *queue)
 {
     uint32_t number = 0;
-    if (queue->lane.last > queue->cursor.reach)
-        return true;
     const zb_view_t *view = zb_cursor_next (&queue->cursor, &number);
-    return !view || zb_places_id (view->places, number) > queue->lane.last;
+    bool inherited = view && zb_log_due (view->places->row) && zb_places_id (view->places, number) <= self->before;
+    if (queue->lane.last > queue->cursor.reach)
+        return !inherited;
+    return !view || (!inherited && zb_places_id (view->places, number) > queue->lane.last);
 }
 
 static zb_load_t *s_load (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind)
@@ -152,7 +156,7 @@ void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
         return;
     }
     //  Both end by themselves, and then it is served.
-    if (queue->cursor.load || queue->log.inserting || !s_is_passed (queue))
+    if (queue->cursor.load || queue->log.inserting || !s_is_passed (self, queue))
         return;
     s_read_due (self, queue);
 }
@@ -167,7 +171,7 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    return queue->log.inserting || !s_is_passed (queue) ? NULL : s_read_due (self, queue);
+    return queue->log.inserting || !s_is_passed (self, queue) ? NULL : s_read_due (self, queue);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
