@@ -654,12 +654,21 @@ static void s_judge (judge_t *judge, const reading_t *reading, const char *queue
     s_close (&self);
 }
 
+//  Whether a line of these options begins so.
+static bool s_names (const char *options, const char *line)
+{
+    for (const char *at = options; at; at = strchr (at, '\n'), at += at != NULL)
+        if (strncmp (at, line, strlen (line)) == 0)
+            return true;
+    return false;
+}
+
 //  What is in it was put there by the broker, in the place of what a REJECT has named, or a MOVE has taken; or a MOVE has taken
 //  from it what nobody acknowledges, as the broker itself does where there is max-deliveries.
 static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
 {
     size_t size = strlen (queue);
-    bool is = size > 5 && strcmp (queue + size - 5, ".dead") == 0;
+    bool is = size > 5 && (strcmp (queue + size - 5, ".dead") == 0 || strcmp (queue + size - 5, ".lost") == 0);
     for (size_t index = 0; index < reading->exchanges && !is; index++) {
         const exchange_t *exchange = &reading->exchange[index];
         is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
@@ -669,6 +678,9 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
                 ? strstr (exchange->argument[1], "max-deliveries=")
                 : NULL;
         is = is || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
+        //  It gives, and drops, by itself.
+        is = is || (exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0 &&
+                    (s_names (exchange->argument[1], "full=drop-oldest") || s_names (exchange->argument[1], "delay=")));
     }
     return is;
 }

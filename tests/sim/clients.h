@@ -40,6 +40,17 @@ bool annals_have_been_counted (void);
 void letters_start (int64_t until);
 void letters_count (void);
 bool letters_have_been_counted (void);
+//  A setter of alarms, and who gets them when they are due; then one that counts what is left.
+void alarms_start (int64_t until);
+void alarms_count (void);
+bool alarms_have_been_counted (void);
+//  A meter whose queue drops the oldest samples, and who plots some; then one that counts what is there.
+void samples_start (int64_t until);
+void samples_count (void);
+bool samples_have_been_counted (void);
+//  One of them was put aside.
+void alarms_aside (const void *body, size_t size);
+void samples_aside (const void *body, size_t size);
 //  A letter was put aside.
 void letters_aside (const void *body, size_t size);
 //  A message of the forge was put aside.

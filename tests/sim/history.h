@@ -33,6 +33,8 @@
     H18 Who reads a topic that keeps all has all of it, in order, but for what is told as removed; so has a subscription that is moved (annals.c).
     H17 A message that a consumer rejects is among the dead letters, one that none does is in its queue: each is in one. What was
         given back comes to nobody before its delay is over, while the same broker leads (letters.c).
+    H19 A message with a delay comes when it is due, not before, once, and is not lost, taken back or not (alarms.c).
+    H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

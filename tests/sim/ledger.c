@@ -82,7 +82,8 @@ size_t ledger_body (int producer, uint64_t number, int index, char body[BODY_MAX
 static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
-                        memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0);
+                        memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0 ||
+                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0);
 }
 
 static ledger_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -445,6 +446,10 @@ void ledger_aside (const void *body, size_t size, const char *why)
     }
     if (size > 1 && memcmp (body, "<l", 2) == 0) {
         letters_aside (body, size);
+        return;
+    }
+    if (size > 1 && (memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0)) {
+        (memcmp (body, "<d", 2) == 0 ? alarms_aside : samples_aside) (body, size);
         return;
     }
     int producer, number, index;

@@ -39,7 +39,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
         [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
         [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
-        [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",
+        [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
+        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -110,7 +111,27 @@ uint32_t __wrap_zb_view_try (zb_view_t *self, uint32_t number)
     return sim_mutant == MUTANT_SPENT ? 1 : tries;
 }
 
-//  A dead letter is not stored now and then.
+//  The loser of a split does not tell of what is not due.
+void __real_zb_replayer_make_laid (void *self, const zb_found_t *found);
+void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found);
+void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found)
+{
+    if (sim_mutant != MUTANT_UNTIMED)
+        __real_zb_replayer_make_laid (self, found);
+}
+
+//  A queue that is full drops all that is ready.
+void __real_zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request,
+                                   const zb_queue_t *acked, uint64_t last);
+void __wrap_zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request,
+                                   const zb_queue_t *acked, uint64_t last);
+void __wrap_zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request,
+                                   const zb_queue_t *acked, uint64_t last)
+{
+    __real_zb_engine_drop_oldest (self, queue, request, acked, sim_mutant == MUTANT_GREEDY ? UINT64_MAX : last);
+}
+
+//  A dead letter is not stored now and then.  What has a delay is due early.
 void __real_zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
                         size_t bodies);
 void __wrap_zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body,
@@ -121,8 +142,11 @@ void __wrap_zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *p
     static unsigned calls;
     bool dead = sim_mutant == MUTANT_BURIED && piece->properties.size &&
                 memmem (piece->properties.data, piece->properties.size, "zb-dead=", 8);
+    zb_log_head_t early = *head;
+    if (sim_mutant == MUTANT_HASTY && !self->head_only && head->n)
+        early.n -= 500;
     if (!dead || ++calls % 16)
-        __real_zb_log_put (self, head, piece, body, bodies);
+        __real_zb_log_put (self, &early, piece, body, bodies);
 }
 
 //  A new leader takes a subscription for one that has done all.

@@ -94,6 +94,9 @@ typedef enum {
     MUTANT_SURE,     //  who goes on takes what is ready for ready, whatever the peer has done meanwhile
     MUTANT_MOVED,    //  what is moved stays where it was as well, now and then
     MUTANT_RESTED,   //  what was given back rests for too short a time
+    MUTANT_HASTY,    //  a message with a delay is due half a second early
+    MUTANT_UNTIMED,  //  the loser of a split does not tell of what is not due
+    MUTANT_GREEDY,   //  a queue that is full drops all that is ready
     MUTANTS
 } mutant_t;
 

@@ -97,6 +97,19 @@ static bool s_forges (void)
     return world_has (EXTRA_FORGE) && !world_has (EXTRA_COPIES | EXTRA_OPERATOR | EXTRA_LEVELS);
 }
 
+//  At rest, what had a delay is there when it is due, and the newest of what is dropped when it is old.
+static void s_count_late (void)
+{
+    alarms_count ();
+    samples_count ();
+    int64_t limit = world_now () + 120 * SECOND;
+    while (!alarms_have_been_counted () || !samples_have_been_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and alarms and samples are not served");
+    }
+}
+
 //  At rest, what was made of messages is there, and they are not.
 static void s_count_forged (void)
 {
@@ -128,6 +141,7 @@ static void s_count_forged (void)
         if (world_now () > limit)
             world_finding ("H8: at rest, and the letters are not served");
     }
+    s_count_late ();
 }
 
 //  At rest, the role moves when an operator asks, and nobody is told less than `both` meanwhile.
@@ -212,6 +226,10 @@ static void s_run (uint64_t seed)
         letters_start (PUTS_TO);
     if (s_forges ())
         annals_start (PUTS_TO);
+    if (s_forges ())
+        alarms_start (PUTS_TO);
+    if (s_forges ())
+        samples_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -420,6 +438,9 @@ static void s_test_mutants (void)
         {MUTANT_UNTOLD, "H18", 60, EXTRA_FORGE},
         {MUTANT_READ, "H18", 60, EXTRA_FORGE},
         {MUTANT_SEEK, "H18", 60, EXTRA_FORGE},
+        {MUTANT_HASTY, "H19", 60, EXTRA_FORGE},
+        {MUTANT_UNTIMED, "H19", 600, EXTRA_SPLITS},
+        {MUTANT_GREEDY, "H20", 60, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},
