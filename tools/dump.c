@@ -47,6 +47,18 @@ static zb_frame_t s_value (dump_t *self, zb_tables_file_t *file, const uint8_t *
     return good ? value : (zb_frame_t){"", 0};
 }
 
+//  Up to this id all is purged, and may not be freed yet.
+static uint64_t s_purged (dump_t *self, uint32_t id)
+{
+    zb_tables_file_t *queues = zb_tables_file_new (self->backup->home, ZB_QUEUES);
+    uint8_t tomb[ZB_TOMB_KEY_SIZE];
+    zb_tomb_key (id, tomb);
+    zb_frame_t value = s_value (self, queues, tomb, sizeof tomb);
+    uint64_t purged = value.size >= 8 ? zb_get64 (value.data) : 0;
+    zb_tables_file_destroy (&queues);
+    return purged;
+}
+
 //  All messages of a queue, or of a topic's subscription (sub not 0), with smaller ids are done.
 static uint64_t s_low (dump_t *self, uint32_t id, uint32_t sub)
 {
@@ -56,13 +68,7 @@ static uint64_t s_low (dump_t *self, uint32_t id, uint32_t sub)
     zb_frame_t value = s_value (self, cursors, key, sizeof key);
     uint64_t low = value.size >= 8 ? zb_get64 (value.data) : 0;
     zb_tables_file_destroy (&cursors);
-    //  What was purged, and is not freed yet.
-    zb_tables_file_t *queues = zb_tables_file_new (self->backup->home, ZB_QUEUES);
-    uint8_t tomb[ZB_TOMB_KEY_SIZE];
-    zb_tomb_key (id, tomb);
-    value = s_value (self, queues, tomb, sizeof tomb);
-    uint64_t purged = value.size >= 8 ? zb_get64 (value.data) : 0;
-    zb_tables_file_destroy (&queues);
+    uint64_t purged = s_purged (self, id);
     return purged >= low && purged ? purged + 1 : low;
 }
 
@@ -207,7 +213,7 @@ static void s_lane (dump_t *self, const char *name, uint32_t id)
     uint8_t key[ZB_LANE_KEY_SIZE];
     zb_lane_key (id, 0, 0, key);
     zb_tables_file_seek (self->log, key, sizeof key);
-    const reader_t reader = {.id = id, .low = 1};
+    const reader_t reader = {.id = id, .low = s_purged (self, id) + 1};
     size_t told = 1;
     zb_frame_t found, value;
     zb_tables_file_found_t got;

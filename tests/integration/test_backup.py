@@ -218,6 +218,42 @@ def test_dump_and_load(single, client, zbroker, folder):
         other.close()
 
 
+def test_what_is_not_due_is_verified_dumped_and_loaded(single, client, zbroker, folder):
+    """It is whole, and no damage; behind what is due in its queue; and not due where it is loaded."""
+    one = client(single)
+    one.request("QUEUE", 1, "reminders", "delay=0\nmax-bytes=100000")
+    soon = b"S" * 40000
+    one.request("PUT", 2, "reminders", "delay=900000", b"later")
+    one.request("PUT", 3, "reminders", "delay=600000", soon)
+    one.request("PUT", 4, "reminders", "", b"now")
+    backup(single, folder + "/backup")
+    found = zbroker(["verify", folder + "/backup", "--json"], check=False)
+    assert found.returncode == 0, found.stdout
+    assert json.loads(found.stdout)["messages"] == 3
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    lines = [json.loads(line) for line in dump.splitlines()]
+    assert {"queue": "reminders", "options": {"delay": 0, "max-bytes": 100000}} in lines
+    assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == [b"now", soon, b"later"]
+    other = Single()
+    try:
+        other.broker.start()
+        brokers = ["--brokers", other.endpoints[0]]
+        assert zbroker(["load", "-", *brokers], text=dump).stdout == "3 messages stored\n"
+        two = Client(other.endpoints)
+        assert two.drain("reminders") == [b"now"]
+        assert b"\nmessages=2\n" in two.request("LIST", "l", "reminders")[1]
+        two.close()
+    finally:
+        other.close()
+    #  A byte of one of them, on the disk.
+    table = folder + "/backup/env.1/table.log"
+    with open(table, "r+b") as file:
+        at = file.read().index(b"S" * 8000)
+        file.seek(at + 4000)
+        file.write(b"s")
+    assert ", which is not due: damaged" in zbroker(["verify", folder + "/backup"], check=False).stdout
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)
