@@ -127,6 +127,11 @@ static void s_try_lines (zb_frame_t lines)
     const char *wrong = good ? zb_timing_read (&timing, lines) : NULL;
     if (good)
         assert ((!wrong || !timing.told) && (timing.told || timing.expires == 0) && timing.expires <= ZB_EXPIRES_MOST);
+    zb_delay_t delay;
+    wrong = good ? zb_delay_read (&delay, lines) : NULL;
+    if (good)
+        assert ((!wrong || !delay.told) && (delay.told || (delay.delay == 0 && delay.due == 0)) &&
+                delay.delay <= ZB_DELAY_MOST && delay.due <= ZB_DUE_MOST && (delay.delay == 0 || delay.due == 0));
     if (good) {
         //  What goes into an index comes out of it.
         char *text = (char *) malloc (ZB_INDEX_LINE_MAX + lines.size);
