@@ -361,6 +361,7 @@ zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t
     *laid = false;
     if (!queue->delays || (lane->known && lane->head == ZB_LANE_NEVER && !lane->load))
         return NULL;
+    zb_engine_visited (self, (size_t) zb_spans_ids (request->span, request->spans));
     for (size_t index = 0; index < request->spans; index++)
         for (uint64_t left = request->span[index].last - request->span[index].first + 1,
                       id = request->span[index].first;
