@@ -353,6 +353,23 @@ static void test_a_queue_that_drops (void **state)
     sides_close ();
 }
 
+//  With a dead-letter what is dropped is moved, and that is told: it is in one of the two.
+static void test_a_queue_that_drops_to_the_dead_letters (void **state)
+{
+    (void) state;
+    sides_open ();
+    sides_say (&sides_loser, "c", "QUEUE|q|q|max-messages=3\nfull=drop-oldest\ndead-letter=lost");
+    sides_say (&sides_loser, "c", "PUT|1|q||theirs");
+    sides_say (&sides_loser, "c", "PUT|1|q||more");
+    assert_int_equal (rig_stats (sides_loser.rig).buried, 3);
+    sides_say (&sides_winner, "c", "PUT|1|q||mine");
+    sides_replay ("");
+    assert_int_equal (rig_stats (sides_winner.rig).buried, 0);
+    sides_expect_of ("lost", "one,two,three");
+    sides_expect ("till 1,theirs,more,mine");
+    sides_close ();
+}
+
 static void s_lists_bytes (const char *queue, const char *expected)
 {
     char line[40];
@@ -399,6 +416,7 @@ int main (void)
         cmocka_unit_test (test_rows_before_one_that_goes_aside),
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_a_queue_that_drops),
+        cmocka_unit_test (test_a_queue_that_drops_to_the_dead_letters),
         cmocka_unit_test (test_bytes_of_what_is_replayed),
         cmocka_unit_test (test_an_option_that_expires),
     };
