@@ -365,8 +365,8 @@ def test_a_peer_that_reads_other_levels(forged):
     pair, backup = forged
 
     def told():
-        backup.say(of_level(4, 9, 0, "0.9.0"))
-        return "the other broker is zbroker 0.9.0, which reads levels 4 to 9: update this one" in why(pair)
+        backup.say(of_level(5, 9, 0, "0.9.0"))
+        return "the other broker is zbroker 0.9.0, which reads levels 5 to 9: update this one" in why(pair)
     wait_for(told, "what does not fit")
     assert status(pair.endpoints[0])["role"] == "waiting" and way_out(pair.endpoints[0], "versions")
 
