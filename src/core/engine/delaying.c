@@ -23,8 +23,8 @@
 #define BYTES (256 << 10) //  of one read, about
 #define CLOCK_STEP 100    //  ms until it is tried again while the time is not known, or what is purged is not
 
-//  A lead that begins takes up the time of the store, which may be ahead by a step, and by another one for each lead shortly before.  So
-//  much is not believed, unless the machine's clock says so, too: nothing is early.
+//  A lead that begins takes up the time of the store, which may be ahead by a step, and by another one for each lead
+//  shortly before.  So much is not believed, unless the machine's clock says so, too: nothing is early.
 #define AHEAD (10 * ZB_TIME_STEP)
 
 uint64_t zb_engine_due_time (const zb_engine_t *self)
