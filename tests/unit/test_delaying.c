@@ -23,13 +23,18 @@
 
 #define WALL 1800000000000 //  the machine's clock is so far ahead of the monotonic one
 
-//  Time passes, and both clocks tell it.
+//  Time passes, and both clocks of a machine tell it, whose wall clock is so far ahead.
+static void s_pass_at (rig_t *rig, int64_t ahead, int64_t ms)
+{
+    zb_engine_time (rig->engine, WALL + ahead + rig->now, rig->now);
+    rig->now += ms;
+    zb_engine_time (rig->engine, WALL + ahead + rig->now, rig->now);
+    rig_run (rig);
+}
+
 static void s_pass (rig_t *rig, int64_t ms)
 {
-    zb_engine_time (rig->engine, WALL + rig->now, rig->now);
-    rig->now += ms;
-    zb_engine_time (rig->engine, WALL + rig->now, rig->now);
-    rig_run (rig);
+    s_pass_at (rig, 0, ms);
 }
 
 //  A queue `d` in which messages may have a delay.
@@ -49,6 +54,17 @@ static void s_take_over (rig_t *rig)
 {
     rig_takeover (rig);
     s_pass (rig, 0);
+    rig_say (rig, "c", "HELLO|h");
+    rig_skip (rig);
+}
+
+//  The same by machines whose clocks differ: the one that leads is so far ahead, and its peer's from there.
+static void s_take_over_at (rig_t *rig, int64_t ahead, int64_t apart)
+{
+    int64_t wall = WALL + ahead + rig->now;
+    rig_takeover (rig);
+    zb_engine_peer_time (rig->engine, 0, (uint64_t) (wall + apart), wall);
+    s_pass_at (rig, ahead, 0);
     rig_say (rig, "c", "HELLO|h");
     rig_skip (rig);
 }
@@ -302,6 +318,39 @@ static void test_many_leads (void **state)
     rig_expect (rig, NULL);
     s_pass (rig, 1);
     rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=6000|one");
+    rig_destroy (&rig);
+}
+
+//  A delay is counted from the pair's time where the other machine, whose clock is ahead, may lead before it is over.
+static void test_clocks_that_differ (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    s_pass_at (rig, 5000, 0);
+    s_take_over_at (rig, 5000, 0);
+    rig_say (rig, "c", "PUT|p|q||x");
+    s_take_over_at (rig, 0, 5000);
+    rig_say (rig, "c", "PUT|p|d|delay=3000|one");
+    s_pass_at (rig, 0, 1000);
+    rig_skip (rig);
+    s_take_over_at (rig, 5000, -5000);
+    rig_say (rig, "c", "GET|g|d|9|20000|");
+    s_pass_at (rig, 5000, 1999);
+    rig_expect (rig, NULL);
+    s_pass_at (rig, 5000, 1001);
+    rig_expect (rig, "c> MSG|g|both|d|3:1 1\tdelay=3000|one");
+    rig_say (rig, "c", "ACK|a|d|3:1");
+    rig_skip (rig);
+    //  One that would be over by then is due as if the clocks agreed.
+    s_take_over_at (rig, 0, 5000);
+    rig_say (rig, "c", "QUEUE|q|d|expires=0");
+    rig_say (rig, "c", "PUT|p|d|delay=100\nexpires=1000|two");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|d|9|20000|");
+    s_pass_at (rig, 0, 99);
+    rig_expect (rig, NULL);
+    s_pass_at (rig, 0, 1);
+    rig_expect (rig, "c> MSG|g|both|d|5:1 1\tdelay=100\texpires=1000|two");
     rig_destroy (&rig);
 }
 
@@ -654,6 +703,7 @@ int main (void)
         cmocka_unit_test (test_not_behind_a_backlog),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_many_leads),
+        cmocka_unit_test (test_clocks_that_differ),
         cmocka_unit_test (test_the_order_over_a_takeover),
         cmocka_unit_test (test_a_takeover_amid_the_insertion),
         cmocka_unit_test (test_acknowledged),
