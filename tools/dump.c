@@ -72,8 +72,20 @@ static uint64_t s_low (dump_t *self, uint32_t id, uint32_t sub)
     return purged >= low && purged ? purged + 1 : low;
 }
 
+//  Whether its PUT would say, or leave to the queue, when it is due.
+static bool s_is_delayed (const zb_queue_row_t *options, zb_frame_t properties)
+{
+    size_t cursor = 0;
+    zb_frame_t name, value;
+    bool says = options->delay > 0;
+    while (options->delays && !says && zb_lines_next (properties, &cursor, &name, &value))
+        says = zb_frame_is (name, "delay") || zb_frame_is (name, "due");
+    return options->delays && says;
+}
+
+//  `due`: in ms since 1970, 0 = it had no delay, though another PUT of it would; -1 = nothing is said of that.
 static void s_message (dump_t *self, const char *queue, const zb_piece_t *piece, uint64_t id, const uint8_t *body,
-                       size_t size)
+                       size_t size, json_int_t due)
 {
     size_t room = sodium_base64_ENCODED_LEN (size, sodium_base64_VARIANT_ORIGINAL);
     char *text = zmalloc (room), number[21];
@@ -86,6 +98,8 @@ static void s_message (dump_t *self, const char *queue, const zb_piece_t *piece,
     }
     if (piece->properties.size)
         json_object_set_new (object, "properties", json_stringn (piece->properties.data, piece->properties.size));
+    if (due >= 0)
+        json_object_set_new (object, "due", json_integer (due));
     json_object_set_new (object, "body", json_string (text));
     s_line (self, object);
     free (text);
@@ -172,13 +186,15 @@ static void s_row (dump_t *self, const char *name, uint64_t last, zb_frame_t val
     int rc;
     while ((rc = zb_log_next (row, &offset, &piece)) == 1) {
         const uint8_t *body = row->data + piece.bodies;
+        bool delayed = readers && s_is_delayed (&reader[0].options, piece.properties);
+        json_int_t due = delayed ? (json_int_t) zb_log_due (row) : -1;
         for (uint32_t index = 0; index < piece.count; index++, number++) {
             uint64_t id = piece.first + index;
             uint32_t size = zb_get32 (row->data + piece.sizes + 4 * index);
             for (; *told < readers && reader[*told].low <= id; ++*told)
                 s_options_line (self, "subscription", reader[*told].name, &reader[*told].options);
             if (self->all || s_is_open (reader, bits, *told, id, number, piece.properties))
-                s_message (self, name, &piece, id, body, size);
+                s_message (self, name, &piece, id, body, size, due);
             body += size;
         }
     }
@@ -208,12 +224,13 @@ static void s_log (dump_t *self, const char *name, uint32_t id, uint64_t from, c
 }
 
 //  What of a queue is not due yet, in the order of time.
-static void s_lane (dump_t *self, const char *name, uint32_t id)
+static void s_lane (dump_t *self, const char *name, const zb_queue_row_t *options)
 {
     uint8_t key[ZB_LANE_KEY_SIZE];
+    uint32_t id = options->id;
     zb_lane_key (id, 0, 0, key);
     zb_tables_file_seek (self->log, key, sizeof key);
-    const reader_t reader = {.id = id, .low = s_purged (self, id) + 1};
+    const reader_t reader = {.id = id, .low = s_purged (self, id) + 1, .options = *options};
     size_t told = 1;
     zb_frame_t found, value;
     zb_tables_file_found_t got;
@@ -279,10 +296,10 @@ static void s_queue (dump_t *self, const queue_t *queue, const queues_t *all)
     if (options.kind != ZB_KIND_QUEUE)
         return;
     s_options_line (self, "queue", queue->name, &options);
-    reader_t reader = {.id = options.id, .low = s_low (self, options.id, 0)};
+    reader_t reader = {.id = options.id, .low = s_low (self, options.id, 0), .options = options};
     size_t told = 1;
     s_log (self, queue->name, options.id, reader.low, &reader, 1, &told);
-    s_lane (self, queue->name, options.id);
+    s_lane (self, queue->name, &options);
 }
 
 static int s_dump (dump_t *self)

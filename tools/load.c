@@ -82,6 +82,29 @@ static int s_options_line (load_t *self, make_fn *make, const char *queue, json_
     return code;
 }
 
+//  The properties of a message that was dumped with the time at which it is due: that in the place of a delay, which would
+//  begin anew.  0: it had none, and does not get the queue's.
+static char *s_due (const char *properties, json_int_t due)
+{
+    char *text = zmalloc (strlen (properties) + 32), *end = text;
+    while (*properties) {
+        size_t size = strcspn (properties, "\n");
+        size += properties[size] == '\n';
+        if (strncmp (properties, "delay=", 6) != 0 && strncmp (properties, "due=", 4) != 0) {
+            memcpy (end, properties, size);
+            end += size;
+        }
+        properties += size;
+    }
+    if (end > text && end[-1] != '\n')
+        *end++ = '\n';
+    if (due)
+        snprintf (end, 32, "due=%" JSON_INTEGER_FORMAT, due);
+    else
+        strcpy (end, "delay=0");
+    return text;
+}
+
 static int s_message_line (load_t *self, const char *queue, const char *properties, const char *body)
 {
     size_t room = strlen (body) / 4 * 3 + 1, size;
@@ -129,13 +152,18 @@ static int s_line (load_t *self, const char *text, size_t size)
     const char *properties = json_string_value (json_object_get (object, "properties"));
     const char *topic = json_string_value (json_object_get (object, "topic"));
     const char *subscription = json_string_value (json_object_get (object, "subscription"));
-    json_t *options = json_object_get (object, "options");
+    json_t *options = json_object_get (object, "options"), *due = json_object_get (object, "due");
     self->line++;
     int code;
     if (self->line == 1)
         code = s_begin (self, object);
-    else if (queue && body)
-        code = s_message_line (self, queue, properties ? properties : "", body);
+    else if (queue && body && due && !json_is_integer (due))
+        code = s_wrong (self, "when it is due is not a number");
+    else if (queue && body) {
+        char *timed = due ? s_due (properties ? properties : "", json_integer_value (due)) : NULL;
+        code = s_message_line (self, queue, timed ? timed : properties ? properties : "", body);
+        free (timed);
+    }
     else if (queue && json_is_object (options))
         code = s_options_line (self, zb_client_create_queue, queue, options);
     else if (topic && json_is_object (options))

@@ -254,6 +254,74 @@ def test_what_is_not_due_is_verified_dumped_and_loaded(single, client, zbroker, 
     assert ", which is not due: damaged" in zbroker(["verify", folder + "/backup"], check=False).stdout
 
 
+def peeked(client, queue):
+    """The lines of all messages of a queue, by their bodies."""
+    lines, at = {}, "first"
+    while True:
+        reply = client.request("PEEK", "p", queue, at, 100)
+        if not reply[3:]:
+            return lines
+        lines.update(zip(reply[3:], reply[2].split(b"\n")))
+        at = reply[2].split(b"\n")[-1].split()[0]
+
+
+def until(lines):
+    """When these messages are due, of those that are not."""
+    due = {body: re.search(rb"\tzb-state=delayed\tzb-until=(\d+)", line) for body, line in lines.items()}
+    return {body: int(found.group(1)) for body, found in due.items() if found}
+
+
+def test_what_had_a_delay_is_due_when_it_was(single, client, zbroker, folder):
+    """A delay does not begin anew where it is loaded: neither its own nor the queue's, nor of what has been due.  A dump of
+    before, which does not tell, is loaded as ever."""
+    one = client(single)
+    one.request("QUEUE", 1, "reminders", "delay=700000")
+    make(one, "plain")
+    one.request("PUT", 2, "reminders", "colour=red\ndelay=600000\nn=1", b"own")
+    one.request("PUT", 3, "reminders", "", b"queue's")
+    one.request("PUT", 4, "reminders", "due=%d\nn=2" % (time.time() * 1000 + 900000), b"due")
+    one.request("PUT", 5, "reminders", "delay=0", b"at once")
+    one.request("PUT", 6, "reminders", "delay=1", b"over")
+    one.request("PUT", 7, "plain", "delay=5", b"a program's")
+    assert sorted(one.request("GET", 8, "reminders", 9, 0, "")[3:] + one.request("GET", 9, "reminders", 1, 5000, "")[3:]) \
+        == [b"at once", b"over"]
+    there = peeked(one, "reminders")
+    later = until(there)
+    assert sorted(later) == [b"due", b"own", b"queue's"]
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    lines = [json.loads(line) for line in dump.splitlines()]
+    dues = {base64.b64decode(line["body"]): line.get("due") for line in lines if "body" in line}
+    assert {body: dues[body] for body in later} == later
+    assert dues[b"a program's"] is None and dues[b"at once"] == 0 and 0 < dues[b"over"] <= time.time() * 1000
+    assert [line["properties"] for line in lines if line.get("due") == later[b"own"]] == ["colour=red\ndelay=600000\nn=1"]
+    old = "".join(json.dumps({name: value for name, value in line.items() if name != "due"}) + "\n" for line in lines)
+    for text in (dump, old):
+        other = Single()
+        try:
+            other.broker.start()
+            brokers = ["--brokers", other.endpoints[0]]
+            assert zbroker(["load", "-", *brokers], text=text).stdout == "6 messages stored\n"
+            assert zbroker(["load", "-", *brokers], text=text).stdout == "0 messages stored; the others were before\n"
+            two = Client(other.endpoints)
+            here = peeked(two, "reminders")
+            assert sorted(here) == sorted(there) and peeked(two, "plain")[b"a program's"].endswith(b"\tdelay=5")
+            if text is dump:
+                assert until(here) == later
+                assert here[b"own"].endswith(b"\tcolour=red\tn=1\tdue=%d" % later[b"own"])
+                assert here[b"at once"].endswith(b"\tdelay=0")
+                assert sorted(two.drain("reminders")) == [b"at once", b"over"]
+            else:
+                anew = until(here)
+                assert anew[b"own"] > later[b"own"] and anew[b"queue's"] > later[b"queue's"] and anew[b"due"] == later[b"due"]
+            two.close()
+        finally:
+            other.close()
+    wrong = zbroker(["load", "-", "--brokers", single.endpoints[0]], check=False,
+                    text=dump.splitlines()[0] + '\n{"queue": "plain", "body": "", "due": "soon"}\n')
+    assert wrong.returncode == 1 and "line 2: when it is due is not a number" in wrong.stderr
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)
