@@ -97,6 +97,13 @@ def test_figures_of_queues(pair, client):
         'zbroker_queue_gets_waiting{queue="q"}': 0}
     assert found['zbroker_queue_bytes{queue="other"}'] == 5
     assert found['zbroker_queue_messages{queue="say\\"so"}'] == 0 and "zbroker_epoch" in found
+    c.request("QUEUE", 5, b"later", b"delay=0")
+    c.request("PUT", 6, b"later", b"delay=600000", b"one", b"two")
+    c.request("PUT", 7, b"later", b"", b"now")
+    found = figures(endpoint, "/metrics?queues=later")
+    assert {name: value for name, value in found.items() if "queue=" in name} == {
+        'zbroker_queue_messages{queue="later"}': 3, 'zbroker_queue_ready{queue="later"}': 1, 'zbroker_queue_leased{queue="later"}': 0,
+        'zbroker_queue_delayed{queue="later"}': 2, 'zbroker_queue_gets_waiting{queue="later"}': 0}
     assert [name for name in figures(endpoint, "/metrics?queues=o*") if "queue=" in name][:1] == ['zbroker_queue_messages{queue="other"}']
     for one, path in ((endpoint, "/metrics"), (other, "/metrics?queues=")):
         assert not [name for name in figures(one, path) if "queue=" in name], path

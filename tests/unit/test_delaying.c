@@ -418,7 +418,8 @@ static void test_acknowledged (void **state)
     rig_say (rig, "c", "ACK|a|d|1:4");
     rig_expect (rig, "c> OK|a|both");
     rig_say (rig, "c", "LIST|l|d");
-    rig_expect (rig, "c> OK|l|d|lease=30000\nmax-messages=0\nmessages=1\nleased=0\nwaiting=0\ngrace=5000\ndelay=0");
+    rig_expect (rig, "c> OK|l|d|lease=30000\nmax-messages=0\nmessages=1\nleased=0\nwaiting=0\ngrace=5000\ndelay=0\n"
+                     "delayed=1");
     rig_say (rig, "c", "PUT|p|d||five");
     rig_skip (rig);
     rig_say (rig, "c", "GET|g|d|9|0|");
@@ -504,6 +505,61 @@ static void test_a_range_after_a_takeover (void **state)
     rig_say (rig, "c", "ACK|a|d|1:2 1:3 1:4");
     rig_expect (rig, "c> OK|a|both");
     assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
+//  LIST says of a queue, whether it is in memory or not, how many of its messages are not due, or not asked for since.
+static void s_expect_delayed (rig_t *rig, unsigned messages, unsigned delayed)
+{
+    char line[200];
+    snprintf (
+        line, sizeof line,
+        "c> OK|l|d|lease=30000\nmax-messages=0\nmessages=%u\nleased=0\nwaiting=0\ngrace=5000\ndelay=0\ndelayed=%u",
+        messages, delayed);
+    rig_skip (rig);
+    rig_say (rig, "c", "LIST|l|d");
+    rig_expect (rig, line);
+}
+
+static void test_counted (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    s_expect_delayed (rig, 0, 0);
+    rig_say (rig, "c", "PUT|p|d|delay=100|one|two|three");
+    rig_say (rig, "c", "PUT|p|d|delay=300|four|five");
+    rig_say (rig, "c", "PUT|p|d||six|seven");
+    s_expect_delayed (rig, 7, 5);
+    //  Taken back, and not twice.
+    rig_say (rig, "c", "ACK|a|d|1:2 1:5");
+    rig_say (rig, "c", "ACK|a|d|1:2");
+    s_expect_delayed (rig, 5, 3);
+    s_take_over (rig);
+    s_expect_delayed (rig, 5, 3);
+    //  Due, and nobody gets; then somebody does.
+    s_pass (rig, 200);
+    s_expect_delayed (rig, 5, 3);
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    rig_skip (rig);
+    rig_say (rig, "c", "NACK|n|d|1:1");
+    rig_say (rig, "c", "NACK|n|d|1:6");
+    s_expect_delayed (rig, 5, 1);
+    rig_restart (rig);
+    s_pass (rig, 0);
+    rig_say (rig, "c", "HELLO|h");
+    s_expect_delayed (rig, 5, 1);
+    //  What is purged is not delayed, what is put behind that is.
+    rig_say (rig, "c", "PUT|p|d|delay=100|eight");
+    rig_say (rig, "c", "PURGE|x|d");
+    rig_say (rig, "c", "PUT|p|d|delay=100|nine");
+    s_expect_delayed (rig, 1, 1);
+    s_take_over (rig);
+    s_expect_delayed (rig, 1, 1);
+    s_pass (rig, 1000);
+    rig_say (rig, "c", "GET|g|d|9|5000|");
+    rig_skip (rig);
+    rig_say (rig, "c", "ACK|a|d|3:2");
+    s_expect_delayed (rig, 0, 0);
     rig_destroy (&rig);
 }
 
@@ -709,6 +765,7 @@ int main (void)
         cmocka_unit_test (test_acknowledged),
         cmocka_unit_test (test_a_range_over_what_became_due),
         cmocka_unit_test (test_a_range_after_a_takeover),
+        cmocka_unit_test (test_counted),
         cmocka_unit_test (test_purge_and_delete),
         cmocka_unit_test (test_peek),
         cmocka_unit_test (test_done_while_the_store_is_slow),

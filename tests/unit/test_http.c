@@ -177,7 +177,8 @@ static void test_figures_of_queues (void **state)
     size_t size;
     json_t *status = json_object ();
     json_t *queues =
-        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1,\"bytes\":12},"
+        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1,\"bytes\":"
+                    "12,\"delayed\":4},"
                     "{\"name\":\"t\",\"kind\":\"topic\",\"messages\":9},"
                     "{\"name\":\"t/s\",\"kind\":\"subscription\",\"messages\":1,\"leased\":2,\"waiting\":0}]",
                     0, NULL);
@@ -185,7 +186,8 @@ static void test_figures_of_queues (void **state)
     static const char *const lines[] = {
         "# TYPE zbroker_queue_messages gauge\nzbroker_queue_messages{queue=\"a\\\"b\\\\c\"} 7\n",
         "zbroker_queue_messages{queue=\"t/s\"} 1\n# HELP ",
-        "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 5\n",
+        "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 1\n",
+        "zbroker_queue_delayed{queue=\"a\\\"b\\\\c\"} 4\n",
         "zbroker_queue_ready{queue=\"t/s\"} 0\n",
         "zbroker_queue_leased{queue=\"t/s\"} 2\n",
         "zbroker_queue_gets_waiting{queue=\"a\\\"b\\\\c\"} 1\n",
@@ -194,6 +196,7 @@ static void test_figures_of_queues (void **state)
         if (!strstr (text, lines[index]))
             fail_msg ("no %s in %s", lines[index], text);
     assert_null (strstr (text, "zbroker_queue_bytes{queue=\"t/s\"}"));
+    assert_null (strstr (text, "zbroker_queue_delayed{queue=\"t/s\"}"));
     free (text);
     json_decref (queues);
     json_decref (status);

@@ -61,6 +61,14 @@ static void s_close (void)
         ids += size == ZB_LANE_INDEX_SIZE;
     }
     assert_int_equal (due, ids);
+    //  And that is what LIST counts.
+    uint64_t delayed = 0;
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "count", "HELLO|h");
+    sides_say (&sides_winner, "count", "LIST|l|*");
+    for (const char *text = rig_last (sides_winner.rig)->text; (text = strstr (text, "\ndelayed=")); text++)
+        delayed += strtoul (text + strlen ("\ndelayed="), NULL, 10);
+    assert_int_equal (delayed, due);
     sides_close ();
 }
 

@@ -305,6 +305,7 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
             continue;
         zb_lane_erase (self->fill->batch, queue->id, due, id);
         zb_lane_take (&queue->lane, id, self->fill->number, false);
+        queue->log.laid -= queue->log.laid > 0;
         s_done (self, queue, id, bytes);
     }
     zb_engine_visited (self, read->count[0]);

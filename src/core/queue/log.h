@@ -46,6 +46,7 @@ typedef struct {
     struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
     uint64_t put;       //  messages ever put,
     uint64_t shown;     //  and those of them whose rows are shown, in a queue's lane, too, or purged
+    uint64_t laid;      //  of a queue: messages in its lane, and those on their way there
     uint64_t gone;      //  of a head-only log: those of them whose rows are gone
     uint64_t stored;    //  and about how many bytes those have that are not
     uint64_t floor;     //  rows up to here are gone
