@@ -1,10 +1,12 @@
 """Do monitors get true figures and answers over HTTP, and can nobody who asks there slow a broker or get in its way?"""
+import base64
 import http.client
 import json
 import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -27,9 +29,12 @@ def port_of(endpoint):
     return int(endpoint.rsplit(":", 1)[1]) + 3
 
 
-def get(endpoint, path, method="GET", headers=None, body=None):
+def get(endpoint, path, method="GET", headers=None, body=None, tls=None):
     """Returns code, headers and text."""
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE)
+    if tls:
+        connection = http.client.HTTPSConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE, context=tls)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -178,20 +183,22 @@ def test_rules_and_board_ask_for_what_there_is(pair):
 class Site:
     """The API of one broker, as a program uses it."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, tls=None):
         self.endpoint = endpoint
+        self.tls = tls
         self.cookie = ""
 
     def get(self, path):
-        code, _, text = get(self.endpoint, "/api/v1/" + path, headers={"Cookie": self.cookie})
+        code, _, text = get(self.endpoint, "/api/v1/" + path, headers={"Cookie": self.cookie}, tls=self.tls)
         return code, json.loads(text)
 
     def post(self, path, said, **headers):
         sent = {"Cookie": self.cookie, "X-Zbroker": "1", "Content-Type": "application/json"}
         sent.update((name.replace("_", "-"), value) for name, value in headers.items())
         sent = {name: value for name, value in sent.items() if value is not None}
-        code, headers, text = get(self.endpoint, "/api/v1/" + path, "POST", sent, said if isinstance(said, bytes) else json.dumps(said))
+        code, headers, text = get(self.endpoint, "/api/v1/" + path, "POST", sent, said if isinstance(said, bytes) else json.dumps(said), self.tls)
         if headers["Set-Cookie"]:
+            assert "Max-Age=0" in headers["Set-Cookie"] or ("; Secure" in headers["Set-Cookie"]) == (self.tls is not None)
             assert "HttpOnly" in headers["Set-Cookie"] and "SameSite=Strict" in headers["Set-Cookie"]
             self.cookie = headers["Set-Cookie"].split(";")[0]
         return code, json.loads(text)
@@ -494,7 +501,7 @@ def test_where_it_listens(folder):
     done = subprocess.run([PROGRAM, "serve", *arguments, "--http", asked], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert done.returncode == 3 and asked in done.stderr
     taken.close()
-    for where, text in (("tcp://*:%d" % port_of(endpoint), "for this machine alone"), ("ftp://x", "tcp://HOST:PORT")):
+    for where, text in (("tcp://*:%d" % port_of(endpoint), "is beyond this machine"), ("ftp://x", "tcp://HOST:PORT")):
         done = subprocess.run([PROGRAM, "serve", *arguments, "--http", where], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
         assert done.returncode == 2 and text in done.stderr, done.stderr
     broker = Broker([*arguments, "--http", "none"], folder + "/log").start()
@@ -504,4 +511,120 @@ def test_where_it_listens(folder):
     other = port_of(endpoint) + 3
     broker = Broker([*arguments, "--http", "tcp://127.0.0.1:%d" % other], folder + "/log").start()
     wait_for(lambda: figures("tcp://127.0.0.1:%d" % (other - 3)), "figures")
+    broker.finish()
+
+
+def make_certificate(folder, name="zbroker"):
+    """A certificate of 127.0.0.1 that signs itself, and its key; returns their files."""
+    files = "%s/%s.crt" % (folder, name), "%s/%s.key" % (folder, name)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=" + name, "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.chmod(files[1], 0o600)
+    return files
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+def test_beyond_this_machine(folder):
+    """By TLS alone, and who has not logged in gets nothing but the page and the login; monitors log in with each request."""
+    config = folder + "/zbroker.conf"
+    endpoint = single_config(config)
+    certificate, key = make_certificate(folder)
+    settings = ["login = %s" % make_logins(folder + "/logins"), "certificate = " + certificate, "key = " + key,
+                "names = \"there other.example\""]
+    with open(config, "a") as file:
+        file.write("    http = \"tcp://*:%d\"\nhttp\n    %s\n" % (port_of(endpoint), "\n    ".join(settings)))
+    broker = Broker(["--config", config, "--store", folder + "/store"], folder + "/log").start()
+    try:
+        tls = ssl.create_default_context(cafile=certificate)
+        wait_for(lambda: get(endpoint, "/", tls=tls)[0] == 200, "the page")
+        #  What is not TLS gets no answer.
+        with socket.create_connection(("127.0.0.1", port_of(endpoint)), PATIENCE) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            try:
+                assert b"HTTP" not in plain.recv(1000)
+            except ConnectionError:
+                pass
+        old = ssl.create_default_context(cafile=certificate)
+        #  Whatever this machine's own rules say of it: the broker is to refuse it.
+        old.set_ciphers("DEFAULT:@SECLEVEL=0")
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises(ssl.SSLError, match="(?i)alert|EOF"):
+            get(endpoint, "/", tls=old)
+        site = Site(endpoint, tls)
+        monitored = ("/metrics", "/health/live", "/health/ready", "/health/in-sync")
+        for path in ("pair", "queues", "messages?queue=q", "clients", "events"):
+            assert site.get(path)[0] == 401, path
+        for path in monitored:
+            code, _, text = get(endpoint, path, tls=tls)
+            assert code == 401 and "zbroker_" not in text, path
+        assert site.post("queue", {"queue": "q"})[0] == 401
+        assert site.log_in()[0] == 200
+        wait_for(lambda: site.get("pair")[0] == 200, "the pair")
+        assert site.post("queue", {"queue": "q"})[0] == 200
+        assert get(endpoint, "/metrics", headers={"Cookie": site.cookie}, tls=tls)[0] == 200
+        #  A monitor: in each request, and looked at once.
+        basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
+        wait_for(lambda: get(endpoint, "/health/ready", headers=basic, tls=tls)[0] == 200, "a monitor")
+        assert "zbroker_epoch" in get(endpoint, "/metrics", headers=basic, tls=tls)[2]
+        assert 'queue="q"' in get(endpoint, "/metrics?queues=", headers=basic, tls=tls)[2]
+        #  The passwords' file is not looked at for who was known just now, and the API takes a cookie.
+        os.unlink(folder + "/logins")
+        for path in monitored[:3]:
+            assert get(endpoint, path, headers=basic, tls=tls)[0] == 200, path
+        assert get(endpoint, "/api/v1/pair", headers=basic, tls=tls)[0] == 401
+        make_logins(folder + "/logins")
+        for said, expected in ((b"anna:wrong", 401), (b"anna", 401), (b":", 401), (b"", 401), (b"no body:correct horse", 401)):
+            wrong = {"Authorization": "Basic " + base64.b64encode(said).decode()}
+            assert wait_for(lambda: get(endpoint, "/metrics", headers=wrong, tls=tls)[0] not in (429, 200), said)
+            assert get(endpoint, "/metrics", headers=wrong, tls=tls)[0] in (expected, 429), said
+        #  A machine has the names that clients use, and those of the config file.
+        for host, expected in (("there", 200), ("OTHER.example:%d" % port_of(endpoint), 200), ("example", 421), ("evil.example", 421)):
+            assert get(endpoint, "/", headers={"Host": host}, tls=tls)[0] == expected, host
+        site.post("logout", {})
+        assert site.get("pair")[0] == 401
+    finally:
+        broker.finish()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+def test_what_is_no_certificate(folder):
+    """The broker says what is wrong with it, and does not start."""
+    config = folder + "/zbroker.conf"
+    endpoint = single_config(config)
+    with open(config) as file:
+        first = file.read()
+    certificate, key = make_certificate(folder)
+    _, other = make_certificate(folder, "other")
+    login = make_logins(folder + "/logins")
+    with open(folder + "/text", "w") as file:
+        file.write("no PEM")
+    os.chmod(folder + "/text", 0o600)
+    shutil.copy(key, folder + "/open.key")
+    os.chmod(folder + "/open.key", 0o640)
+    everywhere = "    http = \"tcp://*:%d\"\n" % port_of(endpoint)
+
+    def refused(*settings, where=everywhere):
+        with open(config, "w") as file:
+            file.write(first + where + "http\n" + "".join("    %s\n" % setting for setting in settings))
+        done = subprocess.run([PROGRAM, "serve", "--config", config, "--store", folder + "/store"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+        assert done.returncode == 2 and "READY" not in done.stdout, done.stderr
+        return done.stderr
+    has = "certificate = " + certificate
+    assert "set http/certificate, http/key and http/login" in refused("login = " + login)
+    assert "set http/certificate, http/key and http/login" in refused(has, "key = " + key)
+    assert "http/key is not" in refused(has, "login = " + login)
+    assert "http/certificate is not" in refused("key = " + key, "login = " + login)
+    for where in (everywhere, ""):
+        assert "no certificate and its key" in refused(has, "key = " + other, "login = " + login, where=where)
+        assert "no certificate and its key" in refused("certificate = %s/text" % folder, "key = " + key, "login = " + login, where=where)
+        assert "chmod 600" in refused(has, "key = %s/open.key" % folder, "login = " + login, where=where)
+        assert "No such file" in refused("certificate = %s/none" % folder, "key = " + key, "login = " + login, where=where)
+    #  On its own machine it is served by TLS as well, if there is a certificate; and is read without a login.
+    with open(config, "w") as file:
+        file.write(first + "http\n    %s\n    key = %s\n" % (has, key))
+    broker = Broker(["--config", config, "--store", folder + "/store"], folder + "/log").start()
+    tls = ssl.create_default_context(cafile=certificate)
+    wait_for(lambda: get(endpoint, "/health/ready", tls=tls)[0] == 200, "a broker that serves")
     broker.finish()

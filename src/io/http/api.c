@@ -19,6 +19,13 @@
 //  ---------------------------------------------------------------------------
 //  Answers
 
+void zb_exchange_is (zb_exchange_t *self, const zb_login_t *login)
+{
+    snprintf (self->who, sizeof self->who, "%s", login->name);
+    free (self->key);
+    self->key = login->key ? strdup (login->key) : NULL;
+}
+
 void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text)
 {
     self->code = code;
@@ -426,9 +433,11 @@ static void s_logged_in (zb_exchange_t *self)
         s_refuse (self, 403, "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)");
         return;
     }
-    const zb_login_t *login = zb_logins_begin (&self->site->logins, question->name, question->found, zclock_mono ());
+    const zb_login_t *login =
+        zb_logins_begin (&self->site->logins, NULL, question->name, question->found, zclock_mono ());
     question->found = NULL;
-    snprintf (self->cookie, sizeof self->cookie, COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict", login->cookie);
+    snprintf (self->cookie, sizeof self->cookie, COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s", login->cookie,
+              self->site->secure ? "; Secure" : "");
     zb_log (ZB_LOG_NOTICE, "page: %s has logged in", login->name);
     zb_exchange_json (self, 200, json_pack ("{s:s}", "login", login->name));
 }
@@ -514,16 +523,20 @@ static bool s_takes (zb_exchange_t *self)
     return self->code == 0;
 }
 
+bool zb_api_login (zb_exchange_t *self)
+{
+    const zb_login_t *login = zb_logins_find (&self->site->logins, s_cookie (self), true, zclock_mono ());
+    if (login)
+        zb_exchange_is (self, login);
+    return login != NULL;
+}
+
 void zb_api (zb_exchange_t *self, const char *path, const char *method)
 {
     size_t index = 0, routes = sizeof s_routes / sizeof *s_routes;
     while (index < routes && !streq (s_routes[index].path, path + strlen (ZB_API)))
         index++;
-    const zb_login_t *login = zb_logins_find (&self->site->logins, s_cookie (self), zclock_mono ());
-    if (login) {
-        strcpy (self->who, login->name);
-        self->key = login->key ? strdup (login->key) : NULL;
-    }
+    bool login = zb_api_login (self);
     if (index == routes)
         s_refuse (self, 404, "there is no such thing: see zbroker-api(7)");
     else if (!streq (method, s_routes[index].change ? "POST" : "GET")) {
@@ -532,7 +545,7 @@ void zb_api (zb_exchange_t *self, const char *path, const char *method)
     }
     else if (s_routes[index].change && !s_takes (self))
         return;
-    else if (!s_routes[index].stranger && !login)
+    else if (!login && (!s_routes[index].stranger || (self->site->beyond && !s_routes[index].change)))
         s_refuse (self, 401,
                   self->site->config->http_login ? "log in first"
                                                  : "no login is configured: http/login in zbroker.conf(5)");

@@ -25,8 +25,11 @@ typedef struct {
     zb_asker_t *asker;
     zb_logins_t logins;
     bool keyed;     //  the brokers have keys
+    bool secure;    //  by TLS
+    bool beyond;    //  others than this machine can reach it: nothing is told to who has not logged in
     char host[256]; //  where it listens, without the port
     double started; //  s since 1970
+    uint8_t secret[ZB_COOKIE_SIZE / 2]; //  of this process: see zb_logins_name
 } zb_site_t;
 
 typedef struct zb_exchange zb_exchange_t;
@@ -51,12 +54,15 @@ struct zb_exchange {
     zb_question_t question;
     char *argument[ZB_QUESTION_ARGUMENTS]; //  freed with the exchange
     bool asked;
+    void (*route) (zb_exchange_t *self); //  of what is no file and no API
     void (*finish) (zb_exchange_t *self);
 };
 
 #define ZB_PLAIN "text/plain; charset=utf-8"
 #define ZB_JSON "application/json"
 
+//  Takes over who has logged in, and that one's key.
+void zb_exchange_is (zb_exchange_t *self, const zb_login_t *login);
 //  Answers with a line of text.
 void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text);
 //  Answers with an object; takes it.

@@ -24,7 +24,7 @@ async function ask(path, said) {
     method: "POST", body: JSON.stringify(said), headers: {"Content-Type": "application/json", "X-Zbroker": "1"}};
   const answer = await fetch("/api/v1/" + path, options);
   const object = await answer.json();
-  if (!answer.ok) throw new Error(object.text || "error " + answer.status);
+  if (!answer.ok) throw Object.assign(new Error(object.text || "error " + answer.status), {code: answer.status});
   return object;
 }
 
@@ -402,6 +402,15 @@ at("next").addEventListener("click", () => { if (state.next) { state.after.push(
 
 //  --- Each second ------------------------------------------------------------------------------------------------
 
+//  Beyond the broker's machine who has not logged in sees nothing.
+function lock() {
+  state.pair = null;
+  document.querySelector("main").hidden = true;
+  at("who").textContent = "Log in to see this broker.";
+  at("log-in").hidden = false;
+  at("log-out").hidden = true;
+}
+
 async function look() {
   try {
     state.pair = await ask("pair");
@@ -410,8 +419,11 @@ async function look() {
     takePoint(state.pair);
     drawRates();
     at("stale").hidden = true;
+    document.querySelector("main").hidden = false;
   } catch (error) {
-    at("stale").hidden = false;
+    const locked = error.code === 401;
+    at("stale").hidden = locked;
+    if (locked) return lock();
     at("stale").textContent = "This broker does not answer" + (state.heard ? " since " + span(Date.now() - state.heard) : "") +
       ". What is below is old. Look at the other broker's page.";
   }
