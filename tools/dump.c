@@ -16,6 +16,7 @@
 #include "core/wire/filter.h"
 #include "progress.h"
 #include "rowname.h"
+#include "source.h"
 
 static const tool_option_t s_options[] = {{NULL, NULL, NULL}};
 
@@ -271,41 +272,38 @@ static int s_dump (dump_t *self)
         return tool_fail (self->tool, TOOL_FAILED, "standard output: %s", strerror (errno));
     if (zsys_interrupted)
         return tool_fail (self->tool, TOOL_FAILED, "interrupted");
-    return self->damaged ? tool_fail (self->tool, ZB_EXIT_DAMAGED,
-                                      "damaged: messages are missing; see 'zbroker verify %s'", self->backup->folder)
-                         : TOOL_OK;
+    return self->damaged
+               ? tool_fail (self->tool, ZB_EXIT_DAMAGED, "damaged: messages are missing; see 'zbroker verify %s'",
+                            self->tool->arguments[0])
+               : TOOL_OK;
 }
 
 static int s_run (tool_t *tool)
 {
     if (tool->size != 1)
-        return tool_misused (tool, "which backup?");
+        return tool_misused (tool, "of which backup, or store?");
     dump_t dump = {.tool = tool};
     progress_catch ();
-    zb_backup_t *backup;
-    char *error = NULL;
-    int code = zb_backup_open (&backup, tool->arguments[0], &error);
-    if (code) {
-        tool_fail (tool, code, "%s", error);
-        free (error);
-        return code;
-    }
-    dump.backup = backup;
-    code = s_dump (&dump);
-    zb_backup_close (&backup);
+    source_t source;
+    int code = source_open (&source, tool, tool->arguments[0]);
+    dump.backup = source.backup;
+    if (code == TOOL_OK)
+        code = s_dump (&dump);
+    source_close (&source);
     return code;
 }
 
 const tool_command_t tool_dump = {
     .name = "dump",
-    .arguments = "BACKUP",
-    .summary = "Print the messages of a backup, one JSON object a line",
+    .arguments = "FOLDER",
+    .summary = "Print the messages of a backup or store, one JSON object a line",
     .text = "\n"
             "First a line about the backup; then of each queue a line with its options, and a line for each message\n"
             "that is not acknowledged: queue, id, producer and number, properties, and body in base64.  The ids are\n"
             "text: they are larger than many programs' numbers.  Of a topic each subscription has its line where it "
             "begins:\n"
-            "it is to get what is behind that.  'zbroker load' puts all of them back.\n",
+            "it is to get what is behind that.  'zbroker load' puts all of them back.\n"
+            "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile.\n",
     .options = s_options,
     .run = s_run,
 };

@@ -9,14 +9,20 @@
 #include <czmq.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <sys/stat.h>
 
 #include "commands.h"
+#include "io/store/backup.h"
+#include "pair.h"
+#include "progress.h"
 
 #define TOGETHER 256          //  messages of one PUT at most,
 #define TOGETHER_BYTES 262144 //  and bytes
 
 static const tool_option_t s_options[] = {
     {"name", "PRODUCER", "number the PUTs under this name (default: load-PAIR-EPOCH-COMMIT of the dump)"},
+    {"store", "DIR", "without a broker: make a store of them in this folder"},
+    {"as", "primary|backup|single", "--store: whose store it shall be (default: primary)"},
     TOOL_BROKERS,
     TOOL_KEY,
     TOOL_TIMEOUT,
@@ -155,9 +161,12 @@ static int s_load (load_t *self)
     size_t room = 0;
     ssize_t size;
     int code = TOOL_OK;
-    while (code == TOOL_OK && (size = getline (&text, &room, self->file)) > 0)
+    while (code == TOOL_OK && !pair_interrupted () && (size = getline (&text, &room, self->file)) > 0)
         code = s_line (self, text, (size_t) size);
     free (text);
+    //  Only into a store of our own: without one a signal ends this command at once.
+    if (code == TOOL_OK && pair_interrupted ())
+        code = TOOL_FAILED;
     if (code == TOOL_OK && ferror (self->file))
         code = s_wrong (self, strerror (errno));
     if (code == TOOL_OK && !self->line)
@@ -172,17 +181,103 @@ static int s_load (load_t *self)
     return code;
 }
 
+//  ---------------------------------------------------------------------------
+//  Without a broker
+
+//  What a pair of our own has stored, as another incarnation, as a restored backup is.
+static int s_make (const tool_t *tool, const char *store, const char *made, const char *folder, const char *as)
+{
+    zb_backup_t *backup = NULL;
+    char *error = NULL;
+    progress_t progress = {.what = "load"};
+    int code = zb_backup_store (store, made, NULL, NULL, &error);
+    if (code == TOOL_OK)
+        code = zb_backup_open (&backup, made, &error);
+    if (code == TOOL_OK) {
+        progress.total = zb_backup_size (backup);
+        code = zb_backup_restore (backup, folder, as, progress_show, &progress, &error);
+        progress_end (&progress);
+    }
+    if (code != TOOL_OK)
+        tool_fail (tool, code, "%s", error);
+    else
+        printf ("%s is a store with them, of the %s\n", folder, streq (as, "single") ? "broker without a pair" : as);
+    zb_backup_close (&backup);
+    free (error);
+    return code;
+}
+
+//  Has a pair of our own, in a scratch folder beside the store's, take all: what is checked and how it is stored is known to
+//  brokers alone.
+static int s_into (load_t *self, const char *folder, const char *as)
+{
+    char *parent = strdup (folder), *slash;
+    for (size_t size = strlen (parent); size > 1 && parent[size - 1] == '/'; size--)
+        parent[size - 1] = 0;
+    slash = strrchr (parent, '/');
+    if (slash)
+        slash[slash == parent] = 0;
+    setenv ("TMPDIR", slash ? parent : ".", 1);
+    free (parent);
+    umask (077);
+    pair_t *pair = pair_new (self->tool);
+    if (!pair)
+        return TOOL_FAILED;
+    int code = pair_start_keyed (pair);
+    size_t active = 0;
+    if (code == TOOL_OK) {
+        self->client = zb_client_new (pair_brokers (pair));
+        code = zb_client_set_key (self->client, pair_key (pair)) ? tool_client_fail (self->tool, self->client, "key")
+                                                                 : s_load (self);
+    }
+    if (code == TOOL_OK)
+        code = pair_active (pair, self->client, &active);
+    //  Before the brokers: it would look for them.
+    zb_client_destroy (&self->client);
+    for (size_t index = 0; index < PAIR_SIZE; index++)
+        pair_kill (pair, index == 0 ? !active : active);
+    if (code == TOOL_OK) {
+        char *store = zsys_sprintf ("%s/%s", pair_folder (pair), pair_role (pair, active));
+        char *made = zsys_sprintf ("%s/made", pair_folder (pair));
+        code = s_make (self->tool, store, made, folder, as);
+        free (store);
+        free (made);
+    }
+    //  Of what failed nothing stays.
+    int ended = pair_destroy (&pair, TOOL_OK);
+    return code == TOOL_OK || ended != TOOL_OK ? ended : code;
+}
+
+static int s_check_store (const tool_t *tool, const char *folder, const char *as)
+{
+    if (!folder)
+        return as ? tool_misused (tool, "--as is for --store") : TOOL_OK;
+    if (tool_option (tool, "brokers") || tool_option (tool, "key") || tool_option (tool, "timeout"))
+        return tool_misused (tool, "--store is without brokers: it takes no --brokers, --key or --timeout");
+    if (as && !streq (as, "primary") && !streq (as, "backup") && !streq (as, "single"))
+        return tool_misused (tool, "--as '%s' is none of primary, backup and single", as);
+    if (!*folder || access (folder, F_OK) == 0)
+        return tool_misused (tool, "--store '%s': it is made, and must not be there yet", folder);
+    return TOOL_OK;
+}
+
 static int s_run (tool_t *tool)
 {
+    const char *folder = tool_option (tool, "store"), *as = tool_option (tool, "as");
     if (tool->size > 1)
         return tool_misused (tool, "'%s': load takes one file", tool->arguments[1]);
+    if (s_check_store (tool, folder, as))
+        return TOOL_USAGE;
     bool given = tool->size && !streq (tool->arguments[0], "-");
     load_t load = {.tool = tool, .path = given ? tool->arguments[0] : "standard input"};
     load.file = given ? fopen (load.path, "r") : stdin;
     if (!load.file)
         return tool_misused (tool, "%s: %s", load.path, strerror (errno));
-    load.client = tool_client (tool);
-    int code = load.client ? s_load (&load) : TOOL_USAGE;
+    int code = TOOL_USAGE;
+    if (folder)
+        code = s_into (&load, folder, as ? as : "primary");
+    else if ((load.client = tool_client (tool)))
+        code = s_load (&load);
     zb_client_destroy (&load.client);
     if (given)
         fclose (load.file);
@@ -192,12 +287,14 @@ static int s_run (tool_t *tool)
 const tool_command_t tool_load = {
     .name = "load",
     .arguments = "[FILE]",
-    .summary = "Put the messages that were dumped, through the brokers",
-    .text = "\n"
-            "Makes the queues, topics and subscriptions with their options, and stores the messages in their order, "
-            "under new ids and in this\n"
-            "command's name.  Repeated after an interruption it goes on where it was: nothing is stored twice.\n"
-            "Without FILE it reads standard input.\n",
+    .summary = "Put the messages that were dumped, through the brokers or into a new store",
+    .text =
+        "\n"
+        "Makes the queues, topics and subscriptions with their options, and stores the messages in their order, "
+        "under new ids and in this\n"
+        "command's name.  Repeated after an interruption it goes on where it was: nothing is stored twice.\n"
+        "Without FILE it reads standard input.  With --store it makes a new store of them, which is there when all is\n"
+        "in it, and to start with which is as with a restored backup: see zbroker-operating(7).\n",
     .options = s_options,
     .run = s_run,
 };

@@ -319,8 +319,8 @@ static int s_introduce (pair_t *self)
         if (none == -1 || dup2 (none, STDOUT_FILENO) == -1)
             _exit (TOOL_FAILED);
         unsetenv ("ZBROKER_KEY");
-        execl (program, "zbroker", "key", "new", "client", "put=*", "get=*", "manage=*", "look=*", "as=*", "--config",
-               self->node[0].config, "--timeout", "30000", "--file", self->key, (char *) NULL);
+        execl (program, "zbroker", "key", "new", "client", "put=*", "get=*", "get=*/*", "manage=*", "look=*", "as=*",
+               "--config", self->node[0].config, "--timeout", "30000", "--file", self->key, (char *) NULL);
         _exit (TOOL_FAILED);
     }
     int status = -1;

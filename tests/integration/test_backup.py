@@ -218,6 +218,39 @@ def test_dump_and_load(single, client, zbroker, folder):
         other.close()
 
 
+def test_loaded_into_a_store(single, client, zbroker, folder):
+    """Without a broker: what was dumped makes a store that a pair begins with, and an input that is wrong makes nothing."""
+    one = client(single, "till")
+    make(one, "orders")
+    one.request("TOPIC", "t", "news", "")
+    one.request("SUB", "s", "news/slow", "lease=5000")
+    for number in range(1, 4):
+        one.request("PUT", number, "orders", "n=%d" % number, b"order %d" % number, b"\xff")
+    one.request("PUT", 4, "news", "", b"new")
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    os.mkdir(folder + "/to")
+    broken = dump + "{}\n"
+    done = zbroker(["load", "--store", folder + "/to/store"], text=broken, check=False)
+    assert done.returncode == 1 and "line %d" % len(broken.splitlines()) in done.stderr and os.listdir(folder + "/to") == []
+    assert zbroker(["load", "--store", folder + "/to"], text=dump, check=False).returncode == 2
+    assert zbroker(["load", "--store", folder + "/to/store", "--brokers", "tcp://127.0.0.1:1"], text=dump, check=False).returncode == 2
+    assert zbroker(["load", "--as", "primary"], text=dump, check=False).returncode == 2
+    text = zbroker(["load", "--store", folder + "/to/store", "--as", "backup"], text=dump).stdout
+    assert "7 messages stored" in text and "is a store" in text
+    assert os.listdir(folder + "/to") == ["store"]
+    pair = serve_restored(folder + "/to/store", folder, "backup").start()
+    try:
+        in_step(pair)
+        two = client(pair)
+        assert two.drain("orders") == [body for n in range(1, 4) for body in (b"order %d" % n, b"\xff")]
+        assert two.drain("news/slow") == [b"new"]
+        listed = two.request("LIST", 1, "", "", "100")
+        assert b"lease=5000" in dict(zip(listed[0::2], listed[1::2]))[b"news/slow"].split(b"\n")
+    finally:
+        pair.close()
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)
@@ -396,11 +429,17 @@ def test_of_a_store_that_rests(pair, client, zbroker, folder):
     for number in range(1, 11):
         one.request("PUT", number, "orders", "", b"order %d" % number)
     store = pair.folder + ("/store" if pair.shared else "/primary")
-    assert zbroker(["backup", folder + "/backup", "--store", store], check=False).returncode == 3
+    for command in (["backup", folder + "/backup", "--store", store], ["verify", store], ["dump", store]):
+        assert zbroker(command, check=False).returncode == 3, command
     for broker in pair.brokers:
         broker.kill()
-    assert "is a store, and no backup" in zbroker(["verify", store], check=False).stderr
+    assert "is a store, and no backup" in zbroker(["restore", store, folder + "/other"], check=False).stderr
     zbroker(["backup", folder + "/backup", "--store", store])
+    #  It is looked at, and printed, as a backup is, and is left as it was.
+    before = sorted(os.listdir(os.path.dirname(store)))
+    assert re.search("is whole: the store of the .*1 queues, 10 messages", zbroker(["verify", store]).stdout)
+    assert zbroker(["dump", store + "/"]).stdout.split("\n")[1:] == zbroker(["dump", folder + "/backup"]).stdout.split("\n")[1:]
+    assert sorted(os.listdir(os.path.dirname(store))) == before
     assert dumped(zbroker, folder + "/backup")["orders"] == [b"order %d" % n for n in range(1, 11)]
     for broker in pair.brokers:
         broker.start(ready=False)
