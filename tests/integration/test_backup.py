@@ -12,7 +12,7 @@ import pytest
 from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
 from conftest import in_step, two_stores
 from machine import fit
-from load import QUEUES, Load, make
+from load import Load, check_prefix, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
 
@@ -65,21 +65,6 @@ def dumped(zbroker, folder):
         if "body" in line:
             queues[line["queue"]].append(base64.b64decode(line["body"]))
     return queues
-
-
-def check_prefix(queues, names):
-    """Of each producer exactly its first n messages, each in its queue and once; the ns.  As the producers take turns and
-    wait for each OK, the ns differ by one at most, and that is the same on all queues: they are of one commit."""
-    ends = []
-    for name in names:
-        numbers = {queue: [int(body.split()[1]) for body in bodies if body.startswith(name.encode() + b" ")]
-                   for queue, bodies in queues.items()}
-        end = max(max(numbers[queue], default=0) for queue in QUEUES)
-        for index, queue in enumerate(QUEUES):
-            assert numbers[queue] == [n for n in range(1, end + 1) if n % 3 == index], (name, queue)
-        ends.append(end)
-    assert max(ends) - min(ends) <= 1 and ends == sorted(ends, reverse=True), ends
-    return ends
 
 
 def serve_restored(folder, where, as_what="primary"):
