@@ -303,6 +303,37 @@ def test_queues_come_in_pages(site, client):
         assert site.get("queues?" + wrong)[0] == 400, wrong
 
 
+def test_queues_are_sorted(site, client):
+    """By the broker's machine, in pages; the largest number first, and by name where it is the same."""
+    c = client(site)
+    depths = {"q%02d" % number: number * 7 % 11 for number in range(25)}
+    for number, (name, depth) in enumerate(depths.items()):
+        c.request("QUEUE", number, name, "")
+        if depth:
+            c.request("PUT", "p%d" % number, name, "", *[b"x"] * depth)
+    c.request("GET", "g", "q13", 3, 0, "")
+    expected = sorted(depths, key=lambda name: (-depths[name], name))
+
+    def listed(query):
+        found, after = [], ""
+        while after is not None:
+            code, page = site.get("queues?max=10&%s&after=%s" % (query, after))
+            assert code == 200 and len(page["queues"]) <= 10
+            found += page["queues"]
+            after = page["next"]
+        return [(queue["name"], queue["messages"]) for queue in found]
+    assert listed("sort=messages") == [(name, depths[name]) for name in expected]
+    assert [name for name, _ in listed("sort=messages&pattern=q1*")] == [name for name in expected if name.startswith("q1")]
+    assert [name for name, _ in listed("sort=leased")] == ["q13"] + sorted(set(depths) - {"q13"})
+    assert listed("sort=name") == sorted(depths.items())
+    assert site.get("queues?sort=messages&after=9999")[1] == {"queues": [], "next": None}
+    for wrong in ("sort=age", "sort=", "sort=messages&after=q01", "sort=messages&after=-1", "sort=messages&max=x", "sort=messages&max=0", "sort=messages&max=99999999999"):
+        assert site.get("queues?" + wrong)[0] == 400, wrong
+    #  What was kept is not for ever.
+    c.request("PUT", "more", "q00", "", *[b"x"] * 20)
+    wait_for(lambda: listed("sort=messages")[0] == ("q00", 20), "the newer numbers")
+
+
 def test_messages_clients_and_events(site, client):
     c = client(site, "till")
     c.hello()
@@ -353,6 +384,9 @@ def test_with_keys_a_login_has_its_principals_rights():
         assert here.post("queue", {"queue": "others"})[0] == 403
         assert here.get("queues")[0] == 403
         assert [queue["name"] for queue in here.get("queues?pattern=mine*")[1]["queues"]] == ["mine.1"]
+        assert here.get("queues?sort=messages")[0] == 403
+        assert [queue["name"] for queue in here.get("queues?sort=messages&pattern=mine*")[1]["queues"]] == ["mine.1"]
+        assert Site(here.endpoint).get("queues?sort=messages&pattern=mine*")[0] == 401
         for path in ("messages?queue=mine.1", "clients", "events"):
             assert here.get(path)[0] == 403, path
         assert here.post("switchover", {"confirm": "switchover"})[0] == 403

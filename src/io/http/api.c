@@ -198,10 +198,60 @@ void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const ch
     self->finish = finish;
 }
 
+//  A number of queues; false, and it is refused, if it is none.
+static bool s_number (zb_exchange_t *self, const char *name, const char *otherwise, size_t least, size_t *number)
+{
+    const char *text = s_asked_for (self, name, otherwise);
+    size_t digits = strspn (text, "0123456789");
+    *number = digits < 10 ? strtoul (text, NULL, 10) : SIZE_MAX;
+    if (!text[digits] && *number >= least && *number <= ZB_LIST_MAX)
+        return true;
+    s_refuse (self, 400, "max and, in another order than by name, after are numbers: see zbroker-api(7)");
+    return false;
+}
+
+//  False if it is refused.
+static bool s_page (zb_exchange_t *self, size_t *from, size_t *most)
+{
+    return s_number (self, "after", "", 0, from) && s_number (self, "max", "100", 1, most);
+}
+
+static void s_show_sorted (zb_exchange_t *self)
+{
+    size_t from, most;
+    if (s_page (self, &from, &most))
+        zb_exchange_json (self, 200, zb_sorted_page (&self->site->sorted, s_asked_for (self, "sort", ""), from, most));
+}
+
+static void s_sort (zb_exchange_t *self)
+{
+    json_t *page = zb_api_listed (self);
+    if (page) {
+        zb_sorted_keep (&self->site->sorted, json_incref (json_object_get (page, "queues")),
+                        s_asked_for (self, "pattern", ""), self->key, zclock_mono ());
+        s_show_sorted (self);
+    }
+    json_decref (page);
+}
+
 static void s_queues (zb_exchange_t *self)
 {
-    zb_api_look (self, ZB_LIST, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
-                 s_asked_for (self, "max", "100"), s_listed);
+    const char *sort = s_asked_for (self, "sort", "name"), *pattern = s_asked_for (self, "pattern", "");
+    bool allowed = !self->site->keyed || *self->who;
+    size_t from, most;
+    if (streq (sort, "name"))
+        zb_api_look (self, ZB_LIST, pattern, s_asked_for (self, "after", ""), s_asked_for (self, "max", "100"),
+                     s_listed);
+    else if (!zb_sorted_by (sort))
+        s_refuse (self, 400, "sort is name, messages, leased or waiting");
+    else if (!s_page (self, &from, &most))
+        return;
+    else if (allowed && zb_sorted_has (&self->site->sorted, pattern, self->key, zclock_mono ()))
+        s_show_sorted (self);
+    else {
+        self->argument[0] = zsys_sprintf ("%d", ZB_LIST_MAX);
+        zb_api_look (self, ZB_LIST, pattern, "", self->argument[0], s_sort);
+    }
 }
 
 //  ---------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 
 #include "io/http/asker.h"
 #include "io/http/logins.h"
+#include "io/http/sorted.h"
 
 //  What all requests have in common.
 typedef struct {
@@ -24,6 +25,7 @@ typedef struct {
     zb_board_t *board;
     zb_asker_t *asker;
     zb_logins_t logins;
+    zb_sorted_t sorted;
     bool keyed;     //  the brokers have keys
     bool secure;    //  by TLS
     bool beyond;    //  others than this machine can reach it: nothing is told to who has not logged in

@@ -394,6 +394,7 @@ static void s_end (zb_http_t *self)
 {
     zb_asker_destroy (&self->site.asker);
     zb_logins_clear (&self->site.logins);
+    zb_sorted_clear (&self->site.sorted);
     zb_keys_destroy (&self->keys);
     zb_tls_clear (&self->tls);
     sodium_memzero (self->site.secret, sizeof self->site.secret);
