@@ -165,7 +165,7 @@ function row(queue, may) {
   const depth = element("td");
   depth.append(depthChart(queue));
   line.append(element("td", queue.name), element("td", queue.messages), depth, element("td", queue.leased), element("td", queue.waiting),
-              element("td", span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
+              element("td", queue.lease == null ? "–" : span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
   const acts = element("td");
   if (queue.kind !== "topic") acts.append(button("Messages", "Messages of " + queue.name, () => peek(queue.name)));
   if (may && queue.kind !== "topic") acts.append(button("Move…", "Move messages of " + queue.name, () => move(queue.name)));
