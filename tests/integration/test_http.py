@@ -180,6 +180,35 @@ def test_rules_and_board_ask_for_what_there_is(pair):
     assert names - {name.split("{")[0] for name in here} == set()
 
 
+#  What monitors have been told that there is: a name that goes breaks somebody's board.
+NAMES = """
+    zbroker_build_info zbroker_role zbroker_level zbroker_in_sync zbroker_epoch zbroker_takeovers_total zbroker_solo_seconds_total
+    zbroker_replication_lag_bytes zbroker_replication_lag_seconds zbroker_peer_silence_seconds
+    zbroker_messages_stored_total zbroker_messages_delivered_total zbroker_messages_redelivered_total
+    zbroker_messages_acknowledged_total zbroker_messages_duplicate_total zbroker_messages_expired_total
+    zbroker_messages_refused_total zbroker_messages_dead_lettered_total
+    zbroker_put_seconds_bucket zbroker_put_seconds_sum zbroker_put_seconds_count
+    zbroker_sync_seconds_bucket zbroker_sync_seconds_sum zbroker_sync_seconds_count
+    zbroker_queues zbroker_sessions zbroker_connections zbroker_gets_waiting zbroker_disk_free_bytes zbroker_disk_full
+    zbroker_log_bytes_total zbroker_dropped_total zbroker_auth_failures_total
+    zbroker_queue_messages zbroker_queue_ready zbroker_queue_leased
+    process_cpu_seconds_total process_resident_memory_bytes process_open_fds process_max_fds process_start_time_seconds
+""".split()
+
+
+@two_stores
+def test_the_names_stay(pair, client):
+    client(pair).request("QUEUE", 1, b"q", b"")
+    endpoint = pair.endpoints[in_step(pair)]
+
+    def missing():
+        return set(NAMES) - {name.split("{")[0] for name in figures(endpoint, "/metrics?queues=")}
+    try:
+        wait_for(lambda: not missing(), "all names")
+    except AssertionError:
+        raise AssertionError(missing()) from None
+
+
 class Site:
     """The API of one broker, as a program uses it."""
 
