@@ -162,9 +162,10 @@ function depthChart(queue) {
 function row(queue, may) {
   const line = element("tr");
   const most = queue["max-messages"];
-  const depth = element("td");
+  const depth = element("td"), name = element("td", queue.name);
+  if (queue.kind && queue.kind !== "queue") name.append(element("span", " " + queue.kind, "soft"));
   depth.append(depthChart(queue));
-  line.append(element("td", queue.name), element("td", queue.messages), depth, element("td", queue.leased), element("td", queue.waiting),
+  line.append(name, element("td", queue.messages), depth, element("td", queue.leased), element("td", queue.waiting),
               element("td", queue.lease == null ? "–" : span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
   const acts = element("td");
   if (queue.kind !== "topic") acts.append(button("Messages", "Messages of " + queue.name, () => peek(queue.name)));
