@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from brokers import PROGRAM, Broker, Pair, single_config, wait_for  # noqa: E402
 from conftest import in_step  # noqa: E402
 from load import make  # noqa: E402
-from patience import PATIENCE  # noqa: E402
+from patience import PATIENCE, SLOWER  # noqa: E402
 from test_http import make_certificate, make_logins, port_of  # noqa: E402
 from zb1 import Client, status  # noqa: E402
 
@@ -35,6 +35,7 @@ pytestmark = [
     pytest.mark.skipif(not webdriver, reason="no selenium (Debian: python3-selenium)"),
     pytest.mark.skipif(not shutil.which("chromium") or not shutil.which("chromedriver"),
                        reason="no Chromium (Debian: chromium chromium-driver)"),
+    pytest.mark.skipif(SLOWER > 1, reason="the page is the same beside a sanitizer, and takes long"),
     pytest.mark.skipif("libmicrohttpd" not in subprocess.run(["ldd", PROGRAM], stdout=subprocess.PIPE, text=True).stdout,
                        reason="built without the page")]
 
