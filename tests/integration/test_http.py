@@ -334,12 +334,15 @@ def test_queues_come_in_pages(site, client):
 
 def test_queues_are_sorted(site, client):
     """By the broker's machine, in pages; the largest number first, and by name where it is the same."""
-    c = client(site)
+    #  With a name, so that what is sent again is there once.
+    c = client(site, "filler")
     depths = {"q%02d" % number: number * 7 % 11 for number in range(25)}
-    for number, (name, depth) in enumerate(depths.items()):
-        c.request("QUEUE", number, name, "")
+    puts = 0
+    for name, depth in depths.items():
+        c.request("QUEUE", name, name, "")
         if depth:
-            c.request("PUT", "p%d" % number, name, "", *[b"x"] * depth)
+            puts += 1
+            c.request("PUT", puts, name, "", *[b"x"] * depth)
     c.request("GET", "g", "q13", 3, 0, "")
     expected = sorted(depths, key=lambda name: (-depths[name], name))
 
@@ -359,7 +362,7 @@ def test_queues_are_sorted(site, client):
     for wrong in ("sort=age", "sort=", "sort=messages&after=q01", "sort=messages&after=-1", "sort=messages&max=x", "sort=messages&max=0", "sort=messages&max=99999999999"):
         assert site.get("queues?" + wrong)[0] == 400, wrong
     #  What was kept is not for ever.
-    c.request("PUT", "more", "q00", "", *[b"x"] * 20)
+    c.request("PUT", puts + 1, "q00", "", *[b"x"] * 20)
     wait_for(lambda: listed("sort=messages")[0] == ("q00", 20), "the newer numbers")
 
 
@@ -624,13 +627,13 @@ def test_beyond_this_machine(folder):
         assert site.post("queue", {"queue": "q"})[0] == 401
         assert site.log_in()[0] == 200
         wait_for(lambda: site.get("pair")[0] == 200, "the pair")
-        assert site.post("queue", {"queue": "q"})[0] == 200
+        wait_for(lambda: site.post("queue", {"queue": "q"})[0] == 200, "a queue")
         assert get(endpoint, "/metrics", headers={"Cookie": site.cookie}, tls=tls)[0] == 200
         #  A monitor: in each request, and looked at once.
         basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
         wait_for(lambda: get(endpoint, "/health/ready", headers=basic, tls=tls)[0] == 200, "a monitor")
         assert "zbroker_epoch" in get(endpoint, "/metrics", headers=basic, tls=tls)[2]
-        assert 'queue="q"' in get(endpoint, "/metrics?queues=", headers=basic, tls=tls)[2]
+        wait_for(lambda: 'queue="q"' in get(endpoint, "/metrics?queues=", headers=basic, tls=tls)[2], "the queue's figures")
         #  The passwords' file is not looked at for who was known just now, and the API takes a cookie.
         os.unlink(folder + "/logins")
         for path in monitored[:3]:
