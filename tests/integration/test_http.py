@@ -29,12 +29,13 @@ def port_of(endpoint):
     return int(endpoint.rsplit(":", 1)[1]) + 3
 
 
-def get(endpoint, path, method="GET", headers=None, body=None, tls=None):
+def get(endpoint, path, method="GET", headers=None, body=None, tls=None, source=None):
     """Returns code, headers and text."""
     if tls:
         connection = http.client.HTTPSConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE, context=tls)
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE,
+                                                source_address=source and (source, 0))
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -287,6 +288,17 @@ def test_a_change_takes_a_login(site):
     os.chmod(site.file, 0o644)
     assert site.log_in()[0] == 503
     wait_for(lambda: "chmod 600" in site.broker.tail(), "a line about it")
+
+
+def test_who_guesses_holds_up_nobody_else(site):
+    """One try a second behind a wrong password, of each address."""
+    def tries(password, source):
+        headers = {"X-Zbroker": "1", "Content-Type": "application/json"}
+        return get(site.endpoint, "/api/v1/login", "POST", headers, json.dumps({"name": "anna", "password": password}), source=source)[0]
+
+    def held_up():
+        return tries("wrong", "127.0.0.2") == 403 and tries("correct horse", "127.0.0.2") == 429 and tries("correct horse", "127.0.0.3") == 200
+    wait_for(held_up, "one is held up, and the other one is not")
 
 
 def test_what_other_sites_can_send_changes_nothing(site):

@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <netinet/in.h>
 #include <sodium.h>
 #include <czmq.h>
 
@@ -24,6 +25,15 @@ void zb_exchange_is (zb_exchange_t *self, const zb_login_t *login)
     snprintf (self->who, sizeof self->who, "%s", login->name);
     free (self->key);
     self->key = login->key ? strdup (login->key) : NULL;
+}
+
+uint32_t zb_exchange_address (const zb_exchange_t *self)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info (self->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info && info->client_addr->sa_family == AF_INET
+               ? ((const struct sockaddr_in *) info->client_addr)->sin_addr.s_addr
+               : 0;
 }
 
 void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text)
@@ -506,6 +516,7 @@ static void s_log_in (zb_exchange_t *self)
     self->question.file = self->site->config->http_login;
     self->question.name = name;
     self->question.password = zb_exchange_text (self->said, "password");
+    self->question.address = zb_exchange_address (self);
     self->finish = s_logged_in;
 }
 

@@ -23,7 +23,8 @@
 #define ANSWER 3000   //  ms until a broker that does not answer is given up,
 #define OPERATED 8000 //  and of a switchover
 #define PAUSE 100     //  ms between two looks at what there is to do
-#define GUESS 1000    //  ms between a wrong password and the next try
+#define GUESS 1000    //  ms between a wrong password and the next try from the same address,
+#define GUESSERS 8    //  and so many addresses: from others no password is looked at meanwhile
 
 struct zb_asker {
     const zb_config_t *config;
@@ -42,7 +43,10 @@ struct zb_asker {
     zsock_t *sock; //  to the other broker, for its STATUS
     int64_t since; //  ms: when it was made
     int64_t asked; //  ms
-    int64_t wrong; //  ms: when a password was wrong
+    struct {
+        uint32_t address;
+        int64_t when; //  ms: a password was wrong; 0: the place is free
+    } wrong[GUESSERS];
 };
 
 void zb_question_clear (zb_question_t *self)
@@ -253,15 +257,33 @@ static void s_ask (zb_asker_t *self, zb_question_t *question)
     sodium_memzero (&who, sizeof who);
 }
 
-//  Whoever guesses has one try a second.
+//  The place of this address, or that of the one that was wrong before all others.
+static size_t s_guesser (const zb_asker_t *self, uint32_t address)
+{
+    size_t place = 0;
+    for (size_t index = 0; index < GUESSERS; index++) {
+        if (self->wrong[index].when && self->wrong[index].address == address)
+            return index;
+        if (self->wrong[index].when < self->wrong[place].when)
+            place = index;
+    }
+    return place;
+}
+
+//  Whoever guesses has one try a second, and holds up nobody else.
 static void s_log_in (zb_asker_t *self, zb_question_t *question)
 {
-    if (self->wrong && zclock_mono () - self->wrong < GUESS) {
+    size_t place = s_guesser (self, question->address);
+    if (self->wrong[place].when && zclock_mono () - self->wrong[place].when < GUESS) {
         s_answer (question, 429, "a password was wrong just now: try again in a second");
         return;
     }
     unsigned code = zb_login_check (question->file, question->name, question->password, &question->found);
-    self->wrong = code == 403 ? zclock_mono () : 0;
+    bool same = self->wrong[place].address == question->address;
+    if (code == 403 || same) {
+        self->wrong[place].address = question->address;
+        self->wrong[place].when = code == 403 ? zclock_mono () : 0;
+    }
     s_answer (question, code,
               code == 403   ? "name or password is wrong"
               : code == 503 ? "the file of logins can't be read: the broker's log says why"

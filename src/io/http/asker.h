@@ -31,6 +31,7 @@ typedef struct {
     const char *key; //  and the file of the key that it comes with; NULL: the broker's own;
     //  or a login, if there is a file: see io/http/logins.h.
     const char *file, *name, *password;
+    uint32_t address; //  of whoever tries
     //  Called in the asker's thread when the answer is there.
     void (*done) (void *context);
     void *context;

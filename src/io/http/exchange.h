@@ -65,6 +65,8 @@ struct zb_exchange {
 
 //  Takes over who has logged in, and that one's key.
 void zb_exchange_is (zb_exchange_t *self, const zb_login_t *login);
+//  The IPv4 address that the request comes from.
+uint32_t zb_exchange_address (const zb_exchange_t *self);
 //  Answers with a line of text.
 void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text);
 //  Answers with an object; takes it.

@@ -198,6 +198,7 @@ static void s_know (zb_exchange_t *self)
         self->question.file = self->site->config->http_login;
         self->question.name = self->argument[0];
         self->question.password = self->argument[1];
+        self->question.address = zb_exchange_address (self);
         self->finish = s_known;
     }
     if (password)
