@@ -93,6 +93,13 @@ active () {
     [ "$(in_root a zbroker status --brokers tcp://127.0.0.1:5560 2>/dev/null | awk '$1 == "role" { print $2 }')" = active ] && echo a || echo b
 }
 
+if command -v lintian >/dev/null; then
+    lintian --fail-on error "$debs"/*.deb || fail "lintian has errors"
+    say "ok: lintian has no error"
+else
+    say "left out: lintian is not here"
+fi
+
 # ---------------------------------------------------------------------------
 #  Two bare machines
 

@@ -212,3 +212,9 @@ def test_bash_completes():
     assert completed("queue", "") == ["create", "list", "purge", "delete"]
     assert completed("serve", "--as", "") == ["primary", "backup"]
     assert completed("help", "ben") == ["bench"]
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
+def test_zsh_reads_its_completion():
+    done = subprocess.run(["zsh", "-n", os.path.join(SOURCE, "packaging", "completion", "_zbroker")], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
