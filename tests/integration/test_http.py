@@ -431,6 +431,15 @@ def test_with_keys_a_login_has_its_principals_rights():
         assert here.get("queues?sort=messages")[0] == 403
         assert [queue["name"] for queue in here.get("queues?sort=messages&pattern=mine*")[1]["queues"]] == ["mine.1"]
         assert Site(here.endpoint).get("queues?sort=messages&pattern=mine*")[0] == 401
+        #  The figures of queues, too: by the cookie, or by what a monitor sends with each request.
+        basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
+        for headers, expected in (({}, 401), ({"Cookie": here.cookie}, 200), (basic, 200)):
+            def answered():
+                code, _, text = get(here.endpoint, "/metrics?queues=mine*", headers=headers)
+                assert code in (expected, 503), (headers, code)
+                return code == expected and text
+            assert ('queue="mine.1"' in wait_for(answered, headers)) == (expected == 200)
+        assert get(here.endpoint, "/metrics?queues=", headers=basic)[0] in (403, 503)
         for path in ("messages?queue=mine.1", "clients", "events"):
             assert here.get(path)[0] == 403, path
         assert here.post("switchover", {"confirm": "switchover"})[0] == 403

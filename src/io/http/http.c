@@ -147,9 +147,16 @@ static void s_route (zb_exchange_t *self)
 }
 
 //  ---------------------------------------------------------------------------
-//  Monitors beyond this machine: name and password come with each request, and are looked at once an hour
+//  Monitors have no page to log in: name and password come with each request, and are looked at once an hour
 
 #define LOG_IN "log in first: the page does, and monitors send Authorization: Basic; see http/login in zbroker.conf(5)"
+
+//  Whether it says who it is, and there are logins.
+static bool s_offers (const zb_exchange_t *self)
+{
+    return self->site->config->http_login &&
+           MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+}
 
 //  The password was looked at.
 static void s_known (zb_exchange_t *self)
@@ -234,7 +241,7 @@ static void s_answer (zb_exchange_t *self, const char *path, const char *method)
         s_file (self, file);
     else {
         self->route = s_routes[index].function;
-        if (self->site->beyond && !zb_api_login (self))
+        if (!zb_api_login (self) && (self->site->beyond || s_offers (self)))
             s_know (self);
         else
             s_route (self);

@@ -24,7 +24,7 @@
 
     Beyond this machine, which takes TLS (io/http/tls), who has not logged in gets nothing but the
     page's files and the login.  A monitor has no page for that: it sends name and password with
-    each request (Basic), which are looked at once an hour.
+    each request (Basic), which are looked at once an hour; so it does where a request takes a right.
 */
 
 #ifndef ZB_HTTP_H_INCLUDED
