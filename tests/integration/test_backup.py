@@ -1,9 +1,11 @@
 """Is a backup one moment of the store, complete or not there, and is what is made of it known for another pair?"""
 import base64
+import glob
 import json
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 
@@ -221,6 +223,15 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     assert zbroker(["load", "--store", folder + "/to"], text=dump, check=False).returncode == 2
     assert zbroker(["load", "--store", folder + "/to/store", "--brokers", "tcp://127.0.0.1:1"], text=dump, check=False).returncode == 2
     assert zbroker(["load", "--as", "primary"], text=dump, check=False).returncode == 2
+    #  Nor does one that is ended amid it.
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun.stdin.write(dump[:len(dump) // 2])
+    begun.stdin.flush()
+    wait_for(lambda: glob.glob(folder + "/to/*/primary/env.*"), "its brokers")
+    begun.send_signal(signal.SIGTERM)
+    assert begun.wait(PATIENCE) == 1 and "interrupted" in begun.stderr.read() and os.listdir(folder + "/to") == []
+    begun.stdin.close()
+    begun.stderr.close()
     text = zbroker(["load", "--store", folder + "/to/store", "--as", "backup"], text=dump).stdout
     assert "7 messages stored" in text and "is a store" in text
     assert os.listdir(folder + "/to") == ["store"]
