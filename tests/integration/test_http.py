@@ -266,6 +266,7 @@ def test_a_change_takes_a_login(site):
     assert site.log_in(password="wrong")[0] == 403
     assert wait_for(lambda: site.log_in("nobody")[0] == 403, "a name that is not there")
     assert site.log_in()[0] == 429
+    assert figures(site.endpoint)['zbroker_auth_failures_total{reason="password"}'] >= 2
     wait_for(lambda: site.log_in()[0] == 200, "the right password")
     wait_for(lambda: site.post("queue", change) == (200, {"ok": []}), "a queue")
     code, page = site.get("queues")

@@ -39,6 +39,7 @@ struct zb_asker {
     char *peer;     //  its STATUS
     int64_t came;   //  ms
     int64_t looked; //  ms: when somebody wanted it
+    uint64_t wrongs; //  passwords
     //  The thread's own.
     zsock_t *sock; //  to the other broker, for its STATUS
     int64_t since; //  ms: when it was made
@@ -279,6 +280,11 @@ static void s_log_in (zb_asker_t *self, zb_question_t *question)
         return;
     }
     unsigned code = zb_login_check (question->file, question->name, question->password, &question->found);
+    if (code == 403) {
+        pthread_mutex_lock (&self->mutex);
+        self->wrongs++;
+        pthread_mutex_unlock (&self->mutex);
+    }
     bool same = self->wrong[place].address == question->address;
     if (code == 403 || same) {
         self->wrong[place].address = question->address;
@@ -441,4 +447,12 @@ char *zb_asker_peer (zb_asker_t *self, int64_t *came)
     *came = self->came;
     pthread_mutex_unlock (&self->mutex);
     return copy;
+}
+
+uint64_t zb_asker_wrong (zb_asker_t *self)
+{
+    pthread_mutex_lock (&self->mutex);
+    uint64_t wrongs = self->wrongs;
+    pthread_mutex_unlock (&self->mutex);
+    return wrongs;
 }

@@ -55,6 +55,8 @@ void zb_asker_destroy (zb_asker_t **self_p);
 
 //  Takes a question, which stays the caller's; false: too many wait.
 bool zb_asker_ask (zb_asker_t *self, zb_question_t *question);
+//  How many passwords were wrong.
+uint64_t zb_asker_wrong (zb_asker_t *self);
 //  The other broker's newest STATUS, to be freed by the caller, and when it came (ms, zclock_mono); NULL if none has
 //  come, or without a pair.  It is asked each second while this is called at least every ten.
 char *zb_asker_peer (zb_asker_t *self, int64_t *came);

@@ -65,7 +65,8 @@ static void s_expose (zb_exchange_t *self, const json_t *queues)
     bool open = accept && strstr (accept, "application/openmetrics-text");
     self->code = MHD_HTTP_OK;
     self->type = open ? ZB_EXPOSITION_OPEN : ZB_EXPOSITION_TEXT;
-    self->text = zb_exposition (self->status, queues, open, self->site->started, &self->text_size);
+    zb_exposed_t more = {.started = self->site->started, .wrong_passwords = zb_asker_wrong (self->site->asker)};
+    self->text = zb_exposition (self->status, queues, open, more, &self->text_size);
 }
 
 static void s_listed (zb_exchange_t *self)
