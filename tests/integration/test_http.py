@@ -32,7 +32,8 @@ def port_of(endpoint):
 def get(endpoint, path, method="GET", headers=None, body=None, tls=None, source=None):
     """Returns code, headers and text."""
     if tls:
-        connection = http.client.HTTPSConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE, context=tls)
+        connection = http.client.HTTPSConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE, context=tls,
+                                                 source_address=source and (source, 0))
     else:
         connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE,
                                                 source_address=source and (source, 0))
@@ -666,6 +667,14 @@ def test_beyond_this_machine(folder):
             wrong = {"Authorization": "Basic " + base64.b64encode(said).decode()}
             assert wait_for(lambda: get(endpoint, "/metrics", headers=wrong, tls=tls)[0] not in (429, 200), said)
             assert get(endpoint, "/metrics", headers=wrong, tls=tls)[0] in (expected, 429), said
+        #  One address gets half of the connections at most: those behind it were looked at after them.
+        files = "/proc/%d/fd" % broker.process.pid
+        before = len(os.listdir(files))
+        crowd = [socket.create_connection(("127.0.0.1", port_of(endpoint)), PATIENCE, ("127.0.0.2", 0)) for _ in range(60)]
+        assert get(endpoint, "/", tls=tls, source="127.0.0.3")[0] == 200
+        assert len(os.listdir(files)) <= before + 32 + 8
+        for raw in crowd:
+            raw.close()
         #  A machine has the names that clients use, and those of the config file.
         for host, expected in (("there", 200), ("OTHER.example:%d" % port_of(endpoint), 200), ("example", 421), ("evil.example", 421)):
             assert get(endpoint, "/", headers={"Host": host}, tls=tls)[0] == expected, host
