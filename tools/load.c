@@ -19,6 +19,11 @@
 #define TOGETHER 256          //  messages of one PUT at most,
 #define TOGETHER_BYTES 262144 //  and bytes
 
+//  Of a pair of our own: what other brokers could take, it takes, and none of it is dropped for being too much.
+#define LIMITS                                                                                                         \
+    "limits\n    body = 1g\n    properties = 1m\n    request = 1040m\n    memory = 8g\n    topic-bytes = 1024g\n"    \
+    "    queues = 10000000\n    subscriptions = 10000000\n"
+
 static const tool_option_t s_options[] = {
     {"name", "PRODUCER", "number the PUTs under this name (default: load-PAIR-EPOCH-COMMIT of the dump)"},
     {"store", "DIR", "without a broker: make a store of them in this folder"},
@@ -223,7 +228,7 @@ static int s_into (load_t *self, const char *folder, const char *as)
     pair_t *pair = pair_new (self->tool);
     if (!pair)
         return TOOL_FAILED;
-    int code = pair_start_keyed (pair);
+    int code = pair_start_keyed (pair, LIMITS);
     size_t active = 0;
     if (code == TOOL_OK) {
         self->client = zb_client_new (pair_brokers (pair));

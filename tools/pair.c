@@ -273,8 +273,8 @@ static int s_draw (const pair_t *self, const node_t *node, zb_keyfile_t *file)
     return code;
 }
 
-//  Both know both keys, and have a secret in common.
-static int s_configure (pair_t *self)
+//  Both know both keys, have a secret in common, and more settings.
+static int s_configure (pair_t *self, const char *more)
 {
     zb_keyfile_t file[PAIR_SIZE] = {{.brokers = 0}};
     uint8_t secret[16];
@@ -292,9 +292,9 @@ static int s_configure (pair_t *self)
                                 : dprintf (handle,
                                            "pair\n    secret = %s\nprimary\n    endpoint = \"%s\"\nbackup\n"
                                            "    endpoint = \"%s\"\nkeys\n    own = \"%s/%s.key\"\n    primary = \"%s\"\n"
-                                           "    backup = \"%s\"\n",
+                                           "    backup = \"%s\"\n%s",
                                            text, self->node[0].endpoint, self->node[1].endpoint, self->folder, node->role,
-                                           file[0].public_key, file[1].public_key);
+                                           file[0].public_key, file[1].public_key, more);
         if (size < 0)
             code = tool_fail (self->tool, TOOL_FAILED, "%s: %s", node->config, strerror (errno));
         if (handle != -1)
@@ -327,11 +327,11 @@ static int s_introduce (pair_t *self)
     return status == 0 ? TOOL_OK : tool_fail (self->tool, TOOL_FAILED, "no key for the clients");
 }
 
-int pair_start_keyed (pair_t *self)
+int pair_start_keyed (pair_t *self, const char *more)
 {
     if (s_choose_endpoints (self))
         return tool_fail (self->tool, TOOL_FAILED, "no free ports on 127.0.0.1");
-    int code = s_configure (self);
+    int code = s_configure (self, more);
     code = code ? code : s_start_both (self);
     return code ? code : s_introduce (self);
 }

@@ -35,7 +35,8 @@ int pair_destroy (pair_t **self_p, int code);
 //  wrong.
 int pair_start (pair_t *self);
 //  The same with keys: all ports take CURVE alone, and there is a principal who may do everything but operate.
-int pair_start_keyed (pair_t *self);
+//  `more` is what their config files have at the end.
+int pair_start_keyed (pair_t *self, const char *more);
 //  The file with that principal's key; NULL without keys.
 const char *pair_key (const pair_t *self);
 //  The config file of the primary; NULL without keys.

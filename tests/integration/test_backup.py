@@ -247,6 +247,26 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
         pair.close()
 
 
+def by_hand(*lines):
+    """A dump with these lines."""
+    return "".join(json.dumps(line) + "\n" for line in ({"zbroker-dump": 1, "pair": "0" * 32, "epoch": 1, "commit": 1}, *lines))
+
+
+def test_loaded_whatever_the_limits_were(zbroker, folder):
+    """The brokers that make the store take what others could, with the highest limits, and drop nothing for being too much."""
+    large = b"x" * (2 << 20)
+    dump = by_hand({"topic": "news", "options": {"keep": "all"}}, {"queue": "orders", "options": {}},
+                   {"queue": "orders", "id": "1", "body": base64.b64encode(large).decode()})
+    os.mkdir(folder + "/to")
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, text=True)
+    for name in ("primary", "backup"):
+        wait_for(lambda: glob.glob(folder + "/to/*/%s/env.*" % name), "its brokers")
+        with open(glob.glob(folder + "/to/*/%s.conf" % name)[0]) as config:
+            assert re.search(r"limits\n(    .*\n)*    topic-bytes = 1024g\n", config.read())
+    begun.communicate(dump, timeout=3 * PATIENCE)
+    assert begun.returncode == 0 and dumped(zbroker, folder + "/to/store")["orders"] == [large]
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)
