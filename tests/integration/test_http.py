@@ -292,6 +292,19 @@ def test_a_change_takes_a_login(site):
     wait_for(lambda: "chmod 600" in site.broker.tail(), "a line about it")
 
 
+def test_another_file_of_logins_ends_sessions(site):
+    """Who is taken out of it, or has another password, is not logged in any more; others log in again."""
+    assert site.log_in()[0] == 200 and site.get("pair")[1]["login"] == "anna"
+    with open(site.file) as file:
+        known = file.read()
+    with open(site.file, "w") as file:
+        file.write(known.replace("anna", "bert"))
+    wait_for(lambda: site.get("pair")[1]["login"] is None, "the session's end")
+    assert site.post("queue", {"queue": "q"})[0] == 401
+    assert site.log_in()[0] == 403
+    assert wait_for(lambda: site.log_in("bert")[0] == 200, "a login")
+
+
 def test_who_guesses_holds_up_nobody_else(site):
     """One try a second behind a wrong password, of each address."""
     def tries(password, source):
@@ -657,12 +670,16 @@ def test_beyond_this_machine(folder):
         wait_for(lambda: get(endpoint, "/health/ready", headers=basic, tls=tls)[0] == 200, "a monitor")
         assert "zbroker_epoch" in get(endpoint, "/metrics", headers=basic, tls=tls)[2]
         wait_for(lambda: 'queue="q"' in get(endpoint, "/metrics?queues=", headers=basic, tls=tls)[2], "the queue's figures")
-        #  The passwords' file is not looked at for who was known just now, and the API takes a cookie.
-        os.unlink(folder + "/logins")
-        for path in monitored[:3]:
-            assert get(endpoint, path, headers=basic, tls=tls)[0] == 200, path
+        #  The API takes a cookie.
         assert get(endpoint, "/api/v1/pair", headers=basic, tls=tls)[0] == 401
+        #  Whatever is done to the file of logins ends what was by it.
+        os.unlink(folder + "/logins")
+        for path in monitored:
+            wait_for(lambda: get(endpoint, path, headers=basic, tls=tls)[0] == 503, path)
+        assert site.get("pair")[0] == 401
         make_logins(folder + "/logins")
+        wait_for(lambda: get(endpoint, "/metrics", headers=basic, tls=tls)[0] == 200, "a monitor")
+        wait_for(lambda: site.log_in()[0] == 200, "a login")
         for said, expected in ((b"anna:wrong", 401), (b"anna", 401), (b":", 401), (b"", 401), (b"no body:correct horse", 401)):
             wrong = {"Authorization": "Basic " + base64.b64encode(said).decode()}
             assert wait_for(lambda: get(endpoint, "/metrics", headers=wrong, tls=tls)[0] not in (429, 200), said)

@@ -489,6 +489,10 @@ static void s_logged_in (zb_exchange_t *self)
     if (s_refused (self))
         return;
     zb_question_t *question = &self->question;
+    if (question->edition != self->site->edition) {
+        s_refuse (self, 503, ZB_CHANGED);
+        return;
+    }
     if (self->site->keyed && !question->found) {
         s_refuse (self, 403, "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)");
         return;

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <sys/stat.h>
 #include <czmq.h>
 
 #include "core/wire/proof.h"
@@ -24,6 +25,7 @@
 #define OPERATED 8000 //  and of a switchover
 #define PAUSE 100     //  ms between two looks at what there is to do
 #define GUESS 1000    //  ms between a wrong password and the next try from the same address,
+#define LOOK 1000     //  ms between two looks at the file of logins
 #define GUESSERS 8    //  and so many addresses: from others no password is looked at meanwhile
 
 struct zb_asker {
@@ -39,11 +41,14 @@ struct zb_asker {
     char *peer;     //  its STATUS
     int64_t came;   //  ms
     int64_t looked; //  ms: when somebody wanted it
-    uint64_t wrongs; //  passwords
+    uint64_t wrongs;  //  passwords
+    uint64_t edition; //  of the file of logins
     //  The thread's own.
     zsock_t *sock; //  to the other broker, for its STATUS
     int64_t since; //  ms: when it was made
     int64_t asked; //  ms
+    struct stat logins; //  their file, as it was looked at,
+    int64_t read;       //  ms: when
     struct {
         uint32_t address;
         int64_t when; //  ms: a password was wrong; 0: the place is free
@@ -258,6 +263,21 @@ static void s_ask (zb_asker_t *self, zb_question_t *question)
     sodium_memzero (&who, sizeof who);
 }
 
+//  Counts how often the file of logins has become another one.
+static void s_look_at_logins (zb_asker_t *self)
+{
+    struct stat now = {0}, *known = &self->logins;
+    self->read = zclock_mono ();
+    if (stat (self->config->http_login, &now))
+        memset (&now, 0, sizeof now);
+    bool same = now.st_dev == known->st_dev && now.st_ino == known->st_ino && now.st_size == known->st_size &&
+                now.st_ctim.tv_sec == known->st_ctim.tv_sec && now.st_ctim.tv_nsec == known->st_ctim.tv_nsec;
+    self->logins = now;
+    pthread_mutex_lock (&self->mutex);
+    self->edition += !same;
+    pthread_mutex_unlock (&self->mutex);
+}
+
 //  The place of this address, or that of the one that was wrong before all others.
 static size_t s_guesser (const zb_asker_t *self, uint32_t address)
 {
@@ -279,6 +299,8 @@ static void s_log_in (zb_asker_t *self, zb_question_t *question)
         s_answer (question, 429, "a password was wrong just now: try again in a second");
         return;
     }
+    s_look_at_logins (self);
+    question->edition = self->edition;
     unsigned code = zb_login_check (question->file, question->name, question->password, &question->found);
     if (code == 403) {
         pthread_mutex_lock (&self->mutex);
@@ -381,6 +403,8 @@ static void *s_run (void *context)
             question->done (question->context);
         if (!closed)
             s_look_at_peer (self, looked, came);
+        if (!closed && self->config->http_login && zclock_mono () - self->read >= LOOK)
+            s_look_at_logins (self);
     }
     zsock_destroy (&self->sock);
     return NULL;
@@ -455,4 +479,12 @@ uint64_t zb_asker_wrong (zb_asker_t *self)
     uint64_t wrongs = self->wrongs;
     pthread_mutex_unlock (&self->mutex);
     return wrongs;
+}
+
+uint64_t zb_asker_edition (zb_asker_t *self)
+{
+    pthread_mutex_lock (&self->mutex);
+    uint64_t edition = self->edition;
+    pthread_mutex_unlock (&self->mutex);
+    return edition;
 }

@@ -25,6 +25,7 @@ typedef struct {
     zb_board_t *board;
     zb_asker_t *asker;
     zb_logins_t logins;
+    uint64_t edition; //  of the file that they are of
     zb_sorted_t sorted;
     bool keyed;     //  the brokers have keys
     bool secure;    //  by TLS
@@ -60,6 +61,7 @@ struct zb_exchange {
     void (*finish) (zb_exchange_t *self);
 };
 
+#define ZB_CHANGED "the file of logins has just changed: try again"
 #define ZB_PLAIN "text/plain; charset=utf-8"
 #define ZB_JSON "application/json"
 

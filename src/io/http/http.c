@@ -167,6 +167,10 @@ static void s_known (zb_exchange_t *self)
     char cookie[ZB_COOKIE_SIZE + 1];
     zb_logins_name (self->site->secret, question->name, question->password, cookie);
     sodium_memzero (self->argument[1], strlen (self->argument[1]));
+    if (!code && question->edition != self->site->edition) {
+        zb_exchange_say (self, 503, ZB_CHANGED);
+        return;
+    }
     if (code) {
         zb_exchange_say (self, code == 403 ? 401 : code, question->texts ? question->text[0] : LOG_IN);
         return;
@@ -318,6 +322,16 @@ static void s_free (void *context, struct MHD_Connection *connection, void **see
     free (self);
 }
 
+//  Whoever has logged in by another edition of the file of logins is to do so again.
+static void s_renew (zb_site_t *site)
+{
+    uint64_t edition = zb_asker_edition (site->asker);
+    if (edition == site->edition)
+        return;
+    zb_logins_clear (&site->logins);
+    site->edition = edition;
+}
+
 //  Called once when the headers are there, for each part of the body, when all is there, and when the asker has the answer.
 static enum MHD_Result s_handle (void *context, struct MHD_Connection *connection, const char *path, const char *method,
                                  const char *version, const char *data, size_t *size, void **seen)
@@ -338,6 +352,7 @@ static enum MHD_Result s_handle (void *context, struct MHD_Connection *connectio
         *size = 0;
         return MHD_YES;
     }
+    s_renew (self->site);
     if (!self->asked)
         s_answer (self, path, method);
     else

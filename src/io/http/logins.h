@@ -15,7 +15,7 @@
     there, so that nobody has more rights here than on the wire.  # begins a comment.
 
     Whoever has logged in has a session, which a cookie names, until it is not used for
-    ZB_HTTP_LOGIN_IDLE.  They are in memory alone: a restart ends them.
+    ZB_HTTP_LOGIN_IDLE.  They are in memory alone: a restart ends them, and so does a change of the file.
 */
 
 #ifndef ZB_LOGINS_H_INCLUDED
