@@ -437,6 +437,10 @@ def test_with_keys_a_login_has_its_principals_rights():
         assert here.get("pair")[0] == 200
         make_logins(logins)
         assert here.log_in()[0] == 403, "a login without a key"
+        #  Nor is it more in a monitor's hand: what takes no right is answered, and no more.
+        basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
+        assert get(here.endpoint, "/metrics?queues=", headers=basic)[0] == 403
+        assert get(here.endpoint, "/metrics", headers=basic)[0] == get(here.endpoint, "/health/ready", headers=basic)[0] == 200
         make_logins(logins, pair.new("web", "manage=mine*", "look=mine*"))
         wait_for(lambda: here.log_in()[0] == 200, "a login")
         wait_for(lambda: here.post("queue", {"queue": "mine.1"}) == (200, {"ok": []}), "a queue")
@@ -447,7 +451,6 @@ def test_with_keys_a_login_has_its_principals_rights():
         assert [queue["name"] for queue in here.get("queues?sort=messages&pattern=mine*")[1]["queues"]] == ["mine.1"]
         assert Site(here.endpoint).get("queues?sort=messages&pattern=mine*")[0] == 401
         #  The figures of queues, too: by the cookie, or by what a monitor sends with each request.
-        basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
         for headers, expected in (({}, 401), ({"Cookie": here.cookie}, 200), (basic, 200)):
             def answered():
                 code, _, text = get(here.endpoint, "/metrics?queues=mine*", headers=headers)

@@ -16,6 +16,7 @@
 
 #define COOKIE "zbroker"
 #define OWN_HEADER "X-Zbroker"
+#define NO_KEY "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)"
 
 //  ---------------------------------------------------------------------------
 //  Answers
@@ -198,6 +199,11 @@ void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const ch
         s_refuse (self, 401, "the brokers have keys: log in to see this");
         return;
     }
+    //  Without one it would be the broker that asks, which may look at all.
+    if (self->site->keyed && !self->key) {
+        s_refuse (self, 403, NO_KEY);
+        return;
+    }
     zb_question_t *question = &self->question;
     question->verb = verb;
     question->argument[0] = one;
@@ -247,7 +253,7 @@ static void s_sort (zb_exchange_t *self)
 static void s_queues (zb_exchange_t *self)
 {
     const char *sort = s_asked_for (self, "sort", "name"), *pattern = s_asked_for (self, "pattern", "");
-    bool allowed = !self->site->keyed || *self->who;
+    bool allowed = !self->site->keyed || self->key;
     size_t from, most;
     if (streq (sort, "name"))
         zb_api_look (self, ZB_LIST, pattern, s_asked_for (self, "after", ""), s_asked_for (self, "max", "100"),
@@ -494,7 +500,7 @@ static void s_logged_in (zb_exchange_t *self)
         return;
     }
     if (self->site->keyed && !question->found) {
-        s_refuse (self, 403, "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)");
+        s_refuse (self, 403, NO_KEY);
         return;
     }
     const zb_login_t *login =
