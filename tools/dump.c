@@ -25,6 +25,7 @@ typedef struct {
     const zb_backup_t *backup;
     zb_tables_file_t *log, *acks;
     bool damaged, unwritten;
+    uint64_t messages;
     bool all; //  of this topic, be it open or not
 } dump_t;
 
@@ -82,6 +83,7 @@ static void s_message (dump_t *self, const char *queue, const zb_piece_t *piece,
         json_object_set_new (object, "properties", json_stringn (piece->properties.data, piece->properties.size));
     json_object_set_new (object, "body", json_string (text));
     s_line (self, object);
+    self->messages++;
     free (text);
 }
 
@@ -265,6 +267,10 @@ static int s_dump (dump_t *self)
                              (json_int_t) self->backup->epoch, "commit", (json_int_t) self->backup->commit));
     for (size_t index = 0; index < queues.size && !self->unwritten && !zsys_interrupted; index++)
         s_queue (self, &queues.queue[index], &queues);
+    if (!zsys_interrupted)
+        s_line (self, json_pack ("{s:i, s:I, s:b}", "zbroker-dump-end", 1, "messages", (json_int_t) self->messages,
+                                 "damaged", self->damaged));
+    self->unwritten = self->unwritten || fflush (stdout);
     zb_tables_file_destroy (&self->log);
     zb_tables_file_destroy (&self->acks);
     queues_clear (&queues);
@@ -302,7 +308,8 @@ const tool_command_t tool_dump = {
             "that is not acknowledged: queue, id, producer and number, properties, and body in base64.  The ids are\n"
             "text: they are larger than many programs' numbers.  Of a topic each subscription has its line where it "
             "begins:\n"
-            "it is to get what is behind that.  'zbroker load' puts all of them back.\n"
+            "it is to get what is behind that.  The last line tells that this is all.  'zbroker load' puts all of them "
+            "back.\n"
             "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile.\n",
     .options = s_options,
     .run = s_run,

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "io/base/exit_codes.h"
 #include "io/store/backup.h"
 #include "pair.h"
 #include "progress.h"
@@ -27,6 +28,7 @@
 static const tool_option_t s_options[] = {
     {"name", "PRODUCER", "number the PUTs under this name (default: load-PAIR-EPOCH-COMMIT of the dump)"},
     {"store", "DIR", "without a broker: make a store of them in this folder"},
+    {"force", NULL, "take a dump that was cut, or made of what is damaged"},
     {"as", "primary|backup|single", "--store: whose store it shall be (default: primary)"},
     TOOL_BROKERS,
     TOOL_KEY,
@@ -39,6 +41,8 @@ typedef struct {
     FILE *file;
     const char *path;
     uint64_t line, number, last, messages;
+    uint64_t read; //  messages, of this dump
+    bool ended;
     //  What goes into one PUT.
     char *queue, *properties;
     size_t count, bytes;
@@ -68,6 +72,15 @@ static int s_send (load_t *self)
     self->queue = self->properties = NULL;
     self->count = self->bytes = 0;
     return rc ? tool_client_fail (self->tool, self->client, self->path) : TOOL_OK;
+}
+
+//  All that is there was taken, and it is not all.
+static int s_lacking (load_t *self, const char *what)
+{
+    int code = s_send (self);
+    return code ? code
+                : tool_fail (self->tool, ZB_EXIT_DAMAGED, "%s, line %" PRIu64 ": %s (--force takes it)", self->path,
+                             self->line, what);
 }
 
 //  What makes a queue, a topic or a subscription, or changes its options.
@@ -111,6 +124,7 @@ static int s_message_line (load_t *self, const char *queue, const char *properti
     }
     self->body[self->count++] = (zb_body_t){data, size};
     self->bytes += size;
+    self->read++;
     return code;
 }
 
@@ -131,6 +145,21 @@ static int s_begin (load_t *self, json_t *object)
     return rc ? tool_client_fail (self->tool, self->client, self->path) : TOOL_OK;
 }
 
+//  The dump's last line.
+static int s_end (load_t *self, json_t *object)
+{
+    self->ended = true;
+    json_int_t messages = json_integer_value (json_object_get (object, "messages"));
+    bool damaged = !json_is_false (json_object_get (object, "damaged"));
+    if (tool_option (self->tool, "force"))
+        return TOOL_OK;
+    if (damaged)
+        return s_lacking (self, "it was made of what is damaged, and messages are missing");
+    if (messages < 0 || (uint64_t) messages != self->read)
+        return s_lacking (self, "it is not the dump's end: so many messages were not there");
+    return TOOL_OK;
+}
+
 static int s_line (load_t *self, const char *text, size_t size)
 {
     json_error_t error;
@@ -145,6 +174,10 @@ static int s_line (load_t *self, const char *text, size_t size)
     int code;
     if (self->line == 1)
         code = s_begin (self, object);
+    else if (self->ended)
+        code = s_wrong (self, "this is behind the dump's end");
+    else if (json_object_get (object, "zbroker-dump-end"))
+        code = s_end (self, object);
     else if (queue && body)
         code = s_message_line (self, queue, properties ? properties : "", body);
     else if (queue && json_is_object (options))
@@ -178,6 +211,8 @@ static int s_load (load_t *self)
         code = tool_fail (self->tool, TOOL_FAILED, "%s is empty", self->path);
     if (code == TOOL_OK)
         code = s_send (self);
+    if (code == TOOL_OK && !self->ended && !tool_option (self->tool, "force"))
+        code = s_lacking (self, "the dump's end is missing: it was cut");
     if (code == TOOL_OK)
         printf ("%" PRIu64 " messages stored%s\n", self->messages, self->last ? "; the others were before" : "");
     //  What is left after a failure is not sent.

@@ -62,7 +62,10 @@ def dumped(zbroker, folder):
     """The messages of a backup: bodies by queue."""
     lines = [json.loads(line) for line in zbroker(["dump", folder]).stdout.splitlines()]
     queues = {}
-    for line in lines[1:]:
+    assert lines[-1] == {"zbroker-dump-end": 1, "messages": sum("body" in line for line in lines), "damaged": False}
+    for line in lines[1:-1]:
+        if "queue" not in line:
+            continue
         queues.setdefault(line["queue"], [])
         if "body" in line:
             queues[line["queue"]].append(base64.b64decode(line["body"]))
@@ -217,7 +220,7 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     backup(single, folder + "/backup")
     dump = zbroker(["dump", folder + "/backup"]).stdout
     os.mkdir(folder + "/to")
-    broken = dump + "{}\n"
+    broken = "".join(line + "\n" for line in [*dump.splitlines()[:-1], "{}"])
     done = zbroker(["load", "--store", folder + "/to/store"], text=broken, check=False)
     assert done.returncode == 1 and "line %d" % len(broken.splitlines()) in done.stderr and os.listdir(folder + "/to") == []
     assert zbroker(["load", "--store", folder + "/to"], text=dump, check=False).returncode == 2
@@ -247,9 +250,30 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
         pair.close()
 
 
-def by_hand(*lines):
+def by_hand(*lines, damaged=False):
     """A dump with these lines."""
-    return "".join(json.dumps(line) + "\n" for line in ({"zbroker-dump": 1, "pair": "0" * 32, "epoch": 1, "commit": 1}, *lines))
+    first = {"zbroker-dump": 1, "pair": "0" * 32, "epoch": 1, "commit": 1}
+    last = {"zbroker-dump-end": 1, "messages": sum("body" in line for line in lines), "damaged": damaged}
+    return "".join(json.dumps(line) + "\n" for line in (first, *lines, last))
+
+
+def test_a_cut_dump_makes_no_store(single, zbroker, folder):
+    """A dump tells at its end that it is whole: without that, or of what was damaged, load says so, and makes no store of it."""
+    lines = [{"queue": "orders", "options": {}}] + [{"queue": "orders", "id": str(n), "body": "eA=="} for n in range(3)]
+    whole, damaged = by_hand(*lines), by_hand(*lines, damaged=True)
+    cut = "".join(line + "\n" for line in whole.splitlines()[:-1])
+    less = "".join(line + "\n" for line in whole.splitlines()[:-2] + whole.splitlines()[-1:])
+    os.mkdir(folder + "/to")
+    for wrong, text in ((cut, "the dump's end is missing"), (less, "not the dump's end"), (damaged, "damaged")):
+        done = zbroker(["load", "--store", folder + "/to/store"], text=wrong, check=False)
+        assert done.returncode == 5 and text in done.stderr and os.listdir(folder + "/to") == [], (wrong, done)
+    assert zbroker(["load", "--store", folder + "/to/store"], text=whole + "{}\n", check=False).returncode == 1
+    #  Through brokers all that is there is stored all the same.
+    done = zbroker(["load", "--brokers", single.endpoints[0]], text=cut, check=False)
+    assert done.returncode == 5 and "the dump's end is missing" in done.stderr
+    assert zbroker(["load", "--brokers", single.endpoints[0]], text=whole).stdout == "0 messages stored; the others were before\n"
+    zbroker(["load", "--store", folder + "/to/store", "--force"], text=cut)
+    assert dumped(zbroker, folder + "/to/store")["orders"] == [b"x"] * 3
 
 
 def test_loaded_whatever_the_limits_were(zbroker, folder):
@@ -340,6 +364,7 @@ def test_damaged_is_told(single, client, zbroker, folder):
     assert not os.path.exists(folder + "/store") and not os.path.exists(folder + "/store.part")
     rest = zbroker(["dump", folder + "/backup"], check=False)
     assert rest.returncode == 5 and rest.stdout.count('"body"') == 19
+    assert json.loads(rest.stdout.splitlines()[-1]) == {"zbroker-dump-end": 1, "messages": 19, "damaged": True}
     os.unlink(folder + "/backup/env.1/table.acks")
     damages = json.loads(zbroker(["verify", folder + "/backup", "--json"], check=False).stdout)["damages"]
     assert {"file": "table.acks", "key": None, "why": "No such file or directory"} in damages
