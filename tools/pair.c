@@ -16,6 +16,7 @@
 
 #include "io/auth/keys.h"
 #include "pair.h"
+#include "progress.h"
 
 #define PORTS_FROM 31000
 #define BLOCKS 432        //  of PAIR_PORTS, up to 32727
@@ -213,9 +214,7 @@ pair_t *pair_new (const tool_t *tool)
     }
     //  CZMQ would install handlers of its own, which pair_interrupted knows nothing of.
     zsys_handler_set (NULL);
-    struct sigaction action = {.sa_handler = s_on_signal};
-    sigaction (SIGINT, &action, NULL);
-    sigaction (SIGTERM, &action, NULL);
+    progress_handle (s_on_signal);
     return self;
 }
 

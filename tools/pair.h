@@ -60,7 +60,7 @@ const char *pair_role (const pair_t *self, size_t index);
 pid_t pair_pid (const pair_t *self, size_t index);
 const char *pair_folder (const pair_t *self);
 
-//  Whether SIGINT or SIGTERM has come.
+//  Whether SIGINT, SIGTERM or SIGHUP has come.
 bool pair_interrupted (void);
 
 #define PAIR_PORTS 4 //  that a broker takes from its endpoint's port upwards

@@ -18,7 +18,7 @@ typedef struct {
 } source_t;
 
 //  Opens FOLDER, a backup.  If it is a store that no broker uses, makes one of it beside it, FOLDER.read-PID, which is gone
-//  with source_close.  SIGINT and SIGTERM end that.  Returns an exit code, after it has printed what is wrong.
+//  with source_close.  SIGINT, SIGTERM and SIGHUP end that.  Returns an exit code, after it has printed what is wrong.
 int source_open (source_t *self, const tool_t *tool, const char *folder);
 void source_close (source_t *self);
 

@@ -463,6 +463,25 @@ def test_who_may(single, folder):
     assert status(single.endpoints[0])["backup"]["state"] == "failed"
 
 
+def test_what_is_cut_off_leaves_no_copy(single, client, folder):
+    """Whoever reads a store's dump goes away, or the terminal does: the copy that was made of it is gone, too."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 41):
+        one.request("PUT", number, "orders", "", b"x" * 100000)
+    single.broker.stop()
+    before = sorted(os.listdir(single.folder))
+    for end in (None, signal.SIGHUP):
+        dump = subprocess.Popen([PROGRAM, "dump", single.folder + "/store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert dump.stdout.readline().startswith('{"zbroker-dump":1')
+        if end:
+            dump.send_signal(end)
+        dump.stdout.close()
+        assert dump.wait(PATIENCE) == 1, dump.stderr.read()
+        dump.stderr.close()
+        assert sorted(os.listdir(single.folder)) == before, end
+
+
 def test_of_a_store_that_rests(pair, client, zbroker, folder):
     """Made by the command itself of a folder that no broker uses; refused while one does."""
     one = client(pair, "till")
