@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "io/base/exit_codes.h"
 #include "io/store/backup.h"
+#include "io/store/part.h"
 #include "pair.h"
 #include "progress.h"
 
@@ -251,10 +252,7 @@ static int s_make (const tool_t *tool, const char *store, const char *made, cons
 //  brokers alone.
 static int s_into (load_t *self, const char *folder, const char *as)
 {
-    char *parent = strdup (folder), *slash;
-    for (size_t size = strlen (parent); size > 1 && parent[size - 1] == '/'; size--)
-        parent[size - 1] = 0;
-    slash = strrchr (parent, '/');
+    char *parent = strdup (folder), *slash = strrchr (parent, '/');
     if (slash)
         slash[slash == parent] = 0;
     setenv ("TMPDIR", slash ? parent : ".", 1);
@@ -296,18 +294,30 @@ static int s_check_store (const tool_t *tool, const char *folder, const char *as
         return tool_misused (tool, "--store is without brokers: it takes no --brokers, --key or --timeout");
     if (as && !streq (as, "primary") && !streq (as, "backup") && !streq (as, "single"))
         return tool_misused (tool, "--as '%s' is none of primary, backup and single", as);
-    if (!*folder || access (folder, F_OK) == 0)
+    //  A dangling link is there, too.
+    struct stat info;
+    if (!*folder || lstat (folder, &info) == 0)
         return tool_misused (tool, "--store '%s': it is made, and must not be there yet", folder);
-    return TOOL_OK;
+    char *part = zsys_sprintf ("%s" ZB_PART, folder), *lock = zsys_sprintf ("%s" ZB_PART "/" ZB_PART_LOCK, folder);
+    bool foreign = lstat (part, &info) == 0 && lstat (lock, &info) != 0;
+    free (part);
+    free (lock);
+    return foreign
+               ? tool_misused (tool, "--store '%s': %s" ZB_PART " is there, and is not of such work", folder, folder)
+               : TOOL_OK;
 }
 
-static int s_run (tool_t *tool)
+//  Without the slashes at its end.
+static char *s_bare (const char *folder)
 {
-    const char *folder = tool_option (tool, "store"), *as = tool_option (tool, "as");
-    if (tool->size > 1)
-        return tool_misused (tool, "'%s': load takes one file", tool->arguments[1]);
-    if (s_check_store (tool, folder, as))
-        return TOOL_USAGE;
+    char *bare = folder ? strdup (folder) : NULL;
+    for (size_t size = bare ? strlen (bare) : 0; size > 1 && bare[size - 1] == '/'; size--)
+        bare[size - 1] = 0;
+    return bare;
+}
+
+static int s_take (tool_t *tool, const char *folder, const char *as)
+{
     bool given = tool->size && !streq (tool->arguments[0], "-");
     load_t load = {.tool = tool, .path = given ? tool->arguments[0] : "standard input"};
     load.file = given ? fopen (load.path, "r") : stdin;
@@ -321,6 +331,19 @@ static int s_run (tool_t *tool)
     zb_client_destroy (&load.client);
     if (given)
         fclose (load.file);
+    return code;
+}
+
+static int s_run (tool_t *tool)
+{
+    if (tool->size > 1)
+        return tool_misused (tool, "'%s': load takes one file", tool->arguments[1]);
+    char *folder = s_bare (tool_option (tool, "store"));
+    const char *as = tool_option (tool, "as");
+    int code = s_check_store (tool, folder, as);
+    if (code == TOOL_OK)
+        code = s_take (tool, folder, as);
+    free (folder);
     return code;
 }
 

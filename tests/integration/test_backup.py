@@ -226,6 +226,13 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     assert zbroker(["load", "--store", folder + "/to"], text=dump, check=False).returncode == 2
     assert zbroker(["load", "--store", folder + "/to/store", "--brokers", "tcp://127.0.0.1:1"], text=dump, check=False).returncode == 2
     assert zbroker(["load", "--as", "primary"], text=dump, check=False).returncode == 2
+    #  What it could not be named in the end is refused before brokers start.
+    os.symlink(folder + "/none", folder + "/to/link")
+    os.mkdir(folder + "/to/other.part")
+    for name in ("link", "other", "other/"):
+        assert zbroker(["load", "--store", folder + "/to/" + name], text=dump, check=False).returncode == 2, name
+    os.unlink(folder + "/to/link")
+    os.rmdir(folder + "/to/other.part")
     #  Nor does one that is ended amid it.
     begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     begun.stdin.write(dump[:len(dump) // 2])
@@ -235,7 +242,7 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     assert begun.wait(PATIENCE) == 1 and "interrupted" in begun.stderr.read() and os.listdir(folder + "/to") == []
     begun.stdin.close()
     begun.stderr.close()
-    text = zbroker(["load", "--store", folder + "/to/store", "--as", "backup"], text=dump).stdout
+    text = zbroker(["load", "--store", folder + "/to/store//", "--as", "backup"], text=dump).stdout
     assert "7 messages stored" in text and "is a store" in text
     assert os.listdir(folder + "/to") == ["store"]
     pair = serve_restored(folder + "/to/store", folder, "backup").start()
