@@ -225,23 +225,31 @@ static int s_load (load_t *self)
 //  ---------------------------------------------------------------------------
 //  Without a broker
 
+//  Those of the pair are not those of progress_catch.
+static bool s_go_on (void *arg, uint64_t done)
+{
+    return progress_show (arg, done) && !pair_interrupted ();
+}
+
 //  What a pair of our own has stored, as another incarnation, as a restored backup is.
 static int s_make (const tool_t *tool, const char *store, const char *made, const char *folder, const char *as)
 {
     zb_backup_t *backup = NULL;
     char *error = NULL;
     progress_t progress = {.what = "load"};
-    int code = zb_backup_store (store, made, NULL, NULL, &error);
+    int code = zb_backup_store (store, made, s_go_on, &progress, &error);
     if (code == TOOL_OK)
         code = zb_backup_open (&backup, made, &error);
     if (code == TOOL_OK) {
         progress.total = zb_backup_size (backup);
-        code = zb_backup_restore (backup, folder, as, progress_show, &progress, &error);
-        progress_end (&progress);
+        code = zb_backup_restore (backup, folder, as, s_go_on, &progress, &error);
     }
-    if (code != TOOL_OK)
+    progress_end (&progress);
+    if (code != TOOL_OK && !pair_interrupted ())
         tool_fail (tool, code, "%s", error);
-    else
+    if (code == TOOL_OK)
+        pair_complete ();
+    if (code == TOOL_OK)
         printf ("%s is a store with them, of the %s\n", folder, streq (as, "single") ? "broker without a pair" : as);
     zb_backup_close (&backup);
     free (error);

@@ -51,6 +51,12 @@ bool pair_interrupted (void)
     return s_interrupted != 0;
 }
 
+void pair_complete (void)
+{
+    progress_handle (SIG_IGN);
+    s_interrupted = 0;
+}
+
 //  ---------------------------------------------------------------------------
 //  Ports
 

@@ -62,6 +62,8 @@ const char *pair_folder (const pair_t *self);
 
 //  Whether SIGINT, SIGTERM or SIGHUP has come.
 bool pair_interrupted (void);
+//  What was to be done is done: a signal that has come since, or comes now, is too late.
+void pair_complete (void);
 
 #define PAIR_PORTS 4 //  that a broker takes from its endpoint's port upwards
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -242,6 +243,18 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     assert begun.wait(PATIENCE) == 1 and "interrupted" in begun.stderr.read() and os.listdir(folder + "/to") == []
     begun.stdin.close()
     begun.stderr.close()
+    #  Nor while the store is made of what the brokers have; or it is there, and that is said.
+    more = by_hand({"queue": "orders", "options": {}},
+                   *[{"queue": "orders", "id": str(n), "body": base64.b64encode(b"x" * 900000).decode()} for n in range(30)])
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/more"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun.stdin.write(more)
+    begun.stdin.close()
+    wait_for(lambda: glob.glob(folder + "/to/*/made*") or begun.poll() is not None, "the last part")
+    begun.send_signal(signal.SIGTERM)
+    code, said = begun.wait(PATIENCE), begun.stderr.read()
+    assert (code, "interrupted" in said, os.listdir(folder + "/to")) in ((1, True, []), (0, False, ["more"])), said
+    begun.stderr.close()
+    shutil.rmtree(folder + "/to/more", ignore_errors=True)
     text = zbroker(["load", "--store", folder + "/to/store//", "--as", "backup"], text=dump).stdout
     assert "7 messages stored" in text and "is a store" in text
     assert os.listdir(folder + "/to") == ["store"]
