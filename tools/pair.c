@@ -322,6 +322,8 @@ static int s_introduce (pair_t *self)
         if (none == -1 || dup2 (none, STDOUT_FILENO) == -1)
             _exit (TOOL_FAILED);
         unsetenv ("ZBROKER_KEY");
+        //  It would be asked before the config file.
+        unsetenv ("ZBROKER");
         execl (program, "zbroker", "key", "new", "client", "put=*", "get=*", "get=*/*", "manage=*", "look=*", "as=*",
                "--config", self->node[0].config, "--timeout", "30000", "--file", self->key, (char *) NULL);
         _exit (TOOL_FAILED);

@@ -255,7 +255,8 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     assert (code, "interrupted" in said, os.listdir(folder + "/to")) in ((1, True, []), (0, False, ["more"])), said
     begun.stderr.close()
     shutil.rmtree(folder + "/to/more", ignore_errors=True)
-    text = zbroker(["load", "--store", folder + "/to/store//", "--as", "backup"], text=dump).stdout
+    text = zbroker(["load", "--store", folder + "/to/store//", "--as", "backup"], text=dump,
+                   environment={"ZBROKER": "tcp://127.0.0.1:1"}).stdout
     assert "7 messages stored" in text and "is a store" in text
     assert os.listdir(folder + "/to") == ["store"]
     pair = serve_restored(folder + "/to/store", folder, "backup").start()
