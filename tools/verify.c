@@ -164,11 +164,13 @@ const tool_command_t tool_verify = {
     .name = "verify",
     .arguments = "FOLDER",
     .summary = "Look whether a backup is as it was made, or a store is whole",
-    .text = "\n"
-            "Each file's checksum, each page's, and each row of each table.  Of a table that is damaged it says what\n"
-            "can't be read: which queue's messages, whose numbers.  Exit code 5: damaged.\n"
-            "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile,\n"
-            "in which recovery is done first, as a broker does it.  Nothing of it is changed.\n",
+    .text =
+        "\n"
+        "Each file's checksum, each page's, and each row of each table.  Of a table that is damaged it says what\n"
+        "can't be read: which queue's messages, whose numbers.  Exit code 5: damaged.\n"
+        "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile,\n"
+        "in which recovery is done first, as a broker does it.  Nothing of the store is changed, but for who had it\n"
+        "last in its file LOCK.\n",
     .options = s_options,
     .run = s_run,
 };

@@ -119,6 +119,11 @@ def test_restored(pair, client, zbroker, folder):
     assert "at commit %d" % commit in text
     with open(folder + "/store/node") as node:
         assert "as primary" in node.read()
+    #  Looked at before a broker has opened it: nothing is there that its user could not open.
+    before = sorted(os.listdir(folder + "/store"))
+    assert "LOCK" not in before
+    assert re.search("is whole: the store of the primary at", zbroker(["verify", folder + "/store"]).stdout)
+    assert sorted(os.listdir(folder + "/store")) == before
     for broker in pair.brokers:
         broker.stop()
     #  The primary's store is the restored one now.  The old backup is still there: another pair's.
