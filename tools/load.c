@@ -276,8 +276,9 @@ static int s_into (load_t *self, const char *folder, const char *as)
         code = zb_client_set_key (self->client, pair_key (pair)) ? tool_client_fail (self->tool, self->client, "key")
                                                                  : s_load (self);
     }
+    //  Where the role has changed, what was answered by one alone is replayed to the other one before.
     if (code == TOOL_OK)
-        code = pair_active (pair, self->client, &active);
+        code = pair_settle (pair, self->client, &active);
     //  Before the brokers: it would look for them.
     zb_client_destroy (&self->client);
     for (size_t index = 0; index < PAIR_SIZE; index++)

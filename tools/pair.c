@@ -401,6 +401,30 @@ int pair_await_in_step (pair_t *self, zb_client_t *client)
     return s_await_active (self, client, true, &index);
 }
 
+//  The first one whose process has ended; NULL: both run.
+static const node_t *s_ended (const pair_t *self)
+{
+    for (size_t index = 0; index < PAIR_SIZE; index++) {
+        siginfo_t info = {.si_pid = 0};
+        //  It is left to s_kill.
+        if (waitid (P_PID, (id_t) self->node[index].pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
+            return &self->node[index];
+    }
+    return NULL;
+}
+
+int pair_settle (pair_t *self, zb_client_t *client, size_t *index)
+{
+    const node_t *ended = NULL;
+    while (!s_interrupted && !(ended = s_ended (self))) {
+        for (*index = 0; *index < PAIR_SIZE; ++*index)
+            if (s_is_active (client, *index, true))
+                return TOOL_OK;
+        zclock_sleep (20);
+    }
+    return ended ? tool_fail (self->tool, TOOL_FAILED, "the %s has ended", ended->role) : TOOL_FAILED;
+}
+
 void pair_kill (pair_t *self, size_t index)
 {
     s_kill (&self->node[index]);

@@ -46,6 +46,9 @@ const char *pair_config (const pair_t *self);
 int pair_await_in_step (pair_t *self, zb_client_t *client);
 //  Which of the two says that it is active, in *index.  Returns as pair_start.
 int pair_active (pair_t *self, zb_client_t *client, size_t *index);
+//  Waits, as long as both run, until one says that it is active and the other one has all that it has, whatever happened
+//  between them; which, in *index.  Returns as pair_start; an interruption is not printed.
+int pair_settle (pair_t *self, zb_client_t *client, size_t *index);
 //  Starts a broker that was killed, and waits until it listens.  Returns as pair_start.
 int pair_restart (pair_t *self, size_t index);
 //  Kills one broker with SIGKILL.
