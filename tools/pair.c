@@ -138,6 +138,8 @@ static void s_become (const pair_t *self, const node_t *node, int output)
     snprintf (store, sizeof store, "%s/%s", self->folder, node->role);
     //  Whatever happens to the command, its brokers go with it.
     prctl (PR_SET_PDEATHSIG, SIGKILL);
+    //  ^C at a terminal is for the command alone, which then ends them.
+    setpgid (0, 0);
     int log = open (node->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (log == -1 || dup2 (output, STDOUT_FILENO) == -1 || dup2 (log, STDERR_FILENO) == -1)
         _exit (TOOL_FAILED);

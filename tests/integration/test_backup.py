@@ -244,6 +244,10 @@ def test_loaded_into_a_store(single, client, zbroker, folder):
     begun.stdin.write(dump[:len(dump) // 2])
     begun.stdin.flush()
     wait_for(lambda: glob.glob(folder + "/to/*/primary/env.*"), "its brokers")
+    #  ^C at a terminal goes to all of a group: brokers that end first would have it wait for them.
+    with open("/proc/%d/task/%d/children" % (begun.pid, begun.pid)) as children:
+        brokers = [int(pid) for pid in children.read().split()]
+    assert len(brokers) >= 2 and os.getpgid(begun.pid) not in [os.getpgid(pid) for pid in brokers]
     begun.send_signal(signal.SIGTERM)
     assert begun.wait(PATIENCE) == 1 and "interrupted" in begun.stderr.read() and os.listdir(folder + "/to") == []
     begun.stdin.close()
