@@ -24,15 +24,24 @@ static bool s_is_store (const char *folder)
 
 static int s_copy (source_t *self, const char *folder, char **error)
 {
-    size_t size = strlen (folder);
-    while (size > 1 && folder[size - 1] == '/')
-        size--;
-    self->copy = zsys_sprintf ("%.*s.read-%d", (int) size, folder, (int) getpid ());
+    //  Beside the store itself, whatever it is called here: "." and links stand for it.
+    char *whole = realpath (folder, NULL);
+    if (!whole) {
+        *error = zsys_sprintf ("%s: %s", folder, strerror (errno));
+        return TOOL_USAGE;
+    }
+    char *copy = zsys_sprintf ("%s.read-%d", whole, (int) getpid ());
     umask (077);
     progress_catch ();
     progress_t progress = {.what = "read"};
-    int code = zb_backup_store (folder, self->copy, progress_show, &progress, error);
+    int code = zb_backup_store (folder, copy, progress_show, &progress, error);
     progress_end (&progress);
+    //  One that could not be made is gone already, or another one's.
+    if (code == TOOL_OK)
+        self->copy = copy;
+    else
+        free (copy);
+    free (whole);
     return code;
 }
 

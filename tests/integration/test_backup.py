@@ -529,6 +529,16 @@ def test_of_a_store_that_rests(pair, client, zbroker, folder):
     before = sorted(os.listdir(os.path.dirname(store)))
     assert re.search("is whole: the store of the .*1 queues, 10 messages", zbroker(["verify", store]).stdout)
     assert zbroker(["dump", store + "/"]).stdout.split("\n")[1:] == zbroker(["dump", folder + "/backup"]).stdout.split("\n")[1:]
+    #  Beside it, also where it is called otherwise; and one of that name that is there stays.
+    for name in (".", "../" + os.path.basename(store), "./."):
+        inside = sorted(os.listdir(store))
+        done = subprocess.Popen(["sh", "-c", 'mkdir "$1.read-$$" && touch "$1.read-$$/own" && exec "$2" verify "$3"', "sh", store, PROGRAM, name],
+                                cwd=store, stderr=subprocess.PIPE, text=True)
+        said = done.communicate(timeout=PATIENCE)[1]
+        assert done.returncode == 2 and "File exists" in said, said
+        own = "%s.read-%d" % (store, done.pid)
+        assert os.listdir(own) == ["own"] and sorted(os.listdir(store)) == inside
+        shutil.rmtree(own)
     assert sorted(os.listdir(os.path.dirname(store))) == before
     assert dumped(zbroker, folder + "/backup")["orders"] == [b"order %d" % n for n in range(1, 11)]
     for broker in pair.brokers:
