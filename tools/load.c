@@ -52,10 +52,10 @@ typedef struct {
 
 static int s_wrong (const load_t *self, const char *what)
 {
-    return tool_fail (self->tool, TOOL_FAILED,
-                      "%s, line %" PRIu64 ": %s; what is before it is stored, and is not stored "
-                      "again when this is repeated",
-                      self->path, self->line, what);
+    const char *rest = tool_option (self->tool, "store")
+                           ? "; no store is made"
+                           : "; what is before it is stored, and is not stored again when this is repeated";
+    return tool_fail (self->tool, TOOL_FAILED, "%s, line %" PRIu64 ": %s%s", self->path, self->line, what, rest);
 }
 
 //  Sends what was collected, unless an earlier run has.
@@ -366,7 +366,7 @@ const tool_command_t tool_load = {
         "under new ids and in this\n"
         "command's name.  Repeated after an interruption it goes on where it was: nothing is stored twice.\n"
         "Without FILE it reads standard input.  With --store it makes a new store of them, which is there when all is\n"
-        "in it, and to start with which is as with a restored backup: see zbroker-operating(7).\n",
+        "in it.  A pair starts with it as with a restored backup, but it knows no producers: see zbroker(1).\n",
     .options = s_options,
     .run = s_run,
 };
