@@ -27,6 +27,8 @@
 #include "io/http/http.h"
 #include "io/http/tls.h"
 
+#define BROWSER 6 //  connections that a browser makes to a host
+
 struct zb_http {
     zb_site_t site;
     zb_keys_t *keys;
@@ -396,6 +398,13 @@ static int s_listen (const char *endpoint, char *host, size_t host_size)
     return listener;
 }
 
+//  Connections of one address: an eighth, and what a browser takes.
+static unsigned s_each (unsigned most)
+{
+    unsigned each = most / 8;
+    return each < BROWSER ? BROWSER : each;
+}
+
 static void *s_run (void *context)
 {
     zb_http_t *self = (zb_http_t *) context;
@@ -403,12 +412,13 @@ static void *s_run (void *context)
         return NULL;
     //  poll, for epoll's functions are looked after for libzmq's sake (io/base/epoll).
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    self->daemon = MHD_start_daemon (
-        flags | (self->site.secure ? MHD_USE_TLS : 0), 0, NULL, NULL, s_handle, self, MHD_OPTION_EXTERNAL_LOGGER, s_log,
-        NULL, MHD_OPTION_LISTEN_SOCKET, self->listener, MHD_OPTION_CONNECTION_LIMIT, self->most,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, self->site.beyond ? self->most / 2 : 0U, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t) ZB_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) ZB_HTTP_IDLE, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_NOTIFY_COMPLETED, s_free, NULL, MHD_OPTION_ARRAY, self->tls.option, MHD_OPTION_END);
+    self->daemon = MHD_start_daemon (flags | (self->site.secure ? MHD_USE_TLS : 0), 0, NULL, NULL, s_handle, self,
+                                     MHD_OPTION_EXTERNAL_LOGGER, s_log, NULL, MHD_OPTION_LISTEN_SOCKET, self->listener,
+                                     MHD_OPTION_CONNECTION_LIMIT, self->most, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                                     self->site.beyond ? s_each (self->most) : 0U, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                     (size_t) ZB_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) ZB_HTTP_IDLE,
+                                     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, s_free, NULL,
+                                     MHD_OPTION_ARRAY, self->tls.option, MHD_OPTION_END);
     if (!self->daemon)
         zb_log (ZB_LOG_WARNING, "the page is not served: no thread, descriptor or memory for it");
     return NULL;
