@@ -266,6 +266,8 @@ def test_a_change_takes_a_login(site):
     assert site.post("queue", change)[0] == 401
     assert site.log_in(password="wrong")[0] == 403
     assert wait_for(lambda: site.log_in("nobody")[0] == 403, "a name that is not there")
+    wait_for(lambda: site.broker.tail().count("page: a wrong name or password from 127.0.0.1") >= 2, "a line about each")
+    assert "nobody" not in site.broker.tail()
     assert site.log_in()[0] == 429
     assert figures(site.endpoint)['zbroker_auth_failures_total{reason="password"}'] >= 2
     wait_for(lambda: site.log_in()[0] == 200, "the right password")
@@ -672,6 +674,7 @@ def test_beyond_this_machine(folder):
         basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
         wait_for(lambda: get(endpoint, "/health/ready", headers=basic, tls=tls)[0] == 200, "a monitor")
         assert "zbroker_epoch" in get(endpoint, "/metrics", headers=basic, tls=tls)[2]
+        wait_for(lambda: broker.tail().count("page: anna has logged in, with a request") == 1, "one line about it")
         wait_for(lambda: 'queue="q"' in get(endpoint, "/metrics?queues=", headers=basic, tls=tls)[2], "the queue's figures")
         #  The API takes a cookie.
         assert get(endpoint, "/api/v1/pair", headers=basic, tls=tls)[0] == 401

@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <jansson.h>
 #include <sodium.h>
@@ -14,6 +15,7 @@
 
 #include "core/wire/proof.h"
 #include "core/wire/seal.h"
+#include "io/base/log.h"
 #include "io/base/thread.h"
 #include "io/http/asker.h"
 #include "io/http/logins.h"
@@ -306,6 +308,10 @@ static void s_log_in (zb_asker_t *self, zb_question_t *question)
         pthread_mutex_lock (&self->mutex);
         self->wrongs++;
         pthread_mutex_unlock (&self->mutex);
+        //  Not the name: who errs may have typed the password there.  They are GUESSERS a second at most.
+        char from[INET_ADDRSTRLEN] = "?";
+        inet_ntop (AF_INET, &(struct in_addr){question->address}, from, sizeof from);
+        zb_log (ZB_LOG_NOTICE, "page: a wrong name or password from %s", from);
     }
     bool same = self->wrong[place].address == question->address;
     if (code == 403 || same) {

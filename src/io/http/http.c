@@ -180,6 +180,7 @@ static void s_known (zb_exchange_t *self)
     zb_exchange_is (self,
                     zb_logins_begin (&self->site->logins, cookie, question->name, question->found, zclock_mono ()));
     question->found = NULL;
+    zb_log (ZB_LOG_NOTICE, "page: %s has logged in, with a request", self->who);
     //  What is to be asked of a broker now is another question.
     zb_question_clear (question);
     memset (question, 0, sizeof *question);
