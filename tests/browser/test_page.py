@@ -276,9 +276,15 @@ def test_beyond_this_machine_a_login_comes_first(browser):
         browser.closed()
         browser.shows("#may", "No.")
         assert browser.driver.find_element(By.TAG_NAME, "main").is_displayed()
+        client = Client([endpoint])
+        make(client, "orders-of-anna")
+        client.close()
+        browser.shows("#queues td:first-child", "orders-of-anna")
         browser.click("#log-out")
         browser.shows("#who", "Log in to see this broker.")
         assert not browser.driver.find_element(By.TAG_NAME, "main").is_displayed()
+        #  Nor is it in what the browser keeps of the page.
+        assert "orders-of-anna" not in browser.driver.page_source
     finally:
         broker.finish()
         shutil.rmtree(folder)

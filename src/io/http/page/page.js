@@ -413,8 +413,7 @@ at("log-in").addEventListener("click", () => dialog("Log in", "", "Log in",
   [{label: "Name", name: "name"}, {label: "Password", name: "password", type: "password"}], values => ask("login", values)));
 at("log-out").addEventListener("click", async () => {
   await ask("logout", {});
-  await look();
-  await list();
+  location.reload();
 });
 at("search").addEventListener("submit", event => {
   event.preventDefault();
@@ -437,7 +436,8 @@ at("next").addEventListener("click", () => { if (state.next) { state.after.push(
 
 //  Beyond the broker's machine who has not logged in sees nothing.
 function lock() {
-  state.pair = null;
+  //  What was seen before is gone with the document.
+  if (state.pair) return location.reload();
   document.querySelector("main").hidden = true;
   at("who").textContent = "Log in to see this broker.";
   at("log-in").hidden = false;
@@ -446,7 +446,10 @@ function lock() {
 
 async function look() {
   try {
-    state.pair = await ask("pair");
+    const pair = await ask("pair");
+    //  With keys a login shows more than none does.
+    if (state.pair && state.pair.login && pair.keys && !pair.login) return location.reload();
+    state.pair = pair;
     state.heard = Date.now();
     showPair(state.pair);
     takePoint(state.pair);
