@@ -285,6 +285,17 @@ def test_a_change_takes_a_login(site):
     assert code == 200 and page["ok"][:2] == ["single", "0"] and page["ok"][2].isdigit()
     for wrong, expected in (({"max": -1}, 400), ({"max": "1"}, 400), ({"last": "x"}, 400), ({"to": "q"}, 400), ({"to": "none"}, 404)):
         assert site.post("move", {"queue": "q", "to": "bin", "last": "", "max": 1, **wrong})[0] == expected, wrong
+    #  Another login ends the one before.
+    stolen = site.cookie
+    assert site.log_in()[0] == 200 and site.cookie != stolen
+    fresh, site.cookie = site.cookie, stolen
+    assert site.post("delete", {"queue": "q", "confirm": "q"})[0] == 401
+    site.cookie = fresh
+    #  What is no login, as a proxy's own, is none.
+    assert get(site.endpoint, "/health/live", headers={"Authorization": "Bearer x"})[0] == 200
+    code, headers, _ = get(site.endpoint, "/health/live", headers={"Authorization": "Basic x"})
+    assert code == 401 and headers["WWW-Authenticate"].startswith("Basic ")
+    assert get(site.endpoint, "/api/v1/none", headers={"Authorization": "Basic x"})[1]["WWW-Authenticate"] is None
     stolen = site.cookie
     assert site.post("logout", {})[0] == 200
     site.cookie = stolen

@@ -71,7 +71,7 @@ static bool s_refused (zb_exchange_t *self)
 {
     const zb_question_t *question = &self->question;
     if (question->code)
-        s_refuse (self, question->code == 401 ? 503 : question->code, question->texts ? question->text[0] : "");
+        s_refuse (self, question->code == 401 ? 503 : question->code, question->texts ? question->text[0] : ZB_CROWDED);
     return question->code != 0;
 }
 
@@ -490,6 +490,11 @@ static void s_queue (zb_exchange_t *self)
 //  ---------------------------------------------------------------------------
 //  Logins
 
+static const char *s_cookie (const zb_exchange_t *self)
+{
+    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, COOKIE);
+}
+
 static void s_logged_in (zb_exchange_t *self)
 {
     if (s_refused (self))
@@ -503,6 +508,8 @@ static void s_logged_in (zb_exchange_t *self)
         s_refuse (self, 403, NO_KEY);
         return;
     }
+    //  Who is somebody else now is not who he was.
+    zb_logins_end (&self->site->logins, s_cookie (self), zclock_mono ());
     const zb_login_t *login =
         zb_logins_begin (&self->site->logins, NULL, question->name, question->found, zclock_mono ());
     question->found = NULL;
@@ -528,11 +535,6 @@ static void s_log_in (zb_exchange_t *self)
     self->question.password = zb_exchange_text (self->said, "password");
     self->question.address = zb_exchange_address (self);
     self->finish = s_logged_in;
-}
-
-static const char *s_cookie (const zb_exchange_t *self)
-{
-    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, COOKIE);
 }
 
 static void s_log_out (zb_exchange_t *self)

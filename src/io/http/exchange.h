@@ -62,6 +62,7 @@ struct zb_exchange {
 };
 
 #define ZB_CHANGED "the file of logins has just changed: try again"
+#define ZB_CROWDED "too many ask at a time: try again"
 #define ZB_PLAIN "text/plain; charset=utf-8"
 #define ZB_JSON "application/json"
 

@@ -154,11 +154,11 @@ static void s_route (zb_exchange_t *self)
 
 #define LOG_IN "log in first: the page does, and monitors send Authorization: Basic; see http/login in zbroker.conf(5)"
 
-//  Whether it says who it is, and there are logins.
+//  Whether it says by name and password who it is, and there are logins.
 static bool s_offers (const zb_exchange_t *self)
 {
-    return self->site->config->http_login &&
-           MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    const char *said = MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    return self->site->config->http_login && said && strncasecmp (said, "Basic ", strlen ("Basic ")) == 0;
 }
 
 //  The password was looked at.
@@ -174,13 +174,17 @@ static void s_known (zb_exchange_t *self)
         return;
     }
     if (code) {
-        zb_exchange_say (self, code == 403 ? 401 : code, question->texts ? question->text[0] : LOG_IN);
+        zb_exchange_say (self, code == 403 ? 401 : code, question->texts ? question->text[0] : ZB_CROWDED);
         return;
     }
-    zb_exchange_is (self,
-                    zb_logins_begin (&self->site->logins, cookie, question->name, question->found, zclock_mono ()));
-    question->found = NULL;
-    zb_log (ZB_LOG_NOTICE, "page: %s has logged in, with a request", self->who);
+    //  Several requests at once may be its first.
+    const zb_login_t *login = zb_logins_find (&self->site->logins, cookie, false, zclock_mono ());
+    if (!login) {
+        login = zb_logins_begin (&self->site->logins, cookie, question->name, question->found, zclock_mono ());
+        question->found = NULL;
+        zb_log (ZB_LOG_NOTICE, "page: %s has logged in, with a request", login->name);
+    }
+    zb_exchange_is (self, login);
     //  What is to be asked of a broker now is another question.
     zb_question_clear (question);
     memset (question, 0, sizeof *question);
@@ -278,6 +282,10 @@ static enum MHD_Result s_send (zb_exchange_t *self)
         MHD_add_response_header (response, headers[index].name, headers[index].value);
     if (*self->cookie)
         MHD_add_response_header (response, MHD_HTTP_HEADER_SET_COOKIE, self->cookie);
+    //  Of what monitors ask for.  The page has its own way, and a browser would ask beside it.
+    if (self->code == MHD_HTTP_UNAUTHORIZED && self->route)
+        MHD_add_response_header (response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                 "Basic realm=\"zbroker\", charset=\"UTF-8\"");
     if (self->code == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, self->allow);
     enum MHD_Result result = MHD_queue_response (self->connection, self->code, response);
