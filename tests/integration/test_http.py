@@ -229,7 +229,8 @@ class Site:
         sent = {name: value for name, value in sent.items() if value is not None}
         code, headers, text = get(self.endpoint, "/api/v1/" + path, "POST", sent, said if isinstance(said, bytes) else json.dumps(said), self.tls)
         if headers["Set-Cookie"]:
-            assert "Max-Age=0" in headers["Set-Cookie"] or ("; Secure" in headers["Set-Cookie"]) == (self.tls is not None)
+            assert ("; Secure" in headers["Set-Cookie"]) == headers["Set-Cookie"].startswith("__Host-zbroker=") == (self.tls is not None)
+            assert ("Max-Age=0" in headers["Set-Cookie"]) == (path == "logout")
             assert "HttpOnly" in headers["Set-Cookie"] and "SameSite=Strict" in headers["Set-Cookie"]
             self.cookie = headers["Set-Cookie"].split(";")[0]
         return code, json.loads(text)

@@ -15,6 +15,7 @@
 #include "io/http/api.h"
 
 #define COOKIE "zbroker"
+#define HOST_COOKIE "__Host-" COOKIE //  by TLS: browsers take that from this host alone, by TLS, and for all its paths
 #define OWN_HEADER "X-Zbroker"
 #define NO_KEY "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)"
 
@@ -492,7 +493,15 @@ static void s_queue (zb_exchange_t *self)
 
 static const char *s_cookie (const zb_exchange_t *self)
 {
-    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, COOKIE);
+    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, self->site->secure ? HOST_COOKIE : COOKIE);
+}
+
+//  Has the browser keep this one; "": forget it.
+static void s_give_cookie (zb_exchange_t *self, const char *cookie)
+{
+    bool secure = self->site->secure;
+    snprintf (self->cookie, sizeof self->cookie, "%s=%s; Path=/; HttpOnly; SameSite=Strict%s%s",
+              secure ? HOST_COOKIE : COOKIE, cookie, *cookie ? "" : "; Max-Age=0", secure ? "; Secure" : "");
 }
 
 static void s_logged_in (zb_exchange_t *self)
@@ -513,8 +522,7 @@ static void s_logged_in (zb_exchange_t *self)
     const zb_login_t *login =
         zb_logins_begin (&self->site->logins, NULL, question->name, question->found, zclock_mono ());
     question->found = NULL;
-    snprintf (self->cookie, sizeof self->cookie, COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s", login->cookie,
-              self->site->secure ? "; Secure" : "");
+    s_give_cookie (self, login->cookie);
     zb_log (ZB_LOG_NOTICE, "page: %s has logged in", login->name);
     zb_exchange_json (self, 200, json_pack ("{s:s}", "login", login->name));
 }
@@ -540,7 +548,7 @@ static void s_log_in (zb_exchange_t *self)
 static void s_log_out (zb_exchange_t *self)
 {
     zb_logins_end (&self->site->logins, s_cookie (self), zclock_mono ());
-    snprintf (self->cookie, sizeof self->cookie, COOKIE "=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    s_give_cookie (self, "");
     zb_exchange_json (self, 200, json_pack ("{s:n}", "login"));
 }
 
