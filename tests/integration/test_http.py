@@ -303,6 +303,9 @@ def test_a_change_takes_a_login(site):
     assert site.post("delete", {"queue": "q", "confirm": "q"})[0] == 401
     os.chmod(site.file, 0o644)
     assert site.log_in()[0] == 503
+    os.unlink(site.file)
+    os.mkfifo(site.file, 0o600)
+    assert site.log_in()[0] == 503
     wait_for(lambda: "chmod 600" in site.broker.tail(), "a line about it")
 
 
@@ -734,6 +737,7 @@ def test_what_is_no_certificate(folder):
     os.chmod(folder + "/text", 0o600)
     shutil.copy(key, folder + "/open.key")
     os.chmod(folder + "/open.key", 0o640)
+    os.mkfifo(folder + "/pipe", 0o600)
     everywhere = "    http = \"tcp://*:%d\"\n" % port_of(endpoint)
 
     def refused(*settings, where=everywhere):
@@ -752,6 +756,8 @@ def test_what_is_no_certificate(folder):
         assert "no certificate and its key" in refused(has, "key = " + other, "login = " + login, where=where)
         assert "no certificate and its key" in refused("certificate = %s/text" % folder, "key = " + key, "login = " + login, where=where)
         assert "chmod 600" in refused(has, "key = %s/open.key" % folder, "login = " + login, where=where)
+        assert "is no file" in refused("certificate = %s/pipe" % folder, "key = " + key, "login = " + login, where=where)
+        assert "is no file" in refused(has, "key = %s/pipe" % folder, "login = " + login, where=where)
         assert "No such file" in refused("certificate = %s/none" % folder, "key = " + key, "login = " + login, where=where)
     #  On its own machine it is served by TLS as well, if there is a certificate; and is read without a login.
     with open(config, "w") as file:

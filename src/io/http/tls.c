@@ -21,12 +21,17 @@
 static int s_read (char **text, const char *setting, const char *file, bool secret, char **error)
 {
     struct stat info;
-    int fd = open (file, O_RDONLY | O_CLOEXEC);
+    //  A pipe would have it wait.
+    int fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd == -1 || fstat (fd, &info)) {
         zb_failure (error, "%s: %s: %s", setting, file, strerror (errno));
         if (fd != -1)
             close (fd);
         return -1;
+    }
+    if (!S_ISREG (info.st_mode)) {
+        close (fd);
+        return zb_failure (error, "%s: %s is no file", setting, file);
     }
     *text = (char *) zmalloc (FILE_MOST + 1);
     ssize_t size = read (fd, *text, FILE_MOST + 1);
