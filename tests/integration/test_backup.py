@@ -403,6 +403,25 @@ def test_damaged_is_told(single, client, zbroker, folder):
     assert "MANIFEST is damaged" in zbroker(["verify", folder + "/backup"], check=False).stderr
 
 
+def test_a_damaged_store_is_told(single, client, zbroker, folder):
+    """verify and dump of one that no broker uses: exit code 5, and nothing stays beside it."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 21):
+        one.request("PUT", number, "orders", "", bytes([64 + number]) * 40000)
+    single.broker.stop()
+    table, = glob.glob(single.folder + "/store/env.*/table.log")
+    with open(table, "r+b") as file:
+        at = file.read().index(b"J" * 8000)
+        file.seek(at + 4000)
+        file.write(b"j")
+    before = sorted(os.listdir(single.folder))
+    for command in ("verify", "dump"):
+        done = zbroker([command, single.folder + "/store"], check=False)
+        assert done.returncode == 5 and (done.stderr or done.stdout), (command, done)
+        assert sorted(os.listdir(single.folder)) == before, command
+
+
 @two_stores
 @pytest.mark.parametrize("when", ["copying", "finishing"])
 def test_killed_amid(pair, zbroker, folder, when):
