@@ -81,6 +81,8 @@ start () {
 stop () {
     eval "pid=\$broker_$1"
     kill "$pid"
+    #  It is another process's number soon.
+    pids=$(for one in $pids; do [ "$one" = "$pid" ] || printf '%s ' "$one"; done)
     wait "$pid" || fail "the broker of $1 ended with $?"
 }
 
@@ -112,7 +114,10 @@ for machine in a b; do
         cp -a "$work/a" "$work/b"
     fi
 done
+#  What an earlier run has left.
+rm -f "$work/lines" "$work/enough" "$work/oks" "$work/got"
 for machine in a b; do
+    rm -f "$work/$machine/systemctl.said"
     mount -t proc proc "$work/$machine/proc"
     cp /etc/resolv.conf "$work/$machine/etc/resolv.conf"
     printf '#!/bin/sh\nexit 101\n' >"$work/$machine/usr/sbin/policy-rc.d"
@@ -120,6 +125,7 @@ for machine in a b; do
     #  shellcheck disable=SC2016
     printf '#!/bin/sh\necho "$*" >>/systemctl.said\n' >"$work/$machine/usr/bin/systemctl"
     chmod +x "$work/$machine/usr/sbin/policy-rc.d" "$work/$machine/usr/bin/systemctl"
+    in_root "$machine" dpkg --purge zbroker libzbroker1 >>"$work/$machine.log" 2>&1 || fail "what is left on $machine can't be purged"
     in_root "$machine" apt-get -q update >>"$work/$machine.log" 2>&1
     in_root "$machine" sh -c 'find / -xdev \( -path /proc -o -path /debs -o -path "/var/*/apt*" -o -path "/var/lib/dpkg*" -o -path "/var/log*" \) \
         -prune -o -print' | sort >"$work/$machine.before"
