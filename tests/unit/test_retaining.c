@@ -362,6 +362,26 @@ static void test_most_age (void **state)
     rig_destroy (&rig);
 }
 
+//  The disk was slow, and by then this broker may have been replaced: what was read is told when it is known that it was not.
+static void test_read_while_nothing_may_be_told (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    kit_ok (rig, "TOPIC|t|t|keep=all");
+    kit_put_numbers (rig, 1, 3);
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "c", "READ|r|t|first|10|0");
+    rig_rule (rig, ZB_RELEASE_HOLD);
+    rig->stuck = false;
+    rig_run (rig);
+    rig_expect (rig, NULL);
+    rig_rule (rig, ZB_RELEASE_BOTH);
+    rig_expect (rig, "c> MSG|r|both|t|1:1 *");
+    rig_expect (rig, NULL);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +392,7 @@ int main (void)
         cmocka_unit_test (test_overtaken),
         cmocka_unit_test (test_most_bytes),
         cmocka_unit_test (test_most_age),
+        cmocka_unit_test (test_read_while_nothing_may_be_told),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

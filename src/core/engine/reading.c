@@ -228,8 +228,9 @@ bool zb_engine_have_read (zb_engine_t *self, zb_load_t *load, const zb_read_t *r
 {
     zb_queue_t *topic = load->queue;
     topic->reading = false;
-    //  What a replay has inserted meanwhile is not released: it is read when it is.
-    if (topic->gone || topic->log.inserting)
+    //  What a replay has inserted meanwhile is not released: it is read when it is.  Nor is anything told by who may have been
+    //  replaced while the disk was slow: it is read again when he may.
+    if (topic->gone || topic->log.inserting || !zb_engine_may (self, 0))
         return true;
     if (!s_step (self, load, read))
         return false;
