@@ -17,6 +17,7 @@
 #include "core/wire/filter.h"
 #include "progress.h"
 #include "rowname.h"
+#include "source.h"
 
 static const tool_option_t s_options[] = {{NULL, NULL, NULL}};
 
@@ -25,6 +26,7 @@ typedef struct {
     const zb_backup_t *backup;
     zb_tables_file_t *log, *acks;
     bool damaged, unwritten;
+    uint64_t messages;
     bool all; //  of this topic, be it open or not
 } dump_t;
 
@@ -102,6 +104,7 @@ static void s_message (dump_t *self, const char *queue, const zb_piece_t *piece,
         json_object_set_new (object, "due", json_integer (due));
     json_object_set_new (object, "body", json_string (text));
     s_line (self, object);
+    self->messages++;
     free (text);
 }
 
@@ -313,6 +316,10 @@ static int s_dump (dump_t *self)
                              (json_int_t) self->backup->epoch, "commit", (json_int_t) self->backup->commit));
     for (size_t index = 0; index < queues.size && !self->unwritten && !zsys_interrupted; index++)
         s_queue (self, &queues.queue[index], &queues);
+    if (!zsys_interrupted)
+        s_line (self, json_pack ("{s:i, s:I, s:b}", "zbroker-dump-end", 1, "messages", (json_int_t) self->messages,
+                                 "damaged", self->damaged));
+    self->unwritten = self->unwritten || fflush (stdout);
     zb_tables_file_destroy (&self->log);
     zb_tables_file_destroy (&self->acks);
     queues_clear (&queues);
@@ -320,41 +327,39 @@ static int s_dump (dump_t *self)
         return tool_fail (self->tool, TOOL_FAILED, "standard output: %s", strerror (errno));
     if (zsys_interrupted)
         return tool_fail (self->tool, TOOL_FAILED, "interrupted");
-    return self->damaged ? tool_fail (self->tool, ZB_EXIT_DAMAGED,
-                                      "damaged: messages are missing; see 'zbroker verify %s'", self->backup->folder)
-                         : TOOL_OK;
+    return self->damaged
+               ? tool_fail (self->tool, ZB_EXIT_DAMAGED, "damaged: messages are missing; see 'zbroker verify %s'",
+                            self->tool->arguments[0])
+               : TOOL_OK;
 }
 
 static int s_run (tool_t *tool)
 {
     if (tool->size != 1)
-        return tool_misused (tool, "which backup?");
+        return tool_misused (tool, "of which backup, or store?");
     dump_t dump = {.tool = tool};
     progress_catch ();
-    zb_backup_t *backup;
-    char *error = NULL;
-    int code = zb_backup_open (&backup, tool->arguments[0], &error);
-    if (code) {
-        tool_fail (tool, code, "%s", error);
-        free (error);
-        return code;
-    }
-    dump.backup = backup;
-    code = s_dump (&dump);
-    zb_backup_close (&backup);
+    source_t source;
+    int code = source_open (&source, tool, tool->arguments[0]);
+    dump.backup = source.backup;
+    if (code == TOOL_OK)
+        code = s_dump (&dump);
+    source_close (&source);
     return code;
 }
 
 const tool_command_t tool_dump = {
     .name = "dump",
-    .arguments = "BACKUP",
-    .summary = "Print the messages of a backup, one JSON object a line",
+    .arguments = "FOLDER",
+    .summary = "Print the messages of a backup or store, one JSON object a line",
     .text = "\n"
             "First a line about the backup; then of each queue a line with its options, and a line for each message\n"
             "that is not acknowledged: queue, id, producer and number, properties, and body in base64.  The ids are\n"
             "text: they are larger than many programs' numbers.  Of a topic each subscription has its line where it "
             "begins:\n"
-            "it is to get what is behind that.  'zbroker load' puts all of them back.\n",
+            "it is to get what is behind that.  The last line tells that this is all.  'zbroker load' puts all of them "
+            "back.\n"
+            "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile.\n",
     .options = s_options,
     .run = s_run,
 };

@@ -1,9 +1,12 @@
 """Is a backup one moment of the store, complete or not there, and is what is made of it known for another pair?"""
 import base64
+import glob
 import json
 import os
 import random
 import re
+import shutil
+import signal
 import subprocess
 import time
 
@@ -12,7 +15,7 @@ import pytest
 from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
 from conftest import in_step, two_stores
 from machine import fit
-from load import QUEUES, Load, make
+from load import Load, check_prefix, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
 
@@ -60,26 +63,14 @@ def dumped(zbroker, folder):
     """The messages of a backup: bodies by queue."""
     lines = [json.loads(line) for line in zbroker(["dump", folder]).stdout.splitlines()]
     queues = {}
-    for line in lines[1:]:
+    assert lines[-1] == {"zbroker-dump-end": 1, "messages": sum("body" in line for line in lines), "damaged": False}
+    for line in lines[1:-1]:
+        if "queue" not in line:
+            continue
         queues.setdefault(line["queue"], [])
         if "body" in line:
             queues[line["queue"]].append(base64.b64decode(line["body"]))
     return queues
-
-
-def check_prefix(queues, names):
-    """Of each producer exactly its first n messages, each in its queue and once; the ns.  As the producers take turns and
-    wait for each OK, the ns differ by one at most, and that is the same on all queues: they are of one commit."""
-    ends = []
-    for name in names:
-        numbers = {queue: [int(body.split()[1]) for body in bodies if body.startswith(name.encode() + b" ")]
-                   for queue, bodies in queues.items()}
-        end = max(max(numbers[queue], default=0) for queue in QUEUES)
-        for index, queue in enumerate(QUEUES):
-            assert numbers[queue] == [n for n in range(1, end + 1) if n % 3 == index], (name, queue)
-        ends.append(end)
-    assert max(ends) - min(ends) <= 1 and ends == sorted(ends, reverse=True), ends
-    return ends
 
 
 def serve_restored(folder, where, as_what="primary"):
@@ -128,6 +119,11 @@ def test_restored(pair, client, zbroker, folder):
     assert "at commit %d" % commit in text
     with open(folder + "/store/node") as node:
         assert "as primary" in node.read()
+    #  Looked at before a broker has opened it: nothing is there that its user could not open.
+    before = sorted(os.listdir(folder + "/store"))
+    assert "LOCK" not in before
+    assert re.search("is whole: the store of the primary at", zbroker(["verify", folder + "/store"]).stdout)
+    assert sorted(os.listdir(folder + "/store")) == before
     for broker in pair.brokers:
         broker.stop()
     #  The primary's store is the restored one now.  The old backup is still there: another pair's.
@@ -216,6 +212,113 @@ def test_dump_and_load(single, client, zbroker, folder):
         assert broken.returncode == 1 and "line 2: neither a queue, a topic, a subscription nor a message" in broken.stderr
     finally:
         other.close()
+
+
+def test_loaded_into_a_store(single, client, zbroker, folder):
+    """Without a broker: what was dumped makes a store that a pair begins with, and an input that is wrong makes nothing."""
+    one = client(single, "till")
+    make(one, "orders")
+    one.request("TOPIC", "t", "news", "")
+    one.request("SUB", "s", "news/slow", "lease=5000")
+    for number in range(1, 4):
+        one.request("PUT", number, "orders", "n=%d" % number, b"order %d" % number, b"\xff")
+    one.request("PUT", 4, "news", "", b"new")
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    os.mkdir(folder + "/to")
+    broken = "".join(line + "\n" for line in [*dump.splitlines()[:-1], "{}"])
+    done = zbroker(["load", "--store", folder + "/to/store"], text=broken, check=False)
+    assert done.returncode == 1 and "line %d" % len(broken.splitlines()) in done.stderr and "no store is made" in done.stderr and os.listdir(folder + "/to") == []
+    assert zbroker(["load", "--store", folder + "/to"], text=dump, check=False).returncode == 2
+    assert zbroker(["load", "--store", folder + "/to/store", "--brokers", "tcp://127.0.0.1:1"], text=dump, check=False).returncode == 2
+    assert zbroker(["load", "--as", "primary"], text=dump, check=False).returncode == 2
+    #  What it could not be named in the end is refused before brokers start.
+    os.symlink(folder + "/none", folder + "/to/link")
+    os.mkdir(folder + "/to/other.part")
+    for name in ("link", "other", "other/"):
+        assert zbroker(["load", "--store", folder + "/to/" + name], text=dump, check=False).returncode == 2, name
+    os.unlink(folder + "/to/link")
+    os.rmdir(folder + "/to/other.part")
+    #  Nor does one that is ended amid it.
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun.stdin.write(dump[:len(dump) // 2])
+    begun.stdin.flush()
+    wait_for(lambda: glob.glob(folder + "/to/*/primary/env.*"), "its brokers")
+    #  ^C at a terminal goes to all of a group: brokers that end first would have it wait for them.
+    with open("/proc/%d/task/%d/children" % (begun.pid, begun.pid)) as children:
+        brokers = [int(pid) for pid in children.read().split()]
+    assert len(brokers) >= 2 and os.getpgid(begun.pid) not in [os.getpgid(pid) for pid in brokers]
+    begun.send_signal(signal.SIGTERM)
+    assert begun.wait(PATIENCE) == 1 and "interrupted" in begun.stderr.read() and os.listdir(folder + "/to") == []
+    begun.stdin.close()
+    begun.stderr.close()
+    #  Nor while the store is made of what the brokers have; or it is there, and that is said.
+    more = by_hand({"queue": "orders", "options": {}},
+                   *[{"queue": "orders", "id": str(n), "body": base64.b64encode(b"x" * 900000).decode()} for n in range(30)])
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/more"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun.stdin.write(more)
+    begun.stdin.close()
+    wait_for(lambda: glob.glob(folder + "/to/*/made*") or begun.poll() is not None, "the last part")
+    begun.send_signal(signal.SIGTERM)
+    code, said = begun.wait(PATIENCE), begun.stderr.read()
+    assert (code, "interrupted" in said, os.listdir(folder + "/to")) in ((1, True, []), (0, False, ["more"])), said
+    begun.stderr.close()
+    shutil.rmtree(folder + "/to/more", ignore_errors=True)
+    text = zbroker(["load", "--store", folder + "/to/store//", "--as", "backup"], text=dump,
+                   environment={"ZBROKER": "tcp://127.0.0.1:1"}).stdout
+    assert "7 messages stored" in text and "is a store" in text
+    assert os.listdir(folder + "/to") == ["store"]
+    pair = serve_restored(folder + "/to/store", folder, "backup").start()
+    try:
+        in_step(pair)
+        two = client(pair)
+        assert two.drain("orders") == [body for n in range(1, 4) for body in (b"order %d" % n, b"\xff")]
+        assert two.drain("news/slow") == [b"new"]
+        listed = two.request("LIST", 1, "", "", "100")
+        assert b"lease=5000" in dict(zip(listed[0::2], listed[1::2]))[b"news/slow"].split(b"\n")
+    finally:
+        pair.close()
+
+
+def by_hand(*lines, damaged=False):
+    """A dump with these lines."""
+    first = {"zbroker-dump": 1, "pair": "0" * 32, "epoch": 1, "commit": 1}
+    last = {"zbroker-dump-end": 1, "messages": sum("body" in line for line in lines), "damaged": damaged}
+    return "".join(json.dumps(line) + "\n" for line in (first, *lines, last))
+
+
+def test_a_cut_dump_makes_no_store(single, zbroker, folder):
+    """A dump tells at its end that it is whole: without that, or of what was damaged, load says so, and makes no store of it."""
+    lines = [{"queue": "orders", "options": {}}] + [{"queue": "orders", "id": str(n), "body": "eA=="} for n in range(3)]
+    whole, damaged = by_hand(*lines), by_hand(*lines, damaged=True)
+    cut = "".join(line + "\n" for line in whole.splitlines()[:-1])
+    less = "".join(line + "\n" for line in whole.splitlines()[:-2] + whole.splitlines()[-1:])
+    os.mkdir(folder + "/to")
+    for wrong, text in ((cut, "the dump's end is missing"), (less, "not the dump's end"), (damaged, "damaged")):
+        done = zbroker(["load", "--store", folder + "/to/store"], text=wrong, check=False)
+        assert done.returncode == 5 and text in done.stderr and os.listdir(folder + "/to") == [], (wrong, done)
+    assert zbroker(["load", "--store", folder + "/to/store"], text=whole + "{}\n", check=False).returncode == 1
+    #  Through brokers all that is there is stored all the same.
+    done = zbroker(["load", "--brokers", single.endpoints[0]], text=cut, check=False)
+    assert done.returncode == 5 and "the dump's end is missing" in done.stderr
+    assert zbroker(["load", "--brokers", single.endpoints[0]], text=whole).stdout == "0 messages stored; the others were before\n"
+    zbroker(["load", "--store", folder + "/to/store", "--force"], text=cut)
+    assert dumped(zbroker, folder + "/to/store")["orders"] == [b"x"] * 3
+
+
+def test_loaded_whatever_the_limits_were(zbroker, folder):
+    """The brokers that make the store take what others could, with the highest limits, and drop nothing for being too much."""
+    large = b"x" * (2 << 20)
+    dump = by_hand({"topic": "news", "options": {"keep": "all"}}, {"queue": "orders", "options": {}},
+                   {"queue": "orders", "id": "1", "body": base64.b64encode(large).decode()})
+    os.mkdir(folder + "/to")
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, text=True)
+    for name in ("primary", "backup"):
+        wait_for(lambda: glob.glob(folder + "/to/*/%s/env.*" % name), "its brokers")
+        with open(glob.glob(folder + "/to/*/%s.conf" % name)[0]) as config:
+            assert re.search(r"limits\n(    .*\n)*    topic-bytes = 1024g\n", config.read())
+    begun.communicate(dump, timeout=3 * PATIENCE)
+    assert begun.returncode == 0 and dumped(zbroker, folder + "/to/store")["orders"] == [large]
 
 
 def test_what_is_not_due_is_verified_dumped_and_loaded(single, client, zbroker, folder):
@@ -317,6 +420,10 @@ def test_what_had_a_delay_is_due_when_it_was(single, client, zbroker, folder):
             two.close()
         finally:
             other.close()
+    zbroker(["load", "--store", folder + "/store"], text=dump)
+    again = [json.loads(line) for line in zbroker(["dump", folder + "/store"]).stdout.splitlines()]
+    loaded = {base64.b64decode(line["body"]): line.get("due") for line in again if "body" in line}
+    assert sorted(loaded) == sorted(dues) and {body: loaded[body] for body in later} == later
     wrong = zbroker(["load", "-", "--brokers", single.endpoints[0]], check=False,
                     text=dump.splitlines()[0] + '\n{"queue": "plain", "body": "", "due": "soon"}\n')
     assert wrong.returncode == 1 and "line 2: when it is due is not a number" in wrong.stderr
@@ -399,12 +506,32 @@ def test_damaged_is_told(single, client, zbroker, folder):
     assert not os.path.exists(folder + "/store") and not os.path.exists(folder + "/store.part")
     rest = zbroker(["dump", folder + "/backup"], check=False)
     assert rest.returncode == 5 and rest.stdout.count('"body"') == 19
+    assert json.loads(rest.stdout.splitlines()[-1]) == {"zbroker-dump-end": 1, "messages": 19, "damaged": True}
     os.unlink(folder + "/backup/env.1/table.acks")
     damages = json.loads(zbroker(["verify", folder + "/backup", "--json"], check=False).stdout)["damages"]
     assert {"file": "table.acks", "key": None, "why": "No such file or directory"} in damages
     with open(folder + "/backup/MANIFEST", "a") as file:
         file.write("\n")
     assert "MANIFEST is damaged" in zbroker(["verify", folder + "/backup"], check=False).stderr
+
+
+def test_a_damaged_store_is_told(single, client, zbroker, folder):
+    """verify and dump of one that no broker uses: exit code 5, and nothing stays beside it."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 21):
+        one.request("PUT", number, "orders", "", bytes([64 + number]) * 40000)
+    single.broker.stop()
+    table, = glob.glob(single.folder + "/store/env.*/table.log")
+    with open(table, "r+b") as file:
+        at = file.read().index(b"J" * 8000)
+        file.seek(at + 4000)
+        file.write(b"j")
+    before = sorted(os.listdir(single.folder))
+    for command in ("verify", "dump"):
+        done = zbroker([command, single.folder + "/store"], check=False)
+        assert done.returncode == 5 and (done.stderr or done.stdout), (command, done)
+        assert sorted(os.listdir(single.folder)) == before, command
 
 
 @two_stores
@@ -497,6 +624,25 @@ def test_who_may(single, folder):
     assert status(single.endpoints[0])["backup"]["state"] == "failed"
 
 
+def test_what_is_cut_off_leaves_no_copy(single, client, folder):
+    """Whoever reads a store's dump goes away, or the terminal does: the copy that was made of it is gone, too."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 41):
+        one.request("PUT", number, "orders", "", b"x" * 100000)
+    single.broker.stop()
+    before = sorted(os.listdir(single.folder))
+    for end in (None, signal.SIGHUP):
+        dump = subprocess.Popen([PROGRAM, "dump", single.folder + "/store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert dump.stdout.readline().startswith('{"zbroker-dump":1')
+        if end:
+            dump.send_signal(end)
+        dump.stdout.close()
+        assert dump.wait(PATIENCE) == 1, dump.stderr.read()
+        dump.stderr.close()
+        assert sorted(os.listdir(single.folder)) == before, end
+
+
 def test_of_a_store_that_rests(pair, client, zbroker, folder):
     """Made by the command itself of a folder that no broker uses; refused while one does."""
     one = client(pair, "till")
@@ -504,11 +650,27 @@ def test_of_a_store_that_rests(pair, client, zbroker, folder):
     for number in range(1, 11):
         one.request("PUT", number, "orders", "", b"order %d" % number)
     store = pair.folder + ("/store" if pair.shared else "/primary")
-    assert zbroker(["backup", folder + "/backup", "--store", store], check=False).returncode == 3
+    for command in (["backup", folder + "/backup", "--store", store], ["verify", store], ["dump", store]):
+        assert zbroker(command, check=False).returncode == 3, command
     for broker in pair.brokers:
         broker.kill()
-    assert "is a store, and no backup" in zbroker(["verify", store], check=False).stderr
+    assert "is a store, and no backup" in zbroker(["restore", store, folder + "/other"], check=False).stderr
     zbroker(["backup", folder + "/backup", "--store", store])
+    #  It is looked at, and printed, as a backup is, and is left as it was.
+    before = sorted(os.listdir(os.path.dirname(store)))
+    assert re.search("is whole: the store of the .*1 queues, 10 messages", zbroker(["verify", store]).stdout)
+    assert zbroker(["dump", store + "/"]).stdout.split("\n")[1:] == zbroker(["dump", folder + "/backup"]).stdout.split("\n")[1:]
+    #  Beside it, also where it is called otherwise; and one of that name that is there stays.
+    for name in (".", "../" + os.path.basename(store), "./."):
+        inside = sorted(os.listdir(store))
+        done = subprocess.Popen(["sh", "-c", 'mkdir "$1.read-$$" && touch "$1.read-$$/own" && exec "$2" verify "$3"', "sh", store, PROGRAM, name],
+                                cwd=store, stderr=subprocess.PIPE, text=True)
+        said = done.communicate(timeout=PATIENCE)[1]
+        assert done.returncode == 2 and "File exists" in said, said
+        own = "%s.read-%d" % (store, done.pid)
+        assert os.listdir(own) == ["own"] and sorted(os.listdir(store)) == inside
+        shutil.rmtree(own)
+    assert sorted(os.listdir(os.path.dirname(store))) == before
     assert dumped(zbroker, folder + "/backup")["orders"] == [b"order %d" % n for n in range(1, 11)]
     for broker in pair.brokers:
         broker.start(ready=False)

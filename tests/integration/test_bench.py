@@ -121,6 +121,7 @@ def test_keys(bench):
     figures = bench("through", "--keys", *OPTIONS)
     assert figures["options"]["keys"] and figures["limits"]["relay"] > 0
     assert figures["stored"] == figures["both"] == figures["acked"] == MESSAGES
+    assert bench("through", "--no-limits", "--keys", "--subs", "2", *OPTIONS)["subs"] == 2
 
 
 @pytest.mark.skipif(SLOWER > 1, reason="its figures are of a program that is not slowed down")

@@ -332,7 +332,7 @@ static int s_strike_all (failover_t *self)
 
 static int s_run (failover_t *self)
 {
-    int code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair) : pair_start (self->pair);
+    int code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair, "") : pair_start (self->pair);
     if (code)
         return code;
     self->monitor = s_client (self, NULL);

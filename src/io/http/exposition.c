@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 #include "io/broker/metrics.h"
 #include "io/http/exposition.h"
+
+#define FAILURES "auth_failures_total"
 
 //  A metric's name without its label: so many of its letters.
 static size_t s_name (const char *metric)
@@ -194,7 +197,7 @@ static void s_queues (FILE *out, const json_t *queues, bool open)
     }
 }
 
-char *zb_exposition (const json_t *status, const json_t *queues, bool open, double started, size_t *size)
+char *zb_exposition (const json_t *status, const json_t *queues, bool open, zb_exposed_t more, size_t *size)
 {
     char *text = NULL;
     FILE *out = open_memstream (&text, size);
@@ -211,12 +214,16 @@ char *zb_exposition (const json_t *status, const json_t *queues, bool open, doub
         if (!metric->metric)
             continue;
         const json_t *group = metric->group ? json_object_get (status, metric->group) : status;
-        s_row (out, metric, json_object_get (group, metric->name), s_name (before), before, open);
+        const json_t *value = json_object_get (group, metric->name);
+        s_row (out, metric, value, s_name (before), before, open);
         before = metric->metric;
+        //  One more of the same name.
+        if (value && strncmp (before, FAILURES, strlen (FAILURES)) == 0)
+            fprintf (out, "zbroker_" FAILURES "{reason=\"password\"} %" PRIu64 "\n", more.wrong_passwords);
     }
     if (queues)
         s_queues (out, queues, open);
-    s_process (out, started, open);
+    s_process (out, more.started, open);
     if (open)
         fputs ("# EOF\n", out);
     fclose (out);
