@@ -139,6 +139,41 @@ static void test_instances (void **state)
     sides_close ();
 }
 
+//  A loser that reads for long, and finds nothing to send, says so, and nobody without a token is let in meanwhile.
+static void test_a_loser_that_reads_for_long (void **state)
+{
+    (void) state;
+    char aside[64];
+    sides_open ();
+    sides_say (&sides_loser, "p", "PUT|2|q||two");
+    zb_replayer_t *replayer = zb_replayer_new (sides_secret, &sides_loser.lineage);
+    zb_replayer_restart (replayer);
+    //  Not before BEGIN was answered: there is one already.
+    zb_replayer_still (replayer);
+    zb_replayer_stats_t stats;
+    for (uint64_t sent = 1; sent <= 4; sent++) {
+        assert_int_equal (sides_carry (replayer, sent == 3 ? 2 : 1, aside), ZB_REPLAYER_ON);
+        //  BEGIN, and BEGIN again.
+        zb_replayer_stats (replayer, &stats);
+        assert_true (sent > 2 ? stats.items > 0 : stats.items == 0);
+        rig_wait (sides_winner.rig, 4000);
+        rig_skip (sides_winner.rig);
+        sides_say (&sides_winner, "p2", "HELLO|h|till||");
+        rig_expect (sides_winner.rig, "p2> ERR|h|503|merging*");
+        zb_replayer_still (replayer);
+    }
+    assert_int_equal (sides_carry (replayer, 1000, aside), ZB_REPLAYER_DONE);
+    assert_string_equal (aside, "");
+    zb_replayer_stats (replayer, &stats);
+    assert_int_equal (stats.messages, 1);
+    zb_replayer_destroy (&replayer);
+    sides_absorb ();
+    sides_say (&sides_winner, "p2", "HELLO|h|till||");
+    rig_expect (sides_winner.rig, "p2> OK|h|2.1|2|*");
+    sides_expect ("one,two,three,till 1,two");
+    sides_close ();
+}
+
 //  S2: a number is used as soon as its message is here, though the merge stops before it comes to names: by a session of
 //  before, by a new one, after a restart.
 static void test_a_number_is_known_with_its_message (void **state)
@@ -287,6 +322,7 @@ int main (void)
         cmocka_unit_test (test_producers),
         cmocka_unit_test (test_a_put_of_several_rows),
         cmocka_unit_test (test_instances),
+        cmocka_unit_test (test_a_loser_that_reads_for_long),
         cmocka_unit_test (test_a_number_is_known_with_its_message),
         cmocka_unit_test (test_a_number_of_a_new_name),
         cmocka_unit_test (test_a_number_that_is_missing_yet),

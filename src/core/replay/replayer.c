@@ -99,6 +99,12 @@ void zb_replayer_restart (zb_replayer_t *self)
     zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
 }
 
+void zb_replayer_still (zb_replayer_t *self)
+{
+    if (self->begun && !self->refused && zb_ring_empty (&self->made))
+        zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
+}
+
 static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
 {
     self->stage = stage;
@@ -494,6 +500,9 @@ static zb_replayer_next_t s_begin (zb_replayer_t *self, const zb_frame_t *arg, s
     if (arg[2].size &&
         (*(const uint8_t *) arg[2].data < ZB_STAGE_QUEUES || *(const uint8_t *) arg[2].data > ZB_STAGE_END))
         return ZB_REPLAYER_LATER;
+    //  It was said again: items go on from where they were.
+    if (self->begun)
+        return n <= self->n ? ZB_REPLAYER_ON : ZB_REPLAYER_LATER;
     self->begun = true;
     self->n = n;
     self->resume_size = arg[2].size;
