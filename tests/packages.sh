@@ -120,11 +120,13 @@ for machine in a b; do
     rm -f "$work/$machine/systemctl.said"
     mount -t proc proc "$work/$machine/proc"
     cp /etc/resolv.conf "$work/$machine/etc/resolv.conf"
-    printf '#!/bin/sh\nexit 101\n' >"$work/$machine/usr/sbin/policy-rc.d"
+    #  Packages say something to systemd where this folder is.
+    mkdir -p "$work/$machine/run/systemd/system"
+    rm -f "$work/$machine/usr/sbin/policy-rc.d"
     in_root "$machine" dpkg-divert --quiet --rename --add /usr/bin/systemctl
     #  shellcheck disable=SC2016
     printf '#!/bin/sh\necho "$*" >>/systemctl.said\n' >"$work/$machine/usr/bin/systemctl"
-    chmod +x "$work/$machine/usr/sbin/policy-rc.d" "$work/$machine/usr/bin/systemctl"
+    chmod +x "$work/$machine/usr/bin/systemctl"
     in_root "$machine" dpkg --purge zbroker libzbroker1 >>"$work/$machine.log" 2>&1 || fail "what is left on $machine can't be purged"
     in_root "$machine" apt-get -q update >>"$work/$machine.log" 2>&1
     in_root "$machine" sh -c 'find / -xdev \( -path /proc -o -path /debs -o -path "/var/*/apt*" -o -path "/var/lib/dpkg*" -o -path "/var/log*" \) \
@@ -134,19 +136,12 @@ done
 # ---------------------------------------------------------------------------
 #  Installed
 
-for machine in a b; do
-    install "$machine" "$earlier"
-    for unit in "zbroker@$(role "$machine").service" zbroker-witness.service; do
-        in_root "$machine" systemd-analyze verify --man=no "$unit" 2>&1 | grep zbroker && fail "$unit is not as systemd wants it"
-        exposed=$(in_root "$machine" systemd-analyze security --offline=true --no-pager "$unit" | sed -n 's/.*exposure level for .*: \([0-9.]*\).*/\1/p')
-        echo "$exposed" | awk '{ exit !($1 != "" && $1 <= 2.0) }' || fail "$unit is exposed: $exposed"
-        say "ok: $unit on $machine, exposed $exposed"
-    done
-done
+install a "$earlier"
+install b "$earlier"
 start a
 start b
 until_so 60 "a pair in sync" in_sync
-say "ok: a pair by the units' command lines, as $(stat -c %U "$work/a/var/lib/zbroker")"
+say "ok: a pair by the units' command lines, as $(in_root a stat -c %U /var/lib/zbroker)"
 
 # ---------------------------------------------------------------------------
 #  Upgraded, one machine after the other, while a program puts
@@ -175,6 +170,12 @@ for machine in $order; do
     start "$machine"
     until_so 120 "the pair in sync after $machine" in_sync
     say "ok: $machine was upgraded"
+    for unit in "zbroker@$(role "$machine").service" zbroker-witness.service; do
+        in_root "$machine" systemd-analyze verify --man=no "$unit" 2>&1 | grep zbroker && fail "$unit is not as systemd wants it"
+        exposed=$(in_root "$machine" systemd-analyze security --offline=true --no-pager "$unit" | sed -n 's/.*exposure level for .*: \([0-9.]*\).*/\1/p')
+        echo "$exposed" | awk '{ exit !($1 != "" && $1 <= 2.0) }' || fail "$unit is exposed: $exposed"
+        say "ok: $unit on $machine, exposed $exposed"
+    done
 done
 touch "$work/enough"
 wait "$put" || fail "the program that puts: $(cat "$work/put.log")"
@@ -183,7 +184,9 @@ in_root a zbroker get --count "$sent" --wait 10000 orders >"$work/got"
 seq "$sent" | cmp - "$work/got" || fail "of $sent messages not each one is there once, in order"
 say "ok: $sent messages were put meanwhile, each is there once, in order; no error"
 for machine in a b; do
-    say "$machine would have said to systemd: $(tr '\n' ';' <"$work/$machine/systemctl.said" 2>/dev/null || echo nothing)"
+    grep -qx -- '--system daemon-reload' "$work/$machine/systemctl.said" || fail "systemd on $machine doesn't read the new units"
+    grep -E '^(stop|start|restart|try-restart) ' "$work/$machine/systemctl.said" && fail "an upgrade ends or starts what the operator has to, on $machine"
+    say "ok: $machine says to systemd: $(sort "$work/$machine/systemctl.said" | uniq -c | tr -s '\n ' '; ')"
 done
 
 # ---------------------------------------------------------------------------
@@ -193,6 +196,7 @@ stop a
 stop b
 for machine in a b; do
     in_root "$machine" apt-get -q -y purge zbroker libzbroker1 >>"$work/$machine.log" 2>&1 || fail "purge on $machine"
+    grep -qx 'stop zbroker@\*.service zbroker-witness.service' "$work/$machine/systemctl.said" || fail "what runs on $machine is not stopped"
     #  What was installed for it stays until autoremove.
     left=$(in_root "$machine" sh -c 'find / -xdev \( -path /proc -o -path /debs -o -path "/var/*/apt*" -o -path "/var/lib/dpkg*" -o -path "/var/log*" \) \
         -prune -o -print' | sort | comm -13 "$work/$machine.before" - | grep zbroker || true)
