@@ -129,6 +129,59 @@ static void test_purged_while_somebody_looks (void **state)
     rig_destroy (&rig);
 }
 
+//  An ACK that meets what it names on its way into the log is done, also if the two wait for the same read.
+static void test_acknowledged_while_it_becomes_due (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 4; round++) {
+        rig_t *rig = s_open (NULL);
+        kit_ok (rig, "PUT|p|d|delay=100|one|two");
+        s_pass (rig, 100);
+        rig_skip (rig);
+        rig->stuck = true;
+        rig_say (rig, "x", "GET|g|d|9|5000|");
+        rig_say (rig, "c", "ACK|a|d|1:1");
+        if (round & 1)
+            rig_say (rig, "y", "ACK|a|d|1:2");
+        rig->sync_there = round & 2;
+        s_let_go (rig, false);
+        rig->sync_there = true;
+        rig_sync (rig, true, true);
+        rig_run (rig);
+        //  A row that is shown is delivered at once.
+        rig_skip (rig);
+        rig_say (rig, "c", "ACK|a|d|1:1");
+        rig_expect (rig, "c> OK|a|both");
+        s_has (rig, round & 1 ? 0 : 1);
+        rig_say (rig, "y", "HELLO|h");
+        rig_skip (rig);
+        kit_answers (rig, "y", "GET|g|d|9|0|", round & 1 ? "next" : "two,next");
+        rig_destroy (&rig);
+    }
+}
+
+//  What was purged on its way into the log is not acknowledged once more.
+static void test_acknowledged_when_it_was_purged (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    kit_ok (rig, "PUT|p|d|delay=100|one");
+    rig_skip (rig);
+    rig->sync_there = false;
+    rig_say (rig, "x", "GET|g|d|9|5000|");
+    s_pass (rig, 100);
+    rig_say (rig, "c", "PURGE|x|d");
+    rig_say (rig, "y", "ACK|a|d|1:1");
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_run (rig);
+    rig_expect (rig, "c> OK|x|both");
+    rig_expect (rig, "y> OK|a|both");
+    rig_expect (rig, NULL);
+    s_has (rig, 0);
+    rig_destroy (&rig);
+}
+
 //  More tombstones than a leader reads at once: what is not purged is there for an ACK and a REJECT, and is due in its time.
 static void test_beside_many_tombstones (void **state)
 {
@@ -185,6 +238,8 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_purged_while_it_is_read),
         cmocka_unit_test (test_purged_while_somebody_looks),
+        cmocka_unit_test (test_acknowledged_while_it_becomes_due),
+        cmocka_unit_test (test_acknowledged_when_it_was_purged),
         cmocka_unit_test (test_beside_many_tombstones),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

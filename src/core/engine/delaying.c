@@ -237,7 +237,8 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
     if (may && head < lane->head)
         lane->head = head;
     zb_engine_visited (self, read->count[0]);
-    zb_engine_serve (self, queue);
+    //  Those who wait for the lane are before those who get.
+    zb_engine_serve_later (self, queue);
     return true;
 }
 
@@ -255,25 +256,6 @@ static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t id, uint32_t 
     zb_engine_note_done (self, queue->name, id, id);
     zb_engine_touch_queue (self, queue);
     queue->cursor.commit = queue->commit;
-}
-
-//  One that was inserted is done before it is shown: it leaves the log.
-static void s_drop (zb_engine_t *self, zb_queue_t *queue, zb_lane_gone_t *gone)
-{
-    uint8_t key[ZB_LOG_KEY_SIZE];
-    uint32_t bytes = 0;
-    ZB_RING_EACH (link, after, &zb_engine_commit (self, gone->commit)->rows)
-    {
-        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
-        if (added->log == &queue->log && added->inserted && added->last == gone->id) {
-            added->dropped = true;
-            bytes = zb_lane_bytes (added->row);
-        }
-    }
-    zb_log_key (queue->id, gone->id, key);
-    zb_batch_erase (self->fill->batch, ZB_LOG, key, sizeof key);
-    gone->inserted = false;
-    s_done (self, queue, gone->id, bytes);
 }
 
 //  Whether it was looked up by the load that has just come back.
@@ -333,20 +315,26 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
     return true;
 }
 
+//  Whether one of them was inserted, and is not shown yet.
+static bool s_is_inserted (const zb_engine_t *self, const zb_lane_t *lane, const zb_span_t *span)
+{
+    bool any = false;
+    for (size_t index = 0; index < lane->gones && !any; index++) {
+        const zb_lane_gone_t *gone = &lane->gone[index];
+        any = gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last;
+    }
+    return any;
+}
+
 zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span)
 {
     uint32_t number = 0;
-    zb_lane_t *lane = &queue->lane;
+    const zb_lane_t *lane = &queue->lane;
     if (task->laid == 0) {
         //  Of one that is delivered it is known that it is not there.
         bool here = span->first == span->last && zb_cursor_find (&queue->cursor, span->first, &number);
-        bool none = lane->known && lane->head == ZB_LANE_NEVER && !lane->load && !lane->gones;
+        bool none = lane->known && lane->head == ZB_LANE_NEVER && !lane->load;
         task->laid = here || none || span->first > self->newest ? UINT64_MAX : span->first;
-        for (size_t index = 0; index < lane->gones && task->laid < UINT64_MAX; index++) {
-            zb_lane_gone_t *gone = &lane->gone[index];
-            if (gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last)
-                s_drop (self, queue, gone);
-        }
     }
     while (task->laid <= span->last && task->laid < UINT64_MAX) {
         if (s_is_told (self, queue, task->laid) && !self->told.laid_in) {
@@ -356,7 +344,8 @@ zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         return lane->load ? lane->load : s_look (self, queue, task->laid, span->last, false);
     }
     task->laid = UINT64_MAX;
-    return NULL;
+    //  What is on its way into the log, or was when it was looked for, is found there when it is shown.
+    return s_is_inserted (self, lane, span) ? &self->shown : NULL;
 }
 
 //  Whether the load that has just come back has found it.
