@@ -128,7 +128,8 @@ typedef struct zb_load {
     zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
     bool asks;            //  LAID: nothing is taken out
-    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
+    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  DUE: from this time, and id, on.  SPOT: where
+                   //  it can be.  SWEEP, READ: the first
     uint64_t last;
     uint64_t probe;         //  SPOT: the id that is read at,
     zb_position_t position; //  what is looked for,
