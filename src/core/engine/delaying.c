@@ -190,10 +190,7 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    const zb_lane_t *lane = &queue->lane;
-    uint64_t time = zb_engine_due_time (self);
-    return queue->delays &&
-           (lane->load || zb_engine_inserts_due (self, queue) || (time && (!lane->known || lane->head <= time)));
+    return queue->delays && (queue->lane.load || zb_engine_inserts_due (self, queue));
 }
 
 //  Inserts one that was found.

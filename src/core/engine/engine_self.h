@@ -661,7 +661,7 @@ void zb_engine_read_tomb (zb_load_t *load);
 bool zb_engine_tomb (const zb_load_t *load, const zb_read_t *read, size_t range, uint64_t *mark);
 //  Whether a message that such a read has found in the lane is one that may be told of.
 bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id, uint64_t mark);
-//  Whether something that is due may be on its way.
+//  Whether something that is due may be on its way, when zb_engine_delay was called.
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
 //  The rows that were read for one of the two; false if one is malformed.
 bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
