@@ -244,6 +244,33 @@ static void test_not_behind_a_backlog (void **state)
     rig_destroy (&rig);
 }
 
+//  Nor does one that became due before, and is amid the backlog.
+static void test_not_behind_one_amid_a_backlog (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        rig_t *rig = s_delayed ("delay=0", NULL);
+        rig_say (rig, "c", "PUT|p|d|delay=200|second");
+        for (int put = 0; put < 10; put++)
+            rig_say (rig, "c", "PUT|p|d||x");
+        rig_say (rig, "c", "PUT|p|d|delay=100|first");
+        for (int put = 0; put < 10; put++)
+            rig_say (rig, "c", "PUT|p|d||x");
+        s_pass (rig, 100);
+        rig_skip (rig);
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_expect (rig, "c> MSG|g|both|d|1:2 1|x");
+        if (round)
+            s_take_over (rig);
+        s_pass (rig, 100);
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_expect (rig, round ? "c> MSG|g|both|d|1:2 1|x" : "c> MSG|g|both|d|1:3 1|x");
+        rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=200|second");
+        rig_destroy (&rig);
+    }
+}
+
 //  What is on disk is all that a new leader needs.
 static void test_takeover_and_restart (void **state)
 {
@@ -653,6 +680,7 @@ int main (void)
         cmocka_unit_test (test_delivered_when_it_is_due),
         cmocka_unit_test (test_in_the_order_of_time),
         cmocka_unit_test (test_not_behind_a_backlog),
+        cmocka_unit_test (test_not_behind_one_amid_a_backlog),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_many_leads),
         cmocka_unit_test (test_the_order_over_a_takeover),
