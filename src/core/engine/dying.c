@@ -138,7 +138,8 @@ static zb_load_t *s_read (zb_engine_t *self, zb_queue_t *queue, uint64_t id, uin
     bool told = self->told.queue == queue && id >= self->told.from && id <= self->told.last;
     if (told || zb_cursor_known (&queue->cursor, id))
         return NULL;
-    return queue->cursor.load ? queue->cursor.load : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, id, last);
+    zb_load_t *load = zb_engine_reads (queue);
+    return load ? load : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, id, last);
 }
 
 //  Goes on with a lease, from the first id that has not been looked at; returns what has to be waited for.
