@@ -98,6 +98,8 @@ static void s_move (s_step_t *step, const zb_view_t *view, uint32_t number)
     self->stats.acked = acked;
     self->stats.spent++;
     self->must = true;
+    step->target->asked = self->epoch;
+    zb_engine_touch_queue (self, step->target);
     s_spend (step, MOVE_VISITS);
     step->bytes -= step->bytes > size ? size : step->bytes;
 }
@@ -171,10 +173,6 @@ static zb_load_t *s_queue (zb_engine_t *self, s_step_t *step)
     zb_load_t *load = step->name.size > ZB_NAME_MAX ? NULL : zb_engine_queue (self, step->name, &step->target);
     while (!load && !step->stuck && step->left && step->bytes && !zb_ring_empty (&queue->doomed))
         load = s_lease (step, ZB_ITEM (queue->doomed.next, zb_lease_t, mine));
-    if (step->target) {
-        step->target->asked = self->epoch;
-        zb_engine_touch_queue (self, step->target);
-    }
     zb_engine_serve (self, queue);
     return load;
 }
