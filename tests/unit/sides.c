@@ -132,6 +132,9 @@ zb_replayer_next_t sides_carry (zb_replayer_t *replayer, uint64_t most, char asi
         request.from.routing = zb_frame ("loser");
         zb_engine_request (sides_winner.rig->engine, &request, sides_winner.rig->now);
         rig_run (sides_winner.rig);
+        //  It waits for something.
+        if (sides_winner.rig->count == before)
+            break;
         assert_int_equal (sides_winner.rig->count, before + 1);
         const zb_answer_t *answer = &sides_winner.rig->replies[before].answer;
         next = zb_replayer_answer (replayer, n, answer);

@@ -128,13 +128,15 @@ typedef struct zb_load {
     zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
     bool asks;            //  LAID: nothing is taken out
-    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
+    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  DUE: from this time, and id, on.  SPOT: where
+                   //  it can be.  SWEEP, READ: the first
     uint64_t last;
     uint64_t probe;         //  SPOT: the id that is read at,
     zb_position_t position; //  what is looked for,
     zb_spot_t spot;         //  and what has been found; behind it
     zb_spot_t end;          //  nothing was shown when it was asked
-    uint64_t seen;          //  rows up to here are seen by its read
+    uint64_t seen;          //  rows up to here are seen by its read,
+    uint64_t buried;        //  and DUE, LAID, PEEK: those up to here were known to be gone
     zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
     struct zb_subs *subs; //  SUBS: what has been found
     bool sifts;           //  it counts among those
@@ -247,6 +249,7 @@ typedef struct {
     uint64_t laid_from;
     uint64_t laid_last;
     const zb_read_t *laid_in; //  what there is; NULL: nothing any more
+    uint64_t laid_mark;       //  and of that is gone what is up to here
     zb_queue_t *queue; //  these ids of this queue are in memory or gone
     uint64_t from;
     uint64_t last;
@@ -652,9 +655,13 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
                            unsigned *code);
 //  Somebody gets from the queue: takes what is due, or waits for that.
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
-//  Whether a message that a read has found in the lane is one that may be told of.
-bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id);
-//  Whether something that is due may be on its way.
+//  A read of a lane has the tombstone of its queue read, too.  *mark: messages up to this id are gone, as far as that read may
+//  have seen them; false if the tombstone, which is in this range, is malformed.
+void zb_engine_read_tomb (zb_load_t *load);
+bool zb_engine_tomb (const zb_load_t *load, const zb_read_t *read, size_t range, uint64_t *mark);
+//  Whether a message that such a read has found in the lane is one that may be told of.
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id, uint64_t mark);
+//  Whether something that is due may be on its way, when zb_engine_delay was called.
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
 //  The rows that were read for one of the two; false if one is malformed.
 bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
@@ -769,7 +776,9 @@ void zb_engine_followed (zb_engine_t *self, uint64_t moment);
 //  loads.c
 //  A load of this kind and name; the same one while it is under way.
 zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t name);
-//  A load of rows of the log.
+//  The load of rows of the log that is under way, or of what is due: that would be in vain if rows were read beside it.
+zb_load_t *zb_engine_reads (const zb_queue_t *queue);
+//  A load of rows of the log, while there is no such load.
 zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from,
                                 uint64_t last);
 //  Whether rows of the queue may be read for filters of clients; if not, it is served as soon as they may.
@@ -850,6 +859,8 @@ void zb_engine_strike (zb_engine_t *self, const zb_session_t *session);
 //  upkeep.c
 //  Marks what is up to `mark` as gone; its space will be freed.
 void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark);
+//  Messages of the queue up to this id are gone, as far as this lead has said so or read it; 0 = none.
+uint64_t zb_engine_buried (const zb_engine_t *self, uint32_t queue);
 //  Frees some space, if it is time to.
 void zb_engine_free_some (zb_engine_t *self);
 //  The rows of purged messages, the names of producers: what these loads found.

@@ -201,6 +201,8 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
         zb_queue_row_t row = item->queue;
         //  What was put here before the option was known does not expire.
         row.since = queue->timed ? queue->since : self->newest;
+        //  Something may be in its lane.
+        row.delays = row.delays || queue->delays;
         row.counts = queue->sized ? queue->cursor.counts : zb_queue_counts (queue, self->newest);
         zb_queue_configure (queue, &row);
         zb_engine_write_queue (self, queue);
@@ -490,10 +492,10 @@ static bool s_is_buried (const zb_engine_t *self, const zb_queue_t *queue)
     return buried;
 }
 
-//  The load of its rows, for whomever; NULL if there is none.
+//  The load of its rows, or of its lane, for whomever; NULL if there is none.
 static zb_load_t *s_reads (const zb_queue_t *queue)
 {
-    zb_load_t *load = queue->cursor.load;
+    zb_load_t *load = queue->cursor.load ? queue->cursor.load : queue->lane.load;
     for (zb_ring_t *link = queue->subs.next; link != &queue->subs && !load; link = link->next)
         load = ZB_ITEM (link, zb_queue_t, subs)->cursor.load;
     return load;

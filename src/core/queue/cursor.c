@@ -68,8 +68,7 @@ static void s_pass_all (zb_cursor_t *self)
 void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     assert (self->views.count == 0 && row->done <= row->put);
-    bool all = row->put <= row->done && !self->log->head_only;
-    zb_cursor_begin (self, all ? self->log->tail : row->low - 1, row->done);
+    zb_cursor_begin (self, row->low - 1, row->done);
     if (row->mark && self->log->head_only) {
         self->passed = row->mark - 1;
         self->behind = row->behind;
@@ -86,7 +85,6 @@ void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 
 uint64_t zb_cursor_depth (const zb_cursor_t *self)
 {
-    assert (self->done <= self->log->put || self->log->head_only);
     return self->done < self->log->put ? self->log->put - self->done : 0;
 }
 
@@ -745,6 +743,9 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         view->has_bits = true;
         view->commit = commit->number;
     }
+    //  A store whose count is wrong stops nobody.
+    if (!self->log->head_only && self->done > self->log->put)
+        self->done = self->log->put;
     zb_cursor_row_t row = {
         .low = self->lost.first ? self->lost.first : zb_cursor_low (self), .put = self->log->put, .done = self->done};
     bool head_only = self->log->head_only;

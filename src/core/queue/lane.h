@@ -14,12 +14,14 @@
                  id that no queue has: the row by (queue, due, id), and by (queue, id) when it is due
       due        a GET that waits has the head of the lane read, when the pair's time has come to it.  What is due
                  is inserted in the order of its time, no further than ids rise, and the next ones only
-                 when these were delivered: so time decides, not ids.  One such commit of a queue is on its way at a time;
+                 when none of these is next: so time decides, not ids.  Amid others that are ready it is one of
+                 them, and of those the smallest id is next.  One such commit of a queue is on its way at a time;
                  until it is released nobody is shown what it inserts (as with what a replay inserts)
       restart,   nothing is in memory that is not on disk: who leads reads the head of the lane when the first GET
       takeover   comes.  The time is the pair's, which never goes back: nothing is early, and nothing later than by
                  the time in which nobody led
-      ACK        of one id is looked up in the lane if memory does not know it, and takes it out; ranges don't reach
+      ACK        of one id is looked up in the lane if memory does not know it, and takes it out; what is on its way into
+                 the log is acknowledged there when it is shown; ranges don't reach
                  into the lane.  Nor do they cover what had a delay and was delivered to nobody, as far as this lead knows: it
                  lies between ids that a consumer has.  So after a takeover, or when its lease has ended and its row has left
                  memory, what was delivered and is acknowledged by a range comes again: twice is better than never
@@ -27,7 +29,8 @@
       REJECT,    of what is here are refused: nobody has it
       acks=
       PURGE,     the tombstone of the queue says up to which id all is gone, of the lane as well: what it says so of is not
-      DELETE     delivered any more, and its rows are freed step by step, by their ids
+      DELETE     delivered any more, and its rows are freed step by step, by their ids.  Each read of a lane has the tombstone
+                 read, too: both go with one commit, so that what it brings is judged by what it saw
       LIST       counts it among the messages, from its PUT on, and so do max-messages and max-bytes (its bytes are in
                  the row by id, so that an ACK needs no more than that)
       replay     the loser sends the lanes before its logs, as rows of messages; the winner puts what is not due into its own.
@@ -76,8 +79,9 @@ typedef struct {
 typedef struct {
     bool known;       //  the head is
     uint64_t head;    //  nothing that was shown is due before
-    uint64_t last;    //  the largest id that was inserted last,
-    uint64_t shown;   //  and that was shown in the lane
+    uint64_t from_due; //  and it is read from here on: what is before that is gone, or was inserted
+    uint64_t from_id;
+    uint64_t shown;   //  the largest id that was shown in the lane
     uint64_t commit;  //  the newest commit that inserts
     zb_timer_t timer; //  somebody waits for the head
     struct zb_load *load;
@@ -88,6 +92,8 @@ typedef struct {
 
 //  A message was shown that is due then.
 void zb_lane_shown (zb_lane_t *self, uint64_t due, uint64_t id);
+//  It is read from there on, or from further ahead.
+void zb_lane_back (zb_lane_t *self, uint64_t due, uint64_t id);
 //  It is taken out with this commit; NULL, or that it was.
 void zb_lane_take (zb_lane_t *self, uint64_t id, uint64_t commit, bool inserted);
 zb_lane_gone_t *zb_lane_taken (const zb_lane_t *self, uint64_t id);
