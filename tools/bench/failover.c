@@ -362,8 +362,8 @@ static void s_print (const failover_t *self)
 {
     printf ("failover: a producer at %" PRId64 " messages/s of %zu bytes and a consumer, backlog %" PRId64 "\n", self->rate,
             self->body, self->backlog);
-    printf ("%-16s %-9s %6s %9s %9s %9s   ms from the last OK before to the first OK after\n", "", "", "times", "p50", "p99",
-            "max");
+    printf ("%-16s %-9s %6s %9s %9s %9s   ms from the last OK before to the first OK after\n", "", "", "times", "p50",
+            "p99", "max");
     for (int event = 0; event < EVENTS; event++) {
         const histogram_t *times[] = {&self->put[event], &self->get[event]};
         for (int index = 0; index < 2 && times[index]->count; index++)
@@ -403,8 +403,7 @@ int bench_failover (tool_t *tool)
     if (tool_number (tool, "body", STAMP, 1 << 20, &body) || tool_number (tool, "window", 1, ZB_WINDOW, &window) ||
         tool_number (tool, "rate", 100, 100000, &rate) || tool_number (tool, "kills", 0, 100000, &kills) ||
         tool_number (tool, "passive-kills", 0, 100000, &passive_kills) ||
-        tool_number (tool, "stops", 0, 100000, &stops) ||
-        tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
+        tool_number (tool, "stops", 0, 100000, &stops) || tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
         tool_number (tool, "backlog", 0, 100000000, &backlog))
         return TOOL_USAGE;
     if (tool->size || tool_option (tool, "brokers"))
