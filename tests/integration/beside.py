@@ -45,7 +45,9 @@ class Through:
         self.pair = pair
         self.active = in_step(pair)
         self.epoch = status(pair.endpoints[self.active], 30)["epoch"]
-        self.process = subprocess.Popen([PROGRAM, "bench", "through", "--no-limits", "--json", "--seconds", "100000", "--brokers",
+        #  Two consumers keep up: a queue that grows is more to copy in each round.
+        self.process = subprocess.Popen([PROGRAM, "bench", "through", "--no-limits", "--json", "--seconds", "100000",
+                                         "--consumers", "2", "--gets", "8", "--brokers",
                                          ",".join(pair.endpoints), *(["--rate", str(load)] if load else [])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             wait_for(lambda: self.acked() > 1000, "the load")

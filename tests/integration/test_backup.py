@@ -19,6 +19,7 @@ from load import Load, check_prefix, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
 
+ROLES = ["primary", "backup"]
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 32)))
 
 
@@ -565,6 +566,36 @@ def test_killed_amid(pair, zbroker, folder, when):
         zbroker(["verify", folder + "/backup"])
     end = load.end()
     assert 0 < check_prefix(dumped(zbroker, folder + "/backup"), ["ann"])[0] <= end
+
+
+@two_stores
+def test_the_log_is_not_throttled(pair, zbroker, folder):
+    """What is written while the tables are copied is many times what the rate lets through; the backup ends, and has it."""
+    client = Client(pair.endpoints)
+    make(client, "orders", "passing")
+    for number in range(30):
+        client.request("PUT", "o%d" % number, "orders", "", b"x" * 100000)
+    active = in_step(pair)
+    maker = active if pair.shared else 1 - active
+    command = begin(pair, maker, folder + "/backup", "300000")
+    home, = glob.glob("%s/%s/env.*" % (pair.folder, "store" if pair.shared else ROLES[maker]))
+    number, acks = 0, b""
+
+    def logs():
+        return sorted(glob.glob(home + "/log.*"))
+    first = logs()[0]
+    while len(logs()) < 6 and command.poll() is None:
+        number += 1
+        client.request("PUT", "p%d" % number, "passing", "", *8 * [b"y" * 100000])
+        index = client.request("GET", "g%d" % number, "passing", 8, 0, acks)[2]
+        acks = b" ".join(line.split(b" ")[0] for line in index.split(b"\n"))
+    assert command.poll() is None and logs()[0] == first
+    assert command.wait(PATIENCE) == 0, command.stderr.read()
+    #  80 MB of log at 300 kB/s take longer than anybody waits here.
+    assert dumped(zbroker, folder + "/backup")["orders"] == 30 * [b"x" * 100000]
+    wait_for(lambda: first not in logs(), "the log goes")
+    in_step(pair)
+    client.close()
 
 
 @two_stores

@@ -616,6 +616,26 @@ static void test_a_dead_passive_one_is_left_at_once (void **unused)
     play (&model, "ok P");
 }
 
+//  A death is no stall: whoever starts again is taken back as soon as the first time, however often it dies.
+static void test_a_passive_one_that_dies_again_is_taken_back_as_soon (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    for (int i = 0; i < 4; i++) {
+        play (&model, "put P, kill B, dead P, time P");
+        assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+        assert_in_range (P->role.rejoin_ms - model.now, 0, 1000);
+        play (&model, "ok P, start B, time P * 6");
+        assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+    }
+    //  Nor is what it stalled before forgotten.
+    play (&model, "put P, deaf B * 7");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+    int64_t delay = P->role.rejoin_delay;
+    play (&model, "ok P, time P * 12, put P, kill B, dead P, time P");
+    assert_int_equal (P->role.rejoin_delay, delay);
+}
+
 static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
 {
     (void) unused;
@@ -914,6 +934,7 @@ int main (void)
         cmocka_unit_test (test_one_that_was_stopped_goes_alone_once_it_has_heard),
         cmocka_unit_test (test_one_that_was_stopped_takes_the_losers_replay),
         cmocka_unit_test (test_a_dead_passive_one_is_left_at_once),
+        cmocka_unit_test (test_a_passive_one_that_dies_again_is_taken_back_as_soon),
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),
