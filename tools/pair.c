@@ -17,6 +17,8 @@
 #include "io/auth/keys.h"
 #include "pair.h"
 
+#define PORTS_FROM 31000
+#define BLOCKS 432        //  of PAIR_PORTS, up to 32727
 #define START_LIMIT 30000 //  ms for a broker to say READY, and for the pair to be in sync
 
 typedef struct {
@@ -51,37 +53,33 @@ bool pair_interrupted (void)
 //  ---------------------------------------------------------------------------
 //  Ports
 
-//  Binds a TCP port of the loopback address, 0 = any.  Returns the socket, or -1.
-static int s_bind (int port)
+//  Holds a TCP port of the loopback address.  Returns the socket, or -1.
+static int s_hold (int port)
 {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons ((uint16_t) port), .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
     int handle = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons ((uint16_t) port)};
-    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
     //  Ports that closed connections leave behind are free, as they are to libzmq: a minute of load has thousands.
     setsockopt (handle, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof (int));
-    if (handle != -1 && bind (handle, (struct sockaddr *) &address, sizeof address)) {
+    //  Who listens has it alone; two may be bound.
+    if (handle != -1 && (bind (handle, (struct sockaddr *) &address, sizeof address) || listen (handle, 1))) {
         close (handle);
         handle = -1;
     }
     return handle;
 }
 
-//  Returns the first of PAIR_PORTS free ports, which stay bound in `handles` until both brokers have theirs; 0 if none.
+//  Returns the first of PAIR_PORTS free ports, which `handles` hold; 0 if none.
+//  Below those that the kernel gives to connections (ip(7), ip_local_port_range): none of these takes one before the broker
+//  has it.  Who looks for some at the same time begins elsewhere.
 static int s_find_ports (int handles[PAIR_PORTS])
 {
-    for (int attempt = 0; attempt < 100; attempt++) {
-        struct sockaddr_in address;
-        socklen_t size = sizeof address;
-        int count = 0, port = 0;
-        handles[count] = s_bind (0);
-        if (handles[count] != -1 && getsockname (handles[count], (struct sockaddr *) &address, &size) == 0) {
-            port = ntohs (address.sin_port);
-            do
-                count++;
-            while (count < PAIR_PORTS && port + count < 65536 && (handles[count] = s_bind (port + count)) != -1);
-            if (count == PAIR_PORTS)
-                return port;
-        }
+    for (int attempt = 0; attempt < BLOCKS; attempt++) {
+        int port = PORTS_FROM + (getpid () * PAIR_SIZE + attempt) % BLOCKS * PAIR_PORTS, count = 0;
+        while (count < PAIR_PORTS && (handles[count] = s_hold (port + count)) != -1)
+            count++;
+        if (count == PAIR_PORTS)
+            return port;
         while (count-- > 0)
             close (handles[count]);
     }

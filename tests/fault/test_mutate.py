@@ -27,20 +27,24 @@ def test_each_verb_has_its_mutants():
     assert {name for name, _ in verbs()} <= {request[0].decode(errors="replace") for request in REQUESTS}
 
 
-@pytest.mark.parametrize("keys", [False, True], ids=["open", "keys"])
-def test_nobody_notices_the_mutants(keys):
-    print("ZBROKER_SEED=%d" % SEED)
+def unnoticed(keys, seed):
+    """A run of its own pair, with what every run has to show; returns whether mutants came as far as a verb, and were refused."""
+    print("ZBROKER_SEED=%d" % seed)
     world = World(keys)
     try:
-        result = run(world, SEED, 2, SECONDS or (4 if keys else 8) * SLOWER)
+        result = run(world, seed, 2, SECONDS or (4 if keys else 8) * SLOWER)
         report(*result)
         _, count, rounds, findings, states = result
         assert not findings
         assert rounds and all(count[kind] for kind in ("client", "state", "ship", "witness"))
-        #  With keys few mutants come as far as a verb.
         if keys:
             assert count[LET_IN] and all(state["dropped"]["unknown_keys"] for state in states)
-        else:
-            assert sum(state["dropped"]["not_zb1"] for state in states) and sum(state["refused"] for state in states)
+        return sum(state["dropped"]["not_zb1"] for state in states) and sum(state["refused"] for state in states)
     finally:
         world.close()
+
+
+@pytest.mark.parametrize("keys", [False, True], ids=["open", "keys"])
+def test_nobody_notices_the_mutants(keys):
+    #  With keys a handful is let in, and what they send is drawn: a short run may have none of one kind, five have not.
+    assert any(unnoticed(keys, SEED + more) for more in range(5 if keys else 1))
