@@ -688,6 +688,7 @@ bool zb_tables_read (zb_tables_t *self, zb_read_t *read)
 {
     if (!self->open || self->env->fault || self->rollbacks != self->env->rollbacks)
         return false;
+    disk_read ();
     fake_tables_read (&self->env->rows, read);
     if (sim_mutant == MUTANT_EPOCH && read->range[0].table == ZB_META)
         s_forget_epoch (read);

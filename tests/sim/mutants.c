@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/engine_self.h"
 #include "core/queue/view.h"
 #include "core/queue/queue.h"
 #include "core/replay/replay.h"
@@ -40,7 +41,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
         [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
         [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
-        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",
+        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
+        [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -63,7 +65,6 @@ void __wrap_zb_view_done (const zb_view_t *self, zb_spans_t *ids)
         ids->size = 0;
 }
 
-typedef struct zb_engine zb_engine_t;
 void __real_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
@@ -118,6 +119,41 @@ void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found)
 {
     if (sim_mutant != MUTANT_UNTIMED)
         __real_zb_replayer_make_laid (self, found);
+}
+
+//  An acknowledgement of what is on its way from the lane into the log is forgotten.
+zb_load_t *__real_zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+zb_load_t *__wrap_zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+zb_load_t *__wrap_zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span)
+{
+    bool forgets = false;
+    for (size_t index = 0; index < queue->lane.gones && sim_mutant == MUTANT_TAKEN; index++) {
+        const zb_lane_gone_t *gone = &queue->lane.gone[index];
+        forgets = forgets || (gone->inserted && gone->commit > self->released && gone->id >= span->first &&
+                              gone->id <= span->last);
+    }
+    if (forgets)
+        task->laid = UINT64_MAX;
+    return forgets ? NULL : __real_zb_engine_ack_laid (self, queue, task, span);
+}
+
+//  What is purged stays in the lane.
+void __real_zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+void __wrap_zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+void __wrap_zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    zb_read_t less = *read;
+    if (sim_mutant == MUTANT_UNPURGED && less.ranges > 2)
+        less.ranges = 2;
+    __real_zb_engine_purged (self, load, &less);
+}
+
+//  The winner does not see that it has a row already that was in the loser's lane.
+bool __real_zb_log_was_laid (const zb_row_t *row, uint64_t epoch);
+bool __wrap_zb_log_was_laid (const zb_row_t *row, uint64_t epoch);
+bool __wrap_zb_log_was_laid (const zb_row_t *row, uint64_t epoch)
+{
+    return __real_zb_log_was_laid (row, epoch) && sim_mutant != MUTANT_UNLAID;
 }
 
 //  A queue that is full drops all that is ready.

@@ -97,6 +97,9 @@ typedef enum {
     MUTANT_HASTY,    //  a message with a delay is due half a second early
     MUTANT_UNTIMED,  //  the loser of a split does not tell of what is not due
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
+    MUTANT_TAKEN,    //  an acknowledgement of what is on its way from the lane into the log is forgotten
+    MUTANT_UNPURGED, //  what is purged stays in the lane
+    MUTANT_UNLAID,   //  the winner of a split does not see that it has a row already that was in the loser's lane
     MUTANTS
 } mutant_t;
 
