@@ -411,7 +411,7 @@ static void test_a_range_over_what_became_due (void **state)
     rig_say (rig, "c", "ACK|a|d|1:2..1:5");
     rig_expect (rig, "c> OK|a|both");
     assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
-    //  Not wanted any more, when it is on its way into the log.
+    //  Not wanted any more, when it is on its way into the log, and to who has waited for it.
     rig_say (rig, "c", "PUT|p|d|delay=100|six");
     rig_skip (rig);
     rig->sync_there = false;
@@ -423,6 +423,7 @@ static void test_a_range_over_what_became_due (void **state)
     rig_sync (rig, true, true);
     rig_run (rig);
     rig_expect (rig, "x> OK|h|*");
+    rig_expect (rig, "c> MSG|g|both|d|1:6 1\tdelay=100|six");
     rig_expect (rig, "x> OK|a|both");
     rig_expect (rig, NULL);
     assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);

@@ -21,7 +21,7 @@
 
 #define ROWS 256          //  of one read
 #define BYTES (256 << 10) //  of one read, about
-#define CLOCK_STEP 100    //  ms until it is tried again while the time is not known, or what is purged is not
+#define CLOCK_STEP 100    //  ms until it is tried again while the time is not known
 
 //  A lead that begins takes up the time of the store, which may be ahead by a step, and by another one for each lead
 //  shortly before.  So much is not believed, unless the machine's clock says so, too: nothing is early.
@@ -109,18 +109,28 @@ static zb_load_t *s_load (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t k
     return load;
 }
 
-//  Messages up to this id are purged; UINT64_MAX also if that is not known.
-static uint64_t s_purged (const zb_engine_t *self, const zb_queue_t *queue)
+//  The commit that erases the last rows of what is purged erases the tombstone: a read that sees the one sees the other,
+//  however late it comes back.  A tombstone that the store has not got yet was known when the read was handed out.
+void zb_engine_read_tomb (zb_load_t *load)
 {
-    uint8_t key[4];
-    zb_put32 (key, queue->id);
-    zb_entry_t *entry = zb_map_find (&self->tombs.by_queue, (zb_frame_t){key, sizeof key});
-    return entry ? ZB_ITEM (entry, zb_tomb_t, entry)->mark : self->tombs.more ? UINT64_MAX : 0;
+    uint8_t key[ZB_TOMB_KEY_SIZE];
+    zb_tomb_key (load->queue->id, key);
+    zb_read_add (load->read, ZB_QUEUES, key, sizeof key, sizeof key, 1, BYTES);
 }
 
-bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
+bool zb_engine_tomb (const zb_load_t *load, const zb_read_t *read, size_t range, uint64_t *mark)
 {
-    return id > s_purged (self, queue) && (id <= self->before || id <= queue->lane.shown) &&
+    uint32_t queue = 0;
+    uint64_t found = 0;
+    if (read->count[range] && zb_tomb_decode (&read->found[range][0], &queue, &found))
+        return false;
+    *mark = load->buried > found ? load->buried : found;
+    return true;
+}
+
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id, uint64_t mark)
+{
+    return id > mark && id > zb_engine_buried (self, queue->id) && (id <= self->before || id <= queue->lane.shown) &&
            !zb_lane_taken (&queue->lane, id);
 }
 
@@ -133,6 +143,7 @@ static zb_load_t *s_read_due (zb_engine_t *self, zb_queue_t *queue)
     queue->lane.head = ZB_LANE_NEVER;
     zb_lane_key (queue->id, 0, 0, key);
     zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    zb_engine_read_tomb (load);
     return load;
 }
 
@@ -151,7 +162,7 @@ void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
             zb_timer_set (&self->timers, &lane->timer, self->now + (left < INT32_MAX ? (int64_t) left : INT32_MAX));
         return;
     }
-    if (time == 0 || s_purged (self, queue) == UINT64_MAX) {
+    if (time == 0) {
         zb_timer_set (&self->timers, &lane->timer, self->now + CLOCK_STEP);
         return;
     }
@@ -167,7 +178,7 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
     uint64_t time = queue->delays ? zb_engine_due_time (self) : 0;
     if (queue->delays && zb_engine_inserts_due (self, queue))
         return &self->shown;
-    if (time == 0 || (lane->known && lane->head > time && !lane->load) || s_purged (self, queue) == UINT64_MAX)
+    if (time == 0 || (lane->known && lane->head > time && !lane->load))
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
@@ -203,9 +214,10 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
     lane->load = NULL;
     if (queue->gone)
         return true;
-    uint64_t head = read->more[0] ? 0 : ZB_LANE_NEVER, before = 0, purged = s_purged (self, queue);
-    uint64_t time = zb_engine_due_time (self);
-    bool may = load->purges == queue->log.purges && !queue->cursor.load && !queue->log.inserting && purged < UINT64_MAX;
+    uint64_t head = read->more[0] ? 0 : ZB_LANE_NEVER, before = 0, mark = 0, time = zb_engine_due_time (self);
+    if (!zb_engine_tomb (load, read, 1, &mark))
+        return false;
+    bool may = load->purges == queue->log.purges && !queue->cursor.load && !queue->log.inserting;
     if (!may)
         lane->known = false;
     for (size_t index = 0; may && index < read->count[0]; index++) {
@@ -213,7 +225,7 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
         uint64_t due = 0, id = 0;
         if (zb_lane_decode (found, queue->id, &due, &id))
             return false;
-        if (id <= purged || zb_lane_taken (lane, id))
+        if (id <= mark || zb_lane_taken (lane, id))
             continue;
         if (due > time || id < before) {
             head = due;
@@ -225,7 +237,8 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
     if (may && head < lane->head)
         lane->head = head;
     zb_engine_visited (self, read->count[0]);
-    zb_engine_serve (self, queue);
+    //  Those who wait for the lane are before those who get.
+    zb_engine_serve_later (self, queue);
     return true;
 }
 
@@ -245,25 +258,6 @@ static void s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t id, uint32_t 
     queue->cursor.commit = queue->commit;
 }
 
-//  One that was inserted is done before it is shown: it leaves the log.
-static void s_drop (zb_engine_t *self, zb_queue_t *queue, zb_lane_gone_t *gone)
-{
-    uint8_t key[ZB_LOG_KEY_SIZE];
-    uint32_t bytes = 0;
-    ZB_RING_EACH (link, after, &zb_engine_commit (self, gone->commit)->rows)
-    {
-        zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
-        if (added->log == &queue->log && added->inserted && added->last == gone->id) {
-            added->dropped = true;
-            bytes = zb_lane_bytes (added->row);
-        }
-    }
-    zb_log_key (queue->id, gone->id, key);
-    zb_batch_erase (self->fill->batch, ZB_LOG, key, sizeof key);
-    gone->inserted = false;
-    s_done (self, queue, gone->id, bytes);
-}
-
 //  Whether it was looked up by the load that has just come back.
 static bool s_is_told (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id)
 {
@@ -280,16 +274,22 @@ static zb_load_t *s_look (zb_engine_t *self, zb_queue_t *queue, uint64_t from, u
     load->asks = asks;
     zb_lane_index_key (queue->id, from, key);
     zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    zb_engine_read_tomb (load);
     return load;
 }
 
 bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
 {
     zb_queue_t *queue = load->queue;
-    uint64_t purged = s_purged (self, queue), last = load->last;
+    uint64_t mark = 0, last = load->last;
     queue->lane.load = NULL;
+    //  What was purged since may be in what was read.
+    if (load->purges != queue->log.purges && !queue->gone)
+        zb_engine_serve (self, queue);
     if (queue->gone || load->purges != queue->log.purges)
         return true;
+    if (!zb_engine_tomb (load, read, 1, &mark))
+        return false;
     for (size_t index = 0; index < read->count[0]; index++) {
         uint64_t due = 0, id = 0;
         uint32_t bytes = 0;
@@ -299,7 +299,7 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
             break;
         if (index + 1 == read->count[0] && read->more[0])
             last = id;
-        if (load->asks || id <= purged || zb_lane_taken (&queue->lane, id))
+        if (load->asks || id <= mark || zb_lane_taken (&queue->lane, id))
             continue;
         zb_lane_erase (self->fill->batch, queue->id, due, id);
         zb_lane_take (&queue->lane, id, self->fill->number, false);
@@ -308,26 +308,33 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
     zb_engine_visited (self, read->count[0]);
     self->told.laid = queue;
     self->told.laid_in = load->asks ? read : NULL;
+    self->told.laid_mark = mark;
     self->told.laid_from = load->from;
     self->told.laid_last = last;
     zb_engine_serve (self, queue);
     return true;
 }
 
+//  Whether one of them was inserted, and is not shown yet.
+static bool s_is_inserted (const zb_engine_t *self, const zb_lane_t *lane, const zb_span_t *span)
+{
+    bool any = false;
+    for (size_t index = 0; index < lane->gones && !any; index++) {
+        const zb_lane_gone_t *gone = &lane->gone[index];
+        any = gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last;
+    }
+    return any;
+}
+
 zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span)
 {
     uint32_t number = 0;
-    zb_lane_t *lane = &queue->lane;
+    const zb_lane_t *lane = &queue->lane;
     if (task->laid == 0) {
         //  Of one that is delivered it is known that it is not there.
         bool here = span->first == span->last && zb_cursor_find (&queue->cursor, span->first, &number);
-        bool none = lane->known && lane->head == ZB_LANE_NEVER && !lane->load && !lane->gones;
+        bool none = lane->known && lane->head == ZB_LANE_NEVER && !lane->load;
         task->laid = here || none || span->first > self->newest ? UINT64_MAX : span->first;
-        for (size_t index = 0; index < lane->gones && task->laid < UINT64_MAX; index++) {
-            zb_lane_gone_t *gone = &lane->gone[index];
-            if (gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last)
-                s_drop (self, queue, gone);
-        }
     }
     while (task->laid <= span->last && task->laid < UINT64_MAX) {
         if (s_is_told (self, queue, task->laid) && !self->told.laid_in) {
@@ -337,7 +344,8 @@ zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         return lane->load ? lane->load : s_look (self, queue, task->laid, span->last, false);
     }
     task->laid = UINT64_MAX;
-    return NULL;
+    //  What is on its way into the log, or was when it was looked for, is found there when it is shown.
+    return s_is_inserted (self, lane, span) ? &self->shown : NULL;
 }
 
 //  Whether the load that has just come back has found it.
@@ -348,7 +356,7 @@ static bool s_is_found (const zb_engine_t *self, const zb_queue_t *queue, uint64
         uint64_t due = 0, id = 0;
         uint32_t bytes = 0;
         if (zb_lane_index_decode (&read->found[0][index], queue->id, &due, &id, &bytes) == 0 && id == wanted)
-            return zb_engine_is_laid (self, queue, id);
+            return zb_engine_is_laid (self, queue, id, self->told.laid_mark);
     }
     return false;
 }

@@ -134,7 +134,8 @@ typedef struct zb_load {
     zb_position_t position; //  what is looked for,
     zb_spot_t spot;         //  and what has been found; behind it
     zb_spot_t end;          //  nothing was shown when it was asked
-    uint64_t seen;          //  rows up to here are seen by its read
+    uint64_t seen;          //  rows up to here are seen by its read,
+    uint64_t buried;        //  and DUE, LAID, PEEK: those up to here were known to be gone
     zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
     struct zb_subs *subs; //  SUBS: what has been found
     bool sifts;           //  it counts among those
@@ -247,6 +248,7 @@ typedef struct {
     uint64_t laid_from;
     uint64_t laid_last;
     const zb_read_t *laid_in; //  what there is; NULL: nothing any more
+    uint64_t laid_mark;       //  and of that is gone what is up to here
     zb_queue_t *queue; //  these ids of this queue are in memory or gone
     uint64_t from;
     uint64_t last;
@@ -652,8 +654,12 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
                            unsigned *code);
 //  Somebody gets from the queue: takes what is due, or waits for that.
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
-//  Whether a message that a read has found in the lane is one that may be told of.
-bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id);
+//  A read of a lane has the tombstone of its queue read, too.  *mark: messages up to this id are gone, as far as that read may
+//  have seen them; false if the tombstone, which is in this range, is malformed.
+void zb_engine_read_tomb (zb_load_t *load);
+bool zb_engine_tomb (const zb_load_t *load, const zb_read_t *read, size_t range, uint64_t *mark);
+//  Whether a message that such a read has found in the lane is one that may be told of.
+bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id, uint64_t mark);
 //  Whether something that is due may be on its way.
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
 //  The rows that were read for one of the two; false if one is malformed.
@@ -850,6 +856,8 @@ void zb_engine_strike (zb_engine_t *self, const zb_session_t *session);
 //  upkeep.c
 //  Marks what is up to `mark` as gone; its space will be freed.
 void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark);
+//  Messages of the queue up to this id are gone, as far as this lead has said so or read it; 0 = none.
+uint64_t zb_engine_buried (const zb_engine_t *self, uint32_t queue);
 //  Frees some space, if it is time to.
 void zb_engine_free_some (zb_engine_t *self);
 //  The rows of purged messages, the names of producers: what these loads found.

@@ -192,6 +192,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self)
         return NULL;
     zb_load_t *load = ZB_ITEM (link, zb_load_t, ask);
     load->seen = self->taken_id;
+    load->buried = load->queue ? zb_engine_buried (self, load->queue->id) : 0;
     if (load->kind == ZB_LOAD_PEEK)
         self->peeking = true;
     else if (load->queue && load->queue->lane.load != load)

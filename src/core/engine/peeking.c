@@ -61,6 +61,7 @@ static void s_read_on (zb_load_t *load)
     uint8_t laid[ZB_LANE_KEY_SIZE];
     zb_lane_index_key (queue->id, load->peek->at, laid);
     zb_read_add (load->read, ZB_LOG, laid, ZB_LANE_INDEX_SIZE, ZB_LANE_PREFIX, ROWS, BYTES);
+    zb_engine_read_tomb (load);
     for (size_t index = 0; index < load->peek->laid; index++) {
         zb_lane_key (queue->id, load->peek->due[index], load->peek->id[index], laid);
         zb_read_add (load->read, ZB_LOG, laid, sizeof laid, sizeof laid, 1, BYTES);
@@ -178,7 +179,7 @@ static zb_row_t *s_find_laid (const struct zb_peek *peek, const zb_read_t *read,
     for (size_t index = 0; index < peek->laid; index++)
         if (peek->id[index] == id) {
             *there = true;
-            return read->count[3 + index] ? read->found[3 + index][0].row : NULL;
+            return read->count[4 + index] ? read->found[4 + index][0].row : NULL;
         }
     *there = false;
     return NULL;
@@ -204,7 +205,8 @@ static int s_laid (zb_engine_t *self, struct zb_peek *peek, zb_row_t *row, uint6
 static int s_lane (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read, size_t *next, uint64_t end)
 {
     struct zb_peek *peek = load->peek;
-    int more = 1;
+    uint64_t mark = 0;
+    int more = read->ranges < 3 || zb_engine_tomb (load, read, 3, &mark) ? 1 : -1;
     for (; more == 1 && read->ranges > 2 && *next < read->count[2]; ++*next) {
         uint64_t due = 0, id = 0;
         uint32_t bytes = 0;
@@ -214,7 +216,7 @@ static int s_lane (zb_engine_t *self, const zb_load_t *load, const zb_read_t *re
         if (id >= end)
             return 1;
         zb_row_t *row = s_find_laid (peek, read, id, &there);
-        bool told = zb_engine_is_laid (self, load->queue, id);
+        bool told = zb_engine_is_laid (self, load->queue, id, mark);
         if (told && !there) {
             peek->at = id;
             for (peek->laid = 0; peek->laid < LAID && *next < read->count[2]; peek->laid++, ++*next)

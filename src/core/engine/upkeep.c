@@ -70,14 +70,22 @@ void zb_engine_exhume (zb_engine_t *self, const zb_found_t *found)
         s_tomb (self, queue, mark, self->taken);
 }
 
+uint64_t zb_engine_buried (const zb_engine_t *self, uint32_t queue)
+{
+    uint8_t key[4];
+    zb_put32 (key, queue);
+    zb_entry_t *entry = zb_map_find (&self->tombs.by_queue, (zb_frame_t){key, sizeof key});
+    return entry ? ZB_ITEM (entry, zb_tomb_t, entry)->mark : 0;
+}
+
 void zb_engine_free_some (zb_engine_t *self)
 {
     if (self->tombs.reading)
         return;
+    //  There are more of them until it is read that there are none.
     if (zb_ring_empty (&self->tombs.all)) {
         if (self->tombs.more)
             zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
-        self->tombs.more = false;
         return;
     }
     //  A read sees what was taken: before the tombstone itself it might not see all rows.  And one step is on its way at a

@@ -86,7 +86,6 @@ void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 
 uint64_t zb_cursor_depth (const zb_cursor_t *self)
 {
-    assert (self->done <= self->log->put || self->log->head_only);
     return self->done < self->log->put ? self->log->put - self->done : 0;
 }
 
@@ -745,6 +744,9 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         view->has_bits = true;
         view->commit = commit->number;
     }
+    //  A store whose count is wrong stops nobody.
+    if (!self->log->head_only && self->done > self->log->put)
+        self->done = self->log->put;
     zb_cursor_row_t row = {self->lost.first ? self->lost.first : zb_cursor_low (self), self->log->put, self->done, 0,
                            0};
     bool head_only = self->log->head_only;

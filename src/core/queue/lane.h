@@ -27,7 +27,8 @@
       REJECT,    of what is here are refused: nobody has it
       acks=
       PURGE,     the tombstone of the queue says up to which id all is gone, of the lane as well: what it says so of is not
-      DELETE     delivered any more, and its rows are freed step by step, by their ids
+      DELETE     delivered any more, and its rows are freed step by step, by their ids.  Each read of a lane has the tombstone
+                 read, too: both go with one commit, so that what it brings is judged by what it saw
       LIST       counts it among the messages, from its PUT on, and so do max-messages and max-bytes (its bytes are in
                  the row by id, so that an ACK needs no more than that)
       replay     the loser sends the lanes before its logs, as rows of messages; the winner puts what is not due into its own.

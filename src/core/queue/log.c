@@ -261,7 +261,7 @@ void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join, size_t *le
     if (added->purges != self->purges)
         return;
     self->shown += zb_log_count (added->row);
-    if (added->due || added->dropped)
+    if (added->due)
         return;
     bool inserted = added->inserted && added->last <= self->tail;
     assert (inserted || added->last > self->tail); //  I6

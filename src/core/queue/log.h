@@ -73,7 +73,6 @@ typedef struct {
     bool inserted;   //  zb_log_insert's; then
     uint64_t first;  //  its first id,
     zb_row_t *bits;  //  and what is done of it, or NULL
-    bool dropped;    //  it is done before it was shown
     uint64_t due;    //  it goes into the lane (core/queue/lane.h), until then; 0 = it does not
 } zb_added_t;
 
