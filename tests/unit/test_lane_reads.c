@@ -233,6 +233,65 @@ static void test_beside_many_tombstones (void **state)
     }
 }
 
+//  What was purged and is not freed yet, however much it is, does not keep back what is due behind it.
+static void test_behind_what_was_purged (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    for (int put = 0; put < 10; put++) {
+        rig_skip (rig);
+        kit_ok (rig,
+                "PUT|p|d|delay=90|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23|24|25|26|27|28|29|30|"
+                "31|32|33|34|35|36|37|38|39|40|41|42|43|44|45|46|47|48|49|50");
+    }
+    kit_ok (rig, "PUT|p|d|delay=95|never");
+    s_pass (rig, 40);
+    rig->stuck = true;
+    kit_ok (rig, "PURGE|x|d");
+    zb_read_t *held = s_hold (rig);
+    kit_ok (rig, "PUT|p|d|delay=100|late");
+    kit_ok (rig, "PUT|p|d|delay=60|soon");
+    rig_skip (rig);
+    rig_say (rig, "x", "GET|g|d|9|5000|");
+    s_pass (rig, 60);
+    rig_expect (rig, "x> MSG|g|both|d|1:503 1\tdelay=60|soon");
+    rig_say (rig, "y", "ACK|a|d|1:1");
+    rig_expect (rig, "y> OK|a|both");
+    rig_say (rig, "x", "GET|g|d|9|5000|");
+    size_t reads = rig->read_count;
+    s_pass (rig, 40);
+    rig_expect (rig, "x> MSG|g|both|d|1:502 1\tdelay=100|late");
+    assert_true (rig->read_count - reads < 4);
+    zb_engine_loaded (rig->engine, &held, rig->now);
+    rig_run (rig);
+    rig_say (rig, "x", "ACK|a|d|1:502 1:503");
+    s_has (rig, 0);
+    rig_destroy (&rig);
+}
+
+//  What was put while the machine's clock was set back is due before what was read meanwhile, and is delivered, too.
+static void test_put_before_what_is_read (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        rig_t *rig = s_open (NULL);
+        kit_ok (rig, "PUT|p|d|delay=100|first");
+        s_pass (rig, 100);
+        rig_skip (rig);
+        rig->stuck = round;
+        rig_say (rig, "x", "GET|g|d|9|5000|");
+        zb_engine_time (rig->engine, WALL + rig->now - 5000, rig->now);
+        rig_say (rig, "c", "PUT|p|d|delay=10|second");
+        zb_engine_time (rig->engine, WALL + rig->now, rig->now);
+        s_let_go (rig, false);
+        rig_say (rig, "x", "GET|g|d|9|0|");
+        rig_expect (rig, round ? "c> OK|p|both|1:2|1:2" : "x> MSG|g|both|d|1:1 1\tdelay=100|first");
+        rig_expect (rig, round ? "x> MSG|g|both|d|1:1 1\tdelay=100|first" : "c> OK|p|both|1:2|1:2");
+        rig_expect (rig, "x> MSG|g|both|d|1:2 1\tdelay=10|second");
+        rig_destroy (&rig);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +300,8 @@ int main (void)
         cmocka_unit_test (test_acknowledged_while_it_becomes_due),
         cmocka_unit_test (test_acknowledged_when_it_was_purged),
         cmocka_unit_test (test_beside_many_tombstones),
+        cmocka_unit_test (test_behind_what_was_purged),
+        cmocka_unit_test (test_put_before_what_is_read),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -272,13 +272,81 @@ static void test_sent_to_both (void **state)
     s_close ();
 }
 
+//  Both sides, with one more message at the loser, and all that it sends before that.
+static void s_open_before_a_row (void)
+{
+    char words[64];
+    zb_replayer_stats_t stats;
+    uint64_t items = 0;
+    for (int round = 0; round < 2; round++) {
+        s_open ();
+        sides_say (&sides_loser, "c", "PUT|1|d|delay=0|theirs");
+        sides_say (&sides_winner, "c", "GET|g|d|9|0|");
+        s_pass (&sides_winner, 1000);
+        rig_skip (sides_winner.rig);
+        for (uint64_t item = 1; round && item < items; item++)
+            sides_replay_some (2, words, &stats);
+        for (; round == 0 && rig_stats (sides_winner.rig).replayed == 0; items++)
+            sides_replay_some (2, words, &stats);
+        if (round == 0)
+            s_close ();
+    }
+}
+
+//  Who asks what there is, and what is due can't be taken because rows of the loser are on their way, is told that there is nothing.
+static void test_a_get_while_rows_come (void **state)
+{
+    (void) state;
+    char words[64];
+    zb_replayer_stats_t stats;
+    s_open_before_a_row ();
+    rig_t *rig = sides_winner.rig;
+    rig->sync_here = rig->sync_there = false;
+    sides_replay_some (2, words, &stats);
+    assert_int_equal (rig_stats (rig).replayed, 1);
+    rig_say (rig, "c", "GET|g|d|9|0|");
+    rig_expect (rig, "c> MSG|g|solo|d|");
+    rig->sync_here = rig->sync_there = true;
+    rig_sync (rig, true, true);
+    sides_replay ("");
+    s_expect ("d", "second,theirs");
+    s_close ();
+}
+
+//  A row of the loser waits for the read of what is due, which would be in vain.
+static void test_a_row_while_something_becomes_due (void **state)
+{
+    (void) state;
+    char words[64];
+    zb_replayer_stats_t stats;
+    s_open_before_a_row ();
+    rig_t *rig = sides_winner.rig;
+    rig->stuck = true;
+    rig_say (rig, "c", "GET|g|d|9|5000|");
+    sides_replay_some (2, words, &stats);
+    assert_int_equal (rig_stats (rig).replayed, 0);
+    rig->stuck = false;
+    rig_skip (rig);
+    rig_run (rig);
+    rig_expect (rig, "c> MSG|g|solo|d|1:5 1\n2b:1 1\tdelay=0|second|theirs");
+    sides_replay ("");
+    s_expect_messages ("d", 3);
+    s_close ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_puts_of_the_loser), cmocka_unit_test (test_acknowledged_at_the_loser),
-        cmocka_unit_test (test_its_bytes_count),   cmocka_unit_test (test_due_at_the_loser),
-        cmocka_unit_test (test_interrupted),       cmocka_unit_test (test_interrupted_and_due_since),
-        cmocka_unit_test (test_put_aside),         cmocka_unit_test (test_sent_to_both),
+        cmocka_unit_test (test_puts_of_the_loser),
+        cmocka_unit_test (test_acknowledged_at_the_loser),
+        cmocka_unit_test (test_its_bytes_count),
+        cmocka_unit_test (test_due_at_the_loser),
+        cmocka_unit_test (test_interrupted),
+        cmocka_unit_test (test_interrupted_and_due_since),
+        cmocka_unit_test (test_put_aside),
+        cmocka_unit_test (test_sent_to_both),
+        cmocka_unit_test (test_a_get_while_rows_come),
+        cmocka_unit_test (test_a_row_while_something_becomes_due),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -141,7 +141,10 @@ static zb_load_t *s_read_due (zb_engine_t *self, zb_queue_t *queue)
     zb_load_t *load = s_load (self, queue, ZB_LOAD_DUE);
     queue->lane.known = true;
     queue->lane.head = ZB_LANE_NEVER;
-    zb_lane_key (queue->id, 0, 0, key);
+    load->from = queue->lane.from_due;
+    load->last = queue->lane.from_id;
+    queue->lane.from_due = ZB_LANE_NEVER;
+    zb_lane_key (queue->id, load->from, load->last, key);
     zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
     zb_engine_read_tomb (load);
     return load;
@@ -187,10 +190,7 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    const zb_lane_t *lane = &queue->lane;
-    uint64_t time = zb_engine_due_time (self);
-    return queue->delays &&
-           (lane->load || zb_engine_inserts_due (self, queue) || (time && (!lane->known || lane->head <= time)));
+    return queue->delays && (queue->lane.load || zb_engine_inserts_due (self, queue));
 }
 
 //  Inserts one that was found.
@@ -225,15 +225,20 @@ bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *rea
         uint64_t due = 0, id = 0;
         if (zb_lane_decode (found, queue->id, &due, &id))
             return false;
-        if (id <= mark || zb_lane_taken (lane, id))
-            continue;
-        if (due > time || id < before) {
+        bool gone = id <= mark || zb_lane_taken (lane, id);
+        if (due > time || (!gone && id < before)) {
             head = due;
             break;
         }
-        s_insert (self, queue, found->row, due, id);
-        before = id;
+        if (!gone) {
+            s_insert (self, queue, found->row, due, id);
+            before = id;
+        }
+        load->from = due;
+        load->last = id + 1;
     }
+    //  What was shown meanwhile is not among it.
+    zb_lane_back (lane, load->from, load->last);
     if (may && head < lane->head)
         lane->head = head;
     zb_engine_visited (self, read->count[0]);

@@ -128,7 +128,8 @@ typedef struct zb_load {
     zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
     bool asks;            //  LAID: nothing is taken out
-    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  SPOT: where it can be.  SWEEP, READ: the first
+    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  DUE: from this time, and id, on.  SPOT: where
+                   //  it can be.  SWEEP, READ: the first
     uint64_t last;
     uint64_t probe;         //  SPOT: the id that is read at,
     zb_position_t position; //  what is looked for,
@@ -660,7 +661,7 @@ void zb_engine_read_tomb (zb_load_t *load);
 bool zb_engine_tomb (const zb_load_t *load, const zb_read_t *read, size_t range, uint64_t *mark);
 //  Whether a message that such a read has found in the lane is one that may be told of.
 bool zb_engine_is_laid (const zb_engine_t *self, const zb_queue_t *queue, uint64_t id, uint64_t mark);
-//  Whether something that is due may be on its way.
+//  Whether something that is due may be on its way, when zb_engine_delay was called.
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue);
 //  The rows that were read for one of the two; false if one is malformed.
 bool zb_engine_are_due (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);

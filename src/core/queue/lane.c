@@ -100,6 +100,15 @@ void zb_lane_shown (zb_lane_t *self, uint64_t due, uint64_t id)
         self->shown = id;
     if (self->known && due < self->head)
         self->head = due;
+    zb_lane_back (self, due, id);
+}
+
+void zb_lane_back (zb_lane_t *self, uint64_t due, uint64_t id)
+{
+    if (due > self->from_due || (due == self->from_due && id > self->from_id))
+        return;
+    self->from_due = due;
+    self->from_id = id;
 }
 
 void zb_lane_take (zb_lane_t *self, uint64_t id, uint64_t commit, bool inserted)

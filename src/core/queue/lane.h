@@ -77,6 +77,8 @@ typedef struct {
 typedef struct {
     bool known;       //  the head is
     uint64_t head;    //  nothing that was shown is due before
+    uint64_t from_due; //  and it is read from here on: what is before that is gone, or was inserted
+    uint64_t from_id;
     uint64_t last;    //  the largest id that was inserted last,
     uint64_t shown;   //  and that was shown in the lane
     uint64_t commit;  //  the newest commit that inserts
@@ -89,6 +91,8 @@ typedef struct {
 
 //  A message was shown that is due then.
 void zb_lane_shown (zb_lane_t *self, uint64_t due, uint64_t id);
+//  It is read from there on, or from further ahead.
+void zb_lane_back (zb_lane_t *self, uint64_t due, uint64_t id);
 //  It is taken out with this commit; NULL, or that it was.
 void zb_lane_take (zb_lane_t *self, uint64_t id, uint64_t commit, bool inserted);
 zb_lane_gone_t *zb_lane_taken (const zb_lane_t *self, uint64_t id);
