@@ -100,6 +100,16 @@ static void s_say (client_t *self, const char *verb, const char *argument)
     s_do (self, frame, strcmp (verb, "PURGE") ? 5 : 4);
 }
 
+//  Goes to the other broker now and then, where there may be two that serve mostly as one that knows of nothing.
+static void s_wander (client_t *self)
+{
+    if (!self->socket || !world_chance (world_has (EXTRA_SPLITS) ? 150 : 60))
+        return;
+    plain_leave (self);
+    if (world_has (EXTRA_SPLITS | EXTRA_CLOCKS) && world_chance (700))
+        self->token[0] = 0;
+}
+
 //  How long before its time it is now; 0, or less: it may be due.  A broker counts whole milliseconds.
 static int64_t s_early (int number)
 {
@@ -184,6 +194,7 @@ static void *s_setter (void *arg)
         if (s_crowds && world_chance (15))
             s_put_crowd (self);
         plain_nap (0, 80 * MS);
+        s_wander (self);
     }
     clients_end ();
     return NULL;
@@ -294,12 +305,14 @@ static void s_dispose (client_t *self, int count, const int number[MOST])
 {
     int some[MOST], named = 0;
     bool back = world_chance (100);
+    //  In a split it leaves most, so that there is something to be merged.
+    unsigned leaves = history_was_divided (world_now ()) ? 800 : 300;
     if (world_chance (150)) {
         s_ack_range (self, count, number);
         return;
     }
     for (int index = 0; index < count; index++)
-        if (!world_chance (300))
+        if (!world_chance (leaves))
             some[named++] = number[index];
     if (named)
         s_settle (self, named, some, back);
@@ -319,8 +332,7 @@ static void *s_ring (void *arg)
             s_dispose (self, count, number);
         else if (count < 0)
             plain_nap (20 * MS, 100 * MS);
-        if (self->socket && world_chance (60))
-            plain_leave (self);
+        s_wander (self);
     }
     clients_end ();
     return NULL;
@@ -378,6 +390,7 @@ static void *s_guard (void *arg)
             s_purge (self);
         else
             s_take_back (self, rush && world_chance (900));
+        s_wander (self);
     }
     clients_end ();
     return NULL;

@@ -291,6 +291,48 @@ static bool s_both_say (const char *words)
     return machine_says (PRIMARY, words) && machine_says (BACKUP, words);
 }
 
+static void s_part (void *arg, uint64_t number);
+
+//  Cuts the two again amid the merge, and kills the loser, which leads again when it is back, and is replayed once more.
+static void s_part_again (void *arg, uint64_t number)
+{
+    machine_t *loser = arg;
+    (void) number;
+    if (world_now () > s_to || !machine_says (loser->machine, "diverged"))
+        return;
+    s_cut_for (PRIMARY, BACKUP, s_to);
+    s_cut_for (BACKUP, PRIMARY, s_to);
+    world_note ("the merge is cut off");
+    machine_kill (loser, false);
+    world_at (world_now () + 100 * MS, s_part, NULL, 1);
+}
+
+//  A merge is to be cut off.
+static bool s_awaits;
+
+void faults_replays_lane (void)
+{
+    if (s_awaits)
+        world_at (world_now () + (int64_t) world_random (20 * MS), s_part_again,
+                  machine_of (process_self ()->machine), 0);
+    s_awaits = false;
+}
+
+//  Looks for the merge until then.  If there is something in a lane it is cut off more often when that is sent.
+static void s_await_merge (void *arg, uint64_t number)
+{
+    (void) arg;
+    for (int machine = PRIMARY; machine <= BACKUP && s_awaits; machine++)
+        if (machine_says (machine, "diverged")) {
+            s_awaits = world_chance (700);
+            if (!s_awaits)
+                world_at (world_now () + (int64_t) world_random (40 * MS), s_part_again, machine_of (machine), 0);
+            return;
+        }
+    if (world_now () < (int64_t) number)
+        world_at (world_now () + 2 * MS, s_await_merge, NULL, number);
+}
+
 //  Cuts a pair that is in sync until each side has served for a while.  It often ends with a kill, amid the merge, or with
 //  another cut.  Number: 1 while it is cut.
 static void s_part (void *arg, uint64_t number)
@@ -311,9 +353,13 @@ static void s_part (void *arg, uint64_t number)
         cut = false;
         world_at (until, s_heal_link, NULL, PRIMARY * MACHINES + BACKUP);
         world_at (until, s_heal_link, NULL, BACKUP * MACHINES + PRIMARY);
-        if (world_chance (400))
+        bool again = world_chance (450);
+        s_awaits = again;
+        if (again)
+            s_await_merge (NULL, (uint64_t) (until + 3 * SECOND));
+        if (!again && world_chance (400))
             world_at (until + (int64_t) world_random (400 * MS), s_kill_any, NULL, 0);
-        if (world_chance (300))
+        if (!again && world_chance (300))
             s_cut_for (PRIMARY, BACKUP, until + (int64_t) world_random (SECOND));
         now = until + (int64_t) world_random (400 * MS);
     }

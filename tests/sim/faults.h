@@ -19,5 +19,7 @@ const char *fault_name (kind_t kind);
 void faults_start (kind_t kind, int64_t from, int64_t to);
 //  All is mended; no fault comes any more.
 void faults_end (void);
+//  The loser of a split has begun to send what is not due.
+void faults_replays_lane (void);
 
 #endif

@@ -19,6 +19,7 @@
 #include "core/replay/replay.h"
 #include "core/pair/role.h"
 #include "core/queue/producer.h"
+#include "faults.h"
 #include "history.h"
 #include "patterns/witness_fsm.h"
 
@@ -117,6 +118,7 @@ void __real_zb_replayer_make_laid (void *self, const zb_found_t *found);
 void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found);
 void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found)
 {
+    faults_replays_lane ();
     if (sim_mutant != MUTANT_UNTIMED)
         __real_zb_replayer_make_laid (self, found);
 }

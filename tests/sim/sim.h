@@ -122,14 +122,16 @@ enum {
     EXTRA_CLOCKS = 512,  //  brokers stand still, and their clocks with them
     EXTRA_FORGE = 1024,  //  consumers that put what they make with acks=
     EXTRAS = 11,         //  how many there are that a run may have or not
-    EXTRA_SHARED = 2048  //  both brokers use one store: every eighth block of 64 seeds, without the first four of these
+    EXTRA_SHARED = 2048, //  both brokers use one store: every eighth block of 64 seeds, without the first four of these
+    EXTRA_WITNESS = 4096 //  no run has it; who selects seeds means those with a witness
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
 
 void world_init (uint64_t seed);
-//  Whether this run has it.  Of 64 seeds the first 16 have none but EXTRA_SHARED.
+//  Whether this run has it, or one of several; all of them.  Of 64 seeds the first 16 have none but EXTRA_SHARED.
 bool world_has (unsigned extra);
+bool world_has_all (unsigned extras);
 //  The one with this name; 0 if there is none.
 unsigned world_extra (const char *name);
 //  The names of all that it has, each behind a comma.
