@@ -244,6 +244,76 @@ static void test_not_behind_a_backlog (void **state)
     rig_destroy (&rig);
 }
 
+//  Nor does one that became due before, and is amid the backlog.
+static void test_not_behind_one_amid_a_backlog (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        rig_t *rig = s_delayed ("delay=0", NULL);
+        rig_say (rig, "c", "PUT|p|d|delay=200|second");
+        for (int put = 0; put < 10; put++)
+            rig_say (rig, "c", "PUT|p|d||x");
+        rig_say (rig, "c", "PUT|p|d|delay=100|first");
+        for (int put = 0; put < 10; put++)
+            rig_say (rig, "c", "PUT|p|d||x");
+        s_pass (rig, 100);
+        rig_skip (rig);
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_expect (rig, "c> MSG|g|both|d|1:2 1|x");
+        if (round)
+            s_take_over (rig);
+        s_pass (rig, 100);
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_expect (rig, round ? "c> MSG|g|both|d|1:2 1|x" : "c> MSG|g|both|d|1:3 1|x");
+        rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=200|second");
+        rig_destroy (&rig);
+    }
+}
+
+//  Nor where a consumer takes it faster than it is read.
+static void test_not_behind_a_backlog_that_is_read (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = limits.windows = 40000;
+    rig_t *rig = s_delayed ("delay=0", &limits);
+    rig_say (rig, "c", "PUT|p|d|delay=100|due");
+    for (int put = 0; put < 100; put++) {
+        rig_put (rig, "c", "p", "d", 1, 3000);
+        rig_run (rig);
+    }
+    s_take_over (rig);
+    s_pass (rig, 100);
+    rig->stuck = true;
+    rig_say (rig, "c", "GET|g|d|1|90000|");
+    bool found = false;
+    int reads = 0;
+    uint64_t last = zb_epoch_base (1, 1) + 2;
+    char line[60];
+    for (; !found && rig->reads; reads++) {
+        zb_read_t *read = rig->read[0];
+        memmove (rig->read, rig->read + 1, --rig->reads * sizeof read);
+        zb_engine_loaded (rig->engine, &read, rig->now);
+        rig_run (rig);
+        for (int get = 0; get < 9; get++)
+            rig_say (rig, "c", "GET|g|d|9|90000|");
+        //  All that it has.
+        for (size_t index = 0; index < rig->count; index++) {
+            const zb_reply_t *reply = rig->replies[index].reply;
+            uint64_t id = reply->bodies ? reply->body[reply->bodies - 1].id : 0;
+            last = id > last ? id : last;
+            found = found || strstr (rig->replies[index].text, "|due");
+        }
+        rig_skip (rig);
+        snprintf (line, sizeof line, "ACK|a|d|1:2..%" PRIu64, last);
+        rig_say (rig, "c", line);
+    }
+    assert_true (found);
+    assert_true (reads < 9);
+    rig_destroy (&rig);
+}
+
 //  What is on disk is all that a new leader needs.
 static void test_takeover_and_restart (void **state)
 {
@@ -653,6 +723,8 @@ int main (void)
         cmocka_unit_test (test_delivered_when_it_is_due),
         cmocka_unit_test (test_in_the_order_of_time),
         cmocka_unit_test (test_not_behind_a_backlog),
+        cmocka_unit_test (test_not_behind_one_amid_a_backlog),
+        cmocka_unit_test (test_not_behind_a_backlog_that_is_read),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_many_leads),
         cmocka_unit_test (test_the_order_over_a_takeover),

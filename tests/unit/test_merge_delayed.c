@@ -241,6 +241,39 @@ static void test_interrupted_and_due_since (void **state)
     }
 }
 
+//  A queue that the loser has deleted since, and made again without the option, has it here: there may be something in its lane.
+static void test_interrupted_and_deleted_since (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        s_open ();
+        sides_say (&sides_loser, "c", "QUEUE|q|e|delay=0");
+        sides_say (&sides_loser, "c", "PUT|1|e|delay=30000|gone");
+        sides_replay_messages (1);
+        s_expect_messages ("e", 1);
+        sides_lead (&sides_winner);
+        s_pass (&sides_winner, 0);
+        if (round) {
+            sides_say (&sides_winner, "c", "HELLO|h");
+            sides_say (&sides_winner, "c", "PUT|1|e|delay=30000|mine");
+        }
+        sides_lead (&sides_loser);
+        s_pass (&sides_loser, 0);
+        sides_say (&sides_loser, "c", "HELLO|h");
+        sides_say (&sides_loser, "c", "DELETE|x|e");
+        sides_say (&sides_loser, "c", "QUEUE|q|e|lease=7000");
+        sides_lead (&sides_winner);
+        s_pass (&sides_winner, 0);
+        sides_replay ("");
+        s_pass (&sides_winner, 30000);
+        s_expect ("e", round ? "mine" : "");
+        sides_say (&sides_winner, "r", "HELLO|h");
+        s_expect_line ("e", round ? "\nmessages=1\n" : "\nmessages=0\n");
+        s_expect_line ("e", "\ndelay=0");
+        s_close ();
+    }
+}
+
 //  What another PUT of the same number stands in the way of is put aside; what lies behind it comes.
 static void test_put_aside (void **state)
 {
@@ -343,6 +376,7 @@ int main (void)
         cmocka_unit_test (test_due_at_the_loser),
         cmocka_unit_test (test_interrupted),
         cmocka_unit_test (test_interrupted_and_due_since),
+        cmocka_unit_test (test_interrupted_and_deleted_since),
         cmocka_unit_test (test_put_aside),
         cmocka_unit_test (test_sent_to_both),
         cmocka_unit_test (test_a_get_while_rows_come),

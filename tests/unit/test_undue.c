@@ -323,6 +323,39 @@ static void test_acks_while_something_becomes_due (void **state)
     rig_destroy (&rig);
 }
 
+//  What a REJECT names is looked for in the log again when it has become due meanwhile, where no consumer is yet.
+static void test_reject_while_it_becomes_due (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = limits.windows = 4000;
+    rig_t *rig = rig_ready (&limits);
+    s_wall = 1800000000000;
+    s_pass (rig, 1);
+    s_pass (rig, 61000);
+    kit_ok (rig, "QUEUE|q|d|delay=0");
+    for (int put = 0; put < 9; put++)
+        kit_put (rig, "d", 900);
+    kit_ok (rig, "PUT|p|d|delay=100|late");
+    kit_ok (rig, "PUT|p|d||last");
+    rig_say (rig, "x", "HELLO|h");
+    //  It has all that fits into memory, and waits for more.
+    rig_say (rig, "x", "GET|g|d|9|0|");
+    rig_say (rig, "x", "GET|g|d|9|5000|");
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "c", "REJECT|r|d|1:10");
+    s_wall += 100;
+    rig->now += 100;
+    zb_engine_time (rig->engine, (int64_t) s_wall, rig->now);
+    rig_run (rig);
+    rig->stuck = false;
+    rig_run (rig);
+    rig_expect (rig, "c> OK|r|both");
+    s_has (rig, "d.dead", "late");
+    rig_destroy (&rig);
+}
+
 //  It dies of its tries as any other; among the dead letters it is ready.
 static void test_dies_of_its_tries (void **state)
 {
@@ -351,6 +384,7 @@ int main (void)
         cmocka_unit_test (test_reject_nack_and_extend),
         cmocka_unit_test (test_acks_of_a_put),
         cmocka_unit_test (test_acks_while_something_becomes_due),
+        cmocka_unit_test (test_reject_while_it_becomes_due),
         cmocka_unit_test (test_dies_of_its_tries),
     };
     return cmocka_run_group_tests_name ("undue", tests, NULL, NULL);

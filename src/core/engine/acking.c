@@ -64,8 +64,8 @@ static zb_load_t *s_span (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
         if (known < self->told.last && self->told.queue == queue && task->next >= self->told.from &&
             task->next <= self->told.last)
             known = self->told.last;
-        if (known == 0 && queue->cursor.load)
-            return queue->cursor.load;
+        if (known == 0 && zb_engine_reads (queue))
+            return zb_engine_reads (queue);
         if (known == 0)
             return zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, last);
         known = known < last ? known : last;

@@ -10,7 +10,7 @@
 
     What is due is taken out of the lane, and inserted into the log, when somebody gets: the rows of one read, in
     the order of their time, as far as their ids rise.  Rows of which one has a smaller id than the
-    one before are left for the next time, when what was inserted is delivered, since of what is in the log
+    one before are left for the next time, when what was inserted is not next any more, since of what is in the log
     the smallest id is delivered first.
 */
 
@@ -85,16 +85,13 @@ const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
                                                : ZB_MERGING;
 }
 
-//  Whether what was inserted last is delivered, or lies where the consumers are not yet; and what another lead has inserted, if
-//  that is next.
-static bool s_is_passed (const zb_engine_t *self, zb_queue_t *queue)
+//  Whether what is next is none of what was inserted, by whomever: that goes first, since it was due before.  Where others are
+//  next, what was inserted is one among them.
+static bool s_is_passed (zb_queue_t *queue)
 {
     uint32_t number = 0;
     const zb_view_t *view = zb_cursor_next (&queue->cursor, &number);
-    bool inherited = view && zb_log_due (view->places->row) && zb_places_id (view->places, number) <= self->before;
-    if (queue->lane.last > queue->cursor.reach)
-        return !inherited;
-    return !view || (!inherited && zb_places_id (view->places, number) > queue->lane.last);
+    return !view || !zb_log_due (view->places->row);
 }
 
 static zb_load_t *s_load (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind)
@@ -170,7 +167,7 @@ void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
         return;
     }
     //  Both end by themselves, and then it is served.
-    if (queue->cursor.load || queue->log.inserting || !s_is_passed (self, queue))
+    if (queue->cursor.load || queue->log.inserting || !s_is_passed (queue))
         return;
     s_read_due (self, queue);
 }
@@ -185,7 +182,7 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    return queue->log.inserting || !s_is_passed (self, queue) ? NULL : s_read_due (self, queue);
+    return queue->log.inserting || !s_is_passed (queue) ? NULL : s_read_due (self, queue);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
@@ -200,7 +197,6 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint6
     zb_lane_erase (self->fill->batch, queue->id, due, id);
     zb_lane_take (&queue->lane, id, self->fill->number, true);
     zb_queue_take_due (queue, row, id, self->fill);
-    queue->lane.last = id;
     queue->lane.commit = self->fill->number;
     self->fill->bytes += row->size;
     self->waiting += row->size;

@@ -98,6 +98,8 @@ static void s_move (s_step_t *step, const zb_view_t *view, uint32_t number)
     self->stats.acked = acked;
     self->stats.spent++;
     self->must = true;
+    step->target->asked = self->epoch;
+    zb_engine_touch_queue (self, step->target);
     s_spend (step, MOVE_VISITS);
     step->bytes -= step->bytes > size ? size : step->bytes;
 }
@@ -138,7 +140,8 @@ static zb_load_t *s_read (zb_engine_t *self, zb_queue_t *queue, uint64_t id, uin
     bool told = self->told.queue == queue && id >= self->told.from && id <= self->told.last;
     if (told || zb_cursor_known (&queue->cursor, id))
         return NULL;
-    return queue->cursor.load ? queue->cursor.load : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, id, last);
+    zb_load_t *load = zb_engine_reads (queue);
+    return load ? load : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, id, last);
 }
 
 //  Goes on with a lease, from the first id that has not been looked at; returns what has to be waited for.
@@ -170,10 +173,6 @@ static zb_load_t *s_queue (zb_engine_t *self, s_step_t *step)
     zb_load_t *load = step->name.size > ZB_NAME_MAX ? NULL : zb_engine_queue (self, step->name, &step->target);
     while (!load && !step->stuck && step->left && step->bytes && !zb_ring_empty (&queue->doomed))
         load = s_lease (step, ZB_ITEM (queue->doomed.next, zb_lease_t, mine));
-    if (step->target) {
-        step->target->asked = self->epoch;
-        zb_engine_touch_queue (self, step->target);
-    }
     zb_engine_serve (self, queue);
     return load;
 }

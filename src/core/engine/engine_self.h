@@ -776,7 +776,9 @@ void zb_engine_followed (zb_engine_t *self, uint64_t moment);
 //  loads.c
 //  A load of this kind and name; the same one while it is under way.
 zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t name);
-//  A load of rows of the log.
+//  The load of rows of the log that is under way, or of what is due: that would be in vain if rows were read beside it.
+zb_load_t *zb_engine_reads (const zb_queue_t *queue);
+//  A load of rows of the log, while there is no such load.
 zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from,
                                 uint64_t last);
 //  Whether rows of the queue may be read for filters of clients; if not, it is served as soon as they may.

@@ -97,8 +97,9 @@ zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue)
         return NULL;
     if (!zb_engine_fresh (self, queue) && cursor->ready)
         return &self->later;
-    if (cursor->ready || cursor->load || cursor->reach >= cursor->log->tail)
-        return cursor->ready ? NULL : cursor->load;
+    zb_load_t *load = zb_engine_reads (queue);
+    if (cursor->ready || load || cursor->reach >= cursor->log->tail)
+        return cursor->ready ? NULL : load;
     return zb_engine_window_fits (self, queue)
                ? zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX)
                : NULL;

@@ -179,8 +179,8 @@ static zb_load_t *s_look_on (zb_engine_t *self, const zb_task_t *task, zb_queue_
 {
     const zb_cursor_t *cursor = &queue->cursor;
     const zb_log_t *log = cursor->log;
-    if (cursor->load)
-        return cursor->load;
+    if (zb_engine_reads (queue))
+        return zb_engine_reads (queue);
     zb_engine_visited (self, AGAIN_VISITS);
     bool all = cursor->reach >= log->tail;
     if (log->inserting || (all && log->put > log->shown))

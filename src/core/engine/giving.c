@@ -265,7 +265,7 @@ static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
     const zb_cursor_t *cursor = &queue->cursor;
     if (cursor->log->inserting)
         return;
-    if (cursor->load || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
+    if (zb_engine_reads (queue) || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
     size_t chunk = zb_engine_chunk (self);
     if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
@@ -306,7 +306,8 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     }
     if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
         return;
-    if (queue->delays)
+    //  The two take turns: while there is nothing to give, what is next in the log is read first.
+    if (queue->delays && queue->cursor.ready)
         zb_engine_delay (self, queue);
     while (queue->cursor.ready && !zb_ring_empty (&queue->parked)) {
         //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.

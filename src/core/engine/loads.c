@@ -100,7 +100,7 @@ zb_load_t *zb_engine_load (zb_engine_t *self, zb_load_kind_t kind, zb_frame_t na
 
 zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_kind_t kind, uint64_t from, uint64_t last)
 {
-    assert (!queue->cursor.load);
+    assert (!zb_engine_reads (queue));
     zb_load_t *load = zb_engine_load_new (self, kind);
     load->queue = queue;
     load->from = from;
@@ -119,6 +119,12 @@ zb_load_t *zb_engine_load_rows (zb_engine_t *self, zb_queue_t *queue, zb_load_ki
     queue->cursor.load = load;
     queue->log.users++;
     return load;
+}
+
+zb_load_t *zb_engine_reads (const zb_queue_t *queue)
+{
+    zb_load_t *due = queue->lane.load && queue->lane.load->kind == ZB_LOAD_DUE ? queue->lane.load : NULL;
+    return queue->cursor.load ? queue->cursor.load : due;
 }
 
 bool zb_engine_may_sift (zb_engine_t *self, zb_queue_t *queue)

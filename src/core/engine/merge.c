@@ -201,6 +201,8 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
         zb_queue_row_t row = item->queue;
         //  What was put here before the option was known does not expire.
         row.since = queue->timed ? queue->since : self->newest;
+        //  Something may be in its lane.
+        row.delays = row.delays || queue->delays;
         row.counts = queue->sized ? queue->cursor.counts : zb_queue_counts (queue, self->newest);
         zb_queue_configure (queue, &row);
         zb_engine_write_queue (self, queue);

@@ -246,8 +246,12 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
     request->spans = zb_spans_join (request->span, request->spans);
     if (!s_may_ask (self, task))
         return NULL;
-    if (zb_engine_inserts_due (self, queue))
+    if (zb_engine_inserts_due (self, queue)) {
+        //  What is named may be among it: all of that is looked for again.
+        task->at = 0;
+        task->next = 0;
         return &self->shown;
+    }
     zb_pinned_t result;
     load = zb_engine_pin (self, queue, task, false, &result);
     if (load)

@@ -101,8 +101,8 @@ zb_load_t *zb_engine_pin (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task,
             return self->pin.session->load;
         }
         s_pin (self, session, queue);
-        return queue->cursor.load ? queue->cursor.load
-                                  : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, span->last);
+        zb_load_t *load = zb_engine_reads (queue);
+        return load ? load : zb_engine_load_rows (self, queue, ZB_LOAD_STRAYS, task->next, span->last);
     }
     return NULL;
 }

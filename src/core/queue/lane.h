@@ -14,7 +14,8 @@
                  id that no queue has: the row by (queue, due, id), and by (queue, id) when it is due
       due        a GET that waits has the head of the lane read, when the pair's time has come to it.  What is due
                  is inserted in the order of its time, no further than ids rise, and the next ones only
-                 when these were delivered: so time decides, not ids.  One such commit of a queue is on its way at a time;
+                 when none of these is next: so time decides, not ids.  Amid others that are ready it is one of
+                 them, and of those the smallest id is next.  One such commit of a queue is on its way at a time;
                  until it is released nobody is shown what it inserts (as with what a replay inserts)
       restart,   nothing is in memory that is not on disk: who leads reads the head of the lane when the first GET
       takeover   comes.  The time is the pair's, which never goes back: nothing is early, and nothing later than by
@@ -79,8 +80,7 @@ typedef struct {
     uint64_t head;    //  nothing that was shown is due before
     uint64_t from_due; //  and it is read from here on: what is before that is gone, or was inserted
     uint64_t from_id;
-    uint64_t last;    //  the largest id that was inserted last,
-    uint64_t shown;   //  and that was shown in the lane
+    uint64_t shown;   //  the largest id that was shown in the lane
     uint64_t commit;  //  the newest commit that inserts
     zb_timer_t timer; //  somebody waits for the head
     struct zb_load *load;
