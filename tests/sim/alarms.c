@@ -29,7 +29,6 @@
 #include <string.h>
 
 #include "clients.h"
-#include "core/base/pairtime.h"
 #include "plain.h"
 
 #define ALARMS 900
@@ -58,27 +57,16 @@ static struct {
     struct {
         uint64_t id;
         int64_t done; //  when it was acknowledged under this id
+        int found;    //  how often in the end
     } place[PLACES];
 } s_alarm[ALARMS + 1];
 
 static int s_set;
 static uint64_t s_puts;
-static int64_t s_behind; //  ms that the clock of a pair was behind at most
 static int64_t s_quiet;  //  nobody gets before
 static bool s_ended, s_crowds, s_purges;
 static int s_fill; //  of those that come in a crowd
 static size_t s_taken_back, s_ranges, s_rung, s_purged;
-
-//  The machines' clocks agree with the world.
-void __real_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
-void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
-void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now)
-{
-    __real_zb_pairtime_tell (self, wall, now);
-    int64_t behind = 1700000000000 + world_now () / MS - (int64_t) self->time;
-    if (self->time && behind > s_behind)
-        s_behind = behind;
-}
 
 //  Until it is answered OK.
 static void s_do (client_t *self, const frame_t *frame, size_t frames)
@@ -113,7 +101,7 @@ static void s_wander (client_t *self)
 //  How long before its time it is now; 0, or less: it may be due.  A broker counts whole milliseconds.
 static int64_t s_early (int number)
 {
-    return s_alarm[number].due - world_now () - (2 + s_behind) * MS;
+    return s_alarm[number].due - world_now () - (2 + history_behind ()) * MS;
 }
 
 //  ---------------------------------------------------------------------------
@@ -396,6 +384,27 @@ static void *s_guard (void *arg)
     return NULL;
 }
 
+//  It was found in the end; under one id once, split or not.
+static void s_find (int number)
+{
+    s_alarm[number].found++;
+    for (int at = 0; at < PLACES; at++)
+        if (s_alarm[number].place[at].id == s_alarm[number].id && ++s_alarm[number].place[at].found > 1)
+            world_finding ("H19: alarm %d is there twice as %" PRIu64, number, s_alarm[number].id);
+}
+
+//  Nothing is left, and so says LIST.
+static void s_list (client_t *self)
+{
+    char id[24];
+    snprintf (id, sizeof id, "i%" PRIu64, ++self->serial);
+    frame_t frame[] = {TEXT ("ZB1"), TEXT ("LIST"), TEXT (id), TEXT (NAME)};
+    s_do (self, frame, 4);
+    const char *count = strstr (plain_text (self, 5), "\nmessages=");
+    if (!count || strtoull (count + strlen ("\nmessages="), NULL, 10))
+        world_finding ("H19: all alarms are acknowledged, and LIST says%.20s", count ? count : " nothing");
+}
+
 //  Takes all of it, until nothing has come for longer than the longest delay and a lease.
 static void s_empty (client_t *self)
 {
@@ -410,7 +419,7 @@ static void s_empty (client_t *self)
             plain_nap (50 * MS, 100 * MS);
         for (int index = 0; index < count; index++) {
             size_t size = strlen (acks);
-            s_alarm[number[index]].found++;
+            s_find (number[index]);
             snprintf (acks + size, sizeof acks - size, "%s%" PRIu64, size ? " " : "", s_alarm[number[index]].id);
         }
         if (count > 0)
@@ -421,6 +430,7 @@ static void s_empty (client_t *self)
 static void *s_count (void *arg)
 {
     s_empty (arg);
+    s_list (arg);
     for (int number = 1; number <= s_set; number++) {
         if (s_alarm[number].found > 1 && !history_is_split ())
             world_finding ("H19: alarm %d is there %d times", number, s_alarm[number].found);
@@ -428,7 +438,7 @@ static void *s_count (void *arg)
             world_finding ("H19: alarm %d is gone, and nobody has acknowledged or purged it", number);
     }
     world_note ("%d alarms, %zu rung, %zu taken back, %zu ranges, %zu purges, a clock %" PRId64 " ms behind", s_set,
-                s_rung, s_taken_back, s_ranges, s_purged, s_behind);
+                s_rung, s_taken_back, s_ranges, s_purged, history_behind ());
     s_ended = true;
     return NULL;
 }

@@ -293,7 +293,14 @@ static bool s_both_say (const char *words)
 
 static void s_part (void *arg, uint64_t number);
 
-//  Cuts the two again amid the merge, and kills the loser, which leads again when it is back, and is replayed once more.
+static void s_kill (void *arg, uint64_t number)
+{
+    (void) number;
+    machine_kill (arg, false);
+}
+
+//  Cuts the two again amid the merge, and kills the loser, which leads again when it is back.  If its winner is killed, too, it
+//  may lose once more to the same one, whose new epoch is newer.
 static void s_part_again (void *arg, uint64_t number)
 {
     machine_t *loser = arg;
@@ -304,6 +311,8 @@ static void s_part_again (void *arg, uint64_t number)
     s_cut_for (BACKUP, PRIMARY, s_to);
     world_note ("the merge is cut off");
     machine_kill (loser, false);
+    if (world_chance (600))
+        world_at (world_now () + (int64_t) world_random (SECOND), s_kill, machine_peer (loser), 0);
     world_at (world_now () + 100 * MS, s_part, NULL, 1);
 }
 

@@ -19,6 +19,7 @@
 #include "core/replay/replay.h"
 #include "core/pair/role.h"
 #include "core/queue/producer.h"
+#include "core/queue/timing.h"
 #include "faults.h"
 #include "history.h"
 #include "patterns/witness_fsm.h"
@@ -43,7 +44,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
         [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
         [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
-        [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",
+        [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",   [MUTANT_STALE] = "stale",
+        [MUTANT_SOON] = "soon",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -156,6 +158,37 @@ bool __wrap_zb_log_was_laid (const zb_row_t *row, uint64_t epoch);
 bool __wrap_zb_log_was_laid (const zb_row_t *row, uint64_t epoch)
 {
     return __real_zb_log_was_laid (row, epoch) && sim_mutant != MUTANT_UNLAID;
+}
+
+//  What is over is delivered.
+bool __real_zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
+bool __wrap_zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
+bool __wrap_zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue)
+{
+    uint32_t number = 0;
+    return sim_mutant == MUTANT_STALE ? zb_cursor_next (&queue->cursor, &number) != NULL
+                                      : __real_zb_engine_fresh (self, queue);
+}
+
+//  A message is over in half of its time.
+const char *__real_zb_timing_read (zb_timing_t *self, zb_frame_t properties);
+const char *__wrap_zb_timing_read (zb_timing_t *self, zb_frame_t properties);
+const char *__wrap_zb_timing_read (zb_timing_t *self, zb_frame_t properties)
+{
+    const char *wrong = __real_zb_timing_read (self, properties);
+    //  Not that it would be over before it is due: that is refused.
+    if (sim_mutant == MUTANT_SOON && !memmem (properties.data, properties.size, "delay=", 6))
+        self->expires /= 2;
+    return wrong;
+}
+
+//  A clock is wrong for no longer than a second of a lead.
+bool __real_zb_engine_rests (const zb_engine_t *self);
+bool __wrap_zb_engine_rests (const zb_engine_t *self);
+bool __wrap_zb_engine_rests (const zb_engine_t *self)
+{
+    bool sure = self->clock.apart <= ZB_PAIRTIME_APART && self->clock.apart >= -ZB_PAIRTIME_APART;
+    return __real_zb_engine_rests (self) && !(sure && self->now - self->started > SECOND / MS);
 }
 
 //  A queue that is full drops all that is ready.

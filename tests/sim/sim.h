@@ -99,6 +99,8 @@ typedef enum {
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
     MUTANT_TAKEN,    //  an acknowledgement of what is on its way from the lane into the log is forgotten
     MUTANT_UNPURGED, //  what is purged stays in the lane
+    MUTANT_STALE,    //  what is over is delivered
+    MUTANT_SOON,     //  it is over in half of its time
     MUTANT_UNLAID,   //  the winner of a split does not see that it has a row already that was in the loser's lane
     MUTANTS
 } mutant_t;

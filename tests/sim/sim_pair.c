@@ -105,11 +105,12 @@ static void s_count_late (void)
 {
     alarms_count ();
     samples_count ();
+    offers_count ();
     int64_t limit = world_now () + 120 * SECOND;
-    while (!alarms_have_been_counted () || !samples_have_been_counted ()) {
+    while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms and samples are not served");
+            world_finding ("H8: at rest, and alarms, samples and offers are not served");
     }
 }
 
@@ -238,6 +239,8 @@ static void s_run (uint64_t seed)
         alarms_start (PUTS_TO);
     if (s_forges ())
         samples_start (PUTS_TO);
+    if (s_forges ())
+        offers_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -456,7 +459,9 @@ static void s_test_mutants (void)
         {MUTANT_GREEDY, "H20", 60, EXTRA_FORGE, 0},
         {MUTANT_TAKEN, "H19", 200, EXTRA_FORGE, 0},
         {MUTANT_UNPURGED, "H19", 60, EXTRA_FORGE, 0},
-        {MUTANT_UNLAID, "H19", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
+        {MUTANT_UNLAID, "H10", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
+        {MUTANT_STALE, "H21", 60, EXTRA_FORGE, 0},
+        {MUTANT_SOON, "H21", 60, EXTRA_FORGE, 0},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED, 0},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED, 0},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS, 0},
