@@ -3,12 +3,14 @@ import os
 import time
 
 from conftest import in_step
-from patience import PATIENCE
+from patience import PATIENCE, SLOWER
 from zb1 import Client, status
 
 MIB = 1 << 20
 #  Messages that are not due at a time: 10000000 for the whole, which takes 10 GB of disk.
 DELAYED = int(os.environ.get("ZBROKER_DELAYED", "100000"))
+#  Sanitizers and valgrind keep what was freed: how much memory there is says nothing of the broker.
+PADDED = SLOWER > 1
 
 
 def now():
@@ -70,8 +72,9 @@ def test_little_memory(single):
     bodies = [b"%0500d" % number for number in range(1000)]
 
     def resident():
+        #  Without the database's cache, which is in files.
         with open("/proc/%d/status" % single.broker.process.pid) as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
 
     one.request("PUT", "4", "d", "", *bodies)
     before = resident()
@@ -79,7 +82,8 @@ def test_little_memory(single):
         one.request("PUT", "4", "d", "", *bodies)
     grown = resident() - before
     print("%d messages, %d KiB more memory" % (DELAYED, grown // 1024))
-    assert grown < 512 * MIB
+    #  80 bytes a message would be seen, and a sixth of their bodies.
+    assert PADDED or grown < 8 * MIB
     assert status(single.endpoints[0])["window_bytes"] < MIB
     #  One that is due is found among them at once.
     one.request("PUT", "4", "d", "delay=1", b"now")

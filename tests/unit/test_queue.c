@@ -409,6 +409,33 @@ static void test_purge_forgets_all (void **state)
     s_destroy (self);
 }
 
+//  If it ever says that more is done than was put, the next leader goes on, and finds what is there.
+static void test_a_count_that_is_wrong (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_rows (10);
+    self->queue->cursor.done = 25;
+    assert_int_equal (zb_queue_depth (self->queue), 0);
+    s_commit (self);
+    zb_read_t *read = zb_read_new (0, 0);
+    zb_read_add (read, ZB_CURSORS, "", 0, 0, 1, SIZE_MAX);
+    fake_store_read (self->store, read);
+    zb_cursor_row_t row;
+    assert_int_equal (read->count[0], 1);
+    assert_int_equal (zb_cursor_row_decode (&row, read->found[0][0].row), 0);
+    zb_read_destroy (&read);
+    zb_queue_destroy (&self->queue);
+    self->queue = zb_queue_new (zb_frame ("q"), 1, self->next - 1, &self->total);
+    zb_queue_restore (self->queue, &row);
+    assert_int_equal (s_load (self, self->queue->cursor.reach + 1, 100, 0), self->next - 1);
+    assert_int_equal (self->queue->cursor.ready, 20);
+    s_ack (self, 1, 20);
+    s_commit (self);
+    s_put (self, 2);
+    assert_int_equal (zb_queue_depth (self->queue), 2);
+    s_destroy (self);
+}
+
 static void test_malformed_rows_are_seen (void **state)
 {
     (void) state;
@@ -512,6 +539,7 @@ int main (void)
         cmocka_unit_test (test_tries_are_counted),
         cmocka_unit_test (test_spans_are_cut),
         cmocka_unit_test (test_purge_forgets_all),
+        cmocka_unit_test (test_a_count_that_is_wrong),
         cmocka_unit_test (test_malformed_rows_are_seen),
         cmocka_unit_test (test_timers_come_in_order),
         cmocka_unit_test (test_maps_find_what_is_in_them),

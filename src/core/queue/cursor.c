@@ -68,8 +68,7 @@ static void s_pass_all (zb_cursor_t *self)
 void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     assert (self->views.count == 0 && row->done <= row->put);
-    bool all = row->put <= row->done && !self->log->head_only;
-    zb_cursor_begin (self, all ? self->log->tail : row->low - 1, row->done);
+    zb_cursor_begin (self, row->low - 1, row->done);
     if (row->mark && self->log->head_only) {
         self->passed = row->mark - 1;
         self->behind = row->behind;
