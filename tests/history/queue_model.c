@@ -127,8 +127,8 @@ static bool s_store (queue_model_t *self, const act_t *act, char *why)
         return false;
     }
     for (size_t index = 0; index < act->messages; index++)
-        s_set (self, act->message[index],
-               self->vanish || self->message[act->message[index]].uncertain ? EITHER : IN, false);
+        s_set (self, act->message[index], self->vanish || self->message[act->message[index]].uncertain ? EITHER : IN,
+               false);
     return true;
 }
 

@@ -33,12 +33,12 @@
 
 #define ALARMS 900
 #define RINGERS 2
-#define MOST 24    //  of one GET
-#define PLACES 4   //  ids of one alarm
-#define TOGETHER 40  //  of a PUT of the many that are due at once,
-#define CROWD 8    //  and how many of these
-#define FEW 8      //  that the warden takes back at a time
-#define FILL 2900  //  bytes of a large one
+#define MOST 24     //  of one GET
+#define PLACES 4    //  ids of one alarm
+#define TOGETHER 40 //  of a PUT of the many that are due at once,
+#define CROWD 8     //  and how many of these
+#define FEW 8       //  that the warden takes back at a time
+#define FILL 2900   //  bytes of a large one
 #define LATEST 6000 //  ms
 #define NAME "alarms"
 
@@ -63,7 +63,7 @@ static struct {
 
 static int s_set;
 static uint64_t s_puts;
-static int64_t s_quiet;  //  nobody gets before
+static int64_t s_quiet; //  nobody gets before
 static bool s_ended, s_crowds, s_purges;
 static int s_fill; //  of those that come in a crowd
 static size_t s_taken_back, s_ranges, s_rung, s_purged;
@@ -333,7 +333,8 @@ static void *s_ring (void *arg)
 static void s_take_back (client_t *self, bool overdue)
 {
     int some[FEW], named = 0;
-    for (int number = 1 + (int) world_random (4); number <= s_set && named < FEW; number += 1 + (int) world_random (4)) {
+    for (int number = 1 + (int) world_random (4); number <= s_set && named < FEW;
+         number += 1 + (int) world_random (4)) {
         int64_t since = world_now () - s_alarm[number].due;
         bool fits = overdue ? since > -5 * MS && since < 3 * SECOND : world_chance (60);
         //  One that is done may be acknowledged once more.

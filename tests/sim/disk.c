@@ -109,7 +109,7 @@ bool disk_sync (void)
 
 void disk_read (void)
 {
-    int64_t most = s_own ()->delay / 8;
+    int64_t most = s_own ()->delay / 10;
     fiber_sleep (world_now () + (int64_t) world_random ((uint64_t) (most < 20 * MS ? most : 20 * MS) + 1));
 }
 

@@ -14,6 +14,12 @@
 
 static kind_t s_kind;
 static int64_t s_to;
+static bool s_slowly;
+
+bool faults_free_slowly (void)
+{
+    return s_slowly;
+}
 
 const char *fault_name (kind_t kind)
 {
@@ -322,8 +328,8 @@ static bool s_awaits;
 void faults_replays_lane (void)
 {
     if (s_awaits)
-        world_at (world_now () + (int64_t) world_random (20 * MS), s_part_again,
-                  machine_of (process_self ()->machine), 0);
+        world_at (world_now () + (int64_t) world_random (20 * MS), s_part_again, machine_of (process_self ()->machine),
+                  0);
     s_awaits = false;
 }
 
@@ -379,6 +385,7 @@ void faults_start (kind_t kind, int64_t from, int64_t to)
 {
     s_kind = kind;
     s_to = to;
+    s_slowly = world_has (EXTRA_FORGE) && world_chance (300);
     world_at (from, s_fault, NULL, 0);
     if (world_has (EXTRA_SPLITS))
         world_at (from + (int64_t) world_random (3 * SECOND), s_part, NULL, 0);
@@ -387,6 +394,7 @@ void faults_start (kind_t kind, int64_t from, int64_t to)
 void faults_end (void)
 {
     world_note ("from here on nothing breaks");
+    s_slowly = false;
     for (int one = 0; one < MACHINES; one++)
         for (int other = 0; other < MACHINES; other++)
             net_cut (one, other, false);

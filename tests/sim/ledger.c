@@ -443,7 +443,8 @@ void ledger_aside (const void *body, size_t size, const char *why)
     static const struct {
         const char *begin;
         void (*fn) (const void *body, size_t size);
-    } own[] = {{"<f", forge_aside}, {"<l", letters_aside}, {"<d", alarms_aside}, {"<s", samples_aside}, {"<o", offers_aside}};
+    } own[] = {
+        {"<f", forge_aside}, {"<l", letters_aside}, {"<d", alarms_aside}, {"<s", samples_aside}, {"<o", offers_aside}};
     for (size_t index = 0; index < sizeof own / sizeof *own; index++)
         if (size > 1 && memcmp (body, own[index].begin, 2) == 0) {
             own[index].fn (body, size);

@@ -29,22 +29,22 @@ mutant_t sim_mutant;
 const char *sim_mutant_name (mutant_t mutant)
 {
     static const char *const names[MUTANTS] = {
-        [MUTANT_NONE] = "none",       [MUTANT_FORGET] = "forget",     [MUTANT_SYNC] = "sync",
-        [MUTANT_ACKS] = "acks",       [MUTANT_PRODUCER] = "producer", [MUTANT_ORDER] = "order",
-        [MUTANT_DEATH] = "death",     [MUTANT_EPOCH] = "epoch",       [MUTANT_LINK] = "link",
-        [MUTANT_CONSENT] = "consent", [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
-        [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
-        [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
-        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
-        [MUTANT_SHORT] = "short",     [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
-        [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_GONE] = "gone",
-        [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
-        [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
-        [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
-        [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
-        [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
-        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
-        [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",   [MUTANT_STALE] = "stale",
+        [MUTANT_NONE] = "none",         [MUTANT_FORGET] = "forget",     [MUTANT_SYNC] = "sync",
+        [MUTANT_ACKS] = "acks",         [MUTANT_PRODUCER] = "producer", [MUTANT_ORDER] = "order",
+        [MUTANT_DEATH] = "death",       [MUTANT_EPOCH] = "epoch",       [MUTANT_LINK] = "link",
+        [MUTANT_CONSENT] = "consent",   [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
+        [MUTANT_ROWS] = "rows",         [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
+        [MUTANT_MIX] = "mix",           [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
+        [MUTANT_YIELD] = "yield",       [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
+        [MUTANT_SHORT] = "short",       [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
+        [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",       [MUTANT_GONE] = "gone",
+        [MUTANT_TORN] = "torn",         [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
+        [MUTANT_LOCK] = "lock",         [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
+        [MUTANT_BURIED] = "buried",     [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
+        [MUTANT_UNTOLD] = "untold",     [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
+        [MUTANT_RESTED] = "rested",     [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
+        [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
+        [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
         [MUTANT_SOON] = "soon",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
@@ -180,6 +180,15 @@ const char *__wrap_zb_timing_read (zb_timing_t *self, zb_frame_t properties)
     if (sim_mutant == MUTANT_SOON && !memmem (properties.data, properties.size, "delay=", 6))
         self->expires /= 2;
     return wrong;
+}
+
+//  What is purged is freed as slowly as the world wants.
+void __real_zb_engine_free_some (zb_engine_t *self);
+void __wrap_zb_engine_free_some (zb_engine_t *self);
+void __wrap_zb_engine_free_some (zb_engine_t *self)
+{
+    if (!faults_free_slowly () || world_chance (20))
+        __real_zb_engine_free_some (self);
 }
 
 //  A clock is wrong for no longer than a second of a lead.

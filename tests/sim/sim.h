@@ -112,10 +112,10 @@ void swap_bodies (uint8_t *data, size_t size);
 
 //  What a run has beyond its kind of faults.
 enum {
-    EXTRA_SPLITS = 1,   //  the brokers are cut off from each other for long, clients come and go on both sides
-    EXTRA_OPERATOR = 2, //  one moves the role, and has brokers lead that wait
-    EXTRA_NAMES = 4,    //  brokers are started as the other one
-    EXTRA_COPIES = 8,   //  disks are set back to copies
+    EXTRA_SPLITS = 1,    //  the brokers are cut off from each other for long, clients come and go on both sides
+    EXTRA_OPERATOR = 2,  //  one moves the role, and has brokers lead that wait
+    EXTRA_NAMES = 4,     //  brokers are started as the other one
+    EXTRA_COPIES = 8,    //  disks are set back to copies
     EXTRA_VISITORS = 16, //  three clients use one queue in all ways
     EXTRA_LEVELS = 32,   //  programs of two levels take turns on the machines, and an operator raises the store's
     EXTRA_LARGE = 64,    //  PUTs that take several rows of the log

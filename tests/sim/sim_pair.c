@@ -503,8 +503,9 @@ static int s_tap (void)
 int main (int argc, char *argv[])
 {
     static const struct option options[] = {
-        {"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},    {"mutant", 1, NULL, 'm'},
-        {"with", 1, NULL, 'w'}, {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {"without", 1, NULL, 'o'}, {NULL, 0, NULL, 0}};
+        {"seed", 1, NULL, 's'},    {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},
+        {"mutant", 1, NULL, 'm'},  {"with", 1, NULL, 'w'},    {"verbose", 0, NULL, 'v'},
+        {"history", 1, NULL, 'h'}, {"without", 1, NULL, 'o'}, {NULL, 0, NULL, 0}};
     uint64_t seed = 0, seeds = 0, from = 1;
     int letter;
     //  Transcripts have the rows that the roles take.
@@ -537,9 +538,10 @@ int main (int argc, char *argv[])
             scribe_file (optarg);
             break;
         default:
-            fprintf (stderr,
-                     "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]... [--without EXTRA]...]"
-                     " [--mutant NAME]\n");
+            fprintf (
+                stderr,
+                "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]... [--without EXTRA]...]"
+                " [--mutant NAME]\n");
             return 2;
         }
     if (seed)
