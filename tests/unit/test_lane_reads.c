@@ -269,6 +269,22 @@ static void test_behind_what_was_purged (void **state)
     rig_destroy (&rig);
 }
 
+//  What is purged goes, also when the step before it found nothing.
+static void test_purged_again_while_nothing_is_found (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    rig->stuck = true;
+    kit_ok (rig, "PURGE|x|d");
+    zb_read_t *held = s_hold (rig);
+    kit_ok (rig, "PUT|p|d||one");
+    kit_ok (rig, "PURGE|x|d");
+    zb_engine_loaded (rig->engine, &held, rig->now);
+    rig_run (rig);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
 //  What was put while the machine's clock was set back is due before what was read meanwhile, and is delivered, too.
 static void test_put_before_what_is_read (void **state)
 {
@@ -301,6 +317,7 @@ int main (void)
         cmocka_unit_test (test_acknowledged_when_it_was_purged),
         cmocka_unit_test (test_beside_many_tombstones),
         cmocka_unit_test (test_behind_what_was_purged),
+        cmocka_unit_test (test_purged_again_while_nothing_is_found),
         cmocka_unit_test (test_put_before_what_is_read),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

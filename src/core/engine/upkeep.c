@@ -150,6 +150,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     if (tomb->commit <= self->taken)
         tomb->commit = self->fill->number;
     self->tombs.freed = self->fill->number;
+    self->must = true;
     if (more || tomb->mark != load->last)
         return;
     zb_commit_buried (self->fill, tomb->queue);

@@ -20,7 +20,8 @@
       restart,   nothing is in memory that is not on disk: who leads reads the head of the lane when the first GET
       takeover   comes.  The time is the pair's, which never goes back: nothing is early, and nothing later than by
                  the time in which nobody led
-      ACK        of one id is looked up in the lane if memory does not know it, and takes it out; ranges don't reach
+      ACK        of one id is looked up in the lane if memory does not know it, and takes it out; what is on its way into
+                 the log is acknowledged there when it is shown; ranges don't reach
                  into the lane.  Nor do they cover what had a delay and was delivered to nobody, as far as this lead knows: it
                  lies between ids that a consumer has.  So after a takeover, or when its lease has ended and its row has left
                  memory, what was delivered and is acknowledged by a range comes again: twice is better than never
