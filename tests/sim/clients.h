@@ -48,7 +48,14 @@ bool alarms_have_been_counted (void);
 void samples_start (int64_t until);
 void samples_count (void);
 bool samples_have_been_counted (void);
+//  A seller of offers that expire, and who buys them; then one that counts what is left.
+void offers_start (int64_t until);
+void offers_count (void);
+bool offers_have_been_counted (void);
+//  A broker hands out a message of this queue.
+void offers_hand_out (int machine, const void *body, size_t size, const char *queue);
 //  One of them was put aside.
+void offers_aside (const void *body, size_t size);
 void alarms_aside (const void *body, size_t size);
 void samples_aside (const void *body, size_t size);
 //  A letter was put aside.

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clients.h"
+#include "core/base/pairtime.h"
 #include "history.h"
 #include "io/broker/front.h"
 #include "ledger.h"
@@ -205,6 +207,41 @@ static int s_holder (void)
 bool history_is_held (void)
 {
     return s_holder () != 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  The time of the pair
+
+static uint64_t s_time[MACHINES];
+static int64_t s_ahead, s_behind;
+
+//  The machines' clocks agree with the world.
+void __real_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
+void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
+void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now)
+{
+    __real_zb_pairtime_tell (self, wall, now);
+    int64_t behind = HISTORY_EPOCH + world_now () / MS - (int64_t) self->time;
+    s_time[process_self ()->machine] = self->time;
+    if (self->time && behind > s_behind)
+        s_behind = behind;
+    if (self->time && -behind > s_ahead)
+        s_ahead = -behind;
+}
+
+uint64_t history_time (int machine)
+{
+    return s_time[machine];
+}
+
+int64_t history_ahead (void)
+{
+    return s_ahead;
+}
+
+int64_t history_behind (void)
+{
+    return s_behind;
 }
 
 //  ---------------------------------------------------------------------------
@@ -405,6 +442,10 @@ static void s_reply (const zb_answer_t *answer, const char *status, bool sent)
         char id[32];
         snprintf (id, sizeof id, "%.*s", (int) line.id.size, (const char *) line.id.data);
         ledger_hand_out (from, answer->body[index].data, answer->body[index].size, id, sent);
+        char queue[32];
+        snprintf (queue, sizeof queue, "%.*s", (int) answer->arg[1].size, (const char *) answer->arg[1].data);
+        if (sent)
+            offers_hand_out (from->machine, answer->body[index].data, answer->body[index].size, queue);
     }
 }
 

@@ -21,7 +21,8 @@
         When one of the two is lost after that, the other one goes on alone.
     H9  Beside a witness there is no split, whatever breaks: `alone` is never on both brokers' disks, `solo` is answered
         only by the one whose name is on the witness's disk, nobody answers after another has taken over.
-    H10 Each time that the two are in sync, each has what the other one has, row by row.  H2 and H3 hold for what is on the
+    H10 Each time that the two are in sync, each has what the other one has, row by row; each queue counts the messages that its
+        rows hold, and none of these is in its lane and in its log.  H2 and H3 hold for what is on the
         disks then, before anything of it is delivered.
     H11 A broker that is started under the other one's name refuses, and touches nothing.
     H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
@@ -34,6 +35,7 @@
     H17 A message that a consumer rejects is among the dead letters, one that none does is in its queue: each is in one. What was
         given back comes to nobody before its delay is over, while the same broker leads (letters.c).
     H19 A message with a delay comes when it is due, not before, once, and is not lost, taken back or not (alarms.c).
+    H21 A message that expires is not delivered later than that, is not gone before, and its dead letter is there (offers.c).
     H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
@@ -85,6 +87,12 @@ void history_back (int machine);
 void history_was_back (int machine);
 //  A disk was set back, and is not level yet.
 bool history_is_back (void);
+
+#define HISTORY_EPOCH 1700000000000 //  ms since 1970 at the world's begin
+//  The time of the pair, as this broker has it; ms by which any has had it before or behind the world's at most.
+uint64_t history_time (int machine);
+int64_t history_ahead (void);
+int64_t history_behind (void);
 
 //  Figures of a run.
 typedef struct {

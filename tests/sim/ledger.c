@@ -83,7 +83,7 @@ static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
                         memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0 ||
-                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0);
+                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<o", 2) == 0);
 }
 
 static ledger_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -440,18 +440,16 @@ void ledger_aside (const void *body, size_t size, const char *why)
     scribe_aside (body, size);
     if (size > 1 && (memcmp (body, "<v", 2) == 0 || memcmp (body, "<n", 2) == 0 || memcmp (body, "<a", 2) == 0))
         return; //  visitors use a number again on purpose
-    if (size > 1 && memcmp (body, "<f", 2) == 0) {
-        forge_aside (body, size);
-        return;
-    }
-    if (size > 1 && memcmp (body, "<l", 2) == 0) {
-        letters_aside (body, size);
-        return;
-    }
-    if (size > 1 && (memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0)) {
-        (memcmp (body, "<d", 2) == 0 ? alarms_aside : samples_aside) (body, size);
-        return;
-    }
+    static const struct {
+        const char *begin;
+        void (*fn) (const void *body, size_t size);
+    } own[] = {
+        {"<f", forge_aside}, {"<l", letters_aside}, {"<d", alarms_aside}, {"<s", samples_aside}, {"<o", offers_aside}};
+    for (size_t index = 0; index < sizeof own / sizeof *own; index++)
+        if (size > 1 && memcmp (body, own[index].begin, 2) == 0) {
+            own[index].fn (body, size);
+            return;
+        }
     int producer, number, index;
     ledger_message_t *message = s_find (body, size, &producer, &number, &index);
     if (!message->named || strcmp (why, "conflict") || (uint64_t) number + ZB_WINDOW > s_number[producer])
