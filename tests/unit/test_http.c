@@ -154,7 +154,7 @@ static void test_figures (void **state)
                                         "zbroker_disk_full 0\n",
                                         "# TYPE zbroker_solo_seconds counter\nzbroker_solo_seconds_total 1.5\n",
                                         "zbroker_dropped_total{reason=\"cut\"} 3\n",
-                                        "zbroker_auth_failures_total{reason=\"unknown_key\"} 2\n"
+                                        "zbroker_auth_failures_total{reason=\"unknown_key\"} 2\n",
                                         "zbroker_auth_failures_total{reason=\"password\"} 7\n",
                                         "zbroker_sync_seconds_bucket{le=\"0.0005\"} 2\n",
                                         "zbroker_sync_seconds_bucket{le=\"0.001\"} 2\n",

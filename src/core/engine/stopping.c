@@ -108,6 +108,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->barrier.question = 0;
     memset (self->merge.replay, 0, sizeof self->merge.replay);
     self->merge.progress = NULL;
+    self->merge.commit = 0;
     self->search.size = 0;
     self->tombs.freed = 0;
     self->search.at = self->marks.at = self->retain.at = 0;
