@@ -110,6 +110,52 @@ static void test_purged_while_it_is_read (void **state)
     }
 }
 
+//  What is purged is behind what the next leader reads, also while what became due before it is on its way into the log.
+static void test_purged_while_something_becomes_due (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open (NULL);
+    kit_ok (rig, "PUT|p|d|delay=100|first");
+    for (int put = 0; put < 500; put++) {
+        rig_skip (rig);
+        kit_ok (rig, "PUT|p|d||one");
+    }
+    rig_say (rig, "x", "GET|g|d|1000|0|");
+    rig_skip (rig);
+    rig->sync_there = false;
+    rig_say (rig, "y", "GET|g|d|9|5000|");
+    s_pass (rig, 100);
+    //  Nothing is freed before the takeover.
+    rig->stuck = true;
+    rig_say (rig, "c", "PURGE|x|d");
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_run (rig);
+    rig_expect (rig, "c> OK|x|both");
+    rig_expect (rig, NULL);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 501);
+    rig_takeover (rig);
+    //  What is read at the beginning comes back, but not the rows that are purged.
+    while (rig->reads > 1) {
+        zb_engine_loaded (rig->engine, &rig->read[0], rig->now);
+        memmove (rig->read, rig->read + 1, --rig->reads * sizeof *rig->read);
+    }
+    zb_read_t *boot = s_hold (rig);
+    rig->stuck = true;
+    zb_engine_loaded (rig->engine, &boot, rig->now);
+    rig_run (rig);
+    zb_read_t *held = s_hold (rig);
+    s_pass (rig, 0);
+    rig_say (rig, "c", "HELLO|h");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|d|1000|0|");
+    rig_expect (rig, "c> MSG|g|both|d|");
+    zb_engine_loaded (rig->engine, &held, rig->now);
+    rig_run (rig);
+    s_has (rig, 0);
+    rig_destroy (&rig);
+}
+
 //  Nobody sees it any more, though its rows are still there when the tombstone goes.
 static void test_purged_while_somebody_looks (void **state)
 {
@@ -312,6 +358,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_purged_while_it_is_read),
+        cmocka_unit_test (test_purged_while_something_becomes_due),
         cmocka_unit_test (test_purged_while_somebody_looks),
         cmocka_unit_test (test_acknowledged_while_it_becomes_due),
         cmocka_unit_test (test_acknowledged_when_it_was_purged),

@@ -285,6 +285,7 @@ void zb_log_purge (zb_log_t *self, uint64_t last)
     self->floor = last;
     self->gone = self->shown = self->put;
     self->stored = self->laid = 0;
+    self->inserted = UINT64_MAX;
     if (self->tail < last)
         self->tail = last;
     ZB_RING_EACH (link, after, &self->cursors)

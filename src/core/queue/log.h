@@ -54,7 +54,7 @@ typedef struct {
     unsigned purges;    //  how often it was purged
     unsigned users;     //  who still points to it: rows that are not shown yet, and its owner's
     unsigned inserting; //  rows that were inserted and are not shown yet,
-    uint64_t inserted;  //  and the lowest id of them
+    uint64_t inserted;  //  and the lowest id of those of them that are not purged
     zb_ring_t added;    //  rows that have ended, for the next batch
     zb_row_t *fill;
     uint64_t fill_last;
