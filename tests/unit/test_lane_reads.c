@@ -331,6 +331,64 @@ static void test_purged_again_while_nothing_is_found (void **state)
     rig_destroy (&rig);
 }
 
+//  Time alone makes something due: who has waited for that waits for the peer then, if the peer does not ack, or nothing may be
+//  told without it.
+static void test_due_while_the_peer_is_silent (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 6; round++) {
+        bool held = round & 1, late = round >= 4;
+        rig_t *rig = s_open (NULL);
+        kit_ok (rig, "PUT|p|d|delay=100|one");
+        rig_skip (rig);
+        //  It knows of its head, or not.
+        if (round & 2)
+            rig_say (rig, "y", "GET|g|d|9|0|");
+        rig->sync_there = false;
+        rig_say (rig, "x", late ? "GET|g|d|9|99|" : "GET|g|d|9|5000|");
+        assert_false (zb_engine_client_waits (rig->engine));
+        if (held)
+            rig_rule (rig, ZB_RELEASE_HOLD);
+        rig_skip (rig);
+        s_pass (rig, 50);
+        assert_false (zb_engine_client_waits (rig->engine));
+        s_pass (rig, 50);
+        //  Nobody's answer is owed: a switchover does not wait for it.
+        assert_true (zb_engine_client_waits (rig->engine));
+        assert_false (zb_engine_owes (rig->engine));
+        rig_expect (rig, NULL);
+        rig_rule (rig, ZB_RELEASE_HERE);
+        assert_false (zb_engine_client_waits (rig->engine));
+        rig_expect (rig, "x> MSG|g|solo|d|1:1 1\tdelay=100|one");
+        rig_destroy (&rig);
+    }
+}
+
+//  So it is with what comes back when a lease ends; and of who has gone nothing is left.
+static void test_ready_while_nothing_may_be_told (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        rig_t *rig = s_open (NULL);
+        kit_ok (rig, "PUT|p|q||one");
+        rig_say (rig, "y", "GET|g|q|9|0|");
+        rig_say (rig, "x", "GET|g|q|9|90000|");
+        rig_rule (rig, ZB_RELEASE_HOLD);
+        rig_skip (rig);
+        s_pass (rig, 29000);
+        assert_false (zb_engine_client_waits (rig->engine));
+        s_pass (rig, 1000);
+        assert_true (zb_engine_client_waits (rig->engine));
+        rig_expect (rig, NULL);
+        if (round)
+            rig_gone (rig, "x");
+        assert_int_equal (zb_engine_client_waits (rig->engine), !round);
+        rig_rule (rig, ZB_RELEASE_BOTH);
+        rig_expect (rig, round ? NULL : "x> MSG|g|both|q|1:1 2|one");
+        rig_destroy (&rig);
+    }
+}
+
 //  What was put while the machine's clock was set back is due before what was read meanwhile, and is delivered, too.
 static void test_put_before_what_is_read (void **state)
 {
@@ -365,6 +423,8 @@ int main (void)
         cmocka_unit_test (test_beside_many_tombstones),
         cmocka_unit_test (test_behind_what_was_purged),
         cmocka_unit_test (test_purged_again_while_nothing_is_found),
+        cmocka_unit_test (test_due_while_the_peer_is_silent),
+        cmocka_unit_test (test_ready_while_nothing_may_be_told),
         cmocka_unit_test (test_put_before_what_is_read),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

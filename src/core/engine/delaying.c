@@ -149,29 +149,33 @@ static zb_load_t *s_read_due (zb_engine_t *self, zb_queue_t *queue)
     return load;
 }
 
-void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
+bool zb_engine_may_be_due (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_lane_t *lane = &queue->lane;
     uint64_t time = zb_engine_due_time (self);
     zb_timer_stop (&self->timers, &lane->timer);
     if (!queue->delays || queue->gone || zb_ring_empty (&queue->parked) || lane->load ||
         zb_engine_inserts_due (self, queue))
-        return;
+        return false;
     lane->timer.kind = ZB_TIMER_LANE;
     if (lane->known && lane->head > time) {
         uint64_t left = lane->head - time;
         if (lane->head < ZB_LANE_NEVER)
             zb_timer_set (&self->timers, &lane->timer, self->now + (left < INT32_MAX ? (int64_t) left : INT32_MAX));
-        return;
+        return false;
     }
     if (time == 0) {
         zb_timer_set (&self->timers, &lane->timer, self->now + CLOCK_STEP);
-        return;
+        return false;
     }
+    return true;
+}
+
+void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
+{
     //  Both end by themselves, and then it is served.
-    if (queue->cursor.load || queue->log.inserting || !s_is_passed (queue))
-        return;
-    s_read_due (self, queue);
+    if (zb_engine_may_be_due (self, queue) && !queue->cursor.load && !queue->log.inserting && s_is_passed (queue))
+        s_read_due (self, queue);
 }
 
 zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
@@ -199,7 +203,7 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint6
     zb_lane_erase (self->fill->batch, queue->id, due, id);
     zb_lane_take (&queue->lane, id, self->fill->number, true);
     zb_queue_take_due (queue, row, id, self->fill);
-    queue->lane.commit = self->fill->number;
+    queue->lane.commit = self->due_commit = self->fill->number;
     self->fill->bytes += row->size;
     self->waiting += row->size;
     zb_engine_touch_queue (self, queue);

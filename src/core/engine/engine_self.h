@@ -324,6 +324,8 @@ struct zb_engine {
     bool congested;  //  GETs wait until some of them are taken
     size_t waits;   //  replies that wait for a commit
     size_t backlog; //  sessions that wait for a load
+    uint64_t due_commit; //  the newest that inserts what has become due
+    bool ready_held;     //  something is ready, or due, for a GET that waits, and nothing may be told
     size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
     size_t asked;   //  GETs that are not answered yet
     char token[ZB_TOKEN_MAX];
@@ -655,6 +657,8 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
                            unsigned *code);
 //  Somebody gets from the queue: takes what is due, or waits for that.
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
+//  Somebody gets, and nothing may be told: whether something may be due; else the lane's timer runs until then.
+bool zb_engine_may_be_due (zb_engine_t *self, zb_queue_t *queue);
 //  A read of a lane has the tombstone of its queue read, too.  *mark: messages up to this id are gone, as far as that read may
 //  have seen them; false if the tombstone, which is in this range, is malformed.
 void zb_engine_read_tomb (zb_load_t *load);

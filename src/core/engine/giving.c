@@ -304,8 +304,12 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         zb_engine_serve_readers (self, queue);
         return;
     }
-    if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
+    if (zb_ring_empty (&queue->parked))
         return;
+    if (!zb_engine_may (self, 0)) {
+        self->ready_held = self->ready_held || queue->cursor.ready || zb_engine_may_be_due (self, queue);
+        return;
+    }
     //  The two take turns: while there is nothing to give, what is next in the log is read first.
     if (queue->delays && queue->cursor.ready)
         zb_engine_delay (self, queue);
