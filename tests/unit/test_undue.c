@@ -163,6 +163,53 @@ static void test_drop_oldest (void **state)
     rig_destroy (&rig);
 }
 
+//  So many messages of d are due, each before the one that was put before it.
+static void s_put_due (rig_t *rig, int messages, const char *properties)
+{
+    char line[100];
+    for (int number = 0; number < messages; number++) {
+        snprintf (line, sizeof line, "PUT|p|d|delay=%d%s|due", 200 - number, properties);
+        kit_ok (rig, line);
+    }
+    s_pass (rig, 200);
+}
+
+//  However much is due, a PUT and a MOVE wait for one commit of it where that is enough, and for no more than they need.
+static void test_amid_much_that_is_due (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("delay=0\nmax-messages=40\nfull=drop-oldest");
+    kit_ok (rig, "QUEUE|q|e|");
+    kit_ok (rig, "PUT|p|d||one");
+    s_put_due (rig, 39, "");
+    size_t batches = rig->batches;
+    kit_ok (rig, "PUT|p|d||two");
+    assert_true (rig->batches - batches <= 3);
+    batches = rig->batches;
+    s_expect (rig, "MOVE|m|d|e||1", "c> OK|m|both|1|*");
+    assert_true (rig->batches - batches <= 3);
+    batches = rig->batches;
+    kit_ok (rig, "PUT|p|d||1|2|3|4|5");
+    assert_true (rig->batches - batches <= 8);
+    s_lists (rig, "d", "messages=40");
+    assert_int_equal (rig_stats (rig).dropped, 5);
+    rig_destroy (&rig);
+    //  Nothing else is there.
+    rig = s_open ("delay=0\nmax-messages=5\nfull=drop-oldest");
+    s_put_due (rig, 5, "");
+    kit_ok (rig, "PUT|p|d||1|2|3|4");
+    s_lists (rig, "d", "messages=5");
+    rig_destroy (&rig);
+    //  All that is due is over.
+    rig = s_open ("delay=0\nexpires=0\nmax-messages=5");
+    s_put_due (rig, 5, "\nexpires=400");
+    s_pass (rig, 300);
+    kit_ok (rig, "PUT|p|d||1|2|3|4|5");
+    s_has (rig, "d", "1,2,3,4,5");
+    assert_int_equal (rig_stats (rig).lapsed, 5);
+    rig_destroy (&rig);
+}
+
 //  A PUT waits until what has become due may be dropped.
 static void test_dropped_as_soon_as_it_is_safe (void **state)
 {
@@ -378,6 +425,7 @@ int main (void)
         cmocka_unit_test (test_its_bytes_count),
         cmocka_unit_test (test_named_for_a_queue_with_messages),
         cmocka_unit_test (test_drop_oldest),
+        cmocka_unit_test (test_amid_much_that_is_due),
         cmocka_unit_test (test_dropped_as_soon_as_it_is_safe),
         cmocka_unit_test (test_expires),
         cmocka_unit_test (test_move),

@@ -178,17 +178,25 @@ void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
         s_read_due (self, queue);
 }
 
-zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
+zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool more)
 {
     const zb_lane_t *lane = &queue->lane;
     uint64_t time = queue->delays ? zb_engine_due_time (self) : 0;
-    if (queue->delays && zb_engine_inserts_due (self, queue))
+    unsigned taken = more ? 0 : task->due;
+    if (time == 0 || taken == 2)
+        return NULL;
+    if (zb_engine_inserts_due (self, queue)) {
+        task->due = 2;
         return &self->shown;
-    if (time == 0 || (lane->known && lane->head > time && !lane->load))
+    }
+    if (taken == 1 || (lane->known && lane->head > time && !lane->load))
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    return queue->log.inserting || !s_is_passed (queue) ? NULL : s_read_due (self, queue);
+    if (queue->log.inserting || !(more || s_is_passed (queue)))
+        return NULL;
+    task->due = 1;
+    return s_read_due (self, queue);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)

@@ -641,7 +641,7 @@ zb_excess_t zb_engine_excess (const zb_engine_t *self, const zb_queue_t *queue, 
                               const zb_queue_t *acked);
 //  Whether it fits: returns what it must wait for, or NULL.  *fits: it does, when up to the id *drops all that is ready and not
 //  acknowledged by it is dropped (0: nothing); else it was answered.
-zb_load_t *zb_engine_fit (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
+zb_load_t *zb_engine_fit (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
                           bool *fits, uint64_t *drops);
 //  Drops that.
 void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request, const zb_queue_t *acked,
@@ -673,8 +673,8 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
 //  Takes what a span of a task names of the lane out.  Returns what it must wait for, NULL if it is done.
 zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
 //  What is due is to be in the log though nobody gets: returns what must be waited for, NULL if there is nothing that can be
-//  taken now.
-zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue);
+//  taken now.  A task waits for one commit of it, and for another one if it needs more than what is ready.
+zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool more);
 //  Whether what has become due is on its way into the log: `shown` tells of its end.
 bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue);
 //  Whether one of the ids that a task names, which are joined, is in the lane.  Returns what must be waited for; NULL, and *laid.

@@ -218,7 +218,7 @@ static zb_load_t *s_may_bury (zb_engine_t *self, const zb_task_t *task, zb_queue
 }
 
 //  Looks for what may go.
-static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
+static zb_load_t *s_make_way (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
                               zb_excess_t excess, bool *fits, uint64_t *drops)
 {
     const zb_request_t *request = &task->request;
@@ -234,7 +234,7 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
     if (target || !may)
         return target;
     //  What is due is as ready as what is in the log.
-    zb_load_t *load = zb_engine_take_due (self, queue);
+    zb_load_t *load = zb_engine_take_due (self, queue, task, false);
     if (load)
         return load;
     bool surplus = excess.messages > request->bodies || excess.bytes > s_bytes (request);
@@ -245,14 +245,15 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
         *drops = last;
         return NULL;
     }
+    load = left ? zb_engine_take_due (self, queue, task, true) : NULL;
     if (left)
-        return s_look_on (self, task, queue, acked, last, surplus);
+        return load ? load : s_look_on (self, task, queue, acked, last, surplus);
     if (last)
         zb_engine_drop_oldest (self, queue, request, acked, last);
     return &self->later;
 }
 
-zb_load_t *zb_engine_fit (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
+zb_load_t *zb_engine_fit (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
                           bool *fits, uint64_t *drops)
 {
     const zb_request_t *request = &task->request;

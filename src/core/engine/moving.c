@@ -385,7 +385,7 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
     uint64_t most = s_room (self, target, request, &move);
     if (most == 0)
         return s_refuse (self, task, move.code, move.why, move.code == ZB_QUEUE_FULL ? target->commit : ZB_NOW);
-    load = zb_engine_take_due (self, queue);
+    load = zb_engine_take_due (self, queue, task, queue->cursor.ready == 0);
     if (load)
         return load;
     if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))

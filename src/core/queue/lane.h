@@ -25,7 +25,8 @@
                  into the lane.  Nor do they cover what had a delay and was delivered to nobody, as far as this lead knows: it
                  lies between ids that a consumer has.  So after a takeover, or when its lease has ended and its row has left
                  memory, what was delivered and is acknowledged by a range comes again: twice is better than never
-      PUT, MOVE  that want room, or what is ready, have what is due inserted as a GET has (zb_engine_take_due)
+      PUT, MOVE  that want room, or what is ready, have what is due inserted as a GET has (zb_engine_take_due): one commit of
+                 it each, and more of them only while what is ready is not enough
       REJECT,    of what is here are refused: nobody has it
       acks=
       PURGE,     the tombstone of the queue says up to which id all is gone, of the lane as well: what it says so of is not
