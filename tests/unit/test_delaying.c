@@ -330,6 +330,30 @@ static void test_not_behind_a_backlog_that_is_read (void **state)
     rig_destroy (&rig);
 }
 
+//  Nor does one that fills all memory there is, while a consumer has some of it.
+static void test_not_behind_a_backlog_that_fills_memory (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        zb_limits_t limits = ZB_LIMITS_DEFAULT;
+        limits.window = 1 << 20;
+        limits.windows = round ? 1 << 20 : limits.windows;
+        rig_t *rig = s_delayed ("delay=0", &limits);
+        rig_say (rig, "c", "PUT|p|d|delay=100|due");
+        for (int put = 0; put < 100; put++) {
+            rig_put (rig, "c", "p", "d", 1, 20000);
+            rig_run (rig);
+        }
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        s_pass (rig, 100);
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_skip (rig);
+        rig_say (rig, "c", "GET|g|d|1|0|");
+        rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=100|due");
+        rig_destroy (&rig);
+    }
+}
+
 //  What is on disk is all that a new leader needs.
 static void test_takeover_and_restart (void **state)
 {
@@ -818,6 +842,42 @@ static void test_a_great_many (void **state)
     rig_destroy (&rig);
 }
 
+//  What consumers have, and don't acknowledge, is bounded as in any queue.
+static void test_a_great_many_that_are_leased (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = 1 << 20;
+    rig_t *rig = s_delayed ("delay=100", &limits);
+    for (int put = 0; put < 4; put++)
+        rig_put (rig, "c", "p", "d", 1000, 1000);
+    rig_run (rig);
+    rig_say (rig, "c", "PUT|p|d|delay=0|last");
+    s_pass (rig, 100);
+    uint64_t got = 0, turns = 0;
+    char line[100];
+    for (uint64_t acked = 0; acked < 4001; acked = got, turns++) {
+        size_t bodies = 0;
+        do {
+            rig_skip (rig);
+            rig_say (rig, "c", "GET|g|d|1000|0|");
+            bodies = rig_last (rig)->answer.bodies;
+            got += bodies;
+            assert_true (rig_stats (rig).window_bytes <= 2 << 20);
+        } while (bodies);
+        assert_true (got > acked);
+        rig_skip (rig);
+        rig_say (rig, "c", "MOVE|m|d|q||9");
+        rig_expect (rig, got < 4001 ? "c> ERR|m|503|no memory is left*" : "c> OK|m|both|0|*");
+        //  The last one is not delayed.
+        snprintf (line, sizeof line, "ACK|a|d|1:1..1:%" PRIu64 " 1:4001", got - 1);
+        rig_say (rig, "c", line);
+    }
+    assert_true (turns > 3 && got == 4001);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -830,6 +890,7 @@ int main (void)
         cmocka_unit_test (test_not_behind_a_backlog),
         cmocka_unit_test (test_not_behind_one_amid_a_backlog),
         cmocka_unit_test (test_not_behind_a_backlog_that_is_read),
+        cmocka_unit_test (test_not_behind_a_backlog_that_fills_memory),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_many_leads),
         cmocka_unit_test (test_clocks_that_differ),
@@ -845,6 +906,7 @@ int main (void)
         cmocka_unit_test (test_purged_while_the_store_is_slow),
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_a_great_many),
+        cmocka_unit_test (test_a_great_many_that_are_leased),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -375,23 +375,26 @@ static void test_reject_while_it_becomes_due (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.window = limits.windows = 4000;
+    limits.window = limits.windows = 2 << 20;
     rig_t *rig = rig_ready (&limits);
     s_wall = 1800000000000;
     s_pass (rig, 1);
     s_pass (rig, 61000);
     kit_ok (rig, "QUEUE|q|d|delay=0");
-    for (int put = 0; put < 9; put++)
-        kit_put (rig, "d", 900);
+    for (int put = 0; put < 20; put++)
+        kit_put (rig, "d", 128 << 10);
     kit_ok (rig, "PUT|p|d|delay=100|late");
     kit_ok (rig, "PUT|p|d||last");
+    s_take_over (rig);
     rig_say (rig, "x", "HELLO|h");
-    //  It has all that fits into memory, and waits for more.
-    rig_say (rig, "x", "GET|g|d|9|0|");
+    //  It has all that is read on, and waits for more.
+    do
+        rig_say (rig, "x", "GET|g|d|9|0|");
+    while (rig_last (rig)->answer.bodies);
     rig_say (rig, "x", "GET|g|d|9|5000|");
     rig_skip (rig);
     rig->stuck = true;
-    rig_say (rig, "c", "REJECT|r|d|1:10");
+    rig_say (rig, "c", "REJECT|r|d|1:21");
     s_wall += 100;
     rig->now += 100;
     zb_engine_time (rig->engine, (int64_t) s_wall, rig->now);

@@ -173,8 +173,9 @@ bool zb_engine_may_be_due (zb_engine_t *self, zb_queue_t *queue)
 
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
 {
-    //  Both end by themselves, and then it is served.
-    if (zb_engine_may_be_due (self, queue) && !queue->cursor.load && !queue->log.inserting && s_is_passed (queue))
+    //  Both end by themselves, and then it is served, as when an acknowledgement makes room.
+    if (zb_engine_may_be_due (self, queue) && !queue->cursor.load && !queue->log.inserting && s_is_passed (queue) &&
+        zb_engine_due_fits (self, queue, BYTES))
         s_read_due (self, queue);
 }
 
@@ -193,10 +194,16 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    if (queue->log.inserting || !(more || s_is_passed (queue)))
+    if (queue->log.inserting || !(more || s_is_passed (queue)) || !zb_engine_due_fits (self, queue, BYTES))
         return NULL;
     task->due = 1;
     return s_read_due (self, queue);
+}
+
+bool zb_engine_leaves_due (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    uint64_t time = queue->delays ? zb_engine_due_time (self) : 0;
+    return time > 0 && !(queue->lane.known && queue->lane.head > time);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)

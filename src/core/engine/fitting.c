@@ -182,14 +182,14 @@ static zb_load_t *s_look_on (zb_engine_t *self, const zb_task_t *task, zb_queue_
     if (zb_engine_reads (queue))
         return zb_engine_reads (queue);
     zb_engine_visited (self, AGAIN_VISITS);
-    bool all = cursor->reach >= log->tail;
+    bool all = cursor->reach >= log->tail, due = zb_engine_leaves_due (self, queue);
     if (log->inserting || (all && log->put > log->shown))
         return &self->shown;
-    if (all)
+    if (all && !due)
         return s_refuse (self, task, ZB_QUEUE_FULL, queue->delays ? FULL_UNDUE : FULL_OF_LEASES, queue->commit);
-    if (zb_engine_window_fits (self, queue))
+    if (!all && zb_engine_window_fits (self, queue))
         return zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
-    if (!surplus || !last)
+    if (!all && (!surplus || !last))
         zb_engine_read_past (self, queue);
     if (cursor->load)
         return cursor->load;
@@ -253,8 +253,8 @@ static zb_load_t *s_make_way (zb_engine_t *self, zb_task_t *task, zb_queue_t *qu
     return &self->later;
 }
 
-zb_load_t *zb_engine_fit (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
-                          bool *fits, uint64_t *drops)
+zb_load_t *zb_engine_fit (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked, bool *fits,
+                          uint64_t *drops)
 {
     const zb_request_t *request = &task->request;
     *fits = false;

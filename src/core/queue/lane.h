@@ -43,7 +43,9 @@
       resync     rows as any others
 
     Bounded: in memory is one time for each queue that is known, and what one read brings (ROWS, BYTES in
-    core/engine/delaying.c).  A read is made when there is something due, or nothing is known yet.
+    core/engine/delaying.c).  A read is made when there is something due, or nothing is known yet.  What is inserted is a row of
+    the log as any, and the rest of the window is shed for it; while limits.window is full of what consumers have, what
+    is due waits, as all else does.
 */
 
 #ifndef ZB_LANE_H_INCLUDED
