@@ -206,6 +206,29 @@ static void test_acknowledged_while_it_becomes_due (void **state)
     }
 }
 
+//  Who names many ids that are looked up one by one lets others in between, and so do two of them.
+static void test_many_are_acknowledged (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        rig_t *rig = s_open (NULL);
+        kit_ok (rig, "PUT|p|d|delay=1000|1|2|3|4|5|6|7|8|9|10|11|12");
+        kit_ok (rig, "PUT|p|d|delay=100|due");
+        s_pass (rig, 100);
+        rig_skip (rig);
+        rig_push (rig, "x", "ACK|a|d|1:1 1:3 1:5 1:7 1:9 1:11");
+        if (round)
+            rig_push (rig, "y", "ACK|a|d|1:2 1:4 1:6 1:8 1:10 1:12");
+        rig_push (rig, "c", round ? "ACK|a|d|1:13" : "REJECT|a|d|1:13");
+        rig_run (rig);
+        rig_expect (rig, round ? "c> OK|a|both" : "c> ERR|a|400|*");
+        rig_expect (rig, "x> OK|a|both");
+        rig_expect (rig, round ? "y> OK|a|both" : NULL);
+        s_has (rig, round ? 0 : 7);
+        rig_destroy (&rig);
+    }
+}
+
 //  What was purged on its way into the log is not acknowledged once more.
 static void test_acknowledged_when_it_was_purged (void **state)
 {
@@ -419,6 +442,7 @@ int main (void)
         cmocka_unit_test (test_purged_while_something_becomes_due),
         cmocka_unit_test (test_purged_while_somebody_looks),
         cmocka_unit_test (test_acknowledged_while_it_becomes_due),
+        cmocka_unit_test (test_many_are_acknowledged),
         cmocka_unit_test (test_acknowledged_when_it_was_purged),
         cmocka_unit_test (test_beside_many_tombstones),
         cmocka_unit_test (test_behind_what_was_purged),

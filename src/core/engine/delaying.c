@@ -295,7 +295,8 @@ static zb_load_t *s_look (zb_engine_t *self, zb_queue_t *queue, uint64_t from, u
     load->last = last;
     load->asks = asks;
     zb_lane_index_key (queue->id, from, key);
-    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX,
+                 last - from < ROWS ? (size_t) (last - from) + 1 : ROWS, BYTES);
     zb_engine_read_tomb (load);
     return load;
 }
