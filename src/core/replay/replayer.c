@@ -93,7 +93,7 @@ const char *zb_replayer_fault (const zb_replayer_t *self)
 void zb_replayer_restart (zb_replayer_t *self)
 {
     s_forget (self);
-    self->begun = self->reading = self->told = false;
+    self->begun = self->reading = self->told = self->came = false;
     self->tag++;
     self->stage = ZB_STAGE_QUEUES;
     zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
@@ -101,8 +101,10 @@ void zb_replayer_restart (zb_replayer_t *self)
 
 void zb_replayer_still (zb_replayer_t *self)
 {
-    if (self->begun && !self->refused && zb_ring_empty (&self->made))
-        zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
+    if (!self->begun || self->refused || self->fault || !self->came || !zb_ring_empty (&self->made))
+        return;
+    self->came = false;
+    zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
 }
 
 static void s_go_to (zb_replayer_t *self, zb_stage_t stage)
@@ -456,6 +458,7 @@ void zb_replayer_found (zb_replayer_t *self, zb_read_t **read_p)
     //  One of before a restart may come late.
     bool stale = !self->reading || (*read_p)->tag != self->tag;
     self->reading = self->reading && stale;
+    self->came = self->came || !stale;
     if (!stale && !self->known)
         s_know_queues (self, *read_p);
     else if (!stale && self->wants_extra) {
