@@ -229,6 +229,35 @@ static void test_many_are_acknowledged (void **state)
     }
 }
 
+//  Also while the store takes nothing a commit stays small.
+static void test_many_are_acknowledged_while_the_store_is_slow (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.inflight = 1;
+    limits.batch = 4096;
+    rig_t *rig = s_open (&limits);
+    for (int put = 0; put < 30; put++) {
+        rig_skip (rig);
+        kit_ok (rig, "PUT|p|d|delay=1000|1|2|3|4|5|6|7|8|9|10");
+    }
+    rig->sync_there = false;
+    rig_say (rig, "c", "PUT|p|q||in flight");
+    rig->most_ops = 0;
+    char line[3000] = "ACK|a|d|1:1";
+    for (int id = 2; id <= 300; id++)
+        snprintf (line + strlen (line), sizeof line - strlen (line), " 1:%d", id);
+    rig_skip (rig);
+    rig_say (rig, "c", line);
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_expect (rig, "c> OK|p|both|1:301|1:301");
+    rig_expect (rig, "c> OK|a|both");
+    assert_true (rig->most_ops < 250);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 1);
+    rig_destroy (&rig);
+}
+
 //  What was purged on its way into the log is not acknowledged once more.
 static void test_acknowledged_when_it_was_purged (void **state)
 {
@@ -443,6 +472,7 @@ int main (void)
         cmocka_unit_test (test_purged_while_somebody_looks),
         cmocka_unit_test (test_acknowledged_while_it_becomes_due),
         cmocka_unit_test (test_many_are_acknowledged),
+        cmocka_unit_test (test_many_are_acknowledged_while_the_store_is_slow),
         cmocka_unit_test (test_acknowledged_when_it_was_purged),
         cmocka_unit_test (test_beside_many_tombstones),
         cmocka_unit_test (test_behind_what_was_purged),

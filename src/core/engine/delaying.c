@@ -21,6 +21,7 @@
 
 #define ROWS 256          //  of one read
 #define BYTES (256 << 10) //  of one read, about
+#define ERASED 64         //  bytes of a commit that erases one, about
 #define CLOCK_STEP 100    //  ms until it is tried again while the time is not known
 
 //  A lead that begins takes up the time of the store, which may be ahead by a step, and by another one for each lead
@@ -326,6 +327,8 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
             continue;
         zb_lane_erase (self->fill->batch, queue->id, due, id);
         zb_lane_take (&queue->lane, id, self->fill->number, false);
+        self->fill->bytes += ERASED;
+        self->waiting += ERASED;
         queue->log.laid -= queue->log.laid > 0;
         s_done (self, queue, id, bytes);
     }
@@ -343,7 +346,7 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
 static bool s_is_inserted (const zb_engine_t *self, const zb_lane_t *lane, const zb_span_t *span)
 {
     bool any = false;
-    for (size_t index = 0; index < lane->gones && !any; index++) {
+    for (size_t index = 0; lane->commit > self->released && index < lane->gones && !any; index++) {
         const zb_lane_gone_t *gone = &lane->gone[index];
         any = gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last;
     }
