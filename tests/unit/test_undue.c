@@ -287,6 +287,32 @@ static void test_move (void **state)
     rig_destroy (&rig);
 }
 
+//  Of an empty queue it moves nothing, also where no memory is left to see that.
+static void test_move_from_an_empty_queue (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = limits.windows = 8000;
+    rig_t *rig = rig_ready (&limits);
+    kit_ok (rig, "QUEUE|q|d|");
+    kit_ok (rig, "QUEUE|q|a|");
+    kit_ok (rig, "QUEUE|q|b|");
+    for (int put = 0; put < 9; put++) {
+        kit_put (rig, "a", 900);
+        kit_put (rig, "b", 900);
+    }
+    s_take_over (rig);
+    //  What consumers have is put out of memory for others now and then only.
+    rig_say (rig, "c", "GET|g|a|9|0|");
+    rig_say (rig, "c", "GET|g|a|9|0|");
+    rig_say (rig, "c", "GET|g|b|9|0|");
+    rig_say (rig, "c", "GET|g|b|9|0|");
+    rig_say (rig, "c", "GET|g|b|9|0|");
+    s_expect (rig, "MOVE|m|a|q||9", "c> ERR|m|503|no memory is left*");
+    s_expect (rig, "MOVE|m|d|q||9", "c> OK|m|both|0|*");
+    rig_destroy (&rig);
+}
+
 //  Nobody has what is not due, so nobody says what becomes of it, but for an ACK.
 static void test_reject_nack_and_extend (void **state)
 {
@@ -432,6 +458,7 @@ int main (void)
         cmocka_unit_test (test_dropped_as_soon_as_it_is_safe),
         cmocka_unit_test (test_expires),
         cmocka_unit_test (test_move),
+        cmocka_unit_test (test_move_from_an_empty_queue),
         cmocka_unit_test (test_reject_nack_and_extend),
         cmocka_unit_test (test_acks_of_a_put),
         cmocka_unit_test (test_acks_while_something_becomes_due),

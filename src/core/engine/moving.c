@@ -404,7 +404,7 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
         zb_engine_read_ahead (self, queue);
     if (more && cursor->load)
         return cursor->load;
-    if (more || (none && zb_engine_leaves_due (self, queue)))
+    if (zb_queue_depth (queue) && (more || (none && zb_engine_leaves_due (self, queue))))
         return s_refuse (self, task, ZB_NOT_READY, "no memory is left to read on: consumers have what was read",
                          ZB_NOW);
     return s_moved (self, task, count, last, count ? self->fill->number : queue->cursor.commit);
