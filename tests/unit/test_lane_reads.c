@@ -367,6 +367,46 @@ static void test_behind_what_was_purged (void **state)
     rig_destroy (&rig);
 }
 
+//  Nor does it keep a GET waiting whose time is over.
+static void test_late_behind_what_was_purged (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        rig_t *rig = s_open (NULL);
+        for (int put = 0; put < 20; put++) {
+            rig_skip (rig);
+            kit_ok (rig,
+                    "PUT|p|d|delay=90|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23|24|25|26|27|28|29|"
+                    "30|31|32|33|34|35|36|37|38|39|40|41|42|43|44|45|46|47|48|49|50");
+        }
+        s_pass (rig, 90);
+        rig->stuck = true;
+        kit_ok (rig, "PURGE|x|d");
+        zb_read_t *held = s_hold (rig);
+        kit_ok (rig, "PUT|p|d|delay=100|late");
+        s_pass (rig, 100);
+        rig_skip (rig);
+        rig->stuck = true;
+        rig_say (rig, "x", "GET|g|d|9|0|");
+        rig_expect (rig, NULL);
+        rig->now += round ? 1000 : 100;
+        zb_read_t *due = s_hold (rig);
+        rig->stuck = true;
+        zb_engine_loaded (rig->engine, &due, rig->now);
+        rig_run (rig);
+        rig_expect (rig, round ? "x> MSG|g|both|d|" : NULL);
+        s_let_go (rig, false);
+        if (round)
+            rig_say (rig, "x", "GET|g|d|9|0|");
+        rig_expect (rig, "x> MSG|g|both|d|1:1001 1\tdelay=100|late");
+        zb_engine_loaded (rig->engine, &held, rig->now);
+        rig_run (rig);
+        rig_say (rig, "x", "ACK|a|d|1:1001");
+        s_has (rig, 0);
+        rig_destroy (&rig);
+    }
+}
+
 //  What is purged goes, also when the step before it found nothing.
 static void test_purged_again_while_nothing_is_found (void **state)
 {
@@ -476,6 +516,7 @@ int main (void)
         cmocka_unit_test (test_acknowledged_when_it_was_purged),
         cmocka_unit_test (test_beside_many_tombstones),
         cmocka_unit_test (test_behind_what_was_purged),
+        cmocka_unit_test (test_late_behind_what_was_purged),
         cmocka_unit_test (test_purged_again_while_nothing_is_found),
         cmocka_unit_test (test_due_while_the_peer_is_silent),
         cmocka_unit_test (test_ready_while_nothing_may_be_told),

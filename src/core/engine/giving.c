@@ -14,6 +14,9 @@
 
 //  What answering a GET costs, in visits.
 #define GET_VISITS 10
+//  ms in which a GET whose wait is over is kept while what is due is read, or inserted: that may be behind very much that is
+//  purged.
+#define LATE_MOST 1000
 //  ms between two times that rows of which something is leased leave memory.
 #define EVICT_STEP 100
 
@@ -359,14 +362,18 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     zb_engine_read_ahead (self, queue);
     if (queue->delays)
         zb_engine_delay (self, queue);
-    if (queue->cursor.load || !zb_ring_empty (&queue->sifts) || zb_engine_delay_comes (self, queue))
+    if (queue->cursor.load || !zb_ring_empty (&queue->sifts))
         return;
+    bool comes = zb_engine_delay_comes (self, queue);
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
+        zb_get_t *get = ZB_ITEM (queue->late.next, zb_get_t, late);
+        if (comes && self->now - get->deadline < LATE_MOST)
+            return;
         if (zb_engine_budget (self) == 0) {
             zb_engine_serve_later (self, queue);
             return;
         }
-        zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late));
+        zb_engine_end_get (self, get);
     }
 }
 
