@@ -180,6 +180,13 @@ void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
         s_read_due (self, queue);
 }
 
+//  Whether what is due fits into memory as it is: no row may leave it that a task relies on in this step.
+static bool s_fits (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    size_t chunk = zb_engine_chunk (self), more = BYTES < chunk ? BYTES : chunk;
+    return queue->log.bytes + more <= self->limits.window + chunk && self->windows + more <= self->limits.windows;
+}
+
 zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool more)
 {
     const zb_lane_t *lane = &queue->lane;
@@ -195,7 +202,7 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    if (queue->log.inserting || !(more || s_is_passed (queue)) || !zb_engine_due_fits (self, queue, BYTES))
+    if (queue->log.inserting || !(more || s_is_passed (queue)) || !s_fits (self, queue))
         return NULL;
     task->due = 1;
     return s_read_due (self, queue);

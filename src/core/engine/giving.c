@@ -290,10 +290,8 @@ static bool s_is_held (const zb_queue_t *queue)
 
 bool zb_engine_due_fits (zb_engine_t *self, zb_queue_t *queue, size_t bytes)
 {
+    //  It does not wait for a backlog that fills the window: that is shed when it is there, as far as nobody has it.
     size_t chunk = zb_engine_chunk (self), more = bytes < chunk ? bytes : chunk;
-    //  It does not wait for a backlog that fills the window: that is shed for it, as far as nobody has it.
-    if (self->windows + more > self->limits.windows)
-        zb_cursor_shed (&queue->cursor, self->taken, self->limits.windows - more, false);
     return s_has_room (self, queue, more, self->limits.window + chunk, s_is_held (queue));
 }
 
