@@ -73,10 +73,10 @@ void zb_engine_free_some (zb_engine_t *self)
 {
     if (self->tombs.reading)
         return;
+    //  There are more of them until it is read that there are none.
     if (zb_ring_empty (&self->tombs.all)) {
         if (self->tombs.more)
             zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
-        self->tombs.more = false;
         return;
     }
     //  A read sees what was taken: before the tombstone itself it might not see all rows.  And one step is on its way at a
@@ -116,6 +116,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     if (tomb->commit <= self->taken)
         tomb->commit = self->fill->number;
     self->tombs.freed = self->fill->number;
+    self->must = true;
     if (more || tomb->mark != load->last)
         return;
     zb_commit_buried (self->fill, tomb->queue);
