@@ -434,6 +434,34 @@ static void test_a_late_grant_is_not_believed (void **unused)
     assert_false (role.in_step);
 }
 
+//  Whether it says what its role is.
+static bool s_says (zb_role_t *role)
+{
+    bool says = false;
+    zb_do_t effect;
+    while (zb_role_next (role, &effect))
+        says = says || effect.kind == ZB_DO_SAY;
+    return says;
+}
+
+//  What was said while the peer was not heard is over when it is.
+static void test_a_passive_one_says_that_its_peer_is_back (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_role_t role = B->role;
+    zb_beat_t beat = role.peer;
+    int64_t back = model.now + MODEL_SILENCE + 1;
+    role.ticked_ms = back;
+    assert_string_equal (zb_role_why (&role, back), "ready to take over");
+    s_says (&role);
+    assert_true (zb_role_beat (&role, &beat, role.echoed_ms, back));
+    assert_true (s_says (&role));
+    assert_string_equal (zb_role_why (&role, back), "passive, in sync");
+    assert_true (zb_role_beat (&role, &beat, role.echoed_ms, back + 1));
+    assert_false (s_says (&role));
+}
+
 //  The grant comes over the link, that the peer is no longer alone in its heartbeats: whatever is first, this one is in
 //  sync with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
 static void test_a_grant_overtakes_a_heartbeat (void **unused)
@@ -921,6 +949,7 @@ int main (void)
         cmocka_unit_test (test_a_word_is_owed_as_an_ack_is),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
+        cmocka_unit_test (test_a_passive_one_says_that_its_peer_is_back),
         cmocka_unit_test (test_a_grant_overtakes_a_heartbeat),
         cmocka_unit_test (test_an_epoch_out_of_reach),
         cmocka_unit_test (test_an_epoch_that_nobody_knows_of),
