@@ -37,6 +37,8 @@ static int s_copied, s_back;
 //  There was a split; there is one now; when the latest one was over; when the two were last in sync.
 static bool s_split, s_divided;
 static int64_t s_united, s_parted;
+//  Newest epochs of brokers that held what the leader lacks, and had not answered it alone.
+static bool s_ahead[EPOCHS];
 //  Newest record that each broker has answered OK.
 static uint64_t s_newest[MACHINES];
 static commit_t s_commit[COMMITS];
@@ -71,6 +73,14 @@ bool history_is_settled (int64_t when)
 int64_t history_parted (void)
 {
     return s_parted;
+}
+
+bool history_was_replayed (uint64_t epoch, uint64_t leader)
+{
+    for (; epoch < leader && epoch < EPOCHS; epoch++)
+        if (s_ahead[epoch])
+            return true;
+    return false;
 }
 
 void history_witness (void)
@@ -144,6 +154,10 @@ void history_role (int machine, const char *text)
     int other = PRIMARY + BACKUP - machine;
     //  Beside a witness it is said for a moment only: until a peer that was stopped hears that it does not lead, or of a
     //  store that is not trusted and holds nothing that the peer lacks.  Nothing is answered meanwhile, as H3 to H5 prove.
+    //  Or what nobody has answered is replayed.
+    const char *ahead = strstr (text, "diverged: this store holds commits that the peer lacks");
+    if (ahead && epoch && atoi (epoch + 7) < EPOCHS)
+        s_ahead[atoi (epoch + 7)] = true;
     if (strstr (text, "diverged") && !s_witness) {
         s_split = s_divided = true;
         scribe_note ("split");

@@ -47,6 +47,11 @@
     delivered by the other (H3); what the two sides took is in no common order (H4, which holds for ids of one epoch); a PUT
     that was sent to both sides has an id of each (H5), but not in one store. What was acknowledged before they are in sync
     again comes under that id no more; under its other id it may.
+
+    Who leads may have died before its disk had what it had sent to the other broker, which was not in sync.  Nobody has
+    answered that, so there is no split, beside a witness either; but it is replayed under the ids that it has.  What the
+    leader has taken of a producer meanwhile comes behind that, also behind later numbers (H4): behind those of the epochs
+    that are replayed, no others.
 */
 
 #ifndef SIM_HISTORY_H_INCLUDED
@@ -67,6 +72,9 @@ bool history_was_divided (int64_t since);
 bool history_is_settled (int64_t when);
 //  When they were last in sync.
 int64_t history_parted (void);
+//  A broker that follows held what the leader lacks, and nobody had answered it alone: whether its newest epoch was this
+//  one, or is between it and that of an id of the leader's.
+bool history_was_replayed (uint64_t epoch, uint64_t leader);
 //  A broker's process begins: what the one before it has said is over.
 void history_starts (int machine);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
