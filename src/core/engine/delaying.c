@@ -90,6 +90,9 @@ const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
 static bool s_is_passed (zb_queue_t *queue)
 {
     uint32_t number = 0;
+    //  Where there are ranks it may be one that goes before.
+    if (queue->cursor.ranks && !queue->cursor.flat)
+        return true;
     const zb_view_t *view = zb_cursor_next (&queue->cursor, &number);
     return !view || !zb_log_due (view->places->row);
 }
@@ -182,7 +185,10 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    return queue->log.inserting || !s_is_passed (queue) ? NULL : s_read_due (self, queue);
+    queue->cursor.flat = true;
+    bool passed = s_is_passed (queue);
+    queue->cursor.flat = false;
+    return queue->log.inserting || !passed ? NULL : s_read_due (self, queue);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
