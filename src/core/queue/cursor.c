@@ -292,10 +292,13 @@ static void s_more (zb_cursor_t *self, zb_view_t *view)
 
 void zb_cursor_rank (zb_cursor_t *self, unsigned ranks)
 {
-    for (unsigned rank = 1; rank < self->ranks; rank++) {
-        assert (self->rank[rank].views.count == 0);
-        zb_deck_clear (&self->rank[rank].views);
+    //  Where a store's count is wrong there may be some; they are of no rank then.
+    for (size_t place = 0; place < self->views.count; place++) {
+        s_unlist (self, s_view (self, place));
+        s_view (self, place)->rank = 0;
     }
+    for (unsigned rank = 1; rank < self->ranks; rank++)
+        zb_deck_clear (&self->rank[rank].views);
     free (self->rank);
     self->ranks = self->log->ranks = ranks;
     self->rank = ranks ? (zb_rank_t *) calloc (ranks, sizeof *self->rank) : NULL;
