@@ -48,6 +48,11 @@ bool alarms_have_been_counted (void);
 void samples_start (int64_t until);
 void samples_count (void);
 bool samples_have_been_counted (void);
+//  A nurse who puts by priority, and a doctor who gets; then one that counts what is left.
+void triage_start (int64_t until);
+void triage_count (void);
+bool triage_has_counted (void);
+void triage_aside (const void *body, size_t size);
 //  One of them was put aside.
 void alarms_aside (const void *body, size_t size);
 void samples_aside (const void *body, size_t size);

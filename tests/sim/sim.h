@@ -97,6 +97,7 @@ typedef enum {
     MUTANT_HASTY,    //  a message with a delay is due half a second early
     MUTANT_UNTIMED,  //  the loser of a split does not tell of what is not due
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
+    MUTANT_EQUAL,    //  a queue with priorities gives the oldest first now and then
     MUTANTS
 } mutant_t;
 

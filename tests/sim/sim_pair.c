@@ -102,11 +102,12 @@ static void s_count_late (void)
 {
     alarms_count ();
     samples_count ();
+    triage_count ();
     int64_t limit = world_now () + 120 * SECOND;
-    while (!alarms_have_been_counted () || !samples_have_been_counted ()) {
+    while (!alarms_have_been_counted () || !samples_have_been_counted () || !triage_has_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms and samples are not served");
+            world_finding ("H8: at rest, and alarms, samples and patients are not served");
     }
 }
 
@@ -230,6 +231,8 @@ static void s_run (uint64_t seed)
         alarms_start (PUTS_TO);
     if (s_forges ())
         samples_start (PUTS_TO);
+    if (s_forges ())
+        triage_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);

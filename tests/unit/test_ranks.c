@@ -208,6 +208,10 @@ static void test_what_is_refused (void **state)
     s_expect (rig, "PUT|p|t|priority=1|x", "c> ERR|p|400|priority: not in a topic");
     kit_refused (rig, "TOPIC|t|t|priorities=2", 400);
     kit_refused (rig, "SUB|s|t/s|priorities=2", 400);
+    //  Below the level nothing of it is known.
+    zb_engine_level (rig->engine, 3);
+    s_expect (rig, "QUEUE|q|u|priorities=2", "c> ERR|q|503|the store is of level 3, and this takes level 4*");
+    kit_ok (rig, "PUT|p|t|priority=1|x");
     rig_destroy (&rig);
 }
 
