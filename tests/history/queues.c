@@ -685,6 +685,9 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
         const exchange_t *exchange = &reading->exchange[index];
         is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
              (strcmp (exchange->argument[0], queue) == 0 || strcmp (exchange->argument[1], queue) == 0);
+        //  It does not give in the order of ids.
+        is = is || (exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0 &&
+                    s_names (exchange->argument[1], "priorities="));
     }
     return is;
 }

@@ -430,6 +430,29 @@ def test_what_had_a_delay_is_due_when_it_was(single, client, zbroker, folder):
     assert wrong.returncode == 1 and "line 2: when it is due is not a number" in wrong.stderr
 
 
+def test_priorities_are_verified_dumped_and_loaded(single, client, zbroker, folder):
+    """The index of what goes first is no damage; where it is loaded the same goes first."""
+    one = client(single)
+    one.request("QUEUE", 1, "jobs", "priorities=3")
+    for number, priority in enumerate((0, 2, 1, 2)):
+        one.request("PUT", 2, "jobs", "priority=%d" % priority, b"%d%d" % (priority, number))
+    backup(single, folder + "/backup")
+    found = zbroker(["verify", folder + "/backup", "--json"], check=False)
+    assert found.returncode == 0, found.stdout
+    assert json.loads(found.stdout)["messages"] == 4
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    assert {"queue": "jobs", "options": {"priorities": 3}} in [json.loads(line) for line in dump.splitlines()]
+    other = Single()
+    try:
+        other.broker.start()
+        assert zbroker(["load", "-", "--brokers", other.endpoints[0]], text=dump).stdout == "4 messages stored\n"
+        two = Client(other.endpoints)
+        assert two.drain("jobs") == [b"21", b"23", b"12", b"00"]
+        two.close()
+    finally:
+        other.close()
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)

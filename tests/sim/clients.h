@@ -54,6 +54,11 @@ void offers_count (void);
 bool offers_have_been_counted (void);
 //  A broker hands out a message of this queue.
 void offers_hand_out (int machine, const void *body, size_t size, const char *queue);
+//  A nurse who puts by priority, and a doctor who gets; then one that counts what is left.
+void triage_start (int64_t until);
+void triage_count (void);
+bool triage_has_counted (void);
+void triage_aside (const void *body, size_t size);
 //  One of them was put aside.
 void offers_aside (const void *body, size_t size);
 void alarms_aside (const void *body, size_t size);

@@ -45,7 +45,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_RESTED] = "rested",     [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
         [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
         [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
-        [MUTANT_SOON] = "soon",
+        [MUTANT_SOON] = "soon",           [MUTANT_EQUAL] = "equal",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -366,12 +366,19 @@ int __wrap_zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
     return more;
 }
 
-//  After a split, of two messages that are ready the second one is handed out first.
+//  After a split, of two messages that are ready the second one is handed out first.  The oldest goes first, whatever its
+//  priority.
 zb_view_t *__real_zb_cursor_next (zb_cursor_t *self, uint32_t *number);
 zb_view_t *__wrap_zb_cursor_next (zb_cursor_t *self, uint32_t *number);
 zb_view_t *__wrap_zb_cursor_next (zb_cursor_t *self, uint32_t *number)
 {
+    static unsigned calls;
     zb_view_t *view = __real_zb_cursor_next (self, number);
+    if (sim_mutant == MUTANT_EQUAL && view && self->ranks && !self->flat && self->ready && ++calls % 8 == 0) {
+        self->flat = true;
+        view = __real_zb_cursor_next (self, number);
+        self->flat = false;
+    }
     if (sim_mutant == MUTANT_MIX && view && history_is_split () && *number + 1 < view->places->count &&
         zb_view_is_ready (view, *number + 1))
         ++*number;

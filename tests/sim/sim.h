@@ -102,6 +102,7 @@ typedef enum {
     MUTANT_STALE,    //  what is over is delivered
     MUTANT_SOON,     //  it is over in half of its time
     MUTANT_UNLAID,   //  the winner of a split does not see that it has a row already that was in the loser's lane
+    MUTANT_EQUAL,    //  a queue with priorities gives the oldest first now and then
     MUTANTS
 } mutant_t;
 

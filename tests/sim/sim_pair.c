@@ -106,11 +106,13 @@ static void s_count_late (void)
     alarms_count ();
     samples_count ();
     offers_count ();
+    triage_count ();
     int64_t limit = world_now () + 120 * SECOND;
-    while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted ()) {
+    while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted () ||
+           !triage_has_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms, samples and offers are not served");
+            world_finding ("H8: at rest, and alarms, samples, offers and patients are not served");
     }
 }
 
@@ -241,6 +243,8 @@ static void s_run (uint64_t seed)
         samples_start (PUTS_TO);
     if (s_forges ())
         offers_start (PUTS_TO);
+    if (s_forges ())
+        triage_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -462,6 +466,7 @@ static void s_test_mutants (void)
         {MUTANT_UNLAID, "H10", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
         {MUTANT_STALE, "H21", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_SOON, "H21", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_EQUAL, "H22", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED, 0},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED, 0},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS, 0},

@@ -112,9 +112,10 @@ static void test_options (void **state)
                          "lease is a number of milliseconds, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
-    assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, full, "
-                         "max-deliveries, retry-delay and dead-letter");
+    assert_string_equal (
+        zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
+        "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, priorities, full, "
+        "max-deliveries, retry-delay and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/queue/view.h"
+#include "core/queue/rank.h"
 #include "core/queue/rows.h"
 
 static zb_row_t *s_row (const void *bytes, size_t size)
@@ -291,6 +292,22 @@ static void test_small_rows_come_back (void **state)
         row->data[ZB_QUEUE_ROW_SIZE + 20] += index == 2;
         assert_int_equal (zb_queue_row_decode (&more, row), index ? -1 : 0);
         assert_true (index || (more.bytes == INT64_MAX && more.counts == queue.counts && more.sized && more.drops));
+        zb_row_unref (&row);
+    }
+    more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};
+    assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE), -1);
+
+    //  Priorities: 2 to 10, of a queue.
+    queue = (zb_queue_row_t){.id = 7, .ranks = ZB_RANKS_MOST};
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 3);
+    static const uint8_t ranks[] = {0, 1, ZB_RANKS_LEAST, ZB_RANKS_MOST, ZB_RANKS_MOST + 1};
+    for (size_t index = 0; index < 5; index++) {
+        row = s_row (value, size);
+        row->data[ZB_QUEUE_ROW_SIZE + 2] = ranks[index];
+        bool good = index == 2 || index == 3;
+        assert_int_equal (zb_queue_row_decode (&more, row), good ? 0 : -1);
+        assert_true (!good || more.ranks == ranks[index]);
         zb_row_unref (&row);
     }
     more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};

@@ -93,6 +93,9 @@ const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
 static bool s_is_passed (zb_queue_t *queue)
 {
     uint32_t number = 0;
+    //  Where there are ranks it may be one that goes before.
+    if (queue->cursor.ranks && !queue->cursor.flat)
+        return true;
     const zb_view_t *view = zb_cursor_next (&queue->cursor, &number);
     return !view || !zb_log_due (view->places->row);
 }
@@ -202,7 +205,11 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    if (queue->log.inserting || !(more || s_is_passed (queue)) || !s_fits (self, queue))
+    //  The oldest, whatever goes first.
+    queue->cursor.flat = true;
+    bool passed = more || s_is_passed (queue);
+    queue->cursor.flat = false;
+    if (queue->log.inserting || !passed || !s_fits (self, queue))
         return NULL;
     task->due = 1;
     return s_read_due (self, queue);

@@ -104,6 +104,8 @@ typedef enum {
     ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
     ZB_LOAD_DUE,     //  what a queue's lane has that is due,
     ZB_LOAD_LAID,    //  or that is acknowledged
+    ZB_LOAD_RANKS,   //  the index of what goes first,
+    ZB_LOAD_FETCH,   //  then rows of the log that it names
     ZB_LOAD_SPOT,    //  a row of a topic at a position,
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
@@ -127,6 +129,7 @@ typedef struct zb_load {
     zb_read_t *read;   //  until it is taken
     zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
     struct zb_peek *peek; //  PEEK: what has been found
+    struct zb_fetch *fetch; //  RANKS, FETCH: what is looked for
     bool asks;            //  LAID: nothing is taken out
     uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  DUE: from this time, and id, on.  SPOT: where
                    //  it can be.  SWEEP, READ: the first
@@ -156,6 +159,7 @@ typedef struct {
     uint64_t commit;  //  the newest commit that says so, or that freed some
     zb_entry_t entry; //  in the map of tombs by queue id
     uint8_t key[4];
+    unsigned rank; //  the index has nothing more of lower ranks
 } zb_tomb_t;
 
 //  Rows that stay in memory for a task, see pinning.c.
@@ -599,6 +603,8 @@ void zb_engine_late (zb_engine_t *self, zb_get_t *get);
 zb_delivery_t zb_engine_delivery (const zb_places_t *places, uint32_t number, zb_frame_t properties);
 //  Says of a message of a topic, with this number in its row, which one of the topic it is, and when it was put.
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
+//  Whether so many bytes more fit into memory, if rows of other queues are dropped.
+bool zb_engine_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk);
 //  Whether one more read of the queue's window fits into memory, and may be made now.
 bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue);
 //  The same for what is due, of about so many bytes.
@@ -685,6 +691,13 @@ bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue);
 zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid);
 //  Why something of the queue can't be told while rows that were inserted are not shown.
 const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue);
+
+//  ranking.c
+//  Has rows read that go before what is in memory, if there may be such.
+void zb_engine_read_ranks (zb_engine_t *self, zb_queue_t *queue);
+//  One of its reads has come back: returns whether the load is finished.
+bool zb_engine_ranks (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+void zb_fetch_destroy (struct zb_fetch **self_p);
 
 //  topics.c
 //  Answers TOPIC, and SUB.

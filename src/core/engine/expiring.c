@@ -95,7 +95,10 @@ zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue)
     const zb_cursor_t *cursor = &queue->cursor;
     if (zb_engine_rests (self))
         return NULL;
-    if (!zb_engine_fresh (self, queue) && cursor->ready)
+    queue->cursor.flat = true;
+    bool fresh = zb_engine_fresh (self, queue);
+    queue->cursor.flat = false;
+    if (!fresh && cursor->ready)
         return &self->later;
     zb_load_t *load = zb_engine_reads (queue);
     if (cursor->ready || load || cursor->reach >= cursor->log->tail)

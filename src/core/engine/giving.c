@@ -103,7 +103,8 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     lease->sum = &get->session->leased;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
-    size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;
+    uint64_t ready = queue->cursor.ready + queue->cursor.front_ready;
+    size_t max = get->max < ready ? (size_t) get->max : (size_t) ready;
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
     reply->skipped = queue->cursor.lost;
@@ -261,6 +262,20 @@ bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue)
            self->windows + chunk <= self->limits.windows;
 }
 
+bool zb_engine_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk)
+{
+    if (self->windows + chunk > self->limits.windows) {
+        s_make_room (self, queue, chunk, false);
+        //  Two queues with nothing but leased rows would take turns in having theirs read again, as fast as they can.
+        if (self->windows + chunk > self->limits.windows && self->now >= self->evict_at) {
+            self->evict_at = self->now + EVICT_STEP;
+            s_make_room (self, queue, chunk, true);
+        }
+    }
+    self->starved = self->starved || self->windows + chunk > self->limits.windows;
+    return !self->starved;
+}
+
 //  Whether so much more may be read, up to so much in all.  Held: what is in memory is of no use to who asks, so that only the
 //  sum of all windows bounds it.
 static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size_t most, bool held)
@@ -270,16 +285,7 @@ static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size
         return false;
     if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
         return false;
-    if (self->windows + chunk > self->limits.windows) {
-        s_make_room (self, queue, chunk, false);
-        //  Two queues with nothing but leased rows would take turns in having theirs read again, as fast as they can.
-        if (self->windows + chunk > self->limits.windows && self->now >= self->evict_at) {
-            self->evict_at = self->now + EVICT_STEP;
-            s_make_room (self, queue, chunk, true);
-        }
-        self->starved = self->windows + chunk > self->limits.windows;
-    }
-    return !self->starved;
+    return zb_engine_has_room (self, queue, chunk);
 }
 
 //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way.
@@ -317,6 +323,13 @@ void zb_engine_read_past (zb_engine_t *self, zb_queue_t *queue)
     s_read_ahead (self, queue, true);
 }
 
+//  Whether there is something to be delivered.
+static bool s_gives (zb_queue_t *queue)
+{
+    uint32_t number = 0;
+    return zb_cursor_next (&queue->cursor, &number) != NULL;
+}
+
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
 {
     if (queue->kind == ZB_KIND_TOPIC) {
@@ -326,13 +339,14 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     if (zb_ring_empty (&queue->parked))
         return;
     if (!zb_engine_may (self, 0)) {
-        self->ready_held = self->ready_held || queue->cursor.ready || zb_engine_may_be_due (self, queue);
+        self->ready_held = self->ready_held || queue->cursor.ready || queue->cursor.front_ready ||
+                           zb_engine_may_be_due (self, queue);
         return;
     }
     //  The two take turns: while there is nothing to give, what is next in the log is read first.
-    if (queue->delays && queue->cursor.ready)
+    if (queue->delays && s_gives (queue))
         zb_engine_delay (self, queue);
-    while (queue->cursor.ready && !zb_ring_empty (&queue->parked)) {
+    while (s_gives (queue) && !zb_ring_empty (&queue->parked)) {
         //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.
         if (self->outgoing >= ZB_OUTGOING) {
             self->congested = true;
@@ -348,7 +362,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             return;
         }
         if (queue->timed && !zb_engine_fresh (self, queue)) {
-            if (queue->cursor.ready) {
+            if (s_gives (queue)) {
                 zb_engine_serve_later (self, queue);
                 return;
             }
@@ -357,6 +371,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         s_fill (self, get);
         zb_engine_end_get (self, get);
     }
+    zb_engine_read_ranks (self, queue);
     zb_engine_read_ahead (self, queue);
     if (queue->delays)
         zb_engine_delay (self, queue);

@@ -235,6 +235,7 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     zb_list_destroy (&load->list);
     zb_subs_destroy (&load->subs);
     zb_peek_destroy (&load->peek);
+    zb_fetch_destroy (&load->fetch);
     zb_read_destroy (&load->read);
     free (load);
     *load_p = NULL;
@@ -411,7 +412,10 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     }
     if (queue->topic)
         zb_engine_advance_sub (self, queue);
+    //  What was wanted stays until who waits for it has looked.
+    cursor->pins += want > 0;
     zb_engine_serve (self, queue);
+    cursor->pins -= want > 0;
     return true;
 }
 
@@ -490,6 +494,9 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_LAID:
         fault = zb_engine_are_laid (self, load, read) ? NULL : s_damaged_log;
         break;
+    case ZB_LOAD_RANKS:
+    case ZB_LOAD_FETCH:
+        return zb_engine_ranks (self, load, read);
     case ZB_LOAD_SPOT:
         return zb_engine_spotted (self, load, read);
     case ZB_LOAD_SWEEP:

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/rank.h"
 #include "core/queue/lane.h"
 
 //  ms without an item until the loser counts as gone.
@@ -203,6 +204,8 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
         row.since = queue->timed ? queue->since : self->newest;
         //  Something may be in its lane.
         row.delays = row.delays || queue->delays;
+        //  As they are fixed for clients.
+        row.ranks = zb_queue_depth (queue) ? queue->cursor.ranks : row.ranks;
         row.counts = queue->sized ? queue->cursor.counts : zb_queue_counts (queue, self->newest);
         zb_queue_configure (queue, &row);
         zb_engine_write_queue (self, queue);
@@ -422,15 +425,24 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t
     zb_row_unref (&bits);
 }
 
-//  Takes the messages of the row that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
+//  Takes the messages of the row that are no duplicates.  Where another rank begins, and where a duplicate is, the row is cut: what an acknowledgement names by
 //  the first and the last id of a row, here and after the next split, must never be a copy that is not here.
 static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what, bool laid)
 {
     s_span_t span = {0, 0, 0};
-    size_t offset = 0;
+    size_t offset = 0, start = 0; //  `start`: of the piece that comes
+    unsigned rank = 0;
     zb_piece_t piece;
     while (zb_log_next (view->places->row, &offset, &piece) == 1) {
         uint32_t next = span.to + piece.count;
+        unsigned other = zb_rank_of (piece.properties, queue->cursor.ranks);
+        if (other != rank && span.to > span.from) {
+            s_insert_span (self, queue, view, &span, laid);
+            span.from = span.to;
+            span.offset = start;
+        }
+        rank = other;
+        start = offset;
         if (what[span.to] == ZB_PUT_AGAIN) {
             s_insert_span (self, queue, view, &span, laid);
             for (uint32_t index = span.to; index < next; index++)

@@ -388,10 +388,14 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_take_due (self, queue, task, false);
     if (load)
         return load;
-    if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))
-        return &self->later;
+    //  The oldest, whatever goes first.
+    queue->cursor.flat = true;
+    bool busy = zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready);
     bool full = false;
-    uint64_t count = s_move_ready (self, queue, target, last, most, &full);
+    uint64_t count = busy ? 0 : s_move_ready (self, queue, target, last, most, &full);
+    queue->cursor.flat = false;
+    if (busy)
+        return &self->later;
     if (count == 0 && full)
         return s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full (max-bytes)", target->commit);
     const zb_cursor_t *cursor = &queue->cursor;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/rank.h"
 #include "core/queue/timing.h"
 
 #define ZB_MANY_NAMES                                                                                                 \
@@ -228,6 +229,15 @@ static bool s_may_store (zb_engine_t *self, const zb_task_t *task, const zb_prod
     return false;
 }
 
+//  What is wrong with the property `priority`; NULL if nothing is.
+static const char *s_wrong_priority (const zb_engine_t *self, const zb_queue_t *queue, zb_frame_t properties)
+{
+    unsigned rank = 0;
+    if (queue->kind == ZB_KIND_TOPIC && self->store_level >= ZB_LEVEL_PRIORITIES)
+        return zb_rank_told (properties) ? "priority: not in a topic" : NULL;
+    return queue->cursor.ranks ? zb_rank_read (properties, queue->cursor.ranks, &rank) : NULL;
+}
+
 //  Whether there is a property of the broker's own among them.  Programs of the first release may have some, so that only
 //  topics, and queues with an option that these did not know, refuse them.
 static bool s_has_brokers (zb_frame_t properties)
@@ -282,7 +292,9 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         return NULL;
     }
     zb_timing_t timing;
-    const char *wrong = queue->timed ? zb_timing_read (&timing, request->properties) : NULL;
+    const char *wrong = s_wrong_priority (self, queue, request->properties);
+    if (!wrong && queue->timed)
+        wrong = zb_timing_read (&timing, request->properties);
     if (wrong) {
         s_refuse (self, task, ZB_BAD_REQUEST, wrong, queue->commit);
         return NULL;

@@ -280,6 +280,11 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
         s_refuse (self, task, ZB_BAD_REQUEST, "a queue: READ is for topics", ZB_NOW);
         return NULL;
     }
+    if (!load && *queue && (*queue)->cursor.ranks && task->request.ranges) {
+        *queue = NULL;
+        s_refuse (self, task, ZB_BAD_REQUEST, "acks: no ranges in a queue with priorities, name each id", ZB_NOW);
+        return NULL;
+    }
     if (!load && !*queue)
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
@@ -362,6 +367,10 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
         s_ok (self, task, self->names_commit);
+        return NULL;
+    }
+    if (queue && row.ranks != have.ranks && zb_queue_depth (queue)) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "priorities: fixed while there are messages in the queue", queue->commit);
         return NULL;
     }
     char text[ZB_LEVEL_TEXT];

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/queue/cursor.h"
+#include "core/queue/rank.h"
 #include "core/wire/filter.h"
 
 void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
@@ -69,6 +70,7 @@ void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
 {
     assert (self->views.count == 0 && row->done <= row->put);
     zb_cursor_begin (self, row->low - 1, row->done);
+    zb_cursor_rank (self, self->ranks);
     if (row->mark && self->log->head_only) {
         self->passed = row->mark - 1;
         self->behind = row->behind;
@@ -130,6 +132,13 @@ uint64_t zb_cursor_low (const zb_cursor_t *self)
     return self->log->inserting && self->log->inserted < low ? self->log->inserted : low;
 }
 
+//  From this id on it is not known any more what is ready of a rank, whatever a read brings that is under way.
+static void s_unknow (zb_rank_t *rank, uint64_t id)
+{
+    rank->ahead = rank->ahead < id ? rank->ahead : id - 1;
+    rank->most = rank->most < id ? rank->most : id - 1;
+}
+
 //  Of messages that are away so many leases end.
 static void s_uncover (zb_cursor_t *self, zb_away_t *away)
 {
@@ -140,6 +149,9 @@ static void s_uncover (zb_cursor_t *self, zb_away_t *away)
     away->seat.lease = NULL;
     self->ended = true;
     self->leased -= count;
+    //  It is ready, and not in memory.
+    for (unsigned rank = 1; rank < self->ranks; rank++)
+        s_unknow (&self->rank[rank], away->first);
 }
 
 //  How many messages of a row it does not want; in its view (may be NULL) they are done.
@@ -173,9 +185,180 @@ static zb_view_t *s_look (zb_cursor_t *self, zb_row_t *row, uint64_t last, const
     zb_view_t *view = places ? zb_view_new (places, bits) : NULL;
     if (view)
         s_exclude (self, places, view);
+    if (view && self->ranks)
+        view->rank = (uint8_t) zb_log_rank (self->log, row);
     if (places)
         zb_log_release (self->log, &places);
     return view;
+}
+
+//  ---------------------------------------------------------------------------
+//  Ranks
+
+//  Number of the first view of a rank whose last id is at least `id`.
+static size_t s_find_ranked (const zb_rank_t *rank, uint64_t id)
+{
+    size_t low = 0, high = rank->views.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (((const zb_view_t *) zb_deck_at (&rank->views, middle))->places->last < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+//  It is to be delivered, as one of its rank.
+static void s_list (zb_cursor_t *self, zb_view_t *view)
+{
+    if (view->rank == 0 || view->listed)
+        return;
+    zb_rank_t *rank = &self->rank[view->rank];
+    size_t place = s_find_ranked (rank, view->places->last);
+    view->listed = true;
+    zb_deck_insert (&rank->views, place, view);
+    rank->ready += view->ready;
+    if (place < rank->scan)
+        rank->scan = place;
+}
+
+//  It is in no front any more.
+static void s_unfront (zb_cursor_t *self, zb_view_t *view)
+{
+    if (!view->front)
+        return;
+    view->front = false;
+    self->fronts--;
+    self->front_ready -= view->ready;
+}
+
+static void s_unlist (zb_cursor_t *self, zb_view_t *view)
+{
+    s_unfront (self, view);
+    if (!view->listed)
+        return;
+    zb_rank_t *rank = &self->rank[view->rank];
+    size_t place = s_find_ranked (rank, view->places->last);
+    assert (zb_deck_at (&rank->views, place) == view);
+    zb_deck_remove (&rank->views, place);
+    view->listed = false;
+    rank->ready -= view->ready;
+    if (rank->scan > place)
+        rank->scan--;
+}
+
+//  One behind the window is to be delivered.
+static void s_front (zb_cursor_t *self, zb_view_t *view)
+{
+    if (view->front || view->rank == 0 || view->open == 0)
+        return;
+    view->front = true;
+    self->fronts++;
+    self->front_ready += view->ready;
+    s_list (self, view);
+}
+
+//  One of its messages is not ready any more, or again.
+static void s_fewer (zb_cursor_t *self, const zb_view_t *view)
+{
+    if (view->places->last <= self->reach)
+        self->ready--;
+    else if (view->front)
+        self->front_ready--;
+    if (view->listed)
+        self->rank[view->rank].ready--;
+}
+
+static void s_more (zb_cursor_t *self, zb_view_t *view)
+{
+    if (view->places->last <= self->reach)
+        self->ready++;
+    else if (view->front)
+        self->front_ready++;
+    else {
+        //  Which counts it.
+        s_front (self, view);
+        return;
+    }
+    if (!view->listed)
+        return;
+    zb_rank_t *rank = &self->rank[view->rank];
+    rank->ready++;
+    size_t place = s_find_ranked (rank, view->places->last);
+    if (place < rank->scan)
+        rank->scan = place;
+}
+
+void zb_cursor_rank (zb_cursor_t *self, unsigned ranks)
+{
+    //  Where a store's count is wrong there may be some; they are of no rank then.
+    for (size_t place = 0; place < self->views.count; place++) {
+        s_unlist (self, s_view (self, place));
+        s_view (self, place)->rank = 0;
+    }
+    for (unsigned rank = 1; rank < self->ranks; rank++)
+        zb_deck_clear (&self->rank[rank].views);
+    free (self->rank);
+    self->ranks = self->log->ranks = ranks;
+    self->rank = ranks ? (zb_rank_t *) calloc (ranks, sizeof *self->rank) : NULL;
+    assert (self->rank || ranks == 0);
+    for (unsigned rank = 1; rank < ranks; rank++)
+        self->rank[rank].shown = self->log->tail;
+}
+
+uint64_t zb_cursor_ahead (const zb_cursor_t *self, unsigned rank)
+{
+    uint64_t ahead = self->rank[rank].ahead;
+    return ahead > self->reach ? ahead : self->reach;
+}
+
+static bool s_is_unread (const zb_cursor_t *self, unsigned rank)
+{
+    return self->rank[rank].shown > zb_cursor_ahead (self, rank);
+}
+
+//  The first of a rank that is ready and known to be the first; NULL if there is none.
+static zb_view_t *s_first_of (zb_cursor_t *self, unsigned which)
+{
+    zb_rank_t *rank = &self->rank[which];
+    if (rank->ready == 0)
+        return NULL;
+    while (((const zb_view_t *) zb_deck_at (&rank->views, rank->scan))->ready == 0)
+        rank->scan++;
+    zb_view_t *view = (zb_view_t *) zb_deck_at (&rank->views, rank->scan);
+    return view->places->last <= zb_cursor_ahead (self, which) ? view : NULL;
+}
+
+unsigned zb_cursor_unread (const zb_cursor_t *self)
+{
+    //  Only what it has found out about where to look changes.
+    zb_cursor_t *same = (zb_cursor_t *) (uintptr_t) self;
+    unsigned rank = self->ranks ? self->ranks - 1 : 0;
+    while (rank && !s_is_unread (self, rank)) {
+        if (s_first_of (same, rank))
+            return 0;
+        rank--;
+    }
+    return rank && !s_first_of (same, rank) ? rank : 0;
+}
+
+void zb_cursor_fetched (zb_cursor_t *self, unsigned rank, uint64_t upto)
+{
+    upto = upto < self->rank[rank].most ? upto : self->rank[rank].most;
+    if (self->rank[rank].ahead < upto)
+        self->rank[rank].ahead = upto;
+}
+
+void zb_cursor_fetching (zb_cursor_t *self)
+{
+    for (unsigned rank = 1; rank < self->ranks; rank++)
+        self->rank[rank].most = UINT64_MAX;
+}
+
+bool zb_cursor_strays (const zb_cursor_t *self)
+{
+    return self->views.count > self->window + self->fronts;
 }
 
 static void s_unlook (zb_cursor_t *self, zb_view_t **view_p)
@@ -196,6 +379,7 @@ static void s_drop (zb_cursor_t *self, size_t number)
         if (self->scan > number)
             self->scan--;
     }
+    s_unlist (self, view);
     zb_deck_remove (&self->views, number);
     zb_log_refund (self->log, zb_view_bytes (view));
     for (uint32_t each = 0; each < view->places->count && view->ready < view->open; each++)
@@ -215,11 +399,13 @@ static void s_insert (zb_cursor_t *self, size_t number, zb_view_t *view)
 //  Makes the first stray the last view of the window.
 static void s_adopt (zb_cursor_t *self)
 {
-    const zb_view_t *view = s_view (self, self->window);
+    zb_view_t *view = s_view (self, self->window);
     assert (self->window == 0 || view->places->first > s_last (self, self->window - 1)); //  I5, I6
     self->window++;
     self->reach = view->places->last;
     self->ready += view->ready;
+    s_unfront (self, view);
+    s_list (self, view);
 }
 
 void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
@@ -231,6 +417,28 @@ void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_r
     assert (view && self->window == self->views.count);
     s_insert (self, self->views.count, view);
     s_adopt (self);
+}
+
+//  One that was inserted further ahead is read by the index; so is one behind others that are.
+void zb_cursor_ranked (zb_cursor_t *self, const zb_added_t *added, bool join)
+{
+    zb_rank_t *rank = &self->rank[added->rank];
+    bool known = !s_is_unread (self, added->rank), inserted = added->last <= self->log->tail;
+    if (rank->shown < added->last)
+        rank->shown = added->last;
+    if (added->last <= self->reach)
+        return;
+    size_t place = s_find (self, added->last);
+    bool here = place < self->views.count && s_last (self, place) == added->last;
+    if (inserted)
+        s_unknow (rank, added->last);
+    if (inserted || here || !known || !join)
+        return;
+    zb_view_t *view = s_look (self, added->row, added->last, added->bits);
+    assert (view && place == self->views.count);
+    s_insert (self, place, view);
+    s_front (self, view);
+    rank->ahead = added->last;
 }
 
 //  A row below the tail joins the window if it lies in it, however full that is; what is too much is shed at the other end.
@@ -245,6 +453,7 @@ void zb_cursor_insert (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb
     s_insert (self, place, view);
     self->window++;
     self->ready += view->ready;
+    s_list (self, view);
     if (place < self->scan)
         self->scan = place;
 }
@@ -330,6 +539,8 @@ static size_t s_deliveries (const zb_view_t *view, zb_away_t *away)
 static void s_send_away (zb_cursor_t *self, size_t number)
 {
     zb_view_t *view = s_view (self, number);
+    if (view->ready && view->rank)
+        s_unknow (&self->rank[view->rank], view->places->first);
     if (view->ready < view->open) {
         size_t count = s_deliveries (view, NULL), place = s_behind (self, view->places->last);
         s_open (self, place, count);
@@ -338,6 +549,10 @@ static void s_send_away (zb_cursor_t *self, size_t number)
         self->ended = true;
         if (number < self->window)
             self->ready += view->open - view->ready;
+        if (view->front)
+            self->front_ready += view->open - view->ready;
+        if (view->listed)
+            self->rank[view->rank].ready += view->open - view->ready;
         zb_view_forget (view);
     }
     s_drop (self, number);
@@ -516,6 +731,23 @@ uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end,
     return accounted;
 }
 
+int zb_cursor_fetch (zb_cursor_t *self, unsigned rank, uint64_t last, zb_row_t *row, const zb_row_t *bits)
+{
+    size_t place = s_find (self, last);
+    bool here = place < self->views.count && s_last (self, place) == last;
+    assert (last > self->reach);
+    if (!here && row && s_take (self, row, last, bits, true))
+        return -1;
+    if (here || row) {
+        zb_view_t *view = s_view (self, place);
+        if (view->rank != rank)
+            return -1;
+        s_front (self, view);
+    }
+    zb_cursor_fetched (self, rank, last);
+    return 0;
+}
+
 uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id)
 {
     if (id <= self->reach)
@@ -549,8 +781,8 @@ static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint6
 {
     if (zb_view_lease (view, number))
         self->leased--;
-    else if (view->places->last <= self->reach)
-        self->ready--;
+    else
+        s_fewer (self, view);
     zb_view_finish (view, number);
     if (zb_places_id (view->places, number) > self->counts) {
         //  A store whose count is wrong stops nobody.
@@ -611,8 +843,11 @@ static void s_finished (zb_cursor_t *self, size_t place, zb_commit_t *commit)
     uint8_t key[ZB_LOG_KEY_SIZE];
     zb_log_key (self->log->id, view->places->last, key);
     zb_batch_erase (commit->batch, ZB_LOG, key, sizeof key);
+    if (view->rank)
+        zb_rank_erase (commit->batch, self->log->id, view->rank, view->places->last);
     s_erase_bits (self, view, commit);
     zb_ring_remove (&view->dirty);
+    s_unlist (self, view);
     if (place < self->window)
         s_drop (self, place);
 }
@@ -644,14 +879,22 @@ uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_
     return 0;
 }
 
-zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
+//  The oldest of the window.
+static zb_view_t *s_oldest (zb_cursor_t *self)
 {
     if (self->ready == 0)
         return NULL;
     while (s_view (self, self->scan)->ready == 0)
         self->scan++;
     assert (self->scan < self->window);
-    zb_view_t *view = s_view (self, self->scan);
+    return s_view (self, self->scan);
+}
+
+//  The first message of a view that is ready.
+static zb_view_t *s_first_ready (zb_view_t *view, uint32_t *number)
+{
+    if (!view)
+        return NULL;
     while (!zb_view_is_ready (view, view->scan))
         view->scan++;
     assert (view->scan < view->places->count);
@@ -659,10 +902,22 @@ zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
     return view;
 }
 
+zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
+{
+    for (unsigned rank = self->ranks && !self->flat ? self->ranks - 1 : 0; rank; rank--) {
+        zb_view_t *view = s_first_of (self, rank);
+        if (view)
+            return s_first_ready (view, number);
+        if (s_is_unread (self, rank))
+            return NULL;
+    }
+    return s_first_ready (s_oldest (self), number);
+}
+
 zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number)
 {
     if (behind == 0)
-        return zb_cursor_next (self, number);
+        return s_first_ready (s_oldest (self), number);
     for (size_t place = s_find (self, behind + 1); place < self->window; place++) {
         zb_view_t *view = s_view (self, place);
         if (view->ready == 0)
@@ -676,8 +931,7 @@ zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number
 
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
 {
-    assert (self->ready);
-    self->ready--;
+    s_fewer (self, view);
     self->leased++;
     return zb_view_deliver (view, number, lease);
 }
@@ -686,9 +940,9 @@ static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
 {
     zb_view_return (view, number);
     self->leased--;
+    s_more (self, view);
     if (view->places->last > self->reach)
         return;
-    self->ready++;
     size_t place = s_find (self, view->places->last);
     if (place < self->scan)
         self->scan = place;
@@ -779,6 +1033,7 @@ static void s_clear (zb_cursor_t *self)
     self->scan = 0;
     self->lost = (zb_span_t){0, 0};
     assert (self->leased == 0 && self->ready == 0 && self->window == 0);
+    assert (self->fronts == 0 && self->front_ready == 0);
 }
 
 void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
@@ -796,6 +1051,7 @@ void zb_cursor_clear (zb_cursor_t *self)
 {
     s_clear (self);
     zb_deck_clear (&self->views);
+    zb_cursor_rank (self, 0);
     zb_ring_remove (&self->ring);
     zb_ring_remove (&self->follows);
     if (self->log->slowest == self)
@@ -877,9 +1133,21 @@ bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
 
 void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken)
 {
-    for (size_t place = self->views.count; place > self->window && !self->load && !self->pins; place--) {
+    for (size_t place = self->views.count;
+         zb_cursor_strays (self) && place > self->window && !self->load && !self->pins; place--) {
         const zb_view_t *view = s_view (self, place - 1);
-        if (view->commit <= taken && zb_ring_empty (&view->dirty))
+        if (!view->front && view->commit <= taken && zb_ring_empty (&view->dirty))
+            s_send_away (self, place - 1);
+    }
+}
+
+//  Those ahead of the window, the largest ids first.
+static void s_shed_fronts (zb_cursor_t *self, size_t limit, bool leased)
+{
+    for (size_t place = self->views.count;
+         self->fronts && place > self->window && !self->load && *self->log->total > limit; place--) {
+        const zb_view_t *view = s_view (self, place - 1);
+        if (view->front && zb_ring_empty (&view->dirty) && (leased || view->ready == view->open))
             s_send_away (self, place - 1);
     }
 }
@@ -891,8 +1159,9 @@ void zb_cursor_shed (zb_cursor_t *self, uint64_t taken, size_t limit, bool lease
     //  A row that was erased in a batch which is not taken yet would be read again.
     if (self->commit > taken || self->pins)
         return;
-    while (self->views.count && self->views.count == self->window && !self->load && *self->log->total > limit) {
-        size_t end = self->views.count - 1;
+    s_shed_fronts (self, limit, leased);
+    while (self->window && !zb_cursor_strays (self) && !self->load && *self->log->total > limit) {
+        size_t end = self->window - 1;
         const zb_view_t *view = s_view (self, end);
         if (!zb_ring_empty (&view->dirty) || (!leased && view->ready < view->open))
             return;

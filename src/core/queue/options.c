@@ -13,6 +13,7 @@
 
 #include "core/base/level.h"
 #include "core/queue/options.h"
+#include "core/queue/rank.h"
 
 #define NONE SIZE_MAX
 
@@ -85,7 +86,8 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
     size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
-                               ", " ZB_OPTION_FULL ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
+                               ", " ZB_OPTION_PRIORITIES ", " ZB_OPTION_FULL ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY
+                               " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -169,6 +171,16 @@ static const char *s_set_full (zb_queue_row_t *row, zb_frame_t value)
     return NULL;
 }
 
+static const char *s_set_priorities (zb_queue_row_t *row, zb_frame_t value)
+{
+    uint64_t ranks = 0;
+    if (!zb_number_parse (value, ZB_RANKS_MOST, &ranks) || (ranks && ranks < ZB_RANKS_LEAST))
+        return ZB_OPTION_PRIORITIES " is a number from 2 to 10, 0 for none";
+    row->ranks = (unsigned) ranks;
+    return NULL;
+}
+_Static_assert(ZB_RANKS_LEAST == 2 && ZB_RANKS_MOST == 10, "as the text says");
+
 const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY])
 {
     if (zb_frame_is (name, ZB_OPTION_DEAD))
@@ -179,6 +191,8 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         return zb_options_set_tries (row, value);
     if (zb_frame_is (name, ZB_OPTION_FULL))
         return s_set_full (row, value);
+    if (zb_frame_is (name, ZB_OPTION_PRIORITIES))
+        return s_set_priorities (row, value);
     size_t option = 0;
     while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
         option++;
@@ -197,6 +211,7 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
     unsigned level = row->drops        ? ZB_LEVEL_FULL
+                     : row->ranks      ? ZB_LEVEL_PRIORITIES
                      : row->most_tries ? ZB_LEVEL_TRIES
                      : row->dead_size  ? ZB_LEVEL_DEAD
                      : row->retry      ? ZB_LEVEL_RETRY
@@ -210,8 +225,8 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
     bool same = one->timed == other->timed && one->delays == other->delays && one->sized == other->sized &&
-                one->drops == other->drops && one->retry == other->retry && one->retry_most == other->retry_most &&
-                one->most_tries == other->most_tries &&
+                one->drops == other->drops && one->ranks == other->ranks && one->retry == other->retry &&
+                one->retry_most == other->retry_most && one->most_tries == other->most_tries &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
@@ -231,6 +246,8 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     }
     if (!late)
         return size;
+    if (row->ranks)
+        size += (size_t) snprintf (text + size, room - size, ZB_OPTION_PRIORITIES "=%u\n", row->ranks);
     if (row->drops)
         size += (size_t) snprintf (text + size, room - size, ZB_OPTION_FULL "=drop-oldest\n");
     assert (size < room);

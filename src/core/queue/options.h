@@ -46,6 +46,11 @@ const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name);
 //  where it is not the default, as is what counts in its max-bytes.
 #define ZB_OPTION_FULL "full"
 
+//  How many priorities a queue has, 0 for none: fixed while there are messages.  It is among the late ones, and shown only
+//  where it is set.
+#define ZB_OPTION_PRIORITIES "priorities"
+#define ZB_OPTION_PRIORITIES_TEXT (sizeof ZB_OPTION_PRIORITIES + 4)
+
 //  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
 //  late ones, and shown only where it is set.
 #define ZB_OPTION_DEAD "dead-letter"

@@ -117,6 +117,7 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .timed = self->timed,
                           .delay = self->delay,
                           .delays = self->delays,
+                          .ranks = self->cursor.ranks,
                           .retry = self->retry,
                           .retry_most = self->retry_most,
                           .most_tries = self->most_tries};
@@ -146,6 +147,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->timed = row->timed;
     self->delay = row->delay;
     self->delays = row->delays;
+    if (self->cursor.ranks != row->ranks)
+        zb_cursor_rank (&self->cursor, row->ranks);
     self->retry = row->retry;
     self->retry_most = row->retry_most;
     self->most_tries = row->most_tries;

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/queue/rank.h"
 #include "core/queue/topic.h"
 
 //  Queues
@@ -43,7 +44,8 @@ enum {
     MORE_BYTES = 8,
     MORE_DROPS = 9,
     MORE_TRIES = 10,
-    MORE_DELAY = 11
+    MORE_DELAY = 11,
+    MORE_RANKS = 13
 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
@@ -85,7 +87,9 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     size += s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
     uint8_t delay[8];
     zb_put64 (delay, self->delay);
-    return size + s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    uint8_t ranks = (uint8_t) self->ranks;
+    return size + s_more (value + size, MORE_RANKS, &ranks, self->ranks > 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -153,6 +157,14 @@ static int s_take_drops (zb_queue_row_t *self, const uint8_t *value, size_t size
     return 0;
 }
 
+static int s_take_ranks (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 1 || value[0] < ZB_RANKS_LEAST || value[0] > ZB_RANKS_MOST || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->ranks = value[0];
+    return 0;
+}
+
 int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
@@ -170,6 +182,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_BYTES && s_take_bytes (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_DROPS && s_take_drops (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_RANKS && s_take_ranks (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;

@@ -33,6 +33,9 @@ typedef struct {
     uint32_t open;   //  messages that are not done
     uint32_t ready;  //  of them not leased
     uint32_t scan;   //  no message before this one is ready
+    uint8_t rank;    //  core/queue/rank.h;
+    bool listed;     //  on its cursor's deck of that rank,
+    bool front;      //  and ahead of the window
     uint8_t bits[];  //  what is done, as in the table acks
 } zb_view_t;
 
