@@ -123,11 +123,16 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
         const char *name;
         uint64_t value;
         bool named;
-    } options[] = {{"lease", row->lease, row->lease > 0}, {"max-messages", row->max, row->max > 0},
-                   {"grace", row->grace, row->grace > 0}, {"max-bytes", row->bytes, row->bytes > 0 || row->sized},
-                   {"max-age", row->age, row->age > 0},   {"keep-messages", row->most, row->most > 0},
-                   {"expires", row->expires, row->timed}, {"delay", row->delay, row->delays},
-                   {"max-deliveries", row->most_tries, row->most_tries > 0}};
+    } options[] = {{"lease", row->lease, row->lease > 0},
+                   {"max-messages", row->max, row->max > 0},
+                   {"grace", row->grace, row->grace > 0},
+                   {"max-bytes", row->bytes, row->bytes > 0 || row->sized},
+                   {"max-age", row->age, row->age > 0},
+                   {"keep-messages", row->most, row->most > 0},
+                   {"expires", row->expires, row->timed},
+                   {"delay", row->delay, row->delays},
+                   {"max-deliveries", row->most_tries, row->most_tries > 0},
+                   {"unused", row->unused, row->unused > 0}};
     json_t *set = json_object ();
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (options[index].named)

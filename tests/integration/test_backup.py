@@ -265,7 +265,7 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
         one.request("PUT", "w%d" % number, "whole", "", b"whole %d" % number)
     one.request("SUB", 3, "news/slow", "lease=5000")
     one.request("SUB", 4, "news/fast", "")
-    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost\nretry-delay=5..70\nmax-deliveries=4")
+    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost\nretry-delay=5..70\nmax-deliveries=4\nunused=86400000")
     for number in range(1, 7):
         one.request("PUT", "p%d" % number, "news", "n=%d" % number, b"news %d" % number)
     one.request("SUB", 5, "news/late", "")
@@ -280,7 +280,7 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest"}} in lines
     assert {"subscription": "news/slow", "options": {"lease": 5000}} in lines
     assert {"subscription": "news/seventh", "options": {"filter": "n.7", "dead-letter": "lost", "retry-delay": "5..70",
-                                                      "max-deliveries": 4}} in lines
+                                                      "max-deliveries": 4, "unused": 86400000}} in lines
     assert {"topic": "whole", "options": {"keep-messages": 9, "keep": "all"}} in lines
     #  What all have done is left out, unless the topic keeps it.
     assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == (

@@ -21,6 +21,7 @@
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
     fitting.c  what a PUT gets that is beyond its queue's limits
+    disusing.c queues and subscriptions that nobody uses
     delaying.c messages that are not due yet
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
@@ -85,7 +86,7 @@ typedef struct {
 } zb_get_t;
 
 //  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE };
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE, ZB_TIMER_DISUSE };
 
 //  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
 typedef struct {
@@ -108,7 +109,8 @@ typedef enum {
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
     ZB_LOAD_OLDEST,  //  and the first ones of one that keeps all
-    ZB_LOAD_TOPICS,  //  queues, to find those topics
+    ZB_LOAD_TOPICS,  //  queues, to find those topics,
+    ZB_LOAD_DISUSED, //  or those that nobody uses
     ZB_LOAD_LIST,    //  for LIST: all queues,
     ZB_LOAD_DEPTHS,  //  then all cursors
     ZB_LOAD_PURGED,  //  rows whose space is to be freed
@@ -188,6 +190,21 @@ typedef struct {
     zb_load_t *load; //  for one of them
     zb_search_t find; //  the search for those that nobody has used yet in this lead
 } zb_retain_t;
+
+//  Queues and subscriptions that nobody uses, see disusing.c.
+typedef struct {
+    uint64_t
+        began; //  all that there is counts as used at this time of the pair's: when this lead began; 0 = not known yet
+    uint64_t alone; //  so often this broker has gone alone in this lead
+    zb_ring_t over; //  those that nobody has used for so long, as they became so
+    uint64_t pass;  //  passes over all queues that were begun,
+    uint64_t done;  //  and those that have come to the end
+    uint64_t after; //  a pass reads nothing before this commit was taken
+    zb_search_t find;
+    int64_t next;   //  when some that are not in memory may be over, as far as the pass has seen,
+    size_t loads;   //  and so many were loaded by it
+    int64_t begins; //  no pass begins before
+} zb_disuse_t;
 
 //  Loads whose rows are compared with filters of clients, see loads.c.
 typedef struct {
@@ -376,6 +393,7 @@ struct zb_engine {
     zb_search_t search;
     zb_marks_t marks;
     zb_retain_t retain;
+    zb_disuse_t disuse;
     zb_sifting_t sifting;
     zb_dying_t dying;
 
@@ -465,6 +483,8 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Its messages are gone, and what waits for it is answered; the rows of a topic's log are not buried.
 void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue);
+//  The same, and the journal does not say it.
+void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  OK that confirms what is in the commit.
@@ -646,6 +666,24 @@ void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_reque
                             uint64_t last);
 //  Bytes that a queue has room for, as far as its max-bytes says.
 uint64_t zb_engine_bytes_left (const zb_queue_t *queue);
+
+//  disusing.c
+//  Somebody uses it now.
+void zb_engine_used (const zb_engine_t *self, zb_queue_t *queue);
+//  All that there is counts as used now: clients of the peer's come.
+void zb_engine_use_all (zb_engine_t *self);
+//  It is in memory, or has other options than before.
+void zb_engine_watch (zb_engine_t *self, zb_queue_t *queue);
+//  Its time may be over.
+void zb_engine_disused (zb_engine_t *self, zb_queue_t *queue);
+//  There is a queue or subscription of this name whose dead letters go where its row says: that stays.
+void zb_engine_spare (zb_engine_t *self, zb_frame_t name, const zb_queue_row_t *row);
+//  Deletes those that nobody uses; returns when to call again.
+int64_t zb_engine_disuse (zb_engine_t *self);
+//  Rows of queues that were read for that; false if one is malformed.
+bool zb_engine_found_disused (zb_engine_t *self, const zb_read_t *read);
+//  This broker leads no more.
+void zb_engine_stop_disuse (zb_engine_t *self);
 
 //  delaying.c
 //  The time by which messages are due; 0 = it is not known.

@@ -158,6 +158,7 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
     get->session->asked--;
     self->asked--;
     queue->log.users--;
+    zb_engine_used (self, queue);
     free (get);
     return reply;
 }

@@ -348,6 +348,7 @@ static bool s_cursor (zb_engine_t *self, const zb_load_t *load, const zb_read_t 
     zb_queue_restore (queue, &cursor);
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);
+    zb_engine_watch (self, queue);
     return true;
 }
 
@@ -503,6 +504,9 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         break;
     case ZB_LOAD_TOPICS:
         fault = zb_engine_found_retaining (self, read) ? NULL : s_damaged_queues;
+        break;
+    case ZB_LOAD_DISUSED:
+        fault = zb_engine_found_disused (self, read) ? NULL : s_damaged_queues;
         break;
     case ZB_LOAD_LIST:
         return s_list (self, load, read);

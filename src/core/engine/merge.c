@@ -178,6 +178,7 @@ static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
     if (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)
         return NULL;
     zb_queue_t *queue = zb_engine_new_queue (self, name);
+    queue->alone = 0;
     queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     zb_engine_write_queue (self, queue);
     return queue;
@@ -571,6 +572,7 @@ static void s_end (zb_engine_t *self)
     self->merge.session = NULL;
     self->merge.heard_ms = 0; //  it waits for nothing any more
     self->must = self->merge.absorbs = true;
+    zb_engine_use_all (self);
 }
 
 bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)

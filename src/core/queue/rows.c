@@ -43,7 +43,8 @@ enum {
     MORE_BYTES = 8,
     MORE_DROPS = 9,
     MORE_TRIES = 10,
-    MORE_DELAY = 11
+    MORE_DELAY = 11,
+    MORE_UNUSED = 15
 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
@@ -85,7 +86,10 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     size += s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
     uint8_t delay[8];
     zb_put64 (delay, self->delay);
-    return size + s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    uint8_t unused[8];
+    zb_put64 (unused, self->unused);
+    return size + s_more (value + size, MORE_UNUSED, unused, self->unused ? sizeof unused : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -122,6 +126,14 @@ static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size
     if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_TRIES_MOST)
         return -1;
     self->most_tries = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_unused (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_UNUSED_MOST || self->kind == ZB_KIND_TOPIC)
+        return -1;
+    self->unused = zb_get64 (value);
     return 0;
 }
 
@@ -164,6 +176,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_TRIES && s_take_tries (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_UNUSED && s_take_unused (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RETAINS && s_take_retains (self, value + at + 2, value[at + 1]))
             return -1;
