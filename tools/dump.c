@@ -132,6 +132,7 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
                    {"expires", row->expires, row->timed},
                    {"delay", row->delay, row->delays},
                    {"max-deliveries", row->most_tries, row->most_tries > 0},
+                   {"dedupe", 0, row->dedupe > 0},
                    {"unused", row->unused, row->unused > 0}};
     json_t *set = json_object ();
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
@@ -288,6 +289,10 @@ static void s_queue (dump_t *self, const queue_t *queue, const queues_t *all)
     size_t told = 1;
     s_log (self, queue->name, options.id, reader.low, &reader, 1, &told);
     s_lane (self, queue->name, options.id);
+    //  What is loaded is no duplicate of each other: a PUT of several messages, of which some are done, is put in parts.
+    if (options.dedupe)
+        s_line (self, json_pack ("{s:s, s:{s:I}}", "queue", queue->name, "options", ZB_OPTION_DEDUPE,
+                                 (json_int_t) options.dedupe));
 }
 
 static int s_dump (dump_t *self)

@@ -79,7 +79,7 @@ static void s_table (verify_t *self, zb_table_t table)
         }
         else if (found == ZB_TABLES_FILE_VALUE)
             s_damage (self, name, text, zb_tables_file_why (file));
-        //  The index of a lane has no messages.
+        //  The index of a lane has no messages, nor have message-ids.
         else if (table == ZB_LOG && key.size != ZB_LANE_INDEX_SIZE && !s_is_log (self, value))
             s_damage (self, name, text, "not a row of the log");
         self->rows++;

@@ -259,7 +259,7 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     one = client(single)
     one.request("TOPIC", 1, "news", "max-bytes=1000000")
     one.request("TOPIC", 2, "quiet", "")
-    one.request("QUEUE", 2, "latest", "max-bytes=0\nmax-messages=1\nfull=drop-oldest")
+    one.request("QUEUE", 2, "latest", "max-bytes=0\nmax-messages=1\nfull=drop-oldest\ndedupe=60000")
     one.request("TOPIC", 2, "whole", "keep=all\nkeep-messages=9")
     for number in range(1, 4):
         one.request("PUT", "w%d" % number, "whole", "", b"whole %d" % number)
@@ -277,7 +277,8 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     dump = zbroker(["dump", folder + "/backup"]).stdout
     lines = [json.loads(line) for line in dump.splitlines()]
     assert {"topic": "news", "options": {"max-bytes": 1000000}} in lines
-    assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest"}} in lines
+    assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest", "dedupe": 0}} in lines
+    assert {"queue": "latest", "options": {"dedupe": 60000}} in lines
     assert {"subscription": "news/slow", "options": {"lease": 5000}} in lines
     assert {"subscription": "news/seventh", "options": {"filter": "n.7", "dead-letter": "lost", "retry-delay": "5..70",
                                                       "max-deliveries": 4, "unused": 86400000}} in lines
@@ -296,7 +297,7 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
         assert two.drain("news/slow") == [b"news %d" % n for n in range(3, 8)]
         assert two.drain("news/late") == two.drain("news/seventh") == [b"news 7"]
         assert two.drain("news/fast") == []
-        assert b"max-bytes=0\nfull=drop-oldest\nbytes=0" in two.request("LIST", "l", "latest")[1]
+        assert b"max-bytes=0\nfull=drop-oldest\ndedupe=60000\nbytes=0" in two.request("LIST", "l", "latest")[1]
         two.request("PUT", 1, "news", "", b"news 8")
         assert [two.drain("news/" + name) for name in ("slow", "fast", "late")] == [[b"news 8"]] * 3
         two.close()

@@ -68,6 +68,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->marks.topics,
                          &self->retain.topics,
                          &self->disuse.over,
+                         &self->seen.queues,
                          &self->sifting.queues,
                          &self->dying.queues,
                          &self->dying.stuck,

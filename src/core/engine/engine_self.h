@@ -21,6 +21,7 @@
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
     fitting.c  what a PUT gets that is beyond its queue's limits
+    deduping.c PUTs that were stored before, by their message-id
     disusing.c queues and subscriptions that nobody uses
     delaying.c messages that are not due yet
     granting.c KEY, and the end of who was revoked
@@ -105,6 +106,7 @@ typedef enum {
     ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
     ZB_LOAD_DUE,     //  what a queue's lane has that is due,
     ZB_LOAD_LAID,    //  or that is acknowledged
+    ZB_LOAD_SEEN,    //  its message-ids
     ZB_LOAD_SPOT,    //  a row of a topic at a position,
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
@@ -205,6 +207,12 @@ typedef struct {
     size_t loads;   //  and so many were loaded by it
     int64_t begins; //  no pass begins before
 } zb_disuse_t;
+
+//  Message-ids, see deduping.c.
+typedef struct {
+    zb_ring_t queues; //  whose are in memory, the longest unused first,
+    size_t puts;      //  and how many these are
+} zb_remembered_t;
 
 //  Loads whose rows are compared with filters of clients, see loads.c.
 typedef struct {
@@ -394,6 +402,7 @@ struct zb_engine {
     zb_marks_t marks;
     zb_retain_t retain;
     zb_disuse_t disuse;
+    zb_remembered_t seen;
     zb_sifting_t sifting;
     zb_dying_t dying;
 
@@ -666,6 +675,26 @@ void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_reque
                             uint64_t last);
 //  Bytes that a queue has room for, as far as its max-bytes says.
 uint64_t zb_engine_bytes_left (const zb_queue_t *queue);
+
+//  deduping.c
+//  What is remembered of the queue's PUTs is to be in memory: returns what must be waited for, NULL if it is, in this step.
+zb_load_t *zb_engine_know_seen (zb_engine_t *self, zb_queue_t *queue);
+//  The same, and the PUT of this message-id, or NULL: it is a new one.
+zb_load_t *zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id, const zb_seen_t **found);
+//  The new PUT of this message-id is stored as the piece says, in the commit that is being filled.
+void zb_engine_remember (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id, const zb_piece_t *piece,
+                         const zb_frame_t *body, size_t bodies);
+//  Whether a piece of a row that a replay brings is of a PUT that is here; and it is not, and was taken.  What is remembered is in
+//  memory.
+bool zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                           const zb_piece_t *piece);
+void zb_engine_remember_replayed (zb_engine_t *self, zb_queue_t *queue, const zb_row_t *row, const zb_piece_t *piece);
+//  The rows that were read for that; returns whether the load is finished.
+bool zb_engine_have_seen (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+//  The queue leaves memory, or is deleted.
+void zb_engine_forget_seen (zb_engine_t *self, zb_queue_t *queue);
+//  Those leave memory that are too many.
+void zb_engine_shrink_seen (zb_engine_t *self);
 
 //  disusing.c
 //  Somebody uses it now.

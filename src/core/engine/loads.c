@@ -201,7 +201,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self)
     load->buried = load->queue ? zb_engine_buried (self, load->queue->id) : 0;
     if (load->kind == ZB_LOAD_PEEK)
         self->peeking = true;
-    else if (load->queue && load->queue->lane.load != load)
+    else if (load->queue && load->queue->lane.load != load && load->kind != ZB_LOAD_SEEN)
         load->queue->cursor.seen = self->taken_id;
     zb_read_t *read = load->read;
     load->read = NULL;
@@ -224,6 +224,8 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
             load->queue->cursor.load = NULL;
         if (load->queue->lane.load == load)
             load->queue->lane.load = NULL;
+        if (load->queue->seen && load->queue->seen->load == load)
+            load->queue->seen->load = NULL;
     }
     if (self->lists.reading == load)
         self->lists.reading = NULL;
@@ -491,6 +493,8 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_LAID:
         fault = zb_engine_are_laid (self, load, read) ? NULL : s_damaged_log;
         break;
+    case ZB_LOAD_SEEN:
+        return zb_engine_have_seen (self, load, read);
     case ZB_LOAD_SPOT:
         return zb_engine_spotted (self, load, read);
     case ZB_LOAD_SWEEP:
@@ -572,6 +576,7 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
         zb_ring_append (&self->lists.done, &load->ask);
     s_sift_on (self);
     zb_engine_let_go (self);
+    zb_engine_shrink_seen (self);
 }
 
 void zb_engine_list_on (zb_engine_t *self)

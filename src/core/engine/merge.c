@@ -329,7 +329,8 @@ static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_
 }
 
 //  Says of each message whether it is new, a duplicate, or in another PUT's way; *others if any is that is not done.
-static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_view_t *view, zb_put_t *what, bool *others)
+static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_queue_t *queue, const zb_view_t *view,
+                          zb_put_t *what, bool *others)
 {
     size_t offset = 0;
     zb_piece_t piece;
@@ -339,6 +340,8 @@ static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_vie
         zb_load_t *load = s_compare (self, item, view->places->row, &piece, &result);
         if (load)
             return load;
+        if (result == ZB_PUT_NEXT && queue->dedupe && zb_engine_seen_twice (self, queue, view->places->row, &piece))
+            result = ZB_PUT_AGAIN;
         for (uint32_t end = index + piece.count; index < end; index++) {
             what[index] = result;
             *others = *others || (result == ZB_PUT_OTHER && !zb_view_is_done (view, index));
@@ -464,6 +467,17 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
     }
 }
 
+//  So it is with message-ids.
+static void s_remember (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    uint32_t index = 0;
+    for (; queue->dedupe && zb_log_next (view->places->row, &offset, &piece) == 1; index += piece.count)
+        if (what[index] == ZB_PUT_NEXT)
+            zb_engine_remember_replayed (self, queue, view->places->row, &piece);
+}
+
 //  An unfinished replay has brought the row.  What the loser has acknowledged of it since is done here as well.
 static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_view_t *view, bool *taken)
 {
@@ -521,12 +535,14 @@ static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item
     bool others = false;
     zb_put_t *what = (zb_put_t *) calloc (view->places->count, sizeof *what);
     assert (what);
-    zb_load_t *load = s_sift (self, item, view, what, &others);
+    zb_load_t *load = queue->dedupe ? zb_engine_know_seen (self, queue) : NULL;
+    load = load ? load : s_sift (self, item, queue, view, what, &others);
     if (!load && others)
         s_put_aside (self, task, view, what, "conflict");
     else if (!load) {
         s_insert_new (self, queue, view, what, item->laid);
         s_learn (self, item, queue, view);
+        s_remember (self, queue, view, what);
         *taken = true;
     }
     free (what);

@@ -62,6 +62,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->sifts);
             zb_ring_remove (&queue->dies);
             zb_ring_remove (&queue->over);
+            zb_engine_forget_seen (self, queue);
             zb_timer_stop (&self->timers, &queue->lane.timer);
             zb_timer_stop (&self->timers, &queue->disuse);
             queue->cursor.load = NULL;

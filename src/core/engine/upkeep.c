@@ -102,6 +102,11 @@ void zb_engine_free_some (zb_engine_t *self)
     zb_lane_index_key (tomb->queue, 0, key);
     if (self->store_level >= ZB_LEVEL_DELAY)
         zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, FREE_ROWS, FREE_BYTES);
+    //  What was purged is remembered.
+    uint8_t seen[ZB_DEDUPE_KEY_SIZE];
+    zb_dedupe_key (tomb->queue, 0, seen);
+    if (self->store_level >= ZB_LEVEL_DEDUPE && tomb->mark == UINT64_MAX)
+        zb_read_add (load->read, ZB_LOG, seen, sizeof seen, ZB_DEDUPE_PREFIX, FREE_ROWS, FREE_BYTES);
     self->tombs.reading = true;
 }
 
@@ -121,6 +126,16 @@ static bool s_free_lane (zb_engine_t *self, const zb_load_t *load, const zb_read
             zb_lane_erase (self->fill->batch, load->row.id, due, id);
     }
     return read->ranges > 2 && read->more[2] && !beyond;
+}
+
+//  And of the message-ids.
+static bool s_free_seen (zb_engine_t *self, const zb_read_t *read)
+{
+    if (read->ranges <= 3)
+        return false;
+    for (size_t index = 0; index < read->count[3]; index++)
+        zb_commit_erase (self->fill, ZB_LOG, &read->found[3][index]);
+    return read->more[3];
 }
 
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
@@ -145,6 +160,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
         more = more || (read->more[range] && !beyond);
     }
     more = s_free_lane (self, load, read) || more;
+    more = s_free_seen (self, read) || more;
     if (self->fault)
         return;
     if (tomb->commit <= self->taken)

@@ -467,6 +467,7 @@ void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->sifts);
     zb_ring_remove (&queue->dies);
     zb_ring_remove (&queue->over);
+    zb_engine_forget_seen (self, queue);
     zb_timer_stop (&self->timers, &queue->lane.timer);
     zb_timer_stop (&self->timers, &queue->disuse);
     zb_ring_remove (&queue->ring);

@@ -50,6 +50,10 @@ size_t zb_options_format_unused (const zb_queue_row_t *row, char *text, size_t r
 //  What is wrong with the row of a queue or subscription of this name, for a client; NULL if nothing is.
 const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name);
 
+//  For how many ms the message-ids of PUTs are remembered, 0 for not at all.  It is among the late ones, and shown only where
+//  it is set.
+#define ZB_OPTION_DEDUPE "dedupe"
+
 //  What a PUT gets that is beyond a limit of the queue: reject, or drop-oldest.  It is among the late ones, and shown only
 //  where it is not the default, as is what counts in its max-bytes.
 #define ZB_OPTION_FULL "full"

@@ -20,6 +20,7 @@
 
 #include "core/base/map.h"
 #include "core/queue/cursor.h"
+#include "core/queue/dedupe.h"
 #include "core/queue/lane.h"
 
 //  What was found out about the first row of a log.
@@ -71,6 +72,9 @@ typedef struct zb_queue {
     uint64_t retry; //  as in its row
     uint64_t retry_most;
     uint64_t most_tries;
+    uint64_t dedupe;     //  as in its row,
+    zb_dedupe_t *seen;   //  what is remembered for that; NULL = it is not in memory,
+    zb_ring_t remembers; //  and on the ring of queues of which it is, the longest unused first
     uint64_t unused;   //  as in its row;
     uint64_t used;     //  the pair's time when it was used last in this lead, 0 = not yet,
     zb_timer_t disuse; //  when it is looked at again,

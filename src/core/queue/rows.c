@@ -44,6 +44,7 @@ enum {
     MORE_DROPS = 9,
     MORE_TRIES = 10,
     MORE_DELAY = 11,
+    MORE_DEDUPE = 14,
     MORE_UNUSED = 15
 };
 
@@ -87,6 +88,9 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     uint8_t delay[8];
     zb_put64 (delay, self->delay);
     size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    uint8_t dedupe[8];
+    zb_put64 (dedupe, self->dedupe);
+    size += s_more (value + size, MORE_DEDUPE, dedupe, self->dedupe ? sizeof dedupe : 0);
     uint8_t unused[8];
     zb_put64 (unused, self->unused);
     return size + s_more (value + size, MORE_UNUSED, unused, self->unused ? sizeof unused : 0);
@@ -126,6 +130,14 @@ static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size
     if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_TRIES_MOST)
         return -1;
     self->most_tries = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_dedupe (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_DEDUPE_MOST || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->dedupe = zb_get64 (value);
     return 0;
 }
 
@@ -176,6 +188,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_TRIES && s_take_tries (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_DEDUPE && s_take_dedupe (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_UNUSED && s_take_unused (self, value + at + 2, value[at + 1]))
             return -1;
