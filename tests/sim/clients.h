@@ -48,6 +48,12 @@ bool alarms_have_been_counted (void);
 void samples_start (int64_t until);
 void samples_count (void);
 bool samples_have_been_counted (void);
+//  Two who say the same; then one that counts what is there.
+void calls_start (int64_t until);
+void calls_count (void);
+bool calls_have_been_counted (void);
+//  A call was put aside.
+void calls_aside (const void *body, size_t size);
 //  One of them was put aside.
 void alarms_aside (const void *body, size_t size);
 void samples_aside (const void *body, size_t size);

@@ -97,6 +97,8 @@ typedef enum {
     MUTANT_HASTY,    //  a message with a delay is due half a second early
     MUTANT_UNTIMED,  //  the loser of a split does not tell of what is not due
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
+    MUTANT_ECHO,     //  a PUT of a message-id is taken for a new one, now and then
+    MUTANT_ALIKE,    //  the winner of a split does not see that it has a message-id already
     MUTANTS
 } mutant_t;
 
