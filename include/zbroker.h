@@ -372,7 +372,9 @@ int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
 //  --- Queues and brokers -------------------------------------------------------------------------------------------
 
 //  Creates a queue, or changes the options of an existing one; those not named stay as they are.  With full=drop-oldest a PUT that
-//  is beyond max-messages or max-bytes is stored, and the oldest messages are dropped.
+//  is beyond max-messages or max-bytes is stored, and the oldest messages are dropped.  With dedupe=MS a PUT whose property message-id was put
+//  within that time is a duplicate, with the ids of the first.  With unused=MS it is deleted, with what is in it,
+//  when nobody has got from it, looked at it or created it for so long: ZB_ERR_NOT_FOUND, make it again.
 int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options);
 
 //  Creates a topic, or changes its options.  What is put into it goes to each of its subscriptions.  It is kept until all of these

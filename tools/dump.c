@@ -149,7 +149,9 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
                    {"expires", row->expires, row->timed},
                    {"delay", row->delay, row->delays},
                    {"max-deliveries", row->most_tries, row->most_tries > 0},
-                   {"priorities", row->ranks, row->ranks > 0}};
+                   {"priorities", row->ranks, row->ranks > 0},
+                   {"dedupe", 0, row->dedupe > 0},
+                   {"unused", row->unused, row->unused > 0}};
     json_t *set = json_object ();
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (options[index].named)
@@ -308,6 +310,10 @@ static void s_queue (dump_t *self, const queue_t *queue, const queues_t *all)
     size_t told = 1;
     s_log (self, queue->name, options.id, reader.low, &reader, 1, &told);
     s_lane (self, queue->name, &options);
+    //  What is loaded is no duplicate of each other: a PUT of several messages, of which some are done, is put in parts.
+    if (options.dedupe)
+        s_line (self, json_pack ("{s:s, s:{s:I}}", "queue", queue->name, "options", ZB_OPTION_DEDUPE,
+                                 (json_int_t) options.dedupe));
 }
 
 static int s_dump (dump_t *self)

@@ -685,9 +685,10 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
         const exchange_t *exchange = &reading->exchange[index];
         is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
              (strcmp (exchange->argument[0], queue) == 0 || strcmp (exchange->argument[1], queue) == 0);
-        //  It does not give in the order of ids.
+        //  It does not give in the order of ids, deletes by itself, or tells that what was put is another PUT's.
         is = is || (exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0 &&
-                    s_names (exchange->argument[1], "priorities="));
+                    (s_names (exchange->argument[1], "priorities=") || s_names (exchange->argument[1], "dedupe=") ||
+                     s_names (exchange->argument[1], "unused=")));
     }
     return is;
 }

@@ -458,13 +458,13 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     one = client(single)
     one.request("TOPIC", 1, "news", "max-bytes=1000000")
     one.request("TOPIC", 2, "quiet", "")
-    one.request("QUEUE", 2, "latest", "max-bytes=0\nmax-messages=1\nfull=drop-oldest")
+    one.request("QUEUE", 2, "latest", "max-bytes=0\nmax-messages=1\nfull=drop-oldest\ndedupe=60000")
     one.request("TOPIC", 2, "whole", "keep=all\nkeep-messages=9")
     for number in range(1, 4):
         one.request("PUT", "w%d" % number, "whole", "", b"whole %d" % number)
     one.request("SUB", 3, "news/slow", "lease=5000")
     one.request("SUB", 4, "news/fast", "")
-    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost\nretry-delay=5..70\nmax-deliveries=4")
+    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost\nretry-delay=5..70\nmax-deliveries=4\nunused=86400000")
     for number in range(1, 7):
         one.request("PUT", "p%d" % number, "news", "n=%d" % number, b"news %d" % number)
     one.request("SUB", 5, "news/late", "")
@@ -476,10 +476,11 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     dump = zbroker(["dump", folder + "/backup"]).stdout
     lines = [json.loads(line) for line in dump.splitlines()]
     assert {"topic": "news", "options": {"max-bytes": 1000000}} in lines
-    assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest"}} in lines
+    assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest", "dedupe": 0}} in lines
+    assert {"queue": "latest", "options": {"dedupe": 60000}} in lines
     assert {"subscription": "news/slow", "options": {"lease": 5000}} in lines
     assert {"subscription": "news/seventh", "options": {"filter": "n.7", "dead-letter": "lost", "retry-delay": "5..70",
-                                                      "max-deliveries": 4}} in lines
+                                                      "max-deliveries": 4, "unused": 86400000}} in lines
     assert {"topic": "whole", "options": {"keep-messages": 9, "keep": "all"}} in lines
     #  What all have done is left out, unless the topic keeps it.
     assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == (
@@ -495,7 +496,7 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
         assert two.drain("news/slow") == [b"news %d" % n for n in range(3, 8)]
         assert two.drain("news/late") == two.drain("news/seventh") == [b"news 7"]
         assert two.drain("news/fast") == []
-        assert b"max-bytes=0\nfull=drop-oldest\nbytes=0" in two.request("LIST", "l", "latest")[1]
+        assert b"max-bytes=0\nfull=drop-oldest\ndedupe=60000\nbytes=0" in two.request("LIST", "l", "latest")[1]
         two.request("PUT", 1, "news", "", b"news 8")
         assert [two.drain("news/" + name) for name in ("slow", "fast", "late")] == [[b"news 8"]] * 3
         two.close()

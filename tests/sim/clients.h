@@ -59,6 +59,12 @@ void triage_start (int64_t until);
 void triage_count (void);
 bool triage_has_counted (void);
 void triage_aside (const void *body, size_t size);
+//  Two who say the same; then one that counts what is there.
+void calls_start (int64_t until);
+void calls_count (void);
+bool calls_have_been_counted (void);
+//  A call was put aside.
+void calls_aside (const void *body, size_t size);
 //  One of them was put aside.
 void offers_aside (const void *body, size_t size);
 void alarms_aside (const void *body, size_t size);

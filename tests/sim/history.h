@@ -39,6 +39,7 @@
     H22 Of a queue with priorities none comes while a higher one waits that was answered OK, nor one of its own that was put before; and
         each is there, once (triage.c).
     H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
+    H23 What two say under one message-id is there once, also after a split (calls.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

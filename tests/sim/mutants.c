@@ -45,7 +45,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_RESTED] = "rested",     [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
         [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
         [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
-        [MUTANT_SOON] = "soon",           [MUTANT_EQUAL] = "equal",
+        [MUTANT_SOON] = "soon",         [MUTANT_EQUAL] = "equal",       [MUTANT_ECHO] = "echo",
+        [MUTANT_ALIKE] = "alike",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -209,6 +210,32 @@ void __wrap_zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const z
                                    const zb_queue_t *acked, uint64_t last)
 {
     __real_zb_engine_drop_oldest (self, queue, request, acked, sim_mutant == MUTANT_GREEDY ? UINT64_MAX : last);
+}
+
+//  A PUT of a message-id is taken for a new one, now and then.
+struct zb_load *__real_zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id,
+                                            const zb_seen_t **found);
+struct zb_load *__wrap_zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id,
+                                            const zb_seen_t **found);
+struct zb_load *__wrap_zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id,
+                                            const zb_seen_t **found)
+{
+    static unsigned calls;
+    struct zb_load *load = __real_zb_engine_find_seen (self, queue, id, found);
+    if (sim_mutant == MUTANT_ECHO && *found && ++calls % 16 == 0)
+        *found = NULL;
+    return load;
+}
+
+//  The winner of a split does not look at them.
+bool __real_zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                                  const zb_piece_t *piece);
+bool __wrap_zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                                  const zb_piece_t *piece);
+bool __wrap_zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                                  const zb_piece_t *piece)
+{
+    return __real_zb_engine_seen_twice (self, queue, row, piece) && sim_mutant != MUTANT_ALIKE;
 }
 
 //  A dead letter is not stored now and then.  What has a delay is due early.

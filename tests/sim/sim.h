@@ -103,6 +103,8 @@ typedef enum {
     MUTANT_SOON,     //  it is over in half of its time
     MUTANT_UNLAID,   //  the winner of a split does not see that it has a row already that was in the loser's lane
     MUTANT_EQUAL,    //  a queue with priorities gives the oldest first now and then
+    MUTANT_ECHO,     //  a PUT of a message-id is taken for a new one, now and then
+    MUTANT_ALIKE,    //  the winner of a split does not see that it has a message-id already
     MUTANTS
 } mutant_t;
 

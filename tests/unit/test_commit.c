@@ -115,7 +115,7 @@ static void test_options (void **state)
     assert_string_equal (
         zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
         "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, priorities, full, "
-        "max-deliveries, retry-delay and dead-letter");
+        "max-deliveries, retry-delay, dedupe, unused and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -156,6 +156,21 @@ static void test_options (void **state)
     zb_options_format (&row, &limits, true, text, sizeof text);
     assert_string_equal (text, "grace=7\nmax-deliveries=2147483647\n");
     assert_null (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame ("0"), why));
+    assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("dedupe"), zb_frame ("3155760000000"), why));
+    assert_true (row.dedupe == ZB_DEDUPE_MOST && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_DEDUPE);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\ndedupe=3155760000000\n");
+    assert_null (zb_options_set (&row, zb_frame ("dedupe"), zb_frame ("0"), why));
+    assert_null (zb_options_set (&row, zb_frame ("unused"), zb_frame ("3155760000000"), why));
+    assert_true (row.unused == ZB_UNUSED_MOST && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_UNUSED);
+    assert_string_equal (zb_options_set (&row, zb_frame ("unused"), zb_frame ("3155760000001"), why),
+                         "unused is a number of milliseconds, 0 for never");
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nunused=3155760000000\n");
+    assert_null (zb_options_set (&row, zb_frame ("unused"), zb_frame ("0"), why));
     assert_true (zb_options_same (&row, &same));
 }
 

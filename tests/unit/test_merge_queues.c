@@ -132,15 +132,16 @@ static void test_dead_letters (void **state)
 {
     (void) state;
     sides_open ();
-    sides_say (&sides_loser, "c", "QUEUE|o|q|dead-letter=bin\nretry-delay=600000\nmax-deliveries=7");
+    sides_say (&sides_loser, "c",
+               "QUEUE|o|q|dead-letter=bin\nretry-delay=600000\nmax-deliveries=7\nunused=900000\ndedupe=5000");
     sides_say (&sides_loser, "c", "REJECT|r|q|1:2 1:4");
     sides_replay_messages (2);
     sides_expect_of ("bin", "two,till 1");
     sides_expect ("one,two,three,till 1");
     rig_skip (sides_winner.rig);
     sides_say (&sides_winner, "c", "LIST|l|q");
-    assert_non_null (
-        strstr (rig_last (sides_winner.rig)->text, "\nmax-deliveries=7\nretry-delay=600000\ndead-letter=bin"));
+    assert_non_null (strstr (rig_last (sides_winner.rig)->text,
+                             "\nmax-deliveries=7\nretry-delay=600000\ndedupe=5000\nunused=900000\ndead-letter=bin"));
     sides_replay ("");
     sides_expect ("one,three");
     sides_say (&sides_winner, "c", "REJECT|r|q|1:1");

@@ -282,6 +282,30 @@ static void test_small_rows_come_back (void **state)
         zb_row_unref (&row);
     }
 
+    //  So it is with unused, and with dedupe, which is of queues alone.
+    for (int dedupe = 0; dedupe <= 1; dedupe++) {
+        queue = (zb_queue_row_t){.id = 7};
+        *(dedupe ? &queue.dedupe : &queue.unused) = ZB_UNUSED_MOST;
+        size = zb_queue_row_encode (&queue, value);
+        assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 10);
+        static const uint64_t numbers[] = {0, ZB_UNUSED_MOST + 1, 1, ZB_UNUSED_MOST};
+        for (size_t index = 0; index < 4; index++) {
+            row = s_row (value, size);
+            zb_put64 (row->data + ZB_QUEUE_ROW_SIZE + 2, numbers[index]);
+            assert_int_equal (zb_queue_row_decode (&more, row), index < 2 ? -1 : 0);
+            assert_true (index < 2 || (dedupe ? more.dedupe : more.unused) == numbers[index]);
+            if (index == 3)
+                row->data[ZB_QUEUE_ROW_SIZE + 1] = 7;
+            assert_int_equal (zb_queue_row_decode (&more, row), index == 2 ? 0 : -1);
+            zb_row_unref (&row);
+        }
+        for (zb_queue_kind_t kind = ZB_KIND_TOPIC; kind <= ZB_KIND_SUB; kind++) {
+            more = (zb_queue_row_t){.kind = kind};
+            assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE),
+                              kind == ZB_KIND_SUB && !dedupe ? 0 : -1);
+        }
+    }
+
     //  Bytes, and what goes when it is full; neither is a topic's.
     queue = (zb_queue_row_t){.id = 7, .bytes = INT64_MAX, .counts = 0x123456789a, .sized = true, .drops = true};
     size = zb_queue_row_encode (&queue, value);

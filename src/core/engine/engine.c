@@ -67,6 +67,8 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->peeks,
                          &self->marks.topics,
                          &self->retain.topics,
+                         &self->disuse.over,
+                         &self->seen.queues,
                          &self->sifting.queues,
                          &self->dying.queues,
                          &self->dying.stuck,
@@ -420,6 +422,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
         }
         else if (timer->kind == ZB_TIMER_SESSION)
             zb_engine_departed (self, ZB_ITEM (timer, zb_session_t, timer));
+        else if (timer->kind == ZB_TIMER_DISUSE)
+            zb_engine_disused (self, ZB_ITEM (timer, zb_queue_t, disuse));
         else if (timer->kind == ZB_TIMER_LANE) {
             zb_timer_stop (&self->timers, timer);
             zb_engine_serve (self, ZB_ITEM (timer, zb_queue_t, lane.timer));
@@ -433,8 +437,9 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     next = next < self->search.at ? next : self->search.at;
     next = next < marks ? next : marks;
     next = next < retain ? next : retain;
-    int64_t dying = zb_engine_die (self);
+    int64_t dying = zb_engine_die (self), disuse = zb_engine_disuse (self);
     next = next < dying ? next : dying;
+    next = next < disuse ? next : disuse;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

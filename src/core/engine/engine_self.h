@@ -21,6 +21,8 @@
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
     fitting.c  what a PUT gets that is beyond its queue's limits
+    deduping.c PUTs that were stored before, by their message-id
+    disusing.c queues and subscriptions that nobody uses
     delaying.c messages that are not due yet
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
@@ -85,7 +87,7 @@ typedef struct {
 } zb_get_t;
 
 //  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE };
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE, ZB_TIMER_DISUSE };
 
 //  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
 typedef struct {
@@ -106,11 +108,13 @@ typedef enum {
     ZB_LOAD_LAID,    //  or that is acknowledged
     ZB_LOAD_RANKS,   //  the index of what goes first,
     ZB_LOAD_FETCH,   //  then rows of the log that it names
+    ZB_LOAD_SEEN,    //  its message-ids
     ZB_LOAD_SPOT,    //  a row of a topic at a position,
     ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
     ZB_LOAD_READ,    //  rows for who reads it,
     ZB_LOAD_OLDEST,  //  and the first ones of one that keeps all
-    ZB_LOAD_TOPICS,  //  queues, to find those topics
+    ZB_LOAD_TOPICS,  //  queues, to find those topics,
+    ZB_LOAD_DISUSED, //  or those that nobody uses
     ZB_LOAD_LIST,    //  for LIST: all queues,
     ZB_LOAD_DEPTHS,  //  then all cursors
     ZB_LOAD_PURGED,  //  rows whose space is to be freed
@@ -192,6 +196,27 @@ typedef struct {
     zb_load_t *load; //  for one of them
     zb_search_t find; //  the search for those that nobody has used yet in this lead
 } zb_retain_t;
+
+//  Queues and subscriptions that nobody uses, see disusing.c.
+typedef struct {
+    uint64_t
+        began; //  all that there is counts as used at this time of the pair's: when this lead began; 0 = not known yet
+    uint64_t alone; //  so often this broker has gone alone in this lead
+    zb_ring_t over; //  those that nobody has used for so long, as they became so
+    uint64_t pass;  //  passes over all queues that were begun,
+    uint64_t done;  //  and those that have come to the end
+    uint64_t after; //  a pass reads nothing before this commit was taken
+    zb_search_t find;
+    int64_t next;   //  when some that are not in memory may be over, as far as the pass has seen,
+    size_t loads;   //  and so many were loaded by it
+    int64_t begins; //  no pass begins before
+} zb_disuse_t;
+
+//  Message-ids, see deduping.c.
+typedef struct {
+    zb_ring_t queues; //  whose are in memory, the longest unused first,
+    size_t puts;      //  and how many these are
+} zb_remembered_t;
 
 //  Loads whose rows are compared with filters of clients, see loads.c.
 typedef struct {
@@ -382,6 +407,8 @@ struct zb_engine {
     zb_search_t search;
     zb_marks_t marks;
     zb_retain_t retain;
+    zb_disuse_t disuse;
+    zb_remembered_t seen;
     zb_sifting_t sifting;
     zb_dying_t dying;
 
@@ -471,6 +498,8 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Its messages are gone, and what waits for it is answered; the rows of a topic's log are not buried.
 void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue);
+//  The same, and the journal does not say it.
+void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  OK that confirms what is in the commit.
@@ -656,6 +685,44 @@ void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_reque
                             uint64_t last);
 //  Bytes that a queue has room for, as far as its max-bytes says.
 uint64_t zb_engine_bytes_left (const zb_queue_t *queue);
+
+//  deduping.c
+//  What is remembered of the queue's PUTs is to be in memory: returns what must be waited for, NULL if it is, in this step.
+zb_load_t *zb_engine_know_seen (zb_engine_t *self, zb_queue_t *queue);
+//  The same, and the PUT of this message-id, or NULL: it is a new one.
+zb_load_t *zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id, const zb_seen_t **found);
+//  The new PUT of this message-id is stored as the piece says, in the commit that is being filled.
+void zb_engine_remember (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id, const zb_piece_t *piece,
+                         const zb_frame_t *body, size_t bodies);
+//  Whether a piece of a row that a replay brings is of a PUT that is here; and it is not, and was taken.  What is remembered is in
+//  memory.
+bool zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                           const zb_piece_t *piece);
+void zb_engine_remember_replayed (zb_engine_t *self, zb_queue_t *queue, const zb_row_t *row, const zb_piece_t *piece);
+//  The rows that were read for that; returns whether the load is finished.
+bool zb_engine_have_seen (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+//  The queue leaves memory, or is deleted.
+void zb_engine_forget_seen (zb_engine_t *self, zb_queue_t *queue);
+//  Those leave memory that are too many.
+void zb_engine_shrink_seen (zb_engine_t *self);
+
+//  disusing.c
+//  Somebody uses it now.
+void zb_engine_used (const zb_engine_t *self, zb_queue_t *queue);
+//  All that there is counts as used now: clients of the peer's come.
+void zb_engine_use_all (zb_engine_t *self);
+//  It is in memory, or has other options than before.
+void zb_engine_watch (zb_engine_t *self, zb_queue_t *queue);
+//  Its time may be over.
+void zb_engine_disused (zb_engine_t *self, zb_queue_t *queue);
+//  There is a queue or subscription of this name whose dead letters go where its row says: that stays.
+void zb_engine_spare (zb_engine_t *self, zb_frame_t name, const zb_queue_row_t *row);
+//  Deletes those that nobody uses; returns when to call again.
+int64_t zb_engine_disuse (zb_engine_t *self);
+//  Rows of queues that were read for that; false if one is malformed.
+bool zb_engine_found_disused (zb_engine_t *self, const zb_read_t *read);
+//  This broker leads no more.
+void zb_engine_stop_disuse (zb_engine_t *self);
 
 //  delaying.c
 //  The time by which messages are due; 0 = it is not known.

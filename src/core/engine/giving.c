@@ -162,6 +162,7 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
     get->session->asked--;
     self->asked--;
     queue->log.users--;
+    zb_engine_used (self, queue);
     free (get);
     return reply;
 }
@@ -339,8 +340,8 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     if (zb_ring_empty (&queue->parked))
         return;
     if (!zb_engine_may (self, 0)) {
-        self->ready_held = self->ready_held || queue->cursor.ready || queue->cursor.front_ready ||
-                           zb_engine_may_be_due (self, queue);
+        self->ready_held =
+            self->ready_held || queue->cursor.ready || queue->cursor.front_ready || zb_engine_may_be_due (self, queue);
         return;
     }
     //  The two take turns: while there is nothing to give, what is next in the log is read first.

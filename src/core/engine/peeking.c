@@ -295,6 +295,8 @@ zb_load_t *zb_engine_peek (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_queue (self, task->request.queue, &queue);
     if (load)
         return load;
+    if (queue)
+        zb_engine_used (self, queue);
     zb_load_t *done = self->told.peek;
     self->told.peek = NULL;
     //  Nothing large is kept for who only looks until something may be said again.

@@ -66,7 +66,7 @@ static bool s_options (zb_engine_t *self, const zb_task_t *task, zb_queue_row_t 
 static bool s_may_write (zb_engine_t *self, const zb_task_t *task, const zb_queue_row_t *row, bool makes)
 {
     char text[ZB_LEVEL_TEXT];
-    unsigned needs = row->most_tries ? ZB_LEVEL_TRIES : ZB_LEVEL_TOPICS;
+    unsigned needs = row->most_tries ? ZB_LEVEL_TRIES : row->unused ? ZB_LEVEL_UNUSED : ZB_LEVEL_TOPICS;
     const char *lacks = zb_level_lacks (self->store_level, needs, text);
     if (lacks)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
@@ -186,8 +186,10 @@ zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task)
     const char *bad = zb_options_wrong (&row, task->request.queue);
     if (bad)
         return s_refuse (self, task, ZB_BAD_REQUEST, bad, ZB_NOW);
-    if (sub)
+    if (sub) {
         sub->asked = self->epoch;
+        zb_engine_used (self, sub);
+    }
     if (sub && zb_topic_same (&have, &row))
         return s_ok (self, task);
     if (!s_may_write (self, task, &row, !sub))
@@ -255,7 +257,7 @@ zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, cons
     else if (begins) {
         row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
         zb_log_end_row (&topic->log);
-        zb_engine_begin_sub (self, item->name, topic, &row, &spot);
+        zb_engine_begin_sub (self, item->name, topic, &row, &spot)->alone = 0;
         zb_engine_touch_queue (self, topic);
     }
     *taken = true;
@@ -518,6 +520,7 @@ static bool s_make (zb_engine_t *self, const zb_load_t *load)
         zb_queue_restore (sub, &cursor->row);
         zb_cursor_follow (&sub->cursor, false);
         zb_engine_filters (self, sub);
+        zb_engine_watch (self, sub);
         s_add (self, sub);
     }
     return true;

@@ -108,6 +108,11 @@ void zb_engine_free_some (zb_engine_t *self)
     zb_rank_key (tomb->queue, tomb->rank, 0, ranked);
     if (self->store_level >= ZB_LEVEL_PRIORITIES)
         zb_read_add (load->read, ZB_LOG, ranked, sizeof ranked, ZB_RANKS_PREFIX, FREE_ROWS, FREE_BYTES);
+    //  What was purged is remembered.
+    uint8_t seen[ZB_DEDUPE_KEY_SIZE];
+    zb_dedupe_key (tomb->queue, 0, seen);
+    if (self->store_level >= ZB_LEVEL_DEDUPE && tomb->mark == UINT64_MAX)
+        zb_read_add (load->read, ZB_LOG, seen, sizeof seen, ZB_DEDUPE_PREFIX, FREE_ROWS, FREE_BYTES);
     self->tombs.reading = true;
 }
 
@@ -150,6 +155,16 @@ static bool s_free_lane (zb_engine_t *self, const zb_load_t *load, const zb_read
     return read->ranges > 2 && read->more[2] && !beyond;
 }
 
+//  And of the message-ids.
+static bool s_free_seen (zb_engine_t *self, const zb_read_t *read)
+{
+    if (read->ranges <= 4)
+        return false;
+    for (size_t index = 0; index < read->count[4]; index++)
+        zb_commit_erase (self->fill, ZB_LOG, &read->found[4][index]);
+    return read->more[4];
+}
+
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
 {
     zb_tomb_t *tomb = ZB_ITEM (self->tombs.all.next, zb_tomb_t, ring);
@@ -173,6 +188,7 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     }
     more = s_free_lane (self, load, read) || more;
     more = s_free_ranks (self, tomb, load, read) || more;
+    more = s_free_seen (self, read) || more;
     if (self->fault)
         return;
     if (tomb->commit <= self->taken)

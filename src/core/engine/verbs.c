@@ -266,6 +266,12 @@ static bool s_is_for_consumers (zb_verb_t verb)
            verb == ZB_MOVE;
 }
 
+//  Whether who says it uses the queue: who only puts, or acknowledges, does not.
+static bool s_is_use (zb_verb_t verb)
+{
+    return verb == ZB_GET || verb == ZB_EXTEND || verb == ZB_READ || verb == ZB_PEEK;
+}
+
 zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
 {
     zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
@@ -289,6 +295,8 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
         (*queue)->asked = self->epoch;
+    if (!load && *queue && s_is_use (task->request.verb))
+        zb_engine_used (self, *queue);
     return load;
 }
 
@@ -297,6 +305,9 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_queue_row_t row = zb_queue_row (queue);
     zb_commit_queue (self->fill, queue->name, &row);
     queue->commit = self->names_commit = self->fill->number;
+    zb_engine_spare (self, queue->name, &row);
+    zb_engine_used (self, queue);
+    zb_engine_watch (self, queue);
 }
 
 //  A queue, or (topic not NULL) a subscription, or (is_topic) a topic.
@@ -316,6 +327,7 @@ static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t *
     zb_ring_append (&self->all_queues, &queue->ring);
     zb_engine_touch_queue (self, queue);
     queue->cursor.commit = queue->commit;
+    queue->alone = self->keep == ZB_KEEP_WRITE ? self->disuse.alone : 0;
     return queue;
 }
 
@@ -366,6 +378,7 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
     zb_queue_row_t have = queue ? zb_queue_row (queue) : (zb_queue_row_t){.id = 0};
     if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
+        zb_engine_used (self, queue);
         s_ok (self, task, self->names_commit);
         return NULL;
     }
@@ -436,14 +449,19 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
 
 void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
 {
+    if (queue->kind == ZB_KIND_QUEUE)
+        zb_engine_note_all (self, queue->name);
+    zb_engine_note_deleted (self, queue->name);
+    zb_engine_remove_queue (self, queue);
+}
+
+void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue)
+{
     zb_queue_row_t row = zb_queue_row (queue);
     zb_commit_delete_queue (self->fill, queue->name, &row);
     self->queue_count--;
     zb_commit_queues (self->fill, self->queue_id, self->queue_count);
     zb_engine_bury (self, queue->id, UINT64_MAX);
-    if (queue->kind == ZB_KIND_QUEUE)
-        zb_engine_note_all (self, queue->name);
-    zb_engine_note_deleted (self, queue->name);
     if (queue->kind == ZB_KIND_SUB)
         zb_queue_leave (queue);
     else
@@ -457,7 +475,10 @@ void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->retaining);
     zb_ring_remove (&queue->sifts);
     zb_ring_remove (&queue->dies);
+    zb_ring_remove (&queue->over);
+    zb_engine_forget_seen (self, queue);
     zb_timer_stop (&self->timers, &queue->lane.timer);
+    zb_timer_stop (&self->timers, &queue->disuse);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);

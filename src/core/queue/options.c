@@ -87,7 +87,7 @@ static const char *s_names (char why[ZB_OPTION_WHY])
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
     size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
                                ", " ZB_OPTION_PRIORITIES ", " ZB_OPTION_FULL ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY
-                               " and " ZB_OPTION_DEAD);
+                               ", " ZB_OPTION_DEDUPE ", " ZB_OPTION_UNUSED " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -133,6 +133,19 @@ size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t ro
 {
     size_t size =
         row->most_tries ? (size_t) snprintf (text, room, ZB_OPTION_TRIES "=%" PRIu64 "\n", row->most_tries) : 0;
+    assert (size < room);
+    return size;
+}
+
+const char *zb_options_set_unused (zb_queue_row_t *row, zb_frame_t value)
+{
+    static const char wrong[] = ZB_OPTION_UNUSED " is a number of milliseconds, 0 for never";
+    return zb_number_parse (value, ZB_UNUSED_MOST, &row->unused) ? NULL : wrong;
+}
+
+size_t zb_options_format_unused (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size = row->unused ? (size_t) snprintf (text, room, ZB_OPTION_UNUSED "=%" PRIu64 "\n", row->unused) : 0;
     assert (size < room);
     return size;
 }
@@ -189,6 +202,12 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         return zb_options_set_retry (row, value);
     if (zb_frame_is (name, ZB_OPTION_TRIES))
         return zb_options_set_tries (row, value);
+    if (zb_frame_is (name, ZB_OPTION_DEDUPE))
+        return zb_number_parse (value, ZB_DEDUPE_MOST, &row->dedupe) ? NULL
+                                                                     : ZB_OPTION_DEDUPE
+                   " is a number of milliseconds, 0 for none";
+    if (zb_frame_is (name, ZB_OPTION_UNUSED))
+        return zb_options_set_unused (row, value);
     if (zb_frame_is (name, ZB_OPTION_FULL))
         return s_set_full (row, value);
     if (zb_frame_is (name, ZB_OPTION_PRIORITIES))
@@ -212,6 +231,8 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 {
     unsigned level = row->drops        ? ZB_LEVEL_FULL
                      : row->ranks      ? ZB_LEVEL_PRIORITIES
+                     : row->unused     ? ZB_LEVEL_UNUSED
+                     : row->dedupe     ? ZB_LEVEL_DEDUPE
                      : row->most_tries ? ZB_LEVEL_TRIES
                      : row->dead_size  ? ZB_LEVEL_DEAD
                      : row->retry      ? ZB_LEVEL_RETRY
@@ -227,6 +248,7 @@ bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
     bool same = one->timed == other->timed && one->delays == other->delays && one->sized == other->sized &&
                 one->drops == other->drops && one->ranks == other->ranks && one->retry == other->retry &&
                 one->retry_most == other->retry_most && one->most_tries == other->most_tries &&
+                one->unused == other->unused && one->dedupe == other->dedupe &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
@@ -253,5 +275,9 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     assert (size < room);
     size += zb_options_format_tries (row, text + size, room - size);
     size += zb_options_format_retry (row, text + size, room - size);
+    if (row->dedupe)
+        size += (size_t) snprintf (text + size, room - size, ZB_OPTION_DEDUPE "=%" PRIu64 "\n", row->dedupe);
+    assert (size < room);
+    size += zb_options_format_unused (row, text + size, room - size);
     return size + zb_options_format_dead (row, text + size, room - size);
 }

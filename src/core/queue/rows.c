@@ -45,7 +45,9 @@ enum {
     MORE_DROPS = 9,
     MORE_TRIES = 10,
     MORE_DELAY = 11,
-    MORE_RANKS = 13
+    MORE_RANKS = 13,
+    MORE_DEDUPE = 14,
+    MORE_UNUSED = 15
 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
@@ -89,7 +91,13 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     zb_put64 (delay, self->delay);
     size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
     uint8_t ranks = (uint8_t) self->ranks;
-    return size + s_more (value + size, MORE_RANKS, &ranks, self->ranks > 0);
+    size += s_more (value + size, MORE_RANKS, &ranks, self->ranks > 0);
+    uint8_t dedupe[8];
+    zb_put64 (dedupe, self->dedupe);
+    size += s_more (value + size, MORE_DEDUPE, dedupe, self->dedupe ? sizeof dedupe : 0);
+    uint8_t unused[8];
+    zb_put64 (unused, self->unused);
+    return size + s_more (value + size, MORE_UNUSED, unused, self->unused ? sizeof unused : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -126,6 +134,22 @@ static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size
     if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_TRIES_MOST)
         return -1;
     self->most_tries = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_dedupe (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_DEDUPE_MOST || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->dedupe = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_unused (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_UNUSED_MOST || self->kind == ZB_KIND_TOPIC)
+        return -1;
+    self->unused = zb_get64 (value);
     return 0;
 }
 
@@ -176,6 +200,10 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_RETRY && s_take_retry (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_TRIES && s_take_tries (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_DEDUPE && s_take_dedupe (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_UNUSED && s_take_unused (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RETAINS && s_take_retains (self, value + at + 2, value[at + 1]))
             return -1;
