@@ -272,6 +272,45 @@ static void test_fixed_while_there_are_messages (void **state)
     rig_destroy (&rig);
 }
 
+//  The option is changed when all is done: rows ahead of the window that the store still has are no damage.
+static void test_changed_while_done_rows_go (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = 20000;
+    limits.windows = 40000;
+    rig_t *rig = s_open_with (&limits, "priorities=3");
+    char acks[400] = "ACK|a|d|1:1";
+    for (int index = 0; index < 30; index++) {
+        rig_put (rig, "c", "1", "d", 1, 2000);
+        if (index)
+            snprintf (acks + strlen (acks), sizeof acks - strlen (acks), " 1:%d", index + 1);
+    }
+    rig_run (rig);
+    s_put (rig, "2a");
+    s_take_over (rig);
+    kit_answers (rig, "c", "GET|g|d|1|0|", "2a");
+    kit_ok (rig, acks);
+    rig_skip (rig);
+    rig_push (rig, "c", "ACK|a|d|1:31");
+    rig_push (rig, "c", "QUEUE|q|d|priorities=4");
+    rig_push (rig, "c", "GET|g|d|1|0|");
+    //  The store reads before it has the commit.
+    zb_read_t *read = zb_engine_read (rig->engine);
+    assert_non_null (read);
+    fake_store_read (rig->store, read);
+    rig->read[rig->reads++] = read;
+    rig_run (rig);
+    assert_null (zb_engine_fault (rig->engine));
+    rig_expect (rig, "c> OK|a|both");
+    rig_expect (rig, "c> OK|q*");
+    rig_expect (rig, "c> MSG|g|both|d*");
+    s_put (rig, "0b3b");
+    s_gives (rig, "3b,0b");
+    assert_int_equal (s_entries (rig), 1);
+    rig_destroy (&rig);
+}
+
 static void test_takeover_and_restart (void **state)
 {
     (void) state;
@@ -590,6 +629,7 @@ int main (void)
         cmocka_unit_test (test_what_is_refused),
         cmocka_unit_test (test_no_ranges),
         cmocka_unit_test (test_fixed_while_there_are_messages),
+        cmocka_unit_test (test_changed_while_done_rows_go),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_behind_a_backlog),
         cmocka_unit_test (test_beside_what_is_leased),

@@ -738,12 +738,12 @@ int zb_cursor_fetch (zb_cursor_t *self, unsigned rank, uint64_t last, zb_row_t *
     assert (last > self->reach);
     if (!here && row && s_take (self, row, last, bits, true))
         return -1;
-    if (here || row) {
-        zb_view_t *view = s_view (self, place);
-        if (view->rank != rank)
-            return -1;
+    zb_view_t *view = here || row ? s_view (self, place) : NULL;
+    //  One that is here may be done, and its queue has other ranks since; the store has yet to erase it.
+    if (view && view->rank != rank && view->open)
+        return -1;
+    if (view && view->rank == rank)
         s_front (self, view);
-    }
     zb_cursor_fetched (self, rank, last);
     return 0;
 }
