@@ -438,6 +438,35 @@ static void test_a_split (void **state)
         }
 }
 
+//  What the loser took is all there: each message of a PUT that lies in rows of their own, and what MOVE has brought back.
+static void test_a_split_loses_nothing (void **state)
+{
+    (void) state;
+    static const struct {
+        const char *loser[4], *then;
+    } cases[] = {{{"PUT|1|d|message-id=a\ndelay=5000|x|x|x"}, "\nmessages=4\n"},
+                 {{"MOVE|1|d|q|1:5|9", "MOVE|2|q|d||9"}, "\nmessages=5\n"},
+                 {{"PUT|1|d|message-id=a|x|x", "MOVE|3|d|q||9", "MOVE|4|q|d||9"}, "\nmessages=7\n"},
+                 {{"PUT|1|d|message-id=w\ndelay=5000|x|x"}, "\nmessages=3\n"}};
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        s_divide ();
+        side_t *sides[] = {&sides_winner, &sides_loser};
+        for (int side = 0; side < 2; side++)
+            sides_say (sides[side], "c", "QUEUE|o|d|delay=0");
+        if (index == 3)
+            sides_say (&sides_winner, "c", "PUT|1|d|message-id=w\ndelay=5000|x");
+        for (int line = 0; line < 4 && cases[index].loser[line]; line++)
+            sides_say (&sides_loser, "c", cases[index].loser[line]);
+        sides_replay ("");
+        sides_say (&sides_winner, "c", "HELLO|h");
+        sides_say (&sides_winner, "c", "LIST|l|d");
+        const char *text = rig_last (sides_winner.rig)->text;
+        if (!strstr (text, cases[index].then))
+            fail_msg ("%zu: not%s: %s", index, cases[index].then, text);
+        sides_close ();
+    }
+}
+
 //  While a broker is alone nothing ends, and what was put too long before the other one is another PUT.
 static void test_a_long_split (void **state)
 {
@@ -503,6 +532,7 @@ int main (void)
         cmocka_unit_test (test_what_is_refused),
         cmocka_unit_test (test_other_ways),
         cmocka_unit_test (test_a_split),
+        cmocka_unit_test (test_a_split_loses_nothing),
         cmocka_unit_test (test_a_long_split),
         cmocka_unit_test (test_the_option),
     };

@@ -12,7 +12,8 @@
     memory when those of others have come since, and the store has it.
 
     While this broker is alone none ends by time: a replay may bring the other side's. Of these one with the digest of
-    one that is here, put within that time, is a duplicate; with another digest both stay.
+    one that is here, and that the other side has not had, put within that time, is a duplicate; with another digest both
+    stay. A row does not tell whether it has all of a PUT, so of several with that digest only the first is one.
 */
 
 #include <assert.h>
@@ -199,10 +200,15 @@ bool zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, con
     zb_seen_t seen;
     if (!s_piece (self, queue, row, piece, &seen))
         return false;
-    const zb_seen_t *have = zb_dedupe_find (queue->seen, seen.hash);
+    zb_seen_t *have = zb_dedupe_find (queue->seen, seen.hash);
     uint64_t apart = !have ? 0 : have->time > seen.time ? have->time - seen.time : seen.time - have->time;
-    return have && have->first != seen.first && have->digest == seen.digest && have->count == seen.count &&
-           apart <= queue->dedupe;
+    //  What the loser had beside one that it had, too, is another part of that, or was moved.
+    if (!have || have->digest != seen.digest || have->count != seen.count || apart > queue->dedupe ||
+        zb_lineage_had (&self->merge.loser, have->first))
+        return false;
+    //  So is what it had beside the one that is here twice.
+    have->twin = have->twin ? have->twin : seen.first;
+    return have->twin == seen.first;
 }
 
 void zb_engine_remember_replayed (zb_engine_t *self, zb_queue_t *queue, const zb_row_t *row, const zb_piece_t *piece)

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t time;   //  the pair's, when it was stored
     uint64_t digest; //  of what is stored of it
     uint64_t commit; //  in which it was; 0 = before this lead, or before it was read
+    uint64_t twin;   //  first message of the same PUT at the loser of a split; 0 = none was brought in this lead
 } zb_seen_t;
 
 typedef struct {
