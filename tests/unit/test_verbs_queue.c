@@ -21,8 +21,10 @@ static void test_queue_options (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "QUEUE|1|q|color=red");
-    rig_expect (rig, "c> ERR|1|400|the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, full, "
-                     "max-deliveries, retry-delay and dead-letter");
+    rig_expect (
+        rig,
+        "c> ERR|1|400|the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, full, mode, "
+        "max-deliveries, retry-delay and dead-letter");
     rig_say (rig, "c", "QUEUE|1|q|lease=soon");
     rig_expect (rig, "c> ERR|1|400|lease is*");
     rig_say (rig, "c", "QUEUE|1|q|max-messages=-1");

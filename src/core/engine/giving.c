@@ -100,6 +100,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     lease->sum = &get->session->leased;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
+    uint64_t fence = queue->mode ? zb_engine_lend (self, queue, lease) : 0;
     size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
@@ -113,7 +114,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
            (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
-        size_t line = ZB_INDEX_LINE_MAX + (queue->topic ? ZB_INDEX_MARKS_MAX : 0);
+        size_t line = ZB_INDEX_LINE_MAX + (queue->topic || fence ? ZB_INDEX_MARKS_MAX : 0);
         size_t more = places->place[number].size + line + 1 + properties.size;
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
@@ -121,6 +122,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
         zb_delivery_t *delivery = &reply->body[reply->bodies++];
         *delivery = zb_engine_delivery (places, number, properties);
         delivery->deliveries = zb_cursor_deliver (&queue->cursor, view, number, lease);
+        delivery->fence = fence;
         if (queue->topic)
             zb_engine_mark (delivery, number);
     }
@@ -159,6 +161,8 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
     self->asked--;
     queue->log.users--;
     free (get);
+    if (queue->mode)
+        zb_engine_watch (self, queue);
     return reply;
 }
 
@@ -304,8 +308,14 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         zb_engine_serve_readers (self, queue);
         return;
     }
+    if (queue->mode)
+        zb_engine_watch (self, queue);
     if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
         return;
+    if (queue->mode && !zb_engine_elect (self, queue)) {
+        zb_engine_serve_later (self, queue);
+        return;
+    }
     //  The two take turns: while there is nothing to give, what is next in the log is read first.
     if (queue->delays && queue->cursor.ready)
         zb_engine_delay (self, queue);
@@ -319,7 +329,9 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             zb_engine_serve_later (self, queue);
             return;
         }
-        zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        zb_get_t *get = zb_engine_first_get (self, queue);
+        if (!get)
+            break;
         if (!zb_engine_sure (self, get->since)) {
             zb_engine_doubt (self, queue);
             return;
@@ -387,6 +399,8 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
     else {
         zb_ring_append (&queue->parked, &get->turn);
         zb_cursor_follow (&queue->cursor, true);
+        if (queue->mode)
+            zb_engine_claim (self, queue, get->session);
     }
     self->stats.parked++;
     if (zb_ring_empty (&queue->demand))

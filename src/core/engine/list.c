@@ -20,7 +20,8 @@
 //  What an argument of a reply costs, in visits: two of them for a queue.
 #define ARG_VISITS 4
 //  Bytes of a queue's options and counts, at most.
-#define TEXT_MAX (470 + ZB_OPTION_TRIES_TEXT + ZB_OPTION_RETRY_TEXT + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
+#define TEXT_MAX \
+    (470 + ZB_OPTION_MODE_TEXT + ZB_OPTION_TRIES_TEXT + ZB_OPTION_RETRY_TEXT + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
 
 //  Copies a name behind the others.
 static zb_frame_t s_keep (zb_list_t *self, size_t offset, zb_frame_t name)

@@ -62,6 +62,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->sifts);
             zb_ring_remove (&queue->dies);
             zb_timer_stop (&self->timers, &queue->lane.timer);
+            zb_timer_stop (&self->timers, &queue->hold.timer);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }

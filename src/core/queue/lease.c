@@ -17,6 +17,7 @@ zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t 
     zb_lease_t *self = (zb_lease_t *) calloc (1, sizeof (zb_lease_t));
     assert (self);
     zb_ring_init (&self->mine);
+    zb_ring_init (&self->lent);
     self->timers = timers;
     self->timer.kind = kind;
     self->number = number;
@@ -76,6 +77,7 @@ void zb_lease_destroy (zb_lease_t **self_p)
         assert (self->left == 0);
         zb_timer_stop (self->timers, &self->timer);
         zb_ring_remove (&self->mine);
+        zb_ring_remove (&self->lent);
         free (self->span);
         free (self);
         *self_p = NULL;

@@ -21,6 +21,7 @@ typedef struct zb_lease {
     zb_timer_t timer; //  its end
     zb_timers_t *timers;
     zb_ring_t mine; //  on its session's ring
+    zb_ring_t lent; //  on its queue's, if that is no shared one
     struct zb_session *session; //  NULL: nobody's, they come back when it ends
     uint64_t *sum;   //  of its session, or of those of a queue that rest: messages that leases cover; NULL = nobody counts
     struct zb_queue *queue;

@@ -85,7 +85,8 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
     size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
-                               ", " ZB_OPTION_FULL ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
+                               ", " ZB_OPTION_FULL ", " ZB_OPTION_MODE ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY
+                               " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -135,6 +136,24 @@ size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t ro
     return size;
 }
 
+const char *zb_options_set_mode (zb_queue_row_t *row, zb_frame_t value)
+{
+    bool exclusive = zb_frame_is (value, "exclusive");
+    if (!exclusive && !zb_frame_is (value, "shared"))
+        return ZB_OPTION_MODE " is shared or exclusive";
+    row->mode = exclusive ? ZB_MODE_EXCLUSIVE : ZB_MODE_SHARED;
+    if (!exclusive)
+        memset (row->holder, 0, sizeof row->holder);
+    return NULL;
+}
+
+size_t zb_options_format_mode (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size = row->mode ? (size_t) snprintf (text, room, ZB_OPTION_MODE "=exclusive\n") : 0;
+    assert (size < room);
+    return size;
+}
+
 const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name)
 {
     if (zb_frame_eq (zb_queue_row_dead (row), name))
@@ -177,6 +196,8 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         return zb_options_set_retry (row, value);
     if (zb_frame_is (name, ZB_OPTION_TRIES))
         return zb_options_set_tries (row, value);
+    if (zb_frame_is (name, ZB_OPTION_MODE))
+        return zb_options_set_mode (row, value);
     if (zb_frame_is (name, ZB_OPTION_FULL))
         return s_set_full (row, value);
     size_t option = 0;
@@ -197,6 +218,7 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
     unsigned level = row->drops        ? ZB_LEVEL_FULL
+                     : row->mode       ? ZB_LEVEL_MODE
                      : row->most_tries ? ZB_LEVEL_TRIES
                      : row->dead_size  ? ZB_LEVEL_DEAD
                      : row->retry      ? ZB_LEVEL_RETRY
@@ -211,7 +233,7 @@ bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
     bool same = one->timed == other->timed && one->delays == other->delays && one->sized == other->sized &&
                 one->drops == other->drops && one->retry == other->retry && one->retry_most == other->retry_most &&
-                one->most_tries == other->most_tries &&
+                one->most_tries == other->most_tries && one->mode == other->mode &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
@@ -234,6 +256,7 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     if (row->drops)
         size += (size_t) snprintf (text + size, room - size, ZB_OPTION_FULL "=drop-oldest\n");
     assert (size < room);
+    size += zb_options_format_mode (row, text + size, room - size);
     size += zb_options_format_tries (row, text + size, room - size);
     size += zb_options_format_retry (row, text + size, room - size);
     return size + zb_options_format_dead (row, text + size, room - size);

@@ -24,9 +24,10 @@ static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, ui
     assert (self);
     self->kind = kind;
     zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
-    zb_ring_t *ring[] = {&self->ring,    &self->touched, &self->demand, &self->strays,   &self->rest,
-                         &self->parked,  &self->late,    &self->subs,   &self->filtered, &self->retaining,
-                         &self->at_tail, &self->sifts,   &self->doomed, &self->dies};
+    zb_ring_t *ring[] = {&self->ring,     &self->touched,   &self->demand,  &self->strays,
+                         &self->rest,     &self->parked,    &self->late,    &self->subs,
+                         &self->filtered, &self->retaining, &self->at_tail, &self->sifts,
+                         &self->doomed,   &self->dies,      &self->lent,    &self->hold.mine};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -86,7 +87,8 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered) &&
                 zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->sifts) &&
-                zb_ring_empty (&self->doomed) && zb_ring_empty (&self->dies));
+                zb_ring_empty (&self->doomed) && zb_ring_empty (&self->dies) && zb_ring_empty (&self->lent) &&
+                zb_ring_empty (&self->hold.mine));
         free (self->dead);
         free (self);
         *self_p = NULL;
@@ -119,8 +121,10 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .delays = self->delays,
                           .retry = self->retry,
                           .retry_most = self->retry_most,
-                          .most_tries = self->most_tries};
+                          .most_tries = self->most_tries,
+                          .mode = self->mode};
     row.counts = self->sized ? self->cursor.counts : 0;
+    memcpy (row.holder, self->hold.mark, sizeof row.holder);
     zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
     return row;
 }
@@ -149,6 +153,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->retry = row->retry;
     self->retry_most = row->retry_most;
     self->most_tries = row->most_tries;
+    self->mode = row->mode;
+    memcpy (self->hold.mark, row->holder, sizeof self->hold.mark);
     free (self->dead);
     self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;
     assert (self->dead || row->dead_size == 0);

@@ -30,6 +30,18 @@ typedef struct {
     bool read;       //  it is being read, and no other has become the first since that began
 } zb_oldest_t;
 
+//  Whose an exclusive queue is, see core/engine/holding.c.
+typedef struct {
+    struct zb_session *session; //  NULL: nobody's; and while the timer runs, kept for who has the mark
+    uint8_t mark[ZB_MARK_SIZE]; //  of its name, as in the queue's row
+    zb_ring_t mine;             //  on the session's ring
+    zb_timer_t timer;           //  the end of that, or of a session that does nothing
+    uint64_t epoch;             //  in which its number was given
+    uint64_t fence;             //  and that
+    uint64_t ousted;            //  the session with this number has lost it, and may have leases; 0 = none
+    bool known;                 //  what the row says has been looked at
+} zb_hold_t;
+
 typedef struct zb_queue {
     zb_log_t log;       //  of a subscription only its count of users has a meaning
     zb_cursor_t cursor; //  not of a topic
@@ -71,6 +83,9 @@ typedef struct zb_queue {
     uint64_t retry; //  as in its row
     uint64_t retry_most;
     uint64_t most_tries;
+    zb_mode_t mode; //  as in its row
+    zb_hold_t hold; //  exclusive,
+    zb_ring_t lent; //  and leases of sessions
     char *dead;     //  where dead letters go; NULL = the default
     uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row

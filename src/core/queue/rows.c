@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <assert.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "core/queue/topic.h"
@@ -43,7 +44,8 @@ enum {
     MORE_BYTES = 8,
     MORE_DROPS = 9,
     MORE_TRIES = 10,
-    MORE_DELAY = 11
+    MORE_DELAY = 11,
+    MORE_MODE = 12
 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
@@ -85,7 +87,11 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     size += s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
     uint8_t delay[8];
     zb_put64 (delay, self->delay);
-    return size + s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    uint8_t mode[1 + ZB_MARK_SIZE] = {(uint8_t) self->mode};
+    memcpy (mode + 1, self->holder, ZB_MARK_SIZE);
+    bool held = !sodium_is_zero (self->holder, ZB_MARK_SIZE);
+    return size + s_more (value + size, MORE_MODE, mode, !self->mode ? 0 : held ? sizeof mode : 1);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -122,6 +128,16 @@ static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size
     if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_TRIES_MOST)
         return -1;
     self->most_tries = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_mode (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if ((size != 1 && size < 1 + ZB_MARK_SIZE) || value[0] != ZB_MODE_EXCLUSIVE || self->kind == ZB_KIND_TOPIC)
+        return -1;
+    self->mode = (zb_mode_t) value[0];
+    if (size > 1)
+        memcpy (self->holder, value + 1, ZB_MARK_SIZE);
     return 0;
 }
 
@@ -170,6 +186,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_BYTES && s_take_bytes (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_DROPS && s_take_drops (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_MODE && s_take_mode (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;
