@@ -480,6 +480,21 @@ static void test_beside_others (void **state)
     rig_destroy (&rig);
 }
 
+//  What tells who it is for is the broker's, whatever a program has put.
+static void test_a_number_of_its_own (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work ("");
+    rig_say (rig, "c", "QUEUE|o|x|");
+    s_says (rig, "c", "PUT|p|x|zb-fence=18446744073709551615\na=b|own", "c> OK|p|*");
+    s_says (rig, "c", "PUT|p|q|zb-fence=18446744073709551615|own", "c> ERR|p|400|*");
+    s_says (rig, "c", "PURGE|p|q", "c> OK|p|both");
+    s_says (rig, "c", "MOVE|m|x|q||9", "c> OK|m|both|1|*");
+    uint64_t fence = s_gets (rig, "w", "own");
+    assert_true (zb_epoch_number (fence) == 1);
+    rig_destroy (&rig);
+}
+
 //  What is not due, and what became due and was given to nobody, is in no range.
 static void test_not_due (void **state)
 {
@@ -584,6 +599,7 @@ int main (void)
         cmocka_unit_test (test_acknowledged_as_a_whole),
         cmocka_unit_test (test_acknowledged_on_disk),
         cmocka_unit_test (test_beside_others),
+        cmocka_unit_test (test_a_number_of_its_own),
         cmocka_unit_test (test_not_due),
         cmocka_unit_test (test_tries),
         cmocka_unit_test (test_a_subscription),

@@ -45,10 +45,10 @@ static bool s_is_marked (const zb_hold_t *hold)
     return !sodium_is_zero (hold->mark, sizeof hold->mark);
 }
 
-//  Has the queue's row say whose name it is.
+//  Has the queue's row say whose name it is, unless this broker leads no more.
 static void s_write (zb_engine_t *self, zb_queue_t *queue, const uint8_t mark[ZB_MARK_SIZE])
 {
-    if (memcmp (queue->hold.mark, mark, ZB_MARK_SIZE) == 0)
+    if (!self->fill || memcmp (queue->hold.mark, mark, ZB_MARK_SIZE) == 0)
         return;
     memcpy (queue->hold.mark, mark, ZB_MARK_SIZE);
     zb_queue_row_t row = zb_queue_row (queue);

@@ -47,10 +47,12 @@ static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned c
 //  ---------------------------------------------------------------------------
 //  Copies
 
-//  Whether a line is one that a dead letter has.
+//  Whether a line is one that a dead letter has, or one that a program has put where it might, and that would be taken for the
+//  broker's.
 static bool s_is_dead_line (zb_frame_t name)
 {
-    return zb_frame_is (name, DEAD_REASON) || zb_frame_is (name, DEAD_FROM) || zb_frame_is (name, DEAD_TRIES);
+    return zb_frame_is (name, "zb-fence") || zb_frame_is (name, DEAD_REASON) || zb_frame_is (name, DEAD_FROM) ||
+           zb_frame_is (name, DEAD_TRIES);
 }
 
 bool zb_engine_is_dead (zb_frame_t properties)
