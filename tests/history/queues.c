@@ -678,9 +678,10 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
                 ? strstr (exchange->argument[1], "max-deliveries=")
                 : NULL;
         is = is || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
-        //  It gives, and drops, by itself.
+        //  It gives, drops, or keeps from who asks, by itself.
         is = is || (exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0 &&
-                    (s_names (exchange->argument[1], "full=drop-oldest") || s_names (exchange->argument[1], "delay=")));
+                    (s_names (exchange->argument[1], "full=drop-oldest") || s_names (exchange->argument[1], "delay=") ||
+                     s_names (exchange->argument[1], "mode=exclusive")));
     }
     return is;
 }

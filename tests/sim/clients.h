@@ -48,7 +48,12 @@ bool alarms_have_been_counted (void);
 void samples_start (int64_t until);
 void samples_count (void);
 bool samples_have_been_counted (void);
+//  A captain, and helmsmen of whom one has the queue at a time; then one that counts what is left.
+void helm_start (int64_t until);
+void helm_count (void);
+bool helm_has_been_counted (void);
 //  One of them was put aside.
+void helm_aside (const void *body, size_t size);
 void alarms_aside (const void *body, size_t size);
 void samples_aside (const void *body, size_t size);
 //  A letter was put aside.

@@ -35,6 +35,7 @@
         given back comes to nobody before its delay is over, while the same broker leads (letters.c).
     H19 A message with a delay comes when it is due, not before, once, and is not lost, taken back or not (alarms.c).
     H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
+    H21 An exclusive queue is one consumer's at a time: by its numbers what consumers write to obeys all messages, the first one first (helm.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

@@ -83,7 +83,7 @@ static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
                         memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0 ||
-                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0);
+                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<h", 2) == 0);
 }
 
 static ledger_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -442,6 +442,10 @@ void ledger_aside (const void *body, size_t size, const char *why)
         return; //  visitors use a number again on purpose
     if (size > 1 && memcmp (body, "<f", 2) == 0) {
         forge_aside (body, size);
+        return;
+    }
+    if (size > 1 && memcmp (body, "<h", 2) == 0) {
+        helm_aside (body, size);
         return;
     }
     if (size > 1 && memcmp (body, "<l", 2) == 0) {

@@ -40,7 +40,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
         [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
         [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
-        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",
+        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",     [MUTANT_RIVAL] = "rival",
+        [MUTANT_STILL] = "still",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -118,6 +119,28 @@ void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found)
 {
     if (sim_mutant != MUTANT_UNTIMED)
         __real_zb_replayer_make_laid (self, found);
+}
+
+//  An exclusive queue is served to whoever comes first.
+void *__real_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_mode_t mode = queue->mode;
+    if (sim_mutant == MUTANT_RIVAL)
+        queue->mode = ZB_MODE_SHARED;
+    void *get = __real_zb_engine_first_get (self, queue);
+    queue->mode = mode;
+    return get;
+}
+
+//  Its number does not rise while one broker leads.
+uint64_t __real_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+uint64_t __wrap_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+uint64_t __wrap_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease)
+{
+    uint64_t fence = __real_zb_engine_lend (self, queue, lease);
+    return sim_mutant == MUTANT_STILL ? fence | 0xffffff : fence;
 }
 
 //  A queue that is full drops all that is ready.

@@ -96,6 +96,8 @@ typedef enum {
     MUTANT_RESTED,   //  what was given back rests for too short a time
     MUTANT_HASTY,    //  a message with a delay is due half a second early
     MUTANT_UNTIMED,  //  the loser of a split does not tell of what is not due
+    MUTANT_RIVAL,    //  an exclusive queue is served to whoever comes first
+    MUTANT_STILL,    //  its number does not rise while one broker leads
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
     MUTANTS
 } mutant_t;

@@ -97,16 +97,17 @@ static bool s_forges (void)
     return world_has (EXTRA_FORGE) && !world_has (EXTRA_COPIES | EXTRA_OPERATOR | EXTRA_LEVELS);
 }
 
-//  At rest, what had a delay is there when it is due, and the newest of what is dropped when it is old.
+//  At rest, what had a delay is there when it is due, the newest of what is dropped when it is old, and what nobody obeyed.
 static void s_count_late (void)
 {
     alarms_count ();
     samples_count ();
+    helm_count ();
     int64_t limit = world_now () + 120 * SECOND;
-    while (!alarms_have_been_counted () || !samples_have_been_counted ()) {
+    while (!alarms_have_been_counted () || !samples_have_been_counted () || !helm_has_been_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms and samples are not served");
+            world_finding ("H8: at rest, and alarms, samples and orders are not served");
     }
 }
 
@@ -230,6 +231,8 @@ static void s_run (uint64_t seed)
         alarms_start (PUTS_TO);
     if (s_forges ())
         samples_start (PUTS_TO);
+    if (s_forges ())
+        helm_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -441,6 +444,8 @@ static void s_test_mutants (void)
         {MUTANT_HASTY, "H19", 60, EXTRA_FORGE},
         {MUTANT_UNTIMED, "H19", 600, EXTRA_SPLITS},
         {MUTANT_GREEDY, "H20", 60, EXTRA_FORGE},
+        {MUTANT_RIVAL, "H21", 60, EXTRA_FORGE},
+        {MUTANT_STILL, "H21", 60, EXTRA_FORGE},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},
