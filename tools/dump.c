@@ -17,6 +17,7 @@
 #include "core/wire/filter.h"
 #include "progress.h"
 #include "rowname.h"
+#include "source.h"
 
 static const tool_option_t s_options[] = {{NULL, NULL, NULL}};
 
@@ -25,6 +26,7 @@ typedef struct {
     const zb_backup_t *backup;
     zb_tables_file_t *log, *acks;
     bool damaged, unwritten;
+    uint64_t messages;
     bool all; //  of this topic, be it open or not
 } dump_t;
 
@@ -72,8 +74,20 @@ static uint64_t s_low (dump_t *self, uint32_t id, uint32_t sub)
     return purged >= low && purged ? purged + 1 : low;
 }
 
+//  Whether its PUT would say, or leave to the queue, when it is due.
+static bool s_is_delayed (const zb_queue_row_t *options, zb_frame_t properties)
+{
+    size_t cursor = 0;
+    zb_frame_t name, value;
+    bool says = options->delay > 0;
+    while (options->delays && !says && zb_lines_next (properties, &cursor, &name, &value))
+        says = zb_frame_is (name, "delay") || zb_frame_is (name, "due");
+    return options->delays && says;
+}
+
+//  `due`: in ms since 1970, 0 = it had no delay, though another PUT of it would; -1 = nothing is said of that.
 static void s_message (dump_t *self, const char *queue, const zb_piece_t *piece, uint64_t id, const uint8_t *body,
-                       size_t size)
+                       size_t size, json_int_t due)
 {
     size_t room = sodium_base64_ENCODED_LEN (size, sodium_base64_VARIANT_ORIGINAL);
     char *text = zmalloc (room), number[21];
@@ -86,8 +100,11 @@ static void s_message (dump_t *self, const char *queue, const zb_piece_t *piece,
     }
     if (piece->properties.size)
         json_object_set_new (object, "properties", json_stringn (piece->properties.data, piece->properties.size));
+    if (due >= 0)
+        json_object_set_new (object, "due", json_integer (due));
     json_object_set_new (object, "body", json_string (text));
     s_line (self, object);
+    self->messages++;
     free (text);
 }
 
@@ -174,13 +191,15 @@ static void s_row (dump_t *self, const char *name, uint64_t last, zb_frame_t val
     int rc;
     while ((rc = zb_log_next (row, &offset, &piece)) == 1) {
         const uint8_t *body = row->data + piece.bodies;
+        bool delayed = readers && s_is_delayed (&reader[0].options, piece.properties);
+        json_int_t due = delayed ? (json_int_t) zb_log_due (row) : -1;
         for (uint32_t index = 0; index < piece.count; index++, number++) {
             uint64_t id = piece.first + index;
             uint32_t size = zb_get32 (row->data + piece.sizes + 4 * index);
             for (; *told < readers && reader[*told].low <= id; ++*told)
                 s_options_line (self, "subscription", reader[*told].name, &reader[*told].options);
             if (self->all || s_is_open (reader, bits, *told, id, number, piece.properties))
-                s_message (self, name, &piece, id, body, size);
+                s_message (self, name, &piece, id, body, size, due);
             body += size;
         }
     }
@@ -210,12 +229,13 @@ static void s_log (dump_t *self, const char *name, uint32_t id, uint64_t from, c
 }
 
 //  What of a queue is not due yet, in the order of time.
-static void s_lane (dump_t *self, const char *name, uint32_t id)
+static void s_lane (dump_t *self, const char *name, const zb_queue_row_t *options)
 {
     uint8_t key[ZB_LANE_KEY_SIZE];
+    uint32_t id = options->id;
     zb_lane_key (id, 0, 0, key);
     zb_tables_file_seek (self->log, key, sizeof key);
-    const reader_t reader = {.id = id, .low = s_purged (self, id) + 1};
+    const reader_t reader = {.id = id, .low = s_purged (self, id) + 1, .options = *options};
     size_t told = 1;
     zb_frame_t found, value;
     zb_tables_file_found_t got;
@@ -281,10 +301,10 @@ static void s_queue (dump_t *self, const queue_t *queue, const queues_t *all)
     if (options.kind != ZB_KIND_QUEUE)
         return;
     s_options_line (self, "queue", queue->name, &options);
-    reader_t reader = {.id = options.id, .low = s_low (self, options.id, 0)};
+    reader_t reader = {.id = options.id, .low = s_low (self, options.id, 0), .options = options};
     size_t told = 1;
     s_log (self, queue->name, options.id, reader.low, &reader, 1, &told);
-    s_lane (self, queue->name, options.id);
+    s_lane (self, queue->name, &options);
 }
 
 static int s_dump (dump_t *self)
@@ -298,6 +318,10 @@ static int s_dump (dump_t *self)
                              (json_int_t) self->backup->epoch, "commit", (json_int_t) self->backup->commit));
     for (size_t index = 0; index < queues.size && !self->unwritten && !zsys_interrupted; index++)
         s_queue (self, &queues.queue[index], &queues);
+    if (!zsys_interrupted)
+        s_line (self, json_pack ("{s:i, s:I, s:b}", "zbroker-dump-end", 1, "messages", (json_int_t) self->messages,
+                                 "damaged", self->damaged));
+    self->unwritten = self->unwritten || fflush (stdout);
     zb_tables_file_destroy (&self->log);
     zb_tables_file_destroy (&self->acks);
     queues_clear (&queues);
@@ -305,41 +329,39 @@ static int s_dump (dump_t *self)
         return tool_fail (self->tool, TOOL_FAILED, "standard output: %s", strerror (errno));
     if (zsys_interrupted)
         return tool_fail (self->tool, TOOL_FAILED, "interrupted");
-    return self->damaged ? tool_fail (self->tool, ZB_EXIT_DAMAGED,
-                                      "damaged: messages are missing; see 'zbroker verify %s'", self->backup->folder)
-                         : TOOL_OK;
+    return self->damaged
+               ? tool_fail (self->tool, ZB_EXIT_DAMAGED, "damaged: messages are missing; see 'zbroker verify %s'",
+                            self->tool->arguments[0])
+               : TOOL_OK;
 }
 
 static int s_run (tool_t *tool)
 {
     if (tool->size != 1)
-        return tool_misused (tool, "which backup?");
+        return tool_misused (tool, "of which backup, or store?");
     dump_t dump = {.tool = tool};
     progress_catch ();
-    zb_backup_t *backup;
-    char *error = NULL;
-    int code = zb_backup_open (&backup, tool->arguments[0], &error);
-    if (code) {
-        tool_fail (tool, code, "%s", error);
-        free (error);
-        return code;
-    }
-    dump.backup = backup;
-    code = s_dump (&dump);
-    zb_backup_close (&backup);
+    source_t source;
+    int code = source_open (&source, tool, tool->arguments[0]);
+    dump.backup = source.backup;
+    if (code == TOOL_OK)
+        code = s_dump (&dump);
+    source_close (&source);
     return code;
 }
 
 const tool_command_t tool_dump = {
     .name = "dump",
-    .arguments = "BACKUP",
-    .summary = "Print the messages of a backup, one JSON object a line",
+    .arguments = "FOLDER",
+    .summary = "Print the messages of a backup or store, one JSON object a line",
     .text = "\n"
             "First a line about the backup; then of each queue a line with its options, and a line for each message\n"
             "that is not acknowledged: queue, id, producer and number, properties, and body in base64.  The ids are\n"
             "text: they are larger than many programs' numbers.  Of a topic each subscription has its line where it "
             "begins:\n"
-            "it is to get what is behind that.  'zbroker load' puts all of them back.\n",
+            "it is to get what is behind that.  The last line tells that this is all.  'zbroker load' puts all of them "
+            "back.\n"
+            "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile.\n",
     .options = s_options,
     .run = s_run,
 };

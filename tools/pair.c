@@ -16,6 +16,7 @@
 
 #include "io/auth/keys.h"
 #include "pair.h"
+#include "progress.h"
 
 #define PORTS_FROM 31000
 #define BLOCKS 432        //  of PAIR_PORTS, up to 32727
@@ -48,6 +49,12 @@ static void s_on_signal (int number)
 bool pair_interrupted (void)
 {
     return s_interrupted != 0;
+}
+
+void pair_complete (void)
+{
+    progress_handle (SIG_IGN);
+    s_interrupted = 0;
 }
 
 //  ---------------------------------------------------------------------------
@@ -131,6 +138,8 @@ static void s_become (const pair_t *self, const node_t *node, int output)
     snprintf (store, sizeof store, "%s/%s", self->folder, node->role);
     //  Whatever happens to the command, its brokers go with it.
     prctl (PR_SET_PDEATHSIG, SIGKILL);
+    //  ^C at a terminal is for the command alone, which then ends them.
+    setpgid (0, 0);
     int log = open (node->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (log == -1 || dup2 (output, STDOUT_FILENO) == -1 || dup2 (log, STDERR_FILENO) == -1)
         _exit (TOOL_FAILED);
@@ -213,9 +222,7 @@ pair_t *pair_new (const tool_t *tool)
     }
     //  CZMQ would install handlers of its own, which pair_interrupted knows nothing of.
     zsys_handler_set (NULL);
-    struct sigaction action = {.sa_handler = s_on_signal};
-    sigaction (SIGINT, &action, NULL);
-    sigaction (SIGTERM, &action, NULL);
+    progress_handle (s_on_signal);
     return self;
 }
 
@@ -273,8 +280,8 @@ static int s_draw (const pair_t *self, const node_t *node, zb_keyfile_t *file)
     return code;
 }
 
-//  Both know both keys, and have a secret in common.
-static int s_configure (pair_t *self)
+//  Both know both keys, have a secret in common, and more settings.
+static int s_configure (pair_t *self, const char *more)
 {
     zb_keyfile_t file[PAIR_SIZE] = {{.brokers = 0}};
     uint8_t secret[16];
@@ -292,9 +299,9 @@ static int s_configure (pair_t *self)
                                 : dprintf (handle,
                                            "pair\n    secret = %s\nprimary\n    endpoint = \"%s\"\nbackup\n"
                                            "    endpoint = \"%s\"\nkeys\n    own = \"%s/%s.key\"\n    primary = \"%s\"\n"
-                                           "    backup = \"%s\"\n",
+                                           "    backup = \"%s\"\n%s",
                                            text, self->node[0].endpoint, self->node[1].endpoint, self->folder, node->role,
-                                           file[0].public_key, file[1].public_key);
+                                           file[0].public_key, file[1].public_key, more);
         if (size < 0)
             code = tool_fail (self->tool, TOOL_FAILED, "%s: %s", node->config, strerror (errno));
         if (handle != -1)
@@ -317,8 +324,10 @@ static int s_introduce (pair_t *self)
         if (none == -1 || dup2 (none, STDOUT_FILENO) == -1)
             _exit (TOOL_FAILED);
         unsetenv ("ZBROKER_KEY");
-        execl (program, "zbroker", "key", "new", "client", "put=*", "get=*", "manage=*", "look=*", "as=*", "--config",
-               self->node[0].config, "--timeout", "30000", "--file", self->key, (char *) NULL);
+        //  It would be asked before the config file.
+        unsetenv ("ZBROKER");
+        execl (program, "zbroker", "key", "new", "client", "put=*", "get=*", "get=*/*", "manage=*", "look=*", "as=*",
+               "--config", self->node[0].config, "--timeout", "30000", "--file", self->key, (char *) NULL);
         _exit (TOOL_FAILED);
     }
     int status = -1;
@@ -327,11 +336,11 @@ static int s_introduce (pair_t *self)
     return status == 0 ? TOOL_OK : tool_fail (self->tool, TOOL_FAILED, "no key for the clients");
 }
 
-int pair_start_keyed (pair_t *self)
+int pair_start_keyed (pair_t *self, const char *more)
 {
     if (s_choose_endpoints (self))
         return tool_fail (self->tool, TOOL_FAILED, "no free ports on 127.0.0.1");
-    int code = s_configure (self);
+    int code = s_configure (self, more);
     code = code ? code : s_start_both (self);
     return code ? code : s_introduce (self);
 }
@@ -392,6 +401,30 @@ int pair_await_in_step (pair_t *self, zb_client_t *client)
 {
     size_t index;
     return s_await_active (self, client, true, &index);
+}
+
+//  The first one whose process has ended; NULL: both run.
+static const node_t *s_ended (const pair_t *self)
+{
+    for (size_t index = 0; index < PAIR_SIZE; index++) {
+        siginfo_t info = {.si_pid = 0};
+        //  It is left to s_kill.
+        if (waitid (P_PID, (id_t) self->node[index].pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
+            return &self->node[index];
+    }
+    return NULL;
+}
+
+int pair_settle (pair_t *self, zb_client_t *client, size_t *index)
+{
+    const node_t *ended = NULL;
+    while (!s_interrupted && !(ended = s_ended (self))) {
+        for (*index = 0; *index < PAIR_SIZE; ++*index)
+            if (s_is_active (client, *index, true))
+                return TOOL_OK;
+        zclock_sleep (20);
+    }
+    return ended ? tool_fail (self->tool, TOOL_FAILED, "the %s has ended", ended->role) : TOOL_FAILED;
 }
 
 void pair_kill (pair_t *self, size_t index)

@@ -35,7 +35,8 @@ int pair_destroy (pair_t **self_p, int code);
 //  wrong.
 int pair_start (pair_t *self);
 //  The same with keys: all ports take CURVE alone, and there is a principal who may do everything but operate.
-int pair_start_keyed (pair_t *self);
+//  `more` is what their config files have at the end.
+int pair_start_keyed (pair_t *self, const char *more);
 //  The file with that principal's key; NULL without keys.
 const char *pair_key (const pair_t *self);
 //  The config file of the primary; NULL without keys.
@@ -45,6 +46,9 @@ const char *pair_config (const pair_t *self);
 int pair_await_in_step (pair_t *self, zb_client_t *client);
 //  Which of the two says that it is active, in *index.  Returns as pair_start.
 int pair_active (pair_t *self, zb_client_t *client, size_t *index);
+//  Waits, as long as both run, until one says that it is active and the other one has all that it has, whatever happened
+//  between them; which, in *index.  Returns as pair_start; an interruption is not printed.
+int pair_settle (pair_t *self, zb_client_t *client, size_t *index);
 //  Starts a broker that was killed, and waits until it listens.  Returns as pair_start.
 int pair_restart (pair_t *self, size_t index);
 //  Kills one broker with SIGKILL.
@@ -59,8 +63,10 @@ const char *pair_role (const pair_t *self, size_t index);
 pid_t pair_pid (const pair_t *self, size_t index);
 const char *pair_folder (const pair_t *self);
 
-//  Whether SIGINT or SIGTERM has come.
+//  Whether SIGINT, SIGTERM or SIGHUP has come.
 bool pair_interrupted (void);
+//  What was to be done is done: a signal that has come since, or comes now, is too late.
+void pair_complete (void);
 
 #define PAIR_PORTS 4 //  that a broker takes from its endpoint's port upwards
 

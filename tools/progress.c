@@ -20,11 +20,19 @@ static void s_on_signal (int number)
     zsys_interrupted = 1;
 }
 
+void progress_handle (void (*handler) (int number))
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = handler}, before;
+    for (size_t index = 0; index < sizeof ends / sizeof *ends; index++)
+        if (sigaction (ends[index], NULL, &before) == 0 && (ends[index] != SIGHUP || before.sa_handler != SIG_IGN))
+            sigaction (ends[index], &action, NULL);
+    signal (SIGPIPE, SIG_IGN);
+}
+
 void progress_catch (void)
 {
-    struct sigaction action = {.sa_handler = s_on_signal};
-    sigaction (SIGINT, &action, NULL);
-    sigaction (SIGTERM, &action, NULL);
+    progress_handle (s_on_signal);
 }
 
 bool progress_show (void *arg, uint64_t done)

@@ -19,9 +19,12 @@ typedef struct {
     bool shown;
 } progress_t;
 
-//  From now on SIGINT and SIGTERM set zsys_interrupted, and end nothing by themselves.
+//  From now on SIGINT, SIGTERM and SIGHUP (not under nohup) go to this handler, and SIGPIPE is ignored: what would end the
+//  command lets it take away what it has made.
+void progress_handle (void (*handler) (int number));
+//  The same, and the signals set zsys_interrupted.
 void progress_catch (void);
-//  Shows it, a few times a second, if standard error is a terminal.  False if the work shall end: SIGINT or SIGTERM came.
+//  Shows it, a few times a second, if standard error is a terminal.  False if the work shall end: such a signal came.
 //  `arg` is a progress_t.
 bool progress_show (void *arg, uint64_t done);
 //  Takes what was shown away.

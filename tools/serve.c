@@ -86,8 +86,8 @@ static int s_run (const tool_t *self, zb_config_t *config, zb_reloader_t *reload
     zb_http_t *http = zb_http_new (config, board);
     int code = TOOL_OK;
     if (!http && config->http_asked)
-        code = tool_fail (self, errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE,
-                          "can't listen for the page at %s: %s", endpoint, strerror (errno));
+        code = tool_fail (self, errno == EADDRINUSE ? ZB_EXIT_BUSY : ZB_EXIT_USAGE, "can't serve the page at %s: %s",
+                          endpoint, strerror (errno));
     else if (!http)
         zb_log (ZB_LOG_WARNING, "no page: can't listen for it at %s: %s.  Set http to another port, or to none",
                 endpoint, strerror (errno));

@@ -13,6 +13,7 @@
 #include "core/queue/lane.h"
 #include "progress.h"
 #include "rowname.h"
+#include "source.h"
 
 #define DAMAGES_MOST 1000 //  that are told one by one
 
@@ -21,6 +22,7 @@ static const tool_option_t s_options[] = {{"json", NULL, "print what was found a
 typedef struct {
     const tool_t *tool;
     const zb_backup_t *backup;
+    const char *folder; //  as it was named
     queues_t queues;
     progress_t progress;
     json_t *damages;
@@ -106,7 +108,7 @@ static void s_print (const verify_t *self)
     if (!index)
         printf ("%s is whole: the store of the %s at commit %" PRIu64 " of epoch %" PRIu64
                 ", level %u; %zu queues, %" PRIu64 " messages\n",
-                backup->folder, backup->as, backup->commit, backup->epoch, backup->level, self->queues.size,
+                self->folder, backup->as, backup->commit, backup->epoch, backup->level, self->queues.size,
                 self->messages);
 }
 
@@ -114,7 +116,7 @@ static void s_print_json (const verify_t *self)
 {
     const zb_backup_t *backup = self->backup;
     json_t *object =
-        json_pack ("{s:s, s:b, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "folder", backup->folder, "whole",
+        json_pack ("{s:s, s:b, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "folder", self->folder, "whole",
                    json_array_size (self->damages) == 0, "as", backup->as, "level", (int) backup->level, "epoch",
                    (json_int_t) backup->epoch, "commit", (json_int_t) backup->commit, "taken",
                    (json_int_t) backup->taken, "bytes", (json_int_t) zb_backup_size (backup), "queues",
@@ -148,29 +150,28 @@ static int s_verify (verify_t *self)
 static int s_run (tool_t *tool)
 {
     if (tool->size != 1)
-        return tool_misused (tool, "which backup?");
+        return tool_misused (tool, "which backup, or store?");
     progress_catch ();
-    zb_backup_t *backup;
-    char *error = NULL;
-    int code = zb_backup_open (&backup, tool->arguments[0], &error);
-    if (code) {
-        tool_fail (tool, code, "%s", error);
-        free (error);
-        return code;
-    }
-    verify_t verify = {.tool = tool, .backup = backup};
-    code = s_verify (&verify);
-    zb_backup_close (&backup);
+    source_t source;
+    int code = source_open (&source, tool, tool->arguments[0]);
+    verify_t verify = {.tool = tool, .backup = source.backup, .folder = tool->arguments[0]};
+    if (code == TOOL_OK)
+        code = s_verify (&verify);
+    source_close (&source);
     return code;
 }
 
 const tool_command_t tool_verify = {
     .name = "verify",
-    .arguments = "BACKUP",
-    .summary = "Look whether a backup is as it was made",
-    .text = "\n"
-            "Each file's checksum, each page's, and each row of each table.  Of a table that is damaged it says what\n"
-            "can't be read: which queue's messages, whose numbers.  Nothing is written.  Exit code 5: damaged.\n",
+    .arguments = "FOLDER",
+    .summary = "Look whether a backup is as it was made, or a store is whole",
+    .text =
+        "\n"
+        "Each file's checksum, each page's, and each row of each table.  Of a table that is damaged it says what\n"
+        "can't be read: which queue's messages, whose numbers.  Exit code 5: damaged.\n"
+        "FOLDER is a backup, or a store that no broker uses: of that one a copy is made beside it meanwhile,\n"
+        "in which recovery is done first, as a broker does it.  Nothing of the store is changed, but for who had it\n"
+        "last in its file LOCK.\n",
     .options = s_options,
     .run = s_run,
 };

@@ -231,18 +231,28 @@ def halves(rig, dice):
     load(dice, 0.5, 5)
 
 
-@fault(may_split=True)
-def flap(rig, dice):
-    """the link between the brokers comes and goes, one way or both"""
-    for _ in range(8):
+def come_and_go(rig, dice, how, times):
+    for _ in range(times):
         source = dice.choice((PRIMARY, BACKUP))
         if dice.random() < 0.5:
-            rig.network.cut(source, 1 - source)
+            rig.network.cut(source, 1 - source, how)
         else:
-            both(rig, PRIMARY, BACKUP)
+            both(rig, PRIMARY, BACKUP, how)
         time.sleep(dice.uniform(0.02, 0.8))
         rig.network.heal()
         time.sleep(dice.uniform(0.02, 0.6))
+
+
+@fault(may_split=True)
+def flap(rig, dice):
+    """the link between the brokers comes and goes, one way or both"""
+    come_and_go(rig, dice, "blackhole", 8)
+
+
+@fault(may_split=True)
+def reset_flap(rig, dice):
+    """a firewall that answers what the brokers send to each other with RST comes and goes, one way or both"""
+    come_and_go(rig, dice, "reset", 4)
 
 
 @fault(may_split=True)
@@ -267,6 +277,12 @@ def witness_reset_brokers(rig, dice):
     if dice.random() < 0.7:
         rig.network.cut(1 - source, source, "reset")
     load(dice, 0.5, 5)
+
+
+@fault(witness=True)
+def witness_reset_flap(rig, dice):
+    """with a witness, a firewall that answers what the brokers send to each other with RST comes and goes, one way or both"""
+    come_and_go(rig, dice, "reset", 4)
 
 
 @fault(witness=True)

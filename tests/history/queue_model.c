@@ -92,6 +92,9 @@ static bool s_may_be_purged (const queue_model_t *self, const act_t *act)
 
 static uint64_t s_least (const queue_model_t *self, const act_t *act)
 {
+    //  What was delivered in an answer that nobody heard may have died.
+    if (self->die)
+        return 0;
     uint64_t gone = s_may_be_purged (self, act) ? self->now.in : 0;
     for (size_t index = 0; index < self->ghosts; index++) {
         const message_t *message = &self->message[self->ghost[index]];
@@ -124,7 +127,8 @@ static bool s_store (queue_model_t *self, const act_t *act, char *why)
         return false;
     }
     for (size_t index = 0; index < act->messages; index++)
-        s_set (self, act->message[index], self->message[act->message[index]].uncertain ? EITHER : IN, false);
+        s_set (self, act->message[index], self->vanish || self->message[act->message[index]].uncertain ? EITHER : IN,
+               false);
     return true;
 }
 
@@ -141,7 +145,7 @@ static bool s_done (queue_model_t *self, const act_t *act, char *why)
     for (size_t index = 0; index < act->messages; index++) {
         const message_t *message = &self->message[act->message[index]];
         if (message->place == IN || message->place == EITHER)
-            s_set (self, act->message[index], act->copied ? EITHER : OUT, message->got);
+            s_set (self, act->message[index], act->copied || act->unsure ? EITHER : OUT, message->got);
     }
     return true;
 }
@@ -211,14 +215,15 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
                       done ? "acknowledged, or purged" : "not stored yet");
             return false;
         }
-        const message_t *before = act->split || message->got ? NULL : s_overtaken (self, act, message);
+        bool ordered = !act->split && !message->got && !self->delay;
+        const message_t *before = ordered ? s_overtaken (self, act, message) : NULL;
         if (before) {
             snprintf (why, WHY_MAX, "%" PRIu64 " was not delivered, and comes before %" PRIu64, before->id,
                       message->id);
             return false;
         }
         //  In a split it is there on one side.  The other side may have acknowledged or purged it, which is what is left.
-        bool sure = message->place == EITHER && !act->split;
+        bool sure = message->place == EITHER && !act->split && !self->vanish;
         s_set (self, act->message[index], sure ? IN : message->place, true);
     }
     return true;
@@ -226,7 +231,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
 
 static bool s_find_nothing (const queue_model_t *self, const act_t *act, char *why)
 {
-    if (act->split || s_may_be_purged (self, act))
+    if (act->split || self->delay || self->held || s_may_be_purged (self, act))
         return true;
     for (size_t index = 0; index < self->unseens; index++) {
         const message_t *message = &self->message[self->unseen[index]];

@@ -42,6 +42,7 @@ typedef struct {
     size_t *message; //  that it stores, has done, or delivers
     size_t messages;
     bool strict;     //  DONE: each of them is there
+    bool unsure;     //  DONE: of these some may be left, as a range leaves what had a delay
     size_t after;    //  STORE: the one that has to come before; NOTHING
     uint64_t number; //  MAKE, COUNT: max-messages; REFUSE: bodies
     bool has_number;
@@ -62,6 +63,11 @@ typedef struct {
     size_t *ghost; //  messages with one
     size_t ghosts;
     bool was_split; //  ids of different leaderships have no common order
+    //  By the options of the queue:
+    bool vanish; //  a message may be gone of itself, be it that it was the oldest or that it was over
+    bool die;    //  what was delivered may be
+    bool delay;  //  what is there need not be due, and the order is that of time
+    bool held;   //  what is there need not be for who asks
 
     //  What the operations change.
     struct {

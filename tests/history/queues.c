@@ -387,8 +387,9 @@ static void s_add_acks (self_t *self, const exchange_t *exchange)
     if (!*s_acks (exchange))
         return;
     if (exchange->answer == OK || exchange->answer == MSG) {
-        s_each_ack (self, exchange, s_acks (exchange),
-                    s_add (self, DONE, exchange, exchange->sent, exchange->heard, false));
+        act_t *act = s_add (self, DONE, exchange, exchange->sent, exchange->heard, false);
+        act->unsure = self->model.delay && strstr (s_acks (exchange), "..");
+        s_each_ack (self, exchange, s_acks (exchange), act);
         return;
     }
     if (reading_may_be_done (exchange))
@@ -643,17 +644,6 @@ static void s_search (self_t *self, size_t most)
                 self->model.acts ? self->model.act[search.stuck].exchange : NULL);
 }
 
-static void s_judge (judge_t *judge, const reading_t *reading, const char *queue, size_t most)
-{
-    self_t self = {.judge = judge, .reading = reading, .queue = queue};
-    s_each (&self, PUT, s_try);
-    s_each (&self, PUT, s_answered);
-    s_each (&self, GET, s_got);
-    if (!*judge->finding)
-        s_search (&self, most);
-    s_close (&self);
-}
-
 //  Whether a line of these options begins so.
 static bool s_names (const char *options, const char *line)
 {
@@ -663,8 +653,31 @@ static bool s_names (const char *options, const char *line)
     return false;
 }
 
-//  What is in it was put there by the broker, in the place of what a REJECT has named, or a MOVE has taken; or a MOVE has taken
-//  from it what nobody acknowledges, as the broker itself does where there is max-deliveries.
+//  What its options allow the broker to do by itself.
+static void s_look_at_options (self_t *self, const exchange_t *exchange)
+{
+    const char *options = s_argument (exchange, 1), *tries = strstr (options, "max-deliveries=");
+    queue_model_t *model = &self->model;
+    model->vanish = model->vanish || s_names (options, "full=drop-oldest") || s_names (options, "expires=");
+    model->die = model->die || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
+    model->delay = model->delay || s_names (options, "delay=");
+    model->held = model->held || s_names (options, "mode=exclusive");
+}
+
+static void s_judge (judge_t *judge, const reading_t *reading, const char *queue, size_t most)
+{
+    self_t self = {.judge = judge, .reading = reading, .queue = queue};
+    s_each (&self, QUEUE, s_look_at_options);
+    s_each (&self, PUT, s_try);
+    s_each (&self, PUT, s_answered);
+    s_each (&self, GET, s_got);
+    if (!*judge->finding)
+        s_search (&self, most);
+    s_close (&self);
+}
+
+//  What is in it was put there by the broker, in the place of what a REJECT has named, or what has died or was dropped; or by a MOVE,
+//  or a MOVE has taken from it what nobody acknowledges.
 static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
 {
     size_t size = strlen (queue);
@@ -673,15 +686,6 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
         const exchange_t *exchange = &reading->exchange[index];
         is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
              (strcmp (exchange->argument[0], queue) == 0 || strcmp (exchange->argument[1], queue) == 0);
-        const char *tries =
-            exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0
-                ? strstr (exchange->argument[1], "max-deliveries=")
-                : NULL;
-        is = is || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
-        //  It gives, drops, or keeps from who asks, by itself.
-        is = is || (exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0 &&
-                    (s_names (exchange->argument[1], "full=drop-oldest") || s_names (exchange->argument[1], "delay=") ||
-                     s_names (exchange->argument[1], "mode=exclusive")));
     }
     return is;
 }

@@ -431,6 +431,50 @@ static void test_acks_in_a_put (void **state)
     }
 }
 
+//  What a broker may do by itself, and what it may not nevertheless.
+static void test_options (void **state)
+{
+    (void) state;
+#define NONE(time) #time ".0 c > GET g" #time " work 9 0 _\n" #time ".1 c < MSG g" #time " 1.1.2. both work _\n"
+    static const struct {
+        const char *option, *more, *words;
+    } cases[] = {
+        //  Not due: in no order, and perhaps there is nothing.
+        {"delay=0", NONE (3) GOT (4, "12%201", "m2") GOT (5, "11%201", "m1") LISTED (6, 2), NULL},
+        {"lease=9", GOT (4, "12%201", "m2"), "comes before 12"},
+        {"lease=9", NONE (3), "nobody has got it"},
+        //  Somebody else has the queue; the order is as ever.
+        {"mode=exclusive", NONE (3) GOT (4, "11%201", "m1"), NULL},
+        {"mode=exclusive", GOT (4, "12%201", "m2"), "comes before 12"},
+        {"delay=0", DONE (3, "11") LISTED (4, 1) GOT (5, "11%201", "m1"), "acknowledged"},
+        {"delay=0", DONE (3, "11") LISTED (4, 2), "there are 1 to 1"},
+        {"delay=0", "3.0 c > PURGE p work\n3.1 c < OK p 1.1.2. both\n" GOT (4, "11%201", "m1"), "purged"},
+        //  A range takes what is due.
+        {"delay=0", DONE (3, "11..12") LISTED (4, 1) GOT (5, "12%201", "m2"), NULL},
+        {"delay=0", DONE (3, "11..12") LISTED (4, 3), "there are 0 to 2"},
+        //  Gone of itself, and never there again.
+        {"full=drop-oldest", LISTED (3, 1) GOT (4, "12%201", "m2") LISTED (5, 0), NULL},
+        {"expires=9", NONE (3) LISTED (4, 0), NULL},
+        {"expires=9", LISTED (3, 3), "there are 0 to 2"},
+        {"full=drop-oldest", DONE (3, "12") GOT (4, "12%201", "m2"), "acknowledged"},
+        //  It dies of being delivered.
+        {"max-deliveries=2", GOT (3, "11%201%0A12%201", "m1 m2") LISTED (4, 1), NULL},
+        {"max-deliveries=2", NONE (3), "nobody has got it"},
+        {"max-deliveries=2", GOT (3, "12%201", "m2"), "comes before 12"},
+        {"max-deliveries=2", DONE (3, "11") GOT (4, "11%202", "m1"), "acknowledged"},
+        {"max-deliveries=0", GOT (3, "11%201%0A12%201", "m1 m2") LISTED (4, 1), "there are 2 to 2"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        char text[4000];
+        snprintf (text, sizeof text, "%s0.5 c > QUEUE o work lease=1%%0A%s\n0.6 c < OK o 1.1.1.\n%s%s%s", BEGIN,
+                  cases[index].option, STORED (1, 1, 11), STORED (2, 2, 12), cases[index].more);
+        if (cases[index].words)
+            s_bad (text, cases[index].words);
+        else
+            s_good (text);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +494,7 @@ int main (void)
         cmocka_unit_test (test_full),
         cmocka_unit_test (test_lost),
         cmocka_unit_test (test_acks_in_a_put),
+        cmocka_unit_test (test_options),
         cmocka_unit_test (test_messages_in_a_split),
         cmocka_unit_test (test_bound),
     };

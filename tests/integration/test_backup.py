@@ -1,9 +1,12 @@
 """Is a backup one moment of the store, complete or not there, and is what is made of it known for another pair?"""
 import base64
+import glob
 import json
 import os
 import random
 import re
+import shutil
+import signal
 import subprocess
 import time
 
@@ -12,10 +15,11 @@ import pytest
 from brokers import PROGRAM, WRAPPER, Broker, Pair, Single, wait_for
 from conftest import in_step, two_stores
 from machine import fit
-from load import QUEUES, Load, make
+from load import Load, check_prefix, make
 from patience import PATIENCE
 from zb1 import Client, Refused, ask, status
 
+ROLES = ["primary", "backup"]
 SEED = int(os.environ.get("ZBROKER_SEED", random.randrange(1 << 32)))
 
 
@@ -60,26 +64,14 @@ def dumped(zbroker, folder):
     """The messages of a backup: bodies by queue."""
     lines = [json.loads(line) for line in zbroker(["dump", folder]).stdout.splitlines()]
     queues = {}
-    for line in lines[1:]:
+    assert lines[-1] == {"zbroker-dump-end": 1, "messages": sum("body" in line for line in lines), "damaged": False}
+    for line in lines[1:-1]:
+        if "queue" not in line:
+            continue
         queues.setdefault(line["queue"], [])
         if "body" in line:
             queues[line["queue"]].append(base64.b64decode(line["body"]))
     return queues
-
-
-def check_prefix(queues, names):
-    """Of each producer exactly its first n messages, each in its queue and once; the ns.  As the producers take turns and
-    wait for each OK, the ns differ by one at most, and that is the same on all queues: they are of one commit."""
-    ends = []
-    for name in names:
-        numbers = {queue: [int(body.split()[1]) for body in bodies if body.startswith(name.encode() + b" ")]
-                   for queue, bodies in queues.items()}
-        end = max(max(numbers[queue], default=0) for queue in QUEUES)
-        for index, queue in enumerate(QUEUES):
-            assert numbers[queue] == [n for n in range(1, end + 1) if n % 3 == index], (name, queue)
-        ends.append(end)
-    assert max(ends) - min(ends) <= 1 and ends == sorted(ends, reverse=True), ends
-    return ends
 
 
 def serve_restored(folder, where, as_what="primary"):
@@ -128,6 +120,11 @@ def test_restored(pair, client, zbroker, folder):
     assert "at commit %d" % commit in text
     with open(folder + "/store/node") as node:
         assert "as primary" in node.read()
+    #  Looked at before a broker has opened it: nothing is there that its user could not open.
+    before = sorted(os.listdir(folder + "/store"))
+    assert "LOCK" not in before
+    assert re.search("is whole: the store of the primary at", zbroker(["verify", folder + "/store"]).stdout)
+    assert sorted(os.listdir(folder + "/store")) == before
     for broker in pair.brokers:
         broker.stop()
     #  The primary's store is the restored one now.  The old backup is still there: another pair's.
@@ -218,6 +215,113 @@ def test_dump_and_load(single, client, zbroker, folder):
         other.close()
 
 
+def test_loaded_into_a_store(single, client, zbroker, folder):
+    """Without a broker: what was dumped makes a store that a pair begins with, and an input that is wrong makes nothing."""
+    one = client(single, "till")
+    make(one, "orders")
+    one.request("TOPIC", "t", "news", "")
+    one.request("SUB", "s", "news/slow", "lease=5000")
+    for number in range(1, 4):
+        one.request("PUT", number, "orders", "n=%d" % number, b"order %d" % number, b"\xff")
+    one.request("PUT", 4, "news", "", b"new")
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    os.mkdir(folder + "/to")
+    broken = "".join(line + "\n" for line in [*dump.splitlines()[:-1], "{}"])
+    done = zbroker(["load", "--store", folder + "/to/store"], text=broken, check=False)
+    assert done.returncode == 1 and "line %d" % len(broken.splitlines()) in done.stderr and "no store is made" in done.stderr and os.listdir(folder + "/to") == []
+    assert zbroker(["load", "--store", folder + "/to"], text=dump, check=False).returncode == 2
+    assert zbroker(["load", "--store", folder + "/to/store", "--brokers", "tcp://127.0.0.1:1"], text=dump, check=False).returncode == 2
+    assert zbroker(["load", "--as", "primary"], text=dump, check=False).returncode == 2
+    #  What it could not be named in the end is refused before brokers start.
+    os.symlink(folder + "/none", folder + "/to/link")
+    os.mkdir(folder + "/to/other.part")
+    for name in ("link", "other", "other/"):
+        assert zbroker(["load", "--store", folder + "/to/" + name], text=dump, check=False).returncode == 2, name
+    os.unlink(folder + "/to/link")
+    os.rmdir(folder + "/to/other.part")
+    #  Nor does one that is ended amid it.
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun.stdin.write(dump[:len(dump) // 2])
+    begun.stdin.flush()
+    wait_for(lambda: glob.glob(folder + "/to/*/primary/env.*"), "its brokers")
+    #  ^C at a terminal goes to all of a group: brokers that end first would have it wait for them.
+    with open("/proc/%d/task/%d/children" % (begun.pid, begun.pid)) as children:
+        brokers = [int(pid) for pid in children.read().split()]
+    assert len(brokers) >= 2 and os.getpgid(begun.pid) not in [os.getpgid(pid) for pid in brokers]
+    begun.send_signal(signal.SIGTERM)
+    assert begun.wait(PATIENCE) == 1 and "interrupted" in begun.stderr.read() and os.listdir(folder + "/to") == []
+    begun.stdin.close()
+    begun.stderr.close()
+    #  Nor while the store is made of what the brokers have; or it is there, and that is said.
+    more = by_hand({"queue": "orders", "options": {}},
+                   *[{"queue": "orders", "id": str(n), "body": base64.b64encode(b"x" * 900000).decode()} for n in range(30)])
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/more"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun.stdin.write(more)
+    begun.stdin.close()
+    wait_for(lambda: glob.glob(folder + "/to/*/made*") or begun.poll() is not None, "the last part")
+    begun.send_signal(signal.SIGTERM)
+    code, said = begun.wait(PATIENCE), begun.stderr.read()
+    assert (code, "interrupted" in said, os.listdir(folder + "/to")) in ((1, True, []), (0, False, ["more"])), said
+    begun.stderr.close()
+    shutil.rmtree(folder + "/to/more", ignore_errors=True)
+    text = zbroker(["load", "--store", folder + "/to/store//", "--as", "backup"], text=dump,
+                   environment={"ZBROKER": "tcp://127.0.0.1:1"}).stdout
+    assert "7 messages stored" in text and "is a store" in text
+    assert os.listdir(folder + "/to") == ["store"]
+    pair = serve_restored(folder + "/to/store", folder, "backup").start()
+    try:
+        in_step(pair)
+        two = client(pair)
+        assert two.drain("orders") == [body for n in range(1, 4) for body in (b"order %d" % n, b"\xff")]
+        assert two.drain("news/slow") == [b"new"]
+        listed = two.request("LIST", 1, "", "", "100")
+        assert b"lease=5000" in dict(zip(listed[0::2], listed[1::2]))[b"news/slow"].split(b"\n")
+    finally:
+        pair.close()
+
+
+def by_hand(*lines, damaged=False):
+    """A dump with these lines."""
+    first = {"zbroker-dump": 1, "pair": "0" * 32, "epoch": 1, "commit": 1}
+    last = {"zbroker-dump-end": 1, "messages": sum("body" in line for line in lines), "damaged": damaged}
+    return "".join(json.dumps(line) + "\n" for line in (first, *lines, last))
+
+
+def test_a_cut_dump_makes_no_store(single, zbroker, folder):
+    """A dump tells at its end that it is whole: without that, or of what was damaged, load says so, and makes no store of it."""
+    lines = [{"queue": "orders", "options": {}}] + [{"queue": "orders", "id": str(n), "body": "eA=="} for n in range(3)]
+    whole, damaged = by_hand(*lines), by_hand(*lines, damaged=True)
+    cut = "".join(line + "\n" for line in whole.splitlines()[:-1])
+    less = "".join(line + "\n" for line in whole.splitlines()[:-2] + whole.splitlines()[-1:])
+    os.mkdir(folder + "/to")
+    for wrong, text in ((cut, "the dump's end is missing"), (less, "not the dump's end"), (damaged, "damaged")):
+        done = zbroker(["load", "--store", folder + "/to/store"], text=wrong, check=False)
+        assert done.returncode == 5 and text in done.stderr and os.listdir(folder + "/to") == [], (wrong, done)
+    assert zbroker(["load", "--store", folder + "/to/store"], text=whole + "{}\n", check=False).returncode == 1
+    #  Through brokers all that is there is stored all the same.
+    done = zbroker(["load", "--brokers", single.endpoints[0]], text=cut, check=False)
+    assert done.returncode == 5 and "the dump's end is missing" in done.stderr
+    assert zbroker(["load", "--brokers", single.endpoints[0]], text=whole).stdout == "0 messages stored; the others were before\n"
+    zbroker(["load", "--store", folder + "/to/store", "--force"], text=cut)
+    assert dumped(zbroker, folder + "/to/store")["orders"] == [b"x"] * 3
+
+
+def test_loaded_whatever_the_limits_were(zbroker, folder):
+    """The brokers that make the store take what others could, with the highest limits, and drop nothing for being too much."""
+    large = b"x" * (2 << 20)
+    dump = by_hand({"topic": "news", "options": {"keep": "all"}}, {"queue": "orders", "options": {}},
+                   {"queue": "orders", "id": "1", "body": base64.b64encode(large).decode()})
+    os.mkdir(folder + "/to")
+    begun = subprocess.Popen([PROGRAM, "load", "--store", folder + "/to/store"], stdin=subprocess.PIPE, text=True)
+    for name in ("primary", "backup"):
+        wait_for(lambda: glob.glob(folder + "/to/*/%s/env.*" % name), "its brokers")
+        with open(glob.glob(folder + "/to/*/%s.conf" % name)[0]) as config:
+            assert re.search(r"limits\n(    .*\n)*    topic-bytes = 1024g\n", config.read())
+    begun.communicate(dump, timeout=3 * PATIENCE)
+    assert begun.returncode == 0 and dumped(zbroker, folder + "/to/store")["orders"] == [large]
+
+
 def test_what_is_not_due_is_verified_dumped_and_loaded(single, client, zbroker, folder):
     """It is whole, and no damage; behind what is due in its queue; and not due where it is loaded."""
     one = client(single)
@@ -252,6 +356,78 @@ def test_what_is_not_due_is_verified_dumped_and_loaded(single, client, zbroker, 
         file.seek(at + 4000)
         file.write(b"s")
     assert ", which is not due: damaged" in zbroker(["verify", folder + "/backup"], check=False).stdout
+
+
+def peeked(client, queue):
+    """The lines of all messages of a queue, by their bodies."""
+    lines, at = {}, "first"
+    while True:
+        reply = client.request("PEEK", "p", queue, at, 100)
+        if not reply[3:]:
+            return lines
+        lines.update(zip(reply[3:], reply[2].split(b"\n")))
+        at = reply[2].split(b"\n")[-1].split()[0]
+
+
+def until(lines):
+    """When these messages are due, of those that are not."""
+    due = {body: re.search(rb"\tzb-state=delayed\tzb-until=(\d+)", line) for body, line in lines.items()}
+    return {body: int(found.group(1)) for body, found in due.items() if found}
+
+
+def test_what_had_a_delay_is_due_when_it_was(single, client, zbroker, folder):
+    """A delay does not begin anew where it is loaded: neither its own nor the queue's, nor of what has been due.  A dump of
+    before, which does not tell, is loaded as ever."""
+    one = client(single)
+    one.request("QUEUE", 1, "reminders", "delay=700000")
+    make(one, "plain")
+    one.request("PUT", 2, "reminders", "colour=red\ndelay=600000\nn=1", b"own")
+    one.request("PUT", 3, "reminders", "", b"queue's")
+    one.request("PUT", 4, "reminders", "due=%d\nn=2" % (time.time() * 1000 + 900000), b"due")
+    one.request("PUT", 5, "reminders", "delay=0", b"at once")
+    one.request("PUT", 6, "reminders", "delay=1", b"over")
+    one.request("PUT", 7, "plain", "delay=5", b"a program's")
+    assert sorted(one.request("GET", 8, "reminders", 9, 0, "")[3:] + one.request("GET", 9, "reminders", 1, 5000, "")[3:]) \
+        == [b"at once", b"over"]
+    there = peeked(one, "reminders")
+    later = until(there)
+    assert sorted(later) == [b"due", b"own", b"queue's"]
+    backup(single, folder + "/backup")
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    lines = [json.loads(line) for line in dump.splitlines()]
+    dues = {base64.b64decode(line["body"]): line.get("due") for line in lines if "body" in line}
+    assert {body: dues[body] for body in later} == later
+    assert dues[b"a program's"] is None and dues[b"at once"] == 0 and 0 < dues[b"over"] <= time.time() * 1000
+    assert [line["properties"] for line in lines if line.get("due") == later[b"own"]] == ["colour=red\ndelay=600000\nn=1"]
+    old = "".join(json.dumps({name: value for name, value in line.items() if name != "due"}) + "\n" for line in lines)
+    for text in (dump, old):
+        other = Single()
+        try:
+            other.broker.start()
+            brokers = ["--brokers", other.endpoints[0]]
+            assert zbroker(["load", "-", *brokers], text=text).stdout == "6 messages stored\n"
+            assert zbroker(["load", "-", *brokers], text=text).stdout == "0 messages stored; the others were before\n"
+            two = Client(other.endpoints)
+            here = peeked(two, "reminders")
+            assert sorted(here) == sorted(there) and peeked(two, "plain")[b"a program's"].endswith(b"\tdelay=5")
+            if text is dump:
+                assert until(here) == later
+                assert here[b"own"].endswith(b"\tcolour=red\tn=1\tdue=%d" % later[b"own"])
+                assert here[b"at once"].endswith(b"\tdelay=0")
+                assert sorted(two.drain("reminders")) == [b"at once", b"over"]
+            else:
+                anew = until(here)
+                assert anew[b"own"] > later[b"own"] and anew[b"queue's"] > later[b"queue's"] and anew[b"due"] == later[b"due"]
+            two.close()
+        finally:
+            other.close()
+    zbroker(["load", "--store", folder + "/store"], text=dump)
+    again = [json.loads(line) for line in zbroker(["dump", folder + "/store"]).stdout.splitlines()]
+    loaded = {base64.b64decode(line["body"]): line.get("due") for line in again if "body" in line}
+    assert sorted(loaded) == sorted(dues) and {body: loaded[body] for body in later} == later
+    wrong = zbroker(["load", "-", "--brokers", single.endpoints[0]], check=False,
+                    text=dump.splitlines()[0] + '\n{"queue": "plain", "body": "", "due": "soon"}\n')
+    assert wrong.returncode == 1 and "line 2: when it is due is not a number" in wrong.stderr
 
 
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
@@ -331,12 +507,32 @@ def test_damaged_is_told(single, client, zbroker, folder):
     assert not os.path.exists(folder + "/store") and not os.path.exists(folder + "/store.part")
     rest = zbroker(["dump", folder + "/backup"], check=False)
     assert rest.returncode == 5 and rest.stdout.count('"body"') == 19
+    assert json.loads(rest.stdout.splitlines()[-1]) == {"zbroker-dump-end": 1, "messages": 19, "damaged": True}
     os.unlink(folder + "/backup/env.1/table.acks")
     damages = json.loads(zbroker(["verify", folder + "/backup", "--json"], check=False).stdout)["damages"]
     assert {"file": "table.acks", "key": None, "why": "No such file or directory"} in damages
     with open(folder + "/backup/MANIFEST", "a") as file:
         file.write("\n")
     assert "MANIFEST is damaged" in zbroker(["verify", folder + "/backup"], check=False).stderr
+
+
+def test_a_damaged_store_is_told(single, client, zbroker, folder):
+    """verify and dump of one that no broker uses: exit code 5, and nothing stays beside it."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 21):
+        one.request("PUT", number, "orders", "", bytes([64 + number]) * 40000)
+    single.broker.stop()
+    table, = glob.glob(single.folder + "/store/env.*/table.log")
+    with open(table, "r+b") as file:
+        at = file.read().index(b"J" * 8000)
+        file.seek(at + 4000)
+        file.write(b"j")
+    before = sorted(os.listdir(single.folder))
+    for command in ("verify", "dump"):
+        done = zbroker([command, single.folder + "/store"], check=False)
+        assert done.returncode == 5 and (done.stderr or done.stdout), (command, done)
+        assert sorted(os.listdir(single.folder)) == before, command
 
 
 @two_stores
@@ -370,6 +566,36 @@ def test_killed_amid(pair, zbroker, folder, when):
         zbroker(["verify", folder + "/backup"])
     end = load.end()
     assert 0 < check_prefix(dumped(zbroker, folder + "/backup"), ["ann"])[0] <= end
+
+
+@two_stores
+def test_the_log_is_not_throttled(pair, zbroker, folder):
+    """What is written while the tables are copied is many times what the rate lets through; the backup ends, and has it."""
+    client = Client(pair.endpoints)
+    make(client, "orders", "passing")
+    for number in range(30):
+        client.request("PUT", "o%d" % number, "orders", "", b"x" * 100000)
+    active = in_step(pair)
+    maker = active if pair.shared else 1 - active
+    command = begin(pair, maker, folder + "/backup", "300000")
+    home, = glob.glob("%s/%s/env.*" % (pair.folder, "store" if pair.shared else ROLES[maker]))
+    number, acks = 0, b""
+
+    def logs():
+        return sorted(glob.glob(home + "/log.*"))
+    first = logs()[0]
+    while len(logs()) < 6 and command.poll() is None:
+        number += 1
+        client.request("PUT", "p%d" % number, "passing", "", *8 * [b"y" * 100000])
+        index = client.request("GET", "g%d" % number, "passing", 8, 0, acks)[2]
+        acks = b" ".join(line.split(b" ")[0] for line in index.split(b"\n"))
+    assert command.poll() is None and logs()[0] == first
+    assert command.wait(PATIENCE) == 0, command.stderr.read()
+    #  80 MB of log at 300 kB/s take longer than anybody waits here.
+    assert dumped(zbroker, folder + "/backup")["orders"] == 30 * [b"x" * 100000]
+    wait_for(lambda: first not in logs(), "the log goes")
+    in_step(pair)
+    client.close()
 
 
 @two_stores
@@ -429,6 +655,25 @@ def test_who_may(single, folder):
     assert status(single.endpoints[0])["backup"]["state"] == "failed"
 
 
+def test_what_is_cut_off_leaves_no_copy(single, client, folder):
+    """Whoever reads a store's dump goes away, or the terminal does: the copy that was made of it is gone, too."""
+    one = client(single, "till")
+    make(one, "orders")
+    for number in range(1, 41):
+        one.request("PUT", number, "orders", "", b"x" * 100000)
+    single.broker.stop()
+    before = sorted(os.listdir(single.folder))
+    for end in (None, signal.SIGHUP):
+        dump = subprocess.Popen([PROGRAM, "dump", single.folder + "/store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert dump.stdout.readline().startswith('{"zbroker-dump":1')
+        if end:
+            dump.send_signal(end)
+        dump.stdout.close()
+        assert dump.wait(PATIENCE) == 1, dump.stderr.read()
+        dump.stderr.close()
+        assert sorted(os.listdir(single.folder)) == before, end
+
+
 def test_of_a_store_that_rests(pair, client, zbroker, folder):
     """Made by the command itself of a folder that no broker uses; refused while one does."""
     one = client(pair, "till")
@@ -436,11 +681,27 @@ def test_of_a_store_that_rests(pair, client, zbroker, folder):
     for number in range(1, 11):
         one.request("PUT", number, "orders", "", b"order %d" % number)
     store = pair.folder + ("/store" if pair.shared else "/primary")
-    assert zbroker(["backup", folder + "/backup", "--store", store], check=False).returncode == 3
+    for command in (["backup", folder + "/backup", "--store", store], ["verify", store], ["dump", store]):
+        assert zbroker(command, check=False).returncode == 3, command
     for broker in pair.brokers:
         broker.kill()
-    assert "is a store, and no backup" in zbroker(["verify", store], check=False).stderr
+    assert "is a store, and no backup" in zbroker(["restore", store, folder + "/other"], check=False).stderr
     zbroker(["backup", folder + "/backup", "--store", store])
+    #  It is looked at, and printed, as a backup is, and is left as it was.
+    before = sorted(os.listdir(os.path.dirname(store)))
+    assert re.search("is whole: the store of the .*1 queues, 10 messages", zbroker(["verify", store]).stdout)
+    assert zbroker(["dump", store + "/"]).stdout.split("\n")[1:] == zbroker(["dump", folder + "/backup"]).stdout.split("\n")[1:]
+    #  Beside it, also where it is called otherwise; and one of that name that is there stays.
+    for name in (".", "../" + os.path.basename(store), "./."):
+        inside = sorted(os.listdir(store))
+        done = subprocess.Popen(["sh", "-c", 'mkdir "$1.read-$$" && touch "$1.read-$$/own" && exec "$2" verify "$3"', "sh", store, PROGRAM, name],
+                                cwd=store, stderr=subprocess.PIPE, text=True)
+        said = done.communicate(timeout=PATIENCE)[1]
+        assert done.returncode == 2 and "File exists" in said, said
+        own = "%s.read-%d" % (store, done.pid)
+        assert os.listdir(own) == ["own"] and sorted(os.listdir(store)) == inside
+        shutil.rmtree(own)
+    assert sorted(os.listdir(os.path.dirname(store))) == before
     assert dumped(zbroker, folder + "/backup")["orders"] == [b"order %d" % n for n in range(1, 11)]
     for broker in pair.brokers:
         broker.start(ready=False)

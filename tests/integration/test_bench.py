@@ -121,6 +121,7 @@ def test_keys(bench):
     figures = bench("through", "--keys", *OPTIONS)
     assert figures["options"]["keys"] and figures["limits"]["relay"] > 0
     assert figures["stored"] == figures["both"] == figures["acked"] == MESSAGES
+    assert bench("through", "--no-limits", "--keys", "--subs", "2", *OPTIONS)["subs"] == 2
 
 
 @pytest.mark.skipif(SLOWER > 1, reason="its figures are of a program that is not slowed down")
@@ -232,18 +233,19 @@ def test_misuse(zbroker, folder, arguments, words):
 @pytest.mark.parametrize("keys", [[], ["--keys"]], ids=["open", "keys"])
 def test_failover(zbroker, folder, keys):
     """Clients follow the role around, and all that was stored was taken, in order."""
-    arguments = ["bench", "--json", "--failover", *keys, "--kills", "2", "--stops", "1", "--switchovers", "2", "--backlog", "3000",
-                 "--rate", "500"]
+    arguments = ["bench", "--json", "--failover", *keys, "--kills", "2", "--passive-kills", "2", "--stops", "1", "--switchovers", "2",
+                 "--backlog", "3000", "--rate", "500"]
     #  On a busy machine a broker may stand still in the moment between the look and the kill: its peer then waits, as it must.
     for _ in range(3):
         done = zbroker(arguments, environment={"TMPDIR": folder}, check=False)
-        if "this broker was not in sync when it was last heard" not in done.stderr:
+        if not any(why in done.stderr for why in ("this broker was not in sync when it was last heard",
+                                                  "the peer may have answered meanwhile")):
             break
     assert (done.returncode, done.stderr) == (0, "")
     figures = json.loads(done.stdout)
     assert (figures["mode"], figures["keys"], figures["backlog"]) == ("failover", bool(keys), 3000)
     assert figures["stored"] > 0
-    for event, count in (("kill", 2), ("stop", 1), ("switchover", 2)):
+    for event, count in (("kill", 2), ("passive_kill", 2), ("stop", 1), ("switchover", 2)):
         for times in figures[event].values():
             assert times["count"] == count and 0 < times["p50"] <= times["p99"] <= times["max"]
         assert figures[event].keys() == {"put_ms", "get_ms"}

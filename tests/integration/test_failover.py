@@ -1,11 +1,13 @@
-"""Does the pair keep its promise when its active broker is killed with -9?"""
+"""Does the pair keep its promise when a broker is killed with -9?"""
 import os
+import signal
 import subprocess
 
 import pytest
 
-from brokers import STORES, WRAPPER
+from brokers import STORES, WRAPPER, Pair
 from conftest import in_step
+from patience import PATIENCE, REPLY
 
 KILLS = int(os.environ.get("ZBROKER_KILLS", "10"))
 MESSAGES = int(os.environ.get("ZBROKER_MESSAGES", "100000"))
@@ -143,3 +145,46 @@ def test_kill_series_of_the_library(pair, client):
     print("client's gap in ms, median %d: %s" % (sorted(gaps)[len(gaps) // 2], gaps))
     in_step(pair)
     assert client(pair, "consumer").drain("q") == bodies(1, share * KILLS)
+
+
+@pytest.fixture
+def patient(folder):
+    """A pair in sync that waits ten times as long for an ack as a test does: only what is known of the peer can end that."""
+    with open(folder + "/patient.conf", "w") as config:
+        config.write("pair\n    ack-limit = %dms\n" % (10000 * PATIENCE))
+    pair = Pair("--config", folder + "/patient.conf").start()
+    in_step(pair)
+    yield pair
+    pair.close()
+
+
+def test_a_dead_passive_one_is_not_waited_for(patient, client):
+    """A stream goes on through five kills of the passive broker, which is taken back each time."""
+    put = client(patient, "producer")
+    put.hello()
+    put.request("QUEUE", "q", "q", "")
+    active = in_step(patient)
+    kills, share = 5, 4000
+    for round_ in range(kills):
+        def kill(done):
+            if done == share // 2:
+                patient.brokers[1 - active].kill()
+        levels, _ = put.stream("q", bodies(round_ * share + 1, (round_ + 1) * share), progress=kill)
+        assert set(levels) == {"both", "solo"}, levels
+        patient.brokers[1 - active].start()
+        assert in_step(patient) == active
+    assert client(patient, "consumer").drain("q") == bodies(1, share * kills)
+
+
+def test_a_passive_one_that_stands_is_waited_for_until_it_is_dead(patient, client):
+    """It has not acknowledged, and may lead: a process that is stopped is no dead one.  One that is killed then, is."""
+    one = client(patient)
+    one.hello()
+    one.request("QUEUE", "q", "q", "")
+    passive = patient.brokers[1 - in_step(patient)]
+    passive.process.send_signal(signal.SIGSTOP)
+    one.send("PUT", 1, "q", "", b"x")
+    assert one.recv(REPLY) is None
+    passive.kill()
+    reply = one.recv(PATIENCE)
+    assert (reply[1], reply[2], reply[4]) == (b"OK", b"1", b"solo")

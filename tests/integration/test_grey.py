@@ -158,6 +158,8 @@ def test_a_clients_heartbeat_may_wait_behind_its_requests(single_grey, at_once):
 
     def descriptors():
         return len(os.listdir("/proc/%d/fd" % single_grey.broker.process.pid))
+    #  A broker that is ready may have files yet to open; one that serves has them all.
+    wait_for(lambda: (status(single_grey.endpoints[0]) or {}).get("role") == "active", "the broker serves")
     before = descriptors()
     single_grey.machine.turn("hang")
     for _ in range(5):

@@ -1,10 +1,12 @@
 """Do monitors get true figures and answers over HTTP, and can nobody who asks there slow a broker or get in its way?"""
+import base64
 import http.client
 import json
 import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -27,9 +29,14 @@ def port_of(endpoint):
     return int(endpoint.rsplit(":", 1)[1]) + 3
 
 
-def get(endpoint, path, method="GET", headers=None, body=None):
+def get(endpoint, path, method="GET", headers=None, body=None, tls=None, source=None):
     """Returns code, headers and text."""
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE)
+    if tls:
+        connection = http.client.HTTPSConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE, context=tls,
+                                                 source_address=source and (source, 0))
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=PATIENCE,
+                                                source_address=source and (source, 0))
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -97,6 +104,13 @@ def test_figures_of_queues(pair, client):
         'zbroker_queue_gets_waiting{queue="q"}': 0}
     assert found['zbroker_queue_bytes{queue="other"}'] == 5
     assert found['zbroker_queue_messages{queue="say\\"so"}'] == 0 and "zbroker_epoch" in found
+    c.request("QUEUE", 5, b"later", b"delay=0")
+    c.request("PUT", 6, b"later", b"delay=600000", b"one", b"two")
+    c.request("PUT", 7, b"later", b"", b"now")
+    found = figures(endpoint, "/metrics?queues=later")
+    assert {name: value for name, value in found.items() if "queue=" in name} == {
+        'zbroker_queue_messages{queue="later"}': 3, 'zbroker_queue_ready{queue="later"}': 1, 'zbroker_queue_leased{queue="later"}': 0,
+        'zbroker_queue_delayed{queue="later"}': 2, 'zbroker_queue_gets_waiting{queue="later"}': 0}
     assert [name for name in figures(endpoint, "/metrics?queues=o*") if "queue=" in name][:1] == ['zbroker_queue_messages{queue="other"}']
     for one, path in ((endpoint, "/metrics"), (other, "/metrics?queues=")):
         assert not [name for name in figures(one, path) if "queue=" in name], path
@@ -178,23 +192,55 @@ def test_rules_and_board_ask_for_what_there_is(pair):
     assert names - {name.split("{")[0] for name in here} == set()
 
 
+#  What monitors have been told that there is: a name that goes breaks somebody's board.
+NAMES = """
+    zbroker_build_info zbroker_role zbroker_level zbroker_in_sync zbroker_epoch zbroker_takeovers_total zbroker_solo_seconds_total
+    zbroker_replication_lag_bytes zbroker_replication_lag_seconds zbroker_peer_silence_seconds
+    zbroker_messages_stored_total zbroker_messages_delivered_total zbroker_messages_redelivered_total
+    zbroker_messages_acknowledged_total zbroker_messages_duplicate_total zbroker_messages_expired_total
+    zbroker_messages_refused_total zbroker_messages_dead_lettered_total
+    zbroker_put_seconds_bucket zbroker_put_seconds_sum zbroker_put_seconds_count
+    zbroker_sync_seconds_bucket zbroker_sync_seconds_sum zbroker_sync_seconds_count
+    zbroker_queues zbroker_sessions zbroker_connections zbroker_gets_waiting zbroker_disk_free_bytes zbroker_disk_full
+    zbroker_log_bytes_total zbroker_dropped_total zbroker_auth_failures_total
+    zbroker_queue_messages zbroker_queue_ready zbroker_queue_leased
+    process_cpu_seconds_total process_resident_memory_bytes process_open_fds process_max_fds process_start_time_seconds
+""".split()
+
+
+@two_stores
+def test_the_names_stay(pair, client):
+    client(pair).request("QUEUE", 1, b"q", b"")
+    endpoint = pair.endpoints[in_step(pair)]
+
+    def missing():
+        return set(NAMES) - {name.split("{")[0] for name in figures(endpoint, "/metrics?queues=")}
+    try:
+        wait_for(lambda: not missing(), "all names")
+    except AssertionError:
+        raise AssertionError(missing()) from None
+
+
 class Site:
     """The API of one broker, as a program uses it."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, tls=None):
         self.endpoint = endpoint
+        self.tls = tls
         self.cookie = ""
 
     def get(self, path):
-        code, _, text = get(self.endpoint, "/api/v1/" + path, headers={"Cookie": self.cookie})
+        code, _, text = get(self.endpoint, "/api/v1/" + path, headers={"Cookie": self.cookie}, tls=self.tls)
         return code, json.loads(text)
 
     def post(self, path, said, **headers):
         sent = {"Cookie": self.cookie, "X-Zbroker": "1", "Content-Type": "application/json"}
         sent.update((name.replace("_", "-"), value) for name, value in headers.items())
         sent = {name: value for name, value in sent.items() if value is not None}
-        code, headers, text = get(self.endpoint, "/api/v1/" + path, "POST", sent, said if isinstance(said, bytes) else json.dumps(said))
+        code, headers, text = get(self.endpoint, "/api/v1/" + path, "POST", sent, said if isinstance(said, bytes) else json.dumps(said), self.tls)
         if headers["Set-Cookie"]:
+            assert ("; Secure" in headers["Set-Cookie"]) == headers["Set-Cookie"].startswith("__Host-zbroker=") == (self.tls is not None)
+            assert ("Max-Age=0" in headers["Set-Cookie"]) == (path == "logout")
             assert "HttpOnly" in headers["Set-Cookie"] and "SameSite=Strict" in headers["Set-Cookie"]
             self.cookie = headers["Set-Cookie"].split(";")[0]
         return code, json.loads(text)
@@ -231,7 +277,10 @@ def test_a_change_takes_a_login(site):
     assert site.post("queue", change)[0] == 401
     assert site.log_in(password="wrong")[0] == 403
     assert wait_for(lambda: site.log_in("nobody")[0] == 403, "a name that is not there")
+    wait_for(lambda: site.broker.tail().count("page: a wrong name or password from 127.0.0.1") >= 2, "a line about each")
+    assert "nobody" not in site.broker.tail()
     assert site.log_in()[0] == 429
+    assert figures(site.endpoint)['zbroker_auth_failures_total{reason="password"}'] >= 2
     wait_for(lambda: site.log_in()[0] == 200, "the right password")
     wait_for(lambda: site.post("queue", change) == (200, {"ok": []}), "a queue")
     code, page = site.get("queues")
@@ -247,13 +296,51 @@ def test_a_change_takes_a_login(site):
     assert code == 200 and page["ok"][:2] == ["single", "0"] and page["ok"][2].isdigit()
     for wrong, expected in (({"max": -1}, 400), ({"max": "1"}, 400), ({"last": "x"}, 400), ({"to": "q"}, 400), ({"to": "none"}, 404)):
         assert site.post("move", {"queue": "q", "to": "bin", "last": "", "max": 1, **wrong})[0] == expected, wrong
+    #  Another login ends the one before.
+    stolen = site.cookie
+    assert site.log_in()[0] == 200 and site.cookie != stolen
+    fresh, site.cookie = site.cookie, stolen
+    assert site.post("delete", {"queue": "q", "confirm": "q"})[0] == 401
+    site.cookie = fresh
+    #  What is no login, as a proxy's own, is none.
+    assert get(site.endpoint, "/health/live", headers={"Authorization": "Bearer x"})[0] == 200
+    code, headers, _ = get(site.endpoint, "/health/live", headers={"Authorization": "Basic x"})
+    assert code == 401 and headers["WWW-Authenticate"].startswith("Basic ")
+    assert get(site.endpoint, "/api/v1/none", headers={"Authorization": "Basic x"})[1]["WWW-Authenticate"] is None
     stolen = site.cookie
     assert site.post("logout", {})[0] == 200
     site.cookie = stolen
     assert site.post("delete", {"queue": "q", "confirm": "q"})[0] == 401
     os.chmod(site.file, 0o644)
     assert site.log_in()[0] == 503
+    os.unlink(site.file)
+    os.mkfifo(site.file, 0o600)
+    assert site.log_in()[0] == 503
     wait_for(lambda: "chmod 600" in site.broker.tail(), "a line about it")
+
+
+def test_another_file_of_logins_ends_sessions(site):
+    """Who is taken out of it, or has another password, is not logged in any more; others log in again."""
+    assert site.log_in()[0] == 200 and site.get("pair")[1]["login"] == "anna"
+    with open(site.file) as file:
+        known = file.read()
+    with open(site.file, "w") as file:
+        file.write(known.replace("anna", "bert"))
+    wait_for(lambda: site.get("pair")[1]["login"] is None, "the session's end")
+    assert site.post("queue", {"queue": "q"})[0] == 401
+    assert site.log_in()[0] == 403
+    assert wait_for(lambda: site.log_in("bert")[0] == 200, "a login")
+
+
+def test_who_guesses_holds_up_nobody_else(site):
+    """One try a second behind a wrong password, of each address."""
+    def tries(password, source):
+        headers = {"X-Zbroker": "1", "Content-Type": "application/json"}
+        return get(site.endpoint, "/api/v1/login", "POST", headers, json.dumps({"name": "anna", "password": password}), source=source)[0]
+
+    def held_up():
+        return tries("wrong", "127.0.0.2") == 403 and tries("correct horse", "127.0.0.2") == 429 and tries("correct horse", "127.0.0.3") == 200
+    wait_for(held_up, "one is held up, and the other one is not")
 
 
 def test_what_other_sites_can_send_changes_nothing(site):
@@ -297,6 +384,40 @@ def test_queues_come_in_pages(site, client):
     assert [queue["name"] for queue in site.get("queues?pattern=q1*")[1]["queues"]] == names[10:20]
     for wrong in ("max=0", "max=x", "pattern=a%0Ab", "after=%FF"):
         assert site.get("queues?" + wrong)[0] == 400, wrong
+
+
+def test_queues_are_sorted(site, client):
+    """By the broker's machine, in pages; the largest number first, and by name where it is the same."""
+    #  With a name, so that what is sent again is there once.
+    c = client(site, "filler")
+    depths = {"q%02d" % number: number * 7 % 11 for number in range(25)}
+    puts = 0
+    for name, depth in depths.items():
+        c.request("QUEUE", name, name, "")
+        if depth:
+            puts += 1
+            c.request("PUT", puts, name, "", *[b"x"] * depth)
+    c.request("GET", "g", "q13", 3, 0, "")
+    expected = sorted(depths, key=lambda name: (-depths[name], name))
+
+    def listed(query):
+        found, after = [], ""
+        while after is not None:
+            code, page = site.get("queues?max=10&%s&after=%s" % (query, after))
+            assert code == 200 and len(page["queues"]) <= 10
+            found += page["queues"]
+            after = page["next"]
+        return [(queue["name"], queue["messages"]) for queue in found]
+    assert listed("sort=messages") == [(name, depths[name]) for name in expected]
+    assert [name for name, _ in listed("sort=messages&pattern=q1*")] == [name for name in expected if name.startswith("q1")]
+    assert [name for name, _ in listed("sort=leased")] == ["q13"] + sorted(set(depths) - {"q13"})
+    assert listed("sort=name") == sorted(depths.items())
+    assert site.get("queues?sort=messages&after=9999")[1] == {"queues": [], "next": None}
+    for wrong in ("sort=age", "sort=", "sort=messages&after=q01", "sort=messages&after=-1", "sort=messages&max=x", "sort=messages&max=0", "sort=messages&max=99999999999"):
+        assert site.get("queues?" + wrong)[0] == 400, wrong
+    #  What was kept is not for ever.
+    c.request("PUT", puts + 1, "q00", "", *[b"x"] * 20)
+    wait_for(lambda: listed("sort=messages")[0] == ("q00", 20), "the newer numbers")
 
 
 def test_messages_clients_and_events(site, client):
@@ -343,12 +464,31 @@ def test_with_keys_a_login_has_its_principals_rights():
         assert here.get("pair")[0] == 200
         make_logins(logins)
         assert here.log_in()[0] == 403, "a login without a key"
+        #  Nor is it more in a monitor's hand: what takes no right is answered, and no more.
+        basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
+        assert get(here.endpoint, "/metrics?queues=", headers=basic)[0] == 403
+        assert get(here.endpoint, "/metrics", headers=basic)[0] == get(here.endpoint, "/health/ready", headers=basic)[0] == 200
         make_logins(logins, pair.new("web", "manage=mine*", "look=mine*"))
         wait_for(lambda: here.log_in()[0] == 200, "a login")
         wait_for(lambda: here.post("queue", {"queue": "mine.1"}) == (200, {"ok": []}), "a queue")
         assert here.post("queue", {"queue": "others"})[0] == 403
         assert here.get("queues")[0] == 403
         assert [queue["name"] for queue in here.get("queues?pattern=mine*")[1]["queues"]] == ["mine.1"]
+        assert here.get("queues?sort=messages")[0] == 403
+        assert [queue["name"] for queue in here.get("queues?sort=messages&pattern=mine*")[1]["queues"]] == ["mine.1"]
+        assert Site(here.endpoint).get("queues?sort=messages&pattern=mine*")[0] == 401
+        #  The figures of queues, too: by the cookie, or by what a monitor sends with each request.
+        for headers, expected in (({}, 401), ({"Cookie": here.cookie}, 200), (basic, 200)):
+            def answered():
+                code, _, text = get(here.endpoint, "/metrics?queues=mine*", headers=headers)
+                assert code in (expected, 503), (headers, code)
+                return code == expected and text
+            assert ('queue="mine.1"' in wait_for(answered, headers)) == (expected == 200)
+
+        def refused():
+            code = get(here.endpoint, "/metrics?queues=", headers=basic)[0]
+            return code != 503 and code
+        assert wait_for(refused, "an answer") == 403
         for path in ("messages?queue=mine.1", "clients", "events"):
             assert here.get(path)[0] == 403, path
         assert here.post("switchover", {"confirm": "switchover"})[0] == 403
@@ -497,7 +637,7 @@ def test_where_it_listens(folder):
     done = subprocess.run([PROGRAM, "serve", *arguments, "--http", asked], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert done.returncode == 3 and asked in done.stderr
     taken.close()
-    for where, text in (("tcp://*:%d" % port_of(endpoint), "for this machine alone"), ("ftp://x", "tcp://HOST:PORT")):
+    for where, text in (("tcp://*:%d" % port_of(endpoint), "is beyond this machine"), ("ftp://x", "tcp://HOST:PORT")):
         done = subprocess.run([PROGRAM, "serve", *arguments, "--http", where], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
         assert done.returncode == 2 and text in done.stderr, done.stderr
     broker = Broker([*arguments, "--http", "none"], folder + "/log").start()
@@ -507,4 +647,140 @@ def test_where_it_listens(folder):
     other = port_of(endpoint) + 3
     broker = Broker([*arguments, "--http", "tcp://127.0.0.1:%d" % other], folder + "/log").start()
     wait_for(lambda: figures("tcp://127.0.0.1:%d" % (other - 3)), "figures")
+    broker.finish()
+
+
+def make_certificate(folder, name="zbroker"):
+    """A certificate of 127.0.0.1 that signs itself, and its key; returns their files."""
+    files = "%s/%s.crt" % (folder, name), "%s/%s.key" % (folder, name)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=" + name, "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.chmod(files[1], 0o600)
+    return files
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+def test_beyond_this_machine(folder):
+    """By TLS alone, and who has not logged in gets nothing but the page and the login; monitors log in with each request."""
+    config = folder + "/zbroker.conf"
+    endpoint = single_config(config)
+    certificate, key = make_certificate(folder)
+    settings = ["login = %s" % make_logins(folder + "/logins"), "certificate = " + certificate, "key = " + key,
+                "names = \"there other.example\""]
+    with open(config, "a") as file:
+        file.write("    http = \"tcp://*:%d\"\nhttp\n    %s\n" % (port_of(endpoint), "\n    ".join(settings)))
+    broker = Broker(["--config", config, "--store", folder + "/store"], folder + "/log").start()
+    try:
+        tls = ssl.create_default_context(cafile=certificate)
+        wait_for(lambda: get(endpoint, "/", tls=tls)[0] == 200, "the page")
+        #  What is not TLS gets no answer.
+        with socket.create_connection(("127.0.0.1", port_of(endpoint)), PATIENCE) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            try:
+                assert b"HTTP" not in plain.recv(1000)
+            except ConnectionError:
+                pass
+        old = ssl.create_default_context(cafile=certificate)
+        #  Whatever this machine's own rules say of it: the broker is to refuse it.
+        old.set_ciphers("DEFAULT:@SECLEVEL=0")
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises(ssl.SSLError, match="(?i)alert|EOF"):
+            get(endpoint, "/", tls=old)
+        site = Site(endpoint, tls)
+        monitored = ("/metrics", "/health/live", "/health/ready", "/health/in-sync")
+        for path in ("pair", "queues", "messages?queue=q", "clients", "events"):
+            assert site.get(path)[0] == 401, path
+        for path in monitored:
+            code, _, text = get(endpoint, path, tls=tls)
+            assert code == 401 and "zbroker_" not in text, path
+        assert site.post("queue", {"queue": "q"})[0] == 401
+        assert site.log_in()[0] == 200
+        wait_for(lambda: site.get("pair")[0] == 200, "the pair")
+        wait_for(lambda: site.post("queue", {"queue": "q"})[0] == 200, "a queue")
+        assert get(endpoint, "/metrics", headers={"Cookie": site.cookie}, tls=tls)[0] == 200
+        #  A monitor: in each request, and looked at once.
+        basic = {"Authorization": "Basic " + base64.b64encode(b"anna:correct horse").decode()}
+        wait_for(lambda: get(endpoint, "/health/ready", headers=basic, tls=tls)[0] == 200, "a monitor")
+        assert "zbroker_epoch" in get(endpoint, "/metrics", headers=basic, tls=tls)[2]
+        wait_for(lambda: broker.tail().count("page: anna has logged in, with a request") == 1, "one line about it")
+        wait_for(lambda: 'queue="q"' in get(endpoint, "/metrics?queues=", headers=basic, tls=tls)[2], "the queue's figures")
+        #  The API takes a cookie.
+        assert get(endpoint, "/api/v1/pair", headers=basic, tls=tls)[0] == 401
+        #  Whatever is done to the file of logins ends what was by it.
+        os.unlink(folder + "/logins")
+        for path in monitored:
+            wait_for(lambda: get(endpoint, path, headers=basic, tls=tls)[0] == 503, path)
+        assert site.get("pair")[0] == 401
+        make_logins(folder + "/logins")
+        wait_for(lambda: get(endpoint, "/metrics", headers=basic, tls=tls)[0] == 200, "a monitor")
+        wait_for(lambda: site.log_in()[0] == 200, "a login")
+        for said, expected in ((b"anna:wrong", 401), (b"anna", 401), (b":", 401), (b"", 401), (b"no body:correct horse", 401)):
+            wrong = {"Authorization": "Basic " + base64.b64encode(said).decode()}
+
+            #  Once the one before is not held against it any more.
+            def answered():
+                code = get(endpoint, "/metrics", headers=wrong, tls=tls)[0]
+                return code != 429 and code
+            assert wait_for(answered, said) == expected, said
+        #  One address gets an eighth of the connections at most: those behind it were looked at after them.
+        files = "/proc/%d/fd" % broker.process.pid
+        before = len(os.listdir(files))
+        crowd = [socket.create_connection(("127.0.0.1", port_of(endpoint)), PATIENCE, ("127.0.0.2", 0)) for _ in range(60)]
+        assert get(endpoint, "/", tls=tls, source="127.0.0.3")[0] == 200
+        assert len(os.listdir(files)) <= before + 8 + 8
+        for raw in crowd:
+            raw.close()
+        #  A machine has the names that clients use, and those of the config file.
+        for host, expected in (("there", 200), ("OTHER.example:%d" % port_of(endpoint), 200), ("example", 421), ("evil.example", 421)):
+            assert get(endpoint, "/", headers={"Host": host}, tls=tls)[0] == expected, host
+        site.post("logout", {})
+        assert site.get("pair")[0] == 401
+    finally:
+        broker.finish()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+def test_what_is_no_certificate(folder):
+    """The broker says what is wrong with it, and does not start."""
+    config = folder + "/zbroker.conf"
+    endpoint = single_config(config)
+    with open(config) as file:
+        first = file.read()
+    certificate, key = make_certificate(folder)
+    _, other = make_certificate(folder, "other")
+    login = make_logins(folder + "/logins")
+    with open(folder + "/text", "w") as file:
+        file.write("no PEM")
+    os.chmod(folder + "/text", 0o600)
+    shutil.copy(key, folder + "/open.key")
+    os.chmod(folder + "/open.key", 0o640)
+    os.mkfifo(folder + "/pipe", 0o600)
+    everywhere = "    http = \"tcp://*:%d\"\n" % port_of(endpoint)
+
+    def refused(*settings, where=everywhere):
+        with open(config, "w") as file:
+            file.write(first + where + "http\n" + "".join("    %s\n" % setting for setting in settings))
+        done = subprocess.run([PROGRAM, "serve", "--config", config, "--store", folder + "/store"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+        assert done.returncode == 2 and "READY" not in done.stdout, done.stderr
+        return done.stderr
+    has = "certificate = " + certificate
+    assert "set http/certificate, http/key and http/login" in refused("login = " + login)
+    assert "set http/certificate, http/key and http/login" in refused(has, "key = " + key)
+    assert "http/key is not" in refused(has, "login = " + login)
+    assert "http/certificate is not" in refused("key = " + key, "login = " + login)
+    for where in (everywhere, ""):
+        assert "no certificate and its key" in refused(has, "key = " + other, "login = " + login, where=where)
+        assert "no certificate and its key" in refused("certificate = %s/text" % folder, "key = " + key, "login = " + login, where=where)
+        assert "chmod 600" in refused(has, "key = %s/open.key" % folder, "login = " + login, where=where)
+        assert "is no file" in refused("certificate = %s/pipe" % folder, "key = " + key, "login = " + login, where=where)
+        assert "is no file" in refused(has, "key = %s/pipe" % folder, "login = " + login, where=where)
+        assert "No such file" in refused("certificate = %s/none" % folder, "key = " + key, "login = " + login, where=where)
+    #  On its own machine it is served by TLS as well, if there is a certificate; and is read without a login.
+    with open(config, "w") as file:
+        file.write(first + "http\n    %s\n    key = %s\n" % (has, key))
+    broker = Broker(["--config", config, "--store", folder + "/store"], folder + "/log").start()
+    tls = ssl.create_default_context(cafile=certificate)
+    wait_for(lambda: get(endpoint, "/health/ready", tls=tls)[0] == 200, "a broker that serves")
     broker.finish()

@@ -167,6 +167,19 @@ def test_without_a_file_a_hangup_ends_it(folder):
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 @pytest.mark.parametrize("unit", ["zbroker@.service", "zbroker-witness.service"])
+def test_units_are_understood(folder, unit):
+    """systemd has nothing to say of any line of them, nor of what they start."""
+    name = os.path.join(folder, unit.replace("@", "@primary"))
+    with open(os.path.join(UNITS, unit)) as source, open(name, "w") as file:
+        text = source.read()
+        assert "/usr/bin/zbroker " in text
+        file.write(text.replace("/usr/bin/zbroker", os.path.abspath(PROGRAM)))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0 and unit.split("@")[0].split(".")[0] not in done.stdout, done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
+@pytest.mark.parametrize("unit", ["zbroker@.service", "zbroker-witness.service"])
 def test_units_are_locked_in(folder, unit):
     """systemd's own figure of what a service may do, 0 to 10."""
     name = os.path.join(folder, unit.replace("@", "@primary"))
@@ -199,3 +212,9 @@ def test_bash_completes():
     assert completed("queue", "") == ["create", "list", "purge", "delete"]
     assert completed("serve", "--as", "") == ["primary", "backup"]
     assert completed("help", "ben") == ["bench"]
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
+def test_zsh_reads_its_completion():
+    done = subprocess.run(["zsh", "-n", os.path.join(SOURCE, "packaging", "completion", "_zbroker")], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr

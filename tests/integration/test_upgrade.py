@@ -152,7 +152,7 @@ def bring(pair, program):
                            timeout=PATIENCE)
         broker = pair.brokers[index]
         assert broker.stop() == 0
-        broker.program = program
+        broker.executable = program
         broker.start()
         in_step(pair)
 
@@ -162,7 +162,7 @@ def test_one_machine_after_the_other():
     that one to this, back, and to this one for good; without, to this one from itself."""
     pair = Pair()
     for broker in pair.brokers:
-        broker.program = EARLIER or PROGRAM
+        broker.executable = EARLIER or PROGRAM
     try:
         pair.start()
         in_step(pair)
@@ -189,7 +189,7 @@ def test_one_machine_after_the_other():
             #  The way back is closed now, and nothing is touched by who tries.
             broker = pair.brokers[1 - in_step(pair)]
             broker.stop()
-            broker.program = EARLIER
+            broker.executable = EARLIER
             broker.start(ready=False)
             broker.wait_exit(2)
             assert "is of level 4, which takes zbroker" in broker.tail()

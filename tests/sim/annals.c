@@ -16,8 +16,8 @@
         for each time that it was sought; LIST has counted it;
       - in the end KEPT messages are there, the newest ones.
 
-    After a split the order is another one, and what a loser has put may be removed at once: then only what is there, and
-    that nothing is lost that nobody told of.
+    After a split the order is another one, and what a loser has put may be removed at once, or was by the loser itself, of
+    which the winner's subscriptions are not told: then only what is there, and that nothing else is lost that nobody told of.
 */
 
 #include <assert.h>
@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "clients.h"
+#include "core/base/limits.h"
 #include "plain.h"
 
 #define TOPIC "annals"
@@ -242,6 +243,16 @@ static void s_count_all (client_t *self)
         world_finding ("H18: the newest message is %d, not %d", newest, s_written);
 }
 
+//  Whether the broker that took a message has taken as many behind it as it has to keep.
+static bool s_may_go (int number)
+{
+    const uint64_t node = (uint64_t) 1 << (ZB_COUNT_BITS - 1);
+    int newer = 0;
+    for (int each = number + 1; each <= s_written; each++)
+        newer += s_put[each].id && (s_put[each].id & node) == (s_put[number].id & node);
+    return newer >= KEPT;
+}
+
 static void *s_count (void *arg)
 {
     client_t *self = arg;
@@ -273,7 +284,7 @@ static void *s_count (void *arg)
         world_finding ("H18: LIST says that %d messages are left, and %d are", listed, taken);
     for (int each = 1; each <= s_written && !(history_is_split () && s_sought); each++)
         if (s_put[each].id && !s_put[each].asked && !s_put[each].told && !s_put[each].found &&
-            !(s_put[each].twice && history_is_split ()))
+            !((s_put[each].twice || s_may_go (each)) && history_is_split ()))
             world_finding ("H18: message %d is gone, it was not acknowledged, and nobody was told", each);
     world_note ("%d messages of the annals were read to their end", s_written);
     s_ended = true;

@@ -54,6 +54,14 @@ void helm_count (void);
 bool helm_has_been_counted (void);
 //  One of them was put aside.
 void helm_aside (const void *body, size_t size);
+//  A seller of offers that expire, and who buys them; then one that counts what is left.
+void offers_start (int64_t until);
+void offers_count (void);
+bool offers_have_been_counted (void);
+//  A broker hands out a message of this queue.
+void offers_hand_out (int machine, const void *body, size_t size, const char *queue);
+//  One of them was put aside.
+void offers_aside (const void *body, size_t size);
 void alarms_aside (const void *body, size_t size);
 void samples_aside (const void *body, size_t size);
 //  A letter was put aside.

@@ -107,6 +107,12 @@ bool disk_sync (void)
     return false;
 }
 
+void disk_read (void)
+{
+    int64_t most = s_own ()->delay / 10;
+    fiber_sleep (world_now () + (int64_t) world_random ((uint64_t) (most < 20 * MS ? most : 20 * MS) + 1));
+}
+
 environment_t *disk_environment (int machine, uint64_t number)
 {
     for (environment_t *self = disk_of (machine)->environments; self; self = self->next)

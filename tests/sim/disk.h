@@ -68,6 +68,8 @@ disk_t *disk_of (int machine);
 environment_t *disk_environment (int machine, uint64_t number);
 //  The running process waits as long as a write with a sync takes.  Returns false if it fails.
 bool disk_sync (void);
+//  Waits as long as a read takes.
+void disk_read (void);
 
 //  Changes the rows as the record says; `as_client`: it came over the link, or was recovered.
 void record_apply (const record_t *self, fake_tables_t *rows, bool as_client);

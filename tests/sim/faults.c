@@ -14,6 +14,12 @@
 
 static kind_t s_kind;
 static int64_t s_to;
+static bool s_slowly;
+
+bool faults_free_slowly (void)
+{
+    return s_slowly;
+}
 
 const char *fault_name (kind_t kind)
 {
@@ -291,6 +297,57 @@ static bool s_both_say (const char *words)
     return machine_says (PRIMARY, words) && machine_says (BACKUP, words);
 }
 
+static void s_part (void *arg, uint64_t number);
+
+static void s_kill (void *arg, uint64_t number)
+{
+    (void) number;
+    machine_kill (arg, false);
+}
+
+//  Cuts the two again amid the merge, and kills the loser, which leads again when it is back.  If its winner is killed, too, it
+//  may lose once more to the same one, whose new epoch is newer.
+static void s_part_again (void *arg, uint64_t number)
+{
+    machine_t *loser = arg;
+    (void) number;
+    if (world_now () > s_to || !machine_says (loser->machine, "diverged"))
+        return;
+    s_cut_for (PRIMARY, BACKUP, s_to);
+    s_cut_for (BACKUP, PRIMARY, s_to);
+    world_note ("the merge is cut off");
+    machine_kill (loser, false);
+    if (world_chance (600))
+        world_at (world_now () + (int64_t) world_random (SECOND), s_kill, machine_peer (loser), 0);
+    world_at (world_now () + 100 * MS, s_part, NULL, 1);
+}
+
+//  A merge is to be cut off.
+static bool s_awaits;
+
+void faults_replays_lane (void)
+{
+    if (s_awaits)
+        world_at (world_now () + (int64_t) world_random (20 * MS), s_part_again, machine_of (process_self ()->machine),
+                  0);
+    s_awaits = false;
+}
+
+//  Looks for the merge until then.  If there is something in a lane it is cut off more often when that is sent.
+static void s_await_merge (void *arg, uint64_t number)
+{
+    (void) arg;
+    for (int machine = PRIMARY; machine <= BACKUP && s_awaits; machine++)
+        if (machine_says (machine, "diverged")) {
+            s_awaits = world_chance (700);
+            if (!s_awaits)
+                world_at (world_now () + (int64_t) world_random (40 * MS), s_part_again, machine_of (machine), 0);
+            return;
+        }
+    if (world_now () < (int64_t) number)
+        world_at (world_now () + 2 * MS, s_await_merge, NULL, number);
+}
+
 //  Cuts a pair that is in sync until each side has served for a while.  It often ends with a kill, amid the merge, or with
 //  another cut.  Number: 1 while it is cut.
 static void s_part (void *arg, uint64_t number)
@@ -311,9 +368,13 @@ static void s_part (void *arg, uint64_t number)
         cut = false;
         world_at (until, s_heal_link, NULL, PRIMARY * MACHINES + BACKUP);
         world_at (until, s_heal_link, NULL, BACKUP * MACHINES + PRIMARY);
-        if (world_chance (400))
+        bool again = world_chance (450);
+        s_awaits = again;
+        if (again)
+            s_await_merge (NULL, (uint64_t) (until + 3 * SECOND));
+        if (!again && world_chance (400))
             world_at (until + (int64_t) world_random (400 * MS), s_kill_any, NULL, 0);
-        if (world_chance (300))
+        if (!again && world_chance (300))
             s_cut_for (PRIMARY, BACKUP, until + (int64_t) world_random (SECOND));
         now = until + (int64_t) world_random (400 * MS);
     }
@@ -324,6 +385,7 @@ void faults_start (kind_t kind, int64_t from, int64_t to)
 {
     s_kind = kind;
     s_to = to;
+    s_slowly = world_has (EXTRA_FORGE) && world_chance (300);
     world_at (from, s_fault, NULL, 0);
     if (world_has (EXTRA_SPLITS))
         world_at (from + (int64_t) world_random (3 * SECOND), s_part, NULL, 0);
@@ -332,6 +394,7 @@ void faults_start (kind_t kind, int64_t from, int64_t to)
 void faults_end (void)
 {
     world_note ("from here on nothing breaks");
+    s_slowly = false;
     for (int one = 0; one < MACHINES; one++)
         for (int other = 0; other < MACHINES; other++)
             net_cut (one, other, false);

@@ -19,5 +19,9 @@ const char *fault_name (kind_t kind);
 void faults_start (kind_t kind, int64_t from, int64_t to);
 //  All is mended; no fault comes any more.
 void faults_end (void);
+//  What is purged is freed slowly, and who begins to lead is told of one tombstone at a time.
+bool faults_free_slowly (void);
+//  The loser of a split has begun to send what is not due.
+void faults_replays_lane (void);
 
 #endif

@@ -8,7 +8,7 @@
 
     A captain puts numbered orders into a queue with mode=exclusive. Three helmsmen, two of whom have a name, get some, sleep at times
     until others have them, or hang up; then each moves the rudder with its zb-fence, and acknowledges the order. The rudder knows the
-    largest number that it was moved with, and obeys no smaller one. H21:
+    largest number that it was moved with, and obeys no smaller one. H24:
 
       - no two sessions have one number, whatever breaks; with one number orders come in their order, each once;
       - a number is not smaller than what had been seen when its GET was sent; after a split, from when the two are in sync again;
@@ -132,9 +132,9 @@ static bool s_get (s_helmsman_t *self, const char *acks)
         const char *fence = strstr (at, "\tzb-fence=");
         int number = atoi (plain_text (client, body) + 2);
         if (number < 1 || number > s_put || strncmp (plain_text (client, body), "<h", 2))
-            world_finding ("H21: nobody has put %s", plain_text (client, body));
+            world_finding ("H24: nobody has put %s", plain_text (client, body));
         if (!fence || fence >= at + size)
-            world_finding ("H21: order %d has no number of its helmsman", number);
+            world_finding ("H24: order %d has no number of its helmsman", number);
         self->number[self->count] = number;
         self->fence[self->count] = strtoull (fence + 10, NULL, 10);
         snprintf (self->ids + strlen (self->ids), 24, "%s%.*s", *self->ids ? " " : "", (int) strcspn (at, " "), at);
@@ -159,11 +159,11 @@ static void s_look (const s_helmsman_t *self, int index)
     }
     watch--;
     if (s_watch[watch].session != self->session)
-        world_finding ("H21: helmsmen %d and %d both have the number %" PRIu64, s_watch[watch].helmsman,
+        world_finding ("H24: helmsmen %d and %d both have the number %" PRIu64, s_watch[watch].helmsman,
                        self->client->index, fence);
     //  What a replay has brought lies before what was given.
     if (s_watch[watch].order >= self->number[index] && !history_is_split ())
-        world_finding ("H21: order %d comes after order %d, to one helmsman", self->number[index],
+        world_finding ("H24: order %d comes after order %d, to one helmsman", self->number[index],
                        s_watch[watch].order);
     s_watch[watch].order = self->number[index];
     s_seen = s_seen < fence ? fence : s_seen;
@@ -180,7 +180,7 @@ static bool s_steer (const s_helmsman_t *self, int index)
     }
     s_rudder = self->fence[index];
     if (number > 1 && !s_order[number - 1].obeyed && !history_is_split ())
-        world_finding ("H21: order %d is obeyed before the one in front of it", number);
+        world_finding ("H24: order %d is obeyed before the one in front of it", number);
     s_order[number].obeyed = true;
     return true;
 }
@@ -193,7 +193,7 @@ static void s_acknowledge (s_helmsman_t *self)
     }
     for (int index = 0; index < self->count; index++)
         if (++s_order[self->number[index]].acked > 1 && !history_is_split ())
-            world_finding ("H21: order %d is acknowledged twice with OK", self->number[index]);
+            world_finding ("H24: order %d is acknowledged twice with OK", self->number[index]);
 }
 
 static void *s_steers (void *arg)
@@ -213,10 +213,10 @@ static void *s_steers (void *arg)
         for (int index = 0; index < self.count; index++) {
             s_look (&self, index);
             if (self.fence[index] < seen && !history_was_divided (asked))
-                world_finding ("H21: order %d has the number %" PRIu64 ", and %" PRIu64 " had been seen",
+                world_finding ("H24: order %d has the number %" PRIu64 ", and %" PRIu64 " had been seen",
                                self.number[index], self.fence[index], seen);
             if (whole && acked[self.number[index]])
-                world_finding ("H21: order %d comes again, which was acknowledged", self.number[index]);
+                world_finding ("H24: order %d comes again, which was acknowledged", self.number[index]);
         }
         if (self.count == 0)
             continue;
@@ -257,9 +257,9 @@ static void *s_count (void *arg)
     for (int number = 1; number <= s_put; number++) {
         obeyed += s_order[number].obeyed;
         if (s_order[number].ok && !s_order[number].obeyed && !s_order[number].found && !s_order[number].aside)
-            world_finding ("H21: order %d was answered OK, and is gone", number);
+            world_finding ("H24: order %d was answered OK, and is gone", number);
         if (s_order[number].acked && s_order[number].found && !history_is_split ())
-            world_finding ("H21: order %d is there, which was acknowledged", number);
+            world_finding ("H24: order %d is there, which was acknowledged", number);
     }
     world_note ("%d orders, %zu obeyed, %zu not, %zu acknowledged too late, %zu numbers", s_put, obeyed, s_refused,
                 s_late, s_watches);

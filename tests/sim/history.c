@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clients.h"
+#include "core/base/pairtime.h"
 #include "history.h"
 #include "io/broker/front.h"
 #include "ledger.h"
@@ -35,6 +37,8 @@ static int s_copied, s_back;
 //  There was a split; there is one now; when the latest one was over; when the two were last in sync.
 static bool s_split, s_divided;
 static int64_t s_united, s_parted;
+//  Newest epochs of brokers that held what the leader lacks, and had not answered it alone.
+static bool s_ahead[EPOCHS];
 //  Newest record that each broker has answered OK.
 static uint64_t s_newest[MACHINES];
 static commit_t s_commit[COMMITS];
@@ -69,6 +73,14 @@ bool history_is_settled (int64_t when)
 int64_t history_parted (void)
 {
     return s_parted;
+}
+
+bool history_was_replayed (uint64_t epoch, uint64_t leader)
+{
+    for (; epoch < leader && epoch < EPOCHS; epoch++)
+        if (s_ahead[epoch])
+            return true;
+    return false;
 }
 
 void history_witness (void)
@@ -142,6 +154,10 @@ void history_role (int machine, const char *text)
     int other = PRIMARY + BACKUP - machine;
     //  Beside a witness it is said for a moment only: until a peer that was stopped hears that it does not lead, or of a
     //  store that is not trusted and holds nothing that the peer lacks.  Nothing is answered meanwhile, as H3 to H5 prove.
+    //  Or what nobody has answered is replayed.
+    const char *ahead = strstr (text, "diverged: this store holds commits that the peer lacks");
+    if (ahead && epoch && atoi (epoch + 7) < EPOCHS)
+        s_ahead[atoi (epoch + 7)] = true;
     if (strstr (text, "diverged") && !s_witness) {
         s_split = s_divided = true;
         scribe_note ("split");
@@ -205,6 +221,41 @@ static int s_holder (void)
 bool history_is_held (void)
 {
     return s_holder () != 0;
+}
+
+//  ---------------------------------------------------------------------------
+//  The time of the pair
+
+static uint64_t s_time[MACHINES];
+static int64_t s_ahead, s_behind;
+
+//  The machines' clocks agree with the world.
+void __real_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
+void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
+void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now)
+{
+    __real_zb_pairtime_tell (self, wall, now);
+    int64_t behind = HISTORY_EPOCH + world_now () / MS - (int64_t) self->time;
+    s_time[process_self ()->machine] = self->time;
+    if (self->time && behind > s_behind)
+        s_behind = behind;
+    if (self->time && -behind > s_ahead)
+        s_ahead = -behind;
+}
+
+uint64_t history_time (int machine)
+{
+    return s_time[machine];
+}
+
+int64_t history_ahead (void)
+{
+    return s_ahead;
+}
+
+int64_t history_behind (void)
+{
+    return s_behind;
 }
 
 //  ---------------------------------------------------------------------------
@@ -405,6 +456,10 @@ static void s_reply (const zb_answer_t *answer, const char *status, bool sent)
         char id[32];
         snprintf (id, sizeof id, "%.*s", (int) line.id.size, (const char *) line.id.data);
         ledger_hand_out (from, answer->body[index].data, answer->body[index].size, id, sent);
+        char queue[32];
+        snprintf (queue, sizeof queue, "%.*s", (int) answer->arg[1].size, (const char *) answer->arg[1].data);
+        if (sent)
+            offers_hand_out (from->machine, answer->body[index].data, answer->body[index].size, queue);
     }
 }
 

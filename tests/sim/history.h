@@ -21,7 +21,8 @@
         When one of the two is lost after that, the other one goes on alone.
     H9  Beside a witness there is no split, whatever breaks: `alone` is never on both brokers' disks, `solo` is answered
         only by the one whose name is on the witness's disk, nobody answers after another has taken over.
-    H10 Each time that the two are in sync, each has what the other one has, row by row.  H2 and H3 hold for what is on the
+    H10 Each time that the two are in sync, each has what the other one has, row by row; each queue counts the messages that its
+        rows hold, and none of these is in its lane and in its log.  H2 and H3 hold for what is on the
         disks then, before anything of it is delivered.
     H11 A broker that is started under the other one's name refuses, and touches nothing.
     H12 At rest the role is handed over when an operator asks, and all is answered `both` meanwhile.
@@ -34,8 +35,9 @@
     H17 A message that a consumer rejects is among the dead letters, one that none does is in its queue: each is in one. What was
         given back comes to nobody before its delay is over, while the same broker leads (letters.c).
     H19 A message with a delay comes when it is due, not before, once, and is not lost, taken back or not (alarms.c).
+    H21 A message that expires is not delivered later than that, is not gone before, and its dead letter is there (offers.c).
     H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
-    H21 An exclusive queue is one consumer's at a time: by its numbers what consumers write to obeys all messages, the first one first (helm.c).
+    H24 An exclusive queue is one consumer's at a time: by its numbers what consumers write to obeys all messages, the first one first (helm.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 
@@ -46,6 +48,11 @@
     delivered by the other (H3); what the two sides took is in no common order (H4, which holds for ids of one epoch); a PUT
     that was sent to both sides has an id of each (H5), but not in one store. What was acknowledged before they are in sync
     again comes under that id no more; under its other id it may.
+
+    Who leads may have died before its disk had what it had sent to the other broker, which was not in sync.  Nobody has
+    answered that, so there is no split, beside a witness either; but it is replayed under the ids that it has.  What the
+    leader has taken of a producer meanwhile comes behind that, also behind later numbers (H4): behind those of the epochs
+    that are replayed, no others.
 */
 
 #ifndef SIM_HISTORY_H_INCLUDED
@@ -66,6 +73,9 @@ bool history_was_divided (int64_t since);
 bool history_is_settled (int64_t when);
 //  When they were last in sync.
 int64_t history_parted (void);
+//  A broker that follows held what the leader lacks, and nobody had answered it alone: whether its newest epoch was this
+//  one, or is between it and that of an id of the leader's.
+bool history_was_replayed (uint64_t epoch, uint64_t leader);
 //  A broker's process begins: what the one before it has said is over.
 void history_starts (int machine);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or
@@ -86,6 +96,12 @@ void history_back (int machine);
 void history_was_back (int machine);
 //  A disk was set back, and is not level yet.
 bool history_is_back (void);
+
+#define HISTORY_EPOCH 1700000000000 //  ms since 1970 at the world's begin
+//  The time of the pair, as this broker has it; ms by which any has had it before or behind the world's at most.
+uint64_t history_time (int machine);
+int64_t history_ahead (void);
+int64_t history_behind (void);
 
 //  Figures of a run.
 typedef struct {

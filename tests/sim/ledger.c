@@ -25,6 +25,7 @@ struct ledger_message {
     bool named, ok, acking, acked, sent, aside;
     int64_t passed;    //  when a later one of its producer was delivered before it; 0 = not.  What leaves in one turn
                        //  for several consumers has no order
+    uint64_t behind;   //  the largest id of these
     bool there;        //  the passive store holds it, and it is to be delivered
     bool before, lost; //  it was on a disk that is set back; on that alone, and is gone
     struct place {
@@ -83,7 +84,8 @@ static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
                         memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0 ||
-                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<h", 2) == 0);
+                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<o", 2) == 0 ||
+                        memcmp (body, "<h", 2) == 0);
 }
 
 static ledger_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -130,16 +132,24 @@ static void s_find_again (ledger_message_t *message)
 //  What brokers hand out
 
 //  All before it have been delivered, or were refused and never will be.
-static void s_pass (int producer, int number, int index)
+static void s_pass (int producer, int number, int index, uint64_t id)
 {
     for (int before = 1; before <= number; before++)
         for (int body = 0; body < ledger_bodies (producer, (uint64_t) before); body++) {
             if (before == number && body >= index)
                 return;
             ledger_message_t *message = &s_message[producer][before][body];
-            if (!message->sent)
-                message->passed = message->passed ? message->passed : world_now ();
+            if (message->sent)
+                continue;
+            message->passed = message->passed ? message->passed : world_now ();
+            message->behind = id > message->behind ? id : message->behind;
         }
+}
+
+//  Later ones were delivered before this message, which has this id, and not only such as were replayed from earlier epochs.
+static bool s_is_passed (const ledger_message_t *message, uint64_t id)
+{
+    return message->passed && !history_was_replayed (zb_epoch_number (message->behind), zb_epoch_number (id));
 }
 
 //  The same after a split: each side hands out the messages of an epoch, its own ones and those of the other side, in the
@@ -185,11 +195,11 @@ void ledger_hand_out (const process_t *from, const void *body, size_t size, cons
     //  What was given to a consumer that is gone is nobody's delivery; whoever gets it then may get it behind later ones.
     if (sent && !message->sent && message->named) {
         bool late = s_is_late (producer, place);
-        if (history_is_split () ? late : message->passed && message->passed < world_now ())
+        if (history_is_split () ? late : s_is_passed (message, place) && message->passed < world_now ())
             world_finding ("H4: message %d.%d of producer %d is delivered after a later one%s", number, index, producer,
                            history_is_split () ? ", after a split" : "");
         if (!history_is_split ())
-            s_pass (producer, number, index);
+            s_pass (producer, number, index, place);
     }
     message->sent = true;
 }
@@ -390,7 +400,7 @@ void ledger_ok (int producer, uint64_t number, bool named, const char *level, co
             s_place (message, first, what, body);
         if (named && index == bodies - 1)
             s_place (message, last, what, body);
-        if (named && message->passed && !message->sent && !history_is_split ())
+        if (named && s_is_passed (message, strtoull (first, NULL, 10)) && !message->sent && !history_is_split ())
             world_finding ("H4: %s is stored behind a later one", what);
         s_ok += !message->ok;
         if (message->acked && !message->ok)
@@ -440,22 +450,17 @@ void ledger_aside (const void *body, size_t size, const char *why)
     scribe_aside (body, size);
     if (size > 1 && (memcmp (body, "<v", 2) == 0 || memcmp (body, "<n", 2) == 0 || memcmp (body, "<a", 2) == 0))
         return; //  visitors use a number again on purpose
-    if (size > 1 && memcmp (body, "<f", 2) == 0) {
-        forge_aside (body, size);
-        return;
-    }
-    if (size > 1 && memcmp (body, "<h", 2) == 0) {
-        helm_aside (body, size);
-        return;
-    }
-    if (size > 1 && memcmp (body, "<l", 2) == 0) {
-        letters_aside (body, size);
-        return;
-    }
-    if (size > 1 && (memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0)) {
-        (memcmp (body, "<d", 2) == 0 ? alarms_aside : samples_aside) (body, size);
-        return;
-    }
+    static const struct {
+        const char *begin;
+        void (*fn) (const void *body, size_t size);
+    } own[] = {
+        {"<f", forge_aside}, {"<l", letters_aside}, {"<d", alarms_aside}, {"<s", samples_aside}, {"<o", offers_aside},
+        {"<h", helm_aside}};
+    for (size_t index = 0; index < sizeof own / sizeof *own; index++)
+        if (size > 1 && memcmp (body, own[index].begin, 2) == 0) {
+            own[index].fn (body, size);
+            return;
+        }
     int producer, number, index;
     ledger_message_t *message = s_find (body, size, &producer, &number, &index);
     if (!message->named || strcmp (why, "conflict") || (uint64_t) number + ZB_WINDOW > s_number[producer])

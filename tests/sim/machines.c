@@ -169,6 +169,17 @@ static void s_check_refusal (machine_t *self)
         world_finding ("H11: %s was started as the other one, and has changed its disk", self->name);
 }
 
+//  It reads less than the store's level, which was raised since it was started, by a leader that took it for the process before
+//  it: where each has a store of its own it would have been asked.  It ends, and touches nothing; the next one reads what is there.
+static bool s_was_overtaken (machine_t *self)
+{
+    if (!world_has (EXTRA_SHARED) || self->process->code != ZB_EXIT_USAGE)
+        return false;
+    const process_t *peer = machine_peer (self)->process;
+    bool soon = world_now () - self->started < 5 * SECOND || (peer && peer->resumed > self->started);
+    return soon && self->level < disk_of (self->machine)->node.level;
+}
+
 //  The program that is on the machine from now on.  An earlier one comes only where no store can be of a higher level: none
 //  that is there now may end since it does not read what it finds.  A disk that is set back does not know what the
 //  other one has.
@@ -199,11 +210,12 @@ static void s_start (void *arg, uint64_t number)
     if (self->misnamed)
         s_check_refusal (self);
     else if (self->process && self->process->code > 0 && self->process->code != ZB_EXIT_STORE &&
-             !(self->process->code == ZB_EXIT_LOCK && lock_may_be_lost ()))
+             !(self->process->code == ZB_EXIT_LOCK && lock_may_be_lost ()) && !s_was_overtaken (self))
         world_finding ("%s has exited with %d: %s", self->name, self->process->code, self->says);
     if (self->process)
         disk_crash (self->machine, false);
     self->starts++;
+    self->started = world_now ();
     s_install (self);
     self->says[0] = 0;
     history_starts (self->machine);

@@ -18,6 +18,7 @@ typedef struct {
     process_t *process;
     char says[128]; //  its last word on standard output
     unsigned starts;
+    int64_t started; //  when it was last
     unsigned level; //  the highest that its program reads
     bool lost;
     bool misnamed; //  started as the other one

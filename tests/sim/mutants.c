@@ -13,11 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/engine_self.h"
 #include "core/queue/view.h"
 #include "core/queue/queue.h"
 #include "core/replay/replay.h"
 #include "core/pair/role.h"
 #include "core/queue/producer.h"
+#include "core/queue/timing.h"
+#include "faults.h"
 #include "history.h"
 #include "patterns/witness_fsm.h"
 
@@ -26,22 +29,23 @@ mutant_t sim_mutant;
 const char *sim_mutant_name (mutant_t mutant)
 {
     static const char *const names[MUTANTS] = {
-        [MUTANT_NONE] = "none",       [MUTANT_FORGET] = "forget",     [MUTANT_SYNC] = "sync",
-        [MUTANT_ACKS] = "acks",       [MUTANT_PRODUCER] = "producer", [MUTANT_ORDER] = "order",
-        [MUTANT_DEATH] = "death",     [MUTANT_EPOCH] = "epoch",       [MUTANT_LINK] = "link",
-        [MUTANT_CONSENT] = "consent", [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
-        [MUTANT_ROWS] = "rows",       [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
-        [MUTANT_MIX] = "mix",         [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
-        [MUTANT_YIELD] = "yield",     [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
-        [MUTANT_SHORT] = "short",     [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
-        [MUTANT_COUNT] = "count",     [MUTANT_NOTED] = "noted",       [MUTANT_GONE] = "gone",
-        [MUTANT_TORN] = "torn",       [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
-        [MUTANT_LOCK] = "lock",       [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
-        [MUTANT_BURIED] = "buried",   [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
-        [MUTANT_UNTOLD] = "untold",   [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
-        [MUTANT_RESTED] = "rested",   [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
-        [MUTANT_UNTIMED] = "untimed", [MUTANT_GREEDY] = "greedy",     [MUTANT_RIVAL] = "rival",
-        [MUTANT_STILL] = "still",
+        [MUTANT_NONE] = "none",         [MUTANT_FORGET] = "forget",     [MUTANT_SYNC] = "sync",
+        [MUTANT_ACKS] = "acks",         [MUTANT_PRODUCER] = "producer", [MUTANT_ORDER] = "order",
+        [MUTANT_DEATH] = "death",       [MUTANT_EPOCH] = "epoch",       [MUTANT_LINK] = "link",
+        [MUTANT_CONSENT] = "consent",   [MUTANT_RECORD] = "record",     [MUTANT_BITS] = "bits",
+        [MUTANT_ROWS] = "rows",         [MUTANT_LATE] = "late",         [MUTANT_TWICE] = "twice",
+        [MUTANT_MIX] = "mix",           [MUTANT_PURGE] = "purge",       [MUTANT_NAME] = "name",
+        [MUTANT_YIELD] = "yield",       [MUTANT_TAIL] = "tail",         [MUTANT_PART] = "part",
+        [MUTANT_SHORT] = "short",       [MUTANT_LIMITS] = "limits",     [MUTANT_AGAIN] = "again",
+        [MUTANT_COUNT] = "count",       [MUTANT_NOTED] = "noted",       [MUTANT_GONE] = "gone",
+        [MUTANT_TORN] = "torn",         [MUTANT_MARK] = "mark",         [MUTANT_FILTER] = "filter",
+        [MUTANT_LOCK] = "lock",         [MUTANT_FENCE] = "fence",       [MUTANT_SURE] = "sure",
+        [MUTANT_BURIED] = "buried",     [MUTANT_MOVED] = "moved",       [MUTANT_EARLY] = "early",
+        [MUTANT_UNTOLD] = "untold",     [MUTANT_READ] = "read",         [MUTANT_SEEK] = "seek",
+        [MUTANT_RESTED] = "rested",     [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
+        [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
+        [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
+        [MUTANT_SOON] = "soon",         [MUTANT_RIVAL] = "rival",       [MUTANT_STILL] = "still",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -64,7 +68,6 @@ void __wrap_zb_view_done (const zb_view_t *self, zb_spans_t *ids)
         ids->size = 0;
 }
 
-typedef struct zb_engine zb_engine_t;
 void __real_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last);
 void __wrap_zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
@@ -117,8 +120,84 @@ void __real_zb_replayer_make_laid (void *self, const zb_found_t *found);
 void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found);
 void __wrap_zb_replayer_make_laid (void *self, const zb_found_t *found)
 {
+    faults_replays_lane ();
     if (sim_mutant != MUTANT_UNTIMED)
         __real_zb_replayer_make_laid (self, found);
+}
+
+//  An acknowledgement of what is on its way from the lane into the log is forgotten.
+zb_load_t *__real_zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+zb_load_t *__wrap_zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
+zb_load_t *__wrap_zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span)
+{
+    bool forgets = false;
+    for (size_t index = 0; index < queue->lane.gones && sim_mutant == MUTANT_TAKEN; index++) {
+        const zb_lane_gone_t *gone = &queue->lane.gone[index];
+        forgets = forgets || (gone->inserted && gone->commit > self->released && gone->id >= span->first &&
+                              gone->id <= span->last);
+    }
+    if (forgets)
+        task->laid = UINT64_MAX;
+    return forgets ? NULL : __real_zb_engine_ack_laid (self, queue, task, span);
+}
+
+//  What is purged stays in the lane.
+void __real_zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+void __wrap_zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
+void __wrap_zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
+{
+    zb_read_t less = *read;
+    if (sim_mutant == MUTANT_UNPURGED && less.ranges > 2)
+        less.ranges = 2;
+    __real_zb_engine_purged (self, load, &less);
+}
+
+//  The winner does not see that it has a row already that was in the loser's lane.
+bool __real_zb_log_was_laid (const zb_row_t *row, uint64_t epoch);
+bool __wrap_zb_log_was_laid (const zb_row_t *row, uint64_t epoch);
+bool __wrap_zb_log_was_laid (const zb_row_t *row, uint64_t epoch)
+{
+    return __real_zb_log_was_laid (row, epoch) && sim_mutant != MUTANT_UNLAID;
+}
+
+//  What is over is delivered.
+bool __real_zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
+bool __wrap_zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue);
+bool __wrap_zb_engine_fresh (zb_engine_t *self, zb_queue_t *queue)
+{
+    uint32_t number = 0;
+    return sim_mutant == MUTANT_STALE ? zb_cursor_next (&queue->cursor, &number) != NULL
+                                      : __real_zb_engine_fresh (self, queue);
+}
+
+//  A message is over in half of its time.
+const char *__real_zb_timing_read (zb_timing_t *self, zb_frame_t properties);
+const char *__wrap_zb_timing_read (zb_timing_t *self, zb_frame_t properties);
+const char *__wrap_zb_timing_read (zb_timing_t *self, zb_frame_t properties)
+{
+    const char *wrong = __real_zb_timing_read (self, properties);
+    //  Not that it would be over before it is due: that is refused.
+    if (sim_mutant == MUTANT_SOON && !memmem (properties.data, properties.size, "delay=", 6))
+        self->expires /= 2;
+    return wrong;
+}
+
+//  What is purged is freed as slowly as the world wants.
+void __real_zb_engine_free_some (zb_engine_t *self);
+void __wrap_zb_engine_free_some (zb_engine_t *self);
+void __wrap_zb_engine_free_some (zb_engine_t *self)
+{
+    if (!faults_free_slowly () || world_chance (20))
+        __real_zb_engine_free_some (self);
+}
+
+//  A clock is wrong for no longer than a second of a lead.
+bool __real_zb_engine_rests (const zb_engine_t *self);
+bool __wrap_zb_engine_rests (const zb_engine_t *self);
+bool __wrap_zb_engine_rests (const zb_engine_t *self)
+{
+    bool sure = self->clock.apart <= ZB_PAIRTIME_APART && self->clock.apart >= -ZB_PAIRTIME_APART;
+    return __real_zb_engine_rests (self) && !(sure && self->now - self->started > SECOND / MS);
 }
 
 //  An exclusive queue is served to whoever comes first.

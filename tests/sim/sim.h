@@ -99,6 +99,11 @@ typedef enum {
     MUTANT_RIVAL,    //  an exclusive queue is served to whoever comes first
     MUTANT_STILL,    //  its number does not rise while one broker leads
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
+    MUTANT_TAKEN,    //  an acknowledgement of what is on its way from the lane into the log is forgotten
+    MUTANT_UNPURGED, //  what is purged stays in the lane
+    MUTANT_STALE,    //  what is over is delivered
+    MUTANT_SOON,     //  it is over in half of its time
+    MUTANT_UNLAID,   //  the winner of a split does not see that it has a row already that was in the loser's lane
     MUTANTS
 } mutant_t;
 
@@ -109,10 +114,10 @@ void swap_bodies (uint8_t *data, size_t size);
 
 //  What a run has beyond its kind of faults.
 enum {
-    EXTRA_SPLITS = 1,   //  the brokers are cut off from each other for long, clients come and go on both sides
-    EXTRA_OPERATOR = 2, //  one moves the role, and has brokers lead that wait
-    EXTRA_NAMES = 4,    //  brokers are started as the other one
-    EXTRA_COPIES = 8,   //  disks are set back to copies
+    EXTRA_SPLITS = 1,    //  the brokers are cut off from each other for long, clients come and go on both sides
+    EXTRA_OPERATOR = 2,  //  one moves the role, and has brokers lead that wait
+    EXTRA_NAMES = 4,     //  brokers are started as the other one
+    EXTRA_COPIES = 8,    //  disks are set back to copies
     EXTRA_VISITORS = 16, //  three clients use one queue in all ways
     EXTRA_LEVELS = 32,   //  programs of two levels take turns on the machines, and an operator raises the store's
     EXTRA_LARGE = 64,    //  PUTs that take several rows of the log
@@ -121,14 +126,16 @@ enum {
     EXTRA_CLOCKS = 512,  //  brokers stand still, and their clocks with them
     EXTRA_FORGE = 1024,  //  consumers that put what they make with acks=
     EXTRAS = 11,         //  how many there are that a run may have or not
-    EXTRA_SHARED = 2048  //  both brokers use one store: every eighth block of 64 seeds, without the first four of these
+    EXTRA_SHARED = 2048, //  both brokers use one store: every eighth block of 64 seeds, without the first four of these
+    EXTRA_WITNESS = 4096 //  no run has it; who selects seeds means those with a witness
 };
 
 //  --- world: time, chance, events ---------------------------------------------------------------------------------
 
 void world_init (uint64_t seed);
-//  Whether this run has it.  Of 64 seeds the first 16 have none but EXTRA_SHARED.
+//  Whether this run has it, or one of several; all of them.  Of 64 seeds the first 16 have none but EXTRA_SHARED.
 bool world_has (unsigned extra);
+bool world_has_all (unsigned extras);
 //  The one with this name; 0 if there is none.
 unsigned world_extra (const char *name);
 //  The names of all that it has, each behind a comma.

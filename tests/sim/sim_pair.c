@@ -9,7 +9,8 @@
     sim_pair --seed N [--verbose]     one run; --verbose prints its transcript
              [--history FILE]         writes what clients sent and heard, for tests/history/judge
     sim_pair --seeds N [--from M]     N runs, each in a process of its own
-             [--with EXTRA]           of seeds that have it alone
+             [--with EXTRA]...        of those seeds alone that have them all,
+             [--without EXTRA]...     and none of these; `witness` counts as one here
     sim_pair --mutant NAME            with a bug in the world; which checker finds it?
     sim_pair                          TAP: 500 seeds, the mutants, and that a seed replays to the byte
 */
@@ -92,9 +93,11 @@ static void s_count_kept (void)
 }
 
 //  Not where what was answered may be lost, nor where the store does not know it yet.
+#define FORGES_NOT (EXTRA_COPIES | EXTRA_OPERATOR | EXTRA_LEVELS)
+
 static bool s_forges (void)
 {
-    return world_has (EXTRA_FORGE) && !world_has (EXTRA_COPIES | EXTRA_OPERATOR | EXTRA_LEVELS);
+    return world_has (EXTRA_FORGE) && !world_has (FORGES_NOT);
 }
 
 //  At rest, what had a delay is there when it is due, the newest of what is dropped when it is old, and what nobody obeyed.
@@ -102,12 +105,14 @@ static void s_count_late (void)
 {
     alarms_count ();
     samples_count ();
+    offers_count ();
     helm_count ();
     int64_t limit = world_now () + 120 * SECOND;
-    while (!alarms_have_been_counted () || !samples_have_been_counted () || !helm_has_been_counted ()) {
+    while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted () ||
+           !helm_has_been_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms, samples and orders are not served");
+            world_finding ("H8: at rest, and alarms, samples, offers and orders are not served");
     }
 }
 
@@ -209,12 +214,17 @@ static void s_print_end (kind_t kind, end_t end, size_t kept, size_t undecided)
     dprintf (STDOUT_FILENO, "\n");
 }
 
+static bool s_has_witness (uint64_t seed)
+{
+    return seed / KINDS % 2 == 1;
+}
+
 //  Does not return.
 static void s_run (uint64_t seed)
 {
     world_init (seed);
     kind_t kind = (kind_t) (seed % KINDS);
-    machines_start (seed / KINDS % 2 == 1);
+    machines_start (s_has_witness (seed));
     world_run (10 * MS);
     clients_start (PUTS_TO);
     if (world_has (EXTRA_VISITORS | EXTRA_LIMITS))
@@ -231,6 +241,8 @@ static void s_run (uint64_t seed)
         alarms_start (PUTS_TO);
     if (s_forges ())
         samples_start (PUTS_TO);
+    if (s_forges ())
+        offers_start (PUTS_TO);
     if (s_forges ())
         helm_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
@@ -273,8 +285,14 @@ typedef struct {
     uint64_t seed;
 } sum_t;
 
-//  If it is not 0, only seeds with this extra are run.
-static unsigned s_with;
+//  Only seeds that have all of these are run, and none of those.
+static unsigned s_with, s_without;
+
+static bool s_fits (uint64_t seed, unsigned with, unsigned without)
+{
+    world_init (seed);
+    return world_has_all (with) && !world_has (without) && !(s_has_witness (seed) && without & EXTRA_WITNESS);
+}
 
 //  Runs a seed in a process of its own; returns its exit code, and what it said.
 static int s_child (uint64_t seed, bool verbose, char *text, size_t size)
@@ -318,8 +336,7 @@ static sum_t s_seeds (uint64_t from, uint64_t count, bool tell)
     sum_t sum = {0};
     for (uint64_t seed = from; sum.runs < count; seed++) {
         char text[1200];
-        world_init (seed);
-        if (s_with && !world_has (s_with))
+        if (!s_fits (seed, s_with, s_without))
             continue;
         int code = s_child (seed, false, text, sizeof text);
         sum.runs++;
@@ -373,12 +390,13 @@ static void s_test_replay (void)
     s_tell (same, "a seed replays to the byte");
 }
 
-//  A bug is found, and by the checker that is meant for it, in one of so many runs that have these extras.
+//  A bug is found, and by the checker that is meant for it, in one of so many runs that have all of these extras, and none
+//  of those.
 typedef struct {
     mutant_t mutant;
     const char *finding;
     uint64_t runs;
-    unsigned extras;
+    unsigned with, without;
 } bug_t;
 
 static void s_test_mutant (const bug_t *bug)
@@ -390,8 +408,7 @@ static void s_test_mutant (const bug_t *bug)
     uint64_t runs = 0;
     for (uint64_t seed = 1; runs < bug->runs && !found; seed++) {
         char text[1200];
-        world_init (seed);
-        if (bug->extras && !world_has (bug->extras))
+        if (!s_fits (seed, bug->with, bug->without))
             continue;
         runs++;
         found = s_child (seed, false, text, sizeof text) && strstr (text, bug->finding);
@@ -405,50 +422,55 @@ static void s_test_mutant (const bug_t *bug)
 static void s_test_mutants (void)
 {
     static const bug_t bugs[] = {
-        {MUTANT_SYNC, "H1", 300, 0},
-        {MUTANT_FORGET, "H2", 300, 0},
-        {MUTANT_ACKS, "H3", 300, 0},
-        {MUTANT_ORDER, "H4", 300, 0},
-        {MUTANT_PRODUCER, "H5", 300, 0},
-        {MUTANT_EPOCH, "H6", 300, 0},
-        {MUTANT_DEATH, "H7", 300, 0},
-        {MUTANT_LINK, "H8", 300, 0},
-        {MUTANT_CONSENT, "H9", 300, 0},
-        {MUTANT_RECORD, "H9", 300, 0},
-        {MUTANT_ROWS, "H10", 10, 0},
-        {MUTANT_NAME, "H11", 200, EXTRA_NAMES},
-        {MUTANT_YIELD, "H12", 100, EXTRA_OPERATOR},
-        {MUTANT_LATE, "H2: in sync", 600, EXTRA_SPLITS},
-        {MUTANT_TAIL, "H2: in sync", 600, EXTRA_COPIES},
-        {MUTANT_BITS, "H3: in sync", 600, EXTRA_SPLITS},
-        {MUTANT_PURGE, "of the keeper", 600, EXTRA_SPLITS},
-        {MUTANT_MIX, "H4", 600, EXTRA_SPLITS},
-        {MUTANT_AGAIN, "H13", 60, 0},
-        {MUTANT_COUNT, "H13", 60, 0},
-        {MUTANT_NOTED, "has exited with 2", 100, EXTRA_LEVELS},
-        {MUTANT_PART, "H5", 400, EXTRA_LARGE},
-        {MUTANT_SHORT, "H8", 20, EXTRA_OLD},
-        {MUTANT_LIMITS, "H13", 100, EXTRA_LIMITS},
-        {MUTANT_GONE, "H14", 60, EXTRA_FORGE},
-        {MUTANT_TORN, "H14", 60, EXTRA_FORGE},
-        {MUTANT_MARK, "H16", 100, EXTRA_FORGE},
-        {MUTANT_BURIED, "H17", 60, EXTRA_FORGE},
-        {MUTANT_SPENT, "H17", 60, EXTRA_FORGE},
-        {MUTANT_MOVED, "H17", 60, EXTRA_FORGE},
-        {MUTANT_RESTED, "H17", 60, EXTRA_FORGE},
-        {MUTANT_FILTER, "H16", 60, EXTRA_FORGE},
-        {MUTANT_EARLY, "H18", 60, EXTRA_FORGE},
-        {MUTANT_UNTOLD, "H18", 60, EXTRA_FORGE},
-        {MUTANT_READ, "H18", 60, EXTRA_FORGE},
-        {MUTANT_SEEK, "H18", 60, EXTRA_FORGE},
-        {MUTANT_HASTY, "H19", 60, EXTRA_FORGE},
-        {MUTANT_UNTIMED, "H19", 600, EXTRA_SPLITS},
-        {MUTANT_GREEDY, "H20", 60, EXTRA_FORGE},
-        {MUTANT_RIVAL, "H21", 60, EXTRA_FORGE},
-        {MUTANT_STILL, "H21", 60, EXTRA_FORGE},
-        {MUTANT_LOCK, "H15", 60, EXTRA_SHARED},
-        {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED},
-        {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS},
+        {MUTANT_SYNC, "H1", 300, 0, 0},
+        {MUTANT_FORGET, "H2", 300, 0, 0},
+        {MUTANT_ACKS, "H3", 300, 0, 0},
+        {MUTANT_ORDER, "H4", 300, 0, 0},
+        {MUTANT_PRODUCER, "H5", 300, 0, 0},
+        {MUTANT_EPOCH, "H6", 300, 0, 0},
+        {MUTANT_DEATH, "H7", 300, 0, 0},
+        {MUTANT_LINK, "H8", 300, 0, 0},
+        {MUTANT_CONSENT, "H9", 300, 0, 0},
+        {MUTANT_RECORD, "H9", 300, 0, 0},
+        {MUTANT_ROWS, "H10", 10, 0, 0},
+        {MUTANT_NAME, "H11", 200, EXTRA_NAMES, 0},
+        {MUTANT_YIELD, "H12", 100, EXTRA_OPERATOR, 0},
+        {MUTANT_LATE, "H2: in sync", 600, EXTRA_SPLITS, 0},
+        {MUTANT_TAIL, "H2: in sync", 600, EXTRA_COPIES, 0},
+        {MUTANT_BITS, "H3: in sync", 600, EXTRA_SPLITS, 0},
+        {MUTANT_PURGE, "of the keeper", 600, EXTRA_SPLITS, 0},
+        {MUTANT_MIX, "H4", 600, EXTRA_SPLITS, 0},
+        {MUTANT_AGAIN, "H13", 60, 0, 0},
+        {MUTANT_COUNT, "H13", 60, 0, 0},
+        {MUTANT_NOTED, "has exited with 2", 100, EXTRA_LEVELS, 0},
+        {MUTANT_PART, "H5", 400, EXTRA_LARGE, 0},
+        {MUTANT_SHORT, "H8", 20, EXTRA_OLD, 0},
+        {MUTANT_LIMITS, "H13", 100, EXTRA_LIMITS, 0},
+        {MUTANT_GONE, "H14", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_TORN, "H14", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_MARK, "H16", 100, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_BURIED, "H17", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_SPENT, "H17", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_MOVED, "H17", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_RESTED, "H17", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_FILTER, "H16", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_EARLY, "H18", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_UNTOLD, "H18", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_READ, "H18", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_SEEK, "H18", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_HASTY, "H19", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_UNTIMED, "H19", 600, EXTRA_SPLITS, 0},
+        {MUTANT_GREEDY, "H20", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_TAKEN, "H19", 200, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_UNPURGED, "H19", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_UNLAID, "H10", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
+        {MUTANT_STALE, "H21", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_SOON, "H21", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_RIVAL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_STILL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_LOCK, "H15", 60, EXTRA_SHARED, 0},
+        {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED, 0},
+        {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS, 0},
     };
     for (size_t index = 0; index < sizeof bugs / sizeof *bugs; index++)
         s_test_mutant (&bugs[index]);
@@ -487,8 +509,9 @@ static int s_tap (void)
 int main (int argc, char *argv[])
 {
     static const struct option options[] = {
-        {"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},    {"mutant", 1, NULL, 'm'},
-        {"with", 1, NULL, 'w'}, {"verbose", 0, NULL, 'v'}, {"history", 1, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        {"seed", 1, NULL, 's'},    {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},
+        {"mutant", 1, NULL, 'm'},  {"with", 1, NULL, 'w'},    {"verbose", 0, NULL, 'v'},
+        {"history", 1, NULL, 'h'}, {"without", 1, NULL, 'o'}, {NULL, 0, NULL, 0}};
     uint64_t seed = 0, seeds = 0, from = 1;
     int letter;
     //  Transcripts have the rows that the roles take.
@@ -512,14 +535,19 @@ int main (int argc, char *argv[])
             world_verbose = true;
             break;
         case 'w':
-            s_with = world_extra (optarg);
+            s_with |= world_extra (optarg);
+            break;
+        case 'o':
+            s_without |= strcmp (optarg, "witness") ? world_extra (optarg) : EXTRA_WITNESS;
             break;
         case 'h':
             scribe_file (optarg);
             break;
         default:
-            fprintf (stderr,
-                     "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]] [--mutant NAME]\n");
+            fprintf (
+                stderr,
+                "usage: sim_pair [--seed N [--verbose] | --seeds N [--from M] [--with EXTRA]... [--without EXTRA]...]"
+                " [--mutant NAME]\n");
             return 2;
         }
     if (seed)

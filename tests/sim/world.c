@@ -183,6 +183,11 @@ bool world_has (unsigned extra)
     return s_extras & extra;
 }
 
+bool world_has_all (unsigned extras)
+{
+    return (s_extras & extras) == extras;
+}
+
 static const char *const s_extra_names[EXTRAS + 1] = {"splits",   "operator", "names", "copies",
                                                   "visitors", "levels",   "large", "old",
                                                   "limits",   "clocks",   "forge",  "shared"};

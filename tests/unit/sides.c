@@ -100,11 +100,9 @@ void sides_open_promoted (void)
     sides_say (&sides_winner, "c", "HELLO|h");
 }
 
-zb_replayer_next_t sides_replay_some (uint64_t most, char aside[64], zb_replayer_stats_t *stats)
+zb_replayer_next_t sides_carry (zb_replayer_t *replayer, uint64_t most, char aside[64])
 {
-    zb_replayer_t *replayer = zb_replayer_new (sides_secret, &sides_loser.lineage);
     zb_replayer_next_t next = ZB_REPLAYER_ON;
-    zb_replayer_restart (replayer);
     uint64_t sent = 0;
     *aside = 0;
     for (int idle = 0; idle < 3 && (next == ZB_REPLAYER_ON || next == ZB_REPLAYER_ASIDE) && sent < most; idle++) {
@@ -146,10 +144,18 @@ zb_replayer_next_t sides_replay_some (uint64_t most, char aside[64], zb_replayer
             zb_replayer_put_aside (replayer, 1);
         }
     }
-    zb_replayer_stats (replayer, stats);
     assert_null (zb_replayer_fault (replayer));
-    zb_replayer_destroy (&replayer);
     rig_skip (sides_winner.rig);
+    return next;
+}
+
+zb_replayer_next_t sides_replay_some (uint64_t most, char aside[64], zb_replayer_stats_t *stats)
+{
+    zb_replayer_t *replayer = zb_replayer_new (sides_secret, &sides_loser.lineage);
+    zb_replayer_restart (replayer);
+    zb_replayer_next_t next = sides_carry (replayer, most, aside);
+    zb_replayer_stats (replayer, stats);
+    zb_replayer_destroy (&replayer);
     return next;
 }
 

@@ -48,6 +48,8 @@ void sides_say (side_t *self, const char *client, const char *line);
 //  The winner of before has lost, since the other one has led again.
 void sides_swap (void);
 
+//  Sends items of this replayer, which was told to restart, as the next one does.
+zb_replayer_next_t sides_carry (zb_replayer_t *replayer, uint64_t most, char aside[64]);
 //  Sends what the loser has, at most `most` items, or until one is not answered; returns what the replayer said last.  Words of
 //  what was put aside go to `aside`.
 zb_replayer_next_t sides_replay_some (uint64_t most, char aside[64], zb_replayer_stats_t *stats);

@@ -195,6 +195,39 @@ static void test_shared (void **state)
     }
 }
 
+//  Beyond this machine the page takes TLS and logins.
+static void test_page (void **state)
+{
+    (void) state;
+#define S_TLS "http\n    certificate = /c\n    key = /k\n"
+    static const struct {
+        const char *text, *words; //  NULL: good
+        bool asked;               //  it has to listen
+    } cases[] = {
+        {"single\n", NULL, false},
+        {"single\n    http = none\n", NULL, true},
+        {"single\n    http = tcp://localhost:7\n", NULL, true},
+        {S_TLS, NULL, true},
+        {S_TLS "    login = /l\n    names = \"a b\"\nsingle\n    http = \"tcp://*:7\"\n", NULL, true},
+        {"http\n    certificate = /c\n", "http/key is not", true},
+        {"http\n    key = /k\n", "http/certificate is not", true},
+        {S_TLS "single\n    http = tcp://10.0.0.1:7\n", "http/login", true},
+        {"http\n    login = /l\nsingle\n    http = \"tcp://*:7\"\n", "http/certificate", true},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
+        zb_config_t *config = zb_config_new ();
+        char *error = kit_load (config, cases[index].text);
+        error = error ? error : kit_finish (config);
+        assert_int_equal (error != NULL, cases[index].words != NULL);
+        if (error)
+            assert_non_null (strstr (error, cases[index].words));
+        else
+            assert_int_equal (config->http_asked, cases[index].asked);
+        free (error);
+        zb_config_destroy (&config);
+    }
+}
+
 static void test_numbers (void **state)
 {
     (void) state;
@@ -274,6 +307,7 @@ int main (void)
         cmocka_unit_test (test_pair_must_be_whole),
         cmocka_unit_test (test_keys),
         cmocka_unit_test (test_shared),
+        cmocka_unit_test (test_page),
         cmocka_unit_test (test_numbers),
         cmocka_unit_test (test_limits_must_fit_together),
     };

@@ -23,13 +23,18 @@
 
 #define WALL 1800000000000 //  the machine's clock is so far ahead of the monotonic one
 
-//  Time passes, and both clocks tell it.
+//  Time passes, and both clocks of a machine tell it, whose wall clock is so far ahead.
+static void s_pass_at (rig_t *rig, int64_t ahead, int64_t ms)
+{
+    zb_engine_time (rig->engine, WALL + ahead + rig->now, rig->now);
+    rig->now += ms;
+    zb_engine_time (rig->engine, WALL + ahead + rig->now, rig->now);
+    rig_run (rig);
+}
+
 static void s_pass (rig_t *rig, int64_t ms)
 {
-    zb_engine_time (rig->engine, WALL + rig->now, rig->now);
-    rig->now += ms;
-    zb_engine_time (rig->engine, WALL + rig->now, rig->now);
-    rig_run (rig);
+    s_pass_at (rig, 0, ms);
 }
 
 //  A queue `d` in which messages may have a delay.
@@ -49,6 +54,17 @@ static void s_take_over (rig_t *rig)
 {
     rig_takeover (rig);
     s_pass (rig, 0);
+    rig_say (rig, "c", "HELLO|h");
+    rig_skip (rig);
+}
+
+//  The same by machines whose clocks differ: the one that leads is so far ahead, and its peer's from there.
+static void s_take_over_at (rig_t *rig, int64_t ahead, int64_t apart)
+{
+    int64_t wall = WALL + ahead + rig->now;
+    rig_takeover (rig);
+    zb_engine_peer_time (rig->engine, 0, (uint64_t) (wall + apart), wall);
+    s_pass_at (rig, ahead, 0);
     rig_say (rig, "c", "HELLO|h");
     rig_skip (rig);
 }
@@ -314,6 +330,27 @@ static void test_not_behind_a_backlog_that_is_read (void **state)
     rig_destroy (&rig);
 }
 
+//  Nor does one that fills all memory there is, while a consumer has some of it.
+static void test_not_behind_a_backlog_that_fills_memory (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = 1 << 20;
+    rig_t *rig = s_delayed ("delay=0", &limits);
+    rig_say (rig, "c", "PUT|p|d|delay=100|due");
+    for (int put = 0; put < 100; put++) {
+        rig_put (rig, "c", "p", "d", 1, 20000);
+        rig_run (rig);
+    }
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    s_pass (rig, 100);
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=100|due");
+    rig_destroy (&rig);
+}
+
 //  What is on disk is all that a new leader needs.
 static void test_takeover_and_restart (void **state)
 {
@@ -372,6 +409,39 @@ static void test_many_leads (void **state)
     rig_expect (rig, NULL);
     s_pass (rig, 1);
     rig_expect (rig, "c> MSG|g|both|d|1:1 1\tdelay=6000|one");
+    rig_destroy (&rig);
+}
+
+//  A delay is counted from the pair's time where the other machine, whose clock is ahead, may lead before it is over.
+static void test_clocks_that_differ (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    s_pass_at (rig, 5000, 0);
+    s_take_over_at (rig, 5000, 0);
+    rig_say (rig, "c", "PUT|p|q||x");
+    s_take_over_at (rig, 0, 5000);
+    rig_say (rig, "c", "PUT|p|d|delay=3000|one");
+    s_pass_at (rig, 0, 1000);
+    rig_skip (rig);
+    s_take_over_at (rig, 5000, -5000);
+    rig_say (rig, "c", "GET|g|d|9|20000|");
+    s_pass_at (rig, 5000, 1999);
+    rig_expect (rig, NULL);
+    s_pass_at (rig, 5000, 1001);
+    rig_expect (rig, "c> MSG|g|both|d|3:1 1\tdelay=3000|one");
+    rig_say (rig, "c", "ACK|a|d|3:1");
+    rig_skip (rig);
+    //  One that would be over by then is due as if the clocks agreed.
+    s_take_over_at (rig, 0, 5000);
+    rig_say (rig, "c", "QUEUE|q|d|expires=0");
+    rig_say (rig, "c", "PUT|p|d|delay=100\nexpires=1000|two");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|d|9|20000|");
+    s_pass_at (rig, 0, 99);
+    rig_expect (rig, NULL);
+    s_pass_at (rig, 0, 1);
+    rig_expect (rig, "c> MSG|g|both|d|5:1 1\tdelay=100\texpires=1000|two");
     rig_destroy (&rig);
 }
 
@@ -439,7 +509,8 @@ static void test_acknowledged (void **state)
     rig_say (rig, "c", "ACK|a|d|1:4");
     rig_expect (rig, "c> OK|a|both");
     rig_say (rig, "c", "LIST|l|d");
-    rig_expect (rig, "c> OK|l|d|lease=30000\nmax-messages=0\nmessages=1\nleased=0\nwaiting=0\ngrace=5000\ndelay=0");
+    rig_expect (rig, "c> OK|l|d|lease=30000\nmax-messages=0\nmessages=1\nleased=0\nwaiting=0\ngrace=5000\ndelay=0\n"
+                     "delayed=1");
     rig_say (rig, "c", "PUT|p|d||five");
     rig_skip (rig);
     rig_say (rig, "c", "GET|g|d|9|0|");
@@ -526,6 +597,61 @@ static void test_a_range_after_a_takeover (void **state)
     rig_say (rig, "c", "ACK|a|d|1:2 1:3 1:4");
     rig_expect (rig, "c> OK|a|both");
     assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
+//  LIST says of a queue, whether it is in memory or not, how many of its messages are not due, or not asked for since.
+static void s_expect_delayed (rig_t *rig, unsigned messages, unsigned delayed)
+{
+    char line[200];
+    snprintf (
+        line, sizeof line,
+        "c> OK|l|d|lease=30000\nmax-messages=0\nmessages=%u\nleased=0\nwaiting=0\ngrace=5000\ndelay=0\ndelayed=%u",
+        messages, delayed);
+    rig_skip (rig);
+    rig_say (rig, "c", "LIST|l|d");
+    rig_expect (rig, line);
+}
+
+static void test_counted (void **state)
+{
+    (void) state;
+    rig_t *rig = s_delayed ("delay=0", NULL);
+    s_expect_delayed (rig, 0, 0);
+    rig_say (rig, "c", "PUT|p|d|delay=100|one|two|three");
+    rig_say (rig, "c", "PUT|p|d|delay=300|four|five");
+    rig_say (rig, "c", "PUT|p|d||six|seven");
+    s_expect_delayed (rig, 7, 5);
+    //  Taken back, and not twice.
+    rig_say (rig, "c", "ACK|a|d|1:2 1:5");
+    rig_say (rig, "c", "ACK|a|d|1:2");
+    s_expect_delayed (rig, 5, 3);
+    s_take_over (rig);
+    s_expect_delayed (rig, 5, 3);
+    //  Due, and nobody gets; then somebody does.
+    s_pass (rig, 200);
+    s_expect_delayed (rig, 5, 3);
+    rig_say (rig, "c", "GET|g|d|1|0|");
+    rig_skip (rig);
+    rig_say (rig, "c", "NACK|n|d|1:1");
+    rig_say (rig, "c", "NACK|n|d|1:6");
+    s_expect_delayed (rig, 5, 1);
+    rig_restart (rig);
+    s_pass (rig, 0);
+    rig_say (rig, "c", "HELLO|h");
+    s_expect_delayed (rig, 5, 1);
+    //  What is purged is not delayed, what is put behind that is.
+    rig_say (rig, "c", "PUT|p|d|delay=100|eight");
+    rig_say (rig, "c", "PURGE|x|d");
+    rig_say (rig, "c", "PUT|p|d|delay=100|nine");
+    s_expect_delayed (rig, 1, 1);
+    s_take_over (rig);
+    s_expect_delayed (rig, 1, 1);
+    s_pass (rig, 1000);
+    rig_say (rig, "c", "GET|g|d|9|5000|");
+    rig_skip (rig);
+    rig_say (rig, "c", "ACK|a|d|3:2");
+    s_expect_delayed (rig, 0, 0);
     rig_destroy (&rig);
 }
 
@@ -713,6 +839,42 @@ static void test_a_great_many (void **state)
     rig_destroy (&rig);
 }
 
+//  What consumers have, and don't acknowledge, is bounded as in any queue.
+static void test_a_great_many_that_are_leased (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = 1 << 20;
+    rig_t *rig = s_delayed ("delay=100", &limits);
+    for (int put = 0; put < 4; put++)
+        rig_put (rig, "c", "p", "d", 1000, 1000);
+    rig_run (rig);
+    rig_say (rig, "c", "PUT|p|d|delay=0|last");
+    s_pass (rig, 100);
+    uint64_t got = 0, turns = 0;
+    char line[100];
+    for (uint64_t acked = 0; acked < 4001; acked = got, turns++) {
+        size_t bodies = 0;
+        do {
+            rig_skip (rig);
+            rig_say (rig, "c", "GET|g|d|1000|0|");
+            bodies = rig_last (rig)->answer.bodies;
+            got += bodies;
+            assert_true (rig_stats (rig).window_bytes <= 2 << 20);
+        } while (bodies);
+        assert_true (got > acked);
+        rig_skip (rig);
+        rig_say (rig, "c", "MOVE|m|d|q||9");
+        rig_expect (rig, got < 4001 ? "c> ERR|m|503|no memory is left*" : "c> OK|m|both|0|*");
+        //  The last one is not delayed.
+        snprintf (line, sizeof line, "ACK|a|d|1:1..1:%" PRIu64 " 1:4001", got - 1);
+        rig_say (rig, "c", line);
+    }
+    assert_true (turns > 3 && got == 4001);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -725,19 +887,23 @@ int main (void)
         cmocka_unit_test (test_not_behind_a_backlog),
         cmocka_unit_test (test_not_behind_one_amid_a_backlog),
         cmocka_unit_test (test_not_behind_a_backlog_that_is_read),
+        cmocka_unit_test (test_not_behind_a_backlog_that_fills_memory),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_many_leads),
+        cmocka_unit_test (test_clocks_that_differ),
         cmocka_unit_test (test_the_order_over_a_takeover),
         cmocka_unit_test (test_a_takeover_amid_the_insertion),
         cmocka_unit_test (test_acknowledged),
         cmocka_unit_test (test_a_range_over_what_became_due),
         cmocka_unit_test (test_a_range_after_a_takeover),
+        cmocka_unit_test (test_counted),
         cmocka_unit_test (test_purge_and_delete),
         cmocka_unit_test (test_peek),
         cmocka_unit_test (test_done_while_the_store_is_slow),
         cmocka_unit_test (test_purged_while_the_store_is_slow),
         cmocka_unit_test (test_a_full_queue),
         cmocka_unit_test (test_a_great_many),
+        cmocka_unit_test (test_a_great_many_that_are_leased),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

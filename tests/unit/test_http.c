@@ -140,12 +140,12 @@ static void test_figures (void **state)
 {
     (void) state;
     size_t size;
-    json_t *status =
-        json_loads ("{\"version\":\"1.2.3\",\"node\":\"single\",\"role\":\"passive\",\"in_sync\":true,\"peer\":null,"
-                    "\"disk\":{\"free\":null,\"full\":false},\"solo_ms\":1500,\"dropped\":{\"cut\":3},"
-                    "\"sync_us\":{\"bounds\":[500,1000],\"counts\":[2,0,1],\"sum\":2500000}}",
-                    0, NULL);
-    char *text = zb_exposition (status, NULL, true, 1.5, &size);
+    json_t *status = json_loads (
+        "{\"version\":\"1.2.3\",\"node\":\"single\",\"role\":\"passive\",\"in_sync\":true,\"peer\":null,"
+        "\"disk\":{\"free\":null,\"full\":false},\"solo_ms\":1500,\"dropped\":{\"cut\":3,\"unknown_keys\":2},"
+        "\"sync_us\":{\"bounds\":[500,1000],\"counts\":[2,0,1],\"sum\":2500000}}",
+        0, NULL);
+    char *text = zb_exposition (status, NULL, true, (zb_exposed_t){.started = 1.5, .wrong_passwords = 7}, &size);
     assert_int_equal (strlen (text), size);
     static const char *const lines[] = {"zbroker_build_info{version=\"1.2.3\",node=\"single\"} 1\n",
                                         "zbroker_role{role=\"passive\"} 1\n",
@@ -154,6 +154,8 @@ static void test_figures (void **state)
                                         "zbroker_disk_full 0\n",
                                         "# TYPE zbroker_solo_seconds counter\nzbroker_solo_seconds_total 1.5\n",
                                         "zbroker_dropped_total{reason=\"cut\"} 3\n",
+                                        "zbroker_auth_failures_total{reason=\"unknown_key\"} 2\n",
+                                        "zbroker_auth_failures_total{reason=\"password\"} 7\n",
                                         "zbroker_sync_seconds_bucket{le=\"0.0005\"} 2\n",
                                         "zbroker_sync_seconds_bucket{le=\"0.001\"} 2\n",
                                         "zbroker_sync_seconds_bucket{le=\"+Inf\"} 3\n",
@@ -177,15 +179,17 @@ static void test_figures_of_queues (void **state)
     size_t size;
     json_t *status = json_object ();
     json_t *queues =
-        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1,\"bytes\":12},"
+        json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1,\"bytes\":"
+                    "12,\"delayed\":4},"
                     "{\"name\":\"t\",\"kind\":\"topic\",\"messages\":9},"
                     "{\"name\":\"t/s\",\"kind\":\"subscription\",\"messages\":1,\"leased\":2,\"waiting\":0}]",
                     0, NULL);
-    char *text = zb_exposition (status, queues, false, 1.5, &size);
+    char *text = zb_exposition (status, queues, false, (zb_exposed_t){.started = 1.5}, &size);
     static const char *const lines[] = {
         "# TYPE zbroker_queue_messages gauge\nzbroker_queue_messages{queue=\"a\\\"b\\\\c\"} 7\n",
         "zbroker_queue_messages{queue=\"t/s\"} 1\n# HELP ",
-        "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 5\n",
+        "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 1\n",
+        "zbroker_queue_delayed{queue=\"a\\\"b\\\\c\"} 4\n",
         "zbroker_queue_ready{queue=\"t/s\"} 0\n",
         "zbroker_queue_leased{queue=\"t/s\"} 2\n",
         "zbroker_queue_gets_waiting{queue=\"a\\\"b\\\\c\"} 1\n",
@@ -194,6 +198,7 @@ static void test_figures_of_queues (void **state)
         if (!strstr (text, lines[index]))
             fail_msg ("no %s in %s", lines[index], text);
     assert_null (strstr (text, "zbroker_queue_bytes{queue=\"t/s\"}"));
+    assert_null (strstr (text, "zbroker_queue_delayed{queue=\"t/s\"}"));
     free (text);
     json_decref (queues);
     json_decref (status);

@@ -313,10 +313,43 @@ static void test_an_epoch_that_was_used_twice (void **state)
     }
 }
 
+//  A winner loses, is brought level with a store of fewer commits, and wins again: what its last merge has written is of a
+//  store that is gone.
+static void test_wins_again_with_fewer_commits (void **state)
+{
+    (void) state;
+    sides_open ();
+    for (int number = 0; number < 20; number++)
+        sides_say (&sides_winner, "c", "PUT|1|q||ours");
+    sides_say (&sides_loser, "c", "PUT|1|q||theirs");
+    sides_replay ("");
+    rig_t *rig = sides_winner.rig, *fresh = rig_new (NULL);
+    rig_say (fresh, "c", "HELLO|h");
+    rig_say (fresh, "c", "QUEUE|q|q|");
+    zb_engine_stop (rig->engine, "tcp://b");
+    fake_store_t *store = rig->store;
+    rig->store = fresh->store;
+    fresh->store = store;
+    uint64_t commit = fake_store_newest (rig->store);
+    sides_winner.lineage = (zb_lineage_t){0};
+    zb_lineage_raise (&sides_winner.lineage, 1, 1);
+    zb_lineage_raise_to (&sides_winner.lineage, 9, 1, commit + 1);
+    zb_engine_lead (rig->engine, 9, commit, sides_secret);
+    zb_engine_lineage (rig->engine, &sides_winner.lineage);
+    zb_engine_keep (rig->engine, ZB_KEEP_WRITE);
+    rig_rule (rig, ZB_RELEASE_HERE);
+    rig_skip (rig);
+    sides_replay ("");
+    sides_expect ("one,two,three,till 1,theirs");
+    rig_destroy (&fresh);
+    sides_close ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_split_again_in_the_middle),
+        cmocka_unit_test (test_wins_again_with_fewer_commits),
         cmocka_unit_test (test_done_at_the_loser_after_an_unfinished_replay),
         cmocka_unit_test (test_done_by_both_after_an_unfinished_replay),
         cmocka_unit_test (test_done_at_the_winner_that_loses_then),

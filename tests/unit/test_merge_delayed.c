@@ -61,6 +61,14 @@ static void s_close (void)
         ids += size == ZB_LANE_INDEX_SIZE;
     }
     assert_int_equal (due, ids);
+    //  And that is what LIST counts.
+    uint64_t delayed = 0;
+    rig_skip (sides_winner.rig);
+    sides_say (&sides_winner, "count", "HELLO|h");
+    sides_say (&sides_winner, "count", "LIST|l|*");
+    for (const char *text = rig_last (sides_winner.rig)->text; (text = strstr (text, "\ndelayed=")); text++)
+        delayed += strtoul (text + strlen ("\ndelayed="), NULL, 10);
+    assert_int_equal (delayed, due);
     sides_close ();
 }
 
@@ -367,6 +375,29 @@ static void test_a_row_while_something_becomes_due (void **state)
     s_close ();
 }
 
+//  A row does not wait for what others look up in the lane.
+static void test_a_row_while_ids_are_looked_up (void **state)
+{
+    (void) state;
+    char words[64];
+    zb_replayer_stats_t stats;
+    s_open_before_a_row ();
+    rig_t *rig = sides_winner.rig;
+    rig_say (rig, "c", "ACK|a|d|1:3");
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "c", "ACK|a|d|1:6");
+    assert_int_equal (rig->reads, 1);
+    sides_replay_some (2, words, &stats);
+    assert_int_equal (rig_stats (rig).replayed, 1);
+    rig->stuck = false;
+    rig_skip (rig);
+    rig_run (rig);
+    rig_expect (rig, "c> OK|a|solo");
+    sides_replay ("");
+    s_close ();
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +412,7 @@ int main (void)
         cmocka_unit_test (test_sent_to_both),
         cmocka_unit_test (test_a_get_while_rows_come),
         cmocka_unit_test (test_a_row_while_something_becomes_due),
+        cmocka_unit_test (test_a_row_while_ids_are_looked_up),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

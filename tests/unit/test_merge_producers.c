@@ -139,6 +139,74 @@ static void test_instances (void **state)
     sides_close ();
 }
 
+//  A loser that reads for long, and finds nothing to send, says so, and nobody without a token is let in meanwhile.
+static void test_a_loser_that_reads_for_long (void **state)
+{
+    (void) state;
+    char aside[64];
+    sides_open ();
+    sides_say (&sides_loser, "p", "PUT|2|q||two");
+    zb_replayer_t *replayer = zb_replayer_new (sides_secret, &sides_loser.lineage);
+    zb_replayer_restart (replayer);
+    //  Not before BEGIN was answered: there is one already.
+    zb_replayer_still (replayer);
+    zb_replayer_stats_t stats;
+    for (uint64_t sent = 1; sent <= 4; sent++) {
+        assert_int_equal (sides_carry (replayer, 1, aside), ZB_REPLAYER_ON);
+        //  BEGIN, a queue, and BEGIN again.
+        zb_replayer_stats (replayer, &stats);
+        assert_true (sent > 3 || stats.items == (sent > 1));
+        rig_wait (sides_winner.rig, 4000);
+        rig_skip (sides_winner.rig);
+        sides_say (&sides_winner, "p2", "HELLO|h|till||");
+        rig_expect (sides_winner.rig, "p2> ERR|h|503|merging*");
+        zb_replayer_still (replayer);
+    }
+    assert_int_equal (sides_carry (replayer, 1000, aside), ZB_REPLAYER_DONE);
+    assert_string_equal (aside, "");
+    zb_replayer_stats (replayer, &stats);
+    assert_int_equal (stats.messages, 1);
+    zb_replayer_destroy (&replayer);
+    sides_absorb ();
+    sides_say (&sides_winner, "p2", "HELLO|h|till||");
+    rig_expect (sides_winner.rig, "p2> OK|h|2.1|2|*");
+    sides_expect ("one,two,three,till 1,two");
+    sides_close ();
+}
+
+//  One whose store hangs in a read says nothing: the winner does not wait for it for ever.
+static void test_a_loser_whose_store_hangs (void **state)
+{
+    (void) state;
+    char aside[64], mac[ZB_ITEM_MAC_SIZE];
+    uint64_t n = 0;
+    sides_open ();
+    sides_say (&sides_loser, "p", "PUT|2|q||two");
+    zb_replayer_t *replayer = zb_replayer_new (sides_secret, &sides_loser.lineage);
+    zb_replayer_restart (replayer);
+    assert_int_equal (sides_carry (replayer, 1, aside), ZB_REPLAYER_ON);
+    for (int round = 0; round < 2; round++) {
+        zb_read_t *read = zb_replayer_read (replayer, -2);
+        assert_non_null (read);
+        //  Once for what has come since it spoke last.
+        zb_replayer_still (replayer);
+        assert_int_equal (sides_carry (replayer, 1, aside), ZB_REPLAYER_ON);
+        zb_replayer_still (replayer);
+        assert_null (zb_replayer_item (replayer, &n, mac));
+        rig_wait (sides_winner.rig, 5000);
+        assert_false (zb_engine_loser_waits (sides_winner.rig->engine));
+        fake_store_read (sides_loser.rig->store, read);
+        zb_replayer_found (replayer, &read);
+        //  A queue is all that it makes of it.
+        assert_int_equal (sides_carry (replayer, 1, aside), ZB_REPLAYER_ON);
+    }
+    assert_int_equal (sides_carry (replayer, 1000, aside), ZB_REPLAYER_DONE);
+    zb_replayer_destroy (&replayer);
+    sides_absorb ();
+    sides_expect ("one,two,three,till 1,two");
+    sides_close ();
+}
+
 //  S2: a number is used as soon as its message is here, though the merge stops before it comes to names: by a session of
 //  before, by a new one, after a restart.
 static void test_a_number_is_known_with_its_message (void **state)
@@ -287,6 +355,8 @@ int main (void)
         cmocka_unit_test (test_producers),
         cmocka_unit_test (test_a_put_of_several_rows),
         cmocka_unit_test (test_instances),
+        cmocka_unit_test (test_a_loser_that_reads_for_long),
+        cmocka_unit_test (test_a_loser_whose_store_hangs),
         cmocka_unit_test (test_a_number_is_known_with_its_message),
         cmocka_unit_test (test_a_number_of_a_new_name),
         cmocka_unit_test (test_a_number_that_is_missing_yet),

@@ -313,18 +313,24 @@ static void test_the_peer_is_told_before_alone_is_on_the_disk (void **unused)
     assert_int_equal (P->role.alone, 0);
 }
 
+//  Takes all that there is to be done; whether this was among it.
+static bool s_does (zb_role_t *self, zb_do_kind_t kind)
+{
+    zb_do_t effect;
+    bool does = false;
+    while (zb_role_next (self, &effect))
+        does = does || effect.kind == kind;
+    return does;
+}
+
 //  Hears the other one's heartbeat; echoed is when the newest one of its own that was heard had left.  Returns whether it
 //  answers with one at once.
 static bool s_answers (zb_role_t *self, const zb_role_t *peer, int64_t echoed, int64_t now)
 {
     zb_beat_t beat;
-    zb_do_t effect;
-    bool answers = false;
     zb_role_tell (peer, &beat);
     zb_role_beat (self, &beat, echoed, now);
-    while (zb_role_next (self, &effect))
-        answers = answers || effect.kind == ZB_DO_BEAT;
-    return answers;
+    return s_does (self, ZB_DO_BEAT);
 }
 
 static void test_going_alone_waits_for_no_heartbeat (void **unused)
@@ -434,6 +440,24 @@ static void test_a_late_grant_is_not_believed (void **unused)
     assert_false (role.in_step);
 }
 
+//  What was said while the peer was not heard is over when it is.
+static void test_a_passive_one_says_that_its_peer_is_back (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_role_t role = B->role;
+    zb_beat_t beat = role.peer;
+    int64_t back = model.now + MODEL_SILENCE + 1;
+    role.ticked_ms = back;
+    assert_string_equal (zb_role_why (&role, back), "ready to take over");
+    s_does (&role, ZB_DO_SAY);
+    assert_true (zb_role_beat (&role, &beat, role.echoed_ms, back));
+    assert_true (s_does (&role, ZB_DO_SAY));
+    assert_string_equal (zb_role_why (&role, back), "passive, in sync");
+    assert_true (zb_role_beat (&role, &beat, role.echoed_ms, back + 1));
+    assert_false (s_does (&role, ZB_DO_SAY));
+}
+
 //  The grant comes over the link, that the peer is no longer alone in its heartbeats: whatever is first, this one is in
 //  sync with the grant, and leads if the peer dies then.  One in which the peer goes alone anew ends it.
 static void test_a_grant_overtakes_a_heartbeat (void **unused)
@@ -492,11 +516,7 @@ static void test_a_grant_is_no_last_look (void **unused)
     (void) unused;
     model_t model = play_pair (false);
     zb_role_granted (&B->role, true, 1);
-    zb_do_t effect;
-    bool reads = false;
-    while (zb_role_next (&B->role, &effect))
-        reads = reads || effect.kind == ZB_DO_READ;
-    assert_true (reads);
+    assert_true (s_does (&B->role, ZB_DO_READ));
     zb_found_t nothing;
     assert_int_equal (zb_role_meta (&B->role, &nothing, 0, model.now), 0);
     assert_false (B->role.settled);
@@ -614,6 +634,26 @@ static void test_a_dead_passive_one_is_left_at_once (void **unused)
     assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
     assert_true (P->alone);
     play (&model, "ok P");
+}
+
+//  A death is no stall: whoever starts again is taken back as soon as the first time, however often it dies.
+static void test_a_passive_one_that_dies_again_is_taken_back_as_soon (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    for (int i = 0; i < 4; i++) {
+        play (&model, "put P, kill B, dead P, time P");
+        assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+        assert_in_range (P->role.rejoin_ms - model.now, 0, 1000);
+        play (&model, "ok P, start B, time P * 6");
+        assert_int_equal (P->role.phase, ZB_PHASE_PAIRED);
+    }
+    //  Nor is what it stalled before forgotten.
+    play (&model, "put P, deaf B * 7");
+    assert_int_equal (P->role.phase, ZB_PHASE_ALONE);
+    int64_t delay = P->role.rejoin_delay;
+    play (&model, "ok P, time P * 12, put P, kill B, dead P, time P");
+    assert_int_equal (P->role.rejoin_delay, delay);
 }
 
 static void test_a_death_from_before_a_stop_is_not_believed (void **unused)
@@ -901,6 +941,7 @@ int main (void)
         cmocka_unit_test (test_a_word_is_owed_as_an_ack_is),
         cmocka_unit_test (test_alone_without_its_epoch_is_void),
         cmocka_unit_test (test_a_late_grant_is_not_believed),
+        cmocka_unit_test (test_a_passive_one_says_that_its_peer_is_back),
         cmocka_unit_test (test_a_grant_overtakes_a_heartbeat),
         cmocka_unit_test (test_an_epoch_out_of_reach),
         cmocka_unit_test (test_an_epoch_that_nobody_knows_of),
@@ -914,6 +955,7 @@ int main (void)
         cmocka_unit_test (test_one_that_was_stopped_goes_alone_once_it_has_heard),
         cmocka_unit_test (test_one_that_was_stopped_takes_the_losers_replay),
         cmocka_unit_test (test_a_dead_passive_one_is_left_at_once),
+        cmocka_unit_test (test_a_passive_one_that_dies_again_is_taken_back_as_soon),
         cmocka_unit_test (test_a_death_from_before_a_stop_is_not_believed),
         cmocka_unit_test (test_one_that_was_alone_but_is_not_trusted_may_not_lead),
         cmocka_unit_test (test_the_loser_of_a_split_knows_that_it_lacks_something),

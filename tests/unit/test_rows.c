@@ -319,13 +319,23 @@ static void test_small_rows_come_back (void **state)
     more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};
     assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE), -1);
 
-    zb_cursor_row_t cursor = {5, 100, 100, 0, 0}, cursor2;
+    zb_cursor_row_t cursor = {5, 100, 100, 0, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE);
     assert_int_equal (zb_cursor_row_decode (&cursor2, row), 0);
     assert_memory_equal (&cursor, &cursor2, sizeof cursor);
     row->data[23]++;
     assert_int_equal (zb_cursor_row_decode (&cursor2, row), -1);
+    zb_row_unref (&row);
+    //  With what is in its lane; and as a program writes it that does not count that.
+    cursor = (zb_cursor_row_t){5, 100, 90, 5, 7, 4};
+    assert_int_equal (zb_cursor_row_encode (&cursor, value), ZB_CURSOR_ROW_MAX);
+    row = s_row (value, ZB_CURSOR_ROW_MAX);
+    assert_int_equal (zb_cursor_row_decode (&cursor2, row), 0);
+    assert_memory_equal (&cursor, &cursor2, sizeof cursor);
+    row->size = ZB_CURSOR_ROW_LONG;
+    assert_int_equal (zb_cursor_row_decode (&cursor2, row), 0);
+    assert_true (cursor2.laid == 0 && cursor2.behind == 7);
     zb_row_unref (&row);
 
     zb_producer_row_t producer = {1, 2, 3}, producer2;
@@ -385,7 +395,7 @@ static void test_longer_rows_are_read (void **state)
     assert_int_equal (zb_queue_row_decode (&queue2, row), -1);
     zb_row_unref (&row);
 
-    zb_cursor_row_t cursor = {9, 8, 7, 0, 0}, cursor2;
+    zb_cursor_row_t cursor = {9, 8, 7, 0, 0, 0}, cursor2;
     zb_cursor_row_encode (&cursor, value);
     row = s_row (value, ZB_CURSOR_ROW_SIZE + 9);
     assert_int_equal (zb_cursor_row_decode (&cursor2, row), 0);

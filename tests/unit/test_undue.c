@@ -163,6 +163,53 @@ static void test_drop_oldest (void **state)
     rig_destroy (&rig);
 }
 
+//  So many messages of d are due, each before the one that was put before it.
+static void s_put_due (rig_t *rig, int messages, const char *properties)
+{
+    char line[100];
+    for (int number = 0; number < messages; number++) {
+        snprintf (line, sizeof line, "PUT|p|d|delay=%d%s|due", 200 - number, properties);
+        kit_ok (rig, line);
+    }
+    s_pass (rig, 200);
+}
+
+//  However much is due, a PUT and a MOVE wait for one commit of it where that is enough, and for no more than they need.
+static void test_amid_much_that_is_due (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("delay=0\nmax-messages=40\nfull=drop-oldest");
+    kit_ok (rig, "QUEUE|q|e|");
+    kit_ok (rig, "PUT|p|d||one");
+    s_put_due (rig, 39, "");
+    size_t batches = rig->batches;
+    kit_ok (rig, "PUT|p|d||two");
+    assert_true (rig->batches - batches <= 3);
+    batches = rig->batches;
+    s_expect (rig, "MOVE|m|d|e||1", "c> OK|m|both|1|*");
+    assert_true (rig->batches - batches <= 3);
+    batches = rig->batches;
+    kit_ok (rig, "PUT|p|d||1|2|3|4|5");
+    assert_true (rig->batches - batches <= 8);
+    s_lists (rig, "d", "messages=40");
+    assert_int_equal (rig_stats (rig).dropped, 5);
+    rig_destroy (&rig);
+    //  Nothing else is there.
+    rig = s_open ("delay=0\nmax-messages=5\nfull=drop-oldest");
+    s_put_due (rig, 5, "");
+    kit_ok (rig, "PUT|p|d||1|2|3|4");
+    s_lists (rig, "d", "messages=5");
+    rig_destroy (&rig);
+    //  All that is due is over.
+    rig = s_open ("delay=0\nexpires=0\nmax-messages=5");
+    s_put_due (rig, 5, "\nexpires=400");
+    s_pass (rig, 300);
+    kit_ok (rig, "PUT|p|d||1|2|3|4|5");
+    s_has (rig, "d", "1,2,3,4,5");
+    assert_int_equal (rig_stats (rig).lapsed, 5);
+    rig_destroy (&rig);
+}
+
 //  A PUT waits until what has become due may be dropped.
 static void test_dropped_as_soon_as_it_is_safe (void **state)
 {
@@ -237,6 +284,32 @@ static void test_move (void **state)
     rig_sync (rig, true, true);
     rig_expect (rig, "c> OK|m|both|1|*");
     s_has (rig, "d", "");
+    rig_destroy (&rig);
+}
+
+//  Of an empty queue it moves nothing, also where no memory is left to see that.
+static void test_move_from_an_empty_queue (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.window = limits.windows = 8000;
+    rig_t *rig = rig_ready (&limits);
+    kit_ok (rig, "QUEUE|q|d|");
+    kit_ok (rig, "QUEUE|q|a|");
+    kit_ok (rig, "QUEUE|q|b|");
+    for (int put = 0; put < 9; put++) {
+        kit_put (rig, "a", 900);
+        kit_put (rig, "b", 900);
+    }
+    s_take_over (rig);
+    //  What consumers have is put out of memory for others now and then only.
+    rig_say (rig, "c", "GET|g|a|9|0|");
+    rig_say (rig, "c", "GET|g|a|9|0|");
+    rig_say (rig, "c", "GET|g|b|9|0|");
+    rig_say (rig, "c", "GET|g|b|9|0|");
+    rig_say (rig, "c", "GET|g|b|9|0|");
+    s_expect (rig, "MOVE|m|a|q||9", "c> ERR|m|503|no memory is left*");
+    s_expect (rig, "MOVE|m|d|q||9", "c> OK|m|both|0|*");
     rig_destroy (&rig);
 }
 
@@ -328,23 +401,26 @@ static void test_reject_while_it_becomes_due (void **state)
 {
     (void) state;
     zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.window = limits.windows = 4000;
+    limits.window = limits.windows = 2 << 20;
     rig_t *rig = rig_ready (&limits);
     s_wall = 1800000000000;
     s_pass (rig, 1);
     s_pass (rig, 61000);
     kit_ok (rig, "QUEUE|q|d|delay=0");
-    for (int put = 0; put < 9; put++)
-        kit_put (rig, "d", 900);
+    for (int put = 0; put < 20; put++)
+        kit_put (rig, "d", 128 << 10);
     kit_ok (rig, "PUT|p|d|delay=100|late");
     kit_ok (rig, "PUT|p|d||last");
+    s_take_over (rig);
     rig_say (rig, "x", "HELLO|h");
-    //  It has all that fits into memory, and waits for more.
-    rig_say (rig, "x", "GET|g|d|9|0|");
+    //  It has all that is read on, and waits for more.
+    do
+        rig_say (rig, "x", "GET|g|d|9|0|");
+    while (rig_last (rig)->answer.bodies);
     rig_say (rig, "x", "GET|g|d|9|5000|");
     rig_skip (rig);
     rig->stuck = true;
-    rig_say (rig, "c", "REJECT|r|d|1:10");
+    rig_say (rig, "c", "REJECT|r|d|1:21");
     s_wall += 100;
     rig->now += 100;
     zb_engine_time (rig->engine, (int64_t) s_wall, rig->now);
@@ -378,9 +454,11 @@ int main (void)
         cmocka_unit_test (test_its_bytes_count),
         cmocka_unit_test (test_named_for_a_queue_with_messages),
         cmocka_unit_test (test_drop_oldest),
+        cmocka_unit_test (test_amid_much_that_is_due),
         cmocka_unit_test (test_dropped_as_soon_as_it_is_safe),
         cmocka_unit_test (test_expires),
         cmocka_unit_test (test_move),
+        cmocka_unit_test (test_move_from_an_empty_queue),
         cmocka_unit_test (test_reject_nack_and_extend),
         cmocka_unit_test (test_acks_of_a_put),
         cmocka_unit_test (test_acks_while_something_becomes_due),

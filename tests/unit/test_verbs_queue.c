@@ -251,6 +251,27 @@ static void test_purge_empties_and_frees_in_steps (void **state)
     rig_destroy (&rig);
 }
 
+//  What is purged goes, also when the step before it found nothing, and on an idle broker.
+static void test_purged_again_while_nothing_is_found (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    rig->stuck = true;
+    rig_say (rig, "c", "PURGE|p|q");
+    rig_expect (rig, "c> OK|p|both");
+    assert_int_equal (rig->reads, 1);
+    zb_read_t *held = rig->read[0];
+    rig->reads = 0;
+    rig->stuck = false;
+    rig_say (rig, "c", "PUT|p|q||one");
+    rig_say (rig, "c", "PURGE|p|q");
+    zb_engine_loaded (rig->engine, &held, rig->now);
+    rig_run (rig);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    assert_int_equal (fake_store_rows (rig->store, ZB_QUEUES), 1);
+    rig_destroy (&rig);
+}
+
 static void test_delete_then_make_again (void **state)
 {
     (void) state;
@@ -324,6 +345,7 @@ int main (void)
         cmocka_unit_test (test_list_matches_and_counts),
         cmocka_unit_test (test_list_comes_in_pages),
         cmocka_unit_test (test_purge_empties_and_frees_in_steps),
+        cmocka_unit_test (test_purged_again_while_nothing_is_found),
         cmocka_unit_test (test_delete_then_make_again),
         cmocka_unit_test (test_a_deleted_queue_is_not_read_again),
     };

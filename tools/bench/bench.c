@@ -198,7 +198,7 @@ static int s_prepare (bench_t *self)
     bench_load_t *load = &self->report.load;
     int code = TOOL_OK;
     if (self->own)
-        code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair) : pair_start (self->pair);
+        code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair, "") : pair_start (self->pair);
     if (code != TOOL_OK)
         return code;
     self->client = zb_client_new (self->own ? pair_brokers (self->pair) : tool_option (self->tool, "brokers"));

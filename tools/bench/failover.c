@@ -1,5 +1,5 @@
 /*  =========================================================================
-    bench_failover - how long clients wait when the active broker goes, or hands over
+    bench_failover - how long clients wait when a broker goes, or hands over
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -24,10 +24,10 @@
 #define TAKE 200         //  messages that a GET asks for
 #define STAMP 8          //  bytes of a body: its number
 
-//  What can become of the active broker, in the order in which it does.
-typedef enum { KILL, STOP, SWITCH, EVENTS } event_t;
-static const char *const s_events[EVENTS] = {"kill", "stop", "switchover"};
-static const char *const s_texts[EVENTS] = {"kill -9", "SIGSTOP", "switchover"};
+//  What can become of the active broker, or of the passive one (PASSIVE), in the order in which it does.
+typedef enum { KILL, PASSIVE, STOP, SWITCH, EVENTS } event_t;
+static const char *const s_events[EVENTS] = {"kill", "passive_kill", "stop", "switchover"};
+static const char *const s_texts[EVENTS] = {"kill -9", "passive, kill -9", "SIGSTOP", "switchover"};
 
 //  One client's watch: the time between two OKs.
 typedef struct {
@@ -35,7 +35,8 @@ typedef struct {
     int64_t last;     //  OK, or the end of a time in which nothing was asked, ns
     int64_t longest;  //  between two of them since it was armed
     uint64_t less;    //  OKs since then that were less than `both`
-    const char *from; //  the broker to which something is about to happen, until another one says OK; else NULL
+    const char *from; //  the active broker before something happens, until one says OK after it; else NULL
+    bool alone;       //  that one is it, and the OK is `solo`; else another one
 } watch_t;
 
 typedef struct {
@@ -74,17 +75,18 @@ static void s_heard (watch_t *watch, const zb_client_t *client, zb_level_t level
         watch->longest = now - watch->last;
     watch->last = now;
     watch->less += watch->from && level != ZB_LEVEL_BOTH;
-    if (watch->from && !streq (watch->from, zb_client_endpoint (client)))
+    if (watch->from && (watch->alone ? level == ZB_LEVEL_SOLO : !streq (watch->from, zb_client_endpoint (client))))
         watch->from = NULL;
     pthread_mutex_unlock (&watch->lock);
 }
 
-static void s_arm (watch_t *watch, const char *from)
+static void s_arm (watch_t *watch, const char *from, bool alone)
 {
     pthread_mutex_lock (&watch->lock);
     watch->longest = 0;
     watch->less = 0;
     watch->from = from;
+    watch->alone = alone;
     pthread_mutex_unlock (&watch->lock);
 }
 
@@ -243,7 +245,7 @@ static int s_fill (failover_t *self)
     return code;
 }
 
-//  Waits until both clients are served by the broker that took over.
+//  Waits until both clients are served by the broker that took over, or is left.
 static int s_await_service (failover_t *self)
 {
     int64_t limit = zclock_mono () + PATIENCE;
@@ -286,10 +288,11 @@ static int s_strike (failover_t *self, event_t event)
         code = pair_active (self->pair, self->monitor, &active);
     if (code)
         return code;
-    s_arm (&self->putting, pair_endpoint (self->pair, active));
-    s_arm (&self->getting, pair_endpoint (self->pair, active));
-    if (event == KILL)
-        pair_kill (self->pair, active);
+    size_t victim = event == PASSIVE ? !active : active;
+    s_arm (&self->putting, pair_endpoint (self->pair, active), event == PASSIVE);
+    s_arm (&self->getting, pair_endpoint (self->pair, active), event == PASSIVE);
+    if (event == KILL || event == PASSIVE)
+        pair_kill (self->pair, victim);
     else if (event == STOP)
         kill (pair_pid (self->pair, active), SIGSTOP);
     else
@@ -303,7 +306,7 @@ static int s_strike (failover_t *self, event_t event)
     else if (event == STOP)
         kill (pair_pid (self->pair, active), SIGCONT);
     else if (code == TOOL_OK)
-        code = pair_restart (self->pair, active);
+        code = pair_restart (self->pair, victim);
     return code;
 }
 
@@ -332,7 +335,7 @@ static int s_strike_all (failover_t *self)
 
 static int s_run (failover_t *self)
 {
-    int code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair) : pair_start (self->pair);
+    int code = tool_option (self->tool, "keys") ? pair_start_keyed (self->pair, "") : pair_start (self->pair);
     if (code)
         return code;
     self->monitor = s_client (self, NULL);
@@ -359,12 +362,12 @@ static void s_print (const failover_t *self)
 {
     printf ("failover: a producer at %" PRId64 " messages/s of %zu bytes and a consumer, backlog %" PRId64 "\n", self->rate,
             self->body, self->backlog);
-    printf ("%-10s %-9s %6s %9s %9s %9s   ms from the last OK before to the first OK after\n", "", "", "times", "p50", "p99",
-            "max");
+    printf ("%-16s %-9s %6s %9s %9s %9s   ms from the last OK before to the first OK after\n", "", "", "times", "p50",
+            "p99", "max");
     for (int event = 0; event < EVENTS; event++) {
         const histogram_t *times[] = {&self->put[event], &self->get[event]};
         for (int index = 0; index < 2 && times[index]->count; index++)
-            printf ("%-10s %-9s %6" PRIu64 " %9.1f %9.1f %9.1f\n", s_texts[event], index ? "consumer" : "producer",
+            printf ("%-16s %-9s %6" PRIu64 " %9.1f %9.1f %9.1f\n", s_texts[event], index ? "consumer" : "producer",
                     times[index]->count, s_ms (times[index], 50), s_ms (times[index], 99), s_ms (times[index], 100));
     }
     if (self->put[SWITCH].count)
@@ -395,11 +398,12 @@ static void s_print_json (const failover_t *self)
 
 int bench_failover (tool_t *tool)
 {
-    int64_t body = 100, window = 100, rate = 2000, kills = 50, stops = 50, switchovers = 50, backlog = 0;
+    int64_t body = 100, window = 100, rate = 2000, backlog = 0;
+    int64_t kills = 50, passive_kills = 50, stops = 50, switchovers = 50;
     if (tool_number (tool, "body", STAMP, 1 << 20, &body) || tool_number (tool, "window", 1, ZB_WINDOW, &window) ||
         tool_number (tool, "rate", 100, 100000, &rate) || tool_number (tool, "kills", 0, 100000, &kills) ||
-        tool_number (tool, "stops", 0, 100000, &stops) ||
-        tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
+        tool_number (tool, "passive-kills", 0, 100000, &passive_kills) ||
+        tool_number (tool, "stops", 0, 100000, &stops) || tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
         tool_number (tool, "backlog", 0, 100000000, &backlog))
         return TOOL_USAGE;
     if (tool->size || tool_option (tool, "brokers"))
@@ -414,6 +418,7 @@ int bench_failover (tool_t *tool)
     self->rate = rate;
     self->backlog = backlog;
     self->events[KILL] = kills;
+    self->events[PASSIVE] = passive_kills;
     self->events[STOP] = stops;
     self->events[SWITCH] = switchovers;
     pthread_mutex_init (&self->putting.lock, NULL);

@@ -1,5 +1,5 @@
 /*  =========================================================================
-    bench_failover - how long clients wait when the active broker goes, or hands over
+    bench_failover - how long clients wait when a broker goes, or hands over
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -7,9 +7,10 @@
     =========================================================================
 
     A pair of its own, a producer and a consumer that follow it through libzbroker,
-    and the active broker is killed, stopped, or told to hand over, again and again.
-    What is measured is what the client sees: the longest time between two OKs up to
-    the first one of the other broker.
+    and the active broker is killed, stopped, or told to hand over, or the passive one
+    killed, again and again.  What is measured is what the client sees: the longest time
+    between two OKs up to the first one of the other broker, or, when the passive one
+    is killed, the first `solo`.
 */
 
 #ifndef BENCH_FAILOVER_H_INCLUDED
@@ -19,12 +20,13 @@
 
 //  Options of `zbroker bench --failover`; the command has --body, --rate, --window, --backlog and --json,
 //  too.
-#define BENCH_FAILOVER_OPTIONS                                                                                        \
-    {"failover", NULL, "how long do clients wait when the active broker goes?"},                                      \
-        {"kills", "N", "failover: kill -9 the active broker so often (default: 50)"},                                  \
-        {"stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"},                                  \
-    {                                                                                                                  \
-        "switchovers", "N", "failover: have the active broker hand over so often (default: 50)"                        \
+#define BENCH_FAILOVER_OPTIONS                                                                  \
+    {"failover", NULL, "how long do clients wait when a broker goes?"},                         \
+        {"kills", "N", "failover: kill -9 the active broker so often (default: 50)"},           \
+        {"passive-kills", "N", "failover: kill -9 the passive broker so often (default: 50)"},  \
+        {"stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"},           \
+    {                                                                                           \
+        "switchovers", "N", "failover: have the active broker hand over so often (default: 50)" \
     }
 
 //  Runs it and prints the distribution.  Returns an exit code: TOOL_FAILED if a client saw an error, or a message was

@@ -282,6 +282,7 @@ void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durab
     bool held = self->rule == ZB_RELEASE_HOLD;
     self->rule = rule;
     self->durable = durable;
+    self->ready_held = false;
     zb_engine_token (self);
     if (self->fault || rule == ZB_RELEASE_HOLD)
         return;

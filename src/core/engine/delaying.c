@@ -21,6 +21,7 @@
 
 #define ROWS 256          //  of one read
 #define BYTES (256 << 10) //  of one read, about
+#define ERASED 64         //  bytes of a commit that erases one, about
 #define CLOCK_STEP 100    //  ms until it is tried again while the time is not known
 
 //  A lead that begins takes up the time of the store, which may be ahead by a step, and by another one for each lead
@@ -58,7 +59,7 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
         *code = ZB_NOT_READY;
         return "this broker does not know the time yet";
     }
-    uint64_t when = delay.due ? delay.due : time + ms;
+    uint64_t when = delay.due ? delay.due : time + ms, later = self->clock.pair.time + ms;
     if (when <= time)
         return NULL;
     zb_timing_t timing = {.told = false};
@@ -67,7 +68,9 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
     uint64_t expires = timing.told ? timing.expires : queue->timed ? queue->expires : 0;
     if (expires && when - time >= expires)
         return "it would expire before it is due";
-    *due = when;
+    //  The other machine, whose clock is ahead, may lead before it is due.
+    bool ahead = self->clock.apart > ZB_TIME_STEP && delay.due == 0;
+    *due = ahead && (expires == 0 || later - time < expires) ? later : when;
     return NULL;
 }
 
@@ -147,42 +150,68 @@ static zb_load_t *s_read_due (zb_engine_t *self, zb_queue_t *queue)
     return load;
 }
 
-void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
+bool zb_engine_may_be_due (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_lane_t *lane = &queue->lane;
     uint64_t time = zb_engine_due_time (self);
     zb_timer_stop (&self->timers, &lane->timer);
     if (!queue->delays || queue->gone || zb_ring_empty (&queue->parked) || lane->load ||
         zb_engine_inserts_due (self, queue))
-        return;
+        return false;
     lane->timer.kind = ZB_TIMER_LANE;
     if (lane->known && lane->head > time) {
         uint64_t left = lane->head - time;
         if (lane->head < ZB_LANE_NEVER)
             zb_timer_set (&self->timers, &lane->timer, self->now + (left < INT32_MAX ? (int64_t) left : INT32_MAX));
-        return;
+        return false;
     }
     if (time == 0) {
         zb_timer_set (&self->timers, &lane->timer, self->now + CLOCK_STEP);
-        return;
+        return false;
     }
-    //  Both end by themselves, and then it is served.
-    if (queue->cursor.load || queue->log.inserting || !s_is_passed (queue))
-        return;
-    s_read_due (self, queue);
+    return true;
 }
 
-zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue)
+void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue)
+{
+    //  Both end by themselves, and then it is served, as when an acknowledgement makes room.
+    if (zb_engine_may_be_due (self, queue) && !queue->cursor.load && !queue->log.inserting && s_is_passed (queue) &&
+        zb_engine_due_fits (self, queue, BYTES))
+        s_read_due (self, queue);
+}
+
+//  Whether what is due fits into memory as it is: no row may leave it that a task relies on in this step.
+static bool s_fits (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    size_t chunk = zb_engine_chunk (self), more = BYTES < chunk ? BYTES : chunk;
+    return queue->log.bytes + more <= self->limits.window + chunk && self->windows + more <= self->limits.windows;
+}
+
+zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool more)
 {
     const zb_lane_t *lane = &queue->lane;
     uint64_t time = queue->delays ? zb_engine_due_time (self) : 0;
-    if (queue->delays && zb_engine_inserts_due (self, queue))
+    unsigned taken = more ? 0 : task->due;
+    if (time == 0 || taken == 2)
+        return NULL;
+    if (zb_engine_inserts_due (self, queue)) {
+        task->due = 2;
         return &self->shown;
-    if (time == 0 || (lane->known && lane->head > time && !lane->load))
+    }
+    if (taken == 1 || (lane->known && lane->head > time && !lane->load))
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    return queue->log.inserting || !s_is_passed (queue) ? NULL : s_read_due (self, queue);
+    if (queue->log.inserting || !(more || s_is_passed (queue)) || !s_fits (self, queue))
+        return NULL;
+    task->due = 1;
+    return s_read_due (self, queue);
+}
+
+bool zb_engine_leaves_due (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    uint64_t time = queue->delays ? zb_engine_due_time (self) : 0;
+    return time > 0 && !(queue->lane.known && queue->lane.head > time);
 }
 
 bool zb_engine_delay_comes (const zb_engine_t *self, const zb_queue_t *queue)
@@ -197,7 +226,7 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint6
     zb_lane_erase (self->fill->batch, queue->id, due, id);
     zb_lane_take (&queue->lane, id, self->fill->number, true);
     zb_queue_take_due (queue, row, id, self->fill);
-    queue->lane.commit = self->fill->number;
+    queue->lane.commit = self->due_commit = self->fill->number;
     self->fill->bytes += row->size;
     self->waiting += row->size;
     zb_engine_touch_queue (self, queue);
@@ -274,7 +303,8 @@ static zb_load_t *s_look (zb_engine_t *self, zb_queue_t *queue, uint64_t from, u
     load->last = last;
     load->asks = asks;
     zb_lane_index_key (queue->id, from, key);
-    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, ROWS, BYTES);
+    zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX,
+                 last - from < ROWS ? (size_t) (last - from) + 1 : ROWS, BYTES);
     zb_engine_read_tomb (load);
     return load;
 }
@@ -304,6 +334,9 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
             continue;
         zb_lane_erase (self->fill->batch, queue->id, due, id);
         zb_lane_take (&queue->lane, id, self->fill->number, false);
+        self->fill->bytes += ERASED;
+        self->waiting += ERASED;
+        queue->log.laid -= queue->log.laid > 0;
         s_done (self, queue, id, bytes);
     }
     zb_engine_visited (self, read->count[0]);
@@ -320,7 +353,7 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
 static bool s_is_inserted (const zb_engine_t *self, const zb_lane_t *lane, const zb_span_t *span)
 {
     bool any = false;
-    for (size_t index = 0; index < lane->gones && !any; index++) {
+    for (size_t index = 0; lane->commit > self->released && index < lane->gones && !any; index++) {
         const zb_lane_gone_t *gone = &lane->gone[index];
         any = gone->inserted && gone->commit > self->released && gone->id >= span->first && gone->id <= span->last;
     }

@@ -456,9 +456,15 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
 
 //  Figures
 
-bool zb_engine_client_waits (const zb_engine_t *self)
+bool zb_engine_owes (const zb_engine_t *self)
 {
     return self->waits || self->backlog || !zb_ring_empty (&self->barrier.unsure);
+}
+
+bool zb_engine_client_waits (const zb_engine_t *self)
+{
+    bool comes = self->due_commit > self->released || (self->ready_held && !zb_engine_may (self, 0));
+    return zb_engine_owes (self) || (comes && !zb_ring_empty (&self->demand));
 }
 
 bool zb_engine_loser_waits (const zb_engine_t *self)

@@ -221,6 +221,9 @@ size_t zb_engine_clients (zb_engine_t *self, zb_frame_t pattern, uint64_t after,
                           uint64_t *next);
 //  Whether somebody waits for an answer that only the store or the peer can bring (the pair probes only then).
 bool zb_engine_client_waits (const zb_engine_t *self);
+//  Whether it is an answer to more than a GET that has waited for something to become due, or to come back: that may as well be
+//  another broker's.
+bool zb_engine_owes (const zb_engine_t *self);
 //  Whether the peer has asked to replay, as the loser of a split does, and is listened to only when this broker is alone.
 //  If it has come in sync meanwhile it waits no more: its store was fetched anew, or was level after all.
 bool zb_engine_loser_waits (const zb_engine_t *self);

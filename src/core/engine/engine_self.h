@@ -325,6 +325,8 @@ struct zb_engine {
     bool congested;  //  GETs wait until some of them are taken
     size_t waits;   //  replies that wait for a commit
     size_t backlog; //  sessions that wait for a load
+    uint64_t due_commit; //  the newest that inserts what has become due
+    bool ready_held;     //  something is ready, or due, for a GET that waits, and nothing may be told
     size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
     size_t asked;   //  GETs that are not answered yet
     char token[ZB_TOKEN_MAX];
@@ -626,6 +628,8 @@ zb_delivery_t zb_engine_delivery (const zb_places_t *places, uint32_t number, zb
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
 //  Whether one more read of the queue's window fits into memory, and may be made now.
 bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue);
+//  The same for what is due, of about so many bytes.
+bool zb_engine_due_fits (zb_engine_t *self, zb_queue_t *queue, size_t bytes);
 //  Has the window read on when little of it is left to be delivered, and there is room.
 void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue);
 //  The same for who can do nothing with what is in memory, as consumers have it.
@@ -666,8 +670,8 @@ zb_excess_t zb_engine_excess (const zb_engine_t *self, const zb_queue_t *queue, 
                               const zb_queue_t *acked);
 //  Whether it fits: returns what it must wait for, or NULL.  *fits: it does, when up to the id *drops all that is ready and not
 //  acknowledged by it is dropped (0: nothing); else it was answered.
-zb_load_t *zb_engine_fit (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
-                          bool *fits, uint64_t *drops);
+zb_load_t *zb_engine_fit (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked, bool *fits,
+                          uint64_t *drops);
 //  Drops that.
 void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request, const zb_queue_t *acked,
                             uint64_t last);
@@ -682,6 +686,8 @@ const char *zb_engine_due (const zb_engine_t *self, const zb_queue_t *queue, zb_
                            unsigned *code);
 //  Somebody gets from the queue: takes what is due, or waits for that.
 void zb_engine_delay (zb_engine_t *self, zb_queue_t *queue);
+//  Somebody gets, and nothing may be told: whether something may be due; else the lane's timer runs until then.
+bool zb_engine_may_be_due (zb_engine_t *self, zb_queue_t *queue);
 //  A read of a lane has the tombstone of its queue read, too.  *mark: messages up to this id are gone, as far as that read may
 //  have seen them; false if the tombstone, which is in this range, is malformed.
 void zb_engine_read_tomb (zb_load_t *load);
@@ -696,8 +702,10 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
 //  Takes what a span of a task names of the lane out.  Returns what it must wait for, NULL if it is done.
 zb_load_t *zb_engine_ack_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span);
 //  What is due is to be in the log though nobody gets: returns what must be waited for, NULL if there is nothing that can be
-//  taken now.
-zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue);
+//  taken now.  A task waits for one commit of it, and for another one if it needs more than what is ready.
+zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool more);
+//  Whether there may be more that is due, for which there was no room in memory.
+bool zb_engine_leaves_due (const zb_engine_t *self, const zb_queue_t *queue);
 //  Whether what has become due is on its way into the log: `shown` tells of its end.
 bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue);
 //  Whether one of the ids that a task names, which are joined, is in the lane.  Returns what must be waited for; NULL, and *laid.

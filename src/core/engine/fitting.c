@@ -182,14 +182,14 @@ static zb_load_t *s_look_on (zb_engine_t *self, const zb_task_t *task, zb_queue_
     if (zb_engine_reads (queue))
         return zb_engine_reads (queue);
     zb_engine_visited (self, AGAIN_VISITS);
-    bool all = cursor->reach >= log->tail;
+    bool all = cursor->reach >= log->tail, due = zb_engine_leaves_due (self, queue);
     if (log->inserting || (all && log->put > log->shown))
         return &self->shown;
-    if (all)
+    if (all && !due)
         return s_refuse (self, task, ZB_QUEUE_FULL, queue->delays ? FULL_UNDUE : FULL_OF_LEASES, queue->commit);
-    if (zb_engine_window_fits (self, queue))
+    if (!all && zb_engine_window_fits (self, queue))
         return zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
-    if (!surplus || !last)
+    if (!all && (!surplus || !last))
         zb_engine_read_past (self, queue);
     if (cursor->load)
         return cursor->load;
@@ -218,7 +218,7 @@ static zb_load_t *s_may_bury (zb_engine_t *self, const zb_task_t *task, zb_queue
 }
 
 //  Looks for what may go.
-static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
+static zb_load_t *s_make_way (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
                               zb_excess_t excess, bool *fits, uint64_t *drops)
 {
     const zb_request_t *request = &task->request;
@@ -234,7 +234,7 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
     if (target || !may)
         return target;
     //  What is due is as ready as what is in the log.
-    zb_load_t *load = zb_engine_take_due (self, queue);
+    zb_load_t *load = zb_engine_take_due (self, queue, task, false);
     if (load)
         return load;
     bool surplus = excess.messages > request->bodies || excess.bytes > s_bytes (request);
@@ -245,15 +245,16 @@ static zb_load_t *s_make_way (zb_engine_t *self, const zb_task_t *task, zb_queue
         *drops = last;
         return NULL;
     }
+    load = left ? zb_engine_take_due (self, queue, task, true) : NULL;
     if (left)
-        return s_look_on (self, task, queue, acked, last, surplus);
+        return load ? load : s_look_on (self, task, queue, acked, last, surplus);
     if (last)
         zb_engine_drop_oldest (self, queue, request, acked, last);
     return &self->later;
 }
 
-zb_load_t *zb_engine_fit (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked,
-                          bool *fits, uint64_t *drops)
+zb_load_t *zb_engine_fit (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue, const zb_queue_t *acked, bool *fits,
+                          uint64_t *drops)
 {
     const zb_request_t *request = &task->request;
     *fits = false;

@@ -14,6 +14,9 @@
 
 //  What answering a GET costs, in visits.
 #define GET_VISITS 10
+//  ms in which a GET whose wait is over is kept while what is due is read, or inserted: that may be behind very much that is
+//  purged.
+#define LATE_MOST 1000
 //  ms between two times that rows of which something is leased leave memory.
 #define EVICT_STEP 100
 
@@ -262,7 +265,40 @@ bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue)
            self->windows + chunk <= self->limits.windows;
 }
 
-//  Held: what is in memory is of no use to who asks, so that only the sum of all windows bounds it.
+//  Whether so much more may be read, up to so much in all.  Held: what is in memory is of no use to who asks, so that only the
+//  sum of all windows bounds it.
+static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size_t most, bool held)
+{
+    const zb_cursor_t *cursor = &queue->cursor;
+    if (cursor->window && !held && cursor->log->bytes + chunk > most)
+        return false;
+    if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
+        return false;
+    if (self->windows + chunk > self->limits.windows) {
+        s_make_room (self, queue, chunk, false);
+        //  Two queues with nothing but leased rows would take turns in having theirs read again, as fast as they can.
+        if (self->windows + chunk > self->limits.windows && self->now >= self->evict_at) {
+            self->evict_at = self->now + EVICT_STEP;
+            s_make_room (self, queue, chunk, true);
+        }
+        self->starved = self->windows + chunk > self->limits.windows;
+    }
+    return !self->starved;
+}
+
+//  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way.
+static bool s_is_held (const zb_queue_t *queue)
+{
+    return (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0;
+}
+
+bool zb_engine_due_fits (zb_engine_t *self, zb_queue_t *queue, size_t bytes)
+{
+    //  It does not wait for a backlog that fills the window: that is shed when it is there, as far as nobody has it.
+    size_t chunk = zb_engine_chunk (self), more = bytes < chunk ? bytes : chunk;
+    return s_has_room (self, queue, more, self->limits.window + chunk, s_is_held (queue));
+}
+
 static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
 {
     //  I1: what was inserted and is not released would be read as well.
@@ -271,30 +307,13 @@ static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
         return;
     if (zb_engine_reads (queue) || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
-    size_t chunk = zb_engine_chunk (self);
-    if (cursor->window && !held && cursor->log->bytes + chunk > self->limits.window)
-        return;
-    if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
-        return;
-    if (self->windows + chunk > self->limits.windows) {
-        s_make_room (self, queue, chunk, false);
-        //  Two queues with nothing but leased rows would take turns in having theirs read again, as fast as they can.
-        if (self->windows + chunk > self->limits.windows && self->now >= self->evict_at) {
-            self->evict_at = self->now + EVICT_STEP;
-            s_make_room (self, queue, chunk, true);
-        }
-        if (self->windows + chunk > self->limits.windows) {
-            self->starved = true;
-            return;
-        }
-    }
-    zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
+    if (s_has_room (self, queue, zb_engine_chunk (self), self->limits.window, held))
+        zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
 }
 
 void zb_engine_read_ahead (zb_engine_t *self, zb_queue_t *queue)
 {
-    //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way.
-    s_read_ahead (self, queue, (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0);
+    s_read_ahead (self, queue, s_is_held (queue));
 }
 
 void zb_engine_read_past (zb_engine_t *self, zb_queue_t *queue)
@@ -310,8 +329,12 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     }
     if (queue->mode)
         zb_engine_watch (self, queue);
-    if (!zb_engine_may (self, 0) || zb_ring_empty (&queue->parked))
+    if (zb_ring_empty (&queue->parked))
         return;
+    if (!zb_engine_may (self, 0)) {
+        self->ready_held = self->ready_held || queue->cursor.ready || zb_engine_may_be_due (self, queue);
+        return;
+    }
     if (queue->mode && !zb_engine_elect (self, queue)) {
         zb_engine_serve_later (self, queue);
         return;
@@ -349,14 +372,18 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
     zb_engine_read_ahead (self, queue);
     if (queue->delays)
         zb_engine_delay (self, queue);
-    if (queue->cursor.load || !zb_ring_empty (&queue->sifts) || zb_engine_delay_comes (self, queue))
+    if (queue->cursor.load || !zb_ring_empty (&queue->sifts))
         return;
+    bool comes = zb_engine_delay_comes (self, queue);
     for (; !zb_ring_empty (&queue->late); zb_engine_visited (self, GET_VISITS)) {
+        zb_get_t *get = ZB_ITEM (queue->late.next, zb_get_t, late);
+        if (comes && self->now - get->deadline < LATE_MOST)
+            return;
         if (zb_engine_budget (self) == 0) {
             zb_engine_serve_later (self, queue);
             return;
         }
-        zb_engine_end_get (self, ZB_ITEM (queue->late.next, zb_get_t, late));
+        zb_engine_end_get (self, get);
     }
 }
 

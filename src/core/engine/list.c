@@ -21,7 +21,7 @@
 #define ARG_VISITS 4
 //  Bytes of a queue's options and counts, at most.
 #define TEXT_MAX \
-    (470 + ZB_OPTION_MODE_TEXT + ZB_OPTION_TRIES_TEXT + ZB_OPTION_RETRY_TEXT + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
+    (500 + ZB_OPTION_MODE_TEXT + ZB_OPTION_TRIES_TEXT + ZB_OPTION_RETRY_TEXT + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
 
 //  Copies a name behind the others.
 static zb_frame_t s_keep (zb_list_t *self, size_t offset, zb_frame_t name)
@@ -212,6 +212,9 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
     if (row.sized)
         size += (size_t) snprintf (text + size, TEXT_MAX - size, "bytes=%" PRIu64 "\n",
                                    queue ? queue->cursor.bytes : line->item->cursor.behind);
+    if (row.delays && row.kind == ZB_KIND_QUEUE)
+        size += (size_t) snprintf (text + size, TEXT_MAX - size, "delayed=%" PRIu64 "\n",
+                                   queue ? queue->log.laid : line->item->cursor.laid);
     if (self->told.list->pages)
         size += (size_t) snprintf (text + size, TEXT_MAX - size, "kind=%s\n", s_kinds[row.kind]);
     assert (size < TEXT_MAX);

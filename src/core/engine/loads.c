@@ -530,6 +530,9 @@ static bool s_wake (zb_engine_t *self, zb_load_t *load)
 {
     self->told.list = load->list;
     self->told.peek = load->peek ? load : NULL;
+    //  Who has asked for ids of a lane may have more of them, and waits again behind the others.
+    if (load->kind == ZB_LOAD_LAID && !zb_ring_empty (&load->sessions))
+        zb_ring_append (&load->sessions, zb_ring_pop (&load->sessions));
     while (!zb_ring_empty (&load->sessions) && !(load->list && zb_engine_budget (self) == 0)) {
         zb_session_t *session = ZB_ITEM (zb_ring_pop (&load->sessions), zb_session_t, waits);
         zb_engine_waited (self, session);

@@ -498,10 +498,10 @@ static bool s_is_buried (const zb_engine_t *self, const zb_queue_t *queue)
     return buried;
 }
 
-//  The load of its rows, or of its lane, for whomever; NULL if there is none.
+//  The load of its rows, or of what is due, for whomever; NULL if there is none.
 static zb_load_t *s_reads (const zb_queue_t *queue)
 {
-    zb_load_t *load = queue->cursor.load ? queue->cursor.load : queue->lane.load;
+    zb_load_t *load = zb_engine_reads (queue);
     for (zb_ring_t *link = queue->subs.next; link != &queue->subs && !load; link = link->next)
         load = ZB_ITEM (link, zb_queue_t, subs)->cursor.load;
     return load;

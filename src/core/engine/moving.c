@@ -387,7 +387,7 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
     uint64_t most = s_room (self, target, request, &move);
     if (most == 0)
         return s_refuse (self, task, move.code, move.why, move.code == ZB_QUEUE_FULL ? target->commit : ZB_NOW);
-    load = zb_engine_take_due (self, queue);
+    load = zb_engine_take_due (self, queue, task, false);
     if (load)
         return load;
     if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))
@@ -397,12 +397,16 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
     if (count == 0 && full)
         return s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full (max-bytes)", target->commit);
     const zb_cursor_t *cursor = &queue->cursor;
-    bool more = count == 0 && cursor->ready == 0 && cursor->reach < cursor->log->tail && cursor->reach < last;
+    bool none = count == 0 && cursor->ready == 0;
+    bool more = none && cursor->reach < cursor->log->tail && cursor->reach < last;
+    load = none ? zb_engine_take_due (self, queue, task, true) : NULL;
+    if (load)
+        return load;
     if (more)
         zb_engine_read_ahead (self, queue);
     if (more && cursor->load)
         return cursor->load;
-    if (more)
+    if (zb_queue_depth (queue) && (more || (none && zb_engine_leaves_due (self, queue))))
         return s_refuse (self, task, ZB_NOT_READY, "no memory is left to read on: consumers have what was read",
                          ZB_NOW);
     return s_moved (self, task, count, last, count ? self->fill->number : queue->cursor.commit);

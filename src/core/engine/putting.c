@@ -240,6 +240,23 @@ static bool s_has_brokers (zb_frame_t properties)
     return false;
 }
 
+static bool s_is_over (const zb_engine_t *self, const zb_task_t *task, const zb_queue_t *queue)
+{
+    zb_excess_t excess = zb_engine_excess (self, queue, &task->request, NULL);
+    return excess.messages || excess.bytes;
+}
+
+//  What has expired makes room; also what has become due, as long as all of that has.
+static zb_load_t *s_make_room (zb_engine_t *self, zb_task_t *task, zb_queue_t *queue)
+{
+    if (!queue->timed || !s_is_over (self, task, queue))
+        return NULL;
+    zb_load_t *load = zb_engine_take_due (self, queue, task, false);
+    load = load ? load : zb_engine_make_room (self, queue);
+    bool more = !load && queue->cursor.ready == 0 && s_is_over (self, task, queue);
+    return more ? zb_engine_take_due (self, queue, task, true) : load;
+}
+
 zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
 {
     const zb_request_t *request = &task->request;
@@ -277,12 +294,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         s_refuse (self, task, code, wrong, queue->commit);
         return NULL;
     }
-    zb_excess_t excess = {0, 0};
-    if (queue->timed)
-        excess = zb_engine_excess (self, queue, request, NULL);
-    bool over = excess.messages || excess.bytes;
-    load = over ? zb_engine_take_due (self, queue) : NULL;
-    load = over && !load ? zb_engine_make_room (self, queue) : load;
+    load = s_make_room (self, task, queue);
     if (load)
         return load;
     zb_queue_t *acked = NULL;

@@ -30,6 +30,7 @@ typedef struct {
     size_t at;     //  how far they are done: the current span,
     uint64_t next; //  and where it goes on in it; 0 = not begun
     uint64_t laid; //  and which id of it is looked up in the lane; 0 = not begun
+    unsigned due;  //  whether what is due was read for it, 1, or is in the log, 2; else 0
     uint64_t digest; //  PUT of a named producer, once it waits; 0 = not known
     uint64_t walk; //  NACK, EXTEND: over the session's leases, 0 = none;
     uint64_t held; //  messages that the session held

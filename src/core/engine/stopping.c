@@ -104,11 +104,12 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
     zb_timers_clear (&self->timers);
     self->leads = self->booted = self->tombs.reading = self->search.reads = self->starved = self->must = false;
-    self->congested = self->census.counting = self->peeking = false;
+    self->congested = self->census.counting = self->peeking = self->ready_held = false;
     self->journal.clearing = self->journal.rows = self->merge.absorbs = false;
     self->barrier.question = 0;
     memset (self->merge.replay, 0, sizeof self->merge.replay);
     self->merge.progress = NULL;
+    self->merge.commit = self->due_commit = 0;
     self->search.size = 0;
     self->tombs.freed = 0;
     self->search.at = self->marks.at = self->retain.at = 0;

@@ -126,7 +126,7 @@ typedef enum {
     ZB_DO_MARK,   //  inside: remember what the peer must ack
     ZB_DO_PROBE,  //  inside: start the fresh interval
     ZB_DO_RENEW,  //  inside: the limit of acks runs anew
-    ZB_DO_DEFER,  //  inside: the peer is taken back after a while, each time after a longer one
+    ZB_DO_DEFER,  //  inside: the peer is taken back after a while; if it stalled, each time after a longer one
     ZB_DO_ASK,    //  inside: ask the witness
     ZB_DO_STOP,   //  zb_engine_stop
     ZB_DO_SAVE,   //  zb_store_save with the fields below; comes before the commit of START or RAISE

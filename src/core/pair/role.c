@@ -406,6 +406,7 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         return false;
     if (beat->node == self->node)
         return true;
+    bool returns = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_gone (self, now);
     zb_role_wake (self, now);
     self->peer = *beat;
     if (beat->tail.size)
@@ -458,6 +459,9 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
         zb_role_judge_share (self);
     s_judge (self, now);
     zb_role_look (self, false, now);
+    //  What was said last may have been said while the peer was not heard.
+    if (returns && self->bstar.state == BSTAR_PASSIVE)
+        zb_role_do (self, ZB_DO_SAY);
     return true;
 }
 

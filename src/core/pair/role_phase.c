@@ -214,6 +214,11 @@ static void s_grant (zb_role_t *self, int64_t now)
 
 static void s_defer (zb_role_t *self, int64_t now)
 {
+    //  A death is no stall.
+    if (s_is_no_more (self)) {
+        self->rejoin_ms = now + ZB_REJOIN_FIRST;
+        return;
+    }
     if (now - self->granted_ms > REJOIN_MAX)
         self->rejoin_delay = ZB_REJOIN_FIRST;
     self->rejoin_ms = now + self->rejoin_delay;

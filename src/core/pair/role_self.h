@@ -43,7 +43,7 @@ bool zb_role_peer_owes_nothing (const zb_role_t *self, int64_t now);
 void zb_role_follow (zb_role_t *self);
 //  Nothing was answered without the peer, or it has all of it by now.
 void zb_role_not_alone (zb_role_t *self);
-//  ms until a peer that stalled is taken back for the first time.
+//  ms until a peer that stalled is taken back for the first time, or one that died.
 #define ZB_REJOIN_FIRST 1000
 
 //  Levels.  An effect that writes the node's own file.

@@ -746,8 +746,8 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
     //  A store whose count is wrong stops nobody.
     if (!self->log->head_only && self->done > self->log->put)
         self->done = self->log->put;
-    zb_cursor_row_t row = {self->lost.first ? self->lost.first : zb_cursor_low (self), self->log->put, self->done, 0,
-                           0};
+    zb_cursor_row_t row = {
+        .low = self->lost.first ? self->lost.first : zb_cursor_low (self), .put = self->log->put, .done = self->done};
     bool head_only = self->log->head_only;
     if (head_only) {
         //  Where one begins may be known about only, as a replay numbers what it inserts behind the rest.  What is done
@@ -758,11 +758,12 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
         row.behind = self->behind > over ? self->behind - over : 0;
         row.mark = self->passed + 1 > row.low ? self->passed + 1 : row.low;
     }
-    else if (self->counts < UINT64_MAX) {
-        row.mark = row.low;
-        row.behind = self->bytes;
+    else {
+        row.laid = self->log->laid;
+        row.mark = row.laid || self->counts < UINT64_MAX ? row.low : 0;
+        row.behind = self->counts < UINT64_MAX ? self->bytes : 0;
     }
-    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
+    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_MAX];
     zb_cursor_key (self->log->id, head_only ? self->id : 0, key);
     size_t size = zb_cursor_row_encode (&row, value);
     zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, size);

@@ -25,7 +25,8 @@
                  into the lane.  Nor do they cover what had a delay and was delivered to nobody, as far as this lead knows: it
                  lies between ids that a consumer has.  So after a takeover, or when its lease has ended and its row has left
                  memory, what was delivered and is acknowledged by a range comes again: twice is better than never
-      PUT, MOVE  that want room, or what is ready, have what is due inserted as a GET has (zb_engine_take_due)
+      PUT, MOVE  that want room, or what is ready, have what is due inserted as a GET has (zb_engine_take_due): one commit of
+                 it each, and more of them only while what is ready is not enough
       REJECT,    of what is here are refused: nobody has it
       acks=
       PURGE,     the tombstone of the queue says up to which id all is gone, of the lane as well: what it says so of is not
@@ -42,7 +43,9 @@
       resync     rows as any others
 
     Bounded: in memory is one time for each queue that is known, and what one read brings (ROWS, BYTES in
-    core/engine/delaying.c).  A read is made when there is something due, or nothing is known yet.
+    core/engine/delaying.c).  A read is made when there is something due, or nothing is known yet.  What is inserted is a row of
+    the log as any, and the rest of the window is shed for it; while limits.window is full of what consumers have, what
+    is due waits, as all else does.
 */
 
 #ifndef ZB_LANE_H_INCLUDED

@@ -154,8 +154,10 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
         self->fill_last = piece->first - 1;
         self->put += count;
         next += count;
-        if (most == 1)
+        if (most == 1) {
+            self->laid++;
             zb_log_end_row (self);
+        }
     }
 }
 
@@ -180,6 +182,7 @@ void zb_log_lay (zb_log_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit
     added->due = zb_log_due (row);
     assert (!self->head_only && added->due);
     self->put++;
+    self->laid++;
     zb_lane_put (commit->batch, self->id, added->due, id, row);
     zb_ring_append (&commit->rows, &added->ring);
 }
@@ -281,7 +284,8 @@ void zb_log_purge (zb_log_t *self, uint64_t last)
     self->purges++;
     self->floor = last;
     self->gone = self->shown = self->put;
-    self->stored = 0;
+    self->stored = self->laid = 0;
+    self->inserted = UINT64_MAX;
     if (self->tail < last)
         self->tail = last;
     ZB_RING_EACH (link, after, &self->cursors)

@@ -46,6 +46,7 @@ typedef struct {
     struct zb_cursor *slowest; //  one that was seen to hold rows back last; or NULL
     uint64_t put;       //  messages ever put,
     uint64_t shown;     //  and those of them whose rows are shown, in a queue's lane, too, or purged
+    uint64_t laid;      //  of a queue: messages in its lane, and those on their way there
     uint64_t gone;      //  of a head-only log: those of them whose rows are gone
     uint64_t stored;    //  and about how many bytes those have that are not
     uint64_t floor;     //  rows up to here are gone
@@ -53,7 +54,7 @@ typedef struct {
     unsigned purges;    //  how often it was purged
     unsigned users;     //  who still points to it: rows that are not shown yet, and its owner's
     unsigned inserting; //  rows that were inserted and are not shown yet,
-    uint64_t inserted;  //  and the lowest id of them
+    uint64_t inserted;  //  and the lowest id of those of them that are not purged
     zb_ring_t added;    //  rows that have ended, for the next batch
     zb_row_t *fill;
     uint64_t fill_last;

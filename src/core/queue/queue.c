@@ -197,6 +197,7 @@ void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)
         assert (self->log.put == 0);
         self->log.put = self->log.shown = row->put;
         self->log.floor = row->low - 1;
+        self->log.laid = row->laid;
     }
     if (self->kind == ZB_KIND_TOPIC) {
         self->log.gone = row->done;
@@ -218,8 +219,8 @@ static void s_write_topic (const zb_queue_t *self, zb_commit_t *commit)
 {
     const zb_log_t *log = &self->log;
     uint64_t gone = log->gone < log->put ? log->gone : log->put;
-    zb_cursor_row_t row = {log->floor + 1, log->put, gone, log->floor + 1, log->stored};
-    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_LONG];
+    zb_cursor_row_t row = {log->floor + 1, log->put, gone, log->floor + 1, log->stored, 0};
+    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_MAX];
     zb_cursor_key (self->id, 0, key);
     size_t size = zb_cursor_row_encode (&row, value);
     zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, size);
@@ -280,6 +281,7 @@ void zb_queue_take_due (zb_queue_t *self, zb_row_t *row, uint64_t id, zb_commit_
     //  It was counted, and shown, when it was put.
     self->log.put--;
     self->log.shown--;
+    self->log.laid -= self->log.laid > 0;
     self->cursor.bytes = bytes;
 }
 

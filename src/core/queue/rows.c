@@ -283,14 +283,15 @@ int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue, uint32_t *su
     return 0;
 }
 
-size_t zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_LONG])
+size_t zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_MAX])
 {
     zb_put64 (value, self->low);
     zb_put64 (value + 8, self->put);
     zb_put64 (value + 16, self->done);
     zb_put64 (value + 24, self->mark);
     zb_put64 (value + 32, self->behind);
-    return self->mark ? ZB_CURSOR_ROW_LONG : ZB_CURSOR_ROW_SIZE;
+    zb_put64 (value + 40, self->laid);
+    return self->laid ? ZB_CURSOR_ROW_MAX : self->mark ? ZB_CURSOR_ROW_LONG : ZB_CURSOR_ROW_SIZE;
 }
 
 int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row)
@@ -303,6 +304,7 @@ int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row)
     bool sub = row->size >= ZB_CURSOR_ROW_LONG;
     self->mark = sub ? zb_get64 (row->data + 24) : 0;
     self->behind = sub ? zb_get64 (row->data + 32) : 0;
+    self->laid = row->size >= ZB_CURSOR_ROW_MAX ? zb_get64 (row->data + 40) : 0;
     return self->low && self->done <= self->put && (!sub || self->mark >= self->low) ? 0 : -1;
 }
 

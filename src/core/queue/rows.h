@@ -67,7 +67,10 @@
                                                       of a topic: those of them whose rows are gone,
                                                       u64  again the mark, u64  bytes of the rows, about;
                                                       of a queue whose bytes are counted:
-                                                      u64  again the mark, u64  bytes of those that count
+                                                      u64  again the mark, u64  bytes of those that count;
+                                                      of a queue with messages that are not due, from level 4 on:
+                                                      these (0 bytes if they are not counted), and
+                                                      u64  messages that are in its lane
                topic id u32, subscription id u32 the same of the subscription: messages with smaller ids are done,
                                                  u64, u64, and
                                                  u64  rows with smaller ids that have no bitmap are done, too,
@@ -212,13 +215,15 @@ int zb_tomb_decode (const zb_found_t *found, uint32_t *queue, uint64_t *mark);
 #define ZB_CURSOR_KEY_SIZE 8
 #define ZB_CURSOR_ROW_SIZE 24
 #define ZB_CURSOR_ROW_LONG 40
+#define ZB_CURSOR_ROW_MAX 48 //  with those in the lane
 
 typedef struct {
     uint64_t low;
     uint64_t put;
     uint64_t done;
-    uint64_t mark;   //  of a subscription, a topic, and a queue whose bytes are counted; 0 = it is none of these
+    uint64_t mark;   //  of a subscription, a topic, and a queue that has one of the next two; 0 = of none
     uint64_t behind; //  of a topic and a queue: bytes
+    uint64_t laid;   //  of a queue: messages that are not due
 } zb_cursor_row_t;
 
 //  The key of a queue's or a topic's row, or (sub not 0) of a subscription's of that topic.
@@ -226,7 +231,7 @@ void zb_cursor_key (uint32_t queue, uint32_t sub, uint8_t key[ZB_CURSOR_KEY_SIZE
 //  The ids in a cursor's key; -1 if it is none.
 int zb_cursor_key_decode (const zb_found_t *found, uint32_t *queue, uint32_t *sub);
 //  Returns the row's size.
-size_t zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_LONG]);
+size_t zb_cursor_row_encode (const zb_cursor_row_t *self, uint8_t value[ZB_CURSOR_ROW_MAX]);
 int zb_cursor_row_decode (zb_cursor_row_t *self, const zb_row_t *row);
 
 //  Log and acks.

@@ -26,7 +26,7 @@
        20+p   -   what the kind says:
 
       kind       stage      what follows
-      BEGIN      -          the loser's lineage, as in lineage.h
+      BEGIN      -          the loser's lineage, as in lineage.h; also amid the replay, when there is nothing to send for long
       QUEUE      queues     lease u64, most messages u64, grace u64, when it was changed (rows.h), name; where there are
                             more options: 0 u8, these as in rows.h
       ROW        log        size of the name u8, name, size of the bits u32, bits, the row as in rows.h; its last id is

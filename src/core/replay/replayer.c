@@ -93,9 +93,17 @@ const char *zb_replayer_fault (const zb_replayer_t *self)
 void zb_replayer_restart (zb_replayer_t *self)
 {
     s_forget (self);
-    self->begun = self->reading = self->told = false;
+    self->begun = self->reading = self->told = self->came = false;
     self->tag++;
     self->stage = ZB_STAGE_QUEUES;
+    zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
+}
+
+void zb_replayer_still (zb_replayer_t *self)
+{
+    if (!self->begun || self->refused || self->fault || !self->came || !zb_ring_empty (&self->made))
+        return;
+    self->came = false;
     zb_replayer_make_lineage (self, ZB_REPLAY_BEGIN);
 }
 
@@ -450,6 +458,7 @@ void zb_replayer_found (zb_replayer_t *self, zb_read_t **read_p)
     //  One of before a restart may come late.
     bool stale = !self->reading || (*read_p)->tag != self->tag;
     self->reading = self->reading && stale;
+    self->came = self->came || !stale;
     if (!stale && !self->known)
         s_know_queues (self, *read_p);
     else if (!stale && self->wants_extra) {
@@ -494,6 +503,9 @@ static zb_replayer_next_t s_begin (zb_replayer_t *self, const zb_frame_t *arg, s
     if (arg[2].size &&
         (*(const uint8_t *) arg[2].data < ZB_STAGE_QUEUES || *(const uint8_t *) arg[2].data > ZB_STAGE_END))
         return ZB_REPLAYER_LATER;
+    //  It was said again: items go on from where they were.
+    if (self->begun)
+        return n <= self->n ? ZB_REPLAYER_ON : ZB_REPLAYER_LATER;
     self->begun = true;
     self->n = n;
     self->resume_size = arg[2].size;

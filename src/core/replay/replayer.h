@@ -33,6 +33,8 @@ void zb_replayer_destroy (zb_replayer_t **self_p);
 
 //  A connection to the winner begins: what was sent before counts for nothing, BEGIN comes next.
 void zb_replayer_restart (zb_replayer_t *self);
+//  Nothing is on its way, and of what is read nothing comes: the winner is to hear that this one works, if its store does.
+void zb_replayer_still (zb_replayer_t *self);
 //  The next read for the store, NULL if none; one at a time, its result goes to zb_replayer_found.
 zb_read_t *zb_replayer_read (zb_replayer_t *self, int purpose);
 //  Takes ownership.

@@ -64,6 +64,7 @@ struct zb_replayer {
     zb_ring_t made;
     size_t bytes;
     bool reading;
+    bool came;    //  one has come back since BEGIN was made
     uint64_t tag; //  of the read that is under way
     size_t resume_size;
     uint8_t resume[ZB_POSITION_MAX]; //  where the winner says to go on

@@ -58,7 +58,7 @@ struct zb_auth {
     pthread_mutex_t guard; //  of the lists, and of
     char last[ZB_AUTH_ADDRESS]; //  where the last one came from that was turned away
     list_t *list[ZB_GATES];
-    zb_log_rate_t noise;
+    zb_log_rate_t noise[ZB_GATES]; //  by gate: who knocks at one doesn't hide who is turned away at another
 };
 
 typedef enum { ADMITTED, UNKNOWN, REVOKED, MALFORMED } verdict_t;
@@ -100,7 +100,7 @@ static void s_count (zb_auth_t *self, const knock_t *knock, verdict_t verdict, c
     memcpy (self->last, knock->address, sizeof self->last);
     pthread_mutex_unlock (&self->guard);
     atomic_fetch_add (&self->refused, 1);
-    zb_log_rated (&self->noise, zclock_mono (), ZB_LOG_WARNING,
+    zb_log_rated (&self->noise[knock->gate], zclock_mono (), ZB_LOG_WARNING,
                   "a connection of %s to the port for %s is refused: its key, %s, %s%s", knock->address,
                   zb_keys_domain (knock->gate), knock->key,
                   verdict == REVOKED               ? "was revoked, of "

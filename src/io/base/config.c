@@ -75,6 +75,9 @@ void zb_config_destroy (zb_config_t **self_p)
     for (int host = ZB_SINGLE; host <= ZB_BACKUP; host++)
         free (self->other_key[host]);
     free (self->http_login);
+    free (self->http_certificate);
+    free (self->http_key);
+    free (self->http_names);
     free (self->store);
     free (self->fence);
     free (self->hook_role);

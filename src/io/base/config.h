@@ -61,6 +61,8 @@ typedef struct {
     int64_t turn_limit;  //  ms without a turn of the core until its heartbeats stop: 1000
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000
     char *http_login;    //  the file of who may change something over HTTP; NULL: nobody
+    char *http_certificate, *http_key; //  files of the page's TLS, in PEM; NULL: it is not encrypted
+    char *http_names;    //  by which this machine is asked for pages, beside its endpoint's, with spaces; NULL: none
     bool http_asked;     //  the page was asked for: it has to listen, or the broker does not start
     char *hook_role;     //  the command for changes of role; NULL = none
     int64_t hook_limit;  //  ms until it is ended: 30000

@@ -61,20 +61,25 @@ static int s_finish_host (zb_host_t *self, const char *role, char **error)
     return 0;
 }
 
-//  The page: for this machine alone, unless it is told otherwise.
+//  The page: for this machine alone, unless it is told otherwise; then by TLS, and to who has logged in.
 static int s_finish_http (zb_config_t *self, char **error)
 {
     zb_host_t *host = &self->host[self->as];
     const char *unused;
     size_t size;
-    self->http_asked = host->http != NULL;
+    self->http_asked = host->http || self->http_certificate;
+    if (!self->http_certificate != !self->http_key)
+        return zb_failure (error, "http/%s is set, http/%s is not: TLS takes both, a certificate and its key",
+                           self->http_key ? "key" : "certificate", self->http_key ? "certificate" : "key");
     if (!host->http)
         host->http =
             zsys_sprintf ("tcp://127.0.0.1:%d", zb_endpoint_split (host->endpoint, false, &unused, &size) + HTTP_PORT);
-    if (!streq (host->http, "none") && !zb_endpoint_is_loopback (host->http))
-        return zb_failure (
-            error, "%s/http = '%s': the page is for this machine alone, and is not encrypted: name 127.0.0.1, or none",
-            zb_config_role (self->as), host->http);
+    if (!streq (host->http, "none") && !zb_endpoint_is_loopback (host->http) &&
+        (!self->http_certificate || !self->http_login))
+        return zb_failure (error,
+                           "%s/http = '%s' is beyond this machine, where the page is served by TLS and to who has "
+                           "logged in: set http/certificate, http/key and http/login; or name 127.0.0.1, or none",
+                           zb_config_role (self->as), host->http);
     return 0;
 }
 

@@ -75,7 +75,7 @@ static void s_engine (zb_broker_t *self)
     zb_broker_absorb (self);
     zb_batch_t *batch;
     //  Draining ends with the last answer: the engine's own housekeeping is not waited for.
-    while ((!zb_role_drains (&self->role) || zb_engine_client_waits (self->engine)) && !s_paced (self)
+    while ((!zb_role_drains (&self->role) || zb_engine_owes (self->engine)) && !s_paced (self)
            && (batch = zb_engine_batch (self->engine))) {
         zlistx_add_end (self->batches, batch);
         self->given[zb_batch_commit (batch) % GIVEN_MOST] = zclock_usecs ();
@@ -96,12 +96,17 @@ static void s_engine (zb_broker_t *self)
         zb_broker_die (ZB_EXIT_DAMAGED, fault);
 }
 
+static bool s_client_waits (const zb_broker_t *self)
+{
+    return zb_role_drains (&self->role) ? zb_engine_owes (self->engine) : zb_engine_client_waits (self->engine);
+}
+
 //  Whether somebody waits and the peer may be to blame: not while our own store stands still, for then its acks are not
 //  even read.
 static bool s_waits_for_peer (const zb_broker_t *self)
 {
     return zb_engine_leads (self->engine) && self->now - zb_store_alive (self->store) < STORE_WELL
-           && (zb_engine_client_waits (self->engine)
+           && (s_client_waits (self)
                || (zb_engine_loser_waits (self->engine) && !zb_role_peer_in_step (&self->role)));
 }
 

@@ -332,7 +332,7 @@ static const struct {
     {"messages_refused_total", "requests that were answered ERR, by code"},
     {"messages_dead_lettered_total", "messages that went to the dead letters, by reason"},
     {"dropped_total", "what was dropped without an answer, by reason"},
-    {"auth_failures_total", "handshakes that were turned away, by reason"},
+    {"auth_failures_total", "who was turned away: handshakes, and logins over HTTP, by reason"},
 };
 
 const char *zb_metric_family (const char *metric, size_t size)

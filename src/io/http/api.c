@@ -6,6 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <netinet/in.h>
 #include <sodium.h>
 #include <czmq.h>
 
@@ -14,10 +15,28 @@
 #include "io/http/api.h"
 
 #define COOKIE "zbroker"
+#define HOST_COOKIE "__Host-" COOKIE //  by TLS: browsers take that from this host alone, by TLS, and for all its paths
 #define OWN_HEADER "X-Zbroker"
+#define NO_KEY "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)"
 
 //  ---------------------------------------------------------------------------
 //  Answers
+
+void zb_exchange_is (zb_exchange_t *self, const zb_login_t *login)
+{
+    snprintf (self->who, sizeof self->who, "%s", login->name);
+    free (self->key);
+    self->key = login->key ? strdup (login->key) : NULL;
+}
+
+uint32_t zb_exchange_address (const zb_exchange_t *self)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info (self->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info && info->client_addr->sa_family == AF_INET
+               ? ((const struct sockaddr_in *) info->client_addr)->sin_addr.s_addr
+               : 0;
+}
 
 void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text)
 {
@@ -53,7 +72,7 @@ static bool s_refused (zb_exchange_t *self)
 {
     const zb_question_t *question = &self->question;
     if (question->code)
-        s_refuse (self, question->code == 401 ? 503 : question->code, question->texts ? question->text[0] : "");
+        s_refuse (self, question->code == 401 ? 503 : question->code, question->texts ? question->text[0] : ZB_CROWDED);
     return question->code != 0;
 }
 
@@ -181,6 +200,11 @@ void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const ch
         s_refuse (self, 401, "the brokers have keys: log in to see this");
         return;
     }
+    //  Without one it would be the broker that asks, which may look at all.
+    if (self->site->keyed && !self->key) {
+        s_refuse (self, 403, NO_KEY);
+        return;
+    }
     zb_question_t *question = &self->question;
     question->verb = verb;
     question->argument[0] = one;
@@ -191,10 +215,60 @@ void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const ch
     self->finish = finish;
 }
 
+//  A number of queues; false, and it is refused, if it is none.
+static bool s_number (zb_exchange_t *self, const char *name, const char *otherwise, size_t least, size_t *number)
+{
+    const char *text = s_asked_for (self, name, otherwise);
+    size_t digits = strspn (text, "0123456789");
+    *number = digits < 10 ? strtoul (text, NULL, 10) : SIZE_MAX;
+    if (!text[digits] && *number >= least && *number <= ZB_LIST_MAX)
+        return true;
+    s_refuse (self, 400, "max and, in another order than by name, after are numbers: see zbroker-api(7)");
+    return false;
+}
+
+//  False if it is refused.
+static bool s_page (zb_exchange_t *self, size_t *from, size_t *most)
+{
+    return s_number (self, "after", "", 0, from) && s_number (self, "max", "100", 1, most);
+}
+
+static void s_show_sorted (zb_exchange_t *self)
+{
+    size_t from, most;
+    if (s_page (self, &from, &most))
+        zb_exchange_json (self, 200, zb_sorted_page (&self->site->sorted, s_asked_for (self, "sort", ""), from, most));
+}
+
+static void s_sort (zb_exchange_t *self)
+{
+    json_t *page = zb_api_listed (self);
+    if (page) {
+        zb_sorted_keep (&self->site->sorted, json_incref (json_object_get (page, "queues")),
+                        s_asked_for (self, "pattern", ""), self->key, zclock_mono ());
+        s_show_sorted (self);
+    }
+    json_decref (page);
+}
+
 static void s_queues (zb_exchange_t *self)
 {
-    zb_api_look (self, ZB_LIST, s_asked_for (self, "pattern", ""), s_asked_for (self, "after", ""),
-                 s_asked_for (self, "max", "100"), s_listed);
+    const char *sort = s_asked_for (self, "sort", "name"), *pattern = s_asked_for (self, "pattern", "");
+    bool allowed = !self->site->keyed || self->key;
+    size_t from, most;
+    if (streq (sort, "name"))
+        zb_api_look (self, ZB_LIST, pattern, s_asked_for (self, "after", ""), s_asked_for (self, "max", "100"),
+                     s_listed);
+    else if (!zb_sorted_by (sort))
+        s_refuse (self, 400, "sort is name, messages, leased or waiting");
+    else if (!s_page (self, &from, &most))
+        return;
+    else if (allowed && zb_sorted_has (&self->site->sorted, pattern, self->key, zclock_mono ()))
+        s_show_sorted (self);
+    else {
+        self->argument[0] = zsys_sprintf ("%d", ZB_LIST_MAX);
+        zb_api_look (self, ZB_LIST, pattern, "", self->argument[0], s_sort);
+    }
 }
 
 //  ---------------------------------------------------------------------------
@@ -417,18 +491,38 @@ static void s_queue (zb_exchange_t *self)
 //  ---------------------------------------------------------------------------
 //  Logins
 
+static const char *s_cookie (const zb_exchange_t *self)
+{
+    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, self->site->secure ? HOST_COOKIE : COOKIE);
+}
+
+//  Has the browser keep this one; "": forget it.
+static void s_give_cookie (zb_exchange_t *self, const char *cookie)
+{
+    bool secure = self->site->secure;
+    snprintf (self->cookie, sizeof self->cookie, "%s=%s; Path=/; HttpOnly; SameSite=Strict%s%s",
+              secure ? HOST_COOKIE : COOKIE, cookie, *cookie ? "" : "; Max-Age=0", secure ? "; Secure" : "");
+}
+
 static void s_logged_in (zb_exchange_t *self)
 {
     if (s_refused (self))
         return;
     zb_question_t *question = &self->question;
-    if (self->site->keyed && !question->found) {
-        s_refuse (self, 403, "this login has no key, and the brokers want one: see http/login in zbroker.conf(5)");
+    if (question->edition != self->site->edition) {
+        s_refuse (self, 503, ZB_CHANGED);
         return;
     }
-    const zb_login_t *login = zb_logins_begin (&self->site->logins, question->name, question->found, zclock_mono ());
+    if (self->site->keyed && !question->found) {
+        s_refuse (self, 403, NO_KEY);
+        return;
+    }
+    //  Who is somebody else now is not who he was.
+    zb_logins_end (&self->site->logins, s_cookie (self), zclock_mono ());
+    const zb_login_t *login =
+        zb_logins_begin (&self->site->logins, NULL, question->name, question->found, zclock_mono ());
     question->found = NULL;
-    snprintf (self->cookie, sizeof self->cookie, COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict", login->cookie);
+    s_give_cookie (self, login->cookie);
     zb_log (ZB_LOG_NOTICE, "page: %s has logged in", login->name);
     zb_exchange_json (self, 200, json_pack ("{s:s}", "login", login->name));
 }
@@ -447,18 +541,14 @@ static void s_log_in (zb_exchange_t *self)
     self->question.file = self->site->config->http_login;
     self->question.name = name;
     self->question.password = zb_exchange_text (self->said, "password");
+    self->question.address = zb_exchange_address (self);
     self->finish = s_logged_in;
-}
-
-static const char *s_cookie (const zb_exchange_t *self)
-{
-    return MHD_lookup_connection_value (self->connection, MHD_COOKIE_KIND, COOKIE);
 }
 
 static void s_log_out (zb_exchange_t *self)
 {
     zb_logins_end (&self->site->logins, s_cookie (self), zclock_mono ());
-    snprintf (self->cookie, sizeof self->cookie, COOKIE "=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    s_give_cookie (self, "");
     zb_exchange_json (self, 200, json_pack ("{s:n}", "login"));
 }
 
@@ -514,16 +604,20 @@ static bool s_takes (zb_exchange_t *self)
     return self->code == 0;
 }
 
+bool zb_api_login (zb_exchange_t *self)
+{
+    const zb_login_t *login = zb_logins_find (&self->site->logins, s_cookie (self), true, zclock_mono ());
+    if (login)
+        zb_exchange_is (self, login);
+    return login != NULL;
+}
+
 void zb_api (zb_exchange_t *self, const char *path, const char *method)
 {
     size_t index = 0, routes = sizeof s_routes / sizeof *s_routes;
     while (index < routes && !streq (s_routes[index].path, path + strlen (ZB_API)))
         index++;
-    const zb_login_t *login = zb_logins_find (&self->site->logins, s_cookie (self), zclock_mono ());
-    if (login) {
-        strcpy (self->who, login->name);
-        self->key = login->key ? strdup (login->key) : NULL;
-    }
+    bool login = zb_api_login (self);
     if (index == routes)
         s_refuse (self, 404, "there is no such thing: see zbroker-api(7)");
     else if (!streq (method, s_routes[index].change ? "POST" : "GET")) {
@@ -532,7 +626,7 @@ void zb_api (zb_exchange_t *self, const char *path, const char *method)
     }
     else if (s_routes[index].change && !s_takes (self))
         return;
-    else if (!s_routes[index].stranger && !login)
+    else if (!login && (!s_routes[index].stranger || (self->site->beyond && !s_routes[index].change)))
         s_refuse (self, 401,
                   self->site->config->http_login ? "log in first"
                                                  : "no login is configured: http/login in zbroker.conf(5)");

@@ -20,6 +20,9 @@
 //  Answers the request for this path, which begins with ZB_API, or says what is to be asked first.
 void zb_api (zb_exchange_t *self, const char *path, const char *method);
 
+//  Whether its cookie is that of a login, whose rights the exchange has then.
+bool zb_api_login (zb_exchange_t *self);
+
 //  Has brokers asked with these three arguments (borrowed until the answer), the last one of which may be NULL; `finish`
 //  makes the answer of what they say.  Answers 401 itself where it takes a right that nobody has shown.
 void zb_api_look (zb_exchange_t *self, zb_verb_t verb, const char *one, const char *two, const char *three,

@@ -6,13 +6,16 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================  */
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <sys/stat.h>
 #include <czmq.h>
 
 #include "core/wire/proof.h"
 #include "core/wire/seal.h"
+#include "io/base/log.h"
 #include "io/base/thread.h"
 #include "io/http/asker.h"
 #include "io/http/logins.h"
@@ -23,7 +26,9 @@
 #define ANSWER 3000   //  ms until a broker that does not answer is given up,
 #define OPERATED 8000 //  and of a switchover
 #define PAUSE 100     //  ms between two looks at what there is to do
-#define GUESS 1000    //  ms between a wrong password and the next try
+#define GUESS 1000    //  ms between a wrong password and the next try from the same address,
+#define LOOK 1000     //  ms between two looks at the file of logins
+#define GUESSERS 8    //  and so many addresses: from others no password is looked at meanwhile
 
 struct zb_asker {
     const zb_config_t *config;
@@ -38,11 +43,18 @@ struct zb_asker {
     char *peer;     //  its STATUS
     int64_t came;   //  ms
     int64_t looked; //  ms: when somebody wanted it
+    uint64_t wrongs;  //  passwords
+    uint64_t edition; //  of the file of logins
     //  The thread's own.
     zsock_t *sock; //  to the other broker, for its STATUS
     int64_t since; //  ms: when it was made
     int64_t asked; //  ms
-    int64_t wrong; //  ms: when a password was wrong
+    struct stat logins; //  their file, as it was looked at,
+    int64_t read;       //  ms: when
+    struct {
+        uint32_t address;
+        int64_t when; //  ms: a password was wrong; 0: the place is free
+    } wrong[GUESSERS];
 };
 
 void zb_question_clear (zb_question_t *self)
@@ -253,15 +265,59 @@ static void s_ask (zb_asker_t *self, zb_question_t *question)
     sodium_memzero (&who, sizeof who);
 }
 
-//  Whoever guesses has one try a second.
+//  Counts how often the file of logins has become another one.
+static void s_look_at_logins (zb_asker_t *self)
+{
+    struct stat now = {0}, *known = &self->logins;
+    self->read = zclock_mono ();
+    if (stat (self->config->http_login, &now))
+        memset (&now, 0, sizeof now);
+    bool same = now.st_dev == known->st_dev && now.st_ino == known->st_ino && now.st_size == known->st_size &&
+                now.st_ctim.tv_sec == known->st_ctim.tv_sec && now.st_ctim.tv_nsec == known->st_ctim.tv_nsec;
+    self->logins = now;
+    pthread_mutex_lock (&self->mutex);
+    self->edition += !same;
+    pthread_mutex_unlock (&self->mutex);
+}
+
+//  The place of this address, or that of the one that was wrong before all others.
+static size_t s_guesser (const zb_asker_t *self, uint32_t address)
+{
+    size_t place = 0;
+    for (size_t index = 0; index < GUESSERS; index++) {
+        if (self->wrong[index].when && self->wrong[index].address == address)
+            return index;
+        if (self->wrong[index].when < self->wrong[place].when)
+            place = index;
+    }
+    return place;
+}
+
+//  Whoever guesses has one try a second, and holds up nobody else.
 static void s_log_in (zb_asker_t *self, zb_question_t *question)
 {
-    if (self->wrong && zclock_mono () - self->wrong < GUESS) {
+    size_t place = s_guesser (self, question->address);
+    if (self->wrong[place].when && zclock_mono () - self->wrong[place].when < GUESS) {
         s_answer (question, 429, "a password was wrong just now: try again in a second");
         return;
     }
+    s_look_at_logins (self);
+    question->edition = self->edition;
     unsigned code = zb_login_check (question->file, question->name, question->password, &question->found);
-    self->wrong = code == 403 ? zclock_mono () : 0;
+    if (code == 403) {
+        pthread_mutex_lock (&self->mutex);
+        self->wrongs++;
+        pthread_mutex_unlock (&self->mutex);
+        //  Not the name: who errs may have typed the password there.  They are GUESSERS a second at most.
+        char from[INET_ADDRSTRLEN] = "?";
+        inet_ntop (AF_INET, &(struct in_addr){question->address}, from, sizeof from);
+        zb_log (ZB_LOG_NOTICE, "page: a wrong name or password from %s", from);
+    }
+    bool same = self->wrong[place].address == question->address;
+    if (code == 403 || same) {
+        self->wrong[place].address = question->address;
+        self->wrong[place].when = code == 403 ? zclock_mono () : 0;
+    }
     s_answer (question, code,
               code == 403   ? "name or password is wrong"
               : code == 503 ? "the file of logins can't be read: the broker's log says why"
@@ -353,6 +409,8 @@ static void *s_run (void *context)
             question->done (question->context);
         if (!closed)
             s_look_at_peer (self, looked, came);
+        if (!closed && self->config->http_login && zclock_mono () - self->read >= LOOK)
+            s_look_at_logins (self);
     }
     zsock_destroy (&self->sock);
     return NULL;
@@ -419,4 +477,20 @@ char *zb_asker_peer (zb_asker_t *self, int64_t *came)
     *came = self->came;
     pthread_mutex_unlock (&self->mutex);
     return copy;
+}
+
+uint64_t zb_asker_wrong (zb_asker_t *self)
+{
+    pthread_mutex_lock (&self->mutex);
+    uint64_t wrongs = self->wrongs;
+    pthread_mutex_unlock (&self->mutex);
+    return wrongs;
+}
+
+uint64_t zb_asker_edition (zb_asker_t *self)
+{
+    pthread_mutex_lock (&self->mutex);
+    uint64_t edition = self->edition;
+    pthread_mutex_unlock (&self->mutex);
+    return edition;
 }

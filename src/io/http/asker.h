@@ -31,6 +31,7 @@ typedef struct {
     const char *key; //  and the file of the key that it comes with; NULL: the broker's own;
     //  or a login, if there is a file: see io/http/logins.h.
     const char *file, *name, *password;
+    uint32_t address; //  of whoever tries
     //  Called in the asker's thread when the answer is there.
     void (*done) (void *context);
     void *context;
@@ -39,7 +40,8 @@ typedef struct {
     char **text;  //  each with a zero behind it,
     size_t *size; //  and its bytes without that
     size_t texts;
-    char *found; //  of a login: its key's file
+    char *found;      //  of a login: its key's file,
+    uint64_t edition; //  and which edition of the file of logins has it
 } zb_question_t;
 
 void zb_question_clear (zb_question_t *self);
@@ -54,6 +56,10 @@ void zb_asker_destroy (zb_asker_t **self_p);
 
 //  Takes a question, which stays the caller's; false: too many wait.
 bool zb_asker_ask (zb_asker_t *self, zb_question_t *question);
+//  How many passwords were wrong.
+uint64_t zb_asker_wrong (zb_asker_t *self);
+//  How often the file of logins has become another one, which is looked at each second: a login holds for its edition.
+uint64_t zb_asker_edition (zb_asker_t *self);
 //  The other broker's newest STATUS, to be freed by the caller, and when it came (ms, zclock_mono); NULL if none has
 //  come, or without a pair.  It is asked each second while this is called at least every ten.
 char *zb_asker_peer (zb_asker_t *self, int64_t *came);

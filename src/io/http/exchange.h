@@ -17,6 +17,7 @@
 
 #include "io/http/asker.h"
 #include "io/http/logins.h"
+#include "io/http/sorted.h"
 
 //  What all requests have in common.
 typedef struct {
@@ -24,9 +25,14 @@ typedef struct {
     zb_board_t *board;
     zb_asker_t *asker;
     zb_logins_t logins;
+    uint64_t edition; //  of the file that they are of
+    zb_sorted_t sorted;
     bool keyed;     //  the brokers have keys
+    bool secure;    //  by TLS
+    bool beyond;    //  others than this machine can reach it: nothing is told to who has not logged in
     char host[256]; //  where it listens, without the port
     double started; //  s since 1970
+    uint8_t secret[ZB_COOKIE_SIZE / 2]; //  of this process: see zb_logins_name
 } zb_site_t;
 
 typedef struct zb_exchange zb_exchange_t;
@@ -51,12 +57,19 @@ struct zb_exchange {
     zb_question_t question;
     char *argument[ZB_QUESTION_ARGUMENTS]; //  freed with the exchange
     bool asked;
+    void (*route) (zb_exchange_t *self); //  of what is no file and no API
     void (*finish) (zb_exchange_t *self);
 };
 
+#define ZB_CHANGED "the file of logins has just changed: try again"
+#define ZB_CROWDED "too many ask at a time: try again"
 #define ZB_PLAIN "text/plain; charset=utf-8"
 #define ZB_JSON "application/json"
 
+//  Takes over who has logged in, and that one's key.
+void zb_exchange_is (zb_exchange_t *self, const zb_login_t *login);
+//  The IPv4 address that the request comes from.
+uint32_t zb_exchange_address (const zb_exchange_t *self);
 //  Answers with a line of text.
 void zb_exchange_say (zb_exchange_t *self, unsigned code, const char *text);
 //  Answers with an object; takes it.

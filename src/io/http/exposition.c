@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 #include "io/broker/metrics.h"
 #include "io/http/exposition.h"
+
+#define FAILURES "auth_failures_total"
 
 //  A metric's name without its label: so many of its letters.
 static size_t s_name (const char *metric)
@@ -150,13 +153,14 @@ static void s_process (FILE *out, double started, bool open)
 
 //  What LIST says of a queue and of a subscription, less what is not in its own line.
 static const struct {
-    const char *name, *help, *line, *less;
+    const char *name, *help, *line, *less[2];
 } s_queue[] = {
-    {"messages", "messages of the queue or subscription that are not acknowledged", "messages", NULL},
-    {"ready", "of them those that a GET would get", "messages", "leased"},
-    {"leased", "of them those that were delivered or wait after a NACK", "leased", NULL},
-    {"gets_waiting", "GETs that wait for a message of it", "waiting", NULL},
-    {"bytes", "bytes that count in its max-bytes, where that was named", "bytes", NULL},
+    {"messages", "messages of the queue or subscription that are not acknowledged", "messages", {NULL, NULL}},
+    {"ready", "of them those that a GET would get", "messages", {"leased", "delayed"}},
+    {"leased", "of them those that were delivered or wait after a NACK", "leased", {NULL, NULL}},
+    {"delayed", "of them those that are not due, or not asked for since", "delayed", {NULL, NULL}},
+    {"gets_waiting", "GETs that wait for a message of it", "waiting", {NULL, NULL}},
+    {"bytes", "bytes that count in its max-bytes, where that was named", "bytes", {NULL, NULL}},
 };
 
 //  A label's value: a name may have what would end it.
@@ -181,8 +185,9 @@ static void s_queues (FILE *out, const json_t *queues, bool open)
         {
             //  A topic has no messages of its own.
             const char *kind = json_string_value (json_object_get (queue, "kind"));
-            json_int_t value = json_integer_value (json_object_get (queue, s_queue[row].line)),
-                       less = s_queue[row].less ? json_integer_value (json_object_get (queue, s_queue[row].less)) : 0;
+            json_int_t value = json_integer_value (json_object_get (queue, s_queue[row].line)), less = 0;
+            for (size_t each = 0; each < 2 && s_queue[row].less[each]; each++)
+                less += json_integer_value (json_object_get (queue, s_queue[row].less[each]));
             if ((kind && strcmp (kind, "topic") == 0) || !json_object_get (queue, s_queue[row].line))
                 continue;
             fprintf (out, "%s{queue=\"", name);
@@ -192,7 +197,7 @@ static void s_queues (FILE *out, const json_t *queues, bool open)
     }
 }
 
-char *zb_exposition (const json_t *status, const json_t *queues, bool open, double started, size_t *size)
+char *zb_exposition (const json_t *status, const json_t *queues, bool open, zb_exposed_t more, size_t *size)
 {
     char *text = NULL;
     FILE *out = open_memstream (&text, size);
@@ -209,12 +214,16 @@ char *zb_exposition (const json_t *status, const json_t *queues, bool open, doub
         if (!metric->metric)
             continue;
         const json_t *group = metric->group ? json_object_get (status, metric->group) : status;
-        s_row (out, metric, json_object_get (group, metric->name), s_name (before), before, open);
+        const json_t *value = json_object_get (group, metric->name);
+        s_row (out, metric, value, s_name (before), before, open);
         before = metric->metric;
+        //  One more of the same name.
+        if (value && strncmp (before, FAILURES, strlen (FAILURES)) == 0)
+            fprintf (out, "zbroker_" FAILURES "{reason=\"password\"} %" PRIu64 "\n", more.wrong_passwords);
     }
     if (queues)
         s_queues (out, queues, open);
-    s_process (out, started, open);
+    s_process (out, more.started, open);
     if (open)
         fputs ("# EOF\n", out);
     fclose (out);

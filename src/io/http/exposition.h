@@ -16,13 +16,19 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 //  The media types.
 #define ZB_EXPOSITION_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define ZB_EXPOSITION_OPEN "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+//  What STATUS does not know.
+typedef struct {
+    double started;           //  s since 1970, when this process began
+    uint64_t wrong_passwords; //  of logins over HTTP
+} zb_exposed_t;
+
 //  Returns the text, to be freed by the caller.  `queues`: what LIST said of each (io/http/api.h), NULL for none.
-//  `started`: seconds since 1970, when this process began.
-char *zb_exposition (const json_t *status, const json_t *queues, bool open, double started, size_t *size);
+char *zb_exposition (const json_t *status, const json_t *queues, bool open, zb_exposed_t more, size_t *size);
 
 #endif

@@ -18,16 +18,21 @@
 #include <czmq.h>
 
 #include "core/base/limits.h"
+#include "io/base/endpoint.h"
 #include "io/base/log.h"
 #include "io/base/thread.h"
 #include "io/http/api.h"
 #include "io/http/exposition.h"
 #include "io/http/files.h"
 #include "io/http/http.h"
+#include "io/http/tls.h"
+
+#define BROWSER 6 //  connections that a browser makes to a host
 
 struct zb_http {
     zb_site_t site;
     zb_keys_t *keys;
+    zb_tls_t tls;
     int listener;
     unsigned most;    //  connections
     pthread_t thread; //  waits for the broker, then starts the daemon
@@ -62,7 +67,8 @@ static void s_expose (zb_exchange_t *self, const json_t *queues)
     bool open = accept && strstr (accept, "application/openmetrics-text");
     self->code = MHD_HTTP_OK;
     self->type = open ? ZB_EXPOSITION_OPEN : ZB_EXPOSITION_TEXT;
-    self->text = zb_exposition (self->status, queues, open, self->site->started, &self->text_size);
+    zb_exposed_t more = {.started = self->site->started, .wrong_passwords = zb_asker_wrong (self->site->asker)};
+    self->text = zb_exposition (self->status, queues, open, more, &self->text_size);
 }
 
 static void s_listed (zb_exchange_t *self)
@@ -94,16 +100,25 @@ static const struct {
 //  ---------------------------------------------------------------------------
 //  Requests
 
-//  Whether the request is meant for this host.
+//  Whether the request is meant for this host: where it listens, where clients reach it, and as http/names says.
 static bool s_is_host (const zb_site_t *self, const char *host)
 {
     if (!host)
         return false;
-    size_t size = *host == '[' ? strcspn (host, "]") + 1 : strcspn (host, ":");
-    const char *known[] = {"localhost", "127.0.0.1", "[::1]", self->host};
+    size_t size = *host == '[' ? strcspn (host, "]") + 1 : strcspn (host, ":"), known_size;
+    const char *known[] = {"localhost", "127.0.0.1", "[::1]", self->host}, *endpoint;
     for (size_t index = 0; index < sizeof known / sizeof *known; index++)
         if (strlen (known[index]) == size && strncasecmp (known[index], host, size) == 0)
             return true;
+    const zb_config_t *config = self->config;
+    if (zb_endpoint_split (config->host[config->as].endpoint, false, &endpoint, &known_size) && known_size == size &&
+        strncasecmp (endpoint, host, size) == 0)
+        return true;
+    for (const char *name = config->http_names; name && *name; name += strcspn (name, " ")) {
+        name += strspn (name, " ");
+        if (size && strcspn (name, " ") == size && strncasecmp (name, host, size) == 0)
+            return true;
+    }
     return false;
 }
 
@@ -124,6 +139,91 @@ static void s_file (zb_exchange_t *self, const zb_file_t *file)
     self->text_size = (size_t) (file->end - file->data);
     self->text = (char *) zmalloc (self->text_size + 1);
     memcpy (self->text, file->data, self->text_size);
+}
+
+static void s_route (zb_exchange_t *self)
+{
+    if (!self->status)
+        zb_exchange_say (self, MHD_HTTP_SERVICE_UNAVAILABLE, "the broker has not turned for some seconds");
+    else
+        self->route (self);
+}
+
+//  ---------------------------------------------------------------------------
+//  Monitors have no page to log in: name and password come with each request, and are looked at once an hour
+
+#define LOG_IN "log in first: the page does, and monitors send Authorization: Basic; see http/login in zbroker.conf(5)"
+
+//  Whether it says by name and password who it is, and there are logins.
+static bool s_offers (const zb_exchange_t *self)
+{
+    const char *said = MHD_lookup_connection_value (self->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    return self->site->config->http_login && said && strncasecmp (said, "Basic ", strlen ("Basic ")) == 0;
+}
+
+//  The password was looked at.
+static void s_known (zb_exchange_t *self)
+{
+    zb_question_t *question = &self->question;
+    unsigned code = question->code;
+    char cookie[ZB_COOKIE_SIZE + 1];
+    zb_logins_name (self->site->secret, question->name, question->password, cookie);
+    sodium_memzero (self->argument[1], strlen (self->argument[1]));
+    if (!code && question->edition != self->site->edition) {
+        zb_exchange_say (self, 503, ZB_CHANGED);
+        return;
+    }
+    if (code) {
+        zb_exchange_say (self, code == 403 ? 401 : code, question->texts ? question->text[0] : ZB_CROWDED);
+        return;
+    }
+    //  Several requests at once may be its first.
+    const zb_login_t *login = zb_logins_find (&self->site->logins, cookie, false, zclock_mono ());
+    if (!login) {
+        login = zb_logins_begin (&self->site->logins, cookie, question->name, question->found, zclock_mono ());
+        question->found = NULL;
+        zb_log (ZB_LOG_NOTICE, "page: %s has logged in, with a request", login->name);
+    }
+    zb_exchange_is (self, login);
+    //  What is to be asked of a broker now is another question.
+    zb_question_clear (question);
+    memset (question, 0, sizeof *question);
+    for (size_t index = 0; index < 2; index++) {
+        free (self->argument[index]);
+        self->argument[index] = NULL;
+    }
+    s_route (self);
+}
+
+static void s_know (zb_exchange_t *self)
+{
+    char *password = NULL, *name = MHD_basic_auth_get_username_password (self->connection, &password);
+    char cookie[ZB_COOKIE_SIZE + 1];
+    const zb_login_t *login = NULL;
+    bool said = name && password && *name && strlen (name) <= ZB_LOGIN_NAME_MAX && !strpbrk (name, " \t\n");
+    if (said) {
+        zb_logins_name (self->site->secret, name, password, cookie);
+        login = zb_logins_find (&self->site->logins, cookie, false, zclock_mono ());
+    }
+    if (login) {
+        zb_exchange_is (self, login);
+        s_route (self);
+    }
+    else if (!said)
+        zb_exchange_say (self, MHD_HTTP_UNAUTHORIZED, LOG_IN);
+    else {
+        self->argument[0] = strdup (name);
+        self->argument[1] = strdup (password);
+        self->question.file = self->site->config->http_login;
+        self->question.name = self->argument[0];
+        self->question.password = self->argument[1];
+        self->question.address = zb_exchange_address (self);
+        self->finish = s_known;
+    }
+    if (password)
+        sodium_memzero (password, strlen (password));
+    MHD_free (name);
+    MHD_free (password);
 }
 
 static void s_answer (zb_exchange_t *self, const char *path, const char *method)
@@ -151,10 +251,13 @@ static void s_answer (zb_exchange_t *self, const char *path, const char *method)
     }
     else if (file)
         s_file (self, file);
-    else if (!self->status)
-        zb_exchange_say (self, MHD_HTTP_SERVICE_UNAVAILABLE, "the broker has not turned for some seconds");
-    else
-        s_routes[index].function (self);
+    else {
+        self->route = s_routes[index].function;
+        if (!zb_api_login (self) && (self->site->beyond || s_offers (self)))
+            s_know (self);
+        else
+            s_route (self);
+    }
 }
 
 //  What no browser is to guess, keep, frame, or take from elsewhere.
@@ -179,6 +282,10 @@ static enum MHD_Result s_send (zb_exchange_t *self)
         MHD_add_response_header (response, headers[index].name, headers[index].value);
     if (*self->cookie)
         MHD_add_response_header (response, MHD_HTTP_HEADER_SET_COOKIE, self->cookie);
+    //  Of what monitors ask for.  The page has its own way, and a browser would ask beside it.
+    if (self->code == MHD_HTTP_UNAUTHORIZED && self->route)
+        MHD_add_response_header (response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                 "Basic realm=\"zbroker\", charset=\"UTF-8\"");
     if (self->code == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, self->allow);
     enum MHD_Result result = MHD_queue_response (self->connection, self->code, response);
@@ -226,6 +333,16 @@ static void s_free (void *context, struct MHD_Connection *connection, void **see
     free (self);
 }
 
+//  Whoever has logged in by another edition of the file of logins is to do so again.
+static void s_renew (zb_site_t *site)
+{
+    uint64_t edition = zb_asker_edition (site->asker);
+    if (edition == site->edition)
+        return;
+    zb_logins_clear (&site->logins);
+    site->edition = edition;
+}
+
 //  Called once when the headers are there, for each part of the body, when all is there, and when the asker has the answer.
 static enum MHD_Result s_handle (void *context, struct MHD_Connection *connection, const char *path, const char *method,
                                  const char *version, const char *data, size_t *size, void **seen)
@@ -246,6 +363,7 @@ static enum MHD_Result s_handle (void *context, struct MHD_Connection *connectio
         *size = 0;
         return MHD_YES;
     }
+    s_renew (self->site);
     if (!self->asked)
         s_answer (self, path, method);
     else
@@ -289,18 +407,27 @@ static int s_listen (const char *endpoint, char *host, size_t host_size)
     return listener;
 }
 
+//  Connections of one address: an eighth, and what a browser takes.
+static unsigned s_each (unsigned most)
+{
+    unsigned each = most / 8;
+    return each < BROWSER ? BROWSER : each;
+}
+
 static void *s_run (void *context)
 {
     zb_http_t *self = (zb_http_t *) context;
     if (!zb_board_wait (self->site.board))
         return NULL;
     //  poll, for epoll's functions are looked after for libzmq's sake (io/base/epoll).
-    self->daemon =
-        MHD_start_daemon (MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                          s_handle, self, MHD_OPTION_EXTERNAL_LOGGER, s_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-                          self->listener, MHD_OPTION_CONNECTION_LIMIT, self->most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                          (size_t) ZB_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) ZB_HTTP_IDLE,
-                          MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, s_free, NULL, MHD_OPTION_END);
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    self->daemon = MHD_start_daemon (flags | (self->site.secure ? MHD_USE_TLS : 0), 0, NULL, NULL, s_handle, self,
+                                     MHD_OPTION_EXTERNAL_LOGGER, s_log, NULL, MHD_OPTION_LISTEN_SOCKET, self->listener,
+                                     MHD_OPTION_CONNECTION_LIMIT, self->most, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                                     self->site.beyond ? s_each (self->most) : 0U, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                     (size_t) ZB_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) ZB_HTTP_IDLE,
+                                     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, s_free, NULL,
+                                     MHD_OPTION_ARRAY, self->tls.option, MHD_OPTION_END);
     if (!self->daemon)
         zb_log (ZB_LOG_WARNING, "the page is not served: no thread, descriptor or memory for it");
     return NULL;
@@ -310,7 +437,10 @@ static void s_end (zb_http_t *self)
 {
     zb_asker_destroy (&self->site.asker);
     zb_logins_clear (&self->site.logins);
+    zb_sorted_clear (&self->site.sorted);
     zb_keys_destroy (&self->keys);
+    zb_tls_clear (&self->tls);
+    sodium_memzero (self->site.secret, sizeof self->site.secret);
     free (self);
 }
 
@@ -328,6 +458,16 @@ zb_http_t *zb_http_new (const zb_config_t *config, zb_board_t *board)
     if (zb_keys_load (&self->keys, config, &wrong))
         free (wrong);
     self->site.keyed = config->key_file != NULL;
+    self->site.secure = config->http_certificate != NULL;
+    self->site.beyond = !zb_endpoint_is_loopback (config->host[config->as].http);
+    randombytes_buf (self->site.secret, sizeof self->site.secret);
+    if (zb_tls_load (&self->tls, config, &wrong)) {
+        zb_log (ZB_LOG_ERROR, "%s", wrong);
+        free (wrong);
+        s_end (self);
+        errno = EKEYREJECTED;
+        return NULL;
+    }
     self->listener = s_listen (config->host[config->as].http, self->site.host, sizeof self->site.host);
     int error = errno;
     if (self->listener != -1 && (self->site.asker = zb_asker_new (config, self->keys, board)) &&

@@ -21,6 +21,10 @@
 
     A request names a host that is this one's (Host), or is refused: a page of another site
     whose name was made to lead here gets nothing.  Bounds: ZB_HTTP_* of limits.h.
+
+    Beyond this machine, which takes TLS (io/http/tls), who has not logged in gets nothing but the
+    page's files and the login.  A monitor has no page for that: it sends name and password with
+    each request (Basic), which are looked at once an hour; so it does where a request takes a right.
 */
 
 #ifndef ZB_HTTP_H_INCLUDED
@@ -33,7 +37,8 @@ typedef struct zb_http zb_http_t;
 
 #define ZB_HTTP_STALE 5000 //  ms
 
-//  Listens where the config says; is served when something is posted on the board.  NULL and errno if it can't.
+//  Listens where the config says; is served when something is posted on the board.  NULL and errno if it can't;
+//  EKEYREJECTED: the certificate or its key is not fit, which the log says.
 zb_http_t *zb_http_new (const zb_config_t *config, zb_board_t *board);
 //  Waits for requests that are being answered.
 void zb_http_destroy (zb_http_t **self_p);

@@ -22,7 +22,7 @@ static char *s_read (const char *file)
 {
     char *text = (char *) zmalloc (FILE_MOST + 1);
     struct stat info;
-    int fd = open (file, O_RDONLY | O_CLOEXEC);
+    int fd = open (file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool fit =
         fd != -1 && fstat (fd, &info) == 0 && S_ISREG (info.st_mode) && !(info.st_mode & (S_IRWXG | S_IRWXO | S_IXUSR));
     ssize_t size = fit ? read (fd, text, FILE_MOST + 1) : -1;
@@ -78,7 +78,7 @@ static void s_end (zb_login_t *login)
     sodium_memzero (login, sizeof *login);
 }
 
-const zb_login_t *zb_logins_begin (zb_logins_t *self, const char *name, char *key, int64_t now)
+const zb_login_t *zb_logins_begin (zb_logins_t *self, const char *cookie, const char *name, char *key, int64_t now)
 {
     zb_login_t *place = &self->login[0];
     for (size_t index = 1; index < ZB_HTTP_LOGINS; index++)
@@ -88,13 +88,15 @@ const zb_login_t *zb_logins_begin (zb_logins_t *self, const char *name, char *ke
     uint8_t bytes[ZB_COOKIE_SIZE / 2];
     randombytes_buf (bytes, sizeof bytes);
     sodium_bin2hex (place->cookie, sizeof place->cookie, bytes, sizeof bytes);
+    if (cookie)
+        memcpy (place->cookie, cookie, sizeof place->cookie);
     snprintf (place->name, sizeof place->name, "%s", name);
     place->key = key;
     place->used = now;
     return place;
 }
 
-const zb_login_t *zb_logins_find (zb_logins_t *self, const char *cookie, int64_t now)
+const zb_login_t *zb_logins_find (zb_logins_t *self, const char *cookie, bool lasts, int64_t now)
 {
     if (!cookie || strlen (cookie) != ZB_COOKIE_SIZE)
         return NULL;
@@ -106,15 +108,29 @@ const zb_login_t *zb_logins_find (zb_logins_t *self, const char *cookie, int64_t
             s_end (login);
             return NULL;
         }
-        login->used = now;
+        if (lasts)
+            login->used = now;
         return login;
     }
     return NULL;
 }
 
+void zb_logins_name (const uint8_t secret[ZB_COOKIE_SIZE / 2], const char *name, const char *password,
+                     char cookie[ZB_COOKIE_SIZE + 1])
+{
+    uint8_t digest[ZB_COOKIE_SIZE / 2];
+    crypto_generichash_state state;
+    crypto_generichash_init (&state, secret, ZB_COOKIE_SIZE / 2, sizeof digest);
+    //  With the zero between them, which neither has.
+    crypto_generichash_update (&state, (const uint8_t *) name, strlen (name) + 1);
+    crypto_generichash_update (&state, (const uint8_t *) password, strlen (password));
+    crypto_generichash_final (&state, digest, sizeof digest);
+    sodium_bin2hex (cookie, ZB_COOKIE_SIZE + 1, digest, sizeof digest);
+}
+
 void zb_logins_end (zb_logins_t *self, const char *cookie, int64_t now)
 {
-    const zb_login_t *login = zb_logins_find (self, cookie, now);
+    const zb_login_t *login = zb_logins_find (self, cookie, true, now);
     if (login)
         s_end (&self->login[login - self->login]);
 }

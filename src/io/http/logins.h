@@ -15,7 +15,7 @@
     there, so that nobody has more rights here than on the wire.  # begins a comment.
 
     Whoever has logged in has a session, which a cookie names, until it is not used for
-    ZB_HTTP_LOGIN_IDLE.  They are in memory alone: a restart ends them.
+    ZB_HTTP_LOGIN_IDLE.  They are in memory alone: a restart ends them, and so does a change of the file.
 */
 
 #ifndef ZB_LOGINS_H_INCLUDED
@@ -46,9 +46,13 @@ typedef struct {
 } zb_logins_t;
 
 //  Begins a session, in the place of the one that was not used for the longest time if there are too many; takes the key.
-const zb_login_t *zb_logins_begin (zb_logins_t *self, const char *name, char *key, int64_t now);
-//  The session of this cookie; NULL if there is none, or it has expired.
-const zb_login_t *zb_logins_find (zb_logins_t *self, const char *cookie, int64_t now);
+//  Its cookie is a new one, or this one, which nobody else can know.
+const zb_login_t *zb_logins_begin (zb_logins_t *self, const char *cookie, const char *name, char *key, int64_t now);
+//  The session of this cookie; NULL if there is none, or it has expired.  If `lasts`, it lasts longer for being used.
+const zb_login_t *zb_logins_find (zb_logins_t *self, const char *cookie, bool lasts, int64_t now);
+//  The cookie that a name and a password stand for in this process, for who sends them with each request.
+void zb_logins_name (const uint8_t secret[ZB_COOKIE_SIZE / 2], const char *name, const char *password,
+                     char cookie[ZB_COOKIE_SIZE + 1]);
 void zb_logins_end (zb_logins_t *self, const char *cookie, int64_t now);
 void zb_logins_clear (zb_logins_t *self);
 

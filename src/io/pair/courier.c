@@ -15,6 +15,7 @@
 
 #define SILENCE 3000 //  ms without an answer until the connection is made anew
 #define LATER 250    //  ms until it is tried again
+#define STILL 1000   //  ms without anything to send, until the winner is told that there may be more
 #define FRAMES 16    //  of an answer
 
 struct zb_courier {
@@ -231,6 +232,8 @@ bool zb_courier_turn (zb_courier_t *self, int64_t now)
         self->heard = now;
         zb_replayer_restart (self->replayer);
     }
+    if (!self->again && self->waiting == 0 && now - self->heard > STILL)
+        zb_replayer_still (self->replayer);
     s_send (self, now);
     return false;
 }

@@ -452,15 +452,15 @@ static int s_copy_env (const char *home, const char *to, zb_backup_progress_fn *
     return code;
 }
 
-//  The kind that its lock tells.
-static zb_kind_t s_kind (const char *dir)
+//  The kind that its lock tells; without one, as of a store that no broker has opened yet, what the node's file says.
+static zb_kind_t s_kind (const char *dir, unsigned as)
 {
     zb_lock_t *lock = zb_lock_new (dir);
     zb_holder_t holder = {.kind = ZB_KIND_SINGLE};
     bool held;
     int rc = zb_lock_look (lock, &holder, &held);
     zb_lock_destroy (&lock);
-    return rc == 0 ? holder.kind : ZB_KIND_SINGLE;
+    return rc == 0 ? holder.kind : as ? ZB_KIND_REPLICATED : ZB_KIND_SINGLE;
 }
 
 int zb_backup_store (const char *dir, const char *folder, zb_backup_progress_fn *progress, void *arg, char **error)
@@ -477,11 +477,15 @@ int zb_backup_store (const char *dir, const char *folder, zb_backup_progress_fn 
                       "%s holds no whole store that can be "
                       "trusted",
                       dir);
-    zb_kind_t kind = s_kind (dir);
+    zb_kind_t kind = s_kind (dir, node.as);
+    char *lock = s_join (dir, "LOCK");
+    bool locked = access (lock, F_OK) == 0 || errno != ENOENT;
     zb_home_t *home = zb_home_new (dir, kind, error, &code);
-    if (!home)
-        return code;
     char *why = NULL;
+    if (!home) {
+        free (lock);
+        return code;
+    }
     if (kind == ZB_KIND_SHARED && zb_lock_take (zb_home_lock (home)) != 0)
         code = s_say (error, ZB_EXIT_BUSY, "a broker uses %s", dir);
     zb_part_t *part = code == ZB_EXIT_OK ? zb_part_new (folder, &why) : NULL;
@@ -495,6 +499,10 @@ int zb_backup_store (const char *dir, const char *folder, zb_backup_progress_fn 
         code = zb_backup_finish (folder, kind == ZB_KIND_REPLICATED ? zb_node_name (node.as ? node.as : 1) : "single",
                                  error);
     zb_part_destroy (&part, code != ZB_EXIT_OK);
+    //  One that was made here is ours, and not of the user that the broker runs as.  Who has opened it meanwhile finds it gone.
+    if (!locked)
+        unlink (lock);
+    free (lock);
     zb_home_destroy (&home);
     return code;
 }

@@ -11,7 +11,8 @@
     it the store as it was at that place, whatever was written meanwhile.  Whole pages come from
     io/store/pages, through which all of them go; a reader that does not know it (another process, a
     file system's copy) would meet pages that are half old, half new.  What the log said
-    before it must stay: who owns the environment removes no log file until the copier is done.
+    before it must stay: who owns the environment removes no log file until the copier has COPIED.
+    The log's full files are links to the store's, where both are on one file system.
 
                           zb_copier_end               zb_copier_finish
       TABLES ----> ENDING -------------> LOGS ----> COPIED ----------> FINISHING ----> DONE
@@ -21,6 +22,7 @@
                              FAILED
 
     The two steps of the owner's say that what was read is one history: nothing was rolled back meanwhile.
+    Nor may it be before the copier is DONE: that would cut the log's files, and the copy has the same.
 
     Recovery of the copy is for another process (`zbroker backup --finish`): in this one the
     copy's pages would go through the lock that the store's go through, and wait for the copy's syncs

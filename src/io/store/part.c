@@ -15,8 +15,6 @@
 #include "io/store/folder.h"
 #include "io/store/part.h"
 
-#define LOCK "LOCK.part"
-
 static char *s_path (const char *folder, const char *rest)
 {
     char *path = zsys_sprintf ("%s%s", folder, rest);
@@ -30,7 +28,7 @@ static void s_empty (const char *folder)
     DIR *dir = opendir (folder);
     struct dirent *entry;
     while (dir && (entry = readdir (dir)) != NULL)
-        if (!streq (entry->d_name, ".") && !streq (entry->d_name, "..") && !streq (entry->d_name, LOCK))
+        if (!streq (entry->d_name, ".") && !streq (entry->d_name, "..") && !streq (entry->d_name, ZB_PART_LOCK))
             unlinkat (dirfd (dir), entry->d_name, 0);
     if (dir)
         closedir (dir);
@@ -55,7 +53,7 @@ static const char *s_make (zb_part_t *self)
     bool fresh = mkdir (self->path, 0700) == 0;
     if (!fresh && errno != EEXIST)
         return "make the folder of";
-    char *lock = s_path (self->path, "/" LOCK);
+    char *lock = s_path (self->path, "/" ZB_PART_LOCK);
     self->lock = open (lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT | O_EXCL : 0), 0600);
     free (lock);
     if (self->lock == -1)
@@ -92,7 +90,7 @@ void zb_part_destroy (zb_part_t **self_p, bool remove)
     *self_p = NULL;
     if (remove && self->lock != -1) {
         s_clear (self);
-        char *lock = s_path (self->path, "/" LOCK);
+        char *lock = s_path (self->path, "/" ZB_PART_LOCK);
         unlink (lock);
         rmdir (self->path);
         free (lock);
@@ -107,7 +105,8 @@ void zb_part_destroy (zb_part_t **self_p, bool remove)
 
 int zb_part_publish (const char *folder)
 {
-    char *path = s_path (folder, ZB_PART), *env = s_path (path, "/" ZB_PART_ENV), *lock = s_path (path, "/" LOCK);
+    char *path = s_path (folder, ZB_PART), *env = s_path (path, "/" ZB_PART_ENV),
+         *lock = s_path (path, "/" ZB_PART_LOCK);
     char *name = s_path (folder, "");
     int rc = zb_folder_sync (env);
     if (rc == 0)

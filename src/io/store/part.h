@@ -18,6 +18,7 @@
 
 #define ZB_PART ".part"     //  what the folder's name has behind it until all is there
 #define ZB_PART_ENV "env.1" //  the environment in it
+#define ZB_PART_LOCK "LOCK.part"
 
 typedef struct {
     char *folder; //  FOLDER

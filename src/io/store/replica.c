@@ -732,7 +732,7 @@ static void s_checkpoint (zb_replica_t *self, uint32_t kbytes)
 static bool s_trim (zb_replica_t *self)
 {
     zb_lsn_t stands = 0;
-    if (self->copier)
+    if (self->copier && self->copier_phase < ZB_COPIER_COPIED)
         return false;
     if (self->role == FOLLOWING && self->live)
         stands = self->applied;

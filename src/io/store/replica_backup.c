@@ -106,10 +106,10 @@ void zb_replica_tick_backup (zb_replica_t *self)
         return;
     uint64_t done;
     zb_copier_phase_t phase = zb_copier_phase (self->copier, &done);
-    //  Looked at after the last byte was read, too.  What is done to a copy that is whole has nothing to do with us.
-    if (self->history != self->history_copied && phase < ZB_COPIER_FINISHING)
+    //  Until it is done: the copy has files of our log, and a log that is rolled back is cut.
+    if (self->history != self->history_copied && phase < ZB_COPIER_DONE)
         zb_copier_stop (self->copier, "the pair's roles, or its link, changed meanwhile: begin anew");
-    else if (self->full && phase < ZB_COPIER_FINISHING)
+    else if (self->full && phase < ZB_COPIER_COPIED)
         zb_copier_stop (self->copier, "the disk is nearly full, and a backup keeps its log");
     phase = zb_copier_phase (self->copier, &done);
     if (phase == ZB_COPIER_ENDING)

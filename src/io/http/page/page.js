@@ -5,12 +5,14 @@ const EVERY = 1000;       //  ms between two looks
 const PAGE = 50;          //  queues in a page
 const MESSAGES = 20;      //  messages, and
 const EVENTS = 200;       //  events that are shown
-const KEPT = 120;         //  points of the chart
+const KEPT = 120;         //  points of the chart,
+const DEPTHS = 60;        //  and of a queue's, a point each other look
+const SVG = "http://www.w3.org/2000/svg";
 const RATES = [["messages_in", "stored", "#2563eb"], ["messages_out", "delivered", "#d97706"], ["acked", "acknowledged", "#059669"]];
 
 const at = id => document.getElementById(id);
 const state = {pair: null, heard: 0, after: [""], next: null, pattern: "", points: [], last: null, listed: 0, listing: false,
-               queue: null, messages: [], message: ["first"], behind: null, client: [""], clients: null, events: []};
+               depths: new Map(), sort: "name", queue: null, messages: [], message: ["first"], behind: null, client: [""], clients: null, events: []};
 
 function element(name, text, kind) {
   const one = document.createElement(name);
@@ -24,7 +26,7 @@ async function ask(path, said) {
     method: "POST", body: JSON.stringify(said), headers: {"Content-Type": "application/json", "X-Zbroker": "1"}};
   const answer = await fetch("/api/v1/" + path, options);
   const object = await answer.json();
-  if (!answer.ok) throw new Error(object.text || "error " + answer.status);
+  if (!answer.ok) throw Object.assign(new Error(object.text || "error " + answer.status), {code: answer.status});
   return object;
 }
 
@@ -138,11 +140,33 @@ function button(text, label, act) {
   return one;
 }
 
+//  How many messages there were at each look; of the queues that are shown now, so that it stays small.
+function takeDepths(queues) {
+  const depths = new Map();
+  for (const queue of queues) depths.set(queue.name, [...(state.depths.get(queue.name) || []), queue.messages].slice(-DEPTHS));
+  state.depths = depths;
+}
+
+function depthChart(queue) {
+  const svg = document.createElementNS(SVG, "svg"), line = document.createElementNS(SVG, "polyline"), title = document.createElementNS(SVG, "title");
+  const points = state.depths.get(queue.name), most = Math.max(1, ...points), least = Math.min(...points);
+  svg.setAttribute("viewBox", "0 0 " + (DEPTHS - 1) + " 20");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  title.textContent = "Messages of " + queue.name + " since this page shows it: " + least + " to " + Math.max(...points);
+  line.setAttribute("points", points.map((count, index) => (DEPTHS - points.length + index) + "," + (19 - 18 * count / most)).join(" "));
+  svg.append(title, line);
+  return svg;
+}
+
 function row(queue, may) {
   const line = element("tr");
   const most = queue["max-messages"];
-  line.append(element("td", queue.name), element("td", queue.messages), element("td", queue.leased), element("td", queue.waiting),
-              element("td", span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
+  const depth = element("td"), name = element("td", queue.name);
+  if (queue.kind && queue.kind !== "queue") name.append(element("span", " " + queue.kind, "soft"));
+  depth.append(depthChart(queue));
+  line.append(name, element("td", queue.messages), depth, element("td", queue.leased), element("td", queue.waiting),
+              element("td", queue.lease == null ? "–" : span(queue.lease)), element("td", most && most !== "0" ? most : "no limit"));
   const acts = element("td");
   if (queue.kind !== "topic") acts.append(button("Messages", "Messages of " + queue.name, () => peek(queue.name)));
   if (may && queue.kind !== "topic") acts.append(button("Move…", "Move messages of " + queue.name, () => move(queue.name)));
@@ -164,10 +188,11 @@ async function list() {
   if (why || state.listing) return;
   state.listing = true;
   try {
-    const query = new URLSearchParams({max: PAGE, pattern: state.pattern, after: state.after.at(-1)});
+    const query = new URLSearchParams({max: PAGE, pattern: state.pattern, after: state.after.at(-1), sort: state.sort});
     const page = await ask("queues?" + query);
     state.next = page.next;
     state.listed = Date.now();
+    takeDepths(page.queues);
     at("queues").tBodies[0].replaceChildren(...page.queues.map(queue => row(queue, !!pair.login)));
   } catch (error) {
     at("queues-why").textContent = error.message;
@@ -390,8 +415,7 @@ at("log-in").addEventListener("click", () => dialog("Log in", "", "Log in",
   [{label: "Name", name: "name"}, {label: "Password", name: "password", type: "password"}], values => ask("login", values)));
 at("log-out").addEventListener("click", async () => {
   await ask("logout", {});
-  await look();
-  await list();
+  location.reload();
 });
 at("search").addEventListener("submit", event => {
   event.preventDefault();
@@ -399,21 +423,45 @@ at("search").addEventListener("submit", event => {
   state.after = [""];
   list();
 });
+//  By another column: from its beginning.
+for (const head of document.querySelectorAll("#queues button[data-sort]")) head.addEventListener("click", () => {
+  state.sort = head.dataset.sort;
+  state.after = [""];
+  for (const other of document.querySelectorAll("#queues button[data-sort]"))
+    other.closest("th").setAttribute("aria-sort", other !== head ? "none" : state.sort === "name" ? "ascending" : "descending");
+  list();
+});
 at("first").addEventListener("click", () => { state.after = [""]; list(); });
 at("next").addEventListener("click", () => { if (state.next) { state.after.push(state.next); list(); } });
 
 //  --- Each second ------------------------------------------------------------------------------------------------
 
+//  Beyond the broker's machine who has not logged in sees nothing.
+function lock() {
+  //  What was seen before is gone with the document.
+  if (state.pair) return location.reload();
+  document.querySelector("main").hidden = true;
+  at("who").textContent = "Log in to see this broker.";
+  at("log-in").hidden = false;
+  at("log-out").hidden = true;
+}
+
 async function look() {
   try {
-    state.pair = await ask("pair");
+    const pair = await ask("pair");
+    //  With keys a login shows more than none does.
+    if (state.pair && state.pair.login && pair.keys && !pair.login) return location.reload();
+    state.pair = pair;
     state.heard = Date.now();
     showPair(state.pair);
     takePoint(state.pair);
     drawRates();
     at("stale").hidden = true;
+    document.querySelector("main").hidden = false;
   } catch (error) {
-    at("stale").hidden = false;
+    const locked = error.code === 401;
+    at("stale").hidden = locked;
+    if (locked) return lock();
     at("stale").textContent = "This broker does not answer" + (state.heard ? " since " + span(Date.now() - state.heard) : "") +
       ". What is below is old. Look at the other broker's page.";
   }
