@@ -201,6 +201,26 @@ static void test_a_waiting_get_holds (void **state)
     rig_destroy (&rig);
 }
 
+//  So is one that waits for what it acknowledges.
+static void test_a_get_that_acknowledges_holds (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work ("");
+    uint64_t fence = s_gets (rig, "w", "1");
+    s_says (rig, "w", "ACK|a|q|1:1", "w> OK|a|both");
+    rig_say (rig, "v", "GET|g|q|1|1000000|");
+    rig_wait (rig, LEASE - 1);
+    rig_skip (rig);
+    rig->sync_there = false;
+    rig_say (rig, "w", "GET|g|q|1|0|1:2");
+    rig_wait (rig, 1);
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_run (rig);
+    assert_true (s_got (rig, "w", "3") == fence);
+    rig_destroy (&rig);
+}
+
 //  A lease that ends unextended: the next in line has it, with all that the other one had, though that one waits as well.
 static void test_a_lease_that_ends (void **state)
 {
@@ -588,6 +608,7 @@ int main (void)
         cmocka_unit_test (test_it_takes_a_level),
         cmocka_unit_test (test_one_at_a_time),
         cmocka_unit_test (test_a_waiting_get_holds),
+        cmocka_unit_test (test_a_get_that_acknowledges_holds),
         cmocka_unit_test (test_a_lease_that_ends),
         cmocka_unit_test (test_nobody_else),
         cmocka_unit_test (test_a_connection_that_ends),

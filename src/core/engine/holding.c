@@ -31,6 +31,9 @@
 
 #include "core/engine/engine_self.h"
 
+//  What it costs that one is given up, in visits.
+#define OVER_VISITS 10
+
 //  What stands for the name of a consumer; zeros if it has none.
 static void s_mark (const zb_engine_t *self, const zb_session_t *session, uint8_t mark[ZB_MARK_SIZE])
 {
@@ -79,7 +82,7 @@ static void s_take (zb_engine_t *self, zb_queue_t *queue, zb_session_t *session)
     s_write (self, queue, mark);
 }
 
-//  Nobody has it; without a time it is the next one's.
+//  Nobody has it until then; without a time it is the next one's at once.
 static void s_lose (zb_engine_t *self, zb_queue_t *queue, int64_t until)
 {
     static const uint8_t nobody[ZB_MARK_SIZE] = {0};
@@ -88,7 +91,7 @@ static void s_lose (zb_engine_t *self, zb_queue_t *queue, int64_t until)
     hold->session = NULL;
     zb_timer_stop (&self->timers, &hold->timer);
     hold->timer.kind = ZB_TIMER_HOLD;
-    if (until > self->now)
+    if (until)
         zb_timer_set (&self->timers, &hold->timer, until);
     else
         s_write (self, queue, nobody);
@@ -98,8 +101,9 @@ static void s_lose (zb_engine_t *self, zb_queue_t *queue, int64_t until)
 static void s_begin (zb_engine_t *self, zb_queue_t *queue)
 {
     zb_hold_t *hold = &queue->hold;
+    int64_t until = self->started + zb_engine_lease (self, queue);
     if (!hold->known && !hold->session && s_is_marked (hold))
-        s_lose (self, queue, self->started + zb_engine_lease (self, queue));
+        s_lose (self, queue, until > self->now ? until : 0);
     hold->known = true;
 }
 
@@ -206,6 +210,11 @@ void zb_engine_oust (zb_engine_t *self, zb_queue_t *queue)
 
 void zb_engine_hold_over (zb_engine_t *self, zb_queue_t *queue)
 {
+    //  What it has asked for since then may wait for a commit.
+    zb_engine_watch (self, queue);
+    zb_engine_visited (self, OVER_VISITS);
+    if (queue->hold.session && !queue->hold.timer.place)
+        return;
     s_lose (self, queue, 0);
     zb_engine_serve (self, queue);
 }
@@ -215,8 +224,8 @@ void zb_engine_let_hold (zb_engine_t *self, zb_session_t *session)
     while (!zb_ring_empty (&session->holds)) {
         zb_queue_t *queue = ZB_ITEM (session->holds.next, zb_queue_t, hold.mine);
         int64_t grace = queue->grace ? (int64_t) queue->grace : self->limits.grace;
-        s_lose (self, queue, session->name.size ? self->now + grace : 0);
-        zb_engine_serve (self, queue);
+        //  There may be very many: in the next turns, as many as these take.
+        s_lose (self, queue, self->now + (session->name.size ? grace : 0));
     }
 }
 
