@@ -63,7 +63,7 @@ static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client, i
     return code;
 }
 
-//  Acknowledges them; what is settled already, of a queue that is one consumer's at a time, is told, and no error.
+//  Acknowledges them; what is settled already, of a queue that is one consumer's at a time, or goes by key, is told, and no error.
 static int s_ack (const tool_t *tool, zb_client_t *client, const char *queue, const zb_messages_t *messages)
 {
     int rc = zb_client_ack (client, queue, zb_messages_ids (messages));

@@ -215,7 +215,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
                       done ? "acknowledged, or purged" : "not stored yet");
             return false;
         }
-        bool ordered = !act->split && !message->got && !self->delay;
+        bool ordered = !act->split && !message->got && !self->delay && !self->keyed;
         const message_t *before = ordered ? s_overtaken (self, act, message) : NULL;
         if (before) {
             snprintf (why, WHY_MAX, "%" PRIu64 " was not delivered, and comes before %" PRIu64, before->id,

@@ -311,6 +311,18 @@ def test_a_queue_of_one_consumer(zbroker, single):
     assert zbroker(["queue", "create", "helm", "mode=one"] + brokers, check=False).returncode == 1
 
 
+def test_a_queue_by_key(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "tracks", "mode=key"] + brokers)
+    zbroker(["put", "tracks", "a1", "a2", "-H", "key=a"] + brokers)
+    zbroker(["put", "tracks", "b1", "-H", "key=b"] + brokers)
+    listed = json.loads(zbroker(["queue", "list", "tracks", "--json"] + brokers).stdout)[0]
+    assert (listed["mode"], listed["blocked"]) == ("key", 0)
+    assert zbroker(["get", "tracks", "--count", "3"] + brokers).stdout == "a1\nb1\na2\n"
+    changed = zbroker(["queue", "create", "tracks", "mode=keys"] + brokers, check=False)
+    assert changed.returncode == 1 and "mode is shared, exclusive or key" in changed.stderr
+
+
 def test_requeue_untried(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     zbroker(["queue", "create", "tries", "retry-delay=600000"] + brokers)

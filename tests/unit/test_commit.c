@@ -160,9 +160,16 @@ static void test_options (void **state)
     assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("exclusive"), why));
     assert_true (row.mode == ZB_MODE_EXCLUSIVE && !zb_options_same (&row, &same));
     assert_int_equal (zb_options_level (&row), ZB_LEVEL_MODE);
-    assert_string_equal (zb_options_set (&row, zb_frame ("mode"), zb_frame (""), why), "mode is shared or exclusive");
+    assert_string_equal (zb_options_set (&row, zb_frame ("mode"), zb_frame (""), why),
+                         "mode is shared, exclusive or key");
     zb_options_format (&row, &limits, true, text, sizeof text);
     assert_string_equal (text, "grace=7\nmode=exclusive\n");
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("key"), why));
+    assert_true (row.mode == ZB_MODE_KEY);
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_MODE);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nmode=key\n");
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("exclusive"), why));
     //  Whose it is does not make other options.
     same = row;
     row.holder[3] = 1;

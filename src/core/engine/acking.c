@@ -50,6 +50,9 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
         zb_engine_touch_queue (self, queue);
     if (queue->cursor.done != done && queue->topic)
         zb_engine_touch_queue (self, queue->topic);
+    //  What it has blocked by its key may go.
+    if (queue->cursor.done != done && queue->mode == ZB_MODE_KEY)
+        zb_engine_serve_later (self, queue);
     if (queue->topic)
         zb_engine_trim_jumped (self, queue);
     return next;
@@ -146,7 +149,7 @@ zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task
     uint64_t ids = zb_spans_ids (request->span, request->spans);
     if (ids > ZB_STEP_VISITS)
         return s_refuse (self, task, ZB_TOO_LARGE,
-                         "acks: more than 10000 ids of a queue that is one consumer's at a time, name fewer", ZB_NOW);
+                         "acks: more than 10000 ids of a queue with mode=exclusive or mode=key, name fewer", ZB_NOW);
     if (zb_engine_inserts_due (self, queue)) {
         //  What is named may be among it: all of that is looked for again.
         task->at = 0;
@@ -204,7 +207,7 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_
     lease->sum = &task->session->leased;
     lease->walk = task->walk;
     zb_ring_append (&task->session->leases, &lease->mine);
-    if (queue->mode)
+    if (queue->mode == ZB_MODE_EXCLUSIVE)
         zb_ring_append (&queue->lent, &lease->lent);
     return lease;
 }

@@ -18,6 +18,7 @@
     resting.c  messages that were tried without success
     dying.c    messages that have had all their tries: max-deliveries
     holding.c  queues that are one consumer's at a time: mode=exclusive
+    keying.c   queues whose messages go by their key: mode=key
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
@@ -797,6 +798,15 @@ void zb_engine_write_rights (zb_engine_t *self);
 
 //  Whether the commit that is being filled writes something, so that it will be closed.
 bool zb_engine_fills (const zb_engine_t *self);
+
+//  keying.c
+//  What messages that are done, or have come back, have blocked by their key is ready again; false: not all yet, in this turn.
+bool zb_engine_settle (zb_engine_t *self, zb_queue_t *queue);
+//  Whether what is next may be delivered: it has not expired, and no other one of its key is leased.  What may not is dropped, or
+//  blocked.  False: none is ready any more, or this turn is over.
+bool zb_engine_deliverable (zb_engine_t *self, zb_queue_t *queue);
+//  Whether there was more to look at, when it was not.
+bool zb_engine_goes_on (const zb_queue_t *queue);
 
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.

@@ -103,7 +103,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     lease->sum = &get->session->leased;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
-    uint64_t fence = queue->mode ? zb_engine_lend (self, queue, lease) : 0;
+    uint64_t fence = queue->mode == ZB_MODE_EXCLUSIVE ? zb_engine_lend (self, queue, lease) : 0;
     size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
@@ -112,8 +112,9 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     size_t bytes = 0;
     uint32_t number = 0;
     zb_view_t *view = NULL;
-    //  The first one is known to be fresh.
-    while (reply->bodies < max && (!queue->timed || reply->bodies == 0 || zb_engine_fresh (self, queue)) &&
+    bool asks = queue->timed || queue->mode == ZB_MODE_KEY;
+    //  The first one was asked for.
+    while (reply->bodies < max && (!asks || reply->bodies == 0 || zb_engine_deliverable (self, queue)) &&
            (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
@@ -164,7 +165,7 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
     self->asked--;
     queue->log.users--;
     free (get);
-    if (queue->mode)
+    if (queue->mode == ZB_MODE_EXCLUSIVE)
         zb_engine_watch (self, queue);
     return reply;
 }
@@ -289,14 +290,23 @@ static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size
 //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way.
 static bool s_is_held (const zb_queue_t *queue)
 {
-    return (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0;
+    return (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0 && queue->mode != ZB_MODE_KEY;
+}
+
+//  Bytes of a queue in memory.  Where what is there waits for its key others may be behind it, but that has an end: beyond it
+//  the queue waits.
+static size_t s_most (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    bool looks =
+        queue->mode == ZB_MODE_KEY && queue->cursor.ready == 0 && self->limits.windows / 2 > self->limits.window;
+    return looks ? self->limits.windows / 2 : self->limits.window;
 }
 
 bool zb_engine_due_fits (zb_engine_t *self, zb_queue_t *queue, size_t bytes)
 {
     //  It does not wait for a backlog that fills the window: that is shed when it is there, as far as nobody has it.
     size_t chunk = zb_engine_chunk (self), more = bytes < chunk ? bytes : chunk;
-    return s_has_room (self, queue, more, self->limits.window + chunk, s_is_held (queue));
+    return s_has_room (self, queue, more, s_most (self, queue) + chunk, s_is_held (queue));
 }
 
 static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
@@ -307,7 +317,7 @@ static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
         return;
     if (zb_engine_reads (queue) || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
-    if (s_has_room (self, queue, zb_engine_chunk (self), self->limits.window, held))
+    if (s_has_room (self, queue, zb_engine_chunk (self), s_most (self, queue), held))
         zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
 }
 
@@ -327,15 +337,19 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         zb_engine_serve_readers (self, queue);
         return;
     }
-    if (queue->mode)
+    if (queue->mode == ZB_MODE_EXCLUSIVE)
         zb_engine_watch (self, queue);
     if (zb_ring_empty (&queue->parked))
         return;
+    if (!zb_engine_settle (self, queue)) {
+        zb_engine_serve_later (self, queue);
+        return;
+    }
     if (!zb_engine_may (self, 0)) {
         self->ready_held = self->ready_held || queue->cursor.ready || zb_engine_may_be_due (self, queue);
         return;
     }
-    if (queue->mode && !zb_engine_elect (self, queue)) {
+    if (queue->mode == ZB_MODE_EXCLUSIVE && !zb_engine_elect (self, queue)) {
         zb_engine_serve_later (self, queue);
         return;
     }
@@ -359,8 +373,8 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             zb_engine_doubt (self, queue);
             return;
         }
-        if (queue->timed && !zb_engine_fresh (self, queue)) {
-            if (queue->cursor.ready) {
+        if ((queue->timed || queue->mode == ZB_MODE_KEY) && !zb_engine_deliverable (self, queue)) {
+            if (zb_engine_goes_on (queue)) {
                 zb_engine_serve_later (self, queue);
                 return;
             }
@@ -426,7 +440,7 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
     else {
         zb_ring_append (&queue->parked, &get->turn);
         zb_cursor_follow (&queue->cursor, true);
-        if (queue->mode)
+        if (queue->mode == ZB_MODE_EXCLUSIVE)
             zb_engine_claim (self, queue, get->session);
     }
     self->stats.parked++;

@@ -150,7 +150,7 @@ bool zb_engine_elect (zb_engine_t *self, zb_queue_t *queue)
 zb_get_t *zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue)
 {
     const zb_session_t *session = queue->hold.session;
-    if (!queue->mode)
+    if (queue->mode != ZB_MODE_EXCLUSIVE)
         return ZB_ITEM (queue->parked.next, zb_get_t, turn);
     for (zb_ring_t *link = session ? session->gets.next : NULL; link && link != &session->gets; link = link->next) {
         zb_get_t *get = ZB_ITEM (link, zb_get_t, mine);
@@ -189,7 +189,7 @@ uint64_t zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease
 
 bool zb_engine_lease_holds (const zb_lease_t *lease)
 {
-    return lease->queue->mode && lease->session && lease->queue->hold.session == lease->session;
+    return lease->queue->mode == ZB_MODE_EXCLUSIVE && lease->session && lease->queue->hold.session == lease->session;
 }
 
 void zb_engine_oust (zb_engine_t *self, zb_queue_t *queue)

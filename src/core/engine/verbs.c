@@ -283,6 +283,11 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
         s_refuse (self, task, ZB_BAD_REQUEST, "a queue: READ is for topics", ZB_NOW);
         return NULL;
     }
+    if (!load && *queue && (*queue)->mode == ZB_MODE_KEY && task->request.ranges) {
+        *queue = NULL;
+        s_refuse (self, task, ZB_BAD_REQUEST, "acks: no ranges in a queue with mode=key, name each id", ZB_NOW);
+        return NULL;
+    }
     if (!load && !*queue)
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
@@ -532,6 +537,9 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
     load = s_acks (self, queue, task, &refused);
     if (load || refused)
         return load;
+    //  What it acknowledges has blocked others by its key.
+    if (queue->mode == ZB_MODE_KEY && request->spans)
+        zb_engine_serve (self, queue);
     if (session->gone)
         return NULL;
     if (request->max == 0)

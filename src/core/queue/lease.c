@@ -30,6 +30,8 @@ void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last)
     self->left += (uint32_t) (last - first + 1);
     if (self->sum)
         *self->sum += last - first + 1;
+    if (self->bare)
+        return;
     //  Mostly ids ascend.
     uint32_t place = self->spans;
     while (place && self->span[place - 1].first > first)

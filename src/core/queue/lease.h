@@ -27,6 +27,7 @@ typedef struct zb_lease {
     struct zb_queue *queue;
     uint64_t number; //  unique in the engine
     uint64_t walk;   //  the newest walk over its session's leases that it was part of
+    bool bare; //  it counts its messages, and has no spans and no end: those that wait for their key (core/queue/keyed)
     uint32_t left;   //  messages that it covers
     uint32_t looked; //  of one whose messages die: spans before this one, and ids before it, are done
     uint32_t spans;

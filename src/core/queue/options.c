@@ -136,20 +136,24 @@ size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t ro
     return size;
 }
 
+static const char *const s_modes[] = {
+    [ZB_MODE_SHARED] = "shared", [ZB_MODE_EXCLUSIVE] = "exclusive", [ZB_MODE_KEY] = "key"};
+
 const char *zb_options_set_mode (zb_queue_row_t *row, zb_frame_t value)
 {
-    bool exclusive = zb_frame_is (value, "exclusive");
-    if (!exclusive && !zb_frame_is (value, "shared"))
-        return ZB_OPTION_MODE " is shared or exclusive";
-    row->mode = exclusive ? ZB_MODE_EXCLUSIVE : ZB_MODE_SHARED;
-    if (!exclusive)
-        memset (row->holder, 0, sizeof row->holder);
-    return NULL;
+    for (zb_mode_t mode = ZB_MODE_SHARED; mode <= ZB_MODE_KEY; mode++)
+        if (zb_frame_is (value, s_modes[mode])) {
+            row->mode = mode;
+            if (mode != ZB_MODE_EXCLUSIVE)
+                memset (row->holder, 0, sizeof row->holder);
+            return NULL;
+        }
+    return ZB_OPTION_MODE " is shared, exclusive or key";
 }
 
 size_t zb_options_format_mode (const zb_queue_row_t *row, char *text, size_t room)
 {
-    size_t size = row->mode ? (size_t) snprintf (text, room, ZB_OPTION_MODE "=exclusive\n") : 0;
+    size_t size = row->mode ? (size_t) snprintf (text, room, ZB_OPTION_MODE "=%s\n", s_modes[row->mode]) : 0;
     assert (size < room);
     return size;
 }

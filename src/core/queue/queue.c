@@ -154,6 +154,8 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->retry_most = row->retry_most;
     self->most_tries = row->most_tries;
     self->mode = row->mode;
+    if (row->mode != ZB_MODE_KEY)
+        zb_cursor_go_by_key (&self->cursor, NULL);
     memcpy (self->hold.mark, row->holder, sizeof self->hold.mark);
     free (self->dead);
     self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;

@@ -133,10 +133,11 @@ static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size
 
 static int s_take_mode (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
-    if ((size != 1 && size < 1 + ZB_MARK_SIZE) || value[0] != ZB_MODE_EXCLUSIVE || self->kind == ZB_KIND_TOPIC)
+    if ((size != 1 && size < 1 + ZB_MARK_SIZE) || value[0] == ZB_MODE_SHARED || value[0] > ZB_MODE_KEY ||
+        self->kind == ZB_KIND_TOPIC)
         return -1;
     self->mode = (zb_mode_t) value[0];
-    if (size > 1)
+    if (size > 1 && self->mode == ZB_MODE_EXCLUSIVE)
         memcpy (self->holder, value + 1, ZB_MARK_SIZE);
     return 0;
 }

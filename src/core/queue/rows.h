@@ -56,7 +56,7 @@
                                                  an option 10: u64  max-deliveries: tries after which a message dies
                                                  an option 11: of a queue: u64  delay in ms of a message that says none
                                                  an option 12: u8  mode: 1 exclusive, and 16 bytes of whose name it is
-                                                      (core/engine/holding.c), if that has one
+                                                      (core/engine/holding.c), if that has one; 2 key
     log        queue id u32, LAST message id u64 messages, see below
                0x00000000, 0x01, queue id u32,   messages that are not due yet, one a row, as below; from level 4 on, see
                due u64, message id u64                core/queue/lane.h
@@ -146,8 +146,8 @@
 #define ZB_DEAD_SUFFIX ".dead"  //  behind a name, the default of where dead letters go
 #define ZB_TRIES_MOST INT32_MAX //  of max-deliveries
 
-//  To whom messages go at a time: to any consumers, or to one.
-typedef enum { ZB_MODE_SHARED, ZB_MODE_EXCLUSIVE } zb_mode_t;
+//  To whom messages go at a time: to any consumers; to one; of each key to one.
+typedef enum { ZB_MODE_SHARED, ZB_MODE_EXCLUSIVE, ZB_MODE_KEY } zb_mode_t;
 
 #define ZB_MARK_SIZE 16 //  of what stands for a consumer's name
 #define ZB_STAMP_SIZE 17
