@@ -46,6 +46,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
         [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
         [MUTANT_SOON] = "soon",         [MUTANT_RIVAL] = "rival",       [MUTANT_STILL] = "still",
+        [MUTANT_ABREAST] = "abreast",   [MUTANT_STUCK] = "stuck",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -211,6 +212,23 @@ void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue)
     void *get = __real_zb_engine_first_get (self, queue);
     queue->mode = mode;
     return get;
+}
+
+//  Two of a key are delivered at once.
+bool __real_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id);
+bool __wrap_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id);
+bool __wrap_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id)
+{
+    return __real_zb_keyed_may (self, properties, id) || (sim_mutant == MUTANT_ABREAST && world_chance (100));
+}
+
+//  What was behind one that is done stays where it is.
+void __real_zb_keyed_free (zb_keyed_t *self, uint64_t id);
+void __wrap_zb_keyed_free (zb_keyed_t *self, uint64_t id);
+void __wrap_zb_keyed_free (zb_keyed_t *self, uint64_t id)
+{
+    if (sim_mutant != MUTANT_STUCK || !world_chance (100))
+        __real_zb_keyed_free (self, id);
 }
 
 //  Its number does not rise while one broker leads.

@@ -107,12 +107,13 @@ static void s_count_late (void)
     samples_count ();
     offers_count ();
     helm_count ();
+    tracks_count ();
     int64_t limit = world_now () + 120 * SECOND;
     while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted () ||
-           !helm_has_been_counted ()) {
+           !helm_has_been_counted () || !tracks_have_been_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms, samples, offers and orders are not served");
+            world_finding ("H8: at rest, and alarms, samples, offers, orders and trains are not served");
     }
 }
 
@@ -245,6 +246,8 @@ static void s_run (uint64_t seed)
         offers_start (PUTS_TO);
     if (s_forges ())
         helm_start (PUTS_TO);
+    if (s_forges ())
+        tracks_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -468,6 +471,8 @@ static void s_test_mutants (void)
         {MUTANT_SOON, "H21", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_RIVAL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_STILL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_ABREAST, "H25", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_STUCK, "H25", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED, 0},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED, 0},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS, 0},
