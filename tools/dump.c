@@ -160,6 +160,8 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
         json_object_set_new (set, "keep", json_string ("all"));
     if (row->drops)
         json_object_set_new (set, ZB_OPTION_FULL, json_string ("drop-oldest"));
+    if (row->mode)
+        json_object_set_new (set, ZB_OPTION_MODE, json_string (row->mode == ZB_MODE_KEY ? "key" : "exclusive"));
     char retry[ZB_OPTION_RETRY_TEXT];
     size_t size = zb_options_format_retry (row, retry, sizeof retry), named = sizeof ZB_OPTION_RETRY;
     if (size)

@@ -215,7 +215,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
                       done ? "acknowledged, or purged" : "not stored yet");
             return false;
         }
-        bool ordered = !act->split && !message->got && !self->delay;
+        bool ordered = !act->split && !message->got && !self->delay && !self->keyed;
         const message_t *before = ordered ? s_overtaken (self, act, message) : NULL;
         if (before) {
             snprintf (why, WHY_MAX, "%" PRIu64 " was not delivered, and comes before %" PRIu64, before->id,
@@ -231,7 +231,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
 
 static bool s_find_nothing (const queue_model_t *self, const act_t *act, char *why)
 {
-    if (act->split || self->delay || s_may_be_purged (self, act))
+    if (act->split || self->delay || self->held || s_may_be_purged (self, act))
         return true;
     for (size_t index = 0; index < self->unseens; index++) {
         const message_t *message = &self->message[self->unseen[index]];

@@ -67,6 +67,8 @@ typedef struct {
     bool vanish; //  a message may be gone of itself, be it that it was the oldest or that it was over
     bool die;    //  what was delivered may be
     bool delay;  //  what is there need not be due, and the order is that of time
+    bool held;   //  what is there need not be for who asks,
+    bool keyed;  //  and others go on
 
     //  What the operations change.
     struct {

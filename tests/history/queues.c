@@ -661,6 +661,8 @@ static void s_look_at_options (self_t *self, const exchange_t *exchange)
     model->vanish = model->vanish || s_names (options, "full=drop-oldest") || s_names (options, "expires=");
     model->die = model->die || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
     model->delay = model->delay || s_names (options, "delay=");
+    model->held = model->held || s_names (options, "mode=exclusive") || s_names (options, "mode=key");
+    model->keyed = model->keyed || s_names (options, "mode=key");
 }
 
 static void s_judge (judge_t *judge, const reading_t *reading, const char *queue, size_t most)

@@ -443,6 +443,11 @@ static void test_options (void **state)
         {"delay=0", NONE (3) GOT (4, "12%201", "m2") GOT (5, "11%201", "m1") LISTED (6, 2), NULL},
         {"lease=9", GOT (4, "12%201", "m2"), "comes before 12"},
         {"lease=9", NONE (3), "nobody has got it"},
+        //  Somebody else has the queue; the order is as ever.
+        {"mode=exclusive", NONE (3) GOT (4, "11%201", "m1"), NULL},
+        {"mode=exclusive", GOT (4, "12%201", "m2"), "comes before 12"},
+        {"mode=key", NONE (3) GOT (4, "12%201", "m2"), NULL},
+        {"mode=key", DONE (3, "11") LISTED (4, 1) GOT (5, "11%201", "m1"), "acknowledged"},
         {"delay=0", DONE (3, "11") LISTED (4, 1) GOT (5, "11%201", "m1"), "acknowledged"},
         {"delay=0", DONE (3, "11") LISTED (4, 2), "there are 1 to 1"},
         {"delay=0", "3.0 c > PURGE p work\n3.1 c < OK p 1.1.2. both\n" GOT (4, "11%201", "m1"), "purged"},

@@ -48,6 +48,18 @@ bool alarms_have_been_counted (void);
 void samples_start (int64_t until);
 void samples_count (void);
 bool samples_have_been_counted (void);
+//  A captain, and helmsmen of whom one has the queue at a time; then one that counts what is left.
+void helm_start (int64_t until);
+void helm_count (void);
+bool helm_has_been_counted (void);
+//  One of them was put aside.
+void helm_aside (const void *body, size_t size);
+//  A dispatcher of trains, and signalmen who let them through one after the other on each track; then one that counts what is left.
+void tracks_start (int64_t until);
+void tracks_count (void);
+bool tracks_have_been_counted (void);
+//  One of them was put aside.
+void tracks_aside (const void *body, size_t size);
 //  A seller of offers that expire, and who buys them; then one that counts what is left.
 void offers_start (int64_t until);
 void offers_count (void);

@@ -40,6 +40,8 @@
         each is there, once (triage.c).
     H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
     H23 What two say under one message-id is there once, also after a split (calls.c).
+    H24 An exclusive queue is one consumer's at a time: by its numbers what consumers write to obeys all messages, the first one first (helm.c).
+    H25 Messages of one key come one after the other, each when those before it are acknowledged, and others go on (tracks.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

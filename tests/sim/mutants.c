@@ -46,7 +46,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
         [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
         [MUTANT_SOON] = "soon",         [MUTANT_EQUAL] = "equal",       [MUTANT_ECHO] = "echo",
-        [MUTANT_ALIKE] = "alike",
+        [MUTANT_ALIKE] = "alike",       [MUTANT_RIVAL] = "rival",       [MUTANT_STILL] = "still",
+        [MUTANT_ABREAST] = "abreast",   [MUTANT_STUCK] = "stuck",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -199,6 +200,45 @@ bool __wrap_zb_engine_rests (const zb_engine_t *self)
 {
     bool sure = self->clock.apart <= ZB_PAIRTIME_APART && self->clock.apart >= -ZB_PAIRTIME_APART;
     return __real_zb_engine_rests (self) && !(sure && self->now - self->started > SECOND / MS);
+}
+
+//  An exclusive queue is served to whoever comes first.
+void *__real_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_mode_t mode = queue->mode;
+    if (sim_mutant == MUTANT_RIVAL)
+        queue->mode = ZB_MODE_SHARED;
+    void *get = __real_zb_engine_first_get (self, queue);
+    queue->mode = mode;
+    return get;
+}
+
+//  Two of a key are delivered at once.
+bool __real_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id);
+bool __wrap_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id);
+bool __wrap_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id)
+{
+    return __real_zb_keyed_may (self, properties, id) || (sim_mutant == MUTANT_ABREAST && world_chance (100));
+}
+
+//  What was behind one that is done stays where it is.
+void __real_zb_keyed_free (zb_keyed_t *self, uint64_t id);
+void __wrap_zb_keyed_free (zb_keyed_t *self, uint64_t id);
+void __wrap_zb_keyed_free (zb_keyed_t *self, uint64_t id)
+{
+    if (sim_mutant != MUTANT_STUCK || !world_chance (100))
+        __real_zb_keyed_free (self, id);
+}
+
+//  Its number does not rise while one broker leads.
+uint64_t __real_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+uint64_t __wrap_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+uint64_t __wrap_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease)
+{
+    uint64_t fence = __real_zb_engine_lend (self, queue, lease);
+    return sim_mutant == MUTANT_STILL ? fence | 0xffffff : fence;
 }
 
 //  A queue that is full drops all that is ready.

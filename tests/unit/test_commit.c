@@ -115,7 +115,7 @@ static void test_options (void **state)
     assert_string_equal (
         zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
         "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, priorities, full, "
-        "max-deliveries, retry-delay, dedupe, unused and dead-letter");
+        "mode, max-deliveries, retry-delay, dedupe, unused and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -172,6 +172,25 @@ static void test_options (void **state)
     assert_string_equal (text, "grace=7\nunused=3155760000000\n");
     assert_null (zb_options_set (&row, zb_frame ("unused"), zb_frame ("0"), why));
     assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("exclusive"), why));
+    assert_true (row.mode == ZB_MODE_EXCLUSIVE && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_MODE);
+    assert_string_equal (zb_options_set (&row, zb_frame ("mode"), zb_frame (""), why),
+                         "mode is shared, exclusive or key");
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nmode=exclusive\n");
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("key"), why));
+    assert_true (row.mode == ZB_MODE_KEY);
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_MODE);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nmode=key\n");
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("exclusive"), why));
+    //  Whose it is does not make other options.
+    same = row;
+    row.holder[3] = 1;
+    assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("shared"), why));
+    assert_true (row.mode == ZB_MODE_SHARED && row.holder[3] == 0);
 }
 
 //  How long a message rests after so many tries.

@@ -67,6 +67,40 @@ static void test_options (void **state)
         }
 }
 
+//  The mode is an option as others are, but for a queue that has messages at the winner.
+static void test_the_mode (void **state)
+{
+    (void) state;
+    for (int full = 0; full < 2; full++)
+        for (int exclusive = 0; exclusive < 2; exclusive++) {
+            sides_open ();
+            sides_say (&sides_loser, "c", "PURGE|p|q");
+            sides_say (&sides_winner, "c", "PURGE|p|q");
+            const char *loser = exclusive ? "QUEUE|q|q|mode=exclusive" : "QUEUE|q|q|lease=1000";
+            sides_say (&sides_loser, "c", loser);
+            //  Whose it was there is not whose it is here.
+            sides_say (&sides_loser, "w", "HELLO|h|worker||");
+            sides_say (&sides_loser, "w", "GET|g|q|1|60000|");
+            sides_say (&sides_loser, "c", "QUEUE|n|new|mode=exclusive");
+            sides_say (&sides_loser, "c", "PUT|1|new||a");
+            sides_say (&sides_loser, "w", "GET|g|new|1|0|");
+            if (full)
+                sides_say (&sides_winner, "c", "PUT|1|q||b");
+            sides_replay ("");
+            s_expect_options ("q", "lease=");
+            const zb_answer_t *answer = &rig_last (sides_winner.rig)->answer;
+            bool is = memmem (answer->arg[1].data, answer->arg[1].size, "mode=exclusive", 14) != NULL;
+            assert_int_equal (is, exclusive && !full);
+            sides_say (&sides_winner, "v", "HELLO|h");
+            rig_skip (sides_winner.rig);
+            sides_say (&sides_winner, "v", "GET|g|new|1|0|");
+            answer = &rig_last (sides_winner.rig)->answer;
+            assert_int_equal (answer->bodies, 1);
+            assert_non_null (memmem (answer->arg[2].data, answer->arg[2].size, "zb-fence=", 9));
+            sides_close ();
+        }
+}
+
 //  S9: a queue that the loser has deleted is deleted, unless something is in it, or was asked of it, or waits for it.
 static void test_a_deleted_queue (void **state)
 {
@@ -409,6 +443,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_options),
+        cmocka_unit_test (test_the_mode),
         cmocka_unit_test (test_a_deleted_queue),
         cmocka_unit_test (test_a_queue_that_the_winner_deleted),
         cmocka_unit_test (test_dead_letters),

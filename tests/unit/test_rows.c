@@ -305,6 +305,28 @@ static void test_small_rows_come_back (void **state)
                               kind == ZB_KIND_SUB && !dedupe ? 0 : -1);
         }
     }
+    //  The mode, and whose it is; not a topic's.
+    static const uint8_t holder[ZB_MARK_SIZE] = {1, 2, 3};
+    queue = (zb_queue_row_t){.id = 7, .mode = ZB_MODE_EXCLUSIVE};
+    assert_int_equal (zb_queue_row_encode (&queue, value), ZB_QUEUE_ROW_SIZE + 3);
+    memcpy (queue.holder, holder, sizeof holder);
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 3 + ZB_MARK_SIZE);
+    static const uint8_t lengths[] = {1, 1 + ZB_MARK_SIZE, 0, 2, ZB_MARK_SIZE}, modes[] = {0, 1, 2, 255};
+    for (size_t index = 0; index < 5; index++)
+        for (size_t mode = 0; mode < 4; mode++) {
+            row = s_row (value, (size_t) ZB_QUEUE_ROW_SIZE + 2 + lengths[index]);
+            row->data[ZB_QUEUE_ROW_SIZE + 1] = lengths[index];
+            if (lengths[index])
+                row->data[ZB_QUEUE_ROW_SIZE + 2] = modes[mode];
+            bool good = index < 2 && (mode == 1 || mode == 2);
+            assert_int_equal (zb_queue_row_decode (&more, row), good ? 0 : -1);
+            assert_true (!good || more.mode == (mode == 1 ? ZB_MODE_EXCLUSIVE : ZB_MODE_KEY));
+            assert_true (!good || (memcmp (more.holder, holder, sizeof holder) == 0) == (index == 1 && mode == 1));
+            zb_row_unref (&row);
+        }
+    more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};
+    assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE), -1);
 
     //  Bytes, and what goes when it is full; neither is a topic's.
     queue = (zb_queue_row_t){.id = 7, .bytes = INT64_MAX, .counts = 0x123456789a, .sized = true, .drops = true};

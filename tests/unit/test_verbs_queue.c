@@ -22,7 +22,7 @@ static void test_queue_options (void **state)
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "QUEUE|1|q|color=red");
     rig_expect (rig, "c> ERR|1|400|the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, "
-                     "priorities, full, "
+                     "priorities, full, mode, "
                      "max-deliveries, retry-delay, dedupe, unused and dead-letter");
     rig_say (rig, "c", "QUEUE|1|q|lease=soon");
     rig_expect (rig, "c> ERR|1|400|lease is*");
@@ -30,6 +30,8 @@ static void test_queue_options (void **state)
     rig_expect (rig, "c> ERR|1|400|max-messages is*");
     rig_say (rig, "c", "QUEUE|1|q|grace=-1");
     rig_expect (rig, "c> ERR|1|400|grace is*");
+    rig_say (rig, "c", "QUEUE|1|q|mode=key\npriorities=3");
+    rig_expect (rig, "c> ERR|1|400|priorities and mode=key don't go together*");
     rig_say (rig, "c", "QUEUE|1|q|grace=70");
     rig_expect (rig, "c> OK|1");
     rig_say (rig, "c", "QUEUE|1|q|lease=5\nmax-messages=7");

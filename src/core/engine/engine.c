@@ -417,7 +417,10 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_lease_t *lease = ZB_ITEM (timer, zb_lease_t, timer);
             zb_queue_t *queue = lease->queue;
             self->stats.expired += lease->session ? lease->left : 0;
+            bool holds = zb_engine_lease_holds (lease);
             zb_engine_tried (self, lease);
+            if (holds)
+                zb_engine_oust (self, queue);
             zb_engine_serve (self, queue);
         }
         else if (timer->kind == ZB_TIMER_SESSION)
@@ -428,6 +431,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_timer_stop (&self->timers, timer);
             zb_engine_serve (self, ZB_ITEM (timer, zb_queue_t, lane.timer));
         }
+        else if (timer->kind == ZB_TIMER_HOLD)
+            zb_engine_hold_over (self, ZB_ITEM (timer, zb_queue_t, hold.timer));
         else
             zb_engine_late (self, ZB_ITEM (timer, zb_get_t, timer));
         timer = zb_timer_first (&self->timers);

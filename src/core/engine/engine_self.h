@@ -17,6 +17,8 @@
     moving.c   messages that go to another queue: REJECT, MOVE
     resting.c  messages that were tried without success
     dying.c    messages that have had all their tries: max-deliveries
+    holding.c  queues that are one consumer's at a time: mode=exclusive
+    keying.c   queues whose messages go by their key: mode=key
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
@@ -87,7 +89,7 @@ typedef struct {
 } zb_get_t;
 
 //  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE, ZB_TIMER_DISUSE };
+enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE, ZB_TIMER_HOLD, ZB_TIMER_DISUSE };
 
 //  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
 typedef struct {
@@ -381,6 +383,7 @@ struct zb_engine {
     zb_timers_t timers;
     uint64_t next_lease;
     uint64_t next_session;
+    uint64_t fences; //  that were given to who holds a queue
     uint64_t next_tag;
     size_t windows;     //  bytes of the rows of all queues in memory
     bool starved;       //  a queue could not read because of that
@@ -545,6 +548,9 @@ int64_t zb_engine_end_idle (zb_engine_t *self);
 //  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
 //  when the task goes on.
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
+//  The same of a queue that is no shared one, as a whole or not at all: each that is named is not done, and leased by the
+//  session or by nobody; of a range that is asked of its ends, and between none is another's.  *refused: it was answered.
+zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *refused);
 //  Takes those that the session holds back, for now or for a while, or extends their lease; task->held is how many of
 //  them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
@@ -584,6 +590,28 @@ bool zb_engine_is_undertaker (const zb_engine_t *self, const zb_session_t *sessi
 uint64_t zb_engine_dying (const zb_engine_t *self);
 //  This broker leads no more.
 void zb_engine_stop_dying (zb_engine_t *self);
+
+//  holding.c
+//  The parked GET that is served next, NULL if none may be; there is one.
+zb_get_t *zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+//  One more is parked.
+void zb_engine_claim (zb_engine_t *self, zb_queue_t *queue, zb_session_t *session);
+//  The queue, for which GETs are parked, becomes the next one's if it is nobody's.  False if something of whose it was before
+//  is left for the next turn.
+bool zb_engine_elect (zb_engine_t *self, zb_queue_t *queue);
+//  What it goes by may have changed.
+void zb_engine_watch_hold (zb_engine_t *self, zb_queue_t *queue);
+//  Something is delivered as its holder's: the lease, and the number by which others know that.
+uint64_t zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+//  Whether a lease whose end has come ends the holding, too; after that is done, its holder has lost it.
+bool zb_engine_lease_holds (const zb_lease_t *lease);
+void zb_engine_oust (zb_engine_t *self, zb_queue_t *queue);
+//  The queue's timer.
+void zb_engine_hold_over (zb_engine_t *self, zb_queue_t *queue);
+//  The session ends, or has another name.
+void zb_engine_let_hold (zb_engine_t *self, zb_session_t *session);
+//  The queue is nobody's any more: it ends, or changes its mode.
+void zb_engine_stop_hold (zb_engine_t *self, zb_queue_t *queue);
 
 //  pinning.c
 typedef enum {
@@ -851,6 +879,15 @@ void zb_engine_write_rights (zb_engine_t *self);
 //  Whether the commit that is being filled writes something, so that it will be closed.
 bool zb_engine_fills (const zb_engine_t *self);
 
+//  keying.c
+//  What messages that are done, or have come back, have blocked by their key is ready again; false: not all yet, in this turn.
+bool zb_engine_settle (zb_engine_t *self, zb_queue_t *queue);
+//  Whether what is next may be delivered: it has not expired, and no other one of its key is leased.  What may not is dropped, or
+//  blocked.  False: none is ready any more, or this turn is over.
+bool zb_engine_deliverable (zb_engine_t *self, zb_queue_t *queue);
+//  Whether there was more to look at, when it was not.
+bool zb_engine_goes_on (const zb_queue_t *queue);
+
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.
 bool zb_engine_sure (const zb_engine_t *self, uint64_t since);
@@ -925,6 +962,7 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
 //  given that id.  So such an acknowledgement makes a commit, although it changes nothing: the OK waits for the peer's ack,
 //  and becomes 503 if this broker goes alone instead.  Notes it in the task.
 void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
+#define ZB_MODE_FIXED "the mode does not change while there are messages: take them out first, or PURGE"
 #define ZB_NOT_DUE \
     "a message that is named is not due yet, or nobody has got from the queue since it is: nothing was done"
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"

@@ -55,6 +55,8 @@ void zb_engine_drop (zb_drops_t *self, zb_view_t *view, uint32_t number)
     self->view = view;
     zb_cursor_finish (&self->queue->cursor, id, id, self->engine->fill, &left, s_gone, self);
     zb_engine_touch_queue (self->engine, self->queue);
+    if (self->queue->mode == ZB_MODE_KEY)
+        zb_engine_serve_later (self->engine, self->queue);
 }
 
 //  A lease of nobody's keeps it until it can be told.

@@ -205,8 +205,14 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
         row.since = queue->timed ? queue->since : self->newest;
         //  Something may be in its lane.
         row.delays = row.delays || queue->delays;
-        //  As they are fixed for clients.
-        row.ranks = zb_queue_depth (queue) ? queue->cursor.ranks : row.ranks;
+        //  What is here was given by its own, and as they are fixed for clients.
+        if (zb_queue_depth (queue)) {
+            row.ranks = queue->cursor.ranks;
+            row.mode = queue->mode;
+        }
+        if (row.mode != queue->mode)
+            zb_engine_stop_hold (self, queue);
+        memcpy (row.holder, queue->hold.mark, sizeof row.holder);
         row.counts = queue->sized ? queue->cursor.counts : zb_queue_counts (queue, self->newest);
         zb_queue_configure (queue, &row);
         zb_engine_write_queue (self, queue);

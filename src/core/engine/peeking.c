@@ -91,6 +91,8 @@ static size_t s_note (const zb_engine_t *self, const zb_lease_t *lease, char not
 {
     if (!lease)
         return (size_t) snprintf (note, NOTE_MAX, "zb-state=ready\n");
+    if (lease->bare)
+        return (size_t) snprintf (note, NOTE_MAX, "zb-state=blocked\n");
     const zb_session_t *session = lease->session;
     //  Until its target can be made.
     bool dies = !session && lease->sum == &lease->queue->dying;

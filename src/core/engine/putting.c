@@ -327,7 +327,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    if ((queue->dead || queue->kind == ZB_KIND_TOPIC) && s_has_brokers (request->properties)) {
+    if ((queue->dead || queue->mode || queue->kind == ZB_KIND_TOPIC) && s_has_brokers (request->properties)) {
         s_refuse (self, task, ZB_BAD_REQUEST, "properties whose names begin with zb- are the broker's", ZB_NOW);
         return NULL;
     }

@@ -65,6 +65,7 @@ static void s_drop_values (zb_engine_t *self)
             zb_engine_forget_seen (self, queue);
             zb_timer_stop (&self->timers, &queue->lane.timer);
             zb_timer_stop (&self->timers, &queue->disuse);
+            zb_timer_stop (&self->timers, &queue->hold.timer);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }

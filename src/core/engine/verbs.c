@@ -80,6 +80,7 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
     zb_timer_stop (&self->timers, &session->timer);
     zb_engine_drop_gets (self, session);
     zb_engine_return_all (self, session);
+    zb_engine_let_hold (self, session);
     zb_engine_strike (self, session);
     zb_session_destroy (&session);
 }
@@ -130,6 +131,8 @@ static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t na
     if (earlier && earlier->gone && zb_ring_empty (&earlier->tasks))
         zb_engine_forget_session (self, earlier);
     zb_map_remove (&self->names, &session->named);
+    if (!zb_frame_eq (session->name, name))
+        zb_engine_let_hold (self, session);
     zb_session_rename (session, name);
     if (name.size)
         zb_map_add (&self->names, &session->named, session->name);
@@ -286,9 +289,12 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
         s_refuse (self, task, ZB_BAD_REQUEST, "a queue: READ is for topics", ZB_NOW);
         return NULL;
     }
-    if (!load && *queue && (*queue)->cursor.ranks && task->request.ranges) {
+    if (!load && *queue && ((*queue)->cursor.ranks || (*queue)->mode == ZB_MODE_KEY) && task->request.ranges) {
+        s_refuse (self, task, ZB_BAD_REQUEST,
+                  (*queue)->cursor.ranks ? "acks: no ranges in a queue with priorities, name each id"
+                                         : "acks: no ranges in a queue with mode=key, name each id",
+                  ZB_NOW);
         *queue = NULL;
-        s_refuse (self, task, ZB_BAD_REQUEST, "acks: no ranges in a queue with priorities, name each id", ZB_NOW);
         return NULL;
     }
     if (!load && !*queue)
@@ -376,6 +382,10 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         return NULL;
     }
     zb_queue_row_t have = queue ? zb_queue_row (queue) : (zb_queue_row_t){.id = 0};
+    if (queue && row.mode != have.mode && zb_queue_depth (queue)) {
+        s_refuse (self, task, ZB_BAD_REQUEST, ZB_MODE_FIXED, queue->commit);
+        return NULL;
+    }
     if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
         zb_engine_used (self, queue);
@@ -408,6 +418,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         row.since = self->newest;
     if (row.sized && !have.sized)
         row.counts = zb_queue_counts (queue, self->newest);
+    if (row.mode != have.mode)
+        zb_engine_stop_hold (self, queue);
     zb_queue_configure (queue, &row);
     zb_engine_write_queue (self, queue);
     s_ok (self, task, self->names_commit);
@@ -479,6 +491,7 @@ void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_engine_forget_seen (self, queue);
     zb_timer_stop (&self->timers, &queue->lane.timer);
     zb_timer_stop (&self->timers, &queue->disuse);
+    zb_engine_stop_hold (self, queue);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);
@@ -526,21 +539,35 @@ bool zb_engine_too_many (zb_engine_t *self, const zb_task_t *task)
     return text != NULL;
 }
 
+//  What an ACK, or a GET, acknowledges.  *refused: it was answered.
+static zb_load_t *s_acks (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *refused)
+{
+    if (queue->mode && task->request.spans)
+        return zb_engine_ack_strictly (self, queue, task, refused);
+    zb_engine_begin (task, !queue->delays);
+    zb_load_t *load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
+    if (!load)
+        zb_engine_prove_gone (self, queue, task);
+    return load;
+}
+
 static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
 {
     zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     zb_queue_t *queue = NULL;
+    bool refused = false;
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
     if (!task->begun && request->max && zb_engine_too_many (self, task))
         return NULL;
-    zb_engine_begin (task, !queue->delays);
-    load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
-    if (load)
+    load = s_acks (self, queue, task, &refused);
+    if (load || refused)
         return load;
-    zb_engine_prove_gone (self, queue, task);
+    //  What it acknowledges has blocked others by its key.
+    if (queue->mode == ZB_MODE_KEY && request->spans)
+        zb_engine_serve (self, queue);
     if (session->gone)
         return NULL;
     if (request->max == 0)
@@ -551,15 +578,14 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
 
 static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
 {
+    bool refused = false;
     zb_queue_t *queue = NULL;
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    zb_engine_begin (task, !queue->delays);
-    load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
-    if (load)
+    load = s_acks (self, queue, task, &refused);
+    if (load || refused)
         return load;
-    zb_engine_prove_gone (self, queue, task);
     zb_engine_confirm (self, task, queue->cursor.commit);
     zb_engine_serve (self, queue);
     return NULL;

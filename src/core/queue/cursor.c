@@ -145,6 +145,8 @@ static void s_uncover (zb_cursor_t *self, zb_away_t *away)
     if (!away->seat.lease)
         return;
     uint32_t count = (uint32_t) (away->last - away->first + 1);
+    for (uint64_t id = away->first; self->keys && id <= away->last; id++)
+        zb_keyed_free (self->keys, id);
     zb_lease_uncover (away->seat.lease, count);
     away->seat.lease = NULL;
     self->ended = true;
@@ -535,10 +537,27 @@ static size_t s_deliveries (const zb_view_t *view, zb_away_t *away)
     return count;
 }
 
+//  What waits for its key there is ready again.
+static void s_unblock_all (zb_cursor_t *self, size_t place)
+{
+    zb_view_t *view = s_view (self, place);
+    if (view->blocked == 0)
+        return;
+    for (uint32_t number = 0; view->blocked && number < view->places->count; number++)
+        if (zb_view_is_blocked (view, number)) {
+            zb_view_return (view, number);
+            self->leased--;
+            self->ready += place < self->window ? 1 : 0;
+        }
+    if (place < self->scan)
+        self->scan = place;
+}
+
 //  Takes a row out of memory whose leases go on.
 static void s_send_away (zb_cursor_t *self, size_t number)
 {
     zb_view_t *view = s_view (self, number);
+    s_unblock_all (self, number);
     if (view->ready && view->rank)
         s_unknow (&self->rank[view->rank], view->places->first);
     if (view->ready < view->open) {
@@ -777,12 +796,25 @@ bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **le
 //  ---------------------------------------------------------------------------
 //  The messages
 
+//  A message is done: it keeps no other one of its key from being delivered.
+static void s_let_key (zb_cursor_t *self, const zb_view_t *view, uint32_t number)
+{
+    if (!self->keys)
+        return;
+    uint64_t id = zb_places_id (view->places, number);
+    if (zb_view_is_blocked (view, number))
+        zb_keyed_drop (self->keys, zb_places_properties (view->places, number), id);
+    else
+        zb_keyed_free (self->keys, id);
+}
+
 static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint64_t commit)
 {
     if (zb_view_lease (view, number))
         self->leased--;
     else
         s_fewer (self, view);
+    s_let_key (self, view, number);
     zb_view_finish (view, number);
     if (zb_places_id (view->places, number) > self->counts) {
         //  A store whose count is wrong stops nobody.
@@ -916,28 +948,23 @@ zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
 
 zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number)
 {
-    if (behind == 0)
+    if (behind == 0 && !self->keys)
         return s_first_ready (s_oldest (self), number);
     for (size_t place = s_find (self, behind + 1); place < self->window; place++) {
         zb_view_t *view = s_view (self, place);
-        if (view->ready == 0)
+        if (view->ready == 0 && view->blocked == 0)
             continue;
         for (*number = zb_places_find (view->places, behind + 1); *number < view->places->count; ++*number)
-            if (zb_view_is_ready (view, *number))
+            if (zb_view_is_ready (view, *number) || zb_view_is_blocked (view, *number))
                 return view;
     }
     return NULL;
 }
 
-uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
-{
-    s_fewer (self, view);
-    self->leased++;
-    return zb_view_deliver (view, number, lease);
-}
-
 static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
 {
+    if (self->keys && !zb_view_is_blocked (view, number))
+        zb_keyed_free (self->keys, zb_places_id (view->places, number));
     zb_view_return (view, number);
     self->leased--;
     s_more (self, view);
@@ -946,6 +973,68 @@ static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
     size_t place = s_find (self, view->places->last);
     if (place < self->scan)
         self->scan = place;
+}
+
+void zb_cursor_go_by_key (zb_cursor_t *self, const uint8_t secret[ZB_MAP_KEY_SIZE])
+{
+    for (size_t place = 0; !secret && self->keys && self->keys->count && place < self->window; place++)
+        s_unblock_all (self, place);
+    if (!secret)
+        zb_keyed_destroy (&self->keys);
+    else if (!self->keys)
+        self->keys = zb_keyed_new (secret);
+}
+
+bool zb_cursor_may (zb_cursor_t *self, zb_view_t *view, uint32_t number)
+{
+    if (zb_keyed_may (self->keys, zb_places_properties (view->places, number), zb_places_id (view->places, number)))
+        return true;
+    s_fewer (self, view);
+    zb_view_block (view, number, &self->keys->blocked);
+    self->leased++;
+    return false;
+}
+
+//  Whether the message is ready, be it that it was blocked.
+static bool s_unblock (zb_cursor_t *self, uint64_t id)
+{
+    uint32_t number = 0;
+    zb_view_t *view = zb_cursor_find (self, id, &number);
+    if (view && zb_view_is_blocked (view, number))
+        s_return (self, view, number);
+    return view && zb_view_is_ready (view, number);
+}
+
+bool zb_cursor_settle (zb_cursor_t *self, size_t *left)
+{
+    uint64_t id = 0;
+    while (*left && zb_keyed_next (self->keys, &id)) {
+        --*left;
+        if (id <= self->reach && s_unblock (self, id))
+            zb_keyed_ready (self->keys, id);
+        else
+            zb_keyed_forget (self->keys, self->reach);
+    }
+    return zb_cursor_settled (self);
+}
+
+bool zb_cursor_settled (const zb_cursor_t *self)
+{
+    return !self->keys || zb_ring_empty (&self->keys->freed);
+}
+
+uint64_t zb_cursor_blocked (const zb_cursor_t *self)
+{
+    return self->keys ? self->keys->count : 0;
+}
+
+uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
+{
+    s_fewer (self, view);
+    self->leased++;
+    if (self->keys)
+        zb_keyed_lend (self->keys, zb_places_properties (view->places, number), zb_places_id (view->places, number));
+    return zb_view_deliver (view, number, lease);
 }
 
 static uint64_t s_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, const s_to_t *to,
@@ -1025,6 +1114,8 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
 
 static void s_clear (zb_cursor_t *self)
 {
+    if (self->keys)
+        zb_keyed_clear (self->keys);
     while (self->views.count)
         s_drop (self, self->views.count - 1);
     for (size_t place = 0; place < self->aways; place++)
@@ -1050,6 +1141,7 @@ void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
 void zb_cursor_clear (zb_cursor_t *self)
 {
     s_clear (self);
+    zb_keyed_destroy (&self->keys);
     zb_deck_clear (&self->views);
     zb_cursor_rank (self, 0);
     zb_ring_remove (&self->ring);
@@ -1115,12 +1207,17 @@ bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
     self->lost = (zb_span_t){self->lost.first ? self->lost.first : low, floor};
     self->told = false;
     if (s_is_plain (self)) {
+        if (self->keys)
+            zb_keyed_clear (self->keys);
         s_pass_all (self);
         return false;
     }
     assert (self->reach >= floor);
     while (self->views.count && s_last (self, 0) <= floor) {
         zb_view_t *view = s_view (self, 0);
+        for (uint32_t number = 0; self->keys && number < view->places->count; number++)
+            if (!zb_view_is_done (view, number))
+                s_let_key (self, view, number);
         self->done += view->open + s_exclude (self, view->places, NULL);
         self->behind += view->places->count;
         s_erase_bits (self, view, commit);

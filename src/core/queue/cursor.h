@@ -47,6 +47,7 @@
 #ifndef ZB_CURSOR_H_INCLUDED
 #define ZB_CURSOR_H_INCLUDED
 
+#include "core/queue/keyed.h"
 #include "core/queue/log.h"
 #include "core/queue/view.h"
 
@@ -106,6 +107,7 @@ typedef struct zb_cursor {
     struct zb_load *load; //  of its rows
     uint64_t seen;        //  rows up to here are seen by that
     unsigned pins;        //  rows in memory stay there while it is not 0
+    zb_keyed_t *keys;     //  of one whose messages go by their key; NULL: others
 } zb_cursor_t;
 
 //  A cursor of a log, to which everything up to the log's tail is done.
@@ -177,8 +179,19 @@ uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_
 //  The first row of the window with a ready message, and its number; NULL if there is none.  Where there are ranks the
 //  first of the highest of which something is ready, also ahead of the window; NULL, too, if the index has to be read first.
 zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number);
-//  The first row of the window with a ready message behind this id, whatever its rank.
+//  The first row of the window with a ready message behind this id, if it is not 0, whatever its rank, or with one that waits for its key.
 zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number);
+//  Whether it goes by keys from now on, and by whose secret; NULL: no more.
+void zb_cursor_go_by_key (zb_cursor_t *self, const uint8_t secret[ZB_MAP_KEY_SIZE]);
+//  Whether this one, which is ready, may be delivered, since no other one of its key is leased; else it is blocked, which is no
+//  more ready.
+bool zb_cursor_may (zb_cursor_t *self, zb_view_t *view, uint32_t number);
+//  What was blocked by messages that are done, or have come back, is ready again.  Takes one off *left for each that is looked at;
+//  at 0 it stops, and the rest is done by the next call: false.
+bool zb_cursor_settle (zb_cursor_t *self, size_t *left);
+bool zb_cursor_settled (const zb_cursor_t *self);
+//  Messages that are blocked.
+uint64_t zb_cursor_blocked (const zb_cursor_t *self);
 //  It is delivered.  Returns how often it was by now.
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
 //  What this lease (NULL: any of the session's) covers of the messages with these ids goes over to the lease `to`, or

@@ -53,6 +53,12 @@ const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name);
 //  For how many ms the message-ids of PUTs are remembered, 0 for not at all.  It is among the late ones, and shown only where
 //  it is set.
 #define ZB_OPTION_DEDUPE "dedupe"
+//  To whom messages go, of queues and of subscriptions: shared, or exclusive.  It is among the late ones, and shown only where
+//  it is not the default.
+#define ZB_OPTION_MODE "mode"
+#define ZB_OPTION_MODE_TEXT (sizeof ZB_OPTION_MODE + sizeof "exclusive" + 1)
+const char *zb_options_set_mode (zb_queue_row_t *row, zb_frame_t value);
+size_t zb_options_format_mode (const zb_queue_row_t *row, char *text, size_t room);
 
 //  What a PUT gets that is beyond a limit of the queue: reject, or drop-oldest.  It is among the late ones, and shown only
 //  where it is not the default, as is what counts in its max-bytes.

@@ -27,7 +27,8 @@ static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, ui
     zb_ring_t *ring[] = {&self->ring,     &self->touched,   &self->demand,  &self->strays,
                          &self->rest,     &self->parked,    &self->late,    &self->subs,
                          &self->filtered, &self->retaining, &self->at_tail, &self->sifts,
-                         &self->doomed,   &self->dies,      &self->over,    &self->remembers};
+                         &self->doomed,   &self->dies,      &self->over,    &self->remembers,
+                         &self->lent,     &self->hold.mine};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -88,7 +89,8 @@ void zb_queue_destroy (zb_queue_t **self_p)
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered) &&
                 zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->sifts) &&
                 zb_ring_empty (&self->doomed) && zb_ring_empty (&self->dies) && zb_ring_empty (&self->over) &&
-                zb_ring_empty (&self->remembers) && !self->seen && self->disuse.place == 0);
+                zb_ring_empty (&self->remembers) && zb_ring_empty (&self->lent) && zb_ring_empty (&self->hold.mine) &&
+                !self->seen && self->disuse.place == 0);
         free (self->dead);
         free (self);
         *self_p = NULL;
@@ -123,9 +125,11 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .retry = self->retry,
                           .retry_most = self->retry_most,
                           .most_tries = self->most_tries,
+                          .mode = self->mode,
                           .dedupe = self->dedupe,
                           .unused = self->unused};
     row.counts = self->sized ? self->cursor.counts : 0;
+    memcpy (row.holder, self->hold.mark, sizeof row.holder);
     zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
     return row;
 }
@@ -158,6 +162,10 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->most_tries = row->most_tries;
     self->dedupe = row->dedupe;
     self->unused = row->unused;
+    self->mode = row->mode;
+    if (row->mode != ZB_MODE_KEY)
+        zb_cursor_go_by_key (&self->cursor, NULL);
+    memcpy (self->hold.mark, row->holder, sizeof self->hold.mark);
     free (self->dead);
     self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;
     assert (self->dead || row->dead_size == 0);

@@ -31,6 +31,18 @@ typedef struct {
     bool read;       //  it is being read, and no other has become the first since that began
 } zb_oldest_t;
 
+//  Whose an exclusive queue is, see core/engine/holding.c.
+typedef struct {
+    struct zb_session *session; //  NULL: nobody's; and while the timer runs, kept for who has the mark
+    uint8_t mark[ZB_MARK_SIZE]; //  of its name, as in the queue's row
+    zb_ring_t mine;             //  on the session's ring
+    zb_timer_t timer;           //  the end of that, or of a session that does nothing
+    uint64_t epoch;             //  in which its number was given
+    uint64_t fence;             //  and that
+    uint64_t ousted;            //  the session with this number has lost it, and may have leases; 0 = none
+    bool known;                 //  what the row says has been looked at
+} zb_hold_t;
+
 typedef struct zb_queue {
     zb_log_t log;       //  of a subscription only its count of users has a meaning
     zb_cursor_t cursor; //  not of a topic
@@ -72,6 +84,9 @@ typedef struct zb_queue {
     uint64_t retry; //  as in its row
     uint64_t retry_most;
     uint64_t most_tries;
+    zb_mode_t mode; //  as in its row
+    zb_hold_t hold; //  exclusive,
+    zb_ring_t lent; //  and leases of sessions
     uint64_t dedupe;     //  as in its row,
     zb_dedupe_t *seen;   //  what is remembered for that; NULL = it is not in memory,
     zb_ring_t remembers; //  and on the ring of queues of which it is, the longest unused first

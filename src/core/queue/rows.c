@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <assert.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "core/queue/rank.h"
@@ -45,6 +46,7 @@ enum {
     MORE_DROPS = 9,
     MORE_TRIES = 10,
     MORE_DELAY = 11,
+    MORE_MODE = 12,
     MORE_RANKS = 13,
     MORE_DEDUPE = 14,
     MORE_UNUSED = 15
@@ -90,6 +92,10 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     uint8_t delay[8];
     zb_put64 (delay, self->delay);
     size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    uint8_t mode[1 + ZB_MARK_SIZE] = {(uint8_t) self->mode};
+    memcpy (mode + 1, self->holder, ZB_MARK_SIZE);
+    bool held = !sodium_is_zero (self->holder, ZB_MARK_SIZE);
+    size += s_more (value + size, MORE_MODE, mode, !self->mode ? 0 : held ? sizeof mode : 1);
     uint8_t ranks = (uint8_t) self->ranks;
     size += s_more (value + size, MORE_RANKS, &ranks, self->ranks > 0);
     uint8_t dedupe[8];
@@ -153,6 +159,17 @@ static int s_take_unused (zb_queue_row_t *self, const uint8_t *value, size_t siz
     return 0;
 }
 
+static int s_take_mode (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if ((size != 1 && size < 1 + ZB_MARK_SIZE) || value[0] == ZB_MODE_SHARED || value[0] > ZB_MODE_KEY ||
+        self->kind == ZB_KIND_TOPIC)
+        return -1;
+    self->mode = (zb_mode_t) value[0];
+    if (size > 1 && self->mode == ZB_MODE_EXCLUSIVE)
+        memcpy (self->holder, value + 1, ZB_MARK_SIZE);
+    return 0;
+}
+
 static int s_take_retains (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     if (size < 16 || zb_get64 (value) > INT64_MAX || zb_get64 (value + 8) > INT64_MAX)
@@ -212,6 +229,8 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
         if (value[at] == MORE_DROPS && s_take_drops (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_RANKS && s_take_ranks (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_MODE && s_take_mode (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;
