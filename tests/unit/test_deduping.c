@@ -335,6 +335,34 @@ static void test_acks_of_a_duplicate (void **state)
     rig_destroy (&rig);
 }
 
+//  While one waits another one stores the PUT: all that its acks name is done, also what had a delay, and no range.
+static void test_acks_of_one_that_waited (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("");
+    kit_ok (rig, "QUEUE|o|q|delay=0");
+    kit_ok (rig, "PUT|1|q|delay=100|one|two|three");
+    s_pass (rig, 100);
+    kit_answers (rig, "c", "GET|g|q|9|0|", "one,two,three");
+    kit_ok (rig, "PUT|1|d|message-id=b|x");
+    s_take_over (rig);
+    kit_ok (rig, "PUT|1|d|message-id=c|x");
+    kit_ok (rig, "QUEUE|o|q|delay=0");
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "x", "PUT|1|d|message-id=a\nacks=q 1:1 1:2 1:3|result");
+    rig_expect (rig, NULL);
+    rig_say (rig, "c", "PUT|2|d|message-id=a|result");
+    rig_expect (rig, "c> OK|2|both|*");
+    rig->stuck = false;
+    rig_run (rig);
+    rig_run (rig);
+    rig_expect (rig, "x> OK|1|both|*");
+    assert_int_equal (rig_last (rig)->answer.args, 4);
+    s_has (rig, "q", "");
+    rig_destroy (&rig);
+}
+
 //  What is refused is not remembered; a duplicate is one though there is no room.
 static void test_what_is_refused (void **state)
 {
@@ -529,6 +557,7 @@ int main (void)
         cmocka_unit_test (test_while_it_is_read),
         cmocka_unit_test (test_a_number_is_used),
         cmocka_unit_test (test_acks_of_a_duplicate),
+        cmocka_unit_test (test_acks_of_one_that_waited),
         cmocka_unit_test (test_what_is_refused),
         cmocka_unit_test (test_other_ways),
         cmocka_unit_test (test_a_split),
