@@ -413,6 +413,39 @@ static void test_beside_what_is_leased (void **state)
     rig_destroy (&rig);
 }
 
+//  Reads for who waits for messages follow one after the other: an acknowledgement has its turn between them.
+static void test_reads_take_turns (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("priorities=2");
+    s_put (rig, "0a");
+    for (int index = 0; index < 60; index++)
+        s_put (rig, "1a");
+    s_take_over (rig);
+    rig_say (rig, "x", "HELLO|h");
+    rig->stuck = true;
+    rig_skip (rig);
+    for (int index = 0; index < 50; index++)
+        rig_push (rig, "c", "GET|g|d|1|100000|");
+    rig_run (rig);
+    rig_say (rig, "x", "ACK|a|d|1:1");
+    size_t reads = 0;
+    for (bool done = false; !done; reads++) {
+        assert_int_equal (rig->reads, 1);
+        zb_read_t *read = rig->read[--rig->reads];
+        zb_engine_loaded (rig->engine, &read, rig->now);
+        rig_run (rig);
+        for (size_t index = 0; index < rig->count; index++)
+            done = done || strcmp (rig->replies[index].text, "x> OK|a|both") == 0;
+    }
+    //  Of its queue, the index, rows, and that of the acknowledgement.
+    assert_in_range (reads, 1, 5);
+    rig->stuck = false;
+    rig_run (rig);
+    s_lists (rig, "d", "leased=50");
+    rig_destroy (&rig);
+}
+
 static void test_purge_and_delete (void **state)
 {
     (void) state;
@@ -733,6 +766,7 @@ int main (void)
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_behind_a_backlog),
         cmocka_unit_test (test_beside_what_is_leased),
+        cmocka_unit_test (test_reads_take_turns),
         cmocka_unit_test (test_purge_and_delete),
         cmocka_unit_test (test_move),
         cmocka_unit_test (test_reject_and_acks),
