@@ -312,6 +312,48 @@ static void test_changed_while_done_rows_go (void **state)
     rig_destroy (&rig);
 }
 
+//  The option is changed while the index is read: what comes back is of the priorities of before.
+static void test_changed_while_it_is_read (void **state)
+{
+    (void) state;
+    static const char *const options[] = {"priorities=0", "priorities=2", "priorities=9"};
+    for (int option = 0; option < 3; option++)
+        for (int reads = 0; reads <= 1; reads++) {
+            char line[40];
+            rig_t *rig = s_open ("priorities=10");
+            s_put (rig, "9a");
+            s_take_over (rig);
+            if (reads)
+                kit_ok (rig, "QUEUE|q|d|");
+            rig->stuck = true;
+            rig_say (rig, "x", "HELLO|h");
+            rig_say (rig, "x", "GET|g|d|9|100000|");
+            if (reads)
+                rig_say (rig, "c", "PURGE|p|d");
+            else
+                rig_say (rig, "c", "ACK|a|d|1:1");
+            rig->stuck = false;
+            rig_run (rig);
+            rig_gone (rig, "x");
+            s_take_over (rig);
+            kit_ok (rig, "QUEUE|q|d|");
+            rig->stuck = true;
+            rig_say (rig, "x", "HELLO|h");
+            rig_say (rig, "x", "GET|g|d|9|100000|");
+            snprintf (line, sizeof line, "QUEUE|q|d|%s", options[option]);
+            rig_say (rig, "c", line);
+            rig_say (rig, "c", "PUT|p|d|priority=8|8b");
+            rig->stuck = false;
+            rig_run (rig);
+            s_lists (rig, "d", "leased=1");
+            rig_gone (rig, "x");
+            s_pass (rig, 5001);
+            s_put (rig, "0c1c");
+            s_gives (rig, option ? "8b,1c,0c" : "8b,0c,1c");
+            rig_destroy (&rig);
+        }
+}
+
 static void test_takeover_and_restart (void **state)
 {
     (void) state;
@@ -763,6 +805,7 @@ int main (void)
         cmocka_unit_test (test_no_ranges),
         cmocka_unit_test (test_fixed_while_there_are_messages),
         cmocka_unit_test (test_changed_while_done_rows_go),
+        cmocka_unit_test (test_changed_while_it_is_read),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_behind_a_backlog),
         cmocka_unit_test (test_beside_what_is_leased),
