@@ -510,6 +510,30 @@ static void test_a_split_loses_nothing (void **state)
     }
 }
 
+//  A PUT whose messages lie in rows of their own is remembered with all of them.
+static void test_a_split_of_rows (void **state)
+{
+    (void) state;
+    for (int led = 0; led <= 1; led++) {
+        s_divide ();
+        side_t *sides[] = {&sides_winner, &sides_loser};
+        for (int side = 0; side < 2; side++)
+            sides_say (sides[side], "c", "QUEUE|o|d|delay=0");
+        sides_say (&sides_loser, "c", "PUT|1|d|message-id=a\ndelay=5000|x|y|x");
+        sides_say (&sides_loser, "c", "PUT|1|d|message-id=b\ndelay=5000|z");
+        sides_replay ("");
+        if (led)
+            sides_lead (&sides_winner);
+        sides_say (&sides_winner, "c", "HELLO|h");
+        rig_skip (sides_winner.rig);
+        sides_say (&sides_winner, "c", "PUT|1|d|message-id=a\ndelay=5000|x|y|x");
+        rig_expect (sides_winner.rig, "c> OK|1|solo|2b:1|2b:3|duplicate");
+        sides_say (&sides_winner, "c", "PUT|2|d|message-id=b\ndelay=5000|z");
+        rig_expect (sides_winner.rig, "c> OK|2|solo|2b:4|2b:4|duplicate");
+        sides_close ();
+    }
+}
+
 //  While a broker is alone nothing ends, and what was put too long before the other one is another PUT.
 static void test_a_long_split (void **state)
 {
@@ -577,6 +601,7 @@ int main (void)
         cmocka_unit_test (test_other_ways),
         cmocka_unit_test (test_a_split),
         cmocka_unit_test (test_a_split_loses_nothing),
+        cmocka_unit_test (test_a_split_of_rows),
         cmocka_unit_test (test_a_long_split),
         cmocka_unit_test (test_the_option),
     };

@@ -215,6 +215,14 @@ bool zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, con
 void zb_engine_remember_replayed (zb_engine_t *self, zb_queue_t *queue, const zb_row_t *row, const zb_piece_t *piece)
 {
     zb_seen_t seen;
-    if (s_piece (self, queue, row, piece, &seen) && !zb_dedupe_find (queue->seen, seen.hash))
+    if (!s_piece (self, queue, row, piece, &seen))
+        return;
+    zb_seen_t *have = zb_dedupe_find (queue->seen, seen.hash);
+    if (!have)
         s_add (self, queue, &seen);
+    //  The next row of the same PUT.
+    else if (have->first + have->count == seen.first) {
+        zb_dedupe_extend (queue->seen, queue->id, have, seen.count, self->fill->batch);
+        queue->seen->commit = have->commit = self->fill->number;
+    }
 }
