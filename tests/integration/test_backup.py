@@ -453,6 +453,38 @@ def test_priorities_are_verified_dumped_and_loaded(single, client, zbroker, fold
         other.close()
 
 
+def test_what_is_named_and_not_due_with_a_priority(single, client, zbroker, folder):
+    """Rows of the lane, of the index of what goes first and of message-ids beside each other are no damage; where they are loaded what
+    is due has its priority then, and a name is not known, as what was acknowledged before is not there."""
+    one = client(single)
+    one.request("QUEUE", 1, "tasks", "priorities=3\ndelay=0\ndedupe=3600000")
+    one.request("PUT", 2, "tasks", "priority=2\ndelay=600000\nmessage-id=later", b"later")
+    one.request("PUT", 3, "tasks", "priority=1\nmessage-id=now", b"now")
+    one.request("PUT", 4, "tasks", "priority=2\ndelay=1\nmessage-id=soon", b"soon")
+    one.request("PUT", 5, "tasks", "", b"low")
+    later = until(peeked(one, "tasks"))[b"later"]
+    backup(single, folder + "/backup")
+    found = zbroker(["verify", folder + "/backup", "--json"], check=False)
+    assert found.returncode == 0, found.stdout
+    assert json.loads(found.stdout)["messages"] == 4
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    other = Single()
+    try:
+        other.broker.start()
+        brokers = ["--brokers", other.endpoints[0]]
+        for stored in ("4 messages stored\n", "0 messages stored; the others were before\n"):
+            assert zbroker(["load", "-", *brokers], text=dump).stdout == stored
+        two = Client(other.endpoints)
+        assert b"\ndelay=0\npriorities=3\ndedupe=3600000\n" in two.request("LIST", "l", "tasks")[1]
+        assert until(peeked(two, "tasks"))[b"later"] == later
+        assert two.request("PUT", 6, "tasks", "priority=1\nmessage-id=now", b"now")[-1] != b"duplicate"
+        assert two.request("PUT", 7, "tasks", "priority=1\nmessage-id=now", b"now")[-1] == b"duplicate"
+        assert sorted(two.drain("tasks")) == [b"low", b"now", b"now", b"soon"]
+        two.close()
+    finally:
+        other.close()
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)

@@ -199,6 +199,21 @@ static void test_many_queues (void **state)
         assert_int_equal (rig_last (rig)->answer.args, 4);
         assert_int_equal (rig->read_count > reads, queue < QUEUES - IN_MEMORY);
     }
+    //  One that is not safe yet stays: what is read says nothing of that.
+    rig_skip (rig);
+    rig->sync_there = false;
+    rig_say (rig, "x", "PUT|1|d0|message-id=new|x");
+    for (int queue = 1; queue < QUEUES; queue++) {
+        snprintf (line, sizeof line, "PUT|1|d%d|message-id=0|x", queue);
+        kit_ok (rig, line);
+    }
+    rig_skip (rig);
+    rig_say (rig, "c", "PUT|2|d0|message-id=new|x");
+    rig_expect (rig, NULL);
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    rig_expect (rig, "x> OK|1|both|*");
+    rig_expect (rig, "c> OK|2|both|*");
     rig_destroy (&rig);
 }
 
@@ -335,6 +350,34 @@ static void test_acks_of_a_duplicate (void **state)
     rig_destroy (&rig);
 }
 
+//  While one waits another one stores the PUT: all that its acks name is done, also what had a delay, and no range.
+static void test_acks_of_one_that_waited (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("");
+    kit_ok (rig, "QUEUE|o|q|delay=0");
+    kit_ok (rig, "PUT|1|q|delay=100|one|two|three");
+    s_pass (rig, 100);
+    kit_answers (rig, "c", "GET|g|q|9|0|", "one,two,three");
+    kit_ok (rig, "PUT|1|d|message-id=b|x");
+    s_take_over (rig);
+    kit_ok (rig, "PUT|1|d|message-id=c|x");
+    kit_ok (rig, "QUEUE|o|q|delay=0");
+    rig_skip (rig);
+    rig->stuck = true;
+    rig_say (rig, "x", "PUT|1|d|message-id=a\nacks=q 1:1 1:2 1:3|result");
+    rig_expect (rig, NULL);
+    rig_say (rig, "c", "PUT|2|d|message-id=a|result");
+    rig_expect (rig, "c> OK|2|both|*");
+    rig->stuck = false;
+    rig_run (rig);
+    rig_run (rig);
+    rig_expect (rig, "x> OK|1|both|*");
+    assert_int_equal (rig_last (rig)->answer.args, 4);
+    s_has (rig, "q", "");
+    rig_destroy (&rig);
+}
+
 //  What is refused is not remembered; a duplicate is one though there is no room.
 static void test_what_is_refused (void **state)
 {
@@ -467,6 +510,30 @@ static void test_a_split_loses_nothing (void **state)
     }
 }
 
+//  A PUT whose messages lie in rows of their own is remembered with all of them.
+static void test_a_split_of_rows (void **state)
+{
+    (void) state;
+    for (int led = 0; led <= 1; led++) {
+        s_divide ();
+        side_t *sides[] = {&sides_winner, &sides_loser};
+        for (int side = 0; side < 2; side++)
+            sides_say (sides[side], "c", "QUEUE|o|d|delay=0");
+        sides_say (&sides_loser, "c", "PUT|1|d|message-id=a\ndelay=5000|x|y|x");
+        sides_say (&sides_loser, "c", "PUT|1|d|message-id=b\ndelay=5000|z");
+        sides_replay ("");
+        if (led)
+            sides_lead (&sides_winner);
+        sides_say (&sides_winner, "c", "HELLO|h");
+        rig_skip (sides_winner.rig);
+        sides_say (&sides_winner, "c", "PUT|1|d|message-id=a\ndelay=5000|x|y|x");
+        rig_expect (sides_winner.rig, "c> OK|1|solo|2b:1|2b:3|duplicate");
+        sides_say (&sides_winner, "c", "PUT|2|d|message-id=b\ndelay=5000|z");
+        rig_expect (sides_winner.rig, "c> OK|2|solo|2b:4|2b:4|duplicate");
+        sides_close ();
+    }
+}
+
 //  While a broker is alone nothing ends, and what was put too long before the other one is another PUT.
 static void test_a_long_split (void **state)
 {
@@ -529,10 +596,12 @@ int main (void)
         cmocka_unit_test (test_while_it_is_read),
         cmocka_unit_test (test_a_number_is_used),
         cmocka_unit_test (test_acks_of_a_duplicate),
+        cmocka_unit_test (test_acks_of_one_that_waited),
         cmocka_unit_test (test_what_is_refused),
         cmocka_unit_test (test_other_ways),
         cmocka_unit_test (test_a_split),
         cmocka_unit_test (test_a_split_loses_nothing),
+        cmocka_unit_test (test_a_split_of_rows),
         cmocka_unit_test (test_a_long_split),
         cmocka_unit_test (test_the_option),
     };

@@ -99,6 +99,32 @@ static void test_goes_when_nobody_uses_it (void **state)
     rig_destroy (&rig);
 }
 
+//  What is not due, or was not got since it is, keeps its queue, also for who leads next.
+static void test_what_has_a_delay_keeps_it (void **state)
+{
+    (void) state;
+    for (int how = 0; how <= 2; how++) {
+        rig_t *rig = s_open ();
+        kit_ok (rig, "QUEUE|o|r|unused=5000\ndelay=0");
+        kit_ok (rig, "PUT|p|r|delay=20000|later");
+        kit_ok (rig, "PUT|p|r||now");
+        s_stays (rig, "r", 15000);
+        s_take_over (rig);
+        s_pass (rig, 61000);
+        if (how == 0)
+            kit_ok (rig, "PURGE|p|r");
+        else if (how == 1)
+            kit_ok (rig, "ACK|a|r|1:1");
+        else {
+            //  It is done, or given back.
+            kit_gets (rig, "r", "now");
+            kit_gets (rig, "r", "later,now");
+        }
+        s_goes_after (rig, "r", 4000);
+        rig_destroy (&rig);
+    }
+}
+
 //  GET, EXTEND, PEEK and QUEUE are uses of a queue, also where they find nothing; all else is none.
 static void test_what_a_use_is (void **state)
 {
@@ -484,6 +510,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_goes_when_nobody_uses_it),
+        cmocka_unit_test (test_what_has_a_delay_keeps_it),
         cmocka_unit_test (test_what_a_use_is),
         cmocka_unit_test (test_who_waits_and_who_has_something),
         cmocka_unit_test (test_a_lead_counts_for_itself),

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/queue/dedupe.h"
 #include "core/queue/rank.h"
 #include "topic_kit.h"
 
@@ -311,6 +312,48 @@ static void test_changed_while_done_rows_go (void **state)
     rig_destroy (&rig);
 }
 
+//  The option is changed while the index is read: what comes back is of the priorities of before.
+static void test_changed_while_it_is_read (void **state)
+{
+    (void) state;
+    static const char *const options[] = {"priorities=0", "priorities=2", "priorities=9"};
+    for (int option = 0; option < 3; option++)
+        for (int reads = 0; reads <= 1; reads++) {
+            char line[40];
+            rig_t *rig = s_open ("priorities=10");
+            s_put (rig, "9a");
+            s_take_over (rig);
+            if (reads)
+                kit_ok (rig, "QUEUE|q|d|");
+            rig->stuck = true;
+            rig_say (rig, "x", "HELLO|h");
+            rig_say (rig, "x", "GET|g|d|9|100000|");
+            if (reads)
+                rig_say (rig, "c", "PURGE|p|d");
+            else
+                rig_say (rig, "c", "ACK|a|d|1:1");
+            rig->stuck = false;
+            rig_run (rig);
+            rig_gone (rig, "x");
+            s_take_over (rig);
+            kit_ok (rig, "QUEUE|q|d|");
+            rig->stuck = true;
+            rig_say (rig, "x", "HELLO|h");
+            rig_say (rig, "x", "GET|g|d|9|100000|");
+            snprintf (line, sizeof line, "QUEUE|q|d|%s", options[option]);
+            rig_say (rig, "c", line);
+            rig_say (rig, "c", "PUT|p|d|priority=8|8b");
+            rig->stuck = false;
+            rig_run (rig);
+            s_lists (rig, "d", "leased=1");
+            rig_gone (rig, "x");
+            s_pass (rig, 5001);
+            s_put (rig, "0c1c");
+            s_gives (rig, option ? "8b,1c,0c" : "8b,0c,1c");
+            rig_destroy (&rig);
+        }
+}
+
 static void test_takeover_and_restart (void **state)
 {
     (void) state;
@@ -412,6 +455,39 @@ static void test_beside_what_is_leased (void **state)
     rig_destroy (&rig);
 }
 
+//  Reads for who waits for messages follow one after the other: an acknowledgement has its turn between them.
+static void test_reads_take_turns (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("priorities=2");
+    s_put (rig, "0a");
+    for (int index = 0; index < 60; index++)
+        s_put (rig, "1a");
+    s_take_over (rig);
+    rig_say (rig, "x", "HELLO|h");
+    rig->stuck = true;
+    rig_skip (rig);
+    for (int index = 0; index < 50; index++)
+        rig_push (rig, "c", "GET|g|d|1|100000|");
+    rig_run (rig);
+    rig_say (rig, "x", "ACK|a|d|1:1");
+    size_t reads = 0;
+    for (bool done = false; !done; reads++) {
+        assert_int_equal (rig->reads, 1);
+        zb_read_t *read = rig->read[--rig->reads];
+        zb_engine_loaded (rig->engine, &read, rig->now);
+        rig_run (rig);
+        for (size_t index = 0; index < rig->count; index++)
+            done = done || strcmp (rig->replies[index].text, "x> OK|a|both") == 0;
+    }
+    //  Of its queue, the index, rows, and that of the acknowledgement.
+    assert_in_range (reads, 1, 5);
+    rig->stuck = false;
+    rig_run (rig);
+    s_lists (rig, "d", "leased=50");
+    rig_destroy (&rig);
+}
+
 static void test_purge_and_delete (void **state)
 {
     (void) state;
@@ -504,6 +580,105 @@ static void test_drop_oldest (void **state)
     s_put (rig, "0d0e");
     s_gives (rig, "0c,0d,0e");
     assert_int_equal (s_entries (rig), 0);
+    rig_destroy (&rig);
+}
+
+//  The oldest is the one with the lowest id that is ready, also where it was due later than others; what is not due stays.
+static void test_drop_oldest_of_what_is_due (void **state)
+{
+    (void) state;
+    static const char *const limits[] = {"max-messages=3", "max-bytes=51"}; //  12 bytes each, with the property, and 21
+    for (size_t limit = 0; limit < 2; limit++) {
+        char options[100];
+        snprintf (options, sizeof options, "priorities=3\ndelay=0\nfull=drop-oldest\ndead-letter=e\n%s", limits[limit]);
+        rig_t *rig = s_open (options);
+        kit_ok (rig, "QUEUE|q|e|priorities=3");
+        kit_ok (rig, "PUT|p|d|priority=2\ndue=9|2a");
+        kit_ok (rig, "ACK|a|d|1:1");
+        kit_ok (rig, "PUT|p|d|priority=2\ndelay=500|b");
+        s_lists (rig, "d", "messages=1");
+        s_put (rig, "0a1a0b");
+        //  Of those that are ready 0a is the oldest.
+        s_lists (rig, "d", "messages=3");
+        s_gives_of (rig, "e", "0a");
+        s_pass (rig, 500);
+        s_put (rig, "0c");
+        s_gives_of (rig, "e", "b,0a");
+        s_take_over (rig);
+        s_gives_of (rig, "e", "b,0a");
+        s_gives (rig, "1a,0b,0c");
+        assert_int_equal (s_entries (rig), 2);
+        rig_destroy (&rig);
+    }
+}
+
+//  What becomes due amid others has its place, in whatever order they are due, and keeps it as it rests, is tried and goes.
+static void test_due_rests_and_dies (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("priorities=3\ndelay=0\nretry-delay=1000\nmax-deliveries=2\ndead-letter=e");
+    kit_ok (rig, "QUEUE|q|e|priorities=3");
+    kit_ok (rig, "PUT|p|d|priority=1\ndelay=2000|1a");
+    kit_ok (rig, "PUT|p|d|priority=2\ndelay=1000|2a");
+    kit_ok (rig, "PUT|p|d|priority=1\ndelay=1000|1b");
+    s_put (rig, "0a");
+    s_pass (rig, 1000);
+    rig_say (rig, "w", "HELLO|h");
+    rig_say (rig, "w", "GET|g|d|1|0|");
+    rig_gone (rig, "w");
+    //  All is due then, 1a, too; what that one had rests, as it was tried.
+    s_pass (rig, 5001);
+    s_pass (rig, 1001);
+    kit_answers (rig, "c", "GET|g|d|1|0|", "2a");
+    kit_ok (rig, "NACK|n|d|1:2");
+    kit_answers (rig, "c", "GET|g|d|1|0|", "1a");
+    kit_answers (rig, "c", "GET|g|d|1|0|", "1b");
+    kit_ok (rig, "NACK|n|d|1:3 1:1");
+    kit_answers (rig, "c", "GET|g|d|9|0|", "0a");
+    s_pass (rig, 1001);
+    kit_answers (rig, "c", "GET|g|d|2|0|", "2a,1a");
+    kit_ok (rig, "NACK|n|d|1:1 1:2");
+    s_pass (rig, 1);
+    s_gives_of (rig, "e", "2a,1a");
+    s_expect (rig, "REJECT|r|d|1:3", "c> OK|r|both");
+    s_gives_of (rig, "e", "2a,1a,1b");
+    assert_int_equal (s_entries (rig), 3);
+    s_lists (rig, "d", "messages=1");
+    rig_destroy (&rig);
+}
+
+//  Lane, log and index are purged together, and what is put then has its own.
+static void test_purge_of_what_is_due (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ("priorities=3\ndelay=0\ndedupe=100000");
+    kit_ok (rig, "QUEUE|q|e|priorities=3\ndelay=0\ndedupe=100000");
+    kit_ok (rig, "PUT|p|e|priority=2\nmessage-id=a|kept");
+    for (int round = 0; round < 2; round++) {
+        kit_ok (rig, "PUT|p|d|priority=2\ndelay=1\nmessage-id=a|2a");
+        kit_ok (rig, "PUT|p|d|priority=2\ndelay=100000\nmessage-id=b|2b");
+        kit_ok (rig, "PUT|p|d|priority=1\nmessage-id=c|1c");
+        kit_ok (rig, "PUT|p|d|priority=1\nmessage-id=c|1c");
+        s_pass (rig, 1);
+        s_gives (rig, round ? "" : "1c,2a");
+        if (round)
+            break;
+        s_gives (rig, "2a,1c");
+        assert_int_equal (s_entries (rig), 3);
+        kit_ok (rig, "PURGE|p|d");
+        s_take_over (rig);
+        for (int step = 0; step < 20; step++)
+            s_pass (rig, 100);
+        assert_int_equal (s_entries (rig), 1);
+        assert_int_equal (kit_log_rows (rig), 1);
+    }
+    kit_ok (rig, "DELETE|x|d");
+    for (int step = 0; step < 20; step++)
+        s_pass (rig, 100);
+    assert_int_equal (s_entries (rig), 1);
+    assert_int_equal (kit_rows (rig, ZB_LOG, ZB_DEDUPE_KEY_SIZE), 1);
+    s_gives_of (rig, "e", "kept");
+    s_expect (rig, "PUT|p|e|priority=2\nmessage-id=a|kept", "c> OK|p|both|1:1|1:1|duplicate");
     rig_destroy (&rig);
 }
 
@@ -630,13 +805,18 @@ int main (void)
         cmocka_unit_test (test_no_ranges),
         cmocka_unit_test (test_fixed_while_there_are_messages),
         cmocka_unit_test (test_changed_while_done_rows_go),
+        cmocka_unit_test (test_changed_while_it_is_read),
         cmocka_unit_test (test_takeover_and_restart),
         cmocka_unit_test (test_behind_a_backlog),
         cmocka_unit_test (test_beside_what_is_leased),
+        cmocka_unit_test (test_reads_take_turns),
         cmocka_unit_test (test_purge_and_delete),
         cmocka_unit_test (test_move),
         cmocka_unit_test (test_reject_and_acks),
         cmocka_unit_test (test_drop_oldest),
+        cmocka_unit_test (test_drop_oldest_of_what_is_due),
+        cmocka_unit_test (test_due_rests_and_dies),
+        cmocka_unit_test (test_purge_of_what_is_due),
         cmocka_unit_test (test_tries_and_rests),
         cmocka_unit_test (test_expires),
         cmocka_unit_test (test_delay),

@@ -292,9 +292,22 @@ static void s_take_over (void)
     s_hello ();
 }
 
+//  The store reads before it has the commits that are made.
+static void s_read_first (void)
+{
+    rig_t *rig = s_world.rig;
+    zb_read_t *read = rig->reads < 40 ? zb_engine_read (rig->engine) : NULL;
+    if (read) {
+        fake_store_read (rig->store, read);
+        rig->read[rig->reads++] = read;
+    }
+}
+
 static void s_step (void)
 {
     rig_t *rig = s_world.rig;
+    if (s_random (2))
+        s_read_first ();
     unsigned what = s_random (100);
     if (what < 25)
         s_put ();

@@ -31,11 +31,12 @@ static void s_gone (void *context, uint64_t first, uint64_t last)
         zb_engine_note_done (acked->engine, acked->queue->name, first, last);
 }
 
-//  Whether it is a consumer's.  What others acknowledge of a row has been delivered, or is purged.
+//  Whether it is a consumer's, which may name ranges.  What others acknowledge of a row has been delivered, or is purged; a PUT
+//  names each id, and they may be joined when it comes here.
 static bool s_is_clients (const zb_task_t *task)
 {
     zb_verb_t verb = task->request.verb;
-    return verb != ZB_REPLAY && verb != ZB_PURGE && verb != ZB_DELETE;
+    return verb != ZB_REPLAY && verb != ZB_PURGE && verb != ZB_DELETE && verb != ZB_PUT;
 }
 
 //  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.

@@ -9,7 +9,7 @@
     In a queue with the option dedupe the property message-id names a PUT as a whole, for producers that
     cannot number: within so many ms, and among the ZB_DEDUPE_PUTS newest, the second one is a duplicate, whoever
     sends it. MOVE and dead letters pass that by. The window of a queue is read when such a PUT comes, and leaves
-    memory when those of others have come since, and the store has it.
+    memory when those of others have come since, and it is safe.
 
     While this broker is alone none ends by time: a replay may bring the other side's. Of these one with the digest of
     one that is here, and that the other side has not had, put within that time, is a duplicate; with another digest both
@@ -55,7 +55,8 @@ void zb_engine_shrink_seen (zb_engine_t *self)
 {
     while (self->seen.puts > KEPT) {
         zb_queue_t *queue = ZB_ITEM (self->seen.queues.next, zb_queue_t, remembers);
-        if (queue->seen->load || queue->seen->commit > self->taken)
+        //  What is read again is known to be safe.
+        if (queue->seen->load || queue->seen->commit > self->released)
             return;
         s_forget (self, queue);
     }
@@ -214,6 +215,14 @@ bool zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, con
 void zb_engine_remember_replayed (zb_engine_t *self, zb_queue_t *queue, const zb_row_t *row, const zb_piece_t *piece)
 {
     zb_seen_t seen;
-    if (s_piece (self, queue, row, piece, &seen) && !zb_dedupe_find (queue->seen, seen.hash))
+    if (!s_piece (self, queue, row, piece, &seen))
+        return;
+    zb_seen_t *have = zb_dedupe_find (queue->seen, seen.hash);
+    if (!have)
         s_add (self, queue, &seen);
+    //  The next row of the same PUT.
+    else if (have->first + have->count == seen.first) {
+        zb_dedupe_extend (queue->seen, queue->id, have, seen.count, self->fill->batch);
+        queue->seen->commit = have->commit = self->fill->number;
+    }
 }

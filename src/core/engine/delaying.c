@@ -234,6 +234,7 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint6
     zb_lane_take (&queue->lane, id, self->fill->number, true);
     zb_queue_take_due (queue, row, id, self->fill);
     queue->lane.commit = self->due_commit = self->fill->number;
+    zb_engine_used (self, queue);
     self->fill->bytes += row->size;
     self->waiting += row->size;
     zb_engine_touch_queue (self, queue);
@@ -344,6 +345,7 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
         self->fill->bytes += ERASED;
         self->waiting += ERASED;
         queue->log.laid -= queue->log.laid > 0;
+        zb_engine_used (self, queue);
         s_done (self, queue, id, bytes);
     }
     zb_engine_visited (self, read->count[0]);

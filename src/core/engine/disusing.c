@@ -7,8 +7,8 @@
     =========================================================================
 
     One with the option unused is deleted when this lead has seen no GET, EXTEND, READ, PEEK, QUEUE
-    or SUB of it for so long, and nothing of it is leased.  When it was used last is in memory alone: an
-    outage, and a takeover, are no disuse.  It is measured by the pair's time, and rests while that
+    or SUB of it for so long, nothing of it is leased, and nothing lies in its lane: what is not due yet waits for who comes then.
+    When it was used last is in memory alone: an outage, and a takeover, are no disuse.  It is measured by the pair's time, and rests while that
     may be wrong.
 
     Nobody asked for it, so the journal does not say it: each side of a split decides for itself.  While this
@@ -27,7 +27,7 @@
 #include "core/engine/engine_self.h"
 #include "core/queue/topic.h"
 
-#define BUSY_STEP 1000    //  ms until one is looked at again that consumers have something of,
+#define BUSY_STEP 1000    //  ms until one is looked at again that consumers wait for, or have something of,
 #define HELD_STEP 10000   //  that may not be deleted now,
 #define SPARE_STEP 60000  //  or that is a target of dead letters
 #define PASS_PAUSE 1000   //  ms between two passes,
@@ -76,11 +76,12 @@ static bool s_may (const zb_engine_t *self, const zb_queue_t *queue)
 //  ms until it may be deleted, at the earliest, as far as that can be told; 0 = now.
 static int64_t s_wait (const zb_engine_t *self, zb_queue_t *queue)
 {
-    if (queue->waiting)
+    bool kept = queue->waiting || queue->log.laid;
+    if (kept)
         zb_engine_used (self, queue);
     uint64_t left = s_left (self, queue->unused, queue->used);
-    if (left)
-        return (int64_t) left;
+    if (left || kept)
+        return kept && left < BUSY_STEP ? BUSY_STEP : (int64_t) left;
     if (s_may (self, queue))
         return 0;
     int64_t rests = self->started + ZB_PAIRTIME_RESTS - self->now;

@@ -168,7 +168,10 @@ bool zb_engine_ranks (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         return false;
     }
     queue->cursor.load = NULL;
-    if (!queue->gone)
+    //  Whoever waits for the reads of this queue has his turn before there is another one of this kind.
+    if (!queue->gone && zb_ring_empty (&load->sessions))
         zb_engine_serve (self, queue);
+    else if (!queue->gone)
+        zb_engine_serve_later (self, queue);
     return true;
 }

@@ -446,6 +446,9 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
     if (!queue)
         return load;
     if (queue->kind == ZB_KIND_QUEUE) {
+        //  What has kept it is gone now.
+        if (queue->log.laid)
+            zb_engine_used (self, queue);
         zb_log_purge (&queue->log, self->newest);
         zb_engine_bury (self, queue->id, self->newest);
         zb_engine_note_all (self, queue->name);

@@ -305,6 +305,8 @@ void zb_cursor_rank (zb_cursor_t *self, unsigned ranks)
     self->ranks = self->log->ranks = ranks;
     self->rank = ranks ? (zb_rank_t *) calloc (ranks, sizeof *self->rank) : NULL;
     assert (self->rank || ranks == 0);
+    //  A read that is under way is of those of before.
+    self->purges++;
     for (unsigned rank = 1; rank < ranks; rank++)
         self->rank[rank].shown = self->log->tail;
 }

@@ -103,7 +103,7 @@ typedef struct zb_cursor {
     size_t aways;
     bool ended;      //  of some of them the lease has ended
     size_t aways_room;
-    unsigned purges;      //  how often it was purged
+    unsigned purges;      //  how often it was purged, or has got other ranks: reads that began before are void
     struct zb_load *load; //  of its rows
     uint64_t seen;        //  rows up to here are seen by that
     unsigned pins;        //  rows in memory stay there while it is not 0

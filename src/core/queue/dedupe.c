@@ -106,9 +106,8 @@ zb_seen_t *zb_dedupe_find (const zb_dedupe_t *self, const uint8_t hash[ZB_DEDUPE
     return entry ? ZB_ITEM (entry, zb_seen_t, entry) : NULL;
 }
 
-void zb_dedupe_add (zb_dedupe_t *self, uint32_t queue, const zb_seen_t *from, zb_batch_t *batch)
+static void s_write (uint32_t queue, const zb_seen_t *seen, zb_batch_t *batch)
 {
-    const zb_seen_t *seen = s_add (self, from);
     uint8_t key[ZB_DEDUPE_KEY_SIZE], value[ROW_SIZE];
     zb_dedupe_key (queue, seen->first, key);
     memcpy (value, seen->hash, ZB_DEDUPE_HASH);
@@ -116,6 +115,18 @@ void zb_dedupe_add (zb_dedupe_t *self, uint32_t queue, const zb_seen_t *from, zb
     zb_put32 (value + ZB_DEDUPE_HASH + 8, seen->count);
     zb_put64 (value + ZB_DEDUPE_HASH + 12, seen->digest);
     zb_batch_put (batch, ZB_LOG, key, sizeof key, value, sizeof value);
+}
+
+void zb_dedupe_add (zb_dedupe_t *self, uint32_t queue, const zb_seen_t *from, zb_batch_t *batch)
+{
+    s_write (queue, s_add (self, from), batch);
+}
+
+void zb_dedupe_extend (zb_dedupe_t *self, uint32_t queue, zb_seen_t *seen, uint32_t count, zb_batch_t *batch)
+{
+    assert (zb_dedupe_find (self, seen->hash) == seen);
+    seen->count += count;
+    s_write (queue, seen, batch);
 }
 
 void zb_dedupe_drop (zb_dedupe_t *self, uint32_t queue, zb_seen_t *seen, zb_batch_t *batch)

@@ -65,6 +65,8 @@ void zb_dedupe_hash (zb_frame_t id, uint8_t hash[ZB_DEDUPE_HASH]);
 zb_seen_t *zb_dedupe_find (const zb_dedupe_t *self, const uint8_t hash[ZB_DEDUPE_HASH]);
 //  Adds one, of which there is none, and writes its row.
 void zb_dedupe_add (zb_dedupe_t *self, uint32_t queue, const zb_seen_t *seen, zb_batch_t *batch);
+//  One has so many messages more behind those that are known of it.
+void zb_dedupe_extend (zb_dedupe_t *self, uint32_t queue, zb_seen_t *seen, uint32_t count, zb_batch_t *batch);
 //  Forgets one, and erases its row.
 void zb_dedupe_drop (zb_dedupe_t *self, uint32_t queue, zb_seen_t *seen, zb_batch_t *batch);
 //  The one that came first; NULL if there is none.
