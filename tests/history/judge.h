@@ -28,7 +28,7 @@
     answer told may be on one disk alone, and be replayed from there later.  While the brokers are divided, and of what was
     done then, only what the README keeps is asked for. What the options of a queue allow the broker by itself is allowed: what has a delay comes
     in no order, and is left by a range; what is the oldest of a full queue, or expires, is gone; what was delivered may be dead. A queue of dead
-    letters, and what a MOVE is about, is left out.  Not looked at: leases, `leased` and `waiting`, delivery counts, instances.
+    letters, and what a MOVE is about, is left out, and so are topics and subscriptions.  Not looked at: leases, `leased` and `waiting`, delivery counts, instances.
 */
 
 #ifndef JUDGE_H_INCLUDED

@@ -472,6 +472,23 @@ static void test_options (void **state)
     }
 }
 
+//  What is put into a topic comes from its subscriptions, which are left out; the numbers of its producer are not.
+static void test_topics (void **state)
+{
+    (void) state;
+#define NEWS                               \
+    BEGIN "1.0 c > TOPIC t news _\n"       \
+          "1.1 c < OK t 1.1.1. 1\n"        \
+          "1.2 c > SUB s news/a lease=1\n" \
+          "1.3 c < OK s 1.1.1. 1\n"        \
+          "2.0 p > PUT 1 news _ m1\n"      \
+          "2.1 p < OK 1 1.1.2. both 11 11\n"
+    s_good (NEWS "3.0 c > GET g news/a 9 0 _\n3.1 c < MSG g 1.1.2. both news/a 11%201%09zb-n=1 m1\n"
+                 "4.0 c > LIST l _ _ 9\n4.1 c < OK l 1.1.3. news kind=topic%0Amessages=0 news/a "
+                 "kind=subscription%0Amessages=0 _\n");
+    s_bad (NEWS "3.0 p > PUT 1 news _ mx\n3.1 p < OK 1 1.1.2. both 11 11 duplicate\n", "other content");
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +509,7 @@ int main (void)
         cmocka_unit_test (test_lost),
         cmocka_unit_test (test_acks_in_a_put),
         cmocka_unit_test (test_options),
+        cmocka_unit_test (test_topics),
         cmocka_unit_test (test_messages_in_a_split),
         cmocka_unit_test (test_bound),
     };
