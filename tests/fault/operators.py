@@ -261,6 +261,7 @@ def merge_cut(rig, dice):
         comes(lambda stage=stage: at_stage(rig, stage))
         load(dice, 0, 0.05)
         victims = dice.choice(((), (), (PRIMARY,), (BACKUP,), (PRIMARY, BACKUP)))
+        rig.ledger.broken_off = True
         both(rig, PRIMARY, BACKUP)
         for index in victims:
             rig.nodes[index].kill()
