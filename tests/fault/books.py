@@ -4,6 +4,7 @@ Each event names a producer or a consumer first, by which it finds its ledgers: 
 into each of its subscriptions.  A worker that took another name goes on as NAME.N.  To the rest of the suite this is one
 ledger: what is set of it is set of all, and counts and findings are those of all.
 """
+import time
 from collections import Counter
 
 import meaning
@@ -25,10 +26,13 @@ def shared(name):
 
 class Books:
     merged, copied, strangers = shared("merged"), shared("copied"), shared("strangers")
-    broken_off, clocks = shared("broken_off"), shared("clocks")
+    broken_off, clocks, behind = shared("broken_off"), shared("clocks"), shared("behind")
 
-    def __init__(self, main, **settings):
-        """main: the ledger of the plain load.  settings: of those beside it."""
+    def __init__(self, main, since=None, **settings):
+        """main: the ledger of the plain load.  since: the time of day when the clock of the history was 0; now, if that is the
+        monotonic one.  settings: of those beside it."""
+        self.since = time.time() - time.monotonic() if since is None else since
+        self.sent = {}                              #  when a message was sent first, in this round
         self.main, self.settings = main, settings
         self.ledgers = [("", main)]
         self.producers, self.consumers = {}, {}     #  ledgers by names
@@ -62,11 +66,21 @@ class Books:
     #  As one ledger.
 
     def feed(self, event):
-        kind, _, whose, *_ = event
+        kind, when, whose, *rest = event
+        if kind == "put":
+            self.sent.setdefault((whose, rest[0]), float(when))
+        elif kind == "got" and len(rest) > 5:
+            self._looks_at_the_time(*rest[-3:])
         known = self.producers if kind in OF_PRODUCERS else self.consumers
         for ledger in known.get(whose.split(".")[0], (self.main,)):
             ledger.feed(event)
             self.given[ledger] += kind == "got"
+
+    def _looks_at_the_time(self, producer, number, ms):
+        """It was put when it was sent, or later: the pair's time was behind by as much as it says less, or more."""
+        sent = self.sent.get((producer, number))
+        if sent is not None:
+            self.behind = max(self.behind, self.since + sent - int(ms) / 1000)
 
     def verdict(self):
         for _, ledger in self.ledgers:
@@ -106,6 +120,7 @@ class Books:
         for _, ledger in self.ledgers:
             ledger.new_round()
         self.given.clear()
+        self.sent.clear()
 
 
 def told(name):

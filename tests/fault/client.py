@@ -26,6 +26,7 @@ from scribe import Scribe  # noqa: E402
 PATIENCE = 150              #  seconds without an OK until a client gives up: the pair is stuck
 LARGEST = int(os.environ.get("ZBROKER_FAULT_BODY", "5000"))
 LOCK = threading.Lock()
+TIME = "zb-time="           #  of a topic's messages: when it was put
 
 
 class Client(zb1.Client):
@@ -286,9 +287,11 @@ class Consumer(Role):
         if len(lines) != len(bodies):
             raise AssertionError("%d lines and %d bodies" % (len(lines), len(bodies)))
         for line, body in zip(lines, bodies):
-            identity, count = line.split("\t")[0].split(" ")
+            head, *properties = line.split("\t")
+            identity, count = head.split(" ")
             producer, name = body.split(b" ")[:2]
-            self.note("got", self.name_, number, identity, count, producer.decode(), name.decode())
+            times = [text[len(TIME):] for text in properties if text.startswith(TIME)]
+            self.note("got", self.name_, number, identity, count, producer.decode(), name.decode(), *times)
             self.held.append(identity)
 
     def rest(self):

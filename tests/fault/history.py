@@ -5,7 +5,7 @@ Every request and every answer is an event with a time of the monotonic clock, w
     put     time producer number [delay]             a PUT is sent, again or for the first time; ms until it is due
     stored  time producer number level first dup     it was answered OK; first is the id of its message, 0 if gone
     get     time consumer round                      a GET is sent
-    got     time consumer round id count producer number        one message of its answer
+    got     time consumer round id count producer number [ms]   one message of its answer; when the pair says that it was put
     acked   time consumer id level                   its acknowledgement was answered OK
 
 A message is known by its producer and number, which are in its body; ids are opaque.  A ledger is that of one queue (or of a
@@ -24,8 +24,9 @@ test runs, and judged when nothing breaks any more and the queue was drained.  W
     disordered    delivered for the first time, by the only consumer of the queue, after a later one of its producer, or of
                   its producer's key.  Not
                   judged where a consumer gave way to one without its name, for which its leases do not end
-    early         delivered before it was due: its delay, and no time to be put in, after it was sent first.  Where a
-                  broker's clock was not that of the other one that is right by the pair's time, and told as "early by a clock"
+    early         delivered before it was due: its delay, and no time to be put in, after it was sent first.  The pair's time
+                  decides: if that was behind when the message was put, as the topic's messages tell, and is so no
+                  more, or a broker's clock was not that of the other one, it is told as "early by a clock"
     unlevelled    answered OK with a level that this pair cannot have
     overtaken     stored in an earlier leadership, though it was sent for the first time when a later one had answered: two
                   served at once
@@ -53,7 +54,7 @@ from collections import Counter
 FAULTS = ("lost", "unexpected", "duplicated", "resurrected", "disordered", "unlevelled", "overtaken", "early")
 LEVELS = ("both", "solo")
 COUNT_BITS = 39             #  of a message id; those above say in which leadership, and so on which side, it was given
-EARLY = 0.02                #  seconds by which the pair's time, which is told in ms, may differ from ours
+EARLY = 0.05                #  seconds by which what is known of the pair's time may be wrong
 
 
 class Message:
@@ -97,6 +98,8 @@ class Ledger:
         self.copied = None                  #  a store was set back to a copy: when that was made
         self.broken_off = False             #  a merge was
         self.clocks = False                 #  those of the two brokers differ, or have stood
+        self.behind = 0.0                   #  seconds by which the pair's time was behind at most, in this round
+        self.soon = []                      #  seconds before which a message has come that was not due: with its key and id
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
 
@@ -108,6 +111,12 @@ class Ledger:
 
     def verdict(self):
         """The counts, once the queue was drained; `findings` has what may not be."""
+        for seconds, key, identity in self.soon:
+            if self.clocks or seconds <= self.behind + EARLY:
+                self.counts["early by a clock"] += 1
+            else:
+                self._find("early", key, identity, "%.3f s before it was due, and the time was %.3f s behind" % (seconds, self.behind))
+        self.soon = []
         for key, message in self.messages.items():
             if message.judged or not message.sent:
                 continue
@@ -135,6 +144,7 @@ class Ledger:
         self.told.clear()
         self.gaps.clear()
         self.newest_of.clear()
+        self.behind = 0.0
         self.merged = self.copied = None
         self.strangers = self.broken_off = False
         self.counts = Counter()
@@ -172,7 +182,7 @@ class Ledger:
     def _get(self, time, consumer, round_):
         self.asked[consumer] = (round_, time)
 
-    def _got(self, time, consumer, round_, identity, count, producer, number):
+    def _got(self, time, consumer, round_, identity, count, producer, number, *_):
         key = (producer, int(number))
         asked_round, asked = self.asked[consumer]
         assert asked_round == round_, "an answer to a GET that is not under way"
@@ -203,10 +213,8 @@ class Ledger:
         if self.merged and asked >= self.merged:
             self._after_split(message, key, identity)
         self._known_as(message, key, identity)
-        if time < message.due - EARLY and not self.clocks:
-            self._find("early", key, identity, "%.3f s before it was due" % (message.due - time))
-        elif time < message.due - EARLY:
-            self.counts["early by a clock"] += 1
+        if time < message.due - EARLY:
+            self.soon.append((message.due - time, key, identity))
         message.deliveries += 1
         if message.deliveries > 1:
             self.counts["redelivered"] += 1

@@ -17,7 +17,7 @@ IDS = {name + more: (epoch << 40) + number + 1 for epoch, name in enumerate("bwl
 def judge(text, keyed="F", **known):
     """The books after a history: a line each, the time is the line's number or what it begins with; at "merged" the sides
     of a split are one again.  known: what else is known of all ledgers."""
-    books = Books(Ledger())
+    books = Books(Ledger(), since=1000)
     books.add_topic()
     books.add_delayed()
     books.add_keyed(keyed)
@@ -146,6 +146,19 @@ def test_early_by_a_clock():
     """By the pair's time it is not."""
     books = judge(LATER % "10.3", clocks=True)
     assert not found(books) and taken_back(books) == {"early by a clock": 1}
+
+
+@pytest.mark.parametrize("ms, behind", [(1010500, 0), (1009800, 0.7), (1009200, 1.3)])
+def test_early_by_a_time_that_was_behind(ms, behind):
+    """A topic's message tells how far the pair's time was behind when it was put, at least: 1.2 s is what that has to be."""
+    text = "10.5 put T 1\n10.51 stored T 1 both {b2} 0\n10.6 get S g1\n10.7 got S g1 {b2} 1 T 1 %d\n" % ms
+    books = judge(text + LATER % "10.3")
+    assert books.behind == pytest.approx(behind)
+    lost = {("news/part", "lost"): 1, ("news/slow", "lost"): 1}
+    assert found(books) == lost if behind > 1.2 else {**lost, ("later", "early"): 1}
+    assert (taken_back(books).get("early by a clock") == 1) == (behind > 1.2)
+    books.new_round()
+    assert not books.behind
 
 
 def test_delayed_since_it_was_sent_first():

@@ -90,7 +90,7 @@ class Torture:
         return 1 if self.bad else 0
 
     def pair(self, first, group):
-        good = False
+        good, before = False, len(self.bad)
         try:
             self.rig = Rig(self.network, **first.needs, shared=self.shared)
             for round_ in range(ROUNDS if len(group) > 5 else 5):
@@ -113,7 +113,7 @@ class Torture:
             self.report(self.current, ["stuck: %s" % stuck])
         finally:
             if self.rig:
-                keep = self.arguments.keep or not good
+                keep = self.arguments.keep or not good or len(self.bad) > before
                 if keep:
                     print("     kept: %s" % self.rig.folder, flush=True)
                 self.rig.close(keep)

@@ -68,7 +68,7 @@ class Works:
         result.stored = True
         self._known_as(result, first)
 
-    def _got(self, _, __, identity, ___, producer, number):
+    def _got(self, _, __, identity, ___, producer, number, *____):
         if producer in self.producers:
             self._heard((producer, int(number)))
         elif (producer, int(number)) in self.results:
