@@ -190,6 +190,7 @@ def stands(rig, dice, indexes, meanwhile=None):
     if meanwhile:
         meanwhile()
     for index in indexes:
+        rig.scribe.note("stood", "AB"[index])
         rig.nodes[index].go_on_unseen()
     for _ in range(4):
         rig.forget()

@@ -231,7 +231,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
 
 static bool s_find_nothing (const queue_model_t *self, const act_t *act, char *why)
 {
-    if (act->split || self->delay || s_may_be_purged (self, act))
+    if (act->split || act->old || self->delay || s_may_be_purged (self, act))
         return true;
     for (size_t index = 0; index < self->unseens; index++) {
         const message_t *message = &self->message[self->unseen[index]];
@@ -258,6 +258,8 @@ static bool s_look (const queue_model_t *self, const act_t *act, char *why)
     bool known = self->now.max_known && (self->now.max || act->kind == REFUSE);
     if (act->kind == REFUSE)
         return !known || (self->now.max && most + act->number > self->now.max);
+    if (act->old)
+        return true;
     bool absent = self->now.exists == ABSENT;
     return !absent && least <= act->counted && act->counted <= most && (!known || self->now.max == act->number);
 }

@@ -245,6 +245,7 @@ static act_t *s_add (self_t *self, kind_t kind, const exchange_t *exchange, int6
                    .exchange = exchange,
                    .split = reading_was_split (self->reading, from, to),
                    .copied = reading_was_copied (self->reading, from, to),
+                   .old = reading_is_old (self->reading, exchange),
                    .after = NOTHING,
                    .veil = INT64_MIN};
     model->op[model->acts++] = (op_t){from, to, optional, kind >= TAKE};
