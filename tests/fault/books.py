@@ -12,7 +12,7 @@ from history import FAULTS as LEDGERS, Ledger
 from works import FAULTS as WORKS, Works
 
 FAULTS = LEDGERS + WORKS
-OF_PRODUCERS = ("put", "stored", "made")
+OF_PRODUCERS = ("put", "stored", "made", "refused")
 
 
 def shared(name):

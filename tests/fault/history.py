@@ -105,7 +105,7 @@ class Ledger:
 
     def feed(self, event):
         kind, time, *rest = event
-        if kind == "made":      #  works.py
+        if kind in ("made", "refused"):     #  for works.py
             return
         getattr(self, "_" + kind)(float(time), *rest)
 

@@ -97,6 +97,9 @@ class Worker(Consumer):
     def work(self, most=None):
         super().work(self.random.randint(1, 3))
         ids, self.held = self.held, []
+        if ids:
+            #  Its work, in which it may lose what it has.
+            self.hurry.wait(self.random.choice((0, 0, 0.05, 0.3)))
         if ids and not self.make(ids) and len(ids) > 1:
             #  One of them is another's now.
             for identity in ids:
@@ -123,6 +126,8 @@ class Worker(Consumer):
                 if refused.code == 410:
                     if self.tries > 1:
                         self.forget()
+                    else:
+                        self.note("refused", name, number)
                     return False
                 if refused.code not in (429, 507):
                     raise

@@ -236,6 +236,24 @@ def test_no_result():
     assert found(judge("\n".join(WORK.split("\n")[:3]))) == {("jobs", "lost"): 1, ("works", "unmade"): 1}
 
 
+def test_a_number_that_was_refused():
+    """It is another result's then."""
+    text = WORK.replace("made X 1 W 1", "made X 1 W 2\n%s    made X 1 W 1")
+    more = """
+        put W 2
+        stored W 2 both {w} 0
+        get Y g1
+        got Y g1 {w} 1 W 2
+        made Y 1 W 2
+        put Y 1
+        stored Y 1 both {w2} 0
+        get E g2
+        got E g2 {w2} 1 Y 1
+        """
+    assert not found(judge(text % "    put X 1\n    refused X 1\n" + more))
+    assert found(judge(text % "    put X 1\n" + more)) == {("works", "remade"): 1}
+
+
 def test_two_results():
     """One message, which two PUTs have acknowledged."""
     early = WORK.replace("get E g1", (MORE % ("b3", "b3")).strip() + "\nget E g1") % ()

@@ -1,6 +1,7 @@
 """What workers made of messages: of each exactly one result, in the manner of history.py, whose events it is fed with.
 
     made    time worker number producer number       a worker is about to put a result, under this name and number, of this message
+    refused time worker number                       this result was refused, and the number is another one's from now on
 
 A worker's PUT acknowledges what it was made of, in one commit.  So when the queues are drained, each message that was
 stored has one result, that was stored or delivered.  What it counts:
@@ -59,6 +60,11 @@ class Works:
             result.messages.append(message)
             self.made.setdefault(message, []).append(result)
         self.new.add(message)
+
+    def _refused(self, worker, number):
+        result = self.results.pop((worker, int(number)))
+        for message in result.messages:
+            self.made[message].remove(result)
 
     def _stored(self, producer, number, _, first, __):
         if producer in self.producers:
