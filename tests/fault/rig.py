@@ -338,8 +338,8 @@ class Rig:
         keyed = self.knows("QUEUE", "q", "keyed", "lease=5000\nmode=key")
         if not keyed:
             self._queues("keyed")
-        one += ["consumer:F:keyed"]
-        other += ["keyer:K:keyed:15"] + ["consumer:G:keyed"] * keyed
+        one += ["careful:F:keyed"]
+        other += ["keyer:K:keyed:15"] + ["careful:G:keyed"] * keyed
         self.ledger.add_keyed("FG" if keyed else "F")
         return one, other
 

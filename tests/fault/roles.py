@@ -4,7 +4,8 @@
     roles.py HISTORY BROKERS ROLE...
 
 teller:NAME:TOPIC:RATE puts what has subjects into a topic; slow:NAME:TOPIC/SUB:RATE reads so many a second, until no producer puts any more.
-delayer:NAME:QUEUE:RATE puts messages that are due later, keyer:NAME:QUEUE:RATE such that have a key.  worker:NAME:QUEUE:OUTPUT gets
+delayer:NAME:QUEUE:RATE puts messages that are due later, keyer:NAME:QUEUE:RATE such that have a key, which careful:NAME:QUEUE gets.
+worker:NAME:QUEUE:OUTPUT gets
 from a queue, and puts what it makes of that into another one, in the commit that acknowledges it.
 """
 import time
@@ -71,6 +72,32 @@ class Slow(Consumer):
     def work(self, most=None):
         super().work(None if self.hurry.is_set() else 5)
         self.hurry.wait(len(self.held) / self.rate)
+
+
+class Careful(Consumer):
+    """Of a queue whose ACK asks who has a message: what is refused is settled, or another's, and no more its own."""
+
+    def work(self, most=None):
+        super().work(most)
+        self.settle()
+
+    def settle(self):
+        ids, self.held = self.held, []
+        if ids and not self.ack(ids) and len(ids) > 1:
+            for identity in ids:
+                self.ack([identity])
+
+    def ack(self, ids):
+        """Whether it was taken."""
+        try:
+            level, = self.client.request("ACK", "a%s" % ids[0], self.queue, " ".join(ids), patience=PATIENCE)
+        except Refused as refused:
+            if refused.code != 410:
+                raise
+            return False
+        self.held = ids
+        self.acked(level)
+        return True
 
 
 class Worker(Consumer):
@@ -150,7 +177,7 @@ class Worker(Consumer):
         return True
 
 
-KINDS.update({"teller": Teller, "keyer": Keyer, "delayer": Delayer, "slow": Slow, "worker": Worker})
+KINDS.update({"careful": Careful, "teller": Teller, "keyer": Keyer, "delayer": Delayer, "slow": Slow, "worker": Worker})
 
 if __name__ == "__main__":
     main(KINDS)

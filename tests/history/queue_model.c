@@ -231,7 +231,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
 
 static bool s_find_nothing (const queue_model_t *self, const act_t *act, char *why)
 {
-    if (act->split || act->old || self->delay || s_may_be_purged (self, act))
+    if (act->split || self->delay || s_may_be_purged (self, act))
         return true;
     for (size_t index = 0; index < self->unseens; index++) {
         const message_t *message = &self->message[self->unseen[index]];
@@ -279,7 +279,7 @@ static bool s_do (queue_model_t *self, const act_t *act, char *why)
     case TAKE:
         return s_take (self, act, why);
     case FIND_NOTHING:
-        return s_find_nothing (self, act, why);
+        return act->old || s_find_nothing (self, act, why);
     default:
         return s_look (self, act, why);
     }
