@@ -190,6 +190,7 @@ def stands(rig, dice, indexes, meanwhile=None):
     if meanwhile:
         meanwhile()
     for index in indexes:
+        rig.scribe.note("stood", "AB"[index])
         rig.nodes[index].go_on_unseen()
     for _ in range(4):
         rig.forget()
@@ -261,6 +262,7 @@ def merge_cut(rig, dice):
         comes(lambda stage=stage: at_stage(rig, stage))
         load(dice, 0, 0.05)
         victims = dice.choice(((), (), (PRIMARY,), (BACKUP,), (PRIMARY, BACKUP)))
+        rig.ledger.broken_off = True
         both(rig, PRIMARY, BACKUP)
         for index in victims:
             rig.nodes[index].kill()

@@ -258,6 +258,8 @@ static bool s_look (const queue_model_t *self, const act_t *act, char *why)
     bool known = self->now.max_known && (self->now.max || act->kind == REFUSE);
     if (act->kind == REFUSE)
         return !known || (self->now.max && most + act->number > self->now.max);
+    if (act->old)
+        return true;
     bool absent = self->now.exists == ABSENT;
     return !absent && least <= act->counted && act->counted <= most && (!known || self->now.max == act->number);
 }
@@ -277,7 +279,7 @@ static bool s_do (queue_model_t *self, const act_t *act, char *why)
     case TAKE:
         return s_take (self, act, why);
     case FIND_NOTHING:
-        return s_find_nothing (self, act, why);
+        return act->old || s_find_nothing (self, act, why);
     default:
         return s_look (self, act, why);
     }

@@ -39,6 +39,7 @@ typedef struct {
     const exchange_t *exchange;
     bool split;      //  the brokers may have been divided
     bool copied;     //  by a store that was set back since then
+    bool old;        //  FIND_NOTHING, COUNT: it may be told from before a pause that no clock has seen
     size_t *message; //  that it stores, has done, or delivers
     size_t messages;
     bool strict;     //  DONE: each of them is there

@@ -245,6 +245,7 @@ static act_t *s_add (self_t *self, kind_t kind, const exchange_t *exchange, int6
                    .exchange = exchange,
                    .split = reading_was_split (self->reading, from, to),
                    .copied = reading_was_copied (self->reading, from, to),
+                   .old = reading_is_old (self->reading, exchange),
                    .after = NOTHING,
                    .veil = INT64_MIN};
     model->op[model->acts++] = (op_t){from, to, optional, kind >= TAKE};
@@ -695,6 +696,17 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
     return is;
 }
 
+//  A topic, or a subscription, where what was put into a topic comes from.
+static bool s_is_of_topics (const reading_t *reading, const char *queue)
+{
+    bool is = strchr (queue, '/') != NULL;
+    for (size_t index = 0; index < reading->exchanges && !is; index++) {
+        const exchange_t *exchange = &reading->exchange[index];
+        is = strcmp (exchange->verb_word, "TOPIC") == 0 && strcmp (s_argument (exchange, 0), queue) == 0;
+    }
+    return is;
+}
+
 void judge_queues (judge_t *self, const reading_t *reading, size_t most)
 {
     words_t names = {0};
@@ -704,7 +716,7 @@ void judge_queues (judge_t *self, const reading_t *reading, size_t most)
             words_find (&names, exchange->argument[0], true);
     }
     for (size_t index = 0; index < names.words; index++)
-        if (!s_is_the_broker_s (reading, names.word[index]))
+        if (!s_is_the_broker_s (reading, names.word[index]) && !s_is_of_topics (reading, names.word[index]))
             s_judge (self, reading, names.word[index], most);
     free (names.word);
     free (names.table);
