@@ -606,6 +606,7 @@ static void test_out_of_memory (void **state)
 #define MOST 30 //  that are not done
 #define CLIENTS 4
 #define KEYS 4
+#define RESTS (CLIENTS + 2) //  in the place of who has it
 #define STEPS 4000
 
 typedef struct {
@@ -716,8 +717,10 @@ static void s_settle (s_model_t *self, int client, const char *verb)
     s_message_t *message = &self->message[number];
     bool ack = *verb == 'A', leased = s_is_leased (self, number), own = leased && message->holder == client + 1;
     snprintf (name, sizeof name, "c%d", client);
-    snprintf (line, sizeof line, "%s|k|q|%s", verb, message->id);
-    bool may = ack ? !message->done && (own || !leased) : own;
+    //  What rests is nobody's.
+    bool others = leased && message->holder != RESTS, rests = !ack && s_random (self, 2);
+    snprintf (line, sizeof line, "%s|k|q|%s%s", verb, message->id, rests ? "|7000" : "");
+    bool may = ack ? !message->done && (own || !others) : own;
     snprintf (answer, sizeof answer,
               ack   ? (may ? "c%d> OK|k|both" : "c%d> ERR|k|410|*")
               : may ? "c%d> OK|k|1"
@@ -728,8 +731,10 @@ static void s_settle (s_model_t *self, int client, const char *verb)
         message->done = true;
         self->open--;
     }
-    if (may)
-        message->holder = 0;
+    if (may) {
+        message->holder = rests ? RESTS : 0;
+        message->until = self->rig->now + 7000;
+    }
     while (self->first <= self->put && self->message[self->first].done)
         self->first++;
 }
