@@ -601,6 +601,38 @@ static void test_many_leases (void **state)
     rig_destroy (&rig);
 }
 
+//  Ten thousand GETs wait, of forty sessions: each has the queue when those before it have gone, the last one, too.
+static void test_many_waiters (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work ("");
+    char name[16], bodies[16], line[64];
+    s_gets (rig, "v", "1");
+    for (int session = 0; session < 40; session++) {
+        snprintf (name, sizeof name, "s%d", session);
+        rig_say (rig, name, "HELLO|h");
+        for (int get = 0; get < 250; get++)
+            rig_say (rig, name, "GET|g|q|1|10000000|");
+    }
+    rig_skip (rig);
+    rig_say (rig, "v", "ACK|a|q|1:1");
+    rig_gone (rig, "v");
+    for (int session = 0; session < 40; session++) {
+        rig_run (rig);
+        snprintf (name, sizeof name, "s%d", session);
+        //  All that is there is its own: it takes one, and then those that come.
+        rig_skip (rig);
+        snprintf (line, sizeof line, "PUT|p|q||n%d", session);
+        rig_say (rig, "c", line);
+        snprintf (bodies, sizeof bodies, "n%d", session);
+        s_got (rig, name, bodies);
+        rig_say (rig, "c", "PURGE|p|q");
+        rig_gone (rig, name);
+    }
+    assert_true (rig_stats (rig).visited < 3 * ZB_TURN_VISITS);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -625,6 +657,7 @@ int main (void)
         cmocka_unit_test (test_tries),
         cmocka_unit_test (test_a_subscription),
         cmocka_unit_test (test_many_leases),
+        cmocka_unit_test (test_many_waiters),
     };
     return cmocka_run_group_tests_name ("holding", tests, NULL, NULL);
 }

@@ -492,6 +492,29 @@ static void test_a_hot_key (void **state)
     rig_destroy (&rig);
 }
 
+//  What is known of keys counts as memory of the queue, until it is known no more.
+static void test_memory_of_keys (void **state)
+{
+    (void) state;
+    char line[64];
+    rig_t *rig = s_ready_within ("", NULL);
+    for (int index = 0; index < 50; index++) {
+        snprintf (line, sizeof line, "PUT|p|q|key=%d|a|b", index);
+        rig_say (rig, "c", line);
+    }
+    size_t before = rig_stats (rig).window_bytes;
+    rig_say (rig, "w", "GET|g|q|100|0|");
+    size_t after = rig_stats (rig).window_bytes;
+    assert_true (after > before + 50 * 100);
+    for (int index = 0; index < 50; index++) {
+        snprintf (line, sizeof line, "ACK|a|q|1:%d", 2 * index + 1);
+        rig_say (rig, "w", line);
+    }
+    rig_say (rig, "c", "PURGE|p|q");
+    assert_int_equal (rig_stats (rig).window_bytes, 0);
+    rig_destroy (&rig);
+}
+
 //  More than memory may have: others behind them wait, and nothing is lost or comes out of order.
 static void test_more_than_memory (void **state)
 {
@@ -562,7 +585,7 @@ static void test_out_of_memory (void **state)
     rig_say (rig, "c", "PURGE|p|x");
     rig_say (rig, "c", "PURGE|p|y");
     rig_wait (rig, 100);
-    assert_true (rig_stats (rig).window_bytes < 100);
+    assert_true (rig_stats (rig).window_bytes < 1000);
     size_t reads = rig->read_count;
     rig_skip (rig);
     rig_say (rig, "v", "GET|g|q|9|0|");
@@ -583,6 +606,7 @@ static void test_out_of_memory (void **state)
 #define MOST 30 //  that are not done
 #define CLIENTS 4
 #define KEYS 4
+#define RESTS (CLIENTS + 2) //  in the place of who has it
 #define STEPS 4000
 
 typedef struct {
@@ -693,8 +717,10 @@ static void s_settle (s_model_t *self, int client, const char *verb)
     s_message_t *message = &self->message[number];
     bool ack = *verb == 'A', leased = s_is_leased (self, number), own = leased && message->holder == client + 1;
     snprintf (name, sizeof name, "c%d", client);
-    snprintf (line, sizeof line, "%s|k|q|%s", verb, message->id);
-    bool may = ack ? !message->done && (own || !leased) : own;
+    //  What rests is nobody's.
+    bool others = leased && message->holder != RESTS, rests = !ack && s_random (self, 2);
+    snprintf (line, sizeof line, "%s|k|q|%s%s", verb, message->id, rests ? "|7000" : "");
+    bool may = ack ? !message->done && (own || !others) : own;
     snprintf (answer, sizeof answer,
               ack   ? (may ? "c%d> OK|k|both" : "c%d> ERR|k|410|*")
               : may ? "c%d> OK|k|1"
@@ -705,8 +731,10 @@ static void s_settle (s_model_t *self, int client, const char *verb)
         message->done = true;
         self->open--;
     }
-    if (may)
-        message->holder = 0;
+    if (may) {
+        message->holder = rests ? RESTS : 0;
+        message->until = self->rig->now + 7000;
+    }
     while (self->first <= self->put && self->message[self->first].done)
         self->first++;
 }
@@ -843,7 +871,7 @@ int main (void)
         cmocka_unit_test (test_overtaken),
         cmocka_unit_test (test_expired),
         cmocka_unit_test (test_drop_oldest),     cmocka_unit_test (test_a_subscription),
-        cmocka_unit_test (test_a_hot_key),       cmocka_unit_test (test_more_than_memory),
+        cmocka_unit_test (test_a_hot_key),       cmocka_unit_test (test_memory_of_keys), cmocka_unit_test (test_more_than_memory),
         cmocka_unit_test (test_out_of_memory),   cmocka_unit_test (test_anything),
     };
     return cmocka_run_group_tests_name ("keying", tests, NULL, NULL);

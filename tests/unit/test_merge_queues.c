@@ -72,12 +72,13 @@ static void test_the_mode (void **state)
 {
     (void) state;
     for (int full = 0; full < 2; full++)
-        for (int exclusive = 0; exclusive < 2; exclusive++) {
+        for (int mode = 0; mode < 3; mode++) {
             sides_open ();
             sides_say (&sides_loser, "c", "PURGE|p|q");
             sides_say (&sides_winner, "c", "PURGE|p|q");
-            const char *loser = exclusive ? "QUEUE|q|q|mode=exclusive" : "QUEUE|q|q|lease=1000";
-            sides_say (&sides_loser, "c", loser);
+            static const char *const options[] = {"QUEUE|q|q|lease=1000", "QUEUE|q|q|mode=exclusive",
+                                                  "QUEUE|q|q|mode=key"};
+            sides_say (&sides_loser, "c", options[mode]);
             //  Whose it was there is not whose it is here.
             sides_say (&sides_loser, "w", "HELLO|h|worker||");
             sides_say (&sides_loser, "w", "GET|g|q|1|60000|");
@@ -89,8 +90,9 @@ static void test_the_mode (void **state)
             sides_replay ("");
             s_expect_options ("q", "lease=");
             const zb_answer_t *answer = &rig_last (sides_winner.rig)->answer;
-            bool is = memmem (answer->arg[1].data, answer->arg[1].size, "mode=exclusive", 14) != NULL;
-            assert_int_equal (is, exclusive && !full);
+            bool exclusive = memmem (answer->arg[1].data, answer->arg[1].size, "mode=exclusive", 14) != NULL;
+            bool key = memmem (answer->arg[1].data, answer->arg[1].size, "mode=key", 8) != NULL;
+            assert_true (exclusive == (mode == 1 && !full) && key == (mode == 2 && !full));
             sides_say (&sides_winner, "v", "HELLO|h");
             rig_skip (sides_winner.rig);
             sides_say (&sides_winner, "v", "GET|g|new|1|0|");
@@ -99,6 +101,49 @@ static void test_the_mode (void **state)
             assert_non_null (memmem (answer->arg[2].data, answer->arg[2].size, "zb-fence=", 9));
             sides_close ();
         }
+}
+
+//  A GET of the winner's client: the bodies, with commas between, and the first one's id.
+static void s_gets (const char *client, const char *bodies, char id[24])
+{
+    char line[64] = "GET|g|k|9|0|", text[128] = "";
+    rig_t *rig = sides_winner.rig;
+    rig_skip (rig);
+    sides_say (&sides_winner, client, line);
+    const rig_reply_t *last = rig_last (rig);
+    for (size_t index = 0; index < last->answer.bodies; index++)
+        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "",
+                  (int) last->answer.body[index].size, (const char *) last->answer.body[index].data);
+    assert_string_equal (text, bodies);
+    if (*bodies)
+        assert_int_equal (sscanf (last->text, "%*[^|]|g|%*[^|]|k|%23[^ ]", id), 1);
+}
+
+//  What the loser brings lies before what is here: it waits while one of its key is leased, and comes first then.
+static void test_by_key (void **state)
+{
+    (void) state;
+    char id[24], other[24], ack[40];
+    sides_open ();
+    sides_say (&sides_loser, "c", "QUEUE|k|k|mode=key");
+    sides_say (&sides_loser, "c", "PUT|1|k|key=a|l1|l2");
+    sides_say (&sides_loser, "c", "PUT|2|k|key=b|l3");
+    sides_say (&sides_winner, "c", "QUEUE|k|k|mode=key");
+    sides_say (&sides_winner, "c", "PUT|3|k|key=a|w1|w2");
+    sides_say (&sides_winner, "w", "HELLO|h");
+    sides_say (&sides_winner, "v", "HELLO|h");
+    s_gets ("w", "w1", id);
+    s_gets ("v", "", other);
+    sides_replay ("");
+    s_gets ("v", "l3", other);
+    static const char *const next[] = {"l1", "l2", "w2"};
+    for (size_t index = 0; index < 3; index++) {
+        snprintf (ack, sizeof ack, "ACK|a|k|%s", id);
+        sides_say (&sides_winner, "w", ack);
+        s_gets ("w", next[index], id);
+        s_gets ("v", "", other);
+    }
+    sides_close ();
 }
 
 //  S9: a queue that the loser has deleted is deleted, unless something is in it, or was asked of it, or waits for it.
@@ -444,6 +489,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_options),
         cmocka_unit_test (test_the_mode),
+        cmocka_unit_test (test_by_key),
         cmocka_unit_test (test_a_deleted_queue),
         cmocka_unit_test (test_a_queue_that_the_winner_deleted),
         cmocka_unit_test (test_dead_letters),

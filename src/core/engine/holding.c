@@ -34,6 +34,9 @@
 //  What it costs that one is given up, in visits.
 #define OVER_VISITS 10
 
+//  The mark of who has no name.
+static const uint8_t s_nobody[ZB_MARK_SIZE];
+
 //  What stands for the name of a consumer; zeros if it has none.
 static void s_mark (const zb_engine_t *self, const zb_session_t *session, uint8_t mark[ZB_MARK_SIZE])
 {
@@ -45,7 +48,7 @@ static void s_mark (const zb_engine_t *self, const zb_session_t *session, uint8_
 
 static bool s_is_marked (const zb_hold_t *hold)
 {
-    return !sodium_is_zero (hold->mark, sizeof hold->mark);
+    return memcmp (hold->mark, s_nobody, sizeof hold->mark) != 0;
 }
 
 //  Has the queue's row say whose name it is, unless this broker leads no more.
@@ -85,7 +88,6 @@ static void s_take (zb_engine_t *self, zb_queue_t *queue, zb_session_t *session)
 //  Nobody has it until then; without a time it is the next one's at once.
 static void s_lose (zb_engine_t *self, zb_queue_t *queue, int64_t until)
 {
-    static const uint8_t nobody[ZB_MARK_SIZE] = {0};
     zb_hold_t *hold = &queue->hold;
     zb_ring_remove (&hold->mine);
     hold->session = NULL;
@@ -94,7 +96,7 @@ static void s_lose (zb_engine_t *self, zb_queue_t *queue, int64_t until)
     if (until)
         zb_timer_set (&self->timers, &hold->timer, until);
     else
-        s_write (self, queue, nobody);
+        s_write (self, queue, s_nobody);
 }
 
 //  What the row of another lead says is looked at once.

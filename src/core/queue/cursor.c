@@ -139,6 +139,24 @@ static void s_unknow (zb_rank_t *rank, uint64_t id)
     rank->most = rank->most < id ? rank->most : id - 1;
 }
 
+//  What it knows of keys counts among the bytes of its log.
+static void s_charge_keys (zb_cursor_t *self)
+{
+    zb_keyed_t *keys = self->keys;
+    if (keys->bytes > keys->charged)
+        zb_log_charge (self->log, keys->bytes - keys->charged);
+    else
+        zb_log_refund (self->log, keys->charged - keys->bytes);
+    keys->charged = keys->bytes;
+}
+
+//  Nothing more is known of the key that it was leased for.
+static void s_free_key (zb_cursor_t *self, uint64_t id)
+{
+    zb_keyed_free (self->keys, id);
+    s_charge_keys (self);
+}
+
 //  Of messages that are away so many leases end.
 static void s_uncover (zb_cursor_t *self, zb_away_t *away)
 {
@@ -146,7 +164,7 @@ static void s_uncover (zb_cursor_t *self, zb_away_t *away)
         return;
     uint32_t count = (uint32_t) (away->last - away->first + 1);
     for (uint64_t id = away->first; self->keys && id <= away->last; id++)
-        zb_keyed_free (self->keys, id);
+        s_free_key (self, id);
     zb_lease_uncover (away->seat.lease, count);
     away->seat.lease = NULL;
     self->ended = true;
@@ -807,7 +825,7 @@ static void s_let_key (zb_cursor_t *self, const zb_view_t *view, uint32_t number
     if (zb_view_is_blocked (view, number))
         zb_keyed_drop (self->keys, zb_places_properties (view->places, number), id);
     else
-        zb_keyed_free (self->keys, id);
+        s_free_key (self, id);
 }
 
 static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint64_t commit)
@@ -966,7 +984,7 @@ zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number
 static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
 {
     if (self->keys && !zb_view_is_blocked (view, number))
-        zb_keyed_free (self->keys, zb_places_id (view->places, number));
+        s_free_key (self, zb_places_id (view->places, number));
     zb_view_return (view, number);
     self->leased--;
     s_more (self, view);
@@ -977,12 +995,26 @@ static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
         self->scan = place;
 }
 
+static void s_clear_keys (zb_cursor_t *self)
+{
+    if (!self->keys)
+        return;
+    zb_keyed_clear (self->keys);
+    s_charge_keys (self);
+}
+
+static void s_forget_keys (zb_cursor_t *self)
+{
+    s_clear_keys (self);
+    zb_keyed_destroy (&self->keys);
+}
+
 void zb_cursor_go_by_key (zb_cursor_t *self, const uint8_t secret[ZB_MAP_KEY_SIZE])
 {
     for (size_t place = 0; !secret && self->keys && self->keys->count && place < self->window; place++)
         s_unblock_all (self, place);
     if (!secret)
-        zb_keyed_destroy (&self->keys);
+        s_forget_keys (self);
     else if (!self->keys)
         self->keys = zb_keyed_new (secret);
 }
@@ -992,6 +1024,7 @@ bool zb_cursor_may (zb_cursor_t *self, zb_view_t *view, uint32_t number)
     if (zb_keyed_may (self->keys, zb_places_properties (view->places, number), zb_places_id (view->places, number)))
         return true;
     s_fewer (self, view);
+    s_charge_keys (self);
     zb_view_block (view, number, &self->keys->blocked);
     self->leased++;
     return false;
@@ -1017,6 +1050,7 @@ bool zb_cursor_settle (zb_cursor_t *self, size_t *left)
         else
             zb_keyed_forget (self->keys, self->reach);
     }
+    s_charge_keys (self);
     return zb_cursor_settled (self);
 }
 
@@ -1034,8 +1068,10 @@ uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number,
 {
     s_fewer (self, view);
     self->leased++;
-    if (self->keys)
+    if (self->keys) {
         zb_keyed_lend (self->keys, zb_places_properties (view->places, number), zb_places_id (view->places, number));
+        s_charge_keys (self);
+    }
     return zb_view_deliver (view, number, lease);
 }
 
@@ -1116,8 +1152,7 @@ void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
 
 static void s_clear (zb_cursor_t *self)
 {
-    if (self->keys)
-        zb_keyed_clear (self->keys);
+    s_clear_keys (self);
     while (self->views.count)
         s_drop (self, self->views.count - 1);
     for (size_t place = 0; place < self->aways; place++)
@@ -1143,7 +1178,7 @@ void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
 void zb_cursor_clear (zb_cursor_t *self)
 {
     s_clear (self);
-    zb_keyed_destroy (&self->keys);
+    s_forget_keys (self);
     zb_deck_clear (&self->views);
     zb_cursor_rank (self, 0);
     zb_ring_remove (&self->ring);
@@ -1209,8 +1244,7 @@ bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
     self->lost = (zb_span_t){self->lost.first ? self->lost.first : low, floor};
     self->told = false;
     if (s_is_plain (self)) {
-        if (self->keys)
-            zb_keyed_clear (self->keys);
+        s_clear_keys (self);
         s_pass_all (self);
         return false;
     }

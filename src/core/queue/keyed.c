@@ -28,6 +28,9 @@ typedef struct {
     uint64_t *noted;
 } s_key_t;
 
+//  What one takes, with its places in the maps.
+#define KEY_BYTES (sizeof (s_key_t) + 4 * sizeof (void *))
+
 _Static_assert(ZB_MAP_KEY_SIZE == crypto_shorthash_KEYBYTES, "a map's key is one");
 
 zb_keyed_t *zb_keyed_new (const uint8_t secret[ZB_MAP_KEY_SIZE])
@@ -95,6 +98,7 @@ static void s_remove (zb_keyed_t *self, s_key_t *key)
     zb_map_remove (&self->by_key, &key->by_key);
     zb_map_remove (&self->by_id, &key->by_id);
     zb_ring_remove (&key->freed);
+    self->bytes -= KEY_BYTES + key->room * sizeof *key->noted;
     free (key->noted);
     free (key);
 }
@@ -116,7 +120,7 @@ static size_t s_place (const s_key_t *key, uint64_t id)
     return low;
 }
 
-static void s_note (s_key_t *key, uint64_t id)
+static void s_note (zb_keyed_t *self, s_key_t *key, uint64_t id)
 {
     size_t place = s_place (key, id);
     if (place < key->size && key->noted[place] == id)
@@ -129,6 +133,7 @@ static void s_note (s_key_t *key, uint64_t id)
         key->from = 0;
     }
     if (key->size == key->room) {
+        self->bytes += (key->room ? key->room : 4) * sizeof *key->noted;
         key->room = key->room ? key->room * 2 : 4;
         key->noted = (uint64_t *) realloc (key->noted, key->room * sizeof *key->noted);
         assert (key->noted);
@@ -146,7 +151,7 @@ bool zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id)
     if (!key || !key->busy)
         return true;
     assert (key->id != id);
-    s_note (key, id);
+    s_note (self, key, id);
     return false;
 }
 
@@ -162,6 +167,7 @@ void zb_keyed_lend (zb_keyed_t *self, zb_frame_t properties, uint64_t id)
         key = (s_key_t *) calloc (1, sizeof (s_key_t));
         assert (key);
         zb_ring_init (&key->freed);
+        self->bytes += KEY_BYTES;
         memcpy (key->hash, hash, sizeof hash);
         zb_map_add (&self->by_key, &key->by_key, (zb_frame_t){key->hash, sizeof key->hash});
     }

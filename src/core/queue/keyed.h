@@ -25,7 +25,7 @@
     is dropped, moved, or acknowledged by who has not got it: what is not blocked any more is passed over.
 
     Rows of blocked messages stay in memory, in the window, up to half of limits.windows (64 MiB, core/engine/giving.c);
-    beyond that the queue waits until something is done.  A note takes 8 bytes.
+    beyond that the queue waits until something is done.  Keys, and notes, count among these bytes.
 
     That is simpler than a lease for each key, whose spans would have to be given up one by one, and than leaving
     the blocked ones ready, which would have the cursor pass over them each time.
@@ -43,6 +43,8 @@ typedef struct zb_keys {
     zb_ring_t freed; //  of those whose blocked ones are to be looked at
     zb_lease_t blocked;
     uint64_t count; //  messages that are blocked
+    size_t bytes;   //  of memory that it takes, which grows with keys and with notes,
+    size_t charged; //  and those that the log knows of
 } zb_keyed_t;
 
 //  The secret is the broker's: nobody can find two keys that are taken for one, or fill a bucket of a map.

@@ -7,7 +7,6 @@
     =========================================================================  */
 
 #include <assert.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "core/queue/rank.h"
@@ -94,7 +93,8 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
     uint8_t mode[1 + ZB_MARK_SIZE] = {(uint8_t) self->mode};
     memcpy (mode + 1, self->holder, ZB_MARK_SIZE);
-    bool held = !sodium_is_zero (self->holder, ZB_MARK_SIZE);
+    static const uint8_t nobody[ZB_MARK_SIZE];
+    bool held = memcmp (self->holder, nobody, ZB_MARK_SIZE) != 0;
     size += s_more (value + size, MORE_MODE, mode, !self->mode ? 0 : held ? sizeof mode : 1);
     uint8_t ranks = (uint8_t) self->ranks;
     size += s_more (value + size, MORE_RANKS, &ranks, self->ranks > 0);
