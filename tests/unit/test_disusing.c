@@ -506,6 +506,21 @@ static void test_the_option (void **state)
     rig_destroy (&rig);
 }
 
+//  What waits for its key is leased by nobody.
+static void test_by_key (void **state)
+{
+    (void) state;
+    rig_t *rig = s_open ();
+    kit_ok (rig, "QUEUE|o|r|unused=5000\nmode=key");
+    kit_ok (rig, "PUT|p|r|key=a|1|2");
+    rig_skip (rig);
+    rig_say (rig, "c", "GET|g|r|2|0|");
+    rig_expect (rig, "c> MSG|g|both|r|1:1 1\tkey=a|1");
+    kit_ok (rig, "ACK|a|r|1:1");
+    s_goes_after (rig, "r", 5000);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +537,7 @@ int main (void)
         cmocka_unit_test (test_a_subscription),
         cmocka_unit_test (test_a_split),
         cmocka_unit_test (test_named_by_the_loser),
+        cmocka_unit_test (test_by_key),
         cmocka_unit_test (test_the_option),
     };
     return cmocka_run_group_tests_name ("disusing", tests, NULL, NULL);

@@ -541,6 +541,42 @@ static void test_not_due (void **state)
     rig_destroy (&rig);
 }
 
+//  In any order, and again, as its answer was lost.
+static void test_settled_out_of_order (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work ("\ndelay=0");
+    s_pass (rig, 1);
+    rig_say (rig, "c", "PUT|p|q|delay=3600000|5");
+    rig_say (rig, "w", "GET|g|q|9|0|");
+    s_got (rig, "w", "1,2,3,4");
+    s_says (rig, "w", "ACK|k|q|1:3 1:1", "w> OK|k|both");
+    s_says (rig, "w", "ACK|k|q|1:3 1:1", "w> ERR|k|410|*");
+    s_says (rig, "w", "ACK|k|q|1:4 1:2..1:3 1:1", "w> ERR|k|410|*");
+    //  Nobody waits behind it.
+    s_says (rig, "w", "ACK|k|q|1:4 1:2", "w> OK|k|both");
+    rig_destroy (&rig);
+}
+
+//  A range passes over what is not due.
+static void test_a_range_over_what_is_not_due (void **state)
+{
+    (void) state;
+    rig_t *rig = s_work ("\ndelay=0");
+    s_pass (rig, 1);
+    rig_say (rig, "c", "PUT|p|q|delay=1000|5");
+    rig_say (rig, "c", "PUT|p|q||6");
+    rig_say (rig, "w", "GET|g|q|9|0|");
+    s_got (rig, "w", "1,2,3,4,6");
+    s_says (rig, "w", "ACK|k|q|1:5..1:6", "w> ERR|k|400|*");
+    s_says (rig, "w", "ACK|k|q|1:4..1:6", "w> OK|k|both");
+    rig_skip (rig);
+    s_pass (rig, 1000);
+    rig_say (rig, "w", "GET|g|q|9|0|");
+    s_got (rig, "w", "5");
+    rig_destroy (&rig);
+}
+
 //  A message that has had its tries goes away, of an exclusive queue, too.
 static void test_tries (void **state)
 {
@@ -654,6 +690,8 @@ int main (void)
         cmocka_unit_test (test_beside_others),
         cmocka_unit_test (test_a_number_of_its_own),
         cmocka_unit_test (test_not_due),
+        cmocka_unit_test (test_settled_out_of_order),
+        cmocka_unit_test (test_a_range_over_what_is_not_due),
         cmocka_unit_test (test_tries),
         cmocka_unit_test (test_a_subscription),
         cmocka_unit_test (test_many_leases),

@@ -413,6 +413,20 @@ static void test_expired (void **state)
     rig_destroy (&rig);
 }
 
+static void test_expired_makes_room (void **state)
+{
+    (void) state;
+    rig_t *rig = s_ready_within ("\nexpires=1000\nmax-messages=3", NULL);
+    s_pass (rig, 1);
+    s_pass (rig, 61000);
+    s_says (rig, "c", "PUT|p|q|key=a|a1|a2|a3", "c> OK|p|*");
+    s_gets (rig, "v", "a1");
+    s_pass (rig, LEASE + 1);
+    //  Nobody gets: what waited for its key is over, as what was leased.
+    s_says (rig, "c", "PUT|p|q|key=b|b1|b2|b3", "c> OK|p|*");
+    rig_destroy (&rig);
+}
+
 static void test_drop_oldest (void **state)
 {
     (void) state;
@@ -862,17 +876,28 @@ static void test_anything (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_the_option),      cmocka_unit_test (test_one_of_a_key),
-        cmocka_unit_test (test_what_comes_back), cmocka_unit_test (test_what_rests),
-        cmocka_unit_test (test_dead_letters),    cmocka_unit_test (test_dead_letters_that_can_t_go),
-        cmocka_unit_test (test_other_verbs),     cmocka_unit_test (test_the_next_one_goes),
-        cmocka_unit_test (test_ranges),          cmocka_unit_test (test_takeover),
-        cmocka_unit_test (test_not_due),         cmocka_unit_test (test_due_behind_many),
+        cmocka_unit_test (test_the_option),
+        cmocka_unit_test (test_one_of_a_key),
+        cmocka_unit_test (test_what_comes_back),
+        cmocka_unit_test (test_what_rests),
+        cmocka_unit_test (test_dead_letters),
+        cmocka_unit_test (test_dead_letters_that_can_t_go),
+        cmocka_unit_test (test_other_verbs),
+        cmocka_unit_test (test_the_next_one_goes),
+        cmocka_unit_test (test_ranges),
+        cmocka_unit_test (test_takeover),
+        cmocka_unit_test (test_not_due),
+        cmocka_unit_test (test_due_behind_many),
         cmocka_unit_test (test_overtaken),
         cmocka_unit_test (test_expired),
-        cmocka_unit_test (test_drop_oldest),     cmocka_unit_test (test_a_subscription),
-        cmocka_unit_test (test_a_hot_key),       cmocka_unit_test (test_memory_of_keys), cmocka_unit_test (test_more_than_memory),
-        cmocka_unit_test (test_out_of_memory),   cmocka_unit_test (test_anything),
+        cmocka_unit_test (test_expired_makes_room),
+        cmocka_unit_test (test_drop_oldest),
+        cmocka_unit_test (test_a_subscription),
+        cmocka_unit_test (test_a_hot_key),
+        cmocka_unit_test (test_memory_of_keys),
+        cmocka_unit_test (test_more_than_memory),
+        cmocka_unit_test (test_out_of_memory),
+        cmocka_unit_test (test_anything),
     };
     return cmocka_run_group_tests_name ("keying", tests, NULL, NULL);
 }

@@ -151,6 +151,8 @@ zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task
     if (ids > ZB_STEP_VISITS)
         return s_refuse (self, task, ZB_TOO_LARGE,
                          "acks: more than 10000 ids of a queue with mode=exclusive or mode=key, name fewer", ZB_NOW);
+    //  They are looked for in the order of ids.  Not joined: what lies between two may be another's.
+    zb_spans_sort (request->span, request->spans);
     if (zb_engine_inserts_due (self, queue)) {
         //  What is named may be among it: all of that is looked for again.
         task->at = 0;
@@ -166,7 +168,7 @@ zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task
             self, task, ZB_TOO_LARGE,
             "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer", ZB_NOW);
     bool laid = false;
-    load = zb_engine_named_laid (self, queue, task, &laid);
+    load = zb_engine_named_laid (self, queue, task, false, &laid);
     if (load)
         return load;
     if (laid)

@@ -305,6 +305,7 @@ static bool s_is_told (const zb_engine_t *self, const zb_queue_t *queue, uint64_
 //  Looks for ids in the lane, to take them out, or only to know of them.
 static zb_load_t *s_look (zb_engine_t *self, zb_queue_t *queue, uint64_t from, uint64_t last, bool asks)
 {
+    assert (from <= last);
     uint8_t key[ZB_LANE_INDEX_SIZE];
     zb_load_t *load = s_load (self, queue, ZB_LOAD_LAID);
     load->from = from;
@@ -404,7 +405,7 @@ static bool s_is_found (const zb_engine_t *self, const zb_queue_t *queue, uint64
     return false;
 }
 
-zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid)
+zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool all, bool *laid)
 {
     const zb_request_t *request = &task->request;
     const zb_lane_t *lane = &queue->lane;
@@ -413,15 +414,19 @@ zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t
     if (!queue->delays || (lane->known && lane->head == ZB_LANE_NEVER && !lane->load))
         return NULL;
     zb_engine_visited (self, (size_t) zb_spans_ids (request->span, request->spans));
+    uint64_t most = 0;
+    for (size_t index = 0; index < request->spans; index++)
+        most = request->span[index].last > most ? request->span[index].last : most;
     for (size_t index = 0; index < request->spans; index++)
         for (uint64_t left = request->span[index].last - request->span[index].first + 1,
                       id = request->span[index].first;
              left; left--, id++) {
-            if (id < task->laid || zb_cursor_find (&queue->cursor, id, &number))
+            bool inner = id > request->span[index].first && id < request->span[index].last;
+            if ((inner && !all) || id < task->laid || zb_cursor_find (&queue->cursor, id, &number))
                 continue;
             if (!s_is_told (self, queue, id)) {
                 task->laid = id;
-                return lane->load ? lane->load : s_look (self, queue, id, request->span[request->spans - 1].last, true);
+                return lane->load ? lane->load : s_look (self, queue, id, most, true);
             }
             *laid = s_is_found (self, queue, id);
             if (*laid)

@@ -68,9 +68,15 @@ static bool s_is_shared (const zb_engine_t *self, const zb_queue_t *queue)
            (queue->alone == 0 || queue->alone != self->disuse.alone || s_is_replayed (self));
 }
 
+//  What waits for its key is leased by nobody.
+static bool s_is_leased (const zb_queue_t *queue)
+{
+    return queue->cursor.leased > zb_cursor_blocked (&queue->cursor);
+}
+
 static bool s_may (const zb_engine_t *self, const zb_queue_t *queue)
 {
-    return s_may_any (self) && !s_is_shared (self, queue) && queue->cursor.leased == 0 && !queue->cursor.log->inserting;
+    return s_may_any (self) && !s_is_shared (self, queue) && !s_is_leased (queue) && !queue->cursor.log->inserting;
 }
 
 //  ms until it may be deleted, at the earliest, as far as that can be told; 0 = now.
@@ -85,7 +91,7 @@ static int64_t s_wait (const zb_engine_t *self, zb_queue_t *queue)
     if (s_may (self, queue))
         return 0;
     int64_t rests = self->started + ZB_PAIRTIME_RESTS - self->now;
-    return queue->cursor.leased ? BUSY_STEP : rests > 0 ? rests : HELD_STEP;
+    return s_is_leased (queue) ? BUSY_STEP : rests > 0 ? rests : HELD_STEP;
 }
 
 void zb_engine_used (const zb_engine_t *self, zb_queue_t *queue)

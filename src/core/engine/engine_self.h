@@ -782,8 +782,9 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
 bool zb_engine_leaves_due (const zb_engine_t *self, const zb_queue_t *queue);
 //  Whether what has become due is on its way into the log: `shown` tells of its end.
 bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue);
-//  Whether one of the ids that a task names, which are joined, is in the lane.  Returns what must be waited for; NULL, and *laid.
-zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid);
+//  Whether one of the ids that a task names, which are sorted, is in the lane: all, or of a range the first and the last, for a
+//  range passes over what had a delay.  Returns what must be waited for; NULL, and *laid.
+zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool all, bool *laid);
 //  Why something of the queue can't be told while rows that were inserted are not shown.
 const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue);
 

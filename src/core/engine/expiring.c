@@ -97,10 +97,13 @@ zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue)
     const zb_cursor_t *cursor = &queue->cursor;
     if (zb_engine_rests (self))
         return NULL;
+    //  What waits behind one that is gone may be over, too.
+    if (!zb_engine_settle (self, queue))
+        return &self->later;
     queue->cursor.flat = true;
     bool fresh = zb_engine_fresh (self, queue);
     queue->cursor.flat = false;
-    if (!fresh && cursor->ready)
+    if (!fresh && (cursor->ready || zb_engine_goes_on (queue)))
         return &self->later;
     zb_load_t *load = zb_engine_reads (queue);
     if (cursor->ready || load || cursor->reach >= cursor->log->tail)

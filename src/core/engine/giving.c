@@ -287,6 +287,9 @@ bool zb_engine_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk)
 static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size_t most, bool held)
 {
     const zb_cursor_t *cursor = &queue->cursor;
+    //  What is known of keys can't be shed: it must not take what all windows have.
+    if (zb_cursor_key_bytes (cursor) > self->limits.windows / 16)
+        return false;
     if (cursor->window && !held && cursor->log->bytes + chunk > most)
         return false;
     if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))

@@ -263,7 +263,7 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
             self, task, ZB_TOO_LARGE,
             "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer", ZB_NOW);
     bool laid = false;
-    load = zb_engine_named_laid (self, queue, task, &laid);
+    load = zb_engine_named_laid (self, queue, task, true, &laid);
     if (load)
         return load;
     s_move_t move = s_judge (self, queue, task);

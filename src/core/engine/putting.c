@@ -228,7 +228,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
     else {
         bool laid = false;
-        load = zb_engine_named_laid (self, queue, task, &laid);
+        load = zb_engine_named_laid (self, queue, task, true, &laid);
         if (!load)
             s_refuse (self, task, laid ? ZB_BAD_REQUEST : ZB_GONE, laid ? ZB_NOT_DUE : gone, queue->cursor.commit);
     }

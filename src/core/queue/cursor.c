@@ -1059,6 +1059,11 @@ bool zb_cursor_settled (const zb_cursor_t *self)
     return !self->keys || zb_ring_empty (&self->keys->freed);
 }
 
+size_t zb_cursor_key_bytes (const zb_cursor_t *self)
+{
+    return self->keys ? self->keys->bytes : 0;
+}
+
 uint64_t zb_cursor_blocked (const zb_cursor_t *self)
 {
     return self->keys ? self->keys->count : 0;

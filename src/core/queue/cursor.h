@@ -190,6 +190,8 @@ bool zb_cursor_may (zb_cursor_t *self, zb_view_t *view, uint32_t number);
 //  at 0 it stops, and the rest is done by the next call: false.
 bool zb_cursor_settle (zb_cursor_t *self, size_t *left);
 bool zb_cursor_settled (const zb_cursor_t *self);
+//  Bytes of what is known of keys: they are among those of its log, and stay until messages are done, or come back.
+size_t zb_cursor_key_bytes (const zb_cursor_t *self);
 //  Messages that are blocked.
 uint64_t zb_cursor_blocked (const zb_cursor_t *self);
 //  It is delivered.  Returns how often it was by now.
