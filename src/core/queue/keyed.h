@@ -37,7 +37,7 @@
 #include "core/base/map.h"
 #include "core/queue/lease.h"
 
-typedef struct zb_keys {
+typedef struct zb_keyed {
     zb_map_t by_key; //  those of which one is leased, or some are blocked,
     zb_map_t by_id;  //  and the same by the one that is leased, or was, or may be next
     zb_ring_t freed; //  of those whose blocked ones are to be looked at
