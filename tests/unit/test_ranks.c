@@ -403,7 +403,7 @@ static void test_behind_a_backlog (void **state)
     s_take_over (rig);
     kit_answers (rig, "c", "GET|g|d|2|0|", "2a,2b");
     for (int index = 0; index < 40; index++) {
-        char body[8];
+        char body[16];
         snprintf (body, sizeof body, "n%02d", index);
         kit_answers (rig, "c", "GET|g|d|1|0|", body);
     }
