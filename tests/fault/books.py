@@ -26,6 +26,7 @@ def shared(name):
 
 class Books:
     merged, copied, strangers = shared("merged"), shared("copied"), shared("strangers")
+    promoted = shared("promoted")
     broken_off, clocks, behind = shared("broken_off"), shared("clocks"), shared("behind")
 
     def __init__(self, main, since=None, **settings):
@@ -125,4 +126,4 @@ class Books:
 
 def told(name):
     """Whether it is something that is taken back, and so told with each round."""
-    return any(word in name for word in ("split", "copy", "merge", "unanswered", "clock"))
+    return any(word in name for word in ("split", "copy", "merge", "promotion", "unanswered", "clock"))

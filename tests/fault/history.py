@@ -45,6 +45,10 @@ what was acknowledged since it was made:
 
     redelivered by a copy           delivered again after the split, though it was acknowledged since the copy was made
 
+If a broker was promoted that had only begun to follow the other one, what that one gave in its newest epoch, and had acknowledged:
+
+    redelivered after a promotion   delivered again after the split
+
 And where a merge was broken off, of a subscription, which has done messages behind others that a merge has brought:
 
     redelivered by a broken merge   delivered again after it, though it was acknowledged
@@ -54,6 +58,7 @@ from collections import Counter
 FAULTS = ("lost", "unexpected", "duplicated", "resurrected", "disordered", "unlevelled", "overtaken", "early")
 LEVELS = ("both", "solo")
 COUNT_BITS = 39             #  of a message id; those above say in which leadership, and so on which side, it was given
+EPOCH_BITS = 40
 EARLY = 0.05                #  seconds by which what is known of the pair's time may be wrong
 
 
@@ -96,6 +101,7 @@ class Ledger:
         self.merged = None                  #  both brokers had answered without each other: when they were one again
         self.strangers = False              #  consumers gave way to others without a name
         self.copied = None                  #  a store was set back to a copy: when that was made
+        self.promoted = None                #  a broker was that had begun to follow the other one in this epoch, its newest
         self.broken_off = False             #  a merge was
         self.clocks = False                 #  those of the two brokers differ, or have stood
         self.behind = 0.0                   #  seconds by which the pair's time was behind at most, in this round
@@ -145,7 +151,7 @@ class Ledger:
         self.gaps.clear()
         self.newest_of.clear()
         self.behind = 0.0
-        self.merged = self.copied = None
+        self.merged = self.copied = self.promoted = None
         self.strangers = self.broken_off = False
         self.counts = Counter()
         self.findings = {fault: [] for fault in FAULTS}
@@ -204,6 +210,8 @@ class Ledger:
                 self.counts["delivered again in a split"] += 1
             elif self.merged and self.copied and acked[0] >= self.copied:
                 self.counts["redelivered by a copy"] += 1
+            elif self.merged and self.promoted == int(identity) >> EPOCH_BITS:
+                self.counts["redelivered after a promotion"] += 1
             elif self.merged and self.broken_off and self.subscription:
                 self.counts["redelivered by a broken merge"] += 1
             else:

@@ -24,6 +24,11 @@ def why(node):
     return state["why"] if state else ""
 
 
+def epoch(node):
+    state = node.status
+    return state["epoch"] if state else None
+
+
 def comes(condition):
     """Waits for it, but not for ever: what has to come is asserted when the round is at rest."""
     end = time.monotonic() + SOON
@@ -49,9 +54,12 @@ def promote(rig, dice):
     rig.nodes[lacks].kill()
     goes_alone(rig, lone)
     load(dice)
+    newest = epoch(rig.nodes[lone])
     rig.nodes[lone].kill()
     rig.nodes[lacks].restart()
     rig.until(lambda: "may hold newer messages" in why(rig.nodes[lacks]), "the %s to say why it waits" % rig.nodes[lacks].role)
+    if epoch(rig.nodes[lacks]) == newest:
+        rig.ledger.promoted = newest
     rig.until(lambda: rig.nodes[lacks].program("promote", "--accept-loss", "--brokers", rig.nodes[lacks].endpoint)[0] == 0,
               "an operator's word to be taken")
     rig.forget()

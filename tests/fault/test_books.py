@@ -122,6 +122,14 @@ def test_again_after_a_merge():
     assert found(judge(queue, broken_off=True)) == {("keyed", "resurrected"): 1}
 
 
+def test_again_after_a_promotion():
+    """Of what was given in the epoch that the promoted broker had begun to follow; {b2} is of epoch 1."""
+    books = judge(AGAIN, promoted=1)
+    assert not found(books) and taken_back(books) == {"redelivered after a promotion": 1}
+    assert found(judge(AGAIN, promoted=2)) == {("news/plain", "resurrected"): 1}
+    assert found(judge(AGAIN.replace("merged\n", ""), promoted=1)) == {("news/plain", "resurrected"): 1}
+
+
 def test_again_in_a_split():
     books = judge(AGAIN.replace("merged\n", "") + "\nmerged")
     assert not found(books) and taken_back(books) == {"delivered again in a split": 1}
