@@ -164,9 +164,7 @@ zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task
     if (load)
         return load;
     if (result == ZB_PIN_LARGE)
-        return s_refuse (
-            self, task, ZB_TOO_LARGE,
-            "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer", ZB_NOW);
+        return s_refuse (self, task, ZB_TOO_LARGE, ZB_ROWS_TOO_LARGE, ZB_NOW);
     bool laid = false;
     load = zb_engine_named_laid (self, queue, task, false, &laid);
     if (load)

@@ -508,8 +508,6 @@ bool zb_engine_settle (zb_engine_t *self, zb_queue_t *queue);
 //  Whether what is next may be delivered: it has not expired, and no other one of its key is leased.  What may not is dropped, or
 //  blocked.  False: none is ready any more, or this turn is over.
 bool zb_engine_deliverable (zb_engine_t *self, zb_queue_t *queue);
-//  Whether there was more to look at, when it was not.
-bool zb_engine_goes_on (const zb_queue_t *queue);
 
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.
@@ -586,6 +584,8 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
 //  and becomes 503 if this broker goes alone instead.  Notes it in the task.
 void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
 #define ZB_MODE_FIXED "the mode does not change while there are messages: take them out first, or PURGE"
+#define ZB_ROWS_TOO_LARGE \
+    "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer"
 #define ZB_NOT_DUE \
     "a message that is named is not due yet, or nobody has got from the queue since it is: nothing was done"
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"

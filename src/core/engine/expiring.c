@@ -103,7 +103,7 @@ zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue)
     queue->cursor.flat = true;
     bool fresh = zb_engine_fresh (self, queue);
     queue->cursor.flat = false;
-    if (!fresh && (cursor->ready || zb_engine_goes_on (queue)))
+    if (!fresh && (cursor->ready || !zb_cursor_settled (cursor)))
         return &self->later;
     zb_load_t *load = zb_engine_reads (queue);
     if (cursor->ready || load || cursor->reach >= cursor->log->tail)

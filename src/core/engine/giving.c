@@ -392,7 +392,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             return;
         }
         if ((queue->timed || queue->mode == ZB_MODE_KEY) && !zb_engine_deliverable (self, queue)) {
-            if (s_gives (queue) || zb_engine_goes_on (queue)) {
+            if (s_gives (queue) || !zb_cursor_settled (&queue->cursor)) {
                 zb_engine_serve_later (self, queue);
                 return;
             }

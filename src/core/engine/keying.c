@@ -58,8 +58,3 @@ bool zb_engine_deliverable (zb_engine_t *self, zb_queue_t *queue)
     }
     return false;
 }
-
-bool zb_engine_goes_on (const zb_queue_t *queue)
-{
-    return queue->cursor.ready || !zb_cursor_settled (&queue->cursor);
-}

@@ -218,9 +218,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
     if (load)
         return load;
     if (result == ZB_PIN_LARGE)
-        s_refuse (self, task, ZB_TOO_LARGE,
-                  "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer",
-                  ZB_NOW);
+        s_refuse (self, task, ZB_TOO_LARGE, ZB_ROWS_TOO_LARGE, ZB_NOW);
     else if (result == ZB_PIN_WHOLE && zb_engine_may_ack (self, queue, task))
         *acked = queue;
     //  What a replay has brought is not shown before its commit is released.
