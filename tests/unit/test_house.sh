@@ -105,4 +105,8 @@ needs "the core's objects need only memory, strings, containers, hashes and ciph
     "$build/.libs/libzbcore.a" '[^:]*' "$libc|$values" "$machines"
 needs "the pattern machines' objects need only libc" "$build/.libs/libpatterns.a" '[a-z]+_fsm\.o' "$libc"
 
+check "the program exports the checksum that Berkeley DB is to call, if it has one to be found" \
+    "$([ ! -e "$build/zbroker" ] || ! nm -D "$build/zbroker" 2>/dev/null | grep -q ' U db_env_create' ||
+        nm -D "$build/zbroker" | grep -q ' [TW] __ham_func4$' || echo 'zbroker: no __ham_func4')"
+
 echo "1..$count"

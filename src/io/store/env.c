@@ -13,6 +13,7 @@
 
 #include "core/base/limits.h"
 #include "io/base/log.h"
+#include "io/store/checksum.h"
 #include "io/store/env.h"
 #include "io/store/moment.h"
 #include "io/store/pages.h"
@@ -264,6 +265,15 @@ static void s_redirect (void)
     db_env_set_func_ftruncate (zb_pages_ftruncate);
     db_env_set_func_unlink (zb_pages_unlink);
     db_env_set_func_rename (zb_pages_rename);
+}
+
+//  And what it calls in place of its own function: the dynamic linker finds the program's first, and the linker exports
+//  it since the library has the name, too.  Weak, as a static library has its own in the program.
+u_int32_t __ham_func4 (DB *db, const void *data, u_int32_t size);
+__attribute__ ((weak, used, visibility ("default"))) u_int32_t __ham_func4 (DB *db, const void *data, u_int32_t size)
+{
+    (void) db;
+    return zb_checksum (data, size);
 }
 
 zb_env_t *zb_env_new (const zb_env_args_t *args)
