@@ -98,16 +98,27 @@ static inline bool zb_role_overtaken (const zb_role_t *self)
     return self->overtaken_ms && !self->consent.needed;
 }
 
-//  When the peer was heard last, or this process, which was stopped, began to listen again.
+//  When the peer was heard last, or this process, which was stopped, began to listen again.  The clock of this stands still
+//  while it does not listen.
 static inline int64_t zb_role_silent_since (const zb_role_t *self)
 {
-    return self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
+    return (self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms) + self->still_ms;
 }
 
-//  The peer hears us.
+//  For how long the peer waits at least, from when it has heard a heartbeat of ours, until it may lead.  It names that, and
+//  keeps it (core/pair/patience); more than this one would wait is not counted on.
+static inline int64_t zb_role_patience_there (const zb_role_t *self)
+{
+    int64_t named = self->peer.patience;
+    if (named == 0)
+        return self->silence;
+    return named < self->patience.most ? named : self->patience.most;
+}
+
+//  The peer hears us, and does not take us for gone yet.
 static inline bool zb_role_echo_fresh (const zb_role_t *self, int64_t now)
 {
-    return self->echoed_ms && now - self->echoed_ms < self->silence;
+    return self->echoed_ms && now - self->echoed_ms < zb_role_patience_there (self);
 }
 
 #endif
