@@ -649,6 +649,24 @@ static void test_how_long_a_stop_has_to_be (void **unused)
     assert_int_equal (sliced.overtaken_ms, sliced.ticked_ms);
 }
 
+//  The core alone has hung, and heartbeats went on: what the peer has echoed meanwhile shows that it has not led.
+static void test_a_long_turn_is_no_stop (void **unused)
+{
+    (void) unused;
+    model_t model = play_learned ();
+    zb_role_t role = P->role;
+    int64_t now = role.ticked_ms + LEARNED;
+    zb_beat_t beat = role.peer;
+    zb_role_beat (&role, &beat, now - 30, now);
+    zb_role_tick (&role, true, now);
+    assert_int_equal (role.overtaken_ms, 0);
+    //  What it has echoed before does not.
+    role = P->role;
+    zb_role_beat (&role, &beat, role.ticked_ms - 1, now);
+    zb_role_tick (&role, true, now);
+    assert_int_equal (role.overtaken_ms, now);
+}
+
 //  The same stop is none by the limit that is configured.
 static void test_a_short_stop_is_none (void **unused)
 {
@@ -1167,6 +1185,7 @@ int main (void)
         cmocka_unit_test (test_an_echo_is_good_for_the_limit_that_was_named),
         cmocka_unit_test (test_a_stop_is_measured_by_the_limit_that_was_named),
         cmocka_unit_test (test_how_long_a_stop_has_to_be),
+        cmocka_unit_test (test_a_long_turn_is_no_stop),
         cmocka_unit_test (test_a_short_stop_is_none),
         cmocka_unit_test (test_a_good_link_is_learned),
         cmocka_unit_test (test_a_stop_of_the_peers_is_no_gap),

@@ -432,7 +432,8 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (beat->node == self->node)
         return true;
     bool returns = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_gone (self, now);
-    zb_role_wake (self, now);
+    //  Whether the peer may have led meanwhile is told by what it has echoed now.
+    zb_role_gap (self, now);
     s_learn (self, beat, echoed, now);
     self->peer = *beat;
     if (beat->tail.size)

@@ -137,9 +137,7 @@ static void s_wake_once (zb_role_t *self, int64_t gap, int64_t least, int64_t no
     self->woken_ms = now;
 }
 
-//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
-//  long as an active peer waits for acks, it may have been left behind.
-void zb_role_wake (zb_role_t *self, int64_t now)
+void zb_role_gap (zb_role_t *self, int64_t now)
 {
     int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
     int64_t there = zb_role_patience_there (self), limit = zb_patience_limit (&self->patience);
@@ -153,6 +151,13 @@ void zb_role_wake (zb_role_t *self, int64_t now)
     //  After a stop of that length a death is told anew (patterns/heart).
     if (gap > self->silence)
         self->dead = false;
+}
+
+//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
+//  long as an active peer waits for acks, it may have been left behind.
+void zb_role_wake (zb_role_t *self, int64_t now)
+{
+    zb_role_gap (self, now);
     if (self->stopped > s_probe_after (self) + self->silence / 2)
         self->in_step = false;
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long

@@ -1,0 +1,113 @@
+"""How long the brokers wait in silence follows the link: less on a good one, and a bad one is no death.
+
+ZBROKER_SILENCE_SECONDS=3600 by hand: for so long, after five minutes, over a link that also loses packets.
+"""
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from conftest import in_step, two_stores
+from links import CutPair
+from patience import PATIENCE
+from brokers import Pair, wait_for
+from zb1 import Client, status
+
+FIRST = 500                 # ms, as zbroker.conf(5) says
+LEAST, MOST = 300, 2000
+LONG = float(os.environ.get("ZBROKER_SILENCE_SECONDS", "0"))
+LEARN = 300                 # s
+
+
+def limit(pair, index):
+    """How long this broker waits for the other one, ms."""
+    return status(pair.endpoints[index])["peer"]["limit_ms"]
+
+
+def takeovers(pair):
+    return [sum(status(endpoint)["takeovers"].values()) for endpoint in pair.endpoints]
+
+
+def vote(pair, index):
+    """A client that asks this broker alone; how it is answered."""
+    one = Client([pair.endpoints[index]])
+    try:
+        one.send("HELLO", 1, "", "")
+        reply = one.recv(PATIENCE)
+        return reply[1] if reply else None
+    finally:
+        one.close()
+
+
+def weather():
+    """Seconds that a heartbeat is under way: up to 0.2, and where packets are lost, of 20 one, those after it wait until it
+    has been sent again, after 0.2 s, 0.4 s and so on."""
+    late, again = random.uniform(0, 0.2), 0.2
+    while LONG and random.random() < 0.05:
+        late += again
+        again *= 2
+    return late
+
+
+@pytest.fixture
+def bad_pair():
+    """Heartbeats come late, each by another time; logs don't."""
+    pair = CutPair()
+    for link in pair.links[1::3]:
+        link.late = weather
+    pair.start()
+    in_step(pair)
+    yield pair
+    pair.close()
+
+
+@two_stores
+def test_a_link_is_learned(pair, client):
+    """The limit leaves its first value, within its bounds; a broker that is stopped then is missed, and when it is back the
+    pair begins anew."""
+    one = client(pair)
+    one.hello()
+    one.request("QUEUE", "q", "q", "")
+    active = in_step(pair)
+    learned = wait_for(lambda: limit(pair, 1 - active) not in (None, FIRST) and limit(pair, 1 - active), "another limit")
+    assert LEAST <= learned <= MOST
+    pair.brokers[active].process.send_signal(signal.SIGSTOP)
+    try:
+        assert one.request("PUT", 1, "q", "", b"x")[0] == b"solo"
+    finally:
+        pair.brokers[active].process.send_signal(signal.SIGCONT)
+    assert limit(pair, 1 - active) >= FIRST
+    assert in_step(pair) == 1 - active
+    assert one.request("PUT", 2, "q", "", b"y")[0] == b"both"
+    assert client(pair, "c").drain("q") == [b"x", b"y"]
+
+
+def test_what_is_set_is_kept(folder):
+    """The operator's word stands, for what it says of both."""
+    with open(folder + "/set.conf", "w") as config:
+        config.write("pair\n    silence = 700ms\n")
+    pair = Pair("--config", folder + "/set.conf").start()
+    in_step(pair)
+    assert [limit(pair, 0), limit(pair, 1)] == [700, 700]
+    pair.close()
+
+
+def test_a_bad_link_is_no_death(bad_pair):
+    """Clients ask the passive broker all the time to take over: it does not."""
+    pair = bad_pair
+    active = in_step(pair)
+    end = time.monotonic() + (LEARN if LONG else 0)
+    while time.monotonic() < end:
+        vote(pair, 1 - in_step(pair))
+    wait_for(lambda: limit(pair, 1 - in_step(pair)) > FIRST, "a limit that grows")
+    active, before = in_step(pair), takeovers(pair)
+    end = time.monotonic() + (LONG or 10)
+    most, asked = 0, 0
+    while time.monotonic() < end:
+        assert vote(pair, 1 - active) == b"PASSIVE"
+        most, asked = max(most, limit(pair, 1 - active)), asked + 1
+        time.sleep(0.02)
+    assert takeovers(pair) == before and in_step(pair) == active
+    assert FIRST < most <= MOST and asked > 0
