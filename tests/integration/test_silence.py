@@ -9,10 +9,10 @@ import time
 
 import pytest
 
+from brokers import Pair, wait_for
 from conftest import in_step, two_stores
 from links import CutPair
 from patience import PATIENCE
-from brokers import Pair, wait_for
 from zb1 import Client, status
 
 FIRST = 500                 # ms, as zbroker.conf(5) says
@@ -84,13 +84,15 @@ def test_a_link_is_learned(pair, client):
     assert client(pair, "c").drain("q") == [b"x", b"y"]
 
 
-def test_what_is_set_is_kept(folder):
-    """The operator's word stands, for what it says of both."""
+def test_what_is_set_is_kept(folder, zbroker):
+    """The operator's word stands, and is shown."""
     with open(folder + "/set.conf", "w") as config:
         config.write("pair\n    silence = 700ms\n")
     pair = Pair("--config", folder + "/set.conf").start()
     in_step(pair)
     assert [limit(pair, 0), limit(pair, 1)] == [700, 700]
+    shown = zbroker(["status", "--brokers", ",".join(pair.endpoints)]).stdout
+    assert shown.count("700 ms, then the peer is gone") == 2, shown
     pair.close()
 
 
