@@ -26,6 +26,12 @@
 //  serves, another connection is tried.
 #define S_PAUSE_SAME 8
 
+//  ms of silence of the broker that serves us, while a reply is due, until another one is asked whether it does; so many
+//  times at short distances, while a takeover is under way.
+#define S_DOUBT 200
+#define S_DOUBT_AGAIN 25
+#define S_DOUBT_MANY 16
+
 typedef enum { S_AWAY, S_GREETING, S_READY } state_t;
 
 //  Why a broker of the list does not serve us, by its last word.
@@ -57,6 +63,10 @@ struct zb_conn {
     int64_t greeted_at; //  GREETING: when HELLO was sent
     int64_t heard_at;   //  the last sign of life, or the last question
     int64_t pinged_at;  //  when the PING was sent
+    char doubt[24];     //  id of the HELLO to another broker while this one is silent
+    size_t doubted;     //  that broker
+    size_t doubts;      //  HELLOs of that kind since this one was heard
+    int64_t doubt_at;   //  when to send the next one
     size_t tries;       //  since the last READY
     bool trouble;       //  something is said
     said_t said[PIRATE_ENDPOINTS];
@@ -364,12 +374,21 @@ bool zb_conn_send (zb_conn_t *self, zb_verb_t verb, const char *id, zmq_msg_t *a
     return sent;
 }
 
-//  Sends HELLO to the current broker, or goes on to the next one if that is not possible.
-static void s_greet (zb_conn_t *self, int64_t now)
+//  What a HELLO says of us.
+static bool s_send_hello (zb_conn_t *self, void *socket, const char *id)
 {
     char instance[21] = "";
     if (self->instance)
         zb_number_format (self->instance, instance);
+    return s_send_frame (socket, "HELLO", 5, true) && s_send_frame (socket, id, strlen (id), true) &&
+           s_send_frame (socket, self->name, strlen (self->name), true) &&
+           s_send_frame (socket, self->token, self->token_size, true) &&
+           s_send_frame (socket, instance, strlen (instance), false);
+}
+
+//  Sends HELLO to the current broker, or goes on to the next one if that is not possible.
+static void s_greet (zb_conn_t *self, int64_t now)
+{
     snprintf (self->hello, sizeof (self->hello), "h%" PRIu64, ++self->serial);
     self->started = true;
     if (!pirate_connected (self->pirate, pirate_current (self->pirate)))
@@ -377,10 +396,7 @@ static void s_greet (zb_conn_t *self, int64_t now)
     void *socket = pirate_socket (self->pirate);
     //  While there is no connection the first frame fails, and nothing has to be cleaned up.
     if (s_send_frame (socket, "ZB1", 3, true)) {
-        if (s_send_frame (socket, "HELLO", 5, true) && s_send_frame (socket, self->hello, strlen (self->hello), true) &&
-            s_send_frame (socket, self->name, strlen (self->name), true) &&
-            s_send_frame (socket, self->token, self->token_size, true) &&
-            s_send_frame (socket, instance, strlen (instance), false)) {
+        if (s_send_hello (self, socket, self->hello)) {
             if (!self->said[pirate_current (self->pirate)].text[0])
                 s_said (self, 0, "does not answer");
             self->state = S_GREETING;
@@ -405,13 +421,34 @@ static void s_ping (zb_conn_t *self)
         zb_conn_leave (self, "is gone");
 }
 
+//  The broker that serves us is silent: it may be stopped, or slow.  Another one is asked, and this one is not left before
+//  that one says that it serves.  So a broker that is slow costs nothing, and one that is stopped no more than the
+//  takeover.
+static void s_ask_other (zb_conn_t *self, int64_t now)
+{
+    size_t size = pirate_size (self->pirate), step = 1;
+    if (self->doubt_at < self->heard_at)
+        self->doubts = 0;
+    self->doubt_at = now + S_DOUBT;
+    void *socket = NULL;
+    for (; step < size && !socket; step++) {
+        self->doubted = (pirate_current (self->pirate) + step + self->doubts) % size;
+        socket = pirate_listen (self->pirate, self->doubted);
+    }
+    self->doubts++;
+    snprintf (self->doubt, sizeof (self->doubt), "d%" PRIu64, ++self->serial);
+    if (socket && s_send_frame (socket, "ZB1", 3, true))
+        s_send_hello (self, socket, self->doubt);
+}
+
 //  --- Receiving ----------------------------------------------------------------------------------------------------
 
 //  Receives a whole message; returns false if there is none.
-static bool s_receive (zb_conn_t *self)
+static bool s_receive (zb_conn_t *self, void *socket)
 {
     s_clear (self);
-    void *socket = pirate_socket (self->pirate);
+    if (!socket)
+        return false;
     do {
         if (self->frames == self->room) {
             self->room = self->room ? self->room * 2 : 16;
@@ -538,6 +575,8 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
     case 'p':
         self->pinged = false;
         return ZB_CONN_NOTHING;
+    case 'd':
+        return ZB_CONN_NOTHING;
     default:
         if (good)
             s_well (self);
@@ -545,10 +584,36 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
     }
 }
 
+//  What the other broker says: if it serves, it is moved to.
+static void s_take_other (zb_conn_t *self, int64_t now)
+{
+    zb_answer_t *answer = &self->answer;
+    if (!s_receive (self, pirate_listen (self->pirate, self->doubted)) || self->state != S_READY ||
+        zb_wire_parse_reply (answer, self->frame, self->frames) != 0 || !zb_frame_is (answer->id, self->doubt))
+        return;
+    if (answer->status != ZB_ANSWER_OK) {
+        self->doubt_at = now + (self->doubts < S_DOUBT_MANY ? S_DOUBT_AGAIN : S_DOUBT);
+        return;
+    }
+    s_said (self, 0, "is silent");
+    pirate_move (self->pirate, self->doubted, false);
+    s_new_generation (self);
+    s_away (self, now);
+}
+
 //  --- Waiting ------------------------------------------------------------------------------------------------------
 
+//  When another broker is asked whether it serves us.
+static int64_t s_doubt_at (const zb_conn_t *self, int64_t waiting)
+{
+    int64_t at = self->heard_at + waiting + S_DOUBT;
+    if (self->state != S_READY || waiting < 0 || pirate_size (self->pirate) == 1)
+        return INT64_MAX;
+    return at > self->doubt_at ? at : self->doubt_at;
+}
+
 //  When silence ends our patience, or is worth a PING.
-static int64_t s_limit (const zb_conn_t *self, bool waiting)
+static int64_t s_patience_at (const zb_conn_t *self, int64_t waiting)
 {
     switch (self->state) {
     case S_AWAY:
@@ -556,24 +621,32 @@ static int64_t s_limit (const zb_conn_t *self, bool waiting)
     case S_GREETING:
         return self->greeted_at + self->patience;
     default:
-        if (!waiting)
+        if (waiting < 0)
             return INT64_MAX;
         return (self->pinged ? self->pinged_at : self->heard_at) + self->patience / 2;
     }
 }
 
+static int64_t s_limit (const zb_conn_t *self, int64_t waiting)
+{
+    int64_t doubt = s_doubt_at (self, waiting), end = s_patience_at (self, waiting);
+    return doubt < end ? doubt : end;
+}
+
 //  The limit has come.
-static void s_expire (zb_conn_t *self, int64_t now)
+static void s_expire (zb_conn_t *self, int64_t waiting, int64_t now)
 {
     if (self->state == S_AWAY)
         s_greet (self, now);
+    else if (now < s_patience_at (self, waiting))
+        s_ask_other (self, now);
     else if (self->state == S_READY && !self->pinged)
         s_ping (self);
     else
         zb_conn_leave (self, "is silent");
 }
 
-zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
+zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, int64_t waiting)
 {
     if (self->rejected)
         return ZB_CONN_REJECTED;
@@ -585,7 +658,7 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
         switch (pirate_wait (self->pirate, next > now ? next - now : 0)) {
         case PIRATE_READY:
             now = zclock_mono ();
-            if (s_receive (self)) {
+            if (s_receive (self, pirate_socket (self->pirate))) {
                 zb_conn_event_t event = s_take (self, now);
                 if (event != ZB_CONN_NOTHING)
                     return event;
@@ -604,6 +677,10 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
             if (self->state == S_AWAY && self->eager)
                 self->retry_at = now;
             break;
+        case PIRATE_OTHER:
+            now = zclock_mono ();
+            s_take_other (self, now);
+            break;
         case PIRATE_INTERRUPTED:
             return ZB_CONN_INTERRUPTED;
         case PIRATE_NOTHING:
@@ -612,7 +689,7 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
             break;
         }
         if (expired && now >= s_limit (self, waiting))
-            s_expire (self, now);
+            s_expire (self, waiting, now);
         if (expired && now >= until)
             return ZB_CONN_NOTHING;
     }

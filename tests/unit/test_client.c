@@ -834,6 +834,36 @@ static void test_get_stuck (void **state)
     s_free (&pair);
 }
 
+//  A broker that is stopped, and another one that takes over after a while.  No patience would end in time.
+static deed_t s_stopped (fake_t *self, size_t broker, const zb_request_t *request)
+{
+    self->stage = self->stage || (broker == 0 && request->verb == ZB_PUT);
+    if (self->stage == 0)
+        return DO_SERVE;
+    if (broker == 0)
+        return DO_IGNORE;
+    if (self->hellos[1] < 4)
+        return DO_PASSIVE;
+    self->active = 1;
+    return DO_SERVE;
+}
+
+static void test_a_silent_broker_is_not_left_before_another_one_serves (void **state)
+{
+    (void) state;
+    pair_t *pair = s_start (s_stopped, "p");
+    assert_int_equal (zb_client_set_patience (pair->client, 3600000), 0);
+    assert_int_equal (zb_client_put (pair->client, "orders", "x", 1, NULL), 0);
+    assert_string_equal (zb_client_endpoint (pair->client), pair->fake->endpoint[1]);
+    s_stop (pair);
+    //  While the other one said PASSIVE it was asked again, and this one was not.
+    assert_true (pair->fake->hellos[1] >= 4);
+    assert_true (pair->fake->hellos[0] <= 2);
+    assert_int_equal (pair->fake->seen[ZB_PING], 0);
+    assert_int_equal (pair->fake->messages, 1);
+    s_free (&pair);
+}
+
 //  --- Queues and brokers -------------------------------------------------------------------------------------------
 
 static deed_t s_delete_breaks (fake_t *self, size_t broker, const zb_request_t *request)
@@ -926,6 +956,7 @@ int main (void)
         cmocka_unit_test (test_get_interrupted),
         cmocka_unit_test (test_get_takeover),
         cmocka_unit_test (test_get_stuck),
+        cmocka_unit_test (test_a_silent_broker_is_not_left_before_another_one_serves),
         cmocka_unit_test (test_queues),
     };
     zsys_handler_set (NULL);
