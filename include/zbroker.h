@@ -141,7 +141,9 @@ enum {
                               //  then meets another (a store made anew) cannot go on; make a new one
     ZB_ERR_NOT_FOUND = 404,   //  no such queue
     ZB_ERR_CONFLICT = 409,    //  another process works under this name now, or the number of this PUT was taken
-    ZB_ERR_GONE = 410,        //  what the property acks of this PUT names is settled, or another's; nothing was stored
+    ZB_ERR_GONE = 410,        //  what the property acks of this PUT names is settled, or another's; nothing was stored.
+                              //  The same of an ack where a queue is one consumer's at a time, or goes by
+                              //  key; nothing was done
     ZB_ERR_TOO_LARGE = 413,   //  more than the broker takes: by default 1 MiB a body, 1000 bodies, 16 MiB a PUT
     ZB_ERR_QUEUE_FULL = 429,  //  the queue has reached its limit; nothing was stored
     ZB_ERR_NOT_READY = 503,   //  brokers answered, but none would serve within the timeout; the text says why
@@ -348,7 +350,9 @@ const char *zb_message_property (const zb_message_t *self, const char *name, cha
 //  These take ids of one queue: an id, or several with a space between, or zb_messages_ids; at most 64 KiB.
 //  Ids of messages that are gone already are no error.
 
-//  The messages are done and never come again; waits until that is safe.  See zb_client_level.
+//  The messages are done and never come again; waits until that is safe.  See zb_client_level.  Where the queue is one
+//  consumer's at a time, or goes by key (its option mode=exclusive, mode=key), ZB_ERR_GONE: one of them is settled already, by this client or another, or another
+//  consumer has it, and nothing was done; so it is with the acks of zb_client_get.
 int zb_client_ack (zb_client_t *self, const char *queue, const char *ids);
 //  They go back to the queue for others at once.
 int zb_client_nack (zb_client_t *self, const char *queue, const char *ids);
@@ -372,7 +376,9 @@ int zb_client_extend (zb_client_t *self, const char *queue, const char *ids);
 //  --- Queues and brokers -------------------------------------------------------------------------------------------
 
 //  Creates a queue, or changes the options of an existing one; those not named stay as they are.  With full=drop-oldest a PUT that
-//  is beyond max-messages or max-bytes is stored, and the oldest messages are dropped.
+//  is beyond max-messages or max-bytes is stored, and the oldest messages are dropped.  With dedupe=MS a PUT whose property message-id was put
+//  within that time is a duplicate, with the ids of the first.  With unused=MS it is deleted, with what is in it,
+//  when nobody has got from it, looked at it or created it for so long: ZB_ERR_NOT_FOUND, make it again.
 int zb_client_create_queue (zb_client_t *self, const char *queue, const char *options);
 
 //  Creates a topic, or changes its options.  What is put into it goes to each of its subscriptions.  It is kept until all of these

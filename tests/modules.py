@@ -39,7 +39,7 @@ def wing(path):
 
 def unit(path):
     """A class: a file and its header are one."""
-    return re.sub(r"(_self|_inner)?\.[ch]$", "", path)
+    return re.sub(r"(_self|_inner|_parts)?\.[ch]$", "", path)
 
 
 def arrows(files):
@@ -119,7 +119,7 @@ def main():
             print("  %s: %s" % (name, " <-> ".join(os.path.basename(node) for node in group)))
     print("classes that share a private header:")
     for path in sorted(files):
-        if re.search(r"(_self|_inner)\.h$", path):
+        if re.search(r"(_self|_inner|_parts)\.h$", path):
             users = sorted(os.path.basename(one) for one, other in arrows(files) if other == path)
             fields = max((match.count(";") for match in re.findall(r"struct [a-z_]+ \{.*?^\}", files[path], re.M | re.S)), default=0)
             print("  %s, %d fields: %s" % (path, fields, " ".join(users)))

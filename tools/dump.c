@@ -140,11 +140,18 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
         const char *name;
         uint64_t value;
         bool named;
-    } options[] = {{"lease", row->lease, row->lease > 0}, {"max-messages", row->max, row->max > 0},
-                   {"grace", row->grace, row->grace > 0}, {"max-bytes", row->bytes, row->bytes > 0 || row->sized},
-                   {"max-age", row->age, row->age > 0},   {"keep-messages", row->most, row->most > 0},
-                   {"expires", row->expires, row->timed}, {"delay", row->delay, row->delays},
-                   {"max-deliveries", row->most_tries, row->most_tries > 0}};
+    } options[] = {{"lease", row->lease, row->lease > 0},
+                   {"max-messages", row->max, row->max > 0},
+                   {"grace", row->grace, row->grace > 0},
+                   {"max-bytes", row->bytes, row->bytes > 0 || row->sized},
+                   {"max-age", row->age, row->age > 0},
+                   {"keep-messages", row->most, row->most > 0},
+                   {"expires", row->expires, row->timed},
+                   {"delay", row->delay, row->delays},
+                   {"max-deliveries", row->most_tries, row->most_tries > 0},
+                   {"priorities", row->ranks, row->ranks > 0},
+                   {"dedupe", 0, row->dedupe > 0},
+                   {"unused", row->unused, row->unused > 0}};
     json_t *set = json_object ();
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (options[index].named)
@@ -153,6 +160,8 @@ static void s_options_line (dump_t *self, const char *kind, const char *name, co
         json_object_set_new (set, "keep", json_string ("all"));
     if (row->drops)
         json_object_set_new (set, ZB_OPTION_FULL, json_string ("drop-oldest"));
+    if (row->mode)
+        json_object_set_new (set, ZB_OPTION_MODE, json_string (row->mode == ZB_MODE_KEY ? "key" : "exclusive"));
     char retry[ZB_OPTION_RETRY_TEXT];
     size_t size = zb_options_format_retry (row, retry, sizeof retry), named = sizeof ZB_OPTION_RETRY;
     if (size)
@@ -303,6 +312,10 @@ static void s_queue (dump_t *self, const queue_t *queue, const queues_t *all)
     size_t told = 1;
     s_log (self, queue->name, options.id, reader.low, &reader, 1, &told);
     s_lane (self, queue->name, &options);
+    //  What is loaded is no duplicate of each other: a PUT of several messages, of which some are done, is put in parts.
+    if (options.dedupe)
+        s_line (self, json_pack ("{s:s, s:{s:I}}", "queue", queue->name, "options", ZB_OPTION_DEDUPE,
+                                 (json_int_t) options.dedupe));
 }
 
 static int s_dump (dump_t *self)

@@ -63,6 +63,24 @@ static int s_give_back (held_t *self, const tool_t *tool, zb_client_t *client, i
     return code;
 }
 
+//  Acknowledges them; what is settled already, of a queue that is one consumer's at a time, or goes by key, is told, and no error.
+static int s_ack (const tool_t *tool, zb_client_t *client, const char *queue, const zb_messages_t *messages)
+{
+    int rc = zb_client_ack (client, queue, zb_messages_ids (messages));
+    if (rc == 0 || zb_client_error (client) != ZB_ERR_GONE)
+        return rc;
+    //  Nothing was done: one by one.
+    for (size_t index = 0; index < zb_messages_size (messages); index++) {
+        const char *id = zb_messages_at (messages, index)->id;
+        rc = zb_client_ack (client, queue, id);
+        if (rc && zb_client_error (client) != ZB_ERR_GONE)
+            return rc;
+        if (rc)
+            tool_fail (tool, TOOL_OK, "%s: %s was settled meanwhile, or another consumer has it", queue, id);
+    }
+    return 0;
+}
+
 //  Takes messages until `count` is reached or none came in time.  Returns an exit code.
 static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_t wait, output_t *output, held_t *held)
 {
@@ -91,7 +109,7 @@ static int s_get (const tool_t *tool, zb_client_t *client, int64_t count, int64_
             continue;
         }
         const char *ids = zb_messages_ids (messages);
-        int rc = reject ? zb_client_reject (client, queue, ids) : zb_client_ack (client, queue, ids);
+        int rc = reject ? zb_client_reject (client, queue, ids) : s_ack (tool, client, queue, messages);
         zb_messages_destroy (&messages);
         if (rc)
             return tool_client_fail (tool, client,

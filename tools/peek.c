@@ -115,8 +115,8 @@ const tool_command_t tool_peek = {
     .arguments = "QUEUE",
     .summary = "Show messages of a queue without taking them: id, who has it until when, body",
     .text = "\n"
-            "Takes nothing, delays nobody, and counts as no delivery.  A line has the message's id, ready, leased\n"
-            "or delayed, by whom and until when, how often it was delivered, and the first 60 bytes of the body.\n",
+            "Takes nothing, delays nobody, and counts as no delivery.  A line has the message's id, ready, leased,\n"
+            "delayed, blocked or dying, by whom and until when, how often it was delivered, and the first 60 bytes of the body.\n",
     .options = s_options,
     .run = s_run,
 };

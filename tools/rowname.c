@@ -9,7 +9,9 @@
 #include <czmq.h>
 #include <inttypes.h>
 
+#include "core/queue/dedupe.h"
 #include "core/queue/lane.h"
+#include "core/queue/rank.h"
 #include "rowname.h"
 
 void queues_read (queues_t *self, const zb_backup_t *backup)
@@ -57,9 +59,16 @@ char *rowname (const queues_t *self, zb_table_t table, zb_frame_t key)
     const uint8_t *byte = key.data;
     char *text = NULL;
     int size = (int) strnlen (key.data, key.size);
-    if (table == ZB_LOG && (key.size == ZB_LANE_KEY_SIZE || key.size == ZB_LANE_INDEX_SIZE))
+    if (table == ZB_LOG && key.size == ZB_DEDUPE_KEY_SIZE && zb_get32 (byte) == 0 && byte[4] == ZB_DEDUPE_MARK)
+        text = zsys_sprintf ("queue %s, message-id of message %" PRIu64, queues_name (self, zb_get32 (byte + 5)),
+                             zb_get64 (byte + ZB_DEDUPE_PREFIX));
+    else if (table == ZB_LOG && (key.size == ZB_LANE_KEY_SIZE || key.size == ZB_LANE_INDEX_SIZE))
         text = zsys_sprintf ("queue %s, message %" PRIu64 ", which is not due",
                              queues_name (self, zb_get32 (byte + ZB_LANE_PREFIX - 4)), zb_get64 (byte + key.size - 8));
+    else if (table == ZB_LOG && key.size == ZB_RANK_KEY_SIZE)
+        text =
+            zsys_sprintf ("queue %s, which of its messages go first, up to %" PRIu64,
+                          queues_name (self, zb_get32 (byte + ZB_RANKS_PREFIX - 4)), zb_get64 (byte + ZB_RANK_PREFIX));
     else if (table == ZB_LOG && key.size >= ZB_LOG_KEY_SIZE)
         text = zsys_sprintf ("queue %s, messages up to %" PRIu64, queues_name (self, zb_get32 (byte)),
                              zb_get64 (byte + 4));

@@ -10,7 +10,9 @@
 #include <jansson.h>
 
 #include "commands.h"
+#include "core/queue/dedupe.h"
 #include "core/queue/lane.h"
+#include "core/queue/rank.h"
 #include "progress.h"
 #include "rowname.h"
 #include "source.h"
@@ -81,8 +83,9 @@ static void s_table (verify_t *self, zb_table_t table)
         }
         else if (found == ZB_TABLES_FILE_VALUE)
             s_damage (self, name, text, zb_tables_file_why (file));
-        //  The index of a lane has no messages.
-        else if (table == ZB_LOG && key.size != ZB_LANE_INDEX_SIZE && !s_is_log (self, value))
+        //  The index of a lane has no messages, nor has that of what goes first, nor have message-ids.
+        else if (table == ZB_LOG && key.size != ZB_LANE_INDEX_SIZE && key.size != ZB_DEDUPE_KEY_SIZE &&
+                 key.size != ZB_RANK_KEY_SIZE && !s_is_log (self, value))
             s_damage (self, name, text, "not a row of the log");
         self->rows++;
         free (text);

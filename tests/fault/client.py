@@ -4,11 +4,11 @@
     client.py HISTORY BROKERS ROLE...
 
 A role is producer:NAME:QUEUE:RATE (named, pipelined), nameless:NAME:QUEUE:RATE (one PUT at a time) or
-consumer:NAME:QUEUE.  HISTORY gets the events of history.py, one a line; HISTORY.frames all that was sent and heard, for
+consumer:NAME:QUEUE; roles.py has more.  HISTORY gets the events of history.py, one a line; HISTORY.frames all that was sent and heard, for
 the judge of histories (scribe.py).  Each line on standard input is a word for all
 roles of a kind: "pause producers" lets what is under way be answered, and is answered "paused producers" when it is;
-"go producers" goes on; likewise consumers, which acknowledge what they hold before they pause.  The end of the input
-is the end of the process.  "forget consumers" makes new ones of them, that remember no
+"go producers" goes on; likewise consumers, which acknowledge what they hold before they pause, and other groups.  The end of
+the input is the end of the process.  "forget consumers" makes new ones of them, that remember no
 reply, and have no name until they pause.
 """
 import os
@@ -26,6 +26,7 @@ from scribe import Scribe  # noqa: E402
 PATIENCE = 150              #  seconds without an OK until a client gives up: the pair is stuck
 LARGEST = int(os.environ.get("ZBROKER_FAULT_BODY", "5000"))
 LOCK = threading.Lock()
+TIME = "zb-time="           #  of a topic's messages: when it was put
 
 
 class Client(zb1.Client):
@@ -56,6 +57,7 @@ class Client(zb1.Client):
 
 class Role(threading.Thread):
     kind = ""
+    group = "producers"         #  that is told to go and to pause together
 
     def __init__(self, history, frames, brokers, name, queue):
         super().__init__(daemon=True)
@@ -94,6 +96,8 @@ class Role(threading.Thread):
 class Producer(Role):
     """Keeps PUTs in flight, and resends all that is not answered after each HELLO."""
     kind = "producers"
+    sizes = (0, 0, 10, 100, 1000, LARGEST)      #  bytes of its bodies
+    nap = 0.02                  #  seconds that it waits for an answer before it looks what it may send
 
     def __init__(self, *args):
         *rest, rate = args
@@ -107,9 +111,16 @@ class Producer(Role):
 
     def body(self, number):
         if number not in self.bodies:
-            size = self.random.choice((0, 0, 10, 100, 1000, LARGEST))
+            size = self.random.choice(self.sizes)
             self.bodies[number] = b"%s %d %s" % (self.name_.encode(), number, os.urandom(size))
         return self.bodies[number]
+
+    def properties(self, number):
+        """Of a PUT, the same each time that it is sent."""
+        return ""
+
+    def note_put(self):
+        self.note("put", self.name_, self.sent)
 
     def back(self):
         self.began, self.allowance = time.monotonic(), 0.0
@@ -127,8 +138,8 @@ class Producer(Role):
     def send(self):
         self.sent += 1
         self.highest = max(self.highest, self.sent)
-        self.note("put", self.name_, self.sent)
-        self.client.send("PUT", self.sent, self.queue, "", self.body(self.sent))
+        self.note_put()
+        self.client.send("PUT", self.sent, self.queue, self.properties(self.sent), self.body(self.sent))
 
     def window(self):
         now = time.monotonic()
@@ -145,7 +156,7 @@ class Producer(Role):
         if not self.client.greeted:
             self.greet()
         self.window()
-        reply = self.client.recv(0.02)
+        reply = self.client.recv(self.nap)
         now = time.monotonic()
         if reply is None:
             if self.sent == self.acked:
@@ -165,8 +176,10 @@ class Producer(Role):
                 self.client.token = reply[3]
                 self.heard = now
                 self.bodies.pop(self.acked, None)
-                level, first, _, *duplicate = (frame.decode() for frame in reply[4:])
-                self.note("stored", self.name_, self.acked, level, first, int(bool(duplicate)))
+                level, first, _, *more = (frame.decode() for frame in reply[4:])
+                if more not in ([], ["duplicate"]):
+                    raise AssertionError("answered %r" % reply)
+                self.note("stored", self.name_, self.acked, level, first, int(bool(more)))
         elif reply[1] == b"PASSIVE" or reply[4] in (b"401", b"503"):
             self.client.greeted = False
             time.sleep(0.01)
@@ -231,13 +244,14 @@ class Nameless(Producer):
 
 class Consumer(Role):
     """GETs, and acknowledges with the next GET."""
-    kind = "consumers"
+    kind = group = "consumers"
 
     def __init__(self, *args):
         super().__init__(*args)
         self.round = 0
         self.held = []
         self.new = threading.Event()
+        self.hurry = threading.Event()  #  no producer puts any more
         self.named = self.client.name
 
     def acked(self, level):
@@ -250,26 +264,34 @@ class Consumer(Role):
         self.client.name, self.client.instance, self.client.token = name, b"", b""
         self.client.greeted = False
 
+    def forget(self):
+        self.held = []
+        self.become(b"")
+        self.client.current = self.random.randrange(len(self.client.endpoints))
+
     def work(self, most=None):
         if self.new.is_set():
             self.new.clear()
-            self.held = []
-            self.become(b"")
-            self.client.current = self.random.randrange(len(self.client.endpoints))
+            self.forget()
+        self.get(self.random.choice((1, 10, 100)) if most is None else most)
+
+    def get(self, most, wait=100):
+        """Acknowledges what it holds, and holds what comes."""
         self.round += 1
         number = "g%d" % self.round
         self.note("get", self.name_, number)
-        most = self.random.choice((1, 10, 100)) if most is None else most
-        level, _, index, *bodies = self.client.request("GET", number, self.queue, most, 100, " ".join(self.held),
-                                                       patience=PATIENCE, wait=0.1)
+        level, _, index, *bodies = self.client.request("GET", number, self.queue, most, wait, " ".join(self.held),
+                                                       patience=PATIENCE, wait=wait / 1000)
         self.acked(level)
         lines = index.decode().split("\n") if bodies else []
         if len(lines) != len(bodies):
             raise AssertionError("%d lines and %d bodies" % (len(lines), len(bodies)))
         for line, body in zip(lines, bodies):
-            identity, count = line.split(" ")[:2]
+            head, *properties = line.split("\t")
+            identity, count = head.split(" ")
             producer, name = body.split(b" ")[:2]
-            self.note("got", self.name_, number, identity, count, producer.decode(), name.decode())
+            times = [text[len(TIME):] for text in properties if text.startswith(TIME)]
+            self.note("got", self.name_, number, identity, count, producer.decode(), name.decode(), *times)
             self.held.append(identity)
 
     def rest(self):
@@ -283,7 +305,7 @@ class Consumer(Role):
 KINDS = {"producer": Producer, "nameless": Nameless, "consumer": Consumer}
 
 
-def main():
+def main(kinds):
     history, brokers, *roles = sys.argv[1:]
     #  Impatient clients are the harder ones: they ask the other broker at once.
     zb1.SILENCE = float(os.environ.get("ZBROKER_FAULT_SILENCE", "0.4"))
@@ -292,13 +314,17 @@ def main():
     with open(history, "a", buffering=1) as file, open(history + ".frames", "a", buffering=1) as frames:
         for role in roles:
             kind, *arguments = role.split(":")
-            parts.append(KINDS[kind](file, frames, brokers.split(","), *arguments))
+            parts.append(kinds[kind](file, frames, brokers.split(","), *arguments))
             parts[-1].start()
         for line in sys.stdin:
             word, whom = line.split()
-            chosen = [part for part in parts if ("consumers" if part.kind == "consumers" else "producers") == whom]
+            chosen = [part for part in parts if part.group == whom]
             for part in chosen:
                 {"go": part.go.set, "pause": part.go.clear, "forget": part.new.set if part.kind == "consumers" else None}[word]()
+            if whom == "producers":
+                for part in parts:
+                    if part.kind == "consumers":
+                        {"go": part.hurry.clear, "pause": part.hurry.set}[word]()
             if word == "pause":
                 threading.Thread(target=paused, args=(chosen, whom), daemon=True).start()
     os._exit(0)
@@ -312,4 +338,4 @@ def paused(parts, whom):
 
 
 if __name__ == "__main__":
-    main()
+    main(KINDS)

@@ -24,6 +24,11 @@ def why(node):
     return state["why"] if state else ""
 
 
+def epoch(node):
+    state = node.status
+    return state["epoch"] if state else None
+
+
 def comes(condition):
     """Waits for it, but not for ever: what has to come is asserted when the round is at rest."""
     end = time.monotonic() + SOON
@@ -49,9 +54,12 @@ def promote(rig, dice):
     rig.nodes[lacks].kill()
     goes_alone(rig, lone)
     load(dice)
+    newest = epoch(rig.nodes[lone])
     rig.nodes[lone].kill()
     rig.nodes[lacks].restart()
     rig.until(lambda: "may hold newer messages" in why(rig.nodes[lacks]), "the %s to say why it waits" % rig.nodes[lacks].role)
+    if epoch(rig.nodes[lacks]) == newest:
+        rig.ledger.promoted = newest
     rig.until(lambda: rig.nodes[lacks].program("promote", "--accept-loss", "--brokers", rig.nodes[lacks].endpoint)[0] == 0,
               "an operator's word to be taken")
     rig.forget()
@@ -190,6 +198,7 @@ def stands(rig, dice, indexes, meanwhile=None):
     if meanwhile:
         meanwhile()
     for index in indexes:
+        rig.scribe.note("stood", "AB"[index])
         rig.nodes[index].go_on_unseen()
     for _ in range(4):
         rig.forget()
@@ -261,6 +270,7 @@ def merge_cut(rig, dice):
         comes(lambda stage=stage: at_stage(rig, stage))
         load(dice, 0, 0.05)
         victims = dice.choice(((), (), (PRIMARY,), (BACKUP,), (PRIMARY, BACKUP)))
+        rig.ledger.broken_off = True
         both(rig, PRIMARY, BACKUP)
         for index in victims:
             rig.nodes[index].kill()

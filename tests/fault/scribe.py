@@ -44,9 +44,9 @@ class Scribe:
         bodies = 7 if reply[1] == b"MSG" else len(reply)
         self._line(connection, "<", *map(word, reply[1:bodies]), *map(body, reply[bodies:]))
 
-    def note(self, what):
-        """What an observer knows: "one", "split" or "copy"."""
-        self._line("-", what)
+    def note(self, *what):
+        """What an observer knows: "one", "split", "copy", or "stood" and the broker."""
+        self._line("-", *what)
 
 
 def judge(program, files, whole):

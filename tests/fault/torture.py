@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import network  # noqa: E402
-from history import FAULTS as FINDINGS  # noqa: E402
+from books import FAULTS as FINDINGS, told  # noqa: E402
 from operators import FAULTS  # noqa: E402
 from rig import Rig, Stuck, Waits  # noqa: E402
 
@@ -47,10 +47,10 @@ def text(function):
 
 def line(name, number, seconds, counts, gap, wrong):
     found = ["%s %d" % (fault, counts[fault]) for fault in FINDINGS if counts[fault]]
-    other = ["%s %d" % item for item in sorted(counts.items()) if "split" in item[0] or "copy" in item[0]]
-    return "%4d %-22s %5.1f s  both %5d  solo %5d  shared %5d  recovered %3d  again %4d  gap %5.2f s  %s" % (
+    other = ["%s %d" % item for item in sorted(counts.items()) if told(item[0])]
+    return "%4d %-22s %5.1f s  both %5d  solo %5d  shared %5d  recovered %3d  again %4d  beside %4d  gap %5.2f s  %s" % (
         number, name, seconds, *(counts["acknowledged " + level] for level in LEVELS), counts["recovered"],
-        counts["redelivered"], gap, "; ".join(found + other + wrong) or "ok")
+        counts["redelivered"], counts["beside"], gap, "; ".join(found + other + wrong) or "ok")
 
 
 class Torture:
@@ -90,7 +90,7 @@ class Torture:
         return 1 if self.bad else 0
 
     def pair(self, first, group):
-        good = False
+        good, before = False, len(self.bad)
         try:
             self.rig = Rig(self.network, **first.needs, shared=self.shared)
             for round_ in range(ROUNDS if len(group) > 5 else 5):
@@ -113,7 +113,7 @@ class Torture:
             self.report(self.current, ["stuck: %s" % stuck])
         finally:
             if self.rig:
-                keep = self.arguments.keep or not good
+                keep = self.arguments.keep or not good or len(self.bad) > before
                 if keep:
                     print("     kept: %s" % self.rig.folder, flush=True)
                 self.rig.close(keep)
@@ -133,14 +133,15 @@ class Torture:
         wrong = rig.judge()
         ledger = rig.ledger
         if ledger.merged:
-            ledger.counts["split"] += 1
+            ledger.main.counts["split"] += 1
             if not function.may_split:
                 wrong.append("both brokers answered without each other")
         gap = max(ledger.gaps.values(), default=0)
+        counts = ledger.counts
         row.rounds += 1
-        row.counts.update(ledger.counts)
+        row.counts.update(counts)
         row.gaps.append(gap)
-        print(line(function.__name__, self.number, time.monotonic() - began, ledger.counts, gap, wrong), flush=True)
+        print(line(function.__name__, self.number, time.monotonic() - began, counts, gap, wrong), flush=True)
         found = wrong + ["%s: %s" % (fault, "; ".join(map(str, what[:3]))) for fault, what in ledger.findings.items() if what]
         if found:
             self.report(function.__name__, found)
@@ -179,8 +180,9 @@ class Torture:
         gaps = sorted(row.gaps) or [0]
         print("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.2f s, %.2f s |" % (
             name, row.rounds, counts["split"], *(counts["acknowledged " + level] for level in LEVELS), counts["recovered"],
-            counts["redelivered"], counts["lost"], counts["resurrected"], counts["disordered"], counts["duplicated"],
-            counts["unexpected"] + counts["unlevelled"] + counts["overtaken"], gaps[len(gaps) // 2], gaps[-1]))
+            counts["redelivered"], counts["lost"] + counts["unmade"], counts["resurrected"], counts["disordered"],
+            counts["duplicated"] + counts["remade"],
+            counts["unexpected"] + counts["unlevelled"] + counts["overtaken"] + counts["early"], gaps[len(gaps) // 2], gaps[-1]))
 
 
 def main():

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "core/queue/rank.h"
 #include "core/queue/timing.h"
 #include "core/wire/filter.h"
 #include "core/wire/request.h"
@@ -132,6 +133,10 @@ static void s_try_lines (zb_frame_t lines)
     if (good)
         assert ((!wrong || !delay.told) && (delay.told || (delay.delay == 0 && delay.due == 0)) &&
                 delay.delay <= ZB_DELAY_MOST && delay.due <= ZB_DUE_MOST && (delay.delay == 0 || delay.due == 0));
+    unsigned rank = 0;
+    wrong = good ? zb_rank_read (lines, ZB_RANKS_LEAST, &rank) : NULL;
+    if (good)
+        assert (rank < ZB_RANKS_LEAST && (rank == 0 || (!wrong && zb_rank_told (lines))));
     if (good) {
         //  What goes into an index comes out of it.
         char *text = (char *) malloc (ZB_INDEX_LINE_MAX + lines.size);

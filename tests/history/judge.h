@@ -26,9 +26,9 @@
     A LIST counts what is on its way to the disk, which is not delivered before it is there, and which may be lost, and be
     done again, if the leadership changes; of an acknowledgement of several that is on its way it may count a part.  What no
     answer told may be on one disk alone, and be replayed from there later.  While the brokers are divided, and of what was
-    done then, only what the README keeps is asked for. What the options of a queue allow the broker by itself is allowed: what has a delay comes
+    done then, only what the README keeps is asked for. After a pause that no clock has seen what is empty, and LIST, may be old for a while. What the options of a queue allow the broker by itself is allowed: what has a delay comes
     in no order, and is left by a range; what is the oldest of a full queue, or expires, is gone; what was delivered may be dead. A queue of dead
-    letters, and what a MOVE is about, is left out.  Not looked at: leases, `leased` and `waiting`, delivery counts, instances.
+    letters, and what a MOVE is about, is left out, and so are topics and subscriptions.  Not looked at: leases, `leased` and `waiting`, delivery counts, instances.
 */
 
 #ifndef JUDGE_H_INCLUDED

@@ -215,7 +215,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
                       done ? "acknowledged, or purged" : "not stored yet");
             return false;
         }
-        bool ordered = !act->split && !message->got && !self->delay;
+        bool ordered = !act->split && !message->got && !self->delay && !self->keyed;
         const message_t *before = ordered ? s_overtaken (self, act, message) : NULL;
         if (before) {
             snprintf (why, WHY_MAX, "%" PRIu64 " was not delivered, and comes before %" PRIu64, before->id,
@@ -231,7 +231,7 @@ static bool s_take (queue_model_t *self, const act_t *act, char *why)
 
 static bool s_find_nothing (const queue_model_t *self, const act_t *act, char *why)
 {
-    if (act->split || self->delay || s_may_be_purged (self, act))
+    if (act->split || self->delay || self->held || s_may_be_purged (self, act))
         return true;
     for (size_t index = 0; index < self->unseens; index++) {
         const message_t *message = &self->message[self->unseen[index]];
@@ -258,6 +258,8 @@ static bool s_look (const queue_model_t *self, const act_t *act, char *why)
     bool known = self->now.max_known && (self->now.max || act->kind == REFUSE);
     if (act->kind == REFUSE)
         return !known || (self->now.max && most + act->number > self->now.max);
+    if (act->old)
+        return true;
     bool absent = self->now.exists == ABSENT;
     return !absent && least <= act->counted && act->counted <= most && (!known || self->now.max == act->number);
 }
@@ -277,7 +279,7 @@ static bool s_do (queue_model_t *self, const act_t *act, char *why)
     case TAKE:
         return s_take (self, act, why);
     case FIND_NOTHING:
-        return s_find_nothing (self, act, why);
+        return act->old || s_find_nothing (self, act, why);
     default:
         return s_look (self, act, why);
     }

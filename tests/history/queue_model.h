@@ -39,6 +39,7 @@ typedef struct {
     const exchange_t *exchange;
     bool split;      //  the brokers may have been divided
     bool copied;     //  by a store that was set back since then
+    bool old;        //  FIND_NOTHING, COUNT: it may be told from before a pause that no clock has seen
     size_t *message; //  that it stores, has done, or delivers
     size_t messages;
     bool strict;     //  DONE: each of them is there
@@ -67,6 +68,8 @@ typedef struct {
     bool vanish; //  a message may be gone of itself, be it that it was the oldest or that it was over
     bool die;    //  what was delivered may be
     bool delay;  //  what is there need not be due, and the order is that of time
+    bool held;   //  what is there need not be for who asks,
+    bool keyed;  //  and others go on
 
     //  What the operations change.
     struct {

@@ -245,6 +245,7 @@ static act_t *s_add (self_t *self, kind_t kind, const exchange_t *exchange, int6
                    .exchange = exchange,
                    .split = reading_was_split (self->reading, from, to),
                    .copied = reading_was_copied (self->reading, from, to),
+                   .old = reading_is_old (self->reading, exchange),
                    .after = NOTHING,
                    .veil = INT64_MIN};
     model->op[model->acts++] = (op_t){from, to, optional, kind >= TAKE};
@@ -661,6 +662,8 @@ static void s_look_at_options (self_t *self, const exchange_t *exchange)
     model->vanish = model->vanish || s_names (options, "full=drop-oldest") || s_names (options, "expires=");
     model->die = model->die || (tries && tries[sizeof "max-deliveries=" - 1] != '0');
     model->delay = model->delay || s_names (options, "delay=");
+    model->held = model->held || s_names (options, "mode=exclusive") || s_names (options, "mode=key");
+    model->keyed = model->keyed || s_names (options, "mode=key");
 }
 
 static void s_judge (judge_t *judge, const reading_t *reading, const char *queue, size_t most)
@@ -685,6 +688,21 @@ static bool s_is_the_broker_s (const reading_t *reading, const char *queue)
         const exchange_t *exchange = &reading->exchange[index];
         is = strcmp (exchange->verb_word, "MOVE") == 0 && exchange->arguments > 1 &&
              (strcmp (exchange->argument[0], queue) == 0 || strcmp (exchange->argument[1], queue) == 0);
+        //  It does not give in the order of ids, deletes by itself, or tells that what was put is another PUT's.
+        is = is || (exchange->verb == QUEUE && exchange->arguments > 1 && strcmp (exchange->argument[0], queue) == 0 &&
+                    (s_names (exchange->argument[1], "priorities=") || s_names (exchange->argument[1], "dedupe=") ||
+                     s_names (exchange->argument[1], "unused=")));
+    }
+    return is;
+}
+
+//  A topic, or a subscription, where what was put into a topic comes from.
+static bool s_is_of_topics (const reading_t *reading, const char *queue)
+{
+    bool is = strchr (queue, '/') != NULL;
+    for (size_t index = 0; index < reading->exchanges && !is; index++) {
+        const exchange_t *exchange = &reading->exchange[index];
+        is = strcmp (exchange->verb_word, "TOPIC") == 0 && strcmp (s_argument (exchange, 0), queue) == 0;
     }
     return is;
 }
@@ -698,7 +716,7 @@ void judge_queues (judge_t *self, const reading_t *reading, size_t most)
             words_find (&names, exchange->argument[0], true);
     }
     for (size_t index = 0; index < names.words; index++)
-        if (!s_is_the_broker_s (reading, names.word[index]))
+        if (!s_is_the_broker_s (reading, names.word[index]) && !s_is_of_topics (reading, names.word[index]))
             s_judge (self, reading, names.word[index], most);
     free (names.word);
     free (names.table);

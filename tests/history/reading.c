@@ -103,6 +103,7 @@ void reading_destroy (reading_t **self_p)
     free (self->exchange);
     free (self->connection);
     free (self->split);
+    free (self->stood);
     free (self->memory);
     free (self);
     *self_p = NULL;
@@ -293,6 +294,10 @@ static void s_observe (reading_t *self, int64_t when, char **word, size_t words)
         self->divided = self->copied = true;
     else if (strcmp (word[2], "replay") == 0)
         self->replayed = true;
+    else if (strcmp (word[2], "stood") == 0 && words > 3) {
+        self->stood = (stood_t *) grow (self->stood, self->stoods, sizeof *self->stood);
+        self->stood[self->stoods++] = (stood_t){words_find (&self->brokers, word[3], true), when};
+    }
     else if (strcmp (word[2], "aside") == 0 && words > 3)
         words_find (&self->aside, word[3], true);
     else
@@ -368,6 +373,17 @@ bool reading_may_be_done (const exchange_t *exchange)
 {
     return exchange->answer == NO_ANSWER || exchange->answer == PASSIVE ||
            (exchange->answer == ERR && exchange->code == 503);
+}
+
+bool reading_is_old (const reading_t *self, const exchange_t *exchange)
+{
+    for (size_t index = 0; index < self->stoods; index++) {
+        const stood_t *stood = &self->stood[index];
+        if (stood->broker == exchange->broker && stood->when <= exchange->heard &&
+            exchange->sent <= stood->when + SILENCE)
+            return true;
+    }
+    return false;
 }
 
 const char *reading_text (const exchange_t *exchange, char *text, size_t size)

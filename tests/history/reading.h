@@ -17,6 +17,8 @@
         TIME - split                                    since they were one, each may have answered without the other
         TIME - copy                                     the same, and one of them was set back to a copy made since then
         TIME - replay                                   since they were one, one holds what nobody has answered, and replays it
+        TIME - stood BROKER                             its clocks have stood with it, and it goes on: nothing tells it that
+                                                        what it knows is old, until it has been silent for too long
         TIME - aside BODY                               the loser of a split keeps this message for an operator
 
     TIME is in seconds, of one clock.  A connection is named once.  A body is told by a word of its own, which is the same
@@ -33,6 +35,7 @@
 #include "search.h"
 
 #define NOTHING SIZE_MAX
+#define SILENCE 500000 //  us: a broker's `silence`, for which it may go on without a word of the other one
 
 //  Words, each with a number.
 typedef struct {
@@ -84,6 +87,11 @@ typedef struct {
 } span_t;
 
 typedef struct {
+    size_t broker;
+    int64_t when;
+} stood_t;
+
+typedef struct {
     exchange_t *exchange;
     size_t exchanges;
     connection_t *connection;
@@ -91,6 +99,8 @@ typedef struct {
     words_t names, brokers, epochs, aside;
     span_t *split; //  between two times at which the brokers were one, those in which they were not
     size_t splits;
+    stood_t *stood;
+    size_t stoods;
     int64_t one; //  since when they are one, or were
     bool divided, copied, replayed;
     size_t lines;
@@ -112,6 +122,8 @@ bool reading_was_copied (const reading_t *self, int64_t from, int64_t to);
 //  Whether what one broker lacked may have come to it from the other one meanwhile, after a split or not.
 bool reading_was_replayed (const reading_t *self, int64_t from, int64_t to);
 bool reading_split_before (const reading_t *self, int64_t to);
+//  Whether the broker may have answered from what it knew before its clocks stood.
+bool reading_is_old (const reading_t *self, const exchange_t *exchange);
 //  A text for people: what was asked and answered, and where.
 const char *reading_text (const exchange_t *exchange, char *text, size_t size);
 //  The request was, or may have been, done.

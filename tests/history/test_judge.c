@@ -443,6 +443,11 @@ static void test_options (void **state)
         {"delay=0", NONE (3) GOT (4, "12%201", "m2") GOT (5, "11%201", "m1") LISTED (6, 2), NULL},
         {"lease=9", GOT (4, "12%201", "m2"), "comes before 12"},
         {"lease=9", NONE (3), "nobody has got it"},
+        //  Somebody else has the queue; the order is as ever.
+        {"mode=exclusive", NONE (3) GOT (4, "11%201", "m1"), NULL},
+        {"mode=exclusive", GOT (4, "12%201", "m2"), "comes before 12"},
+        {"mode=key", NONE (3) GOT (4, "12%201", "m2"), NULL},
+        {"mode=key", DONE (3, "11") LISTED (4, 1) GOT (5, "11%201", "m1"), "acknowledged"},
         {"delay=0", DONE (3, "11") LISTED (4, 1) GOT (5, "11%201", "m1"), "acknowledged"},
         {"delay=0", DONE (3, "11") LISTED (4, 2), "there are 1 to 1"},
         {"delay=0", "3.0 c > PURGE p work\n3.1 c < OK p 1.1.2. both\n" GOT (4, "11%201", "m1"), "purged"},
@@ -472,6 +477,43 @@ static void test_options (void **state)
     }
 }
 
+//  What is empty, or how much there is, may be told from before a pause that no clock sees, until it has been silent for too long.
+static void test_stood (void **state)
+{
+    (void) state;
+#define EMPTY(sent, heard) sent " c > GET g work 9 0 _\n" heard " c < MSG g 1.1.2. both work _\n"
+#define TWO BEGIN STORED (1, 1, 11) STORED (2, 2, 12)
+    s_bad (TWO EMPTY ("3.1", "3.2"), "nobody has got it");
+    s_good (TWO "3.0 - stood A\n" EMPTY ("3.1", "3.2"));
+    s_good (TWO "3.0 - stood A\n" EMPTY ("3.4", "3.9"));
+    s_bad (TWO "3.0 - stood A\n" EMPTY ("3.6", "3.7"), "nobody has got it");
+    s_good (TWO "3.0 c > GET g work 9 0 _\n3.1 - stood A\n3.2 c < MSG g 1.1.2. both work _\n");
+    s_bad (TWO EMPTY ("3.0", "3.05") "3.1 - stood A\n", "nobody has got it");
+    s_bad (TWO "3.0 - stood B\n" EMPTY ("3.1", "3.2"), "nobody has got it");
+    s_good (TWO "3.0 - stood A\n" LISTED (3, 0) LISTED (4, 2));
+    s_bad (TWO "3.0 - stood A\n" LISTED (4, 0), "there are 2 to 2");
+    //  Nothing that it delivers is.
+    s_bad (TWO DONE (2, "11") "3.0 - stood A\n" GOT (3, "11%202", "m1"), "acknowledged");
+    s_bad ("1.0 - stood\n", "nothing that is observed");
+}
+
+//  What is put into a topic comes from its subscriptions, which are left out; the numbers of its producer are not.
+static void test_topics (void **state)
+{
+    (void) state;
+#define NEWS                               \
+    BEGIN "1.0 c > TOPIC t news _\n"       \
+          "1.1 c < OK t 1.1.1. 1\n"        \
+          "1.2 c > SUB s news/a lease=1\n" \
+          "1.3 c < OK s 1.1.1. 1\n"        \
+          "2.0 p > PUT 1 news _ m1\n"      \
+          "2.1 p < OK 1 1.1.2. both 11 11\n"
+    s_good (NEWS "3.0 c > GET g news/a 9 0 _\n3.1 c < MSG g 1.1.2. both news/a 11%201%09zb-n=1 m1\n"
+                 "4.0 c > LIST l _ _ 9\n4.1 c < OK l 1.1.3. news kind=topic%0Amessages=0 news/a "
+                 "kind=subscription%0Amessages=0 _\n");
+    s_bad (NEWS "3.0 p > PUT 1 news _ mx\n3.1 p < OK 1 1.1.2. both 11 11 duplicate\n", "other content");
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +534,8 @@ int main (void)
         cmocka_unit_test (test_lost),
         cmocka_unit_test (test_acks_in_a_put),
         cmocka_unit_test (test_options),
+        cmocka_unit_test (test_stood),
+        cmocka_unit_test (test_topics),
         cmocka_unit_test (test_messages_in_a_split),
         cmocka_unit_test (test_bound),
     };

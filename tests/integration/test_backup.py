@@ -430,18 +430,73 @@ def test_what_had_a_delay_is_due_when_it_was(single, client, zbroker, folder):
     assert wrong.returncode == 1 and "line 2: when it is due is not a number" in wrong.stderr
 
 
+def test_priorities_are_verified_dumped_and_loaded(single, client, zbroker, folder):
+    """The index of what goes first is no damage; where it is loaded the same goes first."""
+    one = client(single)
+    one.request("QUEUE", 1, "jobs", "priorities=3")
+    for number, priority in enumerate((0, 2, 1, 2)):
+        one.request("PUT", 2, "jobs", "priority=%d" % priority, b"%d%d" % (priority, number))
+    backup(single, folder + "/backup")
+    found = zbroker(["verify", folder + "/backup", "--json"], check=False)
+    assert found.returncode == 0, found.stdout
+    assert json.loads(found.stdout)["messages"] == 4
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    assert {"queue": "jobs", "options": {"priorities": 3}} in [json.loads(line) for line in dump.splitlines()]
+    other = Single()
+    try:
+        other.broker.start()
+        assert zbroker(["load", "-", "--brokers", other.endpoints[0]], text=dump).stdout == "4 messages stored\n"
+        two = Client(other.endpoints)
+        assert two.drain("jobs") == [b"21", b"23", b"12", b"00"]
+        two.close()
+    finally:
+        other.close()
+
+
+def test_what_is_named_and_not_due_with_a_priority(single, client, zbroker, folder):
+    """Rows of the lane, of the index of what goes first and of message-ids beside each other are no damage; where they are loaded what
+    is due has its priority then, and a name is not known, as what was acknowledged before is not there."""
+    one = client(single)
+    one.request("QUEUE", 1, "tasks", "priorities=3\ndelay=0\ndedupe=3600000")
+    one.request("PUT", 2, "tasks", "priority=2\ndelay=600000\nmessage-id=later", b"later")
+    one.request("PUT", 3, "tasks", "priority=1\nmessage-id=now", b"now")
+    one.request("PUT", 4, "tasks", "priority=2\ndelay=1\nmessage-id=soon", b"soon")
+    one.request("PUT", 5, "tasks", "", b"low")
+    later = until(peeked(one, "tasks"))[b"later"]
+    backup(single, folder + "/backup")
+    found = zbroker(["verify", folder + "/backup", "--json"], check=False)
+    assert found.returncode == 0, found.stdout
+    assert json.loads(found.stdout)["messages"] == 4
+    dump = zbroker(["dump", folder + "/backup"]).stdout
+    other = Single()
+    try:
+        other.broker.start()
+        brokers = ["--brokers", other.endpoints[0]]
+        for stored in ("4 messages stored\n", "0 messages stored; the others were before\n"):
+            assert zbroker(["load", "-", *brokers], text=dump).stdout == stored
+        two = Client(other.endpoints)
+        assert b"\ndelay=0\npriorities=3\ndedupe=3600000\n" in two.request("LIST", "l", "tasks")[1]
+        assert until(peeked(two, "tasks"))[b"later"] == later
+        assert two.request("PUT", 6, "tasks", "priority=1\nmessage-id=now", b"now")[-1] != b"duplicate"
+        assert two.request("PUT", 7, "tasks", "priority=1\nmessage-id=now", b"now")[-1] == b"duplicate"
+        assert sorted(two.drain("tasks")) == [b"low", b"now", b"now", b"soon"]
+        two.close()
+    finally:
+        other.close()
+
+
 def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     """Each subscription gets what it had not acknowledged up to its mark, in order; what was acknowledged out of order may come again."""
     one = client(single)
     one.request("TOPIC", 1, "news", "max-bytes=1000000")
     one.request("TOPIC", 2, "quiet", "")
-    one.request("QUEUE", 2, "latest", "max-bytes=0\nmax-messages=1\nfull=drop-oldest")
+    one.request("QUEUE", 2, "latest", "max-bytes=0\nmax-messages=1\nfull=drop-oldest\ndedupe=60000")
     one.request("TOPIC", 2, "whole", "keep=all\nkeep-messages=9")
     for number in range(1, 4):
         one.request("PUT", "w%d" % number, "whole", "", b"whole %d" % number)
     one.request("SUB", 3, "news/slow", "lease=5000")
     one.request("SUB", 4, "news/fast", "")
-    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost\nretry-delay=5..70\nmax-deliveries=4")
+    one.request("SUB", 6, "news/seventh", "filter=n.7\ndead-letter=lost\nretry-delay=5..70\nmax-deliveries=4\nunused=86400000")
     for number in range(1, 7):
         one.request("PUT", "p%d" % number, "news", "n=%d" % number, b"news %d" % number)
     one.request("SUB", 5, "news/late", "")
@@ -453,10 +508,11 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
     dump = zbroker(["dump", folder + "/backup"]).stdout
     lines = [json.loads(line) for line in dump.splitlines()]
     assert {"topic": "news", "options": {"max-bytes": 1000000}} in lines
-    assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest"}} in lines
+    assert {"queue": "latest", "options": {"max-bytes": 0, "max-messages": 1, "full": "drop-oldest", "dedupe": 0}} in lines
+    assert {"queue": "latest", "options": {"dedupe": 60000}} in lines
     assert {"subscription": "news/slow", "options": {"lease": 5000}} in lines
     assert {"subscription": "news/seventh", "options": {"filter": "n.7", "dead-letter": "lost", "retry-delay": "5..70",
-                                                      "max-deliveries": 4}} in lines
+                                                      "max-deliveries": 4, "unused": 86400000}} in lines
     assert {"topic": "whole", "options": {"keep-messages": 9, "keep": "all"}} in lines
     #  What all have done is left out, unless the topic keeps it.
     assert [base64.b64decode(line["body"]) for line in lines if "body" in line] == (
@@ -472,7 +528,7 @@ def test_topics_are_dumped_and_loaded(single, client, zbroker, folder):
         assert two.drain("news/slow") == [b"news %d" % n for n in range(3, 8)]
         assert two.drain("news/late") == two.drain("news/seventh") == [b"news 7"]
         assert two.drain("news/fast") == []
-        assert b"max-bytes=0\nfull=drop-oldest\nbytes=0" in two.request("LIST", "l", "latest")[1]
+        assert b"max-bytes=0\nfull=drop-oldest\ndedupe=60000\nbytes=0" in two.request("LIST", "l", "latest")[1]
         two.request("PUT", 1, "news", "", b"news 8")
         assert [two.drain("news/" + name) for name in ("slow", "fast", "late")] == [[b"news 8"]] * 3
         two.close()

@@ -298,6 +298,31 @@ def test_a_queue_that_drops(zbroker, single):
         assert zbroker(["queue", "create", "latest", wrong] + brokers, check=False).returncode == 1
 
 
+def test_a_queue_of_one_consumer(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    assert zbroker(["queue", "create", "helm", "mode=exclusive", "grace=1"] + brokers).returncode == 0
+    assert json.loads(zbroker(["queue", "list", "helm", "--json"] + brokers).stdout)[0]["mode"] == "exclusive"
+    zbroker(["put", "helm", "a", "b", "c"] + brokers)
+    for name in ("ann", "bob"):
+        got = zbroker(["get", "helm", "--wait", "5000", "--name", name] + brokers)
+        assert (got.stdout, got.stderr) == ({"ann": "a\n", "bob": "b\n"}[name], "")
+    changed = zbroker(["queue", "create", "helm", "mode=shared"] + brokers, check=False)
+    assert changed.returncode == 1 and "mode" in changed.stderr
+    assert zbroker(["queue", "create", "helm", "mode=one"] + brokers, check=False).returncode == 1
+
+
+def test_a_queue_by_key(zbroker, single):
+    brokers = ["--brokers", single.endpoints[0]]
+    zbroker(["queue", "create", "tracks", "mode=key"] + brokers)
+    zbroker(["put", "tracks", "a1", "a2", "-H", "key=a"] + brokers)
+    zbroker(["put", "tracks", "b1", "-H", "key=b"] + brokers)
+    listed = json.loads(zbroker(["queue", "list", "tracks", "--json"] + brokers).stdout)[0]
+    assert (listed["mode"], listed["blocked"]) == ("key", 0)
+    assert zbroker(["get", "tracks", "--count", "3"] + brokers).stdout == "a1\nb1\na2\n"
+    changed = zbroker(["queue", "create", "tracks", "mode=keys"] + brokers, check=False)
+    assert changed.returncode == 1 and "mode is shared, exclusive or key" in changed.stderr
+
+
 def test_requeue_untried(zbroker, single):
     brokers = ["--brokers", single.endpoints[0]]
     zbroker(["queue", "create", "tries", "retry-delay=600000"] + brokers)

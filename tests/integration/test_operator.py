@@ -185,7 +185,7 @@ def test_promote_is_refused_where_it_is_not_needed(pair, client, zbroker):
         done = zbroker(["promote", "--accept-loss", endpoint, *brokers(pair)], check=False)
         assert done.returncode == 1 and "not needed" in done.stderr
     #  In step, and the active one dead: a client is enough.
-    pair.brokers[0].kill()
+    pair.brokers[in_step(pair)].kill()
     def refused():
         done = zbroker(["promote", "--accept-loss", *brokers(pair)], check=False)
         return done.returncode == 1 and "as soon as a client asks" in done.stderr

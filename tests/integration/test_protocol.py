@@ -214,6 +214,14 @@ def refused(one, *request):
     return refusal.value.code, str(refusal.value)
 
 
+def settle(one, number, ids):
+    """An ACK where it is asked who has the message: one that is sent again is told that it was done."""
+    try:
+        one.request("ACK", number, "q", ids)
+    except Refused as refusal:
+        assert refusal.code == 410
+
+
 def test_arguments_are_frames(one):
     """Properties and acks may be empty; they have to be there."""
     assert refused(one, "PUT", 1, "q", "body")[0] == 400
@@ -281,6 +289,65 @@ def test_what_has_had_its_tries_dies(pair, client):
     assert dead[3:] == [b"poison"]
     assert dead[2].split(b"\t")[1:] == [b"colour=red", b"zb-dead=max-deliveries", b"zb-from=q", b"zb-tries=2"]
     assert last.request("GET", "h", "q", 9, 0, "")[3:] == []
+
+
+def fence(index):
+    """The number of who holds an exclusive queue, which all messages of a reply have."""
+    numbers = {int(line.split(b"zb-fence=")[1]) for line in index.split(b"\n")}
+    assert len(numbers) == 1, index
+    return numbers.pop()
+
+
+def test_one_consumer_at_a_time(pair, client):
+    """An exclusive queue is kept for the name of its holder over a takeover, and the next one's when that one has gone; the number rises."""
+    one, two = Client(pair.endpoints, "one"), client(pair, "two")
+    one.request("QUEUE", "q", "q", "mode=exclusive\nlease=60000\ngrace=100")
+    two.request("PUT", 1, "q", "", b"a", b"b", b"c")
+    _, _, index, *bodies = one.request("GET", "g", "q", 1, 0, "")
+    assert bodies == [b"a"]
+    first = fence(index)
+    assert two.request("GET", "g", "q", 9, 0, "")[3:] == []
+    assert fence(one.request("GET", "h", "q", 1, 0, "")[2]) == first
+    ids = index.split()[0].decode()
+    assert refused(two, "ACK", "a", "q", ids)[0] == 410
+    assert refused(two, "QUEUE", "q", "q", "mode=shared")[0] == 400
+    pair.brokers[in_step(pair)].kill()
+    _, _, index, *bodies = one.request("GET", "i", "q", 1, 9000, "", wait=PATIENCE)
+    assert bodies == [b"a"]
+    second = fence(index)
+    assert second > first
+    assert two.request("GET", "i", "q", 9, 0, "")[3:] == []
+    settle(one, "a", ids)
+    #  It was done.
+    assert refused(one, "ACK", "b", "q", ids)[0] == 410
+    one.close()
+    _, _, index, *bodies = two.request("GET", "j", "q", 9, 9000, "", wait=PATIENCE)
+    assert bodies == [b"b", b"c"]
+    assert fence(index) > second
+
+
+def test_one_message_of_a_key_at_a_time(pair, client):
+    """Messages of a key come one after the other, others go on; what was not acknowledged comes first after a takeover."""
+    one, two = Client(pair.endpoints, "one"), client(pair, "two")
+    one.request("QUEUE", "q", "q", "mode=key\nlease=60000")
+    for number, (properties, bodies) in enumerate((("key=a", (b"a1", b"a2", b"a3")), ("key=b", (b"b1",)), ("", (b"c",)))):
+        two.request("PUT", number + 1, "q", properties, *bodies)
+    _, _, index, *bodies = one.request("GET", "g", "q", 9, 0, "")
+    assert bodies == [b"a1", b"b1", b"c"]
+    ids = [line.split()[0].decode() for line in index.split(b"\n")]
+    assert two.request("GET", "g", "q", 9, 0, "")[3:] == []
+    assert refused(two, "ACK", "a", "q", ids[0])[0] == 410
+    assert refused(one, "ACK", "a", "q", "%s..%s" % (ids[0], ids[1]))[0] == 400
+    assert refused(one, "QUEUE", "q", "q", "mode=exclusive")[0] == 400
+    settle(one, "b", ids[0])
+    assert two.request("GET", "h", "q", 9, 9000, "", wait=PATIENCE)[3:] == [b"a2"]
+    pair.brokers[in_step(pair)].kill()
+    _, _, index, *bodies = one.request("GET", "i", "q", 9, 9000, "", wait=PATIENCE)
+    assert bodies == [b"a2", b"b1", b"c"]
+    assert two.request("GET", "i", "q", 9, 0, "")[3:] == []
+    settle(one, "c", index.split()[0].decode())
+    assert two.request("GET", "j", "q", 9, 9000, "", wait=PATIENCE)[3] == b"a3"
+    one.close()
 
 
 def test_what_was_tried_rests(pair, client):

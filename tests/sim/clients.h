@@ -48,12 +48,35 @@ bool alarms_have_been_counted (void);
 void samples_start (int64_t until);
 void samples_count (void);
 bool samples_have_been_counted (void);
+//  A captain, and helmsmen of whom one has the queue at a time; then one that counts what is left.
+void helm_start (int64_t until);
+void helm_count (void);
+bool helm_has_been_counted (void);
+//  One of them was put aside.
+void helm_aside (const void *body, size_t size);
+//  A dispatcher of trains, and signalmen who let them through one after the other on each track; then one that counts what is left.
+void tracks_start (int64_t until);
+void tracks_count (void);
+bool tracks_have_been_counted (void);
+//  One of them was put aside.
+void tracks_aside (const void *body, size_t size);
 //  A seller of offers that expire, and who buys them; then one that counts what is left.
 void offers_start (int64_t until);
 void offers_count (void);
 bool offers_have_been_counted (void);
 //  A broker hands out a message of this queue.
 void offers_hand_out (int machine, const void *body, size_t size, const char *queue);
+//  A nurse who puts by priority, and a doctor who gets; then one that counts what is left.
+void triage_start (int64_t until);
+void triage_count (void);
+bool triage_has_counted (void);
+void triage_aside (const void *body, size_t size);
+//  Two who say the same; then one that counts what is there.
+void calls_start (int64_t until);
+void calls_count (void);
+bool calls_have_been_counted (void);
+//  A call was put aside.
+void calls_aside (const void *body, size_t size);
 //  One of them was put aside.
 void offers_aside (const void *body, size_t size);
 void alarms_aside (const void *body, size_t size);

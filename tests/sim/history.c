@@ -227,7 +227,7 @@ bool history_is_held (void)
 //  The time of the pair
 
 static uint64_t s_time[MACHINES];
-static int64_t s_time_ahead, s_time_behind;
+static int64_t s_clocks_ahead, s_clocks_behind;
 
 //  The machines' clocks agree with the world.
 void __real_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now);
@@ -237,10 +237,10 @@ void __wrap_zb_pairtime_tell (zb_pairtime_t *self, int64_t wall, int64_t now)
     __real_zb_pairtime_tell (self, wall, now);
     int64_t behind = HISTORY_EPOCH + world_now () / MS - (int64_t) self->time;
     s_time[process_self ()->machine] = self->time;
-    if (self->time && behind > s_time_behind)
-        s_time_behind = behind;
-    if (self->time && -behind > s_time_ahead)
-        s_time_ahead = -behind;
+    if (self->time && behind > s_clocks_behind)
+        s_clocks_behind = behind;
+    if (self->time && -behind > s_clocks_ahead)
+        s_clocks_ahead = -behind;
 }
 
 uint64_t history_time (int machine)
@@ -250,12 +250,12 @@ uint64_t history_time (int machine)
 
 int64_t history_ahead (void)
 {
-    return s_time_ahead;
+    return s_clocks_ahead;
 }
 
 int64_t history_behind (void)
 {
-    return s_time_behind;
+    return s_clocks_behind;
 }
 
 //  ---------------------------------------------------------------------------

@@ -36,7 +36,12 @@
         given back comes to nobody before its delay is over, while the same broker leads (letters.c).
     H19 A message with a delay comes when it is due, not before, once, and is not lost, taken back or not (alarms.c).
     H21 A message that expires is not delivered later than that, is not gone before, and its dead letter is there (offers.c).
+    H22 Of a queue with priorities none comes while a higher one waits that was answered OK, nor one of its own that was put before; and
+        each is there, once (triage.c).
     H20 A queue that drops its oldest messages has the newest, and no more than it may; where there is a dead-letter none is gone (samples.c).
+    H23 What two say under one message-id is there once, also after a split (calls.c).
+    H24 An exclusive queue is one consumer's at a time: by its numbers what consumers write to obeys all messages, the first one first (helm.c).
+    H25 Messages of one key come one after the other, each when those before it are acknowledged, and others go on (tracks.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

@@ -84,7 +84,9 @@ static bool s_is_own (const void *body, size_t size)
 {
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
                         memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0 ||
-                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<o", 2) == 0);
+                        memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<o", 2) == 0 ||
+                         memcmp (body, "<t", 2) == 0 || memcmp (body, "<c", 2) == 0 || memcmp (body, "<h", 2) == 0 ||
+                         memcmp (body, "<r", 2) == 0);
 }
 
 static ledger_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)
@@ -452,8 +454,9 @@ void ledger_aside (const void *body, size_t size, const char *why)
     static const struct {
         const char *begin;
         void (*fn) (const void *body, size_t size);
-    } own[] = {
-        {"<f", forge_aside}, {"<l", letters_aside}, {"<d", alarms_aside}, {"<s", samples_aside}, {"<o", offers_aside}};
+    } own[] = {{"<f", forge_aside},  {"<l", letters_aside}, {"<d", alarms_aside}, {"<s", samples_aside},
+               {"<o", offers_aside}, {"<t", triage_aside},  {"<c", calls_aside},  {"<h", helm_aside},
+               {"<r", tracks_aside}};
     for (size_t index = 0; index < sizeof own / sizeof *own; index++)
         if (size > 1 && memcmp (body, own[index].begin, 2) == 0) {
             own[index].fn (body, size);

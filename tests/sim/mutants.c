@@ -45,7 +45,9 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_RESTED] = "rested",     [MUTANT_SPENT] = "spent",       [MUTANT_HASTY] = "hasty",
         [MUTANT_UNTIMED] = "untimed",   [MUTANT_GREEDY] = "greedy",     [MUTANT_TAKEN] = "taken",
         [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
-        [MUTANT_SOON] = "soon",
+        [MUTANT_SOON] = "soon",         [MUTANT_EQUAL] = "equal",       [MUTANT_ECHO] = "echo",
+        [MUTANT_ALIKE] = "alike",       [MUTANT_RIVAL] = "rival",       [MUTANT_STILL] = "still",
+        [MUTANT_ABREAST] = "abreast",   [MUTANT_STUCK] = "stuck",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -200,6 +202,45 @@ bool __wrap_zb_engine_rests (const zb_engine_t *self)
     return __real_zb_engine_rests (self) && !(sure && self->now - self->started > SECOND / MS);
 }
 
+//  An exclusive queue is served to whoever comes first.
+void *__real_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+void *__wrap_zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue)
+{
+    zb_mode_t mode = queue->mode;
+    if (sim_mutant == MUTANT_RIVAL)
+        queue->mode = ZB_MODE_SHARED;
+    void *get = __real_zb_engine_first_get (self, queue);
+    queue->mode = mode;
+    return get;
+}
+
+//  Two of a key are delivered at once.
+bool __real_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id);
+bool __wrap_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id);
+bool __wrap_zb_keyed_may (zb_keyed_t *self, zb_frame_t properties, uint64_t id)
+{
+    return __real_zb_keyed_may (self, properties, id) || (sim_mutant == MUTANT_ABREAST && world_chance (100));
+}
+
+//  What was behind one that is done stays where it is.
+void __real_zb_keyed_free (zb_keyed_t *self, uint64_t id);
+void __wrap_zb_keyed_free (zb_keyed_t *self, uint64_t id);
+void __wrap_zb_keyed_free (zb_keyed_t *self, uint64_t id)
+{
+    if (sim_mutant != MUTANT_STUCK || !world_chance (100))
+        __real_zb_keyed_free (self, id);
+}
+
+//  Its number does not rise while one broker leads.
+uint64_t __real_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+uint64_t __wrap_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+uint64_t __wrap_zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease)
+{
+    uint64_t fence = __real_zb_engine_lend (self, queue, lease);
+    return sim_mutant == MUTANT_STILL ? fence | 0xffffff : fence;
+}
+
 //  A queue that is full drops all that is ready.
 void __real_zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_request_t *request,
                                    const zb_queue_t *acked, uint64_t last);
@@ -209,6 +250,32 @@ void __wrap_zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const z
                                    const zb_queue_t *acked, uint64_t last)
 {
     __real_zb_engine_drop_oldest (self, queue, request, acked, sim_mutant == MUTANT_GREEDY ? UINT64_MAX : last);
+}
+
+//  A PUT of a message-id is taken for a new one, now and then.
+struct zb_load *__real_zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id,
+                                            const zb_seen_t **found);
+struct zb_load *__wrap_zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id,
+                                            const zb_seen_t **found);
+struct zb_load *__wrap_zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id,
+                                            const zb_seen_t **found)
+{
+    static unsigned calls;
+    struct zb_load *load = __real_zb_engine_find_seen (self, queue, id, found);
+    if (sim_mutant == MUTANT_ECHO && *found && ++calls % 16 == 0)
+        *found = NULL;
+    return load;
+}
+
+//  The winner of a split does not look at them.
+bool __real_zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                                  const zb_piece_t *piece);
+bool __wrap_zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                                  const zb_piece_t *piece);
+bool __wrap_zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                                  const zb_piece_t *piece)
+{
+    return __real_zb_engine_seen_twice (self, queue, row, piece) && sim_mutant != MUTANT_ALIKE;
 }
 
 //  A dead letter is not stored now and then.  What has a delay is due early.
@@ -366,12 +433,19 @@ int __wrap_zb_log_next (const zb_row_t *row, size_t *offset, zb_piece_t *piece)
     return more;
 }
 
-//  After a split, of two messages that are ready the second one is handed out first.
+//  After a split, of two messages that are ready the second one is handed out first.  The oldest goes first, whatever its
+//  priority.
 zb_view_t *__real_zb_cursor_next (zb_cursor_t *self, uint32_t *number);
 zb_view_t *__wrap_zb_cursor_next (zb_cursor_t *self, uint32_t *number);
 zb_view_t *__wrap_zb_cursor_next (zb_cursor_t *self, uint32_t *number)
 {
+    static unsigned calls;
     zb_view_t *view = __real_zb_cursor_next (self, number);
+    if (sim_mutant == MUTANT_EQUAL && view && self->ranks && !self->flat && self->ready && ++calls % 8 == 0) {
+        self->flat = true;
+        view = __real_zb_cursor_next (self, number);
+        self->flat = false;
+    }
     if (sim_mutant == MUTANT_MIX && view && history_is_split () && *number + 1 < view->places->count &&
         zb_view_is_ready (view, *number + 1))
         ++*number;

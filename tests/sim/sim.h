@@ -96,12 +96,19 @@ typedef enum {
     MUTANT_RESTED,   //  what was given back rests for too short a time
     MUTANT_HASTY,    //  a message with a delay is due half a second early
     MUTANT_UNTIMED,  //  the loser of a split does not tell of what is not due
+    MUTANT_RIVAL,    //  an exclusive queue is served to whoever comes first
+    MUTANT_STILL,    //  its number does not rise while one broker leads
+    MUTANT_ABREAST,  //  two messages of one key are delivered at once now and then
+    MUTANT_STUCK,    //  a key stays leased now and then when its message is done
     MUTANT_GREEDY,   //  a queue that is full drops all that is ready
     MUTANT_TAKEN,    //  an acknowledgement of what is on its way from the lane into the log is forgotten
     MUTANT_UNPURGED, //  what is purged stays in the lane
     MUTANT_STALE,    //  what is over is delivered
     MUTANT_SOON,     //  it is over in half of its time
     MUTANT_UNLAID,   //  the winner of a split does not see that it has a row already that was in the loser's lane
+    MUTANT_EQUAL,    //  a queue with priorities gives the oldest first now and then
+    MUTANT_ECHO,     //  a PUT of a message-id is taken for a new one, now and then
+    MUTANT_ALIKE,    //  the winner of a split does not see that it has a message-id already
     MUTANTS
 } mutant_t;
 

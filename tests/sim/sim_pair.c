@@ -100,17 +100,21 @@ static bool s_forges (void)
     return world_has (EXTRA_FORGE) && !world_has (FORGES_NOT);
 }
 
-//  At rest, what had a delay is there when it is due, and the newest of what is dropped when it is old.
+//  At rest, what had a delay is there when it is due, the newest of what is dropped when it is old, and what nobody obeyed.
 static void s_count_late (void)
 {
     alarms_count ();
     samples_count ();
     offers_count ();
+    triage_count ();
+    helm_count ();
+    tracks_count ();
     int64_t limit = world_now () + 120 * SECOND;
-    while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted ()) {
+    while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted () ||
+           !triage_has_counted () || !helm_has_been_counted () || !tracks_have_been_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms, samples and offers are not served");
+            world_finding ("H8: at rest, and alarms, samples, offers, patients, orders and trains are not served");
     }
 }
 
@@ -144,6 +148,13 @@ static void s_count_forged (void)
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
             world_finding ("H8: at rest, and the letters are not served");
+    }
+    calls_count ();
+    limit = world_now () + 120 * SECOND;
+    while (!calls_have_been_counted ()) {
+        world_run (world_now () + 100 * MS);
+        if (world_now () > limit)
+            world_finding ("H8: at rest, and the calls are not served");
     }
     s_count_late ();
 }
@@ -236,11 +247,19 @@ static void s_run (uint64_t seed)
     if (s_forges ())
         annals_start (PUTS_TO);
     if (s_forges ())
+        calls_start (PUTS_TO);
+    if (s_forges ())
         alarms_start (PUTS_TO);
     if (s_forges ())
         samples_start (PUTS_TO);
     if (s_forges ())
         offers_start (PUTS_TO);
+    if (s_forges ())
+        triage_start (PUTS_TO);
+    if (s_forges ())
+        helm_start (PUTS_TO);
+    if (s_forges ())
+        tracks_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -462,6 +481,13 @@ static void s_test_mutants (void)
         {MUTANT_UNLAID, "H10", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
         {MUTANT_STALE, "H21", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_SOON, "H21", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_EQUAL, "H22", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_ECHO, "H23", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_RIVAL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_STILL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_ABREAST, "H25", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_STUCK, "H25", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_ALIKE, "H23", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED, 0},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED, 0},
         {MUTANT_SURE, "H3", 300, EXTRA_CLOCKS, 0},

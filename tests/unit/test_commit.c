@@ -112,9 +112,10 @@ static void test_options (void **state)
                          "lease is a number of milliseconds, 0 for the default");
     assert_string_equal (zb_options_set (&row, zb_frame ("max-messages"), zb_frame ("9223372036854775808"), why),
                          "max-messages is a number, 0 for the default");
-    assert_string_equal (zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
-                         "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, full, "
-                         "max-deliveries, retry-delay and dead-letter");
+    assert_string_equal (
+        zb_options_set (&row, zb_frame ("max"), zb_frame ("1"), why),
+        "the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, priorities, full, "
+        "mode, max-deliveries, retry-delay, dedupe, unused and dead-letter");
     assert_false (zb_options_same (&row, &same));
     same = row;
     assert_true (zb_options_same (&row, &same));
@@ -156,6 +157,40 @@ static void test_options (void **state)
     assert_string_equal (text, "grace=7\nmax-deliveries=2147483647\n");
     assert_null (zb_options_set (&row, zb_frame ("max-deliveries"), zb_frame ("0"), why));
     assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("dedupe"), zb_frame ("3155760000000"), why));
+    assert_true (row.dedupe == ZB_DEDUPE_MOST && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_DEDUPE);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\ndedupe=3155760000000\n");
+    assert_null (zb_options_set (&row, zb_frame ("dedupe"), zb_frame ("0"), why));
+    assert_null (zb_options_set (&row, zb_frame ("unused"), zb_frame ("3155760000000"), why));
+    assert_true (row.unused == ZB_UNUSED_MOST && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_UNUSED);
+    assert_string_equal (zb_options_set (&row, zb_frame ("unused"), zb_frame ("3155760000001"), why),
+                         "unused is a number of milliseconds, 0 for never");
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nunused=3155760000000\n");
+    assert_null (zb_options_set (&row, zb_frame ("unused"), zb_frame ("0"), why));
+    assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("exclusive"), why));
+    assert_true (row.mode == ZB_MODE_EXCLUSIVE && !zb_options_same (&row, &same));
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_MODE);
+    assert_string_equal (zb_options_set (&row, zb_frame ("mode"), zb_frame (""), why),
+                         "mode is shared, exclusive or key");
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nmode=exclusive\n");
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("key"), why));
+    assert_true (row.mode == ZB_MODE_KEY);
+    assert_int_equal (zb_options_level (&row), ZB_LEVEL_MODE);
+    zb_options_format (&row, &limits, true, text, sizeof text);
+    assert_string_equal (text, "grace=7\nmode=key\n");
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("exclusive"), why));
+    //  Whose it is does not make other options.
+    same = row;
+    row.holder[3] = 1;
+    assert_true (zb_options_same (&row, &same));
+    assert_null (zb_options_set (&row, zb_frame ("mode"), zb_frame ("shared"), why));
+    assert_true (row.mode == ZB_MODE_SHARED && row.holder[3] == 0);
 }
 
 //  How long a message rests after so many tries.

@@ -175,6 +175,34 @@ static void test_whoever_is_dismissed_asks_again (void **unused)
     s_end (&rig);
 }
 
+//  What it looked for on the disk is not pinned for it any more.
+static void test_whoever_is_dismissed_holds_up_nobody (void **unused)
+{
+    (void) unused;
+    rig_t *rig = s_rig ();
+    rig_say (rig, "w", "HELLO|h|worker");
+    rig_say (rig, "v", "HELLO|h");
+    zb_engine_time (rig->engine, 1800000000000 + rig->now, rig->now);
+    rig_say (rig, "c", "QUEUE|q|q|mode=exclusive\ndelay=0");
+    rig_say (rig, "c", "PUT|p|q||1|2|3");
+    rig_say (rig, "c", "PUT|p|q|delay=3600000|4");
+    rig_say (rig, "w", "GET|g|q|3|0|");
+    rig_say (rig, "w", "ACK|a|q|1:1 1:2");
+    rig_skip (rig);
+    //  Whether they are not due is looked for.
+    rig->stuck = true;
+    rig_say (rig, "w", "ACK|b|q|1:1 1:2");
+    rig_expect (rig, NULL);
+    zb_engine_dismiss (rig->engine, zb_frame ("w"), rig->now);
+    rig_run (rig);
+    rig_expect (rig, "w> ERR|b|401|this principal has lost a right: say HELLO again");
+    rig_say (rig, "v", "ACK|c|q|1:1");
+    rig->stuck = false;
+    rig_run (rig);
+    rig_expect (rig, "v> ERR|c|410|*");
+    s_end (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +212,7 @@ int main (void)
         cmocka_unit_test (test_a_drop_waits_for_both_disks),
         cmocka_unit_test (test_whoever_is_expelled_holds_and_gets_nothing),
         cmocka_unit_test (test_whoever_is_dismissed_asks_again),
+        cmocka_unit_test (test_whoever_is_dismissed_holds_up_nobody),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

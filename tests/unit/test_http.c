@@ -181,6 +181,7 @@ static void test_figures_of_queues (void **state)
     json_t *queues =
         json_loads ("[{\"name\":\"a\\\"b\\\\c\",\"kind\":\"queue\",\"messages\":7,\"leased\":2,\"waiting\":1,\"bytes\":"
                     "12,\"delayed\":4},"
+                    "{\"name\":\"k\",\"messages\":9,\"leased\":1,\"blocked\":5},"
                     "{\"name\":\"t\",\"kind\":\"topic\",\"messages\":9},"
                     "{\"name\":\"t/s\",\"kind\":\"subscription\",\"messages\":1,\"leased\":2,\"waiting\":0}]",
                     0, NULL);
@@ -190,6 +191,8 @@ static void test_figures_of_queues (void **state)
         "zbroker_queue_messages{queue=\"t/s\"} 1\n# HELP ",
         "zbroker_queue_ready{queue=\"a\\\"b\\\\c\"} 1\n",
         "zbroker_queue_delayed{queue=\"a\\\"b\\\\c\"} 4\n",
+        "zbroker_queue_ready{queue=\"k\"} 3\n",
+        "zbroker_queue_blocked{queue=\"k\"} 5\n",
         "zbroker_queue_ready{queue=\"t/s\"} 0\n",
         "zbroker_queue_leased{queue=\"t/s\"} 2\n",
         "zbroker_queue_gets_waiting{queue=\"a\\\"b\\\\c\"} 1\n",

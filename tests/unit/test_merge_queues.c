@@ -67,6 +67,85 @@ static void test_options (void **state)
         }
 }
 
+//  The mode is an option as others are, but for a queue that has messages at the winner.
+static void test_the_mode (void **state)
+{
+    (void) state;
+    for (int full = 0; full < 2; full++)
+        for (int mode = 0; mode < 3; mode++) {
+            sides_open ();
+            sides_say (&sides_loser, "c", "PURGE|p|q");
+            sides_say (&sides_winner, "c", "PURGE|p|q");
+            static const char *const options[] = {"QUEUE|q|q|lease=1000", "QUEUE|q|q|mode=exclusive",
+                                                  "QUEUE|q|q|mode=key"};
+            sides_say (&sides_loser, "c", options[mode]);
+            //  Whose it was there is not whose it is here.
+            sides_say (&sides_loser, "w", "HELLO|h|worker||");
+            sides_say (&sides_loser, "w", "GET|g|q|1|60000|");
+            sides_say (&sides_loser, "c", "QUEUE|n|new|mode=exclusive");
+            sides_say (&sides_loser, "c", "PUT|1|new||a");
+            sides_say (&sides_loser, "w", "GET|g|new|1|0|");
+            if (full)
+                sides_say (&sides_winner, "c", "PUT|1|q||b");
+            sides_replay ("");
+            s_expect_options ("q", "lease=");
+            const zb_answer_t *answer = &rig_last (sides_winner.rig)->answer;
+            bool exclusive = memmem (answer->arg[1].data, answer->arg[1].size, "mode=exclusive", 14) != NULL;
+            bool key = memmem (answer->arg[1].data, answer->arg[1].size, "mode=key", 8) != NULL;
+            assert_true (exclusive == (mode == 1 && !full) && key == (mode == 2 && !full));
+            sides_say (&sides_winner, "v", "HELLO|h");
+            rig_skip (sides_winner.rig);
+            sides_say (&sides_winner, "v", "GET|g|new|1|0|");
+            answer = &rig_last (sides_winner.rig)->answer;
+            assert_int_equal (answer->bodies, 1);
+            assert_non_null (memmem (answer->arg[2].data, answer->arg[2].size, "zb-fence=", 9));
+            sides_close ();
+        }
+}
+
+//  A GET of the winner's client: the bodies, with commas between, and the first one's id.
+static void s_gets (const char *client, const char *bodies, char id[24])
+{
+    char line[64] = "GET|g|k|9|0|", text[128] = "";
+    rig_t *rig = sides_winner.rig;
+    rig_skip (rig);
+    sides_say (&sides_winner, client, line);
+    const rig_reply_t *last = rig_last (rig);
+    for (size_t index = 0; index < last->answer.bodies; index++)
+        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%.*s", index ? "," : "",
+                  (int) last->answer.body[index].size, (const char *) last->answer.body[index].data);
+    assert_string_equal (text, bodies);
+    if (*bodies)
+        assert_int_equal (sscanf (last->text, "%*[^|]|g|%*[^|]|k|%23[^ ]", id), 1);
+}
+
+//  What the loser brings lies before what is here: it waits while one of its key is leased, and comes first then.
+static void test_by_key (void **state)
+{
+    (void) state;
+    char id[24], other[24], ack[40];
+    sides_open ();
+    sides_say (&sides_loser, "c", "QUEUE|k|k|mode=key");
+    sides_say (&sides_loser, "c", "PUT|1|k|key=a|l1|l2");
+    sides_say (&sides_loser, "c", "PUT|2|k|key=b|l3");
+    sides_say (&sides_winner, "c", "QUEUE|k|k|mode=key");
+    sides_say (&sides_winner, "c", "PUT|3|k|key=a|w1|w2");
+    sides_say (&sides_winner, "w", "HELLO|h");
+    sides_say (&sides_winner, "v", "HELLO|h");
+    s_gets ("w", "w1", id);
+    s_gets ("v", "", other);
+    sides_replay ("");
+    s_gets ("v", "l3", other);
+    static const char *const next[] = {"l1", "l2", "w2"};
+    for (size_t index = 0; index < 3; index++) {
+        snprintf (ack, sizeof ack, "ACK|a|k|%s", id);
+        sides_say (&sides_winner, "w", ack);
+        s_gets ("w", next[index], id);
+        s_gets ("v", "", other);
+    }
+    sides_close ();
+}
+
 //  S9: a queue that the loser has deleted is deleted, unless something is in it, or was asked of it, or waits for it.
 static void test_a_deleted_queue (void **state)
 {
@@ -132,15 +211,16 @@ static void test_dead_letters (void **state)
 {
     (void) state;
     sides_open ();
-    sides_say (&sides_loser, "c", "QUEUE|o|q|dead-letter=bin\nretry-delay=600000\nmax-deliveries=7");
+    sides_say (&sides_loser, "c",
+               "QUEUE|o|q|dead-letter=bin\nretry-delay=600000\nmax-deliveries=7\nunused=900000\ndedupe=5000");
     sides_say (&sides_loser, "c", "REJECT|r|q|1:2 1:4");
     sides_replay_messages (2);
     sides_expect_of ("bin", "two,till 1");
     sides_expect ("one,two,three,till 1");
     rig_skip (sides_winner.rig);
     sides_say (&sides_winner, "c", "LIST|l|q");
-    assert_non_null (
-        strstr (rig_last (sides_winner.rig)->text, "\nmax-deliveries=7\nretry-delay=600000\ndead-letter=bin"));
+    assert_non_null (strstr (rig_last (sides_winner.rig)->text,
+                             "\nmax-deliveries=7\nretry-delay=600000\ndedupe=5000\nunused=900000\ndead-letter=bin"));
     sides_replay ("");
     sides_expect ("one,three");
     sides_say (&sides_winner, "c", "REJECT|r|q|1:1");
@@ -408,6 +488,8 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_options),
+        cmocka_unit_test (test_the_mode),
+        cmocka_unit_test (test_by_key),
         cmocka_unit_test (test_a_deleted_queue),
         cmocka_unit_test (test_a_queue_that_the_winner_deleted),
         cmocka_unit_test (test_dead_letters),

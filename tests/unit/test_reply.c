@@ -88,8 +88,8 @@ static zb_reply_t *s_messages (zb_row_t *row)
     zb_reply_t *reply = zb_reply_new (&s_to, ZB_REPLY_MESSAGES, &queue, 1);
     reply->body = (zb_delivery_t *) malloc (2 * sizeof (zb_delivery_t));
     assert_non_null (reply->body);
-    reply->body[0] = (zb_delivery_t){zb_row_ref (row), 8, 3, 0, 8, 17, 1, 0, 0};
-    reply->body[1] = (zb_delivery_t){zb_row_ref (row), 11, 3, 0, 0, UINT64_MAX, UINT32_MAX, 3, 4};
+    reply->body[0] = (zb_delivery_t){zb_row_ref (row), 8, 3, 0, 8, 17, 1, 0, 0, 0};
+    reply->body[1] = (zb_delivery_t){zb_row_ref (row), 11, 3, 0, 0, UINT64_MAX, UINT32_MAX, 3, 4, 0};
     reply->bodies = 2;
     reply->lease = 5;
     zb_reply_finish (reply, ZB_DURABLE_SOLO, zb_frame ("token"));

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/queue/view.h"
+#include "core/queue/rank.h"
 #include "core/queue/rows.h"
 
 static zb_row_t *s_row (const void *bytes, size_t size)
@@ -281,6 +282,52 @@ static void test_small_rows_come_back (void **state)
         zb_row_unref (&row);
     }
 
+    //  So it is with unused, and with dedupe, which is of queues alone.
+    for (int dedupe = 0; dedupe <= 1; dedupe++) {
+        queue = (zb_queue_row_t){.id = 7};
+        *(dedupe ? &queue.dedupe : &queue.unused) = ZB_UNUSED_MOST;
+        size = zb_queue_row_encode (&queue, value);
+        assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 10);
+        static const uint64_t numbers[] = {0, ZB_UNUSED_MOST + 1, 1, ZB_UNUSED_MOST};
+        for (size_t index = 0; index < 4; index++) {
+            row = s_row (value, size);
+            zb_put64 (row->data + ZB_QUEUE_ROW_SIZE + 2, numbers[index]);
+            assert_int_equal (zb_queue_row_decode (&more, row), index < 2 ? -1 : 0);
+            assert_true (index < 2 || (dedupe ? more.dedupe : more.unused) == numbers[index]);
+            if (index == 3)
+                row->data[ZB_QUEUE_ROW_SIZE + 1] = 7;
+            assert_int_equal (zb_queue_row_decode (&more, row), index == 2 ? 0 : -1);
+            zb_row_unref (&row);
+        }
+        for (zb_queue_kind_t kind = ZB_KIND_TOPIC; kind <= ZB_KIND_SUB; kind++) {
+            more = (zb_queue_row_t){.kind = kind};
+            assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE),
+                              kind == ZB_KIND_SUB && !dedupe ? 0 : -1);
+        }
+    }
+    //  The mode, and whose it is; not a topic's.
+    static const uint8_t holder[ZB_MARK_SIZE] = {1, 2, 3};
+    queue = (zb_queue_row_t){.id = 7, .mode = ZB_MODE_EXCLUSIVE};
+    assert_int_equal (zb_queue_row_encode (&queue, value), ZB_QUEUE_ROW_SIZE + 3);
+    memcpy (queue.holder, holder, sizeof holder);
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 3 + ZB_MARK_SIZE);
+    static const uint8_t lengths[] = {1, 1 + ZB_MARK_SIZE, 0, 2, ZB_MARK_SIZE}, modes[] = {0, 1, 2, 255};
+    for (size_t index = 0; index < 5; index++)
+        for (size_t mode = 0; mode < 4; mode++) {
+            row = s_row (value, (size_t) ZB_QUEUE_ROW_SIZE + 2 + lengths[index]);
+            row->data[ZB_QUEUE_ROW_SIZE + 1] = lengths[index];
+            if (lengths[index])
+                row->data[ZB_QUEUE_ROW_SIZE + 2] = modes[mode];
+            bool good = index < 2 && (mode == 1 || mode == 2);
+            assert_int_equal (zb_queue_row_decode (&more, row), good ? 0 : -1);
+            assert_true (!good || more.mode == (mode == 1 ? ZB_MODE_EXCLUSIVE : ZB_MODE_KEY));
+            assert_true (!good || (memcmp (more.holder, holder, sizeof holder) == 0) == (index == 1 && mode == 1));
+            zb_row_unref (&row);
+        }
+    more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};
+    assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE), -1);
+
     //  Bytes, and what goes when it is full; neither is a topic's.
     queue = (zb_queue_row_t){.id = 7, .bytes = INT64_MAX, .counts = 0x123456789a, .sized = true, .drops = true};
     size = zb_queue_row_encode (&queue, value);
@@ -291,6 +338,22 @@ static void test_small_rows_come_back (void **state)
         row->data[ZB_QUEUE_ROW_SIZE + 20] += index == 2;
         assert_int_equal (zb_queue_row_decode (&more, row), index ? -1 : 0);
         assert_true (index || (more.bytes == INT64_MAX && more.counts == queue.counts && more.sized && more.drops));
+        zb_row_unref (&row);
+    }
+    more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};
+    assert_int_equal (zb_more_decode (&more, value + ZB_QUEUE_ROW_SIZE, size - ZB_QUEUE_ROW_SIZE), -1);
+
+    //  Priorities: 2 to 10, of a queue.
+    queue = (zb_queue_row_t){.id = 7, .ranks = ZB_RANKS_MOST};
+    size = zb_queue_row_encode (&queue, value);
+    assert_int_equal (size, ZB_QUEUE_ROW_SIZE + 3);
+    static const uint8_t ranks[] = {0, 1, ZB_RANKS_LEAST, ZB_RANKS_MOST, ZB_RANKS_MOST + 1};
+    for (size_t index = 0; index < 5; index++) {
+        row = s_row (value, size);
+        row->data[ZB_QUEUE_ROW_SIZE + 2] = ranks[index];
+        bool good = index == 2 || index == 3;
+        assert_int_equal (zb_queue_row_decode (&more, row), good ? 0 : -1);
+        assert_true (!good || more.ranks == ranks[index]);
         zb_row_unref (&row);
     }
     more = (zb_queue_row_t){.kind = ZB_KIND_TOPIC};

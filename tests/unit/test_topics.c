@@ -754,6 +754,7 @@ static void test_rows (void **state)
                                     .retry = 100,
                                     .retry_most = 10000,
                                     .most_tries = 20,
+                                    .unused = 5000,
                                     .dead_size = 3,
                                     .dead = "bin"}};
     for (size_t index = 0; index < sizeof rows / sizeof *rows; index++) {

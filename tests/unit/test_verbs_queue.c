@@ -21,14 +21,17 @@ static void test_queue_options (void **state)
     (void) state;
     rig_t *rig = rig_ready (NULL);
     rig_say (rig, "c", "QUEUE|1|q|color=red");
-    rig_expect (rig, "c> ERR|1|400|the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, full, "
-                     "max-deliveries, retry-delay and dead-letter");
+    rig_expect (rig, "c> ERR|1|400|the options of a queue are lease, grace, max-messages, max-bytes, expires, delay, "
+                     "priorities, full, mode, "
+                     "max-deliveries, retry-delay, dedupe, unused and dead-letter");
     rig_say (rig, "c", "QUEUE|1|q|lease=soon");
     rig_expect (rig, "c> ERR|1|400|lease is*");
     rig_say (rig, "c", "QUEUE|1|q|max-messages=-1");
     rig_expect (rig, "c> ERR|1|400|max-messages is*");
     rig_say (rig, "c", "QUEUE|1|q|grace=-1");
     rig_expect (rig, "c> ERR|1|400|grace is*");
+    rig_say (rig, "c", "QUEUE|1|q|mode=key\npriorities=3");
+    rig_expect (rig, "c> ERR|1|400|priorities and mode=key don't go together*");
     rig_say (rig, "c", "QUEUE|1|q|grace=70");
     rig_expect (rig, "c> OK|1");
     rig_say (rig, "c", "QUEUE|1|q|lease=5\nmax-messages=7");

@@ -953,8 +953,8 @@ static void test_replies (void **state)
     free (text);
 }
 
-//  Takes a line of the page's conversation apart: who speaks, and the message up to two spaces, with its tabs and
-//  newlines.  NULL if it is none.
+//  Takes a line of the page's conversations apart: whether it is to a client (C, W), and the message up to two spaces,
+//  with its tabs and newlines.  NULL if it is none.
 static char *s_spoken (char *line, bool *reply)
 {
     static const char arrow[] = "\xe2\x86\x92";
@@ -962,7 +962,7 @@ static char *s_spoken (char *line, bool *reply)
     char *at = strstr (line, arrow);
     if (!message || !at || at > message)
         return NULL;
-    *reply = at[strlen (arrow)] == 'C';
+    *reply = strchr ("CW", at[strlen (arrow)]) != NULL;
     message += 2;
     char *end = strstr (message, "  ");
     message[end ? (size_t) (end - message) : strcspn (message, "\n")] = 0;

@@ -90,7 +90,7 @@ typedef struct {
     zb_row_t *row;     //  one reference, the read's
 } zb_found_t;
 
-#define ZB_READ_RANGES 7 //  ranges of one read
+#define ZB_READ_RANGES 16 //  ranges of one read
 typedef struct {
     int purpose;       //  the engine's
     uint64_t tag;      //  the engine's

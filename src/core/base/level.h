@@ -22,7 +22,9 @@
                          property `expires`
         4      0.2.0     messages with a delay: a queue's option `delay`, a PUT's properties `delay` and `due`; their rows, and
                          when they are due in the heads of rows of the log; a queue's options `max-bytes` and `full`, and the bytes
-                         in its row of the table cursors; `max-deliveries` of queues and subscriptions
+                          in its row of the table cursors; `max-deliveries`, `mode` and `unused` of queues and subscriptions; a
+                          queue's option `priorities`, a PUT's property `priority`, and the index of what goes first; a
+                          queue's option `dedupe`, and a PUT's property `message-id`, with their rows
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -62,6 +64,10 @@
 #define ZB_LEVEL_FULL 4
 #define ZB_LEVEL_TRIES 4
 #define ZB_LEVEL_DELAY 4
+#define ZB_LEVEL_PRIORITIES 4
+#define ZB_LEVEL_UNUSED 4
+#define ZB_LEVEL_DEDUPE 4
+#define ZB_LEVEL_MODE 4
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included
 #define ZB_LEVEL_ROW_MAX 20 //  of the row `format`: u32 level, then from level 2 on the version that it takes

@@ -28,7 +28,9 @@
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument
 #define ZB_PUT_ACKS_MAX 1000     //  ids in a PUT's property acks
 #define ZB_EXPIRES_MOST 3155760000000 //  ms of `expires`: a hundred years
-#define ZB_DELAY_MOST 3155760000000   //  the same of `delay`
+#define ZB_DELAY_MOST 3155760000000   //  the same of `delay`,
+#define ZB_UNUSED_MOST 3155760000000  //  of `unused`,
+#define ZB_DEDUPE_MOST 3155760000000  //  and of `dedupe`
 #define ZB_DUE_MOST 253402300799999   //  ms since 1970 of `due`: the end of the year 9999
 #define ZB_MOVED_MAX 1000        //  messages that a REJECT moves in its commit
 #define ZB_TOKEN_MAX 128         //  bytes of a token

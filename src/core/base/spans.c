@@ -18,7 +18,7 @@ static int s_by_first (const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
-size_t zb_spans_join (zb_span_t *span, size_t spans)
+void zb_spans_sort (zb_span_t *span, size_t spans)
 {
     bool sorted = true;
     for (size_t index = 1; index < spans && sorted; index++)
@@ -26,6 +26,11 @@ size_t zb_spans_join (zb_span_t *span, size_t spans)
     //  Most clients name what they got in the order in which they got it.
     if (!sorted)
         qsort (span, spans, sizeof (zb_span_t), s_by_first);
+}
+
+size_t zb_spans_join (zb_span_t *span, size_t spans)
+{
+    zb_spans_sort (span, spans);
     size_t kept = 0;
     for (size_t index = 1; index < spans; index++) {
         zb_span_t *newest = &span[kept];

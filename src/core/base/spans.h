@@ -38,6 +38,8 @@ bool zb_acks_next (zb_frame_t acks, size_t *cursor, uint64_t *first, uint64_t *l
 bool zb_spans_parse (zb_spans_t *self, zb_frame_t acks);
 //  Adds ids behind what is there.  Those that go on where the last ones end are joined with these.
 void zb_spans_add (zb_spans_t *self, uint64_t first, uint64_t last);
+//  Sorts spans by their first id; they may overlap.
+void zb_spans_sort (zb_span_t *span, size_t spans);
 //  Joins spans in their place; returns how many are left.
 size_t zb_spans_join (zb_span_t *span, size_t spans);
 //  Frees its memory.

@@ -31,11 +31,12 @@ static void s_gone (void *context, uint64_t first, uint64_t last)
         zb_engine_note_done (acked->engine, acked->queue->name, first, last);
 }
 
-//  Whether it is a consumer's.  What others acknowledge of a row has been delivered, or is purged.
+//  Whether it is a consumer's, which may name ranges.  What others acknowledge of a row has been delivered, or is purged; a PUT
+//  names each id, and they may be joined when it comes here.
 static bool s_is_clients (const zb_task_t *task)
 {
     zb_verb_t verb = task->request.verb;
-    return verb != ZB_REPLAY && verb != ZB_PURGE && verb != ZB_DELETE;
+    return verb != ZB_REPLAY && verb != ZB_PURGE && verb != ZB_DELETE && verb != ZB_PUT;
 }
 
 //  Acknowledges ids that are in memory or gone; returns where to go on, 0 if it is done.
@@ -50,6 +51,9 @@ static uint64_t s_done (zb_engine_t *self, zb_queue_t *queue, uint64_t first, ui
         zb_engine_touch_queue (self, queue);
     if (queue->cursor.done != done && queue->topic)
         zb_engine_touch_queue (self, queue->topic);
+    //  What it has blocked by its key may go.
+    if (queue->cursor.done != done && queue->mode == ZB_MODE_KEY)
+        zb_engine_serve_later (self, queue);
     if (queue->topic)
         zb_engine_trim_jumped (self, queue);
     return next;
@@ -110,6 +114,82 @@ void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *s
     zb_engine_visited (self, SIZE_MAX - left);
 }
 
+//  Where a message belongs to one consumer at a time an acknowledgement is judged as acks= of a PUT is.
+
+//  Whether the task's session may acknowledge an id of a row that is in memory or gone.  *inner: it lies between the ends of a
+//  range, where there may be none.
+static bool s_may_ack (const zb_queue_t *queue, const zb_task_t *task, uint64_t id, bool inner)
+{
+    const zb_lease_t *lease = NULL;
+    bool open = zb_cursor_open (&queue->cursor, id, &lease);
+    return open ? !lease || !lease->session || lease->session == task->session : inner;
+}
+
+static bool s_may_ack_all (zb_engine_t *self, const zb_queue_t *queue, const zb_task_t *task)
+{
+    bool may = true;
+    for (size_t index = 0; may && index < task->request.spans; index++) {
+        const zb_span_t *span = &task->request.span[index];
+        for (uint64_t left = span->last - span->first + 1, id = span->first; may && left; left--, id++)
+            may = s_may_ack (queue, task, id, id > span->first && id < span->last);
+    }
+    zb_engine_visited (self, (size_t) zb_spans_ids (task->request.span, task->request.spans));
+    return may;
+}
+
+static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned code, const char *text, uint64_t commit)
+{
+    zb_engine_refuse (self, &task->request.from, code, text, commit);
+    return NULL;
+}
+
+zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *refused)
+{
+    const zb_request_t *request = &task->request;
+    *refused = true;
+    uint64_t ids = zb_spans_ids (request->span, request->spans);
+    if (ids > ZB_STEP_VISITS)
+        return s_refuse (self, task, ZB_TOO_LARGE,
+                         "acks: more than 10000 ids of a queue with mode=exclusive or mode=key, name fewer", ZB_NOW);
+    //  They are looked for in the order of ids.  Not joined: what lies between two may be another's.
+    zb_spans_sort (request->span, request->spans);
+    if (zb_engine_inserts_due (self, queue)) {
+        //  What is named may be among it: all of that is looked for again.
+        task->at = 0;
+        task->next = 0;
+        return &self->shown;
+    }
+    zb_pinned_t result;
+    zb_load_t *load = ids > zb_engine_budget (self) ? &self->later : zb_engine_pin (self, queue, task, false, &result);
+    if (load)
+        return load;
+    if (result == ZB_PIN_LARGE)
+        return s_refuse (self, task, ZB_TOO_LARGE, ZB_ROWS_TOO_LARGE, ZB_NOW);
+    bool laid = false;
+    load = zb_engine_named_laid (self, queue, task, false, &laid);
+    if (load)
+        return load;
+    if (laid)
+        return s_refuse (self, task, ZB_BAD_REQUEST, ZB_NOT_DUE, ZB_NOW);
+    if (!s_may_ack_all (self, queue, task)) {
+        //  What a replay has brought is not shown before its commit is released.
+        if (queue->cursor.log->inserting)
+            return s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        return s_refuse (self, task, ZB_GONE,
+                         "a message that is named is settled already, or another consumer has it: nothing was done",
+                         queue->cursor.commit);
+    }
+    *refused = false;
+    size_t left = SIZE_MAX;
+    for (size_t index = 0; index < request->spans; index++) {
+        queue->cursor.shy = queue->delays && request->span[index].last > request->span[index].first;
+        s_done (self, queue, request->span[index].first, request->span[index].last, &left);
+    }
+    zb_engine_visited (self, SIZE_MAX - left);
+    return NULL;
+}
+_Static_assert(ZB_STEP_VISITS == 10000, "as the text says");
+
 //  NACK and EXTEND are about messages that this session has leased: of these all that matters is in memory.
 
 //  What the named ones go over to: a lease of the session that begins now; after a NACK with a delay one of nobody's, whose
@@ -128,6 +208,8 @@ static zb_lease_t *s_lease (zb_engine_t *self, zb_queue_t *queue, const zb_task_
     lease->sum = &task->session->leased;
     lease->walk = task->walk;
     zb_ring_append (&task->session->leases, &lease->mine);
+    if (queue->mode == ZB_MODE_EXCLUSIVE)
+        zb_ring_append (&queue->lent, &lease->lent);
     return lease;
 }
 

@@ -67,6 +67,8 @@ void zb_engine_touch_queue (zb_engine_t *self, zb_queue_t *queue)
     queue->commit = self->fill->number;
     if (zb_ring_empty (&queue->touched))
         zb_ring_append (&self->touched_queues, &queue->touched);
+    if (zb_cursor_strays (&queue->cursor) && zb_ring_empty (&queue->strays))
+        zb_ring_append (&self->strays, &queue->strays);
 }
 
 void zb_engine_touch_producer (zb_engine_t *self, zb_producer_t *producer)
@@ -158,7 +160,7 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     {
         zb_queue_t *queue = ZB_ITEM (link, zb_queue_t, strays);
         zb_cursor_tidy (&queue->cursor, self->taken);
-        if (queue->cursor.views.count == queue->cursor.window)
+        if (!zb_cursor_strays (&queue->cursor))
             zb_ring_remove (link);
     }
     return batch;
@@ -199,8 +201,10 @@ static void s_show (zb_engine_t *self, zb_commit_t *commit, size_t *left)
         zb_added_t *added = ZB_ITEM (link, zb_added_t, ring);
         zb_queue_t *queue = ZB_ITEM (added->log, zb_queue_t, log);
         if (!queue->gone) {
-            bool room = queue->log.bytes + added->row->size <= self->limits.window &&
-                        self->windows + added->row->size <= self->limits.windows;
+            //  What goes first finds room also where others have filled the window.
+            size_t most = self->limits.window + (added->rank ? zb_engine_chunk (self) : 0);
+            bool room =
+                queue->log.bytes + added->row->size <= most && self->windows + added->row->size <= self->limits.windows;
             zb_log_show (&queue->log, added, room, left);
             if (added->due && added->purges == queue->log.purges)
                 zb_lane_shown (&queue->lane, added->due, added->last);

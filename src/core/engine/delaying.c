@@ -93,6 +93,9 @@ const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue)
 static bool s_is_passed (zb_queue_t *queue)
 {
     uint32_t number = 0;
+    //  Where there are ranks it may be one that goes before.
+    if (queue->cursor.ranks && !queue->cursor.flat)
+        return true;
     const zb_view_t *view = zb_cursor_next (&queue->cursor, &number);
     return !view || !zb_log_due (view->places->row);
 }
@@ -202,7 +205,11 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
         return NULL;
     if (lane->load || queue->cursor.load)
         return lane->load ? lane->load : queue->cursor.load;
-    if (queue->log.inserting || !(more || s_is_passed (queue)) || !s_fits (self, queue))
+    //  The oldest, whatever goes first.
+    queue->cursor.flat = true;
+    bool passed = more || s_is_passed (queue);
+    queue->cursor.flat = false;
+    if (queue->log.inserting || !passed || !s_fits (self, queue))
         return NULL;
     task->due = 1;
     return s_read_due (self, queue);
@@ -227,6 +234,7 @@ static void s_insert (zb_engine_t *self, zb_queue_t *queue, zb_row_t *row, uint6
     zb_lane_take (&queue->lane, id, self->fill->number, true);
     zb_queue_take_due (queue, row, id, self->fill);
     queue->lane.commit = self->due_commit = self->fill->number;
+    zb_engine_used (self, queue);
     self->fill->bytes += row->size;
     self->waiting += row->size;
     zb_engine_touch_queue (self, queue);
@@ -297,6 +305,7 @@ static bool s_is_told (const zb_engine_t *self, const zb_queue_t *queue, uint64_
 //  Looks for ids in the lane, to take them out, or only to know of them.
 static zb_load_t *s_look (zb_engine_t *self, zb_queue_t *queue, uint64_t from, uint64_t last, bool asks)
 {
+    assert (from <= last);
     uint8_t key[ZB_LANE_INDEX_SIZE];
     zb_load_t *load = s_load (self, queue, ZB_LOAD_LAID);
     load->from = from;
@@ -337,6 +346,7 @@ bool zb_engine_are_laid (zb_engine_t *self, zb_load_t *load, const zb_read_t *re
         self->fill->bytes += ERASED;
         self->waiting += ERASED;
         queue->log.laid -= queue->log.laid > 0;
+        zb_engine_used (self, queue);
         s_done (self, queue, id, bytes);
     }
     zb_engine_visited (self, read->count[0]);
@@ -395,7 +405,7 @@ static bool s_is_found (const zb_engine_t *self, const zb_queue_t *queue, uint64
     return false;
 }
 
-zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid)
+zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool all, bool *laid)
 {
     const zb_request_t *request = &task->request;
     const zb_lane_t *lane = &queue->lane;
@@ -404,15 +414,19 @@ zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t
     if (!queue->delays || (lane->known && lane->head == ZB_LANE_NEVER && !lane->load))
         return NULL;
     zb_engine_visited (self, (size_t) zb_spans_ids (request->span, request->spans));
+    uint64_t most = 0;
+    for (size_t index = 0; index < request->spans; index++)
+        most = request->span[index].last > most ? request->span[index].last : most;
     for (size_t index = 0; index < request->spans; index++)
         for (uint64_t left = request->span[index].last - request->span[index].first + 1,
                       id = request->span[index].first;
              left; left--, id++) {
-            if (id < task->laid || zb_cursor_find (&queue->cursor, id, &number))
+            bool inner = id > request->span[index].first && id < request->span[index].last;
+            if ((inner && !all) || id < task->laid || zb_cursor_find (&queue->cursor, id, &number))
                 continue;
             if (!s_is_told (self, queue, id)) {
                 task->laid = id;
-                return lane->load ? lane->load : s_look (self, queue, id, request->span[request->spans - 1].last, true);
+                return lane->load ? lane->load : s_look (self, queue, id, most, true);
             }
             *laid = s_is_found (self, queue, id);
             if (*laid)

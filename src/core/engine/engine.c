@@ -67,6 +67,8 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->peeks,
                          &self->marks.topics,
                          &self->retain.topics,
+                         &self->disuse.over,
+                         &self->seen.queues,
                          &self->sifting.queues,
                          &self->dying.queues,
                          &self->dying.stuck,
@@ -415,15 +417,22 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
             zb_lease_t *lease = ZB_ITEM (timer, zb_lease_t, timer);
             zb_queue_t *queue = lease->queue;
             self->stats.expired += lease->session ? lease->left : 0;
+            bool holds = zb_engine_lease_holds (lease);
             zb_engine_tried (self, lease);
+            if (holds)
+                zb_engine_oust (self, queue);
             zb_engine_serve (self, queue);
         }
         else if (timer->kind == ZB_TIMER_SESSION)
             zb_engine_departed (self, ZB_ITEM (timer, zb_session_t, timer));
+        else if (timer->kind == ZB_TIMER_DISUSE)
+            zb_engine_disused (self, ZB_ITEM (timer, zb_queue_t, disuse));
         else if (timer->kind == ZB_TIMER_LANE) {
             zb_timer_stop (&self->timers, timer);
             zb_engine_serve (self, ZB_ITEM (timer, zb_queue_t, lane.timer));
         }
+        else if (timer->kind == ZB_TIMER_HOLD)
+            zb_engine_hold_over (self, ZB_ITEM (timer, zb_queue_t, hold.timer));
         else
             zb_engine_late (self, ZB_ITEM (timer, zb_get_t, timer));
         timer = zb_timer_first (&self->timers);
@@ -433,8 +442,9 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     next = next < self->search.at ? next : self->search.at;
     next = next < marks ? next : marks;
     next = next < retain ? next : retain;
-    int64_t dying = zb_engine_die (self);
+    int64_t dying = zb_engine_die (self), disuse = zb_engine_disuse (self);
     next = next < dying ? next : dying;
+    next = next < disuse ? next : disuse;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

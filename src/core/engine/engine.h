@@ -189,6 +189,7 @@ typedef struct {
     uint64_t puts, messages_in, messages_out, acked, duplicates, refused, expired;
     uint64_t lapsed;  //  messages that were dropped since their time was over,
     uint64_t dropped; //  and since their queue was full
+    uint64_t disused; //  queues and subscriptions that were deleted, since nobody has used them
     uint64_t time;  //  of the pair: ms since 1970; 0 = not known
     uint64_t apart; //  ms that the two machines' clocks differ, as it was heard last
     uint64_t rests; //  1: nothing is removed by time now

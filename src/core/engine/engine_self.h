@@ -1,5 +1,5 @@
 /*  =========================================================================
-    engine_self - the engine's parts, for the files that make up the engine
+    engine_self - what the files that make up the engine do for one another
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,10 +17,14 @@
     moving.c   messages that go to another queue: REJECT, MOVE
     resting.c  messages that were tried without success
     dying.c    messages that have had all their tries: max-deliveries
+    holding.c  queues that are one consumer's at a time: mode=exclusive
+    keying.c   queues whose messages go by their key: mode=key
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
     fitting.c  what a PUT gets that is beyond its queue's limits
+    deduping.c PUTs that were stored before, by their message-id
+    disusing.c queues and subscriptions that nobody uses
     delaying.c messages that are not due yet
     granting.c KEY, and the end of who was revoked
     loads.c    what is read from the store, and who waits for it
@@ -37,361 +41,13 @@
     leaving.c  sessions whose connections have ended, that are idle, or that are too many
     upkeep.c   what nobody asked for: space of purged messages, names that are not used any more
 
-    Nobody else includes this header.
+    The engine's fields are in engine_parts.h.  Nobody else includes this header.
 */
 
 #ifndef ZB_ENGINE_SELF_H_INCLUDED
 #define ZB_ENGINE_SELF_H_INCLUDED
 
-#include "core/base/level.h"
-#include "core/base/pairtime.h"
-#include "core/engine/engine.h"
-#include "core/engine/session.h"
-#include "core/queue/commit.h"
-#include "core/queue/producer.h"
-#include "core/queue/queue.h"
-#include "core/replay/replay.h"
-
-//  How far the replay of a loser has come: the row replay.EPOCH.NODE of the table meta.
-typedef struct {
-    uint64_t epoch; //  its newest one; 0 = unused
-    unsigned node;
-    uint64_t n; //  items that were taken,
-    size_t size;
-    uint8_t position[ZB_POSITION_MAX]; //  and the position of the newest
-} zb_progress_t;
-
-//  Losers whose replay has begun and not ended: more than one if the loser went alone again meanwhile.
-#define ZB_REPLAYS 16
-
-//  A GET, or a READ, that is not answered yet.
-typedef struct {
-    zb_timer_t timer;
-    zb_ring_t turn; //  on its queue's ring of parked ones, or at_tail, or on a commit's
-    zb_ring_t late; //  on its queue's ring of those whose time is over
-    zb_ring_t mine; //  on its session's
-    zb_session_t *session;
-    zb_queue_t *queue;
-    zb_reply_t *reply;
-    uint64_t max;
-    uint64_t since; //  the moment in which it came
-    int64_t deadline;
-    bool parked; //  on the queue's ring
-    bool waits;  //  on a commit's
-    size_t bytes; //  while it waits for the commit
-    uint64_t behind; //  READ: ids up to here are read,
-    size_t filter_size;
-    char filter[]; //  and what it takes
-} zb_get_t;
-
-//  Kinds of timers.
-enum { ZB_TIMER_GET, ZB_TIMER_LEASE, ZB_TIMER_SESSION, ZB_TIMER_LANE };
-
-//  Where in a topic something begins: behind this id, and so many messages are in the rows before the one with the next.
-typedef struct {
-    uint64_t from;
-    uint64_t count;
-} zb_spot_t;
-
-//  What a load reads.
-typedef enum {
-    ZB_LOAD_BOOT, //  once per lead: the meta table's rows, and tombstones
-    ZB_LOAD_PRODUCER,
-    ZB_LOAD_QUEUE,   //  by name,
-    ZB_LOAD_CURSOR,  //  then its cursor by id,
-    ZB_LOAD_SUBS,    //  or, of a topic, all its cursors, then its subscriptions
-    ZB_LOAD_WINDOW,  //  rows of the log for consumers
-    ZB_LOAD_STRAYS,  //  rows of the log for an acknowledgement
-    ZB_LOAD_DUE,     //  what a queue's lane has that is due,
-    ZB_LOAD_LAID,    //  or that is acknowledged
-    ZB_LOAD_SPOT,    //  a row of a topic at a position,
-    ZB_LOAD_SWEEP,   //  rows that its subscriptions may have no use for,
-    ZB_LOAD_READ,    //  rows for who reads it,
-    ZB_LOAD_OLDEST,  //  and the first ones of one that keeps all
-    ZB_LOAD_TOPICS,  //  queues, to find those topics
-    ZB_LOAD_LIST,    //  for LIST: all queues,
-    ZB_LOAD_DEPTHS,  //  then all cursors
-    ZB_LOAD_PURGED,  //  rows whose space is to be freed
-    ZB_LOAD_JOURNAL, //  rows of the journal, to be erased
-    ZB_LOAD_NAMES,   //  producers, to find those that are to be forgotten
-    ZB_LOAD_PEEK     //  rows of the log for who looks
-} zb_load_kind_t;
-
-typedef struct zb_load {
-    zb_entry_t entry;   //  in the map of loads by kind and name
-    zb_entry_t tagged;  //  in the map of loads by tag
-    zb_ring_t ask;      //  on the ring of reads that wait to be taken
-    zb_ring_t sessions; //  that wait for it
-    zb_load_kind_t kind;
-    uint64_t tag;
-    zb_read_t *read;   //  until it is taken
-    zb_queue_t *queue; //  WINDOW, STRAYS; a topic: SPOT, SWEEP, READ, OLDEST, PEEK
-    struct zb_peek *peek; //  PEEK: what has been found
-    bool asks;            //  LAID: nothing is taken out
-    uint64_t from; //  STRAYS, LAID: the first and the last id wanted.  DUE: from this time, and id, on.  SPOT: where
-                   //  it can be.  SWEEP, READ: the first
-    uint64_t last;
-    uint64_t probe;         //  SPOT: the id that is read at,
-    zb_position_t position; //  what is looked for,
-    zb_spot_t spot;         //  and what has been found; behind it
-    zb_spot_t end;          //  nothing was shown when it was asked
-    uint64_t seen;          //  rows up to here are seen by its read,
-    uint64_t buried;        //  and DUE, LAID, PEEK: those up to here were known to be gone
-    zb_queue_row_t row;   //  CURSOR, SUBS: what QUEUE found
-    struct zb_subs *subs; //  SUBS: what has been found
-    bool sifts;           //  it counts among those
-    unsigned purges;      //  WINDOW, STRAYS: of the cursor, when it was asked.  SWEEP: of the log
-    struct zb_list *list; //  LIST, DEPTHS: what has been found
-    zb_ring_t lists;      //  on the ring of those that are under way
-    uint64_t since;       //  the tag of its first read
-    size_t name_size;
-    uint8_t name[1 + ZB_NAME_MAX]; //  kind, name
-} zb_load_t;
-
-//  A queue whose messages up to `mark` are gone while their rows are still there.
-typedef struct {
-    zb_ring_t ring;
-    uint32_t queue;
-    uint64_t mark;
-    uint64_t commit;  //  the newest commit that says so, or that freed some
-    zb_entry_t entry; //  in the map of tombs by queue id
-    uint8_t key[4];
-} zb_tomb_t;
-
-//  Rows that stay in memory for a task, see pinning.c.
-typedef struct {
-    zb_session_t *session; //  whose first task has them pinned, NULL = nobody's,
-    zb_queue_t *queue;     //  and of which queue
-    size_t from;           //  what the queue had in memory before
-} zb_pin_t;
-
-//  A search through a table, some rows at a time: for names that are not used any more, see upkeep.c; for topics, see
-//  retaining.c.
-typedef struct {
-    uint8_t key[ZB_KEY_MAX]; //  where it goes on; without one it begins anew
-    size_t size;
-    int64_t at; //  when
-    bool reads; //  a read of it is under way
-} zb_search_t;
-
-//  Marks of subscriptions with filters, see sweeping.c.
-typedef struct {
-    zb_ring_t topics; //  that have such
-    int64_t at;       //  when these are looked at next
-    zb_load_t *load;  //  for one of them
-} zb_marks_t;
-
-//  Topics that keep all, see retaining.c.
-typedef struct {
-    zb_ring_t topics;
-    int64_t at;      //  when these are looked at next
-    zb_load_t *load; //  for one of them
-    zb_search_t find; //  the search for those that nobody has used yet in this lead
-} zb_retain_t;
-
-//  Loads whose rows are compared with filters of clients, see loads.c.
-typedef struct {
-    size_t loads;     //  that are under way,
-    zb_ring_t queues; //  and those that wait until one of them is done: topics for their READs, and subscriptions
-} zb_sifting_t;
-
-//  Messages that die, see dying.c.
-typedef struct {
-    zb_ring_t queues;      //  that have such, in turn;
-    zb_ring_t stuck;       //  and those whose dead letters could not go anywhere, the longest ago first
-    zb_session_t *session; //  nobody's: it waits for what is read
-    zb_queue_t *pinned;    //  of this queue meanwhile
-} zb_dying_t;
-
-//  What the loser of a split is sending, see merge.c.
-typedef struct {
-    zb_progress_t replay[ZB_REPLAYS];
-    zb_progress_t *progress; //  the one that is sent now, NULL = none,
-    zb_session_t *session;   //  by this session,
-    int64_t heard_ms;        //  heard then,
-    zb_lineage_t loser;      //  of a broker that has this lineage
-    uint64_t commit;         //  the newest one with an item
-    bool absorbs;            //  its last item was taken, and the role has not been told yet
-} zb_merge_t;
-
-//  The question whether this broker still leads, which no clock answers, see barrier.c.
-typedef struct {
-    uint64_t moment;   //  commits that were closed and questions that were asked, so far;
-    uint64_t followed; //  of these the newest that the peer has acked, or answered, as one that follows
-    uint64_t question; //  that is not answered yet, 0 = none
-    zb_ring_t unsure;  //  queues whose first parked GET waits until it is known that this broker still leads,
-    uint64_t doubted;  //  and no such GET came after this moment
-} zb_barrier_t;
-
-//  The time in the store is ahead by at most so many ms.
-#define ZB_TIME_STEP 1000
-
-//  The time of heads of rows, see engine.c and expiring.c.
-typedef struct {
-    zb_pairtime_t pair;
-    uint64_t heard; //  what the peer said of it last,
-    int64_t apart;  //  and how far its machine's clock is ahead of ours, ms
-    uint64_t kept;  //  the store says that no row is later
-    int64_t wall;   //  what the machine's clock said last, 0 = nothing that makes sense
-} zb_clock_t;
-
-//  LISTs, see loads.c.
-typedef struct {
-    zb_load_t *reading; //  the one that is under way
-    zb_ring_t all;      //  that one, and those that have clients yet; the oldest first
-    zb_ring_t done;     //  those that are done, and have clients who are answered in the next turns
-} zb_lists_t;
-
-//  What the load that has just come back says, while those who waited for it go on, see loads.c.
-typedef struct {
-    zb_frame_t absent; //  no such queue
-    zb_queue_t *laid;  //  of this queue's lane, from this id to that:
-    uint64_t laid_from;
-    uint64_t laid_last;
-    const zb_read_t *laid_in; //  what there is; NULL: nothing any more
-    uint64_t laid_mark;       //  and of that is gone what is up to here
-    zb_queue_t *queue; //  these ids of this queue are in memory or gone
-    uint64_t from;
-    uint64_t last;
-    struct zb_list *list;   //  LIST's result
-    zb_load_t *peek;        //  PEEK's
-    zb_queue_t *topic;      //  in this topic
-    zb_position_t position; //  this position
-    zb_spot_t spot;         //  is here
-} zb_told_t;
-
-//  Messages that are gone while their rows are still there, see upkeep.c.
-typedef struct {
-    zb_ring_t all;
-    zb_map_t by_queue; //  by its id
-    bool reading;      //  a read for the first of them is under way
-    bool more;         //  the store has more of them than were read
-    uint64_t freed;    //  the newest commit that frees space, or clears some of the journal
-} zb_tombs_t;
-
-//  How many producers' names the store has, see upkeep.c.
-typedef struct {
-    uint64_t count;
-    uint64_t kept; //  as it was last written
-    bool counting; //  they are being counted
-} zb_census_t;
-
-//  What is done of older messages while a node answers alone, see journal.c.
-typedef struct {
-    bool rows;     //  there may be some
-    bool clearing; //  some are being read, to be erased
-    bool followed; //  by the peer
-} zb_journal_t;
-
-struct zb_engine {
-    zb_limits_t limits;
-    unsigned node;
-    bool leads;
-    const char *fault;
-    zb_release_t rule;
-    zb_durable_t durable; //  what an OK says
-    bool full;
-    char *active; //  endpoints
-    char *passive;
-    int64_t now;
-    int64_t started; //  time of the first event of this lead, 0 = none yet
-    uint8_t secret[ZB_SECRET_SIZE];
-    uint8_t map_key[ZB_MAP_KEY_SIZE];
-    uint8_t digest_key[ZB_MAP_KEY_SIZE];
-    uint64_t epoch;
-    uint64_t newest; //  id of the newest message of this epoch, or the epoch's lowest id - 1
-    uint64_t before; //  ids up to here are of earlier leads
-    uint64_t instance; //  the newest that was given to a producer
-
-    uint64_t commit;   //  the newest closed one
-    uint64_t taken;    //  the newest that the store has got,
-    uint64_t taken_id; //  and the newest message id up to it
-    uint64_t gate;     //  the first commit of this lead: nothing is answered before its release
-    uint64_t here, there;
-    uint64_t released;
-    uint64_t released_epoch;
-    zb_barrier_t barrier;
-    zb_ring_t commits;     //  closed and not released, oldest first
-    zb_commit_t *fill;     //  the one that is being filled
-    bool must;             //  it is closed even if nothing was written
-    uint64_t names_commit; //  the newest one that makes or deletes a queue
-    zb_ring_t touched_queues;
-    zb_ring_t touched_producers;
-
-    zb_ring_t withheld; //  replies that wait for the end of HOLD, or until what they claim is known to be true
-    zb_ring_t out;  //  replies to be taken
-    size_t outgoing; //  bytes of the large ones among them
-    bool congested;  //  GETs wait until some of them are taken
-    size_t waits;   //  replies that wait for a commit
-    size_t backlog; //  sessions that wait for a load
-    uint64_t due_commit; //  the newest that inserts what has become due
-    bool ready_held;     //  something is ready, or due, for a GET that waits, and nothing may be told
-    size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
-    size_t asked;   //  GETs that are not answered yet
-    char token[ZB_TOKEN_MAX];
-    size_t token_size;
-
-    zb_map_t sessions;
-    zb_map_t names; //  newest session of a name
-    zb_map_t queues;
-    zb_map_t producers;
-    zb_map_t loads;
-    zb_map_t tags;
-    zb_deck_t roster; //  all sessions, by their numbers
-    zb_ring_t idle_sessions;
-    zb_ring_t gone_sessions; //  their connections have ended;
-    zb_ring_t departing;     //  of these, those whose leases are still to be shortened
-    zb_ring_t all_queues;
-    zb_ring_t idle_producers;
-    zb_ring_t demand; //  queues with parked GETs
-    zb_ring_t strays; //  queues with strays
-    zb_ring_t gone;   //  queues that were deleted and are still known
-    zb_ring_t rest;   //  queues whose parked GETs are served, or ended, on in the next turn
-    zb_ring_t asks;   //  loads whose read is to be taken,
-    zb_ring_t peeks;  //  and those that give way to them, one at a time
-    zb_timers_t timers;
-    uint64_t next_lease;
-    uint64_t next_session;
-    uint64_t next_tag;
-    size_t windows;     //  bytes of the rows of all queues in memory
-    bool starved;       //  a queue could not read because of that
-    int64_t evict_at;   //  leased rows leave memory for another queue's from then on
-    zb_lists_t lists;
-
-    size_t visited;     //  in this turn
-    zb_load_t later;    //  what has given way to others waits for it: the next turn;
-    zb_load_t shown;    //  and here until the next commit is released
-    zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
-    uint64_t next_walk;
-    zb_pin_t pin;
-
-    zb_told_t told;
-
-    bool peeking; //  a read for a PEEK is under way
-    bool booted;
-    uint32_t queue_id; //  the highest given
-    uint32_t queue_count;
-    uint64_t uptime;      //  the store's, at the moment when this lead began, and
-    uint64_t uptime_kept; //  as it was last written
-    zb_census_t census;
-    zb_tombs_t tombs;
-    zb_search_t search;
-    zb_marks_t marks;
-    zb_retain_t retain;
-    zb_sifting_t sifting;
-    zb_dying_t dying;
-
-    zb_lineage_t lineage;
-    zb_keep_t keep;
-    unsigned store_level;
-    zb_clock_t clock;
-    zb_rights_t *rights;    //  borrowed; NULL in a broker that keeps none
-    uint64_t rights_commit; //  the newest one that changes them
-    zb_journal_t journal;
-
-    zb_merge_t merge;
-    zb_engine_stats_t stats;
-};
+#include "core/engine/engine_parts.h"
 
 //  engine.c
 //  Stops everything: the store holds what no broker of this format has written.
@@ -467,6 +123,8 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue);
 void zb_engine_delete_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Its messages are gone, and what waits for it is answered; the rows of a topic's log are not buried.
 void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue);
+//  The same, and the journal does not say it.
+void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue);
 //  Ends a session.
 void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session);
 //  OK that confirms what is in the commit.
@@ -512,6 +170,9 @@ int64_t zb_engine_end_idle (zb_engine_t *self);
 //  Acknowledges joined spans for a task; returns what it must wait for, NULL if it is done.  The spans are the same ones
 //  when the task goes on.
 zb_load_t *zb_engine_ack (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, const zb_span_t *span, size_t spans);
+//  The same of a queue that is no shared one, as a whole or not at all: each that is named is not done, and leased by the
+//  session or by nobody; of a range that is asked of its ends, and between none is another's.  *refused: it was answered.
+zb_load_t *zb_engine_ack_strictly (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *refused);
 //  Takes those that the session holds back, for now or for a while, or extends their lease; task->held is how many of
 //  them it held.
 zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
@@ -551,6 +212,28 @@ bool zb_engine_is_undertaker (const zb_engine_t *self, const zb_session_t *sessi
 uint64_t zb_engine_dying (const zb_engine_t *self);
 //  This broker leads no more.
 void zb_engine_stop_dying (zb_engine_t *self);
+
+//  holding.c
+//  The parked GET that is served next, NULL if none may be; there is one.
+zb_get_t *zb_engine_first_get (zb_engine_t *self, zb_queue_t *queue);
+//  One more is parked.
+void zb_engine_claim (zb_engine_t *self, zb_queue_t *queue, zb_session_t *session);
+//  The queue, for which GETs are parked, becomes the next one's if it is nobody's.  False if something of whose it was before
+//  is left for the next turn.
+bool zb_engine_elect (zb_engine_t *self, zb_queue_t *queue);
+//  What it goes by may have changed.
+void zb_engine_watch_hold (zb_engine_t *self, zb_queue_t *queue);
+//  Something is delivered as its holder's: the lease, and the number by which others know that.
+uint64_t zb_engine_lend (zb_engine_t *self, zb_queue_t *queue, zb_lease_t *lease);
+//  Whether a lease whose end has come ends the holding, too; after that is done, its holder has lost it.
+bool zb_engine_lease_holds (const zb_lease_t *lease);
+void zb_engine_oust (zb_engine_t *self, zb_queue_t *queue);
+//  The queue's timer.
+void zb_engine_hold_over (zb_engine_t *self, zb_queue_t *queue);
+//  The session ends, or has another name.
+void zb_engine_let_hold (zb_engine_t *self, zb_session_t *session);
+//  The queue is nobody's any more: it ends, or changes its mode.
+void zb_engine_stop_hold (zb_engine_t *self, zb_queue_t *queue);
 
 //  pinning.c
 typedef enum {
@@ -599,6 +282,8 @@ void zb_engine_late (zb_engine_t *self, zb_get_t *get);
 zb_delivery_t zb_engine_delivery (const zb_places_t *places, uint32_t number, zb_frame_t properties);
 //  Says of a message of a topic, with this number in its row, which one of the topic it is, and when it was put.
 void zb_engine_mark (zb_delivery_t *delivery, uint32_t number);
+//  Whether so many bytes more fit into memory, if rows of other queues are dropped.
+bool zb_engine_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk);
 //  Whether one more read of the queue's window fits into memory, and may be made now.
 bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue);
 //  The same for what is due, of about so many bytes.
@@ -651,6 +336,44 @@ void zb_engine_drop_oldest (zb_engine_t *self, zb_queue_t *queue, const zb_reque
 //  Bytes that a queue has room for, as far as its max-bytes says.
 uint64_t zb_engine_bytes_left (const zb_queue_t *queue);
 
+//  deduping.c
+//  What is remembered of the queue's PUTs is to be in memory: returns what must be waited for, NULL if it is, in this step.
+zb_load_t *zb_engine_know_seen (zb_engine_t *self, zb_queue_t *queue);
+//  The same, and the PUT of this message-id, or NULL: it is a new one.
+zb_load_t *zb_engine_find_seen (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id, const zb_seen_t **found);
+//  The new PUT of this message-id is stored as the piece says, in the commit that is being filled.
+void zb_engine_remember (zb_engine_t *self, zb_queue_t *queue, zb_frame_t id, const zb_piece_t *piece,
+                         const zb_frame_t *body, size_t bodies);
+//  Whether a piece of a row that a replay brings is of a PUT that is here; and it is not, and was taken.  What is remembered is in
+//  memory.
+bool zb_engine_seen_twice (const zb_engine_t *self, const zb_queue_t *queue, const zb_row_t *row,
+                           const zb_piece_t *piece);
+void zb_engine_remember_replayed (zb_engine_t *self, zb_queue_t *queue, const zb_row_t *row, const zb_piece_t *piece);
+//  The rows that were read for that; returns whether the load is finished.
+bool zb_engine_have_seen (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+//  The queue leaves memory, or is deleted.
+void zb_engine_forget_seen (zb_engine_t *self, zb_queue_t *queue);
+//  Those leave memory that are too many.
+void zb_engine_shrink_seen (zb_engine_t *self);
+
+//  disusing.c
+//  Somebody uses it now.
+void zb_engine_used (const zb_engine_t *self, zb_queue_t *queue);
+//  All that there is counts as used now: clients of the peer's come.
+void zb_engine_use_all (zb_engine_t *self);
+//  It is in memory, or has other options than before.
+void zb_engine_watch (zb_engine_t *self, zb_queue_t *queue);
+//  Its time may be over.
+void zb_engine_disused (zb_engine_t *self, zb_queue_t *queue);
+//  There is a queue or subscription of this name whose dead letters go where its row says: that stays.
+void zb_engine_spare (zb_engine_t *self, zb_frame_t name, const zb_queue_row_t *row);
+//  Deletes those that nobody uses; returns when to call again.
+int64_t zb_engine_disuse (zb_engine_t *self);
+//  Rows of queues that were read for that; false if one is malformed.
+bool zb_engine_found_disused (zb_engine_t *self, const zb_read_t *read);
+//  This broker leads no more.
+void zb_engine_stop_disuse (zb_engine_t *self);
+
 //  delaying.c
 //  The time by which messages are due; 0 = it is not known.
 uint64_t zb_engine_due_time (const zb_engine_t *self);
@@ -681,10 +404,18 @@ zb_load_t *zb_engine_take_due (zb_engine_t *self, zb_queue_t *queue, zb_task_t *
 bool zb_engine_leaves_due (const zb_engine_t *self, const zb_queue_t *queue);
 //  Whether what has become due is on its way into the log: `shown` tells of its end.
 bool zb_engine_inserts_due (const zb_engine_t *self, const zb_queue_t *queue);
-//  Whether one of the ids that a task names, which are joined, is in the lane.  Returns what must be waited for; NULL, and *laid.
-zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *laid);
+//  Whether one of the ids that a task names, which are sorted, is in the lane: all, or of a range the first and the last, for a
+//  range passes over what had a delay.  Returns what must be waited for; NULL, and *laid.
+zb_load_t *zb_engine_named_laid (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool all, bool *laid);
 //  Why something of the queue can't be told while rows that were inserted are not shown.
 const char *zb_engine_unsure (const zb_engine_t *self, const zb_queue_t *queue);
+
+//  ranking.c
+//  Has rows read that go before what is in memory, if there may be such.
+void zb_engine_read_ranks (zb_engine_t *self, zb_queue_t *queue);
+//  One of its reads has come back: returns whether the load is finished.
+bool zb_engine_ranks (zb_engine_t *self, zb_load_t *load, const zb_read_t *read);
+void zb_fetch_destroy (struct zb_fetch **self_p);
 
 //  topics.c
 //  Answers TOPIC, and SUB.
@@ -771,6 +502,13 @@ void zb_engine_write_rights (zb_engine_t *self);
 //  Whether the commit that is being filled writes something, so that it will be closed.
 bool zb_engine_fills (const zb_engine_t *self);
 
+//  keying.c
+//  What messages that are done, or have come back, have blocked by their key is ready again; false: not all yet, in this turn.
+bool zb_engine_settle (zb_engine_t *self, zb_queue_t *queue);
+//  Whether what is next may be delivered: it has not expired, and no other one of its key is leased.  What may not is dropped, or
+//  blocked.  False: none is ready any more, or this turn is over.
+bool zb_engine_deliverable (zb_engine_t *self, zb_queue_t *queue);
+
 //  barrier.c
 //  Whether a GET that came in this moment may be given messages.
 bool zb_engine_sure (const zb_engine_t *self, uint64_t since);
@@ -845,6 +583,9 @@ bool zb_engine_foreign (const zb_engine_t *self, const zb_span_t *span, size_t s
 //  given that id.  So such an acknowledgement makes a commit, although it changes nothing: the OK waits for the peer's ack,
 //  and becomes 503 if this broker goes alone instead.  Notes it in the task.
 void zb_engine_prove_gone (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task);
+#define ZB_MODE_FIXED "the mode does not change while there are messages: take them out first, or PURGE"
+#define ZB_ROWS_TOO_LARGE \
+    "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer"
 #define ZB_NOT_DUE \
     "a message that is named is not due yet, or nobody has got from the queue since it is: nothing was done"
 #define ZB_MERGING "merging: the other broker's messages are not all here yet"

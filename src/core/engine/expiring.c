@@ -55,6 +55,8 @@ void zb_engine_drop (zb_drops_t *self, zb_view_t *view, uint32_t number)
     self->view = view;
     zb_cursor_finish (&self->queue->cursor, id, id, self->engine->fill, &left, s_gone, self);
     zb_engine_touch_queue (self->engine, self->queue);
+    if (self->queue->mode == ZB_MODE_KEY)
+        zb_engine_serve_later (self->engine, self->queue);
 }
 
 //  A lease of nobody's keeps it until it can be told.
@@ -95,7 +97,13 @@ zb_load_t *zb_engine_make_room (zb_engine_t *self, zb_queue_t *queue)
     const zb_cursor_t *cursor = &queue->cursor;
     if (zb_engine_rests (self))
         return NULL;
-    if (!zb_engine_fresh (self, queue) && cursor->ready)
+    //  What waits behind one that is gone may be over, too.
+    if (!zb_engine_settle (self, queue))
+        return &self->later;
+    queue->cursor.flat = true;
+    bool fresh = zb_engine_fresh (self, queue);
+    queue->cursor.flat = false;
+    if (!fresh && (cursor->ready || !zb_cursor_settled (cursor)))
         return &self->later;
     zb_load_t *load = zb_engine_reads (queue);
     if (cursor->ready || load || cursor->reach >= cursor->log->tail)

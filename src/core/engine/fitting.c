@@ -7,7 +7,7 @@
     =========================================================================
 
     It is refused, or (full=drop-oldest) the oldest messages that are ready go, in the commit that
-    stores it: as many as it takes, and none that a consumer has or that rests.  They are found
+    stores it: as many as it takes, those that wait for their key among them, and none that a consumer has or that rests.  They are found
     first, and dropped when it is known that they are enough.  Of those that are not shown yet
     nobody knows whether they will be, so the PUT waits for their commit.
 
@@ -223,7 +223,7 @@ static zb_load_t *s_make_way (zb_engine_t *self, zb_task_t *task, zb_queue_t *qu
 {
     const zb_request_t *request = &task->request;
     //  Nothing is dropped for one that does not fit then, as far as that can be told.
-    if (excess.messages > zb_queue_depth (queue) - queue->cursor.leased)
+    if (excess.messages > zb_queue_depth (queue) - queue->cursor.leased + zb_cursor_blocked (&queue->cursor))
         return s_refuse (self, task, ZB_QUEUE_FULL, FULL_OF_LEASES, queue->commit);
     //  Each is looked at twice: here, and when it is dropped.
     size_t budget = zb_engine_budget (self) / (queue->dead ? 2 + MOVE_VISITS : 2), left = budget;

@@ -103,7 +103,9 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     lease->sum = &get->session->leased;
     lease->queue = queue;
     zb_ring_append (&get->session->leases, &lease->mine);
-    size_t max = get->max < queue->cursor.ready ? (size_t) get->max : (size_t) queue->cursor.ready;
+    uint64_t ready = queue->cursor.ready + queue->cursor.front_ready;
+    uint64_t fence = queue->mode == ZB_MODE_EXCLUSIVE ? zb_engine_lend (self, queue, lease) : 0;
+    size_t max = get->max < ready ? (size_t) get->max : (size_t) ready;
     reply->body = (zb_delivery_t *) malloc (max * sizeof (zb_delivery_t));
     assert (reply->body);
     reply->skipped = queue->cursor.lost;
@@ -111,12 +113,13 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
     size_t bytes = 0;
     uint32_t number = 0;
     zb_view_t *view = NULL;
-    //  The first one is known to be fresh.
-    while (reply->bodies < max && (!queue->timed || reply->bodies == 0 || zb_engine_fresh (self, queue)) &&
+    bool asks = queue->timed || queue->mode == ZB_MODE_KEY;
+    //  The first one was asked for.
+    while (reply->bodies < max && (!asks || reply->bodies == 0 || zb_engine_deliverable (self, queue)) &&
            (view = zb_cursor_next (&queue->cursor, &number))) {
         zb_places_t *places = view->places;
         zb_frame_t properties = zb_places_properties (places, number);
-        size_t line = ZB_INDEX_LINE_MAX + (queue->topic ? ZB_INDEX_MARKS_MAX : 0);
+        size_t line = ZB_INDEX_LINE_MAX + (queue->topic || fence ? ZB_INDEX_MARKS_MAX : 0);
         size_t more = places->place[number].size + line + 1 + properties.size;
         if (reply->bodies && bytes + more > self->limits.reply)
             break;
@@ -124,6 +127,7 @@ static void s_fill (zb_engine_t *self, zb_get_t *get)
         zb_delivery_t *delivery = &reply->body[reply->bodies++];
         *delivery = zb_engine_delivery (places, number, properties);
         delivery->deliveries = zb_cursor_deliver (&queue->cursor, view, number, lease);
+        delivery->fence = fence;
         if (queue->topic)
             zb_engine_mark (delivery, number);
     }
@@ -161,7 +165,10 @@ static zb_reply_t *s_finish (zb_engine_t *self, zb_get_t *get)
     get->session->asked--;
     self->asked--;
     queue->log.users--;
+    zb_engine_used (self, queue);
     free (get);
+    if (queue->mode == ZB_MODE_EXCLUSIVE)
+        zb_engine_watch_hold (self, queue);
     return reply;
 }
 
@@ -261,15 +268,8 @@ bool zb_engine_window_fits (const zb_engine_t *self, const zb_queue_t *queue)
            self->windows + chunk <= self->limits.windows;
 }
 
-//  Whether so much more may be read, up to so much in all.  Held: what is in memory is of no use to who asks, so that only the
-//  sum of all windows bounds it.
-static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size_t most, bool held)
+bool zb_engine_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk)
 {
-    const zb_cursor_t *cursor = &queue->cursor;
-    if (cursor->window && !held && cursor->log->bytes + chunk > most)
-        return false;
-    if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
-        return false;
     if (self->windows + chunk > self->limits.windows) {
         s_make_room (self, queue, chunk, false);
         //  Two queues with nothing but leased rows would take turns in having theirs read again, as fast as they can.
@@ -277,22 +277,46 @@ static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size
             self->evict_at = self->now + EVICT_STEP;
             s_make_room (self, queue, chunk, true);
         }
-        self->starved = self->windows + chunk > self->limits.windows;
     }
+    self->starved = self->starved || self->windows + chunk > self->limits.windows;
     return !self->starved;
+}
+
+//  Whether so much more may be read, up to so much in all.  Held: what is in memory is of no use to who asks, so that only the
+//  sum of all windows bounds it.
+static bool s_has_room (zb_engine_t *self, zb_queue_t *queue, size_t chunk, size_t most, bool held)
+{
+    const zb_cursor_t *cursor = &queue->cursor;
+    //  What is known of keys can't be shed: it must not take what all windows have.
+    if (zb_cursor_key_bytes (cursor) > self->limits.windows / 16)
+        return false;
+    if (cursor->window && !held && cursor->log->bytes + chunk > most)
+        return false;
+    if (self->starved || (queue->filter.size && !zb_engine_may_sift (self, queue)))
+        return false;
+    return zb_engine_has_room (self, queue, chunk);
 }
 
 //  A subscription keeps what is done behind a message that is not, and what rests is in nobody's way.
 static bool s_is_held (const zb_queue_t *queue)
 {
-    return (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0;
+    return (queue->topic || queue->resting || queue->dying) && queue->cursor.ready == 0 && queue->mode != ZB_MODE_KEY;
+}
+
+//  Bytes of a queue in memory.  Where what is there waits for its key others may be behind it, but that has an end: beyond it
+//  the queue waits.
+static size_t s_most (const zb_engine_t *self, const zb_queue_t *queue)
+{
+    bool looks =
+        queue->mode == ZB_MODE_KEY && queue->cursor.ready == 0 && self->limits.windows / 2 > self->limits.window;
+    return looks ? self->limits.windows / 2 : self->limits.window;
 }
 
 bool zb_engine_due_fits (zb_engine_t *self, zb_queue_t *queue, size_t bytes)
 {
     //  It does not wait for a backlog that fills the window: that is shed when it is there, as far as nobody has it.
     size_t chunk = zb_engine_chunk (self), more = bytes < chunk ? bytes : chunk;
-    return s_has_room (self, queue, more, self->limits.window + chunk, s_is_held (queue));
+    return s_has_room (self, queue, more, s_most (self, queue) + chunk, s_is_held (queue));
 }
 
 static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
@@ -303,7 +327,7 @@ static void s_read_ahead (zb_engine_t *self, zb_queue_t *queue, bool held)
         return;
     if (zb_engine_reads (queue) || cursor->reach >= cursor->log->tail || cursor->ready >= 2 * self->limits.bodies)
         return;
-    if (s_has_room (self, queue, zb_engine_chunk (self), self->limits.window, held))
+    if (s_has_room (self, queue, zb_engine_chunk (self), s_most (self, queue), held))
         zb_engine_load_rows (self, queue, ZB_LOAD_WINDOW, cursor->reach + 1, UINT64_MAX);
 }
 
@@ -317,22 +341,40 @@ void zb_engine_read_past (zb_engine_t *self, zb_queue_t *queue)
     s_read_ahead (self, queue, true);
 }
 
+//  Whether there is something to be delivered.
+static bool s_gives (zb_queue_t *queue)
+{
+    uint32_t number = 0;
+    return zb_cursor_next (&queue->cursor, &number) != NULL;
+}
+
 void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
 {
     if (queue->kind == ZB_KIND_TOPIC) {
         zb_engine_serve_readers (self, queue);
         return;
     }
+    if (queue->mode == ZB_MODE_EXCLUSIVE)
+        zb_engine_watch_hold (self, queue);
     if (zb_ring_empty (&queue->parked))
         return;
+    if (!zb_engine_settle (self, queue)) {
+        zb_engine_serve_later (self, queue);
+        return;
+    }
     if (!zb_engine_may (self, 0)) {
-        self->ready_held = self->ready_held || queue->cursor.ready || zb_engine_may_be_due (self, queue);
+        self->ready_held =
+            self->ready_held || queue->cursor.ready || queue->cursor.front_ready || zb_engine_may_be_due (self, queue);
+        return;
+    }
+    if (queue->mode == ZB_MODE_EXCLUSIVE && !zb_engine_elect (self, queue)) {
+        zb_engine_serve_later (self, queue);
         return;
     }
     //  The two take turns: while there is nothing to give, what is next in the log is read first.
-    if (queue->delays && queue->cursor.ready)
+    if (queue->delays && s_gives (queue))
         zb_engine_delay (self, queue);
-    while (queue->cursor.ready && !zb_ring_empty (&queue->parked)) {
+    while (s_gives (queue) && !zb_ring_empty (&queue->parked)) {
         //  What is made in one go has a bound, however many GETs wait: the rest goes on when this was sent.
         if (self->outgoing >= ZB_OUTGOING) {
             self->congested = true;
@@ -342,13 +384,15 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
             zb_engine_serve_later (self, queue);
             return;
         }
-        zb_get_t *get = ZB_ITEM (queue->parked.next, zb_get_t, turn);
+        zb_get_t *get = zb_engine_first_get (self, queue);
+        if (!get)
+            break;
         if (!zb_engine_sure (self, get->since)) {
             zb_engine_doubt (self, queue);
             return;
         }
-        if (queue->timed && !zb_engine_fresh (self, queue)) {
-            if (queue->cursor.ready) {
+        if ((queue->timed || queue->mode == ZB_MODE_KEY) && !zb_engine_deliverable (self, queue)) {
+            if (s_gives (queue) || !zb_cursor_settled (&queue->cursor)) {
                 zb_engine_serve_later (self, queue);
                 return;
             }
@@ -357,6 +401,7 @@ void zb_engine_serve (zb_engine_t *self, zb_queue_t *queue)
         s_fill (self, get);
         zb_engine_end_get (self, get);
     }
+    zb_engine_read_ranks (self, queue);
     zb_engine_read_ahead (self, queue);
     if (queue->delays)
         zb_engine_delay (self, queue);
@@ -414,6 +459,8 @@ static void s_park (zb_engine_t *self, zb_get_t *get)
     else {
         zb_ring_append (&queue->parked, &get->turn);
         zb_cursor_follow (&queue->cursor, true);
+        if (queue->mode == ZB_MODE_EXCLUSIVE)
+            zb_engine_claim (self, queue, get->session);
     }
     self->stats.parked++;
     if (zb_ring_empty (&queue->demand))

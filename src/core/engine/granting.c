@@ -102,5 +102,8 @@ void zb_engine_dismiss (zb_engine_t *self, zb_frame_t routing, int64_t now)
         zb_engine_waited (self, session);
         zb_ring_remove (&session->waits);
     }
+    //  Others would wait for what it has pinned.
+    if (zb_ring_empty (&session->tasks))
+        zb_engine_unpin (self, session);
     zb_engine_gone (self, routing, now);
 }

@@ -66,11 +66,14 @@ void zb_engine_keep (zb_engine_t *self, zb_keep_t keep)
     if (keep == self->keep)
         return;
     if (keep == ZB_KEEP_WRITE) {
+        self->disuse.alone++;
         zb_commit_t *next = zb_engine_next (self);
         ZB_RING_EACH (link, after, &self->commits)
         zb_commit_tell (ZB_ITEM (link, zb_commit_t, ring), next);
         zb_commit_tell (self->fill, next);
     }
+    if (self->keep == ZB_KEEP_WRITE)
+        zb_engine_use_all (self);
     self->journal.rows = true;
     self->keep = keep;
 }

@@ -20,7 +20,9 @@
 //  What an argument of a reply costs, in visits: two of them for a queue.
 #define ARG_VISITS 4
 //  Bytes of a queue's options and counts, at most.
-#define TEXT_MAX (500 + ZB_OPTION_TRIES_TEXT + ZB_OPTION_RETRY_TEXT + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
+#define TEXT_MAX                                                                                                 \
+    (530 + ZB_OPTION_PRIORITIES_TEXT + 2 * ZB_OPTION_UNUSED_TEXT + ZB_OPTION_MODE_TEXT + ZB_OPTION_TRIES_TEXT + \
+     ZB_OPTION_RETRY_TEXT + ZB_OPTION_DEAD_TEXT + ZB_FILTER_MAX + 8)
 
 //  Copies a name behind the others.
 static zb_frame_t s_keep (zb_list_t *self, size_t offset, zb_frame_t name)
@@ -202,9 +204,9 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
     if (row.kind == ZB_KIND_TOPIC)
         size += (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\n", messages);
     else
-        size +=
-            (size_t) snprintf (text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n",
-                               messages, queue ? queue->cursor.leased : 0, queue ? queue->waiting : 0);
+        size += (size_t) snprintf (
+            text + size, TEXT_MAX - size, "messages=%" PRIu64 "\nleased=%" PRIu64 "\nwaiting=%zu\n", messages,
+            queue ? queue->cursor.leased - zb_cursor_blocked (&queue->cursor) : 0, queue ? queue->waiting : 0);
     assert (size < TEXT_MAX);
     if (row.kind == ZB_KIND_QUEUE)
         size += zb_options_format (&row, &self->limits, true, text + size, TEXT_MAX - size);
@@ -214,6 +216,9 @@ static size_t s_say (const zb_engine_t *self, const s_line_t *line, char text[TE
     if (row.delays && row.kind == ZB_KIND_QUEUE)
         size += (size_t) snprintf (text + size, TEXT_MAX - size, "delayed=%" PRIu64 "\n",
                                    queue ? queue->log.laid : line->item->cursor.laid);
+    if (row.mode == ZB_MODE_KEY)
+        size += (size_t) snprintf (text + size, TEXT_MAX - size, "blocked=%" PRIu64 "\n",
+                                   queue ? zb_cursor_blocked (&queue->cursor) : 0);
     if (self->told.list->pages)
         size += (size_t) snprintf (text + size, TEXT_MAX - size, "kind=%s\n", s_kinds[row.kind]);
     assert (size < TEXT_MAX);

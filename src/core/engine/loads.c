@@ -201,7 +201,7 @@ zb_read_t *zb_engine_read (zb_engine_t *self)
     load->buried = load->queue ? zb_engine_buried (self, load->queue->id) : 0;
     if (load->kind == ZB_LOAD_PEEK)
         self->peeking = true;
-    else if (load->queue && load->queue->lane.load != load)
+    else if (load->queue && load->queue->lane.load != load && load->kind != ZB_LOAD_SEEN)
         load->queue->cursor.seen = self->taken_id;
     zb_read_t *read = load->read;
     load->read = NULL;
@@ -224,6 +224,8 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
             load->queue->cursor.load = NULL;
         if (load->queue->lane.load == load)
             load->queue->lane.load = NULL;
+        if (load->queue->seen && load->queue->seen->load == load)
+            load->queue->seen->load = NULL;
     }
     if (self->lists.reading == load)
         self->lists.reading = NULL;
@@ -235,6 +237,7 @@ static void s_destroy (zb_engine_t *self, zb_load_t **load_p)
     zb_list_destroy (&load->list);
     zb_subs_destroy (&load->subs);
     zb_peek_destroy (&load->peek);
+    zb_fetch_destroy (&load->fetch);
     zb_read_destroy (&load->read);
     free (load);
     *load_p = NULL;
@@ -348,6 +351,7 @@ static bool s_cursor (zb_engine_t *self, const zb_load_t *load, const zb_read_t 
     zb_queue_restore (queue, &cursor);
     zb_map_add (&self->queues, &queue->entry, queue->name);
     zb_ring_append (&self->all_queues, &queue->ring);
+    zb_engine_watch (self, queue);
     return true;
 }
 
@@ -411,7 +415,10 @@ static bool s_rows (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     }
     if (queue->topic)
         zb_engine_advance_sub (self, queue);
+    //  What was wanted stays until who waits for it has looked.
+    cursor->pins += want > 0;
     zb_engine_serve (self, queue);
+    cursor->pins -= want > 0;
     return true;
 }
 
@@ -490,6 +497,11 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
     case ZB_LOAD_LAID:
         fault = zb_engine_are_laid (self, load, read) ? NULL : s_damaged_log;
         break;
+    case ZB_LOAD_RANKS:
+    case ZB_LOAD_FETCH:
+        return zb_engine_ranks (self, load, read);
+    case ZB_LOAD_SEEN:
+        return zb_engine_have_seen (self, load, read);
     case ZB_LOAD_SPOT:
         return zb_engine_spotted (self, load, read);
     case ZB_LOAD_SWEEP:
@@ -503,6 +515,9 @@ static bool s_take (zb_engine_t *self, zb_load_t *load, const zb_read_t *read)
         break;
     case ZB_LOAD_TOPICS:
         fault = zb_engine_found_retaining (self, read) ? NULL : s_damaged_queues;
+        break;
+    case ZB_LOAD_DISUSED:
+        fault = zb_engine_found_disused (self, read) ? NULL : s_damaged_queues;
         break;
     case ZB_LOAD_LIST:
         return s_list (self, load, read);
@@ -571,6 +586,7 @@ void zb_engine_take_load (zb_engine_t *self, const zb_read_t *read)
         zb_ring_append (&self->lists.done, &load->ask);
     s_sift_on (self);
     zb_engine_let_go (self);
+    zb_engine_shrink_seen (self);
 }
 
 void zb_engine_list_on (zb_engine_t *self)

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/rank.h"
 #include "core/queue/lane.h"
 
 //  ms without an item until the loser counts as gone.
@@ -178,6 +179,7 @@ static zb_queue_t *s_make (zb_engine_t *self, zb_frame_t name)
     if (self->queue_count >= self->limits.queues || self->queue_id == UINT32_MAX)
         return NULL;
     zb_queue_t *queue = zb_engine_new_queue (self, name);
+    queue->alone = 0;
     queue->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     zb_engine_write_queue (self, queue);
     return queue;
@@ -203,6 +205,14 @@ static zb_load_t *s_queue (zb_engine_t *self, const zb_task_t *task, const zb_it
         row.since = queue->timed ? queue->since : self->newest;
         //  Something may be in its lane.
         row.delays = row.delays || queue->delays;
+        //  What is here was given by its own, and as they are fixed for clients.
+        if (zb_queue_depth (queue)) {
+            row.ranks = queue->cursor.ranks;
+            row.mode = queue->mode;
+        }
+        if (row.mode != queue->mode)
+            zb_engine_stop_hold (self, queue);
+        memcpy (row.holder, queue->hold.mark, sizeof row.holder);
         row.counts = queue->sized ? queue->cursor.counts : zb_queue_counts (queue, self->newest);
         zb_queue_configure (queue, &row);
         zb_engine_write_queue (self, queue);
@@ -328,7 +338,8 @@ static zb_load_t *s_compare (zb_engine_t *self, const zb_item_t *item, const zb_
 }
 
 //  Says of each message whether it is new, a duplicate, or in another PUT's way; *others if any is that is not done.
-static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_view_t *view, zb_put_t *what, bool *others)
+static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_queue_t *queue, const zb_view_t *view,
+                          zb_put_t *what, bool *others)
 {
     size_t offset = 0;
     zb_piece_t piece;
@@ -338,6 +349,8 @@ static zb_load_t *s_sift (zb_engine_t *self, const zb_item_t *item, const zb_vie
         zb_load_t *load = s_compare (self, item, view->places->row, &piece, &result);
         if (load)
             return load;
+        if (result == ZB_PUT_NEXT && queue->dedupe && zb_engine_seen_twice (self, queue, view->places->row, &piece))
+            result = ZB_PUT_AGAIN;
         for (uint32_t end = index + piece.count; index < end; index++) {
             what[index] = result;
             *others = *others || (result == ZB_PUT_OTHER && !zb_view_is_done (view, index));
@@ -422,15 +435,24 @@ static void s_insert_span (zb_engine_t *self, zb_queue_t *queue, const zb_view_t
     zb_row_unref (&bits);
 }
 
-//  Takes the messages of the row that are no duplicates.  Where one is the row is cut: what an acknowledgement names by
+//  Takes the messages of the row that are no duplicates.  Where another rank begins, and where a duplicate is, the row is cut: what an acknowledgement names by
 //  the first and the last id of a row, here and after the next split, must never be a copy that is not here.
 static void s_insert_new (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what, bool laid)
 {
     s_span_t span = {0, 0, 0};
-    size_t offset = 0;
+    size_t offset = 0, start = 0; //  `start`: of the piece that comes
+    unsigned rank = 0;
     zb_piece_t piece;
     while (zb_log_next (view->places->row, &offset, &piece) == 1) {
         uint32_t next = span.to + piece.count;
+        unsigned other = zb_rank_of (piece.properties, queue->cursor.ranks);
+        if (other != rank && span.to > span.from) {
+            s_insert_span (self, queue, view, &span, laid);
+            span.from = span.to;
+            span.offset = start;
+        }
+        rank = other;
+        start = offset;
         if (what[span.to] == ZB_PUT_AGAIN) {
             s_insert_span (self, queue, view, &span, laid);
             for (uint32_t index = span.to; index < next; index++)
@@ -461,6 +483,17 @@ static void s_learn (zb_engine_t *self, const zb_item_t *item, const zb_queue_t 
         zb_producer_learn (producer, &slot);
         zb_engine_keep_producer (self, producer);
     }
+}
+
+//  So it is with message-ids.
+static void s_remember (zb_engine_t *self, zb_queue_t *queue, const zb_view_t *view, const zb_put_t *what)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    uint32_t index = 0;
+    for (; queue->dedupe && zb_log_next (view->places->row, &offset, &piece) == 1; index += piece.count)
+        if (what[index] == ZB_PUT_NEXT)
+            zb_engine_remember_replayed (self, queue, view->places->row, &piece);
 }
 
 //  An unfinished replay has brought the row.  What the loser has acknowledged of it since is done here as well.
@@ -520,12 +553,14 @@ static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item
     bool others = false;
     zb_put_t *what = (zb_put_t *) calloc (view->places->count, sizeof *what);
     assert (what);
-    zb_load_t *load = s_sift (self, item, view, what, &others);
+    zb_load_t *load = queue->dedupe ? zb_engine_know_seen (self, queue) : NULL;
+    load = load ? load : s_sift (self, item, queue, view, what, &others);
     if (!load && others)
         s_put_aside (self, task, view, what, "conflict");
     else if (!load) {
         s_insert_new (self, queue, view, what, item->laid);
         s_learn (self, item, queue, view);
+        s_remember (self, queue, view, what);
         *taken = true;
     }
     free (what);
@@ -571,6 +606,7 @@ static void s_end (zb_engine_t *self)
     self->merge.session = NULL;
     self->merge.heard_ms = 0; //  it waits for nothing any more
     self->must = self->merge.absorbs = true;
+    zb_engine_use_all (self);
 }
 
 bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)

@@ -47,10 +47,12 @@ static zb_load_t *s_refuse (zb_engine_t *self, const zb_task_t *task, unsigned c
 //  ---------------------------------------------------------------------------
 //  Copies
 
-//  Whether a line is one that a dead letter has.
+//  Whether a line is one that a dead letter has, or one that a program has put where it might, and that would be taken for the
+//  broker's.
 static bool s_is_dead_line (zb_frame_t name)
 {
-    return zb_frame_is (name, DEAD_REASON) || zb_frame_is (name, DEAD_FROM) || zb_frame_is (name, DEAD_TRIES);
+    return zb_frame_is (name, "zb-fence") || zb_frame_is (name, DEAD_REASON) || zb_frame_is (name, DEAD_FROM) ||
+           zb_frame_is (name, DEAD_TRIES);
 }
 
 bool zb_engine_is_dead (zb_frame_t properties)
@@ -257,11 +259,9 @@ zb_load_t *zb_engine_reject (zb_engine_t *self, zb_task_t *task)
     if (load)
         return load;
     if (result == ZB_PIN_LARGE)
-        return s_refuse (
-            self, task, ZB_TOO_LARGE,
-            "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer", ZB_NOW);
+        return s_refuse (self, task, ZB_TOO_LARGE, ZB_ROWS_TOO_LARGE, ZB_NOW);
     bool laid = false;
-    load = zb_engine_named_laid (self, queue, task, &laid);
+    load = zb_engine_named_laid (self, queue, task, true, &laid);
     if (load)
         return load;
     s_move_t move = s_judge (self, queue, task);
@@ -324,10 +324,11 @@ static uint64_t s_move_ready (zb_engine_t *self, zb_queue_t *queue, zb_queue_t *
     size_t bytes = self->fill->bytes;
     uint32_t number = 0;
     const zb_view_t *view = NULL;
-    //  The first one was looked at, whether its time is over.
+    //  The first one was looked at, whether its time is over.  What waits for its key is nobody's, too.
+    zb_span_t span = {0, 0};
     while (count < most && (count == 0 || !queue->timed || zb_engine_fresh (self, queue)) &&
-           (view = zb_cursor_next (&queue->cursor, &number)) != NULL) {
-        const zb_span_t span = {zb_places_id (view->places, number), zb_places_id (view->places, number)};
+           (view = zb_cursor_ready (&queue->cursor, queue->cursor.keys ? span.first : 0, &number)) != NULL) {
+        span.first = span.last = zb_places_id (view->places, number);
         size_t more = self->fill->bytes - bytes + view->places->place[number].size;
         if (span.first > last || (count && more > self->limits.batch))
             break;
@@ -388,14 +389,18 @@ zb_load_t *zb_engine_move (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_take_due (self, queue, task, false);
     if (load)
         return load;
-    if (zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready))
-        return &self->later;
+    //  The oldest, whatever goes first.
+    queue->cursor.flat = true;
+    bool busy = zb_engine_budget (self) == 0 || (queue->timed && !zb_engine_fresh (self, queue) && queue->cursor.ready);
     bool full = false;
-    uint64_t count = s_move_ready (self, queue, target, last, most, &full);
+    uint64_t count = busy ? 0 : s_move_ready (self, queue, target, last, most, &full);
+    queue->cursor.flat = false;
+    if (busy)
+        return &self->later;
     if (count == 0 && full)
         return s_refuse (self, task, ZB_QUEUE_FULL, "the queue is full (max-bytes)", target->commit);
     const zb_cursor_t *cursor = &queue->cursor;
-    bool none = count == 0 && cursor->ready == 0;
+    bool none = count == 0 && cursor->ready == 0 && zb_cursor_blocked (cursor) == 0;
     bool more = none && cursor->reach < cursor->log->tail && cursor->reach < last;
     load = none ? zb_engine_take_due (self, queue, task, true) : NULL;
     if (load)

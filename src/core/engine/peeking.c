@@ -91,6 +91,8 @@ static size_t s_note (const zb_engine_t *self, const zb_lease_t *lease, char not
 {
     if (!lease)
         return (size_t) snprintf (note, NOTE_MAX, "zb-state=ready\n");
+    if (lease->bare)
+        return (size_t) snprintf (note, NOTE_MAX, "zb-state=blocked\n");
     const zb_session_t *session = lease->session;
     //  Until its target can be made.
     bool dies = !session && lease->sum == &lease->queue->dying;
@@ -295,6 +297,8 @@ zb_load_t *zb_engine_peek (zb_engine_t *self, zb_task_t *task)
     zb_load_t *load = zb_engine_queue (self, task->request.queue, &queue);
     if (load)
         return load;
+    if (queue)
+        zb_engine_used (self, queue);
     zb_load_t *done = self->told.peek;
     self->told.peek = NULL;
     //  Nothing large is kept for who only looks until something may be said again.

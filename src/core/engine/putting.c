@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/engine/engine_self.h"
+#include "core/queue/rank.h"
 #include "core/queue/timing.h"
 
 #define ZB_MANY_NAMES                                                                                                 \
@@ -41,10 +42,10 @@ static zb_reply_t *s_stored (const zb_task_t *task, zb_reply_kind_t kind, uint64
 
 //  It is stored.  What it acknowledges is done, too, once a replay has brought all of it: messages come first.  A PUT is not
 //  confirmed by halves, so what of it is still open is done here, and what the replay is about to bring is waited for.
-static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer_t *producer)
+static zb_load_t *s_settle (zb_engine_t *self, zb_task_t *task, uint64_t *commit, bool *refused)
 {
     zb_request_t *request = &task->request;
-    uint64_t commit = producer->commit;
+    *refused = false;
     zb_queue_t *acked = NULL;
     zb_load_t *load = request->acked.size ? zb_engine_queue (self, request->acked, &acked) : NULL;
     if (load)
@@ -53,6 +54,7 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer
         return &self->shown;
     if (zb_engine_foreign (self, request->span, request->spans) || (acked && acked->cursor.log->inserting)) {
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
+        *refused = true;
         return NULL;
     }
     if (acked && acked->kind != ZB_KIND_TOPIC) {
@@ -60,11 +62,21 @@ static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer
         load = zb_engine_ack (self, acked, task, request->span, request->spans);
         if (load)
             return load;
-        if (commit < acked->cursor.commit)
-            commit = acked->cursor.commit;
+        if (*commit < acked->cursor.commit)
+            *commit = acked->cursor.commit;
         zb_engine_serve (self, acked);
     }
-    const zb_slot_t *slot = zb_producer_slot (producer, request->number);
+    return NULL;
+}
+
+static zb_load_t *s_again (zb_engine_t *self, zb_task_t *task, const zb_producer_t *producer)
+{
+    uint64_t commit = producer->commit;
+    bool refused = false;
+    zb_load_t *load = s_settle (self, task, &commit, &refused);
+    if (load || refused)
+        return load;
+    const zb_slot_t *slot = zb_producer_slot (producer, task->request.number);
     zb_reply_t *reply = s_stored (task, ZB_REPLY_AGAIN, slot->first, slot->count);
     self->stats.duplicates++;
     zb_engine_give (self, &reply, commit);
@@ -120,8 +132,19 @@ static char *s_stored_properties (const zb_request_t *request, zb_frame_t *store
     return text;
 }
 
+//  The producer's number is used by this PUT, whose messages are stored under these ids.
+static void s_use_number (zb_engine_t *self, const zb_task_t *task, const zb_queue_t *queue, zb_producer_t *producer,
+                          uint64_t first, size_t count)
+{
+    zb_slot_t slot = {task->request.number, task->digest, first, (uint32_t) count, queue->id};
+    zb_producer_keep (producer, &slot);
+    zb_engine_keep_producer (self, producer);
+    producer->inflight++;
+}
+
 //  Stores what may be stored.
-static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer, uint64_t due)
+static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue, zb_producer_t *producer, uint64_t due,
+                     zb_frame_t id)
 {
     const zb_request_t *request = &task->request;
     uint64_t first = self->newest + 1;
@@ -134,6 +157,8 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
         piece.digest = task->digest;
         piece.part = properties != NULL;
     }
+    if (id.size)
+        zb_engine_remember (self, queue, id, &piece, request->body, request->bodies);
     bool dropped = queue->kind == ZB_KIND_TOPIC && !zb_engine_topic_stores (queue);
     if (!dropped) {
         //  Where messages expire each row has the time of all of its PUTs.
@@ -152,12 +177,8 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     self->waiting += bytes;
     self->stats.puts++;
     self->stats.messages_in += request->bodies;
-    if (producer) {
-        zb_slot_t slot = {request->number, task->digest, first, (uint32_t) request->bodies, queue->id};
-        zb_producer_keep (producer, &slot);
-        zb_engine_keep_producer (self, producer);
-        producer->inflight++;
-    }
+    if (producer)
+        s_use_number (self, task, queue, producer, first, request->bodies);
     zb_reply_t *reply = s_stored (task, dropped ? ZB_REPLY_DROPPED : ZB_REPLY_STORED, first, request->bodies);
     reply->producer = producer;
     zb_engine_give (self, &reply, self->fill->number);
@@ -197,9 +218,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
     if (load)
         return load;
     if (result == ZB_PIN_LARGE)
-        s_refuse (self, task, ZB_TOO_LARGE,
-                  "acks: the rows of these messages take more than half of limits.windows of the broker, name fewer",
-                  ZB_NOW);
+        s_refuse (self, task, ZB_TOO_LARGE, ZB_ROWS_TOO_LARGE, ZB_NOW);
     else if (result == ZB_PIN_WHOLE && zb_engine_may_ack (self, queue, task))
         *acked = queue;
     //  What a replay has brought is not shown before its commit is released.
@@ -207,7 +226,7 @@ static zb_load_t *s_put_acks (zb_engine_t *self, zb_task_t *task, zb_queue_t **a
         s_refuse (self, task, ZB_NOT_READY, ZB_MERGING, ZB_NOW);
     else {
         bool laid = false;
-        load = zb_engine_named_laid (self, queue, task, &laid);
+        load = zb_engine_named_laid (self, queue, task, true, &laid);
         if (!load)
             s_refuse (self, task, laid ? ZB_BAD_REQUEST : ZB_GONE, laid ? ZB_NOT_DUE : gone, queue->cursor.commit);
     }
@@ -226,6 +245,39 @@ static bool s_may_store (zb_engine_t *self, const zb_task_t *task, const zb_prod
     else
         return true;
     return false;
+}
+
+//  What is wrong with the property `priority`; NULL if nothing is.
+static const char *s_wrong_priority (const zb_engine_t *self, const zb_queue_t *queue, zb_frame_t properties)
+{
+    unsigned rank = 0;
+    if (queue->kind == ZB_KIND_TOPIC && self->store_level >= ZB_LEVEL_PRIORITIES)
+        return zb_rank_told (properties) ? "priority: not in a topic" : NULL;
+    return queue->cursor.ranks ? zb_rank_read (properties, queue->cursor.ranks, &rank) : NULL;
+}
+
+//  A PUT of its message-id is stored.  A number that comes with it is used by this one, too.
+static zb_load_t *s_twice (zb_engine_t *self, zb_task_t *task, const zb_queue_t *queue, zb_producer_t *producer,
+                           const zb_seen_t *seen)
+{
+    if (!s_may_store (self, task, producer))
+        return NULL;
+    const uint64_t first = seen->first, count = seen->count;
+    uint64_t commit = seen->commit;
+    bool refused = false;
+    zb_load_t *load = s_settle (self, task, &commit, &refused);
+    if (load || refused)
+        return load;
+    if (producer) {
+        s_use_number (self, task, queue, producer, first, count);
+        self->must = true;
+        commit = self->fill->number;
+    }
+    zb_reply_t *reply = s_stored (task, ZB_REPLY_AGAIN, first, count);
+    reply->producer = producer;
+    self->stats.duplicates++;
+    zb_engine_give (self, &reply, commit);
+    return NULL;
 }
 
 //  Whether there is a property of the broker's own among them.  Programs of the first release may have some, so that only
@@ -273,16 +325,30 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    if ((queue->dead || queue->kind == ZB_KIND_TOPIC) && s_has_brokers (request->properties)) {
+    if ((queue->dead || queue->mode || queue->kind == ZB_KIND_TOPIC) && s_has_brokers (request->properties)) {
         s_refuse (self, task, ZB_BAD_REQUEST, "properties whose names begin with zb- are the broker's", ZB_NOW);
         return NULL;
     }
+    zb_frame_t id = {NULL, 0};
+    const char *wrong = queue->dedupe ? zb_dedupe_read (&id, request->properties) : NULL;
+    if (wrong) {
+        s_refuse (self, task, ZB_BAD_REQUEST, wrong, queue->commit);
+        return NULL;
+    }
+    const zb_seen_t *seen = NULL;
+    load = id.size ? zb_engine_find_seen (self, queue, id, &seen) : NULL;
+    if (load)
+        return load;
+    if (seen)
+        return s_twice (self, task, queue, producer, seen);
     if (self->full) {
         s_refuse (self, task, ZB_DISK_FULL, "the disk is full", 0);
         return NULL;
     }
     zb_timing_t timing;
-    const char *wrong = queue->timed ? zb_timing_read (&timing, request->properties) : NULL;
+    wrong = s_wrong_priority (self, queue, request->properties);
+    if (!wrong && queue->timed)
+        wrong = zb_timing_read (&timing, request->properties);
     if (wrong) {
         s_refuse (self, task, ZB_BAD_REQUEST, wrong, queue->commit);
         return NULL;
@@ -310,7 +376,7 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
         zb_engine_drop_oldest (self, queue, request, acked, drops);
     if (acked)
         zb_engine_ack_now (self, acked, request->span, request->spans);
-    s_store (self, task, queue, producer, due);
+    s_store (self, task, queue, producer, due, id);
     if (acked)
         zb_engine_serve (self, acked);
     return NULL;

@@ -16,6 +16,7 @@
 */
 
 #include <assert.h>
+#include <string.h>
 
 #include "core/engine/engine_self.h"
 
@@ -126,6 +127,9 @@ void zb_engine_move_sub (zb_engine_t *self, zb_queue_t *sub, const zb_queue_row_
     row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     //  At the winner of a split that may be behind the birth, which another store has given.
     row.from = spot->from < row.birth ? spot->from : row.birth - 1;
+    if (row.mode != sub->mode)
+        zb_engine_stop_hold (self, sub);
+    memcpy (row.holder, sub->hold.mark, sizeof row.holder);
     zb_queue_configure (sub, &row);
     zb_cursor_move (&sub->cursor, sub->id, spot->from, spot->count);
     //  A read that has just come back tells what the old one had.

@@ -43,6 +43,7 @@ zb_session_t *zb_session_new (zb_frame_t routing)
     self->name = (zb_frame_t){self->bytes + routing.size, 0};
     zb_ring_init (&self->idle);
     zb_ring_init (&self->leases);
+    zb_ring_init (&self->holds);
     zb_ring_init (&self->gets);
     zb_ring_init (&self->tasks);
     zb_ring_init (&self->waits);
@@ -54,7 +55,8 @@ void zb_session_destroy (zb_session_t **self_p)
     zb_session_t *self = *self_p;
     if (self) {
         assert (!self->entry.in && !self->named.in && zb_ring_empty (&self->idle) && zb_ring_empty (&self->waits));
-        assert (zb_ring_empty (&self->leases) && zb_ring_empty (&self->gets) && zb_ring_empty (&self->tasks));
+        assert (zb_ring_empty (&self->leases) && zb_ring_empty (&self->holds) && zb_ring_empty (&self->gets) &&
+                zb_ring_empty (&self->tasks));
         free (self);
         *self_p = NULL;
     }

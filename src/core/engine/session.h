@@ -58,6 +58,7 @@ typedef struct zb_session {
     size_t visits;     //  that its requests have made and nobody was told of
     zb_ring_t leases;
     uint64_t leased;      //  messages that they cover
+    zb_ring_t holds;      //  queues that are its own (core/engine/holding.c)
     zb_ring_t gets;       //  that are not answered yet
     size_t asked;         //  how many
     zb_ring_t tasks;      //  that wait

@@ -61,7 +61,11 @@ static void s_drop_values (zb_engine_t *self)
             zb_ring_remove (&queue->retaining);
             zb_ring_remove (&queue->sifts);
             zb_ring_remove (&queue->dies);
+            zb_ring_remove (&queue->over);
+            zb_engine_forget_seen (self, queue);
             zb_timer_stop (&self->timers, &queue->lane.timer);
+            zb_timer_stop (&self->timers, &queue->disuse);
+            zb_timer_stop (&self->timers, &queue->hold.timer);
             queue->cursor.load = NULL;
             zb_queue_destroy (&queue);
         }
@@ -90,6 +94,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->fill = NULL;
     s_drop_sessions (self, active);
     zb_engine_stop_dying (self);
+    zb_engine_stop_disuse (self);
     zb_engine_drop_loads (self);
     s_drop_values (self);
     zb_map_t *map[] = {&self->sessions, &self->names, &self->queues,        &self->producers,

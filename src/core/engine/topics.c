@@ -66,7 +66,10 @@ static bool s_options (zb_engine_t *self, const zb_task_t *task, zb_queue_row_t 
 static bool s_may_write (zb_engine_t *self, const zb_task_t *task, const zb_queue_row_t *row, bool makes)
 {
     char text[ZB_LEVEL_TEXT];
-    unsigned needs = row->most_tries ? ZB_LEVEL_TRIES : ZB_LEVEL_TOPICS;
+    unsigned needs = row->mode         ? ZB_LEVEL_MODE
+                     : row->most_tries ? ZB_LEVEL_TRIES
+                     : row->unused     ? ZB_LEVEL_UNUSED
+                                       : ZB_LEVEL_TOPICS;
     const char *lacks = zb_level_lacks (self->store_level, needs, text);
     if (lacks)
         s_refuse (self, task, ZB_NOT_READY, lacks, ZB_NOW);
@@ -85,6 +88,8 @@ static void s_configure (zb_engine_t *self, zb_queue_t *queue, zb_queue_row_t *r
 {
     row->changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
     bool trims = queue->kind == ZB_KIND_TOPIC && queue->log.retains && !row->retains;
+    if (row->mode != queue->mode)
+        zb_engine_stop_hold (self, queue);
     zb_queue_configure (queue, row);
     zb_engine_retention (self, queue);
     zb_engine_write_queue (self, queue);
@@ -186,8 +191,12 @@ zb_load_t *zb_engine_sub (zb_engine_t *self, zb_task_t *task)
     const char *bad = zb_options_wrong (&row, task->request.queue);
     if (bad)
         return s_refuse (self, task, ZB_BAD_REQUEST, bad, ZB_NOW);
-    if (sub)
+    if (sub) {
         sub->asked = self->epoch;
+        zb_engine_used (self, sub);
+    }
+    if (sub && row.mode != have.mode && zb_queue_depth (sub))
+        return s_refuse (self, task, ZB_BAD_REQUEST, ZB_MODE_FIXED, sub->commit);
     if (sub && zb_topic_same (&have, &row))
         return s_ok (self, task);
     if (!s_may_write (self, task, &row, !sub))
@@ -248,6 +257,8 @@ zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, cons
         row.from = queue->from;
         row.began = queue->began;
         row.filter = queue->filter;
+        row.mode = zb_queue_depth (queue) ? queue->mode : row.mode;
+        memcpy (row.holder, queue->hold.mark, sizeof row.holder);
         s_configure (self, queue, &row);
     }
     else if (changes && !queue && room && !sub)
@@ -255,7 +266,7 @@ zb_load_t *zb_engine_merge_topic (zb_engine_t *self, const zb_task_t *task, cons
     else if (begins) {
         row.changed = (zb_stamp_t){self->fill->epoch, self->fill->number, self->node};
         zb_log_end_row (&topic->log);
-        zb_engine_begin_sub (self, item->name, topic, &row, &spot);
+        zb_engine_begin_sub (self, item->name, topic, &row, &spot)->alone = 0;
         zb_engine_touch_queue (self, topic);
     }
     *taken = true;
@@ -518,6 +529,7 @@ static bool s_make (zb_engine_t *self, const zb_load_t *load)
         zb_queue_restore (sub, &cursor->row);
         zb_cursor_follow (&sub->cursor, false);
         zb_engine_filters (self, sub);
+        zb_engine_watch (self, sub);
         s_add (self, sub);
     }
     return true;

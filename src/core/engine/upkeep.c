@@ -20,6 +20,7 @@
 
 #include "core/engine/engine_self.h"
 #include "core/queue/lane.h"
+#include "core/queue/rank.h"
 
 #define FREE_ROWS 100      //  rows of the log that are erased in one commit
 #define FREE_BYTES 262144  //  no further ones once they have these bytes
@@ -56,6 +57,7 @@ void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark)
     zb_tomb_t *tomb = s_tomb (self, queue, mark, self->fill->number);
     assert (mark >= tomb->mark);
     tomb->mark = mark;
+    tomb->rank = 0;
     tomb->commit = self->fill->number;
     zb_commit_bury (self->fill, queue, mark);
 }
@@ -102,7 +104,37 @@ void zb_engine_free_some (zb_engine_t *self)
     zb_lane_index_key (tomb->queue, 0, key);
     if (self->store_level >= ZB_LEVEL_DELAY)
         zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, FREE_ROWS, FREE_BYTES);
+    uint8_t ranked[ZB_RANK_KEY_SIZE];
+    zb_rank_key (tomb->queue, tomb->rank, 0, ranked);
+    if (self->store_level >= ZB_LEVEL_PRIORITIES)
+        zb_read_add (load->read, ZB_LOG, ranked, sizeof ranked, ZB_RANKS_PREFIX, FREE_ROWS, FREE_BYTES);
+    //  What was purged is remembered.
+    uint8_t seen[ZB_DEDUPE_KEY_SIZE];
+    zb_dedupe_key (tomb->queue, 0, seen);
+    if (self->store_level >= ZB_LEVEL_DEDUPE && tomb->mark == UINT64_MAX)
+        zb_read_add (load->read, ZB_LOG, seen, sizeof seen, ZB_DEDUPE_PREFIX, FREE_ROWS, FREE_BYTES);
     self->tombs.reading = true;
+}
+
+//  The same of the index of what goes first.
+static bool s_free_ranks (zb_engine_t *self, zb_tomb_t *tomb, const zb_load_t *load, const zb_read_t *read)
+{
+    for (size_t index = 0; read->ranges > 3 && index < read->count[3]; index++) {
+        unsigned rank = 0;
+        uint64_t last = 0;
+        uint32_t bytes = 0;
+        if (zb_rank_decode (&read->found[3][index], tomb->queue, &rank, &last, &bytes)) {
+            zb_engine_fail (self, "the table log holds a malformed row of an index");
+            return false;
+        }
+        if (last > load->last) {
+            //  The rest of this rank came later, too.
+            tomb->rank = tomb->mark == load->last ? rank + 1 : 0;
+            return true;
+        }
+        zb_commit_erase (self->fill, ZB_LOG, &read->found[3][index]);
+    }
+    return read->ranges > 3 && read->more[3];
 }
 
 //  The same of the lane.  Whether there may be more.
@@ -121,6 +153,16 @@ static bool s_free_lane (zb_engine_t *self, const zb_load_t *load, const zb_read
             zb_lane_erase (self->fill->batch, load->row.id, due, id);
     }
     return read->ranges > 2 && read->more[2] && !beyond;
+}
+
+//  And of the message-ids.
+static bool s_free_seen (zb_engine_t *self, const zb_read_t *read)
+{
+    if (read->ranges <= 4)
+        return false;
+    for (size_t index = 0; index < read->count[4]; index++)
+        zb_commit_erase (self->fill, ZB_LOG, &read->found[4][index]);
+    return read->more[4];
 }
 
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read)
@@ -145,6 +187,8 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
         more = more || (read->more[range] && !beyond);
     }
     more = s_free_lane (self, load, read) || more;
+    more = s_free_ranks (self, tomb, load, read) || more;
+    more = s_free_seen (self, read) || more;
     if (self->fault)
         return;
     if (tomb->commit <= self->taken)

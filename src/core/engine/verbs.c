@@ -80,6 +80,7 @@ void zb_engine_forget_session (zb_engine_t *self, zb_session_t *session)
     zb_timer_stop (&self->timers, &session->timer);
     zb_engine_drop_gets (self, session);
     zb_engine_return_all (self, session);
+    zb_engine_let_hold (self, session);
     zb_engine_strike (self, session);
     zb_session_destroy (&session);
 }
@@ -130,6 +131,8 @@ static void s_take_name (zb_engine_t *self, zb_session_t *session, zb_frame_t na
     if (earlier && earlier->gone && zb_ring_empty (&earlier->tasks))
         zb_engine_forget_session (self, earlier);
     zb_map_remove (&self->names, &session->named);
+    if (!zb_frame_eq (session->name, name))
+        zb_engine_let_hold (self, session);
     zb_session_rename (session, name);
     if (name.size)
         zb_map_add (&self->names, &session->named, session->name);
@@ -266,6 +269,12 @@ static bool s_is_for_consumers (zb_verb_t verb)
            verb == ZB_MOVE;
 }
 
+//  Whether who says it uses the queue: who only puts, or acknowledges, does not.
+static bool s_is_use (zb_verb_t verb)
+{
+    return verb == ZB_GET || verb == ZB_EXTEND || verb == ZB_READ || verb == ZB_PEEK;
+}
+
 zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_queue_t **queue)
 {
     zb_load_t *load = zb_engine_queue (self, task->request.queue, queue);
@@ -280,10 +289,20 @@ zb_load_t *zb_engine_known_queue (zb_engine_t *self, const zb_task_t *task, zb_q
         s_refuse (self, task, ZB_BAD_REQUEST, "a queue: READ is for topics", ZB_NOW);
         return NULL;
     }
+    if (!load && *queue && ((*queue)->cursor.ranks || (*queue)->mode == ZB_MODE_KEY) && task->request.ranges) {
+        s_refuse (self, task, ZB_BAD_REQUEST,
+                  (*queue)->cursor.ranks ? "acks: no ranges in a queue with priorities, name each id"
+                                         : "acks: no ranges in a queue with mode=key, name each id",
+                  ZB_NOW);
+        *queue = NULL;
+        return NULL;
+    }
     if (!load && !*queue)
         s_refuse (self, task, ZB_NOT_FOUND, "no such queue", self->names_commit);
     else if (!load)
         (*queue)->asked = self->epoch;
+    if (!load && *queue && s_is_use (task->request.verb))
+        zb_engine_used (self, *queue);
     return load;
 }
 
@@ -292,6 +311,9 @@ void zb_engine_write_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_queue_row_t row = zb_queue_row (queue);
     zb_commit_queue (self->fill, queue->name, &row);
     queue->commit = self->names_commit = self->fill->number;
+    zb_engine_spare (self, queue->name, &row);
+    zb_engine_used (self, queue);
+    zb_engine_watch (self, queue);
 }
 
 //  A queue, or (topic not NULL) a subscription, or (is_topic) a topic.
@@ -311,6 +333,7 @@ static zb_queue_t *s_new_queue (zb_engine_t *self, zb_frame_t name, zb_queue_t *
     zb_ring_append (&self->all_queues, &queue->ring);
     zb_engine_touch_queue (self, queue);
     queue->cursor.commit = queue->commit;
+    queue->alone = self->keep == ZB_KEEP_WRITE ? self->disuse.alone : 0;
     return queue;
 }
 
@@ -359,9 +382,18 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         return NULL;
     }
     zb_queue_row_t have = queue ? zb_queue_row (queue) : (zb_queue_row_t){.id = 0};
+    if (queue && row.mode != have.mode && zb_queue_depth (queue)) {
+        s_refuse (self, task, ZB_BAD_REQUEST, ZB_MODE_FIXED, queue->commit);
+        return NULL;
+    }
     if (queue && zb_options_same (&have, &row)) {
         queue->asked = self->epoch;
+        zb_engine_used (self, queue);
         s_ok (self, task, self->names_commit);
+        return NULL;
+    }
+    if (queue && row.ranks != have.ranks && zb_queue_depth (queue)) {
+        s_refuse (self, task, ZB_BAD_REQUEST, "priorities: fixed while there are messages in the queue", queue->commit);
         return NULL;
     }
     char text[ZB_LEVEL_TEXT];
@@ -386,6 +418,8 @@ static zb_load_t *s_make_queue (zb_engine_t *self, zb_task_t *task)
         row.since = self->newest;
     if (row.sized && !have.sized)
         row.counts = zb_queue_counts (queue, self->newest);
+    if (row.mode != have.mode)
+        zb_engine_stop_hold (self, queue);
     zb_queue_configure (queue, &row);
     zb_engine_write_queue (self, queue);
     s_ok (self, task, self->names_commit);
@@ -412,6 +446,9 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
     if (!queue)
         return load;
     if (queue->kind == ZB_KIND_QUEUE) {
+        //  What has kept it is gone now.
+        if (queue->log.laid)
+            zb_engine_used (self, queue);
         zb_log_purge (&queue->log, self->newest);
         zb_engine_bury (self, queue->id, self->newest);
         zb_engine_note_all (self, queue->name);
@@ -427,14 +464,19 @@ static zb_load_t *s_purge (zb_engine_t *self, zb_task_t *task)
 
 void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
 {
+    if (queue->kind == ZB_KIND_QUEUE)
+        zb_engine_note_all (self, queue->name);
+    zb_engine_note_deleted (self, queue->name);
+    zb_engine_remove_queue (self, queue);
+}
+
+void zb_engine_remove_queue (zb_engine_t *self, zb_queue_t *queue)
+{
     zb_queue_row_t row = zb_queue_row (queue);
     zb_commit_delete_queue (self->fill, queue->name, &row);
     self->queue_count--;
     zb_commit_queues (self->fill, self->queue_id, self->queue_count);
     zb_engine_bury (self, queue->id, UINT64_MAX);
-    if (queue->kind == ZB_KIND_QUEUE)
-        zb_engine_note_all (self, queue->name);
-    zb_engine_note_deleted (self, queue->name);
     if (queue->kind == ZB_KIND_SUB)
         zb_queue_leave (queue);
     else
@@ -448,7 +490,11 @@ void zb_engine_drop_queue (zb_engine_t *self, zb_queue_t *queue)
     zb_ring_remove (&queue->retaining);
     zb_ring_remove (&queue->sifts);
     zb_ring_remove (&queue->dies);
+    zb_ring_remove (&queue->over);
+    zb_engine_forget_seen (self, queue);
     zb_timer_stop (&self->timers, &queue->lane.timer);
+    zb_timer_stop (&self->timers, &queue->disuse);
+    zb_engine_stop_hold (self, queue);
     zb_ring_remove (&queue->ring);
     zb_ring_append (&self->gone, &queue->ring);
     zb_engine_end_queue (self, queue);
@@ -496,21 +542,35 @@ bool zb_engine_too_many (zb_engine_t *self, const zb_task_t *task)
     return text != NULL;
 }
 
+//  What an ACK, or a GET, acknowledges.  *refused: it was answered.
+static zb_load_t *s_acks (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task, bool *refused)
+{
+    if (queue->mode && task->request.spans)
+        return zb_engine_ack_strictly (self, queue, task, refused);
+    zb_engine_begin (task, !queue->delays);
+    zb_load_t *load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
+    if (!load)
+        zb_engine_prove_gone (self, queue, task);
+    return load;
+}
+
 static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
 {
     zb_session_t *session = task->session;
     const zb_request_t *request = &task->request;
     zb_queue_t *queue = NULL;
+    bool refused = false;
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
     if (!task->begun && request->max && zb_engine_too_many (self, task))
         return NULL;
-    zb_engine_begin (task, !queue->delays);
-    load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
-    if (load)
+    load = s_acks (self, queue, task, &refused);
+    if (load || refused)
         return load;
-    zb_engine_prove_gone (self, queue, task);
+    //  What it acknowledges has blocked others by its key.
+    if (queue->mode == ZB_MODE_KEY && request->spans)
+        zb_engine_serve (self, queue);
     if (session->gone)
         return NULL;
     if (request->max == 0)
@@ -521,15 +581,14 @@ static zb_load_t *s_get (zb_engine_t *self, zb_task_t *task)
 
 static zb_load_t *s_ack (zb_engine_t *self, zb_task_t *task)
 {
+    bool refused = false;
     zb_queue_t *queue = NULL;
     zb_load_t *load = zb_engine_known_queue (self, task, &queue);
     if (load || !queue)
         return load;
-    zb_engine_begin (task, !queue->delays);
-    load = zb_engine_ack (self, queue, task, task->request.span, task->request.spans);
-    if (load)
+    load = s_acks (self, queue, task, &refused);
+    if (load || refused)
         return load;
-    zb_engine_prove_gone (self, queue, task);
     zb_engine_confirm (self, task, queue->cursor.commit);
     zb_engine_serve (self, queue);
     return NULL;

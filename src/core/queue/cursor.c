@@ -1,17 +1,20 @@
 /*  =========================================================================
-    cursor - what of a log is delivered, leased and done
+    cursor - what of a log is delivered, leased and done: its window, and who gets what
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
-    =========================================================================  */
+    =========================================================================
+
+    Here is its life, the rows that it has in memory, how they are read, and what is delivered of
+    them.  What is done is in cursor_done.c, what leaves memory in cursor_away.c, ranks are in
+    cursor_ranks.c, keys in cursor_keys.c.
+*/
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/queue/cursor.h"
-#include "core/wire/filter.h"
+#include "core/queue/cursor_self.h"
 
 void zb_cursor_init (zb_cursor_t *self, zb_log_t *log, uint32_t id)
 {
@@ -58,62 +61,15 @@ void zb_cursor_follow (zb_cursor_t *self, bool follows)
         zb_ring_append (&self->log->followers, &self->follows);
 }
 
-//  All that is gone was before its mark; nothing of it was done out of order.
-static void s_pass_all (zb_cursor_t *self)
-{
-    self->reach = self->passed = self->log->floor;
-    self->done = self->behind = self->log->gone;
-}
-
-void zb_cursor_restore (zb_cursor_t *self, const zb_cursor_row_t *row)
-{
-    assert (self->views.count == 0 && row->done <= row->put);
-    zb_cursor_begin (self, row->low - 1, row->done);
-    if (row->mark && self->log->head_only) {
-        self->passed = row->mark - 1;
-        self->behind = row->behind;
-    }
-    else if (row->mark && self->counts < UINT64_MAX)
-        self->bytes = row->behind;
-    if (self->log->head_only && row->low <= self->log->floor) {
-        self->lost = (zb_span_t){row->low, self->log->floor};
-        self->reach = self->log->floor;
-        if (self->passed < self->reach)
-            s_pass_all (self);
-    }
-}
-
-uint64_t zb_cursor_depth (const zb_cursor_t *self)
-{
-    return self->done < self->log->put ? self->log->put - self->done : 0;
-}
-
 //  ---------------------------------------------------------------------------
 //  The rows in memory
 
-static zb_view_t *s_view (const zb_cursor_t *self, size_t number)
-{
-    assert (number < self->views.count);
-    return (zb_view_t *) zb_deck_at (&self->views, number);
-}
-
-static uint64_t s_first (const zb_cursor_t *self, size_t number)
-{
-    return s_view (self, number)->places->first;
-}
-
-static uint64_t s_last (const zb_cursor_t *self, size_t number)
-{
-    return s_view (self, number)->places->last;
-}
-
-//  Number of the first view whose last id is at least `id`.
-static size_t s_find (const zb_cursor_t *self, uint64_t id)
+size_t zb_cursor_place (const zb_cursor_t *self, uint64_t id)
 {
     size_t low = 0, high = self->views.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (s_last (self, middle) < id)
+        if (zb_cursor_last_id (self, middle) < id)
             low = middle + 1;
         else
             high = middle;
@@ -121,61 +77,22 @@ static size_t s_find (const zb_cursor_t *self, uint64_t id)
     return low;
 }
 
-uint64_t zb_cursor_low (const zb_cursor_t *self)
-{
-    uint64_t low = self->window ? s_first (self, 0) : self->reach + 1, floor = self->log->floor;
-    //  It may begin amid a row, and the log with it.
-    if (self->window && low <= floor && floor < s_last (self, 0))
-        low = floor + 1;
-    return self->log->inserting && self->log->inserted < low ? self->log->inserted : low;
-}
-
-//  Of messages that are away so many leases end.
-static void s_uncover (zb_cursor_t *self, zb_away_t *away)
-{
-    if (!away->seat.lease)
-        return;
-    uint32_t count = (uint32_t) (away->last - away->first + 1);
-    zb_lease_uncover (away->seat.lease, count);
-    away->seat.lease = NULL;
-    self->ended = true;
-    self->leased -= count;
-}
-
-//  How many messages of a row it does not want; in its view (may be NULL) they are done.
-static uint32_t s_exclude (zb_cursor_t *self, const zb_places_t *places, zb_view_t *view)
-{
-    uint32_t excluded = 0, piece = 0;
-    uint64_t from = places->first <= self->from && self->from < places->last ? self->from : 0;
-    bool takes = true;
-    if (from == 0 && self->filter.size == 0)
-        return 0;
-    for (uint32_t number = 0; number < places->count; number++) {
-        if (places->place[number].piece != piece) {
-            zb_frame_t properties = zb_places_properties (places, number);
-            self->work += zb_filter_work (self->filter, properties);
-            takes = zb_filter_takes (self->filter, properties);
-        }
-        piece = places->place[number].piece;
-        if (takes && zb_places_id (places, number) > from)
-            continue;
-        excluded++;
-        if (view && !zb_view_is_done (view, number))
-            zb_view_finish (view, number);
-    }
-    return excluded;
-}
-
-//  Makes the view of a row; NULL if row or bitmap is malformed.
-static zb_view_t *s_look (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
+zb_view_t *zb_cursor_look (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
 {
     zb_places_t *places = zb_log_take (self->log, row, last);
     zb_view_t *view = places ? zb_view_new (places, bits) : NULL;
     if (view)
-        s_exclude (self, places, view);
+        zb_cursor_exclude (self, places, view);
+    if (view && self->ranks)
+        view->rank = (uint8_t) zb_log_rank (self->log, row);
     if (places)
         zb_log_release (self->log, &places);
     return view;
+}
+
+bool zb_cursor_strays (const zb_cursor_t *self)
+{
+    return self->views.count > self->window + self->fronts;
 }
 
 static void s_unlook (zb_cursor_t *self, zb_view_t **view_p)
@@ -186,16 +103,16 @@ static void s_unlook (zb_cursor_t *self, zb_view_t **view_p)
     zb_log_release (self->log, &places);
 }
 
-//  Takes a row out of memory.  What is leased of it must be away, or ends.
-static void s_drop (zb_cursor_t *self, size_t number)
+void zb_cursor_drop (zb_cursor_t *self, size_t number)
 {
-    zb_view_t *view = s_view (self, number);
+    zb_view_t *view = zb_cursor_view (self, number);
     if (number < self->window) {
         self->window--;
         self->ready -= view->ready;
         if (self->scan > number)
             self->scan--;
     }
+    zb_cursor_unlist (self, view);
     zb_deck_remove (&self->views, number);
     zb_log_refund (self->log, zb_view_bytes (view));
     for (uint32_t each = 0; each < view->places->count && view->ready < view->open; each++)
@@ -206,7 +123,7 @@ static void s_drop (zb_cursor_t *self, size_t number)
     s_unlook (self, &view);
 }
 
-static void s_insert (zb_cursor_t *self, size_t number, zb_view_t *view)
+void zb_cursor_add (zb_cursor_t *self, size_t number, zb_view_t *view)
 {
     zb_deck_insert (&self->views, number, view);
     zb_log_charge (self->log, zb_view_bytes (view));
@@ -215,11 +132,13 @@ static void s_insert (zb_cursor_t *self, size_t number, zb_view_t *view)
 //  Makes the first stray the last view of the window.
 static void s_adopt (zb_cursor_t *self)
 {
-    const zb_view_t *view = s_view (self, self->window);
-    assert (self->window == 0 || view->places->first > s_last (self, self->window - 1)); //  I5, I6
+    zb_view_t *view = zb_cursor_view (self, self->window);
+    assert (self->window == 0 || view->places->first > zb_cursor_last_id (self, self->window - 1)); //  I5, I6
     self->window++;
     self->reach = view->places->last;
     self->ready += view->ready;
+    zb_cursor_unfront (self, view);
+    zb_cursor_list (self, view);
 }
 
 void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
@@ -227,202 +146,27 @@ void zb_cursor_join (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_r
     //  One that was made since the row was put begins behind it.
     if (self->load || self->reach < self->log->tail || last <= self->reach)
         return;
-    zb_view_t *view = s_look (self, row, last, bits);
+    zb_view_t *view = zb_cursor_look (self, row, last, bits);
     assert (view && self->window == self->views.count);
-    s_insert (self, self->views.count, view);
+    zb_cursor_add (self, self->views.count, view);
     s_adopt (self);
 }
 
 //  A row below the tail joins the window if it lies in it, however full that is; what is too much is shed at the other end.
 void zb_cursor_insert (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits)
 {
-    size_t place = s_find (self, last);
-    bool here = place < self->views.count && s_last (self, place) == last;
+    size_t place = zb_cursor_place (self, last);
+    bool here = place < self->views.count && zb_cursor_last_id (self, place) == last;
     if (last > self->reach || here)
         return;
-    zb_view_t *view = s_look (self, row, last, bits);
+    zb_view_t *view = zb_cursor_look (self, row, last, bits);
     assert (view && place <= self->window);
-    s_insert (self, place, view);
+    zb_cursor_add (self, place, view);
     self->window++;
     self->ready += view->ready;
+    zb_cursor_list (self, view);
     if (place < self->scan)
         self->scan = place;
-}
-
-//  ---------------------------------------------------------------------------
-//  Deliveries of rows that are not in memory
-
-static void s_resize (zb_cursor_t *self, size_t aways)
-{
-    if (aways > self->aways)
-        zb_log_charge (self->log, (aways - self->aways) * sizeof *self->away);
-    else
-        zb_log_refund (self->log, (self->aways - aways) * sizeof *self->away);
-    self->aways = aways;
-    if (aways > self->aways_room) {
-        self->aways_room = aways + aways / 2 + 4;
-        self->away = (zb_away_t *) realloc (self->away, self->aways_room * sizeof *self->away);
-        assert (self->away);
-    }
-    if (aways == 0) {
-        free (self->away);
-        self->away = NULL;
-        self->aways_room = 0;
-    }
-}
-
-//  Makes room for, or (behind it) closes the gap of, so many at a place.
-static void s_open (zb_cursor_t *self, size_t place, size_t count)
-{
-    size_t behind = self->aways - place;
-    s_resize (self, self->aways + count);
-    memmove (self->away + place + count, self->away + place, behind * sizeof *self->away);
-}
-
-static void s_close (zb_cursor_t *self, size_t place, size_t count)
-{
-    memmove (self->away + place, self->away + place + count, (self->aways - place - count) * sizeof *self->away);
-    s_resize (self, self->aways - count);
-}
-
-//  How many of them end at this id or behind it: these come first.
-static size_t s_behind (const zb_cursor_t *self, uint64_t id)
-{
-    size_t low = 0, high = self->aways;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (self->away[middle].last >= id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool s_same (const zb_seat_t *one, const zb_seat_t *other)
-{
-    return one->lease == other->lease && one->deliveries == other->deliveries && one->tries == other->tries;
-}
-
-//  What is to be kept of a view's deliveries, from the largest ids down.  Returns how many spans; NULL: counts only.
-static size_t s_deliveries (const zb_view_t *view, zb_away_t *away)
-{
-    size_t count = 0;
-    zb_away_t now = {.first = 0};
-    for (uint32_t number = view->places->count; number-- > 0;) {
-        const zb_seat_t *seat = &view->seat[number];
-        uint64_t id = zb_places_id (view->places, number);
-        if (zb_view_is_done (view, number) || seat->deliveries == 0)
-            continue;
-        if (count && now.first == id + 1 && s_same (&now.seat, seat))
-            now.first = id;
-        else {
-            now = (zb_away_t){id, id, *seat};
-            count++;
-        }
-        if (away)
-            away[count - 1] = now;
-    }
-    return count;
-}
-
-//  Takes a row out of memory whose leases go on.
-static void s_send_away (zb_cursor_t *self, size_t number)
-{
-    zb_view_t *view = s_view (self, number);
-    if (view->ready < view->open) {
-        size_t count = s_deliveries (view, NULL), place = s_behind (self, view->places->last);
-        s_open (self, place, count);
-        s_deliveries (view, self->away + place);
-        //  Those who have been delivered and returned are among them.
-        self->ended = true;
-        if (number < self->window)
-            self->ready += view->open - view->ready;
-        zb_view_forget (view);
-    }
-    s_drop (self, number);
-}
-
-//  A row is in memory again: its deliveries meet it.
-static void s_welcome (zb_cursor_t *self, zb_view_t *view)
-{
-    size_t from = s_behind (self, view->places->last + 1), to = s_behind (self, view->places->first);
-    if (from == to)
-        return;
-    for (size_t place = from; place < to; place++) {
-        const zb_away_t *away = &self->away[place];
-        for (uint32_t number = zb_places_find (view->places, away->first);
-             number < view->places->count && zb_places_id (view->places, number) <= away->last; number++)
-            zb_view_remember (view, number, &away->seat);
-    }
-    s_close (self, from, to - from);
-}
-
-//  Drops what is left of deliveries whose leases have ended.
-static void s_forget_ended (zb_cursor_t *self)
-{
-    size_t left = 0;
-    if (!self->ended)
-        return;
-    self->ended = false;
-    for (size_t place = 0; place < self->aways; place++)
-        if (self->away[place].seat.lease)
-            self->away[left++] = self->away[place];
-    s_resize (self, left);
-}
-
-static bool s_is (const zb_lease_t *lease, const zb_whose_t *whose)
-{
-    return lease && (whose->lease ? lease == whose->lease : lease->session == whose->session);
-}
-
-//  Cuts a span so that it is within these ids; returns where it is then.
-static size_t s_cut (zb_cursor_t *self, size_t place, uint64_t first, uint64_t last)
-{
-    if (self->away[place].first < first) {
-        s_open (self, place + 1, 1);
-        self->away[place + 1] = self->away[place];
-        self->away[place + 1].last = first - 1;
-        self->away[place].first = first;
-    }
-    if (self->away[place].last > last) {
-        s_open (self, place, 1);
-        self->away[place] = self->away[place + 1];
-        self->away[place].first = last + 1;
-        self->away[++place].last = last;
-    }
-    return place;
-}
-
-//  Where it goes: to one lease (NULL: to nobody, it is ready), or to the one that is told for each that was tried.
-typedef struct {
-    zb_lease_t *lease;
-    zb_rest_t *rest;
-    void *context;
-} s_to_t;
-
-static uint64_t s_hand_away (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose,
-                             const s_to_t *to)
-{
-    uint64_t handed = 0;
-    for (size_t place = s_behind (self, first); place-- > 0 && self->away[place].first <= last;) {
-        if (!s_is (self->away[place].seat.lease, whose))
-            continue;
-        place = s_cut (self, place, first, last);
-        zb_away_t *away = &self->away[place];
-        uint64_t count = away->last - away->first + 1;
-        handed += count;
-        away->seat.tries += to->rest && away->seat.tries < UINT32_MAX;
-        zb_lease_t *lease = to->rest ? to->rest (to->context, away->seat.tries) : to->lease;
-        if (!lease)
-            s_uncover (self, away);
-        else if (away->seat.lease != lease) {
-            zb_lease_uncover (away->seat.lease, (uint32_t) count);
-            zb_lease_cover (lease, away->first, away->last);
-            away->seat.lease = lease;
-        }
-    }
-    return handed;
 }
 
 //  ---------------------------------------------------------------------------
@@ -448,40 +192,39 @@ static const zb_row_t *s_bits (const zb_cursor_t *self, const zb_read_t *read, s
 //  Drops strays before this id that the window passes by: what the store has no longer was done.
 static int s_pass (zb_cursor_t *self, uint64_t id)
 {
-    while (self->window < self->views.count && s_last (self, self->window) < id) {
-        if (s_view (self, self->window)->open)
+    while (self->window < self->views.count && zb_cursor_last_id (self, self->window) < id) {
+        if (zb_cursor_view (self, self->window)->open)
             return -1;
-        s_drop (self, self->window);
+        zb_cursor_drop (self, self->window);
     }
     return 0;
 }
 
-//  Takes one row that was found.
-static int s_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits, bool stray)
+int zb_cursor_take (zb_cursor_t *self, zb_row_t *row, uint64_t last, const zb_row_t *bits, bool stray)
 {
     bool passed = self->log->head_only && !bits && last <= self->passed;
     if (!stray && s_pass (self, last))
         return -1;
     if (passed)
         return 0;
-    size_t place = s_find (self, last);
-    if (place == self->views.count || s_last (self, place) != last) {
-        zb_view_t *view = s_look (self, row, last, bits);
+    size_t place = zb_cursor_place (self, last);
+    if (place == self->views.count || zb_cursor_last_id (self, place) != last) {
+        zb_view_t *view = zb_cursor_look (self, row, last, bits);
         if (!view)
             return -1;
-        if ((place && view->places->first <= s_last (self, place - 1)) ||
-            (place < self->views.count && last >= s_first (self, place))) {
+        if ((place && view->places->first <= zb_cursor_last_id (self, place - 1)) ||
+            (place < self->views.count && last >= zb_cursor_first_id (self, place))) {
             s_unlook (self, &view);
             return -1;
         }
-        s_insert (self, place, view);
-        s_welcome (self, view);
+        zb_cursor_add (self, place, view);
+        zb_cursor_welcome (self, view);
     }
     if (!stray) {
         s_adopt (self);
         //  Where rows are kept, one of which all is done waits until the mark passes it.
-        if (s_view (self, place)->open == 0 && !self->log->head_only)
-            s_drop (self, place);
+        if (zb_cursor_view (self, place)->open == 0 && !self->log->head_only)
+            zb_cursor_drop (self, place);
     }
     return 0;
 }
@@ -502,7 +245,7 @@ uint64_t zb_cursor_load (zb_cursor_t *self, const zb_read_t *read, uint64_t end,
             break;
         accounted = last;
         const zb_row_t *bits = s_bits (self, read, &mark, last, &bad);
-        if (bad || (last > self->log->floor && s_take (self, found->row, last, bits, want != 0)))
+        if (bad || (last > self->log->floor && zb_cursor_take (self, found->row, last, bits, want != 0)))
             return 0;
     }
     if (whole && (!want || accounted < want))
@@ -520,16 +263,16 @@ uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id)
 {
     if (id <= self->reach)
         return self->reach;
-    size_t place = s_find (self, id);
-    return place < self->views.count && s_first (self, place) <= id ? s_last (self, place) : 0;
+    size_t place = zb_cursor_place (self, id);
+    return place < self->views.count && zb_cursor_first_id (self, place) <= id ? zb_cursor_last_id (self, place) : 0;
 }
 
 zb_view_t *zb_cursor_find (const zb_cursor_t *self, uint64_t id, uint32_t *number)
 {
-    size_t place = s_find (self, id);
-    if (place == self->views.count || s_first (self, place) > id)
+    size_t place = zb_cursor_place (self, id);
+    if (place == self->views.count || zb_cursor_first_id (self, place) > id)
         return NULL;
-    zb_view_t *view = s_view (self, place);
+    zb_view_t *view = zb_cursor_view (self, place);
     *number = zb_places_find (view->places, id);
     return zb_places_id (view->places, *number) == id && !zb_view_is_done (view, *number) ? view : NULL;
 }
@@ -545,113 +288,22 @@ bool zb_cursor_open (const zb_cursor_t *self, uint64_t id, const zb_lease_t **le
 //  ---------------------------------------------------------------------------
 //  The messages
 
-static void s_finish (zb_cursor_t *self, zb_view_t *view, uint32_t number, uint64_t commit)
-{
-    if (zb_view_lease (view, number))
-        self->leased--;
-    else if (view->places->last <= self->reach)
-        self->ready--;
-    zb_view_finish (view, number);
-    if (zb_places_id (view->places, number) > self->counts) {
-        //  A store whose count is wrong stops nobody.
-        uint64_t size = zb_cursor_size (view->places, number);
-        self->bytes -= size < self->bytes ? size : self->bytes;
-    }
-    view->commit = commit;
-    //  Who knows what was lost and goes on has given that up.
-    if (self->told)
-        self->lost = (zb_span_t){0, 0};
-    self->done++;
-    self->commit = commit;
-    if (zb_ring_empty (&view->dirty))
-        zb_ring_append (&self->dirty, &view->dirty);
-}
-
-//  Whether nobody can mean it who names it among others.
-static bool s_is_shy (const zb_cursor_t *self, const zb_view_t *view, uint32_t number)
-{
-    return self->shy && zb_log_due (view->places->row) && (!view->seat || view->seat[number].deliveries == 0);
-}
-
-static void s_erase_bits (const zb_cursor_t *self, const zb_view_t *view, zb_commit_t *commit)
-{
-    uint8_t key[ZB_ACKS_KEY_SIZE];
-    zb_acks_key (self->id, view->places->last, key);
-    if (view->has_bits)
-        zb_batch_erase (commit->batch, ZB_ACKS, key, sizeof key);
-}
-
-//  The mark passes rows of which all is done: it says that of them now, and no bitmap does.
-static void s_advance (zb_cursor_t *self, zb_commit_t *commit)
-{
-    while (self->window && s_view (self, 0)->open == 0) {
-        const zb_places_t *places = s_view (self, 0)->places;
-        uint64_t last = places->last;
-        uint32_t count = places->count, size = places->row->size;
-        s_erase_bits (self, s_view (self, 0), commit);
-        self->behind += count;
-        self->done += s_exclude (self, places, NULL);
-        //  Those between a late row and the next one have no view.
-        self->jumped = self->jumped || last < self->passed;
-        self->passed = last > self->passed ? last : self->passed;
-        s_drop (self, 0);
-        zb_log_passed (self->log, last, count, size, commit);
-    }
-}
-
-//  Everything in this row is done: it goes with the commit, or, where rows are kept, when the mark has passed it.  One of
-//  the window leaves memory, a stray stays until the store knows.
-static void s_finished (zb_cursor_t *self, size_t place, zb_commit_t *commit)
-{
-    zb_view_t *view = s_view (self, place);
-    if (self->log->head_only) {
-        s_advance (self, commit);
-        return;
-    }
-    uint8_t key[ZB_LOG_KEY_SIZE];
-    zb_log_key (self->log->id, view->places->last, key);
-    zb_batch_erase (commit->batch, ZB_LOG, key, sizeof key);
-    s_erase_bits (self, view, commit);
-    zb_ring_remove (&view->dirty);
-    if (place < self->window)
-        s_drop (self, place);
-}
-
-uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_commit_t *commit, size_t *left,
-                           zb_gone_t *gone, void *context)
-{
-    for (size_t place = s_find (self, first); place < self->views.count && s_first (self, place) <= last;) {
-        zb_view_t *view = s_view (self, place);
-        const zb_places_t *places = view->places;
-        uint32_t open = view->open, number = zb_places_find (places, first);
-        *left -= *left ? 1 : 0;
-        for (; *left && number < places->count && zb_places_id (places, number) <= last; number++, --*left)
-            if (!zb_view_is_done (view, number) && !s_is_shy (self, view, number))
-                s_finish (self, view, number, commit->number);
-        uint64_t next =
-            number < places->count && zb_places_id (places, number) <= last ? zb_places_id (places, number) : 0;
-        size_t views = self->views.count;
-        if (view->open == 0 && open) {
-            gone (context, places->first, places->last);
-            s_finished (self, place, commit);
-        }
-        if (next)
-            return next;
-        //  Of what has left memory all was before the next one, or at its place.
-        size_t fewer = views - self->views.count;
-        place = place + 1 > fewer ? place + 1 - fewer : 0;
-    }
-    return 0;
-}
-
-zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
+//  The oldest of the window.
+static zb_view_t *s_oldest (zb_cursor_t *self)
 {
     if (self->ready == 0)
         return NULL;
-    while (s_view (self, self->scan)->ready == 0)
+    while (zb_cursor_view (self, self->scan)->ready == 0)
         self->scan++;
     assert (self->scan < self->window);
-    zb_view_t *view = s_view (self, self->scan);
+    return zb_cursor_view (self, self->scan);
+}
+
+//  The first message of a view that is ready.
+static zb_view_t *s_first_ready (zb_view_t *view, uint32_t *number)
+{
+    if (!view)
+        return NULL;
     while (!zb_view_is_ready (view, view->scan))
         view->scan++;
     assert (view->scan < view->places->count);
@@ -659,126 +311,106 @@ zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
     return view;
 }
 
+zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number)
+{
+    for (unsigned rank = self->ranks && !self->flat ? self->ranks - 1 : 0; rank; rank--) {
+        zb_view_t *view = zb_cursor_first_of (self, rank);
+        if (view)
+            return s_first_ready (view, number);
+        if (zb_cursor_is_unread (self, rank))
+            return NULL;
+    }
+    return s_first_ready (s_oldest (self), number);
+}
+
 zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number)
 {
-    if (behind == 0)
-        return zb_cursor_next (self, number);
-    for (size_t place = s_find (self, behind + 1); place < self->window; place++) {
-        zb_view_t *view = s_view (self, place);
-        if (view->ready == 0)
+    if (behind == 0 && !self->keys)
+        return s_first_ready (s_oldest (self), number);
+    for (size_t place = zb_cursor_place (self, behind + 1); place < self->window; place++) {
+        zb_view_t *view = zb_cursor_view (self, place);
+        if (view->ready == 0 && view->blocked == 0)
             continue;
         for (*number = zb_places_find (view->places, behind + 1); *number < view->places->count; ++*number)
-            if (zb_view_is_ready (view, *number))
+            if (zb_view_is_ready (view, *number) || zb_view_is_blocked (view, *number))
                 return view;
     }
     return NULL;
 }
 
-uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
+void zb_cursor_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
 {
-    assert (self->ready);
-    self->ready--;
-    self->leased++;
-    return zb_view_deliver (view, number, lease);
-}
-
-static void s_return (zb_cursor_t *self, zb_view_t *view, uint32_t number)
-{
+    if (self->keys && !zb_view_is_blocked (view, number))
+        zb_cursor_free_key (self, zb_places_id (view->places, number));
     zb_view_return (view, number);
     self->leased--;
+    zb_cursor_more (self, view);
     if (view->places->last > self->reach)
         return;
-    self->ready++;
-    size_t place = s_find (self, view->places->last);
+    size_t place = zb_cursor_place (self, view->places->last);
     if (place < self->scan)
         self->scan = place;
 }
 
-static uint64_t s_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, const s_to_t *to,
+uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease)
+{
+    zb_cursor_fewer (self, view);
+    self->leased++;
+    if (self->keys)
+        zb_cursor_lend_key (self, view, number);
+    return zb_view_deliver (view, number, lease);
+}
+
+static uint64_t s_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, const zb_to_t *to,
                         size_t *left)
 {
     uint64_t handed = 0;
-    for (size_t place = s_find (self, first); place < self->views.count && s_first (self, place) <= last; place++) {
-        zb_view_t *view = s_view (self, place);
+    for (size_t place = zb_cursor_place (self, first);
+         place < self->views.count && zb_cursor_first_id (self, place) <= last; place++) {
+        zb_view_t *view = zb_cursor_view (self, place);
         *left -= *left ? 1 : 0;
         for (uint32_t number = zb_places_find (view->places, first);
              number < view->places->count && zb_places_id (view->places, number) <= last; number++) {
             const zb_lease_t *lease = zb_view_lease (view, number);
             *left -= *left ? 1 : 0;
-            if (!s_is (lease, whose))
+            if (!zb_cursor_is_whose (lease, whose))
                 continue;
             handed++;
             zb_lease_t *next = to->rest ? to->rest (to->context, zb_view_try (view, number)) : to->lease;
             if (!next)
-                s_return (self, view, number);
+                zb_cursor_return (self, view, number);
             else if (lease != next)
                 zb_view_hand (view, number, next);
         }
     }
-    return handed + s_hand_away (self, first, last, whose, to);
+    return handed + zb_cursor_hand_away (self, first, last, whose, to);
 }
 
 uint64_t zb_cursor_hand (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_lease_t *to,
                          size_t *left)
 {
-    return s_hand (self, first, last, whose, &(s_to_t){.lease = to}, left);
+    return s_hand (self, first, last, whose, &(zb_to_t){.lease = to}, left);
 }
 
 uint64_t zb_cursor_try (zb_cursor_t *self, uint64_t first, uint64_t last, const zb_whose_t *whose, zb_rest_t *rest,
                         void *context, size_t *left)
 {
-    return s_hand (self, first, last, whose, &(s_to_t){.rest = rest, .context = context}, left);
+    return s_hand (self, first, last, whose, &(zb_to_t){.rest = rest, .context = context}, left);
 }
 
 //  ---------------------------------------------------------------------------
 //  The whole
 
-void zb_cursor_write (zb_cursor_t *self, zb_commit_t *commit)
-{
-    for (zb_ring_t *link = zb_ring_pop (&self->dirty); link; link = zb_ring_pop (&self->dirty)) {
-        zb_view_t *view = ZB_ITEM (link, zb_view_t, dirty);
-        uint8_t key[ZB_ACKS_KEY_SIZE];
-        zb_acks_key (self->id, view->places->last, key);
-        zb_batch_put (commit->batch, ZB_ACKS, key, sizeof key, view->bits, zb_view_bits_size (view));
-        view->has_bits = true;
-        view->commit = commit->number;
-    }
-    //  A store whose count is wrong stops nobody.
-    if (!self->log->head_only && self->done > self->log->put)
-        self->done = self->log->put;
-    zb_cursor_row_t row = {
-        .low = self->lost.first ? self->lost.first : zb_cursor_low (self), .put = self->log->put, .done = self->done};
-    bool head_only = self->log->head_only;
-    if (head_only) {
-        //  Where one begins may be known about only, as a replay numbers what it inserts behind the rest.  What is done
-        //  behind the mark is known.
-        uint64_t most = self->done > self->behind ? self->done : self->behind;
-        uint64_t over = most > row.put ? most - row.put : 0;
-        row.done = self->done > over ? self->done - over : 0;
-        row.behind = self->behind > over ? self->behind - over : 0;
-        row.mark = self->passed + 1 > row.low ? self->passed + 1 : row.low;
-    }
-    else {
-        row.laid = self->log->laid;
-        row.mark = row.laid || self->counts < UINT64_MAX ? row.low : 0;
-        row.behind = self->counts < UINT64_MAX ? self->bytes : 0;
-    }
-    uint8_t key[ZB_CURSOR_KEY_SIZE], value[ZB_CURSOR_ROW_MAX];
-    zb_cursor_key (self->log->id, head_only ? self->id : 0, key);
-    size_t size = zb_cursor_row_encode (&row, value);
-    zb_batch_put (commit->batch, ZB_CURSORS, key, sizeof key, value, size);
-}
-
 static void s_clear (zb_cursor_t *self)
 {
+    zb_cursor_clear_keys (self);
     while (self->views.count)
-        s_drop (self, self->views.count - 1);
-    for (size_t place = 0; place < self->aways; place++)
-        s_uncover (self, &self->away[place]);
-    s_resize (self, 0);
+        zb_cursor_drop (self, self->views.count - 1);
+    zb_cursor_end_away (self);
     self->scan = 0;
     self->lost = (zb_span_t){0, 0};
     assert (self->leased == 0 && self->ready == 0 && self->window == 0);
+    assert (self->fronts == 0 && self->front_ready == 0);
 }
 
 void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
@@ -795,7 +427,9 @@ void zb_cursor_purge (zb_cursor_t *self, uint64_t last)
 void zb_cursor_clear (zb_cursor_t *self)
 {
     s_clear (self);
+    zb_cursor_forget_keys (self);
     zb_deck_clear (&self->views);
+    zb_cursor_rank (self, 0);
     zb_ring_remove (&self->ring);
     zb_ring_remove (&self->follows);
     if (self->log->slowest == self)
@@ -809,96 +443,4 @@ void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t cou
     self->purges++;
     self->held = 0;
     zb_cursor_begin (self, from, count);
-}
-
-size_t zb_cursor_worked (zb_cursor_t *self)
-{
-    size_t work = self->work;
-    self->work = 0;
-    return work;
-}
-
-bool zb_cursor_skip (zb_cursor_t *self, const zb_places_t *places, zb_commit_t *commit)
-{
-    assert (self->log->head_only && self->views.count == 0 && places->last > self->reach);
-    if (s_exclude (self, places, NULL) < places->count)
-        return false;
-    self->reach = places->last;
-    self->passed = self->reach > self->passed ? self->reach : self->passed;
-    self->behind += places->count;
-    self->done += places->count;
-    zb_log_passed (self->log, places->last, places->count, places->row->size, commit);
-    return true;
-}
-
-bool zb_cursor_advance (zb_cursor_t *self, zb_commit_t *commit)
-{
-    bool any = self->log->head_only && self->window && s_view (self, 0)->open == 0;
-    if (any)
-        s_advance (self, commit);
-    return any;
-}
-
-//  Whether nothing is known of it but its mark: none of what is behind that is done, or delivered.
-static bool s_is_plain (const zb_cursor_t *self)
-{
-    return self->views.count == 0 && self->aways == 0 && self->done <= self->behind && self->passed <= self->reach;
-}
-
-uint64_t zb_cursor_knows (const zb_cursor_t *self)
-{
-    return s_is_plain (self) ? UINT64_MAX : self->reach;
-}
-
-bool zb_cursor_overtaken (zb_cursor_t *self, zb_commit_t *commit)
-{
-    uint64_t floor = self->log->floor, low = zb_cursor_low (self);
-    assert (self->log->head_only && !self->log->inserting);
-    if (low > floor)
-        return false;
-    self->lost = (zb_span_t){self->lost.first ? self->lost.first : low, floor};
-    self->told = false;
-    if (s_is_plain (self)) {
-        s_pass_all (self);
-        return false;
-    }
-    assert (self->reach >= floor);
-    while (self->views.count && s_last (self, 0) <= floor) {
-        zb_view_t *view = s_view (self, 0);
-        self->done += view->open + s_exclude (self, view->places, NULL);
-        self->behind += view->places->count;
-        s_erase_bits (self, view, commit);
-        s_drop (self, 0);
-    }
-    self->passed = self->passed > floor ? self->passed : floor;
-    self->commit = commit->number;
-    return true;
-}
-
-void zb_cursor_tidy (zb_cursor_t *self, uint64_t taken)
-{
-    for (size_t place = self->views.count; place > self->window && !self->load && !self->pins; place--) {
-        const zb_view_t *view = s_view (self, place - 1);
-        if (view->commit <= taken && zb_ring_empty (&view->dirty))
-            s_send_away (self, place - 1);
-    }
-}
-
-void zb_cursor_shed (zb_cursor_t *self, uint64_t taken, size_t limit, bool leased)
-{
-    zb_cursor_tidy (self, taken);
-    s_forget_ended (self);
-    //  A row that was erased in a batch which is not taken yet would be read again.
-    if (self->commit > taken || self->pins)
-        return;
-    while (self->views.count && self->views.count == self->window && !self->load && *self->log->total > limit) {
-        size_t end = self->views.count - 1;
-        const zb_view_t *view = s_view (self, end);
-        if (!zb_ring_empty (&view->dirty) || (!leased && view->ready < view->open))
-            return;
-        self->reach = s_first (self, end) - 1;
-        if (self->reach < self->log->floor && self->log->floor < s_last (self, end))
-            self->reach = self->log->floor;
-        s_send_away (self, end);
-    }
 }

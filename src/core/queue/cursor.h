@@ -34,6 +34,11 @@
     until there is one. One of which nothing is known but the mark is not written for that: whoever reads its row and the log's
     comes to the same.
 
+    A queue with ranks (core/queue/rank.h) has rows ahead of its window as well, in memory and to be delivered: of each rank
+    above 0 all up to an id of its own (`ahead`).  They are among the strays, but stay: until the window comes to them,
+    all of them is done, or memory is short.  Of a rank all is known up to `ahead` or `reach`, whichever is more: what is
+    ready up to there is in memory.  So the first that is ready in memory is the first of all.
+
     A lease is spans of ids.  So a row of which something is leased may leave memory, too:
     what the cursor knows of its deliveries stays (`away`), and meets the row when it is
     read again.
@@ -42,6 +47,7 @@
 #ifndef ZB_CURSOR_H_INCLUDED
 #define ZB_CURSOR_H_INCLUDED
 
+#include "core/queue/keyed.h"
 #include "core/queue/log.h"
 #include "core/queue/view.h"
 
@@ -51,6 +57,16 @@ typedef struct {
     uint64_t last;
     zb_seat_t seat; //  of each; no lease: it has ended
 } zb_away_t;
+
+//  What is in memory of a rank above 0.
+typedef struct {
+    zb_deck_t views; //  of the window, and ahead of it, in the order of ids
+    size_t scan;     //  none before this one has a ready message
+    uint64_t ready;  //  messages of them
+    uint64_t ahead;  //  its rows up to here are in memory, are done, or nothing of them is ready
+    uint64_t shown;  //  it has no row behind this id
+    uint64_t most;   //  a read of the index that is under way tells nothing of what is behind this id
+} zb_rank_t;
 
 typedef struct zb_cursor {
     zb_ring_t ring;    //  on its log's
@@ -78,14 +94,20 @@ typedef struct zb_cursor {
     size_t scan;     //  no view before this one has a ready message
     uint64_t ready;  //  messages of the window that can be delivered,
     uint64_t leased; //  and all those that are delivered
+    unsigned ranks;  //  0 = none
+    zb_rank_t *rank; //  by its number; that of 0 is not used
+    size_t fronts;   //  views that are ahead of the window,
+    uint64_t front_ready; //  and ready messages of these
+    bool flat;            //  for now what is next is the oldest of the window, whatever its rank
     zb_away_t *away; //  from the largest ids down: what is read again first is at the end
     size_t aways;
     bool ended;      //  of some of them the lease has ended
     size_t aways_room;
-    unsigned purges;      //  how often it was purged
+    unsigned purges;      //  how often it was purged, or has got other ranks: reads that began before are void
     struct zb_load *load; //  of its rows
     uint64_t seen;        //  rows up to here are seen by that
     unsigned pins;        //  rows in memory stay there while it is not 0
+    zb_keyed_t *keys;     //  of one whose messages go by their key; NULL: others
 } zb_cursor_t;
 
 //  A cursor of a log, to which everything up to the log's tail is done.
@@ -109,6 +131,23 @@ void zb_cursor_move (zb_cursor_t *self, uint32_t id, uint64_t from, uint64_t cou
 void zb_cursor_count (zb_cursor_t *self, uint64_t from);
 //  Bytes of a message of a row.
 uint64_t zb_cursor_size (const zb_places_t *places, uint32_t number);
+//  Of a queue without messages, or of which nothing is in memory yet: it has so many ranks, 0 = none.
+void zb_cursor_rank (zb_cursor_t *self, unsigned ranks);
+//  For its log: a row above rank 0 was shown; it may join those ahead of the window.
+void zb_cursor_ranked (zb_cursor_t *self, const zb_added_t *added, bool join);
+//  The rank of which the index has to be read before anything is delivered; 0: nothing has.
+unsigned zb_cursor_unread (const zb_cursor_t *self);
+//  Up to which id all of a rank is known.
+uint64_t zb_cursor_ahead (const zb_cursor_t *self, unsigned rank);
+//  The index has named the row with this last id, behind all that is known of the rank: it is this one, with these bits (or
+//  NULL), or, if `row` is NULL, what is in memory, or gone.  0, or -1 if it is malformed.
+int zb_cursor_fetch (zb_cursor_t *self, unsigned rank, uint64_t last, zb_row_t *row, const zb_row_t *bits);
+//  Such a read begins.
+void zb_cursor_fetching (zb_cursor_t *self);
+//  There is no other one of the rank up to this id.
+void zb_cursor_fetched (zb_cursor_t *self, unsigned rank, uint64_t upto);
+//  Whether rows are in memory only until the store knows what is done of them.
+bool zb_cursor_strays (const zb_cursor_t *self);
 //  Whether rows of a log that keeps them are shown to it, as they are from the beginning.  One that is not reads them.
 void zb_cursor_follow (zb_cursor_t *self, bool follows);
 //  Takes what the store knows about one that has just been made.
@@ -137,10 +176,24 @@ uint64_t zb_cursor_known (const zb_cursor_t *self, uint64_t id);
 typedef void (zb_gone_t) (void *context, uint64_t first, uint64_t last);
 uint64_t zb_cursor_finish (zb_cursor_t *self, uint64_t first, uint64_t last, zb_commit_t *commit, size_t *left,
                            zb_gone_t *gone, void *context);
-//  The first row of the window with a ready message, and its number; NULL if there is none.
+//  The first row of the window with a ready message, and its number; NULL if there is none.  Where there are ranks the
+//  first of the highest of which something is ready, also ahead of the window; NULL, too, if the index has to be read first.
 zb_view_t *zb_cursor_next (zb_cursor_t *self, uint32_t *number);
-//  The same of those with larger ids than this one, if it is not 0.
+//  The first row of the window with a ready message behind this id, if it is not 0, whatever its rank, or with one that waits for its key.
 zb_view_t *zb_cursor_ready (zb_cursor_t *self, uint64_t behind, uint32_t *number);
+//  Whether it goes by keys from now on, and by whose secret; NULL: no more.
+void zb_cursor_go_by_key (zb_cursor_t *self, const uint8_t secret[ZB_MAP_KEY_SIZE]);
+//  Whether this one, which is ready, may be delivered, since no other one of its key is leased; else it is blocked, which is no
+//  more ready.
+bool zb_cursor_may (zb_cursor_t *self, zb_view_t *view, uint32_t number);
+//  What was blocked by messages that are done, or have come back, is ready again.  Takes one off *left for each that is looked at;
+//  at 0 it stops, and the rest is done by the next call: false.
+bool zb_cursor_settle (zb_cursor_t *self, size_t *left);
+bool zb_cursor_settled (const zb_cursor_t *self);
+//  Bytes of what is known of keys: they are among those of its log, and stay until messages are done, or come back.
+size_t zb_cursor_key_bytes (const zb_cursor_t *self);
+//  Messages that are blocked.
+uint64_t zb_cursor_blocked (const zb_cursor_t *self);
 //  It is delivered.  Returns how often it was by now.
 uint32_t zb_cursor_deliver (zb_cursor_t *self, zb_view_t *view, uint32_t number, zb_lease_t *lease);
 //  What this lease (NULL: any of the session's) covers of the messages with these ids goes over to the lease `to`, or

@@ -17,6 +17,7 @@ zb_lease_t *zb_lease_new (zb_timers_t *timers, int kind, int64_t when, uint64_t 
     zb_lease_t *self = (zb_lease_t *) calloc (1, sizeof (zb_lease_t));
     assert (self);
     zb_ring_init (&self->mine);
+    zb_ring_init (&self->lent);
     self->timers = timers;
     self->timer.kind = kind;
     self->number = number;
@@ -29,6 +30,8 @@ void zb_lease_cover (zb_lease_t *self, uint64_t first, uint64_t last)
     self->left += (uint32_t) (last - first + 1);
     if (self->sum)
         *self->sum += last - first + 1;
+    if (self->bare)
+        return;
     //  Mostly ids ascend.
     uint32_t place = self->spans;
     while (place && self->span[place - 1].first > first)
@@ -76,6 +79,7 @@ void zb_lease_destroy (zb_lease_t **self_p)
         assert (self->left == 0);
         zb_timer_stop (self->timers, &self->timer);
         zb_ring_remove (&self->mine);
+        zb_ring_remove (&self->lent);
         free (self->span);
         free (self);
         *self_p = NULL;

@@ -21,11 +21,13 @@ typedef struct zb_lease {
     zb_timer_t timer; //  its end
     zb_timers_t *timers;
     zb_ring_t mine; //  on its session's ring
+    zb_ring_t lent; //  on its queue's, if that is no shared one
     struct zb_session *session; //  NULL: nobody's, they come back when it ends
     uint64_t *sum;   //  of its session, or of those of a queue that rest: messages that leases cover; NULL = nobody counts
     struct zb_queue *queue;
     uint64_t number; //  unique in the engine
     uint64_t walk;   //  the newest walk over its session's leases that it was part of
+    bool bare; //  it counts its messages, and has no spans and no end: those that wait for their key (core/queue/keyed)
     uint32_t left;   //  messages that it covers
     uint32_t looked; //  of one whose messages die: spans before this one, and ids before it, are done
     uint32_t spans;

@@ -13,6 +13,7 @@
 #include "core/queue/cursor.h"
 #include "core/queue/lane.h"
 #include "core/queue/log.h"
+#include "core/queue/rank.h"
 
 void zb_log_init (zb_log_t *self, uint32_t id, bool head_only, uint64_t tail, size_t *total)
 {
@@ -87,6 +88,7 @@ void zb_log_end_row (zb_log_t *self)
     self->stored += self->fill->size;
     zb_added_t *added = s_added (self, self->fill, self->fill_last);
     added->due = self->head_only ? 0 : zb_log_due (self->fill);
+    added->rank = self->fill_rank;
     zb_ring_append (&self->added, &added->ring);
     self->fill = NULL;
 }
@@ -127,9 +129,11 @@ static bool s_is_parted (const zb_log_t *self, size_t empty, const zb_piece_t *p
 void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, const zb_frame_t *body, size_t bodies)
 {
     size_t empty = zb_log_head_size (head->form), most = !self->head_only && head->n ? 1 : SIZE_MAX;
+    unsigned rank = zb_rank_of (piece->properties, self->ranks);
     //  No row has ids around one that is delivered before, or behind, the rest of it.
-    if (most == 1)
+    if (most == 1 || rank != self->fill_rank)
         zb_log_end_row (self);
+    self->fill_rank = rank;
     piece->part = piece->number && (piece->part || bodies > most || s_is_parted (self, empty, piece, body, bodies));
     piece->total = (uint32_t) bodies;
     for (size_t next = 0; next < bodies;) {
@@ -172,8 +176,17 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit)
             zb_lane_put (commit->batch, self->id, added->due, added->last, added->row);
         else
             zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, added->row);
+        if (added->rank && !added->due)
+            zb_rank_put (commit->batch, self->id, added->rank, added->last, added->row->size);
         zb_ring_append (&commit->rows, link);
     }
+}
+
+unsigned zb_log_rank (const zb_log_t *self, const zb_row_t *row)
+{
+    size_t offset = 0;
+    zb_piece_t piece;
+    return self->ranks && zb_log_next (row, &offset, &piece) == 1 ? zb_rank_of (piece.properties, self->ranks) : 0;
 }
 
 void zb_log_lay (zb_log_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit)
@@ -238,6 +251,9 @@ uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *
     zb_added_t *added = s_added (self, zb_row_ref (row), last);
     added->inserted = true;
     added->first = head.first;
+    added->rank = zb_log_rank (self, row);
+    if (added->rank)
+        zb_rank_put (commit->batch, self->id, added->rank, last, row->size);
     added->bits = self->head_only ? s_insert_late (self, last, head.count, bits, commit)
                   : bits          ? zb_row_ref (bits)
                                   : NULL;
@@ -274,6 +290,9 @@ void zb_log_show (zb_log_t *self, const zb_added_t *added, bool join, size_t *le
     else if (join && self->head_only) s_join (self, added, left);
     else if (join) ZB_RING_EACH (link, after, &self->cursors)
         zb_cursor_join (ZB_ITEM (link, zb_cursor_t, ring), added->row, added->last, added->bits);
+    if (added->rank)
+        ZB_RING_EACH (link, after, &self->cursors)
+    zb_cursor_ranked (ZB_ITEM (link, zb_cursor_t, ring), added, join);
     if (!inserted)
         self->tail = added->last;
 }

@@ -58,6 +58,8 @@ typedef struct {
     zb_ring_t added;    //  rows that have ended, for the next batch
     zb_row_t *fill;
     uint64_t fill_last;
+    unsigned fill_rank; //  and its rank
+    unsigned ranks;     //  of a queue: so many ranks (core/queue/rank.h), each row is of one; 0 = there are none
     size_t hint;    //  bytes that the last row took
     zb_deck_t rows; //  places of the rows that are in memory
     size_t bytes;   //  memory of these, and of what its cursors know of them,
@@ -75,6 +77,7 @@ typedef struct {
     uint64_t first;  //  its first id,
     zb_row_t *bits;  //  and what is done of it, or NULL
     uint64_t due;    //  it goes into the lane (core/queue/lane.h), until then; 0 = it does not
+    unsigned rank;   //  of the row
 } zb_added_t;
 
 //  A log without messages; ids up to `tail` are before its time.
@@ -95,6 +98,8 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit);
 //  is no load of its cursors'.  Where rows are kept that holds for each cursor, and each of them
 //  is to be written into the same commit.
 uint32_t zb_log_insert (zb_log_t *self, zb_row_t *row, uint64_t last, zb_row_t *bits, zb_commit_t *commit);
+//  The rank of a row that is well-formed: its first message's.
+unsigned zb_log_rank (const zb_log_t *self, const zb_row_t *row);
 //  Writes a row of one message into the lane, which is due when its head says so.
 void zb_log_lay (zb_log_t *self, zb_row_t *row, uint64_t id, zb_commit_t *commit);
 //  Frees a row that was put, after its commit is released or was given up.

@@ -13,6 +13,7 @@
 
 #include "core/base/level.h"
 #include "core/queue/options.h"
+#include "core/queue/rank.h"
 
 #define NONE SIZE_MAX
 
@@ -85,7 +86,8 @@ static const char *s_names (char why[ZB_OPTION_WHY])
     for (size_t index = 0; index < OPTIONS; index++)
         size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size, "%s%s", index ? ", " : "", s_options[index].name);
     size += (size_t) snprintf (why + size, ZB_OPTION_WHY - size,
-                               ", " ZB_OPTION_FULL ", " ZB_OPTION_TRIES ", " ZB_OPTION_RETRY " and " ZB_OPTION_DEAD);
+                               ", " ZB_OPTION_PRIORITIES ", " ZB_OPTION_FULL ", " ZB_OPTION_MODE ", " ZB_OPTION_TRIES
+                               ", " ZB_OPTION_RETRY ", " ZB_OPTION_DEDUPE ", " ZB_OPTION_UNUSED " and " ZB_OPTION_DEAD);
     assert (size < ZB_OPTION_WHY);
     return why;
 }
@@ -135,10 +137,47 @@ size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t ro
     return size;
 }
 
+const char *zb_options_set_unused (zb_queue_row_t *row, zb_frame_t value)
+{
+    static const char wrong[] = ZB_OPTION_UNUSED " is a number of milliseconds, 0 for never";
+    return zb_number_parse (value, ZB_UNUSED_MOST, &row->unused) ? NULL : wrong;
+}
+
+size_t zb_options_format_unused (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size = row->unused ? (size_t) snprintf (text, room, ZB_OPTION_UNUSED "=%" PRIu64 "\n", row->unused) : 0;
+    assert (size < room);
+    return size;
+}
+
+static const char *const s_modes[] = {
+    [ZB_MODE_SHARED] = "shared", [ZB_MODE_EXCLUSIVE] = "exclusive", [ZB_MODE_KEY] = "key"};
+
+const char *zb_options_set_mode (zb_queue_row_t *row, zb_frame_t value)
+{
+    for (zb_mode_t mode = ZB_MODE_SHARED; mode <= ZB_MODE_KEY; mode++)
+        if (zb_frame_is (value, s_modes[mode])) {
+            row->mode = mode;
+            if (mode != ZB_MODE_EXCLUSIVE)
+                memset (row->holder, 0, sizeof row->holder);
+            return NULL;
+        }
+    return ZB_OPTION_MODE " is shared, exclusive or key";
+}
+
+size_t zb_options_format_mode (const zb_queue_row_t *row, char *text, size_t room)
+{
+    size_t size = row->mode ? (size_t) snprintf (text, room, ZB_OPTION_MODE "=%s\n", s_modes[row->mode]) : 0;
+    assert (size < room);
+    return size;
+}
+
 const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name)
 {
     if (zb_frame_eq (zb_queue_row_dead (row), name))
         return ZB_OPTION_DEAD " is another queue";
+    if (row->ranks && row->mode == ZB_MODE_KEY)
+        return ZB_OPTION_PRIORITIES " and " ZB_OPTION_MODE "=key don't go together: what has a higher priority would be given before others of its key";
     if (row->most_tries && row->dead_size == 0 && name.size + sizeof ZB_DEAD_SUFFIX - 1 > ZB_NAME_MAX)
         return ZB_OPTION_TRIES ": the name of the queue that dead letters go to would be too long: set " ZB_OPTION_DEAD;
     return NULL;
@@ -169,6 +208,16 @@ static const char *s_set_full (zb_queue_row_t *row, zb_frame_t value)
     return NULL;
 }
 
+static const char *s_set_priorities (zb_queue_row_t *row, zb_frame_t value)
+{
+    uint64_t ranks = 0;
+    if (!zb_number_parse (value, ZB_RANKS_MOST, &ranks) || (ranks && ranks < ZB_RANKS_LEAST))
+        return ZB_OPTION_PRIORITIES " is a number from 2 to 10, 0 for none";
+    row->ranks = (unsigned) ranks;
+    return NULL;
+}
+_Static_assert(ZB_RANKS_LEAST == 2 && ZB_RANKS_MOST == 10, "as the text says");
+
 const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value, char why[ZB_OPTION_WHY])
 {
     if (zb_frame_is (name, ZB_OPTION_DEAD))
@@ -177,8 +226,18 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
         return zb_options_set_retry (row, value);
     if (zb_frame_is (name, ZB_OPTION_TRIES))
         return zb_options_set_tries (row, value);
+    if (zb_frame_is (name, ZB_OPTION_DEDUPE))
+        return zb_number_parse (value, ZB_DEDUPE_MOST, &row->dedupe) ? NULL
+                                                                     : ZB_OPTION_DEDUPE
+                   " is a number of milliseconds, 0 for none";
+    if (zb_frame_is (name, ZB_OPTION_UNUSED))
+        return zb_options_set_unused (row, value);
+    if (zb_frame_is (name, ZB_OPTION_MODE))
+        return zb_options_set_mode (row, value);
     if (zb_frame_is (name, ZB_OPTION_FULL))
         return s_set_full (row, value);
+    if (zb_frame_is (name, ZB_OPTION_PRIORITIES))
+        return s_set_priorities (row, value);
     size_t option = 0;
     while (option < OPTIONS && !zb_frame_is (name, s_options[option].name))
         option++;
@@ -197,6 +256,10 @@ const char *zb_options_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t val
 unsigned zb_options_level (const zb_queue_row_t *row)
 {
     unsigned level = row->drops        ? ZB_LEVEL_FULL
+                     : row->ranks      ? ZB_LEVEL_PRIORITIES
+                     : row->unused     ? ZB_LEVEL_UNUSED
+                     : row->dedupe     ? ZB_LEVEL_DEDUPE
+                     : row->mode       ? ZB_LEVEL_MODE
                      : row->most_tries ? ZB_LEVEL_TRIES
                      : row->dead_size  ? ZB_LEVEL_DEAD
                      : row->retry      ? ZB_LEVEL_RETRY
@@ -210,8 +273,9 @@ unsigned zb_options_level (const zb_queue_row_t *row)
 bool zb_options_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
 {
     bool same = one->timed == other->timed && one->delays == other->delays && one->sized == other->sized &&
-                one->drops == other->drops && one->retry == other->retry && one->retry_most == other->retry_most &&
-                one->most_tries == other->most_tries &&
+                one->drops == other->drops && one->ranks == other->ranks && one->retry == other->retry &&
+                one->retry_most == other->retry_most && one->most_tries == other->most_tries &&
+                one->mode == other->mode && one->unused == other->unused && one->dedupe == other->dedupe &&
                 zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
     for (size_t index = 0; index < OPTIONS; index++)
         same = same && s_value (one, index) == s_value (other, index);
@@ -231,10 +295,17 @@ size_t zb_options_format (const zb_queue_row_t *row, const zb_limits_t *limits, 
     }
     if (!late)
         return size;
+    if (row->ranks)
+        size += (size_t) snprintf (text + size, room - size, ZB_OPTION_PRIORITIES "=%u\n", row->ranks);
     if (row->drops)
         size += (size_t) snprintf (text + size, room - size, ZB_OPTION_FULL "=drop-oldest\n");
     assert (size < room);
+    size += zb_options_format_mode (row, text + size, room - size);
     size += zb_options_format_tries (row, text + size, room - size);
     size += zb_options_format_retry (row, text + size, room - size);
+    if (row->dedupe)
+        size += (size_t) snprintf (text + size, room - size, ZB_OPTION_DEDUPE "=%" PRIu64 "\n", row->dedupe);
+    assert (size < room);
+    size += zb_options_format_unused (row, text + size, room - size);
     return size + zb_options_format_dead (row, text + size, room - size);
 }

@@ -39,12 +39,35 @@ size_t zb_options_format_retry (const zb_queue_row_t *row, char *text, size_t ro
 #define ZB_OPTION_TRIES_TEXT (sizeof ZB_OPTION_TRIES + 24)
 const char *zb_options_set_tries (zb_queue_row_t *row, zb_frame_t value);
 size_t zb_options_format_tries (const zb_queue_row_t *row, char *text, size_t room);
+
+//  ms after which it is deleted if nobody has used it, of queues and of subscriptions, 0 for never.  It is among the late
+//  ones, and shown only where it is set.
+#define ZB_OPTION_UNUSED "unused"
+#define ZB_OPTION_UNUSED_TEXT (sizeof ZB_OPTION_UNUSED + 24)
+const char *zb_options_set_unused (zb_queue_row_t *row, zb_frame_t value);
+size_t zb_options_format_unused (const zb_queue_row_t *row, char *text, size_t room);
+
 //  What is wrong with the row of a queue or subscription of this name, for a client; NULL if nothing is.
 const char *zb_options_wrong (const zb_queue_row_t *row, zb_frame_t name);
+
+//  For how many ms the message-ids of PUTs are remembered, 0 for not at all.  It is among the late ones, and shown only where
+//  it is set.
+#define ZB_OPTION_DEDUPE "dedupe"
+//  To whom messages go, of queues and of subscriptions: shared, or exclusive.  It is among the late ones, and shown only where
+//  it is not the default.
+#define ZB_OPTION_MODE "mode"
+#define ZB_OPTION_MODE_TEXT (sizeof ZB_OPTION_MODE + sizeof "exclusive" + 1)
+const char *zb_options_set_mode (zb_queue_row_t *row, zb_frame_t value);
+size_t zb_options_format_mode (const zb_queue_row_t *row, char *text, size_t room);
 
 //  What a PUT gets that is beyond a limit of the queue: reject, or drop-oldest.  It is among the late ones, and shown only
 //  where it is not the default, as is what counts in its max-bytes.
 #define ZB_OPTION_FULL "full"
+
+//  How many priorities a queue has, 0 for none: fixed while there are messages.  It is among the late ones, and shown only
+//  where it is set.
+#define ZB_OPTION_PRIORITIES "priorities"
+#define ZB_OPTION_PRIORITIES_TEXT (sizeof ZB_OPTION_PRIORITIES + 4)
 
 //  The one that is a name, of queues and of subscriptions: where dead letters go, empty for the default.  It is among the
 //  late ones, and shown only where it is set.

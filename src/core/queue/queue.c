@@ -24,9 +24,11 @@ static zb_queue_t *s_new (zb_queue_kind_t kind, zb_frame_t name, uint32_t id, ui
     assert (self);
     self->kind = kind;
     zb_log_init (&self->log, id, kind == ZB_KIND_TOPIC, tail, total);
-    zb_ring_t *ring[] = {&self->ring,    &self->touched, &self->demand, &self->strays,   &self->rest,
-                         &self->parked,  &self->late,    &self->subs,   &self->filtered, &self->retaining,
-                         &self->at_tail, &self->sifts,   &self->doomed, &self->dies};
+    zb_ring_t *ring[] = {&self->ring,     &self->touched,   &self->demand,  &self->strays,
+                         &self->rest,     &self->parked,    &self->late,    &self->subs,
+                         &self->filtered, &self->retaining, &self->at_tail, &self->sifts,
+                         &self->doomed,   &self->dies,      &self->over,    &self->remembers,
+                         &self->lent,     &self->hold.mine};
     for (size_t index = 0; index < sizeof ring / sizeof ring[0]; index++)
         zb_ring_init (ring[index]);
     memcpy (self->text, name.data, name.size);
@@ -86,7 +88,9 @@ void zb_queue_destroy (zb_queue_t **self_p)
         assert (zb_ring_empty (&self->demand) && zb_ring_empty (&self->strays) && zb_ring_empty (&self->parked) &&
                 zb_ring_empty (&self->late) && zb_ring_empty (&self->rest) && zb_ring_empty (&self->filtered) &&
                 zb_ring_empty (&self->retaining) && zb_ring_empty (&self->at_tail) && zb_ring_empty (&self->sifts) &&
-                zb_ring_empty (&self->doomed) && zb_ring_empty (&self->dies));
+                zb_ring_empty (&self->doomed) && zb_ring_empty (&self->dies) && zb_ring_empty (&self->over) &&
+                zb_ring_empty (&self->remembers) && zb_ring_empty (&self->lent) && zb_ring_empty (&self->hold.mine) &&
+                !self->seen && self->disuse.place == 0);
         free (self->dead);
         free (self);
         *self_p = NULL;
@@ -117,10 +121,15 @@ zb_queue_row_t zb_queue_row (const zb_queue_t *self)
                           .timed = self->timed,
                           .delay = self->delay,
                           .delays = self->delays,
+                          .ranks = self->cursor.ranks,
                           .retry = self->retry,
                           .retry_most = self->retry_most,
-                          .most_tries = self->most_tries};
+                          .most_tries = self->most_tries,
+                          .mode = self->mode,
+                          .dedupe = self->dedupe,
+                          .unused = self->unused};
     row.counts = self->sized ? self->cursor.counts : 0;
+    memcpy (row.holder, self->hold.mark, sizeof row.holder);
     zb_queue_row_set_dead (&row, (zb_frame_t){self->dead, self->dead_size});
     return row;
 }
@@ -146,9 +155,17 @@ void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row)
     self->timed = row->timed;
     self->delay = row->delay;
     self->delays = row->delays;
+    if (self->cursor.ranks != row->ranks)
+        zb_cursor_rank (&self->cursor, row->ranks);
     self->retry = row->retry;
     self->retry_most = row->retry_most;
     self->most_tries = row->most_tries;
+    self->dedupe = row->dedupe;
+    self->unused = row->unused;
+    self->mode = row->mode;
+    if (row->mode != ZB_MODE_KEY)
+        zb_cursor_go_by_key (&self->cursor, NULL);
+    memcpy (self->hold.mark, row->holder, sizeof self->hold.mark);
     free (self->dead);
     self->dead = row->dead_size ? (char *) malloc (row->dead_size) : NULL;
     assert (self->dead || row->dead_size == 0);
@@ -175,14 +192,18 @@ int64_t zb_queue_retry (const zb_queue_t *self, uint32_t tries)
     return (int64_t) (delay < most ? delay : most);
 }
 
+zb_frame_t zb_dead_name (zb_frame_t name, char text[ZB_DEAD_NAME_MAX])
+{
+    const char *from = (const char *) name.data;
+    for (size_t index = 0; index < name.size; index++)
+        text[index] = from[index] == '/' ? '.' : from[index];
+    memcpy (text + name.size, ZB_DEAD_SUFFIX, sizeof ZB_DEAD_SUFFIX - 1);
+    return (zb_frame_t){text, name.size + sizeof ZB_DEAD_SUFFIX - 1};
+}
+
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX])
 {
-    if (self->dead)
-        return (zb_frame_t){self->dead, self->dead_size};
-    for (size_t index = 0; index < self->name.size; index++)
-        text[index] = self->text[index] == '/' ? '.' : self->text[index];
-    memcpy (text + self->name.size, ZB_DEAD_SUFFIX, sizeof ZB_DEAD_SUFFIX - 1);
-    return (zb_frame_t){text, self->name.size + sizeof ZB_DEAD_SUFFIX - 1};
+    return self->dead ? (zb_frame_t){self->dead, self->dead_size} : zb_dead_name (self->name, text);
 }
 
 void zb_queue_restore (zb_queue_t *self, const zb_cursor_row_t *row)

@@ -20,6 +20,7 @@
 
 #include "core/base/map.h"
 #include "core/queue/cursor.h"
+#include "core/queue/dedupe.h"
 #include "core/queue/lane.h"
 
 //  What was found out about the first row of a log.
@@ -29,6 +30,18 @@ typedef struct {
     uint32_t count;  //  with so many messages; 0 = nothing was
     bool read;       //  it is being read, and no other has become the first since that began
 } zb_oldest_t;
+
+//  Whose an exclusive queue is, see core/engine/holding.c.
+typedef struct {
+    struct zb_session *session; //  NULL: nobody's; and while the timer runs, kept for who has the mark
+    uint8_t mark[ZB_MARK_SIZE]; //  of its name, as in the queue's row
+    zb_ring_t mine;             //  on the session's ring
+    zb_timer_t timer;           //  the end of that, or of a session that does nothing
+    uint64_t epoch;             //  in which its number was given
+    uint64_t fence;             //  and that
+    uint64_t ousted;            //  the session with this number has lost it, and may have leases; 0 = none
+    bool known;                 //  what the row says has been looked at
+} zb_hold_t;
 
 typedef struct zb_queue {
     zb_log_t log;       //  of a subscription only its count of users has a meaning
@@ -71,6 +84,18 @@ typedef struct zb_queue {
     uint64_t retry; //  as in its row
     uint64_t retry_most;
     uint64_t most_tries;
+    zb_mode_t mode; //  as in its row
+    zb_hold_t hold; //  exclusive,
+    zb_ring_t lent; //  and leases of sessions
+    uint64_t dedupe;     //  as in its row,
+    zb_dedupe_t *seen;   //  what is remembered for that; NULL = it is not in memory,
+    zb_ring_t remembers; //  and on the ring of queues of which it is, the longest unused first
+    uint64_t unused;     //  as in its row;
+    uint64_t used;       //  the pair's time when it was used last in this lead, 0 = not yet,
+    zb_timer_t disuse;   //  when it is looked at again,
+    zb_ring_t over;      //  and on the ring of those that nobody has used for so long,
+    uint64_t pass;       //  which go after this pass over all queues
+    uint64_t alone;      //  when this broker was alone for this time, it was made; 0 = before, or by a replay
     char *dead;     //  where dead letters go; NULL = the default
     uint8_t dead_size;
     uint64_t birth; //  of a subscription, as in its row
@@ -107,8 +132,10 @@ void zb_queue_destroy (zb_queue_t **self_p);
 zb_queue_row_t zb_queue_row (const zb_queue_t *self);
 //  Takes the options.
 void zb_queue_configure (zb_queue_t *self, const zb_queue_row_t *row);
-//  Where dead letters go: its option; else NAME.dead, or of a subscription TOPIC.SUB.dead, as it is written into the text.
+//  Where dead letters of one of this name go by default: NAME.dead, or of a subscription TOPIC.SUB.dead, as it is written into
+//  the text; and its option, or that.
 #define ZB_DEAD_NAME_MAX (ZB_NAME_MAX + 5)
+zb_frame_t zb_dead_name (zb_frame_t name, char text[ZB_DEAD_NAME_MAX]);
 zb_frame_t zb_queue_dead (const zb_queue_t *self, char text[ZB_DEAD_NAME_MAX]);
 //  ms that a message rests after so many tries without success; 0: not at all.  By the option retry-delay; where there is
 //  none, but max-deliveries, 100 ms after the third one, twice as long after each more, up to 10 s.

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/queue/rank.h"
 #include "core/queue/topic.h"
 
 //  Queues
@@ -43,7 +44,11 @@ enum {
     MORE_BYTES = 8,
     MORE_DROPS = 9,
     MORE_TRIES = 10,
-    MORE_DELAY = 11
+    MORE_DELAY = 11,
+    MORE_MODE = 12,
+    MORE_RANKS = 13,
+    MORE_DEDUPE = 14,
+    MORE_UNUSED = 15
 };
 
 static size_t s_more (uint8_t *value, uint8_t which, const void *data, size_t size)
@@ -85,7 +90,20 @@ size_t zb_more_encode (const zb_queue_row_t *self, uint8_t value[ZB_MORE_MAX])
     size += s_more (value + size, MORE_TRIES, tries, self->most_tries ? sizeof tries : 0);
     uint8_t delay[8];
     zb_put64 (delay, self->delay);
-    return size + s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    size += s_more (value + size, MORE_DELAY, delay, self->delays ? sizeof delay : 0);
+    uint8_t mode[1 + ZB_MARK_SIZE] = {(uint8_t) self->mode};
+    memcpy (mode + 1, self->holder, ZB_MARK_SIZE);
+    static const uint8_t nobody[ZB_MARK_SIZE];
+    bool held = memcmp (self->holder, nobody, ZB_MARK_SIZE) != 0;
+    size += s_more (value + size, MORE_MODE, mode, !self->mode ? 0 : held ? sizeof mode : 1);
+    uint8_t ranks = (uint8_t) self->ranks;
+    size += s_more (value + size, MORE_RANKS, &ranks, self->ranks > 0);
+    uint8_t dedupe[8];
+    zb_put64 (dedupe, self->dedupe);
+    size += s_more (value + size, MORE_DEDUPE, dedupe, self->dedupe ? sizeof dedupe : 0);
+    uint8_t unused[8];
+    zb_put64 (unused, self->unused);
+    return size + s_more (value + size, MORE_UNUSED, unused, self->unused ? sizeof unused : 0);
 }
 
 static int s_take_expires (zb_queue_row_t *self, const uint8_t *value, size_t size)
@@ -125,6 +143,33 @@ static int s_take_tries (zb_queue_row_t *self, const uint8_t *value, size_t size
     return 0;
 }
 
+static int s_take_dedupe (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_DEDUPE_MOST || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->dedupe = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_unused (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 8 || zb_get64 (value) == 0 || zb_get64 (value) > ZB_UNUSED_MOST || self->kind == ZB_KIND_TOPIC)
+        return -1;
+    self->unused = zb_get64 (value);
+    return 0;
+}
+
+static int s_take_mode (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if ((size != 1 && size < 1 + ZB_MARK_SIZE) || value[0] == ZB_MODE_SHARED || value[0] > ZB_MODE_KEY ||
+        self->kind == ZB_KIND_TOPIC)
+        return -1;
+    self->mode = (zb_mode_t) value[0];
+    if (size > 1 && self->mode == ZB_MODE_EXCLUSIVE)
+        memcpy (self->holder, value + 1, ZB_MARK_SIZE);
+    return 0;
+}
+
 static int s_take_retains (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     if (size < 16 || zb_get64 (value) > INT64_MAX || zb_get64 (value + 8) > INT64_MAX)
@@ -153,6 +198,14 @@ static int s_take_drops (zb_queue_row_t *self, const uint8_t *value, size_t size
     return 0;
 }
 
+static int s_take_ranks (zb_queue_row_t *self, const uint8_t *value, size_t size)
+{
+    if (size < 1 || value[0] < ZB_RANKS_LEAST || value[0] > ZB_RANKS_MOST || self->kind != ZB_KIND_QUEUE)
+        return -1;
+    self->ranks = value[0];
+    return 0;
+}
+
 int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
 {
     for (size_t at = 0; size - at >= 2 && value[at + 1] <= size - at - 2; at += 2u + value[at + 1]) {
@@ -165,11 +218,19 @@ int zb_more_decode (zb_queue_row_t *self, const uint8_t *value, size_t size)
             return -1;
         if (value[at] == MORE_TRIES && s_take_tries (self, value + at + 2, value[at + 1]))
             return -1;
+        if (value[at] == MORE_DEDUPE && s_take_dedupe (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_UNUSED && s_take_unused (self, value + at + 2, value[at + 1]))
+            return -1;
         if (value[at] == MORE_RETAINS && s_take_retains (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_BYTES && s_take_bytes (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_DROPS && s_take_drops (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_RANKS && s_take_ranks (self, value + at + 2, value[at + 1]))
+            return -1;
+        if (value[at] == MORE_MODE && s_take_mode (self, value + at + 2, value[at + 1]))
             return -1;
         if (value[at] == MORE_FILTER && zb_topic_filter (self, name, name.size))
             return -1;

@@ -55,11 +55,21 @@
                                                       when it is full
                                                  an option 10: u64  max-deliveries: tries after which a message dies
                                                  an option 11: of a queue: u64  delay in ms of a message that says none
+                                                 an option 12: u8  mode: 1 exclusive, and 16 bytes of whose name it is
+                                                      (core/engine/holding.c), if that has one; 2 key
+                                                 an option 13: of a queue: u8  priorities, 2 to 10
+                                                 an option 14: of a queue: u64  dedupe: ms for which message-ids are
+                                                      remembered
+                                                 an option 15: u64  unused: ms without use after which it is deleted
     log        queue id u32, LAST message id u64 messages, see below
                0x00000000, 0x01, queue id u32,   messages that are not due yet, one a row, as below; from level 4 on, see
                due u64, message id u64                core/queue/lane.h
                0x00000000, 0x02, queue id u32,   u64  ms since 1970: when that message is due,
                message id u64                    u32  bytes of its body and properties
+               0x00000000, 0x03, queue id u32,   u32  bytes of the row of the log with that last id, whose messages have
+               u8 rank, last message id u64           this rank above 0; from level 4 on, see core/queue/rank.h
+               0x00000000, 0x04, queue id u32,   a PUT with a message-id, by its first message, see core/queue/dedupe.h
+               message id u64
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
                                                       of a topic: those of them whose rows are gone,
@@ -139,11 +149,16 @@
 #define ZB_QUEUE_ROW_SIZE 45 //  without more options,
 #define ZB_QUEUE_ROW_MAX (ZB_QUEUE_ROW_SIZE + ZB_MORE_MAX)
 //  Bytes of more options.
-#define ZB_MORE_MAX (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 18 + 3 + 10 + 10)
+#define ZB_MORE_MAX \
+    (2 + ZB_NAME_MAX + 18 + 10 + 2 + ZB_FILTER_MAX + 18 + 18 + 18 + 3 + 10 + 10 + 3 + ZB_MARK_SIZE + 3 + 10 + 10)
 
 #define ZB_DEAD_SUFFIX ".dead"  //  behind a name, the default of where dead letters go
 #define ZB_TRIES_MOST INT32_MAX //  of max-deliveries
 
+//  To whom messages go at a time: to any consumers; to one; of each key to one.
+typedef enum { ZB_MODE_SHARED, ZB_MODE_EXCLUSIVE, ZB_MODE_KEY } zb_mode_t;
+
+#define ZB_MARK_SIZE 16 //  of what stands for a consumer's name
 #define ZB_STAMP_SIZE 17
 
 //  What a name is: a subscription's is TOPIC/SUB.
@@ -179,9 +194,14 @@ typedef struct {
     bool timed;       //  it was: properties of this name have a meaning
     uint64_t delay;   //  of a queue: ms, 0 = none;
     bool delays;      //  the option was named: properties of its kind have a meaning
+    unsigned ranks;   //  of a queue: its priorities (core/queue/rank.h), 0 = none
     uint64_t retry;   //  not of a topic: ms that a message rests after its first try, 0 = not at all;
     uint64_t retry_most; //  after each more twice as long, up to so long
     uint64_t most_tries; //  not of a topic: tries without success after which a message dies, 0 = no limit
+    zb_mode_t mode;      //  not of a topic: to whom its messages go at a time;
+    uint8_t holder[ZB_MARK_SIZE]; //  exclusive: whose it is, by its name; zeros: nobody's who has one
+    uint64_t dedupe;     //  of a queue: ms for which the message-ids of PUTs are remembered, 0 = not at all
+    uint64_t unused;     //  not of a topic: ms after which it is deleted if nobody uses it, 0 = never
     uint8_t dead_size; //  not of a topic: where dead letters go, 0 = the default
     char dead[ZB_NAME_MAX];
 } zb_queue_row_t;

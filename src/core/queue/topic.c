@@ -131,13 +131,18 @@ const char *zb_topic_set (zb_queue_row_t *row, zb_frame_t name, zb_frame_t value
         return zb_options_set_dead (row, value);
     if (zb_frame_is (name, ZB_OPTION_TRIES))
         return zb_options_set_tries (row, value);
+    if (zb_frame_is (name, ZB_OPTION_MODE))
+        return zb_options_set_mode (row, value);
     if (zb_frame_is (name, ZB_OPTION_RETRY))
         return zb_options_set_retry (row, value);
+    if (zb_frame_is (name, ZB_OPTION_UNUSED))
+        return zb_options_set_unused (row, value);
     if (zb_frame_is (name, "from"))
         return s_from (row, value);
     if (zb_frame_is (name, "filter"))
         return s_filter (row, value);
-    return "the options of a subscription are lease, grace, max-deliveries, retry-delay, dead-letter, from and filter";
+    return "the options of a subscription are lease, grace, mode, max-deliveries, retry-delay, unused, dead-letter, "
+           "from and filter";
 }
 
 const char *zb_topic_wrong (const zb_queue_row_t *row)
@@ -151,7 +156,8 @@ bool zb_topic_same (const zb_queue_row_t *one, const zb_queue_row_t *other)
     return one->bytes == other->bytes && one->retains == other->retains && one->age == other->age &&
            one->most == other->most && one->lease == other->lease && one->grace == other->grace &&
            one->retry == other->retry && one->retry_most == other->retry_most && one->most_tries == other->most_tries &&
-           zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
+            one->mode == other->mode && one->unused == other->unused &&
+            zb_frame_eq (zb_queue_row_dead (one), zb_queue_row_dead (other));
 }
 
 size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, char *text, size_t room)
@@ -169,7 +175,9 @@ size_t zb_topic_format (const zb_queue_row_t *row, const zb_limits_t *limits, ch
         size += snprintf (text + size, room - (size_t) size, "max-age=%" PRIu64 "\nkeep-messages=%" PRIu64 "\n",
                           row->age, row->most);
     assert ((size_t) size < room);
+    size += (int) zb_options_format_mode (row, text + size, room - (size_t) size);
     size += (int) zb_options_format_tries (row, text + size, room - (size_t) size);
     size += (int) zb_options_format_retry (row, text + size, room - (size_t) size);
+    size += (int) zb_options_format_unused (row, text + size, room - (size_t) size);
     return (size_t) size + zb_options_format_dead (row, text + size, room - (size_t) size);
 }

@@ -109,9 +109,27 @@ uint32_t zb_view_deliver (zb_view_t *self, uint32_t number, zb_lease_t *lease)
     return ++self->seat[number].deliveries;
 }
 
+void zb_view_block (zb_view_t *self, uint32_t number, zb_lease_t *lease)
+{
+    assert (zb_view_is_ready (self, number) && lease->bare); //  I2
+    s_seat (self);
+    uint64_t id = zb_places_id (self->places, number);
+    zb_lease_cover (lease, id, id);
+    self->seat[number].lease = lease;
+    self->ready--;
+    self->blocked++;
+}
+
+bool zb_view_is_blocked (const zb_view_t *self, uint32_t number)
+{
+    const zb_lease_t *lease = zb_view_lease (self, number);
+    return lease && lease->bare;
+}
+
 void zb_view_return (zb_view_t *self, uint32_t number)
 {
     assert (zb_view_lease (self, number));
+    self->blocked -= zb_view_is_blocked (self, number) ? 1 : 0;
     zb_lease_uncover (self->seat[number].lease, 1);
     self->seat[number].lease = NULL;
     self->ready++;
@@ -139,6 +157,7 @@ void zb_view_finish (zb_view_t *self, uint32_t number)
 {
     assert (!zb_view_is_done (self, number) && self->open); //  I3
     if (zb_view_lease (self, number)) {
+        self->blocked -= zb_view_is_blocked (self, number) ? 1 : 0;
         zb_lease_uncover (self->seat[number].lease, 1);
         self->seat[number].lease = NULL;
     }
@@ -150,6 +169,7 @@ void zb_view_finish (zb_view_t *self, uint32_t number)
 
 void zb_view_forget (zb_view_t *self)
 {
+    assert (self->blocked == 0);
     free (self->seat);
     self->seat = NULL;
     self->ready = self->open;

@@ -32,7 +32,11 @@ typedef struct {
     bool has_bits;   //  a bitmap has been written
     uint32_t open;   //  messages that are not done
     uint32_t ready;  //  of them not leased
+    uint32_t blocked; //  and leased by nobody, as they wait for their key
     uint32_t scan;   //  no message before this one is ready
+    uint8_t rank;    //  core/queue/rank.h;
+    bool listed;     //  on its cursor's deck of that rank,
+    bool front;      //  and ahead of the window
     uint8_t bits[];  //  what is done, as in the table acks
 } zb_view_t;
 
@@ -53,6 +57,9 @@ bool zb_view_is_ready (const zb_view_t *self, uint32_t number);
 zb_lease_t *zb_view_lease (const zb_view_t *self, uint32_t number);
 //  A message that is ready is delivered.  Returns how often it was by now.
 uint32_t zb_view_deliver (zb_view_t *self, uint32_t number, zb_lease_t *lease);
+//  One that is ready is leased by nobody, and that is no delivery.
+void zb_view_block (zb_view_t *self, uint32_t number, zb_lease_t *lease);
+bool zb_view_is_blocked (const zb_view_t *self, uint32_t number);
 //  One that is leased is ready again, or another lease's.
 void zb_view_return (zb_view_t *self, uint32_t number);
 void zb_view_hand (zb_view_t *self, uint32_t number, zb_lease_t *lease);

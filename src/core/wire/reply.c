@@ -170,6 +170,7 @@ static zb_frame_t s_index (zb_frames_t *self)
         text += zb_index_format (body->id, body->deliveries, (zb_frame_t){lines, body->properties_size}, text);
         text += s_mark (text, "\tzb-n=", body->n);
         text += s_mark (text, "\tzb-time=", body->time);
+        text += s_mark (text, "\tzb-fence=", body->fence);
         if (index == 0) {
             text += s_mark (text, "\tzb-skipped=", reply->skipped.first);
             text += s_mark (text, "..", reply->skipped.last);

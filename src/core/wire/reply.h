@@ -50,6 +50,7 @@ typedef struct {
     uint32_t deliveries; //  this one included
     uint64_t n;          //  of a topic: its number there, and
     uint64_t time;       //  when it was put, ms since 1970; 0 = not told
+    uint64_t fence;      //  of an exclusive queue: whose it was given as (zb-fence); 0 = not told
 } zb_delivery_t;
 
 typedef struct {

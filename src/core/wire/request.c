@@ -72,6 +72,8 @@ static int s_parse_acks (zb_request_t *self, zb_spans_t *ids, zb_frame_t acks)
         return s_bad (self, "acks", "not ids or ranges ID..ID with one space between");
     self->span = ids->span;
     self->spans = ids->size;
+    for (size_t index = 0; index < ids->size; index++)
+        self->ranges = self->ranges || ids->span[index].first < ids->span[index].last;
     return 0;
 }
 

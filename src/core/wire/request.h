@@ -54,6 +54,7 @@ typedef struct {
     zb_frame_t witness_proof; //  PROMOTE: the same for the witness; empty without one
     zb_span_t *span;          //  PUT GET ACK NACK EXTEND REJECT: the ids, as they are named.  MOVE: the last one, or none
     size_t spans;
+    bool ranges;            //  GET ACK NACK EXTEND REJECT: one of them was named as a range
     const zb_frame_t *body; //  PUT: the bodies; REPLAY: item and mac
     size_t bodies;
     size_t body_bytes; //  PUT, REPLAY: sum of the bodies' sizes

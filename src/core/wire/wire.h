@@ -72,8 +72,8 @@ bool zb_index_next (zb_frame_t index, size_t *cursor, zb_index_t *line, bool *ba
 //  Writes a line, without a newline or a zero at its end; returns its length, which is at most ZB_INDEX_LINE_MAX and
 //  the size of the properties.  The properties are lines that zb_lines_check accepts.
 #define ZB_INDEX_LINE_MAX 42
-//  What the broker adds to the line of a message of a topic takes no more than this.
-#define ZB_INDEX_MARKS_MAX 60
+//  What the broker adds to the line of a message of a topic, or of an exclusive queue, takes no more than this.
+#define ZB_INDEX_MARKS_MAX 90
 size_t zb_index_format (uint64_t id, uint64_t deliveries, zb_frame_t properties, char *text);
 
 //  Returns the bytes of the UTF-8 character that begins at `data`, of which there is at least one byte, and what it is; 0

@@ -153,14 +153,15 @@ static void s_process (FILE *out, double started, bool open)
 
 //  What LIST says of a queue and of a subscription, less what is not in its own line.
 static const struct {
-    const char *name, *help, *line, *less[2];
+    const char *name, *help, *line, *less[3];
 } s_queue[] = {
-    {"messages", "messages of the queue or subscription that are not acknowledged", "messages", {NULL, NULL}},
-    {"ready", "of them those that a GET would get", "messages", {"leased", "delayed"}},
-    {"leased", "of them those that were delivered or wait after a NACK", "leased", {NULL, NULL}},
-    {"delayed", "of them those that are not due, or not asked for since", "delayed", {NULL, NULL}},
-    {"gets_waiting", "GETs that wait for a message of it", "waiting", {NULL, NULL}},
-    {"bytes", "bytes that count in its max-bytes, where that was named", "bytes", {NULL, NULL}},
+    {"messages", "messages of the queue or subscription that are not acknowledged", "messages", {NULL}},
+    {"ready", "of them those that a GET would get", "messages", {"leased", "delayed", "blocked"}},
+    {"leased", "of them those that were delivered or wait after a NACK", "leased", {NULL}},
+    {"delayed", "of them those that are not due, or not asked for since", "delayed", {NULL}},
+    {"blocked", "of them those that wait for another one of their key, as far as they were looked at", "blocked", {NULL}},
+    {"gets_waiting", "GETs that wait for a message of it", "waiting", {NULL}},
+    {"bytes", "bytes that count in its max-bytes, where that was named", "bytes", {NULL}},
 };
 
 //  A label's value: a name may have what would end it.
@@ -186,7 +187,7 @@ static void s_queues (FILE *out, const json_t *queues, bool open)
             //  A topic has no messages of its own.
             const char *kind = json_string_value (json_object_get (queue, "kind"));
             json_int_t value = json_integer_value (json_object_get (queue, s_queue[row].line)), less = 0;
-            for (size_t each = 0; each < 2 && s_queue[row].less[each]; each++)
+            for (size_t each = 0; each < 3 && s_queue[row].less[each]; each++)
                 less += json_integer_value (json_object_get (queue, s_queue[row].less[each]));
             if ((kind && strcmp (kind, "topic") == 0) || !json_object_get (queue, s_queue[row].line))
                 continue;
