@@ -227,6 +227,9 @@ static void s_reconnect (pulse_t *self)
 static void s_beat (pulse_t *self)
 {
     uint8_t *plain = self->plain;
+    //  Before what it says is read: an echo of it shows that the peer knows what the owner has said until then, and may make
+    //  the peer look less fresh than it is, never more.
+    const int64_t now = zclock_mono ();
     size_t size = self->args.fill (self->args.context, plain + HEART_HEADER_SIZE, HEART_PAYLOAD_MAX);
     assert (size <= HEART_PAYLOAD_MAX);
     if (size == 0) {
@@ -254,9 +257,8 @@ static void s_beat (pulse_t *self)
     self->sequence++;
     self->asks = false;
     self->counters.sent++;
-    //  Taken before it is sent: an echo may make the peer look less fresh than it is, never more.
     self->sent[self->sequence % SENT] = (sent_t){
-        .sequence = self->sequence, .question = self->question, .sent_ms = zclock_mono ()};
+        .sequence = self->sequence, .question = self->question, .sent_ms = now};
     zmq_send (zsock_resolve (self->pub), frame, size, ZMQ_DONTWAIT);
 }
 
