@@ -667,6 +667,78 @@ static void test_a_long_turn_is_no_stop (void **unused)
     assert_int_equal (role.overtaken_ms, now);
 }
 
+//  A peer that has just started hears this one, too, and does not know yet that it has led meanwhile.
+static void test_who_has_just_started_does_not_show_that_it_has_not_led (void **unused)
+{
+    (void) unused;
+    model_t model = play_learned ();
+    zb_role_t role = P->role;
+    int64_t now = role.ticked_ms + 10 * LEARNED;
+    zb_beat_t beat = role.peer;
+    beat.state = BSTAR_BACKUP;
+    beat.settled = beat.in_step = false;
+    beat.life++;
+    zb_role_beat (&role, &beat, now - 1, now);
+    zb_role_tick (&role, true, now);
+    assert_int_equal (role.overtaken_ms, now);
+    //  Nor later, before it follows.
+    zb_role_beat (&role, &beat, now + 1, now + TURN);
+    assert_int_equal (role.overtaken_ms, now);
+    beat.state = BSTAR_PASSIVE;
+    zb_role_beat (&role, &beat, now + 2, now + 2 * TURN);
+    assert_int_equal (role.overtaken_ms, 0);
+}
+
+//  It has named a smaller limit just before the stop, and has kept that since; this one reads it now.
+static void test_a_limit_that_was_not_read_counts_too (void **unused)
+{
+    (void) unused;
+    model_t model = play_learned ();
+    zb_role_t role = P->role;
+    zb_beat_t beat = role.peer;
+    role.peer.patience = MODEL_SILENCE;
+    int64_t now = role.ticked_ms + MODEL_SILENCE / 2 - 10;
+    assert_true (now - role.ticked_ms > LEARNED - MODEL_HEARTBEAT);
+    zb_role_beat (&role, &beat, now - LEARNED - 10, now);
+    zb_role_tick (&role, true, now);
+    assert_int_equal (role.overtaken_ms, now);
+}
+
+//  A passive one that was stopped for so long that it may have been left behind acts on nothing that it hears before it has
+//  thought of that.
+static void test_one_that_may_be_left_behind_leads_by_no_heartbeat (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_role_t role = B->role;
+    int64_t now = role.ticked_ms + 2 * MODEL_ACK_LIMIT;
+    zb_beat_t beat = role.peer;
+    beat.state = BSTAR_PRIMARY;
+    assert_true (role.in_step);
+    zb_role_beat (&role, &beat, now - 1, now);
+    assert_false (role.in_step);
+    assert_int_not_equal (role.bstar.state, BSTAR_ACTIVE);
+}
+
+//  One that was stopped may stay in sync for longer than it waits in silence: a peer that must be told waits for that, too.
+static void test_who_does_not_hear_is_told_for_as_long_as_configured (void **unused)
+{
+    (void) unused;
+    model_t model = play_learned ();
+    zb_role_t role = P->role;
+    int64_t now = role.ticked_ms + TURN;
+    role.phase = ZB_PHASE_SEVERING;
+    role.alone = role.lineage.epoch[role.lineage.size - 1].number + 1;
+    role.alone_since = now;
+    role.echoed_ms = now - LEARNED - TURN;
+    for (; now < role.echoed_ms + MODEL_SILENCE; now += TURN) {
+        zb_role_tick (&role, true, now);
+        assert_int_equal (role.phase, ZB_PHASE_SEVERING);
+    }
+    zb_role_tick (&role, true, now);
+    assert_int_equal (role.phase, ZB_PHASE_RAISING);
+}
+
 //  The same stop is none by the limit that is configured.
 static void test_a_short_stop_is_none (void **unused)
 {
@@ -1186,6 +1258,10 @@ int main (void)
         cmocka_unit_test (test_a_stop_is_measured_by_the_limit_that_was_named),
         cmocka_unit_test (test_how_long_a_stop_has_to_be),
         cmocka_unit_test (test_a_long_turn_is_no_stop),
+        cmocka_unit_test (test_who_has_just_started_does_not_show_that_it_has_not_led),
+        cmocka_unit_test (test_a_limit_that_was_not_read_counts_too),
+        cmocka_unit_test (test_one_that_may_be_left_behind_leads_by_no_heartbeat),
+        cmocka_unit_test (test_who_does_not_hear_is_told_for_as_long_as_configured),
         cmocka_unit_test (test_a_short_stop_is_none),
         cmocka_unit_test (test_a_good_link_is_learned),
         cmocka_unit_test (test_a_stop_of_the_peers_is_no_gap),

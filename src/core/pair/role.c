@@ -432,6 +432,9 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (beat->node == self->node)
         return true;
     bool returns = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_gone (self, now);
+    //  A smaller limit was named before it was in force, and may have been in force in a stop that ends with this turn.
+    if (beat->patience && beat->patience < zb_role_patience_there (self))
+        self->peer.patience = beat->patience;
     //  Whether the peer may have led meanwhile is told by what it has echoed now.
     zb_role_gap (self, now);
     s_learn (self, beat, echoed, now);

@@ -115,7 +115,8 @@ static int64_t s_probe_after (const zb_role_t *self)
 static int64_t s_stop_most (const zb_role_t *self)
 {
     int64_t there = zb_role_patience_there (self);
-    return there - (self->beat > there / 10 ? self->beat : there / 10);
+    int64_t before = self->beat > there / 10 ? self->beat : there / 10;
+    return there - (before < there / 2 ? before : there / 2);
 }
 
 //  This turn is the first one after a gap.
@@ -151,21 +152,21 @@ void zb_role_gap (zb_role_t *self, int64_t now)
     //  After a stop of that length a death is told anew (patterns/heart).
     if (gap > self->silence)
         self->dead = false;
+    //  Stopped for nearly as long as an active peer waits for acks, it may have been left behind.
+    if (self->stopped > s_probe_after (self) + self->silence / 2)
+        self->in_step = false;
 }
 
-//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
-//  long as an active peer waits for acks, it may have been left behind.
 void zb_role_wake (zb_role_t *self, int64_t now)
 {
     zb_role_gap (self, now);
-    if (self->stopped > s_probe_after (self) + self->silence / 2)
-        self->in_step = false;
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
     //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
-    //  alone.
+    //  alone.  Only who follows, and has heard this one, is known not to have led: one that has just started hears it, too.
+    bool follows = self->peer.state == BSTAR_PASSIVE && zb_role_echo_fresh (self, now);
     bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
     if (self->stopped > s_stop_most (self) && self->bstar.state == BSTAR_ACTIVE && granted && !self->overtaken_ms &&
-        !zb_role_echo_fresh (self, now))
+        !follows)
         self->overtaken_ms = now;
 }
 
@@ -215,8 +216,9 @@ static unsigned s_facts_of_peer (const zb_role_t *self, int64_t now)
 {
     bool forgotten =
         !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
-    bool deaf = !zb_role_echo_fresh (self, now) && now - self->awake_ms >= zb_role_patience_there (self) &&
-                !zb_role_overtaken (self);
+    //  One that was stopped may stay in sync for longer than it waits in silence, by what is configured.
+    int64_t there = zb_role_patience_there (self), sure = there > self->silence ? there : self->silence;
+    bool deaf = now - self->echoed_ms >= sure && now - self->awake_ms >= sure && !zb_role_overtaken (self);
     return s_bit (ZB_IF_TOLD, self->echoed_ms > self->alone_since || deaf || s_is_no_more (self)) |
            s_bit (ZB_IF_OUTRANKED, s_outranked (self, now)) |
            s_bit (ZB_IF_BACK, s_is_live (self) && now >= self->rejoin_ms && zb_role_echo_fresh (self, now)) |

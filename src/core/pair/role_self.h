@@ -35,9 +35,10 @@ bool zb_role_may_lead (const zb_role_t *self);
 void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
 //  Looks what the facts have become, until no row leads on.
 void zb_role_look (zb_role_t *self, bool client_waits, int64_t now);
-//  The time between this turn and the last one is no time in which the peer was listened to.
+//  The time between this turn and the last one is no time in which the peer was listened to, and what a process that was
+//  stopped believes of its peer may be long over: it listens afresh.
 void zb_role_gap (zb_role_t *self, int64_t now);
-//  That, and what a process that was stopped believes of its peer may be long over: it listens afresh.
+//  That, and the peer may have led meanwhile, by what it was heard to say.
 void zb_role_wake (zb_role_t *self, int64_t now);
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
 bool zb_role_peer_owes_nothing (const zb_role_t *self, int64_t now);
