@@ -139,6 +139,10 @@ const heart_event_t *heart_recv (heart_t *self);
 //  absence.  After a stop of this process it is false until SILENT or DEAD is found, and told, afresh.
 bool heart_peer_gone (heart_t *self);
 
+//  For how long at most no beat of ours has left since the last call, up to now.  Such a pause counts in full, also if it began
+//  before that call.
+int64_t heart_unsent (heart_t *self);
+
 //  Publishes at once, besides the regular beats: the payload has changed.
 void heart_update (heart_t *self);
 

@@ -556,6 +556,36 @@ static void test_an_echo_is_no_newer_than_what_it_says (void **unused)
     zsock_destroy (&peer);
 }
 
+//  A pause in our beats is told once it is over, too, and then no more.
+static void test_the_owner_learns_of_pauses (void **unused)
+{
+    (void) unused;
+    enum { PAUSE = 300 };
+    voice_t here = {.text = "here"};
+    heart_t *heart;
+    zsock_t *peer = s_fake ("inproc://pauses", &heart, &here);
+    WAIT_FOR (heart, sent, 1);
+    heart_unsent (heart);
+    const int64_t begin = zclock_mono ();
+    atomic_store (&here.silent, true);
+    int64_t unsent;
+    while ((unsent = heart_unsent (heart)) < PAUSE) {
+        assert_true (zclock_mono () < begin + patience_ms ());
+        zclock_sleep (1);
+    }
+    const uint64_t sent = heart_counters (heart).sent;
+    atomic_store (&here.silent, false);
+    WAIT_FOR (heart, sent, sent + 1);
+    assert_true (heart_unsent (heart) >= unsent);
+    //  A busy machine makes pauses of its own, but not always one of that length.
+    while (heart_unsent (heart) >= PAUSE) {
+        assert_true (zclock_mono () < begin + patience_ms ());
+        zclock_sleep (1);
+    }
+    heart_destroy (&heart);
+    zsock_destroy (&peer);
+}
+
 static void test_the_owner_gets_the_newest_alone (void **unused)
 {
     (void) unused;
@@ -827,6 +857,7 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_a_question_is_answered_at_once),
         cmocka_unit_test (test_a_false_echo_is_none),
         cmocka_unit_test (test_an_echo_is_no_newer_than_what_it_says),
+        cmocka_unit_test (test_the_owner_learns_of_pauses),
         cmocka_unit_test (test_the_owner_gets_the_newest_alone),
         cmocka_unit_test (test_what_cannot_work_is_refused_at_once),
         cmocka_unit_test (test_a_killed_process_is_dead),

@@ -649,6 +649,23 @@ static void test_how_long_a_stop_has_to_be (void **unused)
     assert_int_equal (sliced.overtaken_ms, sliced.ticked_ms);
 }
 
+//  The peer may have learned its limit where this one's is set.
+static void test_how_long_a_stop_has_to_be_where_the_limit_is_set (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_role_t role = P->role;
+    zb_role_heartbeat (&role, MODEL_HEARTBEAT);
+    role.peer.patience = LEARNED;
+    role.echoed_ms = role.ticked_ms - LEARNED / 2;
+    zb_role_t other = role;
+    int64_t most = LEARNED - MODEL_HEARTBEAT;
+    zb_role_tick (&role, false, role.ticked_ms + most);
+    assert_int_equal (role.overtaken_ms, 0);
+    zb_role_tick (&other, false, other.ticked_ms + most + 1);
+    assert_int_equal (other.overtaken_ms, other.ticked_ms);
+}
+
 //  The core alone has hung, and heartbeats went on: what the peer has echoed meanwhile shows that it has not led.
 static void test_a_long_turn_is_no_stop (void **unused)
 {
@@ -737,6 +754,25 @@ static void test_who_does_not_hear_is_told_for_as_long_as_configured (void **unu
     }
     zb_role_tick (&role, true, now);
     assert_int_equal (role.phase, ZB_PHASE_RAISING);
+}
+
+//  As long as heartbeats go on, whoever hears them has no cause to lead, though nothing of its own comes any more.
+static void test_a_long_turn_is_no_stop_beside_a_death (void **unused)
+{
+    (void) unused;
+    model_t model = play_learned ();
+    zb_role_t hung = P->role, stopped = P->role;
+    int64_t now = hung.ticked_ms + LEARNED;
+    zb_role_unsent (&hung, MODEL_HEARTBEAT);
+    zb_role_tick (&hung, true, now);
+    assert_int_equal (hung.overtaken_ms, 0);
+    assert_int_equal (hung.life, P->role.life);
+    //  It has listened to nobody meanwhile all the same.
+    assert_int_equal (hung.still_ms, LEARNED - LEARNED / 4);
+    zb_role_unsent (&stopped, LEARNED + MODEL_HEARTBEAT / 2);
+    zb_role_tick (&stopped, true, now);
+    assert_int_equal (stopped.overtaken_ms, now);
+    assert_int_equal (stopped.life, P->role.life + 1);
 }
 
 //  The same stop is none by the limit that is configured.
@@ -1257,11 +1293,13 @@ int main (void)
         cmocka_unit_test (test_an_echo_is_good_for_the_limit_that_was_named),
         cmocka_unit_test (test_a_stop_is_measured_by_the_limit_that_was_named),
         cmocka_unit_test (test_how_long_a_stop_has_to_be),
+        cmocka_unit_test (test_how_long_a_stop_has_to_be_where_the_limit_is_set),
         cmocka_unit_test (test_a_long_turn_is_no_stop),
         cmocka_unit_test (test_who_has_just_started_does_not_show_that_it_has_not_led),
         cmocka_unit_test (test_a_limit_that_was_not_read_counts_too),
         cmocka_unit_test (test_one_that_may_be_left_behind_leads_by_no_heartbeat),
         cmocka_unit_test (test_who_does_not_hear_is_told_for_as_long_as_configured),
+        cmocka_unit_test (test_a_long_turn_is_no_stop_beside_a_death),
         cmocka_unit_test (test_a_short_stop_is_none),
         cmocka_unit_test (test_a_good_link_is_learned),
         cmocka_unit_test (test_a_stop_of_the_peers_is_no_gap),

@@ -145,15 +145,26 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
     self->rejoin_delay = ZB_REJOIN_FIRST;
     self->run = zb_get32 (entropy) ^ zb_get32 (entropy + 4) ^ zb_get32 (entropy + 8) ^ zb_get32 (entropy + 12);
     self->life = self->run;
+    self->unsent_ms = INT64_MAX;
     if (paired)
         memcpy (self->pair, entropy, ZB_PAIR_SIZE);
     memcpy (self->secret, entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
 }
 
+void zb_role_heartbeat (zb_role_t *self, int64_t interval)
+{
+    self->beat = interval;
+}
+
 void zb_role_adapt (zb_role_t *self, int64_t heartbeat, int64_t learn)
 {
-    self->beat = heartbeat;
+    zb_role_heartbeat (self, heartbeat);
     zb_patience_adapt (&self->patience, heartbeat, learn);
+}
+
+void zb_role_unsent (zb_role_t *self, int64_t ms)
+{
+    self->unsent_ms = ms;
 }
 
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,

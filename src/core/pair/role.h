@@ -61,7 +61,7 @@ typedef struct {
     bool paired;
     bool wait;         //  peer-loss = wait
     int64_t silence;   //  ms, as configured: of it the limit of acks is made
-    int64_t beat;      //  ms, between heartbeats if the limit of silence is learned, else 0
+    int64_t beat;      //  ms, between heartbeats of this broker; 0 = not told
     int64_t ack_limit; //  ms, the fresh interval, the telling and the writing at its end included
     bool shared;       //  both brokers use one store, and its lock decides who leads
     int64_t lease;     //  ms, of that lock
@@ -125,6 +125,7 @@ typedef struct {
     int64_t still_ms;        //  of the time since it was heard last this process has not listened
     int64_t woken_ms;        //  the turn in which a gap between turns was looked at last
     uint32_t life;           //  changes when this process was stopped
+    int64_t unsent_ms;       //  the longest that no heartbeat of ours has left since the last turn
     //  Commits and the link.
     uint64_t closed, here, there; //  last commit given to the store; durable here; durable on the peer
     uint64_t acked;               //  the most that was durable on the peer in any session of this leadership
@@ -163,9 +164,16 @@ typedef enum {
 void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_wait, int64_t silence, int64_t ack_limit,
                    const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE]);
 
+//  So often a heartbeat leaves, ms: of a stop the peer may have heard the begin so much earlier.  Right after zb_role_init.
+void zb_role_heartbeat (zb_role_t *self, int64_t interval);
+
 //  The limit of silence is learned (core/pair/patience); `silence` is its first value.  `heartbeat`, between two of them,
 //  and `learn` in ms.  Right after zb_role_init.
 void zb_role_adapt (zb_role_t *self, int64_t heartbeat, int64_t learn);
+
+//  For how long at most no heartbeat of this broker has left since the last turn, up to now: longer turns, in which
+//  heartbeats went on, are no stop.  At the begin of a turn; what is never told counts as forever.
+void zb_role_unsent (zb_role_t *self, int64_t ms);
 
 //  Both brokers use one store: called right after zb_role_init.  `lease` in ms.
 void zb_role_share (zb_role_t *self, int64_t lease);

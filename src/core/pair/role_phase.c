@@ -124,14 +124,17 @@ static void s_wake_once (zb_role_t *self, int64_t gap, int64_t least, int64_t no
 {
     if (gap > least / LISTENED)
         self->still_ms += gap - least / LISTENED;
-    //  An active one is taken for gone by the limit that the peer has named, a passive one is left behind by that of acks.
-    int64_t limit = self->bstar.state == BSTAR_ACTIVE ? zb_role_patience_there (self) : self->silence;
+    //  An active one is taken for gone by the limit that the peer has named, as long as its heartbeats do not come; a passive
+    //  one is left behind by that of acks.
+    bool active = self->bstar.state == BSTAR_ACTIVE;
+    int64_t limit = active ? zb_role_patience_there (self) : self->silence;
+    int64_t unheard = gap < self->unsent_ms ? gap : self->unsent_ms, stop = active ? unheard : gap;
     //  Stops in slices are one stop, until the peer is known to have heard this one since, or could have for long.
-    if (gap >= limit / STOP_LEAST) {
-        self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + gap : gap;
+    if (stop >= limit / STOP_LEAST) {
+        self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + stop : stop;
         self->stopped_ms = now;
     }
-    if (gap > s_stop_most (self)) {
+    if (unheard > s_stop_most (self)) {
         self->life++;
         zb_patience_anew (&self->patience, now);
     }
