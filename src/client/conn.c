@@ -26,9 +26,13 @@
 //  serves, another connection is tried.
 #define S_PAUSE_SAME 8
 
-//  ms of silence of the broker that serves us, while a reply is due, until another one is asked whether it does; so many
-//  times at short distances, while a takeover is under way.
-#define S_DOUBT 200
+//  ms of silence of the broker that serves us, while a reply is due, until it is asked whether it turns; each time that it
+//  does the next silence may last twice as long.
+#define S_KNOCK 100
+//  ms without an answer to that until another one is asked whether it serves; so many times at short distances, while a
+//  takeover is under way.
+#define S_DOUBT 100
+#define S_DOUBT_LONG 200
 #define S_DOUBT_AGAIN 25
 #define S_DOUBT_MANY 16
 
@@ -63,10 +67,12 @@ struct zb_conn {
     int64_t greeted_at; //  GREETING: when HELLO was sent
     int64_t heard_at;   //  the last sign of life, or the last question
     int64_t pinged_at;  //  when the PING was sent
-    char doubt[24];     //  id of the HELLO to another broker while this one is silent
+    int64_t knock_after; //  ms of silence until the next knock, a PING of its own kind
+    bool knocked;       //  and this one has not been heard since
+    char doubt[24];     //  id of the HELLO to another broker meanwhile
     size_t doubted;     //  that broker
-    size_t doubts;      //  HELLOs of that kind since this one was heard
-    int64_t doubt_at;   //  when to send the next one
+    size_t doubts;      //  HELLOs of that kind since the knock
+    int64_t doubt_at;   //  knocked: when to send the next one
     size_t tries;       //  since the last READY
     bool trouble;       //  something is said
     said_t said[PIRATE_ENDPOINTS];
@@ -89,6 +95,7 @@ zb_conn_t *zb_conn_new (const char *brokers)
     assert (self);
     self->pirate = pirate;
     self->patience = 2000;
+    self->knock_after = S_KNOCK;
     self->endpoint = "";
     return self;
 }
@@ -243,7 +250,8 @@ static void s_new_generation (zb_conn_t *self)
 {
     self->generation++;
     self->used = false;
-    self->pinged = false;
+    self->pinged = self->knocked = false;
+    self->knock_after = S_KNOCK;
 }
 
 //  Whether the current connection can be kept for later when we move.
@@ -421,15 +429,26 @@ static void s_ping (zb_conn_t *self)
         zb_conn_leave (self, "is gone");
 }
 
-//  The broker that serves us is silent: it may be stopped, or slow.  Another one is asked, and this one is not left before
-//  that one says that it serves.  So a broker that is slow costs nothing, and one that is stopped no more than the
-//  takeover.
+//  The broker that serves us is silent: it may be stopped, or slow.  One that turns says so, however long its reply takes:
+//  to ask another one then would be a vote against it, and where the brokers' link is cut that one would lead beside it.
+static void s_knock (zb_conn_t *self, int64_t now)
+{
+    char id[24];
+    snprintf (id, sizeof (id), "k%" PRIu64, ++self->serial);
+    //  Where the PING can't be sent nothing answers it.
+    s_send_head (pirate_socket (self->pirate), ZB_PING, id, false);
+    self->knocked = true;
+    self->knock_after *= 2;
+    self->doubts = 0;
+    self->doubt_at = now + S_DOUBT;
+}
+
+//  It does not turn.  Another one is asked, and this one is not left before that one says that it serves.  So a broker that
+//  is slow costs nothing, and one that is stopped no more than the takeover.
 static void s_ask_other (zb_conn_t *self, int64_t now)
 {
     size_t size = pirate_size (self->pirate), step = 1;
-    if (self->doubt_at < self->heard_at)
-        self->doubts = 0;
-    self->doubt_at = now + S_DOUBT;
+    self->doubt_at = now + S_DOUBT_LONG;
     void *socket = NULL;
     for (; step < size && !socket; step++) {
         self->doubted = (pirate_current (self->pirate) + step + self->doubts) % size;
@@ -562,6 +581,7 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
     if (zb_wire_parse_reply (answer, self->frame, self->frames) != 0 || answer->id.size == 0)
         return ZB_CONN_NOTHING;
     self->heard_at = now;
+    self->knocked = false;
     bool good = answer->status == ZB_ANSWER_OK || answer->status == ZB_ANSWER_MSG;
     if (good && answer->token.size > 0 && answer->token.size <= sizeof (self->token)) {
         memcpy (self->token, answer->token.data, answer->token.size);
@@ -576,8 +596,10 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
         self->pinged = false;
         return ZB_CONN_NOTHING;
     case 'd':
+    case 'k':
         return ZB_CONN_NOTHING;
     default:
+        self->knock_after = S_KNOCK;
         if (good)
             s_well (self);
         return ZB_CONN_REPLY;
@@ -588,11 +610,11 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
 static void s_take_other (zb_conn_t *self, int64_t now)
 {
     zb_answer_t *answer = &self->answer;
-    if (!s_receive (self, pirate_listen (self->pirate, self->doubted)) || self->state != S_READY ||
+    if (!s_receive (self, pirate_listen (self->pirate, self->doubted)) || self->state != S_READY || !self->knocked ||
         zb_wire_parse_reply (answer, self->frame, self->frames) != 0 || !zb_frame_is (answer->id, self->doubt))
         return;
     if (answer->status != ZB_ANSWER_OK) {
-        self->doubt_at = now + (self->doubts < S_DOUBT_MANY ? S_DOUBT_AGAIN : S_DOUBT);
+        self->doubt_at = now + (self->doubts < S_DOUBT_MANY ? S_DOUBT_AGAIN : S_DOUBT_LONG);
         return;
     }
     s_said (self, 0, "is silent");
@@ -603,13 +625,12 @@ static void s_take_other (zb_conn_t *self, int64_t now)
 
 //  --- Waiting ------------------------------------------------------------------------------------------------------
 
-//  When another broker is asked whether it serves us.
+//  When this broker is asked whether it turns, or another one whether it serves us.
 static int64_t s_doubt_at (const zb_conn_t *self, int64_t waiting)
 {
-    int64_t at = self->heard_at + waiting + S_DOUBT;
     if (self->state != S_READY || waiting < 0 || pirate_size (self->pirate) == 1)
         return INT64_MAX;
-    return at > self->doubt_at ? at : self->doubt_at;
+    return self->knocked ? self->doubt_at : self->heard_at + waiting + self->knock_after;
 }
 
 //  When silence ends our patience, or is worth a PING.
@@ -638,6 +659,8 @@ static void s_expire (zb_conn_t *self, int64_t waiting, int64_t now)
 {
     if (self->state == S_AWAY)
         s_greet (self, now);
+    else if (now < s_patience_at (self, waiting) && !self->knocked)
+        s_knock (self, now);
     else if (now < s_patience_at (self, waiting))
         s_ask_other (self, now);
     else if (self->state == S_READY && !self->pinged)
