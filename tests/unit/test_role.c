@@ -868,6 +868,28 @@ static void test_a_stop_of_the_peers_is_no_gap (void **unused)
     assert_int_equal (s_limit (&role), 3 * EVERY);
 }
 
+//  Nor is an echo late that could not come meanwhile: what has piled up at the peer is not heard there, so that its first
+//  heartbeats echo what it had heard before.
+static void test_a_stop_of_the_peers_is_no_late_echo (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    int64_t now = model.now;
+    zb_beat_t peer;
+    zb_role_t role = s_learner (&B->role, &peer);
+    s_listen (&role, &peer, &now, 2 * LEARN);
+    assert_int_equal (s_limit (&role), 3 * EVERY);
+    now += MODEL_SILENCE + EVERY;
+    role.ticked_ms = now;
+    zb_role_beat (&role, &peer, role.echoed_ms, now);
+    peer.life++;
+    zb_role_beat (&role, &peer, role.echoed_ms, ++now);
+    s_listen (&role, &peer, &now, 3 * EVERY);
+    assert_int_equal (s_limit (&role), MODEL_SILENCE);
+    s_listen (&role, &peer, &now, 2 * LEARN);
+    assert_int_equal (s_limit (&role), 3 * EVERY);
+}
+
 static void test_with_a_peer_that_names_no_limit_it_is_the_configured_one (void **unused)
 {
     (void) unused;
@@ -1303,6 +1325,7 @@ int main (void)
         cmocka_unit_test (test_a_short_stop_is_none),
         cmocka_unit_test (test_a_good_link_is_learned),
         cmocka_unit_test (test_a_stop_of_the_peers_is_no_gap),
+        cmocka_unit_test (test_a_stop_of_the_peers_is_no_late_echo),
         cmocka_unit_test (test_with_a_peer_that_names_no_limit_it_is_the_configured_one),
         cmocka_unit_test (test_who_does_not_listen_hears_no_silence),
         cmocka_unit_test (test_a_stop_is_counted_once),

@@ -426,13 +426,15 @@ static void s_learn (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int
 {
     if (!self->heard || beat->patience == 0 || beat->life != self->peer.life) {
         self->gap_ms = 0;
+        self->met_ms = now;
         zb_patience_anew (&self->patience, now);
         return;
     }
     if (self->gap_ms)
         zb_patience_heard (&self->patience, self->gap_ms, self->gap_age, now);
     self->gap_ms = now - zb_role_silent_since (self);
-    bool newer = echoed > self->echoed_ms && self->echoed_ms > self->awake_ms;
+    //  The one before is of a heartbeat that neither stop has held up.
+    bool newer = echoed > self->echoed_ms && self->echoed_ms > self->awake_ms && self->echoed_ms > self->met_ms;
     self->gap_age = newer ? now - self->still_ms - self->echoed_ms : 0;
 }
 

@@ -122,6 +122,7 @@ typedef struct {
     int64_t heard_ms, echoed_ms;
     zb_patience_t patience;  //  how long it may be silent until it is gone
     int64_t gap_ms, gap_age; //  the last gap and age of an echo, not learned yet: a stop of the peer's may explain them
+    int64_t met_ms;          //  when it was first heard since it was started or stopped
     int64_t still_ms;        //  of the time since it was heard last this process has not listened
     int64_t woken_ms;        //  the turn in which a gap between turns was looked at last
     uint32_t life;           //  changes when this process was stopped
