@@ -447,13 +447,16 @@ static void s_knock (zb_conn_t *self, int64_t now)
 //  is slow costs nothing, and one that is stopped no more than the takeover.
 static void s_ask_other (zb_conn_t *self, int64_t now)
 {
-    size_t size = pirate_size (self->pirate), step = 1;
+    size_t size = pirate_size (self->pirate), others = size - 1;
     self->doubt_at = now + S_DOUBT_LONG;
     void *socket = NULL;
-    for (; step < size && !socket; step++) {
-        self->doubted = (pirate_current (self->pirate) + step + self->doubts) % size;
+    //  Each time another one of those to which a connection stands.
+    for (size_t step = 0; step < others && !socket; step++) {
+        self->doubted = (pirate_current (self->pirate) + 1 + (self->doubts + step) % others) % size;
         socket = pirate_listen (self->pirate, self->doubted);
     }
+    if (!socket)
+        self->doubt_at = now + S_DOUBT_AGAIN;
     self->doubts++;
     snprintf (self->doubt, sizeof (self->doubt), "d%" PRIu64, ++self->serial);
     if (socket && s_send_frame (socket, "ZB1", 3, true))
