@@ -261,8 +261,8 @@ static void s_beat (pulse_t *self)
     self->sequence++;
     self->asks = false;
     self->counters.sent++;
-    self->sent[self->sequence % SENT] = (sent_t){
-        .sequence = self->sequence, .question = self->question, .sent_ms = now};
+    self->sent[self->sequence % SENT] =
+        (sent_t){.sequence = self->sequence, .question = self->question, .sent_ms = now};
     zmq_send (zsock_resolve (self->pub), frame, size, ZMQ_DONTWAIT);
     self->unsent_ms = now - self->sent_ms > self->unsent_ms ? now - self->sent_ms : self->unsent_ms;
     self->sent_ms = now;

@@ -93,7 +93,7 @@ typedef enum { HEART_BEAT, HEART_SILENT, HEART_DEAD } heart_kind_t;
 typedef struct {
     heart_kind_t kind;
     int64_t heard_ms;    //  when the newest beat was heard; 0 if never
-    int64_t echoed_ms;   //  when our newest beat that the peer has echoed in its session was begun to be filled; 0 if none
+    int64_t echoed_ms;   //  when we began to fill our newest beat that the peer has echoed in its session; 0 if none
     uint64_t answered;   //  BEAT: the newest question (heart_ask) that it answers; 0 if none
     uint64_t session;    //  the peer's; 0 if never heard
     int64_t paused_ms;   //  how long this process did not run, beyond the limit, since the last event; 0: it did

@@ -68,11 +68,11 @@ struct zb_conn {
     int64_t heard_at;   //  the last sign of life, or the last question
     int64_t pinged_at;  //  when the PING was sent
     int64_t knock_after; //  ms of silence until the next knock, a PING of its own kind
-    bool knocked;       //  and this one has not been heard since
-    char doubt[24];     //  id of the HELLO to another broker meanwhile
-    size_t doubted;     //  that broker
-    size_t doubts;      //  HELLOs of that kind since the knock
-    int64_t doubt_at;   //  knocked: when to send the next one
+    bool knocked;        //  and this one has not been heard since
+    char doubt[24];      //  id of the HELLO to another broker meanwhile
+    size_t doubted;      //  that broker
+    size_t doubts;       //  HELLOs of that kind since the knock
+    int64_t doubt_at;    //  knocked: when to send the next one
     size_t tries;       //  since the last READY
     bool trouble;       //  something is said
     said_t said[PIRATE_ENDPOINTS];

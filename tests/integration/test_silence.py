@@ -5,11 +5,12 @@ ZBROKER_SILENCE_SECONDS=3600 by hand: for so long, after five minutes, over a li
 import os
 import random
 import signal
+import subprocess
 import time
 
 import pytest
 
-from brokers import Pair, wait_for
+from brokers import PROGRAM, WRAPPER, Pair, wait_for
 from conftest import in_step, two_stores
 from links import CutPair
 from patience import PATIENCE
@@ -93,6 +94,29 @@ def test_what_is_set_is_kept(folder, zbroker):
     assert [limit(pair, 0), limit(pair, 1)] == [700, 700]
     shown = zbroker(["status", "--brokers", ",".join(pair.endpoints)]).stdout
     assert shown.count("700 ms, then the peer is gone") == 2, shown
+    pair.close()
+
+
+def test_a_client_that_waits_makes_no_split(zbroker):
+    """The link is cut while a program puts: until its broker goes on alone it waits there, and does not have the other one lead."""
+    pair = CutPair().start()
+    active = in_step(pair)
+    assert zbroker(["queue", "create", "q", "--brokers", ",".join(pair.endpoints)]).returncode == 0
+    put = subprocess.Popen([*WRAPPER, PROGRAM, "put", "q", "--brokers", ",".join(pair.endpoints)], stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, text=True, bufsize=1)
+    put.stdin.write("before\n")
+    assert put.stdout.readline().startswith("OK both")
+    before = takeovers(pair)
+    pair.cut()
+    put.stdin.write("after\n")
+    assert put.stdout.readline().startswith("OK solo")
+    assert status(pair.endpoints[active])["role"] == "active"
+    assert status(pair.endpoints[1 - active])["role"] != "active"
+    assert takeovers(pair) == before
+    put.stdin.close()
+    assert put.wait(PATIENCE) == 0
+    pair.heal()
+    assert in_step(pair) == active
     pair.close()
 
 

@@ -846,7 +846,8 @@ static deed_t s_stopped (fake_t *self, size_t broker, const zb_request_t *reques
     if (self->hellos[1] < 4) {
         //  The client counts what it asks: none has gone to nobody.
         uint64_t serial = 0;
-        zb_number_parse ((zb_frame_t){(const char *) request->from.id.data + 1, request->from.id.size - 1}, INT64_MAX, &serial);
+        zb_number_parse ((zb_frame_t){(const char *) request->from.id.data + 1, request->from.id.size - 1}, INT64_MAX,
+                         &serial);
         s_missed += self->hellos[1] > 1 ? serial - s_asked - 1 : 0;
         s_asked = serial;
         return DO_PASSIVE;

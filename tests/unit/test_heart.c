@@ -29,7 +29,7 @@ typedef struct {
     char text[64];
     atomic_bool silent;
     atomic_int number; //  of the last beat
-    bool late;                  //  it takes its time,
+    bool late;         //  it takes its time,
     atomic_int_least64_t began; //  and has begun then, the first time
 } voice_t;
 
