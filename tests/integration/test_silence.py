@@ -25,11 +25,11 @@ LEARN = min(300, LONG)      # s
 
 def limit(pair, index):
     """How long this broker waits for the other one, ms."""
-    return status(pair.endpoints[index])["peer"]["limit_ms"]
+    return status(pair.endpoints[index], PATIENCE)["peer"]["limit_ms"]
 
 
 def takeovers(pair):
-    return [sum(status(endpoint)["takeovers"].values()) for endpoint in pair.endpoints]
+    return [sum(status(endpoint, PATIENCE)["takeovers"].values()) for endpoint in pair.endpoints]
 
 
 def vote(pair, index):
