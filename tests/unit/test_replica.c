@@ -541,7 +541,7 @@ static void test_brief_values (void **state)
     answer_t all;
     uint64_t commit = 60;
     do {
-        DO (&pair->a, COMMIT, false, commit + 1, commit + 1, 5000);
+        DO (&pair->a, COMMIT, false, commit + 1, commit + 1, 9000);
         commit++;
         //  A start ends with a checkpoint, now and then of a file of the log that has just begun.
         s_kill (&pair->a);

@@ -37,7 +37,7 @@
 #include "io/store/env.h"
 
 #define ZB_BRIEF_SIZE 16        //  bytes of a row whose value is in the log
-#define ZB_BRIEF_LEAST 4096     //  bytes of a value for which that pays: smaller ones share a page with others
+#define ZB_BRIEF_LEAST 8192     //  bytes of a value for which that pays: it fills half a page of its own,
 #define ZB_BRIEF_MOST (1 << 20) //  and that fit well into a file of the log
 
 typedef struct {

@@ -15,10 +15,11 @@
 #include "io/store/tables_file.h"
 
 //  Bytes of log after which what is still there is no short-lived value, and what one commit keeps of such beside as many
-//  bytes as it puts.
-#define BRIEF_SPAN (24 << 20)
+//  bytes as it writes; bytes of a transaction that only keeps; and of log whose values a checkpoint keeps in one go.
+#define BRIEF_SPAN (16 << 20)
 #define KEEP_MORE (256 << 10)
-#define KEEP_GO (4 << 20) //  bytes of a transaction that only keeps
+#define KEEP_GO (2 << 20)
+#define KEEP_AT_ONCE (4 << 20)
 
 struct zb_tables {
     zb_env_t *env;
@@ -220,38 +221,63 @@ bool zb_tables_commit (zb_tables_t *self, const zb_batch_t *batch)
 //  ---------------------------------------------------------------------------
 //  Values that are in the log alone
 
-bool zb_tables_keep (zb_tables_t *self, bool all)
+//  Keeps some of what lies before this position, in a transaction of its own.  Returns 0 or Berkeley DB's error.
+static int s_keep_round (zb_tables_t *self, zb_lsn_t until)
 {
-    zb_lsn_t until = UINT64_MAX, oldest = UINT64_MAX;
-    if (!self->open || zb_env_fault (self->env) || !self->db[ZB_LOG])
-        return !zb_env_fault (self->env);
     DB_ENV *env = zb_env_handle (self->env);
-    if (!all)
-        until = (zb_lsn_t) ZB_LSN_FILE (zb_env_end (self->env)) << 32;
-    int rc = zb_brief_oldest (self->db[ZB_LOG], NULL, &oldest);
-    self->keeps = self->keeps || oldest < UINT64_MAX;
-    while (!rc && oldest < until) {
-        DB_TXN *txn = NULL;
-        rc = env->txn_begin (env, NULL, &txn, DB_TXN_NOSYNC);
-        if (!rc)
-            rc = s_keep (self, txn, until, KEEP_GO);
-        if (!rc)
-            rc = txn->commit (txn, DB_TXN_NOSYNC);
-        if (!rc)
-            rc = zb_brief_oldest (self->db[ZB_LOG], NULL, &oldest);
+    DB_TXN *txn = NULL;
+    int rc = env->txn_begin (env, NULL, &txn, DB_TXN_NOSYNC);
+    if (!rc)
+        rc = s_keep (self, txn, until, KEEP_GO);
+    return rc ? rc : txn->commit (txn, DB_TXN_NOSYNC);
+}
+
+//  Where the newest file of the log begins.
+static zb_lsn_t s_newest_file (zb_tables_t *self)
+{
+    return (zb_lsn_t) ZB_LSN_FILE (zb_env_end (self->env)) << 32;
+}
+
+//  Keeps what older files have, or all; in as many rounds as that takes, or one.  Returns false on a fault.
+static bool s_keep_older (zb_tables_t *self, bool all, bool once)
+{
+    int rc = 0;
+    for (bool more = self->open && !zb_env_fault (self->env) && self->db[ZB_LOG]; !rc && more; more = more && !once) {
+        //  What is kept is written to the log, so that the newest file may be another one in each round.
+        zb_lsn_t oldest = UINT64_MAX, until = all ? UINT64_MAX : s_newest_file (self);
+        rc = zb_brief_oldest (self->db[ZB_LOG], NULL, &oldest);
+        self->keeps = self->keeps || oldest < UINT64_MAX;
+        more = oldest < until;
+        if (!rc && more)
+            rc = s_keep_round (self, until);
     }
     if (rc)
         zb_env_fail (self->env, rc, "moving messages from the log to their table");
-    return rc == 0;
+    return !zb_env_fault (self->env);
+}
+
+bool zb_tables_keep (zb_tables_t *self, bool all)
+{
+    return s_keep_older (self, all, false);
 }
 
 bool zb_tables_checkpoint (zb_tables_t *self, uint32_t kbytes)
 {
-    zb_lsn_t end = zb_env_end (self->env);
-    if (kbytes && zb_env_distance (self->env, self->checkpoint, end) < (uint64_t) kbytes << 10)
+    if (!self->open || zb_env_fault (self->env))
         return true;
+    zb_lsn_t end = zb_env_end (self->env), oldest = UINT64_MAX;
+    uint64_t written = zb_env_distance (self->env, self->checkpoint, end), due = (uint64_t) kbytes << 10;
+    if (kbytes && written < due)
+        return true;
+    //  Much of it is kept in several goes, so that its pages find their way to the disk meanwhile; but not for long.
+    int rc = self->db[ZB_LOG] ? zb_brief_oldest (self->db[ZB_LOG], NULL, &oldest) : 0;
+    if (!rc && kbytes && written < 2 * due &&
+        zb_env_distance (self->env, oldest, s_newest_file (self)) > KEEP_AT_ONCE) {
+        s_keep_older (self, false, true);
+        return true;
+    }
     self->checkpoint = end;
-    return !zb_tables_keep (self, false) || zb_env_checkpoint (self->env, 0);
+    return !s_keep_older (self, false, false) || zb_env_checkpoint (self->env, 0);
 }
 
 uint32_t zb_tables_needs (zb_tables_t *self)
@@ -269,7 +295,8 @@ uint64_t zb_tables_owed (zb_tables_t *self)
     if (!self->keeps || !self->open || zb_env_fault (self->env) || !self->db[ZB_LOG] ||
         zb_brief_oldest (self->db[ZB_LOG], NULL, &oldest))
         return 0;
-    return 2 * zb_env_distance (self->env, oldest, zb_env_end (self->env));
+    //  A value has at most as much again of its last page; and each is logged once more.
+    return 3 * zb_env_distance (self->env, oldest, zb_env_end (self->env));
 }
 
 //  ---------------------------------------------------------------------------
