@@ -103,7 +103,7 @@ int zb_brief_read (zb_brief_t *self, DB *log, const DBT *row, DBT *value)
     rc = cursor->get (cursor, &lsn, &record, DB_SET);
     int closed = cursor->close (cursor, 0);
     //  The log ends before it, or has something else there.
-    if (rc == DB_NOTFOUND || rc == EINVAL)
+    if (rc == DB_NOTFOUND || rc == DB_BUFFER_SMALL || rc == EINVAL)
         return DB_VERIFY_BAD;
     if (rc || closed)
         return rc ? rc : closed;

@@ -21,8 +21,8 @@
 
     for recovery needs no file before the newest checkpoint's, a full resync sends none before it, a backup takes none,
     and they are removed.  So whoever makes a checkpoint keeps all that is brief in older files before it
-    (zb_tables_checkpoint), and so does who begins to lead: a recovery ends with a checkpoint of its own, of a
-    store that nobody may write to.  A client removes no file that has brief values.
+    (zb_tables_checkpoint), and so does a master whose peer connects: a recovery ends with a checkpoint of its own, of a
+    store that nobody may write to.  No file is removed that has brief values.
 
     Functions return 0 or Berkeley DB's error.  Thread: as zb_tables_t.
 */

@@ -645,16 +645,20 @@ zb_lsn_t zb_env_end (zb_env_t *self)
     return end;
 }
 
+//  Where a position lies in a log whose files are all as long as new ones will be; those of another length make it inexact.
+static uint64_t s_flat (const zb_env_t *self, zb_lsn_t at)
+{
+    return ZB_LSN_FILE (at) * (uint64_t) self->log_file + (uint32_t) at;
+}
+
 uint64_t zb_env_distance (const zb_env_t *self, zb_lsn_t from, zb_lsn_t to)
 {
-    if (from >= to)
-        return 0;
-    return (ZB_LSN_FILE (to) - ZB_LSN_FILE (from)) * (uint64_t) self->log_file + (uint32_t) to - (uint32_t) from;
+    return s_flat (self, from) < s_flat (self, to) ? s_flat (self, to) - s_flat (self, from) : 0;
 }
 
 zb_lsn_t zb_env_before (const zb_env_t *self, zb_lsn_t at, uint64_t bytes)
 {
-    uint64_t from = ZB_LSN_FILE (at) * (uint64_t) self->log_file + (uint32_t) at;
+    uint64_t from = s_flat (self, at);
     from -= bytes < from ? bytes : from;
     return from / self->log_file << 32 | from % self->log_file;
 }

@@ -451,7 +451,7 @@ void zb_replica_destroy (zb_replica_t **self_p)
         if (self->args.shared && self->role == LEADING)
             zb_replica_confirm_lock (self, true);
         if (self->role == LEADING)
-            zb_env_checkpoint (self->env, 0);
+            zb_tables_checkpoint (self->tables, 0);
         zb_tables_close (self->tables);
     }
     zb_tables_destroy (&self->tables);
@@ -585,8 +585,6 @@ bool zb_replica_take_lead (zb_replica_t *self)
         return false;
     if (!zb_tables_open (self->tables, self->env, true) && !zb_env_fault (self->env))
         zb_env_fail (self->env, EINVAL, "opening the tables as master");
-    //  Before anybody fetches all: a recovery has made a checkpoint, and what is older than that is not sent.
-    zb_tables_keep (self->tables, false);
     return zb_replica_sound (self);
 }
 

@@ -182,6 +182,8 @@ static void s_session_as_master (zb_replica_t *self)
     self->owed = 0;
     self->theirs = self->theirs_first = 0;
     self->pace = (zb_pace_t){0};
+    //  Before it fetches all: a recovery has made a checkpoint, and what is older than that is not sent.
+    zb_tables_keep (self->tables, false);
     zb_replica_set_link (self, ZB_LINK_SYNCING);
 }
 

@@ -166,8 +166,10 @@ static int s_keep (zb_tables_t *self, DB_TXN *txn, zb_lsn_t until, size_t most)
 {
     bool done = false;
     int rc = 0;
-    for (size_t bytes = 0; !rc && !done && bytes < most;)
+    size_t bytes = 0;
+    while (!rc && !done && bytes < most)
         rc = zb_brief_keep (&self->brief, self->db[ZB_LOG], txn, until, &bytes, &done);
+    self->spare -= bytes < self->spare ? bytes : self->spare;
     return rc;
 }
 
@@ -276,8 +278,10 @@ bool zb_tables_checkpoint (zb_tables_t *self, uint32_t kbytes)
         s_keep_older (self, false, true);
         return true;
     }
+    if (s_keep_older (self, false, false) && !zb_env_checkpoint (self->env, 0))
+        return false;
     self->checkpoint = end;
-    return !s_keep_older (self, false, false) || zb_env_checkpoint (self->env, 0);
+    return true;
 }
 
 uint32_t zb_tables_needs (zb_tables_t *self)
