@@ -7,6 +7,7 @@
     =========================================================================  */
 
 #include <assert.h>
+#include <db.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +27,6 @@ void zb_brief_clear (zb_brief_t *self)
 {
     free (self->data);
     *self = (zb_brief_t){0};
-}
-
-int zb_brief_dispatch (DB_ENV *env, DBT *record, DB_LSN *lsn, db_recops what)
-{
-    (void) env;
-    (void) record;
-    (void) lsn;
-    (void) what;
-    return 0;
 }
 
 static void s_reserve (zb_brief_t *self, size_t room)

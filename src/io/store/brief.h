@@ -30,8 +30,8 @@
 #ifndef ZB_BRIEF_H_INCLUDED
 #define ZB_BRIEF_H_INCLUDED
 
-#include <db.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "io/store/env.h"
@@ -40,6 +40,11 @@
 #define ZB_BRIEF_LEAST 8192     //  bytes of a value for which that pays: it fills half a page of its own,
 #define ZB_BRIEF_MOST (1 << 20) //  and that fit well into a file of the log
 
+//  Berkeley DB's.
+struct __db;
+struct __db_txn;
+struct __db_dbt;
+
 typedef struct {
     void *data; //  a value, or the record of one
     size_t room;
@@ -47,20 +52,18 @@ typedef struct {
 
 void zb_brief_clear (zb_brief_t *self);
 
-//  For zb_env_t: records of ours change nothing when a log is recovered.
-int zb_brief_dispatch (DB_ENV *env, DBT *record, DB_LSN *lsn, db_recops what);
-
 //  Puts a row whose value lies in the log alone.  Only a master, or a broker without a pair, may.
-int zb_brief_put (zb_brief_t *self, DB *log, DB_TXN *txn, const DBT *key, const DBT *value);
+int zb_brief_put (zb_brief_t *self, struct __db *log, struct __db_txn *txn, const struct __db_dbt *key,
+                  const struct __db_dbt *value);
 //  Whether the value of this row of the table log is there.
-bool zb_brief_is (const DBT *key, const DBT *row);
+bool zb_brief_is (const struct __db_dbt *key, const struct __db_dbt *row);
 //  Reads the value; it is valid until the next call.  DB_VERIFY_BAD: it is not there, the store is damaged.
-int zb_brief_read (zb_brief_t *self, DB *log, const DBT *row, DBT *value);
+int zb_brief_read (zb_brief_t *self, struct __db *log, const struct __db_dbt *row, struct __db_dbt *value);
 //  The row is erased, or put anew.
-int zb_brief_erased (DB *log, DB_TXN *txn, const DBT *row);
+int zb_brief_erased (struct __db *log, struct __db_txn *txn, const struct __db_dbt *row);
 //  Keeps the oldest one, and adds its bytes, if its position is before `until`; *done if there is none such.
-int zb_brief_keep (zb_brief_t *self, DB *log, DB_TXN *txn, zb_lsn_t until, size_t *bytes, bool *done);
+int zb_brief_keep (zb_brief_t *self, struct __db *log, struct __db_txn *txn, zb_lsn_t until, size_t *bytes, bool *done);
 //  The position of the oldest one; UINT64_MAX if there is none.
-int zb_brief_oldest (DB *log, DB_TXN *txn, zb_lsn_t *oldest);
+int zb_brief_oldest (struct __db *log, struct __db_txn *txn, zb_lsn_t *oldest);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "core/base/limits.h"
 #include "io/base/log.h"
-#include "io/store/brief.h"
 #include "io/store/checksum.h"
 #include "io/store/env.h"
 #include "io/store/moment.h"
@@ -217,6 +216,16 @@ static int s_take_regions (const zb_env_t *self)
 //  ---------------------------------------------------------------------------
 //  Life
 
+//  A record of ours (io/store/brief.h) changes nothing when a log is recovered.
+static int s_dispatch (DB_ENV *env, DBT *record, DB_LSN *lsn, db_recops what)
+{
+    (void) env;
+    (void) record;
+    (void) lsn;
+    (void) what;
+    return 0;
+}
+
 //  What must be known before the environment is opened.  Returns 0 or an error.
 static int s_configure (zb_env_t *self, const zb_env_args_t *args)
 {
@@ -225,7 +234,7 @@ static int s_configure (zb_env_t *self, const zb_env_args_t *args)
     if (!rc)
         rc = env->set_memory_max (env, 0, MEMORY_MAX);
     if (!rc)
-        rc = env->set_app_dispatch (env, zb_brief_dispatch);
+        rc = env->set_app_dispatch (env, s_dispatch);
     if (!rc)
         rc = env->set_lg_max (env, (u_int32_t) args->log_file);
     if (!rc)
