@@ -180,6 +180,7 @@ static void test_checkpoint_keeps (void **state)
     assert_true (zb_env_needed (self.env) < zb_tables_needs (self.tables));
     assert_true (s_trim (&self) >= 2);
     assert_int_equal (s_rows (&self, ROW, 7), 200);
+    assert_true (zb_env_flush (self.env));
     s_close (&self);
     s_open (&self);
     assert_int_equal (s_rows (&self, ROW, 7), 200);
@@ -237,12 +238,130 @@ static void test_crash (void **state)
     s_end (&self);
 }
 
+//  ---------------------------------------------------------------------------
+//  Anything in any order
+
+enum { IDS = 300, STEPS = 4000 };
+
+typedef struct {
+    store_t store;
+    struct {
+        uint64_t id;
+        size_t size; //  0: it is erased
+    } commit[STEPS + 1];
+    uint64_t commits, synced;
+} s_walk_t;
+
+//  One row is put or erased, and the number of the commit is put beside it.
+static void s_step (s_walk_t *self, uint64_t id, size_t size, bool brief)
+{
+    uint8_t key[12], number[8];
+    s_key (id, key);
+    zb_batch_t *batch = zb_batch_new ();
+    zb_row_t *row = zb_row_new (size);
+    memset (row->data, (uint8_t) size, size);
+    row->size = (uint32_t) size;
+    if (!size)
+        zb_batch_erase (batch, ZB_LOG, key, sizeof key);
+    else if (brief)
+        zb_batch_put_brief (batch, ZB_LOG, key, sizeof key, row);
+    else
+        zb_batch_put_row (batch, ZB_LOG, key, sizeof key, row);
+    zb_put64 (number, ++self->commits);
+    zb_batch_put (batch, ZB_META, "commit", 6, number, sizeof number);
+    assert_true (zb_tables_commit (self->store.tables, batch));
+    zb_batch_destroy (&batch);
+    zb_row_unref (&row);
+    self->commit[self->commits].id = id;
+    self->commit[self->commits].size = size;
+}
+
+//  The newest commit that is there.
+static uint64_t s_newest (s_walk_t *self)
+{
+    zb_read_t *read = zb_read_new (1, 0);
+    zb_read_add (read, ZB_META, "commit", 6, 6, 1, SIZE_MAX);
+    assert_true (zb_tables_read (self->store.tables, read));
+    uint64_t newest = read->count[0] ? zb_get64 (read->found[0][0].row->data) : 0;
+    zb_read_destroy (&read);
+    return newest;
+}
+
+//  All rows are as these commits have left them.
+static void s_compare (s_walk_t *self)
+{
+    size_t size[IDS + 1] = {0}, index = 0;
+    for (uint64_t commit = 1; commit <= self->commits; commit++)
+        size[self->commit[commit].id] = self->commit[commit].size;
+    zb_read_t *read = zb_read_new (1, 0);
+    uint8_t key[12];
+    s_key (0, key);
+    zb_read_add (read, ZB_LOG, key, sizeof key, 4, IDS, SIZE_MAX);
+    assert_true (zb_tables_read (self->store.tables, read));
+    for (uint64_t id = 1; id <= IDS; id++) {
+        if (!size[id])
+            continue;
+        assert_true (index < read->count[0]);
+        const zb_found_t *found = &read->found[0][index++];
+        assert_int_equal (zb_get64 (found->key + 4), id);
+        assert_int_equal (found->row->size, size[id]);
+        assert_int_equal (found->row->data[0], (uint8_t) size[id]);
+        assert_int_equal (found->row->data[size[id] - 1], (uint8_t) size[id]);
+    }
+    assert_int_equal (index, read->count[0]);
+    zb_read_destroy (&read);
+}
+
+//  A start behind a stop, or behind one that has lost the end of the log, which nobody had synced.
+static void s_again (s_walk_t *self, bool synced)
+{
+    if (synced && zb_env_flush (self->store.env))
+        self->synced = self->commits;
+    s_close (&self->store);
+    s_open (&self->store);
+    uint64_t newest = s_newest (self);
+    assert_true (newest >= self->synced && newest <= self->commits);
+    self->commits = newest;
+    s_compare (self);
+}
+
+static void test_random (void **state)
+{
+    (void) state;
+    const char *text = getenv ("ZBROKER_SEED");
+    unsigned seed = text ? (unsigned) atoi (text) : (unsigned) time (NULL);
+    print_message ("ZBROKER_SEED=%u\n", seed);
+    srandom (seed);
+    static s_walk_t walk;
+    walk = (s_walk_t){.store.dir = kit_dir_new ()};
+    s_open (&walk.store);
+    for (int step = 0; step < STEPS; step++) {
+        long what = random () % 1000;
+        uint64_t id = (uint64_t) (random () % IDS) + 1;
+        if (what < 980)
+            s_step (&walk, id, what < 500 ? 100 + (size_t) random () % 60000 : 0, what < 400);
+        else if (what < 992)
+            assert_true (zb_tables_checkpoint (walk.store.tables, (uint32_t) (random () % 8) << 10));
+        else if (what < 996)
+            s_trim (&walk.store);
+        else if (what < 998)
+            assert_true (zb_tables_keep (walk.store.tables, random () % 2));
+        else
+            s_again (&walk, random () % 2);
+    }
+    s_compare (&walk);
+    s_end (&walk.store);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_log_has_it_once), cmocka_unit_test (test_put_anew),
-        cmocka_unit_test (test_checkpoint_keeps), cmocka_unit_test (test_commits_keep),
+        cmocka_unit_test (test_log_has_it_once),
+        cmocka_unit_test (test_put_anew),
+        cmocka_unit_test (test_checkpoint_keeps),
+        cmocka_unit_test (test_commits_keep),
         cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_random),
     };
     kit_quiet ();
     return cmocka_run_group_tests_name ("brief", tests, NULL, NULL);
