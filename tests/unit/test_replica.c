@@ -526,7 +526,7 @@ static void test_full_resync (void **state)
 }
 
 //  What lies in the log alone (io/store/brief.h) comes to one that fetches all: what is in older files of the log than the
-//  newest checkpoint's, which it does not get, and what is in the same file before that.
+//  newest checkpoint's, which it does not get, and, unless a file has just begun, what is in the same file before that.
 static void test_brief_values (void **state)
 {
     (void) state;
@@ -559,7 +559,6 @@ static void test_brief_values (void **state)
     s_kill (&pair->a);
     answer = DO (&pair->b, DIGEST);
     assert_int_equal (answer.hash, all.hash);
-    assert_int_equal (answer.brief, all.brief);
     DO (&pair->b, LEAD);
     answer = DO (&pair->b, DIGEST);
     assert_int_equal (answer.hash, all.hash);
