@@ -1,7 +1,8 @@
-"""What a pair under full load loses by a backup, or by monitors and open pages, beside it.
+"""What a pair under full load loses by a backup, or by monitors and open pages, beside it; and a lone PUT by a DELETE.
 
     beside.py backup [--mib 1024] [--rounds 3]       `make bench-backup`
     beside.py scrape [--seconds 10] [--rounds 6]     `make bench-scrape`
+    beside.py delete [--body 1024] [--rounds 3]      `make bench-delete`
 
 A pair of ZBROKER_PROGRAM on loopback with its stores in $TMPDIR; `zbroker bench through` as its load, and two named producers that
 tell how long a PUT waits and what was answered OK.  Without and with take turns, in one run.  test_beside.py runs it short, for what
@@ -31,6 +32,7 @@ MIB = 1 << 20
 BODY = 1 << 16                  # bytes of a message that fills the store
 NAMES = ["ann", "bob"]
 PAUSE = 0.005                   # seconds between two PUTs of theirs: they are to tell, not to load
+LONE_PAUSE = 0.002              # after each lone PUT
 UNCHANGED = 1.25                # times: two longest gaps that differ by less are the same
 
 
@@ -283,18 +285,73 @@ def scrape(seconds, rounds, pages, load=None):
     return [verdict("the rate beside a scrape a second and %d open pages, at least 0.97 of without" % pages, "%.3f" % kept, kept >= 0.97)]
 
 
+# ---------------------------------------------------------------------------
+# A DELETE
+
+
+def lone(client, number, seconds):
+    """PUTs one at a time, with a pause between; returns what the last one's number is, and how long each took."""
+    waits, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        number += 1
+        begin = time.monotonic()
+        client.request("PUT", number, "lone", "", b"x" * 100)
+        waits.append(time.monotonic() - begin)
+        time.sleep(LONE_PAUSE)
+    return number, sorted(waits)
+
+
+def delete(body, messages, rounds, seconds):
+    """As backup: a queue of so many messages, 100 in a PUT, is deleted while a lone client puts into another one."""
+    pair = Pair().start()
+    rows, ratios = [], []
+    try:
+        settle(pair)
+        filler, client = Client(pair.endpoints, "filler"), Client(pair.endpoints, "lone")
+        client.request("QUEUE", "q", "lone", "")
+        number = 0
+        for _ in range(rounds):
+            filler.request("QUEUE", "q", "large", "")
+            bodies = [os.urandom(body) for _ in range(100)]
+            for _ in range(messages // 100):
+                filler.last += 1
+                filler.request("PUT", filler.last, "large", "", *bodies)
+            settle(pair)
+            number, without = lone(client, number, seconds)
+            filler.request("DELETE", "d", "large")
+            number, beside = lone(client, number, seconds)
+            for title, waits in (("without", without), ("beside a DELETE", beside)):
+                rows.append((title, len(waits), *(waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.9, 0.99, 1))))
+            ratios.append(rows[-1][4] / rows[-2][4])
+        filler.close()
+        count = client.request("LIST", "l", "lone")[1].decode().split("\n")
+        client.close()
+        assert "messages=%d" % number in count, (number, count)
+    finally:
+        pair.close()
+    print("%-22s %8s %9s %9s %9s %9s  (ms until OK)" % ("", "PUTs", "p50", "p90", "p99", "longest"))
+    for row in rows:
+        print("%-22s %8d %9.2f %9.2f %9.2f %9.2f" % row)
+    times = statistics.median(ratios)
+    return [verdict("p99 of a lone PUT beside DELETE of %d messages of %d bytes, at most 2 times without" % (messages, body), "%.2f" % times, times <= 2)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["backup", "scrape"])
+    parser.add_argument("what", choices=["backup", "scrape", "delete"])
     parser.add_argument("--mib", type=int, default=1024, help="backup: what the store holds")
     parser.add_argument("--rate", type=int, default=32 * MIB, help="backup: bytes a second that are copied at most")
     parser.add_argument("--rounds", type=int, help="so many times without and with, by turns (default: 3; scrape: 6)")
+    parser.add_argument("--body", type=int, default=1024, help="delete: bytes of a message that is deleted")
+    parser.add_argument("--messages", type=int, default=400000, help="delete: how many are deleted")
     parser.add_argument("--seconds", type=float, help="of each part (default: 10; backup: of the first one alone, 40)")
     parser.add_argument("--pages", type=int, default=10, help="scrape: open pages")
     options = parser.parse_args()
     try:
         if options.what == "backup":
             rows = backup(options.mib, options.rounds or 3, options.rate, options.seconds or 40)
+        elif options.what == "delete":
+            rows = delete(options.body, options.messages, options.rounds or 3, options.seconds or 10)
         else:
             rows = scrape(options.seconds or 10, options.rounds or 6, options.pages)
     except Disturbed as why:

@@ -1,7 +1,7 @@
-"""A backup, and monitors, beside a pair under load: is all there, whole and answered?  How fast it was is not tested."""
+"""A backup, and monitors, beside a pair under load, a DELETE beside a lone PUT: is all there, whole and answered?  How fast it was is not tested."""
 import pytest
 
-from beside import MIB, Disturbed, backup, scrape
+from beside import MIB, Disturbed, backup, delete, scrape
 from brokers import WRAPPER
 from patience import SLOWER
 
@@ -27,3 +27,7 @@ def test_a_backup_beside_a_load():
 
 def test_monitors_beside_a_load():
     assert len(undisturbed(lambda: scrape(seconds=2, rounds=1, pages=10, load=LOAD))) == 1
+
+
+def test_a_delete_beside_a_lone_put():
+    assert len(delete(body=1024, messages=5000, rounds=1, seconds=1)) == 1

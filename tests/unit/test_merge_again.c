@@ -142,6 +142,27 @@ static void test_a_purge_from_before_the_merge (void **state)
     sides_close ();
 }
 
+//  A merge that waits for the space of what is purged has it freed at once, whatever clients write.
+static void test_a_merge_waits_for_no_client (void **state)
+{
+    (void) state;
+    sides_open ();
+    for (int row = 0; row < 20; row++) {
+        rig_put (sides_winner.rig, "c", "p", "q", 1, 100 << 10);
+        rig_run (sides_winner.rig);
+    }
+    sides_say (&sides_winner, "c", "PURGE|p|q");
+    assert_true (fake_store_rows (sides_winner.rig->store, ZB_LOG) > 10);
+    sides_say (&sides_loser, "c", "PUT|1|q||theirs");
+    char words[64];
+    zb_replayer_stats_t stats;
+    assert_int_equal (sides_replay_some (1000, words, &stats), ZB_REPLAYER_LATER);
+    assert_int_equal (fake_store_rows (sides_winner.rig->store, ZB_LOG), 0);
+    sides_replay ("");
+    sides_expect ("theirs");
+    sides_close ();
+}
+
 //  The winner's lineage has the loser's newest epoch, of which it holds the beginning: the rest is replayed, and an
 //  acknowledgement of what is to come waits for it.
 static void test_a_part_of_an_epoch_is_not_the_epoch (void **state)
@@ -354,6 +375,7 @@ int main (void)
         cmocka_unit_test (test_done_by_both_after_an_unfinished_replay),
         cmocka_unit_test (test_done_at_the_winner_that_loses_then),
         cmocka_unit_test (test_a_purge_from_before_the_merge),
+        cmocka_unit_test (test_a_merge_waits_for_no_client),
         cmocka_unit_test (test_a_part_of_an_epoch_is_not_the_epoch),
         cmocka_unit_test (test_the_winner_has_forgotten_the_fork),
         cmocka_unit_test (test_the_loser_has_forgotten_the_fork),

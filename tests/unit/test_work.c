@@ -872,6 +872,122 @@ static void test_housekeeping_takes_a_share (void **state)
     rig_destroy (&rig);
 }
 
+//  A queue of so many rows of 100 KiB, which is purged.  Returns the rows that are still there when nothing moves any more.
+#define PURGED_ROW (100 << 10)
+
+static size_t s_purge_rows (rig_t *rig, size_t rows)
+{
+    rig_say (rig, "c", "QUEUE|o|other|");
+    for (size_t row = 0; row < rows; row++) {
+        rig_put (rig, "c", "p", "q", 1, PURGED_ROW);
+        rig_run (rig);
+    }
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), rows);
+    rig_wait (rig, 10000);
+    rig_say (rig, "c", "PURGE|u|q");
+    rig_skip (rig);
+    return fake_store_rows (rig->store, ZB_LOG);
+}
+
+//  While clients write, what frees space goes on at a rate that is bounded, in steps that are small.
+static void test_freeing_gives_way (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    size_t before = s_purge_rows (rig, 200), batches = rig->batches;
+    //  The PURGE itself was waited for: little goes at once.
+    assert_in_range (before, 198, 199);
+    for (int ms = 0; ms < 500; ms++) {
+        rig_wait (rig, 1);
+        rig_say (rig, "c", "PUT|1|other||x");
+        rig_skip (rig);
+    }
+    //  4 MiB a second, and what the small PUTs allow.
+    size_t gone = before + 500 - fake_store_rows (rig->store, ZB_LOG);
+    assert_in_range (gone, 18, 24);
+    //  One row a commit.
+    assert_in_range (rig->batches - batches, 500, 500 + gone + 1);
+    rig_destroy (&rig);
+}
+
+//  When clients are quiet it goes on without a pause, and nobody but time has to wake it.
+static void test_freeing_goes_on_when_clients_are_quiet (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    size_t before = s_purge_rows (rig, 200), turns = 0;
+    int64_t start = rig->now;
+    while (fake_store_rows (rig->store, ZB_LOG)) {
+        int64_t next = zb_engine_tick (rig->engine, rig->now);
+        //  It does not ask for a turn that could do nothing.
+        assert_true (next > rig->now);
+        assert_true (next <= start + 1000);
+        rig->now = next;
+        rig_run (rig);
+        turns++;
+    }
+    assert_true (before > 100);
+    assert_int_equal (rig->now - start, 1000);
+    assert_in_range (turns, 30, 60);
+    //  A tombstone of then is gone as well.
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
+//  What clients write, twice: space is freed faster than it is taken, however fast that is.
+static void test_freeing_keeps_up_with_clients (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    size_t before = s_purge_rows (rig, 200);
+    for (int count = 0; count < 50; count++) {
+        rig_put (rig, "c", "p", "other", 1, PURGED_ROW);
+        rig_run (rig);
+        rig_skip (rig);
+    }
+    assert_in_range (before + 50 - fake_store_rows (rig->store, ZB_LOG), 98, 102);
+    rig_destroy (&rig);
+}
+
+//  Where the space is wanted nothing is held back.
+static void test_freeing_hurries_where_it_is_wanted (void **state)
+{
+    (void) state;
+    for (int round = 0; round < 2; round++) {
+        zb_limits_t limits = ZB_LIMITS_DEFAULT;
+        limits.queues = 4;
+        rig_t *rig = rig_ready (&limits);
+        assert_in_range (s_purge_rows (rig, 200), 198, 199);
+        if (round) {
+            zb_engine_full (rig->engine, true);
+            rig_run (rig);
+        }
+        else
+            rig_say (rig, "c", "QUEUE|m|another|");
+        assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+        rig_destroy (&rig);
+    }
+}
+
+//  While the peer is silent nothing is due, however late it is.
+static void test_freeing_waits_for_the_peer (void **state)
+{
+    (void) state;
+    rig_t *rig = rig_ready (NULL);
+    size_t before = s_purge_rows (rig, 20);
+    rig->sync_there = false;
+    rig_wait (rig, 100);
+    size_t left = fake_store_rows (rig->store, ZB_LOG);
+    assert_int_equal (left, before - 1);
+    rig_wait (rig, 5000);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), left);
+    assert_true (zb_engine_tick (rig->engine, rig->now) > rig->now);
+    rig->sync_there = true;
+    rig_sync (rig, true, true);
+    assert_int_equal (fake_store_rows (rig->store, ZB_LOG), 0);
+    rig_destroy (&rig);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -898,6 +1014,11 @@ int main (void)
         cmocka_unit_test (test_names_are_counted),
         cmocka_unit_test (test_tombstones_are_bounded),
         cmocka_unit_test (test_housekeeping_takes_a_share),
+        cmocka_unit_test (test_freeing_gives_way),
+        cmocka_unit_test (test_freeing_goes_on_when_clients_are_quiet),
+        cmocka_unit_test (test_freeing_keeps_up_with_clients),
+        cmocka_unit_test (test_freeing_hurries_where_it_is_wanted),
+        cmocka_unit_test (test_freeing_waits_for_the_peer),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

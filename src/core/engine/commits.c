@@ -107,6 +107,7 @@ static void s_close (zb_engine_t *self)
         zb_commit_producers (fill, self->census.count);
         self->census.kept = self->census.count;
     }
+    zb_engine_give_way (self, fill);
     zb_commit_close (fill, self->newest);
     fill->moment = ++self->barrier.moment;
     self->commit = fill->number;

@@ -445,6 +445,8 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     int64_t dying = zb_engine_die (self), disuse = zb_engine_disuse (self);
     next = next < dying ? next : dying;
     next = next < disuse ? next : disuse;
+    int64_t frees = zb_engine_free_at (self);
+    next = next < frees ? next : frees;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

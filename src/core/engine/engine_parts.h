@@ -265,6 +265,10 @@ typedef struct {
     bool reading;      //  a read for the first of them is under way
     bool more;         //  the store has more of them than were read
     uint64_t freed;    //  the newest commit that frees space, or clears some of the journal
+    int64_t budget;    //  bytes that may be erased while clients write,
+    int64_t budget_at; //  as of this time
+    int64_t quiet_at;  //  from then on clients are quiet
+    bool wanted;       //  a merge can't go on before some is freed
 } zb_tombs_t;
 
 //  How many producers' names the store has, see upkeep.c.

@@ -610,8 +610,11 @@ void zb_engine_strike (zb_engine_t *self, const zb_session_t *session);
 void zb_engine_bury (zb_engine_t *self, uint32_t queue, uint64_t mark);
 //  Messages of the queue up to this id are gone, as far as this lead has said so or read it; 0 = none.
 uint64_t zb_engine_buried (const zb_engine_t *self, uint32_t queue);
-//  Frees some space, if it is time to.
+//  Frees some space, if it is time to; when it is, if time alone is waited for.
 void zb_engine_free_some (zb_engine_t *self);
+int64_t zb_engine_free_at (const zb_engine_t *self);
+//  A commit is closed: if clients wait for it, freeing space gives way to them for a while.
+void zb_engine_give_way (zb_engine_t *self, const zb_commit_t *commit);
 //  The rows of purged messages, the names of producers: what these loads found.
 void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t *read);
 //  Reads a tombstone that was found.

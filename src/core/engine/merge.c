@@ -545,8 +545,10 @@ static zb_load_t *s_new (zb_engine_t *self, const zb_task_t *task, const zb_item
     //  A topic that nobody subscribes to here keeps nothing.
     if (!queue || (queue->kind == ZB_KIND_TOPIC) != topic || (topic && !zb_engine_topic_stores (queue)))
         return s_put_aside (self, task, view, NULL, "absent");
-    if (s_is_buried (self, queue))
+    if (s_is_buried (self, queue)) {
+        self->tombs.wanted = true;
         return s_refuse (self, task, ZB_NOT_READY, "purged messages of the queue are being freed");
+    }
     zb_load_t *reads = s_reads (queue);
     if (reads)
         return reads;

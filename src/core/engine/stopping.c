@@ -116,6 +116,8 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->merge.commit = self->due_commit = 0;
     self->search.size = 0;
     self->tombs.freed = 0;
+    self->tombs.wanted = false;
+    self->tombs.budget = self->tombs.budget_at = self->tombs.quiet_at = 0;
     self->search.at = self->marks.at = self->retain.at = 0;
     self->retain.find = (zb_search_t){.size = 0};
     self->token_size = 0;

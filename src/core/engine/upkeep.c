@@ -7,7 +7,11 @@
     =========================================================================
 
     Rows of purged messages are erased in small steps, one step a commit, until their
-    tombstone can go; a new leader finds the tombstones and goes on.
+    tombstone can go; a new leader finds the tombstones and goes on.  What is erased is logged
+    and shipped once more, and dirties pages, and others' commits wait behind that.  So while
+    clients have something committed, steps are smaller, and there is a budget: so many bytes
+    a second, and twice what clients write, so that space is freed faster than it is taken.
+    What is small goes at once, and when clients have been quiet for a while nothing is held back.
 
     Names are forgotten by uptime: the time that this store has been led, counted by
     its leaders and kept in the store now and then.  Clocks that jump and brokers
@@ -22,9 +26,18 @@
 #include "core/queue/lane.h"
 #include "core/queue/rank.h"
 
-#define FREE_ROWS 100      //  rows of the log that are erased in one commit
-#define FREE_BYTES 262144  //  no further ones once they have these bytes
-#define SEARCH_ROWS 1000   //  rows of producers that are looked at in one step
+#define FREE_ROWS 100     //  rows of the log that are erased in one commit
+#define FREE_BYTES 262144 //  no further ones once they have these bytes
+#define FREE_QUIET \
+    1000 //  ms since the last commit that a client has waited for, from which on there is none to give way to
+//  Before that, no further rows once they have FREE_SMALL bytes, and none while there is nothing to spend: FREE_RATE bytes come in
+//  each ms, to FREE_SMALL at most; for each byte that clients write FREE_SHARE, to FREE_SAVED; a row costs FREE_ROW and its bytes.
+#define FREE_SMALL 65536
+#define FREE_RATE 4096
+#define FREE_SHARE 2
+#define FREE_SAVED 1048576
+#define FREE_ROW 256
+#define SEARCH_ROWS 1000 //  rows of producers that are looked at in one step
 #define SEARCH_BYTES 1048576
 #define SEARCH_STEP 10000    //  ms between two steps,
 #define SEARCH_PAUSE 3600000 //  and between two passes, unless there is no room for another name
@@ -80,16 +93,56 @@ uint64_t zb_engine_buried (const zb_engine_t *self, uint32_t queue)
     return entry ? ZB_ITEM (entry, zb_tomb_t, entry)->mark : 0;
 }
 
+//  Whether there is nobody to give way to, or the space is wanted: the disk is full, there is no room for another queue, or
+//  a merge can't go on.
+static bool s_hurries (const zb_engine_t *self)
+{
+    return self->tombs.quiet_at <= self->now || self->tombs.wanted || self->full || !zb_engine_queue_fits (self);
+}
+
+void zb_engine_give_way (zb_engine_t *self, const zb_commit_t *commit)
+{
+    if (zb_ring_empty (&commit->replies) && zb_ring_empty (&commit->gets))
+        return;
+    zb_tombs_t *tombs = &self->tombs;
+    tombs->quiet_at = self->now + FREE_QUIET;
+    if (zb_ring_empty (&tombs->all))
+        return;
+    int64_t bytes = FREE_SHARE * (int64_t) commit->bytes;
+    tombs->budget = tombs->budget < FREE_SAVED - bytes ? tombs->budget + bytes : FREE_SAVED;
+}
+
+int64_t zb_engine_free_at (const zb_engine_t *self)
+{
+    const zb_tombs_t *tombs = &self->tombs;
+    if (zb_ring_empty (&tombs->all) || tombs->reading || tombs->budget > 0 || tombs->freed > self->released)
+        return INT64_MAX;
+    int64_t at = tombs->budget_at - tombs->budget / FREE_RATE + 1;
+    at = at < tombs->quiet_at ? at : tombs->quiet_at;
+    //  If that is now, only the store is waited for: it reports by itself, so there is no hurry.
+    return at > self->now ? at : self->now + 1;
+}
+
 void zb_engine_free_some (zb_engine_t *self)
 {
-    if (self->tombs.reading)
+    zb_tombs_t *tombs = &self->tombs;
+    int64_t bytes = (self->now - tombs->budget_at) * FREE_RATE;
+    if (tombs->budget < FREE_SMALL)
+        tombs->budget = bytes < FREE_SMALL - tombs->budget ? tombs->budget + bytes : FREE_SMALL;
+    tombs->budget_at = self->now;
+    if (tombs->reading)
         return;
     //  There are more of them until it is read that there are none.
-    if (zb_ring_empty (&self->tombs.all)) {
-        if (self->tombs.more)
+    if (zb_ring_empty (&tombs->all)) {
+        tombs->wanted = false;
+        if (tombs->more)
             zb_engine_load (self, ZB_LOAD_BOOT, zb_frame (""));
         return;
     }
+    bool hurries = s_hurries (self);
+    if (!hurries && tombs->budget <= 0)
+        return;
+    size_t most = hurries ? FREE_BYTES : FREE_SMALL;
     //  A read sees what was taken: before the tombstone itself it might not see all rows.  And one step is on its way at a
     //  time: a client's commit has at most one before it in the store, and on the way to the peer.
     const zb_tomb_t *tomb = ZB_ITEM (self->tombs.all.next, zb_tomb_t, ring);
@@ -98,21 +151,21 @@ void zb_engine_free_some (zb_engine_t *self)
     zb_load_t *load = zb_engine_load_new (self, ZB_LOAD_PURGED);
     load->row.id = tomb->queue;
     load->last = tomb->mark;
-    zb_read_add (load->read, ZB_LOG, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
-    zb_read_add (load->read, ZB_ACKS, tomb->key, 4, 4, FREE_ROWS, FREE_BYTES);
+    zb_read_add (load->read, ZB_LOG, tomb->key, 4, 4, FREE_ROWS, most);
+    zb_read_add (load->read, ZB_ACKS, tomb->key, 4, 4, FREE_ROWS, most);
     uint8_t key[ZB_LANE_INDEX_SIZE];
     zb_lane_index_key (tomb->queue, 0, key);
     if (self->store_level >= ZB_LEVEL_DELAY)
-        zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, FREE_ROWS, FREE_BYTES);
+        zb_read_add (load->read, ZB_LOG, key, sizeof key, ZB_LANE_PREFIX, FREE_ROWS, most);
     uint8_t ranked[ZB_RANK_KEY_SIZE];
     zb_rank_key (tomb->queue, tomb->rank, 0, ranked);
     if (self->store_level >= ZB_LEVEL_PRIORITIES)
-        zb_read_add (load->read, ZB_LOG, ranked, sizeof ranked, ZB_RANKS_PREFIX, FREE_ROWS, FREE_BYTES);
+        zb_read_add (load->read, ZB_LOG, ranked, sizeof ranked, ZB_RANKS_PREFIX, FREE_ROWS, most);
     //  What was purged is remembered.
     uint8_t seen[ZB_DEDUPE_KEY_SIZE];
     zb_dedupe_key (tomb->queue, 0, seen);
     if (self->store_level >= ZB_LEVEL_DEDUPE && tomb->mark == UINT64_MAX)
-        zb_read_add (load->read, ZB_LOG, seen, sizeof seen, ZB_DEDUPE_PREFIX, FREE_ROWS, FREE_BYTES);
+        zb_read_add (load->read, ZB_LOG, seen, sizeof seen, ZB_DEDUPE_PREFIX, FREE_ROWS, most);
     self->tombs.reading = true;
 }
 
@@ -170,6 +223,9 @@ void zb_engine_purged (zb_engine_t *self, const zb_load_t *load, const zb_read_t
     zb_tomb_t *tomb = ZB_ITEM (self->tombs.all.next, zb_tomb_t, ring);
     assert (tomb->queue == load->row.id);
     self->tombs.reading = false;
+    for (size_t range = 0; range < read->ranges && !s_hurries (self); range++)
+        for (size_t index = 0; index < read->count[range]; index++)
+            self->tombs.budget -= FREE_ROW + read->found[range][index].row->size;
     bool more = false;
     for (size_t range = 0; range < 2; range++) {
         bool beyond = false;
