@@ -46,6 +46,7 @@ typedef struct {
     int port, peer;
     unsigned node;
     int keep;
+    int rate; //  KiB/s of a resync; 0 = no limit
     pid_t pid;
     int fd;
 } puppet_t;
@@ -172,6 +173,7 @@ static int s_puppet (char **argv)
     args.bind = bind;
     args.peer = peer;
     args.log_keep = (size_t) atoi (argv[6]) << 20;
+    args.resync_rate = (size_t) atoi (argv[7]) << 10;
     zb_seal_key (args.key, "test", "secret");
     zb_store_t *store = zb_store_new (&args);
     order_t order;
@@ -193,17 +195,18 @@ static void s_start (puppet_t *self)
 {
     int pair[2];
     assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    char port[16], peer[16], node[16], keep[16];
+    char port[16], peer[16], node[16], keep[16], rate[16];
     snprintf (port, sizeof (port), "%d", self->port);
     snprintf (peer, sizeof (peer), "%d", self->peer);
     snprintf (node, sizeof (node), "%u", self->node);
     snprintf (keep, sizeof (keep), "%d", self->keep);
+    snprintf (rate, sizeof (rate), "%d", self->rate);
     self->pid = fork ();
     assert_true (self->pid >= 0);
     if (self->pid == 0) {
         dup2 (pair[1], 0);
         dup2 (s_seen_fd, 5);
-        execl (kit_self (), "test_replica", "puppet", self->dir, port, peer, node, keep, (char *) NULL);
+        execl (kit_self (), "test_replica", "puppet", self->dir, port, peer, node, keep, rate, (char *) NULL);
         _exit (127);
     }
     close (pair[1]);
@@ -404,6 +407,26 @@ static void test_catch_up (void **state)
     assert_int_equal (answer.commit, 1200);
     DO (&pair->a, LINK, ZB_LINK_LIVE);
     DO (&pair->a, COMMIT, true, 1201, 1300, 2000);
+    s_assert_same (pair);
+    s_couple_destroy (&pair);
+}
+
+//  An answer takes six seconds at the rate that is set: the master does not take its own pause for the client's silence.
+static void test_catch_up_slowly (void **state)
+{
+    (void) state;
+    couple_t *pair = s_couple_new (64);
+    pair->a.rate = 160;
+    s_form (pair);
+    s_kill (&pair->b);
+    DO (&pair->a, LINK, ZB_LINK_DOWN);
+    DO (&pair->a, COMMIT, false, 1, 1, 900000);
+    s_restart (&pair->b);
+    DO (&pair->b, FOLLOW, true);
+    uint64_t session = DO (&pair->a, LINK, ZB_LINK_SYNCING).session;
+    answer_t answer = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
+    assert_int_equal (answer.commit, 1);
+    assert_true (session == DO (&pair->a, LINK, ZB_LINK_LIVE).session);
     s_assert_same (pair);
     s_couple_destroy (&pair);
 }
@@ -888,7 +911,7 @@ static void test_garbage (void **state)
 
 int main (int argc, char **argv)
 {
-    if (argc == 7 && streq (argv[1], "puppet"))
+    if (argc == 8 && streq (argv[1], "puppet"))
         return s_puppet (argv);
     if (argc == 4 && streq (argv[1], "proxy"))
         return proxy_main (atoi (argv[2]), atoi (argv[3]));
@@ -899,6 +922,7 @@ int main (int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_form),
         cmocka_unit_test (test_catch_up),
+        cmocka_unit_test (test_catch_up_slowly),
         cmocka_unit_test (test_failover),
         cmocka_unit_test (test_diverged),
         cmocka_unit_test (test_full_resync),

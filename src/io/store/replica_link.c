@@ -161,6 +161,10 @@ static void s_tick_as_client (zb_replica_t *self, int64_t now)
 {
     s_sync_as_client (self);
     bool lacking = !self->live || self->end > self->applied;
+    //  What was asked for is not read yet: the master keeps to its rate.  To ask again would bring it twice, and who gets two
+    //  answers goes on from each.
+    if (!zb_ship_is_read (self->ship))
+        self->fed = now;
     if (lacking && now - self->fed > POKE_EVERY && now - self->poked > POKE_EVERY) {
         self->poked = now;
         zb_env_follow (self->env);
@@ -357,6 +361,8 @@ bool zb_replica_receive (zb_replica_t *self)
     size_t frames = 0, bytes = 0;
     zb_ship_event_t event;
     int64_t now = zclock_mono ();
+    if (zb_replica_pause (self))
+        zb_ship_rest (self->ship, now);
     while (zb_replica_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES && !zb_replica_pause (self) &&
            zb_ship_recv (self->ship, &event, now)) {
         s_handle (self, &event);
