@@ -18,13 +18,19 @@
 
 typedef struct {
     char *dir;
+    size_t log_file; //  0: LOG_FILE
+    bool shared;
     zb_env_t *env;
     zb_tables_t *tables;
 } store_t;
 
 static void s_open (store_t *self)
 {
-    zb_env_args_t args = {.home = self->dir, .node = 1, .cache = 64 << 20, .log_file = LOG_FILE};
+    zb_env_args_t args = {.home = self->dir,
+                          .node = 1,
+                          .cache = 64 << 20,
+                          .log_file = self->log_file ? self->log_file : LOG_FILE,
+                          .shared = self->shared};
     self->env = zb_env_new (&args);
     assert_null (zb_env_fault (self->env));
     self->tables = zb_tables_new ();
@@ -238,6 +244,123 @@ static void test_crash (void **state)
     s_end (&self);
 }
 
+//  In a process that is killed then.
+static void s_child (store_t *self, void (*what) (store_t *self))
+{
+    pid_t pid = fork ();
+    assert_true (pid >= 0);
+    if (pid == 0) {
+        s_open (self);
+        what (self);
+        kill (getpid (), SIGKILL);
+    }
+    waitpid (pid, NULL, 0);
+}
+
+static void s_put_many (store_t *self)
+{
+    for (uint64_t id = 1; id <= 290; id++)
+        s_commit (self, id, ROW, true, 7);
+    zb_env_flush (self->env);
+}
+
+static void s_keep_and_trim (store_t *self)
+{
+    zb_tables_keep (self->tables, false);
+    s_trim (self);
+}
+
+//  What is kept is on the disk before its files of the log go: nothing is synced between the two, as in a takeover of a shared store.
+static void test_kept_and_killed (void **state)
+{
+    (void) state;
+    store_t self = {.dir = kit_dir_new (), .log_file = 16 << 20, .shared = true};
+    s_child (&self, s_put_many);
+    s_child (&self, s_keep_and_trim);
+    s_open (&self);
+    assert_int_equal (s_rows (&self, ROW, 7), 290);
+    s_end (&self);
+}
+
+//  The size of the log's files was changed: what is owed is not told by it.
+static void test_files_of_another_size (void **state)
+{
+    (void) state;
+    store_t self = {.dir = kit_dir_new ()};
+    s_child (&self, s_put_many);
+    self.log_file = 1 << 30;
+    s_open (&self);
+    assert_true (zb_tables_owed (self.tables) > 0);
+    assert_true (zb_tables_owed (self.tables) < 128 << 20);
+    s_end (&self);
+}
+
+static char *s_first_file (const store_t *self)
+{
+    return zsys_sprintf ("%s/log.0000000001", self->dir);
+}
+
+static void s_flip (store_t *self, long at)
+{
+    char *path = s_first_file (self);
+    FILE *file = fopen (path, "r+b");
+    assert_non_null (file);
+    assert_int_equal (fseek (file, at, SEEK_SET), 0);
+    int byte = fgetc (file);
+    assert_int_equal (fseek (file, at, SEEK_SET), 0);
+    fputc (byte ^ 0x40, file);
+    fclose (file);
+    free (path);
+}
+
+//  The value of the first row, as a place in the log's first file.
+static long s_first_value (store_t *self)
+{
+    static char bytes[LOG_FILE];
+    char *path = s_first_file (self), run[256];
+    FILE *file = fopen (path, "rb");
+    assert_non_null (file);
+    size_t size = fread (bytes, 1, sizeof bytes, file);
+    fclose (file);
+    free (path);
+    memset (run, 7, sizeof run);
+    char *found = memmem (bytes, size, run, sizeof run);
+    assert_non_null (found);
+    return found - bytes;
+}
+
+//  Whatever of its record is damaged, the store is, and no disk is blamed.
+static void test_damaged (void **state)
+{
+    (void) state;
+    //  Of a record: previous one u32, length u32, checksum u32, then 16 bytes of ours before the value.
+    static const long places[] = {100, -17, -21, -22};
+    for (size_t index = 0; index <= sizeof places / sizeof *places; index++) {
+        store_t self = {.dir = kit_dir_new ()};
+        s_open (&self);
+        for (uint64_t id = 1; id <= 20; id++)
+            s_commit (&self, id, ROW, true, 7);
+        assert_true (zb_env_checkpoint (self.env, 0));
+        long value = s_first_value (&self);
+        if (index < sizeof places / sizeof *places)
+            s_flip (&self, value + places[index]);
+        else {
+            char *path = s_first_file (&self);
+            assert_int_equal (truncate (path, value + 1000), 0);
+            free (path);
+        }
+        zb_read_t *read = zb_read_new (1, 0);
+        uint8_t key[12];
+        s_key (0, key);
+        zb_read_add (read, ZB_LOG, key, sizeof key, 4, 10000, SIZE_MAX);
+        assert_false (zb_tables_read (self.tables, read));
+        zb_read_destroy (&read);
+        assert_true (zb_env_damaged (self.env));
+        assert_false (zb_env_suspect (self.env));
+        s_end (&self);
+    }
+}
+
 //  ---------------------------------------------------------------------------
 //  Anything in any order
 
@@ -361,6 +484,9 @@ int main (void)
         cmocka_unit_test (test_checkpoint_keeps),
         cmocka_unit_test (test_commits_keep),
         cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_kept_and_killed),
+        cmocka_unit_test (test_files_of_another_size),
+        cmocka_unit_test (test_damaged),
         cmocka_unit_test (test_random),
     };
     kit_quiet ();

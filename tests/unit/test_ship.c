@@ -152,6 +152,23 @@ static void test_rest (void **state)
     s_close (&master, &client);
 }
 
+//  The other process dies meanwhile: a session that is over is not waited for.
+static void test_death_in_a_rest (void **state)
+{
+    (void) state;
+    end_t master, client;
+    s_open (&master, &client);
+    zb_ship_destroy (&client.ship);
+    int64_t end = zclock_mono () + patience_ms ();
+    while (!zb_ship_rest (master.ship, s_now)) {
+        assert_true (zclock_mono () < end);
+        zmq_pollitem_t items[] = {{.socket = zb_ship_monitor (master.ship), .events = ZMQ_POLLIN}};
+        zmq_poll (items, 1, 100);
+    }
+    assert_int_equal (zb_ship_session (master.ship), 0);
+    zb_ship_destroy (&master.ship);
+}
+
 //  The other process dies.
 static void test_death (void **state)
 {
@@ -544,6 +561,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_forged, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_replay, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_rest, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_death_in_a_rest, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_window, s_setup, s_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

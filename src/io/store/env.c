@@ -76,10 +76,10 @@ static zb_lsn_t s_lsn (const DB_LSN *lsn)
 
 static const int s_moments[] = {EMFILE, ENFILE, ENOMEM, EAGAIN};
 //  How Berkeley DB says that what is on the disk is not what it has written: a checksum is wrong, of a page, a table's
-//  first page, or a record of the log; or the number with which each of its files begins; or a page is newer than the log, which ends
-//  where a checksum of it is wrong.
-static const char *const s_checksums[] = {"BDB0684", "BDB0640", "BDB0210", "BDB0642", "BDB2533",
-                                          "BDB2578", "BDB2530", "BDB2506", "BDB0004", "BDB0641"};
+//  first page, or a record of the log; or a record's head, or its file ends in it; or the number with which each of its files begins; or a page
+//  is newer than the log, which ends where a checksum of it is wrong.
+static const char *const s_checksums[] = {"BDB0684", "BDB0640", "BDB0210", "BDB0642", "BDB2533", "BDB2578",
+                                          "BDB2530", "BDB2506", "BDB0004", "BDB0641", "BDB2580", "BDB2582"};
 
 static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
 {
@@ -102,6 +102,9 @@ void zb_env_fail (zb_env_t *self, int error, const char *what)
 {
     if (self->fault)
         return;
+    //  A record's head that is wrong is EIO to Berkeley DB, too.
+    if (error == EIO && self->checksum && !self->io_error)
+        error = DB_VERIFY_BAD;
     self->suspect = error == EIO || self->io_error;
     if (zb_moment_is (error))
         self->moment = error;

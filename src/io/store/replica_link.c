@@ -186,7 +186,8 @@ static void s_session_as_master (zb_replica_t *self)
     self->owed = 0;
     self->theirs = self->theirs_first = 0;
     self->pace = (zb_pace_t){0};
-    //  Before it fetches all: a recovery has made a checkpoint, and what is older than that is not sent.
+    //  Before it fetches all: a recovery has made a checkpoint, and what is older than that is not sent.  And before it goes
+    //  back to where the two part: that brings rows back whose files of the log it may have no more.
     zb_tables_keep (self->tables, false);
     zb_replica_set_link (self, ZB_LINK_SYNCING);
 }
@@ -361,8 +362,8 @@ bool zb_replica_receive (zb_replica_t *self)
     size_t frames = 0, bytes = 0;
     zb_ship_event_t event;
     int64_t now = zclock_mono ();
-    if (zb_replica_pause (self))
-        zb_ship_rest (self->ship, now);
+    if (zb_replica_pause (self) && zb_ship_rest (self->ship, now))
+        s_session_ended (self);
     while (zb_replica_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES && !zb_replica_pause (self) &&
            zb_ship_recv (self->ship, &event, now)) {
         s_handle (self, &event);

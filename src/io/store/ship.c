@@ -359,11 +359,6 @@ bool zb_ship_is_read (const zb_ship_t *self)
     return self->bytes_acked >= self->asked;
 }
 
-void zb_ship_rest (zb_ship_t *self, int64_t now)
-{
-    self->heard = now;
-}
-
 void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up)
 {
     if (!self->session)
@@ -637,6 +632,16 @@ static bool s_connect_again (zb_ship_t *self, int64_t now)
     return true;
 }
 
+//  Whether the session is over since its connection is.
+static bool s_is_over (zb_ship_t *self, int64_t now)
+{
+    bool disconnected = s_disconnected (self, now);
+    if (!(s_connect_again (self, now) || disconnected) || !self->session)
+        return false;
+    s_reset (self);
+    return true;
+}
+
 //  Reads the next frame, if there is one.
 static bool s_next (zb_ship_t *self)
 {
@@ -660,11 +665,15 @@ bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now)
             return true;
     }
     //  What arrived before the connection broke has been taken first.
-    bool disconnected = s_disconnected (self, now);
-    if ((s_connect_again (self, now) || disconnected) && self->session) {
-        s_reset (self);
+    if (s_is_over (self, now)) {
         event->kind = ZB_SHIP_CLOSED;
         return true;
     }
     return false;
+}
+
+bool zb_ship_rest (zb_ship_t *self, int64_t now)
+{
+    self->heard = now;
+    return s_is_over (self, now);
 }

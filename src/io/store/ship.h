@@ -124,8 +124,9 @@ void *zb_ship_socket (zb_ship_t *self);
 void *zb_ship_monitor (zb_ship_t *self);
 //  Takes the next event; false if there is none now.
 bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now);
-//  In place of that: what is there is left unread for a while.  The silence meanwhile is ours.
-void zb_ship_rest (zb_ship_t *self, int64_t now);
+//  In place of that: frames are left unread for a while, and the silence meanwhile is ours.  True: the connection has broken, the
+//  session has ended.
+bool zb_ship_rest (zb_ship_t *self, int64_t now);
 //  The bytes of our store, as TICKs tell them from now on.
 void zb_ship_size (zb_ship_t *self, uint64_t size);
 //  Sends what is due (HELLO, TICK); `lsn` is the end of our log.  To be called at least every 50 ms, after the sockets

@@ -244,6 +244,7 @@ static zb_lsn_t s_newest_file (zb_tables_t *self)
 static bool s_keep_older (zb_tables_t *self, bool all, bool once)
 {
     int rc = 0;
+    bool kept = false;
     for (bool more = self->open && !zb_env_fault (self->env) && self->db[ZB_LOG]; !rc && more; more = more && !once) {
         //  What is kept is written to the log, so that the newest file may be another one in each round.
         zb_lsn_t oldest = UINT64_MAX, until = all ? UINT64_MAX : s_newest_file (self);
@@ -252,10 +253,12 @@ static bool s_keep_older (zb_tables_t *self, bool all, bool once)
         more = oldest < until;
         if (!rc && more)
             rc = s_keep_round (self, until);
+        kept = kept || more;
     }
     if (rc)
         zb_env_fail (self->env, rc, "moving messages from the log to their table");
-    return !zb_env_fault (self->env);
+    //  The files that had them may go from here on.
+    return kept ? zb_env_flush (self->env) : !zb_env_fault (self->env);
 }
 
 bool zb_tables_keep (zb_tables_t *self, bool all)
@@ -299,8 +302,10 @@ uint64_t zb_tables_owed (zb_tables_t *self)
     if (!self->keeps || !self->open || zb_env_fault (self->env) || !self->db[ZB_LOG] ||
         zb_brief_oldest (self->db[ZB_LOG], NULL, &oldest))
         return 0;
+    //  Commits keep what is older than the span.  What seems to be: the files of the log may be of another size than it is set now.
+    uint64_t bytes = zb_env_distance (self->env, oldest, zb_env_end (self->env));
     //  A value has at most as much again of its last page; and each is logged once more.
-    return 3 * zb_env_distance (self->env, oldest, zb_env_end (self->env));
+    return 3 * (bytes < 2 * BRIEF_SPAN ? bytes : 2 * BRIEF_SPAN);
 }
 
 //  ---------------------------------------------------------------------------
