@@ -603,6 +603,8 @@ void zb_replica_lead (zb_replica_t *self)
     if (!self->node.complete && !zb_replica_complete (self))
         return;
     self->role = LEADING;
+    //  Clients wait for the first commits: no checkpoint before those.
+    self->checkpointed = self->looked = zclock_mono ();
     self->live = false;
     self->reached = 0;
     self->written = self->here = self->there = 0;
