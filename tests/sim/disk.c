@@ -190,8 +190,14 @@ static environment_t *s_copy (const environment_t *from)
 void disk_copy (int machine)
 {
     disk_t *self = disk_of (machine);
+    self->copied = world_now ();
     self->copied_node = self->node;
     self->copy = s_copy (self->environments);
+}
+
+int64_t disk_copied (int machine)
+{
+    return disk_of (machine)->copied;
 }
 
 bool disk_set_back (int machine)

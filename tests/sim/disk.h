@@ -55,6 +55,7 @@ typedef struct {
     environment_t *environments;
     environment_t *copy; //  of an earlier moment; NULL: there is none
     zb_node_t copied_node;
+    int64_t copied; //  when
     char *record;  //  the file of io/store/record, as it is on the disk; NULL: there is none
     char *renamed; //  the one that has taken its place, and is not on the disk yet
     char *before;  //  the one before

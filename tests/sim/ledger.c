@@ -23,6 +23,7 @@
 
 struct ledger_message {
     bool named, ok, both, acking, acked, sent, aside;
+    int64_t ok_at;     //  when it was answered OK first
     int64_t passed;    //  when a later one of its producer was delivered before it; 0 = not.  What leaves in one turn
                        //  for several consumers has no order
     uint64_t behind;   //  the largest id of these
@@ -290,13 +291,15 @@ static void s_lose (ledger_message_t *message)
     message->before = false;
 }
 
-//  It was answered by the broker of the disk that was set back, and by no other, and solo: README says that it is gone,
-//  though a replay that was broken off may have brought it to the other disk.  The two take it for what both have.
+//  It was answered by the broker of the disk that was set back, and by no other, solo, since the copy was made: README says
+//  that it is gone.  It may be there: on the other disk, if a replay was broken off, and the two take it for what both
+//  have; in the copy, which was made before it was answered, and knows nothing of an answer.
 static int s_back;
+static int64_t s_copied;
 
 static void s_lose_own (ledger_message_t *message)
 {
-    bool own = message->ok && !message->both;
+    bool own = message->ok && !message->both && message->ok_at >= s_copied;
     for (int at = 0; at < PLACES && message->place[at].id[0]; at++)
         own = own && (int) zb_epoch_node (strtoull (message->place[at].id, NULL, 10)) == s_back;
     if (own)
@@ -348,10 +351,11 @@ void ledger_was_back (int machine)
 {
     base_each (PRIMARY + BACKUP - machine, s_is_open);
     s_all (s_was_done_alone);
-    base_each (machine, s_is_there);
     s_back = machine;
+    s_copied = disk_copied (machine);
     s_all (s_lose_own);
-    base_each (PRIMARY + BACKUP - machine, s_is_there);
+    base_each (PRIMARY, s_is_there);
+    base_each (BACKUP, s_is_there);
     s_all (s_lose);
     base_each (machine, s_is_old);
 }
@@ -423,6 +427,7 @@ void ledger_ok (int producer, uint64_t number, bool named, const char *level, co
             s_acked++;
         s_aside -= s_is_aside (message);
         s_lost -= s_counts_as_lost (message);
+        message->ok_at = message->ok ? message->ok_at : world_now ();
         message->ok = true;
         message->both = message->both || strcmp (level, "both") == 0;
         s_aside += s_is_aside (message);

@@ -249,6 +249,8 @@ void base_compare (int active, int passive);
 void base_print (int machine, char *line, size_t size);
 //  Makes a copy of it, in place of an earlier one; sets it back to that, while its process is down: false if there is none.
 void disk_copy (int machine);
+//  When that was done last.
+int64_t disk_copied (int machine);
 bool disk_set_back (int machine);
 //  A broker has begun to use it.  Whether what is on it is what was there when it was marked.
 bool disk_is_used (int machine);

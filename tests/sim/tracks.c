@@ -69,7 +69,8 @@ static bool s_do (s_signalman_t *self, const char *verb, const char *argument)
         s_ready (self);
         if (plain_ask (self->client, frame, 5, PATIENCE + 500))
             return true;
-        if (s_is_refused (self->client, "410"))
+        //  Who had it lost it to a split: it is to be got again, and where it had a delay nobody has yet.
+        if (s_is_refused (self->client, "410") || (history_is_split () && s_is_refused (self->client, "400")))
             return false;
         plain_leave (self->client);
     }
