@@ -18,8 +18,10 @@
 
 static inline void zb_put32 (uint8_t *byte, uint32_t number)
 {
-    for (int shift = 24; shift >= 0; shift -= 8)
-        *byte++ = (uint8_t) (number >> shift);
+    byte[0] = (uint8_t) (number >> 24);
+    byte[1] = (uint8_t) (number >> 16);
+    byte[2] = (uint8_t) (number >> 8);
+    byte[3] = (uint8_t) number;
 }
 
 static inline uint32_t zb_get32 (const uint8_t *byte)

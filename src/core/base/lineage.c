@@ -55,17 +55,23 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
     return 0;
 }
 
+size_t zb_lineage_encode_newest (const zb_lineage_t *self, size_t count, uint8_t *data)
+{
+    assert (count <= self->size);
+    for (size_t index = 0; index < count; index++) {
+        uint8_t *byte = data + index * ZB_EPOCH_SIZE;
+        const zb_epoch_t *epoch = &self->epoch[self->size - count + index];
+        zb_put64 (byte, (uint64_t) epoch->run << RUN_SHIFT | (epoch->heir ? HEIR_BIT : 0) | epoch->number);
+        zb_put64 (byte + 8, epoch->first);
+        zb_put64 (byte + 16, epoch->before);
+        byte[24] = (uint8_t) epoch->node;
+    }
+    return count * ZB_EPOCH_SIZE;
+}
+
 size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE])
 {
-    for (size_t index = 0; index < self->size; index++) {
-        uint8_t *byte = data + index * ZB_EPOCH_SIZE;
-        const zb_epoch_t *epoch = &self->epoch[index];
-        zb_put64 (byte, (uint64_t) epoch->run << RUN_SHIFT | (epoch->heir ? HEIR_BIT : 0) | epoch->number);
-        zb_put64 (byte + 8, self->epoch[index].first);
-        zb_put64 (byte + 16, self->epoch[index].before);
-        byte[24] = (uint8_t) self->epoch[index].node;
-    }
-    return self->size * ZB_EPOCH_SIZE;
+    return zb_lineage_encode_newest (self, self->size, data);
 }
 
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self)

@@ -74,6 +74,8 @@ typedef struct {
 int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);
 //  Writes the row; returns its size.
 size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE]);
+//  Writes the newest `count` epochs alone.
+size_t zb_lineage_encode_newest (const zb_lineage_t *self, size_t count, uint8_t *data);
 //  The newest epoch; number 0 if there is none.
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
 //  Adds the next epoch and returns it; its `before`, `run` and `heir` are the caller's to set.

@@ -40,16 +40,9 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     zb_put64 (data + 20, self->commit);
     zb_put64 (data + 28, self->alone);
     zb_beat_age (data, self->core_age, self->disk_age);
-    zb_lineage_t tail = self->tail;
-    if (tail.size > ZB_BEAT_EPOCHS) {
-        memmove (tail.epoch, tail.epoch + (tail.size - ZB_BEAT_EPOCHS), ZB_BEAT_EPOCHS * sizeof *tail.epoch);
-        tail.size = ZB_BEAT_EPOCHS;
-    }
-    data[36] = (uint8_t) tail.size;
-    uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
-    size_t size = zb_lineage_encode (&tail, row);
-    memcpy (data + BEAT_HEAD, row, size);
-    size += BEAT_HEAD;
+    size_t epochs = self->tail.size < ZB_BEAT_EPOCHS ? self->tail.size : ZB_BEAT_EPOCHS;
+    data[36] = (uint8_t) epochs;
+    size_t size = BEAT_HEAD + zb_lineage_encode_newest (&self->tail, epochs, data + BEAT_HEAD);
     data[size] = 0;
     data[size + 1] = ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS;
     size += 2;

@@ -142,6 +142,9 @@ typedef struct {
     int64_t overtaken_ms;            //  when this active process saw that it was stopped so long that the peer may
                                      //  have led; 0 = it was not, or the peer has said since that it did not
     unsigned leads;                  //  LEADs that the store has not answered yet
+    bool rests;                      //  the last look led nowhere,
+    zb_phase_t rested;               //  in this phase
+    unsigned rested_facts;           //  by these facts
     uint64_t phase_rows, bstar_rows; //  rows that were ever taken, bits 1 << number
     struct {
         bool bstar; //  of Binary Star; else of the phase

@@ -141,12 +141,11 @@ static void s_wake_once (zb_role_t *self, int64_t gap, int64_t least, int64_t no
     self->woken_ms = now;
 }
 
-void zb_role_gap (zb_role_t *self, int64_t now)
+static void s_after_gap (zb_role_t *self, int64_t gap, int64_t now)
 {
-    int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
     int64_t there = zb_role_patience_there (self), limit = zb_patience_limit (&self->patience);
     int64_t least = there < limit ? there : limit;
-    if (gap > 0 && self->woken_ms <= self->ticked_ms)
+    if (self->woken_ms <= self->ticked_ms)
         s_wake_once (self, gap, least, now);
     if (gap > least) {
         self->awake_ms = self->probe_ms = now;
@@ -155,6 +154,12 @@ void zb_role_gap (zb_role_t *self, int64_t now)
     //  After a stop of that length a death is told anew (patterns/heart).
     if (gap > self->silence)
         self->dead = false;
+}
+
+void zb_role_gap (zb_role_t *self, int64_t now)
+{
+    if (self->ticked_ms && now > self->ticked_ms)
+        s_after_gap (self, now - self->ticked_ms, now);
     //  Stopped for nearly as long as an active peer waits for acks, it may have been left behind.
     if (self->stopped > s_probe_after (self) + self->silence / 2)
         self->in_step = false;
@@ -163,6 +168,8 @@ void zb_role_gap (zb_role_t *self, int64_t now)
 void zb_role_wake (zb_role_t *self, int64_t now)
 {
     zb_role_gap (self, now);
+    if (!self->stopped)
+        return;
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
     //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
     //  alone.  Only who follows, and has heard this one, is known not to have led: one that has just started hears it, too.
@@ -308,15 +315,28 @@ static void s_carry_out (zb_role_t *self, zb_do_kind_t kind, int64_t now)
     }
 }
 
+//  Whether the facts are those of the last look, from which nothing followed.
+static bool s_rests (const zb_role_t *self, unsigned facts)
+{
+    return self->rests && self->rested == self->phase && self->rested_facts == facts;
+}
+
 static void s_take_row (zb_role_t *self, zb_phase_event_t event, bool client_waits, int64_t now)
 {
     unsigned facts = s_standing (self) | s_facts_of_peer (self, now) | s_facts_of_way (self, client_waits, now);
+    if (event == ZB_PHASE_LOOK && s_rests (self, facts))
+        return;
     const zb_phase_row_t *row = zb_phase_row (self->phase, event, facts);
+    if (event == ZB_PHASE_LOOK) {
+        self->rests = row->next == ZB_PHASES && !row->effects;
+        self->rested = self->phase;
+        self->rested_facts = facts;
+    }
     if (row->next != ZB_PHASES && row->next != self->phase)
         zb_role_note_row (self, false, row->number);
     self->phase = row->next == ZB_PHASES ? self->phase : row->next;
     self->phase_rows |= 1ull << row->number;
-    for (zb_do_kind_t kind = 0; kind < ZB_DO_KINDS; kind++)
+    for (zb_do_kind_t kind = 0; row->effects >> kind; kind++)
         if (row->effects & 1u << kind)
             s_carry_out (self, kind, now);
 }

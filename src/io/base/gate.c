@@ -514,8 +514,10 @@ static void s_let_go (guest_t *guest)
 static void s_let_all_go (zb_gate_t gate)
 {
     port_t *port = &s_gate.port[gate];
+    if (atomic_load (&port->pauses) == 0)
+        return;
     int64_t now = zclock_mono ();
-    if (atomic_load (&port->pauses) == 0 || now - atomic_load (&port->let_go) < LET_GO_MS)
+    if (now - atomic_load (&port->let_go) < LET_GO_MS)
         return;
     atomic_store (&port->let_go, now);
     pthread_mutex_lock (&s_gate.mutex);

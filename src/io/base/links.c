@@ -53,6 +53,7 @@ struct zb_links {
     zb_way_t asking;
     bool asks;
     char *own, *theirs; //  settings
+    size_t own_size;
     char *differs;      //  a sentence; NULL if nothing does
 };
 
@@ -74,6 +75,7 @@ zb_links_t *zb_links_new (const zb_config_t *config)
     for (int way = 0; way < ZB_WAYS; way++)
         self->way[way].since = self->began;
     self->own = zb_config_tell (config);
+    self->own_size = strlen (self->own);
     self->reach = zb_reach_new ();
     return self;
 }
@@ -125,9 +127,7 @@ void zb_links_unsealed (zb_links_t *self, zb_way_t way, const char *why)
 size_t zb_links_own (zb_links_t *self, uint8_t *text, size_t room)
 {
     pthread_mutex_lock (&self->guard);
-    size_t size = strlen (self->own);
-    if (size > room)
-        size = 0;
+    size_t size = self->own_size <= room ? self->own_size : 0;
     memcpy (text, self->own, size);
     pthread_mutex_unlock (&self->guard);
     return size;
@@ -150,6 +150,7 @@ void zb_links_tell (zb_links_t *self, const zb_config_t *config)
     pthread_mutex_lock (&self->guard);
     free (self->own);
     self->own = own;
+    self->own_size = strlen (own);
     pthread_mutex_unlock (&self->guard);
     if (self->theirs)
         s_compare (self);

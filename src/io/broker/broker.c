@@ -132,9 +132,10 @@ static void s_reload (zb_broker_t *self)
 static void s_turn (zb_broker_t *self)
 {
     self->now = zclock_mono ();
+    self->wall = zclock_time ();
     s_reload (self);
-    zb_engine_time (self->engine, zclock_time (), self->now);
-    zb_events_time (self->events, zb_lineage_newest (&self->role.lineage).number, zclock_time (), self->now);
+    zb_engine_time (self->engine, self->wall, self->now);
+    zb_events_time (self->events, zb_lineage_newest (&self->role.lineage).number, self->wall, self->now);
     if (self->ha) {
         zb_ha_turned (self->ha, self->now);
         zb_role_unsent (&self->role, zb_ha_unsent (self->ha));

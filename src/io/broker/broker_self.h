@@ -87,6 +87,7 @@ typedef struct zb_broker {
     int64_t given[GIVEN_MOST]; //  and when, us, by commit
     zb_status_t status;
     int64_t now;
+    int64_t wall;                //  ms since 1970, at the turn's begin
     int64_t looked_ms;           //  when the links were looked at last
     int64_t heard_ms, echoed_ms; //  the newest that the links were told of
     int64_t limit;               //  of silence, as the log was told

@@ -48,7 +48,7 @@ void zb_broker_tell_peer (zb_broker_t *self, bool now)
     zb_beat_t beat;
     zb_role_tell (&self->role, &beat);
     beat.time = zb_engine_pair_time (self->engine);
-    beat.wall = (uint64_t) zclock_time ();
+    beat.wall = (uint64_t) self->wall;
     zb_ha_tell (self->ha, &beat, now);
 }
 
@@ -84,7 +84,7 @@ static void s_begin (zb_broker_t *self, uint64_t epoch)
                                                      [ZB_TAKEOVER_PROMOTED] = "an operator has promoted it"};
     zb_takeover_t cause = s_cause (self);
     self->status.takeovers[cause]++;
-    zb_events_time (self->events, epoch, zclock_time (), self->now);
+    zb_events_time (self->events, epoch, self->wall, self->now);
     zb_broker_say (self, ZB_EVENT_TAKEOVER, ZB_LOG_INFO, "this broker begins to lead, in epoch %" PRIu64 ": %s", epoch,
                    causes[cause]);
 }

@@ -103,6 +103,7 @@ int zb_broker_open (zb_broker_t *self, zb_config_t *config)
     self->status.config = config;
     self->status.role = &self->role;
     self->now = self->status.started = self->status.phase_since = zclock_mono ();
+    self->wall = zclock_time ();
     self->status.cautions = zb_config_cautions (config, self->status.caution);
     for (size_t index = 0; index < self->status.cautions; index++)
         zb_log (ZB_LOG_WARNING, "%s", self->status.caution[index]);

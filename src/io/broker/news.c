@@ -38,8 +38,9 @@ static bool s_limit (zb_news_t *self, const zb_reply_t *reply)
 void zb_news_reply (zb_news_t *self, const zb_reply_t *reply, int64_t now)
 {
     bool counted = reply->code == 429 && s_limit (self, reply);
-    for (size_t index = 0; index < ZB_NEWS_CODES && !counted; index++)
+    for (size_t index = 0; index < ZB_NEWS_CODES && reply->code && !counted; index++)
         self->refused[index] += reply->code == s_codes[index].code;
+    self->unsaid = self->unsaid || reply->code;
     if (reply->kind == ZB_REPLY_FENCED)
         zb_log_rated (&self->fenced, now, ZB_LOG_WARNING,
                       "a client was fenced: a newer process has taken its name, and its requests are refused");
@@ -72,8 +73,9 @@ uint64_t zb_news_solo (const zb_news_t *self, int64_t now)
 
 void zb_news_tick (zb_news_t *self, int64_t now)
 {
-    if (now < self->next)
+    if (!self->unsaid || now < self->next)
         return;
+    self->unsaid = false;
     char line[400 + ZB_NEWS_LIMITS * (ZB_NEWS_TEXT + 40)] = "";
     size_t size = 0;
     for (size_t index = 0; index < ZB_NEWS_CODES; index++) {

@@ -27,6 +27,7 @@ typedef struct {
         char text[ZB_NEWS_TEXT]; //  of a 429, which names its limit: up to a colon
         uint64_t count;
     } limit[ZB_NEWS_LIMITS]; //  likewise; what goes beyond is in `refused`
+    bool unsaid;             //  there are some
     int64_t next;                    //  ms, monotonic: no line about them before
     zb_log_rate_t fenced;
     bool solo;

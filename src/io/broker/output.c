@@ -160,7 +160,8 @@ size_t zb_output_total (const zb_output_t *self)
 
 void zb_output_look (zb_output_t *self)
 {
-    for (int looked = 0; looked < ACCOUNTS_LOOKED && !zb_ring_empty (&self->all); looked++) {
+    //  Where nothing waits, as it was seen last, nothing was freed since.
+    for (size_t looked = 0; looked < ACCOUNTS_LOOKED && looked < self->map.count && self->total; looked++) {
         zb_ring_t *link = zb_ring_pop (&self->all);
         zb_ring_append (&self->all, link);
         zb_output_waits (self, ZB_ITEM (link, zb_account_t, ring));

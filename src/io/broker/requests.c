@@ -241,11 +241,14 @@ void zb_broker_clients (zb_broker_t *self)
     const zb_frame_t *frames;
     size_t count;
     bool cut;
-    int64_t end = zclock_mono () + ZB_READ_MS;
+    int64_t end = 0;
     s_gone (self);
     zb_front_resume (self->front, self->now);
-    for (int taken = 0; taken < TURN_MESSAGES && !zb_broker_waits (self) && zclock_mono () <= end
-                        && (count = zb_front_recv (self->front, &routing, &frames, &cut)); taken++) {
+    for (int taken = 0; taken < TURN_MESSAGES && !zb_broker_waits (self) && (!taken || zclock_mono () <= end) &&
+                        (count = zb_front_recv (self->front, &routing, &frames, &cut));
+         taken++) {
+        //  The time counts from the first one: most turns have none.
+        end = taken ? end : zclock_mono () + ZB_READ_MS;
         self->who_serial = 0;
         if (self->keys && !zb_broker_enters (self, routing))
             continue;

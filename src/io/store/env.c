@@ -62,6 +62,8 @@ struct zb_env {
     dev_t device; //  of the folder that was opened
     ino_t inode;
     uint32_t log_seen; //  the newest log file that was seen in it
+    uint32_t log_named;
+    char *log_path;   //  of the log file with this number; NULL: of none yet
     zb_env_t *next;   //  of those abandoned
     char last[256];   //  its last words
 };
@@ -355,6 +357,7 @@ void zb_env_destroy (zb_env_t **self_p)
         zb_log (ZB_LOG_WARNING, "store: %s: close: %s", self->home, db_strerror (rc));
     zb_pages_destroy (&self->pages);
     freen (self->home);
+    free (self->log_path);
     freen (self);
 }
 
@@ -512,9 +515,13 @@ static bool s_has_log (zb_env_t *self)
         return true;
     uint32_t file = stat->st_disk_file;
     free (stat);
-    char path[PATH_MAX];
-    snprintf (path, sizeof path, "%s/log.%010" PRIu32, self->home, file);
-    if (access (path, F_OK) == 0)
+    if (!self->log_path || self->log_named != file) {
+        free (self->log_path);
+        self->log_path = zsys_sprintf ("%s/log.%010" PRIu32, self->home, file);
+        assert (self->log_path);
+        self->log_named = file;
+    }
+    if (access (self->log_path, F_OK) == 0)
         self->log_seen = file;
     else if (errno == ENOENT && self->log_seen == file)
         return false;
