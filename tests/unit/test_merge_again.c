@@ -237,6 +237,18 @@ static void test_one_was_restarted_200_times_alone (void **state)
     }
 }
 
+//  A PURGE writes a row for each of them, and the turn knows what that costs.
+static void test_a_purge_of_many_leaderships_is_work (void **state)
+{
+    (void) state;
+    sides_open ();
+    s_lead_often (&sides_winner, 200);
+    zb_engine_worked (sides_winner.rig->engine, zb_frame ("c"));
+    sides_say (&sides_winner, "c", "PURGE|p|q");
+    assert_in_range (zb_engine_worked (sides_winner.rig->engine, zb_frame ("c")), 200, 300);
+    sides_close ();
+}
+
 //  While the loser was away the winner has led so often that it has forgotten where the two parted: that an epoch of the
 //  loser's is older than all that it remembers does not mean that it has held it.
 static void test_the_winner_has_forgotten_the_fork (void **state)
@@ -404,6 +416,7 @@ int main (void)
         cmocka_unit_test (test_a_merge_waits_for_no_client),
         cmocka_unit_test (test_a_part_of_an_epoch_is_not_the_epoch),
         cmocka_unit_test (test_one_was_restarted_200_times_alone),
+        cmocka_unit_test (test_a_purge_of_many_leaderships_is_work),
         cmocka_unit_test (test_the_winner_has_forgotten_the_fork),
         cmocka_unit_test (test_the_loser_has_forgotten_the_fork),
         cmocka_unit_test (test_the_fork_is_forgotten_in_the_middle),
