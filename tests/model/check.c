@@ -325,10 +325,10 @@ static uint8_t s_common (const disk_t *one, const disk_t *other)
 }
 
 //  Runs as they are packed: small.
-static void s_small_runs (zb_lineage_t *lineage, unsigned shift)
+static void s_small_runs (zb_epoch_t *epoch, size_t size, unsigned shift)
 {
-    for (size_t index = 0; index < lineage->size; index++)
-        lineage->epoch[index].run >>= shift;
+    for (size_t index = 0; index < size; index++)
+        epoch[index].run >>= shift;
 }
 
 static void s_hash_role (mark_t *mark, const split_t *self, const zb_role_t *from)
@@ -338,9 +338,9 @@ static void s_hash_role (mark_t *mark, const split_t *self, const zb_role_t *fro
     unsigned shift = self->left.spread ? 26 : 0;
     role = *from;
     role.run >>= shift;
-    s_small_runs (&role.lineage, shift);
-    s_small_runs (&role.peer.tail, shift);
-    s_small_runs (&role.known.tail, shift);
+    s_small_runs (role.lineage.epoch, role.lineage.size, shift);
+    s_small_runs (role.peer.tail.epoch, role.peer.tail.size, shift);
+    s_small_runs (role.known.tail.epoch, role.known.tail.size, shift);
     s_hash (mark, data, role_pack (&role, self->now, data));
 }
 

@@ -38,7 +38,8 @@ static void s_meta (model_t *self, int at)
     static uint64_t memory[5][256];
     node_t *node = &self->node[at];
     zb_found_t found[5];
-    zb_lineage_t lineage = {0};
+    zb_lineage_t lineage;
+    lineage.size = 0;
     for (int i = 0; i < node->size; i++) {
         uint8_t serial = node->log[i];
         if (self->raise[serial])
@@ -953,9 +954,26 @@ void model_print (const model_t *self)
     s_print_node (self, 1);
 }
 
+void model_copy (model_t *self, const model_t *from)
+{
+    const size_t node = offsetof (node_t, role.lineage.epoch);
+    for (size_t at = 0; at < 2; at++)
+        memcpy (&self->node[at], &from->node[at], node + from->node[at].role.lineage.size * sizeof (zb_epoch_t));
+    const size_t rest = offsetof (model_t, now);
+    memcpy ((uint8_t *) self + rest, (const uint8_t *) from + rest, sizeof *self - rest);
+}
+
+void model_clear (model_t *self)
+{
+    const size_t rest = offsetof (model_t, now);
+    for (size_t at = 0; at < 2; at++)
+        memset (&self->node[at], 0, offsetof (node_t, role.lineage.epoch));
+    memset ((uint8_t *) self + rest, 0, sizeof *self - rest);
+}
+
 void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness)
 {
-    memset (self, 0, sizeof *self);
+    model_clear (self);
     self->now = 1000 * MODEL_STEP;
     self->wait = wait;
     self->witness = witness;

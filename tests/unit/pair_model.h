@@ -97,7 +97,6 @@ typedef struct {
 
 typedef struct {
     bool alive, paused, late;
-    zb_role_t role;
     //  The disk.
     uint8_t log[MODEL_LOG];
     uint8_t size, synced;
@@ -115,6 +114,7 @@ typedef struct {
     int64_t heard_sent; //  when the newest heartbeat that was heard was sent
     uint8_t beat[MODEL_ROOM][MODEL_BEAT];
     uint8_t beats;
+    zb_role_t role; //  last, and its lineage is the last of it
 } node_t;
 
 typedef struct {
@@ -147,6 +147,9 @@ typedef struct {
 
 enum { OK_NOT, OK_BOTH, OK_SOLO };
 
+//  Copies it, and empties it, but for what is not used of lineages: that is most of its bytes.
+void model_copy (model_t *self, const model_t *from);
+void model_clear (model_t *self);
 //  Both nodes down, nothing on their disks.
 void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness);
 //  Does the act at node 0 or 1; returns false, and changes nothing, if it is impossible now.

@@ -54,26 +54,28 @@ static int64_t s_get_time (pack_t *pack)
     return age == NEVER ? 0 : pack->now - age * MODEL_STEP;
 }
 
-static void s_put_lineage (pack_t *pack, const zb_lineage_t *lineage)
+static void s_put_epochs (pack_t *pack, const zb_epoch_t *epoch, size_t size)
 {
-    s_put (pack, lineage->size);
-    for (size_t i = 0; i < lineage->size; i++) {
-        s_put (pack, lineage->epoch[i].number << 1 | (lineage->epoch[i].node - 1));
-        s_put (pack, lineage->epoch[i].first);
-        s_put (pack, lineage->epoch[i].run << 1 | lineage->epoch[i].heir);
+    s_put (pack, size);
+    for (size_t i = 0; i < size; i++) {
+        s_put (pack, epoch[i].number << 1 | (epoch[i].node - 1));
+        s_put (pack, epoch[i].first);
+        s_put (pack, epoch[i].run << 1 | epoch[i].heir);
     }
 }
 
-static void s_get_lineage (pack_t *pack, zb_lineage_t *lineage)
+//  Returns how many.
+static size_t s_get_epochs (pack_t *pack, zb_epoch_t *epoch)
 {
-    lineage->size = s_get (pack);
-    for (size_t i = 0; i < lineage->size; i++) {
+    size_t size = s_get (pack);
+    for (size_t i = 0; i < size; i++) {
         uint8_t byte = s_get (pack);
-        lineage->epoch[i] = (zb_epoch_t){.number = byte >> 1, .first = s_get (pack), .node = (byte & 1) + 1u};
+        epoch[i] = (zb_epoch_t){.number = byte >> 1, .first = s_get (pack), .node = (byte & 1) + 1u};
         byte = s_get (pack);
-        lineage->epoch[i].run = byte >> 1;
-        lineage->epoch[i].heir = byte & 1;
+        epoch[i].run = byte >> 1;
+        epoch[i].heir = byte & 1;
     }
+    return size;
 }
 
 //  The limits of silence that there are in this model; the last one stands for those of others.
@@ -97,7 +99,7 @@ static void s_put_beat (pack_t *pack, const zb_beat_t *beat)
     s_put (pack, beat->alone);
     //  So many lives that one is not taken for another one soon.
     s_put (pack, s_limit (beat->patience) | (uint64_t) (beat->life & LIVES) << 2);
-    s_put_lineage (pack, &beat->tail);
+    s_put_epochs (pack, beat->tail.epoch, beat->tail.size);
 }
 
 static void s_get_beat (pack_t *pack, zb_beat_t *beat)
@@ -120,7 +122,7 @@ static void s_get_beat (pack_t *pack, zb_beat_t *beat)
     byte = s_get (pack);
     beat->patience = (uint32_t) s_limits[byte & 3];
     beat->life = byte >> 2;
-    s_get_lineage (pack, &beat->tail);
+    beat->tail.size = s_get_epochs (pack, beat->tail.epoch);
 }
 
 static void s_put_consent (pack_t *pack, const zb_consent_t *consent)
@@ -198,7 +200,7 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
     s_put_time (pack, role->bstar.state == BSTAR_ACTIVE ? 0 : role->changed_ms);
     int64_t rejoin = (role->rejoin_ms - pack->now) / MODEL_STEP;
     s_put (pack, rejoin < 0 ? 0 : rejoin > 2 ? 2 : (uint64_t) rejoin);
-    s_put_lineage (pack, &role->lineage);
+    s_put_epochs (pack, role->lineage.epoch, role->lineage.size);
     if (role->heard)
         s_put_beat (pack, &role->peer);
     bool older = role->heard && !role->peer.tail.size && role->known.tail.size;
@@ -276,7 +278,7 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->stopped_ms = s_get_time (pack);
     role->changed_ms = s_get_time (pack);
     role->rejoin_ms = pack->now + s_get (pack) * MODEL_STEP;
-    s_get_lineage (pack, &role->lineage);
+    role->lineage.size = s_get_epochs (pack, role->lineage.epoch);
     if (role->heard)
         s_get_beat (pack, &role->peer);
     if (s_get (pack))
@@ -439,7 +441,7 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
 
 void model_unpack (model_t *self, const uint8_t *data)
 {
-    memset (self, 0, sizeof *self);
+    model_clear (self);
     self->now = 1000 * MODEL_STEP;
     pack_t pack = {.from = data, .now = self->now};
     uint8_t byte = s_get (&pack);

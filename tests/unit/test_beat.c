@@ -17,6 +17,15 @@
 
 #include "core/pair/beat.h"
 
+//  One more epoch is told of.
+static void s_raise (zb_beat_t *beat, unsigned node, uint64_t first)
+{
+    zb_lineage_t lineage;
+    zb_beat_lineage (beat, &lineage);
+    zb_lineage_raise (&lineage, node, first);
+    zb_beat_tell (beat, &lineage);
+}
+
 static zb_beat_t s_beat (unsigned node)
 {
     zb_beat_t beat = {.node = node, .state = BSTAR_PASSIVE, .settled = true, .complete = true, .pair = {7}};
@@ -47,7 +56,7 @@ static void test_what_is_written_is_read (void **unused)
         beat.patience = 300 + bits;
         beat.life = 0xfffffff0 + bits;
         for (uint64_t i = 0; i < bits % 9; i++)
-            zb_lineage_raise (&beat.tail, 2, 100 + i);
+            s_raise (&beat, 2, 100 + i);
         size_t size = zb_beat_encode (&beat, data);
         assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9) + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS);
         assert_int_equal (zb_beat_decode (&back, data, size), 0);
@@ -68,12 +77,14 @@ static void test_of_a_long_lineage_the_newest_are_told (void **unused)
     (void) unused;
     uint8_t data[ZB_BEAT_MAX];
     zb_beat_t beat = s_beat (1), back;
+    zb_lineage_t lineage = {0};
     for (uint64_t i = 1; i <= ZB_LINEAGE_MAX; i++)
-        zb_lineage_raise (&beat.tail, 1, i);
+        zb_lineage_raise (&lineage, 1, i);
+    zb_beat_tell (&beat, &lineage);
     assert_int_equal (zb_beat_encode (&beat, data), ZB_BEAT_MAX);
     assert_int_equal (zb_beat_decode (&back, data, ZB_BEAT_MAX), 0);
     assert_int_equal (back.tail.size, ZB_BEAT_EPOCHS);
-    assert_int_equal (zb_lineage_newest (&back.tail).number, ZB_LINEAGE_MAX);
+    assert_int_equal (zb_beat_newest (&back).number, ZB_LINEAGE_MAX);
 }
 
 static void test_malformed_ones_are_refused (void **unused)
@@ -81,8 +92,8 @@ static void test_malformed_ones_are_refused (void **unused)
     (void) unused;
     uint8_t data[ZB_BEAT_MAX + 1] = {0}, bad[ZB_BEAT_MAX + 1];
     zb_beat_t beat = s_beat (1), back;
-    zb_lineage_raise (&beat.tail, 1, 1);
-    zb_lineage_raise (&beat.tail, 2, 5);
+    s_raise (&beat, 1, 1);
+    s_raise (&beat, 2, 5);
     size_t size = zb_beat_encode (&beat, data);
     for (size_t cut = 0; cut < size; cut++)
         assert_int_equal (zb_beat_decode (&back, data, cut), -1);
@@ -115,7 +126,7 @@ static void test_a_later_version_is_heard (void **unused)
     (void) unused;
     uint8_t data[ZB_BEAT_MAX + 100] = {0};
     zb_beat_t beat = s_beat (1), back;
-    zb_lineage_raise (&beat.tail, 1, 1);
+    s_raise (&beat, 1, 1);
     beat.level = (zb_level_t){2, 5, 2, 2, "0.5.0", "0.2.0"};
     size_t size = zb_beat_encode (&beat, data);
     data[size - ZB_BEAT_LIMITS - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] += 7;
@@ -188,11 +199,11 @@ static bool s_number (unsigned number, unsigned node, zb_beat_t *beat)
     number /= 64;
     unsigned epochs = number % 7;
     if (epochs)
-        zb_lineage_raise (&beat->tail, 1, 1);
+        s_raise (beat, 1, 1);
     if (epochs > 1)
-        zb_lineage_raise (&beat->tail, 1 + epochs % 2, 5);
+        s_raise (beat, 1 + epochs % 2, 5);
     if (epochs > 3)
-        zb_lineage_raise (&beat->tail, 1 + epochs / 5 % 2, 8);
+        s_raise (beat, 1 + epochs / 5 % 2, 8);
     beat->alone = number / 7 % 4;
     if (number / 28 == 1)
         beat->pair[0] = 0;
@@ -235,7 +246,7 @@ static void test_one_that_answered_alone_leads (void **unused)
 {
     (void) unused;
     zb_beat_t one = s_beat (1), other = s_beat (2);
-    zb_lineage_raise (&one.tail, 1, 1);
+    s_raise (&one, 1, 1);
     other.tail = one.tail;
     assert_true (zb_beat_rank (&one, &other) > 0);
     other.commit = 9;
@@ -243,18 +254,18 @@ static void test_one_that_answered_alone_leads (void **unused)
     //  An active one is not asked how many commits it has: they are on their way.
     one.state = BSTAR_ACTIVE;
     assert_true (zb_beat_rank (&one, &other) > 0);
-    zb_lineage_raise (&other.tail, 2, 5);
+    s_raise (&other, 2, 5);
     assert_true (zb_beat_rank (&one, &other) < 0);
     //  Alone in epoch 2, which the other lacks, beats a larger number.
-    zb_lineage_raise (&other.tail, 2, 9);
-    zb_lineage_raise (&one.tail, 1, 5);
+    s_raise (&other, 2, 9);
+    s_raise (&one, 1, 5);
     one.alone = 2;
     assert_true (zb_beat_ahead (&one, &other));
     assert_true (zb_beat_rank (&one, &other) > 0);
     //  Both: the larger number, tie: the primary.
     other.alone = 2;
     assert_true (zb_beat_rank (&one, &other) < 0);
-    zb_lineage_raise (&one.tail, 1, 12);
+    s_raise (&one, 1, 12);
     assert_true (zb_beat_rank (&one, &other) > 0);
 }
 
@@ -263,10 +274,10 @@ static void test_of_two_that_answered_alone_in_the_same_epoch_the_primary_leads 
 {
     (void) unused;
     zb_beat_t one = s_beat (1), other = s_beat (2);
-    zb_lineage_raise (&one.tail, 1, 1);
+    s_raise (&one, 1, 1);
     other.tail = one.tail;
-    zb_lineage_raise (&one.tail, 1, 5);
-    zb_lineage_raise (&other.tail, 2, 5);
+    s_raise (&one, 1, 5);
+    s_raise (&other, 2, 5);
     one.alone = other.alone = 2;
     other.commit = 9;
     assert_true (zb_beat_rank (&one, &other) > 0 && zb_beat_rank (&other, &one) < 0);
@@ -277,8 +288,8 @@ static void test_one_that_was_alone_last_does_not_follow (void **unused)
 {
     (void) unused;
     zb_beat_t one = s_beat (1), other = s_beat (2);
-    zb_lineage_raise (&one.tail, 1, 1);
-    zb_lineage_raise (&one.tail, 2, 5);
+    s_raise (&one, 1, 1);
+    s_raise (&one, 2, 5);
     other.tail = one.tail;
     one.commit = 9;
     other.alone = 2;
@@ -286,8 +297,8 @@ static void test_one_that_was_alone_last_does_not_follow (void **unused)
     assert_false (zb_beat_ahead (&other, &one));
     assert_true (zb_beat_rank (&one, &other) < 0);
     //  Once another has led, it is one that follows.
-    zb_lineage_raise (&one.tail, 1, 9);
-    zb_lineage_raise (&other.tail, 1, 9);
+    s_raise (&one, 1, 9);
+    s_raise (&other, 1, 9);
     assert_false (zb_beat_last (&other));
     assert_true (zb_beat_rank (&one, &other) > 0);
 }
@@ -296,11 +307,11 @@ static void test_what_a_bad_disk_holds_is_not_given_up (void **unused)
 {
     (void) unused;
     zb_beat_t one = s_beat (1), other = s_beat (2);
-    zb_lineage_raise (&one.tail, 1, 1);
+    s_raise (&one, 1, 1);
     other.tail = one.tail;
     other.suspect = true;
     assert_true (zb_beat_rank (&one, &other) > 0);
-    zb_lineage_raise (&other.tail, 2, 5);
+    s_raise (&other, 2, 5);
     other.alone = 2;
     assert_int_equal (zb_beat_rank (&one, &other), 0);
     //  The epoch alone is not enough, its commits must be there.
@@ -316,16 +327,19 @@ static void test_ahead_is_the_newest_epoch_answered_alone (void **unused)
 {
     (void) unused;
     zb_beat_t loser = s_beat (2), winner = s_beat (1);
-    zb_lineage_raise (&loser.tail, 1, 1);
+    s_raise (&loser, 1, 1);
     winner.tail = loser.tail;
-    zb_lineage_raise (&loser.tail, 2, 5);
-    zb_lineage_raise (&winner.tail, 1, 5);
+    s_raise (&loser, 2, 5);
+    s_raise (&winner, 1, 5);
     loser.alone = winner.alone = 2;
     assert_true (zb_beat_ahead (&loser, &winner));
     assert_true (zb_beat_ahead (&winner, &loser));
-    zb_lineage_absorb (&winner.tail, 2, 2, 0);
+    zb_lineage_t lineage;
+    zb_beat_lineage (&winner, &lineage);
+    zb_lineage_absorb (&lineage, 2, 2, 0);
+    zb_beat_tell (&winner, &lineage);
     assert_false (zb_beat_ahead (&loser, &winner));
-    zb_lineage_raise (&loser.tail, 2, 9);
+    s_raise (&loser, 2, 9);
     assert_true (zb_beat_ahead (&loser, &winner));
 }
 

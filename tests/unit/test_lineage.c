@@ -78,6 +78,7 @@ static void test_malformed_rows_are_refused (void **unused)
     }
     for (size_t i = 0; i <= ZB_LINEAGE_MAX; i++) {
         uint8_t *epoch = data + i * ZB_EPOCH_SIZE;
+        epoch[6] = epoch[14] = (uint8_t) ((i + 1) >> 8);
         epoch[7] = epoch[15] = (uint8_t) (i + 1);
         epoch[24] = 1;
     }
@@ -126,10 +127,12 @@ static void test_of_twins_the_forgotten_one_is_known (void **unused)
     s_raise (&lineage, 1, 10, 1);
     assert_false (zb_lineage_has (&lineage, 1, 2) || zb_lineage_had (&lineage, of));
     zb_lineage_absorb (&lineage, 1, 2, 0);
-    for (uint64_t number = 2; number <= ZB_LINEAGE_MAX; number++) {
+    for (uint64_t number = 2; number <= ZB_LINEAGE_KEPT; number++) {
         assert_true (zb_lineage_has (&lineage, 1, 2) && zb_lineage_had (&lineage, of));
         s_raise (&lineage, 1, 10 * number, number);
+        zb_lineage_cut (&lineage, ZB_LINEAGE_KEPT);
     }
+    assert_int_equal (lineage.size, ZB_LINEAGE_KEPT);
     assert_int_equal (lineage.epoch[0].node, 1);
     assert_int_equal (lineage.epoch[0].number, 1);
     assert_true (zb_lineage_has (&lineage, 1, 2) && zb_lineage_had (&lineage, of));
@@ -211,6 +214,70 @@ static void test_what_was_held_in_part_is_absorbed_too (void **unused)
     assert_false (zb_lineage_absorbed (&winner, 1, 1));
 }
 
+//  It grows while a broker is alone, and is cut when the peer has all: who parted before that meets it until then, and a
+//  store that parted later meets it after that.
+static void test_a_long_list_reaches_back_until_it_is_cut (void **unused)
+{
+    (void) unused;
+    zb_lineage_t one = {0}, parted, back;
+    static uint8_t row[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE];
+    s_raise (&one, 1, 1, 1);
+    parted = one;
+    s_raise (&parted, 2, 2, 2);
+    for (uint64_t number = 2; number <= 201; number++) {
+        s_raise (&one, 1, 10 * number, number);
+        one.epoch[one.size - 1].before = zb_epoch_base (number - 1, 1) + 5;
+    }
+    assert_int_equal (zb_lineage_decode (&back, row, zb_lineage_encode (&one, row)), 0);
+    assert_int_equal (back.size, 201);
+    assert_true (zb_lineage_meets (&back, &parted) && zb_lineage_meets (&parted, &back));
+    assert_false (zb_lineage_has (&back, 2, 2) || zb_lineage_has (&parted, 100, 1));
+    assert_true (zb_lineage_had (&back, zb_epoch_base (100, 1) + 5));
+    assert_false (zb_lineage_had (&back, zb_epoch_base (100, 1) + 6));
+    assert_true (zb_lineage_holds (&back, 5000, 100, 1, 1009));
+    assert_false (zb_lineage_holds (&back, 5000, 100, 1, 1010));
+    //  The winner absorbs all that the loser has raised.
+    zb_lineage_t winner = parted;
+    zb_lineage_absorb_all (&winner, &back);
+    assert_int_equal (winner.size, 202);
+    assert_true (zb_lineage_absorbed (&winner, 100, 1) && zb_lineage_absorbed (&winner, 201, 1));
+    zb_lineage_cut (&back, ZB_LINEAGE_MAX);
+    assert_int_equal (back.size, 201);
+    zb_lineage_cut (&back, ZB_LINEAGE_KEPT);
+    assert_int_equal (back.size, ZB_LINEAGE_KEPT);
+    assert_int_equal (zb_lineage_newest (&back).number, 201);
+    assert_true (zb_lineage_older (&back, 201 - ZB_LINEAGE_KEPT, 1));
+    assert_false (zb_lineage_meets (&back, &parted) || zb_lineage_meets (&parted, &back));
+    parted = back;
+    s_raise (&parted, 2, 5000, 202);
+    s_raise (&back, 1, 5001, 202);
+    assert_true (zb_lineage_meets (&back, &parted) && zb_lineage_meets (&one, &parted));
+}
+
+//  What was never used gives no range, however much of it there is.
+static void test_ranges_of_a_long_list (void **unused)
+{
+    (void) unused;
+    zb_lineage_t lineage = {0};
+    s_raise (&lineage, 1, 1, 1);
+    for (uint64_t number = 2; number <= ZB_LINEAGE_MAX; number++) {
+        s_raise (&lineage, 1, 10 * number, number);
+        lineage.epoch[lineage.size - 1].before = zb_epoch_base (1, 1) + 3;
+    }
+    uint64_t first = 0, last = 0;
+    size_t index = 0;
+    assert_true (zb_lineage_range (&lineage, &index, &first, &last));
+    assert_int_equal (first, 1);
+    assert_int_equal (last, zb_epoch_base (1, 1));
+    assert_true (zb_lineage_range (&lineage, &index, &first, &last));
+    assert_int_equal (first, zb_epoch_base (1, 1) + 1);
+    assert_int_equal (last, zb_epoch_base (1, 1) + 3);
+    assert_true (zb_lineage_range (&lineage, &index, &first, &last));
+    assert_int_equal (first, zb_epoch_base (ZB_LINEAGE_MAX, 1) + 1);
+    assert_false (zb_lineage_range (&lineage, &index, &first, &last));
+    assert_false (zb_lineage_range (&lineage, &index, &first, &last));
+}
+
 //  Two lists meet as long as each has an epoch of before they parted, or has forgotten nothing.
 static void test_lists_of_stores_that_parted_meet (void **unused)
 {
@@ -230,7 +297,7 @@ static void test_lists_of_stores_that_parted_meet (void **unused)
     zb_lineage_t absorbed = one;
     zb_lineage_absorb (&absorbed, 2, 1, 0);
     assert_false (zb_lineage_meets (&absorbed, &other) || zb_lineage_meets (&other, &absorbed));
-    s_raise (&one, 1, 1000, ZB_LINEAGE_MAX + 2);
+    s_raise (&one, 1, 20 * ZB_LINEAGE_MAX, ZB_LINEAGE_MAX + 2);
     assert_false (zb_lineage_meets (&one, &other) || zb_lineage_meets (&other, &one));
     //  The same numbers of the other node, or begun with another commit, are other epochs.
     zb_lineage_absorb (&one, 3, 2, 0);
@@ -249,6 +316,8 @@ int main (void)
         cmocka_unit_test (test_absorbed_epochs_are_known_and_never_the_newest),
         cmocka_unit_test (test_a_store_knows_which_messages_it_has_held),
         cmocka_unit_test (test_what_was_held_in_part_is_absorbed_too),
+        cmocka_unit_test (test_a_long_list_reaches_back_until_it_is_cut),
+        cmocka_unit_test (test_ranges_of_a_long_list),
         cmocka_unit_test (test_lists_of_stores_that_parted_meet),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -211,6 +211,44 @@ static void s_replay_if (bool meets, uint64_t messages)
     assert_int_equal (zb_engine_absorbs (sides_winner.rig->engine, &loser), meets);
 }
 
+//  One of the two was restarted 200 times while it was alone, and answered each time: the merge tells everything.
+static void test_one_was_restarted_200_times_alone (void **state)
+{
+    (void) state;
+    for (int loses = 0; loses < 2; loses++) {
+        sides_open ();
+        side_t *often = loses ? &sides_loser : &sides_winner;
+        sides_say (&sides_loser, "c", "ACK|a|q|1:1");
+        sides_say (&sides_loser, "c", "QUEUE|u|u|");
+        sides_say (&sides_loser, "c", "PUT|1|u||theirs");
+        sides_say (&sides_winner, "c", "ACK|a|q|1:2");
+        sides_say (&sides_winner, "c", "PUT|1|q||mine");
+        s_lead_often (often, 200);
+        assert_int_equal (often->lineage.size, 202);
+        //  That is for all that this side has held, and for nothing else.
+        sides_say (often, "c", "PURGE|p|q");
+        sides_say (often, "c", "PUT|1|q||late");
+        sides_lead_in (&sides_winner, 2 * ZB_LINEAGE_MAX);
+        sides_say (&sides_winner, "c", "HELLO|h");
+        s_replay_if (true, loses ? 2 : 1);
+        sides_expect (loses ? "mine,late" : "late");
+        sides_expect_of ("u", "theirs");
+        sides_close ();
+    }
+}
+
+//  A PURGE writes a row for each of them, and the turn knows what that costs.
+static void test_a_purge_of_many_leaderships_is_work (void **state)
+{
+    (void) state;
+    sides_open ();
+    s_lead_often (&sides_winner, 200);
+    zb_engine_worked (sides_winner.rig->engine, zb_frame ("c"));
+    sides_say (&sides_winner, "c", "PURGE|p|q");
+    assert_in_range (zb_engine_worked (sides_winner.rig->engine, zb_frame ("c")), 200, 300);
+    sides_close ();
+}
+
 //  While the loser was away the winner has led so often that it has forgotten where the two parted: that an epoch of the
 //  loser's is older than all that it remembers does not mean that it has held it.
 static void test_the_winner_has_forgotten_the_fork (void **state)
@@ -237,7 +275,7 @@ static void test_the_loser_has_forgotten_the_fork (void **state)
         s_lead_often (&sides_loser, more);
         sides_say (&sides_loser, "c", "PURGE|p|q");
         sides_say (&sides_loser, "c", "PUT|1|q||theirs");
-        sides_lead_in (&sides_winner, 1000);
+        sides_lead_in (&sides_winner, 2 * ZB_LINEAGE_MAX);
         sides_say (&sides_winner, "c", "HELLO|h");
         bool forgotten = sides_loser.lineage.epoch[0].number > 1;
         assert_int_equal (forgotten, more > ZB_LINEAGE_MAX - 2);
@@ -377,6 +415,8 @@ int main (void)
         cmocka_unit_test (test_a_purge_from_before_the_merge),
         cmocka_unit_test (test_a_merge_waits_for_no_client),
         cmocka_unit_test (test_a_part_of_an_epoch_is_not_the_epoch),
+        cmocka_unit_test (test_one_was_restarted_200_times_alone),
+        cmocka_unit_test (test_a_purge_of_many_leaderships_is_work),
         cmocka_unit_test (test_the_winner_has_forgotten_the_fork),
         cmocka_unit_test (test_the_loser_has_forgotten_the_fork),
         cmocka_unit_test (test_the_fork_is_forgotten_in_the_middle),

@@ -10,6 +10,7 @@
     have a name.
 */
 
+#include "core/base/bytes.h"
 #include "pair_play.h"
 
 #include <setjmp.h>
@@ -723,16 +724,19 @@ static void test_what_was_forgotten_is_not_held (void **unused)
     zb_beat_t beat;
     zb_role_tell (&P->role, &beat);
     zb_epoch_t newest = zb_lineage_newest (&role.lineage);
-    zb_lineage_t told = beat.tail;
+    zb_lineage_t told;
+    zb_beat_lineage (&beat, &told);
     for (uint64_t next = 1; next <= ZB_BEAT_EPOCHS; next++)
         zb_lineage_raise (&told, 1, role.commit + 10 * next);
-    memcpy (beat.tail.epoch, told.epoch + told.size - ZB_BEAT_EPOCHS, ZB_BEAT_EPOCHS * sizeof *told.epoch);
-    beat.tail.size = ZB_BEAT_EPOCHS;
+    zb_beat_tell (&beat, &told);
     beat.commit = role.commit + 1000;
     zb_role_diverged (&role, model.now);
     zb_role_beat (&role, &beat, model.now + 1, model.now + 1);
     assert_true (role.diverged && role.alone);
-    zb_lineage_absorb (&beat.tail, newest.number, newest.node, newest.run);
+    memmove (told.epoch, told.epoch + told.size - (ZB_BEAT_EPOCHS - 1), (ZB_BEAT_EPOCHS - 1) * sizeof *told.epoch);
+    told.size = ZB_BEAT_EPOCHS - 1;
+    zb_lineage_absorb (&told, newest.number, newest.node, newest.run);
+    zb_beat_tell (&beat, &told);
     zb_role_beat (&role, &beat, model.now + 1, model.now + 1);
     assert_false (role.diverged || role.alone);
 }
@@ -747,7 +751,7 @@ static void test_a_token_of_long_ago_locks_nobody_out (void **unused)
     assert_true (role.bstar.state == BSTAR_ACTIVE && role.alone == 0);
     uint64_t newest = zb_lineage_newest (&role.lineage).number, first = zb_lineage_newest (&role.lineage).first;
     zb_lineage_absorb (&role.lineage, newest, 2, 0);
-    zb_token_t token = {newest, 2, role.closed + 1000, true};
+    zb_token_t token = {newest, 2, role.closed + 2 * ZB_LINEAGE_MAX, true};
     char text[ZB_TOKEN_MAX];
     zb_frame_t frame = {text, zb_token_format (&token, role.secret, text)};
     for (uint64_t next = 1; next <= 2 * ZB_LINEAGE_MAX; next++) {
@@ -779,9 +783,10 @@ static void test_alone_is_given_up_before_it_was_used (void **unused)
     zb_beat_t beat;
     zb_role_tell (&B->role, &beat);
     beat.state = BSTAR_ACTIVE;
-    beat.tail = role.lineage;
-    beat.alone = zb_lineage_raise (&beat.tail, 2, 9).number + 1;
-    zb_lineage_raise (&beat.tail, 2, 10);
+    zb_lineage_t told = role.lineage;
+    beat.alone = zb_lineage_raise (&told, 2, 9).number + 1;
+    zb_lineage_raise (&told, 2, 10);
+    zb_beat_tell (&beat, &told);
     zb_role_beat (&role, &beat, 0, model.now);
     assert_int_equal (role.phase, ZB_PHASE_IDLE);
     assert_int_equal (role.alone, 0);
@@ -858,25 +863,136 @@ static void test_a_broker_without_a_pair_serves_at_once (void **unused)
     assert_int_equal (role.phase, ZB_PHASE_SINGLE);
 }
 
-//  A broker that has opened a store of this lineage, and has heard nobody.
-static void s_open_copy (zb_role_t *role, unsigned node, const zb_lineage_t *lineage)
+//  A broker that has opened a store of this lineage, level and newest commit, and has heard nobody.
+static void s_open_store (zb_role_t *role, unsigned node, const zb_lineage_t *lineage, unsigned level, uint64_t commit,
+                          uint64_t alone)
 {
     static const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE] = {0xff};
-    static const char *const keys[] = {"lineage", "commit", "pair", "secret"};
-    size_t sizes[] = {lineage->size * ZB_EPOCH_SIZE, 16, ZB_PAIR_SIZE, ZB_SECRET_SIZE};
-    zb_found_t found[4];
-    for (size_t index = 0; index < 4; index++) {
+    static const char *const keys[] = {"lineage", "commit", "pair", "secret", "format"};
+    uint8_t format[ZB_LEVEL_ROW_MAX];
+    size_t sizes[] = {lineage->size * ZB_EPOCH_SIZE, 16, ZB_PAIR_SIZE, ZB_SECRET_SIZE,
+                      zb_level_row_encode (level, format)};
+    zb_found_t found[5];
+    for (size_t index = 0; index < 5; index++) {
         found[index] = (zb_found_t){.key_size = (uint16_t) strlen (keys[index]), .row = zb_row_new (sizes[index])};
         memcpy (found[index].key, keys[index], found[index].key_size);
         found[index].row->size = (uint32_t) sizes[index];
         memset (found[index].row->data, 1, sizes[index]);
     }
     zb_lineage_encode (lineage, found[0].row->data);
+    zb_put64 (found[1].row->data, commit);
+    memcpy (found[4].row->data, format, sizes[4]);
     zb_role_init (role, node, true, false, 500, 1000, entropy);
-    assert_int_equal (zb_role_meta (role, found, 4, 1), 0);
-    for (size_t index = 0; index < 4; index++)
+    assert_int_equal (zb_role_meta (role, found, 5, 1), 0);
+    for (size_t index = 0; index < 5; index++)
         zb_row_unref (&found[index].row);
-    zb_role_opened (role, false, true, false, 0, 0, 1);
+    zb_role_opened (role, false, true, false, alone, alone ? 1 : 0, 1);
+}
+
+static void s_open_copy (zb_role_t *role, unsigned node, const zb_lineage_t *lineage)
+{
+    s_open_store (role, node, lineage, 1, 1, 0);
+}
+
+static void s_done (zb_role_t *role)
+{
+    for (zb_do_t effect; zb_role_next (role, &effect);)
+        continue;
+}
+
+//  A client comes to it, nobody else is there, and it leads alone; what it raises is on its disk at `now`.
+static void s_lead_alone (zb_role_t *role, int64_t now)
+{
+    int code;
+    const char *why;
+    assert_int_equal (zb_role_vote (role, NULL, now, &code, &why), ZB_VOTE_LATER);
+    s_done (role);
+    zb_role_led (role, now);
+    s_done (role);
+    zb_role_closed (role, role->raising);
+    zb_role_durable (role, role->raising, 0, now);
+    s_done (role);
+    assert_int_equal (role->phase, ZB_PHASE_ALONE);
+}
+
+//  It has a peer, which is brought level, and is granted `in sync`.
+static void s_grant_peer (zb_role_t *role, const zb_role_t *other, int64_t now)
+{
+    zb_beat_t beat;
+    zb_role_tell (other, &beat);
+    beat.state = BSTAR_PASSIVE;
+    assert_true (zb_role_beat (role, &beat, now, now + 1));
+    zb_role_link (role, true, 1, now + 1);
+    assert_int_equal (role->phase, ZB_PHASE_JOINING);
+    zb_role_durable (role, role->closed, role->closed, now + 1);
+    assert_int_equal (role->phase, ZB_PHASE_CLEARING);
+    zb_role_saved (role, now + 1);
+    assert_int_equal (role->phase, ZB_PHASE_PAIRED);
+    s_done (role);
+}
+
+//  A broker is restarted 200 times while its peer is away: it remembers all that it has led, back to where they parted,
+//  until its peer has all.  In a store of the level before, which older programs read, there are never more than they take.
+static void test_a_lineage_grows_while_alone (void **unused)
+{
+    (void) unused;
+    for (unsigned level = ZB_LEVEL_LINEAGE - 1; level <= ZB_LEVEL_LINEAGE; level++) {
+        bool grows = level == ZB_LEVEL_LINEAGE;
+        static zb_role_t role, other;
+        static zb_lineage_t lineage;
+        lineage = (zb_lineage_t){0};
+        zb_lineage_raise (&lineage, 1, 1);
+        s_open_store (&other, 2, &lineage, level, 1, 0);
+        zb_lineage_raise (&lineage, 1, 2);
+        for (uint64_t time = 1; time <= 200; time++) {
+            s_open_store (&role, 1, &lineage, level, 10 * time, 2);
+            s_lead_alone (&role, 1000);
+            lineage = role.lineage;
+            assert_int_equal (lineage.size, grows || time + 2 < ZB_LINEAGE_KEPT ? time + 2 : ZB_LINEAGE_KEPT);
+            assert_int_equal (zb_lineage_newest (&lineage).first, 10 * time + 1);
+        }
+        assert_int_equal (zb_lineage_meets (&lineage, &other.lineage), grows);
+        //  What heartbeats say is as long as ever.
+        zb_beat_t beat;
+        zb_role_tell (&role, &beat);
+        assert_int_equal (beat.tail.size, ZB_BEAT_EPOCHS);
+        //  That its peer follows is not enough: it may lack a part.
+        s_open_store (&role, 1, &lineage, level, 10000, 2);
+        s_lead_alone (&role, 1000);
+        assert_int_equal (role.lineage.size, grows ? 203 : ZB_LINEAGE_KEPT);
+        s_grant_peer (&role, &other, 1000);
+        assert_int_equal (role.lineage.size, ZB_LINEAGE_KEPT);
+        assert_int_equal (zb_lineage_newest (&role.lineage).first, 10001);
+        //  The other one has the row as it was, and takes over.
+        s_open_store (&other, 2, &lineage, level, 20000, 0);
+        other.in_step = true;
+        s_lead_alone (&other, 1000);
+        assert_int_equal (other.lineage.size, ZB_LINEAGE_KEPT);
+        assert_int_equal (zb_lineage_newest (&other.lineage).node, 2);
+    }
+}
+
+//  What was replayed is no more than a store of its level may hold, either.
+static void test_what_is_absorbed_fits_the_level (void **unused)
+{
+    (void) unused;
+    for (unsigned level = ZB_LEVEL_LINEAGE - 1; level <= ZB_LEVEL_LINEAGE; level++) {
+        static zb_role_t role;
+        zb_lineage_t lineage = {0}, loser;
+        zb_lineage_raise (&lineage, 1, 1);
+        loser = lineage;
+        for (uint64_t number = 2; number <= 200; number++) {
+            zb_lineage_raise (&loser, 2, number);
+            loser.epoch[loser.size - 1].before = zb_epoch_base (number - 1, number > 2 ? 2 : 1) + 1;
+        }
+        zb_lineage_raise_to (&lineage, 300, 1, 2);
+        s_open_store (&role, 1, &lineage, level, 10, 300);
+        s_lead_alone (&role, 1000);
+        zb_role_absorb (&role, &loser);
+        assert_int_equal (role.lineage.size, level == ZB_LEVEL_LINEAGE ? 202 : ZB_LINEAGE_KEPT);
+        assert_true (zb_lineage_absorbed (&role.lineage, 200, 2));
+        assert_true (zb_lineage_has (&role.lineage, 2, 2));
+    }
 }
 
 //  A disk was set back to a time before this broker led alone, so that not even its peer knows of that epoch.  Both
@@ -972,6 +1088,8 @@ int main (void)
         cmocka_unit_test (test_a_store_that_is_not_trusted_waits_and_is_replaced),
         cmocka_unit_test (test_a_broker_without_a_pair_serves_at_once),
         cmocka_unit_test (test_damaged_meta_rows_are_refused),
+        cmocka_unit_test (test_a_lineage_grows_while_alone),
+        cmocka_unit_test (test_what_is_absorbed_fits_the_level),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -51,8 +51,10 @@ static void s_hear (zb_role_t *role, bstar_state_t state, const uint8_t store[ZB
     zb_beat_t beat = {.node = 3 - role->node, .state = state, .settled = true, .complete = true, .shared = true};
     beat.serving = state == BSTAR_ACTIVE;
     memcpy (beat.pair, store, ZB_PAIR_SIZE);
-    while (beat.tail.size < epoch && beat.serving)
-        zb_lineage_raise (&beat.tail, beat.node, beat.tail.size + 1);
+    zb_lineage_t lineage = {0};
+    while (lineage.size < epoch && beat.serving)
+        zb_lineage_raise (&lineage, beat.node, lineage.size + 1);
+    zb_beat_tell (&beat, &lineage);
     zb_role_beat (role, &beat, now - 10, now);
 }
 

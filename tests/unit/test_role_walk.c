@@ -382,10 +382,10 @@ static bool s_answers (const model_t *self, int at)
 //  The way out is open: where it is an operator's PROMOTE, that is not refused.
 static bool s_is_open (const model_t *self, int at)
 {
-    zb_role_t role = self->node[at].role;
     int code = 0;
-    if (!s_answers (self, at) || !zb_reason_row (zb_role_reason (&role, self->now))->promote)
+    if (!s_answers (self, at) || !zb_reason_row (zb_role_reason (&self->node[at].role, self->now))->promote)
         return true;
+    zb_role_t role = self->node[at].role;
     return !zb_role_promote (&role, self->now, &code) || code == 503;
 }
 
@@ -450,14 +450,15 @@ static void s_look (walk_t *self, model_t *model, size_t index, const uint8_t *d
                            model->node[0].complete && model->node[1].complete;
     }
     self->diverged += zero->diverged || one->diverged;
-    model_t after = *model;
+    model_t after;
+    model_copy (&after, model);
     if (!s_tells (&after, &self->stands)) {
         printf ("%s: nobody serves, and no way out, after\n", self->name);
         s_explain (self, index, ACTS, 0);
         s_print_why (&after);
         fail_msg ("%s: nobody serves, and no way out", self->name);
     }
-    after = *model;
+    model_copy (&after, model);
     if (s_recover (&after, &self->recovers, false))
         return;
     printf ("%s: does not recover, after\n", self->name);
@@ -477,7 +478,7 @@ static void s_expand (walk_t *self, size_t index, const uint8_t *data)
     model_unpack (&before, data);
     for (act_t act = 0; act < ACTS; act++)
         for (int at = 0; at < 2; at++) {
-            after = before;
+            model_copy (&after, &before);
             self->act = act;
             self->act_at = at;
             if (!model_act (&after, act, at))
@@ -825,7 +826,10 @@ static const char *s_run (uint64_t seed, bool talk)
     else
         s_pair (&model, &bounds, seed % 11 == 0, seed % 13 < 4);
     for (int number = 0; number < RUN_ACTS; number++) {
-        model_t before = after = model;
+        model_t before;
+        model_copy (&after, &model);
+        if (talk)
+            model_copy (&before, &model);
         //  Faults are rare, else nothing ever gets far.
         uint32_t acts = s_chance (&state) % 6 ? ACT_FAULTS : ACTS;
         act_t act = (act_t) (s_chance (&state) % acts);
@@ -847,15 +851,15 @@ static const char *s_run (uint64_t seed, bool talk)
         }
         if (after.fault)
             return after.fault;
-        after = model;
+        model_copy (&after, &model);
         if (number % 20 == 9 && !s_tells (&after, NULL)) {
             if (talk)
                 s_print_why (&after);
             return "nobody serves, and no way out";
         }
-        after = model;
+        model_copy (&after, &model);
         if (number % 20 == 19 && !s_recover (&after, NULL, false)) {
-            after = model;
+            model_copy (&after, &model);
             if (talk)
                 s_recover (&after, NULL, true);
             return after.fault ? after.fault : "does not recover";

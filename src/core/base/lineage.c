@@ -40,7 +40,7 @@ static bool s_ordered (const zb_lineage_t *self, const zb_epoch_t *next)
 
 int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
 {
-    memset (self, 0, sizeof *self);
+    self->size = 0;
     if (size % ZB_EPOCH_SIZE || size / ZB_EPOCH_SIZE > ZB_LINEAGE_MAX)
         return -1;
     const uint8_t *byte = data;
@@ -55,28 +55,37 @@ int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size)
     return 0;
 }
 
-size_t zb_lineage_encode_newest (const zb_lineage_t *self, size_t count, uint8_t *data)
+void zb_lineage_copy (zb_lineage_t *self, const zb_lineage_t *from)
 {
-    assert (count <= self->size);
-    for (size_t index = 0; index < count; index++) {
+    self->size = from->size;
+    memcpy (self->epoch, from->epoch, from->size * sizeof *from->epoch);
+}
+
+size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t *data)
+{
+    for (size_t index = 0; index < self->size; index++) {
         uint8_t *byte = data + index * ZB_EPOCH_SIZE;
-        const zb_epoch_t *epoch = &self->epoch[self->size - count + index];
+        const zb_epoch_t *epoch = &self->epoch[index];
         zb_put64 (byte, (uint64_t) epoch->run << RUN_SHIFT | (epoch->heir ? HEIR_BIT : 0) | epoch->number);
         zb_put64 (byte + 8, epoch->first);
         zb_put64 (byte + 16, epoch->before);
         byte[24] = (uint8_t) epoch->node;
     }
-    return count * ZB_EPOCH_SIZE;
-}
-
-size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE])
-{
-    return zb_lineage_encode_newest (self, self->size, data);
+    return self->size * ZB_EPOCH_SIZE;
 }
 
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self)
 {
     return self->size ? self->epoch[self->size - 1] : (zb_epoch_t){0};
+}
+
+void zb_lineage_cut (zb_lineage_t *self, size_t most)
+{
+    assert (most >= ZB_LINEAGE_KEPT);
+    if (self->size <= most)
+        return;
+    memmove (self->epoch, self->epoch + (self->size - most), most * sizeof *self->epoch);
+    self->size = most;
 }
 
 static void s_insert (zb_lineage_t *self, size_t index, zb_epoch_t epoch)
@@ -106,13 +115,26 @@ zb_epoch_t zb_lineage_raise_to (zb_lineage_t *self, uint64_t number, unsigned no
     return epoch;
 }
 
+//  How many of the list are before this one.
+static size_t s_place (const zb_lineage_t *self, uint64_t number, unsigned node)
+{
+    size_t low = 0, high = self->size;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s_rank (self->epoch[middle].number, self->epoch[middle].node) < s_rank (number, node))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 //  Index of the epoch in the list, -1 if it is not there.
 static long s_find (const zb_lineage_t *self, uint64_t number, unsigned node)
 {
-    for (size_t index = 0; index < self->size; index++)
-        if (self->epoch[index].number == number && self->epoch[index].node == node)
-            return (long) index;
-    return -1;
+    size_t index = s_place (self, number, node);
+    bool found = index < self->size && self->epoch[index].number == number && self->epoch[index].node == node;
+    return found ? (long) index : -1;
 }
 
 bool zb_lineage_lists (const zb_lineage_t *self, uint64_t number, unsigned node)
@@ -128,10 +150,7 @@ void zb_lineage_absorb (zb_lineage_t *self, uint64_t number, unsigned node, uint
         self->epoch[found] = absorbed;
         return;
     }
-    size_t index = self->size;
-    while (index && s_rank (self->epoch[index - 1].number, self->epoch[index - 1].node) > s_rank (number, node))
-        index--;
-    s_insert (self, index, absorbed);
+    s_insert (self, s_place (self, number, node), absorbed);
 }
 
 void zb_lineage_absorb_all (zb_lineage_t *self, const zb_lineage_t *other)
@@ -155,7 +174,7 @@ bool zb_lineage_older (const zb_lineage_t *self, uint64_t number, unsigned node)
     if (self->size == 0 || number > self->epoch[0].number)
         return false;
     //  Of two with one number the backup's is forgotten first.
-    bool twin = self->size == ZB_LINEAGE_MAX && node > self->epoch[0].node;
+    bool twin = self->size >= ZB_LINEAGE_KEPT && node > self->epoch[0].node;
     return number < self->epoch[0].number || twin;
 }
 
@@ -231,19 +250,18 @@ bool zb_lineage_lacks (const zb_lineage_t *self, const zb_lineage_t *other)
 
 bool zb_lineage_meets (const zb_lineage_t *self, const zb_lineage_t *other)
 {
-    for (size_t index = 0; index < other->size; index++)
-        if (s_twin (self, &other->epoch[index]))
+    //  A shorter list has forgotten nothing: none is cut to less.
+    bool meets = self->size < ZB_LINEAGE_KEPT && other->size < ZB_LINEAGE_KEPT;
+    for (size_t one = 0, two = 0; one < self->size && two < other->size;) {
+        const zb_epoch_t *ours = &self->epoch[one], *theirs = &other->epoch[two];
+        uint64_t own = s_rank (ours->number, ours->node), rank = s_rank (theirs->number, theirs->node);
+        if (own == rank && ours->run != theirs->run)
             return false;
-    //  A list never shrinks, so one that is not full has forgotten nothing.
-    if (self->size < ZB_LINEAGE_MAX && other->size < ZB_LINEAGE_MAX)
-        return true;
-    for (size_t index = 0; index < self->size; index++) {
-        const zb_epoch_t *epoch = &self->epoch[index];
-        long found = epoch->first ? s_find (other, epoch->number, epoch->node) : -1;
-        if (found >= 0 && other->epoch[found].first == epoch->first)
-            return true;
+        meets = meets || (own == rank && ours->first && ours->first == theirs->first);
+        one += own <= rank;
+        two += rank <= own;
     }
-    return false;
+    return meets;
 }
 
 //  Message ids
@@ -282,17 +300,20 @@ bool zb_lineage_had (const zb_lineage_t *self, uint64_t id)
 
 bool zb_lineage_range (const zb_lineage_t *self, size_t *index, uint64_t *first, uint64_t *last)
 {
-    if (self->size == 0 || *index > self->size)
-        return false;
-    if ((*index)++ == 0) {
+    if (self->size && *index == 0) {
         //  What it has forgotten ends where the oldest kept begins, or with that one's twin.
         bool twin = zb_lineage_older (self, self->epoch[0].number, 2);
+        *index = 1;
         *first = 1;
         *last = zb_epoch_base (self->epoch[0].number, twin ? 1 : 2);
         return true;
     }
-    const zb_epoch_t *epoch = &self->epoch[*index - 2];
-    *first = zb_epoch_base (epoch->number, epoch->node) + 1;
-    *last = zb_lineage_upto (self, epoch->number, epoch->node);
-    return *last >= *first || zb_lineage_range (self, index, first, last);
+    while (*index && *index <= self->size) {
+        const zb_epoch_t *epoch = &self->epoch[(*index)++ - 1];
+        *first = zb_epoch_base (epoch->number, epoch->node) + 1;
+        *last = zb_lineage_upto (self, epoch->number, epoch->node);
+        if (*last >= *first)
+            return true;
+    }
+    return false;
 }

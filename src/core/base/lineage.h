@@ -13,6 +13,15 @@
     what is older than the oldest one kept counts as known.  That holds within a store's
     own history; of another store it may be said only if the two lists meet.
 
+    So a list has to reach back to where two stores parted.  It grows while a broker is
+    without its peer, and is cut to ZB_LINEAGE_KEPT when the peer has all that was
+    answered: what is newer than that is all that the two will ever differ by.  In a store
+    below ZB_LEVEL_LINEAGE, and in a shared one, there are never more of them.
+
+    No epochs are told as a range, though one node raises many in a row: who leads alone again
+    jumps over some numbers by chance (role_phase.c), so that between two of its epochs are numbers
+    that a copy of its store may have raised, and each has a `run` of its own to be known by.
+
     After a split the winner absorbs the loser's epochs: it has not lived through them,
     or not to their end, but all that was answered in them has been replayed to it.  Epochs are in the order
     of their number, the backup's before the primary's: in a split the larger one wins,
@@ -43,7 +52,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ZB_LINEAGE_MAX 64
+#define ZB_LINEAGE_MAX 1024
+#define ZB_LINEAGE_KEPT 64 //  at least, of more that there were
 #define ZB_EPOCH_SIZE 25
 
 typedef struct {
@@ -56,7 +66,8 @@ typedef struct {
                      //  led then, or led itself
 } zb_epoch_t;
 
-//  A plain value: copy it, compare it, zero it for an empty one.
+//  A plain value: copy it, zero it for an empty one.  It is long, and mostly little of it is used: `size` 0 is an empty
+//  one, too, and zb_lineage_copy copies no more than there is.
 typedef struct {
     size_t size;
     zb_epoch_t epoch[ZB_LINEAGE_MAX]; //  oldest first
@@ -72,12 +83,13 @@ typedef struct {
 //  Reads the row.  Returns 0, or -1 if it is malformed, or has a number of more than ZB_EPOCH_BITS; an empty row is an
 //  empty lineage.
 int zb_lineage_decode (zb_lineage_t *self, const void *data, size_t size);
-//  Writes the row; returns its size.
-size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t data[ZB_LINEAGE_MAX * ZB_EPOCH_SIZE]);
-//  Writes the newest `count` epochs alone.
-size_t zb_lineage_encode_newest (const zb_lineage_t *self, size_t count, uint8_t *data);
+void zb_lineage_copy (zb_lineage_t *self, const zb_lineage_t *from);
+//  Writes the row, ZB_EPOCH_SIZE bytes of each epoch; returns its size.
+size_t zb_lineage_encode (const zb_lineage_t *self, uint8_t *data);
 //  The newest epoch; number 0 if there is none.
 zb_epoch_t zb_lineage_newest (const zb_lineage_t *self);
+//  Forgets the oldest, so that no more than `most` are kept, ZB_LINEAGE_KEPT at least.
+void zb_lineage_cut (zb_lineage_t *self, size_t most);
 //  Adds the next epoch and returns it; its `before`, `run` and `heir` are the caller's to set.
 zb_epoch_t zb_lineage_raise (zb_lineage_t *self, unsigned node, uint64_t first);
 //  The same for an epoch of this number, which is above the newest one's.

@@ -178,7 +178,7 @@ void zb_engine_meta (zb_engine_t *self, const char *key, const void *value, size
 
 void zb_engine_lineage (zb_engine_t *self, const zb_lineage_t *lineage)
 {
-    self->lineage = *lineage;
+    zb_lineage_copy (&self->lineage, lineage);
 }
 
 bool zb_engine_leads (const zb_engine_t *self)

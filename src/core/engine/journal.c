@@ -47,9 +47,12 @@ void zb_engine_peer_follows (zb_engine_t *self, bool follows)
 void zb_engine_note_all (zb_engine_t *self, zb_frame_t queue)
 {
     uint64_t first = 0, last = 0;
-    for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last);)
+    size_t ranges = 0;
+    for (size_t index = 0; zb_lineage_range (&self->lineage, &index, &first, &last); ranges++)
         if (first <= self->newest)
             zb_engine_note_done (self, queue, first, last < self->newest ? last : self->newest);
+    //  There may be a thousand.
+    zb_engine_visited (self, ranges);
 }
 
 void zb_engine_note_deleted (zb_engine_t *self, zb_frame_t queue)

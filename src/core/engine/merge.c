@@ -616,7 +616,7 @@ bool zb_engine_absorbs (zb_engine_t *self, zb_lineage_t *loser)
     bool absorbs = self->merge.absorbs;
     self->merge.absorbs = false;
     if (absorbs)
-        *loser = self->merge.loser;
+        zb_lineage_copy (loser, &self->merge.loser);
     return absorbs;
 }
 
@@ -657,7 +657,7 @@ static zb_load_t *s_begin (zb_engine_t *self, const zb_task_t *task, const zb_it
         return s_refuse_stranger (self, task);
     if (!s_wins (self, task, item))
         return NULL;
-    self->merge.loser = loser;
+    zb_lineage_copy (&self->merge.loser, &loser);
     zb_progress_t *progress = done ? NULL : s_progress (self, item);
     if (!done && !progress)
         return s_refuse (self, task, ZB_NOT_READY, "too many replays have begun and not ended");

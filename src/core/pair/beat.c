@@ -27,6 +27,24 @@ enum {
     FLAG_YIELDS = 128
 };
 
+void zb_beat_tell (zb_beat_t *self, const zb_lineage_t *lineage)
+{
+    size_t from = lineage->size > ZB_BEAT_EPOCHS ? lineage->size - ZB_BEAT_EPOCHS : 0;
+    self->tail.size = lineage->size - from;
+    memcpy (self->tail.epoch, lineage->epoch + from, self->tail.size * sizeof *self->tail.epoch);
+}
+
+void zb_beat_lineage (const zb_beat_t *self, zb_lineage_t *lineage)
+{
+    lineage->size = self->tail.size;
+    memcpy (lineage->epoch, self->tail.epoch, self->tail.size * sizeof *self->tail.epoch);
+}
+
+zb_epoch_t zb_beat_newest (const zb_beat_t *self)
+{
+    return self->tail.size ? self->tail.epoch[self->tail.size - 1] : (zb_epoch_t){0};
+}
+
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
 {
     data[0] = BEAT_VERSION;
@@ -40,9 +58,10 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     zb_put64 (data + 20, self->commit);
     zb_put64 (data + 28, self->alone);
     zb_beat_age (data, self->core_age, self->disk_age);
-    size_t epochs = self->tail.size < ZB_BEAT_EPOCHS ? self->tail.size : ZB_BEAT_EPOCHS;
-    data[36] = (uint8_t) epochs;
-    size_t size = BEAT_HEAD + zb_lineage_encode_newest (&self->tail, epochs, data + BEAT_HEAD);
+    zb_lineage_t tail;
+    zb_beat_lineage (self, &tail);
+    data[36] = (uint8_t) tail.size;
+    size_t size = BEAT_HEAD + zb_lineage_encode (&tail, data + BEAT_HEAD);
     data[size] = 0;
     data[size + 1] = ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS;
     size += 2;
@@ -108,7 +127,10 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     self->alone = zb_get64 (byte + 28);
     self->core_age = zb_get32 (byte + BEAT_AGES);
     self->disk_age = zb_get32 (byte + BEAT_AGES + 4);
-    return zb_lineage_decode (&self->tail, byte + BEAT_HEAD, s_epochs_end (byte) - BEAT_HEAD);
+    zb_lineage_t tail;
+    int rc = zb_lineage_decode (&tail, byte + BEAT_HEAD, s_epochs_end (byte) - BEAT_HEAD);
+    zb_beat_tell (self, &tail);
+    return rc;
 }
 
 bool zb_beat_same_ids (const zb_beat_t *one, const zb_beat_t *other)
@@ -125,21 +147,43 @@ bool zb_beat_same_pair (const zb_beat_t *one, const zb_beat_t *other)
     return zb_beat_same_ids (one, other) && zb_level_fits (&one->level, &other->level);
 }
 
-bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other)
+bool zb_beat_ahead_of (const zb_beat_t *self, const zb_lineage_t *lineage)
 {
     //  The newest epoch in which it may have done so: an earlier one may have been replayed to the other since.
-    uint64_t newest = one->alone;
-    for (size_t index = 0; index < one->tail.size; index++) {
-        const zb_epoch_t *epoch = &one->tail.epoch[index];
-        if (epoch->node == one->node && epoch->first && epoch->number > newest)
+    uint64_t newest = self->alone;
+    for (size_t index = 0; index < self->tail.size; index++) {
+        const zb_epoch_t *epoch = &self->tail.epoch[index];
+        if (epoch->node == self->node && epoch->first && epoch->number > newest)
             newest = epoch->number;
     }
-    return one->alone && !zb_lineage_has (&other->tail, newest, one->node);
+    return self->alone && !zb_lineage_has (lineage, newest, self->node);
+}
+
+bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other)
+{
+    zb_lineage_t tail;
+    zb_beat_lineage (other, &tail);
+    return zb_beat_ahead_of (one, &tail);
+}
+
+bool zb_beat_is_news (const zb_beat_t *self, const zb_lineage_t *lineage)
+{
+    zb_lineage_t tail;
+    zb_beat_lineage (self, &tail);
+    return zb_lineage_lacks (lineage, &tail);
+}
+
+//  Whether the other one tells of an epoch that the first does not know.
+static bool s_lacks (const zb_beat_t *one, const zb_beat_t *other)
+{
+    zb_lineage_t tail;
+    zb_beat_lineage (one, &tail);
+    return zb_beat_is_news (other, &tail);
 }
 
 bool zb_beat_last (const zb_beat_t *self)
 {
-    zb_epoch_t newest = zb_lineage_newest (&self->tail);
+    zb_epoch_t newest = zb_beat_newest (self);
     return self->alone && newest.node == self->node && newest.number >= self->alone;
 }
 
@@ -169,14 +213,12 @@ int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other)
                        other_can && !one_ahead && !(zb_beat_last (one) && one->commit > other->commit));
     if (one_ahead != other_ahead)
         return s_sign (one_ahead, other_ahead);
-    int rank = one_ahead
-                   ? 0
-                   : s_sign (zb_lineage_lacks (&other->tail, &one->tail), zb_lineage_lacks (&one->tail, &other->tail));
+    int rank = one_ahead ? 0 : s_sign (s_lacks (other, one), s_lacks (one, other));
     if (rank == 0 && !one_ahead)
         rank = s_sign (zb_beat_last (one), zb_beat_last (other));
     if (rank)
         return rank;
-    rank = s_compare (zb_lineage_newest (&one->tail).number, zb_lineage_newest (&other->tail).number);
+    rank = s_compare (zb_beat_newest (one).number, zb_beat_newest (other).number);
     bool leads = one->state == BSTAR_ACTIVE || other->state == BSTAR_ACTIVE;
     if (rank == 0 && !one_ahead && !leads)
         rank = s_compare (one->commit, other->commit);

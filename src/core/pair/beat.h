@@ -50,6 +50,12 @@
 #define ZB_BEAT_LIMITS 8  //  bytes of the limit of silence and the number behind it
 #define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS)
 
+//  The newest epochs of a lineage.
+typedef struct {
+    size_t size;
+    zb_epoch_t epoch[ZB_BEAT_EPOCHS]; //  oldest first
+} zb_beat_tail_t;
+
 typedef struct {
     unsigned node;
     bstar_state_t state;
@@ -65,7 +71,7 @@ typedef struct {
     uint64_t commit;
     uint64_t alone;
     uint32_t core_age, disk_age; //  ms; see zb_beat_age
-    zb_lineage_t tail;           //  the newest epochs, at most ZB_BEAT_EPOCHS
+    zb_beat_tail_t tail;
     zb_level_t level;
     uint64_t time; //  of the pair; as who leads says, or was heard to say last
     uint64_t wall; //  ms since 1970; 0 = not told
@@ -73,7 +79,12 @@ typedef struct {
     uint32_t life; //  changes when its process starts, or was stopped for so long that it may have been taken for gone
 } zb_beat_t;
 
-//  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.
+//  Sets the tail, of a lineage of any size; and that as a lineage.
+void zb_beat_tell (zb_beat_t *self, const zb_lineage_t *lineage);
+void zb_beat_lineage (const zb_beat_t *self, zb_lineage_t *lineage);
+//  The newest epoch that it tells of; number 0 if there is none.
+zb_epoch_t zb_beat_newest (const zb_beat_t *self);
+//  Writes the payload; returns its size.
 size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX]);
 //  Writes the ages into a payload: they are known when it is sent, by another thread than fills in the rest.
 void zb_beat_age (uint8_t *data, int64_t core, int64_t disk);
@@ -94,6 +105,10 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size);
 int zb_beat_rank (const zb_beat_t *one, const zb_beat_t *other);
 //  Whether the first has answered alone in an epoch that the other has never seen.
 bool zb_beat_ahead (const zb_beat_t *one, const zb_beat_t *other);
+//  The same of a store with this lineage.
+bool zb_beat_ahead_of (const zb_beat_t *self, const zb_lineage_t *lineage);
+//  Whether it tells of an epoch that a store with this lineage does not know.
+bool zb_beat_is_news (const zb_beat_t *self, const zb_lineage_t *lineage);
 //  Whether this node has answered alone, and no other has led since.
 bool zb_beat_last (const zb_beat_t *self);
 //  Whether the two stores can belong to one pair: of the same kind, and equal ids, or one has none yet.

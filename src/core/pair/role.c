@@ -322,7 +322,9 @@ static void s_judge (zb_role_t *self, int64_t now)
     if (!self->diverged || self->bstar.state != BSTAR_PASSIVE || !zb_role_peer_leads (self, now) ||
         self->echoed_ms <= self->diverged_ms)
         return;
-    zb_tail_t tail = zb_lineage_tail (&self->peer.tail, self->peer.commit, &self->lineage, self->commit);
+    zb_lineage_t peer;
+    zb_beat_lineage (&self->peer, &peer);
+    zb_tail_t tail = zb_lineage_tail (&peer, self->peer.commit, &self->lineage, self->commit);
     //  What was answered alone is replayed, and the answer to that says what the peer holds; but not from a store that is
     //  not trusted if the peer has it all.  What such a store has more, and was not alone, nobody can vouch for.
     if (self->alone ? tail == ZB_TAIL_HELD && self->suspect : tail != ZB_TAIL_LACKED || self->suspect)
@@ -353,6 +355,7 @@ void zb_role_merged (zb_role_t *self)
 void zb_role_absorb (zb_role_t *self, const zb_lineage_t *loser)
 {
     zb_lineage_absorb_all (&self->lineage, loser);
+    zb_lineage_cut (&self->lineage, zb_role_epochs_most (self));
     zb_role_do (self, ZB_DO_BEAT);
 }
 
@@ -440,7 +443,7 @@ static void s_learn (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int
 
 bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now)
 {
-    if (!s_in_reach (self, beat->alone) || !s_in_reach (self, zb_lineage_newest (&beat->tail).number))
+    if (!s_in_reach (self, beat->alone) || !s_in_reach (self, zb_beat_newest (beat).number))
         return false;
     if (beat->node == self->node)
         return true;

@@ -87,8 +87,7 @@ typedef struct {
     uint8_t former
         [ZB_SECRET_SIZE]; //  the secret until this store was restored from a backup; the text for who has a token of then,
     char restored[80];    //  "" if it was not
-    bool formed; //  secret (and the pair's id) are in the store
-    zb_lineage_t lineage;
+    bool formed;          //  secret (and the pair's id) are in the store
     uint64_t commit;    //  newest commit of the store when it was last looked at,
     uint64_t newest_id; //  and its newest message id
     //  Levels.
@@ -154,6 +153,7 @@ typedef struct {
     //  Effects not taken yet.
     zb_do_t todo[ZB_DO_MAX];
     size_t todo_first, todo_size;
+    zb_lineage_t lineage; //  of the store.  Last, for it is long and mostly little of it is used
 } zb_role_t;
 
 //  How a client's HELLO is answered.

@@ -64,7 +64,7 @@ void zb_role_not_alone (zb_role_t *self)
 //  of messages were used twice, and what is said of one message, by whoever got it before, would be done to another.
 static uint64_t s_next_epoch (const zb_role_t *self)
 {
-    uint64_t newest = zb_role_epoch (self), peer = zb_lineage_newest (&self->known.tail).number;
+    uint64_t newest = zb_role_epoch (self), peer = zb_beat_newest (&self->known).number;
     if (self->alone > newest)
         return self->alone;
     bool sure = !self->paired || self->shared || newest == 0 || (self->known.tail.size && self->heir);
@@ -92,6 +92,9 @@ static void s_raise (zb_role_t *self, zb_do_kind_t kind)
     zb_epoch_t *raised = &self->lineage.epoch[self->lineage.size - 1];
     raised->run = self->run;
     raised->heir = self->heir;
+    //  Who was in sync takes over: all before is common.
+    bool common = kind == ZB_DO_START && self->heir;
+    zb_lineage_cut (&self->lineage, common ? ZB_LINEAGE_KEPT : zb_role_epochs_most (self));
     self->heir = true;
     zb_role_newest (self, self->newest_id);
     self->formed = true;
@@ -189,9 +192,9 @@ static bool s_outranked (const zb_role_t *self, int64_t now)
         return false;
     zb_beat_t own;
     zb_role_tell (self, &own);
-    zb_epoch_t ours = zb_lineage_newest (&own.tail), theirs = zb_lineage_newest (&self->peer.tail);
+    zb_epoch_t ours = zb_beat_newest (&own), theirs = zb_beat_newest (&self->peer);
     return zb_beat_same_pair (&own, &self->peer) &&
-           (zb_beat_ahead (&self->peer, &own) || zb_lineage_lacks (&self->lineage, &self->peer.tail)) &&
+           (zb_beat_ahead (&self->peer, &own) || zb_beat_is_news (&self->peer, &self->lineage)) &&
            zb_epoch_base (theirs.number, theirs.node) > zb_epoch_base (ours.number, ours.node);
 }
 
@@ -258,6 +261,8 @@ static void s_grant (zb_role_t *self, int64_t now)
     grant->epoch = zb_role_epoch (self);
     self->granted_ms = now;
     zb_consent_share (&self->consent, now);
+    //  The peer has all, so that all is common.  The row follows when an epoch is raised.
+    zb_lineage_cut (&self->lineage, ZB_LINEAGE_KEPT);
 }
 
 static void s_defer (zb_role_t *self, int64_t now)

@@ -40,8 +40,11 @@ bool zb_role_wish (const zb_role_t *self, witness_event_t *event, uint64_t *epoc
 static bool s_lacks_of_peer (const zb_role_t *self, int64_t now)
 {
     uint64_t commit = self->closed > self->commit ? self->closed : self->commit;
-    return self->heard && !zb_role_peer_gone (self, now) && self->peer.state == BSTAR_PASSIVE && !self->live &&
-           zb_lineage_tail (&self->lineage, commit, &self->peer.tail, self->peer.commit) == ZB_TAIL_LACKED;
+    if (!self->heard || zb_role_peer_gone (self, now) || self->peer.state != BSTAR_PASSIVE || self->live)
+        return false;
+    zb_lineage_t peer;
+    zb_beat_lineage (&self->peer, &peer);
+    return zb_lineage_tail (&self->lineage, commit, &peer, self->peer.commit) == ZB_TAIL_LACKED;
 }
 
 zb_reason_t zb_role_withholds (const zb_role_t *self, int64_t now)
@@ -99,9 +102,7 @@ bool zb_role_yields (const zb_role_t *self, int64_t now)
 
 void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
 {
-    //  Epochs behind those that it names are nobody's, and have most of its bytes.
-    memset (beat, 0, offsetof (zb_beat_t, tail));
-    beat->time = beat->wall = 0;
+    memset (beat, 0, sizeof *beat);
     beat->node = self->node;
     beat->state = self->bstar.state;
     beat->settled = self->opened && self->settled;
@@ -116,9 +117,7 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
         memcpy (beat->pair, self->pair, ZB_PAIR_SIZE);
     beat->commit = self->closed > self->commit ? self->closed : self->commit;
     beat->alone = self->alone;
-    size_t from = self->lineage.size > ZB_BEAT_EPOCHS ? self->lineage.size - ZB_BEAT_EPOCHS : 0;
-    beat->tail.size = self->lineage.size - from;
-    memcpy (beat->tail.epoch, self->lineage.epoch + from, beat->tail.size * sizeof *beat->tail.epoch);
+    zb_beat_tell (beat, &self->lineage);
     beat->level = self->level;
     beat->patience = (uint32_t) zb_patience_told (&self->patience);
     beat->life = self->life;

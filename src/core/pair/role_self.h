@@ -80,13 +80,19 @@ static inline uint64_t zb_role_epoch (const zb_role_t *self)
     return zb_lineage_newest (&self->lineage).number;
 }
 
+//  How many epochs are kept while the peer may lack some.
+static inline size_t zb_role_epochs_most (const zb_role_t *self)
+{
+    return self->level.store >= ZB_LEVEL_LINEAGE && !self->shared ? ZB_LINEAGE_MAX : ZB_LINEAGE_KEPT;
+}
+
 //  The peer was heard to have led, or to have answered alone, in an epoch that this store lacks.
 static inline bool zb_role_behind (const zb_role_t *self)
 {
-    zb_beat_t own = {.node = self->node, .tail = self->lineage, .shared = self->shared};
+    zb_beat_t own = {.node = self->node, .shared = self->shared};
     memcpy (own.pair, self->pair, ZB_PAIR_SIZE);
     return zb_beat_same_pair (&own, &self->known) &&
-           (zb_beat_ahead (&self->known, &own) || zb_lineage_lacks (&self->lineage, &self->known.tail));
+           (zb_beat_ahead_of (&self->known, &self->lineage) || zb_beat_is_news (&self->known, &self->lineage));
 }
 
 //  The witness has not consented that this broker goes on alone.

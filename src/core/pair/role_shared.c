@@ -43,7 +43,7 @@ static bool s_has_ended (const zb_role_t *self)
 
 void zb_role_compare (zb_role_t *self)
 {
-    uint64_t epoch = zb_lineage_newest (&self->peer.tail).number;
+    uint64_t epoch = zb_beat_newest (&self->peer).number;
     if (!self->peer.serving || self->bstar.state == BSTAR_ACTIVE)
         return;
     if (self->held_epoch >= epoch)
@@ -65,7 +65,7 @@ zb_reason_t zb_role_other_store (const zb_role_t *self)
         return ZB_REASON_NOT_SHARED;
     if (!zb_beat_same_pair (&own, &self->peer))
         return ZB_REASON_OTHER_FOLDER;
-    if (self->lock_epoch < zb_lineage_newest (&self->peer.tail).number)
+    if (self->lock_epoch < zb_beat_newest (&self->peer).number)
         return ZB_REASON_OLDER_FOLDER;
     if (self->blind && self->met_epoch != self->doubt_epoch)
         return ZB_REASON_LOCK_DOUBT;
@@ -88,7 +88,7 @@ void zb_role_judge_share (zb_role_t *self)
 {
     bool was = self->in_step;
     self->in_step = self->bstar.state == BSTAR_PASSIVE && self->heard && self->peer.serving && !self->fresh &&
-                    !zb_role_other_store (self) && self->met_epoch == zb_lineage_newest (&self->peer.tail).number;
+                    !zb_role_other_store (self) && self->met_epoch == zb_beat_newest (&self->peer).number;
     if (self->in_step != was)
         zb_role_do (self, ZB_DO_SAY);
 }
@@ -106,7 +106,7 @@ void zb_role_lock (zb_role_t *self, bool held, const uint8_t store[ZB_PAIR_SIZE]
     self->looked_ms = now;
     self->settled = true;
     bool doubt = !held && self->heard && self->peer.serving && !zb_role_peer_gone (self, now);
-    uint64_t served = zb_lineage_newest (&self->peer.tail).number;
+    uint64_t served = zb_beat_newest (&self->peer).number;
     if (!doubt)
         self->doubt_ms = 0;
     else if (!self->doubt_ms || self->doubt_epoch != served) {

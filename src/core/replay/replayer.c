@@ -26,7 +26,7 @@ zb_replayer_t *zb_replayer_new (const uint8_t secret[ZB_SECRET_SIZE], const zb_l
     zb_replayer_t *self = (zb_replayer_t *) calloc (1, sizeof (zb_replayer_t));
     assert (self && lineage->size);
     memcpy (self->secret, secret, ZB_SECRET_SIZE);
-    self->ours = *lineage;
+    zb_lineage_copy (&self->ours, lineage);
     self->newest = zb_lineage_newest (lineage);
     zb_ring_init (&self->made);
     return self;

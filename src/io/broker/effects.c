@@ -128,6 +128,7 @@ void zb_broker_carry_out (zb_broker_t *self)
             break;
         }
         case ZB_DO_GRANT:
+            zb_engine_lineage (self->engine, &self->role.lineage);
             zb_store_grant (self->store, effect.session, effect.epoch);
             break;
         case ZB_DO_STOP:

@@ -45,8 +45,7 @@ void zb_broker_peer (zb_broker_t *self)
     while ((kind = zb_ha_recv (self->ha, &beat, &echoed, &answered)) != ZB_HA_NOTHING) {
         if (kind == ZB_HA_BEAT) {
             if (!zb_role_beat (&self->role, &beat, echoed, self->now))
-                s_beyond (self, "the peer's heartbeat", zb_lineage_newest (&beat.tail).number,
-                          &self->status.beats_beyond);
+                s_beyond (self, "the peer's heartbeat", zb_beat_newest (&beat).number, &self->status.beats_beyond);
             if (self->role.beyond)
                 zb_broker_die (ZB_EXIT_USAGE, self->role.misfit);
             s_hear_time (self, &beat);
