@@ -226,6 +226,52 @@ static void test_stop_answers_all (void **state)
     rig_destroy (&rig);
 }
 
+//  So much is under way as a consumer can wait behind, while one does.
+static void test_consumers_wait_behind_little (void **state)
+{
+    (void) state;
+    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 10000;
+    rig_t *rig = rig_ready (&limits);
+    rig_wait (rig, 1000);
+    rig_say (rig, "c", "PUT|p|q||x");
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    rig->sync_there = false;
+    for (int index = 0; index < 5; index++) {
+        rig_put (rig, "c", "p", "q", 1, 6000);
+        rig_run (rig);
+    }
+    //  Nobody acknowledges: producers are bounded by limits.waiting alone.
+    assert_false (zb_engine_has_enough (rig->engine));
+    rig_say (rig, "c", "GET|a|q|1|0|1:1");
+    assert_true (zb_engine_has_enough (rig->engine));
+    assert_false (zb_engine_busy (rig->engine));
+    //  It is answered, and comes again soon, or it does not.
+    rig_sync (rig, true, true);
+    assert_false (zb_engine_has_enough (rig->engine));
+    for (int index = 0; index < 3; index++) {
+        assert_false (zb_engine_has_enough (rig->engine));
+        rig_put (rig, "c", "p", "q", 1, 6000);
+        rig_run (rig);
+    }
+    assert_true (zb_engine_has_enough (rig->engine));
+    rig_wait (rig, 99);
+    assert_true (zb_engine_has_enough (rig->engine));
+    rig_wait (rig, 1);
+    assert_false (zb_engine_has_enough (rig->engine));
+    //  A peer that stands still does not keep others from being read.
+    rig_say (rig, "c", "GET|b|q|1|0|1:2");
+    assert_true (zb_engine_has_enough (rig->engine));
+    rig_wait (rig, 99);
+    assert_true (zb_engine_has_enough (rig->engine));
+    rig_wait (rig, 1);
+    assert_false (zb_engine_has_enough (rig->engine));
+    //  Nothing is left over from one lead in the next one.
+    rig_takeover (rig);
+    assert_false (zb_engine_has_enough (rig->engine));
+    rig_destroy (&rig);
+}
+
 static void test_in_flight_is_bounded (void **state)
 {
     (void) state;
@@ -730,6 +776,7 @@ int main (void)
         cmocka_unit_test (test_the_token_names_what_was_said),
         cmocka_unit_test (test_what_the_peer_lacked_is_lost_and_was_never_said),
         cmocka_unit_test (test_stop_answers_all),
+        cmocka_unit_test (test_consumers_wait_behind_little),
         cmocka_unit_test (test_in_flight_is_bounded),
         cmocka_unit_test (test_a_backlog_stays_on_disk),
         cmocka_unit_test (test_acks_reach_what_is_on_disk_only),

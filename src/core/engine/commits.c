@@ -37,6 +37,8 @@ void zb_engine_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
     }
     if (commit->batch)
         self->waiting -= commit->bytes;
+    else
+        self->moving -= commit->bytes;
     zb_commit_destroy (commit_p);
 }
 
@@ -155,6 +157,7 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     zb_batch_t *batch = next->batch;
     next->batch = NULL;
     self->waiting -= next->bytes;
+    self->moving += next->bytes;
     self->taken = next->number;
     self->taken_id = next->last_id;
     ZB_RING_EACH (link, after, &self->strays)
@@ -240,6 +243,7 @@ static void s_release (zb_engine_t *self)
     if (target <= self->released || target < self->gate)
         return;
     self->released = target;
+    self->moved_at = self->now;
     zb_ring_t done;
     zb_ring_init (&done);
     while (!zb_ring_empty (&self->commits) && ZB_ITEM (self->commits.next, zb_commit_t, ring)->number <= target)

@@ -20,6 +20,10 @@
 #define SPAN_VISITS 3
 //  Queues that had no room to read try again after this.
 #define STARVED_STEP 100
+//  ms for which a consumer that has acknowledged is taken to do so again, and within which a commit is released as long as store
+//  and peer go on.
+#define ACKED_LATELY 100
+#define MOVED_LATELY 200
 //  ms: a peer that wants to replay asks again within this time.
 #define LOSER_WAITS 5000
 
@@ -204,6 +208,13 @@ void zb_engine_fail (zb_engine_t *self, const char *fault)
 bool zb_engine_busy (const zb_engine_t *self)
 {
     return self->waiting > self->limits.waiting / 2 || self->visited >= ZB_TURN_VISITS;
+}
+
+bool zb_engine_has_enough (const zb_engine_t *self)
+{
+    bool behind = self->acking || self->now - self->acked_at < ACKED_LATELY;
+    return behind && self->waiting + self->moving > self->limits.batch + self->limits.batch / 2 &&
+           self->now - self->moved_at < MOVED_LATELY;
 }
 
 size_t zb_engine_budget (const zb_engine_t *self)

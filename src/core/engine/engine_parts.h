@@ -329,7 +329,11 @@ struct zb_engine {
     uint64_t due_commit; //  the newest that inserts what has become due
     bool ready_held;     //  something is ready, or due, for a GET that waits, and nothing may be told
     size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
+    size_t moving;  //  bytes of commits that the store has got and that are not released
+    int64_t moved_at; //  when one was released last
     size_t asked;   //  GETs that are not answered yet
+    size_t acking;  //  those of them that wait until their acknowledgements are safe
+    int64_t acked_at; //  when one of these has last waited
     char token[ZB_TOKEN_MAX];
     size_t token_size;
 

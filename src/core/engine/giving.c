@@ -143,6 +143,8 @@ static void s_released (zb_engine_t *self, zb_get_t *get)
     get->waits = false;
     self->waits--;
     self->waiting -= get->bytes;
+    self->acking--;
+    self->acked_at = self->now;
 }
 
 //  Takes a GET off everything; its reply is the caller's.
@@ -507,6 +509,7 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
         self->waits++;
         get->bytes = sizeof *get + get->reply->bytes;
         self->waiting += get->bytes;
+        self->acking++;
         return;
     }
     if (commit)
