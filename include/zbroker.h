@@ -117,6 +117,7 @@ extern "C" {
 
 typedef struct zb_client zb_client_t;
 typedef struct zb_messages zb_messages_t;
+typedef struct zb_properties zb_properties_t;
 typedef struct zb_queues zb_queues_t;
 
 //  How safe is what a broker answered OK?
@@ -238,6 +239,33 @@ zb_level_t zb_client_level (const zb_client_t *self);
 //  "both" "solo" "shared" "single" or "none".
 const char *zb_level_name (zb_level_t level);
 
+//  --- Properties ---------------------------------------------------------------------------------------------------
+
+//  Makes the lines that a PUT takes as its properties (zb_client_create_queue and others as their options) one by one:
+//
+//      zb_properties_t *properties = zb_properties_new ();
+//      zb_properties_set (properties, "reply-to", "replies-7f3a");
+//      zb_properties_set_number (properties, "expires", 30000);
+//      zb_client_put_many (client, "prices", zb_properties_lines (properties), &body, 1, NULL);
+//      zb_properties_destroy (&properties);
+//
+//  Those that a broker knows are in PROTOCOL.md: acks, delay, due, expires, key, message-id, priority, subject; all others are
+//  the program's own.  What is wrong with a name or a value is told by -1 and zb_properties_wrong, and changes nothing; a broker
+//  may refuse more.
+zb_properties_t *zb_properties_new (void);
+void zb_properties_destroy (zb_properties_t **self_p);
+//  The property has this value, in place of one that it had; NULL: it is gone.  A name has 1..255 bytes without '=', white
+//  space and control characters, a value has no control characters; both are UTF-8.
+int zb_properties_set (zb_properties_t *self, const char *name, const char *value);
+int zb_properties_set_number (zb_properties_t *self, const char *name, uint64_t value);
+//  The instruction acks of zb_client_put_many: these messages of this queue or subscription (ids as zb_messages_ids has
+//  them, at most 1000) are acknowledged in the commit that stores the PUT.  NULL: none are.
+int zb_properties_set_acks (zb_properties_t *self, const char *queue, const char *ids);
+//  All of them; valid until the next change.  NULL has none.
+const char *zb_properties_lines (const zb_properties_t *self);
+//  What was wrong where the newest -1 came; "" if nothing was.
+const char *zb_properties_wrong (const zb_properties_t *self);
+
 //  --- Putting ------------------------------------------------------------------------------------------------------
 
 //  One body.
@@ -269,6 +297,8 @@ int zb_client_put (zb_client_t *self, const char *queue, const void *data, size_
 //  1000 ids, those of zb_messages_ids for one): these messages are acknowledged in the commit that stores the new ones.  If one of them
 //  is settled already, or another consumer has it, this fails with ZB_ERR_GONE, and nothing is done: throw the result away.
 //  Under a name that is exactly once; without one, a PUT that was sent again may fail so because it was stored at first.
+//  ZB_ERR_NOT_FOUND: the queue is gone, and nothing is acknowledged; if it was a reply queue, nobody waits for the reply any more:
+//  acknowledge the request, or it comes back when its lease ends.
 //  It takes a store of level 3 (ZB_ERR_NOT_READY).
 int zb_client_put_many (zb_client_t *self, const char *queue, const char *properties, const zb_body_t *bodies,
                         size_t count, zb_receipt_t *receipt);

@@ -55,6 +55,8 @@ typedef struct {
     bool peer_gone;       //  silent or dead,
     int64_t turn_ms;      //  as of then
     uint64_t question;    //  the newest of the owner's
+    int64_t sent_ms;      //  when our newest beat left,
+    int64_t unsent_ms;    //  and the longest pause between two that the owner has not asked for
     bool ended;           //  the thread touches nothing any more
     heart_counters_t counters;
 } box_t;
@@ -91,6 +93,8 @@ typedef struct {
     int64_t heard_ms;
     int64_t quiet_ms;    //  since when silence is measured
     int64_t beat_ms;     //  when the next beat is due
+    int64_t sent_ms;     //  when the newest left, or the thread began
+    int64_t unsent_ms;   //  the longest pause between two in this turn
     int64_t turn_ms;     //  when the thread last ran
     int64_t paused_ms;   //  in this turn: it is over, and lasted so long
     int64_t renew_ms;    //  when the connection is made anew, since it has closed; 0 = it has not, or stands again
@@ -227,6 +231,9 @@ static void s_reconnect (pulse_t *self)
 static void s_beat (pulse_t *self)
 {
     uint8_t *plain = self->plain;
+    //  Before what it says is read: an echo of it shows that the peer knows what the owner has said until then, and may make
+    //  the peer look less fresh than it is, never more.
+    const int64_t now = zclock_mono ();
     size_t size = self->args.fill (self->args.context, plain + HEART_HEADER_SIZE, HEART_PAYLOAD_MAX);
     assert (size <= HEART_PAYLOAD_MAX);
     if (size == 0) {
@@ -254,10 +261,11 @@ static void s_beat (pulse_t *self)
     self->sequence++;
     self->asks = false;
     self->counters.sent++;
-    //  Taken before it is sent: an echo may make the peer look less fresh than it is, never more.
-    self->sent[self->sequence % SENT] = (sent_t){
-        .sequence = self->sequence, .question = self->question, .sent_ms = zclock_mono ()};
+    self->sent[self->sequence % SENT] =
+        (sent_t){.sequence = self->sequence, .question = self->question, .sent_ms = now};
     zmq_send (zsock_resolve (self->pub), frame, size, ZMQ_DONTWAIT);
+    self->unsent_ms = now - self->sent_ms > self->unsent_ms ? now - self->sent_ms : self->unsent_ms;
+    self->sent_ms = now;
 }
 
 static void s_new_session (pulse_t *self, uint64_t session, zmq_msg_t *msg)
@@ -481,13 +489,15 @@ static void s_tell (pulse_t *self)
     box->newest.paused_ms += self->paused_ms;
     box->peer_gone = self->silent || self->dead;
     box->turn_ms = self->turn_ms;
+    box->sent_ms = self->sent_ms;
+    box->unsent_ms = self->unsent_ms > box->unsent_ms ? self->unsent_ms : box->unsent_ms;
     box->counters = self->counters;
     bool wake = (box->beat || box->gone) && !box->woken;
     if (wake)
         box->woken = true;
     pthread_mutex_unlock (&box->mutex);
     self->news = self->loss = false;
-    self->paused_ms = 0;
+    self->paused_ms = self->unsent_ms = 0;
     if (wake)
         zmq_send (zsock_resolve (self->pipe), "", 0, ZMQ_DONTWAIT);
 }
@@ -549,7 +559,10 @@ static void s_run (zsock_t *pipe, void *args)
     pulse_t *self = args;
     self->pipe = pipe;
     pthread_setname_np (pthread_self (), "heart");
-    self->turn_ms = self->quiet_ms = self->beat_ms = zclock_mono ();
+    self->turn_ms = self->quiet_ms = self->beat_ms = self->sent_ms = zclock_mono ();
+    pthread_mutex_lock (&self->box->mutex);
+    self->box->sent_ms = self->sent_ms;
+    pthread_mutex_unlock (&self->box->mutex);
     zsock_signal (pipe, 0);
     while (!self->ended) {
         s_turn (self);
@@ -704,6 +717,16 @@ bool heart_peer_gone (heart_t *self)
     bool gone = self->box.peer_gone && zclock_mono () - self->box.turn_ms <= self->silence;
     pthread_mutex_unlock (&self->box.mutex);
     return gone;
+}
+
+int64_t heart_unsent (heart_t *self)
+{
+    pthread_mutex_lock (&self->box.mutex);
+    int64_t unsent = zclock_mono () - self->box.sent_ms;
+    unsent = unsent > self->box.unsent_ms ? unsent : self->box.unsent_ms;
+    self->box.unsent_ms = 0;
+    pthread_mutex_unlock (&self->box.mutex);
+    return unsent;
 }
 
 void heart_update (heart_t *self)

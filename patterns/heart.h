@@ -93,7 +93,7 @@ typedef enum { HEART_BEAT, HEART_SILENT, HEART_DEAD } heart_kind_t;
 typedef struct {
     heart_kind_t kind;
     int64_t heard_ms;    //  when the newest beat was heard; 0 if never
-    int64_t echoed_ms;   //  when we sent our newest beat that the peer has echoed in its session; 0 if none
+    int64_t echoed_ms;   //  when we began to fill our newest beat that the peer has echoed in its session; 0 if none
     uint64_t answered;   //  BEAT: the newest question (heart_ask) that it answers; 0 if none
     uint64_t session;    //  the peer's; 0 if never heard
     int64_t paused_ms;   //  how long this process did not run, beyond the limit, since the last event; 0: it did
@@ -138,6 +138,10 @@ const heart_event_t *heart_recv (heart_t *self);
 //  The peer is silent or dead, and this process was running and listening until now: ask it before you act on a peer's
 //  absence.  After a stop of this process it is false until SILENT or DEAD is found, and told, afresh.
 bool heart_peer_gone (heart_t *self);
+
+//  For how long at most no beat of ours has left since the last call, up to now.  Such a pause counts in full, also if it began
+//  before that call.
+int64_t heart_unsent (heart_t *self);
 
 //  Publishes at once, besides the regular beats: the payload has changed.
 void heart_update (heart_t *self);

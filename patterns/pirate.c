@@ -52,6 +52,7 @@ struct pirate {
     uint64_t serial; //  of the last monitor's address
     int64_t timeout;
     int64_t patience;
+    size_t other; //  who is listened to, too; PIRATE_ENDPOINTS: nobody
     int interval; //  of heartbeats
     int deadline; //  for their answer
     pirate_tune_fn *tune;
@@ -168,6 +169,7 @@ pirate_t *pirate_new (const char *endpoints)
     assert (self->context);
     self->timeout = 10000;
     self->patience = 2000;
+    self->other = PIRATE_ENDPOINTS;
     self->interval = 250;
     self->deadline = 500;
     if (!s_split (self, endpoints) || !s_valid (self)) {
@@ -269,6 +271,13 @@ void *pirate_socket (pirate_t *self)
     return self->server[self->current].line[S_REQUESTS].socket;
 }
 
+void *pirate_listen (pirate_t *self, size_t index)
+{
+    assert (self && index < self->size);
+    self->other = index;
+    return index != self->current && self->server[index].connected ? self->server[index].line[S_REQUESTS].socket : NULL;
+}
+
 void pirate_renew (pirate_t *self)
 {
     assert (self);
@@ -293,6 +302,7 @@ void pirate_move (pirate_t *self, size_t index, bool clean)
         pirate_renew (self);
     if (index != self->current) {
         self->current = index;
+        self->other = PIRATE_ENDPOINTS;
         self->moves++;
         //  A connection that closed while nobody used it took nothing with it.
         if (self->server[index].lost)
@@ -369,12 +379,18 @@ static bool s_look (pirate_t *self)
     return up;
 }
 
-static bool s_readable (pirate_t *self)
+static bool s_readable (void *socket)
 {
     int events = 0;
     size_t size = sizeof (events);
-    int rc = zmq_getsockopt (pirate_socket (self), ZMQ_EVENTS, &events, &size);
+    int rc = zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size);
     return rc == 0 && (events & ZMQ_POLLIN);
+}
+
+//  The connection that is listened to, beside the current one; NULL if none is.
+static void *s_other (pirate_t *self)
+{
+    return self->other < self->size ? pirate_listen (self, self->other) : NULL;
 }
 
 pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
@@ -384,7 +400,7 @@ pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
     while (true) {
         //  The monitors first and the socket second: what a connection brought before it closed is then in the socket.
         bool up = s_look (self);
-        if (s_readable (self))
+        if (s_readable (pirate_socket (self)))
             return PIRATE_READY;
         if (self->server[self->current].lost) {
             pirate_renew (self);
@@ -392,6 +408,9 @@ pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
         }
         if (up)
             return PIRATE_UP;
+        void *other = s_other (self);
+        if (other && s_readable (other))
+            return PIRATE_OTHER;
 
         if (timeout == 0)
             return PIRATE_NOTHING;
@@ -401,8 +420,10 @@ pirate_event_t pirate_wait (pirate_t *self, int64_t timeout)
             if (left <= 0)
                 return PIRATE_NOTHING;
         }
-        zmq_pollitem_t items[PIRATE_ENDPOINTS * S_LINES + 1] = {{.socket = pirate_socket (self), .events = ZMQ_POLLIN}};
+        zmq_pollitem_t items[PIRATE_ENDPOINTS * S_LINES + 2] = {{.socket = pirate_socket (self), .events = ZMQ_POLLIN}};
         int size = 1;
+        if (other)
+            items[size++] = (zmq_pollitem_t){.socket = other, .events = ZMQ_POLLIN};
         for (size_t index = 0; index < self->size; index++)
             for (int line = 0; line < S_LINES; line++)
                 items[size++] =

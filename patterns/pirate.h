@@ -49,6 +49,7 @@ typedef enum {
     PIRATE_READY,      //  the current connection has a message
     PIRATE_LOST,       //  the current connection closed; what was sent on it and not answered has to be sent again
     PIRATE_UP,         //  a connection, this one or another, is ready for use
+    PIRATE_OTHER,      //  the one that is listened to has a message
     PIRATE_NOTHING,    //  the time ran out
     PIRATE_INTERRUPTED //  a signal's handler ran
 } pirate_event_t;
@@ -108,6 +109,11 @@ void pirate_move (pirate_t *self, size_t index, bool clean);
 
 //  Gives up the current connection and starts a new one to the same server.
 void pirate_renew (pirate_t *self);
+
+//  A second opinion while the current server is silent, without leaving it: the connection to another one that stands, for
+//  zmq_send and zmq_recv with ZMQ_DONTWAIT; pirate_wait reports what comes on it until another one is listened to, or it
+//  is moved to.  NULL if it is the current one, or does not stand.
+void *pirate_listen (pirate_t *self, size_t index);
 
 //  The same for a server that is several behind one address, of which this was the wrong one.  Only the connection for
 //  requests is made anew: a balancer that takes turns would deal two of them out as it did before.

@@ -91,6 +91,13 @@ static void s_peer (json_t *status, char *text, size_t size)
         snprintf (text, size, "silent");
 }
 
+//  How long the peer may be silent until it is gone.
+static void s_silence (json_t *status, char *text, size_t size)
+{
+    if (brokers_number (status, "peer.limit_ms"))
+        snprintf (text, size, "%lld ms, then the peer is gone", brokers_number (status, "peer.limit_ms"));
+}
+
 static void s_bytes (double bytes, char *text, size_t size)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -196,10 +203,11 @@ static void s_why (json_t *status, char *text, size_t size)
 static const struct {
     const char *name;
     row_fn *fn;
-} s_rows[] = {{"node", s_node},         {"role", s_role},         {"why", s_why},       {"epoch", s_epoch},
-              {"OK means", s_level},    {"in sync", s_in_step},   {"for", s_since},     {"peer", s_peer},
-              {"lag", s_lag},           {"synced", s_synced},     {"resync", s_resync}, {"store", s_store},
-              {"in use", s_queues},                   {"sessions", s_sessions}, {"messages", s_messages}, {"disk", s_disk},     {"process", s_process}};
+} s_rows[] = {{"node", s_node},       {"role", s_role},       {"why", s_why},           {"epoch", s_epoch},
+              {"OK means", s_level},  {"in sync", s_in_step}, {"for", s_since},         {"peer", s_peer},
+              {"silence", s_silence}, {"lag", s_lag},         {"synced", s_synced},     {"resync", s_resync},
+              {"store", s_store},     {"in use", s_queues},   {"sessions", s_sessions}, {"messages", s_messages},
+              {"disk", s_disk},       {"process", s_process}};
 #define ROWS (sizeof s_rows / sizeof *s_rows)
 
 //  ---------------------------------------------------------------------------

@@ -396,7 +396,9 @@ zb_conn_event_t zb_client_turn (zb_client_t *self, int64_t until)
     int64_t overdue = s_overdue (self);
     limit = overdue < limit ? overdue : limit;
     int64_t since;
-    bool waiting = zb_window_waiting (self->window, &since) || (self->call.active && self->call.sent);
+    int64_t waiting = zb_window_waiting (self->window, &since) ? 0
+                      : self->call.active && self->call.sent   ? self->call.wait
+                                                               : -1;
     zb_conn_event_t event = zb_conn_wait (self->conn, until < limit ? until : limit, waiting);
     switch (event) {
     case ZB_CONN_REPLY:

@@ -26,6 +26,16 @@
 //  serves, another connection is tried.
 #define S_PAUSE_SAME 8
 
+//  ms of silence of the broker that serves us, while a reply is due, until it is asked whether it turns; each time that it
+//  does the next silence may last twice as long.
+#define S_KNOCK 100
+//  ms without an answer to that until another one is asked whether it serves; so many times at short distances, while a
+//  takeover is under way.
+#define S_DOUBT 100
+#define S_DOUBT_LONG 200
+#define S_DOUBT_AGAIN 25
+#define S_DOUBT_MANY 16
+
 typedef enum { S_AWAY, S_GREETING, S_READY } state_t;
 
 //  Why a broker of the list does not serve us, by its last word.
@@ -57,6 +67,12 @@ struct zb_conn {
     int64_t greeted_at; //  GREETING: when HELLO was sent
     int64_t heard_at;   //  the last sign of life, or the last question
     int64_t pinged_at;  //  when the PING was sent
+    int64_t knock_after; //  ms of silence until the next knock, a PING of its own kind
+    bool knocked;        //  and this one has not been heard since
+    char doubt[24];      //  id of the HELLO to another broker meanwhile
+    size_t doubted;      //  that broker
+    size_t doubts;       //  HELLOs of that kind since the knock
+    int64_t doubt_at;    //  knocked: when to send the next one
     size_t tries;       //  since the last READY
     bool trouble;       //  something is said
     said_t said[PIRATE_ENDPOINTS];
@@ -79,6 +95,7 @@ zb_conn_t *zb_conn_new (const char *brokers)
     assert (self);
     self->pirate = pirate;
     self->patience = 2000;
+    self->knock_after = S_KNOCK;
     self->endpoint = "";
     return self;
 }
@@ -233,7 +250,8 @@ static void s_new_generation (zb_conn_t *self)
 {
     self->generation++;
     self->used = false;
-    self->pinged = false;
+    self->pinged = self->knocked = false;
+    self->knock_after = S_KNOCK;
 }
 
 //  Whether the current connection can be kept for later when we move.
@@ -364,12 +382,21 @@ bool zb_conn_send (zb_conn_t *self, zb_verb_t verb, const char *id, zmq_msg_t *a
     return sent;
 }
 
-//  Sends HELLO to the current broker, or goes on to the next one if that is not possible.
-static void s_greet (zb_conn_t *self, int64_t now)
+//  What a HELLO says of us.
+static bool s_send_hello (zb_conn_t *self, void *socket, const char *id)
 {
     char instance[21] = "";
     if (self->instance)
         zb_number_format (self->instance, instance);
+    return s_send_frame (socket, "HELLO", 5, true) && s_send_frame (socket, id, strlen (id), true) &&
+           s_send_frame (socket, self->name, strlen (self->name), true) &&
+           s_send_frame (socket, self->token, self->token_size, true) &&
+           s_send_frame (socket, instance, strlen (instance), false);
+}
+
+//  Sends HELLO to the current broker, or goes on to the next one if that is not possible.
+static void s_greet (zb_conn_t *self, int64_t now)
+{
     snprintf (self->hello, sizeof (self->hello), "h%" PRIu64, ++self->serial);
     self->started = true;
     if (!pirate_connected (self->pirate, pirate_current (self->pirate)))
@@ -377,10 +404,7 @@ static void s_greet (zb_conn_t *self, int64_t now)
     void *socket = pirate_socket (self->pirate);
     //  While there is no connection the first frame fails, and nothing has to be cleaned up.
     if (s_send_frame (socket, "ZB1", 3, true)) {
-        if (s_send_frame (socket, "HELLO", 5, true) && s_send_frame (socket, self->hello, strlen (self->hello), true) &&
-            s_send_frame (socket, self->name, strlen (self->name), true) &&
-            s_send_frame (socket, self->token, self->token_size, true) &&
-            s_send_frame (socket, instance, strlen (instance), false)) {
+        if (s_send_hello (self, socket, self->hello)) {
             if (!self->said[pirate_current (self->pirate)].text[0])
                 s_said (self, 0, "does not answer");
             self->state = S_GREETING;
@@ -405,13 +429,48 @@ static void s_ping (zb_conn_t *self)
         zb_conn_leave (self, "is gone");
 }
 
+//  The broker that serves us is silent: it may be stopped, or slow.  One that turns says so, however long its reply takes:
+//  to ask another one then would be a vote against it, and where the brokers' link is cut that one would lead beside it.
+static void s_knock (zb_conn_t *self, int64_t now)
+{
+    char id[24];
+    snprintf (id, sizeof (id), "k%" PRIu64, ++self->serial);
+    //  Where the PING can't be sent nothing answers it.
+    s_send_head (pirate_socket (self->pirate), ZB_PING, id, false);
+    self->knocked = true;
+    self->knock_after *= 2;
+    self->doubts = 0;
+    self->doubt_at = now + S_DOUBT;
+}
+
+//  It does not turn.  Another one is asked, and this one is not left before that one says that it serves.  So a broker that
+//  is slow costs nothing, and one that is stopped no more than the takeover.
+static void s_ask_other (zb_conn_t *self, int64_t now)
+{
+    size_t size = pirate_size (self->pirate), others = size - 1;
+    self->doubt_at = now + S_DOUBT_LONG;
+    void *socket = NULL;
+    //  Each time another one of those to which a connection stands.
+    for (size_t step = 0; step < others && !socket; step++) {
+        self->doubted = (pirate_current (self->pirate) + 1 + (self->doubts + step) % others) % size;
+        socket = pirate_listen (self->pirate, self->doubted);
+    }
+    if (!socket)
+        self->doubt_at = now + S_DOUBT_AGAIN;
+    self->doubts++;
+    snprintf (self->doubt, sizeof (self->doubt), "d%" PRIu64, ++self->serial);
+    if (socket && s_send_frame (socket, "ZB1", 3, true))
+        s_send_hello (self, socket, self->doubt);
+}
+
 //  --- Receiving ----------------------------------------------------------------------------------------------------
 
 //  Receives a whole message; returns false if there is none.
-static bool s_receive (zb_conn_t *self)
+static bool s_receive (zb_conn_t *self, void *socket)
 {
     s_clear (self);
-    void *socket = pirate_socket (self->pirate);
+    if (!socket)
+        return false;
     do {
         if (self->frames == self->room) {
             self->room = self->room ? self->room * 2 : 16;
@@ -525,6 +584,7 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
     if (zb_wire_parse_reply (answer, self->frame, self->frames) != 0 || answer->id.size == 0)
         return ZB_CONN_NOTHING;
     self->heard_at = now;
+    self->knocked = false;
     bool good = answer->status == ZB_ANSWER_OK || answer->status == ZB_ANSWER_MSG;
     if (good && answer->token.size > 0 && answer->token.size <= sizeof (self->token)) {
         memcpy (self->token, answer->token.data, answer->token.size);
@@ -538,17 +598,46 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
     case 'p':
         self->pinged = false;
         return ZB_CONN_NOTHING;
+    case 'd':
+    case 'k':
+        return ZB_CONN_NOTHING;
     default:
+        self->knock_after = S_KNOCK;
         if (good)
             s_well (self);
         return ZB_CONN_REPLY;
     }
 }
 
+//  What the other broker says: if it serves, it is moved to.
+static void s_take_other (zb_conn_t *self, int64_t now)
+{
+    zb_answer_t *answer = &self->answer;
+    if (!s_receive (self, pirate_listen (self->pirate, self->doubted)) || self->state != S_READY || !self->knocked ||
+        zb_wire_parse_reply (answer, self->frame, self->frames) != 0 || !zb_frame_is (answer->id, self->doubt))
+        return;
+    if (answer->status != ZB_ANSWER_OK) {
+        self->doubt_at = now + (self->doubts < S_DOUBT_MANY ? S_DOUBT_AGAIN : S_DOUBT_LONG);
+        return;
+    }
+    s_said (self, 0, "is silent");
+    pirate_move (self->pirate, self->doubted, false);
+    s_new_generation (self);
+    s_away (self, now);
+}
+
 //  --- Waiting ------------------------------------------------------------------------------------------------------
 
+//  When this broker is asked whether it turns, or another one whether it serves us.
+static int64_t s_doubt_at (const zb_conn_t *self, int64_t waiting)
+{
+    if (self->state != S_READY || waiting < 0 || pirate_size (self->pirate) == 1)
+        return INT64_MAX;
+    return self->knocked ? self->doubt_at : self->heard_at + waiting + self->knock_after;
+}
+
 //  When silence ends our patience, or is worth a PING.
-static int64_t s_limit (const zb_conn_t *self, bool waiting)
+static int64_t s_patience_at (const zb_conn_t *self, int64_t waiting)
 {
     switch (self->state) {
     case S_AWAY:
@@ -556,24 +645,34 @@ static int64_t s_limit (const zb_conn_t *self, bool waiting)
     case S_GREETING:
         return self->greeted_at + self->patience;
     default:
-        if (!waiting)
+        if (waiting < 0)
             return INT64_MAX;
         return (self->pinged ? self->pinged_at : self->heard_at) + self->patience / 2;
     }
 }
 
+static int64_t s_limit (const zb_conn_t *self, int64_t waiting)
+{
+    int64_t doubt = s_doubt_at (self, waiting), end = s_patience_at (self, waiting);
+    return doubt < end ? doubt : end;
+}
+
 //  The limit has come.
-static void s_expire (zb_conn_t *self, int64_t now)
+static void s_expire (zb_conn_t *self, int64_t waiting, int64_t now)
 {
     if (self->state == S_AWAY)
         s_greet (self, now);
+    else if (now < s_patience_at (self, waiting) && !self->knocked)
+        s_knock (self, now);
+    else if (now < s_patience_at (self, waiting))
+        s_ask_other (self, now);
     else if (self->state == S_READY && !self->pinged)
         s_ping (self);
     else
         zb_conn_leave (self, "is silent");
 }
 
-zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
+zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, int64_t waiting)
 {
     if (self->rejected)
         return ZB_CONN_REJECTED;
@@ -585,7 +684,7 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
         switch (pirate_wait (self->pirate, next > now ? next - now : 0)) {
         case PIRATE_READY:
             now = zclock_mono ();
-            if (s_receive (self)) {
+            if (s_receive (self, pirate_socket (self->pirate))) {
                 zb_conn_event_t event = s_take (self, now);
                 if (event != ZB_CONN_NOTHING)
                     return event;
@@ -604,6 +703,10 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
             if (self->state == S_AWAY && self->eager)
                 self->retry_at = now;
             break;
+        case PIRATE_OTHER:
+            now = zclock_mono ();
+            s_take_other (self, now);
+            break;
         case PIRATE_INTERRUPTED:
             return ZB_CONN_INTERRUPTED;
         case PIRATE_NOTHING:
@@ -612,7 +715,7 @@ zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting)
             break;
         }
         if (expired && now >= s_limit (self, waiting))
-            s_expire (self, now);
+            s_expire (self, waiting, now);
         if (expired && now >= until)
             return ZB_CONN_NOTHING;
     }

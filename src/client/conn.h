@@ -59,9 +59,9 @@ uint64_t zb_conn_last_number (const zb_conn_t *self);
 bool zb_conn_send (zb_conn_t *self, zb_verb_t verb, const char *id, zmq_msg_t *args, size_t count);
 
 //  Finds and greets a broker, receives replies; returns at the first thing worth telling, or at `until` (zclock_mono).
-//  What has been received comes before the end of time.  `waiting`: a reply is being waited for, so that silence is a
-//  sign of trouble.
-zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, bool waiting);
+//  What has been received comes before the end of time.  `waiting`: a reply is being waited for that may take so many ms,
+//  because that was asked for; beyond that silence is a sign of trouble.  -1: none is.
+zb_conn_event_t zb_conn_wait (zb_conn_t *self, int64_t until, int64_t waiting);
 
 //  The reply of the last ZB_CONN_REPLY; valid until the next wait.
 const zb_answer_t *zb_conn_answer (const zb_conn_t *self);

@@ -108,7 +108,7 @@ def kill_in_resync(rig, dice):
 @fault()
 def stop_active_short(rig, dice):
     """SIGSTOP of the active broker, for less than every limit"""
-    stop(rig, rig.active, dice.uniform(0.05, 0.35))
+    stop(rig, rig.active, dice.uniform(0.05, 0.2))
 
 
 @fault()
@@ -120,7 +120,7 @@ def stop_active_long(rig, dice):
 @fault()
 def stop_active_edge(rig, dice):
     """SIGSTOP of the active broker, for about as long as the limits"""
-    stop(rig, rig.active, dice.uniform(0.4, 1.3))
+    stop(rig, rig.active, dice.uniform(0.2, 1.3))
 
 
 @fault()

@@ -13,7 +13,7 @@ class Link:
     def __init__(self, port, target):
         self.target = target
         self.whole = True
-        self.late = 0           #  seconds that what goes to the one that connected is under way
+        self.late = 0           #  seconds that what goes to the one that connected is under way, or a function that tells
         self.limit = None       #  bytes to the target until it is cut
         self.pairs = []
         self.listener = socket.create_server(("127.0.0.1", port))
@@ -59,7 +59,7 @@ class Link:
                     self.limit -= len(data)
                     self.whole = self.whole and self.limit >= 0
                 if self.whole and back:
-                    waiting.put((time.monotonic() + self.late, data))
+                    waiting.put((time.monotonic() + (self.late() if callable(self.late) else self.late), data))
                 elif self.whole:
                     sink.sendall(data)
         except OSError:

@@ -108,7 +108,7 @@ def test_clients_may_leave_a_hung_core(single_grey, client):
     port = int(single_grey.endpoints[0].rsplit(":", 1)[1])
     flood = Flood(single_grey.endpoints[0], 20)
     single_grey.machine.turn("hang")
-    flood.put(bytes(1000), 100)
+    flood.put(bytes(1000), 320)
     seen = {}
 
     def full():
@@ -127,11 +127,11 @@ def test_clients_may_leave_a_hung_core(single_grey, client):
 
 
 PING = b"\x04\x07\x04PING\0\0"       #  a command of ZMTP
-UNREAD = 45                         #  messages, of which a pipe takes 32
+BEFORE, UNREAD = 264, 269            #  messages: before the second PING, and all, of which a pipe takes 256
 
 
 def ping_behind_requests(port, freeze=None):
-    """Sends, in one piece, more messages than a pipe takes and a PING behind the 40th, and breaks the connection; with
+    """Sends, in one piece, more messages than a pipe takes and a PING behind the 264th, and breaks the connection; with
     the piece in the broker's hands, or with both to be found by it at once."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         def heard(word):
@@ -143,7 +143,7 @@ def ping_behind_requests(port, freeze=None):
         heard(b"READY")
         if freeze:
             freeze.send_signal(signal.SIGSTOP)
-        sock.sendall(PING + b"\0\x01x" * 40 + PING + b"\0\x01x" * (UNREAD - 40))
+        sock.sendall(PING + b"\0\x01x" * BEFORE + PING + b"\0\x01x" * (UNREAD - BEFORE))
         if not freeze:
             heard(b"PONG")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))       #  close resets

@@ -195,7 +195,7 @@ def test_rules_and_board_ask_for_what_there_is(pair):
 #  What monitors have been told that there is: a name that goes breaks somebody's board.
 NAMES = """
     zbroker_build_info zbroker_role zbroker_level zbroker_in_sync zbroker_epoch zbroker_takeovers_total zbroker_solo_seconds_total
-    zbroker_replication_lag_bytes zbroker_replication_lag_seconds zbroker_peer_silence_seconds
+    zbroker_replication_lag_bytes zbroker_replication_lag_seconds zbroker_peer_silence_seconds zbroker_peer_silence_limit_seconds
     zbroker_messages_stored_total zbroker_messages_delivered_total zbroker_messages_redelivered_total
     zbroker_messages_acknowledged_total zbroker_messages_duplicate_total zbroker_messages_expired_total
     zbroker_messages_refused_total zbroker_messages_dead_lettered_total

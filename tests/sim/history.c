@@ -313,8 +313,9 @@ static void s_check_disks (int machine, uint64_t epoch, unsigned node, uint64_t 
     if (both && !base_holds (other, record) && s_copied != other)
         world_finding ("H1: commit %d of epoch %d%c is answered both, and is not synced on the peer's disk",
                        (int) commit, (int) epoch, "?PB"[node]);
-    //  What the peer has as well may still be called solo while `alone` leaves the disk, which takes a slow one its time.
-    if (!both && !disk_alone (machine) && !base_holds (other, record) && !world_has (EXTRA_SHARED))
+    //  What the peer has as well, or had until its disk was set back, may still be called solo while `alone` leaves the
+    //  disk, which takes a slow one its time.
+    if (!both && !disk_alone (machine) && !base_holds (other, record) && s_copied != other && !world_has (EXTRA_SHARED))
         world_finding ("H1: commit %d of epoch %d%c is answered solo, and the disk does not say so", (int) commit,
                        (int) epoch, "?PB"[node]);
     if (!both && s_witness && s_holder () != machine)

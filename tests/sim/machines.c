@@ -126,6 +126,7 @@ static void *s_run_broker (void *arg)
     config->log_keep = s_log_keep;
     config->log_file = 4 << 20;
     config->limits.inflight = s_inflight;
+    config->silence_learn = 1000;
     //  What clients held that have gone over to the other one is given to others at once.
     if (world_has (EXTRA_CLOCKS))
         config->limits.grace = 1;

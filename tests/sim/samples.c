@@ -13,6 +13,8 @@
         no more than the other half at a time. After a split each side has dropped for itself, and the newest one is there;
       - the queue has no more than eight, unless there was a split;
       - where there is a dead-letter each one that nobody has acknowledged is in one of the two: none is gone;
+      - each is in one of the two, but for a drop that a broker took and lost with what its disk lacked, and took anew as the leader:
+        its peer replays the first one's dead letter;
       - none comes again that was acknowledged with OK, and nothing is there that was not put.
 */
 
@@ -23,6 +25,7 @@
 #include <string.h>
 
 #include "clients.h"
+#include "core/base/lineage.h"
 #include "plain.h"
 
 #define SAMPLES 400
@@ -37,6 +40,7 @@ static struct {
     bool acking, acked; //  an ACK was sent; it was answered OK
     int64_t done;       //  when that was
     int found, lost;    //  how often in the end, and among the dead letters
+    uint64_t low, high; //  ids of its dead letters
 } s_sample[SAMPLES + 1];
 
 static int s_put;
@@ -152,6 +156,20 @@ static void *s_plot (void *arg)
     return NULL;
 }
 
+static void s_note_dead (int number, uint64_t id)
+{
+    uint64_t *low = &s_sample[number].low, *high = &s_sample[number].high;
+    *low = *low && *low < id ? *low : id;
+    *high = *high > id ? *high : id;
+}
+
+//  Whether its two dead letters are one that a peer replayed, and one of the leader's own.
+static bool s_dies_anew (int number)
+{
+    return s_sample[number].found == 0 && s_sample[number].lost == 2 &&
+           history_was_replayed (zb_epoch_number (s_sample[number].low), zb_epoch_number (s_sample[number].high));
+}
+
 //  Takes all of a queue, until nothing has come for longer than a lease.
 static void s_empty (client_t *self, const char *queue)
 {
@@ -168,6 +186,8 @@ static void s_empty (client_t *self, const char *queue)
             int *found = strcmp (queue, LOST) ? &s_sample[number[index]].found : &s_sample[number[index]].lost;
             ++*found;
             total++;
+            if (strcmp (queue, LOST) == 0)
+                s_note_dead (number[index], strtoull (ids[index], NULL, 10));
             snprintf (acks + size, sizeof acks - size, "%s%s", size ? " " : "", ids[index]);
         }
         if (count > 0)
@@ -181,7 +201,7 @@ static void s_check (int number)
 {
     bool split = history_is_split (), newest = number > s_put - (split ? 1 : NEWEST);
     int found = s_sample[number].found, lost = s_sample[number].lost;
-    if (found + lost > 1 && !split)
+    if (found + lost > 1 && !split && !s_dies_anew (number))
         world_finding ("H20: sample %d is there %d times, and %d times lost", number, found, lost);
     if (!s_sample[number].ok || s_sample[number].acking || s_sample[number].aside)
         return;

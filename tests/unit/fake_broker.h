@@ -23,12 +23,14 @@
 
 #define FAKE_MESSAGES 4096
 #define FAKE_SESSIONS 256
+#define FAKE_HELD 8
 
 //  What to do with a request.
 typedef enum {
     DO_SERVE,    //  as a broker does
     DO_IGNORE,   //  never heard of it
     DO_LOSE,     //  serve, but lose the reply
+    DO_HOLD,     //  serve, but keep the reply until fake_release
     DO_CLOSE,    //  serve, lose the reply, and close all connections; then listen again
     DO_DIE,      //  ignore it and close the broker for good
     DO_FORGET,   //  forget the session, and say 401
@@ -88,6 +90,12 @@ struct fake {
     char parked_id[32];
     int64_t parked_until;
     size_t parked_broker;
+    struct {
+        size_t broker;
+        zframe_t *routing;
+        zmsg_t *reply;
+    } held[FAKE_HELD];
+    size_t helds;
 
     //  Sockets order what actor and test do; this one is for tools that don't see it.
     atomic_bool fence;
@@ -385,15 +393,30 @@ static inline void fake_change_id (zmsg_t *reply)
     zframe_reset (zmsg_next (reply), "77777", 5);
 }
 
+//  Sends what DO_HOLD has kept.
+static inline void fake_release (fake_t *self)
+{
+    for (size_t index = 0; index < self->helds; index++)
+        fake_send (self, self->held[index].broker, self->held[index].routing, &self->held[index].reply);
+    self->helds = 0;
+}
+
 static inline void fake_deed (fake_t *self, size_t broker, zframe_t *routing, const zb_request_t *request, deed_t deed)
 {
     char *id = fake_text (request->from.id);
     zmsg_t *reply = NULL;
-    if (deed == DO_SERVE || deed == DO_LOSE || deed == DO_CLOSE || deed >= DO_GARBAGE)
+    if (deed == DO_SERVE || deed == DO_LOSE || deed == DO_HOLD || deed == DO_CLOSE || deed >= DO_GARBAGE)
         reply = fake_serve (self, broker, routing, request, id);
     switch (deed) {
     case DO_LOSE:
         zmsg_destroy (&reply);
+        break;
+    case DO_HOLD:
+        assert (self->helds < FAKE_HELD);
+        self->held[self->helds].broker = broker;
+        self->held[self->helds].routing = zframe_dup (routing);
+        self->held[self->helds++].reply = reply;
+        reply = NULL;
         break;
     case DO_CLOSE:
         zmsg_destroy (&reply);

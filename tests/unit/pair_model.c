@@ -81,6 +81,9 @@ void model_role_init (model_t *self, int at)
     if (self->witness)
         zb_role_bind (&self->node[at].role);
     self->node[at].role.run = self->copies ? self->serials + 1u : 0;
+    if (self->learns)
+        zb_role_adapt (&self->node[at].role, MODEL_HEARTBEAT, 0);
+    self->node[at].role.life = 0;
     //  Levels are test_role_level's.
     self->node[at].role.noting = self->node[at].role.level.noted = ZB_LEVEL_MOST;
 }
@@ -427,6 +430,9 @@ static bool s_hear (model_t *self, int at)
     model_unpack_beat (node->beat[0], &node->heard_sent, &echo, &beat);
     s_forget_beat (node);
     zb_role_beat (&node->role, &beat, echo, self->now);
+    //  Steps of the clock are no gaps of the link.
+    node->role.gap_ms = 0;
+    memset (node->role.patience.need, 0, sizeof node->role.patience.need);
     s_carry_out (self, at);
     return true;
 }
@@ -955,6 +961,7 @@ void model_init (model_t *self, const bounds_t *bounds, bool wait, bool witness)
     self->witness = witness;
     self->left = *bounds;
     self->copies = bounds->copies;
+    self->learns = bounds->learns;
     model_role_init (self, 0);
     model_role_init (self, 1);
 }

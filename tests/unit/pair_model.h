@@ -32,6 +32,8 @@
 #define MODEL_STEP 500
 #define MODEL_SILENCE 600
 #define MODEL_ACK_LIMIT 1500
+//  Where the limit of silence is learned all links are good: it is as small as it may be, below a step, as soon as it may.
+#define MODEL_HEARTBEAT 133
 
 typedef enum {
     ACT_EXECUTE, //  the store executes its next command
@@ -75,6 +77,7 @@ typedef enum {
 typedef struct {
     uint8_t kills, suspects, pauses, losses, cuts, deafs, puts, commits, yields, promotions, copies;
     uint8_t room; //  heartbeats on their way to a node; 0: they pass at once when time passes
+    bool learns;  //  the limit of silence is learned
     bool quick;   //  stores and their link do what is to be done before anything else happens
 } bounds_t;
 
@@ -119,6 +122,7 @@ typedef struct {
     int64_t now;
     bool wait; //  peer-loss = wait
     bool witness;
+    bool learns; //  the limit of silence is learned
     witness_record_t record;
     bool cut;
     uint8_t session, owner, there, grant_at, grant_epoch;

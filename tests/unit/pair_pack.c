@@ -28,6 +28,8 @@ typedef struct {
 //  Ages in steps, clipped; 255 for never.
 #define OLDEST 4
 #define NEVER 255
+#define LIVES 15
+#define STILL 50 //  ms: a part of each time that is none of whole steps
 
 static void s_put (pack_t *pack, uint64_t byte)
 {
@@ -74,6 +76,17 @@ static void s_get_lineage (pack_t *pack, zb_lineage_t *lineage)
     }
 }
 
+//  The limits of silence that there are in this model; the last one stands for those of others.
+static const int64_t s_limits[] = {0, 3 * MODEL_HEARTBEAT, MODEL_SILENCE, -1};
+
+static uint64_t s_limit (int64_t limit)
+{
+    uint64_t at = 0;
+    while (at < 3 && s_limits[at] != limit)
+        at++;
+    return at;
+}
+
 static void s_put_beat (pack_t *pack, const zb_beat_t *beat)
 {
     s_put (pack, beat->node | (uint64_t) beat->state << 2 | (uint64_t) beat->serving << 5 |
@@ -82,6 +95,8 @@ static void s_put_beat (pack_t *pack, const zb_beat_t *beat)
                      (uint64_t) beat->suspect << 3 | (uint64_t) beat->in_step << 4 | (uint64_t) beat->yields << 5);
     s_put (pack, beat->commit);
     s_put (pack, beat->alone);
+    //  So many lives that one is not taken for another one soon.
+    s_put (pack, s_limit (beat->patience) | (uint64_t) (beat->life & LIVES) << 2);
     s_put_lineage (pack, &beat->tail);
 }
 
@@ -102,6 +117,9 @@ static void s_get_beat (pack_t *pack, zb_beat_t *beat)
     beat->yields = byte >> 5 & 1;
     beat->commit = s_get (pack);
     beat->alone = s_get (pack);
+    byte = s_get (pack);
+    beat->patience = (uint32_t) s_limits[byte & 3];
+    beat->life = byte >> 2;
     s_get_lineage (pack, &beat->tail);
 }
 
@@ -168,6 +186,12 @@ static void s_put_role (pack_t *pack, const zb_role_t *role)
     s_put_time (pack, role->phase == ZB_PHASE_DRAINING ? role->yield_ms : 0);
     s_put_time (pack, role->ticked_ms);
     s_put_time (pack, role->awake_ms);
+    s_put (pack, role->still_ms / STILL > 255 ? 255 : (uint64_t) (role->still_ms / STILL));
+    s_put_time (pack, role->woken_ms > role->ticked_ms ? role->woken_ms : 0);
+    const zb_patience_t *patience = &role->patience;
+    s_put (pack, s_limit (patience->limit) | s_limit (patience->told) << 2 | (uint64_t) (patience->since_ms > 0) << 4);
+    s_put_time (pack, patience->told < patience->limit ? patience->told_ms : 0);
+    s_put (pack, role->life & LIVES);
     s_put_time (pack, role->overtaken_ms);
     s_put (pack, role->stopped / MODEL_STEP > OLDEST ? OLDEST : (uint64_t) (role->stopped / MODEL_STEP));
     s_put_time (pack, role->stopped ? role->stopped_ms : 0);
@@ -239,6 +263,14 @@ static void s_get_role (pack_t *pack, zb_role_t *role)
     role->yield_ms = s_get_time (pack);
     role->ticked_ms = s_get_time (pack);
     role->awake_ms = s_get_time (pack);
+    role->still_ms = s_get (pack) * STILL;
+    role->woken_ms = s_get_time (pack);
+    byte = s_get (pack);
+    role->patience.limit = s_limits[byte & 3];
+    role->patience.told = s_limits[byte >> 2 & 3];
+    role->patience.since_ms = byte >> 4;
+    role->patience.told_ms = s_get_time (pack);
+    role->life = s_get (pack);
     role->overtaken_ms = s_get_time (pack);
     role->stopped = s_get (pack) * MODEL_STEP;
     role->stopped_ms = s_get_time (pack);
@@ -381,7 +413,7 @@ size_t model_pack (const model_t *self, uint8_t data[MODEL_PACKED])
     s_put (&pack, self->wait | (uint64_t) self->cut << 1 | (uint64_t) self->ended << 2 | (uint64_t) self->live << 3 |
                       (uint64_t) self->strained << 4 | (uint64_t) self->replaced << 5 | (uint64_t) self->promoted << 6);
     s_put (&pack, self->witness | (uint64_t) self->record.state << 1 | (uint64_t) self->record.holder << 3);
-    s_put (&pack, self->copies | (uint64_t) self->restored << 1);
+    s_put (&pack, self->copies | (uint64_t) self->restored << 1 | (uint64_t) self->learns << 2);
     s_put (&pack, self->record.epoch);
     s_put (&pack, self->session | (uint64_t) self->owner << 4);
     s_put (&pack, self->there);
@@ -423,7 +455,8 @@ void model_unpack (model_t *self, const uint8_t *data)
     self->record = (witness_record_t){.state = (witness_state_t) (byte >> 1 & 3), .holder = byte >> 3};
     byte = s_get (&pack);
     self->copies = byte & 1;
-    self->restored = byte >> 1;
+    self->restored = byte >> 1 & 1;
+    self->learns = byte >> 2;
     self->record.epoch = s_get (&pack);
     self->session = s_get (&pack);
     self->owner = self->session >> 4;

@@ -52,15 +52,31 @@ void play (model_t *self, const char *acts)
     }
 }
 
-model_t play_pair (bool wait)
+static model_t s_pair (bool wait, bool learns)
 {
     model_t model;
-    model_init (&model, &play_bounds, wait, false);
+    bounds_t bounds = play_bounds;
+    bounds.learns = learns;
+    model_init (&model, &bounds, wait, false);
     play (&model, "start P, start B, time P * 4");
     assert_int_equal (model.node[0].role.phase, ZB_PHASE_PAIRED);
     assert_true (model.node[1].role.in_step);
     play (&model, "put P, ok P");
     assert_int_equal (model.ok[model.token], OK_BOTH);
+    return model;
+}
+
+model_t play_pair (bool wait)
+{
+    return s_pair (wait, false);
+}
+
+model_t play_learned (void)
+{
+    model_t model = s_pair (false, true);
+    play (&model, "time P * 4");
+    for (int at = 0; at < 2; at++)
+        assert_int_equal (zb_patience_limit (&model.node[at].role.patience), 3 * MODEL_HEARTBEAT);
     return model;
 }
 

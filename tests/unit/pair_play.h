@@ -22,6 +22,8 @@ extern const bounds_t play_bounds;
 void play (model_t *self, const char *acts);
 //  The primary serves, the backup is in sync, and one message has been answered.
 model_t play_pair (bool wait);
+//  The same, each with the smallest limit of silence that may be learned.
+model_t play_learned (void);
 //  Fails the test unless the node leads, or does not.
 void play_leads (const node_t *node, bool leads);
 //  How a client without a token is answered.

@@ -44,15 +44,19 @@ static void test_what_is_written_is_read (void **unused)
         beat.level = (zb_level_t){1, 2 + bits, 1 + bits, 3, "0.2.0", "0.2.0"};
         beat.time = 1800000000000 + bits;
         beat.wall = 1800000000500 - bits;
+        beat.patience = 300 + bits;
+        beat.life = 0xfffffff0 + bits;
         for (uint64_t i = 0; i < bits % 9; i++)
             zb_lineage_raise (&beat.tail, 2, 100 + i);
         size_t size = zb_beat_encode (&beat, data);
-        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9) + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS);
+        assert_int_equal (size, 45 + ZB_EPOCH_SIZE * (bits % 9) + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS);
         assert_int_equal (zb_beat_decode (&back, data, size), 0);
         assert_memory_equal (&back, &beat, offsetof (zb_beat_t, tail));
         assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
         assert_int_equal (back.time, beat.time);
         assert_int_equal (back.wall, beat.wall);
+        assert_int_equal (back.patience, beat.patience);
+        assert_int_equal (back.life, beat.life);
         uint8_t again[ZB_BEAT_MAX];
         assert_int_equal (zb_beat_encode (&back, again), size);
         assert_memory_equal (again, data, size);
@@ -87,7 +91,7 @@ static void test_malformed_ones_are_refused (void **unused)
     assert_int_equal (zb_beat_size (data), size);
     //  Levels take at least what this version knows of them.
     memcpy (bad, data, size);
-    bad[size - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] = ZB_LEVEL_SIZE - 1;
+    bad[size - ZB_BEAT_LIMITS - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] = ZB_LEVEL_SIZE - 1;
     assert_int_equal (zb_beat_decode (&back, bad, size), -1);
     static const struct {
         size_t at;
@@ -114,7 +118,7 @@ static void test_a_later_version_is_heard (void **unused)
     zb_lineage_raise (&beat.tail, 1, 1);
     beat.level = (zb_level_t){2, 5, 2, 2, "0.5.0", "0.2.0"};
     size_t size = zb_beat_encode (&beat, data);
-    data[size - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] += 7;
+    data[size - ZB_BEAT_LIMITS - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] += 7;
     static const char more[] = "levels!\0\5a = b, and what nobody knows yet";
     memcpy (data + size, more, sizeof more);
     assert_int_equal (zb_beat_decode (&back, data, size + sizeof more), 0);
@@ -132,12 +136,28 @@ static void test_an_earlier_version_tells_no_time (void **unused)
     zb_beat_t beat = s_beat (1), back;
     beat.level = (zb_level_t){1, 2, 2, 2, "0.2.0", "0.2.0"};
     beat.time = beat.wall = 7;
-    size_t size = zb_beat_encode (&beat, data) - ZB_BEAT_CLOCKS;
+    size_t size = zb_beat_encode (&beat, data) - ZB_BEAT_CLOCKS - ZB_BEAT_LIMITS;
     data[size - ZB_LEVEL_SIZE - 1] = ZB_LEVEL_SIZE;
     assert_int_equal (zb_beat_decode (&back, data, size), 0);
     assert_int_equal (zb_beat_size (data), size);
     assert_memory_equal (&back.level, &beat.level, sizeof beat.level);
     assert_int_equal (back.time + back.wall, 0);
+    assert_int_equal (back.patience + back.life, 0);
+}
+
+//  Nor does one that tells the time name its limit of silence.
+static void test_an_earlier_version_names_no_limit (void **unused)
+{
+    (void) unused;
+    uint8_t data[ZB_BEAT_MAX] = {0};
+    zb_beat_t beat = s_beat (1), back;
+    beat.time = 7;
+    beat.patience = beat.life = 300;
+    size_t size = zb_beat_encode (&beat, data) - ZB_BEAT_LIMITS;
+    data[size - ZB_BEAT_CLOCKS - ZB_LEVEL_SIZE - 1] = ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS;
+    assert_int_equal (zb_beat_decode (&back, data, size), 0);
+    assert_int_equal (back.time, 7);
+    assert_int_equal (back.patience + back.life, 0);
 }
 
 //  Two whose levels do not fit are no pair, and neither shall lead the other.
@@ -317,6 +337,7 @@ int main (void)
         cmocka_unit_test (test_malformed_ones_are_refused),
         cmocka_unit_test (test_a_later_version_is_heard),
         cmocka_unit_test (test_an_earlier_version_tells_no_time),
+        cmocka_unit_test (test_an_earlier_version_names_no_limit),
         cmocka_unit_test (test_levels_have_to_fit),
         cmocka_unit_test (test_ahead_is_the_newest_epoch_answered_alone),
         cmocka_unit_test (test_two_agree_who_should_lead),

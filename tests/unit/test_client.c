@@ -834,6 +834,108 @@ static void test_get_stuck (void **state)
     s_free (&pair);
 }
 
+//  A broker that is stopped, and another one that takes over after a while.  No patience would end in time.
+static uint64_t s_asked, s_missed;
+static deed_t s_stopped (fake_t *self, size_t broker, const zb_request_t *request)
+{
+    self->stage = self->stage || (broker == 0 && request->verb == ZB_PUT);
+    if (self->stage == 0)
+        return DO_SERVE;
+    if (broker == 0)
+        return DO_IGNORE;
+    if (self->hellos[1] < 4) {
+        //  The client counts what it asks: none has gone to nobody.
+        uint64_t serial = 0;
+        zb_number_parse ((zb_frame_t){(const char *) request->from.id.data + 1, request->from.id.size - 1}, INT64_MAX,
+                         &serial);
+        s_missed += self->hellos[1] > 1 ? serial - s_asked - 1 : 0;
+        s_asked = serial;
+        return DO_PASSIVE;
+    }
+    self->active = 1;
+    return DO_SERVE;
+}
+
+static void test_a_silent_broker_is_not_left_before_another_one_serves (void **state)
+{
+    (void) state;
+    pair_t *pair = s_start (s_stopped, "p");
+    assert_int_equal (zb_client_set_patience (pair->client, 3600000), 0);
+    assert_int_equal (zb_client_put (pair->client, "orders", "x", 1, NULL), 0);
+    assert_string_equal (zb_client_endpoint (pair->client), pair->fake->endpoint[1]);
+    s_stop (pair);
+    //  While the other one said PASSIVE it was asked again, and this one was not.
+    assert_true (pair->fake->hellos[1] >= 4);
+    assert_int_equal (s_missed, 0);
+    assert_true (pair->fake->hellos[0] <= 2);
+    assert_int_equal (pair->fake->messages, 1);
+    s_free (&pair);
+}
+
+//  A broker that answers late, as one that waits for its peer's disk, or whose link to it is cut; the other one would lead if
+//  it was asked to.
+static deed_t s_slow (fake_t *self, size_t broker, const zb_request_t *request)
+{
+    if (broker == 1)
+        self->active = 1;
+    else if (request->verb == ZB_PUT)
+        return DO_HOLD;
+    if (self->seen[ZB_PING] == 3)
+        fake_release (self);
+    return DO_SERVE;
+}
+
+static void test_a_slow_broker_is_not_left (void **state)
+{
+    (void) state;
+    pair_t *pair = s_start (s_slow, "p");
+    assert_int_equal (zb_client_set_patience (pair->client, 3600000), 0);
+    assert_int_equal (zb_client_put (pair->client, "orders", "x", 1, NULL), 0);
+    assert_string_equal (zb_client_endpoint (pair->client), pair->fake->endpoint[0]);
+    s_stop (pair);
+    assert_int_equal (pair->fake->hellos[1], 0);
+    assert_int_equal (pair->fake->seen[ZB_PING], 3);
+    assert_int_equal (pair->fake->seen[ZB_PUT], 1);
+    s_free (&pair);
+}
+
+//  A broker that was silent goes on.  That the other one would have served comes too late.
+static deed_t s_goes_on (fake_t *self, size_t broker, const zb_request_t *request)
+{
+    if (broker == 1 && request->verb == ZB_HELLO && self->stage == 1) {
+        self->stage = 2;
+        fake_release (self);
+        self->active = 1;
+        return DO_HOLD;
+    }
+    if (self->stage == 2) {
+        fake_release (self);
+        self->active = 0;
+        self->stage = 3;
+    }
+    if (broker == 0 && request->verb == ZB_PUT && self->stage == 0) {
+        self->stage = 1;
+        return DO_HOLD;
+    }
+    return self->stage == 1 ? DO_IGNORE : DO_SERVE;
+}
+
+static void test_a_broker_that_goes_on_is_not_left (void **state)
+{
+    (void) state;
+    enum { PUTS = 20 };
+    pair_t *pair = s_start (s_goes_on, "p");
+    assert_int_equal (zb_client_set_patience (pair->client, 3600000), 0);
+    for (int index = 0; index < PUTS; index++) {
+        assert_int_equal (zb_client_put (pair->client, "orders", "x", 1, NULL), 0);
+        assert_string_equal (zb_client_endpoint (pair->client), pair->fake->endpoint[0]);
+    }
+    s_stop (pair);
+    assert_int_equal (pair->fake->stage, 3);
+    assert_int_equal (pair->fake->seen[ZB_PUT], PUTS);
+    s_free (&pair);
+}
+
 //  --- Queues and brokers -------------------------------------------------------------------------------------------
 
 static deed_t s_delete_breaks (fake_t *self, size_t broker, const zb_request_t *request)
@@ -926,6 +1028,9 @@ int main (void)
         cmocka_unit_test (test_get_interrupted),
         cmocka_unit_test (test_get_takeover),
         cmocka_unit_test (test_get_stuck),
+        cmocka_unit_test (test_a_silent_broker_is_not_left_before_another_one_serves),
+        cmocka_unit_test (test_a_slow_broker_is_not_left),
+        cmocka_unit_test (test_a_broker_that_goes_on_is_not_left),
         cmocka_unit_test (test_queues),
     };
     zsys_handler_set (NULL);

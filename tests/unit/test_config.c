@@ -295,6 +295,14 @@ static void test_limits_must_fit_together (void **state)
     kit_good (kit_set (config, "pair/heartbeat", "200"));
     kit_refused (kit_finish (config), "pair/silence", "pair/heartbeat");
     zb_config_destroy (&config);
+    //  What is set is kept; what is not, or was refused, is learned.
+    config = zb_config_new ();
+    kit_refused (kit_set (config, "pair/silence", "49"), "pair/silence", "49");
+    kit_good (kit_set (config, "pair/heartbeat", "50"));
+    assert_false (config->silence_set);
+    kit_good (kit_set (config, "pair/silence", "500"));
+    assert_true (config->silence_set);
+    zb_config_destroy (&config);
 }
 
 int main (void)

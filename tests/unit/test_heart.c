@@ -29,6 +29,8 @@ typedef struct {
     char text[64];
     atomic_bool silent;
     atomic_int number; //  of the last beat
+    bool late;         //  it takes its time,
+    atomic_int_least64_t began; //  and has begun then, the first time
 } voice_t;
 
 static size_t s_say (void *context, uint8_t *payload, size_t room)
@@ -36,6 +38,10 @@ static size_t s_say (void *context, uint8_t *payload, size_t room)
     voice_t *voice = context;
     if (atomic_load (&voice->silent))
         return 0;
+    int_least64_t none = 0, now = zclock_mono ();
+    atomic_compare_exchange_strong (&voice->began, &none, now);
+    while (voice->late && zclock_mono () < now + 3)
+        ;
     return (size_t) snprintf ((char *) payload, room, "%s", voice->text);
 }
 
@@ -530,6 +536,56 @@ static void test_a_false_echo_is_none (void **unused)
     zsock_destroy (&peer);
 }
 
+//  What an echo's time is compared with was told to the heart before or after: only what was told before is in that beat.
+static void test_an_echo_is_no_newer_than_what_it_says (void **unused)
+{
+    (void) unused;
+    voice_t here = {.text = "here", .late = true};
+    heart_t *heart;
+    zsock_t *peer = s_fake ("inproc://late", &heart, &here);
+    WAIT_FOR (heart, sent, 1);
+    uint8_t frame[HEART_HEADER_SIZE];
+    s_frame (frame, SESSION, 1, "");
+    s_put64 (frame + 24, heart_session (heart));
+    s_put64 (frame + 32, 1);
+    zmq_send (zsock_resolve (peer), frame, sizeof frame, 0);
+    const heart_event_t *event = s_next_kind (heart, HEART_BEAT);
+    assert_true (event->echoed_ms != 0);
+    assert_true (event->echoed_ms <= atomic_load (&here.began));
+    heart_destroy (&heart);
+    zsock_destroy (&peer);
+}
+
+//  A pause in our beats is told once it is over, too, and then no more.
+static void test_the_owner_learns_of_pauses (void **unused)
+{
+    (void) unused;
+    enum { PAUSE = 300 };
+    voice_t here = {.text = "here"};
+    heart_t *heart;
+    zsock_t *peer = s_fake ("inproc://pauses", &heart, &here);
+    WAIT_FOR (heart, sent, 1);
+    heart_unsent (heart);
+    const int64_t begin = zclock_mono ();
+    atomic_store (&here.silent, true);
+    int64_t unsent;
+    while ((unsent = heart_unsent (heart)) < PAUSE) {
+        assert_true (zclock_mono () < begin + patience_ms ());
+        zclock_sleep (1);
+    }
+    const uint64_t sent = heart_counters (heart).sent;
+    atomic_store (&here.silent, false);
+    WAIT_FOR (heart, sent, sent + 1);
+    assert_true (heart_unsent (heart) >= unsent);
+    //  A busy machine makes pauses of its own, but not always one of that length.
+    while (heart_unsent (heart) >= PAUSE) {
+        assert_true (zclock_mono () < begin + patience_ms ());
+        zclock_sleep (1);
+    }
+    heart_destroy (&heart);
+    zsock_destroy (&peer);
+}
+
 static void test_the_owner_gets_the_newest_alone (void **unused)
 {
     (void) unused;
@@ -800,6 +856,8 @@ int main (int argc, char *argv[])
         cmocka_unit_test (test_a_new_session_replaces_the_old_one),
         cmocka_unit_test (test_a_question_is_answered_at_once),
         cmocka_unit_test (test_a_false_echo_is_none),
+        cmocka_unit_test (test_an_echo_is_no_newer_than_what_it_says),
+        cmocka_unit_test (test_the_owner_learns_of_pauses),
         cmocka_unit_test (test_the_owner_gets_the_newest_alone),
         cmocka_unit_test (test_what_cannot_work_is_refused_at_once),
         cmocka_unit_test (test_a_killed_process_is_dead),

@@ -270,6 +270,35 @@ static void test_mute (void **state)
     assert_true (server[0].requests > 1);
 }
 
+//  A second opinion: another server is asked and answers while the current one is mute, and is not moved to.
+static void test_listen (void **state)
+{
+    (void) state;
+    server_t server[2];
+    pirate_t *pirate = s_pair (server, ZMQ_ROUTER);
+    s_connect (pirate);
+    while (!pirate_connected (pirate, 1))
+        pirate_wait (pirate, 10);
+    s_tell (&server[0], "MUTE");
+    assert_null (pirate_listen (pirate, 0));
+    assert_int_equal (zmq_send (pirate_socket (pirate), "one", 3, ZMQ_DONTWAIT), 3);
+    void *other = pirate_listen (pirate, 1);
+    assert_non_null (other);
+    assert_int_equal (zmq_send (other, "two", 3, ZMQ_DONTWAIT), 3);
+    pirate_event_t event;
+    while ((event = pirate_wait (pirate, patience_ms ())) == PIRATE_UP)
+        ;
+    assert_int_equal (event, PIRATE_OTHER);
+    char reply[8];
+    assert_int_equal (zmq_recv (other, reply, sizeof reply, ZMQ_DONTWAIT), 3);
+    assert_memory_equal (reply, "two", 3);
+    assert_int_equal (pirate_current (pirate), 0);
+    //  Once it is the current one it is no other.
+    pirate_move (pirate, 1, false);
+    assert_null (pirate_listen (pirate, 1));
+    s_end (server, &pirate);
+}
+
 //  The reply to a request that was given up is not taken for the reply to the next one.
 static void test_late (void **state)
 {
@@ -523,6 +552,7 @@ int main (int argc, char *argv[])
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_new),     cmocka_unit_test (test_echo), cmocka_unit_test (test_nobody),
         cmocka_unit_test (test_death),   cmocka_unit_test (test_mute), cmocka_unit_test (test_late),
+        cmocka_unit_test (test_listen),
         cmocka_unit_test (test_again),   cmocka_unit_test (test_busy), cmocka_unit_test (test_interrupted),
         cmocka_unit_test (test_frozen),  cmocka_unit_test (test_lost), cmocka_unit_test (test_renew),
         cmocka_unit_test (test_signals), cmocka_unit_test (test_reroute),

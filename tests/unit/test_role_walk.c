@@ -737,6 +737,37 @@ static void test_walk (void **unused)
         {"witness: a split, cut", {.cuts = 1, .kills = 1, .commits = 10, .puts = 1, .quick = true}, SPLIT, false, true},
         {"witness: a split, both return", {.kills = 1, .commits = 9, .puts = 1, .quick = true}, RETURNED, false, true},
         {"witness: set back", {.copies = 1, .kills = 2, .commits = 7, .puts = 2, .quick = true}, PAIRED, false, true},
+        {"learned: killed", {.kills = 3, .commits = 7, .puts = 2, .quick = true, .learns = true}, PAIRED, false, false},
+        {"learned: cut and killed",
+         {.cuts = 2, .kills = 2, .commits = 8, .puts = 2, .quick = true, .learns = true},
+         PAIRED,
+         false, false},
+        {"learned: paused and killed",
+         {.pauses = 2, .kills = 2, .commits = 7, .puts = 3, .quick = true, .learns = true},
+         PAIRED,
+         false, false},
+        {"learned: deaf and killed",
+         {.deafs = 8, .kills = 2, .commits = 7, .puts = 3, .quick = true, .learns = true},
+         PAIRED,
+         false, false},
+        {"learned: handed over, paused",
+         {.yields = 1, .pauses = 1, .kills = 1, .commits = 7, .puts = 2, .quick = true, .learns = true},
+         PAIRED,
+         false, false},
+        {"learned: heartbeats lost",
+         {.deafs = 4, .losses = 1, .kills = 1, .commits = 4, .puts = 1, .room = 1, .learns = true},
+         PAIRED,
+         false, false},
+        {"learned: a pause, heartbeats",
+         {.pauses = 1, .kills = 1, .commits = 4, .puts = 2, .room = 1, .learns = true},
+         PAIRED,
+         false, false},
+        {"learned: a new pair", {.kills = 1, .commits = 4, .puts = 1, .room = 1, .learns = true}, FRESH, false, false},
+        {"learned: a split", {.cuts = 1, .kills = 1, .commits = 8, .puts = 1, .learns = true}, SPLIT, false, false},
+        {"learned: witness, paused and cut",
+         {.pauses = 1, .cuts = 1, .commits = 6, .puts = 2, .quick = true, .learns = true},
+         PAIRED,
+         false, true},
         {"witness: a new pair", {.room = 1, .cuts = 1, .kills = 1, .commits = 4, .puts = 1}, FRESH, false, true},
     };
     for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
@@ -782,6 +813,7 @@ static const char *s_run (uint64_t seed, bool talk)
     bounds_t bounds = all;
     bounds.room = (uint8_t) (seed % 3);
     bounds.quick = seed / 3 % 2;
+    bounds.learns = seed / 6 % 2;
     if (seed % 5 == 0)
         bounds.cuts = bounds.pauses = bounds.losses = bounds.deafs = 0;
     if (seed % 8 < 5)

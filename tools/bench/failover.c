@@ -47,7 +47,7 @@ typedef struct {
     bool stop;  //  the producer is to end, and nothing will be broken any more
     bool drain; //  the consumer is to end when it has all
     size_t body, window;
-    int64_t rate, backlog;
+    int64_t rate, backlog, rest;
     int64_t events[EVENTS];
     histogram_t put[EVENTS], get[EVENTS];
     watch_t putting, getting;
@@ -280,6 +280,9 @@ static int s_switch (failover_t *self, size_t from)
 static int s_strike (failover_t *self, event_t event)
 {
     size_t active = 0;
+    for (int64_t end = zclock_mono () + self->rest * 1000;
+         zclock_mono () < end && !s_ended (self) && !pair_interrupted ();)
+        zclock_sleep (50);
     //  At no fixed distance from the last one.
     zclock_sleep (100 + (int) randof (200));
     //  The last thing before it: on a busy machine a pair may have fallen out of step since.
@@ -398,13 +401,13 @@ static void s_print_json (const failover_t *self)
 
 int bench_failover (tool_t *tool)
 {
-    int64_t body = 100, window = 100, rate = 2000, backlog = 0;
+    int64_t body = 100, window = 100, rate = 2000, backlog = 0, rest = 0;
     int64_t kills = 50, passive_kills = 50, stops = 50, switchovers = 50;
     if (tool_number (tool, "body", STAMP, 1 << 20, &body) || tool_number (tool, "window", 1, ZB_WINDOW, &window) ||
         tool_number (tool, "rate", 100, 100000, &rate) || tool_number (tool, "kills", 0, 100000, &kills) ||
         tool_number (tool, "passive-kills", 0, 100000, &passive_kills) ||
         tool_number (tool, "stops", 0, 100000, &stops) || tool_number (tool, "switchovers", 0, 100000, &switchovers) ||
-        tool_number (tool, "backlog", 0, 100000000, &backlog))
+        tool_number (tool, "backlog", 0, 100000000, &backlog) || tool_number (tool, "rest", 0, 3600, &rest))
         return TOOL_USAGE;
     if (tool->size || tool_option (tool, "brokers"))
         return tool_misused (tool, "--failover kills a pair of its own: no mode, no --brokers");
@@ -417,6 +420,7 @@ int bench_failover (tool_t *tool)
     self->window = (size_t) window;
     self->rate = rate;
     self->backlog = backlog;
+    self->rest = rest;
     self->events[KILL] = kills;
     self->events[PASSIVE] = passive_kills;
     self->events[STOP] = stops;

@@ -20,13 +20,14 @@
 
 //  Options of `zbroker bench --failover`; the command has --body, --rate, --window, --backlog and --json,
 //  too.
-#define BENCH_FAILOVER_OPTIONS                                                                  \
-    {"failover", NULL, "how long do clients wait when a broker goes?"},                         \
-        {"kills", "N", "failover: kill -9 the active broker so often (default: 50)"},           \
-        {"passive-kills", "N", "failover: kill -9 the passive broker so often (default: 50)"},  \
-        {"stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"},           \
-    {                                                                                           \
-        "switchovers", "N", "failover: have the active broker hand over so often (default: 50)" \
+#define BENCH_FAILOVER_OPTIONS                                                                     \
+    {"failover", NULL, "how long do clients wait when a broker goes?"},                            \
+        {"kills", "N", "failover: kill -9 the active broker so often (default: 50)"},              \
+        {"passive-kills", "N", "failover: kill -9 the passive broker so often (default: 50)"},     \
+        {"stops", "N", "failover: SIGSTOP the active broker so often (default: 50)"},              \
+        {"switchovers", "N", "failover: have the active broker hand over so often (default: 50)"}, \
+    {                                                                                              \
+        "rest", "S", "failover: wait so long before each of them (default: 0)"                     \
     }
 
 //  Runs it and prints the distribution.  Returns an exit code: TOOL_FAILED if a client saw an error, or a message was

@@ -24,7 +24,7 @@
 #define ZB_ENVELOPE_BYTES 512    //  bytes of these together
 #define ZB_BODIES_MAX 65536      //  bodies in a PUT of any broker, see `bodies`
 #define ZB_WINDOW 256            //  PUTs of one producer in flight, and digests kept of it; GETs of one client that wait
-#define ZB_AHEAD 32              //  requests of a client that are taken from the network before they are read
+#define ZB_AHEAD 256             //  requests of a client that are taken from the network before they are read: as many as it has in flight
 #define ZB_ACKS_MAX 65536        //  bytes of an acks argument
 #define ZB_PUT_ACKS_MAX 1000     //  ids in a PUT's property acks
 #define ZB_EXPIRES_MOST 3155760000000 //  ms of `expires`: a hundred years

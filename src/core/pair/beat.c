@@ -51,13 +51,15 @@ size_t zb_beat_encode (const zb_beat_t *self, uint8_t data[ZB_BEAT_MAX])
     memcpy (data + BEAT_HEAD, row, size);
     size += BEAT_HEAD;
     data[size] = 0;
-    data[size + 1] = ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS;
+    data[size + 1] = ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS;
     size += 2;
     zb_level_encode (&self->level, data + size);
     size += ZB_LEVEL_SIZE;
     zb_put64 (data + size, self->time);
     zb_put64 (data + size + 8, self->wall);
-    return size + ZB_BEAT_CLOCKS;
+    zb_put32 (data + size + 16, self->patience);
+    zb_put32 (data + size + 20, self->life);
+    return size + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS;
 }
 
 void zb_beat_age (uint8_t *data, int64_t core, int64_t disk)
@@ -93,6 +95,10 @@ int zb_beat_decode (zb_beat_t *self, const void *data, size_t size)
     if (end - level >= ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS) {
         self->time = zb_get64 (level + ZB_LEVEL_SIZE);
         self->wall = zb_get64 (level + ZB_LEVEL_SIZE + 8);
+    }
+    if (end - level >= ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS) {
+        self->patience = zb_get32 (level + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS);
+        self->life = zb_get32 (level + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + 4);
     }
     self->node = byte[1];
     self->state = (bstar_state_t) byte[2];

@@ -29,6 +29,8 @@
         -    40   levels and versions, as level.h says
         -     8   the pair's time, ms since 1970 (core/base/pairtime.h); 0 = not known.  Programs of level 2 do not say it,
         -     8   nor ms since 1970 as this machine's clock says
+        -     4   ms without a heartbeat until the sender takes who hears this for gone (core/pair/patience.h).  Older
+        -     4   programs do not say it, nor a number that is another one after each start and stop of the sender
         -     -   what a later program says of them
 
         -     2   bytes of the settings that follow, lines as zb_config_tell writes them
@@ -45,7 +47,8 @@
 #define ZB_PAIR_SIZE 16
 #define ZB_BEAT_EPOCHS 8
 #define ZB_BEAT_CLOCKS 16 //  bytes of the pair's time and the machine's clock
-#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS)
+#define ZB_BEAT_LIMITS 8  //  bytes of the limit of silence and the number behind it
+#define ZB_BEAT_MAX (45 + ZB_BEAT_EPOCHS * ZB_EPOCH_SIZE + 2 + ZB_LEVEL_SIZE + ZB_BEAT_CLOCKS + ZB_BEAT_LIMITS)
 
 typedef struct {
     unsigned node;
@@ -66,6 +69,8 @@ typedef struct {
     zb_level_t level;
     uint64_t time; //  of the pair; as who leads says, or was heard to say last
     uint64_t wall; //  ms since 1970; 0 = not told
+    uint32_t patience; //  ms, its limit of silence; 0 = not told
+    uint32_t life; //  changes when its process starts, or was stopped for so long that it may have been taken for gone
 } zb_beat_t;
 
 //  Writes the payload; returns its size.  Of a longer tail only the newest epochs are written.

@@ -94,6 +94,7 @@ const bstar_row_t *zb_role_bstar (zb_role_t *self, bstar_event_t event, bool may
         return row;
     zb_role_note_row (self, true, row->number);
     self->changed_ms = now;
+    zb_patience_anew (&self->patience, now);
     if (after == BSTAR_ACTIVE) {
         //  From passive, or by a client's vote, the peer is gone: that is going alone.  Two that met go on together.
         //  One that has handed over has all that its peer may answer with it, so that the peer goes on with it.
@@ -138,13 +139,32 @@ void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_w
     self->paired = paired;
     self->wait = peer_loss_wait;
     self->silence = silence;
+    zb_patience_init (&self->patience, silence);
     self->ack_limit = ack_limit;
     self->bstar = bstar_fsm (node == 1 ? BSTAR_PRIMARY : BSTAR_BACKUP);
     self->rejoin_delay = ZB_REJOIN_FIRST;
     self->run = zb_get32 (entropy) ^ zb_get32 (entropy + 4) ^ zb_get32 (entropy + 8) ^ zb_get32 (entropy + 12);
+    self->life = self->run;
+    self->unsent_ms = INT64_MAX;
     if (paired)
         memcpy (self->pair, entropy, ZB_PAIR_SIZE);
     memcpy (self->secret, entropy + ZB_PAIR_SIZE, ZB_SECRET_SIZE);
+}
+
+void zb_role_heartbeat (zb_role_t *self, int64_t interval)
+{
+    self->beat = interval;
+}
+
+void zb_role_adapt (zb_role_t *self, int64_t heartbeat, int64_t learn)
+{
+    zb_role_heartbeat (self, heartbeat);
+    zb_patience_adapt (&self->patience, heartbeat, learn);
+}
+
+void zb_role_unsent (zb_role_t *self, int64_t ms)
+{
+    self->unsent_ms = ms;
 }
 
 void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, uint64_t alone, uint64_t alone_from,
@@ -341,7 +361,7 @@ void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch)
     //  A grant can be late: only one of a peer that is heard, and is not alone, is true.  It can be early, too: it may
     //  overtake the heartbeat that says that the peer is no longer alone.  Whoever goes alone again names a newer
     //  epoch.
-    bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= self->silence;
+    bool heard = self->heard && !self->dead && self->ticked_ms - self->heard_ms <= zb_patience_limit (&self->patience);
     self->in_step = granted && self->bstar.state == BSTAR_PASSIVE && heard && self->peer.alone <= epoch;
     self->step_from = epoch;
     self->step_known = false;
@@ -400,6 +420,24 @@ static bool s_in_reach (const zb_role_t *self, uint64_t epoch)
     return epoch <= known + ZB_EPOCH_REACH;
 }
 
+//  What this heartbeat says of the link.  A gap counts once the next heartbeat says that the peer's process was not stopped
+//  meanwhile: that may not be in the first one yet.
+static void s_learn (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now)
+{
+    if (!self->heard || beat->patience == 0 || beat->life != self->peer.life) {
+        self->gap_ms = 0;
+        self->met_ms = now;
+        zb_patience_anew (&self->patience, now);
+        return;
+    }
+    if (self->gap_ms)
+        zb_patience_heard (&self->patience, self->gap_ms, self->gap_age, now);
+    self->gap_ms = now - zb_role_silent_since (self);
+    //  The one before is of a heartbeat that neither stop has held up.
+    bool newer = echoed > self->echoed_ms && self->echoed_ms > self->awake_ms && self->echoed_ms > self->met_ms;
+    self->gap_age = newer ? now - self->still_ms - self->echoed_ms : 0;
+}
+
 bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64_t now)
 {
     if (!s_in_reach (self, beat->alone) || !s_in_reach (self, zb_lineage_newest (&beat->tail).number))
@@ -407,13 +445,19 @@ bool zb_role_beat (zb_role_t *self, const zb_beat_t *beat, int64_t echoed, int64
     if (beat->node == self->node)
         return true;
     bool returns = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_gone (self, now);
-    zb_role_wake (self, now);
+    //  A smaller limit was named before it was in force, and may have been in force in a stop that ends with this turn.
+    if (beat->patience && beat->patience < zb_role_patience_there (self))
+        self->peer.patience = beat->patience;
+    //  Whether the peer may have led meanwhile is told by what it has echoed now.
+    zb_role_gap (self, now);
+    s_learn (self, beat, echoed, now);
     self->peer = *beat;
     if (beat->tail.size)
         self->known = *beat;
     self->heard = true;
     self->dead = false;
     self->heard_ms = now;
+    self->still_ms = 0;
     if (echoed > self->echoed_ms && self->owes && self->live && self->there >= self->closed)
         self->progress_ms = now;
     self->echoed_ms = echoed;
@@ -508,6 +552,7 @@ void zb_role_tick (zb_role_t *self, bool client_waits, int64_t now)
 {
     zb_role_wake (self, now);
     self->ticked_ms = now;
+    zb_patience_look (&self->patience, self->echoed_ms, self->peer.patience > 0, now);
     s_hand_back (self, now);
     if (self->phase == ZB_PHASE_PAIRED)
         zb_consent_refresh (&self->consent, now);

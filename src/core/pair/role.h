@@ -34,6 +34,7 @@
 #include "core/engine/engine.h"
 #include "core/pair/beat.h"
 #include "core/pair/consent.h"
+#include "core/pair/patience.h"
 #include "core/pair/phase.h"
 #include "core/pair/reason.h"
 #include "core/wire/token.h"
@@ -59,7 +60,8 @@ typedef struct {
     unsigned node; //  1 primary or single, 2 backup
     bool paired;
     bool wait;         //  peer-loss = wait
-    int64_t silence;   //  ms
+    int64_t silence;   //  ms, as configured: of it the limit of acks is made
+    int64_t beat;      //  ms, between heartbeats of this broker; 0 = not told
     int64_t ack_limit; //  ms, the fresh interval, the telling and the writing at its end included
     bool shared;       //  both brokers use one store, and its lock decides who leads
     int64_t lease;     //  ms, of that lock
@@ -118,6 +120,13 @@ typedef struct {
     bool heard, dead;
     bool owes; //  an echo of a heartbeat that was sent for a client's sake
     int64_t heard_ms, echoed_ms;
+    zb_patience_t patience;  //  how long it may be silent until it is gone
+    int64_t gap_ms, gap_age; //  the last gap and age of an echo, not learned yet: a stop of the peer's may explain them
+    int64_t met_ms;          //  when it was first heard since it was started or stopped
+    int64_t still_ms;        //  of the time since it was heard last this process has not listened
+    int64_t woken_ms;        //  the turn in which a gap between turns was looked at last
+    uint32_t life;           //  changes when this process was stopped
+    int64_t unsent_ms;       //  the longest that no heartbeat of ours has left since the last turn
     //  Commits and the link.
     uint64_t closed, here, there; //  last commit given to the store; durable here; durable on the peer
     uint64_t acked;               //  the most that was durable on the peer in any session of this leadership
@@ -155,6 +164,17 @@ typedef enum {
 //  Sets up the role; all times in ms.  `entropy` is used for pair id and secret if this broker forms the pair.
 void zb_role_init (zb_role_t *self, unsigned node, bool paired, bool peer_loss_wait, int64_t silence, int64_t ack_limit,
                    const uint8_t entropy[ZB_PAIR_SIZE + ZB_SECRET_SIZE]);
+
+//  So often a heartbeat leaves, ms: of a stop the peer may have heard the begin so much earlier.  Right after zb_role_init.
+void zb_role_heartbeat (zb_role_t *self, int64_t interval);
+
+//  The limit of silence is learned (core/pair/patience); `silence` is its first value.  `heartbeat`, between two of them,
+//  and `learn` in ms.  Right after zb_role_init.
+void zb_role_adapt (zb_role_t *self, int64_t heartbeat, int64_t learn);
+
+//  For how long at most no heartbeat of this broker has left since the last turn, up to now: longer turns, in which
+//  heartbeats went on, are no stop.  At the begin of a turn; what is never told counts as forever.
+void zb_role_unsent (zb_role_t *self, int64_t ms);
 
 //  Both brokers use one store: called right after zb_role_init.  `lease` in ms.
 void zb_role_share (zb_role_t *self, int64_t lease);
@@ -257,7 +277,7 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat);
 bool zb_role_peer_leads (const zb_role_t *self, int64_t now);
 //  Of an active broker: whether it has granted the peer `in sync`, in the session of the link that stands.
 bool zb_role_peer_in_step (const zb_role_t *self);
-//  No heartbeat within the limit, or known dead.
+//  No heartbeat within the limit (core/pair/patience), as this process has listened, or known dead.
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now);
 //  Why this broker does (or does not) serve; and as a sentence for operators and clients.
 zb_reason_t zb_role_reason (const zb_role_t *self, int64_t now);

@@ -20,6 +20,8 @@
 //  A gap between two turns of at least this part of the limit of silence is a stop.  A busy machine makes shorter ones
 //  all the time, and between those the heartbeats' thread has its turn.
 #define STOP_LEAST 2
+//  Of a gap between two turns no more than this part of the limit is time in which this process has listened.
+#define LISTENED 4
 //  Of this many numbers one is taken by chance.
 #define EPOCH_SPREAD 64
 
@@ -109,28 +111,65 @@ static int64_t s_probe_after (const zb_role_t *self)
     return after > self->ack_limit / 4 ? after : self->ack_limit / 4;
 }
 
-//  What a process that was stopped believes of its peer may be long over: it listens afresh.  Stopped for nearly as
-//  long as an active peer waits for acks, it may have been left behind.
-void zb_role_wake (zb_role_t *self, int64_t now)
+//  How long a stop may be in which the peer has not led: it counts from the last heartbeat before.
+static int64_t s_stop_most (const zb_role_t *self)
 {
-    int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
-    if (gap > self->silence) {
-        self->awake_ms = self->probe_ms = now;
-        self->dead = false;
-    }
+    int64_t there = zb_role_patience_there (self);
+    int64_t before = self->beat > there / 10 ? self->beat : there / 10;
+    return there - (before < there / 2 ? before : there / 2);
+}
+
+//  This turn is the first one after a gap.
+static void s_wake_once (zb_role_t *self, int64_t gap, int64_t least, int64_t now)
+{
+    if (gap > least / LISTENED)
+        self->still_ms += gap - least / LISTENED;
+    //  An active one is taken for gone by the limit that the peer has named, as long as its heartbeats do not come; a passive
+    //  one is left behind by that of acks.
+    bool active = self->bstar.state == BSTAR_ACTIVE;
+    int64_t limit = active ? zb_role_patience_there (self) : self->silence;
+    int64_t unheard = gap < self->unsent_ms ? gap : self->unsent_ms, stop = active ? unheard : gap;
     //  Stops in slices are one stop, until the peer is known to have heard this one since, or could have for long.
-    if (gap >= self->silence / STOP_LEAST) {
-        self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + gap : gap;
+    if (stop >= limit / STOP_LEAST) {
+        self->stopped = self->ticked_ms - self->stopped_ms < self->silence ? self->stopped + stop : stop;
         self->stopped_ms = now;
     }
+    if (unheard > s_stop_most (self)) {
+        self->life++;
+        zb_patience_anew (&self->patience, now);
+    }
+    self->woken_ms = now;
+}
+
+void zb_role_gap (zb_role_t *self, int64_t now)
+{
+    int64_t gap = self->ticked_ms ? now - self->ticked_ms : 0;
+    int64_t there = zb_role_patience_there (self), limit = zb_patience_limit (&self->patience);
+    int64_t least = there < limit ? there : limit;
+    if (gap > 0 && self->woken_ms <= self->ticked_ms)
+        s_wake_once (self, gap, least, now);
+    if (gap > least) {
+        self->awake_ms = self->probe_ms = now;
+        self->still_ms = 0;
+    }
+    //  After a stop of that length a death is told anew (patterns/heart).
+    if (gap > self->silence)
+        self->dead = false;
+    //  Stopped for nearly as long as an active peer waits for acks, it may have been left behind.
     if (self->stopped > s_probe_after (self) + self->silence / 2)
         self->in_step = false;
+}
+
+void zb_role_wake (zb_role_t *self, int64_t now)
+{
+    zb_role_gap (self, now);
     //  An active one has to think of the other side, too: a peer that holds a grant and has not heard it for so long
     //  may lead, and may be gone again.  What it answered is on its disk alone, so this one asks it before it goes
-    //  alone.  The peer counts from the last heartbeat before the stop, hence the tenth less.
+    //  alone.  Only who follows, and has heard this one, is known not to have led: one that has just started hears it, too.
+    bool follows = self->peer.state == BSTAR_PASSIVE && zb_role_echo_fresh (self, now);
     bool granted = self->granted && (!self->alone || self->phase == ZB_PHASE_SEVERING);
-    if (self->stopped > self->silence * 9 / 10 && self->bstar.state == BSTAR_ACTIVE && granted && !self->overtaken_ms &&
-        !zb_role_echo_fresh (self, now))
+    if (self->stopped > s_stop_most (self) && self->bstar.state == BSTAR_ACTIVE && granted && !self->overtaken_ms &&
+        !follows)
         self->overtaken_ms = now;
 }
 
@@ -180,7 +219,9 @@ static unsigned s_facts_of_peer (const zb_role_t *self, int64_t now)
 {
     bool forgotten =
         !self->peer.in_step && now - self->granted_ms > self->ack_limit && self->heard_ms > self->granted_ms;
-    bool deaf = !zb_role_echo_fresh (self, now) && now - self->awake_ms >= self->silence && !zb_role_overtaken (self);
+    //  One that was stopped may stay in sync for longer than it waits in silence, by what is configured.
+    int64_t there = zb_role_patience_there (self), sure = there > self->silence ? there : self->silence;
+    bool deaf = now - self->echoed_ms >= sure && now - self->awake_ms >= sure && !zb_role_overtaken (self);
     return s_bit (ZB_IF_TOLD, self->echoed_ms > self->alone_since || deaf || s_is_no_more (self)) |
            s_bit (ZB_IF_OUTRANKED, s_outranked (self, now)) |
            s_bit (ZB_IF_BACK, s_is_live (self) && now >= self->rejoin_ms && zb_role_echo_fresh (self, now)) |

@@ -17,7 +17,7 @@
 
 bool zb_role_peer_gone (const zb_role_t *self, int64_t now)
 {
-    return self->dead || now - zb_role_silent_since (self) > self->silence;
+    return self->dead || now - zb_role_silent_since (self) > zb_patience_limit (&self->patience);
 }
 
 bool zb_role_peer_leads (const zb_role_t *self, int64_t now)
@@ -118,6 +118,8 @@ void zb_role_tell (const zb_role_t *self, zb_beat_t *beat)
     beat->tail.size = self->lineage.size - from;
     memcpy (beat->tail.epoch, self->lineage.epoch + from, beat->tail.size * sizeof *beat->tail.epoch);
     beat->level = self->level;
+    beat->patience = (uint32_t) zb_patience_told (&self->patience);
+    beat->life = self->life;
 }
 
 //  Of a broker that is active.

@@ -35,7 +35,10 @@ bool zb_role_may_lead (const zb_role_t *self);
 void zb_role_phase (zb_role_t *self, zb_phase_event_t event, int64_t now);
 //  Looks what the facts have become, until no row leads on.
 void zb_role_look (zb_role_t *self, bool client_waits, int64_t now);
-//  What a process that was stopped believes of its peer may be long over: it listens afresh.
+//  The time between this turn and the last one is no time in which the peer was listened to, and what a process that was
+//  stopped believes of its peer may be long over: it listens afresh.
+void zb_role_gap (zb_role_t *self, int64_t now);
+//  That, and the peer may have led meanwhile, by what it was heard to say.
 void zb_role_wake (zb_role_t *self, int64_t now);
 //  Nothing is owed by the peer: it has acked all that was closed, and it hears us.
 bool zb_role_peer_owes_nothing (const zb_role_t *self, int64_t now);
@@ -98,16 +101,27 @@ static inline bool zb_role_overtaken (const zb_role_t *self)
     return self->overtaken_ms && !self->consent.needed;
 }
 
-//  When the peer was heard last, or this process, which was stopped, began to listen again.
+//  When the peer was heard last, or this process, which was stopped, began to listen again.  The clock of this stands still
+//  while it does not listen.
 static inline int64_t zb_role_silent_since (const zb_role_t *self)
 {
-    return self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms;
+    return (self->heard_ms > self->awake_ms ? self->heard_ms : self->awake_ms) + self->still_ms;
 }
 
-//  The peer hears us.
+//  For how long the peer waits at least, from when it has heard a heartbeat of ours, until it may lead.  It names that, and
+//  keeps it (core/pair/patience); more than this one would wait is not counted on.
+static inline int64_t zb_role_patience_there (const zb_role_t *self)
+{
+    int64_t named = self->peer.patience;
+    if (named == 0)
+        return self->silence;
+    return named < self->patience.most ? named : self->patience.most;
+}
+
+//  The peer hears us, and does not take us for gone yet.
 static inline bool zb_role_echo_fresh (const zb_role_t *self, int64_t now)
 {
-    return self->echoed_ms && now - self->echoed_ms < self->silence;
+    return self->echoed_ms && now - self->echoed_ms < zb_role_patience_there (self);
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <czmq.h>
 
+#include "core/pair/patience.h"
 #include "io/base/config.h"
 
 #define MIB ((size_t) 1 << 20)
@@ -40,6 +41,7 @@ zb_config_t *zb_config_new (void)
     self->lease = 10000;
     self->beat = 100;
     self->silence = 500;
+    self->silence_learn = ZB_PATIENCE_LEARN;
     self->ack_limit = 1000;
     self->turn_limit = 1000;
     self->resync_rate = 32 * MIB;

@@ -57,6 +57,8 @@ typedef struct {
     bool peer_loss_wait; //  peer-loss = wait: answer 503 rather than go on alone
     int64_t beat;        //  ms between heartbeats: 100
     int64_t silence;     //  ms without one until the peer is taken for dead: 500
+    bool silence_set;    //  it was set, and stays as it is; else it is learned from there on (core/pair/patience.h),
+    int64_t silence_learn; //  and falls after ms of good heartbeats
     int64_t ack_limit;   //  ms that clients wait for a peer whose acks make no progress, until it is left behind: 1000
     int64_t turn_limit;  //  ms without a turn of the core until its heartbeats stop: 1000
     int64_t disk_limit;  //  ms that a sync to disk may last until they stop: 5000

@@ -274,7 +274,10 @@ static int s_set (zb_config_t *self, const char *path, const char *value, char *
     case SIZE:
     case COUNT:
     case TIME:
-        return s_set_number (field, setting, value, error);
+        if (s_set_number (field, setting, value, error))
+            return -1;
+        self->silence_set = self->silence_set || field == (void *) &self->silence;
+        return 0;
     }
     assert (false);
     return -1;

@@ -135,8 +135,10 @@ static void s_turn (zb_broker_t *self)
     s_reload (self);
     zb_engine_time (self->engine, zclock_time (), self->now);
     zb_events_time (self->events, zb_lineage_newest (&self->role.lineage).number, zclock_time (), self->now);
-    if (self->ha)
+    if (self->ha) {
         zb_ha_turned (self->ha, self->now);
+        zb_role_unsent (&self->role, zb_ha_unsent (self->ha));
+    }
     zb_broker_peer (self);
     zb_broker_hear_witness (self);
     zb_broker_apply_rule (self);

@@ -89,6 +89,7 @@ typedef struct zb_broker {
     int64_t now;
     int64_t looked_ms;           //  when the links were looked at last
     int64_t heard_ms, echoed_ms; //  the newest that the links were told of
+    int64_t limit;               //  of silence, as the log was told
     int64_t resume;            //  ms: the store wants no commit before, so that the peer can catch up
     bool ready;
     zb_release_t rule;         //  as the engine was told last

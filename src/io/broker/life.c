@@ -111,6 +111,10 @@ int zb_broker_open (zb_broker_t *self, zb_config_t *config)
                   config->ack_limit, entropy);
     if (config->shared)
         zb_role_share (&self->role, config->lease);
+    else if (paired && config->silence_set)
+        zb_role_heartbeat (&self->role, config->beat);
+    else if (paired)
+        zb_role_adapt (&self->role, config->beat, config->silence_learn);
     self->events = self->audit.events = zb_events_new (zclock_time ());
     self->engine = zb_engine_new (&config->limits, self->role.node);
     self->rights = zb_rights_new ();

@@ -66,6 +66,10 @@ void zb_broker_look_at_links (zb_broker_t *self)
         return;
     self->looked_ms = self->now;
     const zb_role_t *role = &self->role;
+    int64_t limit = zb_patience_limit (&role->patience);
+    if (limit != self->limit)
+        zb_log (ZB_LOG_DEBUG, "the other broker may be silent for %" PRId64 " ms", limit);
+    self->limit = limit;
     zb_beat_t own;
     zb_role_tell (role, &own);
     if (role->heard && !role->dead && *role->misfit)

@@ -85,6 +85,7 @@ static json_t *s_peer (const zb_status_t *self)
     json_object_set_new (peer, "pace", self->pace ? s_number (self->pace) : json_null ());
     json_object_set_new (peer, "core_ms", heard ? s_number (role->peer.core_age) : json_null ());
     json_object_set_new (peer, "disk_ms", heard ? s_number (role->peer.disk_age) : json_null ());
+    json_object_set_new (peer, "limit_ms", s_number ((uint64_t) zb_patience_limit (&role->patience)));
     json_object_set_new (peer, "silent_ms", role->heard ? s_number ((uint64_t) (self->now - role->heard_ms)) : json_null ());
     return peer;
 }

@@ -220,6 +220,11 @@ void zb_ha_turned (zb_ha_t *self, int64_t now)
     atomic_store (&self->turned, now);
 }
 
+int64_t zb_ha_unsent (zb_ha_t *self)
+{
+    return heart_unsent (self->heart);
+}
+
 uint64_t zb_ha_dropped (zb_ha_t *self)
 {
     heart_counters_t counters = heart_counters (self->heart);

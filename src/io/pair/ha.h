@@ -41,6 +41,8 @@ void zb_ha_tell (zb_ha_t *self, const zb_beat_t *beat, bool now);
 void zb_ha_ask (zb_ha_t *self, uint64_t question);
 //  The core has made a turn.
 void zb_ha_turned (zb_ha_t *self, int64_t now);
+//  For how long at most no heartbeat has left since the last call, ms.
+int64_t zb_ha_unsent (zb_ha_t *self);
 //  Frames that were dropped: malformed or not of this pair.
 uint64_t zb_ha_dropped (zb_ha_t *self);
 
