@@ -226,49 +226,109 @@ static void test_stop_answers_all (void **state)
     rig_destroy (&rig);
 }
 
-//  So much is under way as a consumer can wait behind, while one does.
-static void test_consumers_wait_behind_little (void **state)
+//  An engine with PUTs of "p" under way, as many as consumers wait behind, of which one has acknowledged.
+static rig_t *s_busy (void)
 {
-    (void) state;
-    zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
     limits.batch = 10000;
     rig_t *rig = rig_ready (&limits);
     rig_wait (rig, 1000);
-    rig_say (rig, "c", "PUT|p|q||x");
+    rig_say (rig, "p", "HELLO|h|");
+    rig_say (rig, "s", "HELLO|h|");
+    rig_say (rig, "c", "PUT|0|q||x");
     rig_say (rig, "c", "GET|g|q|1|0|");
+    rig_skip (rig);
     rig->sync_there = false;
-    for (int index = 0; index < 5; index++) {
-        rig_put (rig, "c", "p", "q", 1, 6000);
-        rig_run (rig);
-    }
-    //  Nobody acknowledges: producers are bounded by limits.waiting alone.
-    assert_false (zb_engine_has_enough (rig->engine));
+    for (int index = 0; index < 5; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    //  Nobody acknowledges: nothing but limits.waiting bounds what producers have under way.
+    assert_int_equal (rig_stats (rig).puts, 6);
     rig_say (rig, "c", "GET|a|q|1|0|1:1");
-    assert_true (zb_engine_has_enough (rig->engine));
-    assert_false (zb_engine_busy (rig->engine));
-    //  It is answered, and comes again soon, or it does not.
+    return rig;
+}
+
+static void test_puts_let_acknowledgements_go_first (void **state)
+{
+    (void) state;
+    rig_t *rig = s_busy ();
+    for (int index = 0; index < 3; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    for (int index = 0; index < 3; index++)
+        rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 6);
+    //  Others are asked on.
+    rig_say (rig, "c", "NACK|n|q|1:1");
+    rig_expect (rig, "c> OK|n|*");
+    rig_expect (rig, NULL);
+    //  What is released makes room, for both in turn.
     rig_sync (rig, true, true);
-    assert_false (zb_engine_has_enough (rig->engine));
-    for (int index = 0; index < 3; index++) {
-        assert_false (zb_engine_has_enough (rig->engine));
-        rig_put (rig, "c", "p", "q", 1, 6000);
-        rig_run (rig);
-    }
-    assert_true (zb_engine_has_enough (rig->engine));
+    for (int index = 0; index < 5; index++)
+        rig_expect (rig, "p> OK|p|both|*");
+    rig_expect (rig, "c> MSG|a|both|q|1:2 1|*");
+    rig_expect (rig, NULL);
+    assert_int_equal (rig_stats (rig).puts, 9);
+    rig_sync (rig, true, true);
+    rig_expect (rig, "p> OK|p|both|1:7|1:7");
+    rig_expect (rig, "s> OK|s|both|1:8|1:8");
+    rig_expect (rig, "p> OK|p|both|1:9|1:9");
+    rig_expect (rig, NULL);
+    assert_int_equal (rig_stats (rig).puts, 12);
+    rig_destroy (&rig);
+}
+
+static void test_acknowledgements_hold_up_puts_for_releases_only (void **state)
+{
+    (void) state;
+    //  However many there are, they take no room from PUTs.
+    rig_t *rig = s_busy ();
+    rig_sync (rig, true, true);
+    for (int index = 0; index < 60; index++)
+        rig_say (rig, "c", "GET|b|q|1|0|1:2");
+    rig_skip (rig);
+    rig_put (rig, "s", "s", "q", 3, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 7);
+    //  The consumers leave, and do not come back.
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 7);
+    rig_gone (rig, "c");
     rig_wait (rig, 99);
-    assert_true (zb_engine_has_enough (rig->engine));
+    assert_int_equal (rig_stats (rig).puts, 7);
     rig_wait (rig, 1);
-    assert_false (zb_engine_has_enough (rig->engine));
-    //  A peer that stands still does not keep others from being read.
-    rig_say (rig, "c", "GET|b|q|1|0|1:2");
-    assert_true (zb_engine_has_enough (rig->engine));
-    rig_wait (rig, 99);
-    assert_true (zb_engine_has_enough (rig->engine));
-    rig_wait (rig, 1);
-    assert_false (zb_engine_has_enough (rig->engine));
-    //  Nothing is left over from one lead in the next one.
+    assert_int_equal (rig_stats (rig).puts, 8);
+    rig_destroy (&rig);
+    //  The peer is gone, and the broker goes on alone.
+    rig = s_busy ();
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 6);
+    rig_skip (rig);
+    rig_rule (rig, ZB_RELEASE_HERE);
+    assert_int_equal (rig_stats (rig).puts, 7);
+    rig_destroy (&rig);
+    //  The client goes: what it has sent is done.
+    rig = s_busy ();
+    rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    rig_gone (rig, "p");
+    assert_int_equal (rig_stats (rig).puts, 6);
+    rig_sync (rig, true, true);
+    assert_int_equal (rig_stats (rig).puts, 7);
+    rig_destroy (&rig);
+    //  Another one leads.
+    rig = s_busy ();
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    rig_skip (rig);
     rig_takeover (rig);
-    assert_false (zb_engine_has_enough (rig->engine));
+    for (int index = 0; index < 5; index++)
+        rig_expect (rig, "p> PASSIVE|p|*");
+    rig_expect (rig, "c> PASSIVE|a|*");
+    rig_expect (rig, "s> PASSIVE|s|*");
+    rig_expect (rig, NULL);
     rig_destroy (&rig);
 }
 
@@ -776,7 +836,8 @@ int main (void)
         cmocka_unit_test (test_the_token_names_what_was_said),
         cmocka_unit_test (test_what_the_peer_lacked_is_lost_and_was_never_said),
         cmocka_unit_test (test_stop_answers_all),
-        cmocka_unit_test (test_consumers_wait_behind_little),
+        cmocka_unit_test (test_puts_let_acknowledgements_go_first),
+        cmocka_unit_test (test_acknowledgements_hold_up_puts_for_releases_only),
         cmocka_unit_test (test_in_flight_is_bounded),
         cmocka_unit_test (test_a_backlog_stays_on_disk),
         cmocka_unit_test (test_acks_reach_what_is_on_disk_only),

@@ -37,8 +37,7 @@ void zb_engine_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
     }
     if (commit->batch)
         self->waiting -= commit->bytes;
-    else
-        self->moving -= commit->bytes;
+    self->under_way -= commit->put;
     zb_commit_destroy (commit_p);
 }
 
@@ -157,7 +156,6 @@ zb_batch_t *zb_engine_batch (zb_engine_t *self)
     zb_batch_t *batch = next->batch;
     next->batch = NULL;
     self->waiting -= next->bytes;
-    self->moving += next->bytes;
     self->taken = next->number;
     self->taken_id = next->last_id;
     ZB_RING_EACH (link, after, &self->strays)
@@ -243,7 +241,6 @@ static void s_release (zb_engine_t *self)
     if (target <= self->released || target < self->gate)
         return;
     self->released = target;
-    self->moved_at = self->now;
     zb_ring_t done;
     zb_ring_init (&done);
     while (!zb_ring_empty (&self->commits) && ZB_ITEM (self->commits.next, zb_commit_t, ring)->number <= target)
@@ -281,6 +278,7 @@ void zb_engine_durable (zb_engine_t *self, uint64_t here, uint64_t there, int64_
         return;
     s_release (self);
     zb_engine_give_withheld (self);
+    zb_engine_put_on (self);
 }
 
 void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable)

@@ -133,11 +133,6 @@ const char *zb_engine_fault (const zb_engine_t *self);
 //  requests for now.  It may; what goes beyond limits.waiting is refused with 503.  A turn lasts from one zb_engine_tick
 //  to the next.
 bool zb_engine_busy (const zb_engine_t *self);
-//  Whether more than a commit and a half is on its way to the store and the peer while consumers acknowledge: a GET whose
-//  acknowledgements go behind it waits for all of it, so the caller does better to leave further requests in their
-//  sockets, where each client has its turn.  Not if nothing was released lately: who asks something else must not
-//  wait for a peer or a disk that stands still.
-bool zb_engine_has_enough (const zb_engine_t *self);
 
 //  A question to the peer, that is to be sent now: it is answered when a passive peer echoes a heartbeat that was sent
 //  after this call.  GETs wait for that.  0 = none; one at a time.

@@ -329,11 +329,10 @@ struct zb_engine {
     uint64_t due_commit; //  the newest that inserts what has become due
     bool ready_held;     //  something is ready, or due, for a GET that waits, and nothing may be told
     size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
-    size_t moving;  //  bytes of commits that the store has got and that are not released
-    int64_t moved_at; //  when one was released last
+    size_t under_way; //  bytes of PUTs in commits that are not released
     size_t asked;   //  GETs that are not answered yet
     size_t acking;  //  those of them that wait until their acknowledgements are safe
-    int64_t acked_at; //  when one of these has last waited
+    int64_t acked_at; //  when one of these has last waited; 0 = none
     char token[ZB_TOKEN_MAX];
     size_t token_size;
 
@@ -367,7 +366,8 @@ struct zb_engine {
 
     size_t visited;     //  in this turn
     zb_load_t later;    //  what has given way to others waits for it: the next turn;
-    zb_load_t shown;    //  and here until the next commit is released
+    zb_load_t shown;    //  here until the next commit is released;
+    zb_load_t yielding; //  and here with PUTs that let acknowledgements go first, in turn
     zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
     uint64_t next_walk;
     zb_pin_t pin;

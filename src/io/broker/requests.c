@@ -220,8 +220,7 @@ static void s_message (zb_broker_t *self, zb_frame_t routing, const zb_frame_t *
 
 bool zb_broker_waits (const zb_broker_t *self)
 {
-    return zb_engine_busy (self->engine) || zb_engine_has_enough (self->engine) || zb_role_drains (&self->role) ||
-           zb_role_yields (&self->role, self->now);
+    return zb_engine_busy (self->engine) || zb_role_drains (&self->role) || zb_role_yields (&self->role, self->now);
 }
 
 //  What was kept for clients ends with their connections.
