@@ -572,15 +572,17 @@ def test_damaged_is_told(single, client, zbroker, folder):
     assert "MANIFEST is damaged" in zbroker(["verify", folder + "/backup"], check=False).stderr
 
 
-def test_a_damaged_store_is_told(single, client, zbroker, folder):
-    """verify and dump of one that no broker uses: exit code 5, and nothing stays beside it."""
+@pytest.mark.parametrize("where, size", [("log.0*", 40000), ("table.log", 1 << 20)])
+def test_a_damaged_store_is_told(single, client, zbroker, folder, where, size):
+    """verify and dump of one that no broker uses: exit code 5, and nothing stays beside it.  Short-lived messages are in
+    the log, large ones in the table."""
     one = client(single, "till")
     make(one, "orders")
     for number in range(1, 21):
-        one.request("PUT", number, "orders", "", bytes([64 + number]) * 40000)
+        one.request("PUT", number, "orders", "", bytes([64 + number]) * size)
     single.broker.stop()
-    table, = glob.glob(single.folder + "/store/env.*/table.log")
-    with open(table, "r+b") as file:
+    damaged, = [name for name in glob.glob(single.folder + "/store/env.*/" + where) if b"J" * 8000 in open(name, "rb").read()]
+    with open(damaged, "r+b") as file:
         at = file.read().index(b"J" * 8000)
         file.seek(at + 4000)
         file.write(b"j")

@@ -22,7 +22,7 @@
 #define TOPS 128 //  epochs with messages of one producer
 
 struct ledger_message {
-    bool named, ok, acking, acked, sent, aside;
+    bool named, ok, both, acking, acked, sent, aside;
     int64_t passed;    //  when a later one of its producer was delivered before it; 0 = not.  What leaves in one turn
                        //  for several consumers has no order
     uint64_t behind;   //  the largest id of these
@@ -290,6 +290,19 @@ static void s_lose (ledger_message_t *message)
     message->before = false;
 }
 
+//  It was answered by the broker of the disk that was set back, and by no other, and solo: README says that it is gone,
+//  though a replay that was broken off may have brought it to the other disk.  The two take it for what both have.
+static int s_back;
+
+static void s_lose_own (ledger_message_t *message)
+{
+    bool own = message->ok && !message->both;
+    for (int at = 0; at < PLACES && message->place[at].id[0]; at++)
+        own = own && (int) zb_epoch_node (strtoull (message->place[at].id, NULL, 10)) == s_back;
+    if (own)
+        s_lose (message);
+}
+
 //  If it was acknowledged, then on the disk that was set back.
 static void s_is_open (const void *body, size_t size, uint64_t id, bool done)
 {
@@ -335,8 +348,10 @@ void ledger_was_back (int machine)
 {
     base_each (PRIMARY + BACKUP - machine, s_is_open);
     s_all (s_was_done_alone);
-    base_each (PRIMARY, s_is_there);
-    base_each (BACKUP, s_is_there);
+    base_each (machine, s_is_there);
+    s_back = machine;
+    s_all (s_lose_own);
+    base_each (PRIMARY + BACKUP - machine, s_is_there);
     s_all (s_lose);
     base_each (machine, s_is_old);
 }
@@ -409,6 +424,7 @@ void ledger_ok (int producer, uint64_t number, bool named, const char *level, co
         s_aside -= s_is_aside (message);
         s_lost -= s_counts_as_lost (message);
         message->ok = true;
+        message->both = message->both || strcmp (level, "both") == 0;
         s_aside += s_is_aside (message);
         s_lost += s_counts_as_lost (message);
     }

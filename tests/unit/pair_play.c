@@ -94,3 +94,12 @@ zb_vote_t play_ask (model_t *model, int at)
         assert_int_equal (code, ZB_NOT_READY);
     return vote;
 }
+
+bool play_does (zb_role_t *role, zb_do_kind_t kind)
+{
+    zb_do_t effect;
+    bool does = false;
+    while (zb_role_next (role, &effect))
+        does = does || effect.kind == kind;
+    return does;
+}

@@ -26,6 +26,8 @@ model_t play_pair (bool wait);
 model_t play_learned (void);
 //  Fails the test unless the node leads, or does not.
 void play_leads (const node_t *node, bool leads);
+//  Takes all that the role wants done; whether this was among it.
+bool play_does (zb_role_t *role, zb_do_kind_t kind);
 //  How a client without a token is answered.
 zb_vote_t play_ask (model_t *model, int at);
 

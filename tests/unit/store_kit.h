@@ -96,11 +96,13 @@ static inline zb_batch_t *kit_batch (uint64_t commit, size_t size)
     zb_put32 (key, 1);
     zb_put64 (key + 4, commit);
     zb_put64 (number, commit);
-    uint8_t *value = malloc (size + 1);
+    zb_row_t *row = zb_row_new (size);
     for (size_t i = 0; i < size; i++)
-        value[i] = (uint8_t) (commit * 31 + i * 7);
-    zb_batch_put (batch, ZB_LOG, key, sizeof (key), value, size);
-    free (value);
+        row->data[i] = (uint8_t) (commit * 31 + i * 7);
+    row->size = (uint32_t) size;
+    //  Nobody erases it, so that the store has guessed wrong if it is large.
+    zb_batch_put_brief (batch, ZB_LOG, key, sizeof (key), row);
+    zb_row_unref (&row);
     zb_batch_put (batch, ZB_CURSORS, key, 4, number, sizeof (number));
     zb_batch_put (batch, ZB_META, "commit", 6, number, sizeof (number));
     zb_batch_set_commit (batch, commit);
@@ -131,10 +133,13 @@ static inline uint64_t kit_mix (uint64_t hash, const void *data, size_t size)
 }
 
 //  Hash of all rows of all tables, in order; *rows is their number.
+//  Which values lie in the log alone is the store's own business (io/store/brief.h): those are only counted.
+static size_t kit_brief;
+
 static inline uint64_t kit_digest (zb_store_t *store, size_t *rows)
 {
     uint64_t hash = 0xcbf29ce484222325u;
-    *rows = 0;
+    *rows = kit_brief = 0;
     for (int table = 0; table < ZB_TABLES; table++) {
         uint8_t key[ZB_KEY_MAX] = {0};
         size_t key_size = 0;
@@ -146,14 +151,19 @@ static inline uint64_t kit_digest (zb_store_t *store, size_t *rows)
             read = event->read;
             for (size_t i = 0; i < read->count[0]; i++) {
                 zb_found_t *found = &read->found[0][i];
-                hash = kit_mix (hash, &table, sizeof (table));
-                hash = kit_mix (hash, found->key, found->key_size);
-                hash = kit_mix (hash, found->row->data, found->row->size);
+                bool index =
+                    table == ZB_LOG && found->key_size == 13 && zb_get32 (found->key) == 0 && found->key[4] == 5;
+                kit_brief += index;
+                if (!index) {
+                    hash = kit_mix (hash, &table, sizeof (table));
+                    hash = kit_mix (hash, found->key, found->key_size);
+                    hash = kit_mix (hash, found->row->data, found->row->size);
+                    ++*rows;
+                }
                 //  The next key after this one in memcmp order is this one with a zero byte.
                 key_size = found->key_size + 1u;
                 memcpy (key, found->key, found->key_size);
                 key[found->key_size] = 0;
-                ++*rows;
             }
             more = read->more[0];
             zb_store_event_destroy (&event);

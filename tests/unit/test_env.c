@@ -107,17 +107,17 @@ static void test_log_files_go_one_at_a_time (void **unused)
     assert_true (zb_env_checkpoint (env, 0));
     size_t count = s_logs (dir);
     assert_true (count > 6);
-    assert_false (zb_env_trim (env, 0, SIZE_MAX));
+    assert_false (zb_env_trim (env, 0, SIZE_MAX, UINT32_MAX));
     assert_int_equal (s_logs (dir), count);
-    assert_true (zb_env_trim (env, 3, SIZE_MAX));
+    assert_true (zb_env_trim (env, 3, SIZE_MAX, UINT32_MAX));
     assert_int_equal (s_logs (dir), count - 1);
-    assert_true (zb_env_trim (env, 3, SIZE_MAX));
-    assert_false (zb_env_trim (env, 3, SIZE_MAX));
+    assert_true (zb_env_trim (env, 3, SIZE_MAX, UINT32_MAX));
+    assert_false (zb_env_trim (env, 3, SIZE_MAX, UINT32_MAX));
     assert_int_equal (s_logs (dir), count - 2);
     //  Too long a log goes whoever needs it, but for what recovery needs.
-    assert_true (zb_env_trim (env, 0, 16 << 20));
+    assert_true (zb_env_trim (env, 0, 16 << 20, UINT32_MAX));
     assert_int_equal (s_logs (dir), count - 3);
-    while (zb_env_trim (env, UINT32_MAX, SIZE_MAX))
+    while (zb_env_trim (env, UINT32_MAX, SIZE_MAX, UINT32_MAX))
         ;
     assert_in_range (s_logs (dir), 1, 2);
     assert_null (zb_env_fault (env));

@@ -131,6 +131,40 @@ static uint64_t s_deliver (s_bench_t *self, zb_lease_t *lease)
     return zb_places_id (view->places, number);
 }
 
+//  Puts a message of 1 MB; whether its row is taken for a short-lived one.
+static bool s_is_brief (s_bench_t *self)
+{
+    static char text[1000000];
+    const zb_log_head_t head = {.form = 2, .time = 1700000000000};
+    zb_piece_t piece = {.first = self->next++};
+    zb_frame_t body = {text, sizeof text};
+    zb_log_put (&self->queue->log, &head, &piece, &body, 1);
+    zb_queue_write (self->queue, self->fill);
+    size_t index = 0;
+    while (zb_batch_op (self->fill->batch, index).table != ZB_LOG || zb_batch_op (self->fill->batch, index).erase)
+        index++;
+    bool brief = zb_batch_op (self->fill->batch, index).brief;
+    s_commit (self);
+    s_show (self, true);
+    return brief;
+}
+
+static void test_rows_are_brief_where_consumers_keep_up (void **state)
+{
+    (void) state;
+    s_bench_t *self = s_new ();
+    //  A store that does not know them.
+    assert_false (s_is_brief (self));
+    self->fill->brief = true;
+    for (int row = 2; row <= 12; row++)
+        assert_true (s_is_brief (self));
+    assert_false (s_is_brief (self));
+    //  What is done is no backlog.
+    s_ack (self, 1, 10);
+    assert_true (s_is_brief (self));
+    s_destroy (self);
+}
+
 static void test_shown_rows_join (void **state)
 {
     (void) state;
@@ -530,6 +564,7 @@ static void test_maps_find_what_is_in_them (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_rows_are_brief_where_consumers_keep_up),
         cmocka_unit_test (test_shown_rows_join),
         cmocka_unit_test (test_order_is_that_of_ids),
         cmocka_unit_test (test_rows_go_when_all_is_done),

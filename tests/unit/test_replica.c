@@ -32,7 +32,7 @@ typedef struct {
 
 typedef struct {
     uint64_t here, there, session, generation, commit, hash, current;
-    size_t rows;
+    size_t rows, brief;
     bool fresh, complete, suspect, granted;
 } answer_t;
 
@@ -46,6 +46,7 @@ typedef struct {
     int port, peer;
     unsigned node;
     int keep;
+    int rate; //  KiB/s of a resync; 0 = no limit
     pid_t pid;
     int fd;
 } puppet_t;
@@ -147,6 +148,7 @@ static answer_t s_obey (zb_store_t *store, const order_t *order)
         break;
     case DIGEST:
         answer.hash = kit_digest (store, &answer.rows);
+        answer.brief = kit_brief;
         break;
     case STOP:
         break;
@@ -171,6 +173,7 @@ static int s_puppet (char **argv)
     args.bind = bind;
     args.peer = peer;
     args.log_keep = (size_t) atoi (argv[6]) << 20;
+    args.resync_rate = (size_t) atoi (argv[7]) << 10;
     zb_seal_key (args.key, "test", "secret");
     zb_store_t *store = zb_store_new (&args);
     order_t order;
@@ -192,17 +195,18 @@ static void s_start (puppet_t *self)
 {
     int pair[2];
     assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    char port[16], peer[16], node[16], keep[16];
+    char port[16], peer[16], node[16], keep[16], rate[16];
     snprintf (port, sizeof (port), "%d", self->port);
     snprintf (peer, sizeof (peer), "%d", self->peer);
     snprintf (node, sizeof (node), "%u", self->node);
     snprintf (keep, sizeof (keep), "%d", self->keep);
+    snprintf (rate, sizeof (rate), "%d", self->rate);
     self->pid = fork ();
     assert_true (self->pid >= 0);
     if (self->pid == 0) {
         dup2 (pair[1], 0);
         dup2 (s_seen_fd, 5);
-        execl (kit_self (), "test_replica", "puppet", self->dir, port, peer, node, keep, (char *) NULL);
+        execl (kit_self (), "test_replica", "puppet", self->dir, port, peer, node, keep, rate, (char *) NULL);
         _exit (127);
     }
     close (pair[1]);
@@ -407,6 +411,26 @@ static void test_catch_up (void **state)
     s_couple_destroy (&pair);
 }
 
+//  An answer takes six seconds at the rate that is set: the master does not take its own pause for the client's silence.
+static void test_catch_up_slowly (void **state)
+{
+    (void) state;
+    couple_t *pair = s_couple_new (64);
+    pair->a.rate = 160;
+    s_form (pair);
+    s_kill (&pair->b);
+    DO (&pair->a, LINK, ZB_LINK_DOWN);
+    DO (&pair->a, COMMIT, false, 1, 1, 900000);
+    s_restart (&pair->b);
+    DO (&pair->b, FOLLOW, true);
+    uint64_t session = DO (&pair->a, LINK, ZB_LINK_SYNCING).session;
+    answer_t answer = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
+    assert_int_equal (answer.commit, 1);
+    assert_true (session == DO (&pair->a, LINK, ZB_LINK_LIVE).session);
+    s_assert_same (pair);
+    s_couple_destroy (&pair);
+}
+
 //  Killed in the middle of a stream.  What was durable there is at the new master; the rest of the old one goes.
 static void test_failover (void **state)
 {
@@ -521,6 +545,46 @@ static void test_full_resync (void **state)
     DO (&pair->b, FOLLOW, true);
     DO (&pair->a, COMMIT, true, 551, 560, 2000);
     s_assert_same (pair);
+    s_couple_destroy (&pair);
+}
+
+//  What lies in the log alone (io/store/brief.h) comes to one that fetches all: what is in older files of the log than the
+//  newest checkpoint's, which it does not get, and, unless a file has just begun, what is in the same file before that.
+static void test_brief_values (void **state)
+{
+    (void) state;
+    couple_t *pair = s_couple_new (2);
+    s_restart (&pair->a);
+    DO (&pair->a, LEAD);
+    DO (&pair->a, COMMIT, false, 1, 60, 60000);
+    assert_true (s_exists (&pair->a, "env.1/log.0000000003"));
+    s_kill (&pair->a);
+    s_restart (&pair->a);
+    DO (&pair->a, LEAD);
+    answer_t all;
+    uint64_t commit = 60;
+    do {
+        DO (&pair->a, COMMIT, false, commit + 1, commit + 1, 9000);
+        commit++;
+        //  A start ends with a checkpoint, now and then of a file of the log that has just begun.
+        s_kill (&pair->a);
+        s_restart (&pair->a);
+        DO (&pair->a, LEAD);
+        all = DO (&pair->a, DIGEST);
+    } while (all.brief == 0);
+    while (s_exists (&pair->a, "env.1/log.0000000001"))
+        poll (NULL, 0, 10);
+    s_restart (&pair->b);
+    DO (&pair->b, FOLLOW, true);
+    answer_t answer = DO (&pair->b, WAIT, ZB_STORE_COMPLETE);
+    assert_int_equal (answer.commit, commit);
+    assert_false (s_exists (&pair->b, "env.1/log.0000000001"));
+    s_kill (&pair->a);
+    answer = DO (&pair->b, DIGEST);
+    assert_int_equal (answer.hash, all.hash);
+    DO (&pair->b, LEAD);
+    answer = DO (&pair->b, DIGEST);
+    assert_int_equal (answer.hash, all.hash);
     s_couple_destroy (&pair);
 }
 
@@ -847,7 +911,7 @@ static void test_garbage (void **state)
 
 int main (int argc, char **argv)
 {
-    if (argc == 7 && streq (argv[1], "puppet"))
+    if (argc == 8 && streq (argv[1], "puppet"))
         return s_puppet (argv);
     if (argc == 4 && streq (argv[1], "proxy"))
         return proxy_main (atoi (argv[2]), atoi (argv[3]));
@@ -856,14 +920,24 @@ int main (int argc, char **argv)
         return 1;
     s_seen = mmap (NULL, sizeof (*s_seen), PROT_READ | PROT_WRITE, MAP_SHARED, s_seen_fd, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_form),           cmocka_unit_test (test_catch_up),
-        cmocka_unit_test (test_failover),       cmocka_unit_test (test_diverged),
-        cmocka_unit_test (test_full_resync),    cmocka_unit_test (test_first_resync),
-        cmocka_unit_test (test_lead_in_resync), cmocka_unit_test (test_read_without_master),
-        cmocka_unit_test (test_suspect),        cmocka_unit_test (test_suspect_and_beyond_recovery),
-        cmocka_unit_test (test_alternate),      cmocka_unit_test (test_generations),
-        cmocka_unit_test (test_grant),          cmocka_unit_test (test_cut),
-        cmocka_unit_test (test_dual),           cmocka_unit_test (test_garbage),
+        cmocka_unit_test (test_form),
+        cmocka_unit_test (test_catch_up),
+        cmocka_unit_test (test_catch_up_slowly),
+        cmocka_unit_test (test_failover),
+        cmocka_unit_test (test_diverged),
+        cmocka_unit_test (test_full_resync),
+        cmocka_unit_test (test_brief_values),
+        cmocka_unit_test (test_first_resync),
+        cmocka_unit_test (test_lead_in_resync),
+        cmocka_unit_test (test_read_without_master),
+        cmocka_unit_test (test_suspect),
+        cmocka_unit_test (test_suspect_and_beyond_recovery),
+        cmocka_unit_test (test_alternate),
+        cmocka_unit_test (test_generations),
+        cmocka_unit_test (test_grant),
+        cmocka_unit_test (test_cut),
+        cmocka_unit_test (test_dual),
+        cmocka_unit_test (test_garbage),
     };
     if (argc == 2)
         cmocka_set_test_filter (argv[1]);

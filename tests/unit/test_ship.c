@@ -126,6 +126,32 @@ static void test_anew (void **state)
     s_close (&master, &client);
 }
 
+//  The master leaves what the client asks for unread for longer than a silence may be.  The client can tell, and neither
+//  takes the session for over.
+static void test_rest (void **state)
+{
+    (void) state;
+    end_t master, client;
+    s_open (&master, &client);
+    assert_true (zb_ship_is_read (client.ship));
+    zb_ship_record (client.ship, "request", 7, NULL, 0);
+    uint64_t ticks = client.events[ZB_SHIP_TICK];
+    for (int64_t rested = s_now + 6000; s_now < rested;) {
+        s_now += 100;
+        zb_ship_rest (master.ship, s_now);
+        assert_true (zb_ship_tick (master.ship, 4711, s_now));
+        s_until (&client, NULL, &client, ZB_SHIP_TICK, ++ticks);
+        assert_false (zb_ship_is_read (client.ship));
+    }
+    assert_int_equal (master.events[ZB_SHIP_RECORD], 0);
+    s_until (&master, &client, &master, ZB_SHIP_RECORD, 1);
+    ticks = client.events[ZB_SHIP_TICK];
+    s_until (&master, &client, &client, ZB_SHIP_TICK, ticks + 2);
+    assert_true (zb_ship_is_read (client.ship));
+    assert_int_equal (client.events[ZB_SHIP_OPENED], 1);
+    s_close (&master, &client);
+}
+
 //  The other process dies.
 static void test_death (void **state)
 {
@@ -517,6 +543,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_half_a_session, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_forged, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_replay, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_rest, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_window, s_setup, s_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -22,7 +22,7 @@ typedef struct {
     uint32_t value_size;
     uint16_t key_size;
     uint8_t table;
-    bool erase;
+    bool erase, brief;
 } s_op_t;
 
 struct zb_batch {
@@ -150,6 +150,12 @@ void zb_batch_put_row (zb_batch_t *self, zb_table_t table, const void *key, size
     op->value_size = row->size;
 }
 
+void zb_batch_put_brief (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size, zb_row_t *row)
+{
+    zb_batch_put_row (self, table, key, key_size, row);
+    self->op[self->ops - 1].brief = true;
+}
+
 void zb_batch_erase (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size)
 {
     s_op_t *op = s_append (self, table, key, key_size, 0);
@@ -170,6 +176,7 @@ zb_op_t zb_batch_op (const zb_batch_t *self, size_t index)
     return (zb_op_t){
         .table = (zb_table_t) op->table,
         .erase = op->erase,
+        .brief = op->brief,
         .key_size = op->key_size,
         .value_size = op->value_size,
         .key = self->arena + op->key,

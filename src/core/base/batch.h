@@ -45,6 +45,7 @@ void zb_row_unref (zb_row_t **self_p);
 typedef struct {
     zb_table_t table;
     bool erase;        //  erase the key (that it is absent is no error), else put
+    bool brief;        //  a put: it will be erased soon
     uint16_t key_size;
     uint32_t value_size;
     const void *key;
@@ -62,6 +63,8 @@ void zb_batch_put (zb_batch_t *self, zb_table_t table, const void *key, size_t k
 //  Appends a put whose value is the row's data as they are now; takes a reference until the batch is destroyed.
 //  More bytes may be appended to the row meanwhile, those that are there must not change.
 void zb_batch_put_row (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size, zb_row_t *row);
+//  The same for a row that will be erased soon: the store may write its value in a way that is good for that.
+void zb_batch_put_brief (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size, zb_row_t *row);
 //  Appends an erase; the key is copied.
 void zb_batch_erase (zb_batch_t *self, zb_table_t table, const void *key, size_t key_size);
 //  Number of operations, and the operation at index < size, in the order of appending.

@@ -24,7 +24,8 @@
                          when they are due in the heads of rows of the log; a queue's options `max-bytes` and `full`, and the bytes
                           in its row of the table cursors; `max-deliveries`, `mode` and `unused` of queues and subscriptions; a
                           queue's option `priorities`, a PUT's property `priority`, and the index of what goes first; a
-                          queue's option `dedupe`, and a PUT's property `message-id`, with their rows
+                          queue's option `dedupe`, and a PUT's property `message-id`, with their rows; rows of the log whose
+                          messages lie in Berkeley DB's log alone (io/store/brief.h)
 
     The level is the row `format` of the table meta, so it is replicated, and rises in a
     commit: when an operator says so (`zbroker upgrade --finish`), the two are in sync, and
@@ -68,6 +69,7 @@
 #define ZB_LEVEL_UNUSED 4
 #define ZB_LEVEL_DEDUPE 4
 #define ZB_LEVEL_MODE 4
+#define ZB_LEVEL_BRIEF 4
 
 #define ZB_VERSION_ROOM 16  //  bytes of a version's text, its zero included
 #define ZB_LEVEL_ROW_MAX 20 //  of the row `format`: u32 level, then from level 2 on the version that it takes

@@ -26,6 +26,7 @@
 void zb_engine_fill_next (zb_engine_t *self)
 {
     self->fill = zb_commit_new (self->commit + 1, self->epoch);
+    self->fill->brief = self->store_level >= ZB_LEVEL_BRIEF;
 }
 
 void zb_engine_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)

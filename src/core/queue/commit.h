@@ -32,6 +32,7 @@ typedef struct {
     zb_ring_t replies; //  that wait for it,
     zb_ring_t gets;    //  GETs whose acks it carries,
     zb_ring_t rows;    //  and rows that it shows
+    bool brief;        //  rows may be put that lie in the store's log alone: its level is ZB_LEVEL_BRIEF
     zb_row_t *notes;   //  what of older messages it takes off the log, while that is remembered; or NULL
 } zb_commit_t;
 

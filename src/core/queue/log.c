@@ -165,6 +165,17 @@ void zb_log_put (zb_log_t *self, const zb_log_head_t *head, zb_piece_t *piece, c
     }
 }
 
+//  Whether a row that is put now will be gone soon: nearly all that was put is, for who consumes keeps up.  A wrong guess costs the
+//  store some writing.
+static bool s_is_brief (const zb_log_t *self, const zb_row_t *row, const zb_commit_t *commit)
+{
+    uint64_t gone = self->gone;
+    if (!self->head_only && !zb_ring_empty (&self->cursors))
+        gone = ZB_ITEM (self->cursors.next, zb_cursor_t, ring)->done;
+    //  Those before it have about as many bytes each.
+    return commit->brief && (double) (self->put - gone) * row->size < (double) ZB_LOG_BRIEF * zb_log_count (row);
+}
+
 void zb_log_write (zb_log_t *self, zb_commit_t *commit)
 {
     zb_log_end_row (self);
@@ -174,6 +185,8 @@ void zb_log_write (zb_log_t *self, zb_commit_t *commit)
         zb_log_key (self->id, added->last, key);
         if (added->due)
             zb_lane_put (commit->batch, self->id, added->due, added->last, added->row);
+        else if (s_is_brief (self, added->row, commit))
+            zb_batch_put_brief (commit->batch, ZB_LOG, key, sizeof key, added->row);
         else
             zb_batch_put_row (commit->batch, ZB_LOG, key, sizeof key, added->row);
         if (added->rank && !added->due)

@@ -115,6 +115,9 @@ void zb_log_purge (zb_log_t *self, uint64_t last);
 zb_places_t *zb_log_take (zb_log_t *self, zb_row_t *row, uint64_t last);
 //  Gives the reference back; a row that no cursor has leaves memory.
 void zb_log_release (zb_log_t *self, zb_places_t **places_p);
+//  Bytes of a log's rows up to which new ones are taken for short-lived.
+#define ZB_LOG_BRIEF (12 << 20)
+
 //  A cursor's mark has passed the row with this last id, of so many messages and bytes: it goes with the commit if all
 //  marks have.
 void zb_log_passed (zb_log_t *self, uint64_t last, uint32_t count, uint32_t size, zb_commit_t *commit);

@@ -11,7 +11,7 @@
 #include "core/base/bytes.h"
 #include "core/queue/rank.h"
 
-#define MARK 3 //  1 and 2 are the lanes' (core/queue/lane.c), 4 the message-ids' (core/queue/dedupe.h)
+#define MARK 3 //  1 and 2 are the lanes' (core/queue/lane.c), 4 the message-ids' (core/queue/dedupe.h), 5 the store's
 #define VALUE 4
 
 const char *zb_rank_read (zb_frame_t properties, unsigned ranks, unsigned *rank)

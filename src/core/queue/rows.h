@@ -70,6 +70,8 @@
                u8 rank, last message id u64           this rank above 0; from level 4 on, see core/queue/rank.h
                0x00000000, 0x04, queue id u32,   a PUT with a message-id, by its first message, see core/queue/dedupe.h
                message id u64
+               0x00000000, 0x05, ...             the store's own, and so is a row of 16 bytes that begins with 0xff: its
+                                                      messages are in Berkeley DB's log (io/store/brief.h); from level 4 on
     cursors    queue id u32, 0 u32               u64  low-water mark: all messages with smaller ids are gone
                                                  u64  messages ever put, u64  messages ever acknowledged or purged;
                                                       of a topic: those of them whose rows are gone,

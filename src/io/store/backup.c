@@ -346,8 +346,8 @@ static bool s_open (s_open_t *self, const char *home, bool fatal)
 static int s_close (s_open_t *self, const char *home, bool good, char **error)
 {
     int code = ZB_EXIT_OK;
-    if (good && zb_env_checkpoint (self->env, 0))
-        while (zb_env_trim (self->env, UINT32_MAX, SIZE_MAX))
+    if (good && zb_tables_keep (self->tables, true) && zb_env_checkpoint (self->env, 0))
+        while (zb_env_trim (self->env, UINT32_MAX, SIZE_MAX, UINT32_MAX))
             ;
     zb_tables_close (self->tables);
     const char *fault = zb_env_fault (self->env);

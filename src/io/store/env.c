@@ -76,9 +76,10 @@ static zb_lsn_t s_lsn (const DB_LSN *lsn)
 
 static const int s_moments[] = {EMFILE, ENFILE, ENOMEM, EAGAIN};
 //  How Berkeley DB says that what is on the disk is not what it has written: a checksum is wrong, of a page, a table's
-//  first page, or a record of the log; or the number with which each of its files begins.
+//  first page, or a record of the log; or the number with which each of its files begins; or a page is newer than the log, which ends
+//  where a checksum of it is wrong.
 static const char *const s_checksums[] = {"BDB0684", "BDB0640", "BDB0210", "BDB0642", "BDB2533",
-                                          "BDB2578", "BDB2530", "BDB0004", "BDB0641"};
+                                          "BDB2578", "BDB2530", "BDB2506", "BDB0004", "BDB0641"};
 
 static void s_complain (const DB_ENV *env, const char *prefix, const char *text)
 {
@@ -107,7 +108,7 @@ void zb_env_fail (zb_env_t *self, int error, const char *what)
     if (self->suspect)
         self->moment = 0;
     //  What could not be read for want of something may look damaged: that shows when it is there.
-    self->damaged = self->checksum && !self->suspect && !self->moment;
+    self->damaged = (self->checksum || error == DB_VERIFY_BAD) && !self->suspect && !self->moment;
     self->cause = self->suspect ? EIO : self->moment ? self->moment : error > 0 ? error : 0;
     self->fault = zsys_sprintf ("%s: %s failed: %s%s%s", self->home, what, db_strerror (error), *self->last ? "; " : "",
                                 self->last);
@@ -215,6 +216,16 @@ static int s_take_regions (const zb_env_t *self)
 //  ---------------------------------------------------------------------------
 //  Life
 
+//  A record of ours (io/store/brief.h) changes nothing when a log is recovered.
+static int s_dispatch (DB_ENV *env, DBT *record, DB_LSN *lsn, db_recops what)
+{
+    (void) env;
+    (void) record;
+    (void) lsn;
+    (void) what;
+    return 0;
+}
+
 //  What must be known before the environment is opened.  Returns 0 or an error.
 static int s_configure (zb_env_t *self, const zb_env_args_t *args)
 {
@@ -222,6 +233,8 @@ static int s_configure (zb_env_t *self, const zb_env_args_t *args)
     int rc = env->set_cachesize (env, (u_int32_t) (args->cache >> 30), (u_int32_t) (args->cache & ((1 << 30) - 1)), 1);
     if (!rc)
         rc = env->set_memory_max (env, 0, MEMORY_MAX);
+    if (!rc)
+        rc = env->set_app_dispatch (env, s_dispatch);
     if (!rc)
         rc = env->set_lg_max (env, (u_int32_t) args->log_file);
     if (!rc)
@@ -598,7 +611,7 @@ uint32_t zb_env_needed (zb_env_t *self)
     return needed;
 }
 
-bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
+bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep, uint32_t needed)
 {
     char **list = NULL;
     DB_LOG_STAT *stat = NULL;
@@ -616,7 +629,7 @@ bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep)
     const char *name = *list;
     uint32_t file = s_file_number (name);
     bool old = file < from || (uint64_t) (newest - file + 1) * self->log_file > keep, removed = false;
-    if (old) {
+    if (old && file < needed) {
         char *path = zsys_sprintf ("%s/%s", self->home, name);
         assert (path);
         removed = unlink (path) == 0;
@@ -641,9 +654,20 @@ zb_lsn_t zb_env_end (zb_env_t *self)
     return end;
 }
 
+//  Where a position lies in a log whose files are all as long as new ones will be; those of another length make it inexact.
+static uint64_t s_flat (const zb_env_t *self, zb_lsn_t at)
+{
+    return ZB_LSN_FILE (at) * (uint64_t) self->log_file + (uint32_t) at;
+}
+
 uint64_t zb_env_distance (const zb_env_t *self, zb_lsn_t from, zb_lsn_t to)
 {
-    if (from >= to)
-        return 0;
-    return (ZB_LSN_FILE (to) - ZB_LSN_FILE (from)) * (uint64_t) self->log_file + (uint32_t) to - (uint32_t) from;
+    return s_flat (self, from) < s_flat (self, to) ? s_flat (self, to) - s_flat (self, from) : 0;
+}
+
+zb_lsn_t zb_env_before (const zb_env_t *self, zb_lsn_t at, uint64_t bytes)
+{
+    uint64_t from = s_flat (self, at);
+    from -= bytes < from ? bytes : from;
+    return from / self->log_file << 32 | from % self->log_file;
 }

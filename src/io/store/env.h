@@ -60,7 +60,8 @@ void zb_env_destroy (zb_env_t **self_p);
 const char *zb_env_fault (const zb_env_t *self);
 //  Whether the fault was an I/O error: what an fsync has lost is unknown, so what is on the disk is not to be trusted.
 bool zb_env_suspect (const zb_env_t *self);
-//  Whether a checksum said so, of a page or of a record of the log, or a file's first bytes: nothing else is called damage.
+//  Whether a checksum said so, of a page or of a record of the log, or a file's first bytes; or what a row names in the log is
+//  not there: nothing else is called damage.
 bool zb_env_damaged (const zb_env_t *self);
 //  The error of the system that the fault came from; 0 if it is Berkeley DB's own.
 int zb_env_cause (const zb_env_t *self);
@@ -120,9 +121,9 @@ bool zb_env_checkpoint (zb_env_t *self, uint32_t kbytes);
 //  starting their way to the disk, so that a checkpoint finds little to write and to wait for.  Takes some ms at most.
 void zb_env_trickle (zb_env_t *self);
 //  Removes the oldest log file if recovery does not need it and it is older than file `from`, or makes the log longer
-//  than `keep` bytes.  A client then may need a full resync.  Returns whether it did: there may be more, but a removal
-//  takes some ms, and what was kept for a peer for long is many files.
-bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep);
+//  than `keep` bytes; never `needed`, and none behind it.  A client then may need a full resync.  Returns whether it did: there
+//  may be more, but a removal takes some ms, and what was kept for a peer for long is many files.
+bool zb_env_trim (zb_env_t *self, uint32_t from, size_t keep, uint32_t needed);
 
 //  The oldest file of the log that belongs to a copy of the tables' files that is begun now; 0 if it can't be told now.
 //  Reaches back over one checkpoint at least, with which recovery learns which files the log's records mean.
@@ -133,7 +134,8 @@ struct __db_env;
 struct __db_env *zb_env_handle (const zb_env_t *self);
 //  The end of this log; 0 if it can't be told now.
 zb_lsn_t zb_env_end (zb_env_t *self);
-//  Bytes of log between two positions.
+//  Bytes of log between two positions; the position so many bytes before one, 0 if there is none.
 uint64_t zb_env_distance (const zb_env_t *self, zb_lsn_t from, zb_lsn_t to);
+zb_lsn_t zb_env_before (const zb_env_t *self, zb_lsn_t at, uint64_t bytes);
 
 #endif

@@ -451,7 +451,7 @@ void zb_replica_destroy (zb_replica_t **self_p)
         if (self->args.shared && self->role == LEADING)
             zb_replica_confirm_lock (self, true);
         if (self->role == LEADING)
-            zb_env_checkpoint (self->env, 0);
+            zb_tables_checkpoint (self->tables, 0);
         zb_tables_close (self->tables);
     }
     zb_tables_destroy (&self->tables);
@@ -713,6 +713,8 @@ static void s_measure_space (zb_replica_t *self)
     uint64_t low = 2 * self->args.log_file + SPACE_RESERVE, least = low - SPACE_RESERVE / 2;
     uint64_t space = self->space = zb_home_space (self->home);
     uint64_t spare = space < UINT64_MAX / 2 ? zb_tables_spare (self->tables) : 0;
+    //  What the log has alone may come to the tables yet.
+    least += zb_tables_owed (self->tables);
     if (space < least || space + spare < low)
         s_set_full (self, true);
     else if (space > least + SPACE_RESERVE / 4 && space + spare > low + SPACE_RESERVE / 4)
@@ -721,7 +723,7 @@ static void s_measure_space (zb_replica_t *self)
 
 static void s_checkpoint (zb_replica_t *self, uint32_t kbytes)
 {
-    if (!zb_env_checkpoint (self->env, kbytes))
+    if (!zb_tables_checkpoint (self->tables, kbytes))
         s_set_full (self, true);
 }
 
@@ -741,10 +743,13 @@ static bool s_trim (zb_replica_t *self)
     else if (self->link == ZB_LINK_LIVE)
         stands = self->reached;
     uint32_t from = ZB_LSN_FILE (stands);
+    //  What the tables have in the log alone, a client keeps until its master has put it into them, or erased it.
+    uint32_t needed = zb_tables_needs (self->tables);
     if (!self->ship)
-        return zb_env_trim (self->env, UINT32_MAX, SIZE_MAX);
+        return zb_env_trim (self->env, UINT32_MAX, SIZE_MAX, needed);
     //  On a full disk a peer that is away is not waited for: it gets the whole store when it is back.
-    return zb_env_trim (self->env, from ? from - 1 : 0, self->full ? 2 * self->args.log_file : self->args.log_keep);
+    return zb_env_trim (self->env, from ? from - 1 : 0, self->full ? 2 * self->args.log_file : self->args.log_keep,
+                        needed);
 }
 
 //  The master was lost before this client was level with it.  Somebody asks what is here now, and may lead only by that:

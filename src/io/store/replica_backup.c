@@ -44,9 +44,10 @@ static const char *s_refused (const zb_replica_t *self)
 //  Where the log of a copy that begins now begins: 0 if that can't be told.
 static uint32_t s_begin (zb_replica_t *self)
 {
-    uint32_t log = zb_env_needed (self->env);
+    uint32_t log = zb_env_needed (self->env), needed = zb_tables_needs (self->tables);
+    log = needed < log ? needed : log;
     //  A client has its master's.
-    if (log && self->role == LEADING && !zb_env_checkpoint (self->env, 0))
+    if (log && self->role == LEADING && !zb_tables_checkpoint (self->tables, 0))
         return 0;
     return zb_replica_sound (self) ? log : 0;
 }

@@ -161,6 +161,10 @@ static void s_tick_as_client (zb_replica_t *self, int64_t now)
 {
     s_sync_as_client (self);
     bool lacking = !self->live || self->end > self->applied;
+    //  What was asked for is not read yet: the master keeps to its rate.  To ask again would bring it twice, and who gets two
+    //  answers goes on from each.
+    if (!zb_ship_is_read (self->ship))
+        self->fed = now;
     if (lacking && now - self->fed > POKE_EVERY && now - self->poked > POKE_EVERY) {
         self->poked = now;
         zb_env_follow (self->env);
@@ -182,6 +186,8 @@ static void s_session_as_master (zb_replica_t *self)
     self->owed = 0;
     self->theirs = self->theirs_first = 0;
     self->pace = (zb_pace_t){0};
+    //  Before it fetches all: a recovery has made a checkpoint, and what is older than that is not sent.
+    zb_tables_keep (self->tables, false);
     zb_replica_set_link (self, ZB_LINK_SYNCING);
 }
 
@@ -355,6 +361,8 @@ bool zb_replica_receive (zb_replica_t *self)
     size_t frames = 0, bytes = 0;
     zb_ship_event_t event;
     int64_t now = zclock_mono ();
+    if (zb_replica_pause (self))
+        zb_ship_rest (self->ship, now);
     while (zb_replica_sound (self) && frames < BURST_FRAMES && bytes < BURST_BYTES && !zb_replica_pause (self) &&
            zb_ship_recv (self->ship, &event, now)) {
         s_handle (self, &event);

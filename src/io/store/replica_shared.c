@@ -242,6 +242,7 @@ static void s_open (zb_replica_t *self)
         return;
     if (!zb_tables_open (self->tables, self->env, true) && !zb_env_fault (self->env))
         zb_env_fail (self->env, EINVAL, "opening the tables");
+    zb_tables_keep (self->tables, false);
     if (!zb_replica_sound (self) || (!self->node.complete && !zb_replica_complete (self)))
         return;
     self->role = LEADING;
@@ -330,7 +331,7 @@ void zb_replica_share_follow (zb_replica_t *self)
         if (!zb_replica_sound (self))
             return;
         zb_replica_confirm_lock (self, true);
-        zb_env_checkpoint (self->env, 0);
+        zb_tables_checkpoint (self->tables, 0);
         zb_tables_close (self->tables);
         if (!zb_replica_sound (self))
             return;

@@ -57,6 +57,7 @@ struct zb_ship {
     uint8_t offers[ZB_SEAL_OFFER_SIZE]; //  key of the sessions that WELCOMEs offer; new when one of them has begun
     uint64_t sent, received;            //  sequence of the last frame in this session
     uint64_t bytes_sent, bytes_received, bytes_acked;
+    uint64_t asked; //  bytes_sent behind our newest RECORD
     uint64_t size; //  of our store
     int64_t heard, ticked, turned, ended;
     zb_links_t *links;         //  borrowed; may be NULL
@@ -108,7 +109,7 @@ static void s_begin (zb_ship_t *self, uint64_t session, int64_t now)
 {
     self->session = session;
     self->sent = self->received = 0;
-    self->bytes_sent = self->bytes_received = self->bytes_acked = 0;
+    self->bytes_sent = self->bytes_received = self->bytes_acked = self->asked = 0;
     self->heard = now;
     s_renew (self);
 }
@@ -349,7 +350,18 @@ bool zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, 
     if (record_size)
         memcpy (payload + 4 + control_size, record, record_size);
     s_send (self, &frame, RECORD, self->session);
+    self->asked = self->bytes_sent;
     return true;
+}
+
+bool zb_ship_is_read (const zb_ship_t *self)
+{
+    return self->bytes_acked >= self->asked;
+}
+
+void zb_ship_rest (zb_ship_t *self, int64_t now)
+{
+    self->heard = now;
 }
 
 void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up)

@@ -124,6 +124,8 @@ void *zb_ship_socket (zb_ship_t *self);
 void *zb_ship_monitor (zb_ship_t *self);
 //  Takes the next event; false if there is none now.
 bool zb_ship_recv (zb_ship_t *self, zb_ship_event_t *event, int64_t now);
+//  In place of that: what is there is left unread for a while.  The silence meanwhile is ours.
+void zb_ship_rest (zb_ship_t *self, int64_t now);
 //  The bytes of our store, as TICKs tell them from now on.
 void zb_ship_size (zb_ship_t *self, uint64_t size);
 //  Sends what is due (HELLO, TICK); `lsn` is the end of our log.  To be called at least every 50 ms, after the sockets
@@ -132,6 +134,8 @@ bool zb_ship_tick (zb_ship_t *self, uint64_t lsn, int64_t now);
 
 //  Send, if there is a session.  Returns false if the peer will have to ask for this record: it does not keep up.
 bool zb_ship_record (zb_ship_t *self, const void *control, size_t control_size, const void *record, size_t record_size);
+//  Whether the peer has told that it has read all our records.
+bool zb_ship_is_read (const zb_ship_t *self);
 void zb_ship_ack (zb_ship_t *self, uint64_t lsn, bool caught_up);
 void zb_ship_grant (zb_ship_t *self, uint64_t epoch);
 

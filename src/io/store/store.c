@@ -119,7 +119,7 @@ static void s_run (zb_store_t *self, zb_replica_t *replica)
     bool more = false;
     for (;;) {
         int64_t pause = zb_replica_pause (replica);
-        items[1].events = pause ? 0 : ZMQ_POLLIN;
+        items[1].events = items[2].events = pause ? 0 : ZMQ_POLLIN;
         int rc = zmq_poll (items, count, more ? 0 : pause && pause < TURN ? pause : TURN);
         assert (rc >= 0 || errno == EINTR);
         if (!s_execute_all (self, replica))
