@@ -331,8 +331,7 @@ struct zb_engine {
     size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
     size_t under_way; //  bytes of PUTs in commits that are not released
     size_t asked;   //  GETs that are not answered yet
-    size_t acking;  //  those of them that wait until their acknowledgements are safe
-    int64_t acked_at; //  when one of these has last waited; 0 = none
+    int64_t behind_at; //  when a consumer that acknowledged was last found to be behind; 0 = none
     char token[ZB_TOKEN_MAX];
     size_t token_size;
 

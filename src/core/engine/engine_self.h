@@ -184,11 +184,13 @@ zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task
 void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
 
 //  yielding.c
+//  Its acknowledgements are safe: whether more is ready than its consumer asks for.
+void zb_engine_find_behind (zb_engine_t *self, const zb_get_t *get);
 //  Whether this PUT is to wait on self->yielding, since consumers would wait behind it, or because others wait there.
 bool zb_engine_yields (const zb_engine_t *self, const zb_task_t *task);
 //  Those that have waited go on, one of each client in turn, as far as there is room.
 void zb_engine_put_on (zb_engine_t *self);
-//  When that has something to do; INT64_MAX if a release will say so.
+//  When that has something to do, if no release says so before; INT64_MAX: nothing waits.
 int64_t zb_engine_put_at (const zb_engine_t *self);
 
 //  resting.c

@@ -143,8 +143,6 @@ static void s_released (zb_engine_t *self, zb_get_t *get)
     get->waits = false;
     self->waits--;
     self->waiting -= get->bytes;
-    self->acking--;
-    self->acked_at = self->now;
 }
 
 //  Takes a GET off everything; its reply is the caller's.
@@ -509,7 +507,6 @@ void zb_engine_get (zb_engine_t *self, zb_queue_t *queue, const zb_task_t *task,
         self->waits++;
         get->bytes = sizeof *get + get->reply->bytes;
         self->waiting += get->bytes;
-        self->acking++;
         return;
     }
     if (commit)
@@ -526,6 +523,7 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get)
 {
     get->deadline = self->now;
     s_released (self, get);
+    zb_engine_find_behind (self, get);
     //  Its acknowledgements are known to be true now, or refused.
     bool refused = zb_engine_refuted (self, get->reply);
     get->reply->foreign = refused;

@@ -7,10 +7,10 @@
     =========================================================================
 
     A GET is answered when the commit with its acknowledgements is released, and that goes
-    behind all PUTs that were read before.  With many in flight a consumer would get as
-    many messages as it may have unacknowledged for each second or so, and its queue
-    would grow.  So while consumers acknowledge, a commit's part of PUTs is under way,
-    and further ones wait in their sessions.  All else is read on.
+    behind all PUTs that were read before.  With many in flight a consumer would get few
+    messages a second, and its queue would grow.  So while a consumer that acknowledges is
+    behind, a part of a commit of PUTs is under way, and further ones wait in their sessions.
+    All else is read on.
 
     What they wait for is the release of PUTs alone, which depends on store and peer, and on
     no client.  Each release lets some of them in, one of each client in turn, however
@@ -19,19 +19,22 @@
 
 #include "core/engine/engine_self.h"
 
-//  ms for which a consumer that has acknowledged is taken to do so again.
-#define ACKED_LATELY 100
+//  ms for which a consumer that was behind is taken to be.
+#define BEHIND_LATELY 100
 //  Part of limits.batch.
 #define PART 4
 
-static bool s_acks (const zb_engine_t *self)
+void zb_engine_find_behind (zb_engine_t *self, const zb_get_t *get)
 {
-    return self->acking || (self->acked_at && self->now - self->acked_at < ACKED_LATELY);
+    uint64_t asks = get->max < self->limits.bodies ? get->max : self->limits.bodies;
+    if (get->queue->cursor.ready > 2 * asks)
+        self->behind_at = self->now;
 }
 
 static bool s_has_room (const zb_engine_t *self)
 {
-    return self->under_way <= self->limits.batch / PART || !s_acks (self);
+    bool behind = self->behind_at && self->now - self->behind_at < BEHIND_LATELY;
+    return !behind || self->under_way <= self->limits.batch / PART;
 }
 
 bool zb_engine_yields (const zb_engine_t *self, const zb_task_t *task)
@@ -53,5 +56,5 @@ int64_t zb_engine_put_at (const zb_engine_t *self)
 {
     if (zb_ring_empty (&self->yielding.sessions))
         return INT64_MAX;
-    return s_has_room (self) ? self->now : self->acking ? INT64_MAX : self->acked_at + ACKED_LATELY;
+    return s_has_room (self) ? self->now : self->behind_at + BEHIND_LATELY;
 }
