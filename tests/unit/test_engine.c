@@ -226,6 +226,119 @@ static void test_stop_answers_all (void **state)
     rig_destroy (&rig);
 }
 
+//  An engine with three PUTs of "p" under way, as many as a consumer that is behind waits for.
+static rig_t *s_busy (void)
+{
+    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 10000;
+    rig_t *rig = rig_ready (&limits);
+    rig_wait (rig, 1000);
+    rig_say (rig, "p", "HELLO|h|");
+    rig_say (rig, "s", "HELLO|h|");
+    rig_put (rig, "c", "0", "q", 2, 1);
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    //  It keeps up: nothing but limits.waiting bounds what producers have under way.
+    rig_say (rig, "c", "GET|h|q|1|0|1:1");
+    rig->sync_there = false;
+    for (int index = 0; index < 5; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 6);
+    rig_sync (rig, true, true);
+    rig->sync_there = true;
+    rig_say (rig, "c", "GET|a|q|1|0|1:2");
+    rig->sync_there = false;
+    for (int index = 0; index < 3; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 9);
+    rig_skip (rig);
+    return rig;
+}
+
+static void test_puts_let_acknowledgements_go_first (void **state)
+{
+    (void) state;
+    rig_t *rig = s_busy ();
+    for (int index = 0; index < 3; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    for (int index = 0; index < 3; index++)
+        rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 9);
+    //  Others are asked on.
+    rig_say (rig, "c", "NACK|n|q|1:3");
+    rig_expect (rig, "c> OK|n|*");
+    rig_expect (rig, NULL);
+    //  What is released makes room, for both in turn.
+    rig_sync (rig, true, true);
+    for (int index = 0; index < 3; index++)
+        rig_expect (rig, "p> OK|p|both|*");
+    rig_expect (rig, NULL);
+    assert_int_equal (rig_stats (rig).puts, 12);
+    rig_sync (rig, true, true);
+    rig_expect (rig, "p> OK|p|both|1:11|1:11");
+    rig_expect (rig, "s> OK|s|both|1:12|1:12");
+    rig_expect (rig, "p> OK|p|both|1:13|1:13");
+    rig_expect (rig, NULL);
+    assert_int_equal (rig_stats (rig).puts, 15);
+    rig_destroy (&rig);
+}
+
+static void test_acknowledgements_hold_up_puts_for_releases_only (void **state)
+{
+    (void) state;
+    //  However many there are, they take no room from PUTs.
+    rig_t *rig = s_busy ();
+    rig_sync (rig, true, true);
+    for (int index = 0; index < 60; index++)
+        rig_say (rig, "c", "GET|b|q|1|0|1:3");
+    rig_skip (rig);
+    rig_put (rig, "s", "s", "q", 3, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 10);
+    //  The consumers leave, and do not come back.
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 10);
+    rig_gone (rig, "c");
+    rig_wait (rig, 99);
+    assert_int_equal (rig_stats (rig).puts, 10);
+    assert_int_equal (zb_engine_tick (rig->engine, rig->now), rig->now + 1);
+    rig_wait (rig, 1);
+    assert_int_equal (rig_stats (rig).puts, 11);
+    rig_destroy (&rig);
+    //  The peer is gone, and the broker goes on alone.
+    rig = s_busy ();
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 9);
+    rig_skip (rig);
+    rig_rule (rig, ZB_RELEASE_HERE);
+    assert_int_equal (rig_stats (rig).puts, 10);
+    rig_destroy (&rig);
+    //  The client goes: what it has sent is done.
+    rig = s_busy ();
+    rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    rig_gone (rig, "p");
+    assert_int_equal (rig_stats (rig).puts, 9);
+    rig_sync (rig, true, true);
+    assert_int_equal (rig_stats (rig).puts, 10);
+    rig_destroy (&rig);
+    //  Another one leads.
+    rig = s_busy ();
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    rig_skip (rig);
+    rig_takeover (rig);
+    for (int index = 0; index < 3; index++)
+        rig_expect (rig, "p> PASSIVE|p|*");
+    rig_expect (rig, "s> PASSIVE|s|*");
+    rig_expect (rig, NULL);
+    rig_destroy (&rig);
+}
+
 static void test_in_flight_is_bounded (void **state)
 {
     (void) state;
@@ -730,6 +843,8 @@ int main (void)
         cmocka_unit_test (test_the_token_names_what_was_said),
         cmocka_unit_test (test_what_the_peer_lacked_is_lost_and_was_never_said),
         cmocka_unit_test (test_stop_answers_all),
+        cmocka_unit_test (test_puts_let_acknowledgements_go_first),
+        cmocka_unit_test (test_acknowledgements_hold_up_puts_for_releases_only),
         cmocka_unit_test (test_in_flight_is_bounded),
         cmocka_unit_test (test_a_backlog_stays_on_disk),
         cmocka_unit_test (test_acks_reach_what_is_on_disk_only),

@@ -38,6 +38,7 @@ void zb_engine_drop_commit (zb_engine_t *self, zb_commit_t **commit_p)
     }
     if (commit->batch)
         self->waiting -= commit->bytes;
+    self->under_way -= commit->put;
     zb_commit_destroy (commit_p);
 }
 
@@ -278,6 +279,7 @@ void zb_engine_durable (zb_engine_t *self, uint64_t here, uint64_t there, int64_
         return;
     s_release (self);
     zb_engine_give_withheld (self);
+    zb_engine_put_on (self);
 }
 
 void zb_engine_release (zb_engine_t *self, zb_release_t rule, zb_durable_t durable)

@@ -63,6 +63,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->rest,
                          &self->later.sessions,
                          &self->shown.sessions,
+                         &self->yielding.sessions,
                          &self->asks,
                          &self->peeks,
                          &self->marks.topics,
@@ -378,8 +379,7 @@ void zb_engine_gone (zb_engine_t *self, zb_frame_t routing, int64_t now)
         zb_engine_depart (self, session);
 }
 
-//  Whether what was begun in earlier turns goes on in this one: half of it is for new requests.
-static bool s_goes_on (const zb_engine_t *self)
+bool zb_engine_goes_on (const zb_engine_t *self)
 {
     return self->visited < ZB_TURN_VISITS / 2;
 }
@@ -389,7 +389,7 @@ static void s_go_on (zb_engine_t *self)
 {
     const zb_ring_t *last = self->later.sessions.prev;
     bool more = !zb_ring_empty (&self->later.sessions);
-    while (more && s_goes_on (self) && !self->fault) {
+    while (more && zb_engine_goes_on (self) && !self->fault) {
         zb_ring_t *link = zb_ring_pop (&self->later.sessions);
         more = link != last;
         zb_session_t *session = ZB_ITEM (link, zb_session_t, waits);
@@ -397,9 +397,10 @@ static void s_go_on (zb_engine_t *self)
         zb_engine_go_on (self, session);
         more = more && !zb_ring_empty (&self->later.sessions);
     }
-    if (s_goes_on (self))
+    zb_engine_put_on (self);
+    if (zb_engine_goes_on (self))
         zb_engine_list_on (self);
-    if (s_goes_on (self))
+    if (zb_engine_goes_on (self))
         zb_engine_serve_on (self);
 }
 
@@ -412,7 +413,7 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     self->visited = 0;
     s_go_on (self);
     zb_timer_t *timer = zb_timer_first (&self->timers);
-    while (timer && timer->when <= now && s_goes_on (self)) {
+    while (timer && timer->when <= now && zb_engine_goes_on (self)) {
         if (timer->kind == ZB_TIMER_LEASE) {
             zb_lease_t *lease = ZB_ITEM (timer, zb_lease_t, timer);
             zb_queue_t *queue = lease->queue;
@@ -445,8 +446,9 @@ int64_t zb_engine_tick (zb_engine_t *self, int64_t now)
     int64_t dying = zb_engine_die (self), disuse = zb_engine_disuse (self);
     next = next < dying ? next : dying;
     next = next < disuse ? next : disuse;
-    int64_t frees = zb_engine_free_at (self);
+    int64_t frees = zb_engine_free_at (self), puts = zb_engine_put_at (self);
     next = next < frees ? next : frees;
+    next = next < puts ? next : puts;
     bool more = zb_engine_depart_on (self) || (timer && timer->when <= now);
     if (self->starved) {
         self->starved = false;

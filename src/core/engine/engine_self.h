@@ -22,6 +22,7 @@
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
+    yielding.c PUTs that let acknowledgements go first
     fitting.c  what a PUT gets that is beyond its queue's limits
     deduping.c PUTs that were stored before, by their message-id
     disusing.c queues and subscriptions that nobody uses
@@ -56,6 +57,8 @@ void zb_engine_fail (zb_engine_t *self, const char *fault);
 void zb_engine_now (zb_engine_t *self, int64_t now);
 //  How many visits a step that begins now may make; 0 = it waits for the next turn.
 size_t zb_engine_budget (const zb_engine_t *self);
+//  Whether what was begun in earlier turns goes on in this one: half of it is for new requests.
+bool zb_engine_goes_on (const zb_engine_t *self);
 //  So many were made.
 void zb_engine_visited (zb_engine_t *self, size_t visits);
 //  The form of rows of the log that this store's level has.
@@ -179,6 +182,16 @@ zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task
 
 //  The same for those that are all in memory, in one step.
 void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
+
+//  yielding.c
+//  Its acknowledgements are safe: whether more is ready than its consumer asks for.
+void zb_engine_find_behind (zb_engine_t *self, const zb_get_t *get);
+//  Whether this PUT is to wait on self->yielding, since consumers would wait behind it, or because others wait there.
+bool zb_engine_yields (const zb_engine_t *self, const zb_task_t *task);
+//  Those that have waited go on, one of each client in turn, as far as there is room.
+void zb_engine_put_on (zb_engine_t *self);
+//  When that has something to do, if no release says so before; INT64_MAX: nothing waits.
+int64_t zb_engine_put_at (const zb_engine_t *self);
 
 //  resting.c
 //  Where messages go that were tried without success: by how often they were.

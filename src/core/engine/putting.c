@@ -175,6 +175,8 @@ static void s_store (zb_engine_t *self, const zb_task_t *task, zb_queue_t *queue
     size_t bytes = request->body_bytes + request->properties.size + 64;
     self->fill->bytes += bytes;
     self->waiting += bytes;
+    self->fill->put += bytes;
+    self->under_way += bytes;
     self->stats.puts++;
     self->stats.messages_in += request->bodies;
     if (producer)
@@ -314,6 +316,8 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     const zb_request_t *request = &task->request;
     zb_producer_t *producer = NULL;
     zb_load_t *load = NULL;
+    if (zb_engine_yields (self, task))
+        return &self->yielding;
     if (task->session->name.size && !s_is_new (self, task, &producer, &load))
         return load;
     //  From here on it is a new one, to which this broker's limits apply.

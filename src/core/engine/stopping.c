@@ -106,6 +106,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     assert (self->roster.count == 0);
     zb_deck_clear (&self->roster);
     assert (self->timers.count == 0 && self->windows == 0 && self->waiting == 0 && self->waits == 0);
+    assert (self->under_way == 0);
     zb_timers_clear (&self->timers);
     self->leads = self->booted = self->tombs.reading = self->search.reads = self->starved = self->must = false;
     self->congested = self->census.counting = self->peeking = self->ready_held = false;
@@ -115,6 +116,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->merge.progress = NULL;
     self->merge.commit = self->due_commit = 0;
     self->search.size = 0;
+    self->behind_at = 0;
     self->tombs.freed = 0;
     self->tombs.wanted = false;
     self->tombs.budget = self->tombs.budget_at = self->tombs.quiet_at = 0;

@@ -27,7 +27,8 @@ typedef struct {
     uint64_t last_id;  //  the newest message id when it was closed,
     uint64_t moment;   //  and when that was (barrier.c)
     zb_batch_t *batch; //  until the caller takes it
-    size_t bytes;      //  that it holds back, about
+    size_t bytes;      //  that it holds back, about,
+    size_t put;        //  and those of PUTs among them
     zb_ring_t replies; //  that wait for it,
     zb_ring_t gets;    //  GETs whose acks it carries,
     zb_ring_t rows;    //  and rows that it shows
