@@ -6,7 +6,7 @@
     file, You can obtain one at http://mozilla.org/MPL/2.0/.
     =========================================================================
 
-    A lodger takes rooms: queues with a short time of unused. He puts into each, uses it some times, now and then too late, and leaves
+    A lodger takes rooms: queues with 0.3 to 6 s of unused. He puts into each, uses it some times, now and then too late, and leaves
     it; LIST, which is no use, tells when it is gone. Then he takes another one, under a name that is new. H26:
 
       - a room is not gone before its time has passed since a use of it that was answered was asked for, nor while something of it
@@ -188,7 +188,7 @@ static void s_look (client_t *self, room_t *room)
 
 static void s_visit (client_t *self, room_t *room)
 {
-    static const int64_t unused[] = {300, 700, 1500, 3000};
+    static const int64_t unused[] = {300, 800, 2000, 6000};
     if (!room->number) {
         *room = (room_t){.number = ++s_rooms, .unused = unused[world_random (4)], .uses = (int) world_random (USES)};
         s_take (self, room);

@@ -48,7 +48,7 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_SOON] = "soon",         [MUTANT_EQUAL] = "equal",       [MUTANT_ECHO] = "echo",
         [MUTANT_ALIKE] = "alike",       [MUTANT_RIVAL] = "rival",       [MUTANT_STILL] = "still",
         [MUTANT_ABREAST] = "abreast",   [MUTANT_STUCK] = "stuck",       [MUTANT_EVICTED] = "evicted",
-        [MUTANT_SQUATTED] = "squatted", [MUTANT_SOLE] = "sole",
+        [MUTANT_SQUATTED] = "squatted", [MUTANT_SOLE] = "sole",         [MUTANT_HURRIED] = "hurried",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -221,7 +221,7 @@ void __wrap_zb_engine_watch (zb_engine_t *self, zb_queue_t *queue)
         __real_zb_engine_watch (self, queue);
 }
 
-//  One that is alone deletes what both know.
+//  One that is alone deletes what both know.  A new lead has seen no use, and takes that for disuse.
 int64_t __real_zb_engine_disuse (zb_engine_t *self);
 int64_t __wrap_zb_engine_disuse (zb_engine_t *self);
 int64_t __wrap_zb_engine_disuse (zb_engine_t *self)
@@ -229,7 +229,10 @@ int64_t __wrap_zb_engine_disuse (zb_engine_t *self)
     ZB_RING_EACH (link, after, &self->all_queues)
     if (sim_mutant == MUTANT_SOLE)
         ZB_ITEM (link, zb_queue_t, ring)->alone = self->disuse.alone;
-    return __real_zb_engine_disuse (self);
+    int64_t next = __real_zb_engine_disuse (self);
+    if (sim_mutant == MUTANT_HURRIED && self->disuse.began)
+        self->disuse.began = 1;
+    return next;
 }
 
 //  An exclusive queue is served to whoever comes first.

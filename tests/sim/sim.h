@@ -112,6 +112,7 @@ typedef enum {
     MUTANT_EVICTED,  //  a use of a queue does not count
     MUTANT_SQUATTED, //  a queue that nobody uses is never deleted
     MUTANT_SOLE,     //  one that is alone deletes what both know
+    MUTANT_HURRIED,  //  a lead counts from before it began
     MUTANTS
 } mutant_t;
 
