@@ -60,6 +60,10 @@ void tracks_count (void);
 bool tracks_have_been_counted (void);
 //  One of them was put aside.
 void tracks_aside (const void *body, size_t size);
+//  A lodger who uses queues with unused, or does not; then one that counts what is left.
+void lodger_start (int64_t until);
+void lodger_count (void);
+bool lodger_has_counted (void);
 //  A seller of offers that expire, and who buys them; then one that counts what is left.
 void offers_start (int64_t until);
 void offers_count (void);

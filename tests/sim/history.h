@@ -42,6 +42,8 @@
     H23 What two say under one message-id is there once, also after a split (calls.c).
     H24 An exclusive queue is one consumer's at a time: by its numbers what consumers write to obeys all messages, the first one first (helm.c).
     H25 Messages of one key come one after the other, each when those before it are acknowledged, and others go on (tracks.c).
+    H26 A queue with the option unused is there, and all in it, until its time has passed since it was used, and gone in the end; alone a
+        broker deletes none that both know (lodger.c).
 
     Messages of producers without a name may be stored twice: H3 to H5 are for those of named ones.
 

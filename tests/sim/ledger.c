@@ -86,8 +86,8 @@ static bool s_is_own (const void *body, size_t size)
     return size > 1 && (memcmp (body, "<k", 2) == 0 || memcmp (body, "<v", 2) == 0 || memcmp (body, "<f", 2) == 0 ||
                         memcmp (body, "<n", 2) == 0 || memcmp (body, "<l", 2) == 0 || memcmp (body, "<a", 2) == 0 ||
                         memcmp (body, "<d", 2) == 0 || memcmp (body, "<s", 2) == 0 || memcmp (body, "<o", 2) == 0 ||
-                         memcmp (body, "<t", 2) == 0 || memcmp (body, "<c", 2) == 0 || memcmp (body, "<h", 2) == 0 ||
-                         memcmp (body, "<r", 2) == 0);
+                        memcmp (body, "<t", 2) == 0 || memcmp (body, "<c", 2) == 0 || memcmp (body, "<h", 2) == 0 ||
+                        memcmp (body, "<r", 2) == 0 || memcmp (body, "<g", 2) == 0);
 }
 
 static ledger_message_t *s_find (const void *body, size_t size, int *producer, int *number, int *index)

@@ -47,7 +47,8 @@ const char *sim_mutant_name (mutant_t mutant)
         [MUTANT_UNPURGED] = "unpurged", [MUTANT_UNLAID] = "unlaid",     [MUTANT_STALE] = "stale",
         [MUTANT_SOON] = "soon",         [MUTANT_EQUAL] = "equal",       [MUTANT_ECHO] = "echo",
         [MUTANT_ALIKE] = "alike",       [MUTANT_RIVAL] = "rival",       [MUTANT_STILL] = "still",
-        [MUTANT_ABREAST] = "abreast",   [MUTANT_STUCK] = "stuck",
+        [MUTANT_ABREAST] = "abreast",   [MUTANT_STUCK] = "stuck",       [MUTANT_EVICTED] = "evicted",
+        [MUTANT_SQUATTED] = "squatted", [MUTANT_SOLE] = "sole",         [MUTANT_HURRIED] = "hurried",
     };
     return mutant < MUTANTS ? names[mutant] : NULL;
 }
@@ -200,6 +201,38 @@ bool __wrap_zb_engine_rests (const zb_engine_t *self)
 {
     bool sure = self->clock.apart <= ZB_PAIRTIME_APART && self->clock.apart >= -ZB_PAIRTIME_APART;
     return __real_zb_engine_rests (self) && !(sure && self->now - self->started > SECOND / MS);
+}
+
+//  A use of a queue does not count.
+void __real_zb_engine_used (const zb_engine_t *self, zb_queue_t *queue);
+void __wrap_zb_engine_used (const zb_engine_t *self, zb_queue_t *queue);
+void __wrap_zb_engine_used (const zb_engine_t *self, zb_queue_t *queue)
+{
+    if (sim_mutant != MUTANT_EVICTED || !queue->used)
+        __real_zb_engine_used (self, queue);
+}
+
+//  What nobody uses is never deleted.
+void __real_zb_engine_watch (zb_engine_t *self, zb_queue_t *queue);
+void __wrap_zb_engine_watch (zb_engine_t *self, zb_queue_t *queue);
+void __wrap_zb_engine_watch (zb_engine_t *self, zb_queue_t *queue)
+{
+    if (sim_mutant != MUTANT_SQUATTED)
+        __real_zb_engine_watch (self, queue);
+}
+
+//  One that is alone deletes what both know.  A new lead has seen no use, and takes that for disuse.
+int64_t __real_zb_engine_disuse (zb_engine_t *self);
+int64_t __wrap_zb_engine_disuse (zb_engine_t *self);
+int64_t __wrap_zb_engine_disuse (zb_engine_t *self)
+{
+    ZB_RING_EACH (link, after, &self->all_queues)
+    if (sim_mutant == MUTANT_SOLE)
+        ZB_ITEM (link, zb_queue_t, ring)->alone = self->disuse.alone;
+    int64_t next = __real_zb_engine_disuse (self);
+    if (sim_mutant == MUTANT_HURRIED && self->disuse.began)
+        self->disuse.began = 1;
+    return next;
 }
 
 //  An exclusive queue is served to whoever comes first.

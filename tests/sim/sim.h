@@ -109,6 +109,10 @@ typedef enum {
     MUTANT_EQUAL,    //  a queue with priorities gives the oldest first now and then
     MUTANT_ECHO,     //  a PUT of a message-id is taken for a new one, now and then
     MUTANT_ALIKE,    //  the winner of a split does not see that it has a message-id already
+    MUTANT_EVICTED,  //  a use of a queue does not count
+    MUTANT_SQUATTED, //  a queue that nobody uses is never deleted
+    MUTANT_SOLE,     //  one that is alone deletes what both know
+    MUTANT_HURRIED,  //  a lead counts from before it began
     MUTANTS
 } mutant_t;
 

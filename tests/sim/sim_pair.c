@@ -111,16 +111,19 @@ static void s_count_late (void)
     tracks_count ();
     int64_t limit = world_now () + 120 * SECOND;
     while (!alarms_have_been_counted () || !samples_have_been_counted () || !offers_have_been_counted () ||
-           !triage_has_counted () || !helm_has_been_counted () || !tracks_have_been_counted ()) {
+           !triage_has_counted () || !helm_has_been_counted () || !tracks_have_been_counted () ||
+           !lodger_has_counted ()) {
         world_run (world_now () + 100 * MS);
         if (world_now () > limit)
-            world_finding ("H8: at rest, and alarms, samples, offers, patients, orders and trains are not served");
+            world_finding (
+                "H8: at rest, and alarms, samples, offers, patients, orders, trains and rooms are not served");
     }
 }
 
 //  At rest, what was made of messages is there, and they are not.
 static void s_count_forged (void)
 {
+    lodger_count ();
     forge_count ();
     int64_t limit = world_now () + 120 * SECOND;
     while (!forge_has_counted ()) {
@@ -260,6 +263,8 @@ static void s_run (uint64_t seed)
         helm_start (PUTS_TO);
     if (s_forges ())
         tracks_start (PUTS_TO);
+    if (s_forges ())
+        lodger_start (PUTS_TO);
     faults_start (kind, FAULTS_FROM, FAULTS_TO);
     if (world_has (EXTRA_LEVELS))
         updater_start (FAULTS_TO);
@@ -487,6 +492,10 @@ static void s_test_mutants (void)
         {MUTANT_STILL, "H24", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_ABREAST, "H25", 60, EXTRA_FORGE, FORGES_NOT},
         {MUTANT_STUCK, "H25", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_EVICTED, "H26", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_SQUATTED, "H26", 60, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_HURRIED, "H26", 200, EXTRA_FORGE, FORGES_NOT},
+        {MUTANT_SOLE, "H26", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
         {MUTANT_ALIKE, "H23", 200, EXTRA_SPLITS | EXTRA_FORGE, FORGES_NOT | EXTRA_WITNESS},
         {MUTANT_LOCK, "H15", 60, EXTRA_SHARED, 0},
         {MUTANT_FENCE, "H15", 1000, EXTRA_SHARED, 0},

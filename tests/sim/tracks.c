@@ -59,7 +59,8 @@ static bool s_is_refused (client_t *self, const char *code)
     return self->frames > 5 && strcmp (plain_text (self, 1), "ERR") == 0 && strcmp (plain_text (self, 4), code) == 0;
 }
 
-//  Until it is answered OK, or 410: then false.
+//  Until it is answered OK, or 410: then false.  So is 400: what the loser of a split has delivered the winner may have as
+//  given to nobody yet; it comes again when somebody gets.
 static bool s_do (s_signalman_t *self, const char *verb, const char *argument)
 {
     for (;;) {
@@ -69,8 +70,8 @@ static bool s_do (s_signalman_t *self, const char *verb, const char *argument)
         s_ready (self);
         if (plain_ask (self->client, frame, 5, PATIENCE + 500))
             return true;
-        //  Who had it lost it to a split: it is to be got again, and where it had a delay nobody has yet.
-        if (s_is_refused (self->client, "410") || (history_is_split () && s_is_refused (self->client, "400")))
+        bool laid = strcmp (verb, "ACK") == 0 && s_is_refused (self->client, "400");
+        if (laid || s_is_refused (self->client, "410"))
             return false;
         plain_leave (self->client);
     }
