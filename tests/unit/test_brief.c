@@ -196,6 +196,21 @@ static void test_checkpoint_keeps (void **state)
     s_end (&self);
 }
 
+//  Whoever begins to lead opens the tables anew: what it has followed makes no checkpoint due.
+static void test_no_checkpoint_at_once (void **state)
+{
+    (void) state;
+    store_t self = {.dir = kit_dir_new ()};
+    s_open (&self);
+    for (uint64_t id = 1; id <= 200; id++)
+        s_commit (&self, id, ROW, true, 7);
+    zb_tables_close (self.tables);
+    assert_true (zb_tables_open (self.tables, self.env, true));
+    assert_true (zb_tables_checkpoint (self.tables, 8 << 10));
+    assert_int_equal (zb_tables_needs (self.tables), 1);
+    s_end (&self);
+}
+
 //  Commits keep what has been there for long, a little each.
 static void test_commits_keep (void **state)
 {
@@ -479,15 +494,11 @@ static void test_random (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_log_has_it_once),
-        cmocka_unit_test (test_put_anew),
-        cmocka_unit_test (test_checkpoint_keeps),
-        cmocka_unit_test (test_commits_keep),
-        cmocka_unit_test (test_crash),
-        cmocka_unit_test (test_kept_and_killed),
-        cmocka_unit_test (test_files_of_another_size),
-        cmocka_unit_test (test_damaged),
-        cmocka_unit_test (test_random),
+        cmocka_unit_test (test_log_has_it_once),  cmocka_unit_test (test_put_anew),
+        cmocka_unit_test (test_checkpoint_keeps), cmocka_unit_test (test_no_checkpoint_at_once),
+        cmocka_unit_test (test_commits_keep),     cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_kept_and_killed),  cmocka_unit_test (test_files_of_another_size),
+        cmocka_unit_test (test_damaged),          cmocka_unit_test (test_random),
     };
     kit_quiet ();
     return cmocka_run_group_tests_name ("brief", tests, NULL, NULL);

@@ -285,6 +285,77 @@ static void test_puts_let_acknowledgements_go_first (void **state)
     rig_destroy (&rig);
 }
 
+//  A PUT that acknowledges what it was made of goes first, too; and one that has begun to read what others need lets nobody wait.
+static void test_a_put_that_acknowledges_does_not_wait (void **state)
+{
+    (void) state;
+    rig_t *rig = s_busy ();
+    rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 9);
+    uint64_t acked = rig_stats (rig).acked;
+    rig_say (rig, "c", "PUT|1|q|acks=q 1:3|made of it");
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 10);
+    assert_int_equal (rig_stats (rig).acked, acked + 1);
+    rig_destroy (&rig);
+}
+
+static void test_a_put_that_reads_holds_up_nobody (void **state)
+{
+    (void) state;
+    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 10000;
+    rig_t *rig = rig_ready (&limits);
+    rig_wait (rig, 1000);
+    static const char *const who[] = {"c", "p", "w", "s"};
+    for (size_t index = 0; index < sizeof who / sizeof *who; index++)
+        rig_say (rig, who[index], "HELLO|h|");
+    rig_say (rig, "c", "QUEUE|u|r|");
+    rig_takeover (rig);
+    rig_wait (rig, 1000);
+    for (size_t index = 0; index < sizeof who / sizeof *who; index++)
+        rig_say (rig, who[index], "HELLO|h|");
+    for (int index = 0; index < 10; index++)
+        rig_say (rig, "c", "PUT|1|q||m");
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    rig_skip (rig);
+    //  It reads which queue that is, and meanwhile a consumer is found to be behind, and there is no room.
+    rig->stuck = true;
+    rig_say (rig, "w", "PUT|w|r||result");
+    rig_say (rig, "c", "GET|a|q|1|0|2:1");
+    rig->sync_there = false;
+    for (int index = 0; index < 3; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_put (rig, "s", "s", "q", 1, 1000);
+    rig_run (rig);
+    uint64_t puts = rig_stats (rig).puts;
+    rig->stuck = false;
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, puts + 1);
+    rig_destroy (&rig);
+}
+
+//  Who only acknowledges, and has the smallest of backlogs, holds up nobody.
+static void test_who_asks_for_nothing_is_not_behind (void **state)
+{
+    (void) state;
+    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 10000;
+    rig_t *rig = rig_ready (&limits);
+    rig_wait (rig, 1000);
+    rig_say (rig, "p", "HELLO|h|");
+    rig_put (rig, "c", "0", "q", 2, 1);
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    rig_say (rig, "c", "GET|h|q|0|0|1:1");
+    rig->sync_there = false;
+    for (int index = 0; index < 5; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 6);
+    rig_destroy (&rig);
+}
+
 static void test_acknowledgements_hold_up_puts_for_releases_only (void **state)
 {
     (void) state;
@@ -844,6 +915,9 @@ int main (void)
         cmocka_unit_test (test_what_the_peer_lacked_is_lost_and_was_never_said),
         cmocka_unit_test (test_stop_answers_all),
         cmocka_unit_test (test_puts_let_acknowledgements_go_first),
+        cmocka_unit_test (test_a_put_that_acknowledges_does_not_wait),
+        cmocka_unit_test (test_a_put_that_reads_holds_up_nobody),
+        cmocka_unit_test (test_who_asks_for_nothing_is_not_behind),
         cmocka_unit_test (test_acknowledgements_hold_up_puts_for_releases_only),
         cmocka_unit_test (test_in_flight_is_bounded),
         cmocka_unit_test (test_a_backlog_stays_on_disk),

@@ -63,7 +63,7 @@ zb_engine_t *zb_engine_new (const zb_limits_t *limits, unsigned node)
                          &self->rest,
                          &self->later.sessions,
                          &self->shown.sessions,
-                         &self->yielding.sessions,
+                         &self->throttled.sessions,
                          &self->asks,
                          &self->peeks,
                          &self->marks.topics,

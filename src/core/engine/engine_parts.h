@@ -331,7 +331,7 @@ struct zb_engine {
     size_t waiting; //  bytes of all that waits for the store or the peer, and so ends by itself
     size_t under_way; //  bytes of PUTs in commits that are not released
     size_t asked;   //  GETs that are not answered yet
-    int64_t behind_at; //  when a consumer that acknowledged was last found to be behind; 0 = none
+    int64_t lagged_at; //  when a consumer that acknowledged was last found to lag; 0 = none
     char token[ZB_TOKEN_MAX];
     size_t token_size;
 
@@ -366,7 +366,7 @@ struct zb_engine {
     size_t visited;     //  in this turn
     zb_load_t later;    //  what has given way to others waits for it: the next turn;
     zb_load_t shown;    //  here until the next commit is released;
-    zb_load_t yielding; //  and here with PUTs that let acknowledgements go first, in turn
+    zb_load_t throttled; //  and here with PUTs that let acknowledgements go first, in turn
     zb_spans_t scratch; //  ids that the request at hand is about, and does not name itself
     uint64_t next_walk;
     zb_pin_t pin;

@@ -22,7 +22,7 @@
     giving.c   GETs, deliveries and leases
     barrier.c  what a GET must know first: that this broker still leads
     expiring.c messages whose time is over
-    yielding.c PUTs that let acknowledgements go first
+    throttling.c PUTs that let acknowledgements go first
     fitting.c  what a PUT gets that is beyond its queue's limits
     deduping.c PUTs that were stored before, by their message-id
     disusing.c queues and subscriptions that nobody uses
@@ -183,11 +183,11 @@ zb_load_t *zb_engine_held (zb_engine_t *self, zb_queue_t *queue, zb_task_t *task
 //  The same for those that are all in memory, in one step.
 void zb_engine_ack_now (zb_engine_t *self, zb_queue_t *queue, const zb_span_t *span, size_t spans);
 
-//  yielding.c
+//  throttling.c
 //  Its acknowledgements are safe: whether more is ready than its consumer asks for.
-void zb_engine_find_behind (zb_engine_t *self, const zb_get_t *get);
-//  Whether this PUT is to wait on self->yielding, since consumers would wait behind it, or because others wait there.
-bool zb_engine_yields (const zb_engine_t *self, const zb_task_t *task);
+void zb_engine_find_lag (zb_engine_t *self, const zb_get_t *get);
+//  Whether this PUT is to wait on self->throttled, since consumers would wait behind it, or because others wait there.
+bool zb_engine_throttles (const zb_engine_t *self, const zb_task_t *task);
 //  Those that have waited go on, one of each client in turn, as far as there is room.
 void zb_engine_put_on (zb_engine_t *self);
 //  When that has something to do, if no release says so before; INT64_MAX: nothing waits.

@@ -523,7 +523,7 @@ void zb_engine_got (zb_engine_t *self, zb_get_t *get)
 {
     get->deadline = self->now;
     s_released (self, get);
-    zb_engine_find_behind (self, get);
+    zb_engine_find_lag (self, get);
     //  Its acknowledgements are known to be true now, or refused.
     bool refused = zb_engine_refuted (self, get->reply);
     get->reply->foreign = refused;

@@ -316,8 +316,10 @@ zb_load_t *zb_engine_put (zb_engine_t *self, zb_task_t *task)
     const zb_request_t *request = &task->request;
     zb_producer_t *producer = NULL;
     zb_load_t *load = NULL;
-    if (zb_engine_yields (self, task))
-        return &self->yielding;
+    if (zb_engine_throttles (self, task))
+        return &self->throttled;
+    //  What it reads and joins from here on, others wait for.
+    task->turn = true;
     if (task->session->name.size && !s_is_new (self, task, &producer, &load))
         return load;
     //  From here on it is a new one, to which this broker's limits apply.

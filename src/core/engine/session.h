@@ -26,7 +26,7 @@ typedef struct {
     struct zb_session *session;
     zb_request_t request;
     bool foreign;  //  it acknowledges an id that this lineage has not given
-    bool turn;     //  a PUT that others had to wait for: it is its turn
+    bool turn;     //  a PUT that gives way to no acknowledgement any more
     bool begun;    //  a part of it may be done: it is not refused any more, and the ids that it names are joined
     size_t at;     //  how far they are done: the current span,
     uint64_t next; //  and where it goes on in it; 0 = not begun

@@ -116,7 +116,7 @@ void zb_engine_stop (zb_engine_t *self, const char *active)
     self->merge.progress = NULL;
     self->merge.commit = self->due_commit = 0;
     self->search.size = 0;
-    self->behind_at = 0;
+    self->lagged_at = 0;
     self->tombs.freed = 0;
     self->tombs.wanted = false;
     self->tombs.budget = self->tombs.budget_at = self->tombs.quiet_at = 0;

@@ -87,14 +87,16 @@ static void s_tell_alone (zb_role_t *self, int64_t now)
 static void s_raise (zb_role_t *self, zb_do_kind_t kind)
 {
     self->raising = self->closed + 1;
+    //  Who was in sync takes over: all before is common.  The peer may raise one, too, and has cut its list at the grant: if the two
+    //  lists did not begin with the same one, a replay would look for it in all that is stored.
+    if (kind == ZB_DO_START && self->heir)
+        zb_lineage_cut (&self->lineage, ZB_LINEAGE_KEPT);
     uint64_t number = s_next_epoch (self);
     zb_role_do (self, kind)->epoch = zb_lineage_raise_to (&self->lineage, number, self->node, self->raising).number;
     zb_epoch_t *raised = &self->lineage.epoch[self->lineage.size - 1];
     raised->run = self->run;
     raised->heir = self->heir;
-    //  Who was in sync takes over: all before is common.
-    bool common = kind == ZB_DO_START && self->heir;
-    zb_lineage_cut (&self->lineage, common ? ZB_LINEAGE_KEPT : zb_role_epochs_most (self));
+    zb_lineage_cut (&self->lineage, zb_role_epochs_most (self));
     self->heir = true;
     zb_role_newest (self, self->newest_id);
     self->formed = true;

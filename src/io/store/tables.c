@@ -95,10 +95,8 @@ bool zb_tables_open (zb_tables_t *self, zb_env_t *env, bool create)
     if (zb_env_fault (env))
         return false;
     self->open = self->keeps = true;
-    //  Another environment may have another log.
-    zb_lsn_t end = zb_env_end (env);
-    if (!self->checkpoint || self->checkpoint > end)
-        self->checkpoint = end;
+    //  Who begins to lead has written nothing yet: what it has followed waits for the time of a checkpoint.
+    self->checkpoint = zb_env_end (env);
     for (size_t table = 0; table < ZB_TABLES; table++) {
         int rc = s_open (self, table, create);
         if (rc == 0 || (rc == ENOENT && !create))
