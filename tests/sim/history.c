@@ -352,8 +352,9 @@ static void s_check_epoch (const process_t *from, uint64_t epoch, unsigned node,
         return;
     //  Who has been succeeded stays silent.
     //  What was under way when the process was stopped leaves as it goes on: to whom it is sent, it was late on its way.
-    //  One whose clock has stood may tell what is old, but for messages, until it is silent for its limit.
-    bool late = from->resumed && world_now () - from->resumed < (from->stood ? SECOND : MS);
+    //  One whose clock has stood may tell what is old, but for messages, until it is silent for its limit, which has learned up to
+    //  2 s, and notices.
+    bool late = from->resumed && world_now () - from->resumed < (from->stood ? 2500 * MS : MS);
     bool bound = s_witness || world_has (EXTRA_SHARED);
     if (s_epoch[at].over && (!s_strained || (bound && !late)))
         world_finding ("%s: %s answers in epoch %d%c after another has taken over%s", s_strained ? "H9" : "H7",
