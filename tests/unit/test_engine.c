@@ -226,15 +226,28 @@ static void test_stop_answers_all (void **state)
     rig_destroy (&rig);
 }
 
-//  An engine with three PUTs of "p" under way, as many as a consumer that is behind waits for.
-static rig_t *s_busy (void)
+static void s_hello (rig_t *rig)
+{
+    static const char *const who[] = {"c", "p", "s", "w"};
+    for (size_t index = 0; index < sizeof who / sizeof *who; index++)
+        rig_say (rig, who[index], "HELLO|h|");
+}
+
+//  An engine with commits of 10,000 bytes, and its clients.
+static rig_t *s_small_commits (void)
 {
     static zb_limits_t limits = ZB_LIMITS_DEFAULT;
     limits.batch = 10000;
     rig_t *rig = rig_ready (&limits);
     rig_wait (rig, 1000);
-    rig_say (rig, "p", "HELLO|h|");
-    rig_say (rig, "s", "HELLO|h|");
+    s_hello (rig);
+    return rig;
+}
+
+//  An engine with three PUTs of "p" under way, as many as a consumer that is behind waits for.
+static rig_t *s_busy (void)
+{
+    rig_t *rig = s_small_commits ();
     rig_put (rig, "c", "0", "q", 2, 1);
     rig_say (rig, "c", "GET|g|q|1|0|");
     //  It keeps up: nothing but limits.waiting bounds what producers have under way.
@@ -304,18 +317,11 @@ static void test_a_put_that_acknowledges_does_not_wait (void **state)
 static void test_a_put_that_reads_holds_up_nobody (void **state)
 {
     (void) state;
-    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.batch = 10000;
-    rig_t *rig = rig_ready (&limits);
-    rig_wait (rig, 1000);
-    static const char *const who[] = {"c", "p", "w", "s"};
-    for (size_t index = 0; index < sizeof who / sizeof *who; index++)
-        rig_say (rig, who[index], "HELLO|h|");
+    rig_t *rig = s_small_commits ();
     rig_say (rig, "c", "QUEUE|u|r|");
     rig_takeover (rig);
     rig_wait (rig, 1000);
-    for (size_t index = 0; index < sizeof who / sizeof *who; index++)
-        rig_say (rig, who[index], "HELLO|h|");
+    s_hello (rig);
     for (int index = 0; index < 10; index++)
         rig_say (rig, "c", "PUT|1|q||m");
     rig_say (rig, "c", "GET|g|q|1|0|");
@@ -340,11 +346,7 @@ static void test_a_put_that_reads_holds_up_nobody (void **state)
 static void test_who_asks_for_nothing_is_not_behind (void **state)
 {
     (void) state;
-    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.batch = 10000;
-    rig_t *rig = rig_ready (&limits);
-    rig_wait (rig, 1000);
-    rig_say (rig, "p", "HELLO|h|");
+    rig_t *rig = s_small_commits ();
     rig_put (rig, "c", "0", "q", 2, 1);
     rig_say (rig, "c", "GET|g|q|1|0|");
     rig_say (rig, "c", "GET|h|q|0|0|1:1");
