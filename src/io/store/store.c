@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "io/base/awake.h"
 #include "io/store/replica.h"
 #include "io/store/store.h"
 
@@ -117,10 +118,11 @@ static void s_run (zb_store_t *self, zb_replica_t *replica)
     };
     int count = items[1].socket ? 3 : 1;
     bool more = false;
+    zb_awake_t awake = {0};
     for (;;) {
         int64_t pause = zb_replica_pause (replica);
         items[1].events = pause ? 0 : ZMQ_POLLIN;
-        int rc = zmq_poll (items, count, more ? 0 : pause && pause < TURN ? pause : TURN);
+        int rc = zb_awake_poll (&awake, items, count, more ? 0 : pause && pause < TURN ? pause : TURN);
         assert (rc >= 0 || errno == EINTR);
         if (!s_execute_all (self, replica))
             return;
