@@ -25,6 +25,7 @@ INSECURE = "keys\n    insecure = yes\n" if KEYS else ""
 
 BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
+DUE = 30                    #  seconds after which each delay is over (meaning.DELAY, and what a takeover adds), by one clock
 PORT = 5560
 
 GROUPS = ("producers", "delayers", "consumers")    #  of clients, that go and pause together
@@ -120,12 +121,14 @@ class Node(Process):
         self.host = host
         self.role = role
         self.clock = True           #  it has shown the right time until now
+        self.ahead = 0              #  ns by which it was told to be
         self.endpoint = "tcp://%s:%d" % (host.address, PORT)
         self.read = 0               #  bytes of its log
 
     def knob(self, name, value):
         self.say(name, value)
-        self.clock = self.clock and name != "clock_ns"
+        if name == "clock_ns":
+            self.clock, self.ahead = False, value
         self.machine.turn(name, value)
 
     def start(self, ready=True):
@@ -475,27 +478,47 @@ class Rig:
         self.tell("pause", "delayers")
         self.in_step()
         self.pause("delayers", "producers")
-        end = time.monotonic() + PATIENCE
-        while True:
-            left = self._messages()
-            if not left:
-                break
-            self._check_clients()
-            if time.monotonic() > end:
-                raise Stuck("%d messages can't be drained: %s" % (left, self.describe()))
-            time.sleep(0.05)
+        self.drain()
         self.pause("consumers")
         #  A broker whose disk has failed may have ended since: the next round breaks one thing, not two.
         self.in_step()
         self.look_for_merges()
         self.scribe.note("one")
 
+    def drain(self):
+        """Waits until the consumers have got all that there is."""
+        began = time.monotonic()
+        while True:
+            left, delayed = self._messages()
+            if not left:
+                return
+            self._check_clients()
+            waited = time.monotonic() - began
+            if waited > PATIENCE:
+                raise Stuck("%d messages can't be drained: %s" % (left, self.describe()))
+            if delayed == left and waited > DUE:
+                self._reach_due()
+            time.sleep(0.05)
+
+    def _reach_due(self):
+        """What one side of a split took is due by the clock of that side, which may be days ahead of the other one's: both get that
+        clock, and when they know it of each other a lead begins, as only then the pair's time jumps.  By then all must be due."""
+        ahead = max(node.ahead for node in self.nodes)
+        if not self.ledger.merged or all(node.ahead == ahead for node in self.nodes):
+            return
+        for node in self.nodes:
+            node.knob("clock_ns", ahead)
+        self.until(lambda: all(state and abs(state["clock"]["apart_ms"]) < DUE * 1000 for state in self.states()), "one clock")
+        self.nodes[self.active].kill()
+        self.in_step()
+
     def _messages(self):
-        """How many are there, of queues and subscriptions; a topic may keep what these have done for a while."""
+        """How many are there, of queues and subscriptions, and how many of them are not due yet, as far as these brokers tell; a
+        topic may keep what these have done for a while."""
         pages = self.ask_active("LIST", "l", "", "", "1000", malformed=False)
         texts = (pages or self.ask_active("LIST", "l"))[1::2]
         queues = [dict(line.split("=", 1) for line in text.decode().split("\n")) for text in texts]
-        return sum(int(queue["messages"]) for queue in queues if queue.get("kind") != "topic")
+        return [sum(int(queue.get(what, 0)) for queue in queues if queue.get("kind") != "topic") for what in ("messages", "delayed")]
 
     def _wait_paused(self, kind):
         end = time.monotonic() + PATIENCE
