@@ -128,6 +128,25 @@ static void test_log_has_it_once (void **state)
     s_end (&self);
 }
 
+//  So does the largest message that brokers take by default, with what a row has beside it.
+static void test_log_has_a_large_one_once (void **state)
+{
+    (void) state;
+    store_t self = {.dir = kit_dir_new ()};
+    s_open (&self);
+    const size_t size = (1 << 20) + 1000;
+    uint64_t before = s_written (&self);
+    for (uint64_t id = 1; id <= 10; id++)
+        s_commit (&self, id, size, true, 7);
+    assert_int_equal (zb_tables_needs (self.tables), 1);
+    assert_int_equal (s_rows (&self, size, 7), 10);
+    for (uint64_t id = 1; id <= 10; id++)
+        s_erase (&self, id);
+    assert_int_equal (zb_tables_needs (self.tables), UINT32_MAX);
+    assert_true (s_written (&self) - before < 10 * size * 3 / 2);
+    s_end (&self);
+}
+
 //  A row that is put anew, brief or not, has its new value, and the old one is nobody's.
 static void test_put_anew (void **state)
 {
@@ -506,11 +525,17 @@ static void test_random (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_log_has_it_once),  cmocka_unit_test (test_put_anew),
-        cmocka_unit_test (test_checkpoint_keeps), cmocka_unit_test (test_no_checkpoint_at_once),
-        cmocka_unit_test (test_commits_keep),     cmocka_unit_test (test_crash),
-        cmocka_unit_test (test_kept_and_killed),  cmocka_unit_test (test_files_of_another_size),
-        cmocka_unit_test (test_damaged),          cmocka_unit_test (test_random),
+        cmocka_unit_test (test_log_has_it_once),
+        cmocka_unit_test (test_log_has_a_large_one_once),
+        cmocka_unit_test (test_put_anew),
+        cmocka_unit_test (test_checkpoint_keeps),
+        cmocka_unit_test (test_no_checkpoint_at_once),
+        cmocka_unit_test (test_commits_keep),
+        cmocka_unit_test (test_crash),
+        cmocka_unit_test (test_kept_and_killed),
+        cmocka_unit_test (test_files_of_another_size),
+        cmocka_unit_test (test_damaged),
+        cmocka_unit_test (test_random),
     };
     kit_quiet ();
     return cmocka_run_group_tests_name ("brief", tests, NULL, NULL);

@@ -146,6 +146,28 @@ static void test_who_asks_for_nothing_does_not_lag (void **state)
     rig_destroy (&rig);
 }
 
+//  Large messages: few of them fill the room that a queue has in memory.
+static void test_who_has_more_than_there_is_room_for_lags (void **state)
+{
+    (void) state;
+    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 10000;
+    limits.window = 2000;
+    rig_t *rig = rig_ready (&limits);
+    rig_wait (rig, 1000);
+    s_hello (rig);
+    for (int index = 0; index < 6; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_say (rig, "c", "GET|g|q|1|0|");
+    rig_say (rig, "c", "GET|a|q|100|0|1:1");
+    rig->sync_there = false;
+    for (int index = 0; index < 5; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 9);
+    rig_destroy (&rig);
+}
+
 static void test_acknowledgements_hold_up_puts_for_releases_only (void **state)
 {
     (void) state;
@@ -207,6 +229,7 @@ int main (void)
         cmocka_unit_test (test_a_put_that_acknowledges_does_not_wait),
         cmocka_unit_test (test_a_put_that_reads_holds_up_nobody),
         cmocka_unit_test (test_who_asks_for_nothing_does_not_lag),
+        cmocka_unit_test (test_who_has_more_than_there_is_room_for_lags),
         cmocka_unit_test (test_acknowledgements_hold_up_puts_for_releases_only),
     };
     return cmocka_run_group_tests_name ("throttling", tests, NULL, NULL);

@@ -14,7 +14,8 @@
     asks behind a PUT of its own waits with that.
 
     It is one consumer, of any queue, for which the PUTs to all queues wait: all share the
-    commits.  One lags if more is ready in memory than it asks for twice.
+    commits.  One lags if more is ready in memory than it asks for twice; or more than there
+    is room for, as it soon is where bodies are large.
 
     What they wait for is the release of PUTs alone, which depends on store and peer, and on
     no client.  Each release lets some of them in, one of each client in turn, however
@@ -33,8 +34,10 @@
 void zb_engine_find_lag (zb_engine_t *self, const zb_get_t *get)
 {
     uint64_t asks = get->max < self->limits.bodies ? get->max : self->limits.bodies;
+    const zb_cursor_t *cursor = &get->queue->cursor;
+    bool more = cursor->reach < cursor->log->tail;
     //  Who asks for nothing does not wait for anything.
-    if (asks && get->queue->cursor.ready > 2 * asks)
+    if (asks && (more || cursor->ready > 2 * asks))
         self->lagged_at = self->now;
 }
 

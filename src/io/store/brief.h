@@ -38,7 +38,7 @@
 
 #define ZB_BRIEF_SIZE 16        //  bytes of a row whose value is in the log
 #define ZB_BRIEF_LEAST 8192     //  bytes of a value for which that pays: it fills half a page of its own,
-#define ZB_BRIEF_MOST (1 << 20) //  and that fit well into a file of the log
+#define ZB_BRIEF_MOST ((1 << 20) + (64 << 10)) //  and that fit well into a file of the log: a row with a body of 1 MiB
 
 //  Berkeley DB's.
 struct __db;
