@@ -10,7 +10,7 @@ import time
 from rig import BACKUP, ONE, OTHER, PRIMARY, WITNESS
 
 FAULTS = {}
-LOG_FILE = 16 << 20         #  the broker's default: it refuses PUTs below twice this and a reserve
+LOG_FILE = 32 << 20         #  the broker's default: it refuses PUTs below twice this and a reserve
 #  So small a cache and so much to write that tables are written all the time, not only at checkpoints.
 WRITES = {"config": "store\n    cache = 1m\n", "body": 100000}
 DISK = 640 << 20            #  room for what it needs to take PUTs again, beside the log it keeps

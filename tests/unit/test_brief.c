@@ -240,11 +240,11 @@ static void test_commits_keep (void **state)
     for (; id <= 500; id++)
         s_commit (&self, id, ROW, true, 7);
     uint64_t most = zb_tables_owed (self.tables);
-    assert_true (most < 3 * (20 << 20));
+    assert_true (most < 3 * (28 << 20));
     for (; id <= 1500; id++)
         s_commit (&self, id, ROW, id % 2, 7);
     //  The span stays as long as it was.
-    assert_true (zb_tables_owed (self.tables) < 3 * (20 << 20));
+    assert_true (zb_tables_owed (self.tables) < 3 * (28 << 20));
     assert_int_equal (s_rows (&self, ROW, 7), 1500);
     s_end (&self);
 }
@@ -325,7 +325,7 @@ static void test_files_of_another_size (void **state)
     self.log_file = 1 << 30;
     s_open (&self);
     assert_true (zb_tables_owed (self.tables) > 0);
-    assert_true (zb_tables_owed (self.tables) < 128 << 20);
+    assert_true (zb_tables_owed (self.tables) < 160 << 20);
     s_end (&self);
 }
 

@@ -156,7 +156,7 @@ static void test_rows_are_brief_where_consumers_keep_up (void **state)
     //  A store that does not know them.
     assert_false (s_is_brief (self));
     self->fill->brief = true;
-    for (int row = 2; row <= 12; row++)
+    for (int row = 2; row <= 20; row++)
         assert_true (s_is_brief (self));
     assert_false (s_is_brief (self));
     //  What is done is no backlog.

@@ -116,7 +116,7 @@ zb_places_t *zb_log_take (zb_log_t *self, zb_row_t *row, uint64_t last);
 //  Gives the reference back; a row that no cursor has leaves memory.
 void zb_log_release (zb_log_t *self, zb_places_t **places_p);
 //  Bytes of a log's rows up to which new ones are taken for short-lived.
-#define ZB_LOG_BRIEF (12 << 20)
+#define ZB_LOG_BRIEF (20 << 20)
 
 //  A cursor's mark has passed the row with this last id, of so many messages and bytes: it goes with the commit if all
 //  marks have.

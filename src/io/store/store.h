@@ -61,7 +61,7 @@ typedef struct {
     const zb_keys_t *keys;    //  of the link; borrowed, NULL = it is not encrypted
     struct zb_links *links;   //  told what comes through and what is refused; borrowed, may be NULL
     size_t cache;             //  bytes of Berkeley DB's cache
-    size_t log_file;          //  bytes of one log file (64 MiB)
+    size_t log_file;          //  bytes of one log file (32 MiB)
     size_t resync_rate;       //  bytes/s with which a master answers a client that catches up; 0 = no limit
     size_t log_keep;          //  bytes of log files kept for a peer that is away (1 GiB); beyond it resyncs in full
 } zb_store_args_t;

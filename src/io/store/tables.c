@@ -16,7 +16,7 @@
 
 //  Bytes of log after which what is still there is no short-lived value, and what one commit keeps of such beside as many
 //  bytes as it writes; bytes of a transaction that only keeps; and of log whose values a checkpoint keeps in one go.
-#define BRIEF_SPAN (16 << 20)
+#define BRIEF_SPAN (24 << 20)
 #define KEEP_MORE (256 << 10)
 #define KEEP_GO (2 << 20)
 #define KEEP_AT_ONCE (4 << 20)
