@@ -339,7 +339,8 @@ def test_unfinished_requests_have_a_limit_in_all(tight, client):
     for thread in threads:
         thread.join()
     works(single, client)
-    assert PADDED or resident(single.broker)[1] < 300 * MIB
+    #  Without the limit it is 600 MiB and more.
+    assert PADDED or resident(single.broker)[1] < 400 * MIB
     assert status(single.endpoints[0])["dropped"]["cut"] > 20
 
 
