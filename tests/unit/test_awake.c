@@ -20,6 +20,8 @@ static void test_short_waits (void **state)
     (void) state;
     zb_awake_t awake = {0};
     assert_false (zb_awake_looks (&awake, 0));
+    s_waits (&awake, ZB_AWAKE_COST, ZB_AWAKE_LONGEST);
+    assert_false (zb_awake_looks (&awake, 0));
     s_waits (&awake, 1, ZB_AWAKE_LONGEST);
     assert_true (zb_awake_looks (&awake, 0));
     //  However long they were short, it is soon over.
@@ -29,6 +31,7 @@ static void test_short_waits (void **state)
     //  Short and long in turn are not worth it.
     for (int turn = 0; turn < 10; turn++) {
         s_waits (&awake, 1, 1);
+        assert_false (zb_awake_looks (&awake, 0));
         s_waits (&awake, 1, ZB_AWAKE_LONGEST + 1);
         assert_false (zb_awake_looks (&awake, 0));
     }

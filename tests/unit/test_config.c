@@ -282,8 +282,7 @@ static void test_limits_must_fit_together (void **state)
         const char *key, *value, *other;
     } cases[] = {{"limits/body", "32m", "limits/request"},
                  {"limits/window", "1g", "limits/windows"},
-                 {"limits/output", "1g", "limits/outputs"},
-                 {"store/log-keep", "8m", "store/log-file"}};
+                 {"limits/output", "1g", "limits/outputs"}};
     for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
         zb_config_t *config = zb_config_new ();
         kit_good (kit_set (config, cases[index].key, cases[index].value));
@@ -294,6 +293,17 @@ static void test_limits_must_fit_together (void **state)
     kit_good (kit_set (config, "as", "primary"));
     kit_good (kit_set (config, "pair/heartbeat", "200"));
     kit_refused (kit_finish (config), "pair/silence", "pair/heartbeat");
+    zb_config_destroy (&config);
+    //  A file of the log, unless it is set, is no larger than what is kept of it.
+    config = zb_config_new ();
+    kit_good (kit_set (config, "store/log-keep", "8m"));
+    kit_good (kit_finish (config));
+    assert_int_equal (config->log_file, 8 << 20);
+    zb_config_destroy (&config);
+    config = zb_config_new ();
+    kit_good (kit_set (config, "store/log-keep", "8m"));
+    kit_good (kit_set (config, "store/log-file", "16m"));
+    kit_refused (kit_finish (config), "store/log-keep", "store/log-file");
     zb_config_destroy (&config);
     //  What is set is kept; what is not, or was refused, is learned.
     config = zb_config_new ();

@@ -168,6 +168,35 @@ static void test_who_has_more_than_there_is_room_for_lags (void **state)
     rig_destroy (&rig);
 }
 
+//  What there is room for is leased: the consumers have enough to do.
+static void test_who_works_on_all_there_is_room_for_does_not_lag (void **state)
+{
+    (void) state;
+    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    limits.batch = 10000;
+    limits.window = 4000;
+    rig_t *rig = rig_ready (&limits);
+    rig_wait (rig, 1000);
+    s_hello (rig);
+    for (int index = 0; index < 8; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    rig_sync (rig, true, true);
+    rig_say (rig, "c", "GET|1|q|1|0|");
+    rig_run (rig);
+    rig_say (rig, "c", "GET|2|q|10|0|");
+    for (int index = 0; index < 4; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    rig_say (rig, "c", "GET|3|q|1|0|1:1");
+    rig->sync_there = false;
+    for (int index = 0; index < 5; index++)
+        rig_put (rig, "p", "p", "q", 1, 1000);
+    rig_run (rig);
+    assert_int_equal (rig_stats (rig).puts, 17);
+    rig_destroy (&rig);
+}
+
 static void test_acknowledgements_hold_up_puts_for_releases_only (void **state)
 {
     (void) state;
@@ -230,6 +259,7 @@ int main (void)
         cmocka_unit_test (test_a_put_that_reads_holds_up_nobody),
         cmocka_unit_test (test_who_asks_for_nothing_does_not_lag),
         cmocka_unit_test (test_who_has_more_than_there_is_room_for_lags),
+        cmocka_unit_test (test_who_works_on_all_there_is_room_for_does_not_lag),
         cmocka_unit_test (test_acknowledgements_hold_up_puts_for_releases_only),
     };
     return cmocka_run_group_tests_name ("throttling", tests, NULL, NULL);

@@ -14,8 +14,9 @@
     asks behind a PUT of its own waits with that.
 
     It is one consumer, of any queue, for which the PUTs to all queues wait: all share the
-    commits.  One lags if more is ready in memory than it asks for twice; or more than there
-    is room for, as it soon is where bodies are large.
+    commits.  One lags if more is ready in memory than it asks for twice.  Or if a queue has
+    more than there is room for in memory, as it soon has where bodies are large: unless what
+    is there is leased or blocked, so that consumers have enough to do.
 
     What they wait for is the release of PUTs alone, which depends on store and peer, and on
     no client.  Each release lets some of them in, one of each client in turn, however
@@ -31,13 +32,19 @@
 //  What a PUT costs that has waited: a turn goes on with a thousand and a half.
 #define PUT_VISITS 32
 
+//  Whether a work queue has more than what it may have in memory, and that is to be had.
+static bool s_has_more (const zb_queue_t *queue, uint64_t asks)
+{
+    const zb_cursor_t *cursor = &queue->cursor;
+    return queue->kind == ZB_KIND_QUEUE && queue->mode != ZB_MODE_KEY && cursor->leased <= asks &&
+           cursor->reach < cursor->log->tail;
+}
+
 void zb_engine_find_lag (zb_engine_t *self, const zb_get_t *get)
 {
     uint64_t asks = get->max < self->limits.bodies ? get->max : self->limits.bodies;
-    const zb_cursor_t *cursor = &get->queue->cursor;
-    bool more = cursor->reach < cursor->log->tail;
     //  Who asks for nothing does not wait for anything.
-    if (asks && (more || cursor->ready > 2 * asks))
+    if (asks && (get->queue->cursor.ready > 2 * asks || s_has_more (get->queue, asks)))
         self->lagged_at = self->now;
 }
 

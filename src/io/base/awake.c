@@ -12,7 +12,7 @@
 
 bool zb_awake_looks (const zb_awake_t *self, int64_t now)
 {
-    return self->credit > 0 && now >= self->rests;
+    return self->credit > ZB_AWAKE_COST && now >= self->rests;
 }
 
 void zb_awake_waited (zb_awake_t *self, int64_t took)

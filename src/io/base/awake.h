@@ -26,7 +26,7 @@
 #define ZB_AWAKE_SHARED 100  //  us after which giving way has let others run
 #define ZB_AWAKE_RESTS 50000 //  us for which it does not look then
 #define ZB_AWAKE_CREDIT 8    //  what short waits may be ahead of long ones
-#define ZB_AWAKE_COST 2      //  short waits that a long one takes back
+#define ZB_AWAKE_COST 2      //  short waits that a long one takes back; with no more it sleeps
 
 typedef struct {
     unsigned credit; //  short waits ahead of long ones

@@ -36,7 +36,7 @@ zb_config_t *zb_config_new (void)
     zb_config_replace (&self->pair, "zbroker");
     zb_config_replace (&self->secret, "");
     self->cache = 64 * MIB;
-    self->log_file = 32 * MIB;
+    self->log_file = ZB_LOG_FILE;
     self->log_keep = 1024 * MIB;
     self->lease = 10000;
     self->beat = 100;

@@ -33,6 +33,8 @@ typedef struct {
     char *http; //  PORT+3: where the page listens; NULL or "none": nowhere
 } zb_host_t;
 
+#define ZB_LOG_FILE ((size_t) 32 << 20)
+
 typedef struct {
     int as;             //  ZB_SINGLE, ZB_PRIMARY or ZB_BACKUP: which of the hosts this broker is
     zb_host_t host[3];  //  [ZB_SINGLE] is used without a pair
@@ -40,7 +42,7 @@ typedef struct {
     char *secret;       //  shared by the two brokers, may be ""
     char *store;        //  the store's folder
     size_t cache;       //  bytes of the database's cache
-    size_t log_file;    //  bytes of one log file
+    size_t log_file;    //  bytes of one log file: ZB_LOG_FILE, and no more than log_keep
     size_t log_keep;    //  bytes of log kept for a peer that is away
     size_t resync_rate; //  bytes/s with which a peer catches up
     bool shared;        //  both brokers use one store, in one folder

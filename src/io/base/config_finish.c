@@ -196,6 +196,9 @@ int zb_config_finish (zb_config_t *self, char **error)
     }
     if (zb_config_fits (&self->limits, error))
         return -1;
+    //  Who keeps less than a file of the usual size has smaller ones.
+    if (self->log_file == ZB_LOG_FILE && self->log_keep < self->log_file)
+        self->log_file = self->log_keep;
     if (self->log_keep < self->log_file)
         return zb_failure (error, "store/log-keep = %zu is less than one log file, store/log-file = %zu",
                            self->log_keep, self->log_file);

@@ -49,7 +49,7 @@ __attribute__ ((always_inline)) static inline void s_fours (const uint8_t *data,
 __attribute__ ((always_inline)) static inline uint32_t s_blocks (const uint8_t *at, size_t blocks, uint32_t sum)
 {
     //  Lane n of a vector goes on with its bytes 4n to 4n + 3: a block further, all count BASE^128 times as much.  What was
-    //  before the first block counts as the byte before the last four of its first vector would, once it is a vector further.
+    //  before the first block is the last lane's, as if it were the sum of the block before.
     s_fours_t lanes[VECTORS] = {{0}};
     lanes[VECTORS - 1][LANES - 1] = sum;
     for (; blocks; blocks--)
