@@ -69,6 +69,13 @@ static bool s_paced (const zb_broker_t *self)
     return self->status.pace && (self->now < self->resume || zlistx_size (self->batches) > 0);
 }
 
+//  What the engine answers.
+static void s_answer (zb_broker_t *self)
+{
+    if (!zb_role_yields (&self->role, self->now))
+        zb_broker_replies (self);
+}
+
 //  What the engine wants written and read, and what it answers.
 static void s_engine (zb_broker_t *self)
 {
@@ -89,8 +96,7 @@ static void s_engine (zb_broker_t *self)
     uint64_t question = zb_engine_question (self->engine);
     if (question)
         zb_ha_ask (self->ha, question);
-    if (!zb_role_yields (&self->role, self->now))
-        zb_broker_replies (self);
+    s_answer (self);
     const char *fault = zb_engine_fault (self->engine);
     if (fault)
         zb_broker_die (ZB_EXIT_DAMAGED, fault);
@@ -169,6 +175,17 @@ static void s_turn (zb_broker_t *self)
     zb_service_alive (self->now);
 }
 
+//  What time brings the engine to, and ms until it brings more.  It is answered by the rule of this turn, at once: after the
+//  poll another broker may lead.
+static int64_t s_tick (zb_broker_t *self)
+{
+    if (!zb_engine_leads (self->engine))
+        return INT64_MAX;
+    int64_t next = zb_engine_tick (self->engine, self->now) - self->now;
+    s_answer (self);
+    return next;
+}
+
 int zb_broker_run (zb_config_t *config, zb_board_t *board, zb_reloader_t *reloader)
 {
     zsys_init ();
@@ -180,7 +197,7 @@ int zb_broker_run (zb_config_t *config, zb_board_t *board, zb_reloader_t *reload
     zb_broker_t broker = {.board = board, .reloader = reloader}, *self = &broker;
     int code = zb_broker_open (self, config);
     while (code == ZB_EXIT_OK && !zsys_interrupted) {
-        int64_t next = zb_engine_leads (self->engine) ? zb_engine_tick (self->engine, self->now) - self->now : INT64_MAX;
+        int64_t next = s_tick (self);
         int64_t most = zb_role_drains (&self->role) ? TURN_DRAINING : self->ha ? TURN_PAIRED : TURN_SINGLE;
         int64_t pause = self->resume - self->now;
         if (pause > 0 && pause < most)
