@@ -83,5 +83,5 @@ int main (void)
         cmocka_unit_test (test_others_want_the_processor),
         cmocka_unit_test (test_a_poll),
     };
-    return cmocka_run_group_tests (tests, NULL, NULL);
+    return cmocka_run_group_tests_name ("awake", tests, NULL, NULL);
 }

@@ -21,15 +21,23 @@ static void s_hello (rig_t *rig)
         rig_say (rig, who[index], "HELLO|h|");
 }
 
-//  An engine with commits of 10,000 bytes, and its clients.
-static rig_t *s_small_commits (void)
+//  An engine with commits of 10,000 bytes, so many bytes of a queue in memory, and its clients.
+static rig_t *s_small_window (size_t window)
 {
-    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    static zb_limits_t limits;
+    limits = (zb_limits_t) ZB_LIMITS_DEFAULT;
     limits.batch = 10000;
+    limits.window = window;
     rig_t *rig = rig_ready (&limits);
     rig_wait (rig, 1000);
     s_hello (rig);
     return rig;
+}
+
+static rig_t *s_small_commits (void)
+{
+    static const zb_limits_t limits = ZB_LIMITS_DEFAULT;
+    return s_small_window (limits.window);
 }
 
 //  An engine with three PUTs of "p" under way, as many as are let in while a consumer lags.
@@ -150,12 +158,7 @@ static void test_who_asks_for_nothing_does_not_lag (void **state)
 static void test_who_has_more_than_there_is_room_for_lags (void **state)
 {
     (void) state;
-    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.batch = 10000;
-    limits.window = 2000;
-    rig_t *rig = rig_ready (&limits);
-    rig_wait (rig, 1000);
-    s_hello (rig);
+    rig_t *rig = s_small_window (2000);
     for (int index = 0; index < 6; index++)
         rig_put (rig, "p", "p", "q", 1, 1000);
     rig_say (rig, "c", "GET|g|q|1|0|");
@@ -172,12 +175,7 @@ static void test_who_has_more_than_there_is_room_for_lags (void **state)
 static void test_who_works_on_all_there_is_room_for_does_not_lag (void **state)
 {
     (void) state;
-    static zb_limits_t limits = ZB_LIMITS_DEFAULT;
-    limits.batch = 10000;
-    limits.window = 4000;
-    rig_t *rig = rig_ready (&limits);
-    rig_wait (rig, 1000);
-    s_hello (rig);
+    rig_t *rig = s_small_window (4000);
     for (int index = 0; index < 8; index++)
         rig_put (rig, "p", "p", "q", 1, 1000);
     rig_run (rig);

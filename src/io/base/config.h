@@ -33,7 +33,7 @@ typedef struct {
     char *http; //  PORT+3: where the page listens; NULL or "none": nowhere
 } zb_host_t;
 
-#define ZB_LOG_FILE ((size_t) 32 << 20)
+#define ZB_LOG_FILE ((size_t) 32 << 20) //  bytes of one log file, unless it is set
 
 typedef struct {
     int as;             //  ZB_SINGLE, ZB_PRIMARY or ZB_BACKUP: which of the hosts this broker is
