@@ -17,6 +17,8 @@ from patience import PATIENCE
 from zb1 import Client, Refused, status
 
 PAGE = os.path.join(os.environ.get("ZBROKER_SOURCE", "."), "include", "PROTOCOL.md")
+#  The broker counts whole milliseconds, and all that it does in a turn has one time.
+A_TURN = 0.05       # s
 
 
 def page_client(folder):
@@ -254,7 +256,7 @@ def test_a_nack_with_a_delay_holds_up_nobody(pair, client):
     assert one.request("NACK", "n1", "q", ids[0], 700) == [b"1"]
     assert one.request("NACK", "n2", "q", ids[1], 2**31 - 1) == [b"1"]
     assert other.request("GET", "g3", "q", 9, 5000, "", wait=PATIENCE)[3:] == [b"first"]
-    assert time.monotonic() - since >= 0.7
+    assert time.monotonic() - since >= 0.7 - A_TURN
     with pytest.raises(Refused):
         one.request("NACK", "n3", "q", ids[0], 2**31)
     pair.brokers[in_step(pair)].kill()
@@ -360,7 +362,7 @@ def test_what_was_tried_rests(pair, client):
         since = time.monotonic()
         assert one.request("NACK", "n%d" % turn, "q", message) == [b"1"]
         assert one.request("GET", "g%d" % turn, "q", 1, 9000, "", wait=PATIENCE)[3:] == [b"job"]
-        assert time.monotonic() - since >= least
+        assert time.monotonic() - since >= least - A_TURN
     assert one.request("NACK", "u", "q", message, "", "untried") == [b"1"]
     assert one.request("GET", "h", "q", 1, 0, "")[3:] == [b"job"]
     with pytest.raises(Refused):
@@ -374,7 +376,7 @@ def test_what_was_tried_rests(pair, client):
     since = time.monotonic()
     assert other.request("NACK", "k", "q", message) == [b"1"]
     assert other.request("GET", "x", "q", 1, 9000, "", wait=PATIENCE)[3:] == [b"job"]
-    assert time.monotonic() - since >= 0.4
+    assert time.monotonic() - since >= 0.4 - A_TURN
 
 
 def test_the_oldest_go_when_a_queue_is_full(pair, client):
