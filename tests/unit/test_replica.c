@@ -128,7 +128,7 @@ static answer_t s_obey (zb_store_t *store, const order_t *order)
         answer = s_wait (store, ZB_STORE_GRANTED, order->value);
         break;
     case LEAD:
-        zb_store_lead (store);
+        zb_store_lead (store, 0);
         answer = s_wait (store, ZB_STORE_LED, 0);
         break;
     case FOLLOW:

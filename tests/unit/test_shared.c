@@ -79,14 +79,14 @@ static zb_store_t *s_new (const char *dir)
 
 static void s_lead (zb_store_t *store)
 {
-    zb_store_lead (store);
+    zb_store_lead (store, 0);
     kit_expect (store, ZB_STORE_LED);
 }
 
 //  Asks it to lead; it may not.  Returns the event, which tells why.
 static zb_store_event_t *s_denied (zb_store_t *store)
 {
-    zb_store_lead (store);
+    zb_store_lead (store, 0);
     return kit_wait (store, ZB_STORE_DENIED);
 }
 
@@ -191,7 +191,7 @@ static void test_takeover_from_the_dead (void **state)
     zb_store_event_destroy (&event);
     kill (holder, SIGKILL);
     waitpid (holder, NULL, 0);
-    zb_store_lead (store);
+    zb_store_lead (store, 0);
     event = kit_wait (store, ZB_STORE_LED);
     assert_int_equal (event->metas, 1);
     zb_store_event_destroy (&event);
@@ -199,6 +199,40 @@ static void test_takeover_from_the_dead (void **state)
     kit_digest (store, &rows);
     assert_int_equal (rows, 3);
     zb_store_destroy (&store);
+    kit_dir_destroy (&dir);
+}
+
+//  A file that is made anew counts on from what the peer was heard to have raised, which the database need not have: so
+//  it is never behind the epoch that its holder raises next.
+static void test_file_counts_from_what_was_heard (void **state)
+{
+    (void) state;
+    char *dir = kit_dir_new ();
+    zb_store_t *one = s_new (dir);
+    s_lead (one);
+    zb_store_destroy (&one);
+    s_run (dir, "rm LOCK");
+    //  It is opened after a lease.
+    zb_store_args_t args = s_args (dir);
+    args.lease = 100;
+    one = zb_store_new (&args);
+    kit_expect (one, ZB_STORE_OPENED);
+    zb_store_t *two = s_new (dir);
+    zb_store_lead (one, 7);
+    kit_expect (one, ZB_STORE_LED);
+    zb_store_event_t *event = s_denied (two);
+    assert_int_equal (event->holder.epoch, 8);
+    zb_store_event_destroy (&event);
+    //  What the file says may be newer.
+    zb_store_follow (one, false);
+    kit_expect (one, ZB_STORE_FOLLOWS);
+    zb_store_lead (two, 7);
+    kit_expect (two, ZB_STORE_LED);
+    event = s_denied (one);
+    assert_int_equal (event->holder.epoch, 9);
+    zb_store_event_destroy (&event);
+    zb_store_destroy (&one);
+    zb_store_destroy (&two);
     kit_dir_destroy (&dir);
 }
 
@@ -398,7 +432,7 @@ static void test_suspect (void **state)
     //  The disk is as bad as it was: nothing is served.
     store = s_new (dir);
     s_fails = true;
-    zb_store_lead (store);
+    zb_store_lead (store, 0);
     zb_store_event_t *event = NULL;
     while (!event || event->kind != ZB_STORE_FAILED) {
         zb_store_event_destroy (&event);
@@ -461,6 +495,7 @@ int main (int argc, char *argv[])
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_one_opener),
         cmocka_unit_test (test_takeover_from_the_dead),
+        cmocka_unit_test (test_file_counts_from_what_was_heard),
         cmocka_unit_test (test_file_removed),
         cmocka_unit_test (test_file_replaced),
         cmocka_unit_test (test_store_gone),

@@ -316,7 +316,7 @@ static int s_meet (bench_limits_t *self)
         if (!event)
             return s_broken (self, "the two stores do not meet");
         if (event->kind == ZB_STORE_OPENED)
-            zb_store_lead (self->store);
+            zb_store_lead (self->store, 0);
         live = event->kind == ZB_STORE_LINK && event->link == ZB_LINK_LIVE;
         zb_store_event_destroy (&event);
     }

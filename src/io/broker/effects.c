@@ -96,7 +96,7 @@ void zb_broker_carry_out (zb_broker_t *self)
     while (zb_role_next (&self->role, &effect)) {
         switch (effect.kind) {
         case ZB_DO_LEAD:
-            zb_store_lead (self->store);
+            zb_store_lead (self->store, zb_beat_newest (&self->role.known).number);
             break;
         case ZB_DO_FOLLOW:
             if (effect.rollback && self->role.suspect)

@@ -588,10 +588,10 @@ bool zb_replica_take_lead (zb_replica_t *self)
     return zb_replica_sound (self);
 }
 
-void zb_replica_lead (zb_replica_t *self)
+void zb_replica_lead (zb_replica_t *self, uint64_t heard)
 {
     if (self->args.shared) {
-        zb_replica_share_lead (self);
+        zb_replica_share_lead (self, heard);
         return;
     }
     self->history++;

@@ -51,7 +51,7 @@ uint64_t zb_replica_space (const zb_replica_t *self);
 void zb_replica_commit (zb_replica_t *self, const zb_batch_t *batch);
 void zb_replica_flush (zb_replica_t *self);
 void zb_replica_read (zb_replica_t *self, zb_read_t *read);
-void zb_replica_lead (zb_replica_t *self);
+void zb_replica_lead (zb_replica_t *self, uint64_t heard);
 void zb_replica_follow (zb_replica_t *self, bool rollback);
 void zb_replica_save (zb_replica_t *self, const zb_node_t *node);
 void zb_replica_grant (zb_replica_t *self, uint64_t session, uint64_t epoch);

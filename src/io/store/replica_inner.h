@@ -78,6 +78,7 @@ struct zb_replica {
     int unread; //  errno of the last look, 0 if it went well
     pid_t fence;                         //  its process; 0 if none runs
     int64_t lead_at, open_at;            //  when we were told to lead; not to open before
+    uint64_t heard; //  the newest epoch that the peer was heard to have raised, as we were told then
     int64_t took, confirmed, lock_looked; //  ms; when: the lock was ours, we looked at it
 
     zb_copier_t *copier;     //  a backup is made; else NULL
@@ -134,7 +135,7 @@ bool zb_replica_save_node (zb_replica_t *self);
 
 //  A shared store: the start, and the commands and the tick that are different from a replicated one's.
 void zb_replica_share (zb_replica_t *self);
-void zb_replica_share_lead (zb_replica_t *self);
+void zb_replica_share_lead (zb_replica_t *self, uint64_t heard);
 void zb_replica_share_follow (zb_replica_t *self);
 void zb_replica_share_read (zb_replica_t *self, zb_read_t *read);
 void zb_replica_share_tick (zb_replica_t *self, int64_t now);

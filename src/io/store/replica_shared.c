@@ -221,7 +221,9 @@ static bool s_still_ours (zb_replica_t *self, int64_t since)
 static void s_open (zb_replica_t *self)
 {
     const char *dir = self->args.dir;
-    uint64_t before = zb_lock_holder (s_lock (self))->epoch, epoch = before + 1;
+    //  A file that was made anew has begun to count again, and what the peer has raised last need not be in the database.
+    uint64_t before = zb_lock_holder (s_lock (self))->epoch;
+    uint64_t epoch = (before < self->heard ? self->heard : before) + 1;
     bool used = zb_home_used (dir);
     if (before && !used) {
         s_deny (self,
@@ -248,7 +250,6 @@ static void s_open (zb_replica_t *self)
     self->role = LEADING;
     self->written = self->here = self->there = 0;
     self->checkpointed = self->looked = zclock_mono ();
-    //  A file that was made anew has begun to count again.
     uint64_t newest = s_newest_epoch (self);
     epoch = newest < epoch ? epoch : newest + 1;
     if (zb_lock_holder (s_lock (self))->epoch != epoch &&
@@ -287,9 +288,10 @@ static void s_go_on (zb_replica_t *self, int64_t now)
         s_open (self);
 }
 
-void zb_replica_share_lead (zb_replica_t *self)
+void zb_replica_share_lead (zb_replica_t *self, uint64_t heard)
 {
     assert (self->role == RESTING);
+    self->heard = heard;
     self->lead_at = zclock_mono ();
     if (zb_lock_take (s_lock (self)) != 0) {
         bool held = errno == EAGAIN;

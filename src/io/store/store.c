@@ -70,7 +70,7 @@ static bool s_execute (zb_replica_t *replica, zb_store_command_t *command)
         zb_replica_read (replica, command->read);
         break;
     case LEAD:
-        zb_replica_lead (replica);
+        zb_replica_lead (replica, command->epoch);
         break;
     case FOLLOW:
         zb_replica_follow (replica, command->rollback);
@@ -262,9 +262,9 @@ void zb_store_read (zb_store_t *self, zb_read_t *read)
     s_command (self, &(zb_store_command_t){.verb = READ, .read = read});
 }
 
-void zb_store_lead (zb_store_t *self)
+void zb_store_lead (zb_store_t *self, uint64_t heard)
 {
-    s_command (self, &(zb_store_command_t){.verb = LEAD});
+    s_command (self, &(zb_store_command_t){.verb = LEAD, .epoch = heard});
 }
 
 void zb_store_follow (zb_store_t *self, bool rollback)

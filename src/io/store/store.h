@@ -155,8 +155,10 @@ void zb_store_commit (zb_store_t *self, zb_batch_t *batch);
 //  store that is not open it finds nothing; the event LOCK comes before it.
 void zb_store_read (zb_store_t *self, zb_read_t *read);
 //  Become the pair's master: as soon as what has arrived is applied, generation above the peer's (CLIENT, MASTER as
-//  often as it takes).  Then LED.  Of a shared store: take the lock, run the fence, recover and open.  LED or DENIED.
-void zb_store_lead (zb_store_t *self);
+//  often as it takes).  Then LED.  Of a shared store: take the lock, run the fence, recover and open; its file gets an
+//  epoch above `heard`, too, the newest one that the peer was heard to have raised: that one need not be in the database,
+//  and this broker will raise its own above it.  LED or DENIED.
+void zb_store_lead (zb_store_t *self, uint64_t heard);
 //  Become (or stay) a client.  `rollback`: local commits that the master lacks may be rolled back, or a full resync into a
 //  side folder may take the store's place.  It holds for the leadership with which this store has diverged, or for the
 //  next one if it has with none; with another one DIVERGED comes again.  Of a shared store: close it and give the lock
