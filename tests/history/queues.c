@@ -330,8 +330,9 @@ static void s_add_puts (self_t *self)
     }
 }
 
-//  PUTs that were told of are stored in the order of their ids.  What no answer has told may have been on its way to
-//  one disk alone, and come from there later, as what was told in a split: of one leadership still in this order.
+//  PUTs that were told of are stored in the order of their ids.  What no answer has told, or none before a replay, may have
+//  been on its way to one disk alone, and come from there later, as what was told in a split: of one leadership still in
+//  this order.
 static void s_order_puts (self_t *self)
 {
     struct {
@@ -345,7 +346,8 @@ static void s_order_puts (self_t *self)
         if (self->order[index] != put->message)
             continue;
         bool told = put->exchange->verb == PUT;
-        uint64_t epoch = told && !put->split ? 0 : self->model.message[put->message].id >> COUNT_BITS;
+        bool late = put->split || reading_was_replayed (self->reading, put->from, put->to);
+        uint64_t epoch = told && !late ? 0 : self->model.message[put->message].id >> COUNT_BITS;
         size_t at = 0;
         while (at < chains && (chain[at].epoch != epoch || chain[at].told != told))
             at++;

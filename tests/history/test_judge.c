@@ -229,6 +229,17 @@ static void test_replayed (void **state)
         4, 1) "5.0 c x\n5.1 d + A\n5.1 d > GET g work 9 0 _\n5.3 d < MSG g 1.1.9. both work 11%201 m0\n");
     s_bad (BEGIN "0.5 c > PUT x work _ m0\n" STORED (1, 1, 12) "1.5 c < OK x 1.1.1. both 11 11\n" LISTED (2, 1),
            "there are 2 to 2 messages");
+    //  Its producer learns of it afterwards: until then it was not there.
+    const char *told = BEGIN "0.5 - one\n1.0 p > PUT 1 work _ m1\n" AGAIN (
+        2, "s", "A", 0) "2.5 c > PUT x work _ m0\n2.6 c < OK x 2.1.1. solo 2748779069441 2748779069441\n" LISTED (3, 1);
+    const char *after =
+        "4.0 s > PUT 1 work _ m1\n4.1 s < OK 1 2.1.2. solo 549755813889 549755813889 duplicate\n" LISTED (
+            5, 2) "6.0 - one\n";
+    char text[4000];
+    snprintf (text, sizeof text, "%s3.5 - replay\n%s", told, after);
+    s_good (text);
+    snprintf (text, sizeof text, "%s%s", told, after);
+    s_bad (text, "no try of it is stored");
 }
 
 static void test_deliveries (void **state)
