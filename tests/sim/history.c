@@ -382,6 +382,8 @@ void history_back (int machine)
 void history_was_back (int machine)
 {
     history_strain ();
+    //  Its process has ended, and what it has said holds no more, though an ack of it may still be on its way.
+    s_level[machine] = s_follows[machine] = false;
     s_copied = s_back = machine;
     s_split = s_divided = true;
     ledger_was_back (machine);
