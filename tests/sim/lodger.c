@@ -13,7 +13,8 @@
         is leased;
       - as long as it is there, all is there that was put with OK;
       - a broker that is alone does not delete what both know;
-      - in the end none is left when the one that leads has done so for a minute, and nobody has used any.
+      - in the end none is left when the one that leads has done so for a minute, and nobody has used any; but for what one side
+        of a split has deleted, and the other one put into: it comes back with default options (README), and stays.
 
     What the other side of a split has made, or deleted, this one knows later: not over a split, but for the third and the last.
 */
@@ -222,11 +223,21 @@ static void *s_lodger (void *arg)
     return NULL;
 }
 
+//  The first of the rooms in this LIST that is to go; NULL if none is.
+static const char *s_left (client_t *self)
+{
+    for (int index = 4; index + 1 < (int) self->frames; index += 2)
+        if (!history_is_split () || strstr (plain_text (self, index + 1), "unused="))
+            return plain_text (self, index);
+    return NULL;
+}
+
 static void *s_count (void *arg)
 {
     client_t *self = arg;
     int64_t begun = world_now ();
-    for (size_t left = 1; left; left = self->frames > 4 ? (size_t) (self->frames - 4) / 2 : 0) {
+    const char *left;
+    do {
         char id[24];
         plain_nap (SECOND, SECOND + MS);
         snprintf (id, sizeof id, "l%" PRIu64, ++self->serial);
@@ -237,10 +248,11 @@ static void *s_count (void *arg)
             plain_leave (self);
             plain_greet (self);
         }
-        if (self->frames > 4 && world_now () > begun + EMPTY)
-            world_finding ("H26: %s is there, and nobody has used it for %" PRId64 " s", plain_text (self, 4),
+        left = s_left (self);
+        if (left && world_now () > begun + EMPTY)
+            world_finding ("H26: %s is there, and nobody has used it for %" PRId64 " s", left,
                            (world_now () - begun) / SECOND);
-    }
+    } while (left);
     world_note ("%d rooms, %zu seen to be gone, %zu there when one broker was alone, all gone after %" PRId64 " s",
                 s_rooms, s_gone, s_alone, (world_now () - begun) / SECOND);
     s_ended = true;
