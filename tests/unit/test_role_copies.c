@@ -149,6 +149,24 @@ static void test_a_copy_does_not_use_an_epoch_twice (void **unused)
     assert_true (number[0] != number[1] && number[1] > number[0]);
 }
 
+//  A follower that was about to go on alone and did not: until its disk has forgotten that, the other one does not get the
+//  consent to go on alone.
+static void test_consent_goes_back_when_the_disk_says_so (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    zb_role_t role = B->role;
+    zb_role_bind (&role);
+    role.alone = role.consent.given = zb_lineage_newest (&role.lineage).number + 1;
+    zb_role_complete (&role, model.now);
+    assert_true (play_does (&role, ZB_DO_SAVE));
+    zb_role_tick (&role, false, model.now);
+    assert_true (role.alone == 0 && role.consent.given != 0);
+    zb_role_saved (&role, model.now);
+    zb_role_tick (&role, false, model.now);
+    assert_true (role.consent.given == 0 && role.consent.sharing);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +176,7 @@ int main (void)
         cmocka_unit_test (test_a_broker_that_knows_that_it_is_stale_waits),
         cmocka_unit_test (test_only_an_heir_is_a_proof),
         cmocka_unit_test (test_a_copy_does_not_use_an_epoch_twice),
+        cmocka_unit_test (test_consent_goes_back_when_the_disk_says_so),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -377,6 +377,7 @@ void zb_role_granted (zb_role_t *self, bool granted, uint64_t epoch)
 
 void zb_role_saved (zb_role_t *self, int64_t now)
 {
+    self->saving = false;
     zb_role_phase (self, ZB_PHASE_SAVED, now);
     zb_role_look (self, false, now);
 }
@@ -542,9 +543,11 @@ void zb_role_owes (zb_role_t *self, bool owes)
 //  Consent that is not needed: the two are together.  What a follower holds alone it will not answer for again before
 //  the leader has it; but the leader has to know of it, and to lead all the same, as it does after a split or from a
 //  copy.  Else it may go on alone with that consent, without what it lacks.  One that leads only since this disk is not
-//  trusted must have all of it before.
+//  trusted must have all of it before.  And not before the disk says so: the other one may go on alone with it at once.
 static void s_hand_back (zb_role_t *self, int64_t now)
 {
+    if (self->saving)
+        return;
     bool follows = self->bstar.state == BSTAR_PASSIVE && zb_role_peer_leads (self, now);
     bool known = follows && self->echoed_ms > self->changed_ms && (!self->suspect || self->peer.alone);
     if (self->phase == ZB_PHASE_PAIRED || (follows && (!self->alone || known)))

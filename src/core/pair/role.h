@@ -79,6 +79,7 @@ typedef struct {
     bool glance;                //  the look at the store that is on its way is for that alone: the peer leads
     bool yields;                //  the role was handed over, and nobody has taken it yet
     uint64_t alone, alone_from; //  first epoch, and message id, that was answered without the peer; 0 = none
+    bool saving;                //  it, or the level, is not on the disk yet as it was told to be
     int64_t alone_since;        //  when `alone` first went into a heartbeat, ms
     uint8_t pair[ZB_PAIR_SIZE];
     uint8_t secret[ZB_SECRET_SIZE];

@@ -49,6 +49,7 @@ void zb_role_save_node (zb_role_t *self)
     effect->alone = self->alone;
     effect->alone_from = self->alone_from;
     effect->level = self->noting;
+    self->saving = true;
 }
 
 //  Nothing was answered without the peer, or it has all of it by now.
