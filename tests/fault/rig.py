@@ -27,6 +27,7 @@ BUILD = os.environ.get("ZBROKER_BUILD", ".")
 PATIENCE = 120              #  seconds for the pair to come to rest, and for the queues to be drained
 DUE = 30                    #  seconds after which each delay is over (meaning.DELAY, and what a takeover adds), by one clock
 PORT = 5560
+APART = "holds what was answered without the peer"
 
 GROUPS = ("producers", "delayers", "consumers")    #  of clients, that go and pause together
 
@@ -124,6 +125,7 @@ class Node(Process):
         self.ahead = 0              #  ns by which it was told to be
         self.endpoint = "tcp://%s:%d" % (host.address, PORT)
         self.read = 0               #  bytes of its log
+        self.apart = False          #  in this round it held what it had answered without the other one, which lacked that
 
     def knob(self, name, value):
         self.say(name, value)
@@ -195,6 +197,7 @@ class Node(Process):
             log.seek(self.read)
             text = log.read()
         self.read += len(text.encode())
+        self.apart = self.apart or APART in text
         return text.count("the split is mended")
 
     def cut_power(self):

@@ -125,6 +125,8 @@ class Torture:
         rig, row = self.rig, self.rows[function.__name__]
         began = time.monotonic()
         rig.notes = []
+        for node in rig.nodes:
+            node.apart = False
         rig.expected = function.exits | ({LOST} if self.shared and function.exits else set())
         rig.go()
         time.sleep(self.dice.uniform(0.2, 1))
@@ -134,7 +136,8 @@ class Torture:
         ledger = rig.ledger
         if ledger.merged:
             ledger.main.counts["split"] += 1
-            if not function.may_split:
+            #  What a broker that was killed had sent, and not synced, is replayed as well (README).
+            if not function.may_split and any(node.apart for node in rig.nodes):
                 wrong.append("both brokers answered without each other")
         gap = max(ledger.gaps.values(), default=0)
         counts = ledger.counts
