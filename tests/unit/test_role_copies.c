@@ -167,6 +167,20 @@ static void test_consent_goes_back_when_the_disk_says_so (void **unused)
     assert_true (role.consent.given == 0 && role.consent.sharing);
 }
 
+//  It noted that it goes on alone, raised the epoch, and died: the peer was sent what its own disk has not.  The number is
+//  not used again, with other commits.
+static void test_what_is_noted_is_spent (void **unused)
+{
+    (void) unused;
+    model_t model = play_pair (false);
+    uint64_t noted = zb_lineage_newest (&P->role.lineage).number + 1;
+    play (&model, "kill P, kill B");
+    P->alone = noted;
+    play (&model, "start P, start B, time P * 4");
+    play_leads (P, true);
+    assert_true (P->alone == 0 && zb_lineage_newest (&P->role.lineage).number > noted);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +190,7 @@ int main (void)
         cmocka_unit_test (test_a_broker_that_knows_that_it_is_stale_waits),
         cmocka_unit_test (test_only_an_heir_is_a_proof),
         cmocka_unit_test (test_a_copy_does_not_use_an_epoch_twice),
+        cmocka_unit_test (test_what_is_noted_is_spent),
         cmocka_unit_test (test_consent_goes_back_when_the_disk_says_so),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

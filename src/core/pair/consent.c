@@ -27,6 +27,11 @@ uint64_t zb_consent_epoch (const zb_consent_t *self, uint64_t newest)
     return self->given > newest ? self->given : s_max (newest, s_max (self->seen, self->asked)) + 1;
 }
 
+void zb_consent_saw (zb_consent_t *self, uint64_t epoch)
+{
+    self->seen = s_max (self->seen, epoch);
+}
+
 static void s_ask (zb_consent_t *self, witness_event_t word, uint64_t newest, int64_t now)
 {
     self->sharing = false;
@@ -66,7 +71,7 @@ void zb_consent_return (zb_consent_t *self, bool follows, bool all, int64_t now)
 void zb_consent_share (zb_consent_t *self, int64_t now)
 {
     //  What is said from now on is newer than what was asked for, whether that has arrived or not.
-    self->seen = s_max (self->seen, s_max (self->given, self->asked));
+    zb_consent_saw (self, s_max (self->given, self->asked));
     self->given = self->asked = 0;
     self->refused = WITNESS_GRANTED;
     self->sharing = self->needed;
@@ -83,7 +88,7 @@ void zb_consent_refresh (zb_consent_t *self, int64_t now)
 
 void zb_consent_ruled (zb_consent_t *self, witness_verdict_t verdict, const witness_record_t *record)
 {
-    self->seen = s_max (self->seen, record->epoch);
+    zb_consent_saw (self, record->epoch);
     if (self->sharing) {
         //  Refused as late: what we say next names the newer epoch that we have just seen.
         bool of_the_peer = self->follows && verdict == WITNESS_TAKEN;

@@ -27,7 +27,7 @@ typedef struct {
     uint64_t asked;            //  the epoch that was asked for and not answered; 0 = none
     witness_event_t word;      //  how it is asked for: CLAIM, RESUME or FORCE
     witness_verdict_t refused; //  why it was refused last; GRANTED = it was not
-    uint64_t seen;             //  the newest epoch that the witness's record had
+    uint64_t seen; //  the newest epoch that the witness's record had, or that may have been raised by its consent
     bool sharing;              //  we say that the peer is up to date, and have no answer yet
     bool follows;              //  we say so since we follow, and hold nothing that the peer must wait for
     bool clean;                //  what this broker may have been given without knowing, an earlier process of it or by an
@@ -41,6 +41,8 @@ typedef struct {
 bool zb_consent_given (const zb_consent_t *self, bool alone, uint64_t newest);
 //  The epoch to raise next: the one that was consented to, else one that is newer than all that we and the witness know.
 uint64_t zb_consent_epoch (const zb_consent_t *self, uint64_t newest);
+//  This epoch was consented to, or would have been: what is raised next is above it.
+void zb_consent_saw (zb_consent_t *self, uint64_t epoch);
 //  Asks for it from now on; or, by an operator's word, takes it.  That word stands until it is answered.
 void zb_consent_ask (zb_consent_t *self, bool alone, uint64_t newest, int64_t now);
 void zb_consent_force (zb_consent_t *self, uint64_t newest, int64_t now);

@@ -180,7 +180,9 @@ void zb_role_opened (zb_role_t *self, bool fresh, bool complete, bool suspect, u
     if (self->heard_ms == 0)
         self->heard_ms = now;
     if (alone && !zb_lineage_has (&self->lineage, alone, self->node)) {
-        //  The epoch never came to the disk, so nothing was answered in it.
+        //  The epoch never came to the disk, so nothing was answered in it.  Its first commit may be on the peer's: the number
+        //  is spent.
+        zb_consent_saw (&self->consent, alone);
         zb_role_not_alone (self);
     }
     zb_role_note (self, self->level.store);
