@@ -189,6 +189,23 @@ static void test_what_was_taken_for_what_was_put (void **state)
     }
 }
 
+//  The peer has followed for a while, was cut off, and was promoted: it has messages of the loser's epoch, and learns which
+//  of them the loser has acknowledged since.
+static void test_what_was_done_when_the_promoted_one_was_gone (void **state)
+{
+    (void) state;
+    for (int way = 0; way < 2; way++) {
+        sides_open_promoted ();
+        zb_engine_peer_follows (sides_loser.rig->engine, true);
+        zb_engine_peer_follows (sides_loser.rig->engine, false);
+        sides_say (&sides_loser, "c", "GET|g|q|9|0|");
+        sides_say (&sides_loser, "c", way ? "PUT|1|q|acks=q 1:1 1:2|made" : "ACK|a|q|1:1..1:2");
+        sides_replay ("");
+        sides_expect (way ? "three,till 1,made" : "three,till 1");
+        sides_close ();
+    }
+}
+
 //  A row of the loser's form comes in that of the winner's level; what the head says of its time goes along.
 static void test_rows_take_the_form_of_the_level (void **state)
 {
@@ -337,6 +354,7 @@ int main (void)
         cmocka_unit_test (test_what_was_on_its_way_is_told),
         cmocka_unit_test (test_what_was_moved),
         cmocka_unit_test (test_what_was_taken_for_what_was_put),
+        cmocka_unit_test (test_what_was_done_when_the_promoted_one_was_gone),
         cmocka_unit_test (test_rows_take_the_form_of_the_level),
         cmocka_unit_test (test_messages_come_before_acknowledgements),
         cmocka_unit_test (test_a_replay_of_the_first_release),

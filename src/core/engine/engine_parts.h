@@ -283,6 +283,7 @@ typedef struct {
     bool rows;     //  there may be some
     bool clearing; //  some are being read, to be erased
     bool followed; //  by the peer
+    uint64_t sent; //  the newest message that one which followed may have
 } zb_journal_t;
 
 struct zb_engine {

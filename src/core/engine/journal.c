@@ -15,7 +15,8 @@
     here.  If this broker dies then, it leads again, and lacks what its peer has: that
     is replayed to it.  What such a commit has put would come back without what it has
     taken for it (a PUT with acks=, MOVE, REJECT), if other acknowledgements have ended
-    the row since.  So while a peer follows, own messages have their trace, too.
+    the row since.  So while a peer follows, own messages have their trace, too.  And those
+    that it may have got have it when it is gone: an operator may promote it, level or not.
 
     A broker that goes alone answers what was on its way with OK solo, and the peer may
     lack it.  So commits that are not released remember what they took off the log.
@@ -32,7 +33,9 @@
 
 void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, uint64_t last)
 {
-    uint64_t base = zb_epoch_base (self->epoch, self->node), upto = self->journal.followed || last < base ? last : base;
+    uint64_t base = zb_epoch_base (self->epoch, self->node),
+             known = self->journal.sent > base ? self->journal.sent : base;
+    uint64_t upto = self->journal.followed || last < known ? last : known;
     if (self->keep == ZB_KEEP_NOTE)
         zb_commit_note (self->fill, queue, first, last);
     else if (self->keep == ZB_KEEP_WRITE && first <= upto)
@@ -41,6 +44,8 @@ void zb_engine_note_done (zb_engine_t *self, zb_frame_t queue, uint64_t first, u
 
 void zb_engine_peer_follows (zb_engine_t *self, bool follows)
 {
+    if (self->journal.followed && !follows)
+        self->journal.sent = self->newest;
     self->journal.followed = follows;
 }
 
