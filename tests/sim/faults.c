@@ -315,7 +315,7 @@ static void s_part_again (void *arg, uint64_t number)
         return;
     s_cut_for (PRIMARY, BACKUP, s_to);
     s_cut_for (BACKUP, PRIMARY, s_to);
-    world_note ("the merge is cut off");
+    history_cut_off ();
     machine_kill (loser, false);
     if (world_chance (600))
         world_at (world_now () + (int64_t) world_random (SECOND), s_kill, machine_peer (loser), 0);

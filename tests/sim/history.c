@@ -31,7 +31,7 @@ typedef struct {
 
 history_stats_t history_stats;
 
-static bool s_strained, s_witness, s_promoted;
+static bool s_strained, s_witness, s_promoted, s_cut_off;
 //  The disk that was set back, and is not level yet; and until it leads, if it does.
 static int s_copied, s_back;
 //  There was a split; there is one now; when the latest one was over; when the two were last in sync.
@@ -398,6 +398,17 @@ void history_was_back (int machine)
 bool history_is_back (void)
 {
     return s_back != 0;
+}
+
+void history_cut_off (void)
+{
+    s_cut_off = true;
+    world_note ("the merge is cut off");
+}
+
+bool history_was_cut_off (void)
+{
+    return s_cut_off;
 }
 
 static void s_old_leads (void)

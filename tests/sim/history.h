@@ -102,6 +102,9 @@ void history_back (int machine);
 void history_was_back (int machine);
 //  A disk was set back, and is not level yet.
 bool history_is_back (void);
+//  A merge is cut off, and its loser leads next.  Whether any was.
+void history_cut_off (void);
+bool history_was_cut_off (void);
 
 #define HISTORY_EPOCH 1700000000000 //  ms since 1970 at the world's begin
 //  The time of the pair, as this broker has it; ms by which any has had it before or behind the world's at most.
