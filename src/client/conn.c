@@ -577,6 +577,14 @@ static zb_conn_event_t s_greeted (zb_conn_t *self, int64_t now)
     }
 }
 
+//  Whether it answers a HELLO of before.  That told a token that is old by now: another broker may have answered us since,
+//  which the one that says this may not know of.
+static bool s_is_late (const zb_conn_t *self)
+{
+    char kind = *(const char *) self->answer.id.data;
+    return kind == 'd' || (kind == 'h' && !zb_frame_is (self->answer.id, self->hello));
+}
+
 //  Looks at a message; what is not a reply of ZB1 is as good as silence.
 static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
 {
@@ -586,7 +594,7 @@ static zb_conn_event_t s_take (zb_conn_t *self, int64_t now)
     self->heard_at = now;
     self->knocked = false;
     bool good = answer->status == ZB_ANSWER_OK || answer->status == ZB_ANSWER_MSG;
-    if (good && answer->token.size > 0 && answer->token.size <= sizeof (self->token)) {
+    if (good && !s_is_late (self) && answer->token.size > 0 && answer->token.size <= sizeof (self->token)) {
         memcpy (self->token, answer->token.data, answer->token.size);
         self->token_size = answer->token.size;
     }

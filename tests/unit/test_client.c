@@ -936,6 +936,49 @@ static void test_a_broker_that_goes_on_is_not_left (void **state)
     s_free (&pair);
 }
 
+//  The other one was asked whether it serves, and its answer comes when it has become ours, after this one has answered once
+//  more: of that the other one may know nothing, as in a split.
+static deed_t s_answers_late (fake_t *self, size_t broker, const zb_request_t *request)
+{
+    bool hello = request->verb == ZB_HELLO;
+    if (self->stage == 0 && broker == 0 && request->verb == ZB_PUT) {
+        self->stage = 1;
+        return DO_HOLD;
+    }
+    if (self->stage == 1 && broker == 1 && hello) {
+        self->stage = 2;
+        fake_release (self);
+        self->active = 1;
+        return DO_HOLD;
+    }
+    if (self->stage == 2 && broker == 1 && hello) {
+        self->stage = 3;
+        fake_release (self);
+        self->code = ZB_NOT_READY;
+        self->text = "merging";
+        return DO_ERR;
+    }
+    if (self->stage == 1)
+        return DO_IGNORE;
+    if (self->stage >= 2 && broker == 0)
+        return DO_POINT;
+    return DO_SERVE;
+}
+
+static void test_a_late_answer_tells_no_token (void **state)
+{
+    (void) state;
+    pair_t *pair = s_start (s_answers_late, "p");
+    assert_int_equal (zb_client_set_patience (pair->client, 3600000), 0);
+    assert_int_equal (zb_client_put (pair->client, "orders", "x", 1, NULL), 0);
+    assert_int_equal (zb_client_put (pair->client, "orders", "y", 1, NULL), 0);
+    assert_string_equal (zb_client_endpoint (pair->client), pair->fake->endpoint[1]);
+    s_stop (pair);
+    assert_int_equal (pair->fake->stage, 3);
+    assert_string_equal (pair->fake->token, "token-0-1");
+    s_free (&pair);
+}
+
 //  --- Queues and brokers -------------------------------------------------------------------------------------------
 
 static deed_t s_delete_breaks (fake_t *self, size_t broker, const zb_request_t *request)
@@ -1028,6 +1071,7 @@ int main (void)
         cmocka_unit_test (test_get_interrupted),
         cmocka_unit_test (test_get_takeover),
         cmocka_unit_test (test_get_stuck),
+        cmocka_unit_test (test_a_late_answer_tells_no_token),
         cmocka_unit_test (test_a_silent_broker_is_not_left_before_another_one_serves),
         cmocka_unit_test (test_a_slow_broker_is_not_left),
         cmocka_unit_test (test_a_broker_that_goes_on_is_not_left),
