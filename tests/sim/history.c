@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clients.h"
+#include "core/base/lineage.h"
 #include "core/base/pairtime.h"
 #include "history.h"
 #include "io/broker/front.h"
@@ -81,6 +82,18 @@ bool history_was_replayed (uint64_t epoch, uint64_t leader)
         if (s_ahead[epoch])
             return true;
     return false;
+}
+
+void history_dead (history_dead_t *self, uint64_t id)
+{
+    self->found++;
+    self->low = self->low && self->low < id ? self->low : id;
+    self->high = self->high > id ? self->high : id;
+}
+
+bool history_died_anew (const history_dead_t *self)
+{
+    return self->found == 2 && history_was_replayed (zb_epoch_number (self->low), zb_epoch_number (self->high));
 }
 
 void history_witness (void)

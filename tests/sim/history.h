@@ -82,6 +82,14 @@ int64_t history_parted (void);
 //  A broker that follows held what the leader lacks, and nobody had answered it alone: whether its newest epoch was this
 //  one, or is between it and that of an id of the leader's.
 bool history_was_replayed (uint64_t epoch, uint64_t leader);
+//  The dead letters of one message, as they are found.  Two may be one that a peer replayed, and one of the leader's own
+//  (README).
+typedef struct {
+    int found;
+    uint64_t low, high; //  ids
+} history_dead_t;
+void history_dead (history_dead_t *self, uint64_t id);
+bool history_died_anew (const history_dead_t *self);
 //  A broker's process begins: what the one before it has said is over.
 void history_starts (int machine);
 //  What a broker says of its role.  Two that both go on alone, or one that has diverged, are a split, too, before (or

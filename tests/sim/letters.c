@@ -41,7 +41,8 @@ static struct {
     bool acking, acked;       //  an ACK was sent; it was answered OK
     bool rejecting, rejected; //  the same of a REJECT
     int64_t done;             //  when the first of the two was
-    int post, dead;           //  how often it was found in the end
+    int post;                 //  how often it was found in the end
+    history_dead_t dead;
 } s_letter[LETTERS + 1];
 
 //  What a carrier has given back, on this connection: nobody gets it before then.
@@ -299,8 +300,10 @@ static void s_empty (client_t *self, const char *queue)
         else
             plain_nap (50 * MS, 100 * MS);
         for (int index = 0; index < count; index++) {
-            int *found = strcmp (queue, DEAD) ? &s_letter[number[index]].post : &s_letter[number[index]].dead;
-            ++*found;
+            if (strcmp (queue, DEAD) == 0)
+                history_dead (&s_letter[number[index]].dead, strtoull (ids[index], NULL, 10));
+            else
+                s_letter[number[index]].post++;
             s_add (acks, ids[index]);
         }
         if (count > 0)
@@ -311,8 +314,8 @@ static void s_empty (client_t *self, const char *queue)
 static void s_check (int number)
 {
     bool split = history_is_split ();
-    int post = s_letter[number].post, dead = s_letter[number].dead;
-    if (post + dead > 1 && !split)
+    int post = s_letter[number].post, dead = s_letter[number].dead.found;
+    if (post + dead > 1 && !split && (post || !history_died_anew (&s_letter[number].dead)))
         world_finding ("H17: letter %d is %d times in its queue, and %d times dead", number, post, dead);
     if (!s_letter[number].ok || s_letter[number].acking || s_letter[number].aside)
         return;
@@ -333,7 +336,7 @@ static void *s_count (void *arg)
     s_empty (self, DEAD);
     for (int number = 1; number <= s_sent; number++) {
         s_check (number);
-        dead += s_letter[number].dead > 0;
+        dead += s_letter[number].dead.found > 0;
     }
     world_note ("%d letters, %zu dead, %zu rejections were OK and %zu refused, %zu moved back, %zu given back", s_sent, dead, s_rejects,
                 s_refused, s_moved, s_nacks);

@@ -39,8 +39,8 @@ static struct {
     bool ok, aside;     //  answered OK; put aside by the loser of a split
     bool acking, acked; //  an ACK was sent; it was answered OK
     int64_t done;       //  when that was
-    int found, lost;    //  how often in the end, and among the dead letters
-    uint64_t low, high; //  ids of its dead letters
+    int found;          //  how often in the end
+    history_dead_t lost;
 } s_sample[SAMPLES + 1];
 
 static int s_put;
@@ -156,20 +156,6 @@ static void *s_plot (void *arg)
     return NULL;
 }
 
-static void s_note_dead (int number, uint64_t id)
-{
-    uint64_t *low = &s_sample[number].low, *high = &s_sample[number].high;
-    *low = *low && *low < id ? *low : id;
-    *high = *high > id ? *high : id;
-}
-
-//  Whether its two dead letters are one that a peer replayed, and one of the leader's own.
-static bool s_dies_anew (int number)
-{
-    return s_sample[number].found == 0 && s_sample[number].lost == 2 &&
-           history_was_replayed (zb_epoch_number (s_sample[number].low), zb_epoch_number (s_sample[number].high));
-}
-
 //  Takes all of a queue, until nothing has come for longer than a lease.
 static void s_empty (client_t *self, const char *queue)
 {
@@ -183,11 +169,11 @@ static void s_empty (client_t *self, const char *queue)
             plain_nap (50 * MS, 100 * MS);
         for (int index = 0; index < count; index++) {
             size_t size = strlen (acks);
-            int *found = strcmp (queue, LOST) ? &s_sample[number[index]].found : &s_sample[number[index]].lost;
-            ++*found;
-            total++;
             if (strcmp (queue, LOST) == 0)
-                s_note_dead (number[index], strtoull (ids[index], NULL, 10));
+                history_dead (&s_sample[number[index]].lost, strtoull (ids[index], NULL, 10));
+            else
+                s_sample[number[index]].found++;
+            total++;
             snprintf (acks + size, sizeof acks - size, "%s%s", size ? " " : "", ids[index]);
         }
         if (count > 0)
@@ -200,8 +186,8 @@ static void s_empty (client_t *self, const char *queue)
 static void s_check (int number)
 {
     bool split = history_is_split (), newest = number > s_put - (split ? 1 : NEWEST);
-    int found = s_sample[number].found, lost = s_sample[number].lost;
-    if (found + lost > 1 && !split && !s_dies_anew (number))
+    int found = s_sample[number].found, lost = s_sample[number].lost.found;
+    if (found + lost > 1 && !split && (found || !history_died_anew (&s_sample[number].lost)))
         world_finding ("H20: sample %d is there %d times, and %d times lost", number, found, lost);
     if (!s_sample[number].ok || s_sample[number].acking || s_sample[number].aside)
         return;
@@ -220,7 +206,7 @@ static void *s_count (void *arg)
     for (int number = 1; number <= s_put; number++) {
         s_check (number);
         there += s_sample[number].found > 0;
-        lost += s_sample[number].lost > 0;
+        lost += s_sample[number].lost.found > 0;
     }
     world_note ("%d samples, %zu there, %zu lost, %zu plotted, %zu asked again", s_put, there, lost, s_plotted,
                 s_waits);
